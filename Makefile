@@ -1,0 +1,41 @@
+# The verbs of this project. Each needs make and Python 3.11 or later, nothing else.
+
+# Set it to choose an interpreter; otherwise the newest supported one is taken.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run
+run: ## everything on this machine, with a demo: make run PORT=8080
+	@scripts/run.sh
+
+.PHONY: clean
+clean: ## remove what was installed and made, but not the data in var/
+	rm -rf $(VENV) staticfiles htmlcov .coverage test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@echo "var/ is kept: it has the database and the secrets. Remove it to start over."
+
+$(BIN)/python:
+	@PYTHON='$(PYTHON)' scripts/venv.sh
+
+# One stamp per requirements file: make installs again when the file changes.
+$(VENV)/.requirements-dev: requirements-dev.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: test
+test: $(VENV)/.requirements-dev ## the whole suite: make test ARGS="-k doorbell"
+	@$(BIN)/python -m tests.harness.run $(ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.requirements-dev ## branch coverage of unit and integration tests, on SQLite
+	@$(BIN)/python -m pytest tests/unit tests/integration -n2 --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.requirements-dev ## style, types, layers, migrations, deployment, repository
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+.PHONY: bench
+bench: $(VENV)/.requirements-dev ## the README's performance table, measured afresh
+	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,44 @@
+"""How the web process serves. gunicorn reads this file by itself.
+
+Importing the settings here makes a process whose environment is incomplete end with a
+sentence, instead of restarting its workers for ever.
+Reference: https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+import os
+from pathlib import Path
+
+from integration_project import settings
+from integration_project.environment import Environment
+
+_env = Environment(os.environ)
+
+wsgi_app = "integration_project.wsgi"
+# This machine only. The Procfile and the Dockerfile say `--bind 0.0.0.0:$PORT`.
+bind = f"127.0.0.1:{settings.PORT}"
+
+worker_class = "gthread"
+workers = _env.whole("WEB_CONCURRENCY", 2, least=1, most=64)
+threads = _env.whole("WEB_THREADS", 8, least=1, most=256)
+_env.refuse()
+
+# Longer than any router keeps a connection, which would otherwise send a request into
+# one that is just being closed. Heroku's keeps it for 90 seconds.
+# Reference: https://devcenter.heroku.com/articles/http-routing#keepalives
+keepalive = 100
+# A worker that is silent for this long is frozen. Requests end by the database's limits.
+timeout = 60
+# Heroku kills 30 seconds after SIGTERM.
+graceful_timeout = 25
+# The heartbeat's file must not wait for a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes a file of its own there
+
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# Our own log line knows the route and leaves the caller out.
+accesslog = None
+logconfig_dict = settings.LOGGING
+# Nothing listens that the platform did not ask for.
+control_socket_disable = True

@@ -1,0 +1,114 @@
+"""The admin's menu: each page that the person may see, in the order of a working day."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A page of the menu."""
+
+    label: str
+    url: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Pages that belong together."""
+
+    title: str
+    entries: tuple[Entry, ...]
+
+
+# Title, then label, name of the address, and the permission that shows the page.
+_SECTIONS: Final = (
+    (
+        "",
+        (
+            ("Overview", "index", ""),
+            ("Events", "events", "referrals.view_referralevent"),
+            ("Problems", "problems", "clevertap_sync.view_deadletter"),
+        ),
+    ),
+    (
+        "Delivery",
+        (
+            (
+                "Uploads",
+                "clevertap_sync_upload_changelist",
+                "clevertap_sync.view_upload",
+            ),
+            (
+                "Attempts",
+                "clevertap_sync_attempt_changelist",
+                "clevertap_sync.view_attempt",
+            ),
+            (
+                "Dead letters",
+                "clevertap_sync_deadletter_changelist",
+                "clevertap_sync.view_deadletter",
+            ),
+            (
+                "Replays",
+                "clevertap_sync_replay_changelist",
+                "clevertap_sync.view_replay",
+            ),
+            (
+                "Rejected events",
+                "referrals_rejectedevent_changelist",
+                "referrals.view_rejectedevent",
+            ),
+        ),
+    ),
+    (
+        "Set-up",
+        (
+            ("Apps", "referrals_app_changelist", "referrals.view_app"),
+            ("API keys", "referrals_apikey_changelist", "referrals.view_apikey"),
+            (
+                "Integrations",
+                "clevertap_sync_integration_changelist",
+                "clevertap_sync.view_integration",
+            ),
+            (
+                "Custom names",
+                "referrals_customname_changelist",
+                "referrals.view_customname",
+            ),
+        ),
+    ),
+    (
+        "People",
+        (
+            ("Users", "auth_user_changelist", "auth.view_user"),
+            ("Groups", "auth_group_changelist", "auth.view_group"),
+        ),
+    ),
+)
+
+
+def menu(request: HttpRequest) -> list[Section]:
+    """Return the sections that have something for the person."""
+    sections = (
+        Section(
+            title,
+            tuple(
+                _entry(request, label, name)
+                for label, name, permission in pages
+                if not permission or request.user.has_perm(permission)
+            ),
+        )
+        for title, pages in _SECTIONS
+    )
+    return [section for section in sections if section.entries]
+
+
+def _entry(request: HttpRequest, label: str, name: str) -> Entry:
+    url = reverse(f"admin:{name}")
+    if name == "index":
+        return Entry(label, url, request.path == url)
+    return Entry(label, url, request.path.startswith(url))

@@ -1,0 +1,53 @@
+"""Our admin site: the overview as its first page, a menu of its own, a throttled login.
+
+The pages belong to the apps, which register theirs on the default site. They are
+imported when they are asked for: they need the site first.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver
+
+from integration_project.admin_menu import menu
+from integration_project.login_throttle import ThrottledLoginForm
+
+
+class ReferralsAdminSite(admin.AdminSite):
+    """The product's face."""
+
+    site_title = "Referral events"
+    site_header = "Referral events"
+    index_title = "Overview"
+    enable_nav_sidebar = False
+    site_url = None
+    login_form = ThrottledLoginForm
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Add the menu to what every page knows."""
+        context = super().each_context(request)
+        if context["has_permission"]:
+            context["menu"] = menu(request)
+        return context
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """Add the pages that are not about one table."""
+        from clevertap_sync.admin.pages import urls  # noqa: PLC0415 - needs this site
+
+        return [*urls(self), *super().get_urls()]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Show where every integration stands."""
+        from clevertap_sync.admin import overview  # noqa: PLC0415 - needs this site first
+
+        context = {
+            **self.each_context(request),
+            "title": self.index_title,
+            **overview.context(request),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/index.html", context)

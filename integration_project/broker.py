@@ -1,0 +1,53 @@
+"""How Redis is reached: by Celery's broker, and by our own connections, alike.
+
+Celery accepts any certificate of a `rediss://` address unless told otherwise, redis-py
+refuses a self-signed one. Both are told the same thing here.
+"""
+
+from typing import Any, Final
+
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# Long enough for a broker in another zone, short enough for a request to wait for.
+_TIMEOUTS: Final = {
+    "socket_timeout": 0.5,
+    "socket_connect_timeout": 0.5,
+    "socket_keepalive": True,
+}
+
+
+def is_encrypted(url: str) -> bool:
+    """Say whether connections to `url` use TLS."""
+    return url.startswith("rediss://")
+
+
+def redis_options(url: str, *, verify: bool) -> dict[str, Any]:
+    """Return the keywords for `redis.Redis.from_url(url, **…)`.
+
+    Nothing is tried twice: whoever asks has something better to do than to wait, and
+    redis-py's own default adds several seconds to each timeout.
+    """
+    options = _TIMEOUTS | {"retry": Retry(NoBackoff(), 0)}
+    return options | (_certificates(verify=verify) if is_encrypted(url) else {})
+
+
+def celery_tls(url: str, *, verify: bool) -> dict[str, Any] | None:
+    """Return Celery's `broker_use_ssl`."""
+    return _certificates(verify=verify) if is_encrypted(url) else None
+
+
+def transport_options() -> dict[str, Any]:
+    """Return Celery's `broker_transport_options`.
+
+    Whoever publishes connects once and does not wait two seconds to try again. The
+    worker's own connection is tried for ever, by a setting of its own.
+    """
+    return _TIMEOUTS | {"max_retries": 0}
+
+
+def _certificates(*, verify: bool) -> dict[str, Any]:
+    return {
+        "ssl_cert_reqs": "required" if verify else "none",
+        "ssl_check_hostname": verify,
+    }

@@ -1,0 +1,26 @@
+"""The Celery application: a doorbell and a pool of threads."""
+
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from clevertap_sync.sweep import Sweep
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_project.settings")
+
+app = Celery("integration_project")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+# Of the worker, not of its consumer, which never starts while the broker is away.
+app.steps["worker"].add(Sweep)
+
+
+@setup_logging.connect(dispatch_uid="integration_project.celery.logging")
+def log_like_the_rest(**_: Any) -> None:  # noqa: ANN401 - Celery's signal protocol
+    """Log as web and commands do. Celery leaves logging alone where somebody listens."""
+    from django.conf import settings  # noqa: PLC0415 - not before the app exists
+
+    logging.config.dictConfig(settings.LOGGING)

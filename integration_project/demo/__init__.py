@@ -1,0 +1,1 @@
+"""The Demo Shop: an app, its people and their referrals, to see the product alive."""

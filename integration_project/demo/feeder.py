@@ -1,0 +1,95 @@
+"""Lets the Demo Shop's events happen: first the past days at once, then life."""
+
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from random import Random
+from typing import Final
+
+from integration_project.demo.api import Api
+from integration_project.demo.story import Json, story
+
+HISTORY_EVENTS: Final = 60
+HISTORY: Final = timedelta(days=3)
+#: Marks the history as there; the log itself remembers that it was sent.
+HISTORY_MARK: Final = "demo-history-1"
+
+BUSY_SECONDS: Final = 1.0
+CALM_SECONDS: Final = 5.0
+BUSY_FOR: Final = timedelta(minutes=10)
+DUPLICATE_EVERY: Final = 15
+CONFLICT_EVERY: Final = 40
+SUMMARY_EVERY: Final = 30
+
+
+def history(random: Random, now: datetime) -> list[Json]:
+    """Return the past days' events, oldest first, with IDs that are always the same."""
+    share = HISTORY / HISTORY_EVENTS
+    return [
+        {
+            "id": f"demo-history-{number}",
+            "occurred_at": (
+                now - HISTORY + share * (number - random.random())
+            ).isoformat(),
+            **event,
+        }
+        for number, event in enumerate(islice(story(random), HISTORY_EVENTS), 1)
+    ]
+
+
+def changed(event: Json) -> Json:
+    """Return another event under the same ID, which is a conflict."""
+    return {**event, "metadata": {"changed": True}}
+
+
+def live(random: Random) -> Iterator[Json]:
+    """Yield events that happen now, now and then one that was sent before."""
+    recent: deque[Json] = deque(maxlen=10)
+    for number, event in enumerate(story(random), 1):
+        fresh = {"id": uuid.UUID(int=random.getrandbits(128)).hex, **event}
+        yield fresh
+        recent.append(fresh)
+        if number % CONFLICT_EVERY == 0:
+            yield changed(recent[0])
+        elif number % DUPLICATE_EVERY == 0:
+            yield recent[0]
+
+
+class Feeder:
+    """Sends, and says now and then what came of it."""
+
+    def __init__(self, api: Api, random: Random) -> None:
+        self._api = api
+        self._random = random
+        self._totals: Counter[str] = Counter()
+
+    def send_history(self) -> None:
+        """Send the past days once; a second start finds them in the log."""
+        if self._api.knows(HISTORY_MARK):
+            return
+        events = history(self._random, datetime.now(UTC))
+        self._send(events)
+        # A backend that was not sure whether it had sent these, and one with a bug.
+        self._send([events[10], changed(events[11])])
+        self._say("sent the last three days")
+
+    def send_live(self) -> None:
+        """Send event by event, for ever: a few a minute after the first ten."""
+        began = time.monotonic()
+        for number, event in enumerate(live(self._random), 1):
+            self._send([event])
+            if number % SUMMARY_EVERY == 0:
+                self._say("sent so far")
+            busy = time.monotonic() - began < BUSY_FOR.total_seconds()
+            pace = BUSY_SECONDS if busy else CALM_SECONDS
+            time.sleep(pace * self._random.uniform(0.6, 1.4))
+
+    def _send(self, events: list[Json]) -> None:
+        self._totals.update(self._api.send(events))
+
+    def _say(self, what: str) -> None:
+        counts = ", ".join(f"{n} {name}" for name, n in self._totals.items() if n)
+        print(f"{what}: {counts}", flush=True)  # noqa: T201 - its log line

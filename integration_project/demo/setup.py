@@ -1,0 +1,100 @@
+"""Makes the Demo Shop: app, enabled integration, API key and a login to look around."""
+
+import json
+import os
+import secrets
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.contrib.auth import get_user_model
+
+from clevertap_sync.provisioning import Wanted, provision
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.secret import Secret
+from integration_project.demo.__main__ import LOCATION
+from referrals.keys import create_key, digest_of
+from referrals.models import ApiKey, App
+
+APP: Final = "demo"
+APP_NAME: Final = "Demo Shop"
+PROVIDER: Final = "email"
+USERNAME: Final = "admin"
+#: Letters and digits only: a double click selects all of it.
+PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
+PASSWORD_LENGTH: Final = 14
+_PRIVATE: Final = 0o600
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a person gets in. An empty password is one that the person chose."""
+
+    api_key: str
+    username: str
+    password: str
+
+
+def prepare(path: Path) -> Access:
+    """Make or update everything; what is shown again at every start is kept at `path`."""
+    kept = _read(path)
+    account = ACCOUNTS[LOCATION]
+    provisioned = provision(
+        Wanted(
+            app=APP,
+            app_name=APP_NAME,
+            account_id=account.account_id,
+            passcode=Secret(account.passcode),
+            location=LOCATION,
+            identity_provider=PROVIDER,
+            enable=True,
+        )
+    )
+    key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))
+    access = Access(key, USERNAME, _password(kept.get("password", "")))
+    _write(path, {"api_key": access.api_key, "password": access.password})
+    return access
+
+
+def _working_key(app: App, text: str) -> str:
+    """Return the kept key if it still works, else a new one."""
+    works = ApiKey.objects.filter(
+        app=app, digest=digest_of(text), revoked_at=None
+    ).exists()
+    return text if works else create_key(app, "demo")[1]
+
+
+def _password(kept: str) -> str:
+    """Return the login's password, made at the first start.
+
+    A login that is there already is never touched: it may be a person's own.
+    """
+    users = get_user_model()
+    user = users.objects.filter(username=USERNAME).first()
+    if user is not None:
+        return kept if kept and user.check_password(kept) else ""
+    password = kept or _new_password()
+    users.objects.create_superuser(USERNAME, password=password)
+    return password
+
+
+def _new_password() -> str:
+    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _write(path: Path, kept: dict[str, str]) -> None:
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(kept, file)
+    draft.replace(path)

@@ -1,0 +1,115 @@
+"""What a platform asks: is this process alive, and can it do its work?
+
+Answered before anything that needs a known host name, HTTPS, a session or, for
+`/healthz`, the database: a probe has none of them.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from clevertap_sync import workers
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 5
+
+
+class HealthMiddleware:
+    """Answers `/healthz` and `/readyz`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._readiness = Readiness()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a probe; pass every other request on."""
+        match request.path_info:
+            case "/healthz":
+                return _answer(HTTPStatus.OK, {"status": "alive"})
+            case "/readyz":
+                return self._readiness.answer()
+        return self._get_response(request)
+
+
+class Readiness:
+    """Whether events can be accepted, and whether somebody delivers them."""
+
+    def __init__(self) -> None:
+        self._migrated = False
+
+    def answer(self) -> HttpResponse:
+        """Return 200 if events can be accepted, otherwise 503 with the reason."""
+        try:
+            reason = self._fault()
+            degraded = "" if reason else _fault_of_the_workers()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The database failed: %s", type(error).__name__)
+            reason = (
+                "The database does not answer. Events are refused with 503 until it "
+                "does. Check DATABASE_URL, the server, and its number of connections."
+            )
+        if reason:
+            logger.warning("Not ready. %s", reason)
+            return _problem(reason)
+        if degraded:
+            return _answer(HTTPStatus.OK, {"status": "degraded", "detail": degraded})
+        return _answer(HTTPStatus.OK, {"status": "ready"})
+
+    def _fault(self) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        # Once they are applied, they stay applied for this process's code.
+        self._migrated = self._migrated or not _missing_migrations()
+        if self._migrated:
+            return ""
+        return "Migrations are not applied: run `python manage.py migrate`."
+
+
+def _missing_migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _fault_of_the_workers() -> str:
+    silence = workers.silence()
+    if silence is None:
+        seen = "No worker has ever been seen"
+    elif silence.is_too_long:
+        seen = f"No worker has been seen for {silence.seconds:.0f} seconds"
+    else:
+        return ""
+    return (
+        f"{seen}. Events are accepted and kept, but not delivered: start a worker "
+        "(the line `worker` of the Procfile)."
+    )
+
+
+def _problem(reason: str) -> HttpResponse:
+    # Reference: https://www.rfc-editor.org/rfc/rfc9457
+    body = {
+        "type": "about:blank",
+        "title": "Not ready",
+        "status": HTTPStatus.SERVICE_UNAVAILABLE.value,
+        "detail": reason,
+    }
+    response = _answer(HTTPStatus.SERVICE_UNAVAILABLE, body, "application/problem+json")
+    response["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _answer(
+    status: HTTPStatus, body: dict[str, Any], content_type: str = "application/json"
+) -> HttpResponse:
+    return HttpResponse(
+        json.dumps(body),
+        status=status,
+        content_type=content_type,
+        headers={"Cache-Control": "no-store"},
+    )

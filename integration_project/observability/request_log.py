@@ -1,0 +1,63 @@
+"""One log line per HTTP request, by which all its other lines are found."""
+
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from integration_project.observability import context
+from integration_project.observability.filters import path_template
+
+logger = logging.getLogger("integration_project.request")
+
+# What `logging` refuses to have overwritten.
+_TAKEN: Final = frozenset(
+    {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+)
+
+
+class RequestLogMiddleware:
+    """Logs each request by its route: never its path, its query, its body or its caller.
+
+    A view adds fields by setting `request.log_fields`, a dict of plain values. Belongs
+    right after the middleware that sets `request.request_id`.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve the request, and say what became of it."""
+        began = time.perf_counter()
+        token = context.request_id.set(getattr(request, "request_id", ""))
+        try:
+            response = self._get_response(request)
+            _log(request, response.status_code, time.perf_counter() - began)
+        finally:
+            context.request_id.reset(token)
+        return response
+
+
+def _log(request: HttpRequest, status: int, seconds: float) -> None:
+    fields: dict[str, Any] = {
+        "method": request.method,
+        "path": _path(request),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+        **getattr(request, "log_fields", {}),
+    }
+    level = logging.INFO
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        level = logging.WARNING
+    extra = {name: value for name, value in fields.items() if name not in _TAKEN}
+    logger.log(level, "request", extra=extra)
+
+
+def _path(request: HttpRequest) -> str:
+    if request.path_info.startswith(settings.STATIC_URL):
+        return f"{settings.STATIC_URL}<file>"
+    return path_template(request)

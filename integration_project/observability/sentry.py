@@ -1,0 +1,134 @@
+"""Error reports to Sentry, without anything that a person or an account could lose.
+
+What is sent is named here, and everything else stays: exception types and stack frames
+without their values, the route, the release, tags. The message of an exception is not
+sent, because nobody can tell what a library has put into it; the log line has it.
+Reference: https://docs.sentry.io/platforms/python/data-management/sensitive-data/
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sentry_sdk
+from sentry_sdk.integrations.celery import CeleryIntegration
+from sentry_sdk.integrations.django import DjangoIntegration
+from sentry_sdk.integrations.logging import ignore_logger
+
+from integration_project.observability.redaction import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sentry_sdk.types import Event, Hint
+
+_EVENT: Final = frozenset(
+    {
+        *("event_id", "timestamp", "level", "logger", "platform", "release"),
+        *("environment", "server_name", "sdk", "type", "modules"),
+    }
+)
+_CONTEXTS: Final = frozenset({"runtime", "os", "trace"})
+_CRUMB: Final = frozenset({"type", "category", "level", "timestamp"})
+_CRUMB_DATA: Final = frozenset({"http.response.status_code", "http.method"})
+_FRAME: Final = frozenset(
+    {
+        *("filename", "abs_path", "function", "module", "lineno", "in_app"),
+        *("pre_context", "context_line", "post_context"),
+    }
+)
+# What Sentry derived from the code. The rest (`url`) is what the caller asked for.
+_ROUTE_SOURCES: Final = frozenset({"component", "route", "task", "view"})
+# A report of theirs would repeat ours, or repeat a caller's header.
+_IGNORED_LOGGERS: Final = ("django.security.DisallowedHost", "gunicorn.error")
+
+
+def start(dsn: str, *, environment: str, release: str) -> None:
+    """Report errors from now on. Without a release, the SDK looks for the platform's."""
+    sentry_sdk.init(
+        dsn=dsn,
+        environment=environment,
+        release=release or None,
+        include_local_variables=False,
+        send_default_pii=False,
+        max_request_body_size="never",
+        before_send=scrubbed_event,
+        auto_enabling_integrations=False,
+        integrations=[
+            DjangoIntegration(transaction_style="function_name"),
+            CeleryIntegration(propagate_traces=False),
+        ],
+        # No trace headers in requests to CleverTap, and no report but of errors.
+        trace_propagation_targets=[],
+        auto_session_tracking=False,
+        send_client_reports=False,
+    )
+    for name in _IGNORED_LOGGERS:
+        ignore_logger(name)
+
+
+def scrubbed_event(event: "Event", _hint: "Hint") -> "Event":
+    """Return a new event that has only what is known to be harmless."""
+    given: dict[str, Any] = dict(event)
+    scrubbed = {
+        **_only(given, _EVENT),
+        "tags": _texts(given.get("tags")),
+        "contexts": _only(given.get("contexts"), _CONTEXTS),
+        "request": _only(given.get("request"), frozenset({"method"})),
+        "exception": _values(given.get("exception"), _exception),
+        "threads": _values(given.get("threads"), _thread),
+        "breadcrumbs": _values(given.get("breadcrumbs"), _breadcrumb),
+        "transaction": _transaction(given),
+        "logentry": _logentry(given.get("logentry")),
+    }
+    return {name: value for name, value in scrubbed.items() if value}  # type: ignore[return-value] # built from an Event's own keys
+
+
+def _breadcrumb(crumb: dict[str, Any]) -> dict[str, Any]:
+    """Return what happened before by its kind, without its text."""
+    data = _only(crumb.get("data"), _CRUMB_DATA)
+    return _only(crumb, _CRUMB) | ({"data": data} if data else {})
+
+
+def _exception(given: dict[str, Any]) -> dict[str, Any]:
+    mechanism = _only(given.get("mechanism"), frozenset({"type", "handled"}))
+    return _only(given, frozenset({"type", "module", "thread_id"})) | {
+        "mechanism": mechanism or {"type": "generic"},
+        "stacktrace": _stacktrace(given.get("stacktrace")),
+    }
+
+
+def _thread(given: dict[str, Any]) -> dict[str, Any]:
+    return _only(given, frozenset({"id", "crashed", "current"})) | {
+        "stacktrace": _stacktrace(given.get("stacktrace"))
+    }
+
+
+def _stacktrace(given: dict[str, Any] | None) -> dict[str, Any]:
+    frames = (given or {}).get("frames") or []
+    return {"frames": [_only(frame, _FRAME) for frame in frames]}
+
+
+def _transaction(event: dict[str, Any]) -> str:
+    source = (event.get("transaction_info") or {}).get("source")
+    return event.get("transaction") or "" if source in _ROUTE_SOURCES else ""
+
+
+def _logentry(given: dict[str, Any] | None) -> dict[str, str]:
+    """Return the log line's template. What was to be filled in stays here."""
+    template = (given or {}).get("message")
+    return {"message": redacted(str(template))} if template else {}
+
+
+def _texts(tags: object) -> dict[str, str]:
+    """Return the tags, which the SDK keeps as a dict or as pairs."""
+    pairs = tags.items() if isinstance(tags, dict) else tags or ()
+    return {str(k): redacted(str(v)) for k, v in pairs}  # type: ignore[attr-defined] # pairs, as the SDK has it
+
+
+def _values(given: Any, scrub: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON in, JSON out
+    values: Iterable[Any] = given.get("values") or () if isinstance(given, dict) else ()
+    scrubbed = [scrub(value) for value in values]
+    return {"values": scrubbed} if scrubbed else {}
+
+
+def _only(given: dict[str, Any] | None, names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in (given or {}).items() if name in names}

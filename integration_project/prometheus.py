@@ -1,0 +1,58 @@
+"""Prometheus' text format, version 0.0.4. Pure.
+
+Reference: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, NamedTuple
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+Kind = Literal["gauge", "counter"]
+
+
+class Sample(NamedTuple):
+    """One number, and whose it is."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+class Metric(NamedTuple):
+    """What is measured, and its samples."""
+
+    name: str
+    kind: Kind
+    help: str
+    samples: Iterable[Sample]
+
+
+def exposition(metrics: Iterable[Metric]) -> str:
+    """Return the page. A metric without samples still says that it exists."""
+    return "".join(f"{line}\n" for metric in metrics for line in _lines(metric))
+
+
+def _lines(metric: Metric) -> Iterable[str]:
+    yield f"# HELP {metric.name} {_escaped(metric.help)}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for sample in metric.samples:
+        yield f"{metric.name}{_labels(sample.labels)} {_number(sample.value)}"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    pairs = (f'{name}="{_quoted(value)}"' for name, value in labels.items())
+    return "{" + ",".join(pairs) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
+
+
+def _quoted(text: str) -> str:
+    return _escaped(text).replace('"', r"\"")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

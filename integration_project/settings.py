@@ -1,0 +1,263 @@
+"""Settings, from the environment only: docs/reference/environment.md has every variable.
+
+In production (DEBUG is off, as it is unless somebody says otherwise) the process does
+not start without its secrets, and says what to set.
+"""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from integration_project.broker import (
+    celery_tls,
+    redis_options,
+    transport_options,
+)
+from integration_project.databases import database
+from integration_project.environment import (
+    Environment,
+    UnusableUrlError,
+    needs_no_secret,
+)
+from integration_project.mail import mail
+from integration_project.observability import sentry
+from integration_project.observability.logs import logging_config
+from referrals import failpoints
+
+BASE_DIR: Final = Path(__file__).resolve().parent.parent
+VAR_DIR: Final = BASE_DIR / "var"
+
+env: Final = Environment(os.environ)
+
+# What has to be secret ---------------------------------------------------------------
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.text("SECRET_KEY")
+FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+
+_MAKE_ONE = (
+    "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))' and "
+    "keep it. (To develop on this machine, set DEBUG=true instead.)"
+)
+if DEBUG:
+    SECRET_KEY = (
+        SECRET_KEY or "insecure-development-key-which-signs-nothing-that-matters"
+    )
+    FIELD_ENCRYPTION_KEYS = FIELD_ENCRYPTION_KEYS or [
+        "insecure-development-key-which-encrypts-nothing-that-matters"
+    ]
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["127.0.0.1", "localhost", "[::1]"]
+elif not needs_no_secret(sys.argv):
+    if not SECRET_KEY:
+        env.needed("SECRET_KEY", "It signs the admin's sessions.", _MAKE_ONE)
+    if not FIELD_ENCRYPTION_KEYS:
+        env.needed(
+            "FIELD_ENCRYPTION_KEYS",
+            "It encrypts the passcodes and keys the hashes of IP addresses and devices.",
+            _MAKE_ONE,
+        )
+    if not ALLOWED_HOSTS:
+        env.needed(
+            "ALLOWED_HOSTS",
+            "It lists the host names that this server answers to, with commas between.",
+            "Set it to your domain, such as referrals.example.com.",
+        )
+
+# What answers ------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "integration_project",
+    "referrals",
+    "clevertap_sync",
+    "integration_project.admin_config.ReferralsAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "referrals.api.request_id.RequestIdMiddleware",
+    # Probes come every few seconds, without a known host name and without HTTPS.
+    "integration_project.health.HealthMiddleware",
+    "integration_project.observability.request_log.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "integration_project.security_headers.SecurityHeadersMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "integration_project.urls"
+WSGI_APPLICATION = "integration_project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+PORT = env.whole("PORT", 8000, least=1, most=65_535)
+PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Static files: the collected ones, with hashed names, where `collectstatic` has run;
+# otherwise straight from the apps, so that a page never fails for want of them.
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+with suppress(OSError):  # a read-only disk; WhiteNoise warns where it is missing
+    STATIC_ROOT.mkdir(exist_ok=True)
+_collected = (STATIC_ROOT / "staticfiles.json").exists() or "collectstatic" in sys.argv
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _collected and not DEBUG
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG or not _collected
+
+# HTTPS, only where a proxy that ends it stands in front and sets X-Forwarded-Proto -----
+SECURE_PROXY = env.flag("SECURE_PROXY")
+if SECURE_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+# The neighbours on the domain are not ours to bind: no subdomains, no preload list.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# Where the log is kept -----------------------------------------------------------------
+DATABASE_POOL = env.whole("DATABASE_POOL", 6, least=0, most=100)
+_database_url = env.text("DATABASE_URL")
+if not _database_url:
+    VAR_DIR.mkdir(exist_ok=True)
+    _database_url = f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
+DATABASES: dict[str, dict[str, Any]] = {}
+try:
+    DATABASES["default"] = database(_database_url, pool=DATABASE_POOL)
+except UnusableUrlError:
+    env.problems.append(
+        "DATABASE_URL cannot be used: give postgresql://user:password@host/name, or "
+        "sqlite:////path/to/file."
+    )
+
+# How workers hear of it ------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL")
+REDIS_TLS_VERIFY = env.flag("REDIS_TLS_VERIFY", default=True)
+REDIS_OPTIONS = redis_options(REDIS_URL, verify=REDIS_TLS_VERIFY)
+
+# How it is delivered -----------------------------------------------------------------
+CLEVERTAP_BASE_URL = env.text("CLEVERTAP_BASE_URL")
+WORKER_THREADS = env.whole("WORKER_THREADS", 16, least=2, most=500)
+SWEEP_SECONDS = env.seconds("SWEEP_SECONDS", 5.0, least=0.05, most=300)
+REQUEST_SECONDS = env.seconds("REQUEST_SECONDS", 30.0, least=0.1, most=600)
+LEASE_SECONDS = env.seconds("LEASE_SECONDS", REQUEST_SECONDS + 15, least=0.2, most=3600)
+FIRST_HOLD_SECONDS = env.seconds("FIRST_HOLD_SECONDS", 1.0, least=0.01, most=3600)
+LONGEST_HOLD_SECONDS = env.seconds(
+    "LONGEST_HOLD_SECONDS", 300.0, least=0.01, most=86_400
+)
+CUSTOM_NAMES_LIMIT = env.whole("CUSTOM_NAMES_LIMIT", 50, least=0, most=200)
+RETENTION_DAYS = env.whole("RETENTION_DAYS", 90, least=1, most=3650)
+ERASURE_WAIT_SECONDS = env.seconds(
+    "ERASURE_WAIT_SECONDS", 86_400.0, least=0, most=2_592_000
+)
+
+# Faults on order: docs/reliability.md. Whoever serves anybody must not have any.
+FAILPOINTS: list[failpoints.Failpoint] = []
+_orders = env.words("FAILPOINTS")
+if _orders and not DEBUG:
+    env.problems.append(
+        "FAILPOINTS is set, which makes processes die on purpose: it is for tests, and "
+        "refused unless DEBUG=true. Take it out of the environment."
+    )
+else:
+    try:
+        FAILPOINTS = failpoints.parse(_orders)
+    except ValueError:
+        env.problems.append(
+            "FAILPOINTS has an order that cannot be used: give place=action or "
+            "place=action@n, as referrals/failpoints.py lists them."
+        )
+
+# Celery: a doorbell and a pool of threads. A lost message costs seconds.
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_USE_SSL = celery_tls(REDIS_URL, verify=REDIS_TLS_VERIFY)
+CELERY_BROKER_TRANSPORT_OPTIONS = transport_options() if REDIS_URL else {}
+CELERY_BROKER_POOL_LIMIT = 2
+CELERY_BROKER_CONNECTION_TIMEOUT = 1.0
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A broker that is full, or read-only, answers errors: a worker must not end for them.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_TASK_DEFAULT_QUEUE = "referrals"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = WORKER_THREADS
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+
+# What people hear of it --------------------------------------------------------------
+try:
+    vars().update(mail(env.text("EMAIL_URL", "dummymail://")))
+except UnusableUrlError:
+    env.problems.append(
+        "EMAIL_URL cannot be used: give smtp+tls://user:password@host:587, or leave it out."
+    )
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "referrals@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL", "info", among=("debug", "info", "warning", "error")
+).upper()
+LOG_FORMAT = env.choice("LOG_FORMAT", "auto", among=("auto", "json", "terminal"))
+LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
+
+SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.text(
+    "SENTRY_ENVIRONMENT", "development" if DEBUG else "production"
+)
+SENTRY_RELEASE = env.text("SENTRY_RELEASE")
+
+env.refuse()
+# For the test that every variable is documented.
+ENV_NAMES: Final = frozenset(env.names)
+
+if SENTRY_DSN:
+    sentry.start(SENTRY_DSN, environment=SENTRY_ENVIRONMENT, release=SENTRY_RELEASE)

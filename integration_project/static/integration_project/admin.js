@@ -1,0 +1,72 @@
+/* The admin's only script of ours: live parts, copying, local times,
+   menus that close. Pages work without. */
+"use strict";
+
+(() => {
+  /** Show each instant in the viewer's zone; UTC stays in its title. */
+  const localise = (root) => {
+    const format = new Intl.DateTimeFormat(undefined, {
+      dateStyle: "medium",
+      timeStyle: "medium",
+    });
+    for (const time of root.querySelectorAll("time[data-local]")) {
+      time.textContent = format.format(new Date(time.dateTime));
+    }
+  };
+
+  const showCopyButtons = (root) => {
+    for (const button of root.querySelectorAll("button[data-copy]")) {
+      button.hidden = !navigator.clipboard;
+    }
+  };
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    await navigator.clipboard.writeText(source.textContent);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+
+  /** A filter is a menu: it closes when something else is clicked, or by Escape. */
+  const closeFilters = (except) => {
+    for (const menu of document.querySelectorAll("details.filter[open]")) {
+      if (menu !== except) menu.open = false;
+    }
+  };
+  document.addEventListener("click", (event) => closeFilters(event.target.closest("details.filter")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeFilters(null);
+  });
+
+  /** Fetch the page again and take over its live parts, unless somebody is at work in one. */
+  const refresh = async () => {
+    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const successor = fresh.getElementById(part.id);
+      const busy = part.contains(document.activeElement) || part.querySelector("details[open]");
+      if (!successor || busy) continue;
+      part.replaceChildren(...successor.childNodes);
+      localise(part);
+      showCopyButtons(part);
+    }
+  };
+
+  const live = document.querySelector("[data-live]");
+  if (live) {
+    const every = Math.max(2, Number(live.dataset.live) || 5) * 1000;
+    const tick = async () => {
+      if (!document.hidden) {
+        try { await refresh(); } catch { /* the next one may succeed */ }
+      }
+      setTimeout(tick, every);
+    };
+    setTimeout(tick, every);
+  }
+
+  localise(document);
+  showCopyButtons(document);
+})();
