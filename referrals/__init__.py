@@ -1,0 +1,1 @@
+"""What happened: an append-only log of referral events. Knows no destination."""

@@ -1,0 +1,54 @@
+"""Custom event names, and a person's approval of those beyond the limit."""
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from referrals.admin import words
+from referrals.admin.base import ListAdmin
+from referrals.models import CustomName
+
+
+@admin.register(CustomName)
+class CustomNameAdmin(ListAdmin):
+    """The names that an app brought, in the order of first appearance."""
+
+    list_display = ("name", "app", "number", "state", "first_position")
+    list_filter = ("app", ("approved_at", admin.EmptyFieldListFilter))
+    list_select_related = ("app",)
+    search_fields = ("name",)
+    ordering = ("app", "number")
+    actions = ("approve",)
+    fields = ("app", "name", "number", "first_position", "state")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Refuse: the log numbers names as they come."""
+        return False
+
+    @admin.display(description="state")
+    def state(self, row: CustomName) -> str:
+        """Say whether the name goes to CleverTap."""
+        if row.number <= settings.CUSTOM_NAMES_LIMIT:
+            return words.light("good", "Sent")
+        if row.approved_at:
+            return words.light("good", "Approved")
+        return words.light("busy", "Waits for approval")
+
+    @admin.action(description="Approve: let these names go to CleverTap")
+    def approve(self, request: HttpRequest, names: QuerySet[CustomName]) -> None:
+        """Let names beyond the limit go out; their dead letters wait for a replay."""
+        waiting = names.filter(approved_at=None, number__gt=settings.CUSTOM_NAMES_LIMIT)
+        approved = list(waiting)
+        waiting.update(approved_at=timezone.now())
+        for name in approved:
+            self.log_change(request, name, "Approved.")
+        self.message_user(
+            request,
+            f"Approved {words.counted(len(approved), 'name')}. From now on, their events "
+            "are sent; to send those that waited, replay the reason new_event_name under "
+            "Problems.",
+            messages.SUCCESS,
+        )

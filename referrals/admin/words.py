@@ -1,0 +1,76 @@
+"""Numbers, instants and spans as people read them. Pure, but for Django's HTML escaping."""
+
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from django.utils.html import format_html
+
+#: What stands where there is nothing to show.
+NOTHING: Final = "\N{EN DASH}"
+
+Colour = Literal["good", "busy", "bad", "idle"]
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+_FEW: Final = 2
+
+
+def number(count: float) -> str:
+    """Return `count` with commas between the thousands."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return "1 event" or "1,204 events"."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its one or two leading units, such as "1 h 19 min"."""
+    whole = max(0, int(seconds))
+    if whole < _FEW * _MINUTE:
+        return f"{whole} s"
+    minutes, hours, days = whole // _MINUTE, whole // _HOUR, whole // _DAY
+    if minutes < _FEW * _MINUTE:
+        return f"{minutes} min"
+    if hours < _FEW * 24:
+        rest = minutes % 60
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{days} days"
+
+
+def ago(instant: datetime | None, now: datetime | None = None) -> str:
+    """Return how long ago it was, exactly on hover."""
+    if instant is None:
+        return "never"
+    seconds = ((now or datetime.now(UTC)) - instant).total_seconds()
+    text = f"in {span(-seconds)}" if seconds < 0 else f"{span(seconds)} ago"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        instant.astimezone(UTC).isoformat(),
+        utc(instant),
+        text,
+    )
+
+
+def at(instant: datetime | None) -> str:
+    """Return the instant in UTC. In a browser it becomes the viewer's zone, UTC on hover."""
+    if instant is None:
+        return NOTHING
+    return format_html(
+        '<time datetime="{}" title="{}" data-local>{}</time>',
+        instant.astimezone(UTC).isoformat(),
+        utc(instant),
+        utc(instant),
+    )
+
+
+def utc(instant: datetime) -> str:
+    """Return the instant as plain text."""
+    return f"{instant.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"
+
+
+def light(colour: Colour, word: str) -> str:
+    """Return a status light. The word says what the colour says."""
+    return format_html('<span class="light light-{}">{}</span>', colour, word)

@@ -1,0 +1,6 @@
+"""The HTTP API through which events come in.
+
+A request passes, in this order: `request_id` (a name for it), `guard` (whatever goes wrong
+becomes a problem), `auth` (whose app), `body` (bytes, capped), `pieces` (one raw text per
+event), `views` (decode, append, answer). `openapi` and `problems` are what it documents.
+"""

@@ -1,0 +1,155 @@
+"""Who is calling: from the header Authorization to an app.
+
+A key that was looked up is remembered for `REMEMBERED_SECONDS` in each process, so a busy
+caller costs no query per request; a revoked key, or an archived app, is refused that much
+later at most. Unknown keys are never remembered, so a new key works at once.
+"""
+
+import base64
+import binascii
+import functools
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+from django.db import Error
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from referrals.api.guard import View
+from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, ProblemError
+from referrals.keys import digest_of, has_shape
+from referrals.models import ApiKey, App
+
+REMEMBERED_SECONDS: Final = 5.0
+# Each is a row of ours that was asked for; the bound is for the unforeseen.
+REMEMBERED_KEYS: Final = 1_000
+USE_NOTED_SECONDS: Final = 60.0
+CHALLENGES: Final = {
+    "WWW-Authenticate": 'Bearer realm="referrals", Basic realm="referrals"'
+}
+
+logger: Final = logging.getLogger(__name__)
+
+
+class _Remembered(msgspec.Struct):
+    key: ApiKey
+    until: float
+
+
+_keys: dict[str, _Remembered] = {}
+_use_noted: dict[str, float] = {}
+
+
+def authenticated(view: Callable[..., HttpResponse]) -> View:
+    """Call the view with the caller's app, as its second argument."""
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, **captured: Any) -> HttpResponse:  # noqa: ANN401 - whatever the address captures
+        return view(request, authenticate(request), **captured)
+
+    return wrapped
+
+
+def authenticate(request: HttpRequest) -> App:
+    """Return the app whose API key the request shows.
+
+    Raises `ProblemError`: 401 without a valid key, 403 when the app is archived.
+    """
+    text = key_in(request.META.get("HTTP_AUTHORIZATION", ""))
+    if not text:
+        raise ProblemError(
+            UNAUTHORIZED,
+            "The request shows no API key. Send it as `Authorization: Bearer <API key>`.",
+            headers=CHALLENGES,
+        )
+    key = _find(digest_of(text)) if has_shape(text) else None
+    if key is None:
+        raise ProblemError(
+            UNAUTHORIZED,
+            "This API key is not known here. Check that it is whole, and that it belongs "
+            "to this server; a key begins with rk_ and is shown once, when it is made.",
+            headers=CHALLENGES,
+        )
+    if key.revoked_at:
+        raise ProblemError(
+            UNAUTHORIZED,
+            "This API key was revoked. Use the key that replaced it, or make a new one "
+            "on the page API keys of the admin.",
+            headers=CHALLENGES,
+        )
+    if key.app.archived_at:
+        raise ProblemError(
+            APP_ARCHIVED,
+            "The app of this API key is archived and accepts no requests. Nothing was "
+            "stored. Use the key of the app that replaced it.",
+        )
+    _note_use(key)
+    return key.app
+
+
+def key_in(authorization: str) -> str:
+    """Return the key that the header shows, or an empty text.
+
+    Basic carries it as the user, whatever the password (RFC 7617).
+    """
+    scheme, _, credentials = authorization.strip().partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return credentials.strip()
+        case "basic":
+            return _user_of(credentials.strip())
+    return ""
+
+
+def forget_keys() -> None:
+    """Forget what this process remembers, so that the next request looks again."""
+    _keys.clear()
+    _use_noted.clear()
+
+
+def _user_of(credentials: str) -> str:
+    try:
+        decoded = base64.b64decode(credentials, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded.partition(":")[0]
+
+
+def _find(digest: str) -> ApiKey | None:
+    now = monotonic()
+    remembered = _keys.get(digest)
+    if remembered and now < remembered.until:
+        return remembered.key
+    key = ApiKey.objects.select_related("app").filter(digest=digest).first()
+    if key:
+        _make_room(_keys)
+        _keys[digest] = _Remembered(key=key, until=now + REMEMBERED_SECONDS)
+    return key
+
+
+def _note_use(key: ApiKey) -> None:
+    """Write `last_used_at`, at most once a minute, and never at the request's cost."""
+    now = monotonic()
+    if now - _use_noted.get(key.digest, -USE_NOTED_SECONDS) < USE_NOTED_SECONDS:
+        return
+    _make_room(_use_noted)
+    _use_noted[key.digest] = now
+    used_at = timezone.now()
+    # Another process may have written it within this minute.
+    stale = Q(last_used_at=None) | Q(
+        last_used_at__lt=used_at - timedelta(seconds=USE_NOTED_SECONDS)
+    )
+    try:
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=used_at)
+    except Error as error:
+        logger.warning("The use of an API key was not noted: %s", type(error).__name__)
+
+
+def _make_room(remembered: dict[str, Any]) -> None:
+    if len(remembered) >= REMEMBERED_KEYS:
+        remembered.clear()

@@ -1,0 +1,119 @@
+"""What a request would do, without doing it: `POST /v1/events?dry_run=1`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.db.models import Max
+from django.utils import timezone
+
+from referrals import destinations, log
+from referrals.api.answers import DryRun, Trial
+from referrals.fraud import judge
+from referrals.log import Status
+from referrals.log.results import Result, left_out, rejected
+from referrals.models import App, CustomName
+from referrals.schema import Event, EventProblem, IncomingEvent, doubts, warnings_of
+from referrals.vocabulary import normalised_name
+
+Incoming = IncomingEvent | EventProblem
+Records = list[dict[str, Any]]
+
+
+def dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
+    """Return what would become of each event, with the records of every destination.
+
+    Does not look into the log: whether an event was sent before, and what earlier
+    installs say about its fraud status, shows only when it is stored.
+    """
+    judged = [_refused_by_doubt(event) if strict else event for event in incoming]
+    bad = [i for i, event in enumerate(judged) if isinstance(event, EventProblem)]
+    if strict and bad:
+        trials = [_left_out(i, event, bad[0]) for i, event in enumerate(judged)]
+    else:
+        trials = _trials(app, judged)
+    accepted = sum(trial.status is Status.ACCEPTED for trial in trials)
+    return DryRun(
+        dry_run=True,
+        accepted=accepted,
+        rejected=len(trials) - accepted,
+        results=trials,
+    )
+
+
+def _refused_by_doubt(event: Incoming) -> Incoming:
+    if isinstance(event, IncomingEvent):
+        for pointer, detail in doubts(event):
+            return EventProblem(pointer, detail, event.id)
+    return event
+
+
+def _left_out(index: int, event: Incoming, culprit: int) -> Trial:
+    if isinstance(event, EventProblem):
+        return _refused(rejected(index, event))
+    return _refused(left_out(index, event.id, culprit))
+
+
+def _refused(result: Result) -> Trial:
+    return msgspec.convert(result, Trial, from_attributes=True)
+
+
+def _trials(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
+    good = [event for event in incoming if isinstance(event, IncomingEvent)]
+    records = iter(_records(app, good))
+    return [
+        _refused(rejected(index, event))
+        if isinstance(event, EventProblem)
+        else Trial(
+            index=index,
+            id=event.id,
+            status=Status.ACCEPTED,
+            warnings=warnings_of(event),
+            records=next(records),
+        )
+        for index, event in enumerate(incoming)
+    ]
+
+
+def _records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
+    """Return, per event, what all destinations would get."""
+    events = _as_stored(app, incoming)
+    per_event: list[Records] = [[] for _ in events]
+    for destination in destinations.registered() if events else ():
+        previews = destination.preview(app.pk, events)
+        for records, previewed in zip(per_event, previews, strict=True):
+            records.extend(previewed)
+    return per_event
+
+
+def _as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
+    """Return the events as the log would keep them, as far as that shows beforehand."""
+    numbers = _numbers(app, incoming)
+    prepared = log.prepare(app, incoming, timezone.now())
+    return [
+        _finished(sent, event, numbers)
+        for sent, event in zip(incoming, prepared, strict=True)
+    ]
+
+
+def _finished(sent: IncomingEvent, event: Event, numbers: Mapping[str, int]) -> Event:
+    if event.name:
+        number = numbers[normalised_name(event.name)]
+        event = msgspec.structs.replace(event, name_number=number)
+    if sent.status is None:
+        status, reasons = judge(event, own=(), earlier={})
+        event = msgspec.structs.replace(event, status=status, reasons=reasons)
+    return event
+
+
+def _numbers(app: App, incoming: Sequence[IncomingEvent]) -> dict[str, int]:
+    """Return the number of each custom name, a new name's being the next one."""
+    wanted = dict.fromkeys(normalised_name(e.name) for e in incoming if e.name)
+    if not wanted:
+        return {}
+    names = CustomName.objects.filter(app=app)
+    known = names.filter(normalised__in=wanted)
+    numbers = dict(known.values_list("normalised", "number"))
+    largest = names.aggregate(largest=Max("number"))["largest"] or 0
+    new = (name for name in wanted if name not in numbers)
+    return numbers | {name: n for n, name in enumerate(new, start=largest + 1)}

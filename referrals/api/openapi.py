@@ -1,0 +1,260 @@
+"""The OpenAPI 3.1 document, generated from the Structs that decode and answer.
+
+Reference: https://spec.openapis.org/oas/v3.1.0
+"""
+
+import functools
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from referrals.api.answers import DryRun, Receipt, StoredEvent
+from referrals.api.body import JSON, NDJSON
+from referrals.api.gunzip import MAX_DECOMPRESSED_BYTES
+from referrals.api.pieces import MAX_EVENTS
+from referrals.api.problems import (
+    APP_ARCHIVED,
+    BAD_PARAMETER,
+    CONTENT_TYPE,
+    KINDS,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    Kind,
+    Problem,
+)
+from referrals.api.stream import MAX_BODY_BYTES
+from referrals.rules import ID, MAX_EVENT_BYTES, MAX_METADATA_BYTES
+from referrals.schema import IncomingEvent
+from referrals.vocabulary import EventType, FraudStatus, Via
+
+VERSION: Final = "1"
+REFERENCE: Final = "#/components/schemas/{name}"
+
+
+def _one_of(words: type[EventType | Via | FraudStatus]) -> str:
+    *others, last = (f"`{word}`" for word in words)
+    return f"{', '.join(others)} or {last}"
+
+
+# What the types do not say, per field of an event as it is sent.
+EVENT_FIELDS: Final = {
+    "id": "Idempotency key: 1 to 200 visible ASCII characters without a slash, unique in "
+    "the app. Sending the same event again under it is harmless.",
+    "type": f"What happened: {_one_of(EventType)}.",
+    "name": "The name of a custom event, such as `Subscription Started`. Required there, "
+    "refused elsewhere.",
+    "occurred_at": "RFC 3339 with an offset, or Unix seconds. Missing: the time of receipt. "
+    "Milliseconds, and more than a day ahead, are refused.",
+    "user": "Who did it. Required except for link_click.",
+    "referrer": "Who invited the user. Required unless `via` is `smart_link`.",
+    "via": f"The kind of link that led here: {_one_of(Via)}.",
+    "channel": "How the invitation travelled, such as `whatsapp`. An unknown invite channel "
+    "is stored with a warning, and refused when strict.",
+    "content": "Which invitation it was, such as the name of a campaign.",
+    "status": f"Your own verdict on fraud: {_one_of(FraudStatus)}. Missing: it is decided "
+    "from `ip`, `device_id` and `advertising_id`, where they are sent.",
+    "event_data": "Data of a custom event, sent on to destinations.",
+    "metadata": f"Data of your own: stored and shown, never sent on. At most "
+    f"{MAX_METADATA_BYTES:,} bytes of JSON.",
+    "test": "Marks a test event.",
+}
+PERSON_FIELDS: Final = {
+    "identities": "The person's IDs by provider, such as email or custom_id. Taken byte "
+    "for byte.",
+    "ip": "IP address. Stored only as a keyed hash, for fraud detection.",
+    "device_id": "Device ID. Stored only as a keyed hash, for fraud detection.",
+    "advertising_id": "Advertising ID. Stored only as a keyed hash, for fraud detection.",
+}
+EXAMPLE: Final = {
+    "id": "b1c2",
+    "type": "app_install",
+    "occurred_at": "2026-11-23T10:15:00Z",
+    "user": {"identities": {"email": "ann@example.com", "custom_id": "42"}},
+    "referrer": {"identities": {"email": "bob@example.com"}},
+    "via": "smart_invite",
+    "channel": "whatsapp",
+    "content": "spring",
+}
+INTRODUCTION: Final = (
+    "Send referral events, and ask what became of them. An event that was answered "
+    "`accepted` is committed; each goes on to every destination of its app. Problems are "
+    "RFC 9457 problem details."
+)
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document. Shared: do not change it."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Referral events",
+            "version": VERSION,
+            "description": INTRODUCTION,
+        },
+        "security": [{"bearer": []}, {"basic": []}],
+        "paths": {
+            "/v1/events": {"post": _send()},
+            "/v1/events/{id}": {"get": _ask()},
+        },
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "The API key is the user; the password is ignored.",
+                },
+            },
+        },
+    }
+
+
+@functools.cache
+def encoded() -> bytes:
+    """Return the document as JSON."""
+    return msgspec.json.encode(document())
+
+
+def _send() -> dict[str, Any]:
+    return {
+        "operationId": "sendEvents",
+        "summary": "Send events",
+        "description": "Stores one event or up to "
+        f"{MAX_EVENTS:,}, and answers after the commit. Good events are stored although "
+        f"others are bad. The body has at most {MAX_BODY_BYTES:,} bytes, "
+        f"{MAX_DECOMPRESSED_BYTES:,} after decompression; an event "
+        f"{MAX_EVENT_BYTES:,}.",
+        "parameters": [
+            _switch("strict", "All or nothing, and doubts are refused too."),
+            _switch(
+                "dry_run",
+                "Store nothing; answer the exact records that each destination would get.",
+            ),
+            _parameter("header", "Content-Encoding", {"enum": ["gzip", "identity"]}),
+            _request_id(),
+        ],
+        "requestBody": {"required": True, "content": _event_bodies()},
+        "responses": {
+            "200": _response("A dry run: nothing was stored.", DryRun),
+            "202": _response("At least one event is stored, or was before.", Receipt),
+            **_problems(kind for kind in KINDS if kind is not NOT_FOUND),
+        },
+    }
+
+
+def _ask() -> dict[str, Any]:
+    return {
+        "operationId": "getEvent",
+        "summary": "Ask what became of an event",
+        "description": "Answers where the event stands in the log, and its outcome per "
+        "destination and side. Shows no identity.",
+        "parameters": [
+            _parameter("path", "id", {"type": "string", "pattern": _id_pattern()}),
+            _request_id(),
+        ],
+        "responses": {
+            "200": _response("The event and its outcomes.", StoredEvent),
+            **_problems(
+                (
+                    BAD_PARAMETER,
+                    UNAUTHORIZED,
+                    APP_ARCHIVED,
+                    NOT_FOUND,
+                    METHOD_NOT_ALLOWED,
+                    UNAVAILABLE,
+                )
+            ),
+        },
+    }
+
+
+def _event_bodies() -> dict[str, Any]:
+    event = {"$ref": REFERENCE.format(name=IncomingEvent.__name__)}
+    batch = {
+        "type": "object",
+        "required": ["events"],
+        "additionalProperties": False,
+        "properties": {
+            "events": {
+                "type": "array",
+                "items": event,
+                "minItems": 1,
+                "maxItems": MAX_EVENTS,
+            }
+        },
+    }
+    return {
+        JSON: {
+            "schema": {"anyOf": [event, batch]},
+            "examples": {
+                "one": {"value": EXAMPLE},
+                "several": {"value": {"events": [EXAMPLE]}},
+            },
+        },
+        NDJSON: {
+            "schema": {"type": "string", "description": "One event a line."},
+            "examples": {
+                "one": {"value": msgspec.json.encode(EXAMPLE).decode() + "\n"}
+            },
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    answers = (IncomingEvent, Receipt, DryRun, StoredEvent, Problem)
+    _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
+    _describe(schemas["IncomingEvent"], "An event as it is sent.", EVENT_FIELDS)
+    _describe(schemas["IncomingPerson"], "One of the two people.", PERSON_FIELDS)
+    schemas["IncomingEvent"]["properties"]["id"]["pattern"] = _id_pattern()
+    return schemas
+
+
+def _describe(schema: dict[str, Any], whole: str, fields: dict[str, str]) -> None:
+    schema["description"] = whole
+    for name, description in fields.items():
+        schema["properties"][name]["description"] = description
+
+
+def _response(description: str, struct: type[msgspec.Struct]) -> dict[str, Any]:
+    schema = {"$ref": REFERENCE.format(name=struct.__name__)}
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _problems(kinds: Iterable[Kind]) -> dict[str, Any]:
+    """Return one response per status, naming each of its kinds."""
+    schema = {"$ref": REFERENCE.format(name=Problem.__name__)}
+    return {
+        str(int(status)): {
+            "description": "; ".join(f"{kind.title} ({kind.type})" for kind in same),
+            "content": {CONTENT_TYPE: {"schema": schema}},
+        }
+        for status, same in groupby(kinds, key=lambda kind: kind.status)
+    }
+
+
+def _switch(name: str, description: str) -> dict[str, Any]:
+    switch = _parameter("query", name, {"enum": ["0", "1"], "default": "0"})
+    return {**switch, "description": description}
+
+
+def _request_id() -> dict[str, Any]:
+    schema = {"type": "string", "pattern": "^[!-~]{1,128}$"}
+    description = "Your name for the request. Comes back in the answer, and is logged."
+    return {
+        **_parameter("header", "X-Request-Id", schema),
+        "description": description,
+    }
+
+
+def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema}
+
+
+def _id_pattern() -> str:
+    return f"^{ID.pattern}$"

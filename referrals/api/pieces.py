@@ -1,0 +1,147 @@
+"""A body cut into its events, each decoded by itself: a bad event costs one result."""
+
+import json
+import re
+from typing import Any, Final
+
+import msgspec
+
+from referrals.api.body import NDJSON
+from referrals.api.problems import NOT_JSON, TOO_MANY_EVENTS, WRONG_SHAPE, ProblemError
+from referrals.rules import step
+from referrals.schema import EventProblem, IncomingEvent, decode, from_object
+
+MAX_EVENTS: Final = 1_000
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# A line that holds more than white space.
+LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+
+
+class _Doubtful(msgspec.Struct, frozen=True):
+    """An event that only a lenient decoder could read."""
+
+    value: Any
+
+
+Piece = msgspec.Raw | bytes | _Doubtful
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[msgspec.Raw]
+
+
+_batch: Final = msgspec.json.Decoder(_Batch)
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def events_in(media_type: str, body: bytes) -> list[IncomingEvent | EventProblem]:
+    """Return the events of a body in order, each checked or with its problem.
+
+    Raises `ProblemError`: 400 not JSON, 413 too many, 422 neither an event nor a list.
+    """
+    return [
+        from_object(piece.value) if isinstance(piece, _Doubtful) else decode(piece)
+        for piece in _cut(media_type, body)
+    ]
+
+
+def _cut(media_type: str, body: bytes) -> list[Piece]:
+    pieces = _lines(body) if media_type == NDJSON else _values(body)
+    if len(pieces) > MAX_EVENTS:
+        raise ProblemError(
+            TOO_MANY_EVENTS,
+            f"The request has more than {MAX_EVENTS:,} events. Nothing was stored. Send "
+            "them in several requests.",
+        )
+    if not pieces:
+        raise ProblemError(WRONG_SHAPE, "The body has no event. Nothing was stored.")
+    return pieces
+
+
+def _lines(body: bytes) -> list[Piece]:
+    lines = LINE.finditer(body)
+    # One more than allowed is enough to know that there are too many.
+    return [line[0] for _, line in zip(range(MAX_EVENTS + 1), lines, strict=False)]
+
+
+def _values(body: bytes) -> list[Piece]:
+    try:
+        return _values_of_sound(body)
+    except UNREADABLE as error:
+        return _values_of_doubtful(body, error)
+
+
+def _values_of_sound(body: bytes) -> list[Piece]:
+    try:
+        return list(_batch.decode(body).events)
+    except msgspec.ValidationError:
+        return [_single(body)]
+
+
+def _single(body: bytes) -> Piece:
+    """Return the body as one event, or say why it is neither an event nor a list."""
+    try:
+        fields = _object.decode(body)
+    except msgspec.ValidationError as error:
+        # A decoder stops at the first wrong type, and has not seen the rest.
+        msgspec.json.decode(body, type=msgspec.Raw)
+        raise ProblemError(
+            WRONG_SHAPE,
+            "The body is JSON, but no object. Several events go into "
+            '{"events": [ … ]}, one event is sent as it is. Nothing was stored.',
+        ) from error
+    if "events" not in fields:
+        return body
+    other = next((name for name in fields if name != "events"), None)
+    if other is not None:
+        raise ProblemError(
+            WRONG_SHAPE,
+            "Beside `events` nothing else may stand. Put it into each event, or remove "
+            "it. Nothing was stored.",
+            pointer=step("", other),
+        )
+    raise ProblemError(
+        WRONG_SHAPE,
+        "`events` is no list of events. Nothing was stored.",
+        pointer="/events",
+    )
+
+
+def _values_of_doubtful(body: bytes, error: Exception) -> list[Piece]:
+    """Return the events where some hold NaN or half a surrogate pair.
+
+    Either makes the whole text unreadable to a strict decoder, though writers of JSON do
+    emit both; a lenient one finds the events, and each is judged by itself.
+    """
+    constants: list[str] = []
+
+    def constant(name: str) -> float:
+        constants.append(name)
+        return float(name)
+
+    try:
+        match json.loads(body.decode(), parse_constant=constant):
+            case {"events": [*events], **others} if not others:
+                return [_Doubtful(event) for event in events]
+            # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.
+            case {**fields} if "events" not in fields and not constants:
+                return [_Doubtful(fields)]
+    except (ValueError, RecursionError):
+        pass
+    raise _not_json(body, error) from error
+
+
+def _not_json(body: bytes, error: Exception) -> ProblemError:
+    match error:
+        case _ if not body.strip():
+            reason = "it is empty"
+        case RecursionError():
+            reason = "it is nested too deeply"
+        case UnicodeDecodeError():
+            reason = "it is not UTF-8"
+        case _:
+            # The decoder names the fault and the byte, never the text.
+            reason = str(error)
+    return ProblemError(
+        NOT_JSON, f"The body cannot be read as JSON: {reason}. Nothing was stored."
+    )

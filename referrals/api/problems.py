@@ -1,0 +1,206 @@
+"""Everything that the API answers instead of success, as RFC 9457 problem details.
+
+Reference: https://www.rfc-editor.org/rfc/rfc9457
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from django.http import HttpResponse
+
+CONTENT_TYPE: Final = "application/problem+json"
+RETRY_SECONDS: Final = 5
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One kind of problem: its place in the documentation, status, title and remedy."""
+
+    slug: str
+    status: HTTPStatus
+    title: str
+    remedy: str
+
+    @property
+    def type(self) -> str:
+        """The problem's `type`: where the documentation explains it."""
+        return f"/docs#problem-{self.slug}"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the caller reads: RFC 9457's members, and the results where there are any."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    pointer: str | None = None
+    results: Sequence[Any] = ()
+
+
+class ProblemError(Exception):
+    """The request cannot be answered as asked: `kind` and `detail` say why."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        results: Sequence[Any] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(kind.slug)
+        self.kind = kind
+        self.detail = detail
+        self.pointer = pointer
+        self.results = results
+        self.headers = headers
+
+    def response(self) -> HttpResponse:
+        """Return the answer that tells the caller."""
+        problem = Problem(
+            type=self.kind.type,
+            title=self.kind.title,
+            status=int(self.kind.status),
+            detail=self.detail,
+            pointer=self.pointer,
+            results=self.results,
+        )
+        return HttpResponse(
+            msgspec.json.encode(problem),
+            status=self.kind.status,
+            content_type=CONTENT_TYPE,
+            headers=self.headers,
+        )
+
+
+BAD_PARAMETER: Final = Kind(
+    "bad-parameter",
+    HTTPStatus.BAD_REQUEST,
+    "The address has a parameter that is not understood",
+    "Use only `strict` and `dry_run`, each with the value 1 or 0.",
+)
+INCOMPLETE_BODY: Final = Kind(
+    "incomplete-body",
+    HTTPStatus.BAD_REQUEST,
+    "The body ended before it was complete",
+    "Send it again. Check Content-Length, and the proxy on the way.",
+)
+BAD_GZIP: Final = Kind(
+    "bad-gzip",
+    HTTPStatus.BAD_REQUEST,
+    "The body is not the gzip data that Content-Encoding announces",
+    "Compress the body with gzip (RFC 1952), or leave Content-Encoding out.",
+)
+NOT_JSON: Final = Kind(
+    "not-json",
+    HTTPStatus.BAD_REQUEST,
+    "The body is not JSON",
+    "Send one JSON text in UTF-8, without NaN or Infinity. The detail names the byte.",
+)
+UNAUTHORIZED: Final = Kind(
+    "unauthorized",
+    HTTPStatus.UNAUTHORIZED,
+    "No valid API key",
+    "Send `Authorization: Bearer <API key>`, or the key as the user of Basic.",
+)
+APP_ARCHIVED: Final = Kind(
+    "app-archived",
+    HTTPStatus.FORBIDDEN,
+    "The app is archived",
+    "An archived app accepts no events. Use the key of the app that replaced it.",
+)
+NOT_FOUND: Final = Kind(
+    "not-found",
+    HTTPStatus.NOT_FOUND,
+    "There is nothing here",
+    "Check the address. An event is found by the `id` it was sent with, in its own app, "
+    "until its retention ends.",
+)
+METHOD_NOT_ALLOWED: Final = Kind(
+    "method-not-allowed",
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    "The address does not answer this method",
+    "Use one of the methods in the header Allow.",
+)
+TOO_LARGE: Final = Kind(
+    "too-large",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "The body is too large",
+    "Send the events in several requests, or compress them with gzip.",
+)
+TOO_MANY_EVENTS: Final = Kind(
+    "too-many-events",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "The request has too many events",
+    "Send at most 1,000 events in one request.",
+)
+UNSUPPORTED_MEDIA_TYPE: Final = Kind(
+    "unsupported-media-type",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "The body is in a format that is not read here",
+    "Send `Content-Type: application/json` or `application/x-ndjson`, in UTF-8, plain or "
+    "with `Content-Encoding: gzip`.",
+)
+WRONG_SHAPE: Final = Kind(
+    "wrong-shape",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The body is JSON, but neither an event nor a list of events",
+    'Send one event, or `{"events": [ … ]}` with 1 to 1,000 of them and nothing else.',
+)
+NOTHING_STORED: Final = Kind(
+    "nothing-stored",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "No event was stored",
+    "Read `results`: each names the place in its event and what to do. The same events "
+    "will be refused again, so do not retry them unchanged.",
+)
+UNSTORABLE: Final = Kind(
+    "unstorable",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The database cannot hold something in these events",
+    "Nothing was stored. Send the events one by one to find the one that is refused, and "
+    "report it: this is a gap in our validation, and it has been logged.",
+)
+INTERNAL: Final = Kind(
+    "internal",
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "Something went wrong on our side",
+    "Send the same request again later: what is stored already comes back as a duplicate. "
+    "The fault has been logged under the X-Request-Id of the answer.",
+)
+UNAVAILABLE: Final = Kind(
+    "unavailable",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The log cannot be reached just now",
+    "Send the same request again after the seconds in Retry-After: what is stored already "
+    "comes back as a duplicate.",
+)
+
+KINDS: Final = (
+    BAD_PARAMETER,
+    INCOMPLETE_BODY,
+    BAD_GZIP,
+    NOT_JSON,
+    UNAUTHORIZED,
+    APP_ARCHIVED,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    TOO_LARGE,
+    TOO_MANY_EVENTS,
+    UNSUPPORTED_MEDIA_TYPE,
+    WRONG_SHAPE,
+    NOTHING_STORED,
+    UNSTORABLE,
+    INTERNAL,
+    UNAVAILABLE,
+)
+
+
+def unavailable(detail: str) -> ProblemError:
+    """Return the problem of a caller who should come back in a few seconds."""
+    return ProblemError(
+        UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_SECONDS)}
+    )

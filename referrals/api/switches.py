@@ -1,0 +1,42 @@
+"""The query string: a few switches, and nothing else.
+
+An unknown parameter is refused: `?dryrun=1` must not store what was meant as a trial.
+"""
+
+from urllib.parse import parse_qsl
+
+from django.http import HttpRequest
+
+from referrals.api.problems import BAD_PARAMETER, ProblemError
+
+VALUES = {"1": True, "true": True, "0": False, "false": False}
+MAX_PARAMETERS = 10
+
+
+def read_switches(request: HttpRequest, *names: str) -> tuple[bool, ...]:
+    """Return whether each of the switches `names` is on, in that order.
+
+    Raises `ProblemError` 400 for any other parameter or value. Reads the address itself,
+    because Django decodes `request.GET` with whatever charset the Content-Type claims.
+    """
+    switched = dict.fromkeys(names, False)
+    for name, value in _parameters(request):
+        if name not in switched:
+            raise ProblemError(
+                BAD_PARAMETER,
+                f"There is no such parameter here; known: {', '.join(names) or 'none'}.",
+            )
+        if value.lower() not in VALUES:
+            raise ProblemError(BAD_PARAMETER, f"The value of `{name}` is not 1 or 0.")
+        switched[name] = VALUES[value.lower()]
+    return tuple(switched.values())
+
+
+def _parameters(request: HttpRequest) -> list[tuple[str, str]]:
+    query = request.META.get("QUERY_STRING", "")
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise ProblemError(
+            BAD_PARAMETER, "The address has more parameters than there are."
+        ) from error

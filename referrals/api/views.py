@@ -1,0 +1,125 @@
+"""The API's addresses that deal in events. Thin: read, call, answer."""
+
+from collections import Counter
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from referrals import destinations, log
+from referrals.api.answers import Receipt, StoredEvent, answer
+from referrals.api.auth import authenticated
+from referrals.api.body import read_body
+from referrals.api.dry_run import Incoming, dry_run
+from referrals.api.guard import api_view
+from referrals.api.pieces import events_in
+from referrals.api.problems import NOT_FOUND, NOTHING_STORED, ProblemError
+from referrals.api.switches import read_switches
+from referrals.log import Status
+from referrals.models import App
+
+ALL_REFUSED = (
+    "Every event was refused, so nothing was stored. `results` says where and why."
+)
+STRICT = (
+    "The request is strict and not every event is good, so nothing was stored. "
+    "`results` says which are not."
+)
+
+
+@api_view("POST")
+@authenticated
+def receive_events(request: HttpRequest, app: App) -> HttpResponse:
+    """Store the events of the request, and answer once they are committed."""
+    strict, is_trial = read_switches(request, "strict", "dry_run")
+    events = events_in(*read_body(request))
+    if is_trial:
+        return _try(app, events, strict=strict)
+    return _store(request, app, events, strict=strict)
+
+
+@api_view("GET", "HEAD")
+@authenticated
+def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
+    """Answer what became of one event, without showing whom it is about."""
+    read_switches(request)
+    found = log.find(app.pk, key)
+    if found is None:
+        raise ProblemError(
+            NOT_FOUND,
+            "This app has no event with that id: it was never accepted, or its "
+            "retention has ended.",
+        )
+    event = found.event
+    outcomes = [
+        outcome
+        for destination in destinations.registered()
+        for outcome in destination.explain(app.pk, found.position, event)
+    ]
+    return answer(
+        StoredEvent(
+            id=event.id,
+            position=found.position,
+            received_at=found.received_at,
+            occurred_at=event.occurred_at,
+            type=event.type,
+            name=event.name or None,
+            status=event.status,
+            reasons=event.reasons,
+            test=event.test,
+            outcomes=outcomes,
+        )
+    )
+
+
+@api_view()
+def nothing_here(_request: HttpRequest) -> HttpResponse:
+    """Answer any other address below /v1/ in the API's own form."""
+    raise ProblemError(
+        NOT_FOUND,
+        "There is no such address. Events go to POST /v1/events, without a slash at the "
+        "end; /docs lists everything.",
+    )
+
+
+def _store(
+    request: HttpRequest, app: App, events: Sequence[Incoming], *, strict: bool
+) -> HttpResponse:
+    results = log.append(app, events, strict=strict)
+    counts = Counter(result.status for result in results)
+    _note_for_log(request, app, counts)
+    _require_success(counts, results, strict=strict)
+    receipt = Receipt(
+        accepted=counts[Status.ACCEPTED],
+        duplicates=counts[Status.DUPLICATE],
+        conflicts=counts[Status.CONFLICT],
+        rejected=counts[Status.REJECTED],
+        results=results,
+    )
+    return answer(receipt, HTTPStatus.ACCEPTED)
+
+
+def _try(app: App, events: Sequence[Incoming], *, strict: bool) -> HttpResponse:
+    trial = dry_run(app, events, strict=strict)
+    counts = Counter(result.status for result in trial.results)
+    _require_success(counts, trial.results, strict=strict)
+    return answer(trial)
+
+
+def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> None:
+    """Add to the request's log line whose events it brought and what became of them."""
+    fields = {"app": app.slug, **{str(status): n for status, n in counts.items()}}
+    # Django's class declares no such attribute; the log line reads it by this name.
+    request.log_fields = fields  # type: ignore[attr-defined]
+
+
+def _require_success(
+    counts: Counter[Status], results: Sequence[Any], *, strict: bool
+) -> None:
+    """Raise 422 where nothing was stored and sending it again would change nothing."""
+    refused = counts[Status.REJECTED] + counts[Status.CONFLICT]
+    if strict and refused:
+        raise ProblemError(NOTHING_STORED, STRICT, results=results)
+    if refused == len(results):
+        raise ProblemError(NOTHING_STORED, ALL_REFUSED, results=results)

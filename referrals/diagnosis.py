@@ -1,0 +1,135 @@
+"""Why a decoder refused an event, in words for the engineer who sent it.
+
+Pure, and only on the way of an event that is refused anyway.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from referrals.rules import ID, ID_RULE, OCCURRED_AT, RefusedError, step
+from referrals.vocabulary import EventType, FraudStatus, Via
+
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
+_WRONG_TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+
+_PERSON = (
+    "A person is an object with identities, each the name of a provider and the user's ID "
+    'there, such as {"identities": {"email": "ann@example.com"}}.'
+)
+_OBJECT = 'Send an object, such as {"plan": "gold"}.'
+
+
+def _one_of(values: type[EventType | FraudStatus | Via]) -> str:
+    return f"Send one of: {', '.join(values)}."
+
+
+_HINTS = {
+    "/id": ID_RULE,
+    "/type": _one_of(EventType),
+    "/via": _one_of(Via),
+    "/status": _one_of(FraudStatus),
+    "/occurred_at": OCCURRED_AT,
+    "/user": _PERSON,
+    "/referrer": _PERSON,
+    "/event_data": _OBJECT,
+    "/metadata": _OBJECT,
+    "/test": "Send true or false.",
+}
+_WORDS = {
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+class _WithId(msgspec.Struct):
+    id: str
+
+
+def id_of(raw: bytes) -> str | None:
+    """Return the event's id where it has a good one, whatever else is wrong with it."""
+    try:
+        found = msgspec.json.decode(raw, type=_WithId).id
+    except (ValueError, RecursionError):
+        return None
+    return found if ID.fullmatch(found) else None
+
+
+def refusal(error: Exception, raw: bytes) -> RefusedError:
+    """Return where in `raw` the decoder stopped, and what to do about it."""
+    if isinstance(error, RefusedError):
+        return error
+    if isinstance(error, RecursionError):
+        return RefusedError(at="", detail="The event is nested too deeply to be read.")
+    if not isinstance(error, msgspec.ValidationError):
+        return RefusedError(
+            at="",
+            detail="The event is not valid JSON in UTF-8. NaN and Infinity are not, either.",
+        )
+    message, _, path = str(error).rpartition(" - at `$")
+    return _explained(
+        message or path, _pointer(path.rstrip("`")) if message else "", raw
+    )
+
+
+def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
+    if match := _UNKNOWN_FIELD.fullmatch(message):
+        return _unknown_field(pointer, match[1])
+    if match := _MISSING_FIELD.fullmatch(message):
+        pointer = step(pointer, match[1])
+        return RefusedError(
+            at=pointer, detail="This field is required. " + _HINTS.get(pointer, "")
+        )
+    if pointer.endswith("/identities"):
+        return _bad_identities(pointer, raw)
+    if pointer in _HINTS:
+        return RefusedError(at=pointer, detail=_HINTS[pointer])
+    if match := _WRONG_TYPE.fullmatch(message):
+        expected = _in_words(match[1])
+        return RefusedError(
+            at=pointer, detail=f"Expected {expected}, got {_in_words(match[2])}."
+        )
+    return RefusedError(at=pointer, detail=f"{message}.")
+
+
+def _unknown_field(pointer: str, name: str) -> RefusedError:
+    advice = (
+        "A user's IDs belong into identities."
+        if pointer
+        else "Check its spelling, or put data of your own into metadata."
+    )
+    return RefusedError(
+        at=step(pointer, name), detail=f"There is no such field. {advice}"
+    )
+
+
+def _bad_identities(pointer: str, raw: bytes) -> RefusedError:
+    """Return which identity is no text: the decoder does not say."""
+    found: Any = msgspec.json.decode(raw)
+    for key in pointer.split("/")[1:]:
+        found = found[key]
+    if not isinstance(found, dict):
+        return RefusedError(at=pointer, detail=_PERSON)
+    provider = next((k for k, v in found.items() if not isinstance(v, str)), "")
+    return RefusedError(
+        at=step(pointer, provider),
+        detail="An identity is a text and is sent on byte for byte: put it in quotes, or leave "
+        "it out.",
+    )
+
+
+def _pointer(path: str) -> str:
+    """Return a decoder's path (`.user.identities[...]`) as a JSON pointer."""
+    return path.partition("[")[0].replace(".", "/")
+
+
+def _in_words(types: str) -> str:
+    """Return a decoder's `str | null` as "a text or null"."""
+    return " or ".join(_WORDS.get(name, name) for name in types.split(" | "))

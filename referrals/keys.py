@@ -1,0 +1,38 @@
+"""API keys: how one is made, how one is recognised, and what of it is kept.
+
+A key is 256 random bits, so a plain SHA-256 is all that its secrecy needs: there is
+nothing to guess that a slow hash would protect.
+"""
+
+import hashlib
+import re
+import secrets
+from typing import Final
+
+from referrals.models import ApiKey, App
+
+MARK: Final = "rk_"
+SECRET_BYTES: Final = 32
+PREFIX_LENGTH: Final = 12
+# What `token_urlsafe(32)` yields. Whatever looks different is no key of ours, and is
+# refused without a look into the database.
+SHAPE: Final = re.compile(r"rk_[A-Za-z0-9_-]{43}")
+
+
+def create_key(app: App, label: str = "") -> tuple[ApiKey, str]:
+    """Make a key for `app`. The text is returned here and can never be read again."""
+    text = MARK + secrets.token_urlsafe(SECRET_BYTES)
+    key = ApiKey.objects.create(
+        app=app, label=label, prefix=text[:PREFIX_LENGTH], digest=digest_of(text)
+    )
+    return key, text
+
+
+def has_shape(text: str) -> bool:
+    """Return whether `text` could be one of our keys at all."""
+    return SHAPE.fullmatch(text) is not None
+
+
+def digest_of(text: str) -> str:
+    """Return what is kept of a key: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,37 @@
+"""The append-only log of an app's events: the only writer and reader of its rows.
+
+Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is one number.
+`append` writes; `head`, `read`, `read_positions`, `scan`, `find` and `position_at` read;
+`trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
+"""
+
+from referrals.log.reader import (
+    LoggedEvent,
+    find,
+    head,
+    position_at,
+    read,
+    read_positions,
+    scan,
+)
+from referrals.log.removal import erase, forget_sightings, trim
+from referrals.log.results import Result, Status
+from referrals.log.writer import ArchivedAppError, append, prepare
+
+__all__ = [
+    "ArchivedAppError",
+    "LoggedEvent",
+    "Result",
+    "Status",
+    "append",
+    "erase",
+    "find",
+    "forget_sightings",
+    "head",
+    "position_at",
+    "prepare",
+    "read",
+    "read_positions",
+    "scan",
+    "trim",
+]

@@ -1,0 +1,60 @@
+"""Numbers for the names of custom events, in the order in which the log meets them."""
+
+from collections.abc import Sequence
+
+from django.db import connection
+from django.db.models import Max
+
+from referrals.models import CustomName
+from referrals.schema import Event
+from referrals.vocabulary import EventType, normalised_name
+
+_KNOWN = """
+    SELECT normalised, number FROM referrals_customname
+    WHERE app_id = %s AND normalised IN ({})
+"""
+
+
+def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, int]:
+    """Return the number of each custom name in `events`, by its normalised form.
+
+    `events` go into the log after `head`. The caller holds the app's lock, so that no
+    number is given twice. Events without a name of their own cost no query.
+    """
+    first = _first_seen(events)
+    if not first:
+        return {}
+    numbers = _known(app_id, list(first))
+    fresh = [normalised for normalised in first if normalised not in numbers]
+    if fresh:
+        names = CustomName.objects.filter(app_id=app_id)
+        largest = names.aggregate(largest=Max("number"))["largest"] or 0
+        numbers |= {name: n for n, name in enumerate(fresh, start=largest + 1)}
+        CustomName.objects.bulk_create(
+            CustomName(
+                app_id=app_id,
+                name=events[first[normalised]].name,
+                normalised=normalised,
+                number=numbers[normalised],
+                first_position=head + 1 + first[normalised],
+            )
+            for normalised in fresh
+        )
+    return numbers
+
+
+def _known(app_id: int, normalised: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of those names that have one. Part of every append with names."""
+    marks = ", ".join(["%s"] * len(normalised))
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN.format(marks), [app_id, *normalised])
+        return dict(cursor.fetchall())
+
+
+def _first_seen(events: Sequence[Event]) -> dict[str, int]:
+    """Return the index in `events` at which each custom name comes first."""
+    first: dict[str, int] = {}
+    for index, event in enumerate(events):
+        if event.type is EventType.CUSTOM:
+            first.setdefault(normalised_name(event.name), index)
+    return first

@@ -1,0 +1,129 @@
+"""The log on PostgreSQL.
+
+A request is one look-up and one insert, however many events it has. Keys are joined,
+never listed (`key = ANY(…)`): on a table without statistics, a list of a thousand is
+compared with every row of the app.
+"""
+
+from datetime import datetime
+
+import msgspec
+from django.db.backends.utils import CursorWrapper
+
+from referrals.fraud import Sighting
+from referrals.log.rows import Found, Row, Tail, not_before
+
+# Sets the log's advisory locks apart from other programs' in the same database.
+LOCK_NAMESPACE = 0x4C4F47
+_LARGEST_LOCK = 2**31 - 1
+
+_LOOK_UP = """
+    SELECT clock_timestamp(), last.position, last.received_at,
+           found.key, found.position, found.fingerprint
+    FROM (SELECT 1) AS always
+    LEFT JOIN LATERAL (
+        SELECT position, received_at FROM referrals_referralevent
+        WHERE app_id = %(app_id)s ORDER BY position DESC LIMIT 1
+    ) AS last ON true
+    LEFT JOIN LATERAL (
+        SELECT event.key, event.position, event.fingerprint
+        FROM json_array_elements_text(%(keys)s::json) AS sent(key)
+        JOIN LATERAL (
+            SELECT key, position, fingerprint FROM referrals_referralevent
+            WHERE app_id = %(app_id)s AND key = sent.key LIMIT 1
+        ) AS event ON true
+    ) AS found ON true
+"""
+# json, not jsonb: it gives the body's text back as it was written.
+_INSERT = """
+    INSERT INTO referrals_referralevent
+        (app_id, position, key, fingerprint, received_at, occurred_at,
+         type, name, channel, status, test, body)
+    SELECT %s, %s + n, key, fingerprint, %s, occurred_at,
+           type, name, channel, status, test, body::text
+    FROM ROWS FROM (
+        json_to_recordset(%s::json) AS (
+            key text, fingerprint uuid, occurred_at timestamptz, type text, name text,
+            channel text, status text, test boolean, body json
+        )
+    ) WITH ORDINALITY AS
+        row(key, fingerprint, occurred_at, type, name, channel, status, test, body, n)
+"""
+_SEEN = """
+    SELECT sighting.mark, sighting.value
+    FROM json_array_elements_text(%s::json) AS sent(mark)
+    JOIN LATERAL (
+        SELECT mark, value FROM referrals_sighting
+        WHERE app_id = %s AND mark = sent.mark::uuid OFFSET 0
+    ) AS sighting ON true
+"""
+_REMEMBER = """
+    INSERT INTO referrals_sighting (app_id, mark, value, seen_at)
+    SELECT %s, (pair->>0)::uuid, (pair->>1)::uuid, %s
+    FROM json_array_elements(%s::json) AS sent(pair)
+    ON CONFLICT DO NOTHING
+"""
+_BODIES = """
+    SELECT event.position, event.received_at, event.body
+    FROM json_array_elements_text(%s::json) AS sent(position)
+    JOIN LATERAL (
+        SELECT position, received_at, body FROM referrals_referralevent
+        WHERE app_id = %s AND position = sent.position::bigint LIMIT 1
+    ) AS event ON true
+    ORDER BY event.position
+"""
+
+
+def lock(cursor: CursorWrapper, app_id: int) -> None:
+    """Take the app's lock until the transaction ends.
+
+    A statement of its own: the look-up needs a snapshot from after the wait, or a key
+    that another transaction stored meanwhile would fail on the unique constraint.
+    """
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_NAMESPACE, app_id % _LARGEST_LOCK]
+    )
+
+
+def look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+    """Return the end of the log, and those of `keys` that are in it."""
+    cursor.execute(_LOOK_UP, {"app_id": app_id, "keys": _json(keys)})
+    rows = cursor.fetchall()
+    clock, head, last, *_ = rows[0]
+    found = {
+        key: Found(position, fingerprint and fingerprint.hex)
+        for *_, key, position, fingerprint in rows
+        if key is not None
+    }
+    return Tail(head or 0, not_before(last, clock), found)
+
+
+def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> None:
+    """Write `rows` after the end of the log, received at `tail.now`."""
+    cursor.execute(_INSERT, [app_id, tail.head, tail.now, _json(rows)])
+
+
+def seen(cursor: CursorWrapper, app_id: int, marks: list[str]) -> list[tuple[str, str]]:
+    """Return what is remembered at `marks`, as pairs of mark and value."""
+    cursor.execute(_SEEN, [_json(marks), app_id])
+    return [(mark.hex, value.hex) for mark, value in cursor.fetchall()]
+
+
+def remember(
+    cursor: CursorWrapper, app_id: int, sightings: list[Sighting], now: datetime
+) -> None:
+    """Remember `sightings`, but for those that are remembered already."""
+    cursor.execute(_REMEMBER, [app_id, now, _json(sightings)])
+
+
+def bodies_at(
+    cursor: CursorWrapper, app_id: int, positions: list[int]
+) -> list[tuple[int, datetime, str]]:
+    """Return position, time of receipt and body at `positions`, ascending."""
+    cursor.execute(_BODIES, [_json(positions), app_id])
+    rows: list[tuple[int, datetime, str]] = cursor.fetchall()
+    return rows
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

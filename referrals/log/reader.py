@@ -1,0 +1,107 @@
+"""Reading the log: by position, by key, by time."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from django.db import connection
+from django.db.models import Max, Min
+
+from referrals.log.dialects import dialect
+from referrals.models import ReferralEvent
+from referrals.schema import Event
+
+_COLUMNS = ("position", "received_at", "body")
+_HEAD = "SELECT max(position) FROM referrals_referralevent WHERE app_id = %s"
+
+
+class LoggedEvent(NamedTuple):
+    """An event with its place in the log."""
+
+    position: int
+    received_at: datetime
+    event: Event
+
+
+def head(app_id: int) -> int:
+    """Return the last position of the app's log; 0 where it is empty."""
+    # Asked by every claim: the ORM takes ten times as long to write it as it takes.
+    with connection.cursor() as cursor:
+        cursor.execute(_HEAD, [app_id])
+        position: int | None = cursor.fetchone()[0]
+    return position or 0
+
+
+def read(app_id: int, first: int, last: int) -> list[LoggedEvent]:
+    """Return the events from `first` to `last`, both included, ascending.
+
+    Where `last` is not beyond a head that was seen, all of them are there, but for those
+    that retention removed.
+    """
+    rows = ReferralEvent.objects.filter(app_id=app_id, position__range=(first, last))
+    return _logged(rows.order_by("position").values_list(*_COLUMNS))
+
+
+def read_positions(app_id: int, positions: Collection[int]) -> list[LoggedEvent]:
+    """Return the events at `positions`, ascending. Those that are not there are left out."""
+    if not positions:
+        return []
+    with connection.cursor() as cursor:
+        return _logged(dialect().bodies_at(cursor, app_id, sorted(set(positions))))
+
+
+def scan(app_id: int, after: int, last: int, *, limit: int) -> list[LoggedEvent]:
+    """Return the first `limit` events beyond `after`, up to `last`, ascending.
+
+    For going through a whole log: what retention removed costs nothing.
+    """
+    rows = ReferralEvent.objects.filter(
+        app_id=app_id, position__gt=after, position__lte=last
+    )
+    return _logged(rows.order_by("position").values_list(*_COLUMNS)[:limit])
+
+
+def find(app_id: int, key: str) -> LoggedEvent | None:
+    """Return the event with this idempotency key."""
+    if "\0" in key:
+        return None
+    rows = ReferralEvent.objects.filter(app_id=app_id, key=key)
+    return next(iter(_logged(rows.values_list(*_COLUMNS))), None)
+
+
+def position_at(app_id: int, instant: datetime) -> int:
+    """Return the last position received before `instant`; 0 where there is none.
+
+    Where retention removed the log's beginning, what is gone was received before. Costs
+    one row per halving, since `received_at` never decreases along the log.
+    """
+    rows = ReferralEvent.objects.filter(app_id=app_id)
+    ends = rows.aggregate(tail=Min("position"), head=Max("position"))
+    if ends["head"] is None:
+        return 0
+    low: int = ends["tail"] - 1
+    high: int = ends["head"]
+    while low < high:
+        middle = (low + high + 1) // 2
+        received_at = _received_at(app_id, middle)
+        if received_at is None or received_at < instant:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _received_at(app_id: int, position: int) -> datetime | None:
+    rows = ReferralEvent.objects.filter(app_id=app_id, position=position)
+    return rows.values_list("received_at", flat=True).first()
+
+
+def _logged(rows: Iterable[tuple[int, datetime, str]]) -> list[LoggedEvent]:
+    decode = _decoder.decode
+    return [
+        LoggedEvent(at, received_at, decode(body)) for at, received_at, body in rows
+    ]
+
+
+_decoder = msgspec.json.Decoder(Event)

@@ -1,0 +1,153 @@
+"""The two ways in which the log loses anything: retention and erasure."""
+
+import secrets
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+from django.db.models import QuerySet
+
+from referrals import fraud, hashing
+from referrals.fraud import Sighting as Seen
+from referrals.log.reader import head
+from referrals.log.rows import to_row
+from referrals.models import ReferralEvent, Sighting
+from referrals.schema import Event, Person
+
+BATCH = 1000
+
+_CHUNK = 500
+_ERASED = Person(erased=True)
+# A shorter text stands in others by accident.
+_TELLING_CHARACTERS = 4
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+def trim(app_id: int, before: int, *, limit: int = BATCH) -> int:
+    """Remove up to `limit` events below the position `before`; return how many.
+
+    The newest event stays whatever `before` says: the next one is numbered after it.
+    Call it again while it returns `limit`. An event whose id was removed is accepted
+    anew when it is sent again.
+    """
+    before = min(before, head(app_id))
+    rows = ReferralEvent.objects.filter(app_id=app_id)
+    tail = rows.order_by("position").values_list("position", flat=True).first()
+    if tail is None or tail >= before:
+        return 0
+    removed, _ = rows.filter(position__lt=min(before, tail + limit)).delete()
+    return removed
+
+
+def erase(
+    app_id: int,
+    positions: Collection[int],
+    *,
+    is_meant: Callable[[Person], bool] = lambda _: True,
+) -> int:
+    """Remove people from the events at `positions`; return how many events changed.
+
+    Of an event, each side on which `is_meant` finds somebody loses identities and
+    signals, and the event loses what may tell of them: content, event data, metadata, the
+    fingerprint, and what it left behind for judging later ones. The other side stays.
+    Type, name, times, channel and status stay, and so does the id, unless one of the
+    person's identities stands in it: sent again, the event is a duplicate, whatever it
+    says. Erasing twice changes nothing more.
+    """
+    changed = 0
+    ordered = sorted(positions)
+    for start in range(0, len(ordered), _CHUNK):
+        with transaction.atomic():
+            changed += _erase(app_id, ordered[start : start + _CHUNK], is_meant)
+    return changed
+
+
+def forget_sightings(before: datetime, *, limit: int = BATCH) -> int:
+    """Remove up to `limit` sightings from before an instant; return how many it were.
+
+    Call it again while it returns `limit`.
+    """
+    old = Sighting.objects.filter(seen_at__lt=before).order_by("seen_at")
+    keys = list(old.values_list("pk", flat=True)[:limit])
+    removed, _ = Sighting.objects.filter(pk__in=keys).delete()
+    return removed
+
+
+def _erase(
+    app_id: int, positions: list[int], is_meant: Callable[[Person], bool]
+) -> int:
+    rows = ReferralEvent.objects.filter(app_id=app_id)
+    # Locked: somebody else may be taking the other side out of the same event.
+    locked = rows.select_for_update().filter(position__in=positions)
+    found = list(locked.order_by("position").values_list("position", "body"))
+    hash_signal = hashing.signal_hasher(app_id)
+    traces: set[Seen] = set()
+    changed = 0
+    for position, body in found:
+        event = _decode(body)
+        kept = _without(event, is_meant)
+        if kept is not event:
+            changed += 1
+            traces.update(_traces(event, kept, hash_signal))
+            _rewrite(rows.filter(position=position), kept)
+    keys = [(app_id, UUID(mark), UUID(value)) for mark, value in traces]
+    for start in range(0, len(keys), _CHUNK):
+        Sighting.objects.filter(pk__in=keys[start : start + _CHUNK]).delete()
+    return changed
+
+
+def _rewrite(rows: QuerySet[ReferralEvent], kept: Event) -> None:
+    row = to_row(kept, "")
+    rows.update(
+        key=row.key,
+        channel=row.channel,
+        body=bytes(row.body).decode(),
+        fingerprint=None,
+    )
+
+
+def _without(event: Event, is_meant: Callable[[Person], bool]) -> Event:
+    """Return the event without those who are meant; itself where nobody is."""
+    gone = [
+        person
+        for person in (event.user, event.referrer)
+        if person and not person.erased and is_meant(person)
+    ]
+    if not gone:
+        return event
+    return msgspec.structs.replace(
+        event,
+        id=f"erased-{secrets.token_hex(16)}" if _mention(gone, event.id) else event.id,
+        user=_ERASED if event.user in gone else event.user,
+        referrer=_ERASED if event.referrer in gone else event.referrer,
+        channel=None if _mention(gone, event.channel) else event.channel,
+        content=None,
+        event_data={},
+        metadata={},
+    )
+
+
+def _mention(people: list[Person], text: str | None) -> bool:
+    """Return whether an identity of one of `people` stands in a text that is kept."""
+    folded = (text or "").casefold()
+    return any(
+        len(identity) >= _TELLING_CHARACTERS and identity.casefold() in folded
+        for person in people
+        for identity in person.identities.values()
+    )
+
+
+def _traces(
+    event: Event, kept: Event, hash_signal: Callable[[str], str]
+) -> Iterator[Seen]:
+    """Yield the sightings that the event left of those who are gone from it.
+
+    A device is the user's. An address together with a referrer tells of both.
+    """
+    user_is_gone = event.user != kept.user
+    for seen in fraud.sightings(event, hash_signal):
+        if user_is_gone or seen.mark == seen.value:
+            yield seen

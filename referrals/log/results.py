@@ -1,0 +1,68 @@
+"""What became of each event that was appended."""
+
+from enum import StrEnum
+
+import msgspec
+
+from referrals.schema import EventProblem
+
+
+class Status(StrEnum):
+    """The four answers to an event."""
+
+    #: It is in the log now.
+    ACCEPTED = "accepted"
+    #: It was in the log already, with the same content. Nothing to do.
+    DUPLICATE = "duplicate"
+    #: Its id is in the log with other content. The stored event stands.
+    CONFLICT = "conflict"
+    #: It is not in the log. `pointer` and `detail` say why.
+    REJECTED = "rejected"
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What became of one event of a request. `index` is its place there, from 0."""
+
+    index: int
+    id: str | None
+    status: Status
+    position: int | None = None
+    pointer: str | None = None
+    detail: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def rejected(index: int, problem: EventProblem) -> Result:
+    """Return the answer to an event that breaks a rule."""
+    return Result(
+        index,
+        problem.id,
+        Status.REJECTED,
+        pointer=problem.pointer,
+        detail=problem.detail,
+    )
+
+
+def conflict(index: int, event_id: str, position: int | None) -> Result:
+    """Return the answer to an id that stands for another event already."""
+    return Result(
+        index,
+        event_id,
+        Status.CONFLICT,
+        position=position,
+        pointer="/id",
+        detail="Another event has this id, and it stands. Give each event an id of its "
+        "own, and send an event again exactly as it was.",
+    )
+
+
+def left_out(index: int, event_id: str | None, culprit: int) -> Result:
+    """Return the answer to a good event of a strict request that was refused."""
+    return Result(
+        index,
+        event_id,
+        Status.REJECTED,
+        pointer="",
+        detail="Nothing is wrong with this event. A strict request is stored whole or "
+        f"not at all, and the event with index {culprit} was refused.",
+    )

@@ -1,0 +1,103 @@
+"""A row of the log on its way into the database, and what a look-up finds there."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+import msgspec
+from django.db.backends.utils import CursorWrapper
+
+from referrals.fraud import Sighting
+from referrals.schema import Event
+
+# The columns repeat what pages search by; the body has the whole text.
+COLUMN_CHARACTERS = 255
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """An event's columns but for app, position and time of receipt.
+
+    `fingerprint` is in hexadecimal. `body` is the event as JSON; inside the JSON of a
+    row it stays as it is.
+    """
+
+    key: str
+    fingerprint: str
+    occurred_at: datetime
+    type: str
+    name: str
+    channel: str
+    status: str
+    test: bool
+    body: msgspec.Raw
+
+
+class Found(NamedTuple):
+    """An event that has one of the sent keys. An erased one has no fingerprint."""
+
+    position: int
+    fingerprint: str | None
+
+
+class Tail(NamedTuple):
+    """The end of the log, seen under the lock: `now` never goes back from row to row."""
+
+    head: int
+    now: datetime
+    found: dict[str, Found]
+
+
+class Dialect(Protocol):
+    """What each database says in its own SQL."""
+
+    def lock(self, cursor: CursorWrapper, app_id: int) -> None:
+        """Wait until no other transaction appends to the app's log."""
+
+    def look_up(self, cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+        """Return the end of the log, and those of `keys` that are in it."""
+
+    def insert(
+        self, cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]
+    ) -> None:
+        """Write `rows` after the end of the log, received at `tail.now`."""
+
+    def seen(
+        self, cursor: CursorWrapper, app_id: int, marks: list[str]
+    ) -> list[tuple[str, str]]:
+        """Return what is remembered at `marks`, as pairs of mark and value."""
+
+    def remember(
+        self,
+        cursor: CursorWrapper,
+        app_id: int,
+        sightings: list[Sighting],
+        now: datetime,
+    ) -> None:
+        """Remember `sightings`, but for those that are remembered already."""
+
+    def bodies_at(
+        self, cursor: CursorWrapper, app_id: int, positions: list[int]
+    ) -> list[tuple[int, datetime, str]]:
+        """Return position, time of receipt and body at `positions`, ascending."""
+
+
+def to_row(event: Event, fingerprint: str) -> Row:
+    """Return the row that keeps `event`."""
+    return Row(
+        key=event.id,
+        fingerprint=fingerprint,
+        occurred_at=event.occurred_at,
+        type=event.type,
+        name=event.name,
+        channel=(event.channel or "")[:COLUMN_CHARACTERS],
+        status=event.status,
+        test=event.test,
+        body=msgspec.Raw(_encoder.encode(event)),
+    )
+
+
+def not_before(last: datetime | None, clock: datetime) -> datetime:
+    """Return the clock's time, unless it is behind the last row's: `received_at` never is."""
+    return clock if last is None else max(last.astimezone(UTC), clock.astimezone(UTC))
+
+
+_encoder = msgspec.json.Encoder()

@@ -1,0 +1,43 @@
+"""Judging events by what installs left behind, and remembering what these leave."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.backends.utils import CursorWrapper
+
+from referrals.fraud import Sighting
+from referrals.log.rows import Dialect
+
+
+class History:
+    """What the installs before the next event left behind.
+
+    Installs of one request are seen by those after them, as if they had come one by one.
+    """
+
+    def __init__(self, cursor: CursorWrapper, app_id: int, dialect: Dialect) -> None:
+        self._cursor = cursor
+        self._app_id = app_id
+        self._dialect = dialect
+        self._new: list[Sighting] = []
+        self.seen: dict[str, set[str]] = {}
+
+    def look_up(self, sightings: Sequence[Sighting]) -> None:
+        """Read what is remembered at the marks of `sightings`."""
+        marks = sorted({sighting.mark for sighting in sightings})
+        if marks:
+            for mark, value in self._dialect.seen(self._cursor, self._app_id, marks):
+                self.seen.setdefault(mark, set()).add(value)
+
+    def add(self, sightings: Sequence[Sighting]) -> None:
+        """Let the next event see `sightings`."""
+        for sighting in sightings:
+            values = self.seen.setdefault(sighting.mark, set())
+            if sighting.value not in values:
+                values.add(sighting.value)
+                self._new.append(sighting)
+
+    def remember(self, now: datetime) -> None:
+        """Write down what was added."""
+        if self._new:
+            self._dialect.remember(self._cursor, self._app_id, self._new, now)

@@ -1,0 +1,112 @@
+"""The log on SQLite, embedded: the process is the only machine that writes.
+
+Instants are written as Django's own columns are, so that both compare as texts.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+from django.db.backends.utils import CursorWrapper
+
+from referrals.fraud import Sighting
+from referrals.log.rows import Found, Row, Tail, not_before
+
+_LAST = """
+    SELECT position, received_at FROM referrals_referralevent
+    WHERE app_id = %s ORDER BY position DESC LIMIT 1
+"""
+# CROSS JOIN keeps the sent keys on the outside of the loop.
+# Reference: https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join
+_LOOK_UP = """
+    SELECT event.key, event.position, event.fingerprint
+    FROM json_each(%s) AS sent
+    CROSS JOIN referrals_referralevent AS event
+    WHERE event.app_id = %s AND event.key = sent.value
+"""
+_INSERT = """
+    INSERT INTO referrals_referralevent
+        (app_id, position, received_at, key, fingerprint, occurred_at,
+         type, name, channel, status, test, body)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_SEEN = """
+    SELECT sighting.mark, sighting.value
+    FROM json_each(%s) AS sent
+    CROSS JOIN referrals_sighting AS sighting
+    WHERE sighting.app_id = %s AND sighting.mark = sent.value
+"""
+_REMEMBER = """
+    INSERT OR IGNORE INTO referrals_sighting (app_id, mark, value, seen_at)
+    VALUES (%s, %s, %s, %s)
+"""
+_BODIES = """
+    SELECT event.position, event.received_at, event.body
+    FROM json_each(%s) AS sent
+    CROSS JOIN referrals_referralevent AS event
+    WHERE event.app_id = %s AND event.position = sent.value
+    ORDER BY event.position
+"""
+
+
+def lock(cursor: CursorWrapper, app_id: int) -> None:
+    """Do nothing: the transaction began IMMEDIATE, which is the lock of all apps."""
+
+
+def look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+    """Return the end of the log, and those of `keys` that are in it."""
+    cursor.execute(_LAST, [app_id])
+    head, last = cursor.fetchone() or (0, None)
+    cursor.execute(_LOOK_UP, [_json(keys), app_id])
+    found = {key: Found(*place) for key, *place in cursor.fetchall()}
+    return Tail(head, not_before(last and _aware(last), datetime.now(UTC)), found)
+
+
+def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> None:
+    """Write `rows` after the end of the log, received at `tail.now`."""
+    now = _text(tail.now)
+    cursor.executemany(
+        _INSERT,
+        [
+            (app_id, position, now, row.key, row.fingerprint, _text(row.occurred_at),
+             row.type, row.name, row.channel, row.status, row.test, bytes(row.body).decode())
+            for position, row in enumerate(rows, start=tail.head + 1)
+        ],
+    )  # fmt: skip
+
+
+def seen(cursor: CursorWrapper, app_id: int, marks: list[str]) -> list[tuple[str, str]]:
+    """Return what is remembered at `marks`, as pairs of mark and value."""
+    cursor.execute(_SEEN, [_json(marks), app_id])
+    rows: list[tuple[str, str]] = cursor.fetchall()
+    return rows
+
+
+def remember(
+    cursor: CursorWrapper, app_id: int, sightings: list[Sighting], now: datetime
+) -> None:
+    """Remember `sightings`, but for those that are remembered already."""
+    seen_at = _text(now)
+    cursor.executemany(_REMEMBER, [(app_id, *pair, seen_at) for pair in sightings])
+
+
+def bodies_at(
+    cursor: CursorWrapper, app_id: int, positions: list[int]
+) -> list[tuple[int, datetime, str]]:
+    """Return position, time of receipt and body at `positions`, ascending."""
+    cursor.execute(_BODIES, [_json(positions), app_id])
+    rows = cursor.fetchall()
+    return [(position, _aware(naive), body) for position, naive, body in rows]
+
+
+def _json(values: list[str] | list[int]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _text(instant: datetime) -> str:
+    """Return an instant as Django writes it: UTC, without a zone."""
+    return str(instant.astimezone(UTC).replace(tzinfo=None))
+
+
+def _aware(naive: datetime) -> datetime:
+    """Return an instant as Django's converter reads the column: UTC, without a zone."""
+    return naive.replace(tzinfo=UTC)

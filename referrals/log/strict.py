@@ -1,0 +1,42 @@
+"""What a strict request answers when nothing of it is stored. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from referrals.log.results import Result, Status, left_out
+from referrals.schema import IncomingEvent
+
+_REFUSALS = {Status.REJECTED, Status.CONFLICT}
+
+
+def has_refusal(answers: Mapping[int, Result]) -> bool:
+    """Return whether one of `answers` stops a strict request."""
+    return any(answer.status in _REFUSALS for answer in answers.values())
+
+
+def without_the_good(
+    refused: Mapping[int, Result], good: Mapping[int, IncomingEvent]
+) -> list[Result]:
+    """Return the answers where the `good` events never came as far as the log."""
+    culprit = min(refused)
+    others = {i: left_out(i, event.id, culprit) for i, event in good.items()}
+    answers = {**refused, **others}
+    return [answers[index] for index in sorted(answers)]
+
+
+def without_the_new(answers: Mapping[int, Result], head: int) -> dict[int, Result]:
+    """Return `answers` with what would have been stored after `head` taken back.
+
+    A duplicate of what the log had before stays one.
+    """
+    culprit = min(i for i, answer in answers.items() if answer.status in _REFUSALS)
+
+    def taken_back(answer: Result) -> Result:
+        if answer.position is None or answer.position <= head:
+            return answer
+        if answer.status is Status.CONFLICT:
+            return msgspec.structs.replace(answer, position=None)
+        return left_out(answer.index, answer.id, culprit)
+
+    return {index: taken_back(answer) for index, answer in answers.items()}

@@ -1,0 +1,282 @@
+"""Apps, their API keys, and the append-only log of their referral events."""
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from referrals import traces
+from referrals.vocabulary import EventType, FraudStatus
+
+
+def validate_networks(text: str) -> None:
+    """Refuse a text that is no list of networks."""
+    try:
+        traces.networks(text)
+    except ValueError as error:
+        msg = f"Write one network or address a line, such as 192.0.2.0/24: {error}."
+        raise ValidationError(msg) from error
+
+
+class App(models.Model):
+    """A game, a shop, a subscription service: whoever has users who invite users."""
+
+    slug = models.SlugField(
+        unique=True,
+        max_length=50,
+        help_text="Short name used on the command line and in addresses.",
+    )
+    name = models.CharField(max_length=100, help_text="What people call the app.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Archived apps accept no events. Apps are never deleted.",
+    )
+
+    ignored_networks = models.TextField(
+        blank=True,
+        validators=[validate_networks],
+        help_text="Networks that many users share, such as an office or a campus, one a "
+        "line. Their addresses are no sign of fraud. Private networks never are.",
+    )
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """What an app's backend shows to send events. Only its hash is kept."""
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="api_keys")
+    label = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Where the key is used, such as 'production backend'.",
+    )
+    prefix = models.CharField(
+        max_length=12, help_text="The first characters, to tell keys apart."
+    )
+    digest = models.CharField(
+        max_length=64, unique=True, help_text="SHA-256 of the key, in hexadecimal."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="Written at most once a minute."
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class ReferralEvent(models.Model):
+    """Something that happened. Written by `log.append` only, and never changed.
+
+    `body` is the event as `schema.Event` in JSON; the other columns repeat what
+    pages search by.
+    """
+
+    pk = models.CompositePrimaryKey("app_id", "position")
+    # Apps are never deleted while they have events, so no constraint has to check it
+    # a thousand times per request.
+    app = models.ForeignKey(
+        App, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    position = models.BigIntegerField(
+        help_text="Number in the app's log: 1, 2, 3, … without gaps, in commit order."
+    )
+    key = models.CharField(max_length=200, help_text="The idempotency key.")
+    fingerprint = models.UUIDField(
+        null=True,
+        help_text="Keyed hash of what was sent, to tell a conflict from a duplicate.",
+    )
+    received_at = models.DateTimeField(help_text="Never decreases along the log.")
+    occurred_at = models.DateTimeField()
+    type = models.CharField(
+        max_length=16, choices=[(t.value, t.value) for t in EventType]
+    )
+    name = models.CharField(max_length=255, blank=True)
+    channel = models.CharField(max_length=255, blank=True)
+    status = models.CharField(
+        max_length=10, choices=[(s.value, s.value) for s in FraudStatus]
+    )
+    test = models.BooleanField(default=False)
+    body = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["app", "key"], name="one_event_per_key"),
+        ]
+        permissions = [
+            ("view_identities", "Can see identities and payloads of events"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.type}"
+
+
+class CustomName(models.Model):
+    """The name of a custom event, numbered by the log in the order of first appearance."""
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="custom_names")
+    name = models.CharField(max_length=255, help_text="As it was first spelt.")
+    normalised = models.CharField(
+        max_length=255, help_text="As names are compared: without case and white space."
+    )
+    number = models.PositiveIntegerField()
+    first_position = models.BigIntegerField()
+    approved_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When a person let a name beyond the limit go to destinations.",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "normalised"], name="one_number_per_name"
+            ),
+            models.UniqueConstraint(
+                fields=["app", "number"], name="one_name_per_number"
+            ),
+        ]
+        ordering = ["app", "number"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sighting(models.Model):
+    """What an install left behind for judging later ones: hashes, and nothing else.
+
+    Written by `log.append` under the app's lock; see `fraud.Sighting`. The primary key
+    is the index that append looks marks up by.
+    """
+
+    pk = models.CompositePrimaryKey("app_id", "mark", "value")
+    app = models.ForeignKey(
+        App, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    mark = models.UUIDField(
+        help_text="Keyed hash of a device, or of an IP address with a referrer."
+    )
+    value = models.UUIDField(
+        help_text="Keyed hash of the advertising ID seen there; else the mark itself."
+    )
+    seen_at = models.DateTimeField(help_text="When it was first seen.")
+
+    class Meta:
+        indexes = [
+            # log.forget_sightings: what is older than the rules need.
+            models.Index(fields=["seen_at"], name="old_sightings"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Sighting of {self.seen_at:%Y-%m-%d}"
+
+
+class Suppression(models.Model):
+    """An identity of somebody who asked to be forgotten: a keyed hash, and nothing else.
+
+    Written by `suppression`. Destinations send nothing about whoever has one. Of one app,
+    a larger id was committed later.
+    """
+
+    app = models.ForeignKey(
+        App, on_delete=models.PROTECT, related_name="suppressions", db_index=False
+    )
+    identity_hash = models.UUIDField(
+        help_text="Keyed hash of the identity and its provider."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "identity_hash"], name="one_suppression_per_identity"
+            ),
+        ]
+        indexes = [
+            # suppression.newest: before each upload.
+            models.Index(fields=["app", "-id"], name="newest_suppression"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Suppression {self.pk}"
+
+
+class ErasureRequest(models.Model):
+    """Somebody's wish to be forgotten, and how far it was fulfilled.
+
+    It holds keyed hashes of the identities, never one of them.
+    """
+
+    class State(models.TextChoices):
+        """First what is on its way settles, then the log is gone through."""
+
+        WAITING = "waiting", "Waiting for uploads under way"
+        ERASING = "erasing", "Erasing"
+        DONE = "done", "Done"
+
+    app = models.ForeignKey(
+        App, on_delete=models.PROTECT, related_name="erasure_requests"
+    )
+    hashes = models.JSONField(help_text="Keyed hashes of the identities, sorted.")
+    suppressions_until = models.BigIntegerField(
+        help_text="The last of its suppressions."
+    )
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    requested_at = models.DateTimeField(help_text="By the database's clock.")
+    requested_by = models.CharField(max_length=150, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    head = models.BigIntegerField(
+        default=0, help_text="The last position to go through; set when that begins."
+    )
+    erased_to = models.BigIntegerField(
+        default=0, help_text="The last position that was gone through."
+    )
+    events = models.PositiveIntegerField(
+        default=0, help_text="Events that named the person."
+    )
+    dead_letters = models.PositiveIntegerField(
+        default=0, help_text="Dead letters of the person's records."
+    )
+    uploads_waiting = models.PositiveIntegerField(
+        default=0, help_text="Uploads under way that may hold the person."
+    )
+    uploads_replaced = models.PositiveIntegerField(
+        default=0, help_text="Uploads that were replaced by parts without the person."
+    )
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Erasure request {self.pk}"
+
+
+class RejectedEvent(models.Model):
+    """An event refused where nobody reads the answer: a task, a webhook. A capped list."""
+
+    app = models.ForeignKey(
+        App, on_delete=models.PROTECT, related_name="rejected_events"
+    )
+    source = models.CharField(
+        max_length=30, help_text="Where it came from, such as 'celery'."
+    )
+    received_at = models.DateTimeField(auto_now_add=True)
+    key = models.CharField(max_length=200, blank=True)
+    pointer = models.CharField(max_length=255, blank=True)
+    detail = models.TextField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.key or '(no id)'}: {self.pointer}"

@@ -1,0 +1,245 @@
+"""What an event must satisfy beyond the types of its fields.
+
+Pure. Each function raises `RefusedError` with a JSON pointer (RFC 6901) into the event
+and a sentence for the engineer who sent it. A sentence never repeats a value: it is
+kept and shown where identities must not be.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from referrals.vocabulary import BUILT_IN_NAMES, EventType, Via, normalised_name
+
+MAX_EVENT_BYTES = 32 * 1024
+MAX_METADATA_BYTES = 2 * 1024
+# Objects and lists inside one another, the event included: no destination wants more,
+# and every reader of the log has to be able to walk it.
+MAX_DEPTH = 16
+MAX_NAME_CHARACTERS = 255
+MAX_INTEGER = 2**63 - 1
+
+ID = re.compile(r"[!-.0-~]{1,200}")
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LONGEST_AHEAD = timedelta(days=1)
+# As seconds this is the year 5138; as milliseconds, 1973.
+FIRST_MILLISECONDS = 1e11
+
+OCCURRED_AT = (
+    "Send the time as RFC 3339 with an offset, such as 2026-11-23T10:15:00Z, or as Unix "
+    "seconds, such as 1795428900."
+)
+ID_RULE = (
+    "An event needs an id of 1 to 200 visible ASCII characters without a slash. It makes "
+    "sending the event again harmless, so it must be the same then."
+)
+
+
+class RefusedError(ValueError):
+    """An event breaks a rule: where, and what to do about it."""
+
+    def __init__(self, *, at: str, detail: str) -> None:
+        super().__init__(detail)
+        self.pointer = at
+        self.detail = detail
+
+
+def step(pointer: str, key: object) -> str:
+    """Return `pointer` one step further, with RFC 6901's escapes."""
+    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+
+
+def check_size(size: int) -> None:
+    """Refuse an event that is longer than the log keeps."""
+    if size > MAX_EVENT_BYTES:
+        raise RefusedError(
+            at="",
+            detail=f"The event is {size:,} bytes long; {MAX_EVENT_BYTES:,} (32 KB) are allowed.",
+        )
+
+
+def check_id(event_id: str) -> None:
+    """Refuse an idempotency key that could not stand in an address."""
+    if not ID.fullmatch(event_id):
+        raise RefusedError(at="/id", detail=ID_RULE)
+
+
+def check_name(event_type: EventType, name: str | None) -> None:
+    """Refuse a custom event without a name of its own, and a name on any other."""
+    if event_type is not EventType.CUSTOM:
+        if name:
+            raise RefusedError(
+                at="/name",
+                detail="Only events of type custom have a name. Leave it out here.",
+            )
+        return
+    normalised = normalised_name(name or "")
+    if not name or not normalised:
+        raise RefusedError(
+            at="/name",
+            detail="A custom event needs a name, such as Subscription Started.",
+        )
+    if max(len(name), len(normalised)) > MAX_NAME_CHARACTERS:
+        raise RefusedError(
+            at="/name", detail=f"A name has at most {MAX_NAME_CHARACTERS} characters."
+        )
+    if normalised in BUILT_IN_NAMES:
+        raise RefusedError(
+            at="/name",
+            detail="This is the name of a built-in event: case and blanks do not tell names "
+            "apart. Send the built-in type, or choose another name.",
+        )
+
+
+def check_people(
+    event_type: EventType, via: Via | None, *, has_user: bool, has_referrer: bool
+) -> None:
+    """Refuse an event that is about nobody, or that is no referral."""
+    if not has_user and event_type is not EventType.LINK_CLICK:
+        raise RefusedError(
+            at="/user",
+            detail="Say who did it: every event but link_click needs a user with identities.",
+        )
+    if not has_referrer and via is not Via.SMART_LINK:
+        raise RefusedError(
+            at="/referrer",
+            detail="An event without a referrer is no referral. Name who invited the user, or "
+            'send "via": "smart_link" if a marketing link led here.',
+        )
+
+
+def check_identities(pointer: str, identities: Mapping[str, str]) -> None:
+    """Refuse an identity of no provider. An empty identity is kept as it was sent."""
+    if "" in identities:
+        raise RefusedError(
+            at=f"{pointer}/identities/",
+            detail="An identity needs the name of its provider, such as email or custom_id.",
+        )
+
+
+def check_event_data(event_type: EventType, data: Mapping[str, Any] | None) -> None:
+    """Refuse event data on a built-in event, and values that no destination takes."""
+    if not data:
+        return
+    if event_type is not EventType.CUSTOM:
+        raise RefusedError(
+            at="/event_data",
+            detail="Only events of type custom have event_data. Put data of your own into "
+            "metadata, which is kept but never sent on.",
+        )
+    check_tree("/event_data", data, depth=1)
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> None:
+    """Refuse metadata over 2 KB, counted as JSON without blanks."""
+    if not metadata:
+        return
+    check_tree("/metadata", metadata, depth=1)
+    size = len(msgspec.json.encode(metadata))
+    if size > MAX_METADATA_BYTES:
+        raise RefusedError(
+            at="/metadata",
+            detail=f"The metadata is {size:,} bytes long; {MAX_METADATA_BYTES:,} (2 KB) are allowed.",
+        )
+
+
+def as_instant(value: datetime | float | None) -> datetime | None:
+    """Return when it happened, in UTC; None where the sender left it to us.
+
+    Raises `RefusedError` for a time that no event has.
+    """
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        # Compared first: the year 1 in a zone east of Greenwich has no time in UTC.
+        if value < EARLIEST:
+            raise _too_early()
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    if value >= FIRST_MILLISECONDS:
+        raise RefusedError(
+            at="/occurred_at",
+            detail="This number is too large for seconds. It looks like milliseconds: "
+            "divide it by 1000.",
+        )
+    if value < EARLIEST.timestamp():
+        raise _too_early()
+    return datetime.fromtimestamp(value, UTC)
+
+
+def check_occurred_at(value: datetime | None, now: datetime) -> None:
+    """Refuse a time in the future; a day is left for clocks and time zones gone wrong."""
+    if value and value > now + LONGEST_AHEAD:
+        raise RefusedError(
+            at="/occurred_at",
+            detail="The time is more than a day ahead. Check the sender's clock and unit.",
+        )
+
+
+def _too_early() -> RefusedError:
+    return RefusedError(
+        at="/occurred_at", detail=f"The time is before the year 2000. {OCCURRED_AT}"
+    )
+
+
+def check_tree(pointer: str, value: object, depth: int = 0) -> None:
+    """Refuse what JSON can say and databases or destinations cannot keep.
+
+    `depth` counts the objects and lists around `value`.
+    """
+    if isinstance(value, Mapping):
+        _check_depth(pointer, depth)
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise RefusedError(
+                    at=pointer, detail="The keys of an object must be texts."
+                )
+            _check_text(pointer, key)
+            check_tree(step(pointer, key), inner, depth + 1)
+    elif isinstance(value, list | tuple):
+        _check_depth(pointer, depth)
+        for index, inner in enumerate(value):
+            check_tree(step(pointer, index), inner, depth + 1)
+    else:
+        _check_scalar(pointer, value)
+
+
+def _check_scalar(pointer: str, value: object) -> None:
+    if isinstance(value, str):
+        _check_text(pointer, value)
+    elif isinstance(value, int):
+        if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+            raise RefusedError(
+                at=pointer,
+                detail="This integer needs more than 64 bits. Send it as a text.",
+            )
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise RefusedError(at=pointer, detail="NaN and Infinity are no JSON numbers.")
+
+
+def _check_depth(pointer: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise RefusedError(
+            at=pointer,
+            detail=f"Objects and lists may be nested {MAX_DEPTH} deep, with the event itself as the first.",
+        )
+
+
+def _check_text(pointer: str, text: str) -> None:
+    if "\0" in text:
+        raise RefusedError(
+            at=pointer,
+            detail="The text contains the character NUL (U+0000). Remove it.",
+        )
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise RefusedError(
+                at=pointer,
+                detail="The text contains half a surrogate pair, which is no character. "
+                "It was probably cut in the middle of an emoji.",
+            ) from None

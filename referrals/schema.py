@@ -1,0 +1,256 @@
+"""The wire format of events, and the form in which the log keeps them.
+
+Pure: imports msgspec and pure neighbours, no framework. `gc=False` because values of
+JSON hold no cycles, and thousands of them at once keep the collector busy otherwise.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+
+from referrals import diagnosis, rules, traces
+from referrals.rules import RefusedError
+from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
+
+
+class IncomingPerson(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+):
+    """One side of a referral, as it is sent. An identity is taken byte for byte."""
+
+    identities: dict[str, str] = {}
+    ip: str | None = None
+    device_id: str | None = None
+    advertising_id: str | None = None
+
+    def __repr__(self) -> str:
+        """Name the providers only: what is printed ends up in logs."""
+        return f"IncomingPerson({', '.join(self.identities)})"
+
+
+class IncomingEvent(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+):
+    """An event as it is sent. Made by `decode` and `from_object`, which check it.
+
+    `null` means the same as leaving a field out. After the check, `occurred_at` is aware
+    UTC, or None where the sender leaves it to the time of receipt.
+    """
+
+    id: str
+    type: EventType
+    name: str | None = None
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)] | int | float | None = None
+    user: IncomingPerson | None = None
+    referrer: IncomingPerson | None = None
+    via: Via | None = None
+    channel: str | None = None
+    content: str | None = None
+    status: FraudStatus | None = None
+    event_data: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    test: bool | None = None
+
+    def __repr__(self) -> str:
+        """Show no identity: what is printed ends up in logs."""
+        return f"IncomingEvent(id={self.id!r}, type={self.type!r})"
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One side of a referral, as the log keeps it.
+
+    `ip`, `device_id` and `advertising_id` are keyed hashes, never the values. Of a person
+    who was `erased` nothing else is left: the side was named, and that is all.
+    """
+
+    identities: dict[str, str] = {}
+    ip: str | None = None
+    device_id: str | None = None
+    advertising_id: str | None = None
+    erased: bool = False
+
+    def __repr__(self) -> str:
+        """Name the providers only: what is printed ends up in logs."""
+        return f"Person({', '.join(self.identities)})"
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A referral event, as the log keeps it: what was sent, and what we decided.
+
+    `occurred_at` is aware UTC. `name` and `event_data` belong to custom events;
+    `name_number` is the rank of the custom name in its app (1, 2, 3, …).
+    """
+
+    id: str
+    type: EventType
+    occurred_at: datetime
+    name: str = ""
+    name_number: int = 0
+    user: Person | None = None
+    referrer: Person | None = None
+    via: Via | None = None
+    channel: str | None = None
+    content: str | None = None
+    status: FraudStatus = FraudStatus.VALID
+    reasons: tuple[str, ...] = ()
+    event_data: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    test: bool = False
+
+
+class EventProblem(msgspec.Struct, frozen=True):
+    """Why one event was refused: where (a JSON pointer into it) and what to do."""
+
+    pointer: str
+    detail: str
+    id: str | None = None
+
+
+_UNKNOWN_CHANNEL = (
+    "The channel is none of the known invite channels. It is kept as sent; known are: "
+    f"{', '.join(sorted(INVITE_CHANNELS))}. The channel of a Smart Link is free: send "
+    '"via": "smart_link" with it.'
+)
+_decoder = msgspec.json.Decoder(IncomingEvent)
+
+
+def decode(
+    raw: bytes | msgspec.Raw, *, now: datetime | None = None
+) -> IncomingEvent | EventProblem:
+    """Return the JSON event that `raw` holds, checked, or why it is refused.
+
+    Never raises, whatever `raw` is. `now` is what "a day ahead" is measured from.
+    """
+    data = bytes(raw)
+    try:
+        rules.check_size(len(data))
+        event = _decoder.decode(data)
+        # JSON spells NUL in one way only, so most events need no second look.
+        if b"\\u0000" in data:
+            rules.check_tree("", msgspec.to_builtins(event))
+        return _checked(event, now or datetime.now(UTC))
+    except (ValueError, RecursionError) as error:
+        refused = diagnosis.refusal(error, data)
+        return EventProblem(refused.pointer, refused.detail, diagnosis.id_of(data))
+
+
+def from_object(
+    value: object, *, now: datetime | None = None
+) -> IncomingEvent | EventProblem:
+    """Return the event that a decoded object holds, checked, or why it is refused.
+
+    For producers in Python: an aware `datetime` is a time, an enum is its value.
+    """
+    try:
+        # An encoder would turn NaN into null without a word.
+        rules.check_tree("", value)
+        raw = msgspec.json.encode(value)
+    except RefusedError as error:
+        return EventProblem(error.pointer, error.detail)
+    except (ValueError, TypeError, RecursionError):
+        return EventProblem(
+            "",
+            "The event holds something that JSON has no form for. Send plain values.",
+        )
+    return decode(raw, now=now)
+
+
+def warnings_of(event: IncomingEvent) -> tuple[str, ...]:
+    """Return what is probably a mistake, yet no reason to lose a referral."""
+    return tuple(detail for _, detail in doubts(event))
+
+
+def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
+    """Yield each warning with the pointer at which a strict request refuses it."""
+    channel = event.channel
+    # A Smart Link's channel is free; an invite's is the provider that carried it.
+    is_free = event.via is Via.SMART_LINK
+    if channel and not is_free and channel.casefold() not in INVITE_CHANNELS:
+        yield "/channel", _UNKNOWN_CHANNEL
+    for side in ("user", "referrer"):
+        person: IncomingPerson | None = getattr(event, side)
+        if person and person.ip and not traces.is_address(person.ip):
+            yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
+
+
+def to_event(
+    event: IncomingEvent,
+    *,
+    received_at: datetime,
+    hash_signal: Callable[[str], str],
+    ignored: Sequence[traces.Network] = (),
+) -> Event:
+    """Return the event as the log keeps it: defaults applied, signals hashed.
+
+    `ignored` are networks whose addresses say nothing about fraud. Name number, status
+    and reasons are what the log still has to decide.
+    """
+    return Event(
+        id=event.id,
+        type=event.type,
+        occurred_at=rules.as_instant(event.occurred_at) or received_at,
+        name=event.name or "",
+        user=_kept(event.user, hash_signal, ignored),
+        referrer=_kept(event.referrer, hash_signal, ignored),
+        via=event.via,
+        channel=event.channel,
+        content=event.content,
+        status=event.status or FraudStatus.VALID,
+        event_data=event.event_data or {},
+        metadata=event.metadata or {},
+        test=event.test or False,
+    )
+
+
+def _kept(
+    person: IncomingPerson | None,
+    hash_signal: Callable[[str], str],
+    ignored: Sequence[traces.Network],
+) -> Person | None:
+    if person is None:
+        return None
+    if not (person.ip or person.device_id or person.advertising_id):
+        return Person(person.identities)
+
+    def hashed(kind: str, trace: str | None) -> str | None:
+        return hash_signal(f"{kind}:{trace}") if trace else None
+
+    return Person(
+        person.identities,
+        hashed("ip", traces.address(person.ip or "", ignored)),
+        hashed("device", traces.device(person.device_id or "")),
+        hashed("advertising", traces.device(person.advertising_id or "")),
+    )
+
+
+def _checked(event: IncomingEvent, now: datetime) -> IncomingEvent:
+    """Return `event` with `occurred_at` in UTC. Raises `RefusedError`."""
+    rules.check_id(event.id)
+    rules.check_name(event.type, event.name)
+    rules.check_people(
+        event.type,
+        event.via,
+        has_user=event.user is not None,
+        has_referrer=event.referrer is not None,
+    )
+    if event.user:
+        rules.check_identities("/user", event.user.identities)
+    if event.referrer:
+        rules.check_identities("/referrer", event.referrer.identities)
+    rules.check_event_data(event.type, event.event_data)
+    rules.check_metadata(event.metadata)
+    occurred_at = rules.as_instant(event.occurred_at)
+    rules.check_occurred_at(occurred_at, now)
+    if occurred_at is event.occurred_at:
+        return event
+    return msgspec.structs.replace(event, occurred_at=occurred_at)

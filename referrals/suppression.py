@@ -1,0 +1,107 @@
+"""The people of an app who asked to be forgotten, known by keyed hashes only.
+
+A person is meant where any of their identities is. Destinations ask before they send.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from referrals import hashing
+from referrals.identity import Identity
+from referrals.models import Suppression
+from referrals.schema import Event, Person
+from referrals.vocabulary import Side
+
+_CHUNK = 500
+# Part of every claim.
+_NEWEST = "SELECT max(id) FROM referrals_suppression WHERE app_id = %s"
+_NO_SIDE: frozenset[Side] = frozenset()
+
+
+def hashes_of(app_id: int, identities: Iterable[Identity]) -> list[str]:
+    """Return the keyed hashes by which these identities are recognised, sorted."""
+    digest = hashing.identity_hasher(app_id)
+    return sorted({digest(*identity) for identity in identities})
+
+
+def suppress(app_id: int, hashes: Collection[str]) -> int:
+    """Remember the hashes; return the number of the last of them.
+
+    Of one app, one transaction at a time may do so: a number that is read must never
+    be followed by a smaller one. Doing it twice changes nothing more.
+    """
+    Suppression.objects.bulk_create(
+        [Suppression(app_id=app_id, identity_hash=UUID(each)) for each in hashes],
+        ignore_conflicts=True,
+    )
+    remembered = Suppression.objects.filter(app=app_id, identity_hash__in=hashes)
+    return max(remembered.values_list("pk", flat=True))
+
+
+def lift(app_id: int, hashes: Collection[str]) -> int:
+    """Forget the hashes: the person agrees again. Return how many there were."""
+    found = Suppression.objects.filter(app=app_id, identity_hash__in=hashes)
+    lifted, _ = found.delete()
+    return lifted
+
+
+def newest(app_id: int) -> int:
+    """Return the number of the app's last suppression; 0 where nobody has one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST, [app_id])
+        number: int | None = cursor.fetchone()[0]
+    return number or 0
+
+
+def recogniser(app_id: int, hashes: Collection[str]) -> Callable[[Person], bool]:
+    """Return what tells whether a person has an identity with one of `hashes`."""
+    digest = hashing.identity_hasher(app_id)
+    wanted = frozenset(hashes)
+
+    def is_meant(person: Person) -> bool:
+        return any(digest(*pair) in wanted for pair in person.identities.items())
+
+    return is_meant
+
+
+def sides_meant(event: Event, is_meant: Callable[[Person], bool]) -> frozenset[Side]:
+    """Return the sides of the event on which somebody is meant."""
+    people = ((Side.REFERRED, event.user), (Side.GENERATED, event.referrer))
+    found = [side for side, person in people if person and is_meant(person)]
+    return frozenset(found) if found else _NO_SIDE
+
+
+def suppressed_sides(
+    app_id: int, events: Sequence[Event], until: int
+) -> list[frozenset[Side]]:
+    """Return, per event, the sides of which nothing may be sent.
+
+    Suppressions numbered above `until` do not count; with 0 nothing is asked.
+    """
+    if not until:
+        return [_NO_SIDE] * len(events)
+    digest = hashing.identity_hasher(app_id)
+    present = {
+        digest(*pair)
+        for event in events
+        for person in (event.user, event.referrer)
+        if person
+        for pair in person.identities.items()
+    }
+    found = _remembered(app_id, list(present), until)
+    if not found:
+        return [_NO_SIDE] * len(events)
+    is_meant = recogniser(app_id, found)
+    return [sides_meant(event, is_meant) for event in events]
+
+
+def _remembered(app_id: int, hashes: Sequence[str], until: int) -> set[str]:
+    """Return those of `hashes` that are suppressed, however long the list is."""
+    rows = Suppression.objects.filter(app=app_id, id__lte=until)
+    found: set[str] = set()
+    for start in range(0, len(hashes), _CHUNK):
+        chunk = rows.filter(identity_hash__in=hashes[start : start + _CHUNK])
+        found.update(each.hex for each in chunk.values_list("identity_hash", flat=True))
+    return found

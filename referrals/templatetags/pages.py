@@ -1,0 +1,39 @@
+"""Filters of the admin's pages: numbers, instants, spans, status lights."""
+
+from datetime import datetime
+
+from django import template
+
+from referrals.admin import words
+
+register = template.Library()
+
+
+@register.filter
+def ago(instant: datetime | None) -> str:
+    """Return how long ago it was, exactly on hover."""
+    return words.ago(instant)
+
+
+@register.filter
+def at(instant: datetime | None) -> str:
+    """Return the instant, in the viewer's zone where a browser shows it."""
+    return words.at(instant)
+
+
+@register.filter
+def number(count: float | None) -> str:
+    """Return the number with commas between the thousands."""
+    return words.NOTHING if count is None else words.number(count)
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """Return a length of time such as "41 min"."""
+    return words.NOTHING if seconds is None else words.span(seconds)
+
+
+@register.simple_tag
+def light(colour: words.Colour, word: str) -> str:
+    """Return a status light with its word."""
+    return words.light(colour, word)

@@ -1,0 +1,85 @@
+"""The words of a referral: types, sides, channels, statuses.
+
+Pure: imports no framework, and knows of no destination.
+"""
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """What became of an invitation."""
+
+    APP_INSTALL = "app_install"
+    APP_REINSTALL = "app_reinstall"
+    APP_OPEN = "app_open"
+    WEB_SIGN_UP = "web_sign_up"
+    WEB_OPEN = "web_open"
+    LINK_CLICK = "link_click"
+    CUSTOM = "custom"
+
+
+class Side(StrEnum):
+    """Who of the two people a record is about."""
+
+    REFERRED = "referred"
+    GENERATED = "generated"
+
+
+class Via(StrEnum):
+    """What kind of link led here: a person's invite, or a marketing link."""
+
+    SMART_INVITE = "smart_invite"
+    SMART_LINK = "smart_link"
+
+
+class FraudStatus(StrEnum):
+    """Whether the event is suspected of fraud."""
+
+    VALID = "valid"
+    SUSPICIOUS = "suspicious"
+    REJECTED = "rejected"
+
+
+TITLES = {
+    EventType.APP_INSTALL: "App Install",
+    EventType.APP_REINSTALL: "App Reinstall",
+    EventType.APP_OPEN: "App Open",
+    EventType.WEB_SIGN_UP: "Web Sign Up",
+    EventType.WEB_OPEN: "Web Open",
+    EventType.LINK_CLICK: "Link Click",
+}
+
+# The union of GetSocial's published lists and the ids in its SDKs.
+INVITE_CHANNELS = frozenset(
+    {
+        "email",
+        "facebook",
+        "facebookmessenger",
+        "facebookstories",
+        "googleplus",
+        "hangouts",
+        "instagram",
+        "instagramstories",
+        "kakao",
+        "kik",
+        "line",
+        "manual",
+        "nativeshare",
+        "snapchat",
+        "sms",
+        "telegram",
+        "twitter",
+        "viber",
+        "vk",
+        "web",
+        "whatsapp",
+    }
+)
+
+
+def normalised_name(name: str) -> str:
+    """Return `name` as names are compared: case and white space do not count."""
+    return "".join(name.split()).casefold()
+
+
+BUILT_IN_NAMES = frozenset(normalised_name(title) for title in TITLES.values())
