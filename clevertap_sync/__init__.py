@@ -1,0 +1,1 @@
+"""Where it goes: CleverTap. Delivers the log's events as records."""

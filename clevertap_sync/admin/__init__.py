@@ -1,0 +1,5 @@
+"""The admin's pages about CleverTap: integrations, uploads, and what was not delivered."""
+
+from clevertap_sync.admin import attempts, integrations, letters, replays, uploads
+
+__all__ = ["attempts", "integrations", "letters", "replays", "uploads"]

@@ -1,0 +1,108 @@
+"""Attempts: each HTTP request, what came of it, and how long it took."""
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clevertap_sync.admin.lights import hold_words
+from clevertap_sync.errors import CleverTapError
+from clevertap_sync.models import Attempt
+from referrals.admin import words
+from referrals.admin.base import ReadOnlyAdmin, ReadOnlyInline
+
+
+def outcome_light(attempt: Attempt) -> str:
+    """Return what came of the attempt, as a light."""
+    if attempt.ended_at is None:
+        return words.light("busy", "Under way")
+    if attempt.outcome == "ok":
+        if attempt.refused:
+            return words.light("busy", "Accepted in part")
+        return words.light("good", "Accepted")
+    colour: words.Colour = "busy" if attempt.outcome_unknown else "bad"
+    meaning, _ = hold_words(attempt.outcome)
+    unknown = " (outcome unknown)" if attempt.outcome_unknown else ""
+    return format_html(
+        '<span title="{}">{}</span>',
+        meaning if attempt.outcome else CleverTapError.meaning(),
+        words.light(colour, attempt.outcome.replace("_", " ") + unknown),
+    )
+
+
+class _Shown:
+    """Columns that the list and the inline share."""
+
+    @admin.display(description="outcome")
+    def result(self, attempt: Attempt) -> str:
+        """Return what came of it."""
+        return outcome_light(attempt)
+
+    @admin.display(description="began")
+    def began(self, attempt: Attempt) -> str:
+        """Return when it began."""
+        return words.at(attempt.began_at)
+
+    @admin.display(description="duration")
+    def duration(self, attempt: Attempt) -> str:
+        """Return how long it took."""
+        ms = attempt.duration_ms
+        return words.NOTHING if ms is None else f"{ms:,} ms"
+
+    @admin.display(description="body")
+    def size(self, attempt: Attempt) -> str:
+        """Return how large the request was."""
+        return f"{attempt.body_bytes / 1024:,.1f} KB"
+
+
+class AttemptInline(_Shown, ReadOnlyInline):
+    """An upload's attempts, oldest first."""
+
+    model = Attempt
+    fields = (
+        *("began", "result", "status", "duration", "accepted", "refused"),
+        *("detail", "worker"),
+    )
+    readonly_fields = fields
+    ordering = ("pk",)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(_Shown, ReadOnlyAdmin):
+    """Every request that went to CleverTap, dry runs included."""
+
+    intro = (
+        "Every request to CleverTap. A dry run carries one made-up record, which CleverTap "
+        "does not store."
+    )
+    list_display = (
+        *("id", "result", "kind", "integration", "status", "duration", "records"),
+        *("accepted", "refused", "began"),
+    )
+    list_filter = ("integration", "dry_run", "outcome_unknown")
+    list_select_related = ("integration__app", "integration__account")
+    search_fields = ("upload__id__exact",)
+    search_help_text = "An upload's number"
+    fields = (
+        *("integration", "kind", "result", "meaning", "status", "detail", "duration"),
+        *("began", "ended", "records", "accepted", "refused", "size", "worker"),
+    )
+
+    @admin.display(description="for")
+    def kind(self, attempt: Attempt) -> str:
+        """Return the upload that it was made for."""
+        if attempt.upload_id is None:
+            return "Dry run"
+        url = reverse("admin:clevertap_sync_upload_change", args=[attempt.upload_id])
+        return format_html('<a href="{}">Upload {}</a>', url, attempt.upload_id)
+
+    @admin.display(description="ended")
+    def ended(self, attempt: Attempt) -> str:
+        """Return when it ended."""
+        return words.at(attempt.ended_at)
+
+    @admin.display(description="what it means")
+    def meaning(self, attempt: Attempt) -> str:
+        """Return the outcome in words, with what to do."""
+        if attempt.outcome in {"", "ok"}:
+            return words.NOTHING
+        return " ".join(hold_words(attempt.outcome))

@@ -1,0 +1,54 @@
+"""What to send, as a grid: a row for each event type, a column for each side."""
+
+from typing import Any, Final
+
+from django import forms
+
+from referrals.vocabulary import TITLES, EventType, Side
+
+#: What there is to switch, such as "app_open:generated". A link click has no user.
+SENDS: Final = tuple(
+    f"{event_type}:{side}"
+    for event_type in EventType
+    for side in Side
+    if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
+)
+
+
+class SendsGrid(forms.CheckboxSelectMultiple):
+    """Check boxes in a table with headings."""
+
+    template_name = "clevertap_sync/sends_grid.html"
+
+    def get_context(
+        self,
+        name: str,
+        value: Any,  # noqa: ANN401 - what the form holds
+        attrs: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        """Add the rows of the table."""
+        context = super().get_context(name, value, attrs)
+        chosen = set(value or ())
+        context["rows"] = [
+            {
+                "title": TITLES.get(event_type, "Custom events"),
+                "cells": [
+                    _cell(event_type, side, chosen, attrs or {}) for side in Side
+                ],
+            }
+            for event_type in EventType
+        ]
+        return context
+
+
+def _cell(
+    event_type: EventType, side: Side, chosen: set[str], attrs: dict[str, Any]
+) -> dict[str, Any]:
+    key = f"{event_type}:{side}"
+    return {
+        "key": key,
+        "exists": key in SENDS,
+        "checked": key in chosen,
+        "id": f"{attrs.get('id', 'id')}_{event_type}_{side}",
+        "name": f"{side.value.title()} {TITLES.get(event_type, '<custom name>')}",
+    }

@@ -1,0 +1,166 @@
+"""Integrations: set up in seven steps, checked, enabled, paused, archived."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
+
+from clevertap_sync import coverage, doorbell
+from clevertap_sync.admin import steps, switching
+from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
+from clevertap_sync.admin.lights import state_of
+from clevertap_sync.delivery import switch
+from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.models import Integration
+from referrals.admin import words
+from referrals.admin.base import ListAdmin
+from referrals.admin.keys import curl_line, events_address
+
+
+@admin.register(Integration)
+class IntegrationAdmin(ListAdmin):
+    """One CleverTap account's settings, and the switch."""
+
+    form = IntegrationForm
+    change_form_template = "clevertap_sync/integration.html"
+    list_display = ("__str__", "name", "state", "location", "identity_provider")
+    list_filter = ("app", "enabled")
+    list_select_related = ("app", "account")
+    ordering = ("app", "name")
+    fieldsets = (
+        (steps.APP, {"fields": ("app", "name")}),
+        (steps.ADDRESS, {"fields": ("dashboard_address",)}),
+        (steps.ACCOUNT, {"fields": ("account_id",)}),
+        (steps.PASSCODE, {"fields": ("new_passcode",)}),
+        (steps.PROVIDER, {"fields": ("identity_provider",)}),
+        (steps.LOCATION, {"fields": ("location",)}),
+        (
+            steps.SENDING,
+            {"fields": ("sends", "event_kinds", "send_suspicious", "send_rejected")},
+        ),
+        (
+            steps.ADVANCED,
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    *("event_data_format", "send_none", "refuse_long_texts"),
+                    *("send_event_id", "property_limit", "in_flight_limit"),
+                ),
+            },
+        ),
+    )
+
+    @admin.display(description="state", ordering="enabled")
+    def state(self, integration: Integration) -> str:
+        """Return the integration's light."""
+        light = state_of(integration)
+        return words.light(light.colour, light.word)
+
+    @admin.display(description="location", ordering="account__location")
+    def location(self, integration: Integration) -> str:
+        """Return where the account's data is stored."""
+        return LABELS[Location(integration.account.location)]
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Integration | None = None,
+    ) -> tuple[str, ...]:
+        """Keep the app: the cursor belongs to its log."""
+        return ("app",) if obj else ()
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Integration | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Offer no button for editing the app in between."""
+        form = super().get_form(request, obj, change, **options)
+        if "app" in form.base_fields:
+            widget: Any = form.base_fields["app"].widget
+            for name in ("can_add_related", "can_change_related", "can_view_related"):
+                setattr(widget, name, False)
+        return form
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Integration,
+        form: IntegrationForm,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Save the settings and nothing that delivery writes; they take effect at once."""
+        if change:
+            columns = [*COLUMNS, "account", "not_sent"]
+            if form.cleaned_data["new_passcode"]:
+                columns.append("passcode")
+            obj.save(update_fields=columns)
+            transaction.on_commit(lambda: _take_effect(obj.pk))
+        else:
+            obj.save()
+        form.save_limit()
+        for doubt in form.doubts:
+            messages.warning(request, doubt)
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: Integration,
+        post_url_continue: str | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Go on to the next step: the check."""
+        messages.success(request, "Saved. Next: check the connection, then enable it.")
+        return redirect("admin:clevertap_sync_integration_check", obj.pk)
+
+    def response_change(self, request: HttpRequest, obj: Integration) -> HttpResponse:
+        """Stay on the page, where the steps and the switch are."""
+        messages.success(
+            request,
+            format_html(
+                'Saved. <a href="{}">Check the connection</a>',
+                reverse("admin:clevertap_sync_integration_check", args=[obj.pk]),
+            ),
+        )
+        return redirect("admin:clevertap_sync_integration_change", obj.pk)
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Integration | None = None,
+    ) -> HttpResponse:
+        """Add the steps with their ticks, and what the users' identities are like."""
+        fieldsets = list(context["adminform"])
+        extra: dict[str, Any] = {
+            "steps": steps.steps_of(fieldsets, obj),
+            "rest": steps.rest_of(fieldsets),
+            "light": state_of(obj) if obj else None,
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+        }
+        if obj is not None:
+            chosen = obj.identity_provider
+            extra["coverage"] = coverage.coverage_of(obj.app_id, chosen=chosen)
+            extra["curl"] = curl_line(events_address(request), "YOUR-API-KEY")
+        return super().render_change_form(
+            request, context | extra, add, change, form_url, obj
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the check and the switch, each a page of its own."""
+        return [*switching.urls(self), *super().get_urls()]
+
+
+def _take_effect(integration_id: int) -> None:
+    integration = Integration.objects.get(pk=integration_id)
+    switch.settings_changed(integration)
+    doorbell.ring(integration_id)

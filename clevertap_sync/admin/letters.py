@@ -1,0 +1,139 @@
+"""Dead letters: which records were not delivered, why, and the order to send them again."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clevertap_sync.admin import replaying
+from clevertap_sync.models import DeadLetter
+from clevertap_sync.reasons import REASONS
+from referrals.admin import words
+from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.words import Colour
+
+_LIGHTS: dict[str, tuple[Colour, str]] = {
+    DeadLetter.State.OPEN: ("bad", "Open"),
+    DeadLetter.State.REPLAYING: ("busy", "In replay"),
+    DeadLetter.State.DELIVERED: ("good", "Delivered since"),
+}
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Filters by reason. The choices are known, so no table is read for them."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        model_admin: Any,  # noqa: ANN401, ARG002 - Django's protocol
+    ) -> Iterable[tuple[str, str]]:
+        """Return every reason there is."""
+        return [(code, code) for code in sorted(REASONS)]
+
+    def queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[DeadLetter],
+    ) -> QuerySet[DeadLetter]:
+        """Keep those with the chosen reason."""
+        chosen = self.value()
+        return queryset.filter(reason=chosen) if chosen in REASONS else queryset
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    """Records that were not delivered. Only a person revives them."""
+
+    intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone."
+    list_display = (
+        *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
+    )
+    list_filter = ("integration", "state", ReasonFilter)
+    list_select_related = ("integration__app", "integration__account")
+    actions = ("replay_selected",)
+    fields = (
+        *("integration", "status", "event", "side", "event_name"),
+        *("reason", "meaning", "detail", "remedy"),
+        *("failures", "upload", "replay_upload", "fell_out", "changed"),
+    )
+
+    @admin.display(description="status", ordering="state")
+    def status(self, letter: DeadLetter) -> str:
+        """Return where a replay took it."""
+        return words.light(*_LIGHTS[letter.state])
+
+    @admin.display(description="event", ordering="position")
+    def event(self, letter: DeadLetter) -> str:
+        """Link to the event that the record was made of."""
+        if letter.position is None:
+            return "Unknown"
+        slug = letter.integration.app.slug
+        url = reverse("admin:event", args=[slug, letter.position])
+        return format_html('<a href="{}">{}</a>', url, words.number(letter.position))
+
+    @admin.display(description="fell out", ordering="pk")
+    def fell_out(self, letter: DeadLetter) -> str:
+        """Return when it was not delivered for the first time."""
+        return words.ago(letter.created_at)
+
+    @admin.display(description="last change")
+    def changed(self, letter: DeadLetter) -> str:
+        """Return when it fell out last, or was delivered."""
+        return words.at(letter.changed_at)
+
+    @admin.display(description="what it means")
+    def meaning(self, letter: DeadLetter) -> str:
+        """Return the reason in words."""
+        reason = REASONS.get(letter.reason)
+        return reason.meaning if reason else words.NOTHING
+
+    @admin.display(description="what to do")
+    def remedy(self, letter: DeadLetter) -> str:
+        """Return what to do about it."""
+        reason = REASONS.get(letter.reason)
+        return reason.remedy if reason else words.NOTHING
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may order replays."""
+        return request.user.has_perm("clevertap_sync.add_replay")
+
+    @admin.action(description="Replay selected", permissions=["replay"])
+    def replay_selected(
+        self, request: HttpRequest, letters: QuerySet[DeadLetter]
+    ) -> HttpResponse:
+        """Show the plan, and on confirmation order a replay for each integration."""
+        rows = letters.open().filter(position__gt=0)  # type: ignore[attr-defined]  # the model's own queryset
+        found = list(
+            rows.select_related("integration__app").order_by("integration", "pk")
+        )
+        chosen = [
+            (integration, [letter.pk for letter in group])
+            for integration, group in groupby(found, lambda letter: letter.integration)
+        ]
+        if request.POST.get("confirmed") and chosen:
+            for integration, ids in chosen:
+                replaying.order(request, self, integration, selection=ids)
+            return redirect("admin:clevertap_sync_replay_changelist")
+        plans = [
+            replaying.plan(integration, selection=ids) for integration, ids in chosen
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Replay the selected dead letters?",
+            "opts": self.opts,
+            "plans": plans,
+            "selected": [letter.pk for letter in found],
+            "action": "replay_selected",
+            "back": reverse("admin:clevertap_sync_deadletter_changelist"),
+        }
+        return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)

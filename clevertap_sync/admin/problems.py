@@ -1,0 +1,108 @@
+"""Problems: dead letters grouped by integration and reason, each with what to do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.admin import AdminSite
+from django.db.models import Count, Max, Min
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_safe
+
+from clevertap_sync.admin import replaying
+from clevertap_sync.models import DeadLetter, Integration, Replay
+from clevertap_sync.reasons import REASONS, Reason
+from referrals.admin.base import demand
+
+_SAMPLES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The open dead letters of one integration and reason."""
+
+    integration: Integration
+    reason: Reason
+    count: int
+    percent: int
+    first_seen: datetime
+    last_seen: datetime
+    samples: tuple[DeadLetter, ...]
+    letters_url: str
+
+
+@require_safe
+def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show what is not delivered, most first."""
+    demand(request, "clevertap_sync.view_deadletter")
+    context = {
+        **site.each_context(request),
+        "title": "Problems",
+        "problems": found(),
+    }
+    return TemplateResponse(request, "clevertap_sync/problems.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def replay(
+    request: HttpRequest, integration_id: int, reason: str, site: AdminSite
+) -> HttpResponse:
+    """Show the plan for all open dead letters of a reason; a POST orders it."""
+    demand(request, "clevertap_sync.add_replay")
+    if reason not in REASONS:
+        raise Http404
+    integration = get_object_or_404(
+        Integration.objects.select_related("app", "account"),
+        pk=integration_id,
+        archived_at=None,
+    )
+    if request.method == "POST":
+        page = site.get_model_admin(Replay)
+        ordered = replaying.order(request, page, integration, reasons=[reason])
+        return redirect("admin:clevertap_sync_replay_change", ordered.pk)
+    context = {
+        **site.each_context(request),
+        "title": "Replay these dead letters?",
+        "plans": [replaying.plan(integration, reasons=[reason])],
+        "reason": REASONS[reason],
+        "back": reverse("admin:problems"),
+    }
+    return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
+
+
+def found() -> list[Problem]:
+    """Return the open dead letters in groups, the largest first."""
+    rows: list[Any] = list(
+        DeadLetter.objects.open()
+        .filter(integration__archived_at=None)
+        .values("integration", "reason")
+        .annotate(n=Count("pk"), first=Min("created_at"), last=Max("changed_at"))
+        .order_by("-n", "reason")
+    )
+    integrations = Integration.objects.select_related("app", "account").in_bulk(
+        {row["integration"] for row in rows}
+    )
+    total = sum(row["n"] for row in rows)
+    return [_problem(row, integrations[row["integration"]], total) for row in rows]
+
+
+def _problem(row: dict[str, Any], integration: Integration, total: int) -> Problem:
+    letters = DeadLetter.objects.open().filter(
+        integration=integration, reason=row["reason"]
+    )
+    code = row["reason"]
+    query = urlencode([("integration__id__exact", integration.pk), ("reason", code)])
+    return Problem(
+        integration=integration,
+        reason=REASONS.get(code, Reason(code, code, "")),
+        count=row["n"],
+        percent=round(100 * row["n"] / total),
+        first_seen=row["first"],
+        last_seen=row["last"],
+        samples=tuple(letters.order_by("-position")[:_SAMPLES]),
+        letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
+    )

@@ -1,0 +1,85 @@
+"""A replay before it is ordered: how much it is, and what it will set off."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clevertap_sync import clock, doorbell
+from clevertap_sync.admin.lights import LIVE_SECONDS
+from clevertap_sync.delivery.replay import letters_of, replay_letters
+from clevertap_sync.models import Integration, Replay
+from clevertap_sync.wire import MAX_RECORDS
+from referrals import log
+from referrals.admin.words import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a replay would send. `fresh` records may set off live campaigns."""
+
+    integration: Integration
+    records: int
+    fresh: int
+
+    @property
+    def uploads(self) -> int:
+        """Return how many requests it takes at least."""
+        return -(-self.records // MAX_RECORDS)
+
+    @property
+    def old(self) -> int:
+        """Return how many records are too old for live campaigns."""
+        return self.records - self.fresh
+
+
+def plan(
+    integration: Integration,
+    *,
+    reasons: Sequence[str] = (),
+    selection: Sequence[int] = (),
+) -> Plan:
+    """Return what replaying these open dead letters would come to."""
+    letters = letters_of(integration, reasons, selection).order_by()
+    since = clock.now() - timedelta(seconds=LIVE_SECONDS)
+    boundary = log.position_at(integration.app_id, since)
+    return Plan(
+        integration, letters.count(), letters.filter(position__gt=boundary).count()
+    )
+
+
+def order(
+    request: HttpRequest,
+    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    integration: Integration,
+    *,
+    reasons: Sequence[str] = (),
+    selection: Sequence[int] = (),
+) -> Replay:
+    """Order the replay, ring for it, and tell the person."""
+    ordered = replay_letters(
+        integration,
+        reasons=reasons,
+        selection=selection,
+        created_by=request.user.get_username(),
+    )
+    doorbell.ring(integration.pk)
+    page.log_addition(
+        request, ordered, f"Ordered: {counted(ordered.planned, 'record')}."
+    )
+    url = reverse("admin:clevertap_sync_replay_change", args=[ordered.pk])
+    messages.success(
+        request,
+        format_html(
+            'Ordered <a href="{}">replay {}</a>: {}.',
+            url,
+            ordered.pk,
+            counted(ordered.planned, "record"),
+        ),
+    )
+    return ordered

@@ -1,0 +1,78 @@
+"""The seven steps of the set-up, each of which ticks itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clevertap_sync.admin.integration_form import hint_of
+from clevertap_sync.admin.lights import hold_words
+from clevertap_sync.models import Integration
+from referrals.admin.words import Colour
+
+#: The steps of the set-up as their fieldsets are called.
+APP: Final = "App"
+ADDRESS: Final = "CleverTap dashboard"
+ACCOUNT: Final = "Account ID"
+PASSCODE: Final = "Passcode"
+PROVIDER: Final = "Identity provider"
+LOCATION: Final = "Location"
+_STEPS: Final = (APP, ADDRESS, ACCOUNT, PASSCODE, PROVIDER, LOCATION)
+#: What is filled in last, or never.
+SENDING: Final = "What to send"
+ADVANCED: Final = "Advanced"
+
+_CREDENTIALS_REFUSED: Final = "credentials_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: its fieldset, its state as a light, and what is set so far."""
+
+    number: int
+    title: str
+    fieldset: Any
+    colour: Colour
+    word: str
+    note: str = ""
+
+
+def steps_of(fieldsets: Iterable[Any], integration: Integration | None) -> list[Step]:
+    """Return the steps that a form's fieldsets make up."""
+    by_name = {fieldset.name: fieldset for fieldset in fieldsets}
+    return [
+        _step(number, by_name[name], integration)
+        for number, name in enumerate(_STEPS, start=1)
+        if name in by_name
+    ]
+
+
+def rest_of(fieldsets: Iterable[Any]) -> list[Any]:
+    """Return the fieldsets that are no step."""
+    return [fieldset for fieldset in fieldsets if fieldset.name not in _STEPS]
+
+
+def _step(number: int, fieldset: Any, integration: Integration | None) -> Step:  # noqa: ANN401 - Django's helper
+    name = fieldset.name
+    if any(line.errors() for line in fieldset):
+        return Step(number, name, fieldset, "bad", "Look here")
+    if integration is None:
+        word = "Optional" if name == ADDRESS else "To do"
+        return Step(number, name, fieldset, "idle", word)
+    colour, word, note = _stored(name, integration)
+    return Step(number, name, fieldset, colour, word, note)
+
+
+def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
+    refused = integration.hold_reason == _CREDENTIALS_REFUSED
+    account = integration.account
+    match name:
+        case "Passcode" if not integration.passcode:
+            return "idle", "To do", ""
+        case "Passcode":
+            note = f"{hint_of(integration)} is stored, encrypted."
+            return ("bad", "Refused", note) if refused else ("good", "Done", note)
+        case "Account ID" | "Location" if refused:
+            return "bad", "Check it", hold_words(_CREDENTIALS_REFUSED)[0]
+        case "Account ID" if account.account_id.startswith("TEST-"):
+            return "good", "Done", "A test account."
+    return "good", "Done", ""

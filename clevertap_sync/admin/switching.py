@@ -1,0 +1,223 @@
+"""Check the connection, find the location, enable, pause, archive: one POST each.
+
+CleverTap is asked outside of any transaction, within a few seconds.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from clevertap_sync import checkup, connection, doorbell
+from clevertap_sync.delivery import switch
+from clevertap_sync.delivery.switch import Start
+from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.models import Account, Integration
+from clevertap_sync.secret import Secret
+from referrals import log
+from referrals.admin.base import ModelAdmin
+
+NOW, DATE, RESUME = "now", "date", "resume"
+
+
+class EnableForm(forms.Form):
+    """Where delivery starts, and whether it does although the check failed."""
+
+    start = forms.ChoiceField(
+        choices=[(NOW, NOW), (DATE, DATE), (RESUME, RESUME)], widget=forms.RadioSelect
+    )
+    since = forms.DateField(
+        required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    override = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the date where it counts."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("start") == DATE and not cleaned.get("since"):
+            self.add_error("since", "Choose the date to start from.")
+        return cleaned
+
+    def starting_point(self) -> Start:
+        """Return what the person chose, as delivery takes it."""
+        if self.cleaned_data["start"] == DATE:
+            return datetime.combine(self.cleaned_data["since"], time(), UTC)
+        return "now" if self.cleaned_data["start"] == NOW else "resume"
+
+
+def urls(page: ModelAdmin) -> list[URLPattern]:
+    """Return the addresses below an integration's own."""
+
+    def at(
+        name: str, view: Callable[[ModelAdmin, HttpRequest, Integration], HttpResponse]
+    ) -> URLPattern:
+        def for_one(request: HttpRequest, pk: int) -> HttpResponse:
+            found = Integration.objects.select_related("app", "account")
+            integration = get_object_or_404(found, pk=pk)
+            if not page.has_change_permission(request, integration):
+                raise PermissionDenied
+            if integration.archived_at and name != "archive":
+                raise Http404
+            return view(page, request, integration)
+
+        methods = ["GET", "HEAD", "POST"] if name in {"check", "enable"} else ["POST"]
+        guarded = require_http_methods(methods)(for_one)
+        return path(
+            f"<int:pk>/{name}/",
+            page.admin_site.admin_view(guarded),
+            name=f"clevertap_sync_integration_{name.replace('-', '_')}",
+        )
+
+    return [
+        at("check", check),
+        at("find-location", find_location),
+        at("move", move),
+        at("enable", enable),
+        at("pause", pause),
+        at("archive", archive),
+    ]
+
+
+def check(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Check the connection on a POST, and say what came of it."""
+    diagnosis = checkup.check(integration) if request.method == "POST" else None
+    return _check_page(page, request, integration, diagnosis=diagnosis)
+
+
+def find_location(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Ask every location for the account."""
+    found = checkup.check_everywhere(integration)
+    return _check_page(
+        page,
+        request,
+        integration,
+        searched=[(LABELS[location], found[location]) for location in Location],
+        answers=[(place, LABELS[place]) for place in connection.found_in(found)],
+        everywhere=True,
+    )
+
+
+def move(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Change the location to the one at which the account answers."""
+    wanted = request.POST.get("location", "")
+    if wanted not in set(Location):
+        raise Http404
+    location = Location(wanted)
+    try:
+        with transaction.atomic():
+            integration.account, _ = Account.objects.get_or_create(
+                location=location, account_id=integration.account.account_id
+            )
+            integration.save(update_fields=["account"])
+    except IntegrityError:
+        messages.error(
+            request, "Another integration of this app uses the account there already."
+        )
+        return redirect("admin:clevertap_sync_integration_check", integration.pk)
+    switch.settings_changed(integration)
+    doorbell.ring(integration.pk)
+    page.log_change(request, integration, "Changed Location.")
+    messages.success(request, f"The location is now {LABELS[location]}.")
+    return redirect("admin:clevertap_sync_integration_check", integration.pk)
+
+
+def enable(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Ask for the starting point; on a POST, check the connection and enable."""
+    form = EnableForm(request.POST or None, initial={"start": _proposed(integration)})
+    diagnosis = None
+    if request.method == "POST" and form.is_valid():
+        diagnosis = checkup.check(integration)
+        if diagnosis.is_good or form.cleaned_data["override"]:
+            return _enabled(page, request, integration, form.starting_point())
+    head = log.head(integration.app_id)
+    context = _context(page, request, integration) | {
+        "title": "Resume delivery" if integration.cursor else "Enable delivery",
+        "form": form,
+        "chosen": form["start"].value(),
+        "diagnosis": diagnosis,
+        "waiting": max(0, head - integration.cursor),
+        "head": head,
+    }
+    return TemplateResponse(request, "clevertap_sync/enable.html", context)
+
+
+def pause(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Stop delivery; the log goes on."""
+    switch.pause(integration)
+    page.log_change(request, integration, "Paused.")
+    messages.success(
+        request,
+        "Paused. New events are kept and wait; none is lost. Resume when you like.",
+    )
+    return redirect("admin:clevertap_sync_integration_change", integration.pk)
+
+
+def archive(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Pause for good and wipe the passcode. What was delivered stays on the books."""
+    if not integration.archived_at:
+        switch.pause(integration)
+        integration.archived_at = timezone.now()
+        integration.passcode = Secret()
+        integration.save(update_fields=["archived_at", "passcode"])
+        page.log_change(request, integration, "Archived.")
+        messages.success(request, "Archived. Its passcode is wiped.")
+    return redirect("admin:clevertap_sync_integration_changelist")
+
+
+def _enabled(
+    page: ModelAdmin, request: HttpRequest, integration: Integration, start: Start
+) -> HttpResponse:
+    switch.enable(integration, start=start)
+    doorbell.ring(integration.pk)
+    chosen = start if isinstance(start, str) else f"{start:%Y-%m-%d}"
+    page.log_change(request, integration, f"Enabled, from: {chosen}.")
+    messages.success(request, "Enabled. New events are delivered as they arrive.")
+    return redirect("admin:index")
+
+
+def _proposed(integration: Integration) -> str:
+    return RESUME if integration.cursor else NOW
+
+
+def _check_page(
+    page: ModelAdmin,
+    request: HttpRequest,
+    integration: Integration,
+    **shown: Any,  # noqa: ANN401 - what the template shows
+) -> HttpResponse:
+    context = _context(page, request, integration) | shown
+    context["title"] = "Check the connection"
+    return TemplateResponse(request, "clevertap_sync/check.html", context)
+
+
+def _context(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> dict[str, Any]:
+    return {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "integration": integration,
+        "place": LABELS[Location(integration.account.location)],
+    }

@@ -1,0 +1,118 @@
+"""Uploads: ranges of the log sent as one request, with their attempts."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clevertap_sync.admin.attempts import AttemptInline
+from clevertap_sync.models import Upload
+from referrals.admin import words
+from referrals.admin.base import ReadOnlyAdmin
+
+
+def state_light(upload: Upload) -> str:
+    """Return what became of the upload, as a light."""
+    match upload.state:
+        case Upload.State.OPEN:
+            return words.light("busy", "Under way" if upload.leased_until else "Waits")
+        case Upload.State.SKIPPED:
+            return words.light("idle", "Skipped")
+        case Upload.State.SPLIT:
+            return words.light("idle", "Split")
+    if upload.dead:
+        return words.light("busy", "Settled, some refused")
+    return words.light("good", "Delivered")
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnlyAdmin):
+    """One request's worth of records, from the claim to the verdicts."""
+
+    change_form_template = "clevertap_sync/upload.html"
+    intro = "A range of the log, sent to CleverTap as one request and settled record by record."
+    list_display = (
+        *("id", "status", "integration", "range", "records", "delivered", "dead"),
+        *("attempt_count", "origin", "created"),
+    )
+    list_filter = ("integration", "state", "miscounted", "body_changed")
+    list_select_related = ("integration__app", "integration__account")
+    search_fields = ("id__exact",)
+    search_help_text = "An upload's number"
+    inlines = (AttemptInline,)
+    fields = (
+        *("integration", "status", "range", "origin", "records", "delivered", "dead"),
+        *("unsent", "shortened", "unknown_outcomes"),
+        *("created", "due", "settled", "parts_of_it"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
+        """Leave out what no list shows."""
+        queryset: QuerySet[Upload] = super().get_queryset(request)
+        return queryset.defer("picks", "settings")
+
+    @admin.display(description="status", ordering="state")
+    def status(self, upload: Upload) -> str:
+        """Return what became of it."""
+        return state_light(upload)
+
+    @admin.display(description="positions", ordering="first")
+    def range(self, upload: Upload) -> str:
+        """Return the first and the last position."""
+        if upload.first == upload.last:
+            return f"{upload.first:,}"
+        return f"{upload.first:,} to {upload.last:,}"
+
+    @admin.display(description="because of")
+    def origin(self, upload: Upload) -> str:
+        """Return who or what made it."""
+        if upload.parent_id:
+            url = reverse("admin:clevertap_sync_upload_change", args=[upload.parent_id])
+            return format_html('<a href="{}">Part of {}</a>', url, upload.parent_id)
+        if upload.replay_id:
+            url = reverse("admin:clevertap_sync_replay_change", args=[upload.replay_id])
+            return format_html('<a href="{}">Replay {}</a>', url, upload.replay_id)
+        return (
+            "A person's choice"
+            if upload.state == Upload.State.SKIPPED
+            else "New events"
+        )
+
+    @admin.display(description="created", ordering="pk")
+    def created(self, upload: Upload) -> str:
+        """Return when it was claimed first."""
+        return words.at(upload.created_at)
+
+    @admin.display(description="next attempt")
+    def due(self, upload: Upload) -> str:
+        """Return when it is tried next."""
+        return (
+            words.at(upload.due_at)
+            if upload.state == Upload.State.OPEN
+            else words.NOTHING
+        )
+
+    @admin.display(description="settled")
+    def settled(self, upload: Upload) -> str:
+        """Return when its verdicts came."""
+        return words.at(upload.settled_at)
+
+    @admin.display(description="parts")
+    def parts_of_it(self, upload: Upload) -> str:
+        """Link to the parts that it was split into."""
+        if upload.state != Upload.State.SPLIT:
+            return words.NOTHING
+        url = reverse("admin:clevertap_sync_upload_changelist")
+        return format_html(
+            '<a href="{}?parent__id__exact={}">See them</a>', url, upload.pk
+        )
+
+    def lookup_allowed(
+        self, lookup: str, value: str, request: HttpRequest | None = None
+    ) -> bool:
+        """Let links list the parts of an upload, and the uploads of a replay."""
+        return lookup in {
+            "parent__id__exact",
+            "replay__id__exact",
+        } or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]

@@ -1,0 +1,94 @@
+"""The books: that no record is missing and none is counted twice, checked to the last one.
+
+Range uploads tile the log from the tail to the cursor; the parts of a split upload cover
+its records; each settled upload's records are delivered or dead-lettered; and there is a
+dead letter for each record that an upload booked as dead. Replays are booked apart.
+"""
+
+from collections.abc import Iterator
+
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum, Window
+from django.db.models.functions import Coalesce, Lag
+
+from clevertap_sync.models import DeadLetter, Integration, Upload
+
+_SHOWN = 5
+
+
+def imbalances(integration: Integration, head: int) -> list[str]:
+    """Return a sentence for each book that does not balance; none when all do."""
+    return [
+        *_cursor_is_within(integration, head),
+        *_ranges_tile(integration),
+        *_parts_tile(integration),
+        *_leaves_add_up(integration),
+        *_letters_match(integration),
+        *_replays_are_under_way(integration),
+    ]
+
+
+def _cursor_is_within(integration: Integration, head: int) -> Iterator[str]:
+    if integration.cursor > head:
+        yield f"The cursor, {integration.cursor}, is beyond the head of the log, {head}."
+
+
+def _ranges_tile(integration: Integration) -> Iterator[str]:
+    ranges = Upload.objects.ranges().filter(integration=integration)
+    before = Coalesce(Window(Lag("last"), order_by=F("first").asc()), integration.tail)
+    torn = ranges.annotate(before=before).filter(~Q(first=F("before") + 1))
+    for pk, first, last_before in torn.order_by("first").values_list(
+        "pk", "first", "before"
+    )[:_SHOWN]:
+        yield f"Upload {pk} begins at {first}, but {last_before} came before it."
+    last = ranges.order_by("-first").values_list("last", flat=True).first()
+    reached = integration.tail if last is None else last
+    if reached != integration.cursor:
+        yield f"Uploads reach to {reached}, the cursor to {integration.cursor}."
+
+
+def _parts_tile(integration: Integration) -> Iterator[str]:
+    split = Upload.objects.filter(integration=integration, state=Upload.State.SPLIT)
+    parts = Upload.objects.filter(parent=OuterRef("pk"))
+    for upload in split.filter(~Exists(parts))[:_SHOWN]:
+        yield f"Upload {upload.pk} was split, but has no parts."
+    covered = Subquery(parts.values("parent").annotate(n=Sum("covers")).values("n"))
+    torn = (
+        split.filter(records__isnull=False).annotate(n=covered).exclude(n=F("records"))
+    )
+    for pk, records, n in torn.values_list("pk", "records", "n")[:_SHOWN]:
+        yield f"Upload {pk} has {records} records, its parts cover {n}."
+
+
+def _leaves_add_up(integration: Integration) -> Iterator[str]:
+    leaves = Upload.objects.leaves().filter(integration=integration)
+    wrong = ~Q(records=F("delivered") + F("dead")) | Q(records=None)
+    for upload in leaves.filter(wrong)[:_SHOWN]:
+        yield (
+            f"Upload {upload.pk} has {upload.records} records, of which {upload.delivered} "
+            f"were delivered and {upload.dead} are dead letters."
+        )
+    uncovered = ~Q(covers=F("records") + F("unsent"))
+    for upload in leaves.filter(uncovered, covers__isnull=False)[:_SHOWN]:
+        yield f"Part {upload.pk} covers {upload.covers} records, but has {upload.records}."
+
+
+def _letters_match(integration: Integration) -> Iterator[str]:
+    live = Upload.objects.leaves().filter(integration=integration, replay=None)
+    booked = live.aggregate(n=Coalesce(Sum("dead"), 0))["n"]
+    written = DeadLetter.objects.filter(
+        integration=integration, upload__replay=None
+    ).count()
+    if booked != written:
+        yield f"Uploads booked {booked} dead records, but there are {written} dead letters."
+
+
+def _replays_are_under_way(integration: Integration) -> Iterator[str]:
+    replaying = DeadLetter.objects.filter(
+        integration=integration, state=DeadLetter.State.REPLAYING
+    )
+    family = Upload.objects.open().filter(
+        Q(pk=OuterRef("replay_upload")) | Q(root=OuterRef("replay_upload"))
+    )
+    stranded = replaying.filter(~Exists(family)).count()
+    if stranded:
+        yield f"{stranded} dead letters are in a replay that has ended."

@@ -1,0 +1,60 @@
+"""The connection check of a stored integration, and what a good one sets free.
+
+No transaction and no connection is held while CleverTap is asked.
+"""
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from clevertap_sync import connection, doorbell
+from clevertap_sync.connection import Credentials, Diagnosis, Verdict
+from clevertap_sync.delivery import switch
+from clevertap_sync.delivery.send import give_connection_back
+from clevertap_sync.locations import Location
+from clevertap_sync.models import Integration
+
+
+def check(integration: Integration) -> Diagnosis:
+    """Check with a dry run. Where that is good, a held integration goes on at once."""
+    credentials = credentials_of(integration)
+    if isinstance(credentials, Diagnosis):
+        return credentials
+    give_connection_back()
+    diagnosis = connection.check(credentials)
+    if diagnosis.is_good:
+        switch.settings_changed(integration)
+        doorbell.ring(integration.pk)
+    return diagnosis
+
+
+def check_everywhere(integration: Integration) -> dict[Location, Diagnosis]:
+    """Check at every location. Only on a person's request: each gets the passcode."""
+    credentials = credentials_of(integration)
+    if isinstance(credentials, Diagnosis):
+        return dict.fromkeys(Location, credentials)
+    give_connection_back()
+    return connection.check_everywhere(credentials)
+
+
+def credentials_of(integration: Integration) -> Credentials | Diagnosis:
+    """Return the stored credentials, or why there are none to check."""
+    try:
+        if not integration.passcode or not integration.passcode.reveal():
+            return _incomplete("No passcode was entered yet.")
+    except ImproperlyConfigured as error:
+        return _incomplete(str(error))
+    account = integration.account
+    return Credentials(
+        Location(account.location),
+        account.account_id,
+        integration.passcode,
+        settings.CLEVERTAP_BASE_URL,
+    )
+
+
+def _incomplete(title: str) -> Diagnosis:
+    return Diagnosis(
+        Verdict.INCOMPLETE,
+        title,
+        "Enter the passcode that CleverTap shows under Settings → Passcode.",
+    )

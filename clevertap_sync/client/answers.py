@@ -1,0 +1,118 @@
+"""An answer of CleverTap, or of whatever answered in its place."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+from clevertap_sync.client.redaction import redacted
+from clevertap_sync.errors import (
+    MalformedResponseError,
+    ResponseError,
+    error_for_status,
+)
+from clevertap_sync.secret import Secret
+
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+_LONGEST_EXCERPT = 200
+_DIGITS = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, read whole and decompressed."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def json_object(self) -> dict[str, Any] | None:
+        """Return the JSON object that the body is; None if it is anything else."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def error(self, hidden: Iterable[Secret]) -> ResponseError:
+        """Return what a status other than 200 means; `hidden` is masked in its detail."""
+        wait = retry_after(self.headers, datetime.now(UTC))
+        return error_for_status(self.status, self._said(hidden), retry_after=wait)
+
+    def refusal(self, hidden: Iterable[Secret], otherwise: str) -> ResponseError:
+        """Return what a 200 means whose JSON tells of a failure, and of nothing else.
+
+        It is the error of its `code`, if that is an HTTP error's. A record's code (509
+        to 555) is none: it does not say which record.
+        """
+        envelope = self.json_object() or {}
+        code = number(envelope.get("code"))
+        said = excerpt(envelope.get("error"), hidden)
+        if code not in set(HTTPStatus) or code < HTTPStatus.BAD_REQUEST:
+            return MalformedResponseError(said or otherwise, status=self.status)
+        error = error_for_status(
+            code, f"code {code}: {said}" if said else f"code {code}"
+        )
+        error.status = self.status
+        return error
+
+    def _said(self, hidden: Iterable[Secret]) -> str:
+        envelope = self.json_object()
+        if envelope is not None:
+            return excerpt(envelope.get("error"), hidden)
+        if b"<html" in self.body[:1000].lower() or self._is_html():
+            return "HTML page"
+        return "no JSON" if self.body.strip() else ""
+
+    def _is_html(self) -> bool:
+        return "html" in self.headers.get("Content-Type", "").lower()
+
+
+def excerpt(text: object, hidden: Iterable[Secret]) -> str:
+    """Return the start of CleverTap's error text, without an echo of a record."""
+    if not isinstance(text, str):
+        return ""
+    before_echo = re.split("record", text, maxsplit=1, flags=re.IGNORECASE)[0]
+    return redacted(before_echo, hidden, limit=_LONGEST_EXCERPT)
+
+
+def number(value: object) -> int | None:
+    """Return a small whole number, written as one or as its digits."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    return value if type(value) is int else None
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that the answer asks us to wait, from 0 to an hour.
+
+    A date counts from the answer's own Date, because the two clocks may differ, and
+    from `now` where it has none. None where nothing readable was asked.
+
+    Reference: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    asked = headers.get("Retry-After", "")
+    seconds = _SECONDS.fullmatch(asked)
+    if seconds:
+        return _clamped(float(seconds[1]))
+    until = _date(asked)
+    if until is None:
+        return None
+    return _clamped((until - (_date(headers.get("Date", "")) or now)).total_seconds())
+
+
+def _clamped(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,190 @@
+"""The three calls that we make."""
+
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from itertools import chain
+from typing import Any
+
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+from clevertap_sync.client.answers import Answer, number
+from clevertap_sync.client.redaction import identity_of
+from clevertap_sync.client.transport import Transport
+from clevertap_sync.client.verdicts import UploadResult, read_result
+from clevertap_sync.errors import AuthenticationError, ResponseError
+from clevertap_sync.secret import Secret
+from clevertap_sync.wire import encode_deletion
+
+_VISIBLE = re.compile(r"[!-~]+")
+_NOT_FOUND = re.compile(
+    r"not\s+found|not\s+exist|no\s+(?:such\s+)?(?:user|profile)", re.IGNORECASE
+)
+
+
+class Client:
+    """CleverTap's API for one account, used by one thread at a time.
+
+    It keeps its connection open between calls where CleverTap allows it.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        account_id: str,
+        passcode: Secret,
+        request_seconds: float = 30.0,
+    ) -> None:
+        self._credentials = _Credentials(account_id, passcode)
+        self._transport = Transport(
+            base_url, self._credentials, seconds=request_seconds
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._credentials.account_id}>"
+
+    def upload(
+        self, body: bytes, records: Sequence[bytes], *, dry_run: bool = False
+    ) -> UploadResult:
+        """Send `body`, which holds `records`, in one request.
+
+        Raises a `CleverTapError` when the request as a whole failed. Records that
+        CleverTap refused one by one come back in `UploadResult.rejected`. Not safe to
+        run twice: CleverTap counts what it gets twice as two.
+        """
+        # Reference: https://developer.clevertap.com/docs/upload-events-api
+        self._credentials.check()
+        params = {"dryRun": "1"} if dry_run else {}
+        answer = self._transport.ask("POST", "/1/upload", params=params, body=body)
+        if answer.status != HTTPStatus.OK:
+            raise self._error(answer, records)
+        result = read_result(answer, records, self._credentials.hidden())
+        if isinstance(result, ResponseError):
+            raise result
+        return result
+
+    def profile(
+        self, identity: str, *, object_id: bool = False
+    ) -> dict[str, Any] | None:
+        """Return what CleverTap knows of a user; None if it knows no such user.
+
+        With `object_id`, `identity` is CleverTap's own ID of the user.
+        """
+        # Reference: https://developer.clevertap.com/docs/get-user-profile-api
+        self._credentials.check()
+        params = {"objectId" if object_id else "identity": identity}
+        answer = self._transport.ask("GET", "/1/profile.json", params=params)
+        found = _profile(answer, [Secret(identity), *self._credentials.hidden()])
+        if isinstance(found, ResponseError):
+            raise found
+        return found
+
+    def delete_profiles(
+        self, people: Sequence[str], *, object_ids: bool = False
+    ) -> None:
+        """Ask CleverTap to delete up to 100 people with all their events.
+
+        It takes the order at once and carries it out within a day, its backups within
+        60. Asking twice is harmless. With `object_ids`, `people` are CleverTap's own IDs.
+        """
+        # References: https://developer.clevertap.com/docs/delete-user-profile-api
+        # https://docs.clevertap.com/docs/gdpr
+        self._credentials.check()
+        body = encode_deletion(people, object_ids=object_ids)
+        answer = self._transport.ask(
+            "POST", "/1/delete/profiles.json", params={}, body=body
+        )
+        refused = _deletion_refused(
+            answer, [*map(Secret, people), *self._credentials.hidden()]
+        )
+        if refused is not None:
+            raise refused
+
+    def close(self) -> None:
+        """Close the kept connection. The client can be used again."""
+        self._transport.close()
+
+    def _error(self, answer: Answer, records: Iterable[bytes]) -> ResponseError:
+        named = (name for record in records for name in identity_of(record))
+        return answer.error(chain(self._credentials.hidden(), named))
+
+
+class _Credentials(AuthBase):
+    """Puts account ID and passcode on a request. Nothing else holds the passcode.
+
+    That a session has an `auth` also keeps `requests` from reading `.netrc`.
+    """
+
+    def __init__(self, account_id: str, passcode: Secret) -> None:
+        self.account_id = account_id
+        self._passcode = passcode
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the two headers."""
+        request.headers["X-CleverTap-Account-Id"] = self.account_id
+        request.headers["X-CleverTap-Passcode"] = self._passcode.reveal()
+        return request
+
+    def check(self) -> None:
+        """Refuse what cannot be a header, before its error message shows it."""
+        problem = self._problem()
+        if problem:
+            detail = f"nothing was sent: {problem}"
+            raise AuthenticationError(detail)
+
+    def _problem(self) -> str | None:
+        parts = {"account ID": self.account_id, "passcode": self._passcode.reveal()}
+        for name, text in parts.items():
+            if not text:
+                return f"the {name} is empty"
+            if not _VISIBLE.fullmatch(text):
+                return f"the {name} has blanks or characters that none can have"
+        return None
+
+    def hidden(self) -> tuple[Secret, ...]:
+        """Return what no text may show."""
+        return (self._passcode,)
+
+
+def _profile(
+    answer: Answer, hidden: Sequence[Secret]
+) -> dict[str, Any] | ResponseError | None:
+    """Read a user, an error, or one of the ways to say that there is no such user."""
+    if _is_unknown_user(answer):
+        return None
+    if answer.status != HTTPStatus.OK:
+        return answer.error(hidden)
+    record = (answer.json_object() or {}).get("record")
+    return record if isinstance(record, dict) else answer.refusal(hidden, "no profile")
+
+
+def _deletion_refused(answer: Answer, hidden: Sequence[Secret]) -> ResponseError | None:
+    """Read what CleverTap says to a deletion; None where it took the order.
+
+    [doubt] No answer of this call is published. A success is taken to say so, as those
+    of the other calls do.
+    """
+    if answer.status != HTTPStatus.OK:
+        return answer.error(hidden)
+    if (answer.json_object() or {}).get("status") == "success":
+        return None
+    return answer.refusal(hidden, "it does not say that the order was taken")
+
+
+def _is_unknown_user(answer: Answer) -> bool:
+    """Whether the answer is one of the three for which sources differ.
+
+    A 404 has to be CleverTap's own: some other web server answers with a page.
+    """
+    envelope = answer.json_object()
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return envelope is not None or not answer.body.strip()
+    if answer.status != HTTPStatus.OK or envelope is None:
+        return False
+    return (
+        envelope.get("record", answer) is None
+        or number(envelope.get("code")) == HTTPStatus.NOT_FOUND
+        or bool(_NOT_FOUND.search(str(envelope.get("error"))))
+    )

@@ -1,0 +1,191 @@
+"""One request and its answer, within one deadline from DNS to the last byte."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import DecodeError
+
+from clevertap_sync import watchdog
+from clevertap_sync.client.answers import Answer
+from clevertap_sync.client.connections import Exchange, WatchedAdapter, exchange
+from clevertap_sync.client.faults import RAISED, TIMED_OUT, describe
+from clevertap_sync.errors import (
+    CleverTapError,
+    MalformedResponseError,
+    NoAnswerError,
+    NotSentError,
+)
+
+MAX_ANSWER_BYTES = 1_000_000
+# A refused record is echoed. Escaped and spaced differently it is up to three times as
+# long as we sent it, and all records of an upload may be refused.
+_ECHO_FACTOR = 3
+# Enough of an error's answer to find its text in.
+_MAX_ERROR_BYTES = 64_000
+_HEADERS = {
+    "User-Agent": "clevertap-sync",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+}
+
+
+class _Session(requests.Session):
+    """A session that does not look where a redirect leads.
+
+    Even when it does not follow one, `requests` prepares the next request, and reads
+    the redirect's whole body for it, however long that is.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Lead nowhere."""
+
+
+class Transport:
+    """Asks one host. `auth` puts the credentials on each request, and nowhere else.
+
+    Proxies and certificate authorities come from the environment, as companies set
+    them (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE); `.netrc` is not read, since it
+    would add credentials of its own. This machine itself needs no proxy.
+    """
+
+    def __init__(self, base_url: str, auth: AuthBase, *, seconds: float) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._seconds = seconds
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.auth = auth
+        self._session.headers.update(_HEADERS)
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = WatchedAdapter(_ca_bundle())
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send one request and return its answer, whatever its status.
+
+        Raises `NotSentError`, `NoAnswerError`, or `MalformedResponseError` for a 200
+        that cannot be read. None of them holds the request, nor do their tracebacks.
+        """
+        request = requests.Request(
+            method, self._base_url + path, params=dict(params), data=body
+        )
+        if body is not None:
+            request.headers["Content-Type"] = "application/json"
+        outcome = self._outcome(request)
+        if isinstance(outcome, CleverTapError):
+            # Out of the handler: an exception's context would hold the request.
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        self._session.close()
+
+    def _outcome(self, request: requests.Request) -> Answer | CleverTapError:
+        with watchdog.deadline(self._seconds) as limit:
+            outcome, again = self._try(request, limit)
+            if again:
+                outcome, _ = self._try(request, limit)
+            return outcome
+
+    def _try(
+        self, request: requests.Request, limit: watchdog.Deadline
+    ) -> tuple[Answer | CleverTapError, bool]:
+        """Return the outcome, and whether a fresh connection deserves a try.
+
+        It does where a kept connection turned out to be closed before the request's
+        first byte left: then it is certain that nobody processed it.
+        """
+        with exchange(limit) as now:
+            try:
+                return self._exchange(request, limit), False
+            except RAISED as fault:
+                again = now.reused and not now.sent and not limit.is_over
+                return self._failure(now, describe(fault)), again
+
+    def _exchange(
+        self, request: requests.Request, limit: watchdog.Deadline
+    ) -> Answer | CleverTapError:
+        if limit.is_over:
+            raise TimeoutError
+        prepared = self._session.prepare_request(request)
+        response = self._session.send(
+            prepared,
+            stream=True,
+            timeout=limit.remaining(),
+            allow_redirects=False,
+            proxies=_proxies(prepared.url or ""),
+        )
+        with closing(response):
+            if response.status_code == HTTPStatus.OK:
+                return _whole(response, limit, len(request.data or b""))
+            start = _start_of(response)
+            return Answer(response.status_code, response.headers, start)
+
+    def _failure(self, now: Exchange, words: str) -> CleverTapError:
+        if now.limit.aborted:
+            words = "stopped, because this worker is shutting down"
+        elif now.limit.expired or words == TIMED_OUT:
+            words = f"{TIMED_OUT} after {self._seconds:g} s"
+        if now.sent:
+            # The proxy had done its part by then.
+            return NoAnswerError(words.removeprefix("proxy: "))
+        timed_out = words.startswith(TIMED_OUT)
+        return NotSentError(f"{now.stage}: {words}" if timed_out else words)
+
+
+def _whole(
+    response: requests.Response, limit: watchdog.Deadline, sent_bytes: int
+) -> Answer | CleverTapError:
+    """Read a 200 to its end, decompressed, but not further than it may go."""
+    longest = MAX_ANSWER_BYTES + _ECHO_FACTOR * sent_bytes
+    try:
+        body = response.raw.read(longest + 1, decode_content=True)
+    except DecodeError as fault:
+        return MalformedResponseError(describe(fault), status=response.status_code)
+    if limit.expired or limit.aborted:
+        # Whoever reads a socket that was shut sees an end, not an error.
+        raise TimeoutError
+    if len(body) > longest:
+        return MalformedResponseError("it is too long", status=response.status_code)
+    return Answer(response.status_code, response.headers, body)
+
+
+def _start_of(response: requests.Response) -> bytes:
+    """Read what an error says, if it can be read: its status says enough."""
+    try:
+        start: bytes = response.raw.read(_MAX_ERROR_BYTES, decode_content=True)
+    except RAISED:
+        return b""
+    return start
+
+
+def _ca_bundle() -> str | None:
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+
+
+def _proxies(url: str) -> dict[str, str]:
+    return {} if _is_this_machine(url) else get_environ_proxies(url)
+
+
+def _is_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

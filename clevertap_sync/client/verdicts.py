@@ -1,0 +1,142 @@
+"""A 200, read record by record.
+
+CleverTap answers 200 and lists under `unprocessed` what it refused. That list decides;
+`status` has been "success" although every record was refused, and `processed` has
+counted what was skipped.
+
+Reference: https://developer.clevertap.com/docs/upload-events-api
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clevertap_sync.client.answers import Answer, number
+from clevertap_sync.client.matching import (
+    REPEATED,
+    error_text,
+    match,
+    without_record_number,
+)
+from clevertap_sync.client.redaction import identity_of, personal_texts_of, redacted
+from clevertap_sync.errors import MalformedResponseError, ResponseError
+from clevertap_sync.secret import Secret
+
+_LONGEST_MESSAGE = 300
+_CODE = re.compile(r"ErrorCode\s*:\s*([0-9]{3,4})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A record that CleverTap refused in a request whose other records it took.
+
+    `index` counts from 0 in the request; None where CleverTap did not tell which record
+    it refused. `message` is CleverTap's wording, without anything of the record.
+    """
+
+    index: int | None
+    code: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """What became of each record of an upload.
+
+    `accepted` and `rejected` together are the records that were sent. `miscounted`
+    says that CleverTap's own count does not agree with its list.
+    """
+
+    accepted: int
+    rejected: tuple[RejectedRecord, ...]
+    miscounted: bool
+    status: int
+
+
+def read_result(
+    answer: Answer, records: Sequence[bytes], hidden: Sequence[Secret] = ()
+) -> UploadResult | ResponseError:
+    """Return what a 200 says of `records`; `hidden` is masked in its texts.
+
+    It is a `MalformedResponseError` where it does not say which records were stored,
+    and the error of its `code` where it is a refusal of the request in a 200's clothes.
+    Returned, not raised: this function's variables hold what the answer echoes.
+    """
+    envelope = answer.json_object()
+    if envelope is None:
+        return _unreadable(answer, "it is no JSON object")
+    entries = envelope.get("unprocessed")
+    processed = _count(envelope.get("processed"))
+    if not isinstance(entries, list | None):
+        return _unreadable(answer, "its unprocessed is no list")
+    if _says_nothing(envelope, entries, processed, records):
+        return answer.refusal(hidden, "it does not say which records were stored")
+    try:
+        rejected = _rejected(entries or [], records, hidden)
+    except RecursionError:
+        return _unreadable(answer, "it is nested too deeply")
+    return UploadResult(
+        accepted=len(records) - len(rejected),
+        rejected=rejected,
+        miscounted=processed is None or processed + len(entries or []) != len(records),
+        status=answer.status,
+    )
+
+
+def _says_nothing(
+    envelope: dict[str, Any],
+    entries: list[object] | None,
+    processed: int | None,
+    records: Sequence[bytes],
+) -> bool:
+    """Whether nothing tells which of `records` were stored."""
+    if entries:
+        return False
+    if entries is None and processed is None:
+        return True
+    failed = processed == 0 or envelope.get("status") == "fail"
+    return failed and len(records) > 0
+
+
+def _unreadable(answer: Answer, why: str) -> MalformedResponseError:
+    return MalformedResponseError(why, status=answer.status)
+
+
+def _rejected(
+    entries: Sequence[object], records: Sequence[bytes], hidden: Sequence[Secret]
+) -> tuple[RejectedRecord, ...]:
+    indexes = match(entries, records)
+    everyone: list[Secret] = []
+    if None in indexes:
+        everyone = [identity for record in records for identity in identity_of(record)]
+    return tuple(
+        RejectedRecord(
+            index=index,
+            code=_code(entry),
+            message=_message(
+                entry,
+                [*hidden, *everyone]
+                if index is None
+                else [*hidden, *personal_texts_of(records[index])],
+            ),
+        )
+        for entry, index in zip(entries, indexes, strict=True)
+        if index != REPEATED
+    )
+
+
+def _code(entry: object) -> int | None:
+    """Return the record's error code, from its field or else from its text."""
+    code = number(entry.get("code")) if isinstance(entry, dict) else None
+    in_text = _CODE.search(error_text(entry))
+    return code if code is not None or not in_text else int(in_text[1])
+
+
+def _message(entry: object, hidden: Sequence[Secret]) -> str:
+    text = without_record_number(error_text(entry))
+    return redacted(text, hidden, limit=_LONGEST_MESSAGE)
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and value >= 0 else None

@@ -1,0 +1,258 @@
+"""Is CleverTap reached, and does it know these credentials? A dry run, and its diagnosis.
+
+Pure: imports no framework. Nothing is ever stored by a check: one made-up record goes
+out as a dry run, always the same.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from clevertap_sync.client import Client
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    MalformedResponseError,
+    NoAnswerError,
+    NotSentError,
+    TooManyRequestsError,
+    WrongAddressError,
+)
+from clevertap_sync.locations import LABELS, Location, base_url
+from clevertap_sync.secret import Secret
+from clevertap_sync.wire import encode_body, probe_record
+
+#: A person waits for the answer, and so does a thread of the web process.
+CHECK_SECONDS: Final = 8.0
+
+_DASHBOARD = re.compile(
+    r"\s*(?:https?://)?(?P<region>[a-z0-9]+)\.dashboard\.clevertap\.com/"
+    r"(?P<account>[A-Za-z0-9-]+)(?:[/?#].*)?\s*",
+    re.IGNORECASE,
+)
+
+
+class Verdict(StrEnum):
+    """What a check found."""
+
+    GOOD = "good"
+    ACCOUNT_UNKNOWN = "account_unknown"
+    PASSCODE_REFUSED = "passcode_refused"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    INCOMPLETE = "incomplete"
+    DNS = "dns"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    NOT_REACHED = "not_reached"
+    WRONG_ADDRESS = "wrong_address"
+    BUSY = "busy"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an account is reached with. `template` is `CLEVERTAP_BASE_URL`."""
+
+    location: Location
+    account_id: str
+    passcode: Secret
+    template: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A verdict in words: what happened, what was seen of it, what to do."""
+
+    verdict: Verdict
+    title: str
+    remedy: str
+    evidence: str = ""
+    seconds: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether events can be delivered."""
+        return self.verdict is Verdict.GOOD
+
+    @property
+    def is_about_credentials(self) -> bool:
+        """Whether another location could be the cure."""
+        return self.verdict in {
+            Verdict.ACCOUNT_UNKNOWN,
+            Verdict.PASSCODE_REFUSED,
+            Verdict.CREDENTIALS_REFUSED,
+        }
+
+
+_WORDS: Final = {
+    Verdict.ACCOUNT_UNKNOWN: (
+        "CleverTap does not know this account ID in {place}.",
+        (
+            "Compare the account ID with Settings → Project in CleverTap. If it is right, "
+            "the account is stored in another location: let us find it."
+        ),
+    ),
+    Verdict.PASSCODE_REFUSED: (
+        "CleverTap in {place} refuses the passcode.",
+        (
+            "Copy the passcode again from Settings → Passcode in CleverTap. A user passcode "
+            "may have expired: then make a new one there."
+        ),
+    ),
+    Verdict.CREDENTIALS_REFUSED: (
+        "CleverTap in {place} refuses the credentials.",
+        "Check the account ID, the passcode and the location.",
+    ),
+    Verdict.INCOMPLETE: (
+        "The passcode or the account ID is missing, or cannot be right.",
+        "Enter both as CleverTap shows them under Settings.",
+    ),
+    Verdict.DNS: (
+        "The host name of CleverTap in {place} was not found.",
+        "Check this server's DNS and, where it is set, CLEVERTAP_BASE_URL.",
+    ),
+    Verdict.TLS: (
+        "CleverTap's certificate in {place} cannot be trusted.",
+        (
+            "Check this server's clock and certificates, and whether a proxy intercepts "
+            "HTTPS. Nothing was sent."
+        ),
+    ),
+    Verdict.TIMEOUT: (
+        "CleverTap in {place} did not answer in time.",
+        "Try again. If it lasts, check the outgoing firewall and status.clevertap.com.",
+    ),
+    Verdict.NOT_REACHED: (
+        "CleverTap in {place} cannot be reached.",
+        "Check this server's network and outgoing firewall.",
+    ),
+    Verdict.WRONG_ADDRESS: (
+        "Something other than CleverTap's upload API answered for {place}.",
+        "Check CLEVERTAP_BASE_URL and any proxy on the way.",
+    ),
+    Verdict.BUSY: (
+        "CleverTap knows the account, but too many requests are under way for it.",
+        "Try again in a minute. Other tools share the account's 15 requests at a time.",
+    ),
+    Verdict.FAULT: (
+        "CleverTap in {place} answered with a fault of its own.",
+        "Try again in a minute, and see status.clevertap.com.",
+    ),
+}
+
+
+def check(credentials: Credentials, *, seconds: float = CHECK_SECONDS) -> Diagnosis:
+    """Send one dry run and say what came of it. Never raises for what CleverTap does.
+
+    Ends within about `seconds`.
+    """
+    place = LABELS[credentials.location]
+    record = probe_record()
+    client = Client(
+        base_url=base_url(credentials.location, credentials.template),
+        account_id=credentials.account_id,
+        passcode=credentials.passcode,
+        request_seconds=seconds,
+    )
+    began = time.monotonic()
+    try:
+        client.upload(encode_body([record]), [record], dry_run=True)
+    except CleverTapError as error:
+        return _diagnosis(error, place, time.monotonic() - began)
+    finally:
+        client.close()
+    return Diagnosis(
+        Verdict.GOOD,
+        f"CleverTap in {place} accepts the account ID and the passcode.",
+        "Nothing was stored: the check is a dry run.",
+        seconds=time.monotonic() - began,
+    )
+
+
+def check_everywhere(
+    credentials: Credentials, *, seconds: float = CHECK_SECONDS
+) -> dict[Location, Diagnosis]:
+    """Check the same account ID and passcode at every location, all at once.
+
+    The passcode goes to CleverTap's hosts (or `template`) and nowhere else. Only on a
+    person's request.
+    """
+
+    def at(location: Location) -> Diagnosis:
+        moved = Credentials(
+            location, credentials.account_id, credentials.passcode, credentials.template
+        )
+        return check(moved, seconds=seconds)
+
+    with ThreadPoolExecutor(len(Location), thread_name_prefix="find") as pool:
+        return dict(zip(Location, pool.map(at, Location), strict=True))
+
+
+def found_in(diagnoses: dict[Location, Diagnosis]) -> Sequence[Location]:
+    """Return the locations at which the account answers."""
+    return [location for location, found in diagnoses.items() if found.is_good]
+
+
+def read_dashboard_address(address: str) -> tuple[Location, str] | None:
+    """Return location and account ID from an address of CleverTap's dashboard.
+
+    Such as `https://in1.dashboard.clevertap.com/ABC-DEF-123Z/…`; None for any other.
+    """
+    match = _DASHBOARD.fullmatch(address)
+    if match is None or match["region"].lower() not in set(Location):
+        return None
+    return Location(match["region"].lower()), match["account"].upper()
+
+
+def _diagnosis(error: CleverTapError, place: str, seconds: float) -> Diagnosis:
+    verdict = _verdict(error)
+    title, remedy = _WORDS[verdict]
+    seen = (f"HTTP {error.status}" if error.status else "", error.detail)
+    return Diagnosis(
+        verdict,
+        title.format(place=place),
+        remedy,
+        evidence=": ".join(filter(None, seen)),
+        seconds=seconds,
+    )
+
+
+def _verdict(error: CleverTapError) -> Verdict:
+    match error:
+        case AuthenticationError():
+            return _refused(error)
+        case NotSentError() | NoAnswerError():
+            return _unanswered(error.detail.casefold())
+        case TooManyRequestsError():
+            return Verdict.BUSY
+        case WrongAddressError() | MalformedResponseError():
+            return Verdict.WRONG_ADDRESS
+    return Verdict.FAULT
+
+
+def _refused(error: AuthenticationError) -> Verdict:
+    """Read which part is wrong. CleverTap words it, and only the wording tells."""
+    detail = error.detail.casefold()
+    if error.status is None:
+        return Verdict.INCOMPLETE
+    if "account id" in detail:
+        return Verdict.ACCOUNT_UNKNOWN
+    if "passcode" in detail or "invalid credentials" in detail:
+        return Verdict.PASSCODE_REFUSED
+    return Verdict.CREDENTIALS_REFUSED
+
+
+def _unanswered(detail: str) -> Verdict:
+    for words, verdict in (
+        ("dns", Verdict.DNS),
+        ("tls", Verdict.TLS),
+        ("certificate", Verdict.TLS),
+        ("timed out", Verdict.TIMEOUT),
+    ):
+        if words in detail:
+            return verdict
+    return Verdict.NOT_REACHED

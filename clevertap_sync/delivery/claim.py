@@ -1,0 +1,268 @@
+"""Claim: lock the account, pick the most urgent work, and lease it.
+
+The order within an integration: what was abandoned or is due again, then a person's
+replay, then the next range of the log. Full ranges go out whenever the account's limit
+allows; a partial one only alone (Nagle's rule), so that a quiet app's event goes at once
+and a busy app's events go in full requests.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import glance, hold, replay, slots, split
+from clevertap_sync.delivery.glance import Glance
+from clevertap_sync.delivery.mapping_settings import settings_of
+from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
+from clevertap_sync.errors import NoAnswerError
+from clevertap_sync.models import Account, Attempt, Integration, Upload
+from referrals import failpoints, log
+from referrals.failpoints import Place
+
+IDLE_CLAIMS = 3
+_LOOK_AHEAD = 20
+_ENDED = "The worker ended before the answer came."
+_LOCK = """
+    SELECT * FROM clevertap_sync_account WHERE id =
+        (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
+"""
+
+
+def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
+    """Lease the next work of the integration's account, least recently served first.
+
+    Returns None when there is nothing to do, or nothing may be done now. The caller
+    gives the slot back (`slots.release`) when it is done.
+    """
+    work = None
+    try:
+        with transaction.atomic():
+            work = _claim(integration_id)
+            if work is not None:
+                failpoints.reach(Place.CLAIM_WRITTEN)
+    except BaseException:
+        # What was not committed is no claim, and its slot would be taken for good.
+        if work is not None:
+            slots.release(work.integration.pk, held=work.held)
+        raise
+    return work
+
+
+def _claim(integration_id: int) -> Claim | ProbeClaim | None:
+    account = lock_account_of(integration_id)
+    if account is None:
+        return None
+    now = clock.now()
+    seen = {one.integration_id: one for one in glance.at(account.pk, now)}
+    if sum(one.leases for one in seen.values()) >= hold.limit_of(account):
+        return None
+    promising = [pk for pk, one in seen.items() if one.may_have_work()]
+    for integration in _candidates(account, promising) if promising else ():
+        if work := _claim_from(integration, seen[integration.pk], now):
+            return work
+    return None
+
+
+def lock_account_of(integration_id: int) -> Account | None:
+    """Lock the account until the transaction ends, and return it.
+
+    `no_key` lets other transactions go on inserting rows that point at it.
+    """
+    is_locking = connection.features.has_select_for_no_key_update
+    locking = _LOCK + " FOR NO KEY UPDATE" if is_locking else _LOCK
+    return next(iter(Account.objects.raw(locking, [integration_id])), None)
+
+
+def _candidates(account: Account, promising: Sequence[int]) -> Sequence[Integration]:
+    served = F("last_served_at").asc(nulls_first=True)
+    mine = Integration.objects.enabled().filter(account=account, pk__in=promising)
+    found = mine.select_related("app").order_by(served, "pk")
+    for integration in found:
+        integration.account = account
+    return list(found)
+
+
+def _claim_from(
+    integration: Integration, seen: Glance, now: datetime
+) -> Claim | ProbeClaim | None:
+    """Take a slot of this process, and give it back when there is no work for it."""
+    held = bool(integration.hold_reason or integration.failures)
+    if not slots.take(integration.pk, held=held):
+        return None
+    work = None
+    try:
+        work = _work(integration, seen, now, held=held)
+    finally:
+        if work is None:
+            slots.release(integration.pk, held=held)
+    return work
+
+
+def _work(
+    integration: Integration, seen: Glance, now: datetime, *, held: bool
+) -> Claim | ProbeClaim | None:
+    unleased = _unleased(integration, now) if seen.unleased else []
+    record_unknown([u for u in unleased if u.leased_until], integration, now)
+    if integration.hold_reason:
+        if integration.held_until is not None and integration.held_until > now:
+            return None
+        if integration.hold_probes:
+            return _lease_probe(integration, now, held=held)
+    if integration.failures and seen.flying:
+        return None
+    if upload := _due_again(unleased, integration, now):
+        more = len(unleased) > 1
+        return _lease(upload, integration, now, held=held, more=more)
+    return _next_in_turn(integration, seen, now, held=held)
+
+
+def _unleased(integration: Integration, now: datetime) -> list[Upload]:
+    """Return what waits for a worker: leftmost first, and the deepest part of a bisect.
+
+    The rows are locked, and left out while their old owner settles them after all.
+    """
+    free = Q(leased_until=None, due_at__lte=now) | Q(leased_until__lte=now)
+    unlocked = Upload.objects.select_for_update(skip_locked=True, no_key=True).open()
+    waiting = unlocked.filter(free, integration=integration)
+    return list(waiting.order_by("first", "-pk")[:_LOOK_AHEAD])
+
+
+def record_unknown(
+    abandoned: Sequence[Upload], integration: Integration, now: datetime
+) -> None:
+    """Close the attempts of workers whose lease ran out before an answer came."""
+    unanswered = Attempt.objects.filter(upload__in=abandoned, ended_at=None)
+    for upload_id in (
+        list(unanswered.values_list("upload_id", flat=True)) if abandoned else ()
+    ):
+        Upload.objects.filter(pk=upload_id).update(
+            unknown_outcomes=F("unknown_outcomes") + 1
+        )
+        Attempt.objects.filter(upload=upload_id, ended_at=None).update(
+            ended_at=now,
+            outcome=NoAnswerError.code,
+            outcome_unknown=True,
+            detail=_ENDED,
+        )
+        for upload in abandoned:
+            upload.unknown_outcomes += upload.pk == upload_id
+        hold.ask_first(integration, reason=NoAnswerError.code, now=now)
+
+
+def _lease_probe(
+    integration: Integration, now: datetime, *, held: bool
+) -> ProbeClaim | None:
+    leased = integration.probe_leased_until
+    if leased is not None and leased > now:
+        return None
+    _end_lost_probe(integration, now)
+    integration.probe_token += 1
+    integration.probe_leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
+    integration.last_served_at = now
+    integration.save(
+        update_fields=["probe_token", "probe_leased_until", "last_served_at"]
+    )
+    return ProbeClaim(integration, integration.probe_token, held)
+
+
+def _end_lost_probe(integration: Integration, now: datetime) -> None:
+    """Close the attempt of a worker that ended before its dry run was answered."""
+    if integration.probe_leased_until is None:
+        return
+    lost = Attempt.objects.filter(
+        integration=integration,
+        upload=None,
+        lease_token=integration.probe_token,
+        ended_at=None,
+    )
+    lost.update(
+        ended_at=now, outcome=NoAnswerError.code, outcome_unknown=True, detail=_ENDED
+    )
+
+
+def _due_again(
+    unleased: Sequence[Upload], integration: Integration, now: datetime
+) -> Upload | None:
+    if not unleased:
+        return None
+    upload = unleased[0]
+    if upload.idle_claims >= IDLE_CLAIMS:
+        upload = split.divide(upload, now)
+    _take_new_settings(upload, integration)
+    return upload
+
+
+def _take_new_settings(upload: Upload, integration: Integration) -> None:
+    """Let corrected settings reach an upload, unless CleverTap may have stored it already."""
+    if upload.unknown_outcomes:
+        return
+    current = settings_of(integration)
+    if upload.settings != current:
+        upload.settings = current
+        upload.body_hash = ""
+
+
+def _lease(
+    upload: Upload, integration: Integration, now: datetime, *, held: bool, more: bool
+) -> Claim:
+    upload.lease_token += 1
+    upload.idle_claims += 1
+    upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
+    upload.save()
+    integration.last_served_at = now
+    integration.save(update_fields=["last_served_at", "cursor"])
+    return Claim(upload, integration, upload.lease_token, held, more)
+
+
+def _next_in_turn(
+    integration: Integration, seen: Glance, now: datetime, *, held: bool
+) -> Claim | None:
+    """Lease what nobody had yet: a replay and the log by turns, so that neither waits."""
+    turns = [_next_range, _next_replay] if seen.is_replaying else [_next_range]
+    if seen.is_replaying and _was_live(integration):
+        turns.reverse()
+    for turn in turns:
+        if claim := turn(integration, seen, now, held=held):
+            return claim
+    return None
+
+
+def _was_live(integration: Integration) -> bool:
+    """Return whether the integration's last claim was the next range of the log."""
+    ranges = Upload.objects.ranges().filter(integration=integration)
+    newest = ranges.order_by("-first").values_list("created_at", flat=True).first()
+    served = integration.last_served_at
+    return newest is not None and served is not None and newest >= served
+
+
+def _next_replay(
+    integration: Integration, _: Glance, now: datetime, *, held: bool
+) -> Claim | None:
+    upload = replay.next_upload(integration, now)
+    if upload is None:
+        return None
+    return _lease(upload, integration, now, held=held, more=True)
+
+
+def _next_range(
+    integration: Integration, seen: Glance, now: datetime, *, held: bool
+) -> Claim | None:
+    waiting = log.head(integration.app_id) - integration.cursor
+    if not seen.may_hand_over(waiting):
+        return None
+    first = integration.cursor + 1
+    integration.cursor += min(waiting, EVENTS_PER_UPLOAD)
+    upload = Upload(
+        integration=integration,
+        first=first,
+        last=integration.cursor,
+        settings=settings_of(integration),
+        created_at=now,
+        due_at=now,
+    )
+    more = waiting >= 2 * EVENTS_PER_UPLOAD
+    return _lease(upload, integration, now, held=held, more=more)

@@ -1,0 +1,70 @@
+"""CleverTap's own deletion: asking it to remove a person's profile and events.
+
+Only for whom a person named: an identity that merely stood beside the given one may be
+somebody else's too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from django.core.exceptions import ImproperlyConfigured
+
+from clevertap_sync.delivery.send import client_of, give_connection_back
+from clevertap_sync.errors import CleverTapError
+from clevertap_sync.mapping import CLEVERTAP_ID
+from clevertap_sync.models import Integration
+from clevertap_sync.wire import MAX_DELETED
+from referrals.identity import Identity
+from referrals.models import App
+
+Outcome = Literal["accepted", "no_identity", "no_passcode", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What one integration's account answered. No identity in it."""
+
+    integration: str
+    identity_provider: str
+    outcome: Outcome
+    #: For a failure: the error's code, and what was seen of it.
+    detail: str = ""
+
+
+def delete_profiles(app: App, identities: Sequence[Identity]) -> list[Deletion]:
+    """Ask each integration's account to delete the person. Asking twice is harmless.
+
+    Each account knows people by its integration's identity provider: only identities of
+    that provider are sent.
+    """
+    found = Integration.objects.filter(app=app, archived_at=None)
+    integrations = list(found.select_related("account").order_by("name"))
+    give_connection_back()
+    return [_delete(integration, identities) for integration in integrations]
+
+
+def _delete(integration: Integration, identities: Sequence[Identity]) -> Deletion:
+    provider = integration.identity_provider.casefold()
+    mine = [each.value for each in identities if each.provider.casefold() == provider]
+    outcome, detail = _outcome(integration, mine)
+    return Deletion(integration.name, integration.identity_provider, outcome, detail)
+
+
+def _outcome(integration: Integration, mine: list[str]) -> tuple[Outcome, str]:
+    if not mine:
+        return "no_identity", ""
+    try:
+        if not integration.passcode or not integration.passcode.reveal():
+            return "no_passcode", ""
+    except ImproperlyConfigured:
+        return "no_passcode", "No key in FIELD_ENCRYPTION_KEYS decrypts it."
+    object_ids = integration.identity_provider.casefold() == CLEVERTAP_ID
+    try:
+        for start in range(0, len(mine), MAX_DELETED):
+            chunk = mine[start : start + MAX_DELETED]
+            client_of(integration).delete_profiles(chunk, object_ids=object_ids)
+    except CleverTapError as error:
+        seen = f"HTTP {error.status}" if error.status else ""
+        return "failed", ": ".join(filter(None, (error.code, seen, error.detail)))
+    return "accepted", ""

@@ -1,0 +1,126 @@
+"""Deliver: claim, map, send, read the verdicts, settle; and only then look for more."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import journal, prepare, slots, split, stopping
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.failure import settle_failure
+from clevertap_sync.delivery.probe import probe
+from clevertap_sync.delivery.send import Outcome, Sending, begin, send
+from clevertap_sync.delivery.settle import recover, settle_result, settle_unsent
+from clevertap_sync.delivery.work import Claim, Mapped, ProbeClaim
+from clevertap_sync.models import Upload
+from referrals import failpoints
+from referrals.failpoints import Place
+
+logger = logging.getLogger(__name__)
+
+# After so many requests a thread goes to the back of the line, behind other accounts.
+ROUNDS = 20
+RETRY_SECONDS = 0.5
+
+
+def deliver(
+    integration_id: int, *, ring: Callable[[int], object] = lambda _: None
+) -> int:
+    """Deliver what is due on the integration's account; return the number of requests.
+
+    Safe to run any number of times, anywhere: a lease guards each upload. `ring` is
+    called when another worker would find something to do at once, and when this one
+    has done its share; it returns whether somebody will come.
+    """
+    requests = 0
+    while not stopping.is_stopping():
+        if requests >= ROUNDS and ring(integration_id):
+            break
+        work = claim_next(integration_id)
+        if work is None:
+            break
+        try:
+            failpoints.reach(Place.CLAIM_COMMITTED)
+            if isinstance(work, Claim) and work.more:
+                ring(integration_id)
+            requests += _carry_out(work)
+        finally:
+            slots.release(work.integration.pk, held=work.held)
+    return requests
+
+
+def _carry_out(work: Claim | ProbeClaim) -> int:
+    if isinstance(work, ProbeClaim):
+        probe(work)
+        return 1
+    mapped = prepare.map_upload(work)
+    if groups := prepare.groups_by_size(mapped):
+        _split(work, groups)
+        return 0
+    if not mapped.records:
+        settle_unsent(work, mapped)
+        return 0
+    return _upload(work, mapped)
+
+
+def _upload(claim: Claim, mapped: Mapped) -> int:
+    sending = begin(claim, mapped)
+    if sending is None:
+        return 0
+    failpoints.reach(Place.ATTEMPT_COMMITTED)
+    outcome = send(claim.integration, sending, list(mapped.bodies()))
+    failpoints.reach(Place.REQUEST_ANSWERED)
+    journal.attempt(claim.integration, claim.upload, sending, outcome)
+    kept = _patiently(lambda: _settle(claim, mapped, sending, outcome))
+    failpoints.reach(Place.SETTLE_COMMITTED)
+    if outcome.result is not None:
+        recover(claim, sending.began_at)
+    if not kept:
+        logger.warning(
+            "Upload %s was taken over: its answer came after its lease", claim.upload.pk
+        )
+    return 1
+
+
+def _settle(claim: Claim, mapped: Mapped, sending: Sending, outcome: Outcome) -> bool:
+    """Write down what the request led to. False: the lease was lost meanwhile."""
+    if outcome.error is not None:
+        return settle_failure(claim, mapped, sending, outcome, outcome.error)
+    if outcome.result is not None:
+        return settle_result(claim, mapped, sending, outcome, outcome.result)
+    return False
+
+
+def _patiently(settle: Callable[[], bool]) -> bool:
+    """Settle, also when the database is away for a moment: what is known is not thrown away.
+
+    For as long as the lease lasts nobody else touches the upload. A dead letter that a
+    replay wrote at the same moment is found by the next try.
+    """
+    spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
+    ends_at = time.monotonic() + spare
+    while True:
+        try:
+            return settle()
+        except (OperationalError, InterfaceError, IntegrityError):
+            connection.close()
+            if stopping.is_stopping() or time.monotonic() + RETRY_SECONDS > ends_at:
+                raise
+            time.sleep(RETRY_SECONDS)
+
+
+def _split(claim: Claim, groups: list[list[int]]) -> None:
+    """Replace an upload that is too large by parts, if the lease still holds."""
+    with transaction.atomic():
+        mine = Upload.objects.select_for_update().open()
+        if mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
+            split.into(claim.upload, groups, clock.now())

@@ -1,0 +1,38 @@
+"""Which integrations have something to do now: what the sweep asks every few seconds."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db.models import Q
+
+from clevertap_sync import clock
+from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
+from clevertap_sync.models import Integration, Replay, Upload
+from referrals import log
+
+
+def due_integrations() -> Iterator[tuple[int, int]]:
+    """Yield integrations, and how many workers would find something to do for each.
+
+    Without a broker nobody rings, so this is what gets several uploads in flight.
+    """
+    now = clock.now()
+    ready = Q(held_until=None) | Q(held_until__lte=now)
+    for integration in (
+        Integration.objects.enabled().filter(ready).select_related("account")
+    ):
+        if wanted := _workers_for(integration, now):
+            yield integration.pk, wanted
+
+
+def _workers_for(integration: Integration, now: datetime) -> int:
+    waiting = log.head(integration.app_id) - integration.cursor
+    wanted = -(-waiting // EVENTS_PER_UPLOAD)
+    free = Q(leased_until=None, due_at__lte=now) | Q(leased_until__lte=now)
+    wanted += Upload.objects.open().filter(free, integration=integration).count()
+    if not wanted:
+        running = Replay.objects.filter(
+            integration=integration, state=Replay.State.RUNNING
+        )
+        wanted = int(running.exists())
+    return min(wanted, integration.account.current_limit)

@@ -1,0 +1,226 @@
+"""Erasing one person: suppress them, let uploads settle, take them out of the log.
+
+Each step is a short transaction, so that a crash leaves nothing half said: whoever comes
+next, a worker's sweep or the same command, goes on where it stopped. Only the first step
+knows the identities; from then on keyed hashes recognise the person.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import holding
+from clevertap_sync.models import Account, DeadLetter, Integration
+from referrals import failpoints, log, rejections, suppression
+from referrals.failpoints import Place
+from referrals.identity import Identity
+from referrals.models import App, ErasureRequest
+from referrals.schema import Event, Person
+from referrals.vocabulary import Side
+
+CHUNK = 500
+BUDGET_SECONDS = 2.0
+
+State = ErasureRequest.State
+#: Called now and then with the last position that was gone through, and the last one of all.
+Progress = Callable[[int, int], object]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an erasure would touch.
+
+    `others` are the identities by which the person's events name them besides the given
+    ones. Whoever is to be forgotten by these as well has to be asked for by these as well:
+    an identity that several people share must not take all of them along.
+    """
+
+    events: int = 0
+    as_user: int = 0
+    as_referrer: int = 0
+    others: set[Identity] = field(default_factory=set)
+
+    def add(self, event: Event, is_meant: Callable[[Person], bool]) -> None:
+        """Count an event, if the person is in it."""
+        people = [p for p in (event.user, event.referrer) if p and is_meant(p)]
+        sides = suppression.sides_meant(event, is_meant)
+        self.events += bool(sides)
+        self.as_user += Side.REFERRED in sides
+        self.as_referrer += Side.GENERATED in sides
+        for person in people:
+            self.others.update(Identity(*pair) for pair in person.identities.items())
+
+
+def plan(
+    app: App, identities: Sequence[Identity], *, progress: Progress = lambda *_: None
+) -> Plan:
+    """Go through the log and say what an erasure would touch. Writes nothing."""
+    hashes = suppression.hashes_of(app.pk, identities)
+    is_meant = suppression.recogniser(app.pk, hashes)
+    found, reached, head = Plan(), 0, log.head(app.pk)
+    while chunk := log.scan(app.pk, reached, head, limit=CHUNK):
+        for logged in chunk:
+            found.add(logged.event, is_meant)
+        reached = chunk[-1].position
+        progress(reached, head)
+    given = {(each.provider.casefold(), each.value) for each in identities}
+    found.others = {
+        other
+        for other in found.others
+        if (other.provider.casefold(), other.value) not in given
+    }
+    return found
+
+
+def request(
+    app: App, identities: Sequence[Identity], *, requested_by: str = ""
+) -> ErasureRequest:
+    """Suppress the person from now on, and order the rest. Running it twice is harmless.
+
+    An order that is not fulfilled yet, or after which nothing came, is returned again.
+    """
+    hashes = suppression.hashes_of(app.pk, identities)
+    with transaction.atomic():
+        # Nobody claims meanwhile: an upload either knows the suppressions or was
+        # claimed before, and then it is seen. And numbers are given one at a time.
+        App.objects.select_for_update(no_key=True).get(pk=app.pk)
+        _lock_accounts(app.pk)
+        until = suppression.suppress(app.pk, hashes)
+        rejections.forget(app.pk, [identity.value for identity in identities])
+        order = _same(app.pk, hashes, until) or ErasureRequest.objects.create(
+            app=app,
+            hashes=hashes,
+            suppressions_until=until,
+            requested_at=clock.now(),
+            requested_by=requested_by[:150],
+        )
+    failpoints.reach(Place.ERASURE_REQUESTED)
+    return order
+
+
+def advance(
+    order: ErasureRequest,
+    *,
+    seconds: float = BUDGET_SECONDS,
+    progress: Progress = lambda *_: None,
+) -> ErasureRequest:
+    """Go on with an order for about `seconds`; return it as it is then.
+
+    Safe to run anywhere, any number of times, at the same time too.
+    """
+    ends_at = time.monotonic() + seconds
+    order.refresh_from_db()
+    if order.state == State.WAITING:
+        _settle(order)
+        order.refresh_from_db()
+    while order.state == State.ERASING and time.monotonic() < ends_at:
+        _erase_next(order)
+        order.refresh_from_db()
+        progress(order.erased_to, order.head)
+    return order
+
+
+def go_on(*, seconds: float = BUDGET_SECONDS) -> None:
+    """Go on with every order that is not fulfilled yet: what each worker does by itself."""
+    unfinished = ErasureRequest.objects.exclude(state=State.DONE)
+    for order in unfinished.order_by("pk"):
+        advance(order, seconds=seconds)
+
+
+def lift(app: App, identities: Sequence[Identity]) -> int:
+    """Let later events of a person who agrees again go out; return how many were suppressed."""
+    return suppression.lift(app.pk, suppression.hashes_of(app.pk, identities))
+
+
+def completes_by(order: ErasureRequest) -> datetime:
+    """Return when uploads that still hold the person are replaced at the latest."""
+    return order.requested_at + timedelta(seconds=settings.ERASURE_WAIT_SECONDS)
+
+
+def is_under_way(order: ErasureRequest) -> bool:
+    """Return whether a worker is sending the person's records at this moment."""
+    return order.state == State.WAITING and holding.are_under_way(
+        holding.uploads(order)
+    )
+
+
+def _lock_accounts(app_id: int) -> None:
+    mine = Integration.objects.filter(app=app_id).values("account_id")
+    accounts = Account.objects.select_for_update(no_key=True).filter(pk__in=mine)
+    list(accounts.order_by("pk"))
+
+
+def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:
+    """Return the last order for the same person, unless there is something new to do."""
+    orders = ErasureRequest.objects.filter(app=app_id, hashes=hashes)
+    last = orders.order_by("-pk").first()
+    if last is None or last.suppressions_until != until:
+        return None
+    is_old = last.state == State.DONE and last.head != log.head(app_id)
+    return None if is_old else last
+
+
+def _settle(order: ErasureRequest) -> None:
+    """Begin to erase, once no upload may bring the person to CleverTap any more."""
+    held = holding.uploads(order)
+    replaced = 0
+    if held and clock.now() >= completes_by(order):
+        replaced = sum(holding.replace(upload, order) for upload in held)
+        held = holding.uploads(order)
+    waiting = ErasureRequest.objects.filter(pk=order.pk, state=State.WAITING)
+    waiting.update(
+        uploads_waiting=len(held), uploads_replaced=F("uploads_replaced") + replaced
+    )
+    if not held:
+        waiting.update(state=State.ERASING, head=log.head(order.app_id))
+
+
+def _erase_next(order: ErasureRequest) -> None:
+    """Go through the next events, unless somebody else just did."""
+    chunk = log.scan(order.app_id, order.erased_to, order.head, limit=CHUNK)
+    is_meant = suppression.recogniser(order.app_id, order.hashes)
+    sides = {
+        logged.position: suppression.sides_meant(logged.event, is_meant)
+        for logged in chunk
+    }
+    named = {position: found for position, found in sides.items() if found}
+    reached = chunk[-1].position if len(chunk) == CHUNK else order.head
+    with transaction.atomic():
+        mine = ErasureRequest.objects.select_for_update().filter(
+            pk=order.pk, state=State.ERASING, erased_to=order.erased_to
+        )
+        locked = mine.first()
+        if locked is None:
+            return
+        locked.events += log.erase(order.app_id, named, is_meant=is_meant)
+        locked.dead_letters += _mark_letters(order.app_id, named)
+        locked.erased_to = reached
+        if reached >= locked.head:
+            locked.state, locked.finished_at = State.DONE, clock.now()
+        locked.save()
+        failpoints.reach(Place.ERASURE_WRITTEN)
+    failpoints.reach(Place.ERASURE_COMMITTED)
+
+
+def _mark_letters(app_id: int, named: dict[int, frozenset[Side]]) -> int:
+    """Let the person's dead letters say that they are erased; return how many there are.
+
+    They hold no identity. What CleverTap said of them goes all the same.
+    """
+    count = 0
+    for side in Side:
+        positions = [position for position, sides in named.items() if side in sides]
+        if not positions:
+            continue
+        letters = DeadLetter.objects.filter(
+            integration__app=app_id, side=side, position__in=positions
+        )
+        count += letters.update(detail="")
+        letters.open().update(reason=holding.ERASED, changed_at=clock.now())
+    return count

@@ -1,0 +1,153 @@
+"""A request failed as a whole: hold the account's delivery, or look for the bad record."""
+
+from datetime import datetime
+from random import random
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import hold, letters, split
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.send import Outcome, Sending
+from clevertap_sync.delivery.settle import end_attempt
+from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.errors import CleverTapError
+from clevertap_sync.models import Account, Integration, Upload
+from clevertap_sync.retry import Bisect, HalveLimit, Hold, decide
+from referrals import failpoints
+from referrals.failpoints import Place
+
+REQUEST_REJECTED = "request_rejected"
+
+
+def settle_failure(
+    claim: Claim,
+    mapped: Mapped,
+    sending: Sending,
+    outcome: Outcome,
+    error: CleverTapError,
+) -> bool:
+    """Give the upload back and do what the error asks for. False: the lease was lost."""
+    with transaction.atomic():
+        account = lock_account_of(claim.integration.pk)
+        integration = Integration.objects.get(pk=claim.integration.pk)
+        now = clock.now()
+        end_attempt(sending, outcome, now)
+        if account is None or not _give_back(claim, error, now):
+            return False
+        decision = decision_on(error, integration)
+        if isinstance(decision, Bisect):
+            _bisect(claim.upload, integration, mapped, error, now)
+        else:
+            follow(decision, account, integration, began_at=_known_at(claim), now=now)
+        if error.outcome_unknown:
+            hold.ask_first(integration, reason=error.code, now=now)
+        failpoints.reach(Place.FAILURE_WRITTEN)
+    return True
+
+
+def decision_on(
+    error: CleverTapError, integration: Integration
+) -> Hold | HalveLimit | Bisect:
+    """Return what the error asks for after one failure more than there were."""
+    return decide(
+        error,
+        failures=integration.failures + 1,
+        jitter=random(),  # noqa: S311 - it spreads load, it guards nothing
+        first_hold=settings.FIRST_HOLD_SECONDS,
+        longest_hold=settings.LONGEST_HOLD_SECONDS,
+    )
+
+
+def follow(
+    decision: Hold | HalveLimit,
+    account: Account,
+    integration: Integration,
+    *,
+    began_at: datetime,
+    now: datetime,
+) -> None:
+    """Hold, or lower the limit, if the attempt says something new. The account is locked."""
+    if isinstance(decision, HalveLimit):
+        at_one = hold.limit_of(account) <= 1
+        hold.halve_limit(account, began_at=began_at, now=now)
+        if decision.delay is None and not at_one:
+            return
+        delay = decision.at_one if decision.delay is None else decision.delay
+        decision = Hold(delay, decision.reason)
+    if not hold.may_change(integration, began_at):
+        return
+    hold.hold(
+        integration,
+        reason=decision.reason,
+        delay=decision.delay,
+        probe=decision.probe,
+        now=now,
+    )
+
+
+def _known_at(claim: Claim) -> datetime:
+    """Return when the claim read the settings: what they led to is as old as that."""
+    return claim.integration.last_served_at or claim.upload.created_at
+
+
+def _give_back(claim: Claim, error: CleverTapError, now: datetime) -> bool:
+    mine = Upload.objects.open().filter(pk=claim.upload.pk, lease_token=claim.token)
+    return bool(
+        mine.update(
+            leased_until=None,
+            due_at=now,
+            unknown_outcomes=F("unknown_outcomes") + int(error.outcome_unknown),
+        )
+    )
+
+
+def _bisect(
+    upload: Upload,
+    integration: Integration,
+    mapped: Mapped,
+    error: CleverTapError,
+    now: datetime,
+) -> None:
+    """Halve the upload; a record that stands alone is refused only on evidence."""
+    if len(mapped.records) > 1:
+        left, right = split.halves(mapped.picks)
+        split.into(upload, [[*left, *mapped.settled_picks], right], now)
+        return
+    if _others_are_accepted(upload, integration):
+        _refuse(upload, mapped, error, now)
+        return
+    Upload.objects.filter(pk=upload.pk).update(refused_at=upload.refused_at or now)
+    hold.hold(integration, reason=hold.EVERYTHING_REFUSED, delay=0, probe=True, now=now)
+
+
+def _others_are_accepted(upload: Upload, integration: Integration) -> bool:
+    """Return whether CleverTap takes other records, so that this one must be at fault."""
+    accepted_at, refused_at = integration.accepted_at, upload.refused_at
+    if accepted_at and refused_at and accepted_at > refused_at:
+        return True
+    root = upload.root_id
+    return bool(root) and Upload.objects.filter(root=root, delivered__gt=0).exists()
+
+
+def _refuse(
+    upload: Upload, mapped: Mapped, error: CleverTapError, now: datetime
+) -> None:
+    detail = (
+        f"HTTP {error.status}: {error.detail}"
+        if error.detail
+        else f"HTTP {error.status}"
+    )
+    refused = Refusal(mapped.picks[0], mapped.records[0].name, REQUEST_REJECTED, detail)
+    refusals = [*mapped.refusals, refused]
+    Upload.objects.filter(pk=upload.pk).update(
+        state=Upload.State.SETTLED,
+        records=len(refusals),
+        dead=len(refusals),
+        delivered=0,
+        settled_at=now,
+    )
+    letters.write(upload, refusals, now)
+    letters.put_back(upload, mapped.withheld, now)

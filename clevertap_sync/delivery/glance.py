@@ -1,0 +1,76 @@
+"""What there is to do on an account: one statement, asked under the account's lock.
+
+Every ring claims, and most claims of a quiet account find nothing. In SQL, because to
+put these questions together one by one costs ten times as much as to answer them.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
+from referrals import log
+
+PATIENCE = timedelta(seconds=2)
+
+_GLANCE = """
+    SELECT i.id, i.app_id, i.cursor, i.enabled AND i.archived_at IS NULL,
+        i.hold_reason <> '',
+        count(CASE WHEN u.leased_until > %(now)s THEN 1 END)
+            + CASE WHEN i.probe_leased_until > %(now)s THEN 1 ELSE 0 END,
+        count(CASE WHEN u.leased_until > %(now)s THEN 1 END),
+        count(CASE WHEN u.leased_until > %(now)s AND u.leased_until >= %(slow)s
+                AND u.replay_id IS NULL THEN 1 END),
+        count(CASE WHEN u.leased_until <= %(now)s
+                OR u.leased_until IS NULL AND u.due_at <= %(now)s THEN 1 END),
+        EXISTS (SELECT 1 FROM clevertap_sync_replay r
+                WHERE r.integration_id = i.id AND r.state = 'running')
+    FROM clevertap_sync_integration i
+    LEFT JOIN clevertap_sync_upload u ON u.integration_id = i.id AND u.state = 'open'
+    WHERE i.account_id = %(account)s
+    GROUP BY i.id
+"""
+
+
+class Glance(NamedTuple):
+    """One integration of the account, as far as a claim decides by it."""
+
+    integration_id: int
+    app_id: int
+    cursor: int
+    is_enabled: bool
+    is_held: bool
+    #: Live leases: what counts against the account's limit.
+    leases: int
+    #: Uploads on their way.
+    flying: int
+    #: Of these, the log's own that are no older than `PATIENCE`: a partial one waits.
+    fresh: int
+    #: Uploads that wait for a worker.
+    unleased: int
+    is_replaying: bool
+
+    def may_have_work(self) -> bool:
+        """Return False only where a claim would find nothing."""
+        if not self.is_enabled:
+            return False
+        if self.unleased or self.is_held or self.is_replaying:
+            return True
+        waiting = log.head(self.app_id) - self.cursor
+        return self.may_hand_over(waiting)
+
+    def may_hand_over(self, waiting: int) -> bool:
+        """Return whether the log's next range may go: a full one, or a partial one alone."""
+        return waiting >= EVENTS_PER_UPLOAD or (waiting > 0 and not self.fresh)
+
+
+def at(account_id: int, now: datetime) -> list[Glance]:
+    """Return a glance at each integration of the account, disabled ones included."""
+    slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
+    adapt = connection.ops.adapt_datetimefield_value
+    asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_GLANCE, asked)
+        return [Glance(*row) for row in cursor.fetchall()]

@@ -1,0 +1,109 @@
+"""Uploads on their way that hold somebody who asked to be forgotten.
+
+An upload that CleverTap surely did not store takes the new suppressions when it is
+claimed next, and leaves the person out. What is left are those that a worker is sending,
+and those whose outcome is unknown: these go again as they were, byte for byte, unless
+that takes too long. Then parts without the person take their place.
+"""
+
+from django.db import transaction
+from django.db.models import Q
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import letters, prepare, split
+from clevertap_sync.delivery.claim import lock_account_of, record_unknown
+from clevertap_sync.delivery.work import Claim, Mapped, Refusal, pick_of
+from clevertap_sync.models import Upload
+from referrals import failpoints, log, suppression
+from referrals.failpoints import Place
+from referrals.models import ErasureRequest
+
+ERASED = "erased"
+
+
+def uploads(request: ErasureRequest) -> list[Upload]:
+    """Return the uploads that may bring, or have brought, the person to CleverTap.
+
+    Their number only falls: later claims know the request's suppressions.
+    """
+    unsure = Q(leased_until__isnull=False) | Q(unknown_outcomes__gt=0)
+    found = Upload.objects.open().filter(unsure, integration__app=request.app_id)
+    return [
+        upload
+        for upload in found.select_related("integration").order_by("pk")
+        if _picks_of_the_person(upload, request)
+    ]
+
+
+def are_under_way(held: list[Upload]) -> bool:
+    """Return whether a worker has one of them now, so that waiting a moment helps."""
+    now = clock.now()
+    return any(u.leased_until is not None and u.leased_until > now for u in held)
+
+
+def replace(held: Upload, request: ErasureRequest) -> bool:
+    """Put parts in an upload's place: the person's records are dead letters, the rest goes on.
+
+    False where a worker has the upload, or nothing of the person is in it any more.
+    """
+    with transaction.atomic():
+        lock_account_of(held.integration_id)
+        now = clock.now()
+        idle = Q(leased_until=None) | Q(leased_until__lte=now)
+        locked = Upload.objects.select_for_update(no_key=True).open()
+        upload = locked.filter(idle, pk=held.pk).first()
+        if upload is None:
+            return False
+        if upload.leased_until is not None:
+            record_unknown([upload], upload.integration, now)
+        taken_out = _take_out(upload, request)
+        failpoints.reach(Place.ERASURE_REPLACED)
+    return taken_out
+
+
+def _picks_of_the_person(upload: Upload, request: ErasureRequest) -> set[int]:
+    """Return the person's picks among the records that the upload sends."""
+    return _named(upload, request) & set(_mapped(upload).picks)
+
+
+def _named(upload: Upload, request: ErasureRequest) -> set[int]:
+    is_meant = suppression.recogniser(request.app_id, request.hashes)
+    events = log.read(request.app_id, upload.first, upload.last)
+    return {
+        pick_of(logged.position, side)
+        for logged in events
+        for side in suppression.sides_meant(logged.event, is_meant)
+    }
+
+
+def _mapped(upload: Upload) -> Mapped:
+    return prepare.map_upload(
+        Claim(upload, upload.integration, upload.lease_token, held=False)
+    )
+
+
+def _take_out(upload: Upload, request: ErasureRequest) -> bool:
+    mapped, named = _mapped(upload), _named(upload, request)
+    gone = sorted(named & set(mapped.picks))
+    if not gone:
+        return False
+    rest = sorted(set(mapped.all_picks()) - set(gone))
+    now = clock.now()
+    parts = split.into(upload, [gone, rest], now)
+    names = {
+        pick: record.name
+        for pick, record in zip(mapped.picks, mapped.records, strict=True)
+    }
+    erased = [Refusal(pick, names[pick], ERASED, "") for pick in gone]
+    Upload.objects.filter(pk=parts[0].pk).update(
+        state=Upload.State.SETTLED,
+        records=len(gone),
+        dead=len(gone),
+        settled_at=now,
+    )
+    letters.write(parts[0], erased, now)
+    # The rest may have been stored as well: its settings stay as they were.
+    Upload.objects.filter(pk__in=[part.pk for part in parts[1:]]).update(
+        unknown_outcomes=upload.unknown_outcomes
+    )
+    return True

@@ -1,0 +1,96 @@
+"""Dead letters: written when a record is refused, revived when a replay delivers it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import F
+
+from clevertap_sync.delivery.work import Refusal, position_of, side_of
+from clevertap_sync.models import DeadLetter, Upload
+from referrals.vocabulary import Side
+
+_CHUNK = 500
+
+
+def write(upload: Upload, refusals: Sequence[Refusal], now: datetime) -> None:
+    """Write the refused records down; one that fell out before counts on."""
+    known = _fall_again(upload, refusals, now) if refusals else set()
+    DeadLetter.objects.bulk_create(
+        _letter(upload, refusal, now)
+        for refusal in refusals
+        if refusal.pick not in known
+    )
+
+
+def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
+    """Close the dead letters that a replay delivered."""
+    if not upload.replay_id:
+        return
+    delivered = _ids_of(upload, picks).values()
+    DeadLetter.objects.filter(pk__in=list(delivered)).update(
+        state=DeadLetter.State.DELIVERED, replay_upload=upload, changed_at=now
+    )
+
+
+def put_back(upload: Upload, picks: Sequence[int], now: datetime) -> None:
+    """Open the dead letters again that a replay took, and that the settings keep back."""
+    if not upload.replay_id or not picks:
+        return
+    taken = _ids_of(upload, picks).values()
+    replaying = DeadLetter.objects.filter(state=DeadLetter.State.REPLAYING)
+    replaying.filter(pk__in=list(taken)).update(
+        state=DeadLetter.State.OPEN, changed_at=now
+    )
+
+
+def _fall_again(
+    upload: Upload, refusals: Sequence[Refusal], now: datetime
+) -> set[int | None]:
+    known = _ids_of(upload, [r.pick for r in refusals if r.pick is not None])
+    # The books of the log and those of replays are apart: each letter keeps its origin.
+    origin = {"replay_upload": upload} if upload.replay_id else {"upload": upload}
+    for refusal in refusals:
+        if refusal.pick not in known:
+            continue
+        DeadLetter.objects.filter(pk=known[refusal.pick]).update(
+            **origin,
+            state=DeadLetter.State.OPEN,
+            reason=refusal.reason,
+            detail=refusal.detail[:500],
+            event_name=refusal.name[:512],
+            failures=F("failures") + 1,
+            changed_at=now,
+        )
+    return set(known)
+
+
+def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
+    """Return pick → id of the dead letters that there are of these records."""
+    wanted = set(picks)
+    found: dict[int | None, int] = {}
+    positions = sorted({position_of(pick) for pick in picks})
+    for start in range(0, len(positions), _CHUNK):
+        rows = DeadLetter.objects.filter(
+            integration_id=upload.integration_id,
+            position__in=positions[start : start + _CHUNK],
+        ).values_list("position", "side", "pk")
+        for position, side, pk in rows:
+            pick = int(position or 0) * 2 + (side == Side.GENERATED)
+            if pick in wanted:
+                found[pick] = pk
+    return found
+
+
+def _letter(upload: Upload, refusal: Refusal, now: datetime) -> DeadLetter:
+    pick = refusal.pick
+    return DeadLetter(
+        integration_id=upload.integration_id,
+        upload=upload,
+        position=None if pick is None else position_of(pick),
+        side="" if pick is None else side_of(pick),
+        event_name=refusal.name[:512],
+        reason=refusal.reason,
+        detail=refusal.detail[:500],
+        created_at=now,
+        changed_at=now,
+    )

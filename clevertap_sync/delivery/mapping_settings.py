@@ -1,0 +1,51 @@
+"""An integration's settings as they are put on each of its uploads."""
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import connection
+
+from clevertap_sync.mapping import MappingSettings
+from clevertap_sync.models import Integration
+from referrals import suppression
+
+# Part of every claim.
+_APPROVED = """
+    SELECT normalised FROM referrals_customname
+    WHERE app_id = %s AND number > %s AND approved_at IS NOT NULL ORDER BY number
+"""
+
+
+def settings_of(integration: Integration) -> dict[str, Any]:
+    """Return what decides how the integration's events become records, JSON-ready."""
+    stored: dict[str, Any] = msgspec.to_builtins(
+        MappingSettings(
+            identity_provider=integration.identity_provider,
+            event_data_format=integration.event_data_format,  # type: ignore[arg-type]
+            send_none=integration.send_none,
+            refuse_long_texts=integration.refuse_long_texts,
+            send_event_id=integration.send_event_id,
+            property_limit=integration.property_limit,
+            event_kinds=integration.event_kinds,  # type: ignore[arg-type]
+            send_suspicious=integration.send_suspicious,
+            send_rejected=integration.send_rejected,
+            not_sent=tuple(integration.not_sent),
+            approved_names=_approved_names(integration.app_id),
+            custom_names_limit=settings.CUSTOM_NAMES_LIMIT,
+            since=since.timestamp() if (since := integration.deliver_since) else None,
+            suppressions_until=suppression.newest(integration.app_id),
+        )
+    )
+    return stored
+
+
+def read_settings(stored: dict[str, Any]) -> MappingSettings:
+    """Return the settings of an upload, as they were put on it."""
+    return msgspec.convert(stored, MappingSettings)
+
+
+def _approved_names(app_id: int) -> tuple[str, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(_APPROVED, [app_id, settings.CUSTOM_NAMES_LIMIT])
+        return tuple(name for (name,) in cursor.fetchall())

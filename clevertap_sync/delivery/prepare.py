@@ -1,0 +1,124 @@
+"""Map: an upload's events become records, refusals, and what the settings keep back."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from clevertap_sync.delivery.claim import IDLE_CLAIMS
+from clevertap_sync.delivery.mapping_settings import read_settings
+from clevertap_sync.delivery.work import (
+    SIDES,
+    Claim,
+    Mapped,
+    Refusal,
+    pick_of,
+    position_of,
+)
+from clevertap_sync.mapping import (
+    EventRecord,
+    MappingSettings,
+    Unmappable,
+    Withheld,
+    to_records,
+)
+from clevertap_sync.wire import MAX_BODY_BYTES, encode_body
+from referrals import failpoints, log, suppression
+from referrals.failpoints import Place
+from referrals.log import LoggedEvent
+from referrals.schema import Event
+from referrals.vocabulary import Side
+
+logger = logging.getLogger(__name__)
+
+MAPPING_FAILED = "mapping_failed"
+EVENT_REMOVED = "event_removed"
+
+
+def map_upload(claim: Claim) -> Mapped:
+    """Return what the upload's events become. Never raises for a single event's sake."""
+    upload = claim.upload
+    mapped = Mapped()
+    if upload.idle_claims > IDLE_CLAIMS and upload.picks and len(upload.picks) == 1:
+        detail = "Workers that mapped this event ended without a trace, three times."
+        mapped.refusals.append(Refusal(upload.picks[0], "", MAPPING_FAILED, detail))
+        return mapped
+    settings = read_settings(upload.settings)
+    wanted = set(upload.picks) if upload.picks is not None else None
+    events = _events_of(claim, wanted)
+    for logged, suppressed in zip(
+        events, _suppressed(claim, events, settings), strict=True
+    ):
+        for value in _values_of(logged, settings, suppressed):
+            if wanted is None or pick_of(logged.position, value.side) in wanted:
+                mapped.add(logged.position, value)
+    if wanted is not None and upload.covers is not None:
+        _note_the_removed(mapped, wanted)
+    return mapped
+
+
+def _events_of(claim: Claim, wanted: set[int] | None) -> Sequence[LoggedEvent]:
+    app_id, upload = claim.integration.app_id, claim.upload
+    if wanted is None:
+        return log.read(app_id, upload.first, upload.last)
+    return log.read_positions(app_id, {position_of(pick) for pick in wanted})
+
+
+def _suppressed(
+    claim: Claim, events: Sequence[LoggedEvent], settings: MappingSettings
+) -> list[frozenset[Side]]:
+    """Return, per event, the sides whose person asked to be forgotten.
+
+    The upload's settings say which requests count: one that came after an attempt of
+    unknown outcome does not change what is sent again.
+    """
+    return suppression.suppressed_sides(
+        claim.integration.app_id,
+        [logged.event for logged in events],
+        settings.suppressions_until,
+    )
+
+
+def _values_of(
+    logged: LoggedEvent, settings: MappingSettings, suppressed: frozenset[Side]
+) -> Iterator[EventRecord | Unmappable | Withheld]:
+    """Map one event; if that fails, each side that it still owes is a refusal."""
+    given = []
+    try:
+        failpoints.reach(Place.EVENT_MAPPED)
+        for value in to_records(logged.event, settings, suppressed):
+            given.append(value.side)
+            yield value
+    except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
+        # The message could hold an identity; the class and the place are enough.
+        kind = type(error).__name__
+        logger.error("Mapping failed: %s at position %s", kind, logged.position)  # noqa: TRY400
+        for side in named_sides(logged.event):
+            if side not in given:
+                yield Unmappable(side, "", MAPPING_FAILED, kind)
+
+
+def named_sides(event: Event) -> list[Side]:
+    """Return the sides that an event names, in the order of its records."""
+    named = (event.user and event.type != "link_click", event.referrer)
+    return [side for side, is_named in zip(SIDES, named, strict=True) if is_named]
+
+
+def _note_the_removed(mapped: Mapped, wanted: set[int]) -> None:
+    """Give every pick its verdict, also where its event is gone from the log."""
+    for pick in sorted(wanted - set(mapped.all_picks())):
+        mapped.refusals.append(Refusal(pick, "", EVENT_REMOVED, ""))
+
+
+def groups_by_size(mapped: Mapped) -> list[list[int]] | None:
+    """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
+    if len(encode_body(mapped.bodies())) <= MAX_BODY_BYTES:
+        return None
+    groups = [mapped.settled_picks]
+    room = MAX_BODY_BYTES - len(encode_body([]))
+    left = room
+    for pick, record in zip(mapped.picks, mapped.records, strict=True):
+        if len(record.json) + 1 > left:
+            groups.append([])
+            left = room
+        left -= len(record.json) + 1
+        groups[-1].append(pick)
+    return groups

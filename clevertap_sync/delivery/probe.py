@@ -1,0 +1,100 @@
+"""Probe: a dry run of one made-up record tells whether a held integration may go on."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from clevertap_sync import clock, workers
+from clevertap_sync.delivery import failure, hold, journal
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.send import (
+    Outcome,
+    Sending,
+    give_connection_back,
+    request,
+)
+from clevertap_sync.delivery.settle import end_attempt
+from clevertap_sync.delivery.work import ProbeClaim
+from clevertap_sync.models import Account, Attempt, Integration
+from clevertap_sync.retry import Bisect, Hold
+from clevertap_sync.wire import encode_body, probe_record
+from referrals import failpoints
+from referrals.failpoints import Place
+
+
+def probe(claim: ProbeClaim) -> None:
+    """Send the dry run; lift the hold if it was answered, else renew it."""
+    records = [probe_record()]
+    sending = _begin(claim, encode_body(records))
+    give_connection_back()
+    outcome = request(claim.integration, sending.body, records, dry_run=True)
+    failpoints.reach(Place.PROBE_ANSWERED)
+    with transaction.atomic():
+        account = lock_account_of(claim.integration.pk)
+        integration = Integration.objects.get(pk=claim.integration.pk)
+        now = clock.now()
+        end_attempt(sending, outcome, now)
+        if account is not None and integration.probe_token == claim.token:
+            _conclude(account, integration, outcome, sending.began_at, now)
+    journal.attempt(claim.integration, None, sending, outcome)
+
+
+def _begin(claim: ProbeClaim, body: bytes) -> Sending:
+    attempt = Attempt.objects.create(
+        integration=claim.integration,
+        lease_token=claim.token,
+        dry_run=True,
+        worker=workers.name(),
+        began_at=clock.now(),
+        records=1,
+        body_bytes=len(body),
+    )
+    return Sending.of(attempt, body)
+
+
+def _conclude(
+    account: Account,
+    integration: Integration,
+    outcome: Outcome,
+    began_at: datetime,
+    now: datetime,
+) -> None:
+    integration.probe_leased_until = None
+    integration.save(update_fields=["probe_leased_until"])
+    if outcome.error is None:
+        _accept(integration, outcome, now)
+        return
+    decision = failure.decision_on(outcome.error, integration)
+    if isinstance(decision, Bisect):
+        delay = min(
+            settings.LONGEST_HOLD_SECONDS,
+            settings.FIRST_HOLD_SECONDS * 2 ** min(integration.failures, 30),
+        )
+        decision = Hold(delay=delay, reason=hold.EVERYTHING_REFUSED, probe=True)
+    elif isinstance(decision, Hold):
+        decision = replace(decision, probe=True)
+    failure.follow(decision, account, integration, began_at=began_at, now=now)
+    _keep_held(integration, now)
+
+
+def _accept(integration: Integration, outcome: Outcome, now: datetime) -> None:
+    """Lift the hold. Only a record that was accepted is evidence against another."""
+    if outcome.result is not None and outcome.result.accepted:
+        integration.accepted_at = now
+        integration.save(update_fields=["accepted_at"])
+    hold.lift(integration, now=now, forget_failures=False)
+
+
+def _keep_held(integration: Integration, now: datetime) -> None:
+    """Do not probe in a tight loop where the answer changed nothing, as after a 429."""
+    if integration.held_until is not None and integration.held_until <= now:
+        delay = settings.FIRST_HOLD_SECONDS
+        hold.hold(
+            integration,
+            reason=integration.hold_reason,
+            delay=delay,
+            probe=True,
+            now=now,
+        )

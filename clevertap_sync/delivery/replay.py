@@ -1,0 +1,144 @@
+"""Replays: a range, or dead letters, sent again by a person's order.
+
+A replay has a cursor of its own, so that it never holds back live events. What fails
+again is the same dead letter with one failure more.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from clevertap_sync import clock
+from clevertap_sync.delivery.mapping_settings import settings_of
+from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, pick_of, position_of
+from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
+from clevertap_sync.wire import MAX_RECORDS
+from referrals.vocabulary import Side
+
+
+def letters_of(
+    integration: Integration, reasons: Sequence[str], selection: Sequence[int] = ()
+) -> QuerySet[DeadLetter]:
+    """Return the open dead letters that a replay would take, in log order."""
+    letters = DeadLetter.objects.open().filter(integration=integration, position__gt=0)
+    if reasons:
+        letters = letters.filter(reason__in=reasons)
+    if selection:
+        letters = letters.filter(pk__in=selection)
+    return letters.order_by("position", "side")
+
+
+def replay_letters(
+    integration: Integration,
+    *,
+    reasons: Sequence[str] = (),
+    selection: Sequence[int] = (),
+    created_by: str = "",
+) -> Replay:
+    """Order the integration's open dead letters to be sent again."""
+    planned = letters_of(integration, reasons, selection).count()
+    return Replay.objects.create(
+        integration=integration,
+        reasons=list(reasons),
+        selection=list(selection),
+        planned=planned,
+        created_by=created_by,
+        created_at=clock.now(),
+    )
+
+
+def replay_range(
+    integration: Integration, *, first: int, last: int, created_by: str = ""
+) -> Replay:
+    """Order positions first … last to be sent again. CleverTap will count them twice.
+
+    What the cursor has not handed out yet is left to it.
+    """
+    last = min(last, integration.cursor)
+    return Replay.objects.create(
+        integration=integration,
+        first=first,
+        last=last,
+        cursor=first - 1,
+        planned=max(0, last - first + 1),
+        created_by=created_by,
+        created_at=clock.now(),
+        state=Replay.State.RUNNING if last >= first else Replay.State.DONE,
+    )
+
+
+def cancel(replay_id: int) -> None:
+    """Hand nothing more of a replay to uploads. What is under way is finished."""
+    Replay.objects.filter(pk=replay_id, state=Replay.State.RUNNING).update(
+        state=Replay.State.CANCELLED
+    )
+
+
+def next_upload(integration: Integration, now: datetime) -> Upload | None:
+    """Return the next upload of the integration's oldest running replay, saved or not.
+
+    The caller holds the account's lock and leases what it gets.
+    """
+    for replay in _running(integration).order_by("pk"):
+        upload = _next_of(replay, integration, now)
+        if upload is not None:
+            return upload
+        replay.state = Replay.State.DONE
+        replay.save(update_fields=["state"])
+    return None
+
+
+def _running(integration: Integration) -> QuerySet[Replay]:
+    return Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
+
+
+def _next_of(replay: Replay, integration: Integration, now: datetime) -> Upload | None:
+    if replay.last is None:
+        return _next_letters(replay, integration, now)
+    first, last = replay.cursor + 1, min(replay.cursor + EVENTS_PER_UPLOAD, replay.last)
+    if first > last:
+        return None
+    replay.cursor = last
+    replay.save(update_fields=["cursor"])
+    return _upload(replay, integration, first, last, now)
+
+
+def _next_letters(
+    replay: Replay, integration: Integration, now: datetime
+) -> Upload | None:
+    """Take the next thousand letters. One that failed again since is newer, and left."""
+    letters = letters_of(integration, replay.reasons, replay.selection)
+    # Both sides of a position need not fit into one upload: its cursor is not passed by.
+    ahead = letters.filter(position__gte=replay.cursor)
+    found = list(ahead.filter(changed_at__lte=replay.created_at)[:MAX_RECORDS])
+    if not found:
+        return None
+    replay.cursor = int(found[-1].position or 0)
+    replay.save(update_fields=["cursor"])
+    picks = sorted(
+        pick_of(int(letter.position or 0), Side(letter.side)) for letter in found
+    )
+    upload = _upload(
+        replay, integration, position_of(picks[0]), position_of(picks[-1]), now
+    )
+    upload.picks, upload.covers = picks, len(picks)
+    upload.save()
+    DeadLetter.objects.filter(pk__in=[letter.pk for letter in found]).update(
+        state=DeadLetter.State.REPLAYING, replay_upload=upload, changed_at=now
+    )
+    return upload
+
+
+def _upload(
+    replay: Replay, integration: Integration, first: int, last: int, now: datetime
+) -> Upload:
+    return Upload(
+        integration=integration,
+        replay=replay,
+        first=first,
+        last=last,
+        settings=settings_of(integration),
+        created_at=now,
+        due_at=now,
+    )

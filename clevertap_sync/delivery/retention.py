@@ -1,0 +1,166 @@
+"""Retention: events, uploads and attempts past their days go, in small chunks.
+
+An event stays as long as an integration may still need it. An upload goes as a family,
+with its parts, attempts and dead letters, and its totals stay with the integration, so
+that the books go on balancing.
+"""
+
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Min, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from clevertap_sync import clock
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
+from referrals import log
+from referrals.models import App
+
+# The account's lock is held meanwhile: each may have a thousand dead letters.
+UPLOADS_PER_CHUNK = 50
+BUDGET_SECONDS = 2.0
+
+
+def retain(*, seconds: float = BUDGET_SECONDS) -> int:
+    """Remove what is past its days, for at most about `seconds`; return the events removed.
+
+    What is left over is removed by the next call. Safe to run anywhere, any number of
+    times.
+    """
+    ends_at = time.monotonic() + seconds
+    cutoff = clock.now() - timedelta(days=settings.RETENTION_DAYS)
+    removed = 0
+    # In any order, so that one busy app does not use up every call's time.
+    for app_id in App.objects.order_by("?").values_list("pk", flat=True):
+        limit = _limit(app_id, cutoff)
+        for integration in Integration.objects.filter(app=app_id):
+            while time.monotonic() < ends_at and _fold(integration, limit, cutoff):
+                pass
+            limit = min(limit, _free(integration, limit))
+        while time.monotonic() < ends_at and (gone := log.trim(app_id, limit + 1)):
+            removed += gone
+    while log.forget_sightings(cutoff) and time.monotonic() < ends_at:
+        pass
+    _forget_dry_runs(cutoff)
+    _forget_replays(cutoff)
+    return removed
+
+
+def _limit(app_id: int, cutoff: datetime) -> int:
+    """Return the last position that nobody needs any more."""
+    integrations = Integration.objects.filter(app=app_id, archived_at=None)
+    done = [_done(i) for i in integrations if i.enabled or i.cursor]
+    return min([log.position_at(app_id, cutoff), *done])
+
+
+def _done(integration: Integration) -> int:
+    """Return the last position that the integration is done with."""
+    waiting = Upload.objects.open().filter(integration=integration)
+    first = waiting.aggregate(first=Min("first"))["first"]
+    running = Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
+    replayed = running.aggregate(at=Min("cursor", filter=Q(last__isnull=False)))["at"]
+    done = [integration.cursor]
+    done += [first - 1] if first is not None else []
+    done += [replayed] if replayed is not None else []
+    return min(done)
+
+
+def _free(integration: Integration, limit: int) -> int:
+    """Return the last position up to `limit` of which the integration has no upload left.
+
+    An upload goes whole, so one that reaches beyond the limit keeps its events and dead
+    letters: none is left without the other. A skipped one has no dead letters.
+    """
+    left = Upload.objects.ranges().filter(integration=integration, first__lte=limit)
+    kept = left.exclude(state=Upload.State.SKIPPED).aggregate(first=Min("first"))
+    return limit if kept["first"] is None else kept["first"] - 1
+
+
+def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
+    """Remove the oldest families up to `limit`, and keep their totals. False: none left."""
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        integration.refresh_from_db()
+        roots = list(_ranges(integration, limit)) or list(_replays(integration, cutoff))
+        if not roots:
+            return False
+        family = Upload.objects.filter(
+            Q(pk__in=[r.pk for r in roots]) | Q(root__in=roots)
+        )
+        _keep_totals(integration, family)
+        ends = [root.last for root in roots if root.replay_id is None]
+        integration.tail = max([integration.tail, *ends])
+        integration.save(
+            update_fields=[
+                "tail",
+                "removed_delivered",
+                "removed_dead",
+                "removed_unknown",
+            ]
+        )
+        _remove(family)
+        _forget_letters(integration)
+    return True
+
+
+def _ranges(integration: Integration, limit: int) -> QuerySet[Upload]:
+    old = Upload.objects.ranges().filter(integration=integration, last__lte=limit)
+    return old.order_by("first")[:UPLOADS_PER_CHUNK]
+
+
+def _replays(integration: Integration, cutoff: datetime) -> QuerySet[Upload]:
+    old = Upload.objects.filter(
+        integration=integration,
+        parent=None,
+        replay__isnull=False,
+        settled_at__lt=cutoff,
+    )
+    busy = Upload.objects.open().filter(root__isnull=False).values("root")
+    return old.exclude(pk__in=busy).order_by("pk")[:UPLOADS_PER_CHUNK]
+
+
+def _keep_totals(integration: Integration, family: QuerySet[Upload]) -> None:
+    live = family.filter(state=Upload.State.SETTLED, replay=None)
+    sums = live.aggregate(delivered=Coalesce(Sum("delivered"), 0))
+    letters = DeadLetter.objects.filter(upload__in=family, upload__replay=None)
+    revived = letters.filter(state=DeadLetter.State.DELIVERED).count()
+    integration.removed_delivered += sums["delivered"] + revived
+    integration.removed_dead += letters.count() - revived
+    unknown = Attempt.objects.filter(upload__in=family, outcome_unknown=True)
+    integration.removed_unknown += unknown.count()
+
+
+def _remove(family: QuerySet[Upload]) -> None:
+    """Remove a family whole; the database's constraints see to it that nothing hangs."""
+    ids = list(family.values_list("pk", flat=True))
+    for chunk in _chunks(ids):
+        DeadLetter.objects.filter(upload__in=chunk).delete()
+        DeadLetter.objects.filter(replay_upload__in=chunk).update(replay_upload=None)
+        Attempt.objects.filter(upload__in=chunk).delete()
+    for chunk in _chunks(ids):
+        Upload.objects.filter(pk__in=chunk).delete()
+
+
+def _forget_letters(integration: Integration) -> None:
+    """Remove what replays left of records whose upload went: the events go, too."""
+    gone = DeadLetter.objects.filter(
+        integration=integration, position__lte=integration.tail
+    )
+    gone.exclude(state=DeadLetter.State.REPLAYING).delete()
+
+
+def _chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _forget_dry_runs(cutoff: datetime) -> None:
+    Attempt.objects.filter(upload=None, began_at__lt=cutoff).delete()
+
+
+def _forget_replays(cutoff: datetime) -> None:
+    over = Replay.objects.exclude(state=Replay.State.RUNNING)
+    over.filter(created_at__lt=cutoff, uploads=None).delete()

@@ -1,0 +1,175 @@
+"""Send: one attempt, one request. No transaction and no connection is held meanwhile."""
+
+import hashlib
+import logging
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+from django.db.models import F
+
+from clevertap_sync import clock, workers
+from clevertap_sync.client import Client, UploadResult
+from clevertap_sync.delivery.work import Claim, Mapped
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    NoAnswerError,
+    NotSentError,
+)
+from clevertap_sync.locations import Location, base_url
+from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.wire import encode_body
+from referrals import failpoints
+from referrals.failpoints import Place
+
+_CLIENTS_PER_THREAD = 8
+
+logger = logging.getLogger(__name__)
+
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A begun attempt: what goes out, and when it began by the database and by us."""
+
+    attempt: Attempt
+    body: bytes
+    began: float
+
+    @classmethod
+    def of(cls, attempt: Attempt, body: bytes) -> Self:
+        """Return the sending of an attempt that was just written down."""
+        return cls(attempt, body, time.monotonic())
+
+    @property
+    def began_at(self) -> datetime:
+        """Return the database's instant at which the attempt began."""
+        return self.attempt.began_at
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a request led to: a result or an error, and how long it took."""
+
+    result: UploadResult | None
+    error: CleverTapError | None
+    seconds: float
+
+
+def begin(claim: Claim, mapped: Mapped) -> Sending | None:
+    """Write down what is about to be sent. None if the lease was lost meanwhile."""
+    body = encode_body(mapped.bodies())
+    digest = hashlib.sha256(body).hexdigest()
+    upload = claim.upload
+    with transaction.atomic():
+        now = clock.now()
+        mine = Upload.objects.open().filter(pk=upload.pk, lease_token=claim.token)
+        differs = bool(upload.body_hash) and upload.body_hash != digest
+        kept = mine.update(
+            records=mapped.count,
+            unsent=mapped.unsent,
+            shortened=sum(record.shortened for record in mapped.records),
+            body_hash=digest,
+            body_changed=upload.body_changed or differs,
+            idle_claims=0,
+            attempt_count=F("attempt_count") + 1,
+            leased_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+        )
+        if not kept:
+            return None
+        attempt = Attempt.objects.create(
+            integration_id=upload.integration_id,
+            upload=upload,
+            lease_token=claim.token,
+            worker=workers.name(),
+            began_at=now,
+            records=len(mapped.records),
+            body_bytes=len(body),
+        )
+        failpoints.reach(Place.ATTEMPT_WRITTEN)
+    if differs:
+        logger.warning(
+            "Upload %s goes again with another body: a release or an erasure changed it",
+            upload.pk,
+        )
+    return Sending.of(attempt, body)
+
+
+def send(integration: Integration, sending: Sending, records: list[bytes]) -> Outcome:
+    """Make the request, unless so much time passed that the lease would not cover it."""
+    give_connection_back()
+    spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
+    if time.monotonic() - sending.began > spare:
+        error = NotSentError(
+            "This process stood still for longer than its lease allows."
+        )
+        return Outcome(None, error, 0.0)
+    return request(integration, sending.body, records, dry_run=sending.attempt.dry_run)
+
+
+def request(
+    integration: Integration, body: bytes, records: list[bytes], *, dry_run: bool
+) -> Outcome:
+    """POST to the integration's account and return what came of it. Never raises."""
+    started = time.monotonic()
+    result, error = None, None
+    try:
+        result = _post(integration, body, records, dry_run=dry_run)
+    except CleverTapError as named:
+        error = named
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the upload needs a verdict
+        # A fault of ours: held with its name, not tried again in a loop. Its message could
+        # hold an identity, so the log says only what it was and where.
+        kind, place = (
+            type(fault).__name__,
+            traceback.extract_tb(fault.__traceback__)[-1],
+        )
+        logger.error("%s in %s, line %s", kind, place.filename, place.lineno)  # noqa: TRY400
+        error = NoAnswerError(kind)
+    return Outcome(result, error, time.monotonic() - started)
+
+
+def _post(
+    integration: Integration, body: bytes, records: list[bytes], *, dry_run: bool
+) -> UploadResult:
+    try:
+        integration.passcode.reveal()
+    except ImproperlyConfigured:
+        detail = "No key in FIELD_ENCRYPTION_KEYS decrypts the passcode."
+        raise AuthenticationError(detail) from None
+    return client_of(integration).upload(body, records, dry_run=dry_run)
+
+
+def client_of(integration: Integration) -> Client:
+    """Return this thread's client of the account; it keeps the connection open."""
+    account = integration.account
+    address = base_url(Location(account.location), settings.CLEVERTAP_BASE_URL)
+    key = (address, account.account_id, integration.passcode)
+    clients: dict[object, Client] = _local.__dict__.setdefault("clients", {})
+    if key not in clients:
+        if len(clients) >= _CLIENTS_PER_THREAD:
+            clients.pop(next(iter(clients))).close()
+        clients[key] = Client(
+            base_url=address,
+            account_id=account.account_id,
+            passcode=integration.passcode,
+            request_seconds=settings.REQUEST_SECONDS,
+        )
+    return clients[key]
+
+
+def give_connection_back() -> None:
+    """Return the database connection to its pool, so that a slow answer pins none.
+
+    SQLite's connections cost nobody anything and are kept.
+    """
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        connection.close()

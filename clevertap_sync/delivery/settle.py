@@ -1,0 +1,191 @@
+"""Settle: each record's verdict, written once, and only by the one who holds the lease."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import random
+
+from django.conf import settings
+from django.db import transaction
+
+from clevertap_sync import clock
+from clevertap_sync.client import UploadResult
+from clevertap_sync.delivery import hold, letters, split
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.send import Outcome, Sending
+from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.reasons import reason_for_code
+from clevertap_sync.retry import backoff
+from clevertap_sync.wire import RETRYABLE_CODE
+from referrals import failpoints
+from referrals.failpoints import Place
+
+# The only code that CleverTap may take back. With the backoff this is over an hour.
+RECORD_RETRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What an answer means for each record."""
+
+    delivered: list[int]
+    refusals: list[Refusal]
+    again: list[int]
+
+
+def settle_result(
+    claim: Claim,
+    mapped: Mapped,
+    sending: Sending,
+    outcome: Outcome,
+    result: UploadResult,
+) -> bool:
+    """Write the verdicts of an upload that CleverTap answered. False: the lease was lost."""
+    verdicts = _verdicts(
+        mapped, result, may_retry=claim.upload.failures < RECORD_RETRIES
+    )
+    with transaction.atomic():
+        now = clock.now()
+        if verdicts.again:
+            upload = _split_off(claim, mapped, verdicts, now)
+        else:
+            upload = _settle_leaf(claim, verdicts, now, miscounted=result.miscounted)
+        # After the upload, as whoever takes a lease over does it: so neither waits for
+        # a row that the other has.
+        end_attempt(sending, outcome, now)
+        if upload is None:
+            return False
+        letters.write(upload, verdicts.refusals, now)
+        letters.put_back(upload, mapped.withheld, now)
+        letters.mark_delivered(upload, verdicts.delivered, now)
+        failpoints.reach(Place.SETTLE_WRITTEN)
+    return True
+
+
+def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
+    """Write the verdicts of an upload of which nothing is sent. False: the lease was lost."""
+    with transaction.atomic():
+        now = clock.now()
+        verdicts = Verdicts([], mapped.refusals, [])
+        upload = _settle_leaf(claim, verdicts, now, unsent=mapped.unsent)
+        if upload is None:
+            return False
+        letters.write(upload, mapped.refusals, now)
+        letters.put_back(upload, mapped.withheld, now)
+    return True
+
+
+def recover(claim: Claim, began_at: datetime) -> None:
+    """After a success, forget the account's failures and raise its limit again."""
+    known = claim.integration.account
+    if not claim.held and known.current_limit >= known.in_flight_limit:
+        return
+    with transaction.atomic():
+        account = lock_account_of(claim.integration.pk)
+        if account is None:
+            return
+        now = clock.now()
+        hold.raise_limit(account, now=now)
+        integration = Integration.objects.get(pk=claim.integration.pk)
+        if integration.failures and hold.may_change(integration, began_at):
+            hold.lift(integration, now=now, forget_failures=True)
+
+
+def end_attempt(sending: Sending, outcome: Outcome, now: datetime) -> None:
+    """End the attempt, unless whoever took the lease over has ended it as unknown."""
+    error, result = outcome.error, outcome.result
+    status = error.status if error else (result and result.status)
+    Attempt.objects.filter(pk=sending.attempt.pk, ended_at=None).update(
+        ended_at=now,
+        outcome=error.code if error else "ok",
+        outcome_unknown=bool(error and error.outcome_unknown),
+        status=status,
+        duration_ms=round(outcome.seconds * 1000),
+        accepted=result.accepted if result else 0,
+        refused=len(result.rejected) if result else 0,
+        detail=error.detail[:500] if error else "",
+    )
+
+
+def _verdicts(mapped: Mapped, result: UploadResult, *, may_retry: bool) -> Verdicts:
+    refusals, again, settled = list(mapped.refusals), [], set()
+    for rejected in result.rejected:
+        index = rejected.index
+        if index is None:
+            refusals.append(Refusal(None, "", "unidentified", rejected.message))
+            continue
+        settled.add(index)
+        if rejected.code == RETRYABLE_CODE and may_retry:
+            again.append(mapped.picks[index])
+            continue
+        reason, name = reason_for_code(rejected.code), mapped.records[index].name
+        refusals.append(Refusal(mapped.picks[index], name, reason, rejected.message))
+    delivered = [pick for i, pick in enumerate(mapped.picks) if i not in settled]
+    return Verdicts(delivered, refusals, again)
+
+
+def _settle_leaf(
+    claim: Claim,
+    verdicts: Verdicts,
+    now: datetime,
+    *,
+    miscounted: bool = False,
+    unsent: int | None = None,
+) -> Upload | None:
+    """Settle the upload itself. A refusal of no known record takes one of the delivered."""
+    dead = len(verdicts.refusals)
+    unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
+    delivered = max(0, len(verdicts.delivered) - unknown)
+    changes = {} if unsent is None else {"unsent": unsent}
+    mine = Upload.objects.open().filter(pk=claim.upload.pk, lease_token=claim.token)
+    settled = mine.update(
+        state=Upload.State.SETTLED,
+        records=delivered + dead,
+        delivered=delivered,
+        dead=dead,
+        miscounted=miscounted,
+        leased_until=None,
+        settled_at=now,
+        **changes,
+    )
+    return claim.upload if settled else None
+
+
+def _split_off(
+    claim: Claim, mapped: Mapped, verdicts: Verdicts, now: datetime
+) -> Upload | None:
+    """Settle what has its verdict as one part; the rest is another, to be sent again."""
+    upload = _still_mine(claim)
+    if upload is None:
+        return None
+    done = [
+        *verdicts.delivered,
+        *(r.pick for r in verdicts.refusals if r.pick is not None),
+        *mapped.withheld,
+    ]
+    parts = split.into(upload, [done, verdicts.again], now)
+    again = parts[-1]
+    again.failures = upload.failures + 1
+    again.due_at = now + timedelta(seconds=_backoff(again.failures))
+    again.save(update_fields=["failures", "due_at"])
+    if not done:
+        return again
+    settled = parts[0]
+    settled.state, settled.settled_at = Upload.State.SETTLED, now
+    settled.unsent, settled.dead = mapped.unsent, len(verdicts.refusals)
+    settled.records = len(done) - settled.unsent
+    settled.delivered = settled.records - settled.dead
+    settled.save()
+    return settled
+
+
+def _still_mine(claim: Claim) -> Upload | None:
+    locked = Upload.objects.select_for_update().open()
+    return locked.filter(pk=claim.upload.pk, lease_token=claim.token).first()
+
+
+def _backoff(failures: int) -> float:
+    """Return the seconds until its retryable records go again."""
+    longest, first = settings.LONGEST_HOLD_SECONDS, settings.FIRST_HOLD_SECONDS
+    jitter = random()  # noqa: S311 - it spreads load, it guards nothing
+    return backoff(failures, jitter, first, longest)

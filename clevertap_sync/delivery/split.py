@@ -1,0 +1,74 @@
+"""Replacing an upload by parts that cover exactly its records.
+
+A part is an upload of its own: same settings, its own lease, its own verdicts. The
+caller holds the upload's lease, or the account's lock while it has none.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from clevertap_sync.delivery.work import SIDES, pick_of, position_of
+from clevertap_sync.models import Upload
+
+
+def into(
+    parent: Upload, groups: Iterable[Sequence[int]], now: datetime
+) -> list[Upload]:
+    """Replace `parent` by one part for each group of its records, and return the parts."""
+    parts = [_part_of(parent, sorted(group), now) for group in groups if group]
+    return _replace(parent, parts, now, records=sum(part.covers or 0 for part in parts))
+
+
+def halves(picks: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the picks in two groups of nearly the same size."""
+    middle = (len(picks) + 1) // 2
+    return picks[:middle], picks[middle:]
+
+
+def divide(upload: Upload, now: datetime) -> Upload:
+    """Split an upload that workers claim and never send; return the part to try first.
+
+    Something in it may be ending the workers, so nothing of it is read here, and how
+    many records it has stays open. A single record is returned as it is: the step that
+    maps it gives it its verdict.
+    """
+    picks = upload.picks or _every_pick(upload.first, upload.last)
+    if len(picks) == 1:
+        return upload
+    parts = [_part_of(upload, half, now) for half in halves(picks)]
+    for part in parts:
+        part.covers = None
+    return _replace(upload, parts, now, records=None)[0]
+
+
+def _part_of(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
+    return Upload(
+        integration_id=parent.integration_id,
+        replay_id=parent.replay_id,
+        parent=parent,
+        root_id=parent.root_id or parent.pk,
+        first=position_of(picks[0]),
+        last=position_of(picks[-1]),
+        picks=list(picks),
+        covers=len(picks),
+        settings=parent.settings,
+        # What may be stored already goes again as it was, in parts too.
+        unknown_outcomes=parent.unknown_outcomes,
+        created_at=now,
+        due_at=now,
+    )
+
+
+def _replace(
+    parent: Upload, parts: list[Upload], now: datetime, *, records: int | None
+) -> list[Upload]:
+    Upload.objects.filter(pk=parent.pk).update(
+        state=Upload.State.SPLIT, leased_until=None, settled_at=now, records=records
+    )
+    return Upload.objects.bulk_create(parts)
+
+
+def _every_pick(first: int, last: int) -> list[int]:
+    return [
+        pick_of(position, side) for position in range(first, last + 1) for side in SIDES
+    ]

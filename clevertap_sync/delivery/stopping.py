@@ -1,0 +1,29 @@
+"""Whether this process is about to end, and what that means for its uploads.
+
+A platform gives 30 seconds between SIGTERM and SIGKILL. From the signal on nothing is
+claimed; after `GRACE_SECONDS` open requests are aborted, so that there is time to record
+them as unknown and to release their leases.
+"""
+
+import threading
+
+from clevertap_sync import watchdog
+
+GRACE_SECONDS = 15.0
+
+_stopping = threading.Event()
+
+
+def begin() -> None:
+    """Claim nothing more; abort what is still open when the grace is over. Idempotent."""
+    if _stopping.is_set():
+        return
+    _stopping.set()
+    timer = threading.Timer(GRACE_SECONDS, watchdog.abort_all)
+    timer.daemon = True
+    timer.start()
+
+
+def is_stopping() -> bool:
+    """Return whether nothing may be claimed any more."""
+    return _stopping.is_set()

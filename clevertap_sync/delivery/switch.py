@@ -1,0 +1,91 @@
+"""What a person decides about an integration: enable, pause, new settings, check now."""
+
+from datetime import datetime
+from typing import Literal
+
+from django.db import transaction
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import hold
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.mapping_settings import settings_of
+from clevertap_sync.models import Integration, Upload
+from referrals import log
+
+Start = Literal["now", "resume"] | datetime
+
+
+def enable(integration: Integration, *, start: Start = "resume") -> None:
+    """Let the integration deliver: from now, from an instant, or from where it stopped.
+
+    The cursor never moves back; what lies between it and the start is one skipped
+    upload, so that the books still tile. Refreshes `integration`.
+    """
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        integration.refresh_from_db()
+        if start != "resume":
+            _skip_to(integration, _position(integration, start))
+            integration.deliver_since = start if isinstance(start, datetime) else None
+        integration.enabled = True
+        integration.save(update_fields=["enabled", "cursor", "deliver_since"])
+        hold.probe_at_once(integration, now=clock.now())
+
+
+def pause(integration: Integration) -> None:
+    """Stop delivering. The log goes on, and nothing is lost. Refreshes `integration`."""
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        integration.refresh_from_db()
+        integration.enabled = False
+        integration.save(update_fields=["enabled"])
+
+
+def pause_restored(integration_id: int, reached: int) -> bool:
+    """Pause an integration whose cursor is behind what it had `reached` before.
+
+    So the database is an older one than that which delivered. Returns whether it is.
+    """
+    with transaction.atomic():
+        lock_account_of(integration_id)
+        integration = Integration.objects.get(pk=integration_id)
+        if not integration.enabled or integration.cursor >= reached:
+            return False
+        integration.enabled = False
+        integration.restorations += 1
+        integration.save(update_fields=["enabled", "restorations"])
+        reason = hold.RESTORED_BACKUP
+        hold.hold(integration, reason=reason, delay=0, probe=True, now=clock.now())
+    return True
+
+
+def settings_changed(integration: Integration) -> None:
+    """Let new settings take effect at once, on a held integration too."""
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        integration.refresh_from_db()
+        hold.probe_at_once(integration, now=clock.now())
+
+
+def _position(integration: Integration, start: Literal["now"] | datetime) -> int:
+    if isinstance(start, datetime):
+        return log.position_at(integration.app_id, start)
+    return log.head(integration.app_id)
+
+
+def _skip_to(integration: Integration, position: int) -> None:
+    if position <= integration.cursor:
+        return
+    now = clock.now()
+    Upload.objects.create(
+        integration=integration,
+        state=Upload.State.SKIPPED,
+        first=integration.cursor + 1,
+        last=position,
+        settings=settings_of(integration),
+        records=0,
+        created_at=now,
+        due_at=now,
+        settled_at=now,
+    )
+    integration.cursor = position

@@ -1,0 +1,109 @@
+"""The values that travel between the steps of a delivery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from clevertap_sync.mapping import EventRecord, Unmappable, Withheld
+from clevertap_sync.models import Integration, Upload
+from clevertap_sync.wire import MAX_RECORDS
+from referrals.vocabulary import Side
+
+# An event names at most two people, so whole events fill a request to its limit.
+EVENTS_PER_UPLOAD = MAX_RECORDS // 2
+SIDES = (Side.REFERRED, Side.GENERATED)
+
+
+def pick_of(position: int, side: Side) -> int:
+    """Return the number of a record within its log: stable, whatever is mapped how."""
+    return position * 2 + SIDES.index(side)
+
+
+def position_of(pick: int) -> int:
+    """Return the position that a pick belongs to."""
+    return pick // 2
+
+
+def side_of(pick: int) -> Side:
+    """Return the side that a pick stands for."""
+    return SIDES[pick % 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An upload that this worker leased: `token` fences it, `held` tells its slot.
+
+    `more` says that another worker would find something to do at once.
+    """
+
+    upload: Upload
+    integration: Integration
+    token: int
+    held: bool
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeClaim:
+    """The right to send one dry run for a held integration."""
+
+    integration: Integration
+    token: int
+    held: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that does not get through. `pick` is None where it cannot be told which."""
+
+    pick: int | None
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Mapped:
+    """What an upload's events became. `picks[i]` belongs to `records[i]`."""
+
+    picks: list[int] = field(default_factory=list)
+    records: list[EventRecord] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    withheld: list[int] = field(default_factory=list)
+
+    def add(self, position: int, value: EventRecord | Unmappable | Withheld) -> None:
+        """Sort one side's value into its place."""
+        match value:
+            case EventRecord():
+                self.picks.append(pick_of(position, value.side))
+                self.records.append(value)
+            case Unmappable():
+                pick = pick_of(position, value.side)
+                self.refusals.append(
+                    Refusal(pick, value.name, value.reason, value.detail)
+                )
+            case Withheld():
+                self.withheld.append(pick_of(position, value.side))
+
+    @property
+    def count(self) -> int:
+        """Return the number of records that need a verdict."""
+        return len(self.records) + len(self.refusals)
+
+    @property
+    def unsent(self) -> int:
+        """Return the number of records that the settings keep back."""
+        return len(self.withheld)
+
+    @property
+    def settled_picks(self) -> list[int]:
+        """Return the picks of which nothing is sent: they are refused, or kept back."""
+        refused = [r.pick for r in self.refusals if r.pick is not None]
+        return [*refused, *self.withheld]
+
+    def all_picks(self) -> list[int]:
+        """Return every pick, in log order."""
+        return sorted([*self.picks, *self.settled_picks])
+
+    def bodies(self) -> Sequence[bytes]:
+        """Return each record's JSON."""
+        return [record.json for record in self.records]

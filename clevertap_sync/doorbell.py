@@ -1,0 +1,74 @@
+"""The doorbell: tells workers that an integration has work, and nothing else.
+
+A ring may be lost: the sweep in every worker finds the work itself, seconds later. So a
+broker that is down, slow or full costs the ringer half a second once, then nothing for a
+while, and never an event.
+"""
+
+import logging
+import time
+from functools import cache
+
+import redis
+from celery import current_app
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+TASK = "clevertap_sync.deliver"
+EXPIRES_SECONDS = 30
+RUNG_SECONDS = 5
+SILENCE_SECONDS = 5.0
+
+_silent_until = 0.0
+
+
+@cache
+def connection() -> redis.Redis:
+    """Return this process's client of the broker, with short timeouts."""
+    return redis.Redis.from_url(settings.REDIS_URL, **settings.REDIS_OPTIONS)
+
+
+def ring(integration_id: int) -> bool:
+    """Ring once for the integration, unless it was rung and not answered yet.
+
+    Never raises. Returns whether a worker will hear of it.
+    """
+    global _silent_until  # noqa: PLW0603 - one silence per process
+    if not settings.REDIS_URL or time.monotonic() < _silent_until:
+        return False
+    try:
+        if connection().set(_mark(integration_id), 1, nx=True, ex=RUNG_SECONDS):
+            _publish(integration_id)
+    except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
+        _silent_until = time.monotonic() + SILENCE_SECONDS
+        logger.warning(
+            "The broker did not take a ring (%s): the sweep delivers",
+            type(error).__name__,
+        )
+        return False
+    return True
+
+
+def answer(integration_id: int) -> None:
+    """Take the mark away, before the log is read: what comes later rings again."""
+    if not settings.REDIS_URL:
+        return
+    try:
+        connection().delete(_mark(integration_id))
+    except redis.RedisError as error:
+        logger.warning("The broker did not answer (%s)", type(error).__name__)
+
+
+def _publish(integration_id: int) -> None:
+    current_app.send_task(
+        TASK,
+        (integration_id,),
+        expires=EXPIRES_SECONDS,
+        retry=False,
+        ignore_result=True,
+    )
+
+
+def _mark(integration_id: int) -> str:
+    return f"rung:{integration_id}"

@@ -1,0 +1,72 @@
+"""The passcode's column: encrypted at rest, a `Secret` in memory."""
+
+import base64
+from functools import cache
+from typing import NoReturn
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+from clevertap_sync.secret import Secret
+
+
+@cache
+def _cipher(keys: tuple[str, ...]) -> MultiFernet:
+    """Return a cipher that encrypts with the first key and decrypts with any."""
+    return MultiFernet([Fernet(_derive(key)) for key in keys])
+
+
+def _derive(key: str) -> bytes:
+    hkdf = HKDF(
+        algorithm=SHA256(), length=32, salt=None, info=b"clevertap_sync.passcode"
+    )
+    return base64.urlsafe_b64encode(hkdf.derive(key.encode()))
+
+
+def cipher() -> MultiFernet:
+    """Return the cipher of `FIELD_ENCRYPTION_KEYS`, newest first."""
+    return _cipher(tuple(settings.FIELD_ENCRYPTION_KEYS))
+
+
+class UnreadableSecret(Secret):
+    """A passcode that no key decrypts. It is loud when it is used, not when it is listed."""
+
+    __slots__ = ()
+
+    def reveal(self) -> NoReturn:
+        """Refuse, and say what to do."""
+        msg = (
+            "No key in FIELD_ENCRYPTION_KEYS decrypts this passcode. Put the key that it "
+            "was saved with back into the list, or enter the passcode again."
+        )
+        raise ImproperlyConfigured(msg)
+
+
+class EncryptedField(models.TextField):  # type: ignore[type-arg]
+    """A text that the database sees only encrypted, and Python only as a `Secret`.
+
+    A value that no key decrypts becomes an `UnreadableSecret`, never a ciphertext that
+    travels on as if it were the passcode.
+    """
+
+    def get_prep_value(self, value: object) -> str:
+        """Encrypt with the newest key; an empty text stays empty."""
+        text = value.reveal() if isinstance(value, Secret) else str(value or "")
+        return cipher().encrypt(text.encode()).decode() if text else ""
+
+    def from_db_value(self, value: str | None, *_: object) -> Secret:
+        """Decrypt with whichever key fits."""
+        if not value:
+            return Secret()
+        try:
+            return Secret(cipher().decrypt(value.encode()).decode())
+        except InvalidToken:
+            return UnreadableSecret("unreadable")
+
+    def to_python(self, value: object) -> Secret:
+        """Wrap what a form gives."""
+        return value if isinstance(value, Secret) else Secret(str(value or ""))

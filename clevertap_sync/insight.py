@@ -1,0 +1,170 @@
+"""What pages and commands read: status, lag, and whether the books balance.
+
+Reads only. Everything about one integration is read in one snapshot, so that the
+numbers agree with each other to the last record.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import Count, F, Min, Q, Sum
+from django.db.models.functions import Coalesce
+
+from clevertap_sync import books, clock
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from referrals import log
+
+
+class HoldStatus(msgspec.Struct, frozen=True):
+    """Why delivery is stopped, since when, and when it is tried again."""
+
+    reason: str
+    since: datetime | None
+    until: datetime | None
+
+
+class IntegrationStatus(msgspec.Struct, frozen=True):
+    """Where an integration stands. Counts are records; head, cursor and backlog are events."""
+
+    app: str
+    integration: str
+    head: int
+    cursor: int
+    backlog: int
+    lag_seconds: float
+    in_flight: int
+    delivered: int
+    dead_letters: dict[str, int]
+    hold: HoldStatus | None
+    unknown_outcomes: int
+    balanced: bool
+    #: Sentences that say which books do not balance, and how.
+    imbalances: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `delivery_status --json` prints."""
+        shown: dict[str, Any] = msgspec.to_builtins(self)
+        if self.balanced:
+            del shown["imbalances"]
+        return shown
+
+
+def statuses() -> list[IntegrationStatus]:
+    """Return where each integration that is not archived stands."""
+    with snapshot():
+        found = Integration.objects.filter(archived_at=None).select_related(
+            "app", "account"
+        )
+        return [
+            status_of(integration)
+            for integration in found.order_by("app__slug", "name")
+        ]
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Read everything inside as of one instant, without blocking a writer."""
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+    elif connection.in_atomic_block:
+        yield
+    else:
+        with _deferred():
+            yield
+
+
+@contextmanager
+def _deferred() -> Iterator[None]:
+    """Open a plain BEGIN on SQLite: a snapshot of reads that takes no write lock."""
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN DEFERRED")
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+
+
+def status_of(integration: Integration) -> IntegrationStatus:
+    """Return where one integration stands. Call it inside `snapshot()`."""
+    head = log.head(integration.app_id)
+    dead = _dead_letters(integration)
+    imbalances = books.imbalances(integration, head)
+    return IntegrationStatus(
+        app=integration.app.slug,
+        integration=integration.name,
+        head=head,
+        cursor=integration.cursor,
+        backlog=max(0, head - integration.cursor),
+        lag_seconds=_lag(integration, head),
+        in_flight=_in_flight(integration),
+        delivered=_delivered(integration),
+        dead_letters=dead,
+        hold=_hold(integration),
+        unknown_outcomes=_unknown(integration),
+        balanced=not imbalances,
+        imbalances=tuple(imbalances),
+    )
+
+
+def _hold(integration: Integration) -> HoldStatus | None:
+    if not integration.hold_reason:
+        return None
+    return HoldStatus(
+        integration.hold_reason, integration.held_since, integration.held_until
+    )
+
+
+def _dead_letters(integration: Integration) -> dict[str, int]:
+    undelivered = DeadLetter.objects.filter(integration=integration).exclude(
+        state=DeadLetter.State.DELIVERED
+    )
+    counted = undelivered.values_list("reason").annotate(Count("pk")).order_by("reason")
+    return dict(counted)
+
+
+def _delivered(integration: Integration) -> int:
+    """Count each record of the log once: by its own upload, or revived by a replay."""
+    live = Upload.objects.leaves().filter(integration=integration, replay=None)
+    delivered: int = live.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
+    revived = DeadLetter.objects.filter(
+        integration=integration,
+        state=DeadLetter.State.DELIVERED,
+        upload__replay=None,
+    )
+    return delivered + revived.count() + integration.removed_delivered
+
+
+def _in_flight(integration: Integration) -> int:
+    """Count the records that wait for a verdict; an upload not mapped yet by its events."""
+    estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
+    waiting = Upload.objects.open().filter(integration=integration)
+    records: int = waiting.aggregate(n=Coalesce(Sum(estimate), 0))["n"]
+    return records
+
+
+def _unknown(integration: Integration) -> int:
+    attempts = Attempt.objects.filter(
+        integration=integration, outcome_unknown=True, dry_run=False
+    )
+    return attempts.count() + integration.removed_unknown
+
+
+def _lag(integration: Integration, head: int) -> float:
+    """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
+    open_uploads = Upload.objects.open().filter(integration=integration, replay=None)
+    oldest = open_uploads.aggregate(first=Min("first", filter=Q(replay=None)))["first"]
+    if oldest is None:
+        oldest = integration.cursor + 1
+    if oldest > head:
+        return 0.0
+    events = log.read_positions(integration.app_id, [oldest])
+    if not events:
+        return 0.0
+    return max(0.0, (clock.now() - events[0].received_at).total_seconds())

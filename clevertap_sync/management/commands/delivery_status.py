@@ -1,0 +1,61 @@
+"""`manage.py delivery_status`: where each integration stands, and whether the books balance."""
+
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandParser
+
+from clevertap_sync import insight
+from clevertap_sync.insight import IntegrationStatus
+
+
+class Command(BaseCommand):
+    """Print the delivery status. Exits with 1 if the books of one do not balance."""
+
+    help = (
+        "Show where each integration stands; exit with 1 if its books do not balance."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take --json."""
+        parser.add_argument(
+            "--json", action="store_true", help="print JSON for scripts"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Print, and exit."""
+        statuses = insight.statuses()
+        if options["json"]:
+            shown = [status.as_json() for status in statuses]
+            self.stdout.write(msgspec.json.format(msgspec.json.encode(shown)).decode())
+        else:
+            self._tell(statuses)
+        if not all(status.balanced for status in statuses):
+            raise SystemExit(1)
+
+    def _tell(self, statuses: list[IntegrationStatus]) -> None:
+        if not statuses:
+            self.stdout.write(
+                "No integration yet. Create one in the admin, or with `provision`."
+            )
+        for status in statuses:
+            self.stdout.write(f"{status.app} / {status.integration}")
+            for label, value in _lines(status):
+                self.stdout.write(f"  {label:<18}{value}")
+
+
+def _lines(status: IntegrationStatus) -> list[tuple[str, str]]:
+    dead = ", ".join(f"{reason} {n}" for reason, n in status.dead_letters.items())
+    hold = status.hold
+    held = f"{hold.reason} since {hold.since}, next try {hold.until}" if hold else "no"
+    lines = [
+        ("head, cursor", f"{status.head}, {status.cursor}"),
+        ("backlog", f"{status.backlog} events, lag {status.lag_seconds:.1f} s"),
+        ("in flight", f"{status.in_flight} records"),
+        ("delivered", f"{status.delivered} records"),
+        ("dead letters", dead or "none"),
+        ("held", held),
+        ("unknown outcomes", str(status.unknown_outcomes)),
+        ("balanced", "yes" if status.balanced else "NO"),
+    ]
+    return lines + [("", sentence) for sentence in status.imbalances]

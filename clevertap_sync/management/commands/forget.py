@@ -1,0 +1,179 @@
+"""`manage.py forget`: erase one person, and never send anything about them again."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from clevertap_sync.delivery import deletion, erasure
+from clevertap_sync.delivery.deletion import Deletion
+from clevertap_sync.delivery.erasure import State
+from clevertap_sync.management import forgetting
+from referrals.identity import Identity, UnreadableIdentityError, parse
+from referrals.models import App, ErasureRequest
+
+POLL_SECONDS = 0.25
+
+
+class Command(BaseCommand):
+    """Suppress, erase, and delete in CleverTap where that is asked for."""
+
+    help = forgetting.HELP
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
+        """Keep the line breaks of the help, and arguments out of error messages."""
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        parser = super().create_parser(*args, **kwargs)
+        refuse = parser.error
+
+        def error(message: str) -> Any:  # noqa: ANN401, ARG001 - it repeats what was typed
+            return refuse(
+                "the arguments cannot be read: APP --identity PROVIDER=VALUE …"
+            )
+
+        parser.error = error  # type: ignore[method-assign]
+        return parser
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take an app, and who is meant."""
+        parser.add_argument("app", metavar="APP", help="the app's short name")
+        parser.add_argument(
+            "--identity",
+            action="append",
+            default=[],
+            metavar="PROVIDER=VALUE",
+            help="one of the person's identities; may be repeated",
+        )
+        parser.add_argument(
+            "--stdin",
+            action="store_true",
+            help="read further identities from standard input, one a line, so that "
+            "they stand in no shell's history",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be touched"
+        )
+        parser.add_argument(
+            "--delete-in-clevertap",
+            action="store_true",
+            help="ask CleverTap to delete the person's profile and events",
+        )
+        parser.add_argument(
+            "--lift",
+            action="store_true",
+            help="instead: the person agrees again, so send their later events",
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print JSON for scripts"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Do what is asked for, and say what came of it."""
+        self._json = options["json"]
+        app = _app(options["app"])
+        identities = _identities(options["identity"], stdin=options["stdin"])
+        try:
+            if options["lift"]:
+                self._lift(app, identities)
+            elif options["dry_run"]:
+                self._plan(app, identities)
+            else:
+                self._forget(app, identities, delete=options["delete_in_clevertap"])
+        except DatabaseError as error:
+            self._clear()
+            msg = "The database does not answer. Run the command again: it goes on where it stopped."
+            raise CommandError(msg) from error
+
+    def _lift(self, app: App, identities: list[Identity]) -> None:
+        lifted = erasure.lift(app, identities)
+        self._print(
+            {"app": app.slug, "lifted": lifted},
+            f"{lifted} of {len(identities)} identities were suppressed. Later events go out "
+            "again; what was erased is gone.",
+        )
+
+    def _plan(self, app: App, identities: list[Identity]) -> None:
+        plan = erasure.plan(app, identities, progress=self._progress)
+        self._clear()
+        shown = forgetting.plan_as_json(app, identities, plan)
+        self._print(shown, forgetting.plan_in_words(app, identities, plan))
+
+    def _forget(self, app: App, identities: list[Identity], *, delete: bool) -> None:
+        order = erasure.request(app, identities, requested_by="command line")
+        order = self._advance(order)
+        self._clear()
+        is_done = order.state == State.DONE
+        deletions = (
+            deletion.delete_profiles(app, identities) if is_done and delete else []
+        )
+        shown = forgetting.order_as_json(app, identities, order)
+        if delete:
+            shown["clevertap"] = list(map(forgetting.deletion_as_json, deletions))
+        words = [forgetting.order_in_words(identities, order), "", forgetting.KEPT]
+        words += forgetting.deletions_in_words(deletions, asked=delete, is_done=is_done)
+        self._print(shown, "\n".join(words).strip())
+        if delete and not (is_done and _all_accepted(deletions)):
+            raise SystemExit(1)
+
+    def _advance(self, order: ErasureRequest) -> ErasureRequest:
+        """Go on until it is done, or until nothing but time can help."""
+        ends_at = time.monotonic() + settings.LEASE_SECONDS + 1
+        is_worth_it = True
+        while True:
+            order = erasure.advance(order, progress=self._progress)
+            if order.state == State.DONE:
+                return order
+            if order.state == State.WAITING:
+                if not is_worth_it:
+                    return order
+                self._say(f"Waiting for {order.uploads_waiting} uploads under way …")
+                is_worth_it = time.monotonic() < ends_at and erasure.is_under_way(order)
+                time.sleep(POLL_SECONDS if is_worth_it else 0)
+
+    def _progress(self, reached: int, head: int) -> None:
+        self._say(f"{reached:,} of {head:,} events")
+
+    def _say(self, words: str) -> None:
+        """Tell a person at a terminal how far it is, on one line."""
+        if self.stderr.isatty():
+            self.stderr.write(f"\r\x1b[K{words}", ending="")
+
+    def _clear(self) -> None:
+        if self.stderr.isatty():
+            self.stderr.write("\r\x1b[K", ending="")
+
+    def _print(self, shown: dict[str, Any], words: str) -> None:
+        if self._json:
+            words = msgspec.json.format(msgspec.json.encode(shown)).decode()
+        self.stdout.write(words)
+
+
+def _app(slug: str) -> App:
+    found = App.objects.filter(slug=slug).first()
+    if found is None:
+        known = ", ".join(App.objects.values_list("slug", flat=True)[:20]) or "none yet"
+        msg = f"There is no app with this name. Apps: {known}."
+        raise CommandError(msg)
+    return found
+
+
+def _identities(given: Sequence[str], *, stdin: bool) -> list[Identity]:
+    lines = [line.rstrip("\r\n") for line in sys.stdin] if stdin else []
+    try:
+        found = [parse(text) for text in (*given, *filter(None, lines))]
+    except UnreadableIdentityError as error:
+        raise CommandError(str(error)) from None
+    if not found:
+        msg = "Say who is meant: --identity PROVIDER=VALUE, or --stdin."
+        raise CommandError(msg)
+    return list(dict.fromkeys(found))
+
+
+def _all_accepted(deletions: Sequence[Deletion]) -> bool:
+    return all(each.outcome == "accepted" for each in deletions)

@@ -1,0 +1,138 @@
+"""`manage.py provision`: an app, its API key and its integration, in one step."""
+
+import os
+import sys
+from json import dumps
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from clevertap_sync.provisioning import (
+    DEFAULT_INTEGRATION,
+    Provisioned,
+    ProvisioningError,
+    Wanted,
+    find_location,
+    provision,
+)
+from clevertap_sync.secret import Secret
+
+PASSCODE_VARIABLE = "CLEVERTAP_PASSCODE"
+
+
+class Command(BaseCommand):
+    """Create or update an app, its API key and its CleverTap integration."""
+
+    help = (
+        "Creates or updates an app, its API key and its CleverTap integration. Safe to "
+        "repeat: what is there is updated, and the API key is shown only when it is "
+        f"made. The passcode comes from standard input or from {PASSCODE_VARIABLE}, "
+        "never from the command line, where other users of the machine could read it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what the command line says."""
+        parser.add_argument("app", help="the app's short name, such as my-shop")
+        parser.add_argument(
+            "--account-id", required=True, help="CleverTap's account ID"
+        )
+        parser.add_argument(
+            "--identity-provider",
+            required=True,
+            help="which of a user's identities CleverTap knows users by, such as email",
+        )
+        parser.add_argument(
+            "--location",
+            required=True,
+            help="where CleverTap stores the account's data: a code or a name, such as "
+            "in1 or India",
+        )
+        parser.add_argument(
+            "--integration",
+            default=DEFAULT_INTEGRATION,
+            metavar="NAME",
+            help="which of the app's integrations (default: %(default)s)",
+        )
+        parser.add_argument("--name", default="", help="what people call the app")
+        parser.add_argument(
+            "--passcode-stdin",
+            action="store_true",
+            help="read the account or user passcode from standard input",
+        )
+        parser.add_argument(
+            "--enable",
+            action="store_true",
+            help="deliver from now on, or from where delivery stopped",
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(
+        self,
+        *,
+        app: str,
+        account_id: str,
+        identity_provider: str,
+        location: str,
+        integration: str,
+        name: str,
+        passcode_stdin: bool,
+        enable: bool,
+        json: bool,
+        **_: object,
+    ) -> None:
+        """Provision, and print what there is now."""
+        try:
+            provisioned = provision(
+                Wanted(
+                    app=app,
+                    account_id=account_id,
+                    identity_provider=identity_provider,
+                    location=find_location(location),
+                    passcode=_passcode(from_stdin=passcode_stdin),
+                    integration=integration,
+                    app_name=name,
+                    enable=enable,
+                )
+            )
+        except ProvisioningError as error:
+            raise CommandError(str(error)) from error
+        for warning in provisioned.warnings:
+            self.stderr.write(self.style.WARNING(warning))
+        self.stdout.write((_as_json if json else _as_text)(provisioned))
+
+
+def _passcode(*, from_stdin: bool) -> Secret:
+    """Return the passcode without the blanks and the line end that came along."""
+    if not from_stdin:
+        return Secret(os.environ.get(PASSCODE_VARIABLE, "").strip())
+    text = sys.stdin.read().strip()
+    if not text:
+        message = (
+            "No passcode came on standard input. Pipe it in, for example from a file."
+        )
+        raise ProvisioningError(message)
+    return Secret(text)
+
+
+def _as_json(provisioned: Provisioned) -> str:
+    key = {"api_key": provisioned.api_key} if provisioned.api_key else {}
+    return dumps(
+        {
+            "app": provisioned.app.slug,
+            **key,
+            "integration": provisioned.integration.name,
+            "enabled": provisioned.integration.enabled,
+        }
+    )
+
+
+def _as_text(provisioned: Provisioned) -> str:
+    integration = provisioned.integration
+    state = "delivers" if integration.enabled else "is not enabled; add --enable"
+    lines = [
+        f"App          {provisioned.app.slug}",
+        f"Integration  {integration.name} → {integration.account}: {state}",
+    ]
+    if provisioned.api_key:
+        lines.append(f"API key      {provisioned.api_key}")
+        lines.append("             Keep it: it is not shown again.")
+    return "\n".join(lines)

@@ -1,0 +1,116 @@
+"""`manage.py replay`: send dead letters, or a range of the log, again."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive, make_aware
+
+from clevertap_sync import doorbell
+from clevertap_sync.delivery import replay
+from clevertap_sync.models import Integration
+from clevertap_sync.reasons import REASONS
+from referrals import log
+
+
+class Command(BaseCommand):
+    """Order a replay, after saying what it would do."""
+
+    help = (
+        "Send dead letters again (--reason, or --all-reasons), or a range of the log (--from "
+        "and --to, positions or instants). CleverTap counts a replayed range twice."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take what to replay."""
+        parser.add_argument("app", help="the app's short name")
+        parser.add_argument("--integration", default="default")
+        parser.add_argument(
+            "--reason", action="append", default=[], help="may be repeated"
+        )
+        parser.add_argument("--all-reasons", action="store_true")
+        parser.add_argument(
+            "--from",
+            dest="first",
+            help="position, or instant such as 2026-01-31T00:00Z",
+        )
+        parser.add_argument(
+            "--to", dest="last", help="position or instant; default: the cursor"
+        )
+        parser.add_argument(
+            "--dry-run", action=argparse.BooleanOptionalAction, default=False
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Say the plan; without --dry-run, order it."""
+        integration = _integration(options["app"], options["integration"])
+        if options["first"]:
+            self._replay_range(integration, options)
+        else:
+            self._replay_letters(integration, options)
+
+    def _replay_letters(
+        self, integration: Integration, options: dict[str, Any]
+    ) -> None:
+        reasons = options["reason"]
+        if not reasons and not options["all_reasons"]:
+            msg = "Say what to replay: --reason (see delivery_status), --all-reasons, or --from."
+            raise CommandError(msg)
+        if unknown := sorted(set(reasons) - set(REASONS)):
+            msg = f"There is no reason {', '.join(unknown)}. Known: {', '.join(sorted(REASONS))}."
+            raise CommandError(msg)
+        count = replay.letters_of(integration, reasons).count()
+        self.stdout.write(f"{count} records in {-(-count // 1000)} uploads.")
+        if count and not options["dry_run"]:
+            order = replay.replay_letters(
+                integration, reasons=reasons, created_by="command line"
+            )
+            self._ordered(order.pk, integration)
+
+    def _replay_range(self, integration: Integration, options: dict[str, Any]) -> None:
+        first = max(1, _position(integration, options["first"], after=True))
+        last = integration.cursor
+        if options["last"]:
+            last = min(last, _position(integration, options["last"], after=False))
+        count = max(0, last - first + 1)
+        self.stdout.write(
+            f"{count} events, positions {first} to {last}. CleverTap does not recognise "
+            "repeats: what it has already stored, it will count twice."
+        )
+        if count and not options["dry_run"]:
+            order = replay.replay_range(
+                integration, first=first, last=last, created_by="command line"
+            )
+            self._ordered(order.pk, integration)
+
+    def _ordered(self, replay_id: int, integration: Integration) -> None:
+        doorbell.ring(integration.pk)
+        self.stdout.write(
+            f"Ordered as replay {replay_id}. Follow it with delivery_status."
+        )
+
+
+def _integration(slug: str, name: str) -> Integration:
+    found = Integration.objects.filter(
+        app__slug=slug, name=name, archived_at=None
+    ).first()
+    if found is None:
+        msg = f"App {slug!r} has no integration {name!r}. See delivery_status for those there are."
+        raise CommandError(msg)
+    return found
+
+
+def _position(integration: Integration, text: str, *, after: bool) -> int:
+    """Return a position from a number, or from an instant of receipt."""
+    if text.isdecimal():
+        return int(text)
+    try:
+        instant = parse_datetime(text)
+    except ValueError:
+        instant = None
+    if instant is None:
+        msg = f"{text!r} is neither a position nor an instant such as 2026-01-31T00:00:00Z."
+        raise CommandError(msg)
+    aware = make_aware(instant) if is_naive(instant) else instant
+    return log.position_at(integration.app_id, aware) + int(after)

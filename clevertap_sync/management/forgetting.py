@@ -1,0 +1,156 @@
+"""What `manage.py forget` says: for people, and as JSON. No identity but masked."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clevertap_sync.delivery import erasure
+from clevertap_sync.delivery.deletion import Deletion
+from clevertap_sync.delivery.erasure import Plan
+from referrals.identity import Identity
+from referrals.models import App, ErasureRequest
+
+Identities = Sequence[Identity]
+
+HELP: Final = """\
+Erase one person from an app: from its events, its dead letters, and what would still go
+to CleverTap. Later events of the person reach CleverTap no more.
+
+  manage.py forget shop --identity email=ann@example.com --identity custom_id=42
+
+Name every identity that is the person's own, and see with --dry-run first what that
+touches. Nothing of it can be undone. Running the command again is harmless; it goes on
+where it stopped.
+
+CleverTap keeps what it has already got. --delete-in-clevertap asks it to delete the
+person's profile and events.
+
+The exit status is 1 where something that was asked for could not be done yet.
+"""
+
+KEPT: Final = """\
+Kept here: that the events happened, with type, time, status and the other side of the
+referral, and keyed hashes of the identities, by which later events are recognised.
+Backups of this database hold the person until they expire; erase again after restoring one.
+"""
+CLEVERTAP_KEEPS: Final = """\
+CleverTap keeps the person's profile and the events that it has already got. Ask it to
+delete them: run this again with --delete-in-clevertap, or delete the profile in its dashboard.
+"""
+DELETION_TAKES: Final = """\
+CleverTap carries a deletion out within a day, and in its backups within 60 days. An app
+on the person's device that still uses CleverTap's SDK can make the profile anew: opt the person
+out there, too.
+"""
+
+NOT_ASKED_YET: Final = (
+    "CleverTap was not asked to delete anything yet: an upload that is still to be sent "
+    "would make the profile anew. Run this again when the erasure is complete."
+)
+
+_OTHERS_SHOWN: Final = 20
+_MEANINGS: Final = {
+    "accepted": "CleverTap has taken the order to delete the person.",
+    "no_identity": "Nothing to delete by: this integration knows people by {provider}. "
+    "Name the person's, with --identity {provider}=…",
+    "no_passcode": "There is no passcode to ask CleverTap with. {detail}",
+    "failed": "CleverTap did not take the order ({detail}). Run the command again.",
+}
+
+
+def plan_as_json(app: App, identities: Identities, plan: Plan) -> dict[str, Any]:
+    """Return what a dry run found."""
+    return {
+        "app": app.slug,
+        "identities": list(map(str, identities)),
+        "dry_run": True,
+        "events": plan.events,
+        "as_user": plan.as_user,
+        "as_referrer": plan.as_referrer,
+        "other_identities": sorted(map(str, plan.others)),
+    }
+
+
+def plan_in_words(app: App, identities: Identities, plan: Plan) -> str:
+    """Return what a dry run found, and what to do about it."""
+    found = (
+        f"{_names(identities)} in {app.slug}: {plan.events:,} events, {plan.as_user:,} as the "
+        f"user and {plan.as_referrer:,} as the referrer. Nothing was changed."
+    )
+    others = sorted(map(str, plan.others))
+    if not others:
+        return found
+    more = len(others) - _OTHERS_SHOWN
+    shown = ", ".join(others[:_OTHERS_SHOWN]) + (
+        f" and {more} more" if more > 0 else ""
+    )
+    return (
+        f"{found}\nThese events name the person by other identities, too: {shown}. Events "
+        "that carry only one of these are not found: name those that are the person's own."
+    )
+
+
+def order_as_json(
+    app: App, identities: Identities, order: ErasureRequest
+) -> dict[str, Any]:
+    """Return how far an erasure is."""
+    is_waiting = order.state == erasure.State.WAITING
+    return {
+        "app": app.slug,
+        "identities": list(map(str, identities)),
+        "request": order.pk,
+        "state": order.state,
+        "events": order.events,
+        "dead_letters": order.dead_letters,
+        "uploads_waiting": order.uploads_waiting,
+        "uploads_replaced": order.uploads_replaced,
+        "completes_by": erasure.completes_by(order) if is_waiting else None,
+    }
+
+
+def order_in_words(identities: Identities, order: ErasureRequest) -> str:
+    """Return how far an erasure is, and what happens next."""
+    if order.state == erasure.State.WAITING:
+        return (
+            f"{_names(identities)}: later events are suppressed from now on. "
+            f"{order.uploads_waiting} uploads may hold the person, and what became of them is "
+            "not known yet. The workers complete the erasure by themselves as soon as it is, "
+            "and leave the person's records out if it is not by "
+            f"{erasure.completes_by(order):%Y-%m-%d %H:%M} UTC."
+        )
+    return (
+        f"{_names(identities)}: erased from {order.events:,} events and "
+        f"{order.dead_letters:,} dead letters; later events are suppressed."
+    )
+
+
+def deletion_as_json(each: Deletion) -> dict[str, str]:
+    """Return what one account answered."""
+    return {
+        "integration": each.integration,
+        "identity_provider": each.identity_provider,
+        "outcome": each.outcome,
+        "detail": each.detail,
+    }
+
+
+def deletions_in_words(
+    deletions: Sequence[Deletion], *, asked: bool, is_done: bool
+) -> list[str]:
+    """Return what becomes of the person in CleverTap."""
+    if not asked:
+        return [CLEVERTAP_KEEPS]
+    if not is_done:
+        return [NOT_ASKED_YET]
+    if not deletions:
+        return ["There is no integration, so there is no account to ask."]
+    return [*map(_deletion_in_words, deletions), "", DELETION_TAKES]
+
+
+def _deletion_in_words(each: Deletion) -> str:
+    meaning = _MEANINGS[each.outcome]
+    said = meaning.format(provider=each.identity_provider, detail=each.detail)
+    return f"{each.integration}: {said.strip()}"
+
+
+def _names(identities: Identities) -> str:
+    return ", ".join(map(str, identities))

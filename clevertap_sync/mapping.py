@@ -1,0 +1,289 @@
+"""Events become records: who did what, in CleverTap's words, or why not.
+
+Pure: imports msgspec and no framework. `wire` knows CleverTap's limits, `properties`
+makes the `evtData`, `reasons` explains to people what could not be mapped.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+
+from clevertap_sync import wire
+from clevertap_sync.properties import (
+    EventDataFormat,
+    Properties,
+    PropertyRules,
+    Refusal,
+    printable,
+    properties_of,
+)
+from referrals.schema import Event, Person
+from referrals.vocabulary import (
+    BUILT_IN_NAMES,
+    TITLES,
+    EventType,
+    FraudStatus,
+    Side,
+    normalised_name,
+)
+
+CLEVERTAP_ID = "clevertap_id"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
+    """What an integration's settings say about records.
+
+    `not_sent` lists what is switched off, such as "app_open:generated";
+    `approved_names` the normalised custom names that a person approved beyond the first
+    `custom_names_limit`. Events that occurred before `since`, in Unix seconds, stay here.
+    `suppressions_until` numbers the last of the app's suppressions that count; who these
+    are about is for the caller to say.
+    """
+
+    identity_provider: str
+    event_data_format: EventDataFormat = "flattened"
+    send_none: bool = False
+    refuse_long_texts: bool = False
+    send_event_id: bool = False
+    property_limit: int = 100
+    event_kinds: Literal["production", "test", "both"] = "production"
+    send_suspicious: bool = True
+    send_rejected: bool = True
+    not_sent: tuple[str, ...] = ()
+    approved_names: tuple[str, ...] = ()
+    custom_names_limit: int = wire.CUSTOM_NAMES_LIMIT
+    since: float | None = None
+    suppressions_until: int = 0
+
+
+class EventRecord(msgspec.Struct, frozen=True, gc=False):
+    """One entry of an upload: `json` is exactly what is sent."""
+
+    side: Side
+    name: str
+    json: bytes
+    shortened: int
+
+
+class Unmappable(msgspec.Struct, frozen=True, gc=False):
+    """A side without a record. `reason` is a code of `reasons`; no identity in `detail`."""
+
+    side: Side
+    name: str
+    reason: str
+    detail: str
+
+
+class Withheld(msgspec.Struct, frozen=True, gc=False):
+    """A side that the settings keep back."""
+
+    side: Side
+
+
+Mapped = EventRecord | Unmappable | Withheld
+
+
+def to_records(
+    event: Event, settings: MappingSettings, suppressed: Collection[Side] = ()
+) -> Iterator[Mapped]:
+    """Yield one value for each side that `event` names: a record, or why there is none.
+
+    The triggering user comes first, then the referrer. A link click has no triggering
+    user; an event that came by a marketing link may have no referrer. `suppressed` are
+    the sides whose person asked to be forgotten.
+    """
+    mapper = _Mapper(event, _plan(settings), suppressed)
+    title = TITLES.get(event.type, event.name)
+    if event.user is not None and event.type is not EventType.LINK_CLICK:
+        yield mapper.map(Side.REFERRED, f"Referred {title}", event.user)
+    if event.referrer is not None:
+        yield mapper.map(Side.GENERATED, f"Generated {title}", event.referrer)
+
+
+def as_dict(record: EventRecord) -> dict[str, Any]:
+    """Return the record as CleverTap reads it, for previews."""
+    return msgspec.json.decode(record.json, type=dict[str, Any])
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """Settings, prepared once for all events of an upload."""
+
+    provider: str
+    folded_provider: str
+    record: type[wire.Record]
+    rules: PropertyRules
+    withheld_sides: frozenset[tuple[EventType, Side]]
+    withheld_statuses: frozenset[FraudStatus]
+    withheld_kind: bool | None  # the value of `Event.test` that stays here
+    approved_names: frozenset[str]
+    custom_names_limit: int
+    since: datetime
+
+
+@lru_cache(maxsize=256)
+def _plan(settings: MappingSettings) -> _Plan:
+    folded = settings.identity_provider.casefold()
+    by_object_id = folded == CLEVERTAP_ID
+    switches = {
+        FraudStatus.SUSPICIOUS: settings.send_suspicious,
+        FraudStatus.REJECTED: settings.send_rejected,
+    }
+    return _Plan(
+        provider=settings.identity_provider,
+        folded_provider=folded,
+        record=wire.ObjectIdRecord if by_object_id else wire.IdentityRecord,
+        rules=PropertyRules(
+            event_data_format=settings.event_data_format,
+            send_none=settings.send_none,
+            refuse_long_texts=settings.refuse_long_texts,
+            send_event_id=settings.send_event_id,
+            property_limit=settings.property_limit,
+        ),
+        withheld_sides=frozenset(
+            (event_type, side)
+            for event_type in EventType
+            for side in Side
+            if f"{event_type}:{side}" in settings.not_sent
+        ),
+        withheld_statuses=frozenset(s for s, sent in switches.items() if not sent),
+        withheld_kind={"production": True, "test": False}.get(settings.event_kinds),
+        approved_names=frozenset(settings.approved_names),
+        custom_names_limit=settings.custom_names_limit,
+        since=_EARLIEST if settings.since is None else _instant(settings.since),
+    )
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class _Mapper:
+    """One event under one plan. Both sides share the instant and the properties."""
+
+    __slots__ = ("_properties", "event", "plan", "suppressed", "withheld")
+
+    def __init__(self, event: Event, plan: _Plan, suppressed: Collection[Side]) -> None:
+        self.event = event
+        self.plan = plan
+        self.suppressed = suppressed
+        self.withheld = (
+            event.test is plan.withheld_kind
+            or event.status in plan.withheld_statuses
+            or event.occurred_at < plan.since
+        )
+        self._properties: Properties | Refusal | None = None
+
+    def map(self, side: Side, name: str, person: Person) -> Mapped:
+        """Return what becomes of one side. Never raises for what an event may hold."""
+        if self.withheld or (self.event.type, side) in self.plan.withheld_sides:
+            return Withheld(side)
+        try:
+            outcome = self._forgotten(side, person) or self._record(side, name, person)
+        # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
+        except (ValueError, TypeError, RecursionError) as error:
+            outcome = Refusal("mapping_failed", type(error).__name__)
+        if isinstance(outcome, EventRecord):
+            return outcome
+        shown = printable(name[: wire.MAX_EVENT_NAME])
+        return Unmappable(side, shown, outcome.reason, outcome.detail)
+
+    def _forgotten(self, side: Side, person: Person) -> Refusal | None:
+        if person.erased:
+            return Refusal("erased", "")
+        return Refusal("suppressed", "") if side in self.suppressed else None
+
+    def _record(self, side: Side, name: str, person: Person) -> EventRecord | Refusal:
+        if self.event.type is EventType.CUSTOM and (bad := self._bad_name(name)):
+            return bad
+        identity = _identity_of(person, self.plan)
+        if isinstance(identity, Refusal):
+            return identity
+        seconds = (self.event.occurred_at - _EPOCH) // _SECOND
+        if not 0 < seconds <= wire.LATEST_SECOND:
+            return Refusal("timestamp_invalid", f"The time is {seconds} Unix seconds.")
+        if self._properties is None:
+            self._properties = properties_of(self.event, self.plan.rules)
+        properties = self._properties
+        if isinstance(properties, Refusal):
+            return properties
+        json = wire.encode(
+            self.plan.record(identity, seconds, "event", name, properties.json)
+        )
+        if len(json) > wire.MAX_RECORD_BYTES:
+            return Refusal("record_too_large", f"It has {len(json)} bytes.")
+        return EventRecord(side, name, json, properties.shortened)
+
+    def _bad_name(self, name: str) -> Refusal | None:
+        custom = self.event.name
+        if len(name) > wire.MAX_EVENT_NAME:
+            return Refusal("event_name_too_long", f"It has {len(name)} characters.")
+        if bad := _name_refusal(custom, name):
+            return bad
+        if (
+            self.event.name_number > self.plan.custom_names_limit
+            and normalised_name(custom) not in self.plan.approved_names
+        ):
+            rank, limit = self.event.name_number, self.plan.custom_names_limit
+            return Refusal(
+                "new_event_name", f"It is name {rank}; {limit} go by themselves."
+            )
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _name_refusal(custom: str, name: str) -> Refusal | None:
+    """Return why a custom event's name, of a bearable length, cannot be sent.
+
+    Cleaning it instead would let one event silently join another's funnel.
+    """
+    if not custom.strip():
+        return Refusal("event_name_empty", "")
+    if bad := wire.bad_characters(custom):
+        return Refusal("event_name_characters", f"It contains {printable(bad)}")
+    if wire.compared_name(custom) in BUILT_IN_NAMES:
+        return Refusal("event_name_clash", "")
+    if wire.is_restricted(name):
+        return Refusal("event_name_restricted", "")
+    return None
+
+
+def _identity_of(person: Person, plan: _Plan) -> str | Refusal:
+    """Return the identity as the producer sent it, byte for byte, or why it cannot go.
+
+    Provider names are compared without regard to case; where two of a user's differ in
+    nothing else, the exact one counts, then the first in sorted order.
+    """
+    identities = person.identities
+    identity = identities.get(plan.provider)
+    if identity is None:
+        alike = [p for p in identities if p.casefold() == plan.folded_provider]
+        if not alike:
+            return Refusal("no_identity", _missing(plan.provider, len(identities)))
+        identity = identities[min(alike)]
+    return _identity_refusal(identity, plan) or identity
+
+
+def _missing(provider: str, others: int) -> str:
+    return f'There is no "{printable(provider[:100])}" among the user\'s {others} identities.'
+
+
+def _identity_refusal(identity: str, plan: _Plan) -> Refusal | None:
+    reason = None
+    if not identity or identity.isspace():
+        reason = "identity_empty"
+    elif wire.is_forbidden_identity(identity):
+        reason = "identity_forbidden"
+    elif plan.record is wire.ObjectIdRecord:
+        if not wire.is_object_id(identity):
+            reason = "clevertap_id_invalid"
+    elif len(identity) > wire.MAX_IDENTITY:
+        reason = "identity_too_long"
+    elif wire.has_control_characters(identity):
+        reason = "identity_characters"
+    return Refusal(reason, f"It has {len(identity)} characters.") if reason else None

@@ -1,0 +1,228 @@
+"""Sets an app up in one step that may be repeated: app, API key, integration.
+
+For scripts and infrastructure as code. What is there already is updated; a key is
+made only where the app has none that works.
+"""
+
+import re
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import transaction
+from django.db.models import Model
+
+from clevertap_sync.delivery import switch
+from clevertap_sync.delivery.hold import RESTORED_BACKUP
+from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.models import Account, Integration
+from clevertap_sync.secret import Secret
+from referrals.keys import create_key
+from referrals.models import App
+
+DEFAULT_INTEGRATION = "default"
+KEY_LABEL = "provision"
+# As dashboards show it, `TEST-` before it on test accounts. CleverTap publishes no
+# rule, so an account ID of another shape is only worth a warning.
+ACCOUNT_ID = re.compile(r"(TEST-)?[0-9A-Z]{3}-[0-9A-Z]{3}-[0-9A-Z]{4}")
+
+UNUSUAL_ACCOUNT_ID = (
+    "The account ID does not look like one of CleverTap's, such as ABC-DEF-123Z or "
+    "TEST-ABC-DEF-123Z. Compare it with Settings → Project in CleverTap."
+)
+
+
+class ProvisioningError(Exception):
+    """What was asked for cannot be; the text tells the person why and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What there shall be. An empty passcode leaves the stored one as it is."""
+
+    app: str
+    account_id: str
+    identity_provider: str
+    location: Location
+    passcode: Secret
+    integration: str = DEFAULT_INTEGRATION
+    app_name: str = ""
+    enable: bool = False
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """What there is now. `api_key` is its text, shown here for the only time."""
+
+    app: App
+    integration: Integration
+    api_key: str | None
+    warnings: tuple[str, ...]
+
+
+def find_location(text: str) -> Location:
+    """Return the location with this code or label; case does not count."""
+    folded = text.strip().casefold()
+    for location, label in LABELS.items():
+        if folded in {location.value, label.casefold()}:
+            return location
+    known = ", ".join(f"{code.value} ({label})" for code, label in LABELS.items())
+    message = (
+        f"There is no location {text.strip()!r}. Use one of: {known}. It is the first "
+        "part of your CleverTap dashboard's address."
+    )
+    raise ProvisioningError(message)
+
+
+@transaction.atomic
+def provision(wanted: Wanted) -> Provisioned:
+    """Create or update everything in `wanted`, or nothing. Safe to repeat.
+
+    Enabling starts from now where nothing was delivered yet, and otherwise goes on
+    where it stopped. Raises `ProvisioningError` with nothing written.
+    """
+    app = _app(wanted)
+    integration = _integration(app, wanted)
+    if wanted.enable and not integration.enabled:
+        _enable(integration)
+    return Provisioned(app, integration, _key(app), _warnings(integration))
+
+
+def _app(wanted: Wanted) -> App:
+    app = App.objects.filter(slug=wanted.app).first()
+    if app is None:
+        app = App(slug=wanted.app, name=_title(wanted.app))
+    if app.archived_at:
+        message = f"The app {app.slug} is archived. Choose another name for a new app."
+        raise ProvisioningError(message)
+    app.name = wanted.app_name or app.name
+    _check(app)
+    app.save()
+    return app
+
+
+def _integration(app: App, wanted: Wanted) -> Integration:
+    account = _account(wanted)
+    integration = app.integrations.filter(name=wanted.integration).first()
+    _check_account_is_free(app, account, integration)
+    if integration is None:
+        return _created(Integration(app=app, name=wanted.integration), account, wanted)
+    if integration.archived_at:
+        message = (
+            f"The integration {integration.name} is archived. Choose another name with "
+            "--integration."
+        )
+        raise ProvisioningError(message)
+    return _updated(integration, account, wanted)
+
+
+def _account(wanted: Wanted) -> Account:
+    account_id = wanted.account_id.strip()
+    _check(Account(location=wanted.location, account_id=account_id))
+    account, _ = Account.objects.get_or_create(
+        location=wanted.location, account_id=account_id
+    )
+    return account
+
+
+def _check_account_is_free(
+    app: App, account: Account, integration: Integration | None
+) -> None:
+    other = app.integrations.filter(account=account).first()
+    if other is not None and other != integration:
+        message = (
+            f"The app's integration {other.name} uses this account already. Update it "
+            f"with --integration {other.name}."
+        )
+        raise ProvisioningError(message)
+
+
+def _created(integration: Integration, account: Account, wanted: Wanted) -> Integration:
+    integration.account = account
+    integration.identity_provider = wanted.identity_provider.strip()
+    integration.passcode = wanted.passcode
+    _check(integration)
+    integration.save()
+    return integration
+
+
+def _updated(integration: Integration, account: Account, wanted: Wanted) -> Integration:
+    """Store what differs; delivery that is held for the old values tries again."""
+    changes = _changes(integration, account, wanted)
+    for name, value in changes.items():
+        setattr(integration, name, value)
+    if changes:
+        _check(integration)
+        integration.save(update_fields=list(changes))
+        switch.settings_changed(integration)
+    return integration
+
+
+def _changes(
+    integration: Integration, account: Account, wanted: Wanted
+) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    if integration.account != account:
+        changes["account"] = account
+    if integration.identity_provider != wanted.identity_provider.strip():
+        changes["identity_provider"] = wanted.identity_provider.strip()
+    if wanted.passcode and not _is_same(integration.passcode, wanted.passcode):
+        changes["passcode"] = wanted.passcode
+    return changes
+
+
+def _is_same(stored: object, passcode: Secret) -> bool:
+    try:
+        return passcode == stored
+    except ImproperlyConfigured:  # no key decrypts the stored one: it is replaced
+        return False
+
+
+def _enable(integration: Integration) -> None:
+    try:
+        has_passcode = bool(Secret(integration.passcode.reveal()))
+    except ImproperlyConfigured as error:
+        raise ProvisioningError(str(error)) from error
+    if not has_passcode:
+        message = (
+            "Enabling needs the account's passcode. Give it with --passcode-stdin or in "
+            "CLEVERTAP_PASSCODE; in CleverTap, it stands under Settings → Passcode."
+        )
+        raise ProvisioningError(message)
+    if not integration.enabled and integration.hold_reason == RESTORED_BACKUP:
+        message = (
+            "The integration is paused, because the database is a restored backup: going on "
+            "from there would repeat what CleverTap has. Enable it from now in the admin."
+        )
+        raise ProvisioningError(message)
+    untouched = (
+        not integration.uploads.exists() and integration.cursor == integration.tail
+    )
+    switch.enable(integration, start="now" if untouched else "resume")
+
+
+def _key(app: App) -> str | None:
+    if app.api_keys.filter(revoked_at=None).exists():
+        return None
+    return create_key(app, KEY_LABEL)[1]
+
+
+def _warnings(integration: Integration) -> tuple[str, ...]:
+    if ACCOUNT_ID.fullmatch(integration.account.account_id):
+        return ()
+    return (UNUSUAL_ACCOUNT_ID,)
+
+
+def _check(row: Model) -> None:
+    """Raise `ProvisioningError` where a column would not take its value."""
+    try:
+        row.clean_fields(exclude={"passcode"})
+    except ValidationError as error:
+        problems = (
+            f"{name.replace('_', ' ')}: {' '.join(texts)}"
+            for name, texts in error.message_dict.items()
+        )
+        raise ProvisioningError(" ".join(problems)) from error
+
+
+def _title(slug: str) -> str:
+    return slug.replace("-", " ").replace("_", " ").title()

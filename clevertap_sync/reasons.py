@@ -1,0 +1,253 @@
+"""Why a record was not delivered: every dead letter's reason, for people.
+
+Pure: imports no framework. A code is stable: dead letters, metrics, the admin and the
+documentation use it. Errors of a whole request stand in `errors`.
+
+A stored event never changes, so a replay helps only where the settings, the account or
+the user did. Where the event itself is wrong, the remedy is a new event; but not where
+one side alone is, because the other side's record would be delivered twice.
+"""
+
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """A code, what it means in one sentence, and what to do about it in one."""
+
+    code: str
+    meaning: str
+    remedy: str
+
+
+_IDENTITY = (
+    Reason(
+        "no_identity",
+        "The user has no identity for the integration's identity provider.",
+        "Choose an identity provider that users have and replay, or send this identity with events from now on.",
+    ),
+    Reason(
+        "identity_empty",
+        "The user's identity is empty or blank.",
+        "Correct your backend, so that it sends the user's identity with events from now on.",
+    ),
+    Reason(
+        "identity_forbidden",
+        "The user's identity is a placeholder such as null, none or 0, which CleverTap takes for no identity.",
+        "Find where your backend puts a placeholder for a missing ID, and correct it for events from now on.",
+    ),
+    Reason(
+        "identity_too_long",
+        "The user's identity is longer than CleverTap's 1,024 characters.",
+        "Use a shorter identity in CleverTap and in events from now on.",
+    ),
+    Reason(
+        "identity_characters",
+        "The user's identity contains a control character such as a line feed, so it would create a profile that nobody has.",
+        "Remove the character where your backend reads the ID, for events from now on.",
+    ),
+    Reason(
+        "clevertap_id_invalid",
+        "The identity does not have the shape of a CleverTap ID.",
+        "Choose another identity provider and replay, or send the ID that CleverTap's SDK reports, its prefix included.",
+    ),
+)
+_EVENT = (
+    Reason(
+        "timestamp_invalid",
+        "The event's time lies before 1970 or after the year 5138, which CleverTap refuses or misreads.",
+        "Correct how your backend fills occurred_at, and send the event again with a new id.",
+    ),
+    Reason(
+        "event_name_empty",
+        "The custom event has a blank name.",
+        "Give the event a name, and send it again with a new id.",
+    ),
+    Reason(
+        "event_name_too_long",
+        "The event's name in CleverTap would be longer than 512 characters.",
+        "Shorten the name to at most 502 characters, and send the event again with a new id.",
+    ),
+    Reason(
+        "event_name_characters",
+        "The event's name contains a character that CleverTap prohibits in names, and without it the event might join another one's counts.",
+        "Rename the event without the characters that the detail lists, and send it again with a new id.",
+    ),
+    Reason(
+        "event_name_restricted",
+        "CleverTap keeps this event name for itself.",
+        "Rename the event, and send it again with a new id.",
+    ),
+    Reason(
+        "event_name_clash",
+        "CleverTap, which ignores case and spaces, would count this custom event as a built-in referral event.",
+        "Rename the event or send it as the built-in type, with a new id.",
+    ),
+    Reason(
+        "new_event_name",
+        "The app has brought as many custom event names to CleverTap as it may without asking.",
+        "Approve the name in the integration's settings, then replay.",
+    ),
+)
+_PROPERTIES = (
+    Reason(
+        "property_clash",
+        "Two keys of the event data become the same property name once prohibited characters are removed.",
+        "Choose the event data format One JSON text and replay, or rename the key in your backend.",
+    ),
+    Reason(
+        "property_name_empty",
+        "A key of the event data has no character that CleverTap allows in a property's name.",
+        "Choose the event data format One JSON text and replay, or rename the key in your backend.",
+    ),
+    Reason(
+        "property_name_too_long",
+        "A property's name would be longer than CleverTap's 120 characters.",
+        "Choose the event data format One JSON text and replay, or shorten the key in your backend.",
+    ),
+    Reason(
+        "too_many_properties",
+        "The event has more properties than the integration's property limit.",
+        "Choose the event data format One JSON text, or raise the limit if CleverTap raised yours, then replay.",
+    ),
+    Reason(
+        "text_too_long",
+        "A text is longer than CleverTap's 512 bytes, and the settings refuse long texts.",
+        "Let the settings shorten long texts and replay, or send shorter ones.",
+    ),
+    Reason(
+        "nested_too_deep",
+        "The event data is nested deeper than CleverTap's three levels.",
+        "Choose another event data format, then replay.",
+    ),
+    Reason(
+        "nested_too_wide",
+        "An object in the event data holds more than five objects or lists, or a list more than 100 items.",
+        "Choose another event data format, then replay.",
+    ),
+    Reason(
+        "record_too_large",
+        "The record is larger than CleverTap's 128 KB.",
+        "Choose the event data format One JSON text and replay, or send less event data.",
+    ),
+)
+_DELIVERY = (
+    Reason(
+        "request_rejected",
+        "CleverTap refused the whole request with this record in it, and accepted others without it.",
+        "Read what CleverTap answered in the attempt, correct the settings, and replay.",
+    ),
+    Reason(
+        "unidentified",
+        "CleverTap refused a record of the upload, and its answer does not tell which.",
+        "Compare the upload's records with what CleverTap shows before you replay any of them.",
+    ),
+    Reason(
+        "mapping_failed",
+        "The event could not be turned into a record because of a fault of ours.",
+        "Report this with the event's ID, and replay after the next release.",
+    ),
+    Reason(
+        "event_removed",
+        "The event was removed from the log before its record could be sent again.",
+        "Do nothing: retention or an erasure took the event, and its record with it.",
+    ),
+    Reason(
+        "suppressed",
+        "The person asked not to be processed, so nothing about them is sent.",
+        "Do nothing, unless the person agrees again.",
+    ),
+    Reason(
+        "erased",
+        "The person was erased before the record was delivered.",
+        "Do nothing: the data is gone, as it should be.",
+    ),
+    Reason(
+        "clevertap_unknown",
+        "CleverTap refused the record with no code, or with one that is not known.",
+        "Read what CleverTap answered in the attempt, correct the settings, and replay.",
+    ),
+)
+
+# Reference: https://developer.clevertap.com/docs/api-errors
+_CLEVERTAP = {
+    509: (
+        "CleverTap says that the event's name is missing.",
+        "Give the event a name, and send it again with a new id.",
+    ),
+    512: (
+        "CleverTap says that the event's structure is invalid.",
+        "If event data goes nested, ask CleverTap to enable nested objects or choose another format, then replay.",
+    ),
+    513: (
+        "CleverTap says that the event's name is restricted to its own events.",
+        "Rename the event, and send it again with a new id.",
+    ),
+    514: ("CleverTap says that the profile's gender is invalid.", ""),
+    515: ("CleverTap says that the profile's e-mail address is invalid.", ""),
+    516: ("CleverTap says that the profile's phone number is invalid.", ""),
+    517: ("CleverTap says that the profile's employment is invalid.", ""),
+    518: ("CleverTap says that the profile's education is invalid.", ""),
+    519: ("CleverTap says that the profile's marital status is invalid.", ""),
+    520: ("CleverTap says that the profile's age is invalid.", ""),
+    522: (
+        "CleverTap says that the event has too many properties.",
+        "Choose the event data format One JSON text, or ask CleverTap to raise the limit, then replay.",
+    ),
+    523: (
+        "CleverTap says that the user's identity is missing or not allowed.",
+        "Look at the user's identity in the event, and correct your backend for events from now on.",
+    ),
+    524: ("CleverTap says that the record is neither an event nor a profile.", ""),
+    525: (
+        "CleverTap says that the time is not in Unix seconds.",
+        "Correct how your backend fills occurred_at, and send the event again with a new id.",
+    ),
+    526: (
+        "CleverTap says that the CleverTap ID is invalid.",
+        "Choose another identity provider and replay, or send the ID that CleverTap's SDK reports, its prefix included.",
+    ),
+    528: (
+        "The event is discarded in CleverTap's dashboard.",
+        "Restore the event in CleverTap under Settings, Schema, Events, then replay.",
+    ),
+    530: ("CleverTap says that a device token's data is invalid.", ""),
+    531: ("CleverTap says that a device token's data is invalid.", ""),
+    532: ("CleverTap says that a device token's data is invalid.", ""),
+    533: ("CleverTap says that a device token's data is invalid.", ""),
+    534: ("CleverTap says that a device token's data is invalid.", ""),
+    535: ("CleverTap says that a device token's data is invalid.", ""),
+    555: (
+        "CleverTap had a fault of its own, and again each time that the record was sent again.",
+        "Replay later; if it lasts, ask CleverTap's support.",
+    ),
+}
+# A code about profiles or device tokens, which we never send: only its words help.
+_REPORT = "Report this code with the attempt's answer, because we send nothing that it is about."
+# A code that CleverTap does not explain.
+_UNEXPLAINED = (
+    "CleverTap refused the record with a code that its documentation leaves out."
+)
+_READ = "Read what CleverTap answered in the attempt, and report it."
+
+
+def _clevertap_reason(code: int) -> Reason:
+    meaning, remedy = _CLEVERTAP.get(code, (_UNEXPLAINED, _READ))
+    return Reason(f"clevertap_{code}", meaning, remedy or _REPORT)
+
+
+REASONS: dict[str, Reason] = {
+    reason.code: reason
+    for reason in (
+        *_IDENTITY,
+        *_EVENT,
+        *_PROPERTIES,
+        *_DELIVERY,
+        *map(_clevertap_reason, (*range(509, 536), 555)),
+    )
+}
+
+
+def reason_for_code(code: int | None) -> str:
+    """Return the reason that a record code of CleverTap's answer means."""
+    reason = f"clevertap_{code}"
+    return reason if reason in REASONS else "clevertap_unknown"

@@ -1,0 +1,76 @@
+"""How strict the sandbox is: one immutable value for each location.
+
+Pure. A default is the more restrictive of the documented figures. A field marked
+*guess* stands for behaviour that no public source describes, so that the day CleverTap
+is seen to do otherwise, one switch follows.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from clevertap_sync.sandbox import limits
+
+Reaction = Literal["refuse", "accept"]
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is refused, and with which limit."""
+
+    records_per_request: int = limits.RECORDS_PER_REQUEST
+    #: Guess: CleverTap publishes no limit for the body as a whole.
+    body_bytes: int = 16 * 1024 * 1024
+    uploads_in_flight: int = limits.UPLOADS_IN_FLIGHT
+    reads_in_flight: int = limits.READS_IN_FLIGHT
+
+    #: 100 by default, says the reference; 256, say older pages.
+    properties: int = limits.PROPERTIES
+    key_characters: int = limits.KEY_CHARACTERS
+    #: Bytes, says the reference; characters, says the dashboard's documentation.
+    value_bytes: int = limits.VALUE_BYTES
+    #: Guess: 512 is the Android SDK's limit, none is documented for the API.
+    name_characters: int = limits.NAME_CHARACTERS
+    identity_characters: int = limits.IDENTITY_CHARACTERS
+    #: More event types than this are accepted, and dropped without a word.
+    event_types: int = limits.EVENT_TYPES
+
+    #: Guess: what happens beyond a documented limit. Refused with 512.
+    long_keys: Reaction = "refuse"
+    long_values: Reaction = "refuse"
+    long_names: Reaction = "refuse"
+    #: Guess: prohibited in names of events and properties. Refused with 512.
+    prohibited_characters: Reaction = "refuse"
+    #: Guess: null as a property's value. Refused with 512.
+    nulls: Reaction = "refuse"
+    #: Objects and lists in `evtData`: a feature that an account has or has not.
+    nested: Reaction = "refuse"
+    #: Guess: a `ts` in milliseconds. Refused with 525.
+    milliseconds: Reaction = "refuse"
+    #: Guess: more than one of identity, objectId, FBID and GPID. Refused with 523.
+    several_identities: Reaction = "refuse"
+    #: Guess: system events that are not on the restricted list. Refused with 513.
+    system_names: Reaction = "refuse"
+    #: Guess: a request whose Content-Type is not JSON. Refused with 400.
+    other_content_types: Reaction = "refuse"
+
+    #: Event names that the account's owner discarded in the dashboard: 528.
+    discarded_names: tuple[str, ...] = ()
+
+    #: Whether an echoed record differs from the sent one as it does in recordings.
+    mutated_echoes: bool = True
+    #: Whether connections stay open; recorded answers say `connection: Close`.
+    keep_alive: bool = False
+    #: Three forms are documented for a profile that does not exist.
+    profile_not_found: Literal["404", "null", "fail"] = "404"
+
+
+STRICT = Rules()
+
+
+def changed(rules: Rules, changes: dict[str, object]) -> Rules:
+    """Return `rules` with `changes`.
+
+    Raises `msgspec.ValidationError` for a rule that does not exist or a value that
+    does not fit it.
+    """
+    return msgspec.convert({**msgspec.to_builtins(rules), **changes}, Rules)

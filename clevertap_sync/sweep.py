@@ -1,0 +1,66 @@
+"""The sweep: finds work by itself, in every worker, with or without a broker.
+
+It runs as a step of the *worker*, because a step of the consumer never starts while the
+broker is away, and hands the work to the worker's own pool of threads.
+"""
+
+import logging
+import random
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps, signals
+
+logger = logging.getLogger(__name__)
+
+RETENTION_SECONDS = 60.0
+
+
+class Sweep(bootsteps.StartStopStep):
+    """Looks every few seconds, with jitter, for integrations that have something due."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's protocol
+        super().__init__(parent, **options)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, parent: Any) -> None:  # noqa: ANN401
+        """Begin to sweep."""
+        self._thread = threading.Thread(
+            target=self._run, args=(parent,), daemon=True, name="sweep"
+        )
+        self._thread.start()
+
+    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
+        """Sweep no more."""
+        self._stop.set()
+
+    def _run(self, worker: Any) -> None:  # noqa: ANN401
+        # Django is not ready when Celery imports its steps.
+        from django.conf import settings  # noqa: PLC0415
+
+        from clevertap_sync.errands import Errands  # noqa: PLC0415
+
+        errands = Errands(worker.pool)
+        retain_at = time.monotonic() + random.uniform(0, RETENTION_SECONDS)  # noqa: S311
+        while not self._stop.is_set():
+            try:
+                errands.sweep()
+                if time.monotonic() >= retain_at:
+                    retain_at = time.monotonic() + RETENTION_SECONDS
+                    errands.retain()
+            except Exception as error:  # noqa: BLE001 - the next sweep may find the database well
+                name = type(error).__name__
+                logger.warning("The sweep failed (%s); it tries again", name)
+            self._stop.wait(settings.SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+@signals.worker_shutting_down.connect
+def stop_claiming(**_: Any) -> None:  # noqa: ANN401
+    """On SIGTERM claim nothing more."""
+    from clevertap_sync.delivery import stopping  # noqa: PLC0415
+
+    stopping.begin()

@@ -1,0 +1,14 @@
+"""The doorbell's task: fetch, call, return. The schedule is in the database."""
+
+from celery import shared_task
+
+from clevertap_sync import doorbell, witness
+from clevertap_sync.delivery.deliver import deliver
+
+
+@shared_task(name=doorbell.TASK, ignore_result=True)
+def deliver_task(integration_id: int) -> None:
+    """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
+    witness.compare_once()
+    doorbell.answer(integration_id)
+    deliver(integration_id, ring=doorbell.ring)

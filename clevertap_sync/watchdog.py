@@ -1,0 +1,193 @@
+"""One thread that ends requests at their deadline, by shutting their sockets.
+
+A socket's own timeout counts per read: a server that sends one byte a second holds a
+call for as long as it likes. Shutting the socket from outside wakes whoever waits on
+it, wherever that is: in connect, in the TLS handshake, in a read or in a write.
+
+Pure: imports no framework, and knows nothing of HTTP.
+"""
+
+import heapq
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+# The longest that a condition variable is asked to wait in one go.
+_LONGEST_WAIT_SECONDS = 3600.0
+
+
+class HasFileno(Protocol):
+    """A socket, plain or wrapped in TLS."""
+
+    def fileno(self) -> int:
+        """Return the file descriptor."""
+
+
+class Deadline:
+    """How long one request may take, and the sockets that are shut when it is over.
+
+    `over` completes at the deadline or when everything is aborted, for those who wait
+    on something other than a socket.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.ends_at = time.monotonic() + seconds
+        self.expired = False
+        self.aborted = False
+        self.over: Future[object] = Future()
+        self._closed = False
+        # Reentrant: a signal may abort everything while its thread is in here.
+        self._lock = threading.RLock()
+        self._sockets: list[socket.socket] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up or everything was aborted."""
+        return self.expired or self.aborted or self.remaining() == 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether what it guarded has ended, so that nothing is left to shut."""
+        return self._closed
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, never less than 0."""
+        return max(0.0, self.ends_at - time.monotonic())
+
+    def watch(self, sock: HasFileno) -> None:
+        """Shut `sock` when this is over; at once, if it is over already.
+
+        Keeps a descriptor of its own: TLS takes the original away from its socket
+        object, and a number that was closed may already belong to someone else.
+        """
+        twin = socket.socket(fileno=os.dup(sock.fileno()))
+        with self._lock:
+            if not self._closed:
+                self._sockets.append(twin)
+            if self.expired or self.aborted:
+                _shut(twin)
+            if self._closed:
+                twin.close()
+
+    def end(self, *, aborted: bool) -> None:
+        """Shut every socket, once."""
+        with self._lock:
+            if self._closed or self.expired or self.aborted:
+                return
+            self.aborted, self.expired = aborted, not aborted
+            for twin in self._sockets:
+                _shut(twin)
+            self.over.set_result(None)
+
+    def close(self) -> None:
+        """Let go of the sockets: what they carried has ended."""
+        with self._lock:
+            self._closed = True
+            for twin in self._sockets:
+                twin.close()
+            self._sockets.clear()
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):  # not connected yet, or no longer
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class Watchdog:
+    """Ends deadlines when their time comes. Its thread starts with the first one."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count()
+        self.forget()
+
+    def forget(self) -> None:
+        """Start over without a thread: after a fork, the child has none of them."""
+        self._wake = threading.Condition()
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._open: set[Deadline] = set()
+        self._aborting = False
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[Deadline]:
+        """Give what happens inside `seconds` to end, then shut its sockets."""
+        limit = Deadline(seconds)
+        self._begin(limit)
+        try:
+            yield limit
+        finally:
+            self._finish(limit)
+
+    def abort_all(self) -> None:
+        """End everything that is open, and until `reset` everything that begins."""
+        with self._wake:
+            self._aborting = True
+            doomed = list(self._open)
+        for limit in doomed:
+            limit.end(aborted=True)
+
+    def reset(self) -> None:
+        """Let new deadlines live again."""
+        with self._wake:
+            self._aborting = False
+
+    def _begin(self, limit: Deadline) -> None:
+        with self._wake:
+            self._open.add(limit)
+            aborting = self._aborting
+            self._drop_closed()
+            heapq.heappush(self._heap, (limit.ends_at, next(self._ids), limit))
+            self._start()
+            if self._heap[0][2] is limit:
+                self._wake.notify()
+        if aborting:
+            limit.end(aborted=True)
+
+    def _finish(self, limit: Deadline) -> None:
+        with self._wake:
+            self._open.discard(limit)
+        limit.close()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=self._run, name="watchdog", daemon=True
+            )
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._next_due().end(aborted=False)
+
+    def _next_due(self) -> Deadline:
+        """Wait until a deadline's time has come, and take it off the heap."""
+        with self._wake:
+            while True:
+                self._drop_closed()
+                wait = self._seconds_to_first()
+                if wait == 0:
+                    return heapq.heappop(self._heap)[2]
+                self._wake.wait(wait)
+
+    def _drop_closed(self) -> None:
+        while self._heap and self._heap[0][2].is_closed:
+            heapq.heappop(self._heap)
+
+    def _seconds_to_first(self) -> float | None:
+        if not self._heap:
+            return None
+        return min(self._heap[0][2].remaining(), _LONGEST_WAIT_SECONDS)
+
+
+_watchdog = Watchdog()
+os.register_at_fork(after_in_child=_watchdog.forget)
+
+deadline = _watchdog.deadline
+abort_all = _watchdog.abort_all
+reset = _watchdog.reset

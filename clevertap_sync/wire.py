@@ -1,0 +1,305 @@
+"""CleverTap's spelling and limits, which stand nowhere else.
+
+Pure: imports msgspec and no framework. The live API was never asked, so what its
+documentation leaves open is marked [doubt]: there we keep to the strictest figure that
+is published, and a correction is a change of this file alone.
+
+References:
+https://developer.clevertap.com/docs/upload-events-api
+https://docs.clevertap.com/docs/platform-considerations
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import msgspec
+
+# Reference: https://developer.clevertap.com/docs/upload-events-api
+MAX_RECORDS = 1000
+# [doubt] No limit for a request is published. One for a record is: 128 KB "per profile
+# or event" (https://docs.clevertap.com/docs/nested-objects); we apply it to all records.
+MAX_BODY_BYTES = 1024 * 1024
+MAX_RECORD_BYTES = 128 * 1024
+
+# Values of one kind in one request to delete profiles.
+# Reference: https://developer.clevertap.com/docs/delete-user-profile-api
+MAX_DELETED = 100
+
+# "Miscellaneous server error": the only code of a record that may go away by itself.
+# Reference: https://developer.clevertap.com/docs/api-errors
+RETRYABLE_CODE = 555
+
+# [doubt] The upload page says bytes, https://docs.clevertap.com/docs/platform-considerations
+# says characters, and the iOS SDK allows 1,024. 512 bytes satisfy all three.
+MAX_TEXT_BYTES = 512
+# Reference: https://developer.clevertap.com/docs/upload-events-api
+MAX_PROPERTY_NAME = 120
+# [doubt] No limit is published for this API. The Android SDK refuses more than 512
+# characters, iOS more than 1,024: https://github.com/CleverTap/clevertap-android-sdk
+MAX_EVENT_NAME = 512
+# [doubt] 1,024 in https://docs.clevertap.com/docs/csv-upload, 120 in older answers of
+# the API: https://github.com/tradeo/clevertap-ruby (spec/vcr_cassettes).
+MAX_IDENTITY = 1024
+
+# Nested objects: levels of keys below the property's own name, objects or lists among
+# the keys of one object. The example that counts the levels gives none to a list of
+# objects: https://developer.clevertap.com/docs/ingesting-nested-objects-via-clevertap-apis
+# [doubt] The five are published for the root (https://docs.clevertap.com/docs/nested-objects);
+# we keep to them in every object. That a list straight in a list is a level is a guess.
+MAX_LEVELS = 3
+MAX_BRANCHES = 5
+# [doubt] Published for the SDKs only: https://github.com/CleverTap/clevertap-android-sdk
+MAX_LIST_ITEMS = 100
+
+# [doubt] How large an integer may be is not published. Beyond 64 bits it goes as text.
+MAX_INTEGER = 2**63 - 1
+
+# [doubt] A `ts` in milliseconds is either refused or a date far ahead; nothing published
+# tells which. Milliseconds of any year since 1973 lie beyond this, seconds never do.
+LATEST_SECOND = 100_000_000_000
+
+# An account has 512 event types, and what exceeds them is dropped without a word; each
+# custom name costs two. Reference: https://developer.clevertap.com/docs/upload-events-api
+CUSTOM_NAMES_LIMIT = 50
+
+# [doubt] Prohibited in names of events and properties by
+# https://docs.clevertap.com/docs/platform-considerations; whether the API refuses,
+# strips or keeps them is not published.
+PROHIBITED = "%><!|&.:;$'\"\\"
+_CONTROLS = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+_BAD_IN_NAME = re.compile(f"[{re.escape(PROHIBITED + _CONTROLS)}]")
+_CONTROL = re.compile(f"[{re.escape(_CONTROLS)}]")
+
+# Reference: https://docs.clevertap.com/docs/csv-upload ("none" stands on one page only)
+# [doubt] That blanks around them and case do not count is a guess.
+FORBIDDEN_IDENTITIES = frozenset(
+    {
+        "-1",
+        "-inf",
+        "-infinity",
+        "-nan",
+        "0",
+        "empty",
+        "inf",
+        "infinity",
+        "n/a",
+        "na",
+        "nan",
+        "nil",
+        "none",
+        "null",
+        "undefined",
+        "xxxxxx",
+    }
+)
+_LONGEST_FORBIDDEN = max(map(len, FORBIDDEN_IDENTITIES))
+
+# 1 to 64 characters, and the prefix that CleverTap puts before them ("__", "__g",
+# "__h", "-", "-g", "-h", "-v", none on the web).
+# Reference: https://developer.clevertap.com/docs/set-clevertap-id
+# [doubt] That every object ID keeps to the rules for custom ones.
+_OBJECT_ID = re.compile(r"[A-Za-z0-9()!:@$_-]{1,67}")
+
+# Zero-width joiner, as in emoji of families; the longest of them have ten code points.
+_JOINER = "\u200d"
+_LONGEST_CLUSTER = 16
+
+# The names that CleverTap keeps for itself.
+# Reference: https://docs.clevertap.com/docs/platform-considerations
+_DOCUMENTED = (
+    "App Launched",
+    "App Uninstalled",
+    "App Version Changed",
+    "Experiment Rendered",
+    "Identity Error",
+    "Identity Reset",
+    "Identity Set",
+    "Notification Clicked",
+    "Notification Delivered",
+    "Notification Replied",
+    "Notification Sent",
+    "Notification Viewed",
+    "Reachable By",
+    "Reply Sent",
+    "Stayed",
+    "UTM Visited",
+)
+# [doubt] Refused by the SDKs: https://github.com/CleverTap/clevertap-android-sdk and
+# https://github.com/CleverTap/clevertap-ios-sdk
+_REFUSED_BY_SDKS = (
+    "Geocluster Entered",
+    "Geocluster Exited",
+    "Notification Bounced",
+    "SCCampaignOptOut",
+    "SCEnd",
+    "SCIncoming",
+    "SCOutgoing",
+    "wzrk_d",
+    "wzrk_fetch",
+)
+# Refused in production with code 513 although no page lists it:
+# https://github.com/rudderlabs/rudder-server (commit feaf2c816, reporting tests)
+_SEEN_REFUSED = ("Web Page Viewed",)
+# [doubt] Likely restricted: system events of https://docs.clevertap.com/docs/events.
+# That the API refuses them is unproven; under such a name data would mix with theirs.
+_LIKELY_RESTRICTED = (
+    "AB Experiment Disqualified",
+    "AB Experiment Rendered",
+    "AB Experiment Rolled Out",
+    "AB Experiment Stopped",
+    "AB Test Enter",
+    "AB Test Exit",
+    "App Installed",
+    "App Upgraded",
+    "Channel Subscribed",
+    "Channel Unsubscribed",
+    "CT Coupon Redeemed",
+    "CT Coupon Reverted",
+    "CT Coupon Rewarded",
+    "CT Partner Voucher Rewarded",
+    "CT Points Credited",
+    "CT Points Debited",
+    "Notification Failed",
+    "Partner Sync",
+    "Push Impressions",
+    "Push Unregistered",
+    "Session Concluded",
+    "State Transitioned",
+    "Web Session Started",
+    "Webhook Delivered",
+)
+
+
+def compared_name(name: str) -> str:
+    """Return `name` as CleverTap compares event names: case and spaces do not count.
+
+    Reference: https://docs.clevertap.com/docs/platform-considerations
+    """
+    return "".join(name.split()).casefold()
+
+
+RESTRICTED_NAMES = frozenset(
+    map(
+        compared_name,
+        (*_DOCUMENTED, *_REFUSED_BY_SDKS, *_SEEN_REFUSED, *_LIKELY_RESTRICTED),
+    )
+)
+
+
+def is_restricted(event_name: str) -> bool:
+    """Return whether CleverTap keeps this whole event name for itself."""
+    return compared_name(event_name) in RESTRICTED_NAMES
+
+
+def bad_characters(name: str) -> str:
+    """Return the prohibited and control characters of an event name, each once."""
+    return "".join(dict.fromkeys(_BAD_IN_NAME.findall(name)))
+
+
+def clean_property_name(name: str) -> str:
+    """Return `name` without prohibited and control characters, and trimmed.
+
+    The SDKs remove them and trim too. Two names may become one: the caller looks.
+    """
+    # Most names are identifiers, which are clean, and this is five times as fast.
+    return name if name.isidentifier() else _BAD_IN_NAME.sub("", name).strip()
+
+
+def shorten(text: str) -> str:
+    """Return `text`, cut where CleverTap's limit demands it, at a whole character.
+
+    A letter keeps its accents and an emoji its parts, unless they are improbably many.
+    """
+    raw = text.encode()
+    if len(raw) <= MAX_TEXT_BYTES:
+        return text
+    end = len(raw[:MAX_TEXT_BYTES].decode(errors="ignore"))
+    for whole in range(end, max(end - _LONGEST_CLUSTER, 0), -1):
+        if not _continues(text, whole):
+            return text[:whole]
+    return text[:end]
+
+
+def _continues(text: str, index: int) -> bool:
+    """Return whether the character at `index` belongs to the one before it."""
+    character = text[index]
+    return (
+        text[index - 1] == _JOINER
+        or character == _JOINER
+        or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
+        or unicodedata.category(character).startswith("M")
+    )
+
+
+def is_forbidden_identity(identity: str) -> bool:
+    """Return whether CleverTap takes this value for no identity at all."""
+    trimmed = identity.strip()
+    return (
+        len(trimmed) <= _LONGEST_FORBIDDEN
+        and trimmed.casefold() in FORBIDDEN_IDENTITIES
+    )
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether a character of `text` is a control character, such as a line feed."""
+    # The quick test first: it is also false for some spaces, so it cannot decide alone.
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def is_object_id(text: str) -> bool:
+    """Return whether `text` has the shape of a CleverTap ID."""
+    return _OBJECT_ID.fullmatch(text) is not None
+
+
+class IdentityRecord(msgspec.Struct, frozen=True, gc=False):
+    """One entry of an upload, for a user known by identity. The order is the wire's."""
+
+    identity: str
+    ts: int
+    type: str
+    evtName: str  # noqa: N815 - CleverTap's spelling
+    evtData: msgspec.Raw  # noqa: N815 - CleverTap's spelling
+
+
+class ObjectIdRecord(msgspec.Struct, frozen=True, gc=False):
+    """One entry of an upload, for a user known by CleverTap's own ID."""
+
+    objectId: str  # noqa: N815 - CleverTap's spelling
+    ts: int
+    type: str
+    evtName: str  # noqa: N815 - CleverTap's spelling
+    evtData: msgspec.Raw  # noqa: N815 - CleverTap's spelling
+
+
+Record = IdentityRecord | ObjectIdRecord
+encode = msgspec.json.Encoder().encode
+
+
+def encode_deletion(people: Sequence[str], *, object_ids: bool) -> bytes:
+    """Return the body that asks CleverTap to delete up to `MAX_DELETED` people.
+
+    What is the object ID elsewhere is the guid here; one of the two kinds per request.
+    """
+    return msgspec.json.encode({"guid" if object_ids else "identity": people})
+
+
+def encode_body(records: Sequence[bytes]) -> bytes:
+    """Return the body of an upload of these encoded records."""
+    return b'{"d":[' + b",".join(records) + b"]}"
+
+
+def probe_record() -> bytes:
+    """Return a good record about a user who does not exist, always the same.
+
+    For dry runs. Its instant lies long ago, so that it starts no live campaign even if
+    something on the way forgets that the run is dry.
+    """
+    record = IdentityRecord(
+        identity="referral-events-connection-check",
+        ts=1_767_225_600,
+        type="event",
+        evtName="Referral Events Connection Check",
+        evtData=msgspec.Raw(b"{}"),
+    )
+    return encode(record)

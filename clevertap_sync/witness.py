@@ -1,0 +1,80 @@
+"""A memory outside the database of how far each integration had come.
+
+A restored backup does not know what was delivered after it was made: its cursors are
+behind what CleverTap has, and delivering from there would count everything twice. The
+broker's memory survives that, so whoever finds a cursor behind it pauses the integration
+until a person decides. Where the broker forgot, or there is none, nothing is noticed.
+"""
+
+import logging
+
+import redis
+from django.conf import settings
+
+from clevertap_sync import doorbell
+from clevertap_sync.delivery import switch
+from clevertap_sync.models import Integration
+
+logger = logging.getLogger(__name__)
+
+#: Longer than anybody keeps a backup that would still be restored.
+KEPT_SECONDS = 400 * 24 * 3600
+
+_has_compared = False
+
+
+def compare_once() -> None:
+    """Compare, unless this process has done so: before it delivers anything."""
+    if not _has_compared:
+        compare()
+
+
+def compare() -> None:
+    """Pause what is behind its mark, and move the marks of the others on. Never raises for Redis."""
+    global _has_compared  # noqa: PLW0603 - one memory per process
+    if settings.REDIS_URL:
+        _compare()
+    _has_compared = True
+
+
+def _compare() -> None:
+    integrations = list(Integration.objects.enabled().select_related("app"))
+    try:
+        for integration, mark in zip(integrations, _marks(integrations), strict=True):
+            if integration.cursor > mark:
+                _set_mark(integration)
+            elif integration.cursor < mark:
+                _pause(integration, mark)
+    except redis.RedisError as error:
+        logger.warning("The broker did not answer (%s)", type(error).__name__)
+
+
+def _marks(integrations: list[Integration]) -> list[int]:
+    if not integrations:
+        return []
+    found = doorbell.connection().mget([_key(each) for each in integrations])
+    return [int(mark or 0) for mark in found]
+
+
+def _set_mark(integration: Integration) -> None:
+    """Remember the cursor. A slower worker may set it back; the next sweep mends that."""
+    doorbell.connection().set(_key(integration), integration.cursor, ex=KEPT_SECONDS)
+
+
+def _key(integration: Integration) -> str:
+    """Return a key that no other database's integration has, nor this one once resumed."""
+    made = integration.created_at.timestamp()
+    return f"cursor:{integration.pk}:{made}:{integration.restorations}"
+
+
+def _pause(integration: Integration, mark: int) -> None:
+    # Not where the row was read before another worker moved cursor and mark on.
+    if switch.pause_restored(integration.pk, mark):
+        logger.error(
+            "%s / %s is paused: its cursor is %s, but it had come to %s. The database is an "
+            "older one, such as a restored backup. Enable it from now in the admin.",
+            integration.app.slug,
+            integration.name,
+            integration.cursor,
+            mark,
+        )

@@ -1,0 +1,67 @@
+"""Which workers there are: each says so with every sweep, by the database's clock."""
+
+import os
+import socket
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from django.conf import settings
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
+
+from clevertap_sync.models import WorkerSeen
+
+# How many sweeps may fail to be heard of before somebody should look, and at least.
+_MISSED_SWEEPS: Final = 4
+_SHORTEST_SILENCE: Final = 30.0
+_FORGOTTEN_AFTER: Final = timedelta(days=1)
+
+
+class Silence(NamedTuple):
+    """How long ago a worker was last seen, and how often that one sweeps."""
+
+    seconds: float
+    sweep_seconds: float
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it should have been seen again since."""
+        longest = max(_SHORTEST_SILENCE, self.sweep_seconds * _MISSED_SWEEPS)
+        return self.seconds > longest
+
+
+def name() -> str:
+    """Return how this process is called in attempts and on the overview: host and process."""
+    return f"{socket.gethostname()[:80]}:{os.getpid()}"
+
+
+def seen(name: str) -> None:
+    """Record that the worker `name` is at work now, and forget those long gone."""
+    row = WorkerSeen(name=name, seen_at=Now(), sweep_seconds=settings.SWEEP_SECONDS)
+    WorkerSeen.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["seen_at", "sweep_seconds"],
+    )
+    WorkerSeen.objects.filter(seen_at__lt=Now() - _FORGOTTEN_AFTER).delete()
+
+
+def latest() -> datetime | None:
+    """Return when a worker was last seen, or None if none ever was."""
+    newest = WorkerSeen.objects.order_by("-seen_at").first()
+    return newest.seen_at if newest else None
+
+
+def silence() -> Silence | None:
+    """Return how long no worker was seen, or None if none ever was."""
+    since = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
+    newest = (
+        WorkerSeen.objects.annotate(since=since)
+        .order_by("-seen_at")
+        .values_list("since", "sweep_seconds")
+        .first()
+    )
+    if newest is None:
+        return None
+    return Silence(max(0.0, newest[0].total_seconds()), newest[1])
