@@ -1,0 +1,85 @@
+"""What every test has: settings, a database when it asks for one, hypothesis."""
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+import django
+import pytest
+from django.db import connections
+from hypothesis import HealthCheck, settings
+
+from tests.harness import databases, environment, postgres
+
+#: Set on a test that failed.
+FAILED = pytest.StashKey[bool]()
+
+# Before the test modules, which import models: Django reads its settings once.
+environment.prepare()
+django.setup()
+
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("dev", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    """Keep SQLite in a file: threads of a test then have connections of their own."""
+    database = connections["default"].settings_dict
+    if database["ENGINE"].endswith("sqlite3"):
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "test")
+        path = Path(database["NAME"]).with_name(f"{worker}.sqlite3")
+        database["TEST"]["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """A running PostgreSQL in which a test may create databases of its own."""
+    return postgres.server()
+
+
+@pytest.fixture
+def make_stack(request, tmp_path):
+    """Return what starts the product's real processes; see `tests.harness.stack`.
+
+    `make_stack("postgresql", SWEEP_SECONDS="60")`. They end with the test, and a test
+    that fails shows what they printed.
+    """
+    from tests.harness.stack import Stack  # noqa: PLC0415 - few tests need it
+
+    made: list[Stack] = []
+    with contextlib.ExitStack() as stacks:
+
+        def make(kind, **options):
+            folder = tmp_path / f"stack-{uuid.uuid4().hex[:6]}"
+            folder.mkdir()
+            stack = stacks.enter_context(Stack(kind, folder, **options))
+            made.append(stack)
+            return stack
+
+        yield make
+        if request.node.stash.get(FAILED, False):
+            for stack in made:
+                print(stack.logs())  # noqa: T201 - pytest shows it with the failure
+
+
+@pytest.fixture(params=databases.KINDS)
+def stack(request, make_stack):
+    """The product's real processes, once on each database."""
+    return make_stack(request.param)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Let fixtures know, when they end, whether their test failed."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report

@@ -1,0 +1,83 @@
+"""Grounds for scenarios: one for each kind of database in each of pytest's processes."""
+
+import contextlib
+
+import pytest
+
+from tests.conftest import FAILED
+from tests.faults.ground import Ground
+from tests.faults.scene import Scene
+from tests.harness import databases
+from tests.harness.postgres import PostgreSQL
+
+#: How much of each process's output a failed test shows.
+SHOWN_LINES = 60
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "scenario(name): a row of the table in docs/reliability.md"
+    )
+
+
+@pytest.fixture(scope="session")
+def grounds(django_db_blocker):
+    """Return a function that gives the ground of one kind, made when first needed."""
+    with contextlib.ExitStack() as stack:
+        made = {}
+
+        def ground_of(kind):
+            if kind not in made:
+                made[kind] = Ground(kind, django_db_blocker)
+                stack.callback(made[kind].close)
+            return made[kind]
+
+        yield ground_of
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL that scenarios may restart, fill and cut off."""
+    running = PostgreSQL(durable=True, max_connections="40")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def own_ground(django_db_blocker, server):
+    database = databases.PostgreSQL(server)
+    ground = Ground("postgresql", django_db_blocker, database=database)
+    yield ground
+    ground.close()
+
+
+@pytest.fixture(params=databases.KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def scene(request, grounds, kind):
+    """A scenario, once on each kind of database."""
+    yield from a_scene(request, grounds(kind))
+
+
+@pytest.fixture
+def postgresql(request, own_ground):
+    """A scenario on a PostgreSQL of its own."""
+    yield from a_scene(request, own_ground)
+
+
+def a_scene(request, ground):
+    marker = request.node.get_closest_marker("scenario")
+    call = getattr(request.node, "callspec", None)
+    name = marker.args[0].format(**(call.params if call else {})) if marker else ""
+    before = len(ground.stack.processes)
+    scene = Scene(ground, name)
+    yield scene
+    if request.node.stash.get(FAILED, False):
+        for process in scene.stack.processes[before:]:
+            lines = process.log.splitlines()[-SHOWN_LINES:]
+            print(f"--- {process.log_path.stem}", *lines, sep="\n")  # noqa: T201
+        print("--- CleverTap", *scene.sandbox.requests()[-SHOWN_LINES:], sep="\n")  # noqa: T201
+    ground.rest()

@@ -1,0 +1,159 @@
+"""What a finished run left behind, as plain values: in the database, and at CleverTap.
+
+Read with the product's models, but judged without its code: that is the oracle's work.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clevertap_sync import insight
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from referrals.models import ReferralEvent
+from tests.faults.expected import canonical
+
+
+@dataclass
+class Stored:
+    """One upload that CleverTap stored something of: a line of its ledger."""
+
+    sha256: str
+    records: list[str]
+
+
+@dataclass
+class UploadRow:
+    """An upload, as the product keeps it."""
+
+    pk: int
+    parent: int | None
+    replay: int | None
+    state: str
+    first: int
+    last: int
+    picks: list[int] | None
+    body_hash: str
+    body_changed: bool
+    records: int | None
+    delivered: int
+    dead: int
+    unsent: int
+    leased: bool
+
+
+@dataclass
+class AttemptRow:
+    """One request for an upload, as the product keeps it."""
+
+    upload: int | None
+    ended: bool
+    unknown: bool
+    records: int
+
+
+@dataclass
+class LetterRow:
+    """A dead letter. `position` is None where the record could not be told."""
+
+    position: int | None
+    side: str
+    reason: str
+    state: str
+
+
+@dataclass
+class Evidence:
+    """One app's run with one integration, from what was sent to what arrived."""
+
+    #: By id, every event that was sent, whether or not an answer came.
+    sent: Mapping[str, Mapping[str, Any]]
+    #: By id, the position that a 202 named.
+    accepted: dict[str, int]
+    #: Position and id, ascending.
+    log: list[tuple[int, str]]
+    stored: list[Stored]
+    cursor: int
+    tail: int
+    leased: bool
+    uploads: list[UploadRow]
+    attempts: list[AttemptRow]
+    letters: list[LetterRow]
+    #: What `delivery_status` says.
+    status: dict[str, Any] = field(default_factory=dict)
+
+
+def gather(
+    integration_id: int,
+    *,
+    sent: Mapping[str, Mapping[str, Any]],
+    accepted: Mapping[str, int],
+    stored: Sequence[Stored],
+) -> Evidence:
+    """Read everything about one integration from the database that Django uses."""
+    with insight.snapshot():
+        integration = Integration.objects.select_related("app").get(pk=integration_id)
+        events = ReferralEvent.objects.filter(app=integration.app_id)
+        uploads = Upload.objects.filter(integration=integration).order_by("first", "pk")
+        attempts = Attempt.objects.filter(integration=integration).order_by("pk")
+        letters = DeadLetter.objects.filter(integration=integration).order_by("pk")
+        return Evidence(
+            sent=sent,
+            accepted=dict(accepted),
+            log=list(events.order_by("position").values_list("position", "key")),
+            stored=list(stored),
+            cursor=integration.cursor,
+            tail=integration.tail,
+            leased=integration.probe_leased_until is not None,
+            uploads=[_upload(row) for row in uploads],
+            attempts=[_attempt(row) for row in attempts if not row.dry_run],
+            letters=[
+                LetterRow(row.position, row.side, row.reason, row.state)
+                for row in letters
+            ],
+            status=insight.status_of(integration).as_json(),
+        )
+
+
+def _upload(row: Upload) -> UploadRow:
+    return UploadRow(
+        pk=row.pk,
+        parent=row.parent_id,
+        replay=row.replay_id,
+        state=row.state,
+        first=row.first,
+        last=row.last,
+        picks=row.picks,
+        body_hash=row.body_hash,
+        body_changed=row.body_changed,
+        records=row.records,
+        delivered=row.delivered,
+        dead=row.dead,
+        unsent=row.unsent,
+        leased=row.leased_until is not None,
+    )
+
+
+def _attempt(row: Attempt) -> AttemptRow:
+    ended = row.ended_at is not None
+    return AttemptRow(row.upload_id, ended, row.outcome_unknown, row.records)
+
+
+class _Line(msgspec.Struct):
+    location: str
+    sha256: str
+    records: list[dict[str, Any]]
+
+
+def ledger(path: Path, *, start: int = 0, location: str = "eu1") -> list[Stored]:
+    """Return what the sandbox's ledger says from byte `start` on, of one location."""
+    with path.open("rb") as file:
+        file.seek(start)
+        lines: Iterable[_Line] = [msgspec.json.decode(x, type=_Line) for x in file]
+    return [
+        Stored(line.sha256, [canonical(record) for record in line.records])
+        for line in lines
+        if line.location == location
+    ]

@@ -1,0 +1,140 @@
+"""Where scenarios happen: one database, sandbox, broker and web process for many of them.
+
+Starting these takes longer than most scenarios. Each scenario is an app of its own in
+there, with an integration, so that nothing of one is in the books of another.
+"""
+
+import itertools
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import pytest
+from django.db import connections
+from django.db.models import F
+from django.db.utils import load_backend
+
+from clevertap_sync.models import Account, Integration
+from integration_project.databases import database
+from tests.harness import databases
+from tests.harness.environment import Kind
+from tests.harness.process import Process, temporary_folder
+from tests.harness.stack import Stack
+
+#: Seconds of production, made short.
+QUICK: Final[Mapping[str, Any]] = {
+    "SWEEP_SECONDS": "0.25",
+    "FIRST_HOLD_SECONDS": "0.05",
+    "LONGEST_HOLD_SECONDS": "0.5",
+    "REQUEST_SECONDS": "1.2",
+    "LEASE_SECONDS": "2.4",
+}
+
+
+class Ground:
+    """The parts that scenarios share, on one kind of database. `close` ends them."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        blocker: Any,
+        *,
+        database: databases.Database | None = None,
+    ) -> None:
+        self.kind = kind
+        self._blocker = blocker
+        self._numbers = itertools.count(1)
+        folder = temporary_folder("faults")
+        self.stack = Stack(kind, folder, database=database, warm=True, **QUICK)
+        self.stack.__enter__()
+
+    def close(self) -> None:
+        """End every process, and remove the database."""
+        for process in self.stack.processes:
+            process.kill()
+        self.stack.close()
+
+    @contextmanager
+    def django(self) -> Iterator[None]:
+        """Let Django in this process use the ground's database, as one more process."""
+        url = self.stack.database.url
+        settings = connections.configure_settings({"default": database(url, pool=0)})
+        ours = load_backend(settings["default"]["ENGINE"]).DatabaseWrapper(
+            settings["default"], "default"
+        )
+        before = connections["default"]
+        connections["default"] = ours
+        try:
+            with self._blocker.unblock():
+                yield
+        finally:
+            ours.close()
+            connections["default"] = before
+
+    def number(self) -> int:
+        """Return a number that no other scenario here has."""
+        return next(self._numbers)
+
+    # Processes
+
+    def ensure_web(self) -> None:
+        """Start the web process where none runs."""
+        if not self._running("web"):
+            self.stack.web()
+
+    def web(self, **env: str) -> Process:
+        """Start a web process in place of the one that runs."""
+        self.end_web()
+        return self.another_web(**env)
+
+    def another_web(self, **env: str) -> Process:
+        """Start one more web process; `stack.web_url` then leads to it."""
+        if "FAILPOINTS" in env:
+            env = {"DEBUG": "true", **env}
+        return self.stack.web(**env)
+
+    def running_web(self) -> Process:
+        """Return the web process that runs."""
+        return self._running("web")[-1]
+
+    def end_web(self) -> None:
+        """Kill the web process."""
+        for process in self._running("web"):
+            process.kill()
+
+    def _running(self, name: str) -> list[Process]:
+        found = [p for p in self.stack.processes if p.log_path.stem.endswith(name)]
+        return [process for process in found if process.returncode is None]
+
+    def worker(self, **env: str) -> Process:
+        """Start one more worker. FAILPOINTS need DEBUG."""
+        if "FAILPOINTS" in env:
+            env = {"DEBUG": "true", **env}
+        return self.stack.worker(**env)
+
+    def rest(self) -> None:
+        """Kill every worker, thaw what is frozen, and start a broker that has ended."""
+        for process in self._running("worker"):
+            process.kill()
+        broker = self.stack.broker
+        for process in [*self.stack.processes, *([broker.process] if broker else [])]:
+            if process.returncode is None:
+                process.thaw()
+        if broker and broker.process.returncode is not None:
+            broker.start()
+
+    def forget(self) -> None:
+        """Pause the integrations of scenarios that are over; give the accounts their limit."""
+        with self.django():
+            Integration.objects.update(enabled=False)
+            Account.objects.update(
+                current_limit=F("in_flight_limit"), limit_changed_at=None
+            )
+
+
+def ended_by_kill(process: Process, seconds: float = 60) -> bool:
+    """Wait until the process ends, and say whether SIGKILL ended it."""
+    with suppress(ProcessLookupError):
+        return process.wait(seconds) == -signal.SIGKILL
+    pytest.fail("There was no such process.")

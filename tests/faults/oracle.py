@@ -1,0 +1,269 @@
+"""What must be true once all is quiet, whatever died, hung or lied before.
+
+Pure: from the evidence of a finished run to sentences, one for each thing that is wrong.
+It trusts neither the product's own books nor its mapping, but counts for itself.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tests.faults.evidence import Evidence, UploadRow
+from tests.faults.expected import records_of
+
+SHOWN = 5
+SIDES = ("referred", "generated")
+#: An event that nobody sent names nobody; it is reported by itself.
+NOBODY = {"type": "app_install", "occurred_at": "2026-01-01T00:00:00Z"}
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a test expects besides a run without any trace.
+
+    `miscounted` is by how many records CleverTap's own counts were made wrong, `changed`
+    that a body may differ from the one that was sent first.
+    """
+
+    miscounted: int = 0
+    changed: bool = False
+    #: Ids that were sent elsewhere too, so that another log may have them.
+    elsewhere: frozenset[str] = field(default_factory=frozenset)
+
+
+def problems(run: Evidence, allowed: Allowed | None = None) -> list[str]:
+    """Return a sentence for each thing that is wrong; none when nothing is."""
+    found = _Judge(run, allowed or Allowed())
+    return [
+        *found.log(),
+        *found.records(),
+        *found.repeats(),
+        *found.bodies(),
+        *found.ranges(),
+        *found.verdicts(),
+        *found.rest(),
+    ]
+
+
+def repeats(run: Evidence) -> int:
+    """Return how many records arrived more often than once, each time counted."""
+    arrived = Counter(record for upload in run.stored for record in upload.records)
+    return arrived.total() - len(arrived)
+
+
+def lost(run: Evidence) -> int:
+    """Return how many records of accepted events neither arrived nor are dead letters."""
+    judge = _Judge(run, Allowed())
+    accepted = {number for number, key in run.log if key in run.accepted}
+    wanted = {p for p, at in judge.expected.items() if at[0] in accepted}
+    gone = len(set(run.accepted) - {key for _, key in run.log})
+    return gone + len(wanted - set(judge.arrived) - judge.dead) - judge.unplaced
+
+
+class _Judge:
+    def __init__(self, run: Evidence, allowed: Allowed) -> None:
+        self.run = run
+        self.allowed = allowed
+        self.by_pk = {upload.pk: upload for upload in run.uploads}
+
+    # What is compared
+
+    @cached_property
+    def expected(self) -> dict[str, tuple[int, str]]:
+        """Record → (position, side), for every event that is in the log."""
+        found: dict[str, tuple[int, str]] = {}
+        for position, key in self.run.log:
+            for side, record in records_of(self.run.sent.get(key) or NOBODY):
+                found[record] = (position, side)
+        return found
+
+    @cached_property
+    def arrived(self) -> Counter[str]:
+        """How often each record was stored by CleverTap."""
+        stored = self.run.stored
+        return Counter(record for upload in stored for record in upload.records)
+
+    @cached_property
+    def dead(self) -> set[str]:
+        """The records that are dead letters and were not delivered by a replay."""
+        at = {place: record for record, place in self.expected.items()}
+        places = {
+            (letter.position, letter.side)
+            for letter in self.run.letters
+            if letter.position is not None and letter.state != "delivered"
+        }
+        return {at[place] for place in places if place in at}
+
+    @cached_property
+    def unplaced(self) -> int:
+        """How many dead letters name no record."""
+        return sum(letter.position is None for letter in self.run.letters)
+
+    @cached_property
+    def unknown(self) -> Counter[int]:
+        """How many attempts of each upload ended without a readable answer."""
+        return Counter(
+            attempt.upload
+            for attempt in self.run.attempts
+            if attempt.unknown and attempt.upload is not None
+        )
+
+    # What must hold
+
+    def log(self) -> Iterator[str]:
+        """Positions from 1 without gaps, each key once, and all that was accepted."""
+        numbers = [position for position, _ in self.run.log]
+        if numbers != list(range(1, len(numbers) + 1)):
+            yield f"The log's positions are not 1 to {len(numbers)}."
+        keys = Counter(key for _, key in self.run.log)
+        yield from _some(
+            "Key {} is in the log twice.", (k for k in keys if keys[k] > 1)
+        )
+        at = {key: position for position, key in self.run.log}
+        yield from _some(
+            "{} was accepted, but is not where the answer said.",
+            (key for key, said in self.run.accepted.items() if at.get(key) != said),
+        )
+        strangers = keys.keys() - self.run.sent.keys() - self.allowed.elsewhere
+        yield from _some("{} is in the log, but nobody sent it.", strangers)
+
+    def records(self) -> Iterator[str]:
+        """Every record of the log arrived or is a dead letter, and nothing else arrived."""
+        yield from _some(
+            "CleverTap has a record that no event asks for: {}",
+            self.arrived.keys() - self.expected.keys(),
+        )
+        missing = self.expected.keys() - self.arrived.keys() - self.dead
+        # A refusal that names no record leaves one of the missing unnamed.
+        if len(missing) != self.unplaced + self.allowed.miscounted:
+            yield (
+                f"{len(missing)} records neither arrived nor have a dead letter that "
+                f"names them; {self.unplaced} dead letters name none."
+            )
+            yield from _some("Lost: {}", missing)
+        both = (r for r in self.dead & self.arrived.keys() if not self._unknown_of(r))
+        yield from _some("It arrived, and is a dead letter: {}", both)
+        places = Counter((x.position, x.side) for x in self.run.letters if x.position)
+        yield from _some(
+            "Two dead letters for {}.", (p for p in places if places[p] > 1)
+        )
+        known = set(self.expected.values())
+        yield from _some("A dead letter for nothing: {}.", places.keys() - known)
+
+    def repeats(self) -> Iterator[str]:
+        """A record arrives again only for an attempt whose outcome is unknown."""
+        for record, times in self.arrived.items():
+            if times > 1 and record in self.expected:
+                allowed = 1 + self._unknown_of(record)
+                if times > allowed:
+                    yield f"Arrived {times} times, {allowed} are explained: {record}"
+        flying = sum(a.records for a in self.run.attempts if a.unknown)
+        if repeats(self.run) > flying:
+            yield f"{repeats(self.run)} repeats, but {flying} records were on their way."
+
+    def bodies(self) -> Iterator[str]:
+        """What arrived is byte for byte a body in the books, as often as they allow."""
+        hashes: defaultdict[str, list[UploadRow]] = defaultdict(list)
+        for upload in self.run.uploads:
+            hashes[upload.body_hash].append(upload)
+        for digest, times in Counter(x.sha256 for x in self.run.stored).items():
+            owners = hashes.get(digest, [])
+            if not owners:
+                if not self.allowed.changed:
+                    yield f"CleverTap stored a body that no upload has: {digest}."
+                continue
+            most = sum(1 + self.unknown[upload.pk] for upload in owners)
+            if times > most:
+                yield f"A body arrived {times} times, {most} are explained: {digest}."
+        if not self.allowed.changed:
+            changed = (upload.pk for upload in self.run.uploads if upload.body_changed)
+            yield from _some("Upload {} was sent with another body.", changed)
+
+    def ranges(self) -> Iterator[str]:
+        """Ranges tile the log up to its head, and parts cover no record twice."""
+        at = self.run.tail
+        for upload in self.run.uploads:
+            if upload.parent is None and upload.replay is None:
+                if upload.first != at + 1:
+                    yield f"Upload {upload.pk} begins at {upload.first}, not {at + 1}."
+                at = upload.last
+        head = len(self.run.log)
+        if not at == self.run.cursor == head:
+            yield f"Ranges reach {at}, the cursor is {self.run.cursor}, the head {head}."
+        for parent, picks in self._picks_by_parent().items():
+            twice = (pick for pick, times in picks.items() if times > 1)
+            yield from _some(f"Two parts of upload {parent} have record {{}}.", twice)
+
+    def verdicts(self) -> Iterator[str]:
+        """Each upload's records have one verdict each, and the sums are the status's."""
+        leaves = [u for u in self.run.uploads if u.state == "settled"]
+        for leaf in leaves:
+            if leaf.records != leaf.delivered + leaf.dead:
+                yield f"Upload {leaf.pk} has records without a verdict, or with two."
+        own = [leaf for leaf in leaves if leaf.replay is None]
+        booked = sum(leaf.dead for leaf in own)
+        if booked != len(self.run.letters):
+            yield f"{booked} records are booked as dead, {len(self.run.letters)} letters."
+        covered = sum(leaf.delivered + leaf.dead + leaf.unsent for leaf in own)
+        if covered != len(self.expected):
+            yield f"{covered} records have a verdict, of {len(self.expected)}."
+        open_letters = [x for x in self.run.letters if x.state != "delivered"]
+        delivered = len(self.expected) - len(open_letters) - sum(x.unsent for x in own)
+        said = self.run.status["delivered"]
+        if said != delivered:
+            yield f"The status says {said} delivered, it is {delivered}."
+        if self.run.status["dead_letters"] != Counter(x.reason for x in open_letters):
+            yield "The status counts other dead letters than there are."
+
+    def rest(self) -> Iterator[str]:
+        """Nothing is leased, begun, waiting, or held; and the product agrees."""
+        for name in ("backlog", "in_flight"):
+            if self.run.status[name]:
+                yield f"The status says: {name} {self.run.status[name]}."
+        if not self.run.status["balanced"]:
+            yield f"Not balanced: {self.run.status['imbalances']}"
+        waiting = (u.pk for u in self.run.uploads if u.state == "open")
+        yield from _some("Upload {} waits for a verdict.", waiting)
+        yield from _some(
+            "Upload {} is leased.", (u.pk for u in self.run.uploads if u.leased)
+        )
+        if self.run.leased:
+            yield "A probe is leased."
+        begun = (a.upload for a in self.run.attempts if not a.ended)
+        yield from _some("An attempt for upload {} never ended.", begun)
+        unknown = sum(attempt.unknown for attempt in self.run.attempts)
+        if self.run.status["unknown_outcomes"] != unknown:
+            yield f"{unknown} attempts have an unknown outcome, the status differs."
+
+    def _unknown_of(self, record: str) -> int:
+        """Return how many attempts for this record ended without a readable answer."""
+        place = self.expected.get(record)
+        if place is None:
+            return 0
+        return sum(
+            times
+            for pk, times in self.unknown.items()
+            if _covers(self.by_pk[pk], *place)
+        )
+
+    def _picks_by_parent(self) -> Mapping[int, Counter[int]]:
+        found: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        for upload in self.run.uploads:
+            if upload.parent is not None:
+                found[upload.parent].update(upload.picks or [])
+        return found
+
+
+def _covers(upload: UploadRow, position: int, side: str) -> bool:
+    if upload.picks is None:
+        return upload.first <= position <= upload.last
+    return position * 2 + SIDES.index(side) in upload.picks
+
+
+def _some(sentence: str, values: Iterable[object]) -> Iterator[str]:
+    """Say `sentence` of the first few, and how many more there are."""
+    found = list(values)
+    yield from (sentence.format(value) for value in found[:SHOWN])
+    if len(found) > SHOWN:
+        yield f"… and {len(found) - SHOWN} more."

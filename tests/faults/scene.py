@@ -1,0 +1,207 @@
+"""One scenario: an app with an integration, its backend, and what became of it all."""
+
+import copy
+import functools
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from clevertap_sync.locations import Location
+from clevertap_sync.models import Integration
+from tests.builders import an_api_key, an_app, an_integration
+from tests.faults import oracle
+from tests.faults.evidence import Evidence, Stored, gather, ledger
+from tests.faults.ground import Ground
+from tests.faults.load import Backend, Load
+from tests.faults.oracle import Allowed
+from tests.harness.process import Process, wait_until
+
+#: Nobody asserts how long something takes: this is for a machine that is shared.
+PATIENCE_SECONDS: Final = 120.0
+PAUSE_SECONDS: Final = 0.1
+#: Where each scenario writes a line, for the table in the documentation.
+REPORT: Final = "FAULTS_REPORT"
+WAITING: Final = """
+    SELECT (SELECT count(*) FROM clevertap_sync_upload
+            WHERE state = 'open' AND integration_id = {integration})
+        + (SELECT count(*) FROM clevertap_sync_integration i
+           WHERE i.id = {integration} AND i.cursor < coalesce(
+             (SELECT max(position) FROM referrals_referralevent e
+              WHERE e.app_id = i.app_id), 0))
+        + (SELECT count(*) FROM clevertap_sync_attempt
+           WHERE ended_at IS NULL AND integration_id = {integration})
+"""
+
+
+class Scene:
+    """An app of its own on a ground that it shares with other scenarios.
+
+    The scenario begins with it, unless it stands `beside` one that has begun.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        name: str,
+        *,
+        location: Location = Location.EU1,
+        beside: "Scene | None" = None,
+    ) -> None:
+        self.ground = ground
+        self.name = name
+        self.location = location
+        self.stack = ground.stack
+        self.sandbox = ground.stack.sandbox
+        self._healed_at: float | None = None
+        self._recovered: float | None = None
+        if beside is None:
+            ground.rest()
+            ground.forget()
+            self.sandbox.reset()
+        self._ledger_from = _size(self.stack.ledger)
+        with ground.django():
+            self.app = an_app(f"app-{ground.number()}")
+            self.integration = an_integration(self.app, location=location)
+            key = an_api_key(self.app)
+        self.backend = Backend(self.app.slug, key)
+
+    def of(self, integration: Integration, location: Location) -> "Scene":
+        """Return the same scenario, seen from another integration of the app."""
+        other = copy.copy(self)
+        other.integration, other.location, other.name = integration, location, ""
+        return other
+
+    # Processes
+
+    def web(self) -> None:
+        """Start the web process where none runs."""
+        self.ground.ensure_web()
+
+    def worker(self, **env: str) -> Process:
+        """Start one more worker."""
+        return self.ground.worker(**env)
+
+    def doomed(self, orders: str, **env: str) -> Process:
+        """Start one more worker, for which a fault is ordered."""
+        return self.ground.worker(FAILPOINTS=orders, **env)
+
+    # What happens
+
+    def send(self, count: int, **changes: Any) -> None:
+        """Let the backend send events, and fail unless all are accepted."""
+        self.web()
+        events = self.backend.events(count, **changes)
+        for start in range(0, count, 500):
+            piece = events[start : start + 500]
+            self.wait_until(functools.partial(self._post, piece))
+
+    def _post(self, events: list[dict[str, Any]]) -> bool:
+        return self.backend.post(self.stack.web_url, events) == 202
+
+    def load(self, **options: Any) -> Load:
+        """Return a load of many small requests, to be entered."""
+        self.web()
+        return Load(self.backend, lambda: self.stack.web_url, **options)
+
+    def heal(self) -> None:
+        """Note that from now on nothing is broken any more."""
+        self._healed_at = time.monotonic()
+
+    def settle(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until everything has its verdict, and CleverTap has nothing under way."""
+        began = self._healed_at or time.monotonic()
+        wait_until(self.is_settled, seconds)
+        self._recovered = time.monotonic() - began
+
+    def is_settled(self) -> bool:
+        """Say whether nothing waits any more, neither here nor at CleverTap."""
+        time.sleep(PAUSE_SECONDS)
+        query = WAITING.format(integration=self.integration.pk)
+        quiet = all(
+            request.seconds is not None
+            for request in self.sandbox.requests(self.location)
+        )
+        return quiet and self.stack.database.rows(query) == [(0,)]
+
+    # What became of it
+
+    def evidence(self) -> Evidence:
+        """Gather what the scenario left behind."""
+        with self.ground.django():
+            return gather(
+                self.integration.pk,
+                sent=self.backend.sent,
+                accepted=self.backend.accepted,
+                stored=self.stored(),
+            )
+
+    def stored(self) -> list[Stored]:
+        """Return what CleverTap stored of this scenario's app."""
+        found = ledger(
+            self.stack.ledger, start=self._ledger_from, location=self.location.value
+        )
+        # Another app may share the account. Whose a record is, its identity says.
+        mine = f"-{self.app.slug}-"
+        return [stored for stored in found if any(mine in r for r in stored.records)]
+
+    def check(self, allowed: Allowed | None = None) -> Evidence:
+        """Ask the oracle, and write the line of the report. Returns the evidence."""
+        found = self.evidence()
+        assert oracle.problems(found, allowed) == []
+        assert self.backend.silent_refusals == 0
+        self.report(found)
+        return found
+
+    def settle_and_check(self, allowed: Allowed | None = None) -> Evidence:
+        """Wait until all is quiet, and ask the oracle."""
+        self.settle()
+        return self.check(allowed)
+
+    def report(self, found: Evidence) -> None:
+        """Write what the scenario came to, where somebody asks for it."""
+        path = os.environ.get(REPORT)
+        if not path or not self.name:
+            return
+        line = {
+            "scenario": self.name,
+            "database": self.ground.kind,
+            "events": len(found.log),
+            "lost": oracle.lost(found),
+            "repeats": oracle.repeats(found),
+            "seconds": round(self._recovered or 0.0, 1),
+        }
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def uploads(self) -> list[Any]:
+        """Return the requests that brought records to CleverTap, dry runs left out."""
+        requests = self.sandbox.requests(self.location)
+        return [request for request in requests if not request.dry_run]
+
+    def dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters there are for each reason."""
+        found = self.evidence().status["dead_letters"]
+        return dict(found)
+
+    def refresh(self) -> Integration:
+        """Return the integration as it is now."""
+        with self.ground.django():
+            self.integration.refresh_from_db()
+        return self.integration
+
+    def wait_for_hold(self, reason: str) -> None:
+        """Wait until the integration is held for this reason."""
+        wait_until(lambda: self.refresh().hold_reason == reason, PATIENCE_SECONDS)
+
+    def wait_until(self, condition: Any) -> None:
+        """Wait until `condition()` holds."""
+        wait_until(condition, PATIENCE_SECONDS)
+
+
+def _size(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0

@@ -1,0 +1,324 @@
+"""CleverTap refuses, throttles, fails or lies: the account waits, a record has its verdict."""
+
+import math
+from email.utils import format_datetime
+
+import pytest
+
+from clevertap_sync.delivery import switch
+from clevertap_sync.locations import Location
+from clevertap_sync.secret import Secret
+from tests.builders import NOON, an_integration
+from tests.faults.oracle import Allowed
+from tests.faults.scene import Scene
+
+#: Every answer of one of these is a fault of the account, or of the way to it.
+STATUSES = [301, 302, 401, 403, 404, 405, 408, 409, 418, 500, 501, 502, 503, 504, 599]
+RETRY_AFTER = {
+    "seconds": {"Retry-After": "1"},
+    "a date": {"Retry-After": format_datetime(NOON, usegmt=True)},
+    "garbage": {"Retry-After": "soon"},
+    "nothing": {},
+}
+#: How a conversation ends that stored everything, or nothing.
+ENDINGS = [
+    *("reset_before_storing", "reset_after_storing", "close_after_storing"),
+    *("hang_before_storing", "hang_after_storing", "truncated", "endless", "drip"),
+    *("gzip_bomb", "garbage"),
+]
+HTML = "<!doctype html><title>Maintenance</title><p>We are back soon."
+
+
+@pytest.mark.scenario("CleverTap answers {status} for a while")
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_account_that_fails_for_a_while_gets_everything_later(scene, status):
+    scene.sandbox.answer(status, times=3)
+    scene.worker()
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    assert scene.dead_letters() == {}
+    found = scene.check()
+    assert found.status["hold"] is None
+    assert [u.status for u in scene.sandbox.requests()[:3]] == [status] * 3
+
+
+@pytest.mark.scenario("CleverTap answers 401 until the settings are changed")
+def test_new_settings_heal_a_held_account_at_once(scene):
+    scene.worker(LONGEST_HOLD_SECONDS="3600")
+    with scene.ground.django():
+        scene.integration.passcode = Secret("wrong")
+        scene.integration.save()
+    scene.send(600)
+    scene.wait_for_hold("credentials_refused")
+    refused = len(scene.sandbox.requests())
+
+    with scene.ground.django():
+        scene.integration.passcode = Secret(scene.sandbox.account().passcode)
+        scene.integration.save(update_fields=["passcode"])
+        switch.settings_changed(scene.integration)
+    scene.heal()
+
+    scene.settle()
+    assert scene.dead_letters() == {}
+    found = scene.check()
+    assert found.status["hold"] is None
+    assert found.status["delivered"] == 1200
+    # One upload, or a few that were in flight together, told it; then it was quiet.
+    assert refused <= 5
+
+
+@pytest.mark.scenario("429 storm, Retry-After: {form}")
+@pytest.mark.parametrize("form", RETRY_AFTER)
+def test_a_storm_of_429_loses_and_repeats_nothing(scene, form):
+    scene.sandbox.answer(429, times=12, headers=RETRY_AFTER[form])
+    scene.worker()
+    scene.send(2200)
+
+    scene.heal()
+
+    scene.settle()
+    assert scene.dead_letters() == {}
+    scene.check()
+    assert max(upload.in_flight for upload in scene.uploads()) <= 5
+
+
+@pytest.mark.scenario("answer without its end: {ending}")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_an_answer_that_cannot_be_read_is_an_unknown_outcome(scene, ending):
+    scene.sandbox.fault(ending=ending, only="uploads", times=2)
+    scene.worker()
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    assert scene.dead_letters() == {}
+    found = scene.check()
+    assert found.status["unknown_outcomes"] >= 1
+
+
+@pytest.mark.scenario(
+    "200 with a page of HTML in place of JSON, and the records stored"
+)
+def test_a_page_in_place_of_an_answer_is_an_unknown_outcome(scene):
+    scene.sandbox.answer(200, HTML, times=2, only="uploads", store=True)
+    scene.worker()
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    assert scene.check().status["unknown_outcomes"] == 2
+
+
+@pytest.mark.scenario("account stores in 2 s and answers too late, for ever")
+def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
+    scene.sandbox.fault(only="uploads", times=4, delay_after_storing=2.0)
+    scene.worker()
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    found = scene.check()
+    uploads = [u for u in scene.sandbox.requests() if not u.dry_run]
+    probes = [u for u in scene.sandbox.requests() if u.dry_run]
+    assert len(uploads) <= 5
+    # Between two of the same records, a made-up one was answered.
+    assert len(probes) >= len(uploads) - 1
+    assert found.status["dead_letters"] == {}
+
+
+TAMPERED = {
+    # What is wrong with an answer that refuses four records: how many refusals are
+    # named, how many name no record, and how many records the counts lose.
+    ("reordered",): (4, 0, 0),
+    ("duplicated_entries",): (4, 0, 0),
+    ("string_records",): (4, 0, 0),
+    ("string_records", "success_status"): (4, 0, 0),
+    ("keyed_entries", "success_status"): (4, 0, 0),
+    ("without_records",): (4, 0, 0),
+    ("without_numbers",): (4, 0, 0),
+    ("without_codes",): (4, 0, 0),
+    ("without_records", "without_numbers"): (0, 4, 0),
+    ("missing_entries",): (3, 0, 1),
+    ("wrong_count",): (4, 0, 0),
+}
+
+
+@pytest.mark.scenario("partial answer, {how}")
+@pytest.mark.parametrize("how", TAMPERED, ids="+".join)
+def test_a_partial_answer_that_lies_gives_each_record_one_verdict(scene, how):
+    named, unnamed, lost = TAMPERED[how]
+    scene.sandbox.poison(identity="user-", event_name="Custom", code=513)
+    scene.sandbox.fault(tamper=list(how), only="uploads", times=None)
+    scene.worker()
+    scene.send(96)
+    scene.send(4, type="custom", name="Custom", event_data={"a": 1})
+
+    scene.heal()
+
+    scene.settle()
+    found = scene.check(Allowed(miscounted=lost))
+    assert sum(letter.position is not None for letter in found.letters) == named
+    assert sum(letter.position is None for letter in found.letters) == unnamed
+
+
+@pytest.mark.scenario("answer `fail` for all, of which nothing is listed")
+def test_an_empty_failure_dead_letters_nothing(scene):
+    scene.sandbox.fault(tamper=["empty_fail"], only="uploads", times=2)
+    scene.worker()
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    scene.check()
+
+
+@pytest.mark.scenario("400 for a thousand records because of one")
+def test_one_poison_record_in_a_thousand_is_found_and_the_rest_delivered(scene):
+    scene.sandbox.poison(identity="user-", event_name="Poison")
+    events = scene.backend.events(499)
+    events[250:250] = scene.backend.events(
+        1, type="custom", name="Poison", event_data={"a": 1}
+    )
+    scene.web()
+    assert scene.backend.post(scene.stack.web_url, events) == 202
+
+    scene.worker()
+    scene.heal()
+
+    scene.settle()
+    found = scene.check()
+    assert found.status["dead_letters"] == {"request_rejected": 1}
+    assert found.status["delivered"] == 999
+    # The first one told that there is something to look for.
+    assert len(scene.uploads()) - 1 <= 2 * math.ceil(math.log2(1000))
+
+
+@pytest.mark.scenario("400 for everything")
+def test_an_account_that_refuses_everything_is_held_without_a_dead_letter(scene):
+    scene.sandbox.answer(400, times=None)
+    scene.worker()
+    scene.send(40)
+    scene.wait_for_hold("everything_refused")
+    assert scene.dead_letters() == {}
+
+    scene.heal()
+    scene.sandbox.behave()
+
+    scene.settle()
+    assert scene.check().status["dead_letters"] == {}
+
+
+@pytest.mark.scenario("retryable record (555), answered three times")
+def test_a_retryable_record_is_sent_again_alone(scene):
+    scene.sandbox.poison(event_name="Flaky", code=555, times=3)
+    scene.worker()
+    scene.send(50)
+    scene.send(1, type="custom", name="Flaky", event_data={"a": 1})
+
+    scene.heal()
+
+    scene.settle()
+    found = scene.check()
+    assert found.status["delivered"] == 102
+
+
+@pytest.mark.scenario("exception while one event is mapped")
+def test_an_event_that_cannot_be_mapped_is_a_dead_letter_and_the_rest_flow(scene):
+    scene.send(100)
+    scene.doomed("event.mapped=raise@42")
+
+    scene.heal()
+
+    scene.settle()
+    found = scene.check()
+    assert found.status["dead_letters"] == {"mapping_failed": 2}
+    assert [letter.position for letter in found.letters] == [42, 42]
+    assert found.status["delivered"] == 198
+
+
+@pytest.mark.scenario("exception in the worker at `{place}`")
+@pytest.mark.parametrize(
+    "place",
+    ["claim.committed", "attempt.committed", "request.answered", "settle.written"],
+)
+def test_an_exception_of_ours_costs_time_and_no_record(scene, place):
+    scene.send(100)
+    scene.doomed(f"{place}=raise")
+
+    scene.heal()
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("one account hangs while nine integrations deliver")
+def test_an_account_that_hangs_stops_no_other(grounds, kind):
+    ground = grounds(kind)
+    hanging = Scene(ground, "one account hangs while nine integrations deliver")
+    others = [
+        Scene(ground, "", location=location, beside=hanging)
+        for location in [Location.IN1, Location.SG1, Location.US1] * 3
+    ]
+    hanging.sandbox.fault(Location.EU1, hold="before_storing", times=None)
+    hanging.worker(REQUEST_SECONDS="60", LEASE_SECONDS="75")
+    hanging.send(3000)
+    hanging.wait_until(lambda: len(hanging.uploads()) >= 5)
+    for other in others:
+        other.send(600)
+
+    for other in others:
+        other.settle()
+
+    assert not any(request.accepted for request in hanging.uploads())
+    hanging.heal()
+    hanging.sandbox.behave()
+    hanging.sandbox.release()
+    hanging.settle()
+    for scene in [hanging, *others]:
+        scene.check()
+    ground.rest()
+
+
+@pytest.mark.scenario("two apps on one account share its limit")
+def test_two_apps_of_one_account_share_its_limit(grounds, kind):
+    ground = grounds(kind)
+    one = Scene(ground, "two apps on one account share its limit")
+    other = Scene(ground, "", beside=one)
+    one.sandbox.fault(only="uploads", times=None, delay_after_storing=0.2)
+    one.send(2000)
+    other.send(2000)
+
+    one.worker()
+    one.worker()
+    one.heal()
+
+    for scene in (one, other):
+        scene.settle()
+    assert max(request.in_flight for request in one.uploads()) <= 5
+    one.check()
+    other.check()
+    ground.rest()
+
+
+@pytest.mark.scenario("two integrations on one app, one of them refused")
+def test_an_integration_that_is_refused_holds_up_no_other_of_its_app(scene):
+    with scene.ground.django():
+        second = an_integration(scene.app, location=Location.IN1, name="second")
+    scene.sandbox.answer(401, times=None, location=Location.IN1)
+    scene.worker()
+    scene.send(600)
+
+    scene.settle()
+    scene.check()
+    scene.heal()
+    scene.sandbox.behave()
+    refused = scene.of(second, Location.IN1)
+
+    refused.settle()
+    refused.check()

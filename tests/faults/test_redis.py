@@ -1,0 +1,109 @@
+"""The broker flushed, killed, frozen, full, or never there: it is only a doorbell."""
+
+import time
+
+import pytest
+import redis
+
+
+@pytest.fixture
+def broker(scene):
+    """The ground's Valkey, as good as new for the next scenario."""
+    broker = scene.stack.broker
+    yield broker
+    if broker.process.returncode is None:
+        broker.process.thaw()
+        with redis.Redis.from_url(broker.url) as client:
+            client.config_set("maxmemory", 0)
+            client.flushall()
+
+
+@pytest.mark.scenario("Redis flushed again and again under load")
+def test_a_flushed_broker_costs_no_event(scene, broker):
+    scene.worker()
+    with scene.load():
+        for _ in range(8):
+            time.sleep(0.25)
+            broker.flush()
+
+    scene.heal()
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("Redis killed under load, and back")
+def test_a_killed_broker_costs_no_event(scene, broker):
+    scene.worker()
+    with scene.load():
+        time.sleep(0.5)
+        broker.process.kill()
+        time.sleep(1.5)
+        broker.start()
+        scene.heal()
+        time.sleep(0.5)
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("Redis killed under load, for good")
+def test_a_broker_that_stays_away_costs_no_event(scene, broker):
+    scene.worker()
+    with scene.load():
+        time.sleep(0.5)
+        broker.process.kill()
+        time.sleep(1)
+
+    scene.heal()
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("Redis frozen under load, and thawed")
+def test_a_frozen_broker_costs_no_event(scene, broker):
+    scene.worker()
+    with scene.load():
+        time.sleep(0.5)
+        broker.process.freeze()
+        # Events are accepted while the broker says nothing at all.
+        before = scene.backend.statuses[202]
+        scene.wait_until(lambda: scene.backend.statuses[202] > before + 5)
+        scene.wait_until(scene.uploads)
+        broker.process.thaw()
+
+    scene.heal()
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("Redis frozen, while a worker starts and delivers")
+def test_a_worker_delivers_beside_a_frozen_broker(scene, broker):
+    broker.process.freeze()
+    scene.worker()
+
+    scene.send(100)
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("Redis full: it refuses every write")
+def test_a_full_broker_costs_no_event(scene, broker):
+    with redis.Redis.from_url(broker.url) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1)
+    scene.worker()
+    with scene.load():
+        time.sleep(1.5)
+
+    scene.heal()
+
+    scene.settle_and_check()
+
+
+@pytest.mark.scenario("Redis never started")
+def test_a_broker_that_never_was_costs_no_event(scene, broker):
+    broker.process.kill()
+    scene.worker()
+
+    scene.send(1200)
+
+    scene.settle_and_check()

@@ -1,0 +1,79 @@
+"""SIGTERM to the whole process group, as a platform sends it: an orderly end in time."""
+
+import os
+import signal
+import time
+
+import pytest
+
+#: A platform waits 30 seconds.
+SECONDS = 25
+
+
+def terminate(process):
+    """Send SIGTERM to the process and all its children; return status and seconds."""
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGTERM)
+    return process.wait(SECONDS), time.monotonic() - began
+
+
+@pytest.mark.scenario("SIGTERM to the worker's process group, answers come")
+def test_a_worker_finishes_what_it_has_begun(scene):
+    scene.sandbox.fault(only="uploads", times=5, delay_after_storing=1)
+    worker = scene.worker(REQUEST_SECONDS="20", LEASE_SECONDS="30")
+    scene.send(2500)
+    scene.wait_until(lambda: len(scene.uploads()) >= 3)
+
+    status, _ = terminate(worker)
+    began = [request for request in scene.uploads() if request.accepted]
+    unknown = scene.evidence().status["unknown_outcomes"]
+    scene.heal()
+    scene.worker()
+
+    scene.settle()
+    scene.check()
+    assert (status, unknown) == (0, 0)
+    assert len(began) >= 3
+    assert all(request.status == 200 for request in scene.uploads())
+
+
+@pytest.mark.scenario("SIGTERM to the worker's process group, no answer comes{redis}")
+@pytest.mark.parametrize("redis", ["", ", Redis is down"], ids=["", "no redis"])
+def test_a_worker_gives_back_what_is_not_answered_in_time(scene, redis):
+    scene.sandbox.fault(only="uploads", times=5, hold="after_storing")
+    worker = scene.worker(REQUEST_SECONDS="60", LEASE_SECONDS="75")
+    scene.send(2500)
+    scene.wait_until(lambda: scene.sandbox.state()["records_accepted"] >= 3000)
+    if redis:
+        scene.stack.broker.process.kill()
+
+    status, _ = terminate(worker)
+    found = scene.evidence()
+    scene.heal()
+    scene.sandbox.behave()
+    scene.sandbox.release()
+    scene.worker()
+
+    scene.settle()
+    scene.check()
+    assert status == 0
+    # It said so itself, and did not leave it to who takes the lease over.
+    assert found.status["unknown_outcomes"] >= 3
+    assert not any(upload.leased for upload in found.uploads)
+
+
+@pytest.mark.scenario("SIGTERM to the web's process group under load")
+def test_the_web_process_answers_what_it_has_begun(scene):
+    scene.worker()
+    with scene.load(threads=3, size=50, pause=0.0):
+        scene.wait_until(lambda: scene.backend.statuses[202] > 10)
+        web = scene.ground.running_web()
+        status, _ = terminate(web)
+        scene.web()
+        before = scene.backend.statuses[202]
+        scene.wait_until(lambda: scene.backend.statuses[202] > before)
+
+    scene.heal()
+
+    scene.settle_and_check()
+    assert status == 0

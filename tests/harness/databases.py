@@ -1,0 +1,92 @@
+"""A fresh, migrated database for each test that runs real processes."""
+
+import functools
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+
+from tests.harness import postgres
+from tests.harness.commands import manage, production
+from tests.harness.environment import Kind
+from tests.harness.process import temporary_folder
+
+KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
+
+
+class Database(Protocol):
+    """One database with the product's tables in it."""
+
+    url: str
+
+    def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
+        """Return what a query finds, read beside the running processes."""
+
+    def drop(self) -> None:
+        """Remove the database, whoever is still connected to it."""
+
+
+class SQLite:
+    """A file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"sqlite:///{path}"
+        shutil.copyfile(_sqlite_template(), path)
+
+    def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
+        """Return what a query finds, read beside the running processes."""
+        with closing(sqlite3.connect(self.path, timeout=20)) as connection:
+            return connection.execute(query).fetchall()
+
+    def drop(self) -> None:
+        """Remove the file and its companions."""
+        for path in self.path.parent.glob(f"{self.path.name}*"):
+            path.unlink()
+
+
+class PostgreSQL:
+    """A database of its own on the server of this run, or on another `server`."""
+
+    def __init__(self, server: postgres.Server | None = None) -> None:
+        self._server = server or postgres.server()
+        template = _postgresql_template(self._server)
+        self.name = self._server.create(template=template)
+        self.url = self._server.url_of(self.name)
+
+    def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
+        """Return what a query finds, read beside the running processes."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def drop(self) -> None:
+        """Drop the database, whoever is still connected to it."""
+        self._server.drop(self.name)
+
+
+def fresh(kind: Kind, folder: Path) -> Database:
+    """Return a migrated database that nobody else uses."""
+    return PostgreSQL() if kind == "postgresql" else SQLite(folder / "db.sqlite3")
+
+
+@functools.cache
+def _sqlite_template() -> Path:
+    path = temporary_folder("template") / "db.sqlite3"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@functools.cache
+def _postgresql_template(server: postgres.Server) -> str:
+    name = server.create(f"template_{uuid.uuid4().hex[:12]}")
+    _migrate(server.url_of(name))
+    return name
+
+
+def _migrate(url: str) -> None:
+    manage("migrate", "--verbosity", "0", env=production(DATABASE_URL=url))

@@ -1,0 +1,1 @@
+"""What needs a database: SQLite by default, PostgreSQL by TEST_DATABASE."""

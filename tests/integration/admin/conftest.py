@@ -1,0 +1,87 @@
+"""People with and without permissions, and a CleverTap for the pages to ask."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.sandbox import Sandbox
+from integration_project.login_throttle import throttle
+from referrals import log
+from tests.builders import a_sent_event, an_app, an_integration
+
+#: What no page may ever show.
+CANARY = "CAN-ARY-PASS-XYZ"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_throttled():
+    throttle.forget()
+    yield
+    throttle.forget()
+
+
+@pytest.fixture
+def sandbox(settings):
+    """A running sandbox that every integration delivers to."""
+    with Sandbox() as running:
+        settings.CLEVERTAP_BASE_URL = running.template
+        settings.REQUEST_SECONDS = 2.0
+        settings.LEASE_SECONDS = 5.0
+        yield running
+
+
+@pytest.fixture
+def admin(db):
+    """The browser of a superuser."""
+    user = get_user_model().objects.create_superuser("ann", password="secret")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def staff(db):
+    """Return a function that makes the browser of somebody with these permissions."""
+
+    def make(*permissions):
+        user = get_user_model().objects.create_user("bob", password="x", is_staff=True)
+        for permission in permissions:
+            app, codename = permission.split(".")
+            user.user_permissions.add(
+                Permission.objects.get(content_type__app_label=app, codename=codename)
+            )
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def integration(db):
+    """An enabled integration of the app "shop" with the sandbox's European account."""
+    return an_integration(an_app("shop", name="Shop"))
+
+
+@pytest.fixture
+def delivered(sandbox, integration):
+    """Ten events that were delivered, and two records that were not."""
+    nobody = {"identities": {"custom_id": "7"}}
+    log.append(
+        integration.app,
+        [
+            *(a_sent_event(id=f"good-{n}") for n in range(10)),
+            a_sent_event(id="bad-1", user=nobody),
+            a_sent_event(id="bad-2", user=nobody),
+        ],
+    )
+    deliver(integration.pk)
+    integration.refresh_from_db()
+    return integration
+
+
+def text_of(response):
+    """Return the page's HTML."""
+    return response.content.decode()

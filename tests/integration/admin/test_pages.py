@@ -1,0 +1,318 @@
+"""Overview, events, problems and the lists: what they show, to whom, at what cost."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clevertap_sync import insight
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import DeadLetter, Replay
+from referrals import log
+from tests.builders import (
+    ANN,
+    BOB,
+    a_sent_custom_event,
+    a_sent_event,
+    an_app,
+    an_integration,
+)
+from tests.integration.admin.conftest import text_of
+
+SCRIPT = "<script>alert(1)</script>"
+LISTS = [
+    "clevertap_sync/upload/",
+    "clevertap_sync/attempt/",
+    "clevertap_sync/deadletter/",
+    "clevertap_sync/replay/",
+    "clevertap_sync/integration/",
+    "referrals/app/",
+    "referrals/apikey/",
+    "referrals/customname/",
+    "referrals/rejectedevent/",
+    "events/",
+    "problems/",
+    "",
+]
+
+
+def test_the_overview_agrees_with_delivery_status(admin, delivered):
+    page = text_of(admin.get("/admin/"))
+
+    tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(?:<a[^>]*>)?([^<]+)<", page))
+    status = insight.statuses()[0]
+    assert tiles == {
+        "Events accepted": str(status.head),
+        "Records delivered": str(status.delivered),
+        "Dead letters": str(status.dead_letters["no_identity"]),
+        "Under way": "0",
+        "Backlog": "0",
+        "Lag": "0 s",
+    }
+    assert (status.head, status.delivered) == (12, 22)
+
+
+def test_an_empty_installation_says_what_to_do_first(admin):
+    page = text_of(admin.get("/admin/"))
+
+    assert "From nothing to the first delivered event" in page
+    assert "/admin/referrals/app/add/" in page
+    assert "No integration yet" in page
+    assert "There is no app yet" in text_of(admin.get("/admin/events/"))
+
+
+def test_a_held_integration_is_explained(admin, sandbox):
+    wrong = an_integration(passcode="WRO-NG-PASS")
+    log.append(wrong.app, [a_sent_event()])
+    deliver(wrong.pk)
+
+    page = text_of(admin.get("/admin/"))
+
+    assert "Held for 0 s: CleverTap refuses the account ID" in page
+    assert "2 records wait" in page
+    assert "none is lost" in page
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(
+    admin, delivered, page
+):
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            response = admin.get(f"/admin/{page}")
+        assert response.status_code == 200
+        assert ANN not in text_of(response)
+        assert BOB not in text_of(response)
+        return captured.captured_queries
+
+    before = queries()
+    nobody = {"identities": {}}
+    log.append(delivered.app, [a_sent_event(user=nobody) for _ in range(15)])
+    deliver(delivered.pk)
+    after = queries()
+
+    assert len(after) == len(before)
+    assert len(after) <= (32 if page == "" else 12)
+    uncapped = re.compile(
+        r'SELECT COUNT\(\*\)[^(]*FROM "(?!auth|django)\w+"', re.IGNORECASE
+    )
+    if page.startswith("clevertap_sync") or page == "events/":
+        assert not [q["sql"] for q in after if uncapped.search(q["sql"])]
+
+
+def test_events_are_paged_by_key_newest_first(admin, integration):
+    log.append(integration.app, [a_sent_event(id=f"e-{n}") for n in range(1, 121)])
+
+    first = text_of(admin.get("/admin/events/?app=shop"))
+    second = text_of(admin.get("/admin/events/?app=shop&before=71"))
+    last = text_of(admin.get("/admin/events/?app=shop&before=21"))
+    up = text_of(admin.get("/admin/events/?app=shop&after=20"))
+
+    assert _positions(first) == list(range(120, 70, -1))
+    assert "before=71" in first
+    assert ">Newer<" not in first
+    assert _positions(second) == list(range(70, 20, -1))
+    assert _positions(last) == list(range(20, 0, -1))
+    assert ">Older<" not in last
+    assert _positions(up) == list(range(70, 20, -1))
+
+
+def test_events_are_filtered(admin, integration):
+    log.append(
+        integration.app,
+        [a_sent_event(), a_sent_custom_event(), a_sent_event(test=True)],
+    )
+
+    assert _positions(text_of(admin.get("/admin/events/?type=custom"))) == [2]
+    assert _positions(text_of(admin.get("/admin/events/?kind=test"))) == [3]
+    assert _positions(text_of(admin.get("/admin/events/?type=link_click"))) == []
+    assert _positions(text_of(admin.get("/admin/events/?before=x&type='"))) == [3, 2, 1]
+
+
+def test_an_event_is_found_by_its_id(admin, integration):
+    log.append(integration.app, [a_sent_event(id="this-one")])
+
+    found = admin.get("/admin/events/?app=shop&q=this-one")
+    other = admin.get("/admin/events/?app=shop&q=another")
+
+    assert found.url == "/admin/events/shop/1/"
+    assert "has exactly this ID" in text_of(other)
+
+
+def test_an_events_page_tells_its_way(admin, delivered):
+    page = text_of(admin.get("/admin/events/shop/11/"))
+
+    assert "Not delivered" in page
+    assert "no identity for the integration" in page
+    assert "CleverTap accepted it." in page
+    assert "&quot;evtName&quot;: &quot;Generated App Install&quot;" in page
+    assert "Upload 1" not in page or delivered.uploads.get().pk == 1
+    assert BOB in page
+    assert admin.get("/admin/events/shop/99/").status_code == 404
+
+
+def test_identities_and_payloads_need_their_permission(staff, delivered):
+    viewer = staff("referrals.view_referralevent")
+
+    page = text_of(viewer.get("/admin/events/shop/1/"))
+
+    assert ANN not in page
+    assert BOB not in page
+    assert "spring" not in page
+    assert "••••" in page
+    assert "app_install" in page
+
+
+@pytest.mark.parametrize("page", [*LISTS[:-1], "events/shop/1/"])
+def test_whoever_has_no_permission_sees_nothing(staff, delivered, page):
+    assert staff().get(f"/admin/{page}").status_code == 403
+
+
+def test_whoever_is_not_logged_in_is_asked_to(client, db):
+    for page in LISTS:
+        response = client.get(f"/admin/{page}")
+        assert response.status_code == 302
+        assert response.url.startswith("/admin/login/")
+
+
+def test_hostile_texts_are_inert(admin, sandbox):
+    app = an_app("shop", name=SCRIPT)
+    integration = an_integration(app, identity_provider="{{ 7|add:7 }}")
+    log.append(
+        app,
+        [
+            a_sent_custom_event(
+                f"=cmd {SCRIPT}", user={"identities": {SCRIPT: SCRIPT}}
+            ),
+            a_sent_event(channel=SCRIPT, content="\u202etxt", via="smart_link"),
+        ],
+    )
+    deliver(integration.pk)
+    DeadLetter.objects.update(detail=SCRIPT)
+
+    pages = [
+        *LISTS,
+        "events/shop/1/",
+        "events/shop/2/",
+        f"clevertap_sync/integration/{integration.pk}/change/",
+        f"clevertap_sync/deadletter/{DeadLetter.objects.first().pk}/change/",
+        f"problems/{integration.pk}/no_identity/replay/",
+    ]
+    for page in pages:
+        response = admin.get(f"/admin/{page}")
+        assert response.status_code == 200, page
+        assert SCRIPT not in text_of(response), page
+
+
+def test_problems_are_grouped_with_meaning_and_remedy(admin, delivered):
+    page = text_of(admin.get("/admin/problems/"))
+
+    assert "The user has no identity for the integration" in page
+    assert "Choose an identity provider that users have and replay" in page
+    assert "<strong>2</strong> records" in page
+    assert "/admin/events/shop/12/" in page
+
+
+def test_a_replay_of_a_reason_is_planned_then_ordered(admin, delivered):
+    address = f"/admin/problems/{delivered.pk}/no_identity/replay/"
+
+    plan = text_of(admin.get(address))
+    assert "2 records in 1 upload" in plan
+    assert not Replay.objects.exists()
+    response = admin.post(address)
+
+    replay = Replay.objects.get()
+    assert response.url == f"/admin/clevertap_sync/replay/{replay.pk}/change/"
+    assert (replay.reasons, replay.planned) == (["no_identity"], 2)
+    assert replay.created_by == "ann"
+
+
+def test_selected_dead_letters_are_replayed_after_a_confirmation(admin, delivered):
+    chosen = DeadLetter.objects.order_by("pk").first()
+    order = {"action": "replay_selected", "_selected_action": [chosen.pk]}
+
+    plan = text_of(admin.post("/admin/clevertap_sync/deadletter/", order))
+    assert "1 record in 1 upload" in plan
+    assert not Replay.objects.exists()
+    admin.post("/admin/clevertap_sync/deadletter/", {**order, "confirmed": "1"})
+
+    assert Replay.objects.get().selection == [chosen.pk]
+
+
+def test_whoever_may_only_look_replays_nothing(staff, delivered):
+    viewer = staff("clevertap_sync.view_deadletter", "clevertap_sync.view_replay")
+
+    refused = viewer.post(f"/admin/problems/{delivered.pk}/no_identity/replay/")
+    viewer.post(
+        "/admin/clevertap_sync/deadletter/",
+        {"action": "replay_selected", "_selected_action": ["1"], "confirmed": "1"},
+    )
+
+    assert refused.status_code == 403
+    assert not Replay.objects.exists()
+
+
+def test_a_running_replay_is_cancelled_by_a_post(admin, delivered):
+    admin.post(f"/admin/problems/{delivered.pk}/no_identity/replay/")
+    replay = Replay.objects.get()
+    address = f"/admin/clevertap_sync/replay/{replay.pk}/cancel/"
+
+    assert admin.get(address).status_code == 405
+    admin.post(address)
+
+    replay.refresh_from_db()
+    assert replay.state == Replay.State.CANCELLED
+
+
+@pytest.mark.parametrize("table", ["upload", "attempt", "deadletter", "replay"])
+def test_what_the_engine_writes_is_only_read(admin, delivered, table):
+    row = {
+        "upload": delivered.uploads,
+        "attempt": delivered.attempts,
+        "deadletter": delivered.dead_letters,
+    }.get(table)
+    assert admin.get(f"/admin/clevertap_sync/{table}/add/").status_code == 403
+    if row is None:
+        return
+    address = f"/admin/clevertap_sync/{table}/{row.first().pk}"
+    assert admin.get(f"{address}/change/").status_code == 200
+    assert admin.post(f"{address}/change/", {"state": "open"}).status_code == 403
+    assert admin.post(f"{address}/delete/", {"post": "yes"}).status_code == 403
+
+
+def _positions(page):
+    return [
+        int(position) for position in re.findall(r"/admin/events/shop/(\d+)/", page)
+    ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "clevertap_sync/upload/?q=abc",
+        "clevertap_sync/upload/?q=99999999999999999999999",
+        "clevertap_sync/attempt/?q=%00",
+        "clevertap_sync/deadletter/?reason=%00",
+        "referrals/rejectedevent/?q=%00",
+        "events/?app=%00&before=99999999999999999999999&q=%00",
+        "events/?before=-5&after=%E0%A5%A9",
+    ],
+)
+def test_nonsense_in_an_address_is_no_fault_of_the_server(admin, delivered, page):
+    assert admin.get(f"/admin/{page}", follow=True).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "events/shop/99999999999999999999999/",
+        "events/nothing/1/",
+        "problems/99999999999999999999999/no_identity/replay/",
+        "problems/1/nonsense/replay/",
+    ],
+)
+def test_what_is_not_there_is_not_found(admin, delivered, page):
+    assert admin.get(f"/admin/{page}").status_code == 404

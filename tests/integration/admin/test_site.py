@@ -1,0 +1,71 @@
+"""The site itself: the login's throttle, the policy, the menu, what every page has."""
+
+import re
+
+from django.test import Client
+
+from integration_project.login_throttle import TRIES, WINDOW_SECONDS, Throttle
+from tests.integration.admin.conftest import text_of
+
+LOGIN = "/admin/login/"
+
+
+def log_in(client, password, name="ann"):
+    return client.post(LOGIN, {"username": name, "password": password, "next": "/"})
+
+
+def test_after_five_wrong_passwords_the_right_one_has_to_wait(admin):
+    guesser = Client()
+
+    for _ in range(TRIES):
+        assert "Please enter the correct" in text_of(log_in(guesser, "wrong"))
+    refused = log_in(guesser, "secret")
+
+    assert "Too many wrong passwords. Wait about 5 min" in text_of(refused)
+    other = Client(REMOTE_ADDR="192.0.2.7")
+    assert log_in(other, "secret").status_code == 302
+
+
+def test_a_right_password_forgets_the_wrong_ones(admin):
+    person = Client()
+
+    for _ in range(3):
+        for _ in range(TRIES - 1):
+            log_in(person, "wrong")
+        assert log_in(person, "secret").status_code == 302
+
+
+def test_the_throttle_forgets_after_its_window():
+    throttle = Throttle()
+    for second in range(5):
+        throttle.fail("key", float(second))
+
+    assert throttle.wait("key", 5, 10.0) == WINDOW_SECONDS - 10.0
+    assert throttle.wait("key", 5, WINDOW_SECONDS + 1.0) == 0.0
+    assert throttle.wait("other", 5, 10.0) == 0.0
+
+
+def test_no_page_has_an_inline_script_or_style(admin, delivered):
+    pages = ["", "events/", "events/shop/1/", "problems/", "clevertap_sync/upload/"]
+    pages += ["clevertap_sync/deadletter/", "referrals/app/", "auth/user/add/"]
+    pages += [f"clevertap_sync/integration/{delivered.pk}/change/"]
+
+    for page in pages:
+        response = admin.get(f"/admin/{page}")
+        html = text_of(response)
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html), page
+        inline = [
+            tag for tag in re.findall(r"<script[^>]*>", html) if "src=" not in tag
+        ]
+        assert inline == [], page
+
+
+def test_the_menu_shows_what_the_person_may_see(staff, db):
+    viewer = staff("clevertap_sync.view_upload")
+
+    page = text_of(viewer.get("/admin/"))
+
+    menu = page[page.index('<nav id="menu"') : page.index("</nav>")]
+    assert re.findall(r">([^<]+)</a>", menu) == ["Overview", "Uploads"]
+    assert 'aria-current="page">Overview' in menu

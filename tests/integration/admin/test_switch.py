@@ -1,0 +1,165 @@
+"""Check, find the location, enable, pause, archive: each a POST, each explained."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from clevertap_sync.locations import Location
+from clevertap_sync.models import Integration, Upload
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from referrals import log
+from tests.builders import a_sent_event, an_account, an_app, an_integration
+from tests.integration.admin.conftest import text_of
+
+
+def at(integration, name):
+    return f"/admin/clevertap_sync/integration/{integration.pk}/{name}/"
+
+
+@pytest.fixture
+def paused(integration):
+    integration.enabled = False
+    integration.save()
+    return integration
+
+
+def test_looking_at_the_check_asks_nobody(admin, sandbox, integration):
+    assert admin.get(at(integration, "check")).status_code == 200
+
+    assert sandbox.requests() == []
+
+
+def test_the_check_is_a_dry_run(admin, sandbox, integration):
+    page = text_of(admin.post(at(integration, "check")))
+
+    assert "CleverTap in Europe accepts the account ID and the passcode." in page
+    assert [request.dry_run for request in sandbox.requests()] == [True]
+    assert sandbox.records() == []
+
+
+def test_a_good_check_lets_a_held_integration_probe_at_once(
+    admin, sandbox, integration
+):
+    Integration.objects.filter(pk=integration.pk).update(
+        hold_reason="credentials_refused",
+        held_until=datetime(2099, 1, 1, tzinfo=UTC),
+    )
+
+    admin.post(at(integration, "check"))
+
+    integration.refresh_from_db()
+    assert integration.held_until.year < 2099
+    assert integration.hold_probes
+
+
+def test_the_location_is_found_and_changed_with_one_click(admin, sandbox):
+    account = an_account(Location.SG1, account_id=ACCOUNTS[Location.IN1].account_id)
+    lost = an_integration(
+        account=account, passcode=ACCOUNTS[Location.IN1].passcode, enabled=False
+    )
+
+    check = text_of(admin.post(at(lost, "check")))
+    assert "does not know this account ID in Singapore" in check
+    found = text_of(admin.post(at(lost, "find-location")))
+    assert "This account answers in India" in found
+    assert "Change the location to India" in found
+    assert len(sandbox.requests()) == 1 + len(Location)
+    admin.post(at(lost, "move"), {"location": "in1"})
+
+    lost.refresh_from_db()
+    assert lost.account.location == "in1"
+    assert "accepts the account ID" in text_of(admin.post(at(lost, "check")))
+
+
+def test_enabling_from_now_skips_what_is_there(admin, sandbox, paused):
+    log.append(paused.app, [a_sent_event() for _ in range(3)])
+
+    response = admin.post(at(paused, "enable"), {"start": "now"})
+
+    assert response.url == "/admin/"
+    paused.refresh_from_db()
+    assert (paused.enabled, paused.cursor) == (True, 3)
+    assert Upload.objects.get().state == Upload.State.SKIPPED
+
+
+def test_enabling_where_it_stopped_skips_nothing(admin, sandbox, paused):
+    log.append(paused.app, [a_sent_event() for _ in range(3)])
+
+    admin.post(at(paused, "enable"), {"start": "resume"})
+
+    paused.refresh_from_db()
+    assert (paused.enabled, paused.cursor) == (True, 0)
+
+
+def test_enabling_from_a_date_needs_the_date(admin, sandbox, paused):
+    page = text_of(admin.post(at(paused, "enable"), {"start": "date"}))
+    assert "Choose the date to start from." in page
+    assert sandbox.requests() == []
+
+    admin.post(at(paused, "enable"), {"start": "date", "since": "2026-11-01"})
+
+    paused.refresh_from_db()
+    assert paused.enabled
+    assert paused.deliver_since == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def test_a_failed_check_enables_only_with_the_override(admin, sandbox):
+    wrong = an_integration(passcode="WRO-NG-PASS", enabled=False)
+
+    page = text_of(admin.post(at(wrong, "enable"), {"start": "now"}))
+    assert "refuses the passcode" in page
+    assert "Enable although the check failed" in page
+    wrong.refresh_from_db()
+    assert not wrong.enabled
+    admin.post(at(wrong, "enable"), {"start": "now", "override": "on"})
+
+    wrong.refresh_from_db()
+    assert wrong.enabled
+
+
+def test_pausing_keeps_the_cursor(admin, delivered):
+    admin.post(at(delivered, "pause"))
+
+    delivered.refresh_from_db()
+    assert (delivered.enabled, delivered.cursor) == (False, 12)
+
+
+def test_archiving_wipes_the_passcode(admin, integration):
+    admin.post(at(integration, "archive"))
+
+    integration.refresh_from_db()
+    assert integration.archived_at is not None
+    assert not integration.enabled
+    assert not integration.passcode
+    assert admin.get(at(integration, "enable")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["pause", "archive", "find-location", "move"])
+def test_a_get_changes_nothing(admin, sandbox, integration, name):
+    assert admin.get(at(integration, name)).status_code == 405
+
+    integration.refresh_from_db()
+    assert integration.enabled
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize("name", ["check", "enable", "pause", "archive", "move"])
+def test_whoever_may_only_look_switches_nothing(staff, sandbox, integration, name):
+    viewer = staff("clevertap_sync.view_integration")
+
+    response = viewer.post(at(integration, name), {"location": "in1", "start": "now"})
+
+    assert response.status_code == 403
+    integration.refresh_from_db()
+    assert (integration.enabled, integration.account.location) == (True, "eu1")
+    assert sandbox.requests() == []
+
+
+def test_an_archived_app_is_not_offered_to_new_integrations(admin):
+    an_app("gone", name="Gone", archived_at=datetime(2026, 1, 1, tzinfo=UTC))
+    an_app("here", name="Here")
+
+    page = text_of(admin.get("/admin/clevertap_sync/integration/add/"))
+
+    assert ">Here</option>" in page
+    assert ">Gone</option>" not in page

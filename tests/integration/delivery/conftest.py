@@ -1,0 +1,98 @@
+"""An engine whose seconds are milliseconds, and a CleverTap to deliver to."""
+
+import time
+
+import pytest
+
+from clevertap_sync import insight
+from clevertap_sync.delivery import prepare, slots
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.failure import settle_failure
+from clevertap_sync.delivery.send import Outcome, begin
+from clevertap_sync.delivery.work import Claim
+from clevertap_sync.sandbox import Sandbox
+from referrals import failpoints, log
+from tests.builders import a_sent_event, an_integration
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_other_tests():
+    """Free the threads that claims of earlier tests took, and forget ordered faults."""
+    slots.forget()
+    yield
+    failpoints.arm([])
+    slots.forget()
+
+
+@pytest.fixture
+def sandbox(settings):
+    """A running sandbox that every integration delivers to."""
+    with Sandbox() as running:
+        settings.CLEVERTAP_BASE_URL = running.template
+        yield running
+
+
+@pytest.fixture
+def engine(settings, sandbox):
+    """The engine with short holds, and the sandbox behind it."""
+    settings.FIRST_HOLD_SECONDS = 0.01
+    settings.LONGEST_HOLD_SECONDS = 0.05
+    settings.REQUEST_SECONDS = 2.0
+    settings.LEASE_SECONDS = 5.0
+    return sandbox
+
+
+@pytest.fixture
+def integration(db):
+    """An enabled integration of a new app with the sandbox's European account."""
+    return an_integration()
+
+
+@pytest.fixture
+def append(integration):
+    """Append events to the integration's app: a number of them, or given ones."""
+
+    def append(*events, count=0):
+        made = [a_sent_event(id=f"e{n}") for n in range(1, count + 1)]
+        return log.append(integration.app, [*events, *made])
+
+    return append
+
+
+@pytest.fixture
+def finish(integration):
+    """Deliver through holds until nothing is left to do; fail if that never comes."""
+
+    def finish(seconds=10.0):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            deliver(integration.pk)
+            status = status_of(integration)
+            if not (status.backlog or status.in_flight):
+                return status
+            time.sleep(0.01)
+        pytest.fail(f"Not finished: {status_of(integration)}")
+
+    return finish
+
+
+def status_of(integration):
+    """Return the integration's status as it is now."""
+    integration.refresh_from_db()
+    with insight.snapshot():
+        return insight.status_of(integration)
+
+
+def begun(integration, claim=None):
+    """Claim the next upload and begin its attempt, as a worker that is about to POST."""
+    claim = claim or claim_next(integration.pk)
+    assert isinstance(claim, Claim)
+    mapped = prepare.map_upload(claim)
+    return claim, mapped, begin(claim, mapped)
+
+
+def fails(attempt, error):
+    """Let an attempt that was begun end in `error`."""
+    claim, mapped, sending = attempt
+    return settle_failure(claim, mapped, sending, Outcome(None, error, 0.1), error)

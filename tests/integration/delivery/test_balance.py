@@ -1,0 +1,211 @@
+"""Invariant 4: whatever goes wrong and whatever a person does, the books balance.
+
+A random history: events of every kind, an unreliable CleverTap, settings that change,
+pauses, replays and workers that vanish. The dice are thrown from a seed, so that a
+history that fails can be seen again.
+"""
+
+import random
+import time
+from datetime import timedelta
+
+import pytest
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import prepare, replay, slots, switch
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.send import begin
+from clevertap_sync.delivery.work import Claim
+from clevertap_sync.destination import CleverTapDestination
+from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
+from clevertap_sync.sandbox.faults import Fault, Poison
+from referrals import log
+from tests.builders import (
+    a_sent_custom_event,
+    a_sent_event,
+    a_sent_link_click,
+    an_app,
+    an_integration,
+)
+from tests.integration.delivery.conftest import status_of
+
+pytestmark = pytest.mark.django_db
+
+SEEDS = range(6)
+STEPS = 25
+FAULTS = (
+    *(Fault(status=status) for status in (400, 413, 429, 500, 503, 504)),
+    *(
+        Fault(ending=ending)
+        for ending in ("reset_before_storing", "close_after_storing", "truncated")
+    ),
+    *(
+        Fault(tamper=tamper)
+        for tamper in (
+            ("without_numbers", "without_records"),
+            ("duplicated_entries", "reordered"),
+            ("missing_entries",),
+            ("wrong_count",),
+        )
+    ),
+)
+POISON = (
+    Poison(identity="refused", code=528),
+    Poison(identity="later", code=555, times=2),
+    Poison(identity="never"),
+)
+
+
+class History:
+    """One integration, and the dice that decide what happens to it next."""
+
+    def __init__(self, sandbox, seed):
+        self.dice = random.Random(seed)  # noqa: S311 - repeatable, and no secret
+        self.sandbox = sandbox
+        self.integration = an_integration(an_app())
+        self.sent = 0
+
+    def step(self):
+        """Let one thing happen."""
+        happenings = (
+            *(self.append, self.append, self.append, self.deliver, self.deliver),
+            *(self.trouble, self.vanish, self.change, self.pause_and_resume),
+            *(self.replay_letters, self.replay_range, self.skip),
+        )
+        self.dice.choice(happenings)()
+
+    def append(self):
+        """Send up to 40 events, of every kind."""
+        log.append(
+            self.integration.app,
+            [self._event() for _ in range(self.dice.randint(1, 40))],
+        )
+
+    def deliver(self):
+        """Let a worker do what may be done now."""
+        deliver(self.integration.pk)
+
+    def trouble(self):
+        """Make CleverTap answer the next request wrongly, and refuse some records."""
+        faults = (self.dice.choice(FAULTS),) if self.dice.random() < 0.7 else ()
+        poison = tuple(p for p in POISON if self.dice.random() < 0.5)
+        self.sandbox.switch(faults=faults, poison=poison)
+
+    def vanish(self):
+        """Let a worker disappear after its claim, or after it began to send."""
+        work = claim_next(self.integration.pk)
+        if isinstance(work, Claim):
+            mapped = prepare.map_upload(work)
+            if mapped.records and self.dice.random() < 0.5:
+                begin(work, mapped)
+        slots.forget()
+        long_ago = clock.now() - timedelta(seconds=1)
+        Upload.objects.filter(leased_until__isnull=False).update(leased_until=long_ago)
+        Integration.objects.filter(probe_leased_until__isnull=False).update(
+            probe_leased_until=long_ago
+        )
+
+    def change(self):
+        """Let a person change what is sent, and as whom."""
+        self._set(
+            identity_provider=self.dice.choice(["email", "email", "custom_id"]),
+            not_sent=self.dice.choice(
+                [[], ["app_install:generated"], ["custom:referred"]]
+            ),
+            event_kinds=self.dice.choice(["production", "both"]),
+        )
+
+    def pause_and_resume(self):
+        """Let a person pause, and resume where it stopped."""
+        switch.pause(self.integration)
+        self.append()
+        switch.enable(self.integration, start="resume")
+
+    def skip(self):
+        """Let a person resume from now."""
+        if self.dice.random() < 0.3:
+            switch.enable(self.integration, start="now")
+
+    def replay_letters(self):
+        """Let a person replay dead letters."""
+        replay.replay_letters(self.integration)
+
+    def replay_range(self):
+        """Let a person replay some of what was handed out."""
+        self.integration.refresh_from_db()
+        last = self.integration.cursor
+        if last and self.dice.random() < 0.3:
+            first = self.dice.randint(1, last)
+            replay.replay_range(self.integration, first=first, last=last)
+
+    def finish(self):
+        """Let everything heal, and deliver what is left."""
+        self.sandbox.behave()
+        give_up = time.monotonic() + 30
+        while time.monotonic() < give_up:
+            self.deliver()
+            status = status_of(self.integration)
+            running = Replay.objects.filter(state=Replay.State.RUNNING)
+            if not (status.backlog or status.in_flight or running.exists()):
+                return status
+            time.sleep(0.01)
+        pytest.fail(f"Not finished: {status}")
+
+    def outcomes(self):
+        """Return what is said to have become of the records of each event."""
+        app_id = self.integration.app_id
+        return {
+            side["status"]
+            for logged in log.read(app_id, 1, log.head(app_id))
+            for side in CleverTapDestination().explain(
+                app_id, logged.position, logged.event
+            )
+        }
+
+    def _event(self):
+        self.sent += 1
+        who = self.dice.choice(["ann", "refused", "later", "never", "bob", "carl"])
+        identities = {"email": f"{who}{self.sent}@example.com"}
+        if self.dice.random() < 0.7:
+            identities["custom_id"] = f"c-{self.sent}"
+        person = {"identities": identities}
+        test = True if self.dice.random() < 0.1 else None
+        match self.dice.randint(0, 5):
+            case 0:
+                return a_sent_link_click(via="smart_link", referrer=None, test=test)
+            case 1:
+                return a_sent_link_click(referrer=person, test=test)
+            case 2:
+                return a_sent_event(
+                    user=person, referrer=None, via="smart_link", test=test
+                )
+            case 3:
+                nobody = {"identities": {"phone": "+35922333232"}}
+                return a_sent_event(user=person, referrer=nobody, test=test)
+            case 4:
+                return a_sent_custom_event(user=person, test=test)
+        return a_sent_event(user=person, test=test)
+
+    def _set(self, **changes):
+        self.integration.refresh_from_db()
+        for name, value in changes.items():
+            setattr(self.integration, name, value)
+        self.integration.save()
+        switch.settings_changed(self.integration)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_books_balance_after_every_step(engine, seed):
+    history = History(engine, seed)
+
+    for _ in range(STEPS):
+        history.step()
+        assert status_of(history.integration).imbalances == ()
+    status = history.finish()
+
+    assert status.imbalances == ()
+    assert (status.hold, status.backlog, status.in_flight) == (None, 0, 0)
+    states = set(DeadLetter.objects.values_list("state", flat=True))
+    assert states <= {"open", "delivered"}
+    assert history.outcomes() <= {"delivered", "dead_letter", "not_sent", "skipped"}

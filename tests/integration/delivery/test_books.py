@@ -1,0 +1,65 @@
+"""The books balance, and say so only then: each planted fault is found."""
+
+import pytest
+
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import DeadLetter, Integration, Upload
+from clevertap_sync.sandbox.faults import Poison
+from tests.integration.delivery.conftest import status_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def delivered(engine, integration, append, finish):
+    """1,200 events, delivered but for two dead letters, one upload in parts."""
+    engine.switch(
+        poison=(Poison(event_name="Generated", code=513, times=1),),
+    )
+    append(count=1200)
+    finish()
+    return integration
+
+
+def test_after_a_delivery_the_books_balance(delivered):
+    status = status_of(delivered)
+
+    assert status.imbalances == ()
+    assert status.delivered + sum(status.dead_letters.values()) == 2400
+
+
+@pytest.mark.parametrize(
+    ("plant", "sentence"),
+    [
+        (lambda: Integration.objects.update(cursor=1201), "beyond the head"),
+        (lambda: Integration.objects.update(cursor=1199), "the cursor to 1199"),
+        (lambda: Upload.objects.filter(first=501).update(first=502), "begins at 502"),
+        (lambda: Upload.objects.filter(first=501).update(last=1001), "begins at 1001"),
+        (
+            lambda: Upload.objects.filter(first=1).update(delivered=1),
+            "1 were delivered",
+        ),
+        (lambda: Upload.objects.filter(first=1).update(state="split"), "has no parts"),
+        (lambda: DeadLetter.objects.first().delete(), "dead letters"),
+        (lambda: DeadLetter.objects.update(state="replaying"), "has ended"),
+    ],
+)
+def test_a_fault_in_the_books_is_found(delivered, plant, sentence):
+    plant()
+
+    status = status_of(delivered)
+
+    assert status.balanced is False
+    assert any(sentence in imbalance for imbalance in status.imbalances), (
+        status.imbalances
+    )
+
+
+def test_an_open_upload_is_in_flight_and_does_not_unbalance(
+    engine, integration, append
+):
+    append(count=1)
+    deliver(integration.pk)
+    Upload.objects.update(state="open", settled_at=None)
+
+    assert status_of(integration).in_flight == 2

@@ -1,0 +1,328 @@
+"""A fault of the account holds the account, and costs no record."""
+
+from datetime import timedelta
+
+import pytest
+
+from clevertap_sync import clock, mapping
+from clevertap_sync.delivery import prepare, slots, switch
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.work import ProbeClaim
+from clevertap_sync.errors import (
+    AuthenticationError,
+    NoAnswerError,
+    RequestRejectedError,
+    ServerError,
+    TooManyRequestsError,
+)
+from clevertap_sync.locations import Location
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.sandbox.faults import Fault
+from clevertap_sync.secret import Secret
+from tests.integration.delivery.conftest import begun, fails, status_of
+
+pytestmark = pytest.mark.django_db
+
+
+def uploads(engine):
+    return [request for request in engine.requests() if not request.dry_run]
+
+
+def test_a_refused_passcode_holds_with_a_reason_and_loses_nothing(
+    engine, integration, append, settings
+):
+    settings.LONGEST_HOLD_SECONDS = 60
+    integration.passcode = Secret("wrong")
+    integration.save()
+    append(count=600)
+
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert status.hold.reason == "credentials_refused"
+    assert len(uploads(engine)) == 1
+    assert not DeadLetter.objects.exists()
+    assert status.balanced
+
+    integration.passcode = Secret(ACCOUNTS[Location.EU1].passcode)
+    integration.save(update_fields=["passcode"])
+    switch.settings_changed(integration)
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.hold, status.delivered, status.backlog) == (None, 1200, 0)
+    assert status.balanced
+
+
+@pytest.mark.parametrize("code", [404, 405, 301, 403, 500, 503, 408, 409])
+def test_any_fault_of_the_account_heals_by_itself(
+    engine, integration, append, finish, code
+):
+    engine.switch(faults=(Fault(status=code, times=3),))
+    append(count=2)
+
+    status = finish()
+
+    assert (status.delivered, status.dead_letters, status.hold) == (4, {}, None)
+    assert status.unknown_outcomes == 0
+    assert len(engine.records()) == 4
+
+
+@pytest.mark.parametrize(
+    "ending", ["reset_after_storing", "close_after_storing", "truncated"]
+)
+def test_an_unknown_outcome_is_counted_and_the_same_bytes_go_again_after_a_dry_run(
+    engine, integration, append, finish, ending
+):
+    engine.switch(faults=(Fault(ending=ending, only="uploads"),))
+    append(count=2)
+
+    status = finish()
+
+    first, probe, again = engine.requests()
+    assert [r.dry_run for r in (first, probe, again)] == [False, True, False]
+    assert first.sha256 == again.sha256
+    assert (status.unknown_outcomes, status.delivered) == (1, 4)
+    assert Upload.objects.get().body_changed is False
+
+
+def test_a_body_that_changed_after_an_unknown_outcome_is_marked_and_logged(
+    engine, append, finish, monkeypatch, caplog
+):
+    engine.switch(faults=(Fault(ending="reset_after_storing", only="uploads"),))
+    append(count=1)
+    real, lengths = mapping.to_records, iter([2, 1])
+    monkeypatch.setattr(
+        prepare, "to_records", lambda *given: list(real(*given))[: next(lengths)]
+    )
+
+    status = finish()
+
+    assert Upload.objects.get().body_changed is True
+    assert "goes again with another body" in caplog.text
+    assert (status.delivered, status.balanced) == (1, True)
+
+
+def test_a_dry_run_that_failed_has_accepted_nothing(engine, integration, append):
+    engine.switch(
+        faults=(
+            Fault(ending="reset_after_storing", only="uploads"),
+            Fault(status=503, only="dry_runs"),
+        )
+    )
+    append(count=1)
+    deliver(integration.pk)
+    Integration.objects.update(held_until=clock.now())
+
+    deliver(integration.pk)
+
+    attempt = Attempt.objects.filter(dry_run=True).earliest("pk")
+    assert (attempt.outcome, attempt.accepted, attempt.refused) == (
+        "server_error",
+        0,
+        0,
+    )
+
+
+def test_an_upload_of_unknown_outcome_waits_while_dry_runs_are_not_answered(
+    engine, integration, append, finish
+):
+    engine.switch(
+        faults=(
+            Fault(ending="reset_after_storing", only="uploads"),
+            Fault(ending="reset_before_storing", only="dry_runs", times=4),
+        )
+    )
+    append(count=2)
+
+    finish()
+
+    assert [r.dry_run for r in engine.requests()] == [False, *[True] * 5, False]
+
+
+def test_too_many_requests_halve_the_limit(engine, integration, append, finish):
+    engine.switch(faults=(Fault(status=429, times=1),))
+    append(count=2)
+
+    status = finish()
+
+    integration.account.refresh_from_db()
+    assert (integration.account.current_limit, integration.account.in_flight_limit) == (
+        2,
+        5,
+    )
+    assert (status.delivered, status.hold) == (4, None)
+
+
+def test_retry_after_is_honoured(engine, integration, append, settings):
+    settings.LONGEST_HOLD_SECONDS = 0.05
+    engine.switch(faults=(Fault(status=429, headers={"Retry-After": "30"}),))
+    append(count=2)
+
+    deliver(integration.pk)
+
+    hold = status_of(integration).hold
+    assert hold.reason == "too_many_requests"
+    assert (hold.until - hold.since).total_seconds() >= 30
+    assert len(engine.requests()) == 1
+
+
+def test_corrected_settings_reach_an_open_upload(engine, integration, append, finish):
+    integration.identity_provider = "e-mail"
+    integration.save()
+    engine.switch(faults=(Fault(status=503),))
+    append(count=1)
+    Upload.objects.all().delete()
+    deliver(integration.pk)
+
+    integration.identity_provider = "email"
+    integration.save(update_fields=["identity_provider"])
+    switch.settings_changed(integration)
+    status = finish()
+
+    assert status.delivered + sum(status.dead_letters.values()) == 2
+
+
+def test_an_attempt_log_holds_no_identity_and_no_passcode(
+    engine, integration, append, caplog
+):
+    caplog.set_level("INFO")
+    append(count=1)
+
+    deliver(integration.pk)
+
+    (line,) = [
+        record for record in caplog.records if record.name == "clevertap_sync.attempt"
+    ]
+    shown = repr(line.__dict__)
+    assert "example.com" not in shown
+    assert ACCOUNTS[Location.EU1].passcode not in shown
+    assert (line.status, line.accepted, line.outcome) == (200, 2, "ok")
+    assert Attempt.objects.get().detail == ""
+
+
+def test_a_passcode_that_no_key_decrypts_holds_and_says_so(
+    engine, integration, append, settings
+):
+    settings.LONGEST_HOLD_SECONDS = 60
+    settings.FIELD_ENCRYPTION_KEYS = ["another-key-than-the-one-it-was-saved-with"]
+    append(count=1)
+
+    deliver(integration.pk)
+
+    assert status_of(integration).hold.reason == "credentials_refused"
+    assert "FIELD_ENCRYPTION_KEYS" in Attempt.objects.get().detail
+    assert engine.requests() == []
+
+
+def test_a_late_refusal_of_the_old_passcode_does_not_hold_the_new_one(
+    engine, integration, append
+):
+    append(count=1)
+    late = begun(integration)
+    switch.settings_changed(integration)
+
+    fails(late, AuthenticationError(status=401))
+
+    assert status_of(integration).hold is None
+
+
+def test_a_refusal_of_a_passcode_that_was_read_before_it_changed_holds_nothing(
+    engine, integration, append
+):
+    append(count=1)
+    claim = claim_next(integration.pk)
+    switch.settings_changed(integration)
+
+    fails(begun(integration, claim), AuthenticationError(status=401))
+
+    assert status_of(integration).hold is None
+
+
+def test_parallel_failures_are_one_failure(engine, integration, append):
+    append(count=1500)
+    parallel = [begun(integration) for _ in range(3)]
+
+    for attempt in parallel:
+        fails(attempt, ServerError(status=503))
+
+    integration.refresh_from_db()
+    assert (integration.failures, integration.hold_reason) == (1, "server_error")
+
+
+def test_an_upload_of_unknown_outcome_waits_for_a_dry_run_whatever_held_before(
+    engine, integration, append
+):
+    append(count=1000)
+    failed, unanswered = begun(integration), begun(integration)
+    fails(failed, ServerError(status=503, retry_after=60))
+
+    fails(unanswered, NoAnswerError("timed out"))
+
+    hold = status_of(integration).hold
+    assert integration.hold_probes
+    assert (hold.reason, integration.failures) == ("server_error", 1)
+    assert (hold.until - hold.since).total_seconds() == 60
+
+
+def test_an_upload_of_unknown_outcome_waits_for_a_dry_run_that_came_after_it(
+    engine, integration, append
+):
+    append(count=1000)
+    first, second = begun(integration), begun(integration)
+    fails(first, NoAnswerError("timed out"))
+    Integration.objects.update(held_until=clock.now())
+    deliver(integration.pk)
+    assert status_of(integration).hold is None
+
+    fails(second, NoAnswerError("timed out"))
+
+    slots.forget()
+    assert isinstance(claim_next(integration.pk), ProbeClaim)
+
+
+def test_an_abandoned_upload_does_not_shorten_a_hold(engine, integration, append):
+    append(count=1000)
+    failed, _ = begun(integration), begun(integration)
+    fails(failed, ServerError(status=503, retry_after=60))
+    Upload.objects.filter(leased_until__isnull=False).update(
+        leased_until=clock.now() - timedelta(seconds=1)
+    )
+
+    assert claim_next(integration.pk) is None
+
+    hold = status_of(integration).hold
+    assert (hold.until - hold.since).total_seconds() == 60
+    assert integration.hold_probes
+
+
+def test_parts_of_an_upload_of_unknown_outcome_keep_its_settings(
+    engine, integration, append
+):
+    append(count=2)
+    fails(begun(integration), NoAnswerError("timed out"))
+    integration.refresh_from_db()
+    integration.identity_provider = "custom_id"
+    integration.save()
+    Integration.objects.update(hold_reason="", hold_probes=False)
+    fails(begun(integration), RequestRejectedError(status=400))
+
+    claim = claim_next(integration.pk)
+
+    assert claim.upload.parent is not None
+    assert claim.upload.settings["identity_provider"] == "email"
+
+
+def test_the_limit_that_is_halved_is_the_one_in_force(engine, integration, append):
+    append(count=1)
+    account = integration.account
+    account.current_limit, account.in_flight_limit = 15, 2
+    account.save()
+
+    fails(begun(integration), TooManyRequestsError(status=429))
+
+    account.refresh_from_db()
+    assert account.current_limit == 1
+    assert status_of(integration).hold is None

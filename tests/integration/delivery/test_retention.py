@@ -1,0 +1,203 @@
+"""Retention removes what is past its days, and nothing that is still needed."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db.models import F
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import replay, retention, switch
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
+from clevertap_sync.sandbox.faults import Poison
+from referrals import log
+from referrals.models import ReferralEvent, Sighting
+from tests.builders import a_sent_event
+from tests.integration.delivery.conftest import status_of
+
+pytestmark = pytest.mark.django_db
+
+
+def age(last, days=91):
+    """Make everything up to a position as old as if it had been received then."""
+    past = timedelta(days=days)
+    ReferralEvent.objects.filter(position__lte=last).update(
+        received_at=F("received_at") - past
+    )
+    Upload.objects.filter(last__lte=last).update(settled_at=clock.now() - past)
+
+
+def positions():
+    return list(
+        ReferralEvent.objects.order_by("position").values_list("position", flat=True)
+    )
+
+
+def test_old_events_go_with_their_uploads_and_the_books_still_balance(
+    engine, integration, append, finish
+):
+    engine.switch(
+        poison=(Poison(identity="poison@"), Poison(identity="bob@", code=528, times=1))
+    )
+    append(a_sent_event(id="p", user={"identities": {"email": "poison@x.example"}}))
+    append(count=4)
+    finish()
+    log.append(integration.app, [a_sent_event() for _ in range(3)])
+    before = finish()
+    age(5)
+
+    assert retention.retain() == 5
+
+    after = status_of(integration)
+    assert positions() == [6, 7, 8]
+    assert (after.delivered, after.balanced) == (before.delivered, True)
+    assert after.dead_letters == {}
+    assert set(Attempt.objects.values_list("upload__first", flat=True)) <= {6, None}
+    assert integration.tail == 5
+
+
+def test_nothing_goes_that_an_integration_has_not_delivered(
+    engine, integration, append
+):
+    append(count=3)
+    claim_next(integration.pk)
+    log.append(integration.app, [a_sent_event()])
+    age(4)
+
+    assert retention.retain() == 0
+    assert positions() == [1, 2, 3, 4]
+
+
+def test_a_paused_integration_keeps_what_it_still_has_to_deliver(
+    engine, integration, append
+):
+    append(count=2)
+    deliver(integration.pk)
+    switch.pause(integration)
+    log.append(integration.app, [a_sent_event() for _ in range(3)])
+    age(5)
+
+    retention.retain()
+
+    assert positions() == [3, 4, 5]
+    switch.enable(integration, start="resume")
+    deliver(integration.pk)
+    assert (status_of(integration).delivered, status_of(integration).balanced) == (
+        10,
+        True,
+    )
+
+
+def test_the_newest_event_stays_so_that_numbers_go_on(
+    engine, integration, append, finish
+):
+    append(count=3)
+    finish()
+    age(3)
+
+    retention.retain()
+    log.append(integration.app, [a_sent_event(id="next")])
+
+    assert positions() == [3, 4]
+    assert finish().balanced
+
+
+def test_replayed_letters_go_with_their_upload(engine, integration, append, finish):
+    engine.switch(poison=(Poison(identity="ann@", code=528),))
+    append(count=2)
+    deliver(integration.pk)
+    engine.behave()
+    replay.replay_letters(integration)
+    finish()
+    log.append(integration.app, [a_sent_event()])
+    before = finish()
+    age(2)
+
+    retention.retain()
+    retention.retain()
+
+    after = status_of(integration)
+    assert (after.delivered, after.balanced) == (before.delivered, True)
+    assert not DeadLetter.objects.exists()
+    assert Upload.objects.count() == 1
+
+
+def test_an_upload_goes_whole_and_its_events_and_dead_letters_with_it(
+    engine, integration, append, finish
+):
+    engine.switch(poison=(Poison(identity="ann@", code=528),))
+    append(count=4)
+    finish()
+    log.append(integration.app, [a_sent_event()])
+    finish()
+    age(2)
+
+    assert retention.retain() == 0
+    assert positions() == [1, 2, 3, 4, 5]
+    assert DeadLetter.objects.count() == 5
+
+    age(4)
+
+    assert retention.retain() == 4
+    assert list(DeadLetter.objects.values_list("position", flat=True)) == [5]
+    assert status_of(integration).balanced
+
+
+def test_what_was_skipped_does_not_keep_old_events(engine, integration, append):
+    integration.enabled = False
+    integration.save()
+    append(count=4)
+    switch.enable(integration, start="now")
+    age(2)
+
+    assert retention.retain() == 2
+    assert positions() == [3, 4]
+    assert status_of(integration).balanced
+
+
+def test_a_dead_letter_of_a_recent_replay_goes_with_its_old_event(
+    engine, integration, append, finish
+):
+    append(count=2)
+    finish()
+    log.append(integration.app, [a_sent_event()])
+    finish()
+    engine.switch(poison=(Poison(identity="ann@", code=528),))
+    replay.replay_range(integration, first=1, last=2)
+    finish()
+    assert DeadLetter.objects.count() == 2
+    ReferralEvent.objects.filter(position__lte=2).update(
+        received_at=F("received_at") - timedelta(days=91)
+    )
+
+    assert retention.retain() == 2
+
+    assert not DeadLetter.objects.exists()
+    assert Upload.objects.filter(replay__isnull=False).count() == 1
+    assert status_of(integration).balanced
+
+
+def test_old_replays_and_old_sightings_go_in_as_many_steps_as_it_takes(
+    engine, integration, append, finish, monkeypatch
+):
+    monkeypatch.setattr(log, "forget_sightings", partial(log.forget_sightings, limit=1))
+    append(
+        *(
+            a_sent_event(user={"identities": {}, "ip": f"203.0.113.{n}"})
+            for n in range(1, 5)
+        )
+    )
+    finish()
+    running = replay.replay_letters(integration)
+    over = replay.replay_letters(integration)
+    past = clock.now() - timedelta(days=91)
+    Replay.objects.update(created_at=past)
+    Replay.objects.filter(pk=over.pk).update(state="done")
+    Sighting.objects.update(seen_at=past)
+
+    retention.retain()
+
+    assert not Sighting.objects.exists()
+    assert list(Replay.objects.all()) == [running]

@@ -1,0 +1,204 @@
+"""A restored backup is noticed by what the broker remembers, and nothing else is."""
+
+import logging
+
+import pytest
+import redis
+from django.db import connection, transaction
+
+from clevertap_sync import doorbell, witness
+from clevertap_sync.delivery import switch
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.errands import Errands
+from clevertap_sync.models import Integration
+from clevertap_sync.provisioning import ProvisioningError, _enable
+from clevertap_sync.tasks import deliver_task
+from referrals import log
+from tests.builders import a_sent_event
+from tests.harness.valkey import Valkey
+from tests.integration.delivery.conftest import status_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    valkey = Valkey()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture(autouse=True)
+def broker(valkey, settings, monkeypatch):
+    """A broker that this process asks, and that remembers nothing yet."""
+    settings.REDIS_URL = valkey.url
+    monkeypatch.setattr(witness, "_has_compared", False)
+    monkeypatch.setattr(doorbell, "_silent_until", float("inf"))
+    doorbell.connection.cache_clear()
+    valkey.flush()
+    yield valkey
+    doorbell.connection().close()
+    doorbell.connection.cache_clear()
+
+
+class Backup:
+    """The database as it was when this was made."""
+
+    def __init__(self):
+        self._mark = transaction.savepoint()
+
+    def restore(self):
+        transaction.savepoint_rollback(self._mark)
+        # As a new process finds it.
+        witness._has_compared = False  # noqa: SLF001
+
+
+@pytest.fixture
+def restored(engine, integration, append):
+    """An integration whose backup is from before three of its four deliveries."""
+    append(count=1)
+    deliver(integration.pk)
+    backup = Backup()
+    for _ in range(3):
+        log.append(integration.app, [a_sent_event()])
+        deliver(integration.pk)
+    witness.compare()
+    backup.restore()
+    log.append(integration.app, [a_sent_event()])
+    return integration
+
+
+def test_a_restored_backup_comes_up_paused_and_says_why(engine, restored, caplog):
+    before = len(engine.requests())
+
+    deliver_task.run(restored.pk)
+
+    status = status_of(restored)
+    assert len(engine.requests()) == before
+    assert (restored.enabled, restored.cursor, restored.restorations) == (False, 1, 1)
+    assert (status.hold.reason, status.backlog, status.balanced) == (
+        "restored_backup",
+        1,
+        True,
+    )
+    (line,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert "its cursor is 1, but it had come to 4" in line.getMessage()
+
+
+def test_the_sweep_notices_it_before_it_hands_anything_out(
+    engine, restored, monkeypatch
+):
+    # The sweep closes its thread's connection; this one is the test's.
+    monkeypatch.setattr(connection, "close", lambda: None)
+
+    class Pool:
+        def apply_async(self, *_):
+            pytest.fail("Something was handed out")
+
+    Errands(Pool()).sweep()
+
+    restored.refresh_from_db()
+    assert restored.enabled is False
+
+
+def test_once_a_person_enabled_it_again_it_goes_on_and_is_left_alone(
+    engine, restored, finish
+):
+    witness.compare()
+
+    switch.enable(restored, start="now")
+    log.append(restored.app, [a_sent_event()])
+    witness.compare()
+    status = finish()
+    witness.compare()
+
+    assert (status.hold, status.backlog, status.balanced) == (None, 0, True)
+    assert status_of(restored).cursor == 3
+    assert restored.enabled is True
+
+
+def test_a_backup_that_is_restored_twice_is_noticed_twice(engine, integration, append):
+    backup = Backup()
+    append(count=2)
+    deliver(integration.pk)
+    witness.compare()
+    backup.restore()
+    backup = Backup()
+
+    for _ in range(2):
+        witness.compare()
+        integration.refresh_from_db()
+        assert integration.enabled is False
+        switch.enable(integration, start="now")
+        backup.restore()
+        backup = Backup()
+
+
+def test_delivering_and_pausing_by_a_person_is_no_restoration(
+    engine, integration, append, finish
+):
+    witness.compare()
+    append(count=3)
+    finish()
+    witness.compare()
+    switch.pause(integration)
+    witness.compare()
+    switch.enable(integration)
+    witness.compare()
+
+    assert status_of(integration).hold is None
+    assert (integration.enabled, integration.restorations) == (True, 0)
+
+
+def test_a_mark_that_moved_on_after_the_row_was_read_pauses_nothing(
+    engine, integration, append
+):
+    append(count=2)
+    deliver(integration.pk)
+
+    assert switch.pause_restored(integration.pk, 2) is False
+
+    integration.refresh_from_db()
+    assert integration.enabled is True
+
+
+def test_another_databases_marks_are_not_taken_for_its_own(engine, integration, append):
+    append(count=2)
+    deliver(integration.pk)
+    witness.compare()
+    made = integration.created_at.replace(year=2020)
+    Integration.objects.update(created_at=made, cursor=0)
+
+    witness.compare()
+
+    integration.refresh_from_db()
+    assert integration.enabled is True
+
+
+def test_a_broker_that_is_away_stops_nothing(engine, integration, append, broker):
+    append(count=1)
+    broker.process.stop()
+    try:
+        deliver_task.run(integration.pk)
+    finally:
+        broker.start()
+
+    assert status_of(integration).delivered == 2
+
+
+def test_marks_are_kept_for_longer_than_a_year(engine, integration, append, broker):
+    append(count=1)
+    deliver(integration.pk)
+    witness.compare()
+
+    with redis.Redis.from_url(broker.url) as client:
+        (key,) = client.keys("cursor:*")
+        assert (client.get(key), client.ttl(key) > 365 * 86400) == (b"1", True)
+
+
+def test_provisioning_does_not_overrule_it(engine, restored):
+    witness.compare()
+    restored.refresh_from_db()
+
+    with pytest.raises(ProvisioningError, match="Enable it from now in the admin"):
+        _enable(restored)

@@ -1,0 +1,49 @@
+"""The product starts from nothing: its migrations, and its settings in production."""
+
+import pytest
+from django.core.management import call_command
+
+from tests.harness import commands, databases, environment
+
+
+@pytest.mark.django_db
+def test_every_change_of_a_model_has_its_migration(capsys):
+    call_command("makemigrations", check=True, dry_run=True, verbosity=1)
+
+    assert capsys.readouterr().out == "No changes detected\n"
+
+
+def test_the_migrations_make_every_table_on_an_empty_database(tmp_path):
+    database = databases.fresh(environment.test_database(), tmp_path)
+
+    plan = commands.manage(
+        "migrate", "--check", env=commands.production(DATABASE_URL=database.url)
+    )
+
+    assert plan.stdout == ""
+    assert database.rows("SELECT count(*) FROM referrals_referralevent") == [(0,)]
+    database.drop()
+
+
+def test_production_passes_every_deployment_check():
+    done = commands.manage(
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        env=commands.production(
+            DATABASE_URL="postgresql://db.example.com/referrals",
+            REDIS_URL="rediss://broker.example.com:6379",
+            SECURE_PROXY="1",
+        ),
+    )
+
+    assert done.stdout.startswith("System check identified no issues")
+
+
+@pytest.mark.parametrize("secret", environment.SECRETS)
+def test_production_without_a_secret_says_which_and_does_not_start(secret):
+    env = commands.production(DATABASE_URL="sqlite://:memory:")
+    del env[secret]
+
+    done = commands.manage("check", env=env, check=False)
+
+    assert done.returncode != 0
+    assert f"{secret} is not set." in done.stderr

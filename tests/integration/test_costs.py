@@ -1,0 +1,174 @@
+"""What a thousand events cost: statements and rows, which times on a busy machine hide.
+
+A number here may fall. Where one has to rise, say what is bought for it.
+"""
+
+import contextlib
+
+import pytest
+from django.db import connection
+
+from clevertap_sync.delivery import prepare, slots
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.send import begin, send
+from clevertap_sync.delivery.settle import settle_result
+from clevertap_sync.delivery.work import Claim
+from clevertap_sync.models import Attempt, DeadLetter, Upload
+from clevertap_sync.sandbox import Sandbox
+from referrals import log
+from referrals.models import CustomName, ReferralEvent
+from tests.builders import (
+    a_sent_custom_event,
+    a_sent_event,
+    an_app,
+    an_integration,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextlib.contextmanager
+def counted():
+    """Collect the statements, but for those that begin and end transactions."""
+    statements = []
+
+    def note(execute, sql, params, many, context):
+        if not sql.startswith("BEGIN"):
+            statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield statements
+
+
+@pytest.fixture
+def integration(settings):
+    slots.forget()
+    with Sandbox() as sandbox:
+        settings.CLEVERTAP_BASE_URL = sandbox.template
+        settings.REDIS_URL = ""
+        yield an_integration()
+    slots.forget()
+
+
+def append(integration, count):
+    return log.append(integration.app, [a_sent_event() for _ in range(count)])
+
+
+@pytest.mark.parametrize("count", [1, 10, 1_000])
+def test_append_takes_as_many_statements_for_a_thousand_events_as_for_one(count):
+    app = an_app()
+    events = [a_sent_event() for _ in range(count)]
+
+    with counted() as statements:
+        log.append(app, events)
+
+    # On PostgreSQL: the lock, the look-up, the insert.
+    assert len(statements) <= 3, statements
+
+
+def test_custom_names_that_are_known_cost_one_statement():
+    app = an_app()
+    log.append(app, [a_sent_custom_event(f"Level {n}") for n in range(20)])
+    with counted() as without:
+        log.append(app, [a_sent_event() for _ in range(100)])
+    events = [a_sent_custom_event(f"Level {n % 20}") for n in range(100)]
+
+    with counted() as statements:
+        log.append(app, events)
+
+    assert len(statements) == len(without) + 1
+    assert CustomName.objects.count() == 20
+
+
+def test_fraud_signals_cost_two_statements():
+    app = an_app()
+    user = {"identities": {"email": "ann@example.com"}, "device_id": "device-1"}
+    user |= {"advertising_id": "advertising-1", "ip": "198.51.100.7"}
+    events = [a_sent_event(user=user) for _ in range(100)]
+    with counted() as without:
+        log.append(app, [a_sent_event() for _ in range(100)])
+
+    with counted() as statements:
+        log.append(app, events)
+
+    assert len(statements) == len(without) + 2
+
+
+def test_events_that_are_there_already_are_only_looked_up():
+    app = an_app()
+    events = [a_sent_event() for _ in range(100)]
+    log.append(app, events)
+
+    with counted() as statements:
+        log.append(app, events)
+
+    assert not [sql for sql in statements if "INSERT" in sql]
+
+
+@pytest.mark.parametrize("count", [1, 500, 1_200])
+def test_a_claim_takes_the_same_statements_whatever_waits(integration, count):
+    append(integration, count)
+
+    with counted() as statements:
+        work = claim_next(integration.pk)
+
+    assert work is not None
+    # Account, clock, glance, head twice, integration, names, suppressions, insert, update.
+    assert len(statements) <= 10, statements
+
+
+def test_a_claim_that_finds_nothing_reads_four_times_and_writes_nothing(integration):
+    with counted() as statements:
+        work = claim_next(integration.pk)
+
+    assert work is None
+    assert len(statements) <= 4, statements
+    assert all(sql.strip().startswith("SELECT") for sql in statements)
+
+
+def test_a_partial_range_that_has_to_wait_costs_no_more_than_nothing(integration):
+    append(integration, 1)
+    claim_next(integration.pk)
+    append(integration, 1)
+
+    with counted() as statements:
+        work = claim_next(integration.pk)
+
+    assert work is None
+    assert len(statements) <= 4, statements
+
+
+def test_reading_beginning_and_settling_take_seven_statements(integration):
+    append(integration, 500)
+    claim = claim_next(integration.pk)
+    assert isinstance(claim, Claim)
+
+    with counted() as read:
+        mapped = prepare.map_upload(claim)
+    with counted() as begun:
+        sending = begin(claim, mapped)
+    outcome = send(claim.integration, sending, list(mapped.bodies()))
+    with counted() as settled:
+        settle_result(claim, mapped, sending, outcome, outcome.result)
+
+    assert len(read) <= 1, read
+    assert len(begun) <= 3, begun
+    assert len(settled) <= 3, settled
+    assert Upload.objects.get().delivered == 1_000
+
+
+def test_a_thousand_events_cost_a_row_each_and_four_for_their_delivery(integration):
+    append(integration, 1_000)
+
+    with counted() as statements:
+        deliver(integration.pk)
+
+    assert ReferralEvent.objects.count() == 1_000
+    assert (Upload.objects.count(), Attempt.objects.count()) == (2, 2)
+    assert not DeadLetter.objects.exists()
+    written = [sql for sql in statements if sql.split()[0] in ("INSERT", "UPDATE")]
+    # Each upload: insert it; begin and settle both update upload and attempt.
+    assert len(written) <= 2 * 6, written
+    assert "referrals_referralevent" not in " ".join(written)

@@ -1,0 +1,67 @@
+"""What the tests stand on ends with them, and says why when it does not start."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.harness import databases, process
+from tests.harness.commands import ROOT
+
+KILLED_RUN = """
+import os, signal
+from tests.harness import postgres, valkey
+
+server, broker = postgres.PostgreSQL(), valkey.Valkey()
+print(server.port, broker.port, server.folder, broker.folder, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_test_run_that_is_killed_leaves_no_server_and_no_file():
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED_RUN],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    *ports, data, dump = run.stdout.split()
+    process.wait_until(lambda: not Path(data).exists() and not Path(dump).exists())
+    assert [process.listening(int(port))() for port in ports] == [False, False]
+
+
+def test_a_process_that_ends_too_early_fails_with_what_it_printed(tmp_path):
+    failing = process.Process(
+        [sys.executable, "-c", "raise SystemExit('no such thing')"],
+        log=tmp_path / "log",
+    )
+
+    with pytest.raises(RuntimeError, match="has ended; its output:\nno such thing"):
+        failing.wait_until_ready(lambda: False)
+
+
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path):
+    program = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "print('deaf', flush=True); time.sleep(60)"
+    )
+    deaf = process.Process([sys.executable, "-c", program], log=tmp_path / "log")
+    deaf.wait_until_ready(lambda: "deaf" in deaf.log)
+
+    assert deaf.stop(seconds=0.2) == -9
+
+
+def test_databases_of_one_server_do_not_share_their_rows():
+    first, second = databases.PostgreSQL(), databases.PostgreSQL()
+
+    with psycopg.connect(first.url, autocommit=True) as connection:
+        connection.execute("DELETE FROM django_migrations")
+
+    assert first.rows("SELECT count(*) FROM django_migrations") == [(0,)]
+    assert second.rows("SELECT count(*) FROM django_migrations") != [(0,)]
+    first.drop()
+    second.drop()

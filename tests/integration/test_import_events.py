@@ -1,0 +1,201 @@
+"""`manage.py import_events`: files of events into a log."""
+
+import csv
+import io
+import json
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from referrals import log
+from referrals.schema import Person
+from tests.builders import ANN, BOB, NOON, NOON_SECONDS, a_sent_event, an_app
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def app():
+    return an_app("shop")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(path, *arguments, stderr=None):
+    """Return exit status, what was printed, and what was complained about."""
+    stdout, stderr = io.StringIO(), stderr or io.StringIO()
+    status = 0
+    try:
+        call_command(
+            "import_events", "shop", str(path), *arguments, stdout=stdout, stderr=stderr
+        )
+    except SystemExit as stop:
+        status = stop.code
+    return status, stdout.getvalue().strip(), stderr.getvalue()
+
+
+def jsonl(folder, *events):
+    path = folder / "events.jsonl"
+    path.write_text(
+        "\n".join(e if isinstance(e, str) else json.dumps(e) for e in events)
+    )
+    return path
+
+
+def test_jsonl_is_appended_in_order(app, tmp_path):
+    path = jsonl(tmp_path, a_sent_event(id="a"), "", a_sent_event(id="b"), "  ")
+
+    assert run(path) == (0, "2 accepted, 0 duplicate, 0 conflict, 0 rejected.", "")
+    assert [e.event.id for e in log.read(app.pk, 1, 9)] == ["a", "b"]
+
+
+def test_importing_again_changes_nothing(app, tmp_path):
+    path = jsonl(tmp_path, *(a_sent_event() for _ in range(2500)))
+    run(path)
+
+    assert run(path) == (0, "0 accepted, 2,500 duplicate, 0 conflict, 0 rejected.", "")
+    assert log.head(app.pk) == 2500
+
+
+def test_refused_lines_are_named_and_the_others_stored(app, tmp_path):
+    good = a_sent_event(id="a")
+    path = jsonl(
+        tmp_path, good, "", "{", a_sent_event(type="install"), {**good, "content": "x"}
+    )
+
+    status, stdout, stderr = run(path)
+
+    assert (status, stdout) == (1, "1 accepted, 0 duplicate, 1 conflict, 2 rejected.")
+    lines = stderr.splitlines()
+    assert [line[: line.index(": ", 8)] for line in lines] == [
+        "line 3: /",
+        "line 4: /type",
+        "line 5: /id",
+    ]
+    assert ANN not in stderr
+
+
+def test_a_line_without_end_is_refused_and_the_next_one_read(app, tmp_path):
+    path = jsonl(tmp_path, "x" * 500_000, a_sent_event(id="a"))
+
+    status, _, stderr = run(path)
+
+    assert status == 1
+    assert stderr.startswith("line 1: /: The event is ")
+    assert log.find(app.pk, "a").position == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_event(app, tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps(a_sent_event()), encoding="utf-8-sig")
+
+    assert run(path)[0] == 0
+
+
+def write_csv(path, *rows):
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def test_csv_columns_are_dotted(app, tmp_path):
+    path = write_csv(
+        tmp_path / "events.CSV",
+        ["id", "type", "name", "occurred_at", "user.identities.email", "user.identities.x.y",
+         "user.ip", "referrer.identities.email", "event_data.plan", "event_data", "metadata.a.b", "test"],
+        ["a", "custom", "Level, “1”", str(NOON_SECONDS), ANN, "7", "203.0.113.7", BOB, "gold",
+         '{"seats": 3}', "m", "TRUE"],
+        ["b", "app_open", "", "2026-11-23T12:00:00Z", ANN, "", "", BOB, "", "", "", ""],
+        [""] * 12,
+    )  # fmt: skip
+
+    assert run(path) == (0, "2 accepted, 0 duplicate, 0 conflict, 0 rejected.", "")
+    custom, opened = (entry.event for entry in log.read(app.pk, 1, 2))
+    assert (custom.name, custom.occurred_at, custom.test) == ("Level, “1”", NOON, True)
+    assert custom.user.identities == {"email": ANN, "x.y": "7"}
+    assert custom.user.ip is not None
+    assert custom.event_data == {"plan": "gold", "seats": 3}
+    assert custom.metadata == {"a.b": "m"}
+    assert opened.user == Person({"email": ANN})
+    assert (opened.referrer, opened.test) == (Person({"email": BOB}), False)
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "pointer"),
+    [
+        (["id"], ["a"], "/type"),
+        (["id", "type", "colour"], ["a", "app_open", "red"], "/colour"),
+        (["id"], ["a", "b"], "/"),
+        (["id", "event_data"], ["a", "{"], "/event_data"),
+        (["id", "user", "user.ip"], ["a", "Ann", "1.2.3.4"], "/user/ip"),
+        (["id", "type", "test"], ["a", "app_open", "maybe"], "/test"),
+        (["id", "type", "occurred_at"], ["a", "app_open", "nan"], "/occurred_at"),
+        (["id", "type", "occurred_at"], ["a", "app_open", "9" * 5000], "/occurred_at"),
+    ],
+)
+def test_a_bad_row_is_refused_where_it_is_bad(app, tmp_path, columns, cells, pointer):
+    path = write_csv(tmp_path / "events.csv", columns, cells)
+
+    status, _, stderr = run(path)
+
+    assert status == 1
+    assert stderr.startswith(f"line 2: {pointer}: ")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_standard_input_is_a_file_too(app, monkeypatch, form):
+    sent = a_sent_event(id="a")
+    text = {
+        "jsonl": json.dumps(sent),
+        "csv": "id,type,user.identities.email,referrer.identities.email\n"
+        f"a,app_open,{ANN},{BOB}",
+    }
+    stdin = io.TextIOWrapper(io.BytesIO(text[form].encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    assert run("-", "--format", form)[0] == 0
+    assert log.head(app.pk) == 1
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "events.csv"])
+def test_a_terminal_sees_how_far_it_is(app, tmp_path, name):
+    path = tmp_path / name
+    columns = "id,type,user.identities.email,referrer.identities.email"
+    path.write_text(
+        json.dumps(a_sent_event())
+        if path.suffix == ".jsonl"
+        else f"{columns}\na,app_open,{ANN},{BOB}"
+    )
+
+    status, _, stderr = run(path, stderr=Terminal())
+
+    assert status == 0
+    assert "[##############################] 100% 1 events" in stderr
+
+
+def test_an_empty_file_is_no_fault(app, tmp_path):
+    assert run(jsonl(tmp_path))[0] == 0
+    assert run(write_csv(tmp_path / "events.csv"))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("slug", "name", "words"),
+    [("nobody", "e.jsonl", "shop"), ("shop", "missing.jsonl", "cannot be read")],
+)
+def test_a_wrong_argument_is_explained(app, tmp_path, slug, name, words):
+    (tmp_path / "e.jsonl").touch()
+
+    with pytest.raises(CommandError, match=words):
+        call_command("import_events", slug, str(tmp_path / name))
+
+
+def test_a_file_in_another_encoding_stops_the_import_with_advice(app, tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_bytes("id,type\na,Größe".encode("latin-1"))
+
+    with pytest.raises(CommandError, match=r"not UTF-8.*run the same command again"):
+        run(path)

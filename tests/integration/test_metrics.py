@@ -1,0 +1,211 @@
+"""What Prometheus reads: where each integration stands, behind a token."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from clevertap_sync import workers
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from integration_project.prometheus import Metric, Sample, exposition
+from referrals import log
+from tests import builders
+
+TOKEN = "token-of-prometheus"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(autouse=True)
+def _token(settings):
+    settings.METRICS_TOKEN = TOKEN
+
+
+@pytest.fixture
+def read(client):
+    """Return the page's numbers by metric and labels, as they are written."""
+
+    def read_now():
+        answer = client.get("/metrics", headers=BEARER)
+        assert answer.status_code == 200
+        lines = answer.content.decode().splitlines()
+        samples = [line.rpartition(" ") for line in lines if line[0] != "#"]
+        return {name: number for name, _, number in samples}
+
+    return read_now
+
+
+class TestToken:
+    def test_without_a_token_in_the_settings_there_is_no_page(self, client, settings):
+        settings.METRICS_TOKEN = ""
+
+        for header in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer"}):
+            assert client.get("/metrics", headers=header).status_code == 404
+
+    @pytest.mark.parametrize(
+        "authorization",
+        [
+            *("", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN),
+            *(f"Bearer {TOKEN[:-1]}", "Bearer é", f"Bearer {TOKEN} {TOKEN}"),
+        ],
+    )
+    def test_a_caller_without_the_token_reads_nothing(self, client, authorization):
+        answer = client.get("/metrics", headers={"Authorization": authorization})
+
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"] == "Bearer"
+        assert b"clevertap" not in answer.content
+
+    def test_the_page_is_only_read(self, client):
+        assert client.post("/metrics", headers=BEARER).status_code == 405
+
+
+@pytest.mark.django_db
+class TestNumbers:
+    def test_an_empty_product_names_its_metrics_and_has_no_numbers(self, client):
+        answer = client.get("/metrics", headers=BEARER)
+
+        assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert answer["Cache-Control"] == "no-store"
+        lines = answer.content.decode().splitlines()
+        assert lines[:2] == [
+            "# HELP clevertap_log_head Position of the newest event in the app's log.",
+            "# TYPE clevertap_log_head gauge",
+        ]
+        assert not [line for line in lines if not line.startswith("# ")]
+
+    def test_a_waiting_integration_says_how_much_waits_and_how_long(self, read):
+        integration = builders.an_integration(builders.an_app(slug="shop"))
+        log.append(integration.app, [builders.a_sent_event() for _ in range(3)])
+
+        numbers = read()
+
+        whose = '{app="shop",integration="default"}'
+        assert numbers[f"clevertap_log_head{whose}"] == "3"
+        assert numbers[f"clevertap_cursor{whose}"] == "0"
+        assert numbers[f"clevertap_backlog_events{whose}"] == "3"
+        assert 0 <= float(numbers[f"clevertap_lag_seconds{whose}"]) < 60
+        assert numbers[f"clevertap_delivered_records_total{whose}"] == "0"
+        assert numbers[f"clevertap_held{whose}"] == "0"
+        assert numbers[f"clevertap_balanced{whose}"] == "1"
+
+    def test_what_became_of_records_is_counted_by_reason(self, read):
+        integration = builders.an_integration(builders.an_app(slug="shop"))
+        log.append(integration.app, [builders.a_sent_event() for _ in range(3)])
+        upload = an_upload(integration, records=6, delivered=4, dead=2)
+        for side in ("referred", "generated"):
+            a_dead_letter(upload, side, "clevertap_513")
+
+        numbers = read()
+
+        whose = 'app="shop",integration="default"'
+        assert numbers[f"clevertap_delivered_records_total{{{whose}}}"] == "4"
+        assert (
+            numbers[f'clevertap_dead_letters{{{whose},reason="clevertap_513"}}'] == "2"
+        )
+        assert numbers[f"clevertap_balanced{{{whose}}}"] == "1"
+
+    def test_a_record_that_is_missing_shows_as_not_balanced(self, read):
+        integration = builders.an_integration(builders.an_app(slug="shop"))
+        log.append(integration.app, [builders.a_sent_event() for _ in range(3)])
+        an_upload(integration, records=6, delivered=5, dead=0)
+
+        assert read()['clevertap_balanced{app="shop",integration="default"}'] == "0"
+
+    def test_a_hold_is_shown_with_its_reason(self, read):
+        integration = builders.an_integration(builders.an_app(slug="shop"))
+        Integration.objects.filter(pk=integration.pk).update(
+            hold_reason="credentials_refused", held_since=timezone.now()
+        )
+
+        numbers = read()
+
+        whose = 'app="shop",integration="default"'
+        assert numbers[f"clevertap_held{{{whose}}}"] == "1"
+        assert numbers[f'clevertap_hold{{{whose},reason="credentials_refused"}}'] == "1"
+
+    def test_the_attempts_of_the_last_five_minutes_are_counted_by_outcome(self, read):
+        integration = builders.an_integration(builders.an_app(slug="shop"))
+        an_attempt(integration, "ok", ago=400)
+        for outcome in ("ok", "ok", "server_error"):
+            an_attempt(integration, outcome, ago=20)
+        Attempt.objects.create(integration=integration, began_at=timezone.now())
+
+        numbers = read()
+
+        whose = 'app="shop",integration="default"'
+        recent = {n: v for n, v in numbers.items() if "recent_attempts" in n}
+        assert recent == {
+            f'clevertap_recent_attempts{{{whose},outcome="ok"}}': "2",
+            f'clevertap_recent_attempts{{{whose},outcome="server_error"}}': "1",
+        }
+
+    def test_the_silence_of_the_workers_is_measured(self, read):
+        assert "clevertap_worker_silence_seconds" not in read()
+
+        workers.seen("worker-1")
+
+        assert 0 <= float(read()["clevertap_worker_silence_seconds"]) < 60
+
+    def test_an_archived_integration_is_not_shown(self, read):
+        integration = builders.an_integration(builders.an_app(slug="shop"))
+        an_attempt(integration, "ok", ago=1)
+        Integration.objects.update(archived_at=timezone.now())
+
+        assert read() == {}
+
+
+class TestFormat:
+    def test_labels_and_help_are_escaped(self):
+        sample = Sample({"app": 'a"b\\c\nd'}, 1)
+        page = exposition([Metric("m", "gauge", 'h"\\\n', [sample])])
+
+        assert page == (
+            '# HELP m h"\\\\\\n\n# TYPE m gauge\nm{app="a\\"b\\\\c\\nd"} 1\n'
+        )
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(0, "0"), (True, "1"), (3.0, "3"), (0.25, "0.25"), (10**15, "1" + "0" * 15)],
+    )
+    def test_a_number_is_written_plainly(self, value, text):
+        page = exposition([Metric("m", "counter", "h", [Sample({}, value)])])
+
+        assert page.splitlines()[-1] == f"m {text}"
+
+
+def an_upload(integration, **counts):
+    """Write an upload of positions 1 to 3, settled."""
+    now = timezone.now()
+    upload = Upload.objects.create(
+        integration=integration,
+        state=Upload.State.SETTLED,
+        first=1,
+        last=3,
+        settings={},
+        created_at=now,
+        settled_at=now,
+        due_at=now,
+        **counts,
+    )
+    Integration.objects.filter(pk=integration.pk).update(cursor=3)
+    return upload
+
+
+def a_dead_letter(upload, side, reason):
+    now = timezone.now()
+    DeadLetter.objects.create(
+        integration=upload.integration,
+        upload=upload,
+        position=1,
+        side=side,
+        reason=reason,
+        created_at=now,
+        changed_at=now,
+    )
+
+
+def an_attempt(integration, outcome, *, ago):
+    ended = timezone.now() - timedelta(seconds=ago)
+    Attempt.objects.create(
+        integration=integration, began_at=ended, ended_at=ended, outcome=outcome
+    )

@@ -1,0 +1,273 @@
+"""`manage.py provision`: what it makes, what it leaves alone, what it refuses."""
+
+import io
+import json
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from clevertap_sync.delivery import switch
+from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.models import Account, Integration, Upload
+from clevertap_sync.provisioning import find_location
+from referrals import log
+from referrals.keys import digest_of
+from referrals.models import ApiKey, App
+from tests.builders import a_sent_event
+
+pytestmark = pytest.mark.django_db
+
+PASSCODE = "planted-passcode"
+
+
+@pytest.fixture(autouse=True)
+def no_passcode(monkeypatch):
+    monkeypatch.delenv("CLEVERTAP_PASSCODE", raising=False)
+
+
+@pytest.fixture
+def provision(monkeypatch):
+    """Run the command with sensible values; return its two outputs."""
+
+    def run(*flags, app="shop", stdin=None, **changed):
+        values = {
+            "account_id": "ABC-DEF-123Z",
+            "identity_provider": "email",
+            "location": "in1",
+            **changed,
+        }
+        options = [f"--{k.replace('_', '-')}={v}" for k, v in values.items()]
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+            flags = (*flags, "--passcode-stdin")
+        out, err = io.StringIO(), io.StringIO()
+        call_command("provision", app, *options, *flags, stdout=out, stderr=err)
+        return out.getvalue(), err.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def provision_json(provision):
+    return lambda *flags, **values: json.loads(provision("--json", *flags, **values)[0])
+
+
+def append(app, *numbers):
+    log.append(app, [a_sent_event(id=f"event-{number}") for number in numbers])
+
+
+def test_it_makes_app_key_and_integration(provision_json):
+    answer = provision_json(stdin=f" {PASSCODE}\n")
+
+    integration = Integration.objects.get()
+    assert answer == {
+        "app": "shop",
+        "api_key": answer["api_key"],
+        "integration": "default",
+        "enabled": False,
+    }
+    assert ApiKey.objects.get().digest == digest_of(answer["api_key"])
+    assert (integration.app.slug, integration.name) == ("shop", "default")
+    assert integration.account.account_id == "ABC-DEF-123Z"
+    assert integration.account.location == "in1"
+    assert integration.identity_provider == "email"
+    assert integration.passcode.reveal() == PASSCODE
+    assert not integration.enabled
+
+
+def test_a_repeat_changes_nothing_and_shows_no_key(provision_json):
+    first = provision_json("--enable", stdin=PASSCODE)
+
+    second = provision_json("--enable", stdin=PASSCODE)
+
+    assert "api_key" in first
+    assert second == {"app": "shop", "integration": "default", "enabled": True}
+    counts = [m.objects.count() for m in (App, ApiKey, Account, Integration)]
+    assert counts == [1, 1, 1, 1]
+    assert not Upload.objects.exists()
+
+
+def test_a_repeat_updates_what_differs_and_keeps_the_passcode(provision):
+    provision("--enable", stdin=PASSCODE)
+
+    provision(
+        account_id=" TEST-ABC-DEF-123Z ",
+        identity_provider="custom_id",
+        location="United States",
+        name="The Shop",
+    )
+
+    integration = Integration.objects.get()
+    assert integration.account.account_id == "TEST-ABC-DEF-123Z"
+    assert integration.account.location == "us1"
+    assert integration.identity_provider == "custom_id"
+    assert integration.passcode.reveal() == PASSCODE
+    assert integration.app.name == "The Shop"
+    assert integration.enabled
+
+
+def test_a_held_integration_is_tried_again_only_when_something_changed(provision):
+    provision("--enable", stdin=PASSCODE)
+    held = {"hold_reason": "credentials_refused", "hold_probes": True}
+    Integration.objects.update(**held, held_until="2099-01-01T00:00Z")
+
+    provision(stdin=PASSCODE)
+    unchanged = Integration.objects.get().held_until
+    provision(stdin="another-passcode")
+
+    assert unchanged.year == 2099
+    assert Integration.objects.get().held_until.year < 2099
+
+
+def test_enabling_first_starts_from_now(provision_json):
+    provision_json()
+    append(App.objects.get(), 1, 2, 3)
+
+    answer = provision_json("--enable", stdin=PASSCODE)
+
+    integration = Integration.objects.get()
+    assert answer["enabled"] is True
+    assert (integration.enabled, integration.cursor) == (True, 3)
+
+
+def test_enabling_again_goes_on_where_it_stopped(provision):
+    provision("--enable", stdin=PASSCODE)
+    append(App.objects.get(), 1, 2)
+    integration = Integration.objects.get()
+    Upload.objects.create(
+        integration=integration,
+        first=1,
+        last=1,
+        settings={},
+        created_at="2026-01-01T00:00Z",
+        due_at="2026-01-01T00:00Z",
+    )
+    Integration.objects.update(cursor=1)
+    switch.pause(integration)
+
+    provision("--enable")
+
+    integration.refresh_from_db()
+    assert (integration.enabled, integration.cursor) == (True, 1)
+
+
+def test_a_key_is_made_again_once_all_are_revoked(provision_json):
+    first = provision_json()
+    ApiKey.objects.update(revoked_at="2026-01-01T00:00Z")
+
+    second = provision_json()
+
+    assert second["api_key"] != first["api_key"]
+
+
+def test_the_passcode_comes_from_the_environment_too(provision, monkeypatch):
+    monkeypatch.setenv("CLEVERTAP_PASSCODE", f"{PASSCODE}\n")
+
+    provision("--enable")
+
+    assert Integration.objects.get().passcode.reveal() == PASSCODE
+
+
+def test_one_app_has_several_integrations(provision):
+    provision()
+
+    provision(integration="second", account_id="XYZ-DEF-123Z")
+
+    names = Integration.objects.values_list("name", "account__account_id")
+    assert sorted(names) == [("default", "ABC-DEF-123Z"), ("second", "XYZ-DEF-123Z")]
+
+
+def test_an_unusual_account_id_is_taken_with_a_warning(provision):
+    _, warning = provision(account_id="unusual")
+
+    assert "does not look like one of CleverTap's" in warning
+    assert Account.objects.get().account_id == "unusual"
+
+
+def test_the_passcode_is_never_printed(provision):
+    out, err = provision("--enable", stdin=PASSCODE)
+
+    assert PASSCODE not in out + err
+    assert "Keep it: it is not shown again." in out
+
+
+def refused(provision, *flags, **values):
+    """Return why the command was refused, having seen that nothing was written."""
+    before = [m.objects.count() for m in (App, ApiKey, Account, Integration)]
+    with pytest.raises(CommandError) as caught:
+        provision(*flags, **values)
+    after = [m.objects.count() for m in (App, ApiKey, Account, Integration)]
+    assert before == after
+    return str(caught.value)
+
+
+def test_an_unknown_location_is_refused_with_the_known_ones(provision):
+    text = refused(provision, location="mars")
+
+    assert text.startswith("There is no location 'mars'. Use one of: eu1 (Europe), in1")
+
+
+def test_enabling_without_a_passcode_is_refused(provision):
+    assert refused(provision, "--enable").startswith(
+        "Enabling needs the account's passcode."
+    )
+
+
+def test_an_empty_standard_input_is_refused(provision):
+    assert refused(provision, stdin="\n").startswith(
+        "No passcode came on standard input."
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"app": "my shop"}, "slug: "),
+        ({"app": "x" * 51}, "slug: "),
+        ({"integration": "a b"}, "name: "),
+        ({"account_id": " "}, "account id: "),
+        ({"account_id": "A" * 65}, "account id: "),
+        ({"identity_provider": " "}, "identity provider: "),
+        ({"identity_provider": "p" * 101}, "identity provider: "),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_by_name(provision, values, named):
+    assert refused(provision, **values).startswith(named)
+
+
+def test_an_account_that_another_integration_of_the_app_uses_is_refused(provision):
+    provision()
+
+    text = refused(provision, integration="second")
+
+    assert text.startswith("The app's integration default uses this account already.")
+
+
+def test_what_is_archived_is_refused(provision):
+    provision()
+    Integration.objects.update(archived_at="2026-01-01T00:00Z")
+    integration = refused(provision)
+    App.objects.update(archived_at="2026-01-01T00:00Z")
+
+    assert integration.startswith("The integration default is archived.")
+    assert refused(provision).startswith("The app shop is archived.")
+
+
+def test_a_passcode_that_no_key_decrypts_is_refused_until_it_is_given_anew(
+    provision, settings
+):
+    provision(stdin=PASSCODE)
+    settings.FIELD_ENCRYPTION_KEYS = ["another key, long enough to be taken for one"]
+
+    unreadable = refused(provision, "--enable")
+    provision("--enable", stdin=PASSCODE)
+
+    assert unreadable.startswith("No key in FIELD_ENCRYPTION_KEYS decrypts")
+    assert Integration.objects.get().passcode.reveal() == PASSCODE
+
+
+@pytest.mark.parametrize("location", Location)
+def test_every_location_is_found_by_code_and_by_name(location):
+    assert find_location(f" {location.value.upper()} ") is location
+    assert find_location(LABELS[location].lower()) is location

@@ -1,0 +1,53 @@
+"""What every page tells the browser that it may not do."""
+
+import pytest
+from django.contrib.staticfiles import finders
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/admin/login/", "/metrics", "/nothing"])
+def test_a_page_may_use_what_comes_from_here_and_nothing_else(client, path):
+    answer = client.get(path)
+
+    assert answer["Content-Security-Policy"] == POLICY
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "camera=()" in answer["Permissions-Policy"]
+
+
+@pytest.mark.django_db
+def test_the_login_page_keeps_to_its_policy(client):
+    page = client.get("/admin/login/").content.decode()
+
+    assert "<style" not in page
+    assert "style=" not in page
+    assert "<script>" not in page
+    assert "javascript:" not in page
+    assert finders.find("admin/css/base.css")
+
+
+def test_the_root_leads_to_the_admin(client):
+    answer = client.get("/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_behind_a_proxy_plain_http_is_sent_to_https(client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_HSTS_SECONDS = 60
+
+    plain = client.get("/metrics")
+    secure = client.get("/metrics", headers={"X-Forwarded-Proto": "https"})
+
+    assert plain.status_code == 301
+    assert plain["Location"] == "https://testserver/metrics"
+    assert secure.status_code == 404
+    assert secure["Strict-Transport-Security"] == "max-age=60"

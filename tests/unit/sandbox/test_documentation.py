@@ -1,0 +1,43 @@
+"""Everything that can be switched is in the reference."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from clevertap_sync.sandbox import ACCOUNTS, control, verdicts
+from clevertap_sync.sandbox.faults import Ending, Fault, Poison, Tamper
+from clevertap_sync.sandbox.rules import Rules
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "sandbox.md"
+FIELDS = {
+    name for struct in (Rules, Fault, Poison) for name in struct.__struct_fields__
+}
+WORDS = FIELDS | set(get_args(Tamper)) | (set(get_args(Ending)) - {"answer"})
+PAGES = {"/style.css", "/refresh.js", "/icon.svg"}
+ADDRESSES = {*control._READ, *control._ORDERS} - PAGES  # noqa: SLF001
+CREDENTIALS = {text for account in ACCOUNTS.values() for text in account}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return REFERENCE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("word", sorted(WORDS))
+def test_every_switch_is_in_the_reference(reference, word):
+    assert f"`{word}`" in reference or f'"{word}"' in reference
+
+
+@pytest.mark.parametrize("address", sorted(ADDRESSES))
+def test_every_address_is_in_the_reference(reference, address):
+    assert f"/_sandbox{address}" in reference
+
+
+@pytest.mark.parametrize("text", sorted(CREDENTIALS))
+def test_every_account_is_in_the_reference(reference, text):
+    assert text in reference
+
+
+def test_every_code_that_has_a_wording_has_a_meaning():
+    assert verdicts.MEANINGS.keys() == verdicts._WORDING.keys()  # noqa: SLF001

@@ -1,0 +1,119 @@
+"""The connection check: each fault has its diagnosis, and the passcode is in none."""
+
+import pytest
+
+from clevertap_sync.connection import (
+    Credentials,
+    Verdict,
+    check,
+    check_everywhere,
+    found_in,
+    read_dashboard_address,
+)
+from clevertap_sync.locations import Location
+from clevertap_sync.sandbox import Sandbox
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.secret import Secret
+from tests import wire
+
+INVALID_ACCOUNT = {"status": "fail", "error": "Account ID is not valid", "code": 401}
+
+
+def credentials(template, passcode=wire.CANARY, account_id="ABC-DEF-123Z"):
+    return Credentials(Location.EU1, account_id, Secret(passcode), template)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict"),
+    [
+        (200, {"status": "success", "processed": 1, "unprocessed": []}, Verdict.GOOD),
+        (401, INVALID_ACCOUNT, Verdict.ACCOUNT_UNKNOWN),
+        (401, {"error": "Invalid Credentials"}, Verdict.PASSCODE_REFUSED),
+        (403, {"error": "Forbidden"}, Verdict.CREDENTIALS_REFUSED),
+        (404, b"<html>no</html>", Verdict.WRONG_ADDRESS),
+        (200, b"<html>login</html>", Verdict.WRONG_ADDRESS),
+        (429, {}, Verdict.BUSY),
+        (503, {}, Verdict.FAULT),
+        (400, {}, Verdict.FAULT),
+    ],
+)
+def test_each_answer_has_its_diagnosis(status, body, verdict):
+    with wire.ScriptedServer() as server:
+        server.answers(status, body)
+
+        diagnosis = check(credentials(server.url))
+
+    assert diagnosis.verdict is verdict
+    assert diagnosis.is_good is (verdict is Verdict.GOOD)
+    assert diagnosis.title
+    assert diagnosis.remedy
+    assert wire.CANARY not in repr(diagnosis)
+    assert server.requests[0].target == "/1/upload?dryRun=1"
+
+
+def test_silence_ends_in_time():
+    with wire.ScriptedServer() as server:
+        server.plays(wire.silence())
+
+        diagnosis = check(credentials(server.url), seconds=0.2)
+
+    assert diagnosis.verdict is Verdict.TIMEOUT
+    assert diagnosis.seconds < 2
+
+
+def test_a_closed_port_is_not_reached():
+    with wire.ScriptedServer() as server:
+        url = server.url
+
+    assert check(credentials(url)).verdict is Verdict.NOT_REACHED
+
+
+def test_a_certificate_that_nobody_vouches_for_is_named_as_tls():
+    with wire.ScriptedServer() as server:
+        url = server.url.replace("http:", "https:")
+        server.plays(wire.raw(b"not TLS", unread=True))
+
+        assert check(credentials(url)).verdict is Verdict.TLS
+
+
+@pytest.mark.parametrize("passcode", ["", "with blank"])
+def test_what_can_be_no_passcode_is_not_sent(passcode):
+    with wire.ScriptedServer() as server:
+        diagnosis = check(credentials(server.url, passcode))
+
+    assert diagnosis.verdict is Verdict.INCOMPLETE
+    assert server.requests == []
+
+
+def test_an_account_is_found_at_its_location_only():
+    account = ACCOUNTS[Location.MEC1]
+    with Sandbox() as sandbox:
+        wanted = credentials(sandbox.template, account.passcode, account.account_id)
+
+        diagnoses = check_everywhere(wanted)
+
+    assert found_in(diagnoses) == [Location.MEC1]
+    assert set(diagnoses) == set(Location)
+    assert sandbox.records() == []
+
+
+@pytest.mark.parametrize(
+    ("address", "read"),
+    [
+        (
+            "https://in1.dashboard.clevertap.com/ABC-DEF-123Z/x?y#z",
+            ("in1", "ABC-DEF-123Z"),
+        ),
+        (
+            " sg1.dashboard.clevertap.com/test-abc-def-123z ",
+            ("sg1", "TEST-ABC-DEF-123Z"),
+        ),
+        ("https://xx1.dashboard.clevertap.com/ABC-DEF-123Z", None),
+        ("https://in1.dashboard.clevertap.com.evil.example/ABC-DEF-123Z", None),
+        ("https://evil.example/in1.dashboard.clevertap.com/ABC-DEF-123Z", None),
+        ("https://in1.dashboard.clevertap.com/", None),
+        ("", None),
+    ],
+)
+def test_a_dashboards_address_tells_location_and_account(address, read):
+    assert read_dashboard_address(address) == read

@@ -1,0 +1,114 @@
+"""The Demo Shop's events: every kind of event and of trouble, and only made-up people."""
+
+import ipaddress
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from random import Random
+
+import pytest
+
+from clevertap_sync.mapping import EventRecord, MappingSettings, Unmappable, to_records
+from integration_project.demo import feeder
+from integration_project.demo.story import DISCARDED_NAME, ODD_EVERY, ODDITIES, story
+from referrals.schema import EventProblem, from_object, to_event, warnings_of
+from referrals.vocabulary import EventType
+
+NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+#: So many that every oddity came at least twice.
+MANY = ODD_EVERY * len(ODDITIES) * 2
+SETTINGS = MappingSettings(identity_provider="email")
+
+
+def seeded(number):
+    return Random(number)  # noqa: S311 - made-up people need no secrecy
+
+
+@pytest.fixture(params=range(5))
+def bodies(request):
+    return [
+        {"id": f"e{n}", **body}
+        for n, body in enumerate(islice(story(seeded(request.param)), MANY))
+    ]
+
+
+def accepted(bodies):
+    """Return the events that the log would keep."""
+    for body in bodies:
+        event = from_object(body, now=NOW)
+        if not isinstance(event, EventProblem):
+            yield to_event(event, received_at=NOW, hash_signal=str)
+
+
+def test_every_type_of_event_happens(bodies):
+    assert {event.type for event in accepted(bodies)} == set(EventType)
+
+
+def test_only_the_one_that_is_no_referral_is_rejected(bodies):
+    problems = [from_object(body, now=NOW) for body in bodies]
+
+    pointers = Counter(p.pointer for p in problems if isinstance(p, EventProblem))
+
+    assert pointers == {"/referrer": 2}
+
+
+def test_dead_letters_have_several_reasons(bodies):
+    outcomes = [o for e in accepted(bodies) for o in to_records(e, SETTINGS)]
+
+    reasons = {o.reason for o in outcomes if isinstance(o, Unmappable)}
+    names = {o.name for o in outcomes if isinstance(o, EventRecord)}
+
+    assert reasons == {
+        "no_identity",
+        "identity_forbidden",
+        "event_name_characters",
+        "property_clash",
+    }
+    assert DISCARDED_NAME in names
+    assert {"Referred Subscription Started", "Generated Link Click"} <= names
+
+
+def test_most_records_are_good(bodies):
+    outcomes = [o for e in accepted(bodies) for o in to_records(e, SETTINGS)]
+
+    good = sum(isinstance(o, EventRecord) for o in outcomes)
+
+    assert good > 0.85 * len(outcomes)
+
+
+def test_one_channel_is_doubted(bodies):
+    events = [from_object(body, now=NOW) for body in bodies]
+
+    doubted = [e for e in events if not isinstance(e, EventProblem) and warnings_of(e)]
+
+    assert {e.channel for e in doubted} == {"carrier-pigeon"}
+
+
+def test_people_and_addresses_are_nobodys(bodies):
+    documentation = ipaddress.ip_network("2001:db8::/32")
+    for body in bodies:
+        for side in ("user", "referrer"):
+            person = body.get(side) or {"identities": {}}
+            email = person["identities"].get("email", "@example.com")
+            assert email == "null" or email.endswith(("@example.com", "@example.org"))
+            assert ipaddress.ip_address(person.get("ip", "2001:db8::")) in documentation
+
+
+def test_the_history_lies_in_the_past_days_in_order():
+    events = feeder.history(seeded(1), NOW)
+
+    times = [datetime.fromisoformat(event["occurred_at"]) for event in events]
+    assert len(events) == 60
+    assert times == sorted(times)
+    assert NOW - timedelta(days=3) <= times[0]
+    assert times[-1] <= NOW
+    assert [event["id"] for event in events[:2]] == ["demo-history-1", "demo-history-2"]
+
+
+def test_life_has_duplicates_and_conflicts():
+    events = list(islice(feeder.live(seeded(1)), 100))
+    sent = Counter(event["id"] for event in events)
+    first = {event["id"]: event for event in reversed(events)}
+
+    assert sum(count - 1 for count in sent.values()) == 8
+    assert sum(event != first[event["id"]] for event in events) == 2

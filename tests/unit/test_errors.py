@@ -1,0 +1,103 @@
+"""Every error says what happened, what it means and what to do; every status has one."""
+
+import pickle
+
+import pytest
+
+from clevertap_sync import errors
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    GatewayError,
+    MalformedResponseError,
+    NoAnswerError,
+    NotSentError,
+    RequestRejectedError,
+    ServerError,
+    TooManyRequestsError,
+    WrongAddressError,
+    error_for_status,
+)
+
+
+def _descendants(cls):
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _descendants(child)
+
+
+EVERY = sorted(set(_descendants(CleverTapError)), key=lambda cls: cls.__name__)
+
+EXPECTED = {
+    400: RequestRejectedError,
+    401: AuthenticationError,
+    403: AuthenticationError,
+    408: ServerError,
+    409: ServerError,
+    413: RequestRejectedError,
+    422: RequestRejectedError,
+    429: TooManyRequestsError,
+    502: GatewayError,
+    504: GatewayError,
+}
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_every_status_has_its_error(status):
+    expected = EXPECTED.get(status, ServerError if status >= 500 else WrongAddressError)
+
+    error = error_for_status(status, "words", retry_after=7.0)
+
+    assert type(error) is expected
+    assert (error.status, error.detail, error.retry_after) == (status, "words", 7.0)
+
+
+def test_statuses_that_do_not_exist_have_an_error_too():
+    assert type(error_for_status(999)) is ServerError
+    assert type(error_for_status(0)) is WrongAddressError
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_every_error_has_a_code_a_meaning_and_a_remedy(cls):
+    assert cls.code == cls.code.lower()
+    assert len(cls.code) <= 30, "an attempt's outcome has room for no more"
+    assert cls.meaning().endswith(".")
+    assert cls.remedy.endswith(".")
+
+
+def test_codes_are_unique():
+    assert len({cls.code for cls in EVERY}) == len(EVERY)
+
+
+@pytest.mark.parametrize("cls", EVERY)
+def test_the_map_in_the_modules_docstring_names_every_error(cls):
+    assert cls.__name__ in errors.__doc__
+
+
+def test_only_what_may_have_been_stored_has_an_unknown_outcome():
+    unknown = {cls for cls in EVERY if cls.outcome_unknown}
+
+    assert unknown == {NoAnswerError, GatewayError, MalformedResponseError}
+
+
+def test_the_text_tells_what_happened_what_was_seen_and_what_to_do():
+    error = AuthenticationError("Invalid Credentials", status=401)
+
+    assert str(error) == (
+        "CleverTap refuses the account ID, the passcode or the location. "
+        "(HTTP 401: Invalid Credentials) "
+        "Check account ID, passcode and location in the integration's settings."
+    )
+
+
+def test_the_text_leaves_out_what_was_not_seen():
+    assert str(NotSentError()) == f"{NotSentError.meaning()} {NotSentError.remedy}"
+    assert "(connection refused)" in str(NotSentError("connection refused"))
+    assert "(HTTP 503)" in str(ServerError(status=503))
+
+
+def test_an_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(error_for_status(429, "slow", retry_after=3.0)))  # noqa: S301 - our own
+
+    assert type(error) is TooManyRequestsError
+    assert (error.detail, error.status, error.retry_after) == ("slow", 429, 3.0)

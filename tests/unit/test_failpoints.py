@@ -1,0 +1,132 @@
+"""Faults on order: exact, once, and never in production."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from referrals import failpoints
+from referrals.failpoints import Failpoint, FailpointError, Place
+from tests.harness import commands
+from tests.harness.environment import SECRETS
+
+
+@pytest.fixture(autouse=True)
+def disarm():
+    yield
+    failpoints.arm([])
+
+
+def run(program, **variables):
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=commands.ROOT,
+        env={"PATH": os.defpath, "DATABASE_URL": "sqlite://:memory:", **variables},
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_nothing_happens_where_nothing_was_ordered():
+    for place in Place:
+        failpoints.reach(place)
+
+
+def test_an_order_is_carried_out_at_its_nth_pass_and_once():
+    failpoints.arm(failpoints.parse(["claim.written=raise@3"]))
+
+    failpoints.reach(Place.CLAIM_WRITTEN)
+    failpoints.reach(Place.CLAIM_COMMITTED)
+    failpoints.reach(Place.CLAIM_WRITTEN)
+    with pytest.raises(FailpointError):
+        failpoints.reach(Place.CLAIM_WRITTEN)
+    failpoints.reach(Place.CLAIM_WRITTEN)
+
+
+def test_orders_are_read_with_place_action_and_number():
+    orders = ["settle.written=kill", "append.committed=hang@12"]
+
+    assert failpoints.parse(orders) == [
+        Failpoint(Place.SETTLE_WRITTEN, "kill", 1),
+        Failpoint(Place.APPEND_COMMITTED, "hang", 12),
+    ]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        *("", "kill", "settle.written", "nowhere=kill", "settle.written=explode"),
+        *("settle.written=kill@0", "settle.written=kill@x", "settle.written=kill@1@2"),
+    ],
+)
+def test_an_order_that_says_nothing_is_refused(order):
+    with pytest.raises(ValueError, match=r"order|Place"):
+        failpoints.parse([order])
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("kill", -signal.SIGKILL), ("raise", 1)]
+)
+def test_a_process_ends_as_ordered(action, status):
+    program = (
+        "from referrals import failpoints as f;"
+        f"f.arm(f.parse(['claim.written={action}']));"
+        "f.reach(f.Place.CLAIM_WRITTEN)"
+    )
+
+    assert run(program).returncode == status
+
+
+def test_a_frozen_process_goes_on_when_it_is_thawed():
+    program = (
+        "from referrals import failpoints as f;"
+        "f.arm(f.parse(['claim.written=freeze']));"
+        "f.reach(f.Place.CLAIM_WRITTEN)"
+    )
+    frozen = subprocess.Popen([sys.executable, "-c", program], cwd=commands.ROOT)
+
+    _, status = os.waitpid(frozen.pid, os.WUNTRACED)
+    frozen.send_signal(signal.SIGCONT)
+
+    assert os.WSTOPSIG(status) == signal.SIGSTOP
+    assert frozen.wait(30) == 0
+
+
+def test_django_arms_what_the_environment_orders():
+    program = (
+        "import django; django.setup();"
+        "from referrals import failpoints as f; f.reach(f.Place.CLAIM_WRITTEN)"
+    )
+    settings = {"DJANGO_SETTINGS_MODULE": "integration_project.settings", "DEBUG": "1"}
+
+    done = run(program, FAILPOINTS="claim.written=kill", **settings)
+
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_production_refuses_to_start_with_a_fault_on_order():
+    done = run(
+        "import integration_project.settings",
+        FAILPOINTS="claim.written=kill",
+        ALLOWED_HOSTS="127.0.0.1",
+        **SECRETS,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "This does not start, because its environment is incomplete or wrong:\n"
+        "  - FAILPOINTS is set, which makes processes die on purpose: it is for tests, "
+        "and refused unless DEBUG=true. Take it out of the environment.\n"
+        "Every variable is described in docs/reference/environment.md.\n"
+    )
+
+
+def test_a_mistaken_order_is_refused_where_orders_are_taken():
+    done = run("import integration_project.settings", FAILPOINTS="now", DEBUG="1")
+
+    assert done.returncode == 1
+    assert "FAILPOINTS has an order that cannot be used" in done.stderr

@@ -1,0 +1,53 @@
+"""Keyed hashes of identities: who is recognised by them, and for how long."""
+
+from referrals import hashing, suppression
+from referrals.identity import Identity
+from referrals.schema import Person
+from referrals.vocabulary import Side
+from tests.builders import an_event
+
+
+def test_a_providers_case_does_not_count_and_each_byte_of_the_identity_does():
+    digest = hashing.identity_hasher(1)
+
+    assert digest("EMail", "ann") == digest("email", "ann")
+    assert digest("email", "Ann") != digest("email", "ann")
+    assert digest("email", " ann") != digest("email", "ann")
+    assert digest("emaila", "nn") != digest("email", "ann")
+    assert len(digest("email", "ann")) == 32
+
+
+def test_each_app_has_hashes_of_its_own_and_none_of_another_purpose():
+    assert hashing.identity_hasher(1)("a", "b") != hashing.identity_hasher(2)("a", "b")
+    assert hashing.identity_hasher(1)("a", "b") != hashing.fingerprinter(1)(b"a\0b")
+
+
+def test_a_new_key_in_front_changes_no_hash(settings):
+    before = hashing.identity_hasher(1)("email", "ann")
+
+    settings.FIELD_ENCRYPTION_KEYS = ["new" * 20, *settings.FIELD_ENCRYPTION_KEYS]
+
+    assert hashing.identity_hasher(1)("email", "ann") == before
+
+
+def test_a_person_is_meant_by_any_of_their_identities():
+    hashes = suppression.hashes_of(1, [Identity("email", "x"), Identity("Email", "x")])
+    is_meant = suppression.recogniser(1, hashes)
+
+    assert len(hashes) == 1
+    assert is_meant(Person({"custom_id": "1", "EMAIL": "x"}))
+    assert not is_meant(Person({"custom_id": "x"}))
+    assert not is_meant(Person(erased=True))
+
+
+def test_each_side_of_an_event_is_looked_at():
+    is_meant = suppression.recogniser(
+        1, suppression.hashes_of(1, [Identity("email", "x")])
+    )
+    somebody, nobody = Person({"email": "x"}), Person({"email": "y"})
+
+    assert suppression.sides_meant(an_event(user=somebody), is_meant) == {Side.REFERRED}
+    assert suppression.sides_meant(an_event(referrer=somebody), is_meant) == {
+        Side.GENERATED
+    }
+    assert suppression.sides_meant(an_event(user=nobody), is_meant) == set()

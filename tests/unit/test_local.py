@@ -1,0 +1,151 @@
+"""What `manage.py up` stands on: secrets, ports, Valkey's configuration, the box."""
+
+import json
+import re
+import shlex
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from integration_project.local import lock, ports, secrets_file, valkey, welcome
+from integration_project.local.stack import Ports, children
+
+NAMES = {"SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "ALLOWED_HOSTS"}
+
+
+def test_secrets_are_made_where_none_are_set(tmp_path):
+    path = tmp_path / "var" / "secrets.env"
+    environment = {}
+
+    secrets_file.load(path, environment, create=True)
+
+    assert environment.keys() == NAMES
+    assert environment["SECRET_KEY"] != environment["FIELD_ENCRYPTION_KEYS"]
+    assert min(len(environment[name]) for name in secrets_file.SECRETS) >= 50
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert [each.name for each in path.parent.iterdir()] == ["secrets.env"]
+
+
+def test_secrets_stay_what_they_are(tmp_path):
+    path, first, second = tmp_path / "secrets.env", {}, {}
+    secrets_file.load(path, first, create=True)
+
+    secrets_file.load(path, second, create=True)
+
+    assert first == second
+
+
+def test_other_commands_make_no_secrets(tmp_path):
+    environment = {}
+
+    secrets_file.load(tmp_path / "secrets.env", environment)
+
+    assert environment == {}
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_a_person_has_set_stands(tmp_path):
+    path, environment = tmp_path / "secrets.env", {"SECRET_KEY": "mine"}
+
+    secrets_file.load(path, environment, create=True)
+
+    assert environment == {"SECRET_KEY": "mine"}
+    assert not path.exists()
+
+
+def test_a_taken_port_is_not_free():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+
+        assert not ports.is_free(taken)
+        assert ports.preferred(taken) != taken
+    assert ports.preferred(taken) == taken
+
+
+def test_valkey_is_found_without_importing_its_package():
+    program = valkey.find_program()
+
+    assert program is None or program.name == "valkey-server"
+    assert valkey.PACKAGE not in sys.modules
+
+
+def test_valkeys_configuration_is_private_durable_and_quoted(tmp_path):
+    folder = tmp_path / 'a "quoted" folder'
+
+    prepared = valkey.prepare(tmp_path / "valkey-server", folder)
+
+    path = folder / "valkey.conf"
+    lines = path.read_text().splitlines()
+    password = next(line.split()[1] for line in lines if line.startswith("requirepass"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {"bind 127.0.0.1", "appendonly yes", "maxmemory-policy noeviction"} <= {
+        *lines
+    }
+    assert f'dir "{tmp_path}/a \\"quoted\\" folder"' in lines
+    assert re.fullmatch(rf"redis://:{password}@127\.0\.0\.1:\d+/0", prepared.url)
+    assert prepared.command == (str(tmp_path / "valkey-server"), str(path))
+    assert password not in " ".join(prepared.command)
+
+
+def test_a_second_holder_of_the_lock_is_refused(tmp_path):
+    path = tmp_path / "up.lock"
+
+    with lock.held(path), pytest.raises(lock.RunningAlreadyError), lock.held(path):
+        pass
+    with lock.held(path):
+        pass
+
+
+def test_only_a_demo_sends_anything_to_the_sandbox():
+    plain = children(Ports(8000), valkey=None, worker_threads=3)
+    demo = children(Ports(8000, 9100), valkey=None, worker_threads=3, feeder_key="rk_x")
+
+    assert [child.name for child in plain] == ["web", "worker"]
+    assert [child.name for child in demo] == ["web", "worker", "sandbox", "demo"]
+    assert "CLEVERTAP_BASE_URL" not in plain[1].environment
+    told = {child.environment.get("CLEVERTAP_BASE_URL") for child in demo[:2]}
+    assert told == {"http://127.0.0.1:9100/{location}"}
+    assert not any("rk_x" in word for child in demo for word in child.command)
+
+
+def test_everything_listens_on_this_machine_only():
+    demo = children(Ports(8000, 9100), valkey=None, worker_threads=3)
+
+    assert "127.0.0.1:8000" in demo[0].command
+    addresses = re.findall(
+        r"\d+\.\d+\.\d+\.\d+", str([child.command for child in demo])
+    )
+    assert {*addresses} == {"127.0.0.1"}
+
+
+def test_the_curl_line_is_one_event_under_a_new_id():
+    line = welcome.curl_line("http://127.0.0.1:8000", "rk_x")
+
+    echoed = subprocess.run(
+        ["/bin/sh", "-c", line.replace("curl", "printf '%s\\n'", 1)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+    event = json.loads(echoed[-1])
+    assert "\n" not in line
+    assert "Authorization: Bearer rk_x" in shlex.split(line)
+    assert re.fullmatch(r"hello-\d{10}", event["id"])
+    assert event["type"] == "app_install"
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_every_line_of_the_box_is_as_wide(colour):
+    rows = [("Admin", "http://127.0.0.1:8000/admin/"), ("API key", "rk_x")]
+
+    box = welcome.box("Everything runs.", rows, "Ctrl-C stops it.", colour=colour)
+
+    bare = re.sub(r"\x1b\[\d+m", "", box)
+    assert len({len(line) for line in bare.splitlines()}) == 1
+    assert ("\x1b" in box) is colour
+    assert "│  API key   rk_x" in bare

@@ -1,0 +1,99 @@
+"""Every reason is explained: in the code, to people, and in the documentation."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from clevertap_sync import errors, mapping, properties
+from clevertap_sync.errors import CleverTapError
+from clevertap_sync.models import DeadLetter
+from clevertap_sync.reasons import REASONS, reason_for_code
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
+
+COLUMN = DeadLetter._meta.get_field("reason")  # noqa: SLF001 - Django documents it
+
+# What the delivery gives as a reason; the rest comes from the mapping or CleverTap.
+OF_DELIVERY = {
+    "request_rejected",
+    "unidentified",
+    "mapping_failed",
+    "event_removed",
+    "clevertap_unknown",
+}
+
+
+def row(code, meaning, remedy):
+    return f"| `{code}` | {meaning} | {remedy} |"
+
+
+def rows_under(heading):
+    section = PAGE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    return [line for line in section.splitlines() if line.startswith("| `")]
+
+
+def errors_in_order(parent=CleverTapError):
+    for error in parent.__subclasses__():
+        yield error
+        yield from errors_in_order(error)
+
+
+def refusals_in(module):
+    """Return the reasons that a module's source gives, found without running it."""
+    for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="Refusal"), args=[ast.Constant(value=code), *_]
+            ):
+                yield code
+            case ast.Assign(
+                targets=[ast.Name(id="reason")], value=ast.Constant(value=str(code))
+            ):
+                yield code
+
+
+def test_the_documentation_lists_every_dead_letters_reason_as_the_code_has_it():
+    assert rows_under("Dead letters") == [row(*reason) for reason in REASONS.values()]
+
+
+def test_the_documentation_lists_every_error_as_the_code_has_it():
+    expected = [row(e.code, e.meaning(), e.remedy) for e in errors_in_order()]
+
+    assert rows_under("Attempts and holds") == expected
+
+
+def test_the_mapping_gives_known_reasons_alone_and_each_of_them():
+    given = {*refusals_in(mapping), *refusals_in(properties)}
+
+    from_clevertap = {code for code in REASONS if code.startswith("clevertap_")}
+    of_mapping = set(REASONS) - from_clevertap - OF_DELIVERY
+    assert given == of_mapping | {"mapping_failed", "clevertap_id_invalid"}
+
+
+@pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.code)
+def test_a_reason_reads_as_two_sentences_and_fits_its_column(reason):
+    assert REASONS[reason.code] is reason
+    assert len(reason.code) <= (COLUMN.max_length or 0)
+    for sentence in (reason.meaning, reason.remedy):
+        assert sentence[0].isupper()
+        assert sentence.endswith(".")
+        assert "|" not in sentence
+
+
+def test_errors_and_reasons_do_not_share_a_code_by_accident():
+    shared = {e.code for e in errors_in_order()} & set(REASONS)
+
+    # The error of a request becomes the reason of its record, once that stands alone.
+    assert shared == {errors.RequestRejectedError.code}
+
+
+@pytest.mark.parametrize("code", [*range(509, 536), 555])
+def test_each_code_of_clevertaps_has_a_reason(code):
+    assert reason_for_code(code) == f"clevertap_{code}"
+    assert f"clevertap_{code}" in REASONS
+
+
+@pytest.mark.parametrize("code", [None, 0, -1, 200, 401, 508, 536, 5090])
+def test_any_other_code_is_unknown(code):
+    assert reason_for_code(code) == "clevertap_unknown"

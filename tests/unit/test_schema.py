@@ -1,0 +1,508 @@
+"""The wire format: what is taken, and what is refused where and why."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from enum import Enum
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from referrals.schema import (
+    Event,
+    EventProblem,
+    IncomingEvent,
+    IncomingPerson,
+    Person,
+    decode,
+    doubts,
+    from_object,
+    to_event,
+    warnings_of,
+)
+from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
+from tests.builders import (
+    ANN,
+    BOB,
+    NOON,
+    NOON_SECONDS,
+    a_sent_custom_event,
+    a_sent_event,
+    a_sent_link_click,
+)
+
+
+def sent(event):
+    return decode(json.dumps(event).encode(), now=NOON)
+
+
+def refused_at(event):
+    problem = sent(event)
+    assert isinstance(problem, EventProblem), "it was taken"
+    assert problem.detail.endswith((".", "}"))
+    return problem.pointer
+
+
+def test_every_field_arrives_as_it_was_sent():
+    event = sent(
+        {
+            "id": "b1c2",
+            "type": "custom",
+            "name": "Subscription Started",
+            "occurred_at": "2026-11-23T12:00:00Z",
+            "user": {
+                "identities": {"email": ANN, "custom_id": " 42 "},
+                "ip": "203.0.113.7",
+                "device_id": "D-1",
+                "advertising_id": "A-1",
+            },
+            "referrer": {"identities": {"email": BOB}},
+            "via": "smart_link",
+            "channel": "Newsletter",
+            "content": "spring",
+            "status": "suspicious",
+            "event_data": {"plan": "gold", "seats": 3},
+            "metadata": {"source": "billing"},
+            "test": True,
+        }
+    )
+
+    assert event == IncomingEvent(
+        id="b1c2",
+        type=EventType.CUSTOM,
+        name="Subscription Started",
+        occurred_at=NOON,
+        user=IncomingPerson(
+            {"email": ANN, "custom_id": " 42 "}, "203.0.113.7", "D-1", "A-1"
+        ),
+        referrer=IncomingPerson({"email": BOB}),
+        via=Via.SMART_LINK,
+        channel="Newsletter",
+        content="spring",
+        status=FraudStatus.SUSPICIOUS,
+        event_data={"plan": "gold", "seats": 3},
+        metadata={"source": "billing"},
+        test=True,
+    )
+
+
+@pytest.mark.parametrize("event_type", list(EventType))
+def test_every_type_is_taken(event_type):
+    name = "Level Reached" if event_type is EventType.CUSTOM else None
+
+    event = sent(a_sent_event(type=event_type.value, name=name))
+
+    assert isinstance(event, IncomingEvent)
+    assert event.type is event_type
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-23T12:00:00Z",
+        "2026-11-23T14:00:00+02:00",
+        "2026-11-23 12:00:00.000z",
+        "2026-11-23T06:30:00-05:30",
+    ],
+)
+def test_an_instant_with_an_offset_is_kept_in_utc(text):
+    event = sent(a_sent_event(occurred_at=text))
+
+    assert event.occurred_at == NOON
+    assert event.occurred_at.tzinfo is UTC
+
+
+def test_unix_seconds_may_have_a_fraction():
+    assert sent(a_sent_event(occurred_at=NOON_SECONDS)).occurred_at == NOON
+    half = sent(a_sent_event(occurred_at=NOON_SECONDS + 0.5)).occurred_at
+    assert half == NOON + timedelta(milliseconds=500)
+
+
+def test_null_means_left_out():
+    optional = [
+        "name",
+        "occurred_at",
+        "via",
+        "channel",
+        "content",
+        "status",
+        "event_data",
+        "metadata",
+        "test",
+    ]
+    bare = a_sent_event(occurred_at=None, channel=None, content=None)
+
+    assert sent({**bare, **dict.fromkeys(optional)}) == sent(bare)
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "words"),
+    [
+        (NOON_SECONDS * 1000, "milliseconds"),
+        ("2026-11-24T12:00:01Z", "more than a day ahead"),
+        (NOON_SECONDS + 86401, "more than a day ahead"),
+        ("1999-12-31T23:59:59Z", "before the year 2000"),
+        ("0001-01-01T00:00:00+14:00", "before the year 2000"),
+        (0, "before the year 2000"),
+        (-1e300, "before the year 2000"),
+        (10**30, "milliseconds"),
+        ("2026-11-23T12:00:00", "RFC 3339 with an offset"),
+        ("2026-11-23", "RFC 3339"),
+        ("23.11.2026 12:00", "RFC 3339"),
+        (str(NOON_SECONDS), "RFC 3339"),
+        (True, "RFC 3339"),
+        ({}, "RFC 3339"),
+    ],
+)
+def test_a_time_that_cannot_be_meant_is_refused_with_advice(occurred_at, words):
+    problem = sent(a_sent_event(occurred_at=occurred_at))
+
+    assert isinstance(problem, EventProblem)
+    assert problem.pointer == "/occurred_at"
+    assert words in problem.detail
+
+
+def test_the_edges_of_time_are_taken():
+    assert (
+        sent(a_sent_event(occurred_at="2000-01-01T00:00:00Z")).occurred_at.year == 2000
+    )
+    ahead = sent(a_sent_event(occurred_at="2026-11-24T12:00:00Z"))
+    assert ahead.occurred_at == NOON + timedelta(days=1)
+
+
+@pytest.mark.parametrize("event_id", ["a", "!~-.:_", "x" * 200])
+def test_an_id_is_visible_ascii(event_id):
+    assert sent(a_sent_event(id=event_id)).id == event_id
+
+
+@pytest.mark.parametrize(
+    "event_id", ["", " ", "a b", "a/b", "é", "x" * 201, "a\n", "\x7f", 7]
+)
+def test_any_other_id_is_refused(event_id):
+    problem = sent(a_sent_event(id=event_id))
+
+    assert (problem.pointer, problem.id) == ("/id", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"colour": "red"}, "/colour"),
+        ({"a/b~c": 1}, "/a~1b~0c"),
+        ({"user": {"identities": {"email": ANN}, "email": ANN}}, "/user/email"),
+        ({"referrer": {"name": "Bob"}}, "/referrer/name"),
+        ({"type": "install"}, "/type"),
+        ({"type": None}, "/type"),
+        ({"via": "carrier_pigeon"}, "/via"),
+        ({"status": "fine"}, "/status"),
+        ({"channel": 7}, "/channel"),
+        ({"content": ["spring"]}, "/content"),
+        ({"test": "yes"}, "/test"),
+        ({"user": None}, "/user"),
+        ({"user": ANN}, "/user"),
+        ({"user": {"identities": [ANN]}}, "/user/identities"),
+        ({"user": {"identities": {"email": ANN, "custom_id": 42}}}, "/user/identities/custom_id"),
+        ({"user": {"identities": {"x/y": None}}}, "/user/identities/x~1y"),
+        ({"user": {"identities": {"": "42"}}}, "/user/identities/"),
+        ({"referrer": {"identities": {"": "42"}}}, "/referrer/identities/"),
+        ({"referrer": None}, "/referrer"),
+        ({"referrer": None, "via": "smart_invite"}, "/referrer"),
+        ({"name": "Subscription Started"}, "/name"),
+        ({"event_data": {"plan": "gold"}}, "/event_data"),
+        ({"event_data": "plan=gold"}, "/event_data"),
+        ({"metadata": []}, "/metadata"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_refused_where_it_is(changes, pointer):
+    assert refused_at(a_sent_event(**changes)) == pointer
+
+
+def test_a_refusal_names_the_event_where_its_id_is_good():
+    problem = sent(a_sent_event(id="event-7", type="install"))
+
+    assert problem.id == "event-7"
+
+
+def test_a_refusal_never_repeats_a_value():
+    canary = "canary@example.com"
+    for changes in (
+        {"type": canary},
+        {"user": canary},
+        {"status": canary},
+        {"occurred_at": canary},
+        {"user": {"identities": {"email": [canary]}}},
+        {"id": canary + " "},
+    ):
+        problem = sent(a_sent_event(**changes))
+        assert canary not in problem.detail
+        assert canary not in problem.pointer
+
+
+def test_a_click_on_a_smart_link_needs_neither_user_nor_referrer():
+    event = sent(a_sent_link_click(referrer=None, via="smart_link"))
+
+    assert (event.user, event.referrer) == (None, None)
+
+
+def test_an_empty_identity_is_kept_as_it_was_sent():
+    event = sent(a_sent_event(user={"identities": {"email": ""}}))
+
+    assert event.user.identities == {"email": ""}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "",
+        "   ",
+        "App Install",
+        "appinstall",
+        " APP\tOPEN ",
+        "Link Click",
+        "x" * 256,
+        "ΐ" * 86,
+        "a\0b",
+    ],
+)
+def test_a_custom_name_that_cannot_be_told_apart_is_refused(name):
+    assert refused_at(a_sent_custom_event(name)) == "/name"
+
+
+def test_a_custom_name_may_be_long_and_foreign():
+    for name in ("x" * 255, "Abo gestartet 🎉", "App Install 2"):
+        assert sent(a_sent_custom_event(name)).name == name
+
+
+def nested(depth):
+    value = "leaf"
+    for _ in range(depth):
+        value = {"k": value}
+    return value
+
+
+@pytest.mark.parametrize("field", ["event_data", "metadata"])
+@pytest.mark.parametrize(
+    ("value", "below"),
+    [
+        ({"k": 2**63}, "/k"),
+        ({"k": [-(2**63) - 1]}, "/k/0"),
+        ({"k": {"a": "x\0y"}}, "/k/a"),
+        ({"a\0b": 1}, ""),
+        (nested(16), "/k" * 15),
+    ],
+)
+def test_values_that_a_database_cannot_keep_are_refused(field, value, below):
+    assert refused_at(a_sent_custom_event(**{field: value})) == f"/{field}{below}"
+
+
+def test_large_values_that_fit_are_taken():
+    data = {
+        "i": 2**63 - 1,
+        "j": -(2**63),
+        "f": 1.5e300,
+        "n": None,
+        "b": False,
+        **nested(14),
+    }
+
+    assert sent(a_sent_custom_event(event_data=data)).event_data == data
+
+
+@pytest.mark.parametrize("path", ["/content", "/user/identities/email", "/referrer/ip"])
+def test_nul_is_refused_wherever_it_stands(path):
+    event = a_sent_event()
+    *keys, name = path.split("/")[1:]
+    inner = event
+    for key in keys:
+        inner = inner[key]
+    inner[name] = "a\0b"
+
+    assert refused_at(event) == path
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul():
+    assert sent(a_sent_event(content="\\u0000")).content == "\\u0000"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"id":"\xff"}',
+        b'{"id":"a","content":"\\ud800"}',
+        b'{"id":"a","event_data":{"k":NaN}}',
+        b'{"id":"a","event_data":{"k":-Infinity}}',
+        b'{"id":"a","event_data":{"k":1e999}}',
+        b'{"id":"a","event_data":{"k":' + b"9" * 5000 + b"}}",
+        b'{"id":"a","event_data":{"k":' + b"[" * 15000 + b"]" * 15000 + b"}}",
+        b'{"id":"a"}{"id":"b"}',
+    ],
+)
+def test_what_is_no_event_is_a_problem_and_never_an_exception(raw):
+    problem = decode(raw)
+
+    assert isinstance(problem, EventProblem)
+    assert problem.detail
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_decoding_raise(raw):
+    assert isinstance(decode(raw), EventProblem)
+
+
+JSONISH = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(IncomingEvent.__struct_fields__), JSONISH))
+def test_no_object_makes_decoding_raise(value):
+    assert isinstance(from_object(value), EventProblem | IncomingEvent)
+
+
+def test_an_event_has_at_most_32_kilobytes():
+    event = a_sent_event(content="")
+    room = 32 * 1024 - len(json.dumps(event))
+
+    assert isinstance(sent({**event, "content": "x" * room}), IncomingEvent)
+    problem = sent({**event, "content": "x" * (room + 1)})
+    assert (problem.pointer, problem.id) == ("", event["id"])
+    assert "32,769 bytes" in problem.detail
+
+
+def test_metadata_has_at_most_2_kilobytes_in_utf_8():
+    fits = {"note": "é" * 1018 + "x"}
+    assert len(msgspec.json.encode(fits)) == 2048
+
+    assert sent(a_sent_event(metadata=fits)).metadata == fits
+    assert refused_at(a_sent_event(metadata={"note": "é" * 1019})) == "/metadata"
+
+
+def test_raw_pieces_of_a_request_are_read_as_they_are():
+    raw = msgspec.json.decode(
+        json.dumps([a_sent_event(id="a")]).encode(), type=list[msgspec.Raw]
+    )
+
+    assert decode(raw[0], now=NOON).id == "a"
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+def test_python_values_are_taken_for_what_json_makes_of_them():
+    zone = timezone(timedelta(hours=1))
+    event = from_object(
+        a_sent_custom_event(
+            occurred_at=datetime(2026, 11, 23, 13, tzinfo=zone),
+            via=Via.SMART_INVITE,
+            event_data={"colour": Colour.RED, "sizes": (1, 2)},
+        ),
+        now=NOON,
+    )
+
+    assert event.occurred_at == NOON
+    assert event.via is Via.SMART_INVITE
+    assert event.event_data == {"colour": "red", "sizes": [1, 2]}
+
+
+def endless():
+    value = {}
+    value["k"] = value
+    return value
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"event_data": {"k": float("nan")}}, "/event_data/k"),
+        ({"event_data": {"k": [float("inf")]}}, "/event_data/k/0"),
+        ({"event_data": {1: 2}}, "/event_data"),
+        ({"event_data": endless()}, "/event_data" + "/k" * 15),
+        ({"content": "half \ud83d"}, "/content"),
+        ({"\ud83d": 1}, ""),
+        ({"occurred_at": datetime(2026, 11, 23, 12)}, "/occurred_at"),  # noqa: DTZ001
+        ({"content": object()}, ""),
+    ],
+)
+def test_python_values_that_json_cannot_say_are_refused(changes, pointer):
+    problem = from_object(a_sent_custom_event(**changes), now=NOON)
+
+    assert isinstance(problem, EventProblem)
+    assert problem.pointer == pointer
+
+
+@pytest.mark.parametrize("value", [None, 7, "text", [], {1: 2}, object()])
+def test_python_values_that_are_no_event_are_refused(value):
+    assert isinstance(from_object(value), EventProblem)
+
+
+@pytest.mark.parametrize("channel", [*sorted(INVITE_CHANNELS), "WhatsApp"])
+def test_known_invite_channels_raise_no_doubt(channel):
+    assert warnings_of(sent(a_sent_event(channel=channel))) == ()
+
+
+def test_an_unknown_invite_channel_is_doubtful_and_a_smart_links_is_not():
+    assert len(INVITE_CHANNELS) == 21
+    assert [at for at, _ in doubts(sent(a_sent_event(channel="pigeon")))] == [
+        "/channel"
+    ]
+    assert "whatsapp" in warnings_of(sent(a_sent_event(channel="pigeon")))[0]
+    assert warnings_of(sent(a_sent_event(channel="pigeon", via="smart_link"))) == ()
+    assert warnings_of(sent(a_sent_event(channel=""))) == ()
+
+
+def test_an_ip_that_is_none_is_doubtful():
+    event = sent(a_sent_event(user={"identities": {"email": ANN}, "ip": "10.0.0.300"}))
+
+    assert [at for at, _ in doubts(event)] == ["/user/ip"]
+
+
+def test_the_log_keeps_signals_only_as_hashes():
+    event = sent(
+        a_sent_event(
+            user={
+                "identities": {"email": ANN},
+                "ip": " 203.0.113.7",
+                "device_id": "Device-1",
+                "advertising_id": "00000000-0000-0000-0000-000000000000",
+            }
+        )
+    )
+
+    kept = to_event(event, received_at=NOON, hash_signal=lambda text: f"<{text}>")
+
+    assert kept.user == Person(
+        {"email": ANN}, "<ip:203.0.113.7>", "<device:device-1>", None
+    )
+
+
+def test_defaults_are_applied_for_the_log():
+    received_at = NOON + timedelta(seconds=3)
+    event = sent(a_sent_event(id="a", occurred_at=None, channel=None, content=None))
+
+    kept = to_event(event, received_at=received_at, hash_signal=str)
+
+    assert kept == Event(
+        id="a",
+        type=EventType.APP_INSTALL,
+        occurred_at=received_at,
+        user=Person({"email": ANN}),
+        referrer=Person({"email": BOB}),
+    )
+
+
+def test_nothing_that_is_printed_shows_an_identity():
+    event = sent(a_sent_event())
+    kept = to_event(event, received_at=NOON, hash_signal=str)
+
+    for value in (event, event.user, kept, kept.user, kept.referrer):
+        assert "example.com" not in f"{value!r} {value}"

@@ -1,0 +1,198 @@
+"""What reaches Sentry: where it failed, and nothing of whom or with what.
+
+A process that fails in many ways sends real envelopes to a receiver on 127.0.0.1.
+"""
+
+import gzip
+import json
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import commands
+
+CANARY = {
+    "passcode": "canary-passcode-9f2c",
+    "key": "canary-api-key-71bd",
+    "identity": "canary.identity@example.org",
+    "custom": "canary_identity_4471",
+    "ip": "203.0.113.77",
+}
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes envelopes as Sentry does, and keeps them as they came, decompressed."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.envelopes: list[bytes] = []
+        self.printed = ""
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        # The SDK sends no trace headers to Sentry itself, which it knows by its name.
+        self.other_url = f"http://localhost:{self.server_port}"
+        self.dsn = self.url.replace("//", "//public@") + "/1"
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events of all envelopes, in the order of their arrival."""
+        items = [line for e in self.envelopes for line in e.splitlines()]
+        read = [json.loads(item) for item in items]
+        return [item for item in read if "event_id" in item and "platform" in item]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
+        self.server.envelopes.append(body)
+        self.answer(b"{}")
+
+    def do_GET(self):
+        self.answer(" ".join(sorted(name.lower() for name in self.headers)).encode())
+
+    def answer(self, body: bytes):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Stay silent."""
+
+
+@pytest.fixture(scope="module")
+def sent():
+    """Everything that the failing process sent, and what it printed."""
+    with Receiver() as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [
+                *(sys.executable, Path(__file__).with_name("sentry_program.py")),
+                *(json.dumps(CANARY), receiver.other_url),
+            ],
+            cwd=commands.ROOT,
+            env=commands.production(
+                PYTHONPATH=str(commands.ROOT),
+                DJANGO_SETTINGS_MODULE="integration_project.settings",
+                DATABASE_URL="sqlite://:memory:",
+                SENTRY_DSN=receiver.dsn,
+                SENTRY_ENVIRONMENT="staging",
+                SENTRY_RELEASE="1.2.3",
+                ALLOWED_HOSTS="testserver",
+            ),
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        receiver.shutdown()
+    assert done.returncode == 0, done.stderr
+    receiver.printed = done.stdout
+    return receiver
+
+
+@pytest.fixture(scope="module")
+def events(sent):
+    return sent.events()
+
+
+def exceptions(events):
+    return [
+        [value["type"] for value in event["exception"]["values"]]
+        for event in events
+        if "exception" in event
+    ]
+
+
+def test_every_failure_is_reported_with_its_types(events):
+    assert exceptions(events) == [
+        ["ValueError"],
+        ["RuntimeError"],
+        ["OSError", "KeyError"],
+    ]
+
+
+@pytest.mark.parametrize("kind", CANARY)
+def test_no_canary_leaves_the_process(sent, kind):
+    everything = b"\n".join(sent.envelopes).decode()
+
+    assert len(sent.envelopes) == 4
+    assert CANARY[kind] not in everything
+
+
+def test_a_report_says_where_in_the_code_it_failed(events):
+    frames = events[0]["exception"]["values"][0]["stacktrace"]["frames"]
+
+    assert frames[-1]["function"] == "crash"
+    assert frames[-1]["context_line"].strip() == "raise ValueError(message)"
+    assert not [frame for frame in frames if "vars" in frame]
+
+
+def test_a_report_names_the_view_and_the_method_and_not_the_address(events):
+    assert events[0]["transaction"] == "__main__.crash"
+    assert events[0]["request"] == {"method": "POST"}
+
+
+def test_a_report_of_a_task_names_the_task(events):
+    assert events[1]["transaction"] == "integration_project.crash_task"
+
+
+def test_a_report_of_a_log_line_has_its_template_only(events):
+    assert [event.get("logentry") for event in events[2:]] == [
+        {"message": "Could not deliver to %s"},
+        {"message": "It failed for %(identity)s"},
+    ]
+
+
+def test_reports_are_tagged_with_environment_and_release(events):
+    assert {(event["environment"], event["release"]) for event in events} == {
+        ("staging", "1.2.3")
+    }
+
+
+def test_a_breadcrumb_says_what_kind_of_thing_happened(events):
+    crumbs = events[2]["breadcrumbs"]["values"]
+
+    assert [(crumb["category"], crumb.get("data")) for crumb in crumbs] == [
+        ("referrals", None),
+        ("referrals", None),
+        ("httplib", {"http.method": "GET", "http.response.status_code": 200}),
+    ]
+    assert {name for crumb in crumbs for name in crumb} == {
+        *("category", "data", "level", "timestamp", "type"),
+    }
+
+
+def test_no_trace_header_goes_to_anybody_else(sent):
+    headers = sent.printed.split()
+
+    assert "authorization" in headers
+    assert not {"sentry-trace", "baggage", "traceparent"} & set(headers)
+
+
+def test_a_program_without_an_address_of_sentry_sends_nothing(sent):
+    done = subprocess.run(
+        [
+            *(sys.executable, Path(__file__).with_name("sentry_program.py")),
+            *(json.dumps(CANARY), sent.url.replace(str(sent.server_port), "1")),
+        ],
+        env=commands.production(
+            PYTHONPATH=str(commands.ROOT),
+            DJANGO_SETTINGS_MODULE="integration_project.settings",
+            DATABASE_URL="sqlite://:memory:",
+        ),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    # It got as far as its first request, which nobody answers, and sent no envelope.
+    assert b"ConnectionError" in done.stderr
+    assert len(sent.envelopes) == 4

@@ -1,0 +1,375 @@
+"""The settings come from the environment alone, and say what is wrong with it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from integration_project.broker import celery_tls, redis_options, transport_options
+from integration_project.databases import database
+from integration_project.environment import (
+    Environment,
+    UnusableUrlError,
+    needs_no_secret,
+)
+from integration_project.mail import mail
+from tests.harness import commands
+
+MAKE_ONE = (
+    "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))' and "
+    "keep it. (To develop on this machine, set DEBUG=true instead.)"
+)
+REFUSALS = {
+    "SECRET_KEY": f"SECRET_KEY is not set. It signs the admin's sessions. {MAKE_ONE}",
+    "FIELD_ENCRYPTION_KEYS": "FIELD_ENCRYPTION_KEYS is not set. It encrypts the passcodes "
+    f"and keys the hashes of IP addresses and devices. {MAKE_ONE}",
+    "ALLOWED_HOSTS": "ALLOWED_HOSTS is not set. It lists the host names that this server "
+    "answers to, with commas between. Set it to your domain, such as "
+    "referrals.example.com.",
+}
+# Where a value stands in the settings, the rest of a line of Python prints it.
+SHOW = (
+    "from integration_project import settings as s; import json; print(json.dumps({}))"
+)
+
+
+def refusal(*problems):
+    lines = "".join(f"  - {problem}\n" for problem in problems)
+    return (
+        "This does not start, because its environment is incomplete or wrong:\n"
+        f"{lines}"
+        "Every variable is described in docs/reference/environment.md.\n"
+    )
+
+
+def run(*command, **variables):
+    """Run a program with nothing in its environment but `variables`."""
+    return subprocess.run(
+        [commands.PROGRAMS / command[0], *command[1:]],
+        cwd=commands.ROOT,
+        env={"PATH": os.defpath, "DATABASE_URL": "sqlite://:memory:", **variables},
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def shown(expression, **variables):
+    """Return a value of the settings that a process with `variables` has."""
+    done = run("python", "-c", SHOW.format(expression), **variables)
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+class TestRefusal:
+    def test_production_names_everything_that_is_missing_and_does_not_start(self):
+        done = run("python", "manage.py", "check")
+
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr == refusal(*REFUSALS.values())
+
+    def test_the_web_server_ends_with_the_sentence_and_starts_no_worker(self):
+        done = run("gunicorn", **commands.production(SECRET_KEY=""))
+
+        assert done.returncode == 1
+        assert done.stderr == refusal(REFUSALS["SECRET_KEY"])
+
+    def test_the_worker_ends_with_the_sentence(self):
+        variables = commands.production(FIELD_ENCRYPTION_KEYS=" , ")
+        done = run("celery", "-A", "integration_project", "worker", **variables)
+
+        assert done.returncode == 1
+        assert done.stderr == refusal(REFUSALS["FIELD_ENCRYPTION_KEYS"])
+
+    def test_every_wrong_value_is_named_at_once_and_none_is_repeated(self):
+        canary = "hunter2"
+        done = run(
+            *("python", "manage.py", "check"),
+            **commands.production(
+                DEBUG=canary,
+                DATABASE_URL=f"mysql://root:{canary}@db/referrals",
+                EMAIL_URL=f"pigeon://{canary}",
+                LOG_FORMAT=canary,
+                PORT=canary,
+                SWEEP_SECONDS=canary,
+            ),
+        )
+
+        assert done.returncode == 1
+        assert done.stderr == refusal(
+            "DEBUG has a value that cannot be used: give true or false.",
+            "PORT has a value that cannot be used: give a whole number from 1 to 65535.",
+            "DATABASE_URL cannot be used: give postgresql://user:password@host/name, or "
+            "sqlite:////path/to/file.",
+            "SWEEP_SECONDS has a value that cannot be used: give a number from 0.05 to "
+            "300.",
+            "EMAIL_URL cannot be used: give smtp+tls://user:password@host:587, or leave "
+            "it out.",
+            "LOG_FORMAT has a value that cannot be used: give one of auto, json, "
+            "terminal.",
+        )
+
+    def test_collecting_static_files_needs_no_secret(self):
+        done = run("python", "manage.py", "collectstatic", "--no-input", "--dry-run")
+
+        assert done.stderr == ""
+        assert done.returncode == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (["manage.py", "collectstatic", "--no-input"], True),
+            (["/usr/bin/mypy", "."], True),
+            (["/lib/mypy/__main__.py"], True),
+            (["manage.py", "migrate"], False),
+            (["manage.py", "migrate", "collectstatic"], False),
+            (["/usr/bin/gunicorn"], False),
+            ([], False),
+        ],
+    )
+    def test_only_what_signs_and_serves_nothing_does_without(self, arguments, expected):
+        assert needs_no_secret(arguments) is expected
+
+
+class TestDefaults:
+    def test_debug_is_off_unless_it_is_switched_on(self):
+        assert shown("s.DEBUG", **commands.production()) is False
+        assert shown("s.DEBUG", **commands.production(DEBUG="")) is False
+
+    def test_development_needs_no_variable_at_all(self):
+        hosts, keys = shown(
+            "[s.ALLOWED_HOSTS, [bool(s.SECRET_KEY), len(s.FIELD_ENCRYPTION_KEYS)]]",
+            DEBUG="true",
+        )
+
+        assert hosts == ["127.0.0.1", "localhost", "[::1]"]
+        assert keys == [True, 1]
+
+    def test_https_is_demanded_only_behind_a_proxy_that_ends_it(self):
+        names = (
+            "SECURE_PROXY_SSL_HEADER SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS "
+            "SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE"
+        )
+        values = f"[getattr(s, name, None) for name in '{names}'.split()]"
+
+        assert shown(values, **commands.production()) == [None] * 5
+        assert shown(values, **commands.production(SECURE_PROXY="1")) == [
+            ["HTTP_X_FORWARDED_PROTO", "https"],
+            True,
+            31_536_000,
+            True,
+            True,
+        ]
+
+    def test_without_a_broker_celery_is_given_none_to_reach(self):
+        values = "[s.CELERY_BROKER_URL, s.CELERY_BROKER_TRANSPORT_OPTIONS]"
+
+        assert shown(values, **commands.production()) == ["memory://localhost/", {}]
+
+
+class TestEnvironment:
+    def test_every_variable_that_is_read_is_documented_and_no_other(self, settings):
+        page = Path(commands.ROOT, "docs/reference/environment.md").read_text("utf-8")
+        documented = {
+            row.split("`")[1] for row in page.splitlines() if row.startswith("| `")
+        }
+        web_server = {"WEB_CONCURRENCY", "WEB_THREADS"}
+        of_libraries = {"NO_COLOR", "FORCE_COLOR"}
+
+        assert documented == settings.ENV_NAMES | web_server | of_libraries
+
+    @pytest.mark.parametrize("text", ["1", "true", "YES", " on "])
+    def test_a_flag_is_on_in_each_spelling(self, text):
+        assert Environment({"A": text}).flag("A") is True
+
+    @pytest.mark.parametrize("text", ["0", "false", "NO", " off "])
+    def test_a_flag_is_off_in_each_spelling_whatever_its_default(self, text):
+        assert Environment({"A": text}).flag("A", default=True) is False
+
+    @pytest.mark.parametrize("text", ["", "  "])
+    def test_nothing_is_the_default(self, text):
+        env = Environment({"A": text})
+
+        assert env.flag("A", default=True) is True
+        assert env.whole("A", 7, least=1, most=9) == 7
+        assert env.seconds("A", 0.5, least=0, most=1) == 0.5
+        assert env.words("A", ["x"]) == ["x"]
+        assert env.choice("A", "b", among=("a", "b")) == "b"
+        assert env.problems == []
+
+    @pytest.mark.parametrize("text", ["0", "10", "1.5", "five", "nan", "inf"])
+    def test_a_number_outside_its_limits_is_a_problem(self, text):
+        env = Environment({"A": text})
+
+        assert env.whole("A", 7, least=1, most=9) == 7
+        assert env.problems == [
+            "A has a value that cannot be used: give a whole number from 1 to 9."
+        ]
+
+    @pytest.mark.parametrize("text", ["nan", "inf", "-1", "1,5"])
+    def test_a_duration_is_a_plain_number(self, text):
+        env = Environment({"A": text})
+
+        assert env.seconds("A", 0.5, least=0, most=1) == 0.5
+        assert len(env.problems) == 1
+
+
+class TestDatabase:
+    def test_postgresql_is_reached_through_a_small_pool_with_short_waits(self):
+        found = database(
+            "postgres://u:p%40@db.example.com:5433/d?sslmode=require", pool=4
+        )
+
+        assert found["ENGINE"] == "django.db.backends.postgresql"
+        assert (found["HOST"], found["PORT"], found["NAME"]) == (
+            "db.example.com",
+            5433,
+            "d",
+        )
+        assert (found["USER"], found["PASSWORD"]) == ("u", "p@")
+        assert found["CONN_HEALTH_CHECKS"] is True
+        assert found["OPTIONS"] == {
+            "sslmode": "require",
+            "connect_timeout": 3,
+            "tcp_user_timeout": 10_000,
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "options": "-c lock_timeout=5s -c statement_timeout=15s "
+            "-c idle_in_transaction_session_timeout=10s",
+            "pool": {
+                "min_size": 1,
+                "max_size": 4,
+                "timeout": 5.0,
+                "max_lifetime": 1800.0,
+                "max_idle": 300.0,
+                "reconnect_timeout": 2.0,
+                "num_workers": 1,
+            },
+        }
+
+    def test_a_pool_of_none_opens_a_connection_each_time(self):
+        assert "pool" not in database("postgresql://db/d", pool=0)["OPTIONS"]
+
+    def test_the_url_has_the_last_word(self):
+        url = "postgresql://db/d?options=-c%20statement_timeout%3D0&connect_timeout=9"
+        options = database(url, pool=0)["OPTIONS"]
+
+        assert options["options"] == "-c statement_timeout=0"
+        assert options["connect_timeout"] == 9
+
+    def test_empty_options_leave_the_startup_packet_plain_for_a_pgbouncer(self):
+        options = database("postgresql://db/d?options=&sslmode=require", pool=0)[
+            "OPTIONS"
+        ]
+
+        assert "options" not in options
+        assert options["sslmode"] == "require"
+        assert options["tcp_user_timeout"] == 10_000
+
+    def test_sqlite_writes_through_and_waits(self):
+        found = database("sqlite:////srv/db.sqlite3", pool=4)
+
+        assert found["NAME"] == "/srv/db.sqlite3"
+        assert found["OPTIONS"] == {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
+
+    @pytest.mark.parametrize(
+        "url", ["mysql://u:p@h/d", "redis://h", "nonsense", "postgres://u:p@h:port/d"]
+    )
+    def test_another_database_is_refused_without_repeating_its_password(self, url):
+        with pytest.raises(UnusableUrlError) as caught:
+            database(url, pool=4)
+
+        assert str(caught.value) == ""
+
+
+class TestBroker:
+    def test_celery_and_redis_py_are_told_the_same_of_a_certificate(self):
+        url = "rediss://:p@broker.example.com:6380"
+        for verify, words in ((True, "required"), (False, "none")):
+            tls = {"ssl_cert_reqs": words, "ssl_check_hostname": verify}
+
+            assert celery_tls(url, verify=verify) == tls
+            assert tls.items() <= redis_options(url, verify=verify).items()
+
+    def test_a_plain_address_is_told_nothing_of_certificates(self):
+        assert celery_tls("redis://broker", verify=True) is None
+        assert not [
+            n for n in redis_options("redis://broker", verify=True) if "ssl" in n
+        ]
+
+    def test_nobody_waits_longer_than_half_a_second(self):
+        for options in (redis_options("redis://b", verify=True), transport_options()):
+            assert options["socket_timeout"] == 0.5
+            assert options["socket_connect_timeout"] == 0.5
+
+
+def test_alerts_are_mailed_through_the_address_of_a_server():
+    found = mail("smtp+tls://user:p%40ss@mail.example.com:587")
+
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example.com", 587)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("user", "p@ss")
+    assert found["EMAIL_USE_TLS"] is True
+
+
+class TestChecks:
+    """Each system check finds what it is there for, under its stable ID."""
+
+    @pytest.mark.parametrize(
+        ("code", "deploy", "changes"),
+        [
+            (
+                "clevertap_sync.E001",
+                False,
+                {"FIELD_ENCRYPTION_KEYS": ["x" * 50, "short"]},
+            ),
+            ("clevertap_sync.E002", False, {"CLEVERTAP_BASE_URL": "api.clevertap.com"}),
+            (
+                "clevertap_sync.E002",
+                False,
+                {"CLEVERTAP_BASE_URL": "https://h/{region}"},
+            ),
+            (
+                "clevertap_sync.E003",
+                False,
+                {"REQUEST_SECONDS": 30, "LEASE_SECONDS": 34},
+            ),
+            ("clevertap_sync.E004", False, {"FIRST_HOLD_SECONDS": 301}),
+            ("clevertap_sync.W001", True, {"CLEVERTAP_BASE_URL": "https://proxy"}),
+            ("clevertap_sync.W002", True, {"CLEVERTAP_BASE_URL": "http://proxy"}),
+            ("clevertap_sync.W003", True, {"REDIS_URL": ""}),
+        ],
+    )
+    def test_a_mistake_is_found(self, settings, code, deploy, changes):
+        assert code not in self.found(settings, {}, deploy=deploy)
+
+        assert code in self.found(settings, changes, deploy=deploy)
+
+    def test_a_sandbox_on_this_machine_needs_no_tls(self, settings):
+        changes = {"CLEVERTAP_BASE_URL": "http://127.0.0.1:9100/{location}"}
+
+        found = self.found(settings, changes, deploy=True)
+
+        assert "clevertap_sync.W001" in found
+        assert "clevertap_sync.W002" not in found
+
+    def found(self, settings, changes, *, deploy):
+        for name, value in ({"REDIS_URL": "rediss://broker"} | changes).items():
+            setattr(settings, name, value)
+        try:
+            call_command("check", deploy=deploy, fail_level="WARNING")
+        except SystemCheckError as error:
+            return str(error)
+        return ""

@@ -1,0 +1,197 @@
+"""The supervisor, with small real processes: restarts, order, patience, output."""
+
+import os
+import signal
+import sys
+import textwrap
+import time
+
+import pytest
+
+from integration_project.supervisor.loop import SAME_SIGNAL_SECONDS
+from integration_project.supervisor.process import backoff, ended_how
+from tests.harness.commands import ROOT
+from tests.harness.process import Process, wait_until
+
+
+@pytest.fixture
+def supervise(tmp_path):
+    """Run a supervisor of Python children, given as {name: (stage, program)}."""
+
+    def start(children, grace=5.0):
+        program = tmp_path / "supervise.py"
+        program.write_text(
+            textwrap.dedent(
+                f"""
+                import sys
+                from integration_project.supervisor import Child, Output, Supervisor
+                children = [
+                    Child(name, (sys.executable, "-u", "-c", source), stage=stage)
+                    for name, (stage, source) in {children!r}.items()
+                ]
+                output = Output([child.name for child in children])
+                Supervisor(children, output, grace={grace}).run()
+                output.say("all gone")
+                """
+            )
+        )
+        return Process(
+            [sys.executable, program],
+            log=tmp_path / "log",
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        )
+
+    return start
+
+
+def says(process, text):
+    wait_until(lambda: text in process.log)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def printed_pid(process, word):
+    says(process, f"{word}=")
+    return int(process.log.rpartition(f"{word}=")[2].split()[0])
+
+
+SLEEPS = "import os, time; print(f'pid={os.getpid()}'); time.sleep(60)"
+IGNORES_SIGTERM = (
+    "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print(f'deaf={os.getpid()}'); time.sleep(60)"
+)
+# A server's own worker, which keeps running when its master is killed.
+HAS_A_CHILD = (
+    "import os, time; pid = os.fork(); "
+    "os.write(1, b'grandchild=%d\\n' % pid if pid else b'child is up\\n'); "
+    "time.sleep(60)"
+)
+
+
+def test_every_line_bears_its_childs_name(supervise):
+    process = supervise(
+        {
+            "one": (0, "import os, time; os.write(1, b'a\\nb\\n'); time.sleep(60)"),
+            "twenty": (0, "import os, time; os.write(1, b'c\\nd'); time.sleep(60)"),
+        }
+    )
+    says(process, "│ b")
+    says(process, "│ c")
+
+    process.stop()
+
+    assert "one    │ a\none    │ b\n" in process.log
+    assert "twenty │ c\n" in process.log
+    assert "twenty │ d\n" in process.log
+
+
+def test_a_child_that_ends_starts_again_after_a_growing_pause(supervise):
+    process = supervise({"brief": (0, "import sys; print('here'); sys.exit(3)")})
+
+    says(process, "brief ended with exit code 3; starting it again in 2 s")
+    process.stop()
+
+    said = [line for line in process.log.splitlines() if "again in" in line]
+    assert [line.rpartition("in ")[2] for line in said] == ["0.5 s", "1 s", "2 s"]
+
+
+def test_a_killed_childs_own_children_do_not_keep_its_place(supervise):
+    process = supervise({"server": (0, HAS_A_CHILD)})
+    says(process, "child is up")
+    grandchild = printed_pid(process, "grandchild")
+    master = os.getpgid(grandchild)
+
+    os.kill(master, signal.SIGKILL)
+
+    says(process, "server was ended by SIGKILL")
+    wait_until(lambda: not is_alive(grandchild))
+    process.stop()
+
+
+def test_sigterm_ends_all_with_status_zero(supervise):
+    process = supervise({"one": (0, SLEEPS), "two": (0, SLEEPS)})
+    wait_until(lambda: process.log.count("pid=") == 2)
+
+    status = process.stop()
+
+    assert status == 0
+    assert process.log.endswith("all gone\n")
+
+
+def test_a_later_stage_ends_after_the_earlier_ones(supervise):
+    slow = (
+        "import signal, sys, time\n"
+        "def leave(*_): time.sleep(0.5); print('front left'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, leave); print('front up'); time.sleep(60)"
+    )
+    back = (
+        "import signal, sys, time\n"
+        "def leave(*_): print('back left'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, leave); print('back up'); time.sleep(60)"
+    )
+    process = supervise({"back": (1, back), "front": (0, slow)})
+    says(process, "front up")
+    says(process, "back up")
+
+    process.stop()
+
+    assert process.log.index("front left") < process.log.index("back left")
+
+
+def test_a_child_that_does_not_listen_is_killed_after_the_grace(supervise):
+    process = supervise({"deaf": (0, IGNORES_SIGTERM)}, grace=1.0)
+    deaf = printed_pid(process, "deaf")
+
+    status = process.stop()
+
+    assert status == 0
+    assert not is_alive(deaf)
+    assert "ending at once: deaf" in process.log
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_grace(supervise):
+    process = supervise({"deaf": (0, IGNORES_SIGTERM)}, grace=60.0)
+    deaf = printed_pid(process, "deaf")
+    process.send(signal.SIGINT)
+    says(process, "stopping; Ctrl-C again stops at once")
+    time.sleep(SAME_SIGNAL_SECONDS + 0.1)
+    assert is_alive(deaf)
+
+    process.send(signal.SIGINT)
+
+    assert process.wait() == 0
+    assert not is_alive(deaf)
+
+
+def test_no_child_outlives_a_killed_supervisor(supervise):
+    process = supervise({"server": (0, HAS_A_CHILD), "two": (1, SLEEPS)})
+    left = {printed_pid(process, "grandchild"), printed_pid(process, "pid")}
+
+    os.kill(process.pid, signal.SIGKILL)
+
+    wait_until(lambda: not any(map(is_alive, left)))
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(1, 0.5), (2, 1), (3, 2), (6, 16), (7, 30), (10_000, 30)]
+)
+def test_the_pause_doubles_up_to_half_a_minute(failures, seconds):
+    assert backoff(failures) == seconds
+
+
+@pytest.mark.parametrize(
+    ("returncode", "text"),
+    [
+        (0, "ended with exit code 0"),
+        (2, "ended with exit code 2"),
+        (-9, "was ended by SIGKILL"),
+    ],
+)
+def test_an_end_is_told_in_words(returncode, text):
+    assert ended_how(returncode) == text

@@ -1,0 +1,89 @@
+"""`make run` on machines that lack something: what `scripts/venv.sh` tells a person."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness.commands import ROOT
+
+TOO_OLD = """#!/bin/sh
+[ "$1" = --version ] && echo "Python 3.9.2" && exit 0
+exit 1
+"""
+WITHOUT_VENV = """#!/bin/sh
+case "$2" in
+  *ensurepip*) exit 1 ;;
+  *print*) echo 3.12 ;;
+esac
+exit 0
+"""
+HERE = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
+
+
+class Machine:
+    """A checkout with the script alone, and a PATH on which only a few programs are."""
+
+    def __init__(self, folder):
+        self.script = folder / "a checkout" / "scripts" / "venv.sh"
+        self.script.parent.mkdir(parents=True)
+        shutil.copy(ROOT / "scripts" / "venv.sh", self.script)
+        self.venv = folder / "a checkout" / ".venv"
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+        for name in ("dirname", "rm"):
+            (self.programs / name).symlink_to(shutil.which(name))
+
+    def run(self, **pythons):
+        for name, program in pythons.items():
+            path = self.programs / name.replace("_", ".")
+            path.write_text(program)
+            path.chmod(0o755)
+        return subprocess.run(
+            ["/bin/sh", self.script],
+            env={"PATH": str(self.programs)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def test_no_python_is_said(machine):
+    done = machine.run()
+
+    assert done.returncode == 1
+    assert "Python 3.11 or newer is needed; found: no Python 3." in done.stderr
+
+
+def test_an_old_python_is_named(machine):
+    done = machine.run(python3=TOO_OLD)
+
+    assert done.returncode == 1
+    assert "Python 3.11 or newer is needed; found: Python 3.9.2." in done.stderr
+
+
+def test_a_missing_venv_module_is_named_with_its_package(machine):
+    done = machine.run(python3=WITHOUT_VENV)
+
+    assert done.returncode == 1
+    assert "apt install python3.12-venv" in done.stderr
+
+
+def test_a_half_made_venv_is_made_anew_with_the_first_python_that_works(machine):
+    machine.venv.mkdir()
+    (machine.venv / ".installing").touch()
+    (machine.venv / "half-installed").touch()
+
+    first = machine.run(python3_13=TOO_OLD, python3=HERE)
+    second = machine.run()
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout.startswith("Making .venv with Python 3.")
+    assert not (machine.venv / "half-installed").exists()
+    assert (second.returncode, second.stdout) == (0, "")
