@@ -1,0 +1,37 @@
+"""Claims work as a worker does, and times it: `python -m benchmarks.claims COUNT`.
+
+Each claimed upload is settled before the next, outside the time: a worker that keeps up
+finds few open ones. Prints the seconds that each claim took, as JSON.
+"""
+
+import json
+import sys
+import time
+
+import django
+
+
+def main(count: int) -> list[float]:
+    """Claim `count` ranges of the only integration; return the seconds of each."""
+    from clevertap_sync.delivery import slots  # noqa: PLC0415 - Django comes first
+    from clevertap_sync.delivery.claim import claim_next  # noqa: PLC0415
+    from clevertap_sync.models import Integration, Upload  # noqa: PLC0415
+
+    pk = Integration.objects.values_list("pk", flat=True).get()
+    taken = []
+    for _ in range(count):
+        began = time.perf_counter()
+        work = claim_next(pk)
+        taken.append(time.perf_counter() - began)
+        if work is None:
+            break
+        slots.release(pk, held=work.held)
+        Upload.objects.open().update(
+            state=Upload.State.SETTLED, leased_until=None, records=0
+        )
+    return taken
+
+
+if __name__ == "__main__":
+    django.setup()
+    sys.stdout.write(json.dumps(main(int(sys.argv[1]))))

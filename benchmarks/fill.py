@@ -1,0 +1,94 @@
+"""Fills a log, or an outbox, as if so many events had come in: by SQL, in seconds.
+
+The events are those of `events.event`, in the form in which each keeps them.
+"""
+
+from benchmarks.others import Outbox
+from benchmarks.ours import Ours
+
+#: The type of event number n, as `events.HUNDRED` has it.
+_KIND = """
+    CASE WHEN n % 100 < 45
+        THEN (ARRAY['app_install', 'app_open', 'custom'])[1 + n % 100 % 3]
+    WHEN n % 100 < 75 THEN (ARRAY['app_install', 'app_open'])[1 + (n % 100 - 45) % 2]
+    WHEN n % 100 < 95 THEN (ARRAY['web_sign_up', 'web_open'])[1 + (n % 100 - 75) % 2]
+    ELSE 'link_click' END
+"""
+_CHANNEL = """
+    (ARRAY['whatsapp', 'email', 'twitter', 'sms', 'facebook', 'facebookmessenger'])[1 + n % 6]
+"""
+_NAME = "(ARRAY['Subscription Started', 'Level Reached', 'Order Placed'])[1 + n % 3]"
+_NUMBERED = f"""
+    SELECT n, {_KIND} AS kind, {_CHANNEL} AS channel, {_NAME} AS name,
+        'spring-' || n % 20 AS content,
+        format('{{"email":"u%s@example.com","custom_id":"u-%s"}}', n, n) AS who,
+        format('{{"email":"r%s@example.com","custom_id":"r-%s"}}', n % 50000, n % 50000)
+            AS by_whom
+    FROM generate_series(FIRST::bigint, LAST::bigint) AS n
+"""  # noqa: S608 - put together from our own constants
+# Rows of the log. Custom events carry their name's number and their data.
+_OURS = """
+    INSERT INTO referrals_referralevent
+        (app_id, position, key, fingerprint, received_at, occurred_at,
+         type, name, channel, status, test, body)
+    SELECT app.id, n, 'fill-' || n, md5(n::text)::uuid, clock_timestamp(),
+        date_trunc('second', now()), kind,
+        CASE WHEN kind = 'custom' THEN event.name ELSE '' END, channel, 'valid', false,
+        format('{{"id":"fill-%s","type":"%s","occurred_at":"%s",', n, kind,
+            to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+        || CASE WHEN kind = 'custom' THEN
+            format('"name":"%s","name_number":%s,', event.name, 1 + n % 3) ELSE '' END
+        || CASE WHEN kind <> 'link_click' THEN
+            format('"user":{{"identities":%s}},', who) ELSE '' END
+        || format('"referrer":{{"identities":%s}},"channel":"%s","content":"%s"',
+            by_whom, channel, content)
+        || CASE WHEN kind = 'custom' THEN format(
+            ',"event_data":{{"plan":"gold","amount":%s,"currency":"EUR"}}', n % 90)
+            ELSE '' END
+        || '}}'
+    FROM ({numbered}) AS event, referrals_app AS app
+    ORDER BY n
+"""
+_NAMES = """
+    INSERT INTO referrals_customname (app_id, name, normalised, number, first_position)
+    SELECT app.id, custom.name, lower(replace(custom.name, ' ', '')), number, number
+    FROM referrals_app AS app,
+        unnest(ARRAY['Subscription Started', 'Level Reached', 'Order Placed'])
+            WITH ORDINALITY AS custom(name, number)
+    ON CONFLICT DO NOTHING
+"""
+_EVENTS = """
+    INSERT INTO peers_event (id, key, received_at, type, body)
+    SELECT n, 'fill-' || n, clock_timestamp(), kind, jsonb_build_object(
+        'id', 'fill-' || n, 'type', kind, 'occurred_at', extract(epoch FROM now())::bigint,
+        'user', jsonb_build_object('identities', who::jsonb),
+        'referrer', jsonb_build_object('identities', by_whom::jsonb),
+        'channel', channel, 'content', content)
+    FROM ({numbered}) AS event ORDER BY n
+"""
+_DELIVERIES = """
+    INSERT INTO peers_delivery (event_id, record, state, attempts)
+    SELECT n, format('{{"identity":"%s%s@example.com","ts":%s,"type":"event",'
+        || '"evtName":"%s %s","evtData":{{"Channel":"%s","Content":"%s","Status":"valid"}}}}',
+        letter, CASE letter WHEN 'u' THEN n ELSE n % 50000 END,
+        extract(epoch FROM now())::bigint, side, initcap(replace(kind, '_', ' ')),
+        channel, content), 'pending', 0
+    FROM ({numbered}) AS event,
+        (VALUES ('Referred', 'u'), ('Generated', 'r')) AS sides(side, letter)
+    WHERE letter = 'r' OR kind <> 'link_click'
+    ORDER BY n, letter DESC
+"""
+
+
+def fill(system: Ours | Outbox, first: int, last: int) -> None:
+    """Add events number `first` to `last`, ready to be delivered.
+
+    For us they become the positions first … last. Statistics and visibility are then as
+    after a quiet hour.
+    """
+    numbered = _NUMBERED.replace("FIRST", str(first)).replace("LAST", str(last))
+    statements = (_NAMES, _OURS) if isinstance(system, Ours) else (_EVENTS, _DELIVERIES)
+    for statement in statements:
+        system.ask(statement.format(numbered=numbered))
+    system.ask("VACUUM (ANALYZE)")
+    system.ground.ask("CHECKPOINT")

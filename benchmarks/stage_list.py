@@ -1,0 +1,195 @@
+"""The stages of `benchmarks.stages`, in the order in which an event meets them."""
+
+import functools
+import io
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.db import connection
+
+from benchmarks import events
+from benchmarks.ours import Ours
+from benchmarks.stages import Stage, Step
+from clevertap_sync import receivers
+from clevertap_sync.delivery import prepare, slots
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.send import Outcome, Sending, begin, send
+from clevertap_sync.delivery.settle import settle_result
+from clevertap_sync.delivery.work import Claim, Mapped
+from clevertap_sync.models import Integration
+from integration_project.wsgi import application
+from referrals import log
+from referrals.api.pieces import events_in
+from referrals.models import App
+
+RANGE: Final = 500
+
+
+def stages(ours: Ours) -> dict[str, Stage]:
+    """Return the stages by name."""
+    steps = _Steps(ours)
+    signals = functools.partial(steps.append, 1_000, signals=True)
+    return {
+        "decode 1,000": Stage(20, 1_000, steps.decode),
+        "append 1": Stage(200, 1, lambda: steps.append(1)),
+        "append 100": Stage(50, 100, lambda: steps.append(100)),
+        "append 1,000": Stage(20, 1_000, lambda: steps.append(1_000)),
+        "append 1,000 with signals": Stage(20, 1_000, signals),
+        "ring": Stage(200, 0, steps.ring),
+        "request of 1": Stage(200, 1, lambda: steps.request(1)),
+        "request of 1,000": Stage(20, 1_000, lambda: steps.request(1_000)),
+        "claim 500": Stage(40, RANGE, steps.claim),
+        "claim in vain": Stage(100, 0, steps.claim_in_vain),
+        "read and map 500": Stage(40, RANGE, steps.map),
+        "begin 500": Stage(40, RANGE, steps.begin),
+        "send 500": Stage(40, RANGE, steps.send),
+        "settle 500": Stage(40, RANGE, steps.settle),
+        "deliver 1": Stage(60, 1, lambda: steps.deliver(1)),
+        "deliver 500": Stage(40, RANGE, lambda: steps.deliver(RANGE)),
+    }
+
+
+class _Steps:
+    """Each method prepares a step: it returns what is to be measured."""
+
+    def __init__(self, ours: Ours) -> None:
+        self._ours = ours
+        self._app = App.objects.get()
+        self._integration = Integration.objects.get()
+
+    def decode(self) -> Step:
+        body = _body(1_000)
+        return lambda: events_in("application/json", body)
+
+    def append(self, size: int, *, signals: bool = False) -> Step:
+        made = events_in("application/json", _body(size, signals=signals))
+        return lambda: log.append(self._app, made)
+
+    def request(self, size: int) -> Step:
+        body = _body(size)
+        return lambda: _request(self._ours, body)
+
+    def ring(self) -> Step:
+        return lambda: receivers.ring_for(self._app.pk)
+
+    def claim(self) -> Step:
+        self._fill(RANGE)
+        return self._claim
+
+    def claim_in_vain(self) -> Step:
+        self._fill(0)
+        return lambda: claim_next(self._integration.pk)
+
+    def map(self) -> Step:
+        work = self._claimed()
+        return lambda: prepare.map_upload(work)
+
+    def begin(self) -> Step:
+        work = self._claimed()
+        mapped = prepare.map_upload(work)
+        return lambda: begin(work, mapped)
+
+    def send(self) -> Step:
+        _, mapped, begun = self._begun()
+        return lambda: self._send(mapped, begun)
+
+    def settle(self) -> Step:
+        work, mapped, begun = self._begun()
+        outcome = self._send(mapped, begun)
+        result = outcome.result
+        if result is None:
+            raise RuntimeError(outcome.error)
+        return lambda: settle_result(work, mapped, begun, outcome, result)
+
+    def deliver(self, size: int) -> Step:
+        self._fill(size)
+        return lambda: deliver(self._integration.pk)
+
+    def _fill(self, count: int) -> None:
+        """Leave exactly `count` events to be delivered, and nothing under way."""
+        self._integration.uploads.open().update(
+            state="settled", leased_until=None, records=0
+        )
+        Integration.objects.update(cursor=log.head(self._app.pk))
+        slots.forget()
+        if count:
+            log.append(self._app, events_in("application/json", _body(count)))
+
+    def _claim(self) -> Claim:
+        work = claim_next(self._integration.pk)
+        if not isinstance(work, Claim):
+            message = f"There was something to claim, and {work} came of it."
+            raise TypeError(message)
+        return work
+
+    def _claimed(self) -> Claim:
+        self._fill(RANGE)
+        return self._claim()
+
+    def _begun(self) -> tuple[Claim, Mapped, Sending]:
+        work = self._claimed()
+        mapped = prepare.map_upload(work)
+        begun = begin(work, mapped)
+        if begun is None:
+            message = "The lease was lost, though nobody else is there."
+            raise RuntimeError(message)
+        return work, mapped, begun
+
+    def _send(self, mapped: Mapped, begun: Sending) -> Outcome:
+        return send(self._integration, begun, list(mapped.bodies()))
+
+
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """Collect the statements that are sent to the database."""
+    seen: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:  # noqa: ANN401 - Django's hook
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        yield seen
+
+
+def _body(size: int, *, signals: bool = False) -> bytes:
+    first = next(_numbers) * 1_000
+    return next(events.bodies(size, size, run="stage", first=first, signals=signals))
+
+
+def _request(ours: Ours, body: bytes) -> None:
+    """Send a request through everything that stands behind gunicorn."""
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/v1/events",
+        "QUERY_STRING": "",
+        "CONTENT_TYPE": "application/json",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_AUTHORIZATION": f"Bearer {ours.key}",
+        "HTTP_HOST": "127.0.0.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.url_scheme": "http",
+    }
+    statuses: list[str] = []
+
+    def start(status: str, *_: object) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return sys.stderr.buffer.write
+
+    # The type of a handler is any WSGI application's; ours has `close`, as Django says.
+    answer: Any = application(environ, start)
+    content = b"".join(answer)
+    answer.close()
+    if not statuses[0].startswith(str(HTTPStatus.ACCEPTED.value)):
+        raise RuntimeError(statuses[0], content)
+
+
+_numbers: Final = itertools.count(1)

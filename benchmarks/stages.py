@@ -1,0 +1,141 @@
+"""What each stage costs in CPU, one after the other in one process and one thread.
+
+`python -m benchmarks.stages [--profile STAGE] [STAGE …]`. Unlike a time, the CPU seconds
+of one thread say something even on a machine that others use. The database's are those
+of its own processes. `--profile` shows where a stage's go.
+"""
+
+import argparse
+import cProfile
+import io
+import os
+import pstats
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import django
+
+from benchmarks import usage
+from benchmarks.ground import Ground
+from benchmarks.ours import Ours
+from benchmarks.report import Row, Table, number
+
+LINES: Final = 45
+#: Before anything is measured: imports, connections, plans.
+WARM: Final = 3
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Something that is done `times` times, for so many events each time.
+
+    `prepare` makes the step, outside the measurement.
+    """
+
+    times: int
+    events: int
+    prepare: Callable[[], Step]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure the stages and print what they cost."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stages")
+    parser.add_argument("stages", nargs="*", metavar="STAGE")
+    parser.add_argument("--profile", metavar="STAGE")
+    wanted = parser.parse_args(arguments)
+    with Ground() as ground, Ours(ground) as ours:
+        os.environ |= {k: v for k, v in ours.env.items() if k != "PATH"}
+        os.environ["DJANGO_SETTINGS_MODULE"] = "integration_project.settings"
+        _set_up()
+        try:
+            _measure(ours, wanted.stages, wanted.profile)
+        finally:
+            _let_go()
+
+
+def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
+    from benchmarks.stage_list import stages  # noqa: PLC0415 - it imports Django
+
+    columns = (
+        "",
+        "statements",
+        "CPU ms",
+        "of the database",
+        "CPU s per million events",
+    )
+    table = Table("CPU of each stage", columns)
+    for name, stage in stages(ours).items():
+        if name == profiled:
+            sys.stdout.write(_profile(stage))
+        elif not profiled and (not names or name in names):
+            table.rows.append(_row(name, stage, ours.ground.server.process.pid))
+    sys.stdout.write(f"{table.text()}\n" if table.rows else "")
+
+
+def _row(name: str, stage: Stage, database: int) -> Row:
+    from benchmarks.stage_list import counting  # noqa: PLC0415 - it imports Django
+
+    for _ in range(WARM):
+        stage.prepare()()
+    step = stage.prepare()
+    with counting() as statements:
+        step()
+    mine = theirs = 0.0
+    for _ in range(stage.times):
+        step = stage.prepare()
+        before, began = usage.cpu_seconds(database), time.process_time()
+        step()
+        mine += time.process_time() - began
+        theirs += usage.cpu_seconds(database) - before
+    both = (mine + theirs) / stage.times
+    return (
+        name,
+        str(len(statements)),
+        number(mine / stage.times * 1000),
+        number(theirs / stage.times * 1000),
+        number(both / stage.events * 1e6) if stage.events else "",
+    )
+
+
+def _profile(stage: Stage) -> str:
+    for _ in range(WARM):
+        stage.prepare()()
+    profile = cProfile.Profile(time.thread_time)
+    for _ in range(stage.times):
+        step = stage.prepare()
+        profile.enable()
+        step()
+        profile.disable()
+    text = io.StringIO()
+    pstats.Stats(profile, stream=text).sort_stats("tottime").print_stats(LINES)
+    pstats.Stats(profile, stream=text).sort_stats("cumtime").print_stats(LINES)
+    return text.getvalue()
+
+
+def _set_up() -> None:
+    """Start Django; its log lines, which cost something, go where nobody reads them."""
+    os.environ["LOG_FORMAT"] = "json"
+    kept = [os.dup(1), os.dup(2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    django.setup()
+    sys.stdout, sys.stderr = (os.fdopen(number, "w") for number in kept)
+
+
+def _let_go() -> None:
+    from django.db import connection  # noqa: PLC0415 - Django comes first
+
+    connection.close()
+    close_pool: Any = getattr(connection, "close_pool", None)
+    if close_pool:
+        close_pool()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
