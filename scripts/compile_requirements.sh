@@ -15,6 +15,8 @@ trap 'rm -rf "$tools"' EXIT
 python3.11 -m venv "$tools"
 "$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools
 
+# A package that another one asks for with an extra keeps it (pip takes the last of two
+# such flags): without it, pip looks at newer versions than the pinned one, and stops.
 compile() {
   source=$1
   shift
@@ -25,4 +27,4 @@ compile() {
 
 compile requirements.in "$@"
 compile requirements-local.in --constraint requirements.txt "$@"
-compile requirements-dev.in --constraint requirements-local.txt "$@"
+compile requirements-dev.in --constraint requirements-local.txt --no-strip-extras "$@"
