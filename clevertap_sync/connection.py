@@ -62,6 +62,15 @@ class Credentials:
     passcode: Secret
     template: str = ""
 
+    def client(self, seconds: float) -> Client:
+        """Return a client of the account, for one thread; each request takes at most `seconds`."""
+        return Client(
+            base_url=base_url(self.location, self.template),
+            account_id=self.account_id,
+            passcode=self.passcode,
+            request_seconds=seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -152,12 +161,7 @@ def check(credentials: Credentials, *, seconds: float = CHECK_SECONDS) -> Diagno
     """
     place = LABELS[credentials.location]
     record = probe_record()
-    client = Client(
-        base_url=base_url(credentials.location, credentials.template),
-        account_id=credentials.account_id,
-        passcode=credentials.passcode,
-        request_seconds=seconds,
-    )
+    client = credentials.client(seconds)
     began = time.monotonic()
     try:
         client.upload(encode_body([record]), [record], dry_run=True)
