@@ -166,7 +166,7 @@ def check(credentials: Credentials, *, seconds: float = CHECK_SECONDS) -> Diagno
     try:
         client.upload(encode_body([record]), [record], dry_run=True)
     except CleverTapError as error:
-        return _diagnosis(error, place, time.monotonic() - began)
+        return diagnose(error, credentials.location, time.monotonic() - began)
     finally:
         client.close()
     return Diagnosis(
@@ -212,13 +212,14 @@ def read_dashboard_address(address: str) -> tuple[Location, str] | None:
     return Location(match["region"].lower()), match["account"].upper()
 
 
-def _diagnosis(error: CleverTapError, place: str, seconds: float) -> Diagnosis:
+def diagnose(error: CleverTapError, location: Location, seconds: float) -> Diagnosis:
+    """Return what an error means for the person who asked."""
     verdict = _verdict(error)
     title, remedy = _WORDS[verdict]
     seen = (f"HTTP {error.status}" if error.status else "", error.detail)
     return Diagnosis(
         verdict,
-        title.format(place=place),
+        title.format(place=LABELS[location]),
         remedy,
         evidence=": ".join(filter(None, seen)),
         seconds=seconds,

@@ -63,7 +63,7 @@ def coverage_of(app_id: int, *, chosen: str = "", events: int = EVENTS) -> Cover
     """
     head = log.head(app_id)
     newest = [logged.event for logged in log.read(app_id, head - events + 1, head)]
-    people = [person for event in newest for person in _people(event)]
+    people = [person for event in newest for person in people_of(event)]
     carried = Counter(
         name for person in people for name in {n.casefold() for n in person.identities}
     )
@@ -87,7 +87,8 @@ def _covered(
     return ProviderCoverage(name, count, count * 100 // max(1, len(people)), lost)
 
 
-def _people(event: Event) -> Iterator[Person]:
+def people_of(event: Event) -> Iterator[Person]:
+    """Yield the people that an event names, the triggering user first."""
     people = (event.user, event.referrer)
     yield from (person for person in people if person and not person.erased)
 

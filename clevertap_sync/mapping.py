@@ -111,6 +111,13 @@ def as_dict(record: EventRecord) -> dict[str, Any]:
     return msgspec.json.decode(record.json, type=dict[str, Any])
 
 
+def identity_under(person: Person, provider: str) -> str | None:
+    """Return the identity by which CleverTap would get `person`, if one can be sent."""
+    plan = _plan(MappingSettings(identity_provider=provider))
+    identity = _identity_of(person, plan)
+    return identity if isinstance(identity, str) else None
+
+
 class _Plan(msgspec.Struct, frozen=True):
     """Settings, prepared once for all events of an upload."""
 

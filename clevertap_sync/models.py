@@ -226,6 +226,11 @@ class Integration(models.Model):
         return self.identities_confirmed_at is None and not self.account.is_test
 
     @property
+    def identities_asked(self) -> int:
+        """How many of the first identities CleverTap gave a definite answer for."""
+        return self.identities_known + self.identities_unknown
+
+    @property
     def identities_are_doubted(self) -> bool:
         """Whether CleverTap knows too few of the first identities, and nobody confirmed them."""
         enough = self.identities_unknown >= ENOUGH_UNKNOWN

@@ -10,7 +10,7 @@ from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
 from clevertap_sync import coverage, doorbell
-from clevertap_sync.admin import steps, switching
+from clevertap_sync.admin import checking, steps, switching
 from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.lights import state_of
 from clevertap_sync.delivery import switch
@@ -157,7 +157,7 @@ class IntegrationAdmin(ListAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Add the check and the switch, each a page of its own."""
-        return [*switching.urls(self), *super().get_urls()]
+        return [*switching.urls(self), *checking.urls(self), *super().get_urls()]
 
 
 def _take_effect(integration_id: int) -> None:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from clevertap_sync.delivery.hold import EVERYTHING_REFUSED, RESTORED_BACKUP
+from clevertap_sync.delivery.hold import (
+    EVERYTHING_REFUSED,
+    IDENTITY_MISMATCH,
+    RESTORED_BACKUP,
+)
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.models import Integration
@@ -27,6 +31,29 @@ _PASSING: Final = frozenset(
         "malformed_response",
     }
 )
+
+
+# Reasons that no single attempt has.
+_OURS: Final = {
+    EVERYTHING_REFUSED: (
+        "CleverTap refuses every record, even a made-up one that is good.",
+        "Check the connection, then ask CleverTap's support about the account.",
+    ),
+    RESTORED_BACKUP: (
+        "This database is an older one than that which delivered: a restored backup.",
+        "Enable it from now: CleverTap most likely has what waits here already.",
+    ),
+    IDENTITY_MISMATCH: (
+        (
+            "CleverTap knows too few of the first users by this identity provider, and "
+            "would create a new profile for each of the others."
+        ),
+        (
+            "Look at the match rate, then choose another identity provider, or confirm "
+            "that these users are new to CleverTap."
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +109,8 @@ def light_of(
 
 def hold_words(reason: str) -> tuple[str, str]:
     """Return what a hold's reason means, and what to do."""
-    if reason == EVERYTHING_REFUSED:
-        return (
-            "CleverTap refuses every record, even a made-up one that is good.",
-            "Check the connection, then ask CleverTap's support about the account.",
-        )
-    if reason == RESTORED_BACKUP:
-        return (
-            "This database is an older one than that which delivered: a restored backup.",
-            "Enable it from now: CleverTap most likely has what waits here already.",
-        )
+    if reason in _OURS:
+        return _OURS[reason]
     error = _ERRORS.get(reason, CleverTapError)
     return error.meaning(), error.remedy
 

@@ -115,8 +115,7 @@ def _count(integration: Integration, answers: Sequence[bool | None]) -> None:
     """Write down what was answered; confirm where that is enough, or not to be had."""
     integration.identities_known += answers.count(True)
     integration.identities_unknown += answers.count(False)
-    answered = integration.identities_known + integration.identities_unknown
-    is_enough = answered >= ENOUGH or None in answers
+    is_enough = integration.identities_asked >= ENOUGH or None in answers
     if is_enough and not integration.identities_are_doubted:
         integration.identities_confirmed_at = (
             integration.identities_confirmed_at or clock.now()
