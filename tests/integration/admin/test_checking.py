@@ -5,7 +5,7 @@ import time
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection
+from django.db import connections
 from django.test import Client
 
 from clevertap_sync import match_rate, user_check
@@ -359,7 +359,7 @@ def test_no_transaction_and_no_connection_is_held_while_clevertap_is_asked(
         seen.append((connection_of_the_page.in_atomic_block, holds_a_connection()))
         answer(404, {"status": "fail", "code": 404}).play(sock)
 
-    connection_of_the_page = connection._connections[connection._alias]  # noqa: SLF001
+    connection_of_the_page = connections["default"]
 
     def holds_a_connection():
         is_pooled = connection_of_the_page.vendor == "postgresql"

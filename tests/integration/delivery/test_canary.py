@@ -10,7 +10,7 @@ from clevertap_sync import clock, recognition
 from clevertap_sync.delivery import canary, due, prepare, slots, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.work import ProbeClaim
+from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.sandbox.faults import Fault
 from referrals import failpoints, log
@@ -27,6 +27,12 @@ NOBODY = emails(40, of="nobody")
 def integration(db):
     """An integration that was just enabled: nobody looked at its identities yet."""
     return an_integration(identities_confirmed_at=None)
+
+
+def claimed(integration):
+    claim = claim_next(integration.pk)
+    assert isinstance(claim, Claim)
+    return claim
 
 
 def lookups(engine):
@@ -241,7 +247,7 @@ def test_enabling_on_the_command_line_is_a_persons_word(engine, monkeypatch):
 def test_one_upload_at_a_time_while_identities_are_looked_up(engine, integration):
     log.append(integration.app, installs_of(emails(1500)))
 
-    first, second = claim_next(integration.pk), claim_next(integration.pk)
+    first, second = claimed(integration), claim_next(integration.pk)
 
     assert first.upload.first == 1
     assert second is None
@@ -251,7 +257,7 @@ def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
     engine, integration
 ):
     log.append(integration.app, installs_of(NOBODY))
-    claim = claim_next(integration.pk)
+    claim = claimed(integration)
     mapped = prepare.map_upload(claim)
     Integration.objects.update(identity_provider="custom_id")
 
@@ -265,11 +271,11 @@ def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
 
 def test_whoever_lost_the_lease_while_looking_up_changes_nothing(engine, integration):
     log.append(integration.app, installs_of(NOBODY))
-    late = claim_next(integration.pk)
+    late = claimed(integration)
     mapped = prepare.map_upload(late)
     Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
     slots.forget()
-    current = claim_next(integration.pk)
+    current = claimed(integration)
 
     assert canary.passes(late, mapped) is False
 
