@@ -14,6 +14,7 @@ from referrals.vocabulary import EventType, FraudStatus, Via
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _WRONG_TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+_OUT_OF_RANGE = "Number out of range"
 
 _PERSON = (
     "A person is an object with identities, each the name of a provider and the user's ID "
@@ -89,6 +90,11 @@ def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
         )
     if pointer.endswith("/identities"):
         return _bad_identities(pointer, raw)
+    if message == _OUT_OF_RANGE and pointer in {"/event_data", "/metadata"}:
+        return RefusedError(
+            at=pointer,
+            detail="It contains a number that is too large for a float. Send it as a text.",
+        )
     if pointer in _HINTS:
         return RefusedError(at=pointer, detail=_HINTS[pointer])
     if match := _WRONG_TYPE.fullmatch(message):
