@@ -21,6 +21,7 @@ _PERSON = (
     'there, such as {"identities": {"email": "ann@example.com"}}.'
 )
 _OBJECT = 'Send an object, such as {"plan": "gold"}.'
+_TOO_LARGE = "It contains a number that is too large for a float. Send it as a text."
 
 
 def _one_of(values: type[EventType | FraudStatus | Via]) -> str:
@@ -90,13 +91,12 @@ def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
         )
     if pointer.endswith("/identities"):
         return _bad_identities(pointer, raw)
-    if message == _OUT_OF_RANGE and pointer in {"/event_data", "/metadata"}:
-        return RefusedError(
-            at=pointer,
-            detail="It contains a number that is too large for a float. Send it as a text.",
-        )
     if pointer in _HINTS:
-        return RefusedError(at=pointer, detail=_HINTS[pointer])
+        # Of what is free inside, the type is right and a number in it is not.
+        is_number = message == _OUT_OF_RANGE and _HINTS[pointer] == _OBJECT
+        return RefusedError(
+            at=pointer, detail=_TOO_LARGE if is_number else _HINTS[pointer]
+        )
     if match := _WRONG_TYPE.fullmatch(message):
         expected = _in_words(match[1])
         return RefusedError(

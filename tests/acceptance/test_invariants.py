@@ -120,7 +120,6 @@ def test_invariant_4_ranges_tile_the_log_and_every_record_has_one_verdict(stack)
     assert (status["delivered"], status["balanced"]) == (1198, True)
 
 
-
 def test_invariant_5_a_kill_repeats_only_the_uploads_in_flight_byte_for_byte(
     make_stack, kind
 ):
@@ -248,8 +247,9 @@ def test_invariant_9_nothing_that_others_send_stops_the_rest(make_stack, kind, e
 
     game = {"Referred App Install": 3, "Generated App Install": 3}
     stack.wait_until(
-        lambda: Counter(r["evtName"] for r in stack.sandbox.records(Location.IN1))
-        == game
+        lambda: (
+            Counter(r["evtName"] for r in stack.sandbox.records(Location.IN1)) == game
+        )
     )
     assert statuses <= {400, 413, 422}
     assert requests.get(f"{stack.web_url}/healthz", timeout=30).status_code == 200
