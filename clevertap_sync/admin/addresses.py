@@ -39,7 +39,7 @@ def address(
         may = page.has_view_permission if looks else page.has_change_permission
         if not may(request, integration):
             raise PermissionDenied
-        if permission and not request.user.has_perm(permission):
+        if permission and not request.user.has_perm(permission, integration.app):
             raise PermissionDenied
         if integration.archived_at and not also_archived:
             raise Http404

@@ -5,9 +5,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from clevertap_sync.admin.events import SEES_IDENTITIES
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
+from referrals import access
 from referrals.admin.base import ModelAdmin
 
 
@@ -22,7 +22,9 @@ def check_page(
     context |= {
         "title": "Check the connection",
         "may_change": page.has_change_permission(request, integration),
-        "may_see_identities": request.user.has_perm(SEES_IDENTITIES),
+        "may_see_identities": request.user.has_perm(
+            access.VIEW_IDENTITIES, integration.app
+        ),
     }
     return TemplateResponse(request, "clevertap_sync/check.html", context)
 

@@ -13,13 +13,13 @@ from django.urls import URLPattern
 from clevertap_sync import checkup, doorbell
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page
-from clevertap_sync.admin.events import SEES_IDENTITIES
 from clevertap_sync.connection import Diagnosis
 from clevertap_sync.delivery import switch
 from clevertap_sync.match_rate import match_rate
 from clevertap_sync.models import Integration
 from clevertap_sync.user_check import check_user
 from clevertap_sync.wire import MAX_IDENTITY, has_control_characters
+from referrals import access
 from referrals.admin.base import ModelAdmin
 
 
@@ -51,7 +51,7 @@ def urls(page: ModelAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
         address(page, "match-rate", show_match_rate),
-        address(page, "user", show_user, permission=SEES_IDENTITIES),
+        address(page, "user", show_user, permission=access.VIEW_IDENTITIES),
         address(page, "confirm-identities", confirm_identities),
     ]
 
