@@ -113,9 +113,13 @@ def as_dict(record: EventRecord) -> dict[str, Any]:
 
 def identity_under(person: Person, provider: str) -> str | None:
     """Return the identity by which CleverTap would get `person`, if one can be sent."""
-    plan = _plan(MappingSettings(identity_provider=provider))
-    identity = _identity_of(person, plan)
+    identity = _identity_of(person, _plan_of(provider))
     return identity if isinstance(identity, str) else None
+
+
+@lru_cache(maxsize=64)
+def _plan_of(provider: str) -> "_Plan":
+    return _plan(MappingSettings(identity_provider=provider))
 
 
 class _Plan(msgspec.Struct, frozen=True):

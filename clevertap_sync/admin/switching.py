@@ -3,8 +3,9 @@
 CleverTap is asked outside of any transaction, within a few seconds.
 """
 
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -20,6 +21,7 @@ from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
 from clevertap_sync.delivery import canary, switch
 from clevertap_sync.delivery.switch import Start
+from clevertap_sync.expiry import zone_of
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.secret import Secret
@@ -47,10 +49,10 @@ class EnableForm(forms.Form):
             self.add_error("since", "Choose the date to start from.")
         return cleaned
 
-    def starting_point(self) -> Start:
-        """Return what the person chose, as delivery takes it."""
+    def starting_point(self, zone: ZoneInfo) -> Start:
+        """Return what the person chose, as delivery takes it. A day begins in `zone`."""
         if self.cleaned_data["start"] == DATE:
-            return datetime.combine(self.cleaned_data["since"], time(), UTC)
+            return datetime.combine(self.cleaned_data["since"], time(), zone)
         return "now" if self.cleaned_data["start"] == NOW else "resume"
 
 
@@ -125,13 +127,16 @@ def enable(
     if request.method == "POST" and form.is_valid():
         diagnosis = checkup.check(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
-            return _enabled(page, request, integration, form.starting_point())
+            return _enabled(
+                page, request, integration, form.starting_point(zone_of(integration))
+            )
     head = log.head(integration.app_id)
     context = context_of(page, request, integration) | {
         "title": "Resume delivery" if integration.cursor else "Enable delivery",
         "form": form,
         "chosen": form["start"].value(),
         "diagnosis": diagnosis,
+        "zone": zone_of(integration),
         "waiting": max(0, head - integration.cursor),
         "head": head,
     }
