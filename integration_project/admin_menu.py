@@ -35,6 +35,13 @@ _SECTIONS: Final = (
         ),
     ),
     (
+        "Try it out",
+        (
+            ("Preview", "preview_start", "clevertap_sync.view_integration"),
+            ("Test event", "test_event_start", "clevertap_sync.change_integration"),
+        ),
+    ),
+    (
         "Delivery",
         (
             (

@@ -83,8 +83,8 @@ def _chosen(apps: list[App], slug: str) -> App | None:
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
-    before = _position(asked.get("before"), head + 1)
-    after = _position(asked.get("after"), 0)
+    before = position_in(asked.get("before"), head + 1)
+    after = position_in(asked.get("after"), 0)
     going_up = after > 0
     if going_up:
         reach = range(after + 1, min(head, after + WINDOW) + 1)
@@ -135,7 +135,8 @@ def _filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEven
     return rows
 
 
-def _position(text: str | None, otherwise: int) -> int:
+def position_in(text: str | None, otherwise: int) -> int:
+    """Return the position that `text` is, or `otherwise` where it is none."""
     digits = text or ""
     return (
         int(digits)
