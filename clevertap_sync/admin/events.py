@@ -90,7 +90,7 @@ def _page(app: App, asked: QueryDict) -> dict[str, Any]:
         reach = range(after + 1, min(head, after + WINDOW) + 1)
     else:
         reach = range(max(1, before - WINDOW), before)
-    rows = _filtered(app, reach, asked)
+    rows = filtered(app, reach, asked)
     order = "position" if going_up else "-position"
     events = list(rows.order_by(order).defer("body")[: PER_PAGE + 1])
     more = len(events) > PER_PAGE
@@ -118,11 +118,13 @@ def _page(app: App, asked: QueryDict) -> dict[str, Any]:
         "older": _link(asked, before=bottom) if bottom > 1 else "",
         "newest": _link(asked) if top < head else "",
         "window": (reach[0], reach[-1]) if reach else None,
+        "filters": _link(asked, app=app.slug),
         "filtered": any(asked.get(name) for name in ("type", "status", "kind")),
     }
 
 
-def _filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
+def filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
+    """Return the events at these positions that pass the filters of the address."""
     rows = ReferralEvent.objects.filter(
         app=app, position__gte=reach.start, position__lt=reach.stop
     )
@@ -145,7 +147,7 @@ def position_in(text: str | None, otherwise: int) -> int:
     )
 
 
-def _link(asked: QueryDict, **place: int) -> str:
+def _link(asked: QueryDict, **place: int | str) -> str:
     query = asked.copy()
     for name in ("before", "after", "q"):
         query.pop(name, None)

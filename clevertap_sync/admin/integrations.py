@@ -18,11 +18,12 @@ from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals.admin import words
 from referrals.admin.base import ListAdmin
+from referrals.admin.export import CsvExport
 from referrals.admin.keys import curl_line, events_address
 
 
 @admin.register(Integration)
-class IntegrationAdmin(ListAdmin):
+class IntegrationAdmin(CsvExport, ListAdmin):
     """One CleverTap account's settings, and the switch."""
 
     form = IntegrationForm
@@ -31,6 +32,18 @@ class IntegrationAdmin(ListAdmin):
     list_filter = ("app", "enabled")
     list_select_related = ("app", "account")
     ordering = ("app", "name")
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Integration", "name"),
+        ("Account ID", "account.account_id"),
+        ("Location", "account.location"),
+        ("Identity provider", "identity_provider"),
+        ("Event kinds", "event_kinds"),
+        ("Enabled", "enabled"),
+        ("Hold", "hold_reason"),
+        ("Cursor", "cursor"),
+        ("Archived", "archived_at"),
+    )
     fieldsets = (
         (steps.APP, {"fields": ("app", "name")}),
         (steps.ADDRESS, {"fields": ("dashboard_address",)}),

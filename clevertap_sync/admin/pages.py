@@ -8,7 +8,14 @@ from django.contrib.admin import AdminSite
 from django.http import HttpResponseBase
 from django.urls import URLPattern, path
 
-from clevertap_sync.admin import events, preview, problems, schema_file, sending
+from clevertap_sync.admin import (
+    event_export,
+    events,
+    preview,
+    problems,
+    schema_file,
+    sending,
+)
 
 
 def urls(site: AdminSite) -> list[URLPattern]:
@@ -19,6 +26,7 @@ def urls(site: AdminSite) -> list[URLPattern]:
 
     return [
         path("events/", wrap(events.event_list), name="events"),
+        path("events/export/", wrap(event_export.export), name="events_export"),
         path("events/<slug:slug>/<int:position>/", wrap(events.event), name="event"),
         path("preview/", wrap(preview.start), name="preview_start"),
         path("preview/<int:pk>/", wrap(preview.preview), name="preview"),

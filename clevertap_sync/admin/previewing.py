@@ -1,9 +1,8 @@
 """Events beside exactly what CleverTap would receive of them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from clevertap_sync.admin.timeline import pretty
 from clevertap_sync.destination import records_of
@@ -23,7 +22,7 @@ from referrals.api.dry_run import as_stored
 from referrals.api.problems import ProblemError
 from referrals.models import App
 from referrals.schema import Event, EventProblem, IncomingEvent, doubts
-from referrals.vocabulary import Side
+from referrals.vocabulary import TITLES, Side
 
 #: How many of a pasted list are shown.
 MOST: Final = 20
@@ -118,7 +117,7 @@ def _preview(
     event: Event, values: Sequence[Mapped], settings: MappingSettings
 ) -> Preview:
     outcomes = tuple(_outcome(event, value, settings) for value in values)
-    return Preview(event.name or event.type, outcomes)
+    return Preview(TITLES.get(event.type, event.name), outcomes)
 
 
 def _outcome(event: Event, value: Mapped, settings: MappingSettings) -> Outcome:
@@ -158,8 +157,3 @@ def _outcome(event: Event, value: Mapped, settings: MappingSettings) -> Outcome:
         meaning=" ".join(each.meaning for each in kept),
         remedy=" ".join(each.remedy for each in kept),
     )
-
-
-def sample_text(event: dict[str, Any]) -> str:
-    """Return an event as JSON to start from."""
-    return json.dumps(event, indent=2)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from referrals.admin import words
 from referrals.admin.base import ListAdmin, ReadOnlyInline, demand
+from referrals.admin.export import CsvExport
 from referrals.models import ApiKey, App
 
 
@@ -26,13 +27,20 @@ class ApiKeyInline(ReadOnlyInline):
 
 
 @admin.register(App)
-class AppAdmin(ListAdmin):
+class AppAdmin(CsvExport, ListAdmin):
     """A game, a shop, a subscription service."""
 
     change_form_template = "referrals/app.html"
     list_display = ("name", "slug", "state", "keys", "created")
     search_fields = ("name", "slug")
     ordering = ("slug",)
+    csv_columns = (
+        ("App", "slug"),
+        ("Name", "name"),
+        ("Working keys", "working_keys"),
+        ("Created", "created_at"),
+        ("Archived", "archived_at"),
+    )
     fields = ("name", "slug", "ignored_networks")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (ApiKeyInline,)

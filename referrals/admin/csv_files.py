@@ -7,18 +7,11 @@ from typing import Any, Final
 
 from django.http import StreamingHttpResponse
 
+from referrals.admin.words import inert
+
 #: What makes a spreadsheet take a text for a formula, in both widths that they know.
 # Reference: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA: Final = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - these very characters
-_TURNING: Final = (
-    0x061C,
-    0x200E,
-    0x200F,
-    *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
-)
-_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-_INERT: Final = dict.fromkeys((*_CONTROLS, *_TURNING), "\N{REPLACEMENT CHARACTER}")
 #: Tells spreadsheets that the file is UTF-8.
 _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -43,7 +36,7 @@ def cell(value: object) -> object:
             return value.astimezone(UTC).isoformat(timespec="seconds")
     text = str(value)
     acts = text.lstrip(" ").startswith(_FORMULA)
-    text = text.translate(_INERT)
+    text = inert(text)
     return f"'{text}" if acts else text
 
 

@@ -5,7 +5,6 @@ from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest, HttpResponseBase
@@ -55,7 +54,7 @@ class CsvExport(ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            listed: ChangeList = self.get_changelist_instance(request)
+            listed = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             return redirect(f"admin:{self._list()}_changelist")
         header = [heading for heading, _ in self.csv_columns]

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from referrals.admin import words
 from referrals.admin.base import ListAdmin, demand
+from referrals.admin.export import CsvExport
 from referrals.keys import create_key
 from referrals.models import ApiKey, App
 
@@ -43,13 +44,21 @@ def curl_line(address: str, key: str) -> str:
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ListAdmin):
+class ApiKeyAdmin(CsvExport, ListAdmin):
     """What an app's backend shows to send events. Only its hash is kept."""
 
     change_form_template = "referrals/api_key.html"
     list_display = ("prefix_dots", "app", "label", "state", "used", "created")
     list_filter = ("app", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
+    csv_columns = (
+        ("Key", "prefix"),
+        ("App", "app.slug"),
+        ("Label", "label"),
+        ("Created", "created_at"),
+        ("Last used", "last_used_at"),
+        ("Revoked", "revoked_at"),
+    )
     readonly_fields = ("prefix_dots", "state", "used", "created")
 
     def get_fields(

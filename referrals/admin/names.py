@@ -8,11 +8,12 @@ from django.utils import timezone
 
 from referrals.admin import words
 from referrals.admin.base import ListAdmin
+from referrals.admin.export import CsvExport
 from referrals.models import CustomName
 
 
 @admin.register(CustomName)
-class CustomNameAdmin(ListAdmin):
+class CustomNameAdmin(CsvExport, ListAdmin):
     """The names that an app brought, in the order of first appearance."""
 
     list_display = ("name", "app", "number", "state", "first_position")
@@ -21,6 +22,13 @@ class CustomNameAdmin(ListAdmin):
     search_fields = ("name",)
     ordering = ("app", "number")
     actions = ("approve",)
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Number", "number"),
+        ("Name", "name"),
+        ("First position", "first_position"),
+        ("Approved", "approved_at"),
+    )
     fields = ("app", "name", "number", "first_position", "state")
     readonly_fields = fields
 
