@@ -9,14 +9,15 @@ from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin.events import SEES_IDENTITIES, filtered
-from referrals import log
+from clevertap_sync.admin.events import filtered
+from referrals import access, log
 from referrals.admin import csv_files
 from referrals.admin.base import demand
 from referrals.admin.export import CUT, KEYS, ROWS, STRETCH
 from referrals.models import App, ReferralEvent
 from referrals.schema import Event
 
+SEES: Final = "referrals.view_referralevent"
 _OPEN: Final = (
     *("position", "key", "type", "name", "channel", "status", "test"),
     *("occurred_at", "received_at"),
@@ -32,9 +33,10 @@ _PRIVATE: Final = ("User", "Referrer", "Content", "Event data", "Metadata")
 @require_safe
 def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
     """Answer with the app's events under the filters of the list."""
-    demand(request, "referrals.view_referralevent")
-    app = get_object_or_404(App, slug=request.GET.get("app", "")[:50])
-    shows = request.user.has_perm(SEES_IDENTITIES)
+    demand(request, SEES)
+    mine = access.apps_of(request.user, SEES)
+    app = get_object_or_404(mine, slug=request.GET.get("app", "")[:50])
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
     header = (*_HEADER, *_PRIVATE) if shows else _HEADER
     rows = _rows(app, request.GET, shows_identities=shows)
     return csv_files.answer(f"events-{app.slug}", header, rows)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from clevertap_sync.admin import previewing
-from clevertap_sync.admin.events import SEES_IDENTITIES, position_in
+from clevertap_sync.admin.events import position_in
 from clevertap_sync.admin.preview_form import (
     LOGGED,
     PASTED,
@@ -24,27 +25,34 @@ from clevertap_sync.admin.preview_form import (
 from clevertap_sync.admin.previewing import MOST, Preview
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.mapping import MappingSettings
-from clevertap_sync.models import Integration, IntegrationQuerySet
-from referrals import log, samples
+from clevertap_sync.models import Integration
+from referrals import access, log, samples
 from referrals.admin.base import demand
 from referrals.models import App
 from referrals.schema import Event, EventProblem, IncomingEvent, from_object
 from referrals.vocabulary import EventType
 
-_MAY: Final = "clevertap_sync.view_integration"
+#: What a person needs, in the integration's app, to look at its previews.
+SEES: Final = "clevertap_sync.view_integration"
+#: What a person needs there to send something for real.
+SENDS: Final = "clevertap_sync.change_integration"
 
 
-def integrations() -> IntegrationQuerySet:
-    """Return the integrations that events can be tried on."""
+def integrations(request: HttpRequest, permission: str) -> QuerySet[Integration]:
+    """Return the integrations that the person may try events on, given `permission`.
+
+    Raises `PermissionDenied` for whoever has it nowhere.
+    """
+    demand(request, permission)
     found = Integration.objects.filter(archived_at=None, app__archived_at=None)
-    return found.select_related("app", "account").order_by("app__slug", "name")
+    mine = access.limited(found, request.user, "app", permission)
+    return mine.select_related("app", "account").order_by("app__slug", "name")
 
 
 @require_safe
 def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Go on to the first integration's preview, or say what is missing."""
-    demand(request, _MAY)
-    first = integrations().first()
+    first = integrations(request, SEES).first()
     if first is not None:
         return redirect("admin:preview", first.pk)
     context = {**site.each_context(request), "title": "Preview"}
@@ -54,8 +62,8 @@ def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     """Show what an integration would send, under its settings or under tried ones."""
-    demand(request, _MAY)
-    integration = get_object_or_404(integrations(), pk=pk)
+    seen = integrations(request, SEES)
+    integration = get_object_or_404(seen, pk=pk)
     # Trying settings must not touch the row that the rest of the page shows.
     tried = Integration.objects.get(pk=pk)
     source = SourceForm(request.POST or None, initial=_asked(request))
@@ -65,13 +73,16 @@ def preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
         **site.each_context(request),
         "title": "Preview",
         "integration": integration,
-        "integrations": list(integrations()),
+        "integrations": list(seen),
         "page": "admin:preview",
         "source": source,
         "chosen": source["source"].value(),
         "settings": settings,
         "changed": settings.changed_data if settings.is_bound else [],
-        "sees_identities": request.user.has_perm(SEES_IDENTITIES),
+        "sees_identities": request.user.has_perm(
+            access.VIEW_IDENTITIES, integration.app
+        ),
+        "may_send": request.user.has_perm(SENDS, integration.app),
         "previews": previews[:MOST],
         "left_out": max(0, len(previews) - MOST),
     }
@@ -102,7 +113,7 @@ def _previews(
         return []
     app = integration.app
     if wanted["source"] == LOGGED:
-        demand(request, SEES_IDENTITIES)
+        demand(request, access.VIEW_IDENTITIES, app)
         return _of_logged(app, source, str(wanted["logged"]), rules)
     return previewing.of_sent(app, _sent(wanted, rules), rules)
 

@@ -9,17 +9,15 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin.events import SEES_IDENTITIES
 from clevertap_sync.admin.grid import SENDS
-from clevertap_sync.admin.preview import integrations
+from clevertap_sync.admin.preview import SEES, integrations
 from clevertap_sync.admin.sending_form import names_of
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.destination import records_of
 from clevertap_sync.mapping import EventRecord, as_dict
 from clevertap_sync.models import Integration
-from referrals import log
+from referrals import access, log
 from referrals.admin import csv_files
-from referrals.admin.base import demand
 from referrals.vocabulary import TITLES, EventType, Side
 
 #: How many of the newest events tell which properties custom events have.
@@ -47,9 +45,8 @@ Types = dict[str, dict[str, set[str]]]
 @require_safe
 def csv(request: HttpRequest, pk: int, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
     """Answer with the events that the integration sends, under its settings of now."""
-    demand(request, "clevertap_sync.view_integration")
-    integration = get_object_or_404(integrations(), pk=pk)
-    shows = request.user.has_perm(SEES_IDENTITIES)
+    integration = get_object_or_404(integrations(request, SEES), pk=pk)
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
     seen = _seen(integration) if shows else {}
     name = f"clevertap-schema-{integration.app.slug}-{integration.name}"
     return csv_files.answer(name, HEADER, _rows(integration, seen))

@@ -14,9 +14,8 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from clevertap_sync.admin import following, previewing
-from clevertap_sync.admin.events import SEES_IDENTITIES
 from clevertap_sync.admin.lights import hold_words, state_of
-from clevertap_sync.admin.preview import integrations
+from clevertap_sync.admin.preview import SEES, SENDS, integrations
 from clevertap_sync.admin.sending_form import AnnounceForm, SendingForm, TestEventForm
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.models import EventKinds, Integration
@@ -26,7 +25,6 @@ from referrals.admin.words import counted
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.schema import from_object
 
-_MAY: Final = "clevertap_sync.change_integration"
 #: More than any batch has.
 _MOST_FOLLOWED: Final = 200
 
@@ -34,8 +32,7 @@ _MOST_FOLLOWED: Final = 200
 @require_safe
 def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Go on to the first integration's page, or say what is missing."""
-    demand(request, _MAY)
-    first = integrations().first()
+    first = integrations(request, SENDS).first()
     if first is not None:
         return redirect("admin:test_event", first.pk)
     context = {**site.each_context(request), "title": "Test event"}
@@ -59,9 +56,8 @@ def sent(
     request: HttpRequest, pk: int, first: int, last: int, site: AdminSite
 ) -> HttpResponse:
     """Follow events that were sent from here, until each has its verdict."""
-    demand(request, "clevertap_sync.view_integration")
-    demand(request, "referrals.view_referralevent")
-    integration = get_object_or_404(integrations(), pk=pk)
+    integration = get_object_or_404(integrations(request, SEES), pk=pk)
+    demand(request, "referrals.view_referralevent", integration.app)
     if not 0 < first <= last < first + _MOST_FOLLOWED or last > following.LATEST:
         raise Http404
     events = log.read(integration.app_id, first, last)
@@ -71,6 +67,7 @@ def sent(
         **site.each_context(request),
         "title": "Follow the test event" if len(events) == 1 else "Follow the events",
         "integration": integration,
+        "may_send": request.user.has_perm(SENDS, integration.app),
         "state": state_of(integration),
         "hold": hold_words(integration.hold_reason) if integration.hold_reason else (),
         **following.of(integration, events),
@@ -85,8 +82,8 @@ def _page(
     make: Callable[..., SendingForm],
     template: str,
 ) -> HttpResponse:
-    demand(request, _MAY)
-    integration = get_object_or_404(integrations(), pk=pk)
+    mine = integrations(request, SENDS)
+    integration = get_object_or_404(mine, pk=pk)
     form = partial(make, integration=integration)(request.POST or None)
     previews: list[previewing.Preview] = []
     if form.is_bound and form.is_valid():
@@ -99,12 +96,11 @@ def _page(
         **site.each_context(request),
         "title": "Announce events" if make is AnnounceForm else "Send a test event",
         "integration": integration,
-        "integrations": list(integrations()),
+        "integrations": list(mine),
         "page": "admin:announce" if make is AnnounceForm else "admin:test_event",
         "form": form,
         "previews": previews,
         "sendable": any(preview.outcomes for preview in previews),
-        "sees_identities": request.user.has_perm(SEES_IDENTITIES),
         "others": _others(integration, form) if previews else [],
     }
     return TemplateResponse(request, template, context)
@@ -144,5 +140,6 @@ def _bad(result: Result) -> bool:
 def _others(integration: Integration, form: SendingForm) -> list[Integration]:
     """Return the app's other integrations that would deliver the events too."""
     kinds = (form.cleaned_data["kind"], EventKinds.BOTH.value)
-    found = integrations().filter(app=integration.app_id, event_kinds__in=kinds)
-    return list(found.enabled().exclude(pk=integration.pk))
+    found = Integration.objects.enabled().select_related("app", "account")
+    others = found.filter(app=integration.app_id, event_kinds__in=kinds)
+    return list(others.exclude(pk=integration.pk))
