@@ -31,6 +31,7 @@ _SECTIONS: Final = (
         (
             ("Overview", "index", ""),
             ("Events", "events", "referrals.view_referralevent"),
+            ("Referrals", "referrals", "referrals.view_referralevent"),
             ("Problems", "problems", "clevertap_sync.view_deadletter"),
         ),
     ),

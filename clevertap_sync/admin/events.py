@@ -32,7 +32,7 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the newest events of one app, filtered, by key."""
     demand(request, SEES_EVENTS)
     apps = list(access.apps_of(request.user, SEES_EVENTS))
-    app = _chosen(apps, request.GET.get("app", ""))
+    app = chosen_app(apps, request.GET.get("app", ""))
     context = {
         **site.each_context(request),
         "title": "Events",
@@ -76,7 +76,7 @@ def event(
     return TemplateResponse(request, "clevertap_sync/event.html", context)
 
 
-def _chosen(apps: list[App], slug: str) -> App | None:
+def chosen_app(apps: list[App], slug: str) -> App | None:
     """Return the app that was asked for, else the first."""
     return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
 

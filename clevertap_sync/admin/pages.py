@@ -13,6 +13,7 @@ from clevertap_sync.admin import (
     events,
     preview,
     problems,
+    referring,
     schema_file,
     sending,
 )
@@ -35,6 +36,7 @@ def urls(site: AdminSite) -> list[URLPattern]:
         path("announce/<int:pk>/", wrap(sending.announce), name="announce"),
         path("announce/<int:pk>/schema.csv", wrap(schema_file.csv), name="schema_file"),
         path("sent/<int:pk>/<int:first>/<int:last>/", wrap(sending.sent), name="sent"),
+        path("referrals/", wrap(referring.referrals), name="referrals"),
         path("problems/", wrap(problems.problems), name="problems"),
         path(
             "problems/<int:integration_id>/<str:reason>/replay/",
