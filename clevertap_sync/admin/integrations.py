@@ -16,10 +16,10 @@ from clevertap_sync.admin.lights import state_of
 from clevertap_sync.delivery import switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
-from referrals.admin import words
+from referrals.admin import code_samples, words
 from referrals.admin.base import ListAdmin
 from referrals.admin.export import CsvExport
-from referrals.admin.keys import curl_line, events_address
+from referrals.admin.keys import events_address
 
 
 @admin.register(Integration)
@@ -163,7 +163,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         if obj is not None:
             chosen = obj.identity_provider
             extra["coverage"] = coverage.coverage_of(obj.app_id, chosen=chosen)
-            extra["curl"] = curl_line(events_address(request), "YOUR-API-KEY")
+            extra["samples"] = code_samples.all_of(events_address(request))
         return super().render_change_form(
             request, context | extra, add, change, form_url, obj
         )

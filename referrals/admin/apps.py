@@ -62,7 +62,10 @@ class AppAdmin(CsvExport, ListAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's queryset
         """Count the working keys along with the apps."""
-        working = Count("api_keys", filter=Q(api_keys__revoked_at=None))
+        works = Q(api_keys__revoked_at=None) | Q(
+            api_keys__revoked_at__gt=timezone.now()
+        )
+        working = Count("api_keys", filter=works)
         return super().get_queryset(request).annotate(working_keys=working)
 
     def get_readonly_fields(
