@@ -7,6 +7,7 @@ and a busy app's events go in full requests.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -66,14 +67,24 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
         return None
     now = clock.now()
     seen = glance.at(account.pk, now)
-    if sum(one.leases for one in seen) >= hold.limit_of(account):
+    room = hold.limit_of(account) - sum(one.leases for one in seen)
+    if room <= 0:
         return None
     for one in seen:
         if one.may_have_work():
             integration = _integration(one.integration_id, account)
             if work := _claim_from(integration, one, now):
-                return work
+                return _without_a_call(work) if room == 1 else work
     return None
+
+
+def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
+    """Say that nobody else is needed: this was the last that the limit allows.
+
+    Whoever is called would find the account full; each of those who filled it looks for
+    more work once its own is settled.
+    """
+    return replace(work, more=False) if isinstance(work, Claim) else work
 
 
 def lock_account_of(integration_id: int) -> Account | None:
