@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clevertap_sync.admin.integration_form import hint_of
-from clevertap_sync.admin.lights import hold_words
+from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Integration
 from referrals.admin.words import Colour
 
