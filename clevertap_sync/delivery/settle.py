@@ -9,7 +9,7 @@ from django.db import transaction
 
 from clevertap_sync import clock
 from clevertap_sync.client import UploadResult
-from clevertap_sync.delivery import hold, letters, split
+from clevertap_sync.delivery import hold, letters, rows, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
@@ -95,7 +95,9 @@ def end_attempt(sending: Sending, outcome: Outcome, now: datetime) -> None:
     """End the attempt, unless whoever took the lease over has ended it as unknown."""
     error, result = outcome.error, outcome.result
     status = error.status if error else (result and result.status)
-    Attempt.objects.filter(pk=sending.attempt.pk, ended_at=None).update(
+    rows.update(
+        Attempt,
+        {"id": sending.attempt.pk, "ended_at": None},
         ended_at=now,
         outcome=error.code if error else "ok",
         outcome_unknown=bool(error and error.outcome_unknown),
@@ -137,8 +139,9 @@ def _settle_leaf(
     unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
     delivered = max(0, len(verdicts.delivered) - unknown)
     changes = {} if unsent is None else {"unsent": unsent}
-    mine = Upload.objects.open().filter(pk=claim.upload.pk, lease_token=claim.token)
-    settled = mine.update(
+    settled = rows.update(
+        Upload,
+        claim.mine,
         state=Upload.State.SETTLED,
         records=delivered + dead,
         delivered=delivered,
