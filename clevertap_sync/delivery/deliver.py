@@ -1,4 +1,7 @@
-"""Deliver: claim, map, send, read the verdicts, settle; and only then look for more."""
+"""Deliver: claim, map, send, read the verdicts, settle; and only then look for more.
+
+Between map and send, the canary may look the first identities up.
+"""
 
 import logging
 import time
@@ -14,7 +17,7 @@ from django.db import (
 )
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import journal, prepare, slots, split, stopping
+from clevertap_sync.delivery import canary, journal, prepare, slots, split, stopping
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import probe
@@ -68,6 +71,8 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
         return 0
     if not mapped.records:
         settle_unsent(work, mapped)
+        return 0
+    if not canary.passes(work, mapped):
         return 0
     return _upload(work, mapped)
 
