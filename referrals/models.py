@@ -1,5 +1,8 @@
 """Apps, their API keys, and the append-only log of their referral events."""
 
+from typing import Any
+
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 
@@ -44,6 +47,41 @@ class App(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Role(models.TextChoices):
+    """What a person is in one app. `access` says what each may do."""
+
+    VIEWER = "viewer", "Viewer: sees states and counts, no identities and no payloads"
+    EDITOR = "editor", "Editor: sees everything, changes settings, replays, enables"
+
+
+class Membership(models.Model):
+    """A person's role in an app. Superusers need none: they may do everything."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        verbose_name = "role"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "app"], name="one_role_per_person_and_app"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.role} of {self.app}"
+
+    def save(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+        """Save, and let the person log in to the admin: a role is of no use otherwise."""
+        super().save(*args, **options)
+        type(self.user).objects.filter(pk=self.user_id, is_staff=False).update(
+            is_staff=True
+        )
 
 
 class ApiKey(models.Model):

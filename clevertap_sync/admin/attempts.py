@@ -70,6 +70,7 @@ class AttemptInline(_Shown, ReadOnlyInline):
 class AttemptAdmin(_Shown, ReadOnlyAdmin):
     """Every request that went to CleverTap, dry runs included."""
 
+    app_path = "integration__app"
     intro = (
         "Every request to CleverTap. A dry run carries one made-up record, which CleverTap "
         "does not store."

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin import timeline
-from referrals import log
+from referrals import access, log
 from referrals.admin.base import demand
 from referrals.models import App, ReferralEvent
 from referrals.vocabulary import EventType, FraudStatus
@@ -24,14 +24,14 @@ PER_PAGE: Final = 50
 WINDOW: Final = 20_000
 #: A position is a number of 64 bits.
 _DIGITS: Final = 18
-SEES_IDENTITIES: Final = "referrals.view_identities"
+SEES_EVENTS: Final = "referrals.view_referralevent"
 
 
 @require_safe
 def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the newest events of one app, filtered, by key."""
-    demand(request, "referrals.view_referralevent")
-    apps = list(App.objects.all())
+    demand(request, SEES_EVENTS)
+    apps = list(access.apps_of(request.user, SEES_EVENTS))
     app = _chosen(apps, request.GET.get("app", ""))
     context = {
         **site.each_context(request),
@@ -58,13 +58,13 @@ def event(
     request: HttpRequest, slug: str, position: int, site: AdminSite
 ) -> HttpResponse:
     """Show one event as a timeline, with what was sent in and what went out."""
-    demand(request, "referrals.view_referralevent")
-    app = get_object_or_404(App, slug=slug)
+    demand(request, SEES_EVENTS)
+    app = get_object_or_404(access.apps_of(request.user, SEES_EVENTS), slug=slug)
     known = len(str(position)) <= _DIGITS
     found = log.read(app.pk, position, position) if known else []
     if not found:
         raise Http404
-    shows = request.user.has_perm(SEES_IDENTITIES)
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
     context = {
         **site.each_context(request),
         "title": f"Event {position:,}",

@@ -18,7 +18,6 @@ from clevertap_sync.models import (
 )
 from clevertap_sync.provisioning import ACCOUNT_ID, UNUSUAL_ACCOUNT_ID
 from clevertap_sync.secret import Secret
-from referrals.models import App
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Integration]
@@ -101,7 +100,8 @@ class IntegrationForm(_ModelForm):
         self.doubts: list[str] = []
         integration = self.instance
         if "app" in self.fields:
-            self.fields["app"].queryset = App.objects.filter(archived_at=None)  # type: ignore[attr-defined]  # a ModelChoiceField
+            field: Any = self.fields["app"]
+            field.queryset = field.queryset.filter(archived_at=None)
         if integration.pk is not None:
             self._fill_in(integration)
 

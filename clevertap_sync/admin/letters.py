@@ -13,8 +13,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin import replaying
+from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.reasons import REASONS
+from referrals import access
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin
 from referrals.admin.words import Colour
@@ -54,6 +56,7 @@ class ReasonFilter(admin.SimpleListFilter):
 class DeadLetterAdmin(ReadOnlyAdmin):
     """Records that were not delivered. Only a person revives them."""
 
+    app_path = "integration__app"
     intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone."
     list_display = (
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
@@ -105,14 +108,15 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may order replays."""
-        return request.user.has_perm("clevertap_sync.add_replay")
+        return request.user.has_perm(REPLAY)
 
     @admin.action(description="Replay selected", permissions=["replay"])
     def replay_selected(
         self, request: HttpRequest, letters: QuerySet[DeadLetter]
     ) -> HttpResponse:
         """Show the plan, and on confirmation order a replay for each integration."""
-        rows = letters.open().filter(position__gt=0)  # type: ignore[attr-defined]  # the model's own queryset
+        own = access.limited(letters, request.user, self.app_path, REPLAY)
+        rows = own.filter(state=DeadLetter.State.OPEN, position__gt=0)
         found = list(
             rows.select_related("integration__app").order_by("integration", "pk")
         )

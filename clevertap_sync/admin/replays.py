@@ -25,6 +25,7 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
 class ReplayAdmin(ReadOnlyAdmin):
     """What was ordered to be sent again, and how far that is."""
 
+    app_path = "integration__app"
     change_form_template = "clevertap_sync/replay.html"
     intro = "What a person ordered to be sent again. Order one under Problems."
     list_display = (
@@ -95,8 +96,8 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hand out nothing more of it."""
-        demand(request, "clevertap_sync.change_replay")
-        replay = get_object_or_404(Replay, pk=pk)
+        replay = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "clevertap_sync.change_replay", replay.integration.app)
         replaying.cancel(replay.pk)
         self.log_change(request, replay, "Cancelled.")
         messages.success(

@@ -30,6 +30,7 @@ def state_light(upload: Upload) -> str:
 class UploadAdmin(ReadOnlyAdmin):
     """One request's worth of records, from the claim to the verdicts."""
 
+    app_path = "integration__app"
     change_form_template = "clevertap_sync/upload.html"
     intro = "A range of the log, sent to CleverTap as one request and settled record by record."
     list_display = (

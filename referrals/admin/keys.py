@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from referrals.admin import words
 from referrals.admin.base import ListAdmin, demand
 from referrals.keys import create_key
-from referrals.models import ApiKey, App
+from referrals.models import ApiKey
 
 _SAMPLE: Final = {
     "id": "hello-'$(date +%s)'",  # leaves the shell's quotes, so that each paste is new
@@ -80,7 +80,7 @@ class ApiKeyAdmin(ListAdmin):
         form = super().get_form(request, obj, change, **options)
         if "app" in form.base_fields:
             field: Any = form.base_fields["app"]
-            field.queryset = App.objects.filter(archived_at=None)
+            field.queryset = field.queryset.filter(archived_at=None)
             for name in ("can_add_related", "can_change_related", "can_view_related"):
                 setattr(field.widget, name, False)
         return form
@@ -149,8 +149,8 @@ class ApiKeyAdmin(ListAdmin):
 
     def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Let the key work no more."""
-        demand(request, "referrals.change_apikey")
-        key = get_object_or_404(ApiKey, pk=pk)
+        key = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "referrals.change_apikey", key.app)
         if key.revoked_at is None:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
@@ -163,8 +163,9 @@ class ApiKeyAdmin(ListAdmin):
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make a new key beside the old one, which works until it is revoked."""
-        demand(request, "referrals.add_apikey")
-        old = get_object_or_404(ApiKey.objects.select_related("app"), pk=pk)
+        keys = self.get_queryset(request).select_related("app")
+        old = get_object_or_404(keys, pk=pk)
+        demand(request, "referrals.add_apikey", old.app)
         key, text = create_key(old.app, old.label)
         self.log_addition(request, key, f"Made to take the place of {old}.")
         return self._shown(request, key, text, old=old)

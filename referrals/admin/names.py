@@ -37,10 +37,14 @@ class CustomNameAdmin(ListAdmin):
             return words.light("good", "Approved")
         return words.light("busy", "Waits for approval")
 
-    @admin.action(description="Approve: let these names go to CleverTap")
+    @admin.action(
+        description="Approve: let these names go to CleverTap", permissions=["change"]
+    )
     def approve(self, request: HttpRequest, names: QuerySet[CustomName]) -> None:
         """Let names beyond the limit go out; their dead letters wait for a replay."""
-        waiting = names.filter(approved_at=None, number__gt=settings.CUSTOM_NAMES_LIMIT)
+        waiting = self.limited(names, request, "change").filter(
+            approved_at=None, number__gt=settings.CUSTOM_NAMES_LIMIT
+        )
         approved = list(waiting)
         waiting.update(approved_at=timezone.now())
         for name in approved:
