@@ -113,9 +113,7 @@ def gather(
             leased=integration.probe_leased_until is not None,
             uploads=[_upload(row) for row in uploads],
             attempts=[_attempt(row) for row in attempts if not row.dry_run],
-            letters=[
-                _letter(row) for row in letters.filter(integration=integration)
-            ],
+            letters=[_letter(row) for row in letters.filter(integration=integration)],
             status=insight.status_of(integration).as_json(),
         )
 

@@ -154,7 +154,9 @@ class Trouble:
 
     def _client(self) -> redis.Redis:
         url = self.scene.stack.broker.url
-        return redis.Redis.from_url(url, socket_timeout=0.5, single_connection_client=True)
+        return redis.Redis.from_url(
+            url, socket_timeout=0.5, single_connection_client=True
+        )
 
     # CleverTap, and the way to every server
 
