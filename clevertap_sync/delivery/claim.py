@@ -191,13 +191,15 @@ def _lease_probe(
 
 
 def _end_lost_probe(integration: Integration, now: datetime) -> None:
-    """Close the attempt of a worker that ended before its dry run was answered."""
-    if integration.probe_leased_until is None:
-        return
+    """Close what dry runs left open: that of a worker that ended before it was answered.
+
+    Its lease may have been taken from it, as by new settings: then it is superseded, and
+    whatever its answer is decides nothing.
+    """
     lost = Attempt.objects.filter(
         integration=integration,
         upload=None,
-        lease_token=integration.probe_token,
+        lease_token__lte=integration.probe_token,
         ended_at=None,
     )
     lost.update(
