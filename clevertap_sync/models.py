@@ -526,3 +526,183 @@ class WorkerSeen(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Way(models.TextChoices):
+    """How an alert reaches people."""
+
+    EMAIL = "email", "E-mail"
+    SLACK = "slack", "Slack"
+    WEBHOOK = "webhook", "Webhook"
+
+
+class Alert(models.Model):
+    """Who is told, how, and about what. A rule without a threshold is off."""
+
+    name = models.CharField(
+        max_length=100, help_text="What people call it, such as Growth team on Slack."
+    )
+    app = models.ForeignKey(
+        App,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="alerts",
+        help_text="Empty: every app, those to come included.",
+    )
+    enabled = models.BooleanField(default=True)
+    way = models.CharField("how", max_length=10, choices=Way, default=Way.EMAIL)
+    recipients = models.TextField(
+        blank=True, help_text="For e-mail: the addresses, one a line."
+    )
+    url = EncryptedField("address", blank=True)
+    signing_secret = EncryptedField(
+        blank=True, help_text="What a webhook's messages are signed with."
+    )
+    held_minutes = models.PositiveSmallIntegerField(
+        "held for",
+        null=True,
+        blank=True,
+        default=5,
+        help_text="Minutes that delivery is held by a fault of the account, such as a "
+        "refused passcode. Empty: never.",
+    )
+    lag_minutes = models.PositiveSmallIntegerField(
+        "events wait for",
+        null=True,
+        blank=True,
+        default=30,
+        help_text="Minutes that the oldest event waits to be delivered. Empty: never.",
+    )
+    dead_percent = models.PositiveSmallIntegerField(
+        "not delivered",
+        null=True,
+        blank=True,
+        default=5,
+        help_text="Percent of the latest records that became dead letters, from five of "
+        "them on. Empty: never.",
+    )
+    passcode_days = models.PositiveSmallIntegerField(
+        "passcode expires in",
+        null=True,
+        blank=True,
+        default=14,
+        help_text="Days before a user passcode expires. Empty: never.",
+    )
+    new_names = models.BooleanField(
+        "a new custom name waits for approval", default=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Rule(models.TextChoices):
+    """What an alert can be about."""
+
+    HELD = "held", "Delivery is held"
+    LAG = "lag", "Events wait"
+    DEAD_LETTERS = "dead_letters", "Records are not delivered"
+    PASSCODE = "passcode", "A passcode expires"
+    NEW_NAME = "new_name", "A new custom name waits"
+
+
+class Incident(models.Model):
+    """Something that an alert is about, from its start to its end.
+
+    Written by `alerting.watch`. There is one open at a time for an alert, a rule and
+    what it is about, so that however many workers look, people are told once.
+    """
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="incidents")
+    rule = models.CharField(max_length=12, choices=Rule)
+    subject = models.CharField(
+        max_length=40, help_text="What it is about, such as integration:7."
+    )
+    started_at = models.DateTimeField()
+    clear_since = models.DateTimeField(
+        null=True, help_text="Since when it looks as if it were over."
+    )
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alert", "rule", "subject"],
+                condition=Q(ended_at=None),
+                name="one_open_incident",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_rule_display()}: {self.subject}"
+
+
+class Notice(models.Model):
+    """One message of an alert: that something started or ended, or a test."""
+
+    class Moment(models.TextChoices):
+        """What the message is about."""
+
+        STARTED = "started", "Started"
+        ENDED = "ended", "Ended"
+        TEST = "test", "Test"
+
+    class State(models.TextChoices):
+        """Where the message is."""
+
+        PENDING = "pending", "Waits to be sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Given up"
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notices")
+    incident = models.ForeignKey(
+        Incident,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="notices",
+        help_text="Empty for a test.",
+    )
+    moment = models.CharField(max_length=8, choices=Moment)
+    key = models.UUIDField(
+        unique=True, help_text="By which a receiver knows a message that comes twice."
+    )
+    content = models.JSONField(help_text="What it says, as a webhook gets it.")
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    problem = models.CharField(
+        max_length=200, blank=True, help_text="Why the last attempt failed."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "moment"], name="one_notice_per_moment"
+            ),
+        ]
+        indexes = [
+            # The sweep: what is to be sent now.
+            models.Index(
+                fields=["due_at"], condition=Q(state="pending"), name="due_notices"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.content.get("title", "Message"))
+
+
+class LastLook(models.Model):
+    """When a worker last looked whether there is something to alert people of. One row."""
+
+    looked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Looked at {self.looked_at:%Y-%m-%d %H:%M:%S}"

@@ -207,7 +207,7 @@ def _enable(integration: Integration) -> None:
 
 
 def _key(app: App) -> str | None:
-    if app.api_keys.filter(revoked_at=None).exists():
+    if app.api_keys.working().exists():
         return None
     return create_key(app, KEY_LABEL)[1]
 

@@ -17,15 +17,16 @@ from clevertap_sync.delivery import canary, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals import access
-from referrals.admin import words
+from referrals.admin import code_samples, words
 from referrals.admin.base import ListAdmin
-from referrals.admin.keys import curl_line, events_address
+from referrals.admin.export import CsvExport
+from referrals.admin.keys import events_address
 
 ADDS: Final = "clevertap_sync.add_integration"
 
 
 @admin.register(Integration)
-class IntegrationAdmin(ListAdmin):
+class IntegrationAdmin(CsvExport, ListAdmin):
     """One CleverTap account's settings, and the switch."""
 
     form = IntegrationForm
@@ -34,6 +35,18 @@ class IntegrationAdmin(ListAdmin):
     list_filter = ("app", "enabled")
     list_select_related = ("app", "account")
     ordering = ("app", "name")
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Integration", "name"),
+        ("Account ID", "account.account_id"),
+        ("Location", "account.location"),
+        ("Identity provider", "identity_provider"),
+        ("Event kinds", "event_kinds"),
+        ("Enabled", "enabled"),
+        ("Hold", "hold_reason"),
+        ("Cursor", "cursor"),
+        ("Archived", "archived_at"),
+    )
     fieldsets = (
         (steps.APP, {"fields": ("app", "name")}),
         (steps.ADDRESS, {"fields": ("dashboard_address",)}),
@@ -157,7 +170,7 @@ class IntegrationAdmin(ListAdmin):
         }
         if obj is not None:
             extra |= evidence.of(obj, context["adminform"].form)
-            extra["curl"] = curl_line(events_address(request), "YOUR-API-KEY")
+            extra["samples"] = code_samples.all_of(events_address(request))
         return super().render_change_form(
             request, context | extra, add, change, form_url, obj
         )

@@ -22,7 +22,7 @@ from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import probe
 from clevertap_sync.delivery.send import Outcome, Sending, begin, send
-from clevertap_sync.delivery.settle import recover, settle_result, settle_unsent
+from clevertap_sync.delivery.settle import settle_result, settle_unsent
 from clevertap_sync.delivery.work import Claim, Mapped, ProbeClaim
 from clevertap_sync.models import Upload
 from referrals import failpoints
@@ -87,8 +87,6 @@ def _upload(claim: Claim, mapped: Mapped) -> int:
     journal.attempt(claim.integration, claim.upload, sending, outcome)
     kept = _patiently(lambda: _settle(claim, mapped, sending, outcome))
     failpoints.reach(Place.SETTLE_COMMITTED)
-    if outcome.result is not None:
-        recover(claim, sending.began_at)
     if not kept:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk

@@ -37,5 +37,6 @@ def _workers_for(integration: Integration, now: datetime) -> int:
         running = Replay.objects.filter(
             integration=integration, state=Replay.State.RUNNING
         )
-        wanted = int(running.exists())
+        # A hold ends by its dry run also where nothing is left to send.
+        wanted = int(integration.hold_probes or running.exists())
     return min(wanted, integration.account.current_limit)

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 
 from referrals.admin import words
 from referrals.admin.base import ListAdmin
+from referrals.admin.export import CsvExport
 from referrals.models import CustomName
 
 _NONE_WAITED: Final = (
@@ -20,7 +21,7 @@ _NONE_WAITED: Final = (
 
 
 @admin.register(CustomName)
-class CustomNameAdmin(ListAdmin):
+class CustomNameAdmin(CsvExport, ListAdmin):
     """The names that an app brought, in the order of first appearance."""
 
     intro = (
@@ -34,6 +35,13 @@ class CustomNameAdmin(ListAdmin):
     search_fields = ("name",)
     ordering = ("app", "number")
     actions = ("approve",)
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Number", "number"),
+        ("Name", "name"),
+        ("First position", "first_position"),
+        ("Approved", "approved_at"),
+    )
     fields = ("app", "name", "number", "first_position", "state")
     readonly_fields = fields
 

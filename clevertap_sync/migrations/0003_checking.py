@@ -15,7 +15,7 @@ def confirm_those_that_deliver(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clevertap_sync', '0001_initial'),
+        ('clevertap_sync', '0002_alerts'),
     ]
 
     operations = [
