@@ -236,7 +236,6 @@ def test_events_of_the_log_need_the_permission_to_see_identities(
 
 def test_somebody_elses_integration_is_not_there(staff, address):
     assert staff().get(address).status_code == 403
-    
 
 
 def test_a_preview_costs_few_queries(admin, integration, address):
