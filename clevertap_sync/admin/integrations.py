@@ -1,6 +1,6 @@
 """Integrations: set up in seven steps, checked, enabled, paused, archived."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -16,9 +16,12 @@ from clevertap_sync.admin.lights import state_of
 from clevertap_sync.delivery import switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
+from referrals import history
 from referrals.admin import words
 from referrals.admin.base import ListAdmin
 from referrals.admin.keys import curl_line, events_address
+
+_CHANGES_SHOWN: Final = 5
 
 
 @admin.register(Integration)
@@ -150,6 +153,8 @@ class IntegrationAdmin(ListAdmin):
         if obj is not None:
             chosen = obj.identity_provider
             extra["coverage"] = coverage.coverage_of(obj.app_id, chosen=chosen)
+            if request.user.is_superuser:
+                extra["changes"] = history.changes_of(obj)[:_CHANGES_SHOWN]
             extra["curl"] = curl_line(events_address(request), "YOUR-API-KEY")
         return super().render_change_form(
             request, context | extra, add, change, form_url, obj

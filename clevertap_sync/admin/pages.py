@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from clevertap_sync.admin import events, problems
+from referrals.admin import history_page
 
 
 def urls(site: AdminSite) -> list[URLPattern]:
@@ -20,6 +21,7 @@ def urls(site: AdminSite) -> list[URLPattern]:
     return [
         path("events/", wrap(events.event_list), name="events"),
         path("events/<slug:slug>/<int:position>/", wrap(events.event), name="event"),
+        path("history/", wrap(history_page.history_list), name="history"),
         path("problems/", wrap(problems.problems), name="problems"),
         path(
             "problems/<int:integration_id>/<str:reason>/replay/",

@@ -14,7 +14,7 @@ from django.urls import URLResolver, get_resolver
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.locations import Location
-from clevertap_sync.models import Integration
+from clevertap_sync.models import Alert, Integration
 from referrals import log
 from referrals.models import App, CustomName, RejectedEvent
 from tests.builders import (
@@ -84,6 +84,9 @@ def a_side(slug: str, location: Location) -> Side:
     RejectedEvent.objects.create(
         app=app, source="celery", key=f"{slug}-rejected", detail=f"no {slug} at all"
     )
+    alert = Alert.objects.create(
+        app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
+    )
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     return Side(
         app,
@@ -100,6 +103,7 @@ def a_side(slug: str, location: Location) -> Side:
             "attempt": integration.attempts.first().pk,
             "deadletter": integration.dead_letters.first().pk,
             "replay": ordered.pk,
+            "alert": alert.pk,
         },
     )
 
