@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('clevertap_sync', '0001_initial'),
-        ('referrals', '0003_alerts'),
+        ('referrals', '0003_history'),
     ]
 
     operations = [
