@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from clevertap_sync.delivery.hold import EVERYTHING_REFUSED, RESTORED_BACKUP
+from clevertap_sync.delivery.hold import (
+    EVERYTHING_REFUSED,
+    IDENTITY_MISMATCH,
+    RESTORED_BACKUP,
+)
 from clevertap_sync.errors import CleverTapError
 
 # Reasons that no single attempt has.
@@ -15,6 +19,16 @@ _OURS: Final = {
     RESTORED_BACKUP: (
         "This database is an older one than that which delivered: a restored backup.",
         "Enable it from now: CleverTap most likely has what waits here already.",
+    ),
+    IDENTITY_MISMATCH: (
+        (
+            "CleverTap knows too few of the first users by this identity provider, and "
+            "would create a new profile for each of the others."
+        ),
+        (
+            "Look at the match rate, then choose another identity provider, or confirm "
+            "that these users are new to CleverTap."
+        ),
     ),
 }
 

@@ -16,6 +16,8 @@ from referrals.models import App
 DEFAULT_IN_FLIGHT = 5
 # Reference: https://developer.clevertap.com/docs/api-request-limit
 CLEVERTAP_IN_FLIGHT = 15
+#: So many identities that CleverTap surely does not know are no accident.
+ENOUGH_UNKNOWN = 10
 
 
 class Account(models.Model):
@@ -44,6 +46,11 @@ class Account(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id} ({LABELS[Location(self.location)]})"
 
+    @property
+    def is_test(self) -> bool:
+        """Whether it is one of CleverTap's test accounts, which can be reset."""
+        return self.account_id.startswith("TEST-")
+
 
 class EventDataFormat(models.TextChoices):
     """How a custom event's Event Data travels."""
@@ -59,6 +66,13 @@ class EventKinds(models.TextChoices):
     PRODUCTION = "production", "Production events"
     TEST = "test", "Test events"
     BOTH = "both", "Production and test events"
+
+
+class PasscodeKind(models.TextChoices):
+    """Whose passcode it is: CleverTap lets a person's expire."""
+
+    ACCOUNT = "account", "Account passcode"
+    USER = "user", "User passcode, which expires"
 
 
 class IntegrationQuerySet(models.QuerySet["Integration"]):
@@ -83,6 +97,23 @@ class Integration(models.Model):
     passcode = EncryptedField(
         blank=True,
         help_text="Account passcode or user passcode: in CleverTap under Settings → Project → Passcodes.",
+    )
+    passcode_kind = models.CharField(
+        "kind of passcode",
+        max_length=8,
+        choices=PasscodeKind,
+        default=PasscodeKind.ACCOUNT,
+    )
+    passcode_expires_on = models.DateField(
+        "passcode expires on",
+        null=True,
+        blank=True,
+        help_text="A user passcode's last day, as CleverTap shows it.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        help_text="The CleverTap project's time zone: its days begin there.",
     )
     identity_provider = models.CharField(
         max_length=100,
@@ -141,6 +172,12 @@ class Integration(models.Model):
     )
     last_served_at = models.DateTimeField(null=True, blank=True)
 
+    # The identity canary; `delivery.canary` writes it. Null until enough of the first
+    # identities turned out to be known, or a person confirmed them.
+    identities_confirmed_at = models.DateTimeField(null=True, blank=True)
+    identities_known = models.PositiveSmallIntegerField(default=0)
+    identities_unknown = models.PositiveSmallIntegerField(default=0)
+
     # The hold. An answer changes it only if its attempt began after `hold_changed_at`.
     hold_reason = models.CharField(max_length=40, blank=True)
     held_since = models.DateTimeField(null=True, blank=True)
@@ -182,6 +219,23 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app} → {self.account}"
+
+    @property
+    def wants_canary(self) -> bool:
+        """Whether the first identities are still to be looked up, and not just a test's."""
+        return self.identities_confirmed_at is None and not self.account.is_test
+
+    @property
+    def identities_asked(self) -> int:
+        """How many of the first identities CleverTap gave a definite answer for."""
+        return self.identities_known + self.identities_unknown
+
+    @property
+    def identities_are_doubted(self) -> bool:
+        """Whether CleverTap knows too few of the first identities, and nobody confirmed them."""
+        enough = self.identities_unknown >= ENOUGH_UNKNOWN
+        outweigh = self.identities_unknown > self.identities_known
+        return self.identities_confirmed_at is None and enough and outweigh
 
 
 class Replay(models.Model):

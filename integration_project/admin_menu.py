@@ -33,7 +33,15 @@ _SECTIONS: Final = (
         (
             ("Overview", "index", ""),
             ("Events", "events", "referrals.view_referralevent"),
+            ("Referrals", "referrals", "referrals.view_referralevent"),
             ("Problems", "problems", "clevertap_sync.view_deadletter"),
+        ),
+    ),
+    (
+        "Try it out",
+        (
+            ("Preview", "preview_start", "clevertap_sync.view_integration"),
+            ("Test event", "test_event_start", "clevertap_sync.change_integration"),
         ),
     ),
     (

@@ -78,7 +78,7 @@ class Standing:
     @cached_property
     def passcode_days(self) -> int | None:
         """Return in how many days the passcode expires; None where nobody said when."""
-        expires_on = getattr(self.integration, "passcode_expires_on", None)
+        expires_on = self.integration.passcode_expires_on
         return None if expires_on is None else (expires_on - self._now.date()).days
 
 

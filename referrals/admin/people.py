@@ -35,9 +35,14 @@ class RoleInline(SuperusersOnly, TabularInline):
 class PersonAdmin(Recorded, SuperusersOnly, _UserAdmin):
     """Somebody who logs in."""
 
+    # Django's two-column lists and split dates have no labels that a screen reader says.
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
     inlines = (RoleInline,)
 
 
 @admin.register(Group)
 class PermissionGroupAdmin(Recorded, SuperusersOnly, GroupAdmin):
     """Permissions of Django's own, which count in every app."""
+
+    filter_horizontal = ()
