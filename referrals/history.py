@@ -58,7 +58,9 @@ def differences_of(form: forms.BaseForm) -> list[Difference]:
     unsaved = getattr(form, "unsaved_fields", ())
     found = []
     for name, field in form.fields.items():
-        if name in unsaved or field.disabled or name == _REPEATED:
+        if name in unsaved or name == _REPEATED or field.disabled:
+            continue
+        if name not in form.cleaned_data:
             continue
         label = str(form[name].label)
         if name in secret or isinstance(field.widget, forms.PasswordInput):

@@ -92,6 +92,13 @@ class Membership(models.Model):
         )
 
 
+_KIND_NAMES = {
+    "apikey": "API key",
+    "customname": "Custom name",
+    "deadletter": "Dead letter",
+}
+
+
 class Change(models.Model):
     """Something that a person, the command line or a worker changed. Never changed itself.
 
@@ -125,6 +132,11 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.what}"
+
+    @property
+    def kind_name(self) -> str:
+        """Return what people call the kind of thing that it is."""
+        return _KIND_NAMES.get(self.kind, self.kind.capitalize())
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -84,4 +84,4 @@ def delivered(sandbox, integration):
 
 def text_of(response):
     """Return the page's HTML."""
-    return response.content.decode()
+    return response.getvalue().decode()

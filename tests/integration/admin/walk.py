@@ -147,6 +147,9 @@ def parameters(side: Side, name: str | None, people: dict[str, Any]) -> dict[str
         known |= {"pk": rows[model[2]], "object_id": rows[model[2]]}
     elif name in {None, "view_on_site"}:
         known["object_id"] = side.app.pk
+    else:
+        # A page of its own is about an integration, and shows a range of positions.
+        known |= {"pk": side.integration.pk, "first": 1, "last": 2}
     return known
 
 
