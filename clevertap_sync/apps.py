@@ -25,4 +25,6 @@ class ClevertapSyncConfig(AppConfig):
             Role.EDITOR,
             *("clevertap_sync.add_integration", "clevertap_sync.change_integration"),
             *("clevertap_sync.add_replay", "clevertap_sync.change_replay"),
+            *("clevertap_sync.view_alert", "clevertap_sync.add_alert"),
+            *("clevertap_sync.change_alert", "clevertap_sync.delete_alert"),
         )

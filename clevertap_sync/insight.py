@@ -112,6 +112,11 @@ def status_of(integration: Integration) -> IntegrationStatus:
     )
 
 
+def lag_of(integration: Integration) -> float:
+    """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
+    return _lag(integration, log.head(integration.app_id))
+
+
 def _hold(integration: Integration) -> HoldStatus | None:
     if not integration.hold_reason:
         return None

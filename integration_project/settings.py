@@ -243,6 +243,7 @@ except UnusableUrlError:
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "referrals@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+ALERTS_TO_PRIVATE_ADDRESSES = env.flag("ALERTS_TO_PRIVATE_ADDRESSES")
 
 LOG_LEVEL = env.choice(
     "LOG_LEVEL", "info", among=("debug", "info", "warning", "error")

@@ -1,10 +1,12 @@
 """Apps, their API keys, and the append-only log of their referral events."""
 
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 from referrals import traces
 from referrals.vocabulary import EventType, FraudStatus
@@ -84,6 +86,14 @@ class Membership(models.Model):
         )
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """API keys by what they let in."""
+
+    def working(self) -> Self:
+        """Return those that are not revoked, or only from a later instant on."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=timezone.now()))
+
+
 class ApiKey(models.Model):
     """What an app's backend shows to send events. Only its hash is kept."""
 
@@ -103,7 +113,13 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(
         null=True, blank=True, help_text="Written at most once a minute."
     )
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until when it works: an instant to come where it was rotated.",
+    )
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -111,6 +127,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    @property
+    def is_revoked(self) -> bool:
+        """Return whether it works no more."""
+        return self.revoked_at is not None and self.revoked_at <= timezone.now()
 
 
 class ReferralEvent(models.Model):

@@ -19,6 +19,7 @@ from clevertap_sync.reasons import REASONS
 from referrals import access
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.export import CsvExport
 from referrals.admin.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
@@ -52,8 +53,14 @@ class ReasonFilter(admin.SimpleListFilter):
         return queryset.filter(reason=chosen) if chosen in REASONS else queryset
 
 
+def _words(code: str) -> tuple[str, str]:
+    """Return what a reason means and what to do, empty for one that is not known."""
+    reason = REASONS.get(code)
+    return (reason.meaning, reason.remedy) if reason else ("", "")
+
+
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnlyAdmin):
+class DeadLetterAdmin(CsvExport, ReadOnlyAdmin):
     """Records that were not delivered. Only a person revives them."""
 
     app_path = "integration__app"
@@ -64,6 +71,23 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_filter = ("integration", "state", ReasonFilter)
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)
+    csv_columns = (
+        ("Dead letter", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("Position", "position"),
+        ("Side", "side"),
+        ("Event", "event_name"),
+        ("Reason", "reason"),
+        ("Meaning", lambda letter: _words(letter.reason)[0]),
+        ("What to do", lambda letter: _words(letter.reason)[1]),
+        ("Detail", "detail"),
+        ("State", "state"),
+        ("Times", "failures"),
+        ("Upload", "upload_id"),
+        ("Fell out", "created_at"),
+        ("Last change", "changed_at"),
+    )
     fields = (
         *("integration", "status", "event", "side", "event_name"),
         *("reason", "meaning", "detail", "remedy"),
@@ -97,14 +121,12 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     @admin.display(description="what it means")
     def meaning(self, letter: DeadLetter) -> str:
         """Return the reason in words."""
-        reason = REASONS.get(letter.reason)
-        return reason.meaning if reason else words.NOTHING
+        return _words(letter.reason)[0] or words.NOTHING
 
     @admin.display(description="what to do")
     def remedy(self, letter: DeadLetter) -> str:
         """Return what to do about it."""
-        reason = REASONS.get(letter.reason)
-        return reason.remedy if reason else words.NOTHING
+        return _words(letter.reason)[1] or words.NOTHING
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may order replays."""

@@ -19,6 +19,7 @@ from referrals.admin.base import (
     TabularInline,
     demand,
 )
+from referrals.admin.export import CsvExport
 from referrals.models import ApiKey, App, Membership
 
 
@@ -40,7 +41,7 @@ class ApiKeyInline(ReadOnlyInline):
 
 
 @admin.register(App)
-class AppAdmin(ListAdmin):
+class AppAdmin(CsvExport, ListAdmin):
     """A game, a shop, a subscription service."""
 
     app_path = "pk"
@@ -48,13 +49,23 @@ class AppAdmin(ListAdmin):
     list_display = ("name", "slug", "state", "keys", "created")
     search_fields = ("name", "slug")
     ordering = ("slug",)
+    csv_columns = (
+        ("App", "slug"),
+        ("Name", "name"),
+        ("Working keys", "working_keys"),
+        ("Created", "created_at"),
+        ("Archived", "archived_at"),
+    )
     fields = ("name", "slug", "ignored_networks")
     prepopulated_fields = {"slug": ("name",)}
     inlines = (ApiKeyInline, MembershipInline)
 
     def get_queryset(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's queryset
         """Count the working keys along with the apps."""
-        working = Count("api_keys", filter=Q(api_keys__revoked_at=None))
+        works = Q(api_keys__revoked_at=None) | Q(
+            api_keys__revoked_at__gt=timezone.now()
+        )
+        working = Count("api_keys", filter=works)
         return super().get_queryset(request).annotate(working_keys=working)
 
     def get_readonly_fields(

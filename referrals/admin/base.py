@@ -111,8 +111,11 @@ class ListAdmin(ModelAdmin):
         return row  # type: ignore[no-any-return]
 
     def _may(self, request: HttpRequest, action: str, row: Model | None) -> bool:
-        app = None if row is None else self.app_of(row)
-        return any(request.user.has_perm(p, app) for p in self.permissions(action))
+        wanted = self.permissions(action)
+        if row is None:
+            return any(request.user.has_perm(permission) for permission in wanted)
+        app = self.app_of(row)
+        return any(access.may(request.user, permission, app) for permission in wanted)
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None

@@ -15,9 +15,7 @@ from playwright.sync_api import APIRequestContext
 
 FIRST: Final = ("/admin/", "/docs")
 #: What an address has of one thing among many: a number, an app's or a reason's name.
-_ONE_OF_MANY: Final = re.compile(
-    r"(?<=/problems/)\d+/\w+|(?<=/events/)[\w-]+(?=/)|\d+"
-)
+_ONE_OF_MANY: Final = re.compile(r"(?<=/problems/)\d+/\w+|(?<=/events/)[\w-]+(?=/)|\d+")
 #: They end the visit, or are no pages.
 _LEFT_OUT: Final = re.compile(r"^/admin/(logout|jsi18n)/|^/static/|^/openapi\.json")
 #: In a query: the order of a list, and the way back to it.

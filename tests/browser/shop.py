@@ -99,6 +99,8 @@ def _send_what_the_log_refuses(stack: Stack) -> None:
             "referrals.append_events", [APP, refused], queue="referrals", retry=False
         )
     stack.wait_until(
-        lambda: stack.database.rows("SELECT count(*) FROM referrals_rejectedevent")
-        == [(len(refused),)]
+        lambda: (
+            stack.database.rows("SELECT count(*) FROM referrals_rejectedevent")
+            == [(len(refused),)]
+        )
     )
