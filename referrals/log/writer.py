@@ -104,7 +104,8 @@ def _checked(
     good: dict[int, IncomingEvent] = {}
     refused: dict[int, Result] = {}
     for index, sent in enumerate(events):
-        event = from_object(sent) if isinstance(sent, Mapping) else sent
+        is_checked = isinstance(sent, IncomingEvent | EventProblem)
+        event = sent if is_checked else from_object(sent)
         if strict and isinstance(event, IncomingEvent):
             event = _undoubted(event)
         if isinstance(event, EventProblem):
