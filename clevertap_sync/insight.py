@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
@@ -53,12 +53,11 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
         return shown
 
 
-def statuses() -> list[IntegrationStatus]:
-    """Return where each integration that is not archived stands."""
+def statuses(among: QuerySet[Integration] | None = None) -> list[IntegrationStatus]:
+    """Return where each integration that is not archived stands; of all, or `among` some."""
+    chosen = Integration.objects.all() if among is None else among
     with snapshot():
-        found = Integration.objects.filter(archived_at=None).select_related(
-            "app", "account"
-        )
+        found = chosen.filter(archived_at=None).select_related("app", "account")
         return [
             status_of(integration)
             for integration in found.order_by("app__slug", "name")
@@ -111,6 +110,11 @@ def status_of(integration: Integration) -> IntegrationStatus:
         balanced=not imbalances,
         imbalances=tuple(imbalances),
     )
+
+
+def lag_of(integration: Integration) -> float:
+    """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
+    return _lag(integration, log.head(integration.app_id))
 
 
 def _hold(integration: Integration) -> HoldStatus | None:

@@ -111,6 +111,17 @@ def as_dict(record: EventRecord) -> dict[str, Any]:
     return msgspec.json.decode(record.json, type=dict[str, Any])
 
 
+def identity_under(person: Person, provider: str) -> str | None:
+    """Return the identity by which CleverTap would get `person`, if one can be sent."""
+    identity = _identity_of(person, _plan_of(provider))
+    return identity if isinstance(identity, str) else None
+
+
+@lru_cache(maxsize=64)
+def _plan_of(provider: str) -> "_Plan":
+    return _plan(MappingSettings(identity_provider=provider))
+
+
 class _Plan(msgspec.Struct, frozen=True):
     """Settings, prepared once for all events of an upload."""
 

@@ -4,11 +4,12 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync.admin.lights import hold_words
 from clevertap_sync.errors import CleverTapError
+from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Attempt
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from referrals.admin.export import CsvExport
 
 
 def outcome_light(attempt: Attempt) -> str:
@@ -67,9 +68,10 @@ class AttemptInline(_Shown, ReadOnlyInline):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(_Shown, ReadOnlyAdmin):
+class AttemptAdmin(_Shown, CsvExport, ReadOnlyAdmin):
     """Every request that went to CleverTap, dry runs included."""
 
+    app_path = "integration__app"
     intro = (
         "Every request to CleverTap. A dry run carries one made-up record, which CleverTap "
         "does not store."
@@ -82,6 +84,25 @@ class AttemptAdmin(_Shown, ReadOnlyAdmin):
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)
     search_help_text = "An upload's number"
+    csv_columns = (
+        ("Attempt", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("Upload", "upload_id"),
+        ("Dry run", "dry_run"),
+        ("Outcome", "outcome"),
+        ("Outcome unknown", "outcome_unknown"),
+        ("HTTP status", "status"),
+        ("Milliseconds", "duration_ms"),
+        ("Records", "records"),
+        ("Accepted", "accepted"),
+        ("Refused", "refused"),
+        ("Bytes", "body_bytes"),
+        ("Detail", "detail"),
+        ("Worker", "worker"),
+        ("Began", "began_at"),
+        ("Ended", "ended_at"),
+    )
     fields = (
         *("integration", "kind", "result", "meaning", "status", "detail", "duration"),
         *("began", "ended", "records", "accepted", "refused", "size", "worker"),

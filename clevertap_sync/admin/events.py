@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin import timeline
-from referrals import log
+from referrals import access, log
 from referrals.admin.base import demand
 from referrals.models import App, ReferralEvent
 from referrals.vocabulary import EventType, FraudStatus
@@ -24,15 +24,15 @@ PER_PAGE: Final = 50
 WINDOW: Final = 20_000
 #: A position is a number of 64 bits.
 _DIGITS: Final = 18
-SEES_IDENTITIES: Final = "referrals.view_identities"
+SEES_EVENTS: Final = "referrals.view_referralevent"
 
 
 @require_safe
 def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the newest events of one app, filtered, by key."""
-    demand(request, "referrals.view_referralevent")
-    apps = list(App.objects.all())
-    app = _chosen(apps, request.GET.get("app", ""))
+    demand(request, SEES_EVENTS)
+    apps = list(access.apps_of(request.user, SEES_EVENTS))
+    app = chosen_app(apps, request.GET.get("app", ""))
     context = {
         **site.each_context(request),
         "title": "Events",
@@ -58,13 +58,13 @@ def event(
     request: HttpRequest, slug: str, position: int, site: AdminSite
 ) -> HttpResponse:
     """Show one event as a timeline, with what was sent in and what went out."""
-    demand(request, "referrals.view_referralevent")
-    app = get_object_or_404(App, slug=slug)
+    demand(request, SEES_EVENTS)
+    app = get_object_or_404(access.apps_of(request.user, SEES_EVENTS), slug=slug)
     known = len(str(position)) <= _DIGITS
     found = log.read(app.pk, position, position) if known else []
     if not found:
         raise Http404
-    shows = request.user.has_perm(SEES_IDENTITIES)
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
     context = {
         **site.each_context(request),
         "title": f"Event {position:,}",
@@ -76,21 +76,21 @@ def event(
     return TemplateResponse(request, "clevertap_sync/event.html", context)
 
 
-def _chosen(apps: list[App], slug: str) -> App | None:
+def chosen_app(apps: list[App], slug: str) -> App | None:
     """Return the app that was asked for, else the first."""
     return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
 
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
-    before = _position(asked.get("before"), head + 1)
-    after = _position(asked.get("after"), 0)
+    before = position_in(asked.get("before"), head + 1)
+    after = position_in(asked.get("after"), 0)
     going_up = after > 0
     if going_up:
         reach = range(after + 1, min(head, after + WINDOW) + 1)
     else:
         reach = range(max(1, before - WINDOW), before)
-    rows = _filtered(app, reach, asked)
+    rows = filtered(app, reach, asked)
     order = "position" if going_up else "-position"
     events = list(rows.order_by(order).defer("body")[: PER_PAGE + 1])
     more = len(events) > PER_PAGE
@@ -118,11 +118,13 @@ def _page(app: App, asked: QueryDict) -> dict[str, Any]:
         "older": _link(asked, before=bottom) if bottom > 1 else "",
         "newest": _link(asked) if top < head else "",
         "window": (reach[0], reach[-1]) if reach else None,
+        "filters": _link(asked, app=app.slug),
         "filtered": any(asked.get(name) for name in ("type", "status", "kind")),
     }
 
 
-def _filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
+def filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
+    """Return the events at these positions that pass the filters of the address."""
     rows = ReferralEvent.objects.filter(
         app=app, position__gte=reach.start, position__lt=reach.stop
     )
@@ -135,7 +137,8 @@ def _filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEven
     return rows
 
 
-def _position(text: str | None, otherwise: int) -> int:
+def position_in(text: str | None, otherwise: int) -> int:
+    """Return the position that `text` is, or `otherwise` where it is none."""
     digits = text or ""
     return (
         int(digits)
@@ -144,7 +147,7 @@ def _position(text: str | None, otherwise: int) -> int:
     )
 
 
-def _link(asked: QueryDict, **place: int) -> str:
+def _link(asked: QueryDict, **place: int | str) -> str:
     query = asked.copy()
     for name in ("before", "after", "q"):
         query.pop(name, None)

@@ -17,9 +17,11 @@ from clevertap_sync.admin.lights import Circumstances, Light, light_of
 from clevertap_sync.insight import IntegrationStatus
 from clevertap_sync.models import Attempt, Integration, WorkerSeen
 from clevertap_sync.reasons import REASONS
+from referrals import access
 from referrals.admin.words import Colour
 from referrals.models import ApiKey, App
 
+CHANGE: Final = "clevertap_sync.change_integration"
 _WORKERS_SHOWN: Final = 10
 
 
@@ -53,29 +55,35 @@ class Card:
     problems: tuple[Problem, ...]
     dead: int
     bar: tuple[Share, ...]
+    may_change: bool
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """Return what the overview's template shows."""
     now = clock.now()
-    may = request.user.has_perm
-    shown = cards(now) if may("clevertap_sync.view_integration") else []
+    shown = cards(now, request.user)
     return {
         "cards": shown,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
         "silence": workers.silence(),
         "broker": _broker(),
-        "steps": first_steps(shown),
+        "steps": first_steps(shown)
+        if request.user.has_perm("referrals.add_app")
+        else [],
     }
 
 
-def cards(now: datetime) -> list[Card]:
-    """Return a card for each integration that is not archived."""
-    statuses = insight.statuses()
-    found = Integration.objects.filter(archived_at=None).select_related(
-        "app", "account"
+def cards(now: datetime, person: Any) -> list[Card]:  # noqa: ANN401 - a user
+    """Return a card for each integration that the person sees and that is not archived."""
+    seen = access.limited(
+        Integration.objects.filter(archived_at=None),
+        person,
+        "app",
+        *("clevertap_sync.view_integration", CHANGE),
     )
+    statuses = insight.statuses(seen)
+    found = seen.select_related("app", "account")
     by_name = {(each.app.slug, each.name): each for each in found}
     accepted = _last_accepted()
     silence = workers.silence()
@@ -84,6 +92,7 @@ def cards(now: datetime) -> list[Card]:
             integration,
             status,
             Circumstances(silence, accepted.get(integration.pk), now),
+            may_change=person.has_perm(CHANGE, integration.app),
         )
         for status in statuses
         if (integration := by_name.get((status.app, status.integration)))
@@ -124,7 +133,11 @@ def _step(label: str, done: bool, url: str) -> dict[str, Any]:  # noqa: FBT001 -
 
 
 def _card(
-    integration: Integration, status: IntegrationStatus, seen: Circumstances
+    integration: Integration,
+    status: IntegrationStatus,
+    seen: Circumstances,
+    *,
+    may_change: bool,
 ) -> Card:
     problems = tuple(
         Problem(
@@ -143,6 +156,7 @@ def _card(
         problems,
         dead,
         _bar(delivered=status.delivered, dead=dead, waiting=status.in_flight),
+        may_change,
     )
 
 

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from clevertap_sync.admin import replaying
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.reasons import REASONS, Reason
+from referrals import access
 from referrals.admin.base import demand
 
 _SAMPLES: Final = 5
@@ -33,6 +34,7 @@ class Problem:
     last_seen: datetime
     samples: tuple[DeadLetter, ...]
     letters_url: str
+    may_replay: bool
 
 
 @require_safe
@@ -42,7 +44,7 @@ def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context = {
         **site.each_context(request),
         "title": "Problems",
-        "problems": found(),
+        "problems": found(request),
     }
     return TemplateResponse(request, "clevertap_sync/problems.html", context)
 
@@ -52,7 +54,6 @@ def replay(
     request: HttpRequest, integration_id: int, reason: str, site: AdminSite
 ) -> HttpResponse:
     """Show the plan for all open dead letters of a reason; a POST orders it."""
-    demand(request, "clevertap_sync.add_replay")
     if reason not in REASONS:
         raise Http404
     integration = get_object_or_404(
@@ -60,6 +61,7 @@ def replay(
         pk=integration_id,
         archived_at=None,
     )
+    demand(request, replaying.REPLAY, integration.app)
     if request.method == "POST":
         page = site.get_model_admin(Replay)
         ordered = replaying.order(request, page, integration, reasons=[reason])
@@ -74,12 +76,14 @@ def replay(
     return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
 
 
-def found() -> list[Problem]:
-    """Return the open dead letters in groups, the largest first."""
+def found(request: HttpRequest) -> list[Problem]:
+    """Return the open dead letters that the person may see, in groups, largest first."""
+    letters = DeadLetter.objects.open().filter(integration__archived_at=None)
+    seen = access.limited(
+        letters, request.user, "integration__app", "clevertap_sync.view_deadletter"
+    )
     rows: list[Any] = list(
-        DeadLetter.objects.open()
-        .filter(integration__archived_at=None)
-        .values("integration", "reason")
+        seen.values("integration", "reason")
         .annotate(n=Count("pk"), first=Min("created_at"), last=Max("changed_at"))
         .order_by("-n", "reason")
     )
@@ -87,10 +91,14 @@ def found() -> list[Problem]:
         {row["integration"] for row in rows}
     )
     total = sum(row["n"] for row in rows)
-    return [_problem(row, integrations[row["integration"]], total) for row in rows]
+    return [
+        _problem(request, row, integrations[row["integration"]], total) for row in rows
+    ]
 
 
-def _problem(row: dict[str, Any], integration: Integration, total: int) -> Problem:
+def _problem(
+    request: HttpRequest, row: dict[str, Any], integration: Integration, total: int
+) -> Problem:
     letters = DeadLetter.objects.open().filter(
         integration=integration, reason=row["reason"]
     )
@@ -104,5 +112,6 @@ def _problem(row: dict[str, Any], integration: Integration, total: int) -> Probl
         first_seen=row["first"],
         last_seen=row["last"],
         samples=tuple(letters.order_by("-position")[:_SAMPLES]),
+        may_replay=request.user.has_perm(replaying.REPLAY, integration.app),
         letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
     )

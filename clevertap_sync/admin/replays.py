@@ -12,6 +12,7 @@ from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin, demand
+from referrals.admin.export import CsvExport
 from referrals.admin.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
@@ -22,9 +23,10 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
 
 
 @admin.register(Replay)
-class ReplayAdmin(ReadOnlyAdmin):
+class ReplayAdmin(CsvExport, ReadOnlyAdmin):
     """What was ordered to be sent again, and how far that is."""
 
+    app_path = "integration__app"
     change_form_template = "clevertap_sync/replay.html"
     intro = "What a person ordered to be sent again. Order one under Problems."
     list_display = (
@@ -38,6 +40,19 @@ class ReplayAdmin(ReadOnlyAdmin):
     )
     list_filter = ("integration", "state")
     list_select_related = ("integration__app", "integration__account")
+    csv_columns = (
+        ("Replay", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("State", "state"),
+        ("First position", "first"),
+        ("Last position", "last"),
+        ("Reasons", lambda replay: ", ".join(replay.reasons)),
+        ("Chosen dead letters", lambda replay: len(replay.selection)),
+        ("Planned", "planned"),
+        ("Ordered by", "created_by"),
+        ("Ordered", "created_at"),
+    )
     fields = (
         "integration",
         "status",
@@ -95,8 +110,8 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hand out nothing more of it."""
-        demand(request, "clevertap_sync.change_replay")
-        replay = get_object_or_404(Replay, pk=pk)
+        replay = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "clevertap_sync.change_replay", replay.integration.app)
         replaying.cancel(replay.pk)
         self.log_change(request, replay, "Cancelled.")
         messages.success(

@@ -10,6 +10,7 @@ from clevertap_sync.admin.attempts import AttemptInline
 from clevertap_sync.models import Upload
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.export import CsvExport
 
 
 def state_light(upload: Upload) -> str:
@@ -27,9 +28,10 @@ def state_light(upload: Upload) -> str:
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnlyAdmin):
+class UploadAdmin(CsvExport, ReadOnlyAdmin):
     """One request's worth of records, from the claim to the verdicts."""
 
+    app_path = "integration__app"
     change_form_template = "clevertap_sync/upload.html"
     intro = "A range of the log, sent to CleverTap as one request and settled record by record."
     list_display = (
@@ -41,6 +43,25 @@ class UploadAdmin(ReadOnlyAdmin):
     search_fields = ("id__exact",)
     search_help_text = "An upload's number"
     inlines = (AttemptInline,)
+    csv_columns = (
+        ("Upload", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("State", "state"),
+        ("First position", "first"),
+        ("Last position", "last"),
+        ("Records", "records"),
+        ("Delivered", "delivered"),
+        ("Dead letters", "dead"),
+        ("Kept back", "unsent"),
+        ("Shortened texts", "shortened"),
+        ("Attempts", "attempt_count"),
+        ("Unknown outcomes", "unknown_outcomes"),
+        ("Replay", "replay_id"),
+        ("Part of", "parent_id"),
+        ("Created", "created_at"),
+        ("Settled", "settled_at"),
+    )
     fields = (
         *("integration", "status", "range", "origin", "records", "delivered", "dead"),
         *("unsent", "shortened", "unknown_outcomes"),

@@ -128,11 +128,12 @@ def _work(
     unleased = _unleased(integration, now) if seen.unleased else []
     record_unknown([u for u in unleased if u.leased_until], integration, now)
     if integration.hold_reason:
-        if integration.held_until is not None and integration.held_until > now:
+        if not hold.is_over(integration, now):
             return None
         if integration.hold_probes:
             return _lease_probe(integration, now, held=held)
-    if integration.failures and seen.flying:
+    # One at a time while CleverTap fails, and while the canary looks identities up.
+    if (integration.failures or integration.wants_canary) and seen.flying:
         return None
     if upload := _due_again(unleased, integration, now):
         more = len(unleased) > 1
@@ -190,13 +191,15 @@ def _lease_probe(
 
 
 def _end_lost_probe(integration: Integration, now: datetime) -> None:
-    """Close the attempt of a worker that ended before its dry run was answered."""
-    if integration.probe_leased_until is None:
-        return
+    """Close what dry runs left open: that of a worker that ended before it was answered.
+
+    Its lease may have been taken from it, as by new settings: then it is superseded, and
+    whatever its answer is decides nothing.
+    """
     lost = Attempt.objects.filter(
         integration=integration,
         upload=None,
-        lease_token=integration.probe_token,
+        lease_token__lte=integration.probe_token,
         ended_at=None,
     )
     lost.update(

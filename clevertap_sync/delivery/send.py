@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from clevertap_sync import clock, workers
 from clevertap_sync.client import Client, UploadResult
+from clevertap_sync.connection import Credentials
 from clevertap_sync.delivery import rows
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.errors import (
@@ -148,6 +149,17 @@ def _post(
         detail = "No key in FIELD_ENCRYPTION_KEYS decrypts the passcode."
         raise AuthenticationError(detail) from None
     return client_of(integration).upload(body, records, dry_run=dry_run)
+
+
+def credentials_of(integration: Integration) -> Credentials:
+    """Return what the integration's account is reached with."""
+    account = integration.account
+    return Credentials(
+        Location(account.location),
+        account.account_id,
+        integration.passcode,
+        settings.CLEVERTAP_BASE_URL,
+    )
 
 
 def client_of(integration: Integration) -> Client:

@@ -1,0 +1,112 @@
+"""Bars over time, drawn on the server. Pure: counts in, the geometry of an SVG out.
+
+`referrals/bars.html` draws what `bars` returns: one column per period, its kinds stacked.
+The colours belong to the kinds and stand in the stylesheet, as `.bar-<kind>`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from referrals.admin import words
+
+#: The drawing's own units. The browser stretches it to the room that there is.
+HEIGHT: Final = 100.0
+COLUMN: Final = 10.0
+_GAP: Final = 2.0
+#: What is there can be seen, however little it is beside the rest.
+_SMALLEST: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a column, from `y` downwards."""
+
+    kind: str
+    y: str
+    height: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One period. `title` says in words what its height shows."""
+
+    label: str
+    title: str
+    counts: tuple[int, ...]
+    x: str
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A chart. `highest` is the count that the full height stands for."""
+
+    caption: str
+    kinds: tuple[tuple[str, str, int], ...]
+    columns: tuple[Column, ...]
+    highest: int
+    width: str = ""
+    column_width: str = f"{COLUMN - _GAP:g}"
+
+    @property
+    def total(self) -> int:
+        """Return the sum of all that is shown."""
+        return sum(count for _, _, count in self.kinds)
+
+
+def bars(
+    caption: str,
+    kinds: Mapping[str, str],
+    periods: Sequence[tuple[str, Mapping[str, int]]],
+) -> Bars:
+    """Return the chart of `periods`, oldest first, each with its label and its counts.
+
+    `kinds` names what is counted, from the bottom of a column to its top: the kind, which
+    decides the colour, and what people call it. A kind that a period lacks counts 0.
+    """
+    highest = max((sum(counts.values()) for _, counts in periods), default=0)
+    return Bars(
+        caption=caption,
+        kinds=tuple(
+            (kind, name, sum(counts.get(kind, 0) for _, counts in periods))
+            for kind, name in kinds.items()
+        ),
+        columns=tuple(
+            Column(
+                label,
+                _title(label, kinds, counts),
+                tuple(counts.get(kind, 0) for kind in kinds),
+                f"{number * COLUMN + _GAP / 2:g}",
+                _segments([(kind, counts.get(kind, 0)) for kind in kinds], highest),
+            )
+            for number, (label, counts) in enumerate(periods)
+        ),
+        highest=highest,
+        width=f"{len(periods) * COLUMN:g}",
+    )
+
+
+def _title(label: str, kinds: Mapping[str, str], counts: Mapping[str, int]) -> str:
+    parts = ", ".join(
+        f"{words.number(counts.get(kind, 0))} {name}" for kind, name in kinds.items()
+    )
+    return f"{label}: {parts}"
+
+
+def _segments(counts: Sequence[tuple[str, int]], highest: int) -> tuple[Segment, ...]:
+    heights = {
+        kind: max(_SMALLEST, HEIGHT * count / highest)
+        for kind, count in counts
+        if count
+    }
+    if not heights:
+        return ()
+    # What little ones take beyond their share, the largest gives.
+    largest = max(heights, key=lambda kind: heights[kind])
+    heights[largest] -= max(0.0, sum(heights.values()) - HEIGHT)
+    segments, top = [], HEIGHT
+    for kind, height in heights.items():
+        top -= height
+        segments.append(Segment(kind, f"{max(0.0, top):.2f}", f"{height:.2f}"))
+    return tuple(segments)
