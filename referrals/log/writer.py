@@ -104,8 +104,12 @@ def _checked(
     good: dict[int, IncomingEvent] = {}
     refused: dict[int, Result] = {}
     for index, sent in enumerate(events):
-        is_checked = isinstance(sent, IncomingEvent | EventProblem)
-        event = sent if is_checked else from_object(sent)
+        # In this order: to ask for a Mapping first costs ten times as much.
+        event = (
+            sent
+            if isinstance(sent, IncomingEvent | EventProblem)
+            else from_object(sent)
+        )
         if strict and isinstance(event, IncomingEvent):
             event = _undoubted(event)
         if isinstance(event, EventProblem):
