@@ -37,6 +37,8 @@ class Place(StrEnum):
     ERASURE_REPLACED = "erasure.replaced"  # in the transaction, parts are written
     ERASURE_WRITTEN = "erasure.written"  # in the transaction, a chunk is erased
     ERASURE_COMMITTED = "erasure.committed"  # once for each chunk
+    RETENTION_FOLDED = "retention.folded"  # in the transaction, uploads are removed
+    RETENTION_TRIMMED = "retention.trimmed"  # once for each chunk of events
 
 
 class FailpointError(Exception):

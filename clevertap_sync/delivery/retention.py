@@ -17,7 +17,8 @@ from django.db.models.functions import Coalesce
 from clevertap_sync import clock
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
-from referrals import log
+from referrals import failpoints, log
+from referrals.failpoints import Place
 from referrals.models import App
 
 # The account's lock is held meanwhile: each may have a thousand dead letters.
@@ -43,6 +44,7 @@ def retain(*, seconds: float = BUDGET_SECONDS) -> int:
             limit = min(limit, _free(integration, limit))
         while time.monotonic() < ends_at and (gone := log.trim(app_id, limit + 1)):
             removed += gone
+            failpoints.reach(Place.RETENTION_TRIMMED)
     while log.forget_sightings(cutoff) and time.monotonic() < ends_at:
         pass
     _forget_dry_runs(cutoff)
@@ -104,6 +106,7 @@ def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
         )
         _remove(family)
         _forget_letters(integration)
+        failpoints.reach(Place.RETENTION_FOLDED)
     return True
 
 

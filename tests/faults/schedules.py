@@ -15,10 +15,9 @@ from tests.harness.environment import Kind
 STEPS: Final = (6, 12)
 #: Nothing happens for so long after a step, in seconds.
 PAUSES: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
-#: Where a worker dies that was ordered to; erasure has scenarios of its own.
-WORKER_PLACES: Final = tuple(
-    place for place in Place if not place.startswith(("append.", "erasure."))
-)
+#: What has scenarios of its own, or is not what a worker does.
+ELSEWHERE: Final = ("append.", "erasure.", "retention.")
+WORKER_PLACES: Final = tuple(p for p in Place if not p.startswith(ELSEWHERE))
 #: A place where an exception leaves a verdict behind has a scenario of its own.
 RAISING_PLACES: Final = tuple(p for p in WORKER_PLACES if p != Place.EVENT_MAPPED)
 WEB_PLACES: Final = (Place.APPEND_WRITTEN, Place.APPEND_COMMITTED)

@@ -9,7 +9,7 @@ from django.utils.timezone import is_naive, make_aware
 
 from clevertap_sync import doorbell
 from clevertap_sync.delivery import replay
-from clevertap_sync.models import Integration
+from clevertap_sync.models import Integration, Replay
 from clevertap_sync.reasons import REASONS
 from referrals import log
 
@@ -18,8 +18,9 @@ class Command(BaseCommand):
     """Order a replay, after saying what it would do."""
 
     help = (
-        "Send dead letters again (--reason, or --all-reasons), or a range of the log (--from "
-        "and --to, positions or instants). CleverTap counts a replayed range twice."
+        "Send dead letters again (--reason, --letter, or --all-reasons), or a range of the "
+        "log (--from and --to, positions or instants). CleverTap counts a replayed range "
+        "twice. --cancel ends what was ordered."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,6 +31,20 @@ class Command(BaseCommand):
             "--reason", action="append", default=[], help="may be repeated"
         )
         parser.add_argument("--all-reasons", action="store_true")
+        parser.add_argument(
+            "--letter",
+            action="append",
+            type=int,
+            default=[],
+            metavar="NUMBER",
+            help="one dead letter, by its number in the admin; may be repeated",
+        )
+        parser.add_argument(
+            "--cancel",
+            type=int,
+            metavar="REPLAY",
+            help="hand out nothing more of a replay; what is under way is finished",
+        )
         parser.add_argument(
             "--from",
             dest="first",
@@ -45,7 +60,9 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
         """Say the plan; without --dry-run, order it."""
         integration = _integration(options["app"], options["integration"])
-        if options["first"]:
+        if options["cancel"] is not None:
+            self._cancel(integration, options["cancel"])
+        elif options["first"]:
             self._replay_range(integration, options)
         else:
             self._replay_letters(integration, options)
@@ -53,18 +70,24 @@ class Command(BaseCommand):
     def _replay_letters(
         self, integration: Integration, options: dict[str, Any]
     ) -> None:
-        reasons = options["reason"]
-        if not reasons and not options["all_reasons"]:
-            msg = "Say what to replay: --reason (see delivery_status), --all-reasons, or --from."
+        reasons, selection = options["reason"], options["letter"]
+        if not (reasons or selection or options["all_reasons"]):
+            msg = (
+                "Say what to replay: --reason (see delivery_status), --letter, "
+                "--all-reasons, or --from."
+            )
             raise CommandError(msg)
         if unknown := sorted(set(reasons) - set(REASONS)):
             msg = f"There is no reason {', '.join(unknown)}. Known: {', '.join(sorted(REASONS))}."
             raise CommandError(msg)
-        count = replay.letters_of(integration, reasons).count()
+        count = replay.letters_of(integration, reasons, selection).count()
         self.stdout.write(f"{count} records in {-(-count // 1000)} uploads.")
         if count and not options["dry_run"]:
             order = replay.replay_letters(
-                integration, reasons=reasons, created_by="command line"
+                integration,
+                reasons=reasons,
+                selection=selection,
+                created_by="command line",
             )
             self._ordered(order.pk, integration)
 
@@ -83,6 +106,18 @@ class Command(BaseCommand):
                 integration, first=first, last=last, created_by="command line"
             )
             self._ordered(order.pk, integration)
+
+    def _cancel(self, integration: Integration, replay_id: int) -> None:
+        running = Replay.objects.filter(
+            integration=integration, pk=replay_id, state=Replay.State.RUNNING
+        )
+        if not running.exists():
+            msg = f"No replay {replay_id} of this integration is running."
+            raise CommandError(msg)
+        replay.cancel(replay_id)
+        self.stdout.write(
+            f"Cancelled replay {replay_id}. What is under way is finished."
+        )
 
     def _ordered(self, replay_id: int, integration: Integration) -> None:
         doorbell.ring(integration.pk)

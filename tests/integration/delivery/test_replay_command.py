@@ -1,0 +1,106 @@
+"""`manage.py replay`: the plan first, then the order, by reason, by letter or by range."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import DeadLetter, Replay
+from clevertap_sync.sandbox.faults import Poison
+from tests.integration.delivery.conftest import status_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def replay(integration):
+    def replay(*arguments):
+        output = io.StringIO()
+        call_command("replay", integration.app.slug, *arguments, stdout=output)
+        return output.getvalue()
+
+    return replay
+
+
+@pytest.fixture
+def refused(engine, integration, append):
+    """Two dead letters of one reason, and one of another."""
+    engine.switch(poison=(Poison(identity="ann@", code=528),))
+    append(count=2)
+    deliver(integration.pk)
+    engine.behave()
+    letters = list(DeadLetter.objects.order_by("pk"))
+    DeadLetter.objects.create(
+        integration=integration,
+        upload=letters[0].upload,
+        position=2,
+        side="generated",
+        reason="clevertap_513",
+        created_at=letters[0].created_at,
+        changed_at=letters[0].changed_at,
+    )
+    return letters
+
+
+def test_a_dry_run_says_the_plan_and_orders_nothing(refused, replay):
+    said = replay("--reason", "clevertap_528", "--dry-run")
+
+    assert said == "2 records in 1 uploads.\n"
+    assert not Replay.objects.exists()
+
+
+def test_letters_are_replayed_by_reason(refused, replay):
+    replay("--reason", "clevertap_528")
+
+    order = Replay.objects.get()
+    assert (order.reasons, order.planned) == (["clevertap_528"], 2)
+
+
+def test_letters_are_replayed_one_by_one(refused, replay, integration):
+    chosen, other = refused
+
+    said = replay("--letter", str(chosen.pk))
+    deliver(integration.pk)
+
+    states = dict(DeadLetter.objects.values_list("pk", "state"))
+    assert said.startswith("1 records in 1 uploads.\nOrdered as replay")
+    assert (states[chosen.pk], states[other.pk]) == ("delivered", "open")
+
+
+def test_a_range_says_that_it_is_counted_twice(
+    engine, integration, append, finish, replay
+):
+    append(count=3)
+    finish()
+
+    said = replay("--from", "2")
+    finish()
+
+    assert "2 events, positions 2 to 3." in said
+    assert "it will count twice" in said
+    assert len(engine.records()) == 6 + 4
+    assert status_of(integration).balanced
+
+
+def test_a_running_replay_is_cancelled(engine, integration, append, finish, replay):
+    append(count=3)
+    finish()
+    replay("--from", "1")
+    order = Replay.objects.get()
+
+    assert replay("--cancel", str(order.pk)).startswith(f"Cancelled replay {order.pk}.")
+    finish()
+
+    order.refresh_from_db()
+    assert order.state == "cancelled"
+    assert len(engine.records()) == 6
+    with pytest.raises(CommandError, match="is running"):
+        replay("--cancel", str(order.pk))
+
+
+def test_whoever_says_nothing_replays_nothing(integration, replay):
+    with pytest.raises(CommandError, match="Say what to replay"):
+        replay()
+
+    assert not Replay.objects.exists()
