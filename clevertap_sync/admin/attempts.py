@@ -9,6 +9,7 @@ from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Attempt
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 
 
@@ -80,10 +81,14 @@ class AttemptAdmin(_Shown, CsvExport, ReadOnlyAdmin):
         *("id", "result", "kind", "integration", "status", "duration", "records"),
         *("accepted", "refused", "began"),
     )
-    list_filter = ("integration", "dry_run", "outcome_unknown")
+    list_filter = (by("began_at"), "integration", "dry_run", "outcome_unknown")
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)
     search_help_text = "An upload's number"
+    empty_state = (
+        "No request went to CleverTap yet. Checking a connection makes the first."
+    )
+    next_step = ("admin:clevertap_sync_integration_changelist", "Check a connection")
     csv_columns = (
         ("Attempt", "pk"),
         ("App", "integration.app.slug"),

@@ -5,11 +5,10 @@ from typing import Any, Final
 
 import msgspec
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, QueryDict, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, QueryDict, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin.events import filtered
+from clevertap_sync.admin.events import chosen_app, filtered
 from referrals import access, log
 from referrals.admin import csv_files
 from referrals.admin.base import demand
@@ -34,8 +33,10 @@ _PRIVATE: Final = ("User", "Referrer", "Content", "Event data", "Metadata")
 def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
     """Answer with the app's events under the filters of the list."""
     demand(request, SEES)
-    mine = access.apps_of(request.user, SEES)
-    app = get_object_or_404(mine, slug=request.GET.get("app", "")[:50])
+    mine = list(access.apps_of(request.user, SEES))
+    app = chosen_app(mine, request.GET.get("app", ""))
+    if app is None:
+        raise Http404
     shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
     header = (*_HEADER, *_PRIVATE) if shows else _HEADER
     rows = _rows(app, request.GET, shows_identities=shows)

@@ -37,6 +37,8 @@ class IntegrationAdmin(CsvExport, ListAdmin):
     list_filter = ("app", "enabled")
     list_select_related = ("app", "account")
     ordering = ("app", "name")
+    empty_state = "No integration yet: nothing is delivered to CleverTap."
+    next_step = ("admin:clevertap_sync_integration_add", "Connect CleverTap")
     csv_columns = (
         ("App", "app.slug"),
         ("Integration", "name"),

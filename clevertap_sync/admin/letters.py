@@ -19,6 +19,7 @@ from clevertap_sync.reasons import REASONS
 from referrals import access
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 from referrals.admin.words import Colour
 
@@ -68,9 +69,10 @@ class DeadLetterAdmin(CsvExport, ReadOnlyAdmin):
     list_display = (
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
-    list_filter = ("integration", "state", ReasonFilter)
+    list_filter = (by("created_at"), "integration", "state", ReasonFilter)
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)
+    empty_state = "No dead letter: every record was delivered, is on its way, or was kept back by your settings."
     csv_columns = (
         ("Dead letter", "pk"),
         ("App", "integration.app.slug"),

@@ -115,7 +115,7 @@ def first_steps(shown: Sequence[Card]) -> list[dict[str, Any]]:
         ),
         _step(
             "Make an API key for its backend",
-            ApiKey.objects.filter(revoked_at=None).exists(),
+            ApiKey.objects.working().exists(),
             reverse("admin:referrals_apikey_add"),
         ),
         _step("Connect CleverTap", bool(integration and integration.passcode), edit),

@@ -17,6 +17,7 @@ from clevertap_sync.admin import replaying
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.reasons import REASONS, Reason
 from referrals import access
+from referrals.admin import rejected
 from referrals.admin.base import demand
 
 _SAMPLES: Final = 5
@@ -45,6 +46,7 @@ def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
         **site.each_context(request),
         "title": "Problems",
         "problems": found(request),
+        "rejected": rejected.newest(request),
     }
     return TemplateResponse(request, "clevertap_sync/problems.html", context)
 

@@ -12,6 +12,7 @@ from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin, demand
+from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 from referrals.admin.words import Colour
 
@@ -38,8 +39,10 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         "created_by",
         "ordered",
     )
-    list_filter = ("integration", "state")
+    list_filter = (by("created_at"), "integration", "state")
     list_select_related = ("integration__app", "integration__account")
+    empty_state = "Nobody ordered a replay yet. When there is something to send again, it stands under Problems."
+    next_step = ("admin:problems", "See the problems")
     csv_columns = (
         ("Replay", "pk"),
         ("App", "integration.app.slug"),

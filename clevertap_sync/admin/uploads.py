@@ -10,6 +10,7 @@ from clevertap_sync.admin.attempts import AttemptInline
 from clevertap_sync.models import Upload
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 
 
@@ -38,11 +39,21 @@ class UploadAdmin(CsvExport, ReadOnlyAdmin):
         *("id", "status", "integration", "range", "records", "delivered", "dead"),
         *("attempt_count", "origin", "created"),
     )
-    list_filter = ("integration", "state", "miscounted", "body_changed")
+    list_filter = (
+        by("created_at"),
+        "integration",
+        "state",
+        "miscounted",
+        "body_changed",
+    )
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("id__exact",)
     search_help_text = "An upload's number"
     inlines = (AttemptInline,)
+    empty_state = (
+        "No upload yet. An enabled integration makes one as soon as an event arrives."
+    )
+    next_step = ("admin:test_event_start", "Send a test event")
     csv_columns = (
         ("Upload", "pk"),
         ("App", "integration.app.slug"),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from referrals.admin import words
+from referrals.admin import code_samples, words
 from referrals.admin.base import (
     ListAdmin,
     ReadOnlyInline,
@@ -20,6 +20,7 @@ from referrals.admin.base import (
     demand,
 )
 from referrals.admin.export import CsvExport
+from referrals.admin.keys import events_address
 from referrals.models import ApiKey, App, Membership
 
 
@@ -49,6 +50,8 @@ class AppAdmin(CsvExport, ListAdmin):
     list_display = ("name", "slug", "state", "keys", "created")
     search_fields = ("name", "slug")
     ordering = ("slug",)
+    empty_state = "No app yet: everything begins with one."
+    next_step = ("admin:referrals_app_add", "Create an app")
     csv_columns = (
         ("App", "slug"),
         ("Name", "name"),
@@ -96,6 +99,20 @@ class AppAdmin(CsvExport, ListAdmin):
         """Count keys for whoever may see them."""
         sees = request.user.has_perm("referrals.view_apikey")
         return [each for each in self.list_display if each != "keys" or sees]
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: App | None = None,
+    ) -> HttpResponse:
+        """Show how the backend of an app that is there sends events."""
+        if obj is not None and not obj.archived_at:
+            context["samples"] = code_samples.all_of(events_address(request))
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @admin.display(description="state", ordering="archived_at")
     def state(self, app: App) -> str:

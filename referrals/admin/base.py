@@ -162,6 +162,11 @@ class ListAdmin(Recorded, ModelAdmin):
     #: How a row leads to its app; "pk" where it is one.
     app_path: ClassVar[str] = "app"
 
+    #: What a list without a row says, and the name of the page that has the next step,
+    #: with its label.
+    empty_state: ClassVar[str] = "There is nothing here yet."
+    next_step: ClassVar[tuple[str, str] | None] = None
+
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER

@@ -89,6 +89,6 @@ def link(address: str, query: str = "") -> str:
     return format_html(
         '<a class="button quiet" href="{}{}" title="{}" download>Export CSV</a>',
         address,
-        query,
+        query if query != "?" else "",
         f"What is filtered, newest first: at most {ROWS:,} rows",
     )

@@ -41,6 +41,8 @@ class ApiKeyAdmin(CsvExport, ListAdmin):
     list_display = ("prefix_dots", "app", "label", "state", "used", "created")
     list_filter = ("app", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
+    empty_state = "No API key yet: an app's backend needs one to send events."
+    next_step = ("admin:referrals_apikey_add", "Make an API key")
     csv_columns = (
         ("Key", "prefix"),
         ("App", "app.slug"),

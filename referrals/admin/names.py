@@ -35,6 +35,10 @@ class CustomNameAdmin(CsvExport, ListAdmin):
     search_fields = ("name",)
     ordering = ("app", "number")
     actions = ("approve",)
+    empty_state = (
+        "No custom event yet. The name of each stands here as soon as one arrives."
+    )
+    next_step = ("admin:preview_start", "Preview one")
     csv_columns = (
         ("App", "app.slug"),
         ("Number", "number"),

@@ -83,5 +83,5 @@ def delivered(sandbox, integration):
 
 
 def text_of(response):
-    """Return the page's HTML."""
+    """Return the page's HTML, or the file's text."""
     return response.getvalue().decode()

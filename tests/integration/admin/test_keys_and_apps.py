@@ -1,16 +1,32 @@
 """Apps and API keys: made, shown once, rotated, revoked, archived."""
 
 import re
+import time
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.utils import timezone
 
+from referrals.api.auth import forget_keys
 from referrals.keys import digest_of
 from referrals.models import ApiKey, App, CustomName
-from tests.builders import an_api_key, an_app
+from tests.builders import a_sent_event, an_api_key, an_app
 from tests.integration.admin.conftest import text_of
 
 ADD = "/admin/referrals/apikey/add/"
+LANGUAGES = ("curl", "Python", "Node", "PHP")
+
+
+def call(key):
+    """Send an event with this API key."""
+    return Client().post(
+        "/v1/events",
+        a_sent_event(),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key}"},
+    )
 
 
 def shown_in(response):
@@ -44,6 +60,72 @@ def test_rotating_makes_a_second_key_and_leaves_the_first(admin):
     old.refresh_from_db()
     assert digest_of(shown_in(response)) == new.digest
     assert (new.app, new.label, old.revoked_at) == (app, "backend", None)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "hours"), [("hour", 1), ("day", 24), ("week", 7 * 24)]
+)
+def test_rotating_with_an_end_lets_the_old_key_work_until_then(admin, overlap, hours):
+    text = an_api_key(an_app("shop"))
+    old = ApiKey.objects.get()
+    before = timezone.now()
+
+    page = text_of(
+        admin.post(f"/admin/referrals/apikey/{old.pk}/rotate/", {"overlap": overlap})
+    )
+
+    old.refresh_from_db()
+    lasting = old.revoked_at - before
+    assert timedelta(0) <= lasting - timedelta(hours=hours) < timedelta(minutes=1)
+    assert not old.is_revoked
+    assert "works too, until" in page
+    listed = text_of(admin.get("/admin/referrals/apikey/"))
+    assert re.search(r"light-busy\">Works for [^<]+ more", listed)
+    assert call(text).status_code == 202
+    ApiKey.objects.filter(pk=old.pk).update(revoked_at=timezone.now())
+    forget_keys()
+    assert call(text).status_code == 401
+    assert 'light-idle">Revoked' in text_of(admin.get("/admin/referrals/apikey/"))
+
+
+def test_a_key_that_is_to_end_ends_although_it_was_remembered(admin):
+    text = an_api_key(an_app("shop"))
+    soon = timezone.now() + timedelta(seconds=0.5)
+    ApiKey.objects.update(revoked_at=soon)
+
+    assert call(text).status_code == 202
+    while timezone.now() <= soon:
+        time.sleep(0.05)
+
+    assert call(text).status_code == 401
+
+
+def test_an_unknown_overlap_leaves_the_old_key_to_a_person(admin):
+    an_api_key(an_app("shop"))
+    old = ApiKey.objects.get()
+
+    admin.post(f"/admin/referrals/apikey/{old.pk}/rotate/", {"overlap": "nonsense"})
+
+    old.refresh_from_db()
+    assert old.revoked_at is None
+
+
+def test_samples_stand_with_the_key_on_the_page_that_shows_it_and_without_elsewhere(
+    admin, integration
+):
+    shown = text_of(admin.post(ADD, {"app": integration.app_id, "label": ""}))
+
+    key = re.search(r"rk_[\w-]{43}", shown)[0]
+    assert [shown.count(f"<summary>{name}</summary>") for name in LANGUAGES] == [1] * 4
+    assert shown.count(key) == 1 + len(LANGUAGES)
+    for page in (
+        f"/admin/referrals/app/{integration.app_id}/change/",
+        f"/admin/clevertap_sync/integration/{integration.pk}/change/",
+    ):
+        text = text_of(admin.get(page))
+        assert text.count("YOUR-API-KEY") == 1 + len(LANGUAGES)
+        assert text.count("http://testserver/v1/events") == len(LANGUAGES)
+        assert key not in text
 
 
 def test_revoking_is_a_post_and_final(admin):

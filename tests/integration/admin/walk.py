@@ -136,6 +136,9 @@ def parameters(side: Side, name: str | None, people: dict[str, Any]) -> dict[str
     known: dict[str, Any] = {
         "slug": side.app.slug,
         "position": 1,
+        "first": 1,
+        "last": 1,
+        "pk": side.integration.pk,
         "integration_id": side.integration.pk,
         "reason": "no_identity",
         "content_type_id": 1,

@@ -1,0 +1,56 @@
+"""The code that the admin shows for each language runs as it stands, and sends an event."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from referrals import log
+from referrals.admin import code_samples
+from tests.builders import an_api_key, an_app
+
+#: How each language reads a program, and whether every machine has it.
+PROGRAMS = {
+    "curl": ["bash", "-c"],
+    "Python": [sys.executable, "-c"],
+    "Node": ["node", "-e"],
+    "PHP": ["php", "-r"],
+}
+SECONDS = 60
+
+
+@pytest.mark.parametrize("language", PROGRAMS)
+def test_a_sample_sends_an_event(live_server, language):
+    program = PROGRAMS[language]
+    if shutil.which(program[0]) is None or shutil.which("curl") is None:
+        pytest.skip(f"{language} is not installed here")
+    app = an_app("shop")
+    key = an_api_key(app)
+    address = f"{live_server.url}/v1/events"
+    (sample,) = (
+        each for each in code_samples.all_of(address, key) if each.language == language
+    )
+
+    code = sample.code.removeprefix("<?php")
+    done = subprocess.run(
+        [*program, code],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert '"accepted":1' in done.stdout.replace(" ", ""), done.stderr
+    (stored,) = log.read(app.pk, 1, 1)
+    assert stored.event.type == "app_install"
+    assert stored.event.user.identities == {"email": "ann@example.com"}
+    assert stored.event.referrer.identities == {"email": "bob@example.com"}
+
+
+def test_nothing_in_an_address_or_a_key_leaves_its_string():
+    hostile = 'http://x/"\n; evil()'
+
+    for sample in code_samples.all_of(hostile, "k")[1:]:
+        assert hostile not in sample.code
+        assert '"http://x/\\"\\n; evil()"' in sample.code

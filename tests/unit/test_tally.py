@@ -1,0 +1,99 @@
+"""Counting events: by what, with how much doubt, over time, and by whom."""
+
+from datetime import UTC, datetime, timedelta
+
+from referrals import tally
+from referrals.log import LoggedEvent
+from referrals.schema import Person
+from referrals.vocabulary import EventType, FraudStatus, Via
+from tests.builders import NOON, a_custom_event, a_link_click, a_person, an_event
+
+
+def logged(*events, at=NOON, apart=timedelta()):
+    return [LoggedEvent(n + 1, at + n * apart, event) for n, event in enumerate(events)]
+
+
+def test_events_are_counted_by_type_channel_and_status():
+    found = tally.of(
+        logged(
+            an_event(),
+            an_event(status=FraudStatus.SUSPICIOUS, channel="WhatsApp"),
+            an_event(status=FraudStatus.REJECTED, channel=None),
+            a_custom_event("Gift Sent", via=Via.SMART_LINK, channel="Poster"),
+        )
+    )
+
+    assert (found.events, found.tests, found.doubtful) == (4, 0, 50)
+    assert tally.lines(found.types, found.events) == [
+        tally.Line("App Install", 3, 75, 67),
+        tally.Line("Gift Sent", 1, 25, 0),
+    ]
+    assert tally.lines(found.channels, found.events) == [
+        tally.Line("whatsapp", 2, 50, 50),
+        tally.Line("No channel", 1, 25, 100),
+        tally.Line("Poster", 1, 25, 0),
+    ]
+
+
+def test_test_events_are_left_out_and_said_to_be():
+    found = tally.of(logged(an_event(test=True), an_event()))
+
+    assert (found.events, found.tests) == (1, 1)
+    assert len(found.referrers()) == 1
+    assert found.referrers()[0].events == 1
+
+
+def test_referrers_are_ranked_by_the_people_whom_they_brought():
+    carla = Person({"custom_id": "carla"})
+    found = tally.of(
+        logged(
+            a_link_click(referrer=a_person("clicks@example.com")),
+            a_link_click(referrer=a_person("clicks@example.com")),
+            an_event(referrer=a_person("one@example.com", custom_id="1")),
+            an_event(type=EventType.WEB_SIGN_UP, referrer=carla),
+            an_event(referrer=carla, status=FraudStatus.SUSPICIOUS),
+            an_event(referrer=None),
+            an_event(referrer=Person(erased=True)),
+        )
+    )
+
+    assert found.referrers() == [
+        tally.Referrer("carla", brought=2, events=2, doubtful=50),
+        tally.Referrer("one@example.com", brought=1, events=1, doubtful=0),
+        tally.Referrer("clicks@example.com", brought=0, events=2, doubtful=0),
+    ]
+
+
+def test_a_short_time_is_shown_by_hour_without_gaps():
+    found = tally.of(logged(an_event(), an_event(), apart=timedelta(hours=2)))
+
+    assert tally.periods(found.hours) == [
+        ("23 Nov, 12:00", {"valid": 1}),
+        ("23 Nov, 13:00", {}),
+        ("23 Nov, 14:00", {"valid": 1}),
+    ]
+
+
+def test_a_longer_time_is_shown_by_day_and_a_long_one_by_month():
+    days = tally.of(logged(an_event(), an_event(), apart=timedelta(days=3)))
+    months = tally.of(logged(an_event(), an_event(), apart=timedelta(days=70)))
+
+    assert [label for label, _ in tally.periods(days.hours)] == [
+        *("23 Nov", "24 Nov", "25 Nov", "26 Nov"),
+    ]
+    assert tally.periods(months.hours) == [
+        ("Nov 2026", {"valid": 1}),
+        ("Dec 2026", {}),
+        ("Jan 2027", {}),
+        ("Feb 2027", {"valid": 1}),
+    ]
+
+
+def test_nothing_is_nothing():
+    found = tally.of([])
+
+    assert (found.events, found.doubtful, found.referrers()) == (0, 0, [])
+    assert tally.periods(found.hours) == []
+    assert tally.periods({datetime(2026, 1, 1, 5, tzinfo=UTC): {}}) == [
+        ("1 Jan, 05:00", {})
+    ]
