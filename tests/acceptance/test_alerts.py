@@ -30,8 +30,10 @@ def test_a_refused_passcode_is_told_once_however_many_workers_there_are(make_sta
 
         stack.wait_until(lambda: receiver.received, 90)
         stack.wait_until(
-            lambda: stack.database.rows("SELECT state FROM clevertap_sync_notice")
-            == [("sent",)],
+            lambda: (
+                stack.database.rows("SELECT state FROM clevertap_sync_notice")
+                == [("sent",)]
+            ),
             10,
         )
 
