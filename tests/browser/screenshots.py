@@ -38,6 +38,9 @@ PAGES: Final = {
     "app": "referrals/app/1/change/",
     "api-keys": "referrals/apikey/",
     "custom-names": "referrals/customname/",
+    "alerts": "clevertap_sync/alert/",
+    "new-alert": "clevertap_sync/alert/add/",
+    "history": "history/",
     "users": "auth/user/",
     "user": "auth/user/1/change/",
 }

@@ -1,0 +1,47 @@
+"""An alert, from a refused passcode to a webhook's door, in real processes."""
+
+from tests.builders import a_sent_event
+from tests.harness.receivers import WebhookReceiver, running
+
+#: What a person would type in, with a passcode that CleverTap refuses.
+SET_UP = """
+from clevertap_sync.alerting.ways import new_secret
+from clevertap_sync.models import Alert, Integration
+from clevertap_sync.secret import Secret
+for integration in Integration.objects.all():
+    integration.passcode = Secret("CAN-ARY-PASS-XYZ")
+    integration.save(update_fields=["passcode"])
+Alert.objects.create(
+    name="On call", way="webhook", url=Secret("{url}"), signing_secret=new_secret(),
+    held_minutes=0, lag_minutes=None, dead_percent=None,
+)
+"""
+
+
+def test_a_refused_passcode_is_told_once_however_many_workers_there_are(make_stack):
+    with running(WebhookReceiver()) as receiver:
+        stack = make_stack("postgresql", ALERTS_TO_PRIVATE_ADDRESSES="true")
+        stack.provision()
+        stack.manage("shell", "-c", SET_UP.format(url=receiver.url))
+        stack.web()
+        stack.post(a_sent_event())
+        for _ in range(3):
+            stack.worker()
+
+        stack.wait_until(lambda: receiver.received, 90)
+        stack.wait_until(
+            lambda: (
+                stack.database.rows("SELECT state FROM clevertap_sync_notice")
+                == [("sent",)]
+            ),
+            10,
+        )
+
+        message = receiver.received[0].json
+        assert message["type"] == "held.started"
+        assert "refuses the account ID" in message["text"]
+        assert len(receiver.received) == 1
+        notices = "SELECT moment, attempts FROM clevertap_sync_notice"
+        assert stack.database.rows(notices) == [("started", 1)]
+        assert "CAN-ARY" not in stack.logs() + str(receiver.received)
+        assert "s3cr3t-t0ken" not in stack.logs()
