@@ -28,6 +28,14 @@ $(VENV)/.requirements-dev: requirements-dev.txt | $(BIN)/python
 test: $(VENV)/.requirements-dev ## the whole suite: make test ARGS="-k doorbell"
 	@$(BIN)/python -m tests.harness.run $(ARGS)
 
+.PHONY: browser
+browser: $(VENV)/.requirements-dev ## the admin in a real browser: needs Debian's chromium
+	@$(BIN)/python -m tests.harness.run --browser $(ARGS)
+
+.PHONY: screenshots
+screenshots: $(VENV)/.requirements-dev ## the pictures of README and docs, taken afresh
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: coverage
 coverage: $(VENV)/.requirements-dev ## branch coverage of unit and integration tests, on SQLite
 	@$(BIN)/python -m pytest tests/unit tests/integration -n2 --cov --cov-report=term-missing:skip-covered $(ARGS)

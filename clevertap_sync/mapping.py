@@ -196,7 +196,7 @@ class _Mapper:
         if self.withheld or (self.event.type, side) in self.plan.withheld_sides:
             return Withheld(side)
         try:
-            outcome = self._record(side, name, person)
+            outcome = self._forgotten(side, person) or self._record(side, name, person)
         # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
         except (ValueError, TypeError, RecursionError) as error:
             outcome = Refusal("mapping_failed", type(error).__name__)
@@ -205,26 +205,27 @@ class _Mapper:
         shown = printable(name[: wire.MAX_EVENT_NAME])
         return Unmappable(side, shown, outcome.reason, outcome.detail)
 
-    def _record(self, side: Side, name: str, person: Person) -> EventRecord | Refusal:
+    def _forgotten(self, side: Side, person: Person) -> Refusal | None:
         if person.erased:
             return Refusal("erased", "")
-        if side in self.suppressed:
-            return Refusal("suppressed", "")
+        return Refusal("suppressed", "") if side in self.suppressed else None
+
+    def _record(self, side: Side, name: str, person: Person) -> EventRecord | Refusal:
         if self.event.type is EventType.CUSTOM and (bad := self._bad_name(name)):
             return bad
         identity = _identity_of(person, self.plan)
         if isinstance(identity, Refusal):
             return identity
-        seconds = self.seconds
-        if not 0 < seconds <= wire.LATEST_SECOND:
-            return Refusal("timestamp_invalid", f"The time is {seconds} Unix seconds.")
+        if not 0 < self.seconds <= wire.LATEST_SECOND:
+            detail = f"The time is {self.seconds} Unix seconds."
+            return Refusal("timestamp_invalid", detail)
         if self._properties is None:
             self._properties = properties_of(self.event, self.plan.rules)
         properties = self._properties
         if isinstance(properties, Refusal):
             return properties
         json = wire.encode(
-            self.plan.record(identity, seconds, "event", name, properties.json)
+            self.plan.record(identity, self.seconds, "event", name, properties.json)
         )
         if len(json) > wire.MAX_RECORD_BYTES:
             return Refusal("record_too_large", f"It has {len(json)} bytes.")

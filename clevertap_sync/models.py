@@ -560,34 +560,34 @@ class Alert(models.Model):
         blank=True, help_text="What a webhook's messages are signed with."
     )
     held_minutes = models.PositiveSmallIntegerField(
-        "held for",
+        "minutes held",
         null=True,
         blank=True,
         default=5,
-        help_text="Minutes that delivery is held by a fault of the account, such as a "
-        "refused passcode. Empty: never.",
+        help_text="Tell when a fault of the account, such as a refused passcode, has held "
+        "delivery for so long. Empty: never.",
     )
     lag_minutes = models.PositiveSmallIntegerField(
-        "events wait for",
+        "minutes events wait",
         null=True,
         blank=True,
         default=30,
-        help_text="Minutes that the oldest event waits to be delivered. Empty: never.",
+        help_text="Tell when the oldest event has waited for so long. Empty: never.",
     )
     dead_percent = models.PositiveSmallIntegerField(
-        "not delivered",
+        "percent not delivered",
         null=True,
         blank=True,
         default=5,
-        help_text="Percent of the latest records that became dead letters, from five of "
+        help_text="Tell when so many of the latest records are dead letters, from five of "
         "them on. Empty: never.",
     )
     passcode_days = models.PositiveSmallIntegerField(
-        "passcode expires in",
+        "days to the passcode's end",
         null=True,
         blank=True,
         default=14,
-        help_text="Days before a user passcode expires. Empty: never.",
+        help_text="Tell so many days before a user passcode expires. Empty: never.",
     )
     new_names = models.BooleanField(
         "a new custom name waits for approval", default=True

@@ -5,7 +5,9 @@ made only where the app has none that works.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
@@ -16,6 +18,8 @@ from clevertap_sync.delivery.hold import RESTORED_BACKUP
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.secret import Secret
+from referrals import history
+from referrals.history import Difference
 from referrals.keys import create_key
 from referrals.models import App
 
@@ -99,7 +103,10 @@ def _app(wanted: Wanted) -> App:
         raise ProvisioningError(message)
     app.name = wanted.app_name or app.name
     _check(app)
+    is_new = app.pk is None
     app.save()
+    if is_new:
+        _record(app, "Created.", app)
     return app
 
 
@@ -145,12 +152,14 @@ def _created(integration: Integration, account: Account, wanted: Wanted) -> Inte
     integration.passcode = wanted.passcode
     _check(integration)
     integration.save()
+    _record(integration, "Created.", integration.app)
     return integration
 
 
 def _updated(integration: Integration, account: Account, wanted: Wanted) -> Integration:
     """Store what differs; delivery that is held for the old values tries again."""
     changes = _changes(integration, account, wanted)
+    differences = [_difference(integration, *change) for change in changes.items()]
     for name, value in changes.items():
         setattr(integration, name, value)
     if changes:
@@ -159,6 +168,7 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
         if changes.keys() & {"account", "identity_provider"}:
             columns += canary.start_over(integration)
         integration.save(update_fields=columns)
+        _record(integration, "Changed.", integration.app, differences)
         switch.settings_changed(integration)
     return integration
 
@@ -174,6 +184,19 @@ def _changes(
     if wanted.passcode and not _is_same(integration.passcode, wanted.passcode):
         changes["passcode"] = wanted.passcode
     return changes
+
+
+def _difference(integration: Integration, name: str, value: object) -> Difference:
+    label = str(Integration._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]  # noqa: SLF001 - Django's public name
+    if isinstance(value, Secret):
+        return label, history.HIDDEN, "changed"
+    return label, str(getattr(integration, name)), str(value)
+
+
+def _record(
+    row: Model, what: str, app: App, differences: Iterable[Difference] = ()
+) -> None:
+    history.record(history.COMMAND_LINE, row, what, app=app, differences=differences)
 
 
 def _is_same(stored: object, passcode: Secret) -> bool:
@@ -203,13 +226,17 @@ def _enable(integration: Integration) -> None:
     untouched = (
         not integration.uploads.exists() and integration.cursor == integration.tail
     )
-    switch.enable(integration, start="now" if untouched else "resume")
+    start: Literal["now", "resume"] = "now" if untouched else "resume"
+    switch.enable(integration, start=start)
+    _record(integration, f"Enabled, from: {start}.", integration.app)
 
 
 def _key(app: App) -> str | None:
     if app.api_keys.working().exists():
         return None
-    return create_key(app, KEY_LABEL)[1]
+    key, text = create_key(app, KEY_LABEL)
+    _record(key, "Created.", app)
+    return text
 
 
 def _warnings(integration: Integration) -> tuple[str, ...]:

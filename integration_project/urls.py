@@ -4,14 +4,21 @@
 """
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.utils.functional import lazy
 from django.views.generic import RedirectView
 
 from integration_project.metrics import metrics
 
+# Browsers ask for it wherever a page names no icon. Which file it is, the collected static
+# files say, later.
+_icon = lazy(static, str)("integration_project/icon.svg")
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=_icon)),
     path("metrics", metrics),
     path("", include("referrals.api.urls")),
 ]

@@ -54,8 +54,8 @@ class App(models.Model):
 class Role(models.TextChoices):
     """What a person is in one app. `access` says what each may do."""
 
-    VIEWER = "viewer", "Viewer: sees states and counts, no identities and no payloads"
-    EDITOR = "editor", "Editor: sees everything, changes settings, replays, enables"
+    VIEWER = "viewer", "Viewer"
+    EDITOR = "editor", "Editor"
 
 
 class Membership(models.Model):
@@ -65,7 +65,13 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+    role = models.CharField(
+        max_length=10,
+        choices=Role,
+        default=Role.VIEWER,
+        help_text="A viewer sees states and counts, but no identities and no payloads. An "
+        "editor sees them too, changes settings, enables, pauses and replays.",
+    )
 
     class Meta:
         verbose_name = "role"
@@ -76,7 +82,7 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user}, {self.role} of {self.app}"
+        return f"{self.user}: {Role(self.role).label} of {self.app}"
 
     def save(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
         """Save, and let the person log in to the admin: a role is of no use otherwise."""
@@ -84,6 +90,53 @@ class Membership(models.Model):
         type(self.user).objects.filter(pk=self.user_id, is_staff=False).update(
             is_staff=True
         )
+
+
+_KIND_NAMES = {
+    "apikey": "API key",
+    "customname": "Custom name",
+    "deadletter": "Dead letter",
+}
+
+
+class Change(models.Model):
+    """Something that a person, the command line or a worker changed. Never changed itself.
+
+    Written by `history`, in the transaction of the change.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.CharField(
+        max_length=150, help_text="The person's user name, or what else it was."
+    )
+    app = models.ForeignKey(
+        App,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="Empty for what belongs to no app, such as a person.",
+    )
+    kind = models.CharField(max_length=40, help_text="What it is, such as integration.")
+    row = models.CharField(max_length=40, help_text="Its primary key.")
+    subject = models.CharField(max_length=200, help_text="What people call it.")
+    what = models.CharField(max_length=300, help_text="What was done, in words.")
+    differences = models.JSONField(
+        default=list, help_text="What changed, as [[name, old, new], …], in words."
+    )
+
+    class Meta:
+        indexes = [
+            # The panel on a row's own page.
+            models.Index(fields=["kind", "row", "-id"], name="changes_of_a_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.what}"
+
+    @property
+    def kind_name(self) -> str:
+        """Return what people call the kind of thing that it is."""
+        return _KIND_NAMES.get(self.kind, self.kind.capitalize())
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -167,7 +167,8 @@ def from_object(
 
 def warnings_of(event: IncomingEvent) -> tuple[str, ...]:
     """Return what is probably a mistake, yet no reason to lose a referral."""
-    return tuple(detail for _, detail in doubts(event))
+    found = list(doubts(event))
+    return tuple(detail for _, detail in found) if found else ()
 
 
 def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
@@ -177,8 +178,7 @@ def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
     is_free = event.via is Via.SMART_LINK
     if channel and not is_free and channel.casefold() not in INVITE_CHANNELS:
         yield "/channel", _UNKNOWN_CHANNEL
-    for side in ("user", "referrer"):
-        person: IncomingPerson | None = getattr(event, side)
+    for side, person in (("user", event.user), ("referrer", event.referrer)):
         if person and person.ip and not traces.is_address(person.ip):
             yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
 

@@ -28,7 +28,6 @@ EVENTS: Final[dict[type[System], int]] = {
     PerRecordThreads: 4_000,
 }
 BACKLOG: Final = 200_000
-OUTBOX_BACKLOG: Final = 60_000
 LONGEST_SECONDS: Final = 240
 LIMIT_SECONDS: Final = 6.0
 
@@ -57,7 +56,7 @@ def measure(ground: Ground, scale: Scale) -> Findings:
     runs = [run_whole(kind(ground), scale.of(count)) for kind, count in EVENTS.items()]
     limit = _limit(ground, scale)
     backlog = _drain(Ours(ground), scale.of(BACKLOG))
-    others = _drain(Outbox(ground), scale.of(OUTBOX_BACKLOG))
+    others = _drain(Outbox(ground), scale.of(BACKLOG))
     drained = Table(
         "A backlog is drained",
         ("", "records/s", "CPU s per million records", "beside"),

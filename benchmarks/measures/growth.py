@@ -64,7 +64,7 @@ print(request.session.session_key)
 def measure(ground: Ground, scale: Scale) -> Findings:
     """Ask at each size, with a backlog as long as the log, and once all is delivered."""
     large = scale.of(LARGE, 10)
-    backlog = BACKLOG if scale.growth else large
+    backlog = scale.of(BACKLOG, 10)
     found: dict[str, dict[str, float]] = {}
     with Ours(ground) as ours:
         ours.start()
@@ -78,7 +78,8 @@ def measure(ground: Ground, scale: Scale) -> Findings:
         opened = _with_open_transaction(ours, asker, scale)
         found["the same, with an open transaction"] = opened.pop("after")
     return Findings(
-        [_sizes(found), caught_up, _held_open(opened)], [_highlight(found, caught_up)]
+        [_sizes(found), caught_up, _held_open(opened)],
+        [_growth_line(found), _backlog_line(backlog, caught_up)],
     )
 
 
@@ -280,14 +281,24 @@ def _held_open(opened: dict[str, dict[str, float]]) -> Table:
     )
 
 
-def _highlight(found: dict[str, dict[str, float]], caught_up: Table) -> Highlight:
+def _growth_line(found: dict[str, dict[str, float]]) -> Highlight:
     small, *_, last, _ = found.values()
     ratios: dict[str, float] = {kind: last[kind] / small[kind] for kind in KINDS}
     slowest = max(ratios, key=lambda kind: ratios[kind])
     sizes = list(found)
     return Highlight(
-        f"Slowest growth from {sizes[0]} to {sizes[-2]}",
-        slowest,
-        f"{caught_up.title.lower()}: {caught_up.rows[0][1]} s",
+        f"What grows most from {sizes[0]} to {sizes[-2]}",
+        milliseconds(last[slowest]),
+        f"{slowest}: {milliseconds(small[slowest])} at first",
         times(ratios[slowest]),
+    )
+
+
+def _backlog_line(backlog: int, caught_up: Table) -> Highlight:
+    seconds, rate, halves, _, _, memory = (row[1] for row in caught_up.rows)
+    return Highlight(
+        f"Catching up on {backlog:,} events while {NEW_PER_SECOND} new ones come each second",
+        f"{seconds} s, {rate} records/s",
+        f"worker's memory at most {memory}",
+        f"{halves} × from half to half",  # noqa: RUF001 - it is the sign that is meant
     )

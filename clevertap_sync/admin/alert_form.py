@@ -29,6 +29,9 @@ _LIMITS: Final = {
 class AlertForm(_ModelForm):
     """Who is told, how, and about what."""
 
+    #: For the history: of these, only that they changed.
+    secret_fields = ("new_url",)
+
     new_url = forms.CharField(
         required=False,
         max_length=1000,

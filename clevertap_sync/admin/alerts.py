@@ -78,6 +78,8 @@ class AlertAdmin(ListAdmin):
         if field is not None:
             everywhere = access.may(request.user, _CHANGE, None)
             field.required = not everywhere
+            for name in ("can_add_related", "can_change_related", "can_view_related"):
+                setattr(field.widget, name, False)
             field.empty_label = "Every app" if everywhere else "Choose an app"
         return field
 

@@ -16,6 +16,13 @@ SENDS: Final = tuple(
 )
 
 
+def name_of(key: str) -> str:
+    """Return what people call one of `SENDS`, such as "Generated App Open"."""
+    event_type, side = key.split(":")
+    title = TITLES.get(EventType(event_type), "<custom name>")
+    return f"{side.title()} {title}"
+
+
 class SendsGrid(forms.CheckboxSelectMultiple):
     """Check boxes in a table with headings."""
 
@@ -60,5 +67,5 @@ def _cell(
         "exists": key in SENDS,
         "checked": key in chosen,
         "id": f"{attrs.get('id', 'id')}_{event_type}_{side}",
-        "name": f"{side.value.title()} {TITLES.get(event_type, '<custom name>')}",
+        "name": name_of(key),
     }

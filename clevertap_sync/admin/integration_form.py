@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.functions import Least
 
-from clevertap_sync.admin.grid import SENDS, SendsGrid
+from clevertap_sync.admin.grid import SENDS, SendsGrid, name_of
 from clevertap_sync.connection import read_dashboard_address
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import (
@@ -79,6 +79,9 @@ class TimeZoneInput(forms.TextInput):
 class IntegrationForm(_ModelForm):
     """What a person says about an integration, in the order of the set-up."""
 
+    #: For the history: it only fills in others.
+    unsaved_fields = ("dashboard_address",)
+
     dashboard_address = forms.CharField(
         required=False,
         label="Dashboard address",
@@ -132,7 +135,7 @@ class IntegrationForm(_ModelForm):
     )
     sends = forms.MultipleChoiceField(
         required=False,
-        choices=[(key, key) for key in SENDS],
+        choices=[(key, name_of(key)) for key in SENDS],
         initial=list(SENDS),
         label="Events to send",
         help_text="CleverTap bills by active users. A Generated App Open, for one, makes "

@@ -16,13 +16,15 @@ from clevertap_sync.admin.lights import state_of
 from clevertap_sync.delivery import canary, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
-from referrals import access
+from referrals import access, history
 from referrals.admin import code_samples, words
 from referrals.admin.base import ListAdmin
 from referrals.admin.export import CsvExport
 from referrals.admin.keys import events_address
 
 ADDS: Final = "clevertap_sync.add_integration"
+
+_CHANGES_SHOWN: Final = 5
 
 
 @admin.register(Integration)
@@ -173,6 +175,8 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         if obj is not None:
             extra |= evidence.of(obj, context["adminform"].form)
             extra["samples"] = code_samples.all_of(events_address(request))
+            if request.user.is_superuser:
+                extra["changes"] = history.changes_of(obj)[:_CHANGES_SHOWN]
         return super().render_change_form(
             request, context | extra, add, change, form_url, obj
         )

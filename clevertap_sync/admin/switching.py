@@ -99,6 +99,7 @@ def move(
     if wanted not in set(Location):
         raise Http404
     location = Location(wanted)
+    old = integration.account
     try:
         with transaction.atomic():
             integration.account, _ = Account.objects.get_or_create(
@@ -113,7 +114,9 @@ def move(
         return redirect("admin:clevertap_sync_integration_check", integration.pk)
     switch.settings_changed(integration)
     doorbell.ring(integration.pk)
-    page.log_change(request, integration, "Changed Location.")
+    before, after = old.get_location_display(), LABELS[location]
+    integration.__dict__["differences"] = [("Location", before, after)]
+    page.log_change(request, integration, "Changed, because the account answers there.")
     messages.success(request, f"The location is now {LABELS[location]}.")
     return redirect("admin:clevertap_sync_integration_check", integration.pk)
 

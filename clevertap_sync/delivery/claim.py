@@ -235,7 +235,7 @@ def _lease(
     upload.lease_token += 1
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    if upload.pk is None:
+    if upload._state.adding:  # noqa: SLF001 - documented
         rows.insert(upload)
     else:
         upload.save()

@@ -39,7 +39,7 @@ def update(model: type[Model], where: Mapping[str, Any], **values: Any) -> bool:
         return bool(cursor.rowcount)
 
 
-def _stored(field: "Field[Any, Any]", value: object) -> object:
+def _stored(field: "Field[Any, Any]", value: object) -> Any:  # noqa: ANN401 - what the driver takes
     return field.get_db_prep_save(value, connection)
 
 
@@ -63,7 +63,7 @@ def _new(model: type[Model]) -> Fields:
 
 @cache
 def _insertion(model: type[Model], vendor: str) -> str:
-    columns = [field.column for field in _new(model).values()]
+    columns = [str(field.column) for field in _new(model).values()]
     marks = ", ".join(["%s"] * len(columns))
     statement = f"INSERT INTO {_table(model)} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
     return f"{statement} RETURNING id" if vendor == "postgresql" else statement

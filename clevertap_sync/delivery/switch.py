@@ -10,7 +10,7 @@ from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.mapping_settings import settings_of
 from clevertap_sync.models import Integration, Upload
-from referrals import log
+from referrals import history, log
 
 Start = Literal["now", "resume"] | datetime
 
@@ -56,6 +56,12 @@ def pause_restored(integration_id: int, reached: int) -> bool:
         integration.save(update_fields=["enabled", "restorations"])
         reason = hold.RESTORED_BACKUP
         hold.hold(integration, reason=reason, delay=0, probe=True, now=clock.now())
+        history.record(
+            history.WORKER,
+            integration,
+            "Paused: this database is an older one, such as a restored backup.",
+            app=integration.app,
+        )
     return True
 
 

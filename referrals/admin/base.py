@@ -3,22 +3,27 @@
 A page shows the rows of the apps in which the person may see them, and no others.
 """
 
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
-from referrals import access
+from referrals import access, history
 from referrals.admin import words
 from referrals.models import App
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from django.contrib.admin.options import InlineModelAdmin
     from django.forms import ModelChoiceField
@@ -69,7 +74,89 @@ class OwnFilter(admin.RelatedFieldListFilter):
         )
 
 
-class ListAdmin(ModelAdmin):
+class Recorded:
+    """Writes down who changed what on the pages, beside Django's own log."""
+
+    def app_of(self, row: Any) -> App | None:  # noqa: ANN401, ARG002 - a row of ours
+        """Return the app that a row belongs to; none, unless a page says otherwise."""
+        return None
+
+    def construct_change_message(
+        self,
+        request: HttpRequest,
+        form: Any,  # noqa: ANN401 - Django's signature
+        formsets: Any,  # noqa: ANN401
+        add: bool = False,  # noqa: FBT001, FBT002
+    ) -> Any:  # noqa: ANN401
+        """Keep what the form changed, until the change itself is written down."""
+        # A password's form has no row of its own.
+        row = getattr(form, "instance", None) or form.user
+        row.__dict__["differences"] = [
+            *([] if add else history.differences_of(form)),
+            *(each for formset in formsets or () for each in _rows_of(formset)),
+        ]
+        return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ANN401
+        """Write down that something was made."""
+        what = message if isinstance(message, str) else "Created."
+        self._record(request, obj, what)
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ANN401
+        """Write down what was changed; a form that changed nothing is no change."""
+        differences = obj.__dict__.get("differences")
+        if isinstance(message, str) or differences:
+            what = message if isinstance(message, str) else "Changed."
+            self._record(request, obj, what)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401
+        """Write down what was deleted."""
+        for row in queryset:
+            self._record(request, row, "Deleted.")
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Show what was done to the row: to superusers alone."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        kind = self.opts.model_name  # type: ignore[attr-defined]
+        query = urlencode([("kind", kind), ("row", unquote(object_id))])
+        return redirect(f"{reverse('admin:history')}?{query}")
+
+    def _record(self, request: HttpRequest, row: Any, what: str) -> None:  # noqa: ANN401
+        history.record(
+            request.user.get_username(),
+            row,
+            what,
+            app=self.app_of(row),
+            differences=row.__dict__.pop("differences", ()),
+        )
+
+
+def _rows_of(formset: Any) -> "Iterator[history.Difference]":  # noqa: ANN401 - Django's formset
+    """Yield what was done to rows on the page of another, such as a person's roles."""
+    name = str(formset.model._meta.verbose_name).capitalize()  # noqa: SLF001 - Django's public name
+    before = {form.instance.pk: form.initial for form in formset.initial_forms}
+    for row in getattr(formset, "new_objects", ()):
+        yield name, history.EMPTY, str(row)
+    for row, changed in getattr(formset, "changed_objects", ()):
+        old = copy(row)
+        for field in changed:
+            attribute = row._meta.get_field(field).attname  # noqa: SLF001
+            setattr(old, attribute, before[row.pk][field])
+        yield name, str(old), str(row)
+    for row in getattr(formset, "deleted_objects", ()):
+        yield name, str(row), history.EMPTY
+
+
+class ListAdmin(Recorded, ModelAdmin):
     """A list that is newest first, fifty to a page, and never counts a big table."""
 
     #: How a row leads to its app; "pk" where it is one.
@@ -159,17 +246,6 @@ class ListAdmin(ModelAdmin):
         if db_field.related_model is App:
             options["queryset"] = access.apps_of(request.user, *self.permissions("add"))
         return super().formfield_for_foreignkey(db_field, request, **options)
-
-    def history_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 - Django's answer
-        """Show who changed what: to superusers alone."""
-        if not request.user.is_superuser:
-            raise PermissionDenied
-        return super().history_view(request, object_id, extra_context)
 
 
 class SuperusersOnly:

@@ -1,6 +1,6 @@
 """The log on PostgreSQL.
 
-A request is one look-up and one insert, however many events it has. Keys are joined,
+A request is one look-up and one COPY, however many events it has. Keys are joined,
 never listed (`key = ANY(…)`): on a table without statistics, a list of a thousand is
 compared with every row of the app.
 """
@@ -34,21 +34,14 @@ _LOOK_UP = """
         ) AS event ON true
     ) AS found ON true
 """
-# json, not jsonb: it gives the body's text back as it was written.
-_INSERT = """
-    INSERT INTO referrals_referralevent
-        (app_id, position, key, fingerprint, received_at, occurred_at,
+_COPY = """
+    COPY referrals_referralevent
+        (position, app_id, received_at, key, fingerprint, occurred_at,
          type, name, channel, status, test, body)
-    SELECT %s, %s + n, key, fingerprint, %s, occurred_at,
-           type, name, channel, status, test, body::text
-    FROM ROWS FROM (
-        json_to_recordset(%s::json) AS (
-            key text, fingerprint uuid, occurred_at timestamptz, type text, name text,
-            channel text, status text, test boolean, body json
-        )
-    ) WITH ORDINALITY AS
-        row(key, fingerprint, occurred_at, type, name, channel, status, test, body, n)
+    FROM STDIN
 """
+# Reference: https://www.postgresql.org/docs/current/sql-copy.html (text format)
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _SEEN = """
     SELECT sighting.mark, sighting.value
     FROM json_array_elements_text(%s::json) AS sent(mark)
@@ -99,8 +92,37 @@ def look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
 
 
 def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> None:
-    """Write `rows` after the end of the log, received at `tail.now`."""
-    cursor.execute(_INSERT, [app_id, tail.head, tail.now, _json(rows)])
+    """Write `rows` after the end of the log, received at `tail.now`.
+
+    COPY takes half the CPU of an INSERT from one JSON parameter. Django knows nothing of
+    it, so its errors are made Django's here.
+    """
+    shared = f"\t{app_id}\t{tail.now}\t"
+    lines = [
+        f"{position}{shared}{_copied(row)}"
+        for position, row in enumerate(rows, start=tail.head + 1)
+    ]
+    with cursor.db.wrap_database_errors, cursor.copy(_COPY) as copy:
+        copy.write("\n".join(lines))
+
+
+def _copied(row: Row) -> str:
+    """Return the row's own columns as COPY reads them.
+
+    Only a name or a channel can hold a tab or a line's end: an id cannot, and JSON has
+    escapes of its own, whose backslashes are doubled here.
+    """
+    key = row.key.replace("\\", r"\\")
+    body = bytes(row.body).decode().replace("\\", r"\\")
+    return (
+        f"{key}\t{row.fingerprint}\t{row.occurred_at}\t{row.type}\t{_text(row.name)}"
+        f"\t{_text(row.channel)}\t{row.status}\t{row.test}\t{body}"
+    )
+
+
+def _text(text: str) -> str:
+    # Most channels are one word, and most events have no name.
+    return text if text.isalnum() else text.translate(_ESCAPES)
 
 
 def seen(cursor: CursorWrapper, app_id: int, marks: list[str]) -> list[tuple[str, str]]:

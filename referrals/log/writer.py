@@ -104,7 +104,12 @@ def _checked(
     good: dict[int, IncomingEvent] = {}
     refused: dict[int, Result] = {}
     for index, sent in enumerate(events):
-        event = from_object(sent) if isinstance(sent, Mapping) else sent
+        # In this order: to ask for a Mapping first costs ten times as much.
+        event = (
+            sent
+            if isinstance(sent, IncomingEvent | EventProblem)
+            else from_object(sent)
+        )
         if strict and isinstance(event, IncomingEvent):
             event = _undoubted(event)
         if isinstance(event, EventProblem):

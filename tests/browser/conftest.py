@@ -25,7 +25,7 @@ def pytest_terminal_summary(terminalreporter):
     ]
     if taken:
         terminalreporter.section("journeys")
-        terminalreporter.write_lines(sorted(taken))
+        terminalreporter.write("\n".join([*sorted(taken), ""]))
 
 
 @pytest.fixture(scope="session")

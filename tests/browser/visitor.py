@@ -7,6 +7,7 @@ would find nothing either. Whatever the browser complains about is kept.
 import re
 import time
 from pathlib import Path
+from re import Pattern
 from typing import Final, Literal
 
 from playwright.sync_api import (
@@ -27,6 +28,7 @@ PASSWORD: Final = "a-password-of-tests-only"
 #: What a navigation breaks off says nothing about a page.
 BROKEN_OFF: Final = "net::ERR_ABORTED"
 FIRST_ERROR: Final = 400
+PATIENCE_SECONDS: Final = 15.0
 
 Role = Literal["link", "button", "radio", "checkbox"]
 
@@ -38,6 +40,7 @@ class Visitor:
         self.url = url
         self.look = look
         self.context = window(browser, look, url)
+        self.context.set_default_timeout(PATIENCE_SECONDS * 1000)
         self.page: Page = self.context.new_page()
         #: What the browser said of the pages so far, and what it could not fetch.
         self.complaints: list[str] = []
@@ -63,22 +66,21 @@ class Visitor:
     def menu(self, name: str) -> None:
         """Choose a page of the menu."""
         menu = self.page.get_by_role("navigation", name="Pages")
+        entry = menu.get_by_role("link", name=name, exact=True)
         self.clicks += 1
-        menu.get_by_role("link", name=name, exact=True).click()
+        entry.click()
+        expect(entry).to_have_attribute("aria-current", "page")
 
-    def click(self, name: str, role: Role = "link") -> None:
+    def click(self, name: str | Pattern[str], role: Role = "link") -> None:
         """Click the first control of that name in the page's content."""
         self.clicks += 1
-        self.find(name, role).click()
-
-    def find(self, name: str, role: Role = "link") -> Locator:
-        """Return the first control of that name in the page's content."""
         main = self.page.get_by_role("main")
-        return main.get_by_role(role, name=name).first
+        main.get_by_role(role, name=name, exact=True).first.click()
 
     def labelled(self, label: str) -> Locator:
         """Return the field of that label. Django puts a colon behind most."""
-        return self.page.get_by_label(re.compile(rf"^{re.escape(label)}:?$"))
+        named = self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}:?\s*$"))
+        return named.and_(self.page.locator("input, select, textarea"))
 
     def fill(self, label: str, text: str) -> None:
         """Type into the field of that label."""
@@ -90,7 +92,7 @@ class Visitor:
         self.clicks += 1
         self.labelled(label).select_option(label=option)
 
-    def sees(self, text: str, *, seconds: float = 10) -> None:
+    def sees(self, text: str, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Assert that the page's content says so, at once or soon, without a reload."""
         main = self.page.get_by_role("main")
         expect(main).to_contain_text(text, timeout=seconds * 1000)

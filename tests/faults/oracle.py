@@ -233,6 +233,8 @@ class _Judge:
         for name in ("backlog", "in_flight"):
             if self.run.status[name]:
                 yield f"The status says: {name} {self.run.status[name]}."
+        if self.run.status["hold"]:
+            yield f"The account is held: {self.run.status['hold']['reason']}."
         if not self.run.status["balanced"]:
             yield f"Not balanced: {self.run.status['imbalances']}"
         waiting = (u.pk for u in self.run.uploads if u.state == "open")

@@ -1,5 +1,7 @@
 """Runs the whole suite: `python -m tests.harness.run [what pytest takes]`.
 
+With `--browser` first, it runs the browser tests instead; with `--all`, both.
+
 Every part is a pytest of its own, because Django knows one database per process. One
 PostgreSQL serves all of them. The output ends in one summary of all parts, as pytest
 words it, and the status is zero only if every part's was.
@@ -69,17 +71,30 @@ PARTS: Final = (
     # Real processes: their time is waiting, and they choose their databases themselves.
     Part("postgresql", ["tests/acceptance", "tests/faults"]),
 )
+BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
+#: What is run where the first argument says so.
+CHOICES: Final = {"--browser": BROWSER, "--all": PARTS + BROWSER}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run every part, print the summary, and return the exit status."""
     began = time.monotonic()
-    postgres.server()
+    parts, arguments = chosen(arguments)
+    if any(part.database == "postgresql" for part in parts):
+        postgres.server()
     result = Result()
-    for part in PARTS:
+    for part in parts:
         _run(part, arguments, result)
     print(result.summary(time.monotonic() - began))  # noqa: T201 - a command's output
     return int(result.failed or not result.counts)
+
+
+def chosen(arguments: Sequence[str]) -> tuple[Sequence[Part], Sequence[str]]:
+    """Return which parts to run, and what pytest gets."""
+    match arguments:
+        case [choice, *rest] if choice in CHOICES:
+            return CHOICES[choice], rest
+    return PARTS, arguments
 
 
 def _run(part: Part, arguments: Sequence[str], result: Result) -> None:

@@ -74,7 +74,7 @@ def test_a_database_that_fails_is_a_503_with_retry_after(client, key, error, wor
 
 
 def test_the_same_request_succeeds_once_the_database_is_back(client, key):
-    with failing(OperationalError(), "INSERT"):
+    with failing(OperationalError(), "referrals_referralevent"):
         refused = post(client, key)
 
     accepted = post(client, key)
@@ -82,8 +82,28 @@ def test_the_same_request_succeeds_once_the_database_is_back(client, key):
     assert (refused.status_code, accepted.status_code) == (503, 202)
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only there it is COPY")
+@pytest.mark.parametrize(("state", "status"), [("53100", 503), ("22001", 422)])
+def test_what_fails_in_the_copy_is_answered_like_any_fault(client, key, state, status):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"RAISE EXCEPTION 'about {SECRET}' USING ERRCODE = '{state}'; END $$"
+        )
+        cursor.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON referrals_referralevent "
+            "FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+
+    answer = post(client, key)
+
+    assert answer.status_code == status
+    assert SECRET not in answer.content.decode()
+    assert ReferralEvent.objects.count() == 0
+
+
 def test_what_the_database_can_never_hold_is_not_to_be_retried(client, key, caplog):
-    with failing(DataError(f"invalid value {SECRET}"), "INSERT"):
+    with failing(DataError(f"invalid value {SECRET}"), "referrals_referralevent"):
         answer = post(client, key)
 
     assert answer.status_code == 422
@@ -95,7 +115,7 @@ def test_what_the_database_can_never_hold_is_not_to_be_retried(client, key, capl
 
 
 def test_a_databases_message_is_never_repeated(client, key, caplog):
-    with failing(OperationalError(f"about {SECRET}"), "INSERT"):
+    with failing(OperationalError(f"about {SECRET}"), "referrals_referralevent"):
         answer = post(client, key)
 
     assert SECRET not in answer.text

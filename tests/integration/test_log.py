@@ -518,3 +518,28 @@ def test_the_body_is_the_event_as_one_json_text(app):
     assert body.startswith(
         '{"id":"k","type":"app_install","occurred_at":"2026-11-23T12:00:00Z"'
     )
+
+
+def test_what_a_text_format_would_take_for_its_own_is_kept_as_it_is(app):
+    odd = "tab\tline\nreturn\r\\back\\N \\. \\t"
+    sent = a_sent_event(id="\\N", channel=odd, content=odd)
+    named = a_sent_custom_event("Level\t\\t\nUp", id="\\.", event_data={odd: odd})
+
+    assert statuses(log.append(app, [sent, named])) == ["accepted", "accepted"]
+
+    first, second = ReferralEvent.objects.filter(app=app).order_by("position")
+    assert (first.key, first.channel, first.name) == ("\\N", odd, "")
+    assert (second.key, second.name) == ("\\.", "Level\t\\t\nUp")
+    kept, custom = (logged.event for logged in log.read(app.pk, 1, 2))
+    assert (kept.channel, kept.content) == (odd, odd)
+    assert (custom.name, custom.event_data) == ("Level\t\\t\nUp", {odd: odd})
+    assert statuses(log.append(app, [sent, named])) == ["duplicate", "duplicate"]
+
+
+def test_the_events_of_a_range_are_those_that_a_reader_gets(app):
+    log.append(app, [a_sent_event() for _ in range(7)])
+
+    events = log.read_events(app.pk, 3, 5)
+
+    assert [position for position, _ in events] == [3, 4, 5]
+    assert events == [(e.position, e.event) for e in log.read(app.pk, 3, 5)]

@@ -1,6 +1,6 @@
 """One summary for all parts of a test run, in pytest's own words."""
 
-from tests.harness.run import Result, read
+from tests.harness.run import BROWSER, PARTS, Result, chosen, read
 
 
 def test_the_counts_of_all_parts_are_summed_up():
@@ -37,3 +37,10 @@ def test_long_runs_are_read_too():
 
 def test_output_without_a_summary_is_told_apart():
     assert not read("ImportError while loading conftest\n", Result())
+
+
+def test_browser_tests_run_only_where_they_are_asked_for():
+    assert chosen(["-k", "bisect"]) == (PARTS, ["-k", "bisect"])
+    assert chosen(["--browser", "-x"]) == (BROWSER, ["-x"])
+    assert chosen(["--all"]) == (PARTS + BROWSER, [])
+    assert not any("tests/browser" in part.folders for part in PARTS)

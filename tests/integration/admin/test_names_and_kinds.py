@@ -55,7 +55,7 @@ def test_once_approved_what_waited_is_replayed_and_what_comes_is_sent(
 
     assert "Approved 1 name." in page
     assert '<a href="/admin/problems/">replay them under Problems</a>' in page
-    log.append(one_too_many.app, [a_sent_custom_event("level 3")])
+    log.append(one_too_many.app, [a_sent_custom_event("Level 3")])
     deliver(one_too_many.pk)
     assert arrived(sandbox).count("Referred Level 3") == 1
     replay = reverse("admin:problem_replay", args=[one_too_many.pk, "new_event_name"])

@@ -14,7 +14,7 @@ from django.urls import URLResolver, get_resolver
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.locations import Location
-from clevertap_sync.models import Integration
+from clevertap_sync.models import Alert, Integration
 from referrals import log
 from referrals.models import App, CustomName, RejectedEvent
 from tests.builders import (
@@ -84,6 +84,9 @@ def a_side(slug: str, location: Location) -> Side:
     RejectedEvent.objects.create(
         app=app, source="celery", key=f"{slug}-rejected", detail=f"no {slug} at all"
     )
+    alert = Alert.objects.create(
+        app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
+    )
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     return Side(
         app,
@@ -100,6 +103,7 @@ def a_side(slug: str, location: Location) -> Side:
             "attempt": integration.attempts.first().pk,
             "deadletter": integration.dead_letters.first().pk,
             "replay": ordered.pk,
+            "alert": alert.pk,
         },
     )
 
@@ -146,6 +150,9 @@ def parameters(side: Side, name: str | None, people: dict[str, Any]) -> dict[str
         known |= {"pk": rows[model[2]], "object_id": rows[model[2]]}
     elif name in {None, "view_on_site"}:
         known["object_id"] = side.app.pk
+    else:
+        # A page of its own is about an integration, and shows a range of positions.
+        known |= {"pk": side.integration.pk, "first": 1, "last": 2}
     return known
 
 

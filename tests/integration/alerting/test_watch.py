@@ -1,7 +1,8 @@
 """What starts an alert and what ends it, each told once."""
 
 import threading
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -30,16 +31,26 @@ def moments():
     return [(moment, rule) for moment, rule, _ in told()]
 
 
+@dataclass
+class Looks:
+    """When was looked last."""
+
+    at: datetime = field(default_factory=clock.now)
+
+
+LAST = Looks()
+
+
 def look(now=None):
     """Look as a worker would after its half minute."""
-    look.now = (now or look.now) + EVERY
-    assert watch.watch(look.now)
-    return look.now
+    LAST.at = (now or LAST.at) + EVERY
+    assert watch.watch(LAST.at)
+    return LAST.at
 
 
 @pytest.fixture(autouse=True)
-def _begin():
-    look.now = clock.now()
+def _begin(db):
+    LAST.at = clock.now()
 
 
 def hold(integration, reason="credentials_refused", minutes=10, **changes):

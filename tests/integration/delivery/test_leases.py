@@ -73,6 +73,24 @@ def test_an_account_has_no_more_live_leases_than_its_limit(engine, integration, 
     assert [bool(claim) for claim in claims] == [True, True, True, False, False]
 
 
+def test_the_claim_that_fills_the_account_calls_nobody(engine, integration, append):
+    append(count=3000)
+    integration.account.current_limit = 3
+    integration.account.save()
+
+    claims = [claim_next(integration.pk) for _ in range(3)]
+
+    assert [claim.more for claim in claims] == [True, True, False]
+
+
+def test_the_claim_that_takes_the_last_range_calls_nobody(engine, integration, append):
+    append(count=1000)
+
+    claims = [claim_next(integration.pk) for _ in range(2)]
+
+    assert [claim.more for claim in claims] == [True, False]
+
+
 def test_two_integrations_on_one_account_share_its_limit_in_turn(
     engine, integration, append
 ):

@@ -1,0 +1,118 @@
+"""Who changed what, and when: from old to new, in words; of a secret, that it changed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from django import forms
+from django.db.models import Model, QuerySet
+
+from referrals.models import App, Change
+
+COMMAND_LINE: Final = "command line"
+WORKER: Final = "worker"
+#: What is said of a secret in place of its value.
+HIDDEN: Final = "••••"
+EMPTY: Final = "\N{EN DASH}"
+_LONGEST: Final = 300
+# A password typed a second time.
+_REPEATED: Final = "password2"
+_LONGEST_SUBJECT: Final = 200
+
+#: A name, what it was, and what it is now.
+Difference = tuple[str, str, str]
+
+
+def record(
+    by: str,
+    row: Model,
+    what: str,
+    *,
+    app: App | None,
+    differences: Iterable[Difference] = (),
+) -> None:
+    """Write down what was done to `row`. Call it inside the transaction of the change."""
+    Change.objects.create(
+        by=by,
+        app=app,
+        kind=row._meta.model_name or "",  # noqa: SLF001 - Django's public name for it
+        row=str(row.pk),
+        subject=str(row)[:_LONGEST_SUBJECT],
+        what=what[:_LONGEST],
+        differences=[list(each) for each in differences],
+    )
+
+
+def changes_of(row: Model) -> QuerySet[Change]:
+    """Return what was done to `row`, the latest first."""
+    kind = row._meta.model_name or ""  # noqa: SLF001
+    return Change.objects.filter(kind=kind, row=str(row.pk)).order_by("-pk")
+
+
+def differences_of(form: forms.BaseForm) -> list[Difference]:
+    """Return what a form that was saved has changed, in the words of its fields.
+
+    A form says `secret_fields` of those whose values nobody may see, and
+    `unsaved_fields` of those that only fill in others.
+    """
+    secret = getattr(form, "secret_fields", ())
+    unsaved = getattr(form, "unsaved_fields", ())
+    found = []
+    for name, field in form.fields.items():
+        if name in unsaved or name == _REPEATED or field.disabled:
+            continue
+        if name not in form.cleaned_data:
+            continue
+        label = str(form[name].label)
+        if name in secret or isinstance(field.widget, forms.PasswordInput):
+            if form.cleaned_data.get(name):
+                found.append((label, HIDDEN, "changed"))
+            continue
+        old = words(field, form.get_initial_for_field(field, name))
+        new = words(field, form.cleaned_data.get(name))
+        if old != new:
+            found.append((label, old, new))
+    return found
+
+
+def words(field: forms.Field, value: Any) -> str:  # noqa: ANN401 - whatever a form holds
+    """Return a field's value as the form's reader knows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(field, forms.MultipleChoiceField):
+        return _chosen(field, value or ())
+    if isinstance(field, forms.ModelMultipleChoiceField):
+        return ", ".join(sorted(str(each) for each in value or ())) or EMPTY
+    if isinstance(field, forms.ModelChoiceField):
+        return _related(field, value)
+    if isinstance(field, forms.ChoiceField):
+        labels = {str(key): str(label) for key, label in _flat(field.choices)}
+        value = labels.get(str(value), value)
+    text = "" if value is None else str(value)
+    return text[:_LONGEST] or EMPTY
+
+
+def _related(field: "forms.ModelChoiceField[Any]", value: Any) -> str:  # noqa: ANN401
+    if value is None or value == "":
+        return str(field.empty_label or EMPTY).strip("-") or EMPTY
+    if not isinstance(value, Model):
+        value = field.queryset.model._default_manager.filter(pk=value).first()  # type: ignore[union-attr]  # noqa: SLF001
+    return str(value)
+
+
+def _chosen(field: forms.MultipleChoiceField, chosen: Sequence[str]) -> str:
+    """Return the chosen ones; of many, which are left out."""
+    labels = {str(key): str(label) for key, label in _flat(field.choices)}
+    left_out = [label for key, label in labels.items() if key not in chosen]
+    if not left_out:
+        return "all"
+    if len(left_out) <= len(labels) // 2:
+        return f"all but {', '.join(left_out)}"
+    return ", ".join(labels[key] for key in labels if key in chosen) or "none"
+
+
+def _flat(choices: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - Django's choices
+    return [
+        inner
+        for key, label in choices
+        for inner in (label if isinstance(label, list | tuple) else [(key, label)])
+    ]

@@ -1,0 +1,311 @@
+"""The oracle catches the product itself at it: each defect is planted in the real code.
+
+A small run of the product, with the sandbox behind it, in which one function does its
+work wrongly. Nothing of the evidence is touched: the defect has to show by itself.
+"""
+
+import itertools
+
+import msgspec
+import pytest
+from django.db.models import F
+
+from clevertap_sync import insight
+from clevertap_sync.client.verdicts import RejectedRecord, UploadResult
+from clevertap_sync.delivery import (
+    claim,
+    deliver,
+    failure,
+    letters,
+    prepare,
+    send,
+    settle,
+    slots,
+    split,
+)
+from clevertap_sync.delivery.send import Outcome
+from clevertap_sync.errors import NoAnswerError, NotSentError
+from clevertap_sync.models import Integration, Upload
+from clevertap_sync.sandbox import Sandbox
+from referrals import log
+from referrals.models import ReferralEvent
+from tests.builders import an_integration
+from tests.faults import oracle, rehearsal
+
+pytestmark = pytest.mark.django_db
+#: A run with a defect may never be quiet, and shows it all the same.
+SECONDS = 1.5
+
+
+@pytest.fixture(autouse=True)
+def _free_slots():
+    slots.forget()
+    yield
+    slots.forget()
+
+
+@pytest.fixture
+def product(monkeypatch):
+    return Product(monkeypatch)
+
+
+@pytest.fixture
+def problems(tmp_path, settings):
+    """Return a function that runs the product and asks the oracle."""
+    for name, seconds in rehearsal.QUICK.items():
+        setattr(settings, name, seconds)
+    path = tmp_path / "ledger.jsonl"
+    with Sandbox(ledger=path) as sandbox:
+        settings.CLEVERTAP_BASE_URL = sandbox.template
+        # A poison record, so that there are parts as well.
+        sandbox.poison(identity="referrer-13")
+
+        def run(seconds=SECONDS):
+            integration = an_integration()
+            return oracle.problems(
+                rehearsal.rehearse(sandbox, path, integration, seconds=seconds)
+            )
+
+        yield run
+
+
+class Product:
+    """The real code, in which functions can be replaced by ones that do less, or more."""
+
+    def __init__(self, monkeypatch):
+        self._monkeypatch = monkeypatch
+
+    def replace(self, module, name, make):
+        """Put what `make` returns, given the real function, in the function's place."""
+        self._monkeypatch.setattr(module, name, make(getattr(module, name)))
+
+
+def first_only(real, wrong):
+    """Return a function that goes wrong the first time only."""
+    numbers = itertools.count()
+    return lambda *args, **options: (
+        real(*args, **options) if next(numbers) else wrong(*args, **options)
+    )
+
+
+def test_a_run_without_a_defect_has_no_problem(problems):
+    assert problems(seconds=30) == []
+
+
+def a_lost_settle(product):
+    """The worker has its answer, and writes nothing down."""
+    product.replace(
+        deliver, "settle_result", lambda real: first_only(real, lambda *_: True)
+    )
+    return "is leased"
+
+
+def a_double_claim(product):
+    """The cursor stays behind its upload, so the next worker claims the same range."""
+
+    def make(real):
+        def wrong(upload, *args, **options):
+            found = real(upload, *args, **options)
+            mine = Integration.objects.filter(pk=upload.integration_id)
+            mine.update(cursor=upload.first - 1)
+            return found
+
+        return first_only(real, wrong)
+
+    product.replace(claim, "_lease", make)
+    return "Arrived 2 times, 1 are explained"
+
+
+def a_skipped_position(product):
+    """A claim begins one position too far."""
+
+    def make(real):
+        def wrong(integration, *args, **options):
+            integration.cursor += 1
+            return real(integration, *args, **options)
+
+        return first_only(real, wrong)
+
+    product.replace(claim, "_next_range", make)
+    return "begins at 2, not 1"
+
+
+def a_row_that_a_reader_misses(product):
+    """The last event of a range is not seen by whom the range was handed to."""
+    product.replace(prepare, "_events_of", lambda real: lambda *args: real(*args)[:-1])
+    return "Lost: "
+
+
+def a_dead_letter_that_is_not_written(product):
+    """A refused record is counted, and its letter forgotten."""
+    product.replace(letters, "write", lambda real: first_only(real, lambda *_: None))
+    return "records are booked as dead"
+
+
+def a_refusal_of_the_neighbour(product):
+    """Record numbers that count from 1 are read as if they counted from 0."""
+
+    def make(real):
+        def wrong(mapped, result, **options):
+            shifted = tuple(
+                RejectedRecord(each.index + 1, each.code, each.message)
+                for each in result.rejected
+            )
+            changed = UploadResult(
+                result.accepted, shifted, result.miscounted, result.status
+            )
+            return real(mapped, changed, **options)
+
+        return wrong
+
+    product.replace(settle, "_verdicts", make)
+    return "It arrived, and is a dead letter"
+
+
+def a_side_that_is_never_mapped(product):
+    """An event yields its first record, and not its second."""
+    product.replace(
+        prepare, "to_records", lambda real: lambda *args: list(real(*args))[:1]
+    )
+    return "Lost: "
+
+
+def a_record_in_the_other_persons_name(product):
+    """The referrer's record is sent with the user's identity."""
+
+    def make(real):
+        def wrong(*args):
+            first, second = real(*args)
+            whose = msgspec.json.decode(first.json)["identity"]
+            record = msgspec.json.decode(second.json) | {"identity": whose}
+            wrongly = msgspec.json.encode(record)
+            return [first, msgspec.structs.replace(second, json=wrongly)]
+
+        return wrong
+
+    product.replace(prepare, "to_records", make)
+    return "CleverTap has a record that no event asks for"
+
+
+def other_bytes_on_a_retry(product):
+    """The same records go again in another order."""
+    turns = itertools.count()
+    product.replace(
+        send,
+        "encode_body",
+        lambda real: lambda bodies: real(list(bodies)[:: -1 if next(turns) % 2 else 1]),
+    )
+    return "was sent with another body"
+
+
+def an_unknown_outcome_that_is_taken_for_none(product):
+    """A request without an answer counts as one that was never sent."""
+    product.replace(NoAnswerError, "outcome_unknown", lambda _: False)
+    return "Arrived 2 times, 1 are explained"
+
+
+def a_success_that_is_sent_again(product):
+    """What a 200 counted as processed is given back as if nothing had been sent."""
+
+    def wrong(work, mapped, sending, *_):
+        error = NotSentError("planted")
+        outcome = Outcome(None, error, 0.0)
+        return failure.settle_failure(work, mapped, sending, outcome, error)
+
+    product.replace(deliver, "settle_result", lambda real: first_only(real, wrong))
+    return "A body arrived 2 times, 1 are explained"
+
+
+def an_accepted_event_that_is_not_kept(product):
+    """An event is answered as accepted, and is gone after the answer."""
+
+    def make(real):
+        def wrong(app, events):
+            results = real(app, events)
+            ReferralEvent.objects.filter(position=results[-1].position).delete()
+            return results
+
+        return wrong
+
+    product.replace(log, "append", make)
+    return "was accepted, but is not where the answer said"
+
+
+def parts_that_overlap(product):
+    """Both halves of a bisect have the record in the middle."""
+
+    def make(real):
+        def wrong(picks):
+            left, right = real(picks)
+            return left, [left[-1], *right] if len(left) > 1 else right
+
+        return wrong
+
+    product.replace(split, "halves", make)
+    return "Two parts of upload"
+
+
+def an_attempt_that_is_left_open(product):
+    """The verdicts are written, and the attempt is forgotten."""
+    product.replace(settle, "end_attempt", lambda _: lambda *_: None)
+    return "never ended"
+
+
+def a_lease_that_is_not_given_back(product):
+    """An upload is settled, and stays leased."""
+
+    def make(real):
+        def wrong(work, *args, **options):
+            upload = real(work, *args, **options)
+            until = work.upload.leased_until
+            Upload.objects.filter(pk=work.upload.pk).update(leased_until=until)
+            return upload
+
+        return wrong
+
+    product.replace(settle, "_settle_leaf", make)
+    return "is leased"
+
+
+def a_record_that_is_counted_twice(product):
+    """An upload claims to have delivered one record more than it has."""
+
+    def make(real):
+        def wrong(work, *args, **options):
+            upload = real(work, *args, **options)
+            Upload.objects.filter(pk=work.upload.pk).update(
+                delivered=F("delivered") + 1, records=F("records") + 1
+            )
+            return upload
+
+        return first_only(real, wrong)
+
+    product.replace(settle, "_settle_leaf", make)
+    return "records have a verdict, of"
+
+
+def a_status_that_flatters(product):
+    """What people are shown is more than was delivered."""
+    product.replace(insight, "_delivered", lambda real: lambda *args: real(*args) + 1)
+    return "The status says"
+
+
+DEFECTS = (
+    *(a_lost_settle, a_double_claim, a_skipped_position, a_row_that_a_reader_misses),
+    *(a_dead_letter_that_is_not_written, a_refusal_of_the_neighbour),
+    *(a_side_that_is_never_mapped, a_record_in_the_other_persons_name),
+    *(other_bytes_on_a_retry, an_unknown_outcome_that_is_taken_for_none),
+    *(a_success_that_is_sent_again, an_accepted_event_that_is_not_kept),
+    *(parts_that_overlap, an_attempt_that_is_left_open),
+    *(a_lease_that_is_not_given_back, a_record_that_is_counted_twice),
+    a_status_that_flatters,
+)
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__)
+def test_the_oracle_catches_the_product_at(product, problems, defect):
+    sentence = defect(product)
+
+    found = problems()
+
+    assert any(sentence in problem for problem in found), found

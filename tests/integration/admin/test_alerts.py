@@ -1,0 +1,165 @@
+"""The pages of alerts: what is refused, what is shown, and the test button."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from clevertap_sync.models import Alert, Notice
+from clevertap_sync.secret import Secret
+from referrals.models import Membership, Role
+from tests.builders import an_app
+from tests.harness.receivers import WebhookReceiver, running
+from tests.integration.admin.conftest import text_of
+
+ADD = "/admin/clevertap_sync/alert/add/"
+
+
+def typed(**changes):
+    """Return a filled-in form."""
+    return {
+        "name": "Growth team",
+        "app": "",
+        "enabled": "on",
+        "way": "email",
+        "recipients": "ann@example.com",
+        "new_url": "",
+        "held_minutes": "5",
+        "lag_minutes": "30",
+        "dead_percent": "5",
+        "passcode_days": "14",
+        "new_names": "on",
+        **changes,
+    }
+
+
+@pytest.fixture
+def receiver(settings):
+    settings.ALERTS_TO_PRIVATE_ADDRESSES = True
+    with running(WebhookReceiver()) as server:
+        yield server
+
+
+def errors(response):
+    return [
+        re.sub(r"<[^>]+>", "", each)
+        for each in re.findall(r'(?s)<ul class="errorlist".*?</ul>', text_of(response))
+    ]
+
+
+def test_an_e_mail_alert_is_made(admin):
+    response = admin.post(ADD, typed(recipients="ann@example.com, bob@example.com\n\n"))
+
+    alert = Alert.objects.get()
+    assert response.url == f"/admin/clevertap_sync/alert/{alert.pk}/change/"
+    assert (alert.app, alert.recipients) == (None, "ann@example.com\nbob@example.com")
+    assert not alert.signing_secret
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"recipients": ""}, "Write at least one e-mail address."),
+        ({"recipients": "nobody"}, "nobody is no e-mail address."),
+        ({"recipients": "a@b.example\n" * 21}, "Write at most 20 addresses."),
+        ({"way": "slack"}, "Paste the address to post to."),
+        ({"new_url": "ftp://example.com/x"}, "Begin with https:// and a host name."),
+        ({"new_url": "https:///x"}, "Begin with https:// and a host name."),
+        ({"new_url": "https://[::1"}, "This is no address."),
+        ({"new_url": "https://a:b@example.com"}, "Leave out user names"),
+        ({"new_url": "http://127.0.0.1:80/"}, "on a private network"),
+        ({"new_url": "http://169.254.169.254/latest"}, "on a private network"),
+        ({"new_url": "http://localhost/"}, "on a private network"),
+        ({"new_url": "http://[::ffff:10.0.0.1]/"}, "on a private network"),
+        ({"dead_percent": "0"}, "greater than or equal to 1"),
+        ({"held_minutes": "99999"}, "less than or equal to 1440"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_sentence(admin, changes, problem):
+    response = admin.post(ADD, typed(**changes))
+
+    assert problem in " ".join(errors(response))
+    assert not Alert.objects.exists()
+
+
+def test_the_address_is_stored_encrypted_and_never_shown(admin):
+    url = "https://hooks.example.com/services/s3cr3t"
+
+    admin.post(ADD, typed(way="slack", new_url=url))
+
+    alert = Alert.objects.get()
+    assert alert.url.reveal() == url
+    for page in ("", f"{alert.pk}/change/"):
+        text = text_of(admin.get(f"/admin/clevertap_sync/alert/{page}"))
+        assert "s3cr3t" not in text
+        assert "https://hooks.example.com/••••" in text
+    admin.post(
+        f"/admin/clevertap_sync/alert/{alert.pk}/change/", typed(way="slack", name="N")
+    )
+    alert.refresh_from_db()
+    assert (alert.name, alert.url.reveal()) == ("N", url)
+
+
+def test_a_webhooks_secret_is_shown_once_and_replaced_by_a_post(admin):
+    response = admin.post(
+        ADD, typed(way="webhook", new_url="https://hooks.example.com/")
+    )
+
+    alert = Alert.objects.get()
+    secret = alert.signing_secret.reveal()
+    page = f"/admin/clevertap_sync/alert/{alert.pk}"
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/=]{44}", secret)
+    assert secret in text_of(response)
+    assert response.headers["Cache-Control"].startswith("no-store")
+    assert secret not in text_of(admin.get(f"{page}/change/"))
+    assert admin.get(f"{page}/secret/").status_code == 405
+    renewed = text_of(admin.post(f"{page}/secret/"))
+    alert.refresh_from_db()
+    assert alert.signing_secret.reveal() in renewed
+    assert alert.signing_secret.reveal() != secret
+
+
+def test_the_test_button_sends_and_says_what_came_of_it(admin, receiver):
+    alert = Alert.objects.create(
+        name="N", way="slack", url=Secret(receiver.url)
+    )
+    page = f"/admin/clevertap_sync/alert/{alert.pk}"
+
+    good = text_of(admin.post(f"{page}/test/", follow=True))
+    receiver.answers = [404]
+    bad = text_of(admin.post(f"{page}/test/", follow=True))
+
+    assert "Sent. It should have arrived by now." in good
+    assert "The test was not sent. The receiver answered 404." in bad
+    assert "Given up" in bad
+    assert len(receiver.received) == 2
+    assert Notice.objects.count() == 2
+
+
+def test_an_editor_has_the_alerts_of_their_app_and_makes_none_for_all(db):
+    app, other = an_app("shop"), an_app("other")
+    user = User.objects.create_user("bob", password="x", is_staff=True)
+    Membership.objects.create(user=user, app=app, role=Role.EDITOR)
+    browser = Client()
+    browser.force_login(user)
+    for_all = Alert.objects.create(name="For all")
+    Alert.objects.create(name="Of other", app=other)
+    mine = Alert.objects.create(name="Mine", app=app)
+
+    listed = text_of(browser.get("/admin/clevertap_sync/alert/"))
+    refused = browser.post(ADD, typed())
+    browser.post(ADD, typed(app=app.pk, name="Made"))
+    browser.post(f"/admin/clevertap_sync/alert/{for_all.pk}/change/", typed(app=app.pk))
+
+    assert "Mine" in listed
+    assert "For all" not in listed
+    assert "Of other" not in listed
+    assert "This field is required." in " ".join(errors(refused))
+    assert set(Alert.objects.filter(app=app).values_list("name", flat=True)) == {
+        mine.name,
+        "Made",
+    }
+    assert browser.post(
+        f"/admin/clevertap_sync/alert/{for_all.pk}/test/"
+    ).status_code in {403, 404}

@@ -1,0 +1,84 @@
+"""Profiles are looked up a few at a time, in order, by one deadline, and nobody is named."""
+
+import time
+
+import pytest
+
+from clevertap_sync.connection import Credentials
+from clevertap_sync.errors import AuthenticationError, NotSentError
+from clevertap_sync.locations import Location
+from clevertap_sync.recognition import Asked, is_known, look_up
+from clevertap_sync.sandbox import Sandbox
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.sandbox.faults import Fault
+from clevertap_sync.secret import Secret
+from tests.people import emails, knows
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox() as running:
+        yield running
+
+
+def credentials(sandbox, passcode=ACCOUNTS[Location.EU1].passcode):
+    account = ACCOUNTS[Location.EU1].account_id
+    return Credentials(Location.EU1, account, Secret(passcode), sandbox.template)
+
+
+def asking(sandbox, *identities, seconds=5.0, **options):
+    asked = [Asked(identity) for identity in identities]
+    until = time.monotonic() + seconds
+    return look_up(credentials(sandbox, **options), asked, until=until)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 30])
+def test_answers_come_in_the_order_of_the_questions(sandbox, count):
+    people = emails(count)
+    if count:
+        knows(sandbox, *people[::2])
+
+    found = asking(sandbox, *people)
+
+    assert [is_known(each) for each in found] == [n % 2 == 0 for n in range(count)]
+    assert all(
+        each["identity"] == who for each, who in zip(found, people, strict=True) if each
+    )
+
+
+def test_no_more_than_three_are_asked_about_at_a_time(sandbox):
+    sandbox.switch(reads_in_flight=3)
+
+    found = asking(sandbox, *emails(30))
+
+    assert found == [None] * 30
+
+
+def test_who_cannot_be_asked_about_in_time_is_an_error_among_the_others(sandbox):
+    hang = Fault(ending="hang_before_storing", only="reads", times=None)
+    sandbox.switch(faults=(hang,))
+    began = time.monotonic()
+
+    found = asking(sandbox, *emails(9), seconds=0.3)
+
+    assert [is_known(each) for each in found] == [None] * 9
+    assert [type(each) for each in found[3:]] == [NotSentError] * 6
+    assert len(sandbox.requests()) == 3
+    assert time.monotonic() - began < 3
+
+
+def test_a_refusal_is_a_value_for_each(sandbox):
+    found = asking(sandbox, *emails(3), passcode="WRO-NG-PASS")
+
+    assert [type(each) for each in found] == [AuthenticationError] * 3
+
+
+def test_an_identity_that_cannot_be_sent_is_an_error_that_does_not_name_it(sandbox):
+    [found] = asking(sandbox, "ann\ud800")
+
+    assert is_known(found) is None
+    assert "ann" not in str(found)
+
+
+def test_what_is_asked_does_not_show_itself():
+    assert "ann" not in repr(Asked("ann@example.com"))
