@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync import doorbell, witness, workers
-from clevertap_sync.delivery import due, erasure, retention, stopping
+from clevertap_sync.delivery import due, erasure, retention, stopping, tallies
 from clevertap_sync.delivery.deliver import deliver
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ class Errands:
         return True
 
     def retain(self) -> None:
-        """Ask a thread to remove what is past its days, and whom somebody asked to erase."""
+        """Ask threads to tally, to remove what is past its days, and to erase people."""
+        self._pool.apply_async(self._run, (tallies.add_up,))
         self._pool.apply_async(self._run, (retention.retain,))
         self._pool.apply_async(self._run, (erasure.go_on,))
 

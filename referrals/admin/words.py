@@ -66,6 +66,18 @@ def at(instant: datetime | None) -> str:
     )
 
 
+def since(instant: datetime, now: datetime) -> str:
+    """Return the time of day, with the day where it is another one: "since 10:42"."""
+    spoken = instant.astimezone(UTC)
+    same = spoken.date() == now.astimezone(UTC).date()
+    return format_html(
+        '<time datetime="{}" title="{}" data-local="clock">{} UTC</time>',
+        spoken.isoformat(),
+        utc(instant),
+        f"{spoken:%H:%M}" if same else f"{spoken:%d %b, %H:%M}",
+    )
+
+
 def utc(instant: datetime) -> str:
     """Return the instant as plain text."""
     return f"{instant.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"

@@ -12,6 +12,7 @@ from referrals.log.reader import (
     position_at,
     read,
     read_positions,
+    received_at,
     scan,
 )
 from referrals.log.removal import erase, forget_sightings, trim
@@ -32,6 +33,7 @@ __all__ = [
     "prepare",
     "read",
     "read_positions",
+    "received_at",
     "scan",
     "trim",
 ]
