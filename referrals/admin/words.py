@@ -14,6 +14,7 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 _FEW: Final = 2
+_TENTHS_BELOW: Final = 10
 
 
 def number(count: float) -> str:
@@ -38,6 +39,11 @@ def span(seconds: float) -> str:
         rest = minutes % 60
         return f"{hours} h {rest} min" if rest else f"{hours} h"
     return f"{days} days"
+
+
+def wait(seconds: float) -> str:
+    """Return a span, in tenths of a second where it is below ten seconds."""
+    return f"{max(0.0, seconds):.1f} s" if seconds < _TENTHS_BELOW else span(seconds)
 
 
 def ago(instant: datetime | None, now: datetime | None = None) -> str:

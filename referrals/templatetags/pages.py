@@ -33,6 +33,12 @@ def span(seconds: float | None) -> str:
     return words.NOTHING if seconds is None else words.span(seconds)
 
 
+@register.filter
+def wait(seconds: float | None) -> str:
+    """Return a wait, to the tenth of a second where it is short."""
+    return words.NOTHING if seconds is None else words.wait(seconds)
+
+
 @register.simple_tag
 def light(colour: words.Colour, word: str) -> str:
     """Return a status light with its word."""
