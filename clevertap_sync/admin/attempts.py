@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
+from clevertap_sync.admin.filters import BY_INTEGRATION
 from clevertap_sync.admin.lights import hold_words
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.models import Attempt
 from referrals.admin import words
-from referrals.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from referrals.admin.base import ReadOnlyInline
+from referrals.admin.keyset import KeysetAdmin
 
 
 def outcome_light(attempt: Attempt) -> str:
@@ -67,7 +69,7 @@ class AttemptInline(_Shown, ReadOnlyInline):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(_Shown, ReadOnlyAdmin):
+class AttemptAdmin(_Shown, KeysetAdmin):
     """Every request that went to CleverTap, dry runs included."""
 
     intro = (
@@ -78,7 +80,8 @@ class AttemptAdmin(_Shown, ReadOnlyAdmin):
         *("id", "result", "kind", "integration", "status", "duration", "records"),
         *("accepted", "refused", "began"),
     )
-    list_filter = ("integration", "dry_run", "outcome_unknown")
+    indexed_lookups = frozenset({"integration__id__exact"})
+    list_filter = (BY_INTEGRATION, "dry_run", "outcome_unknown")
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)
     search_help_text = "An upload's number"

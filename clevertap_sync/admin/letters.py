@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin import replaying
+from clevertap_sync.admin.filters import BY_INTEGRATION
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.reasons import REASONS
 from referrals.admin import words
-from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.keyset import KeysetAdmin
 from referrals.admin.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
@@ -51,14 +52,15 @@ class ReasonFilter(admin.SimpleListFilter):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnlyAdmin):
+class DeadLetterAdmin(KeysetAdmin):
     """Records that were not delivered. Only a person revives them."""
 
     intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone."
     list_display = (
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
-    list_filter = ("integration", "state", ReasonFilter)
+    indexed_lookups = frozenset({"integration__id__exact"})
+    list_filter = (BY_INTEGRATION, "state", ReasonFilter)
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)
     fields = (

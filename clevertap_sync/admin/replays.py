@@ -8,6 +8,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from clevertap_sync.admin.filters import BY_INTEGRATION
 from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals.admin import words
@@ -36,7 +37,7 @@ class ReplayAdmin(ReadOnlyAdmin):
         "created_by",
         "ordered",
     )
-    list_filter = ("integration", "state")
+    list_filter = (BY_INTEGRATION, "state")
     list_select_related = ("integration__app", "integration__account")
     fields = (
         "integration",

@@ -7,9 +7,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin.attempts import AttemptInline
+from clevertap_sync.admin.filters import BY_INTEGRATION
 from clevertap_sync.models import Upload
 from referrals.admin import words
-from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.keyset import KeysetAdmin
 
 
 def state_light(upload: Upload) -> str:
@@ -27,7 +28,7 @@ def state_light(upload: Upload) -> str:
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnlyAdmin):
+class UploadAdmin(KeysetAdmin):
     """One request's worth of records, from the claim to the verdicts."""
 
     change_form_template = "clevertap_sync/upload.html"
@@ -36,7 +37,10 @@ class UploadAdmin(ReadOnlyAdmin):
         *("id", "status", "integration", "range", "records", "delivered", "dead"),
         *("attempt_count", "origin", "created"),
     )
-    list_filter = ("integration", "state", "miscounted", "body_changed")
+    indexed_lookups = frozenset(
+        {"integration__id__exact", "parent__id__exact", "replay__id__exact"}
+    )
+    list_filter = (BY_INTEGRATION, "state", "miscounted", "body_changed")
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("id__exact",)
     search_help_text = "An upload's number"
