@@ -137,4 +137,5 @@ def _chart(integration: Integration, now: datetime) -> Bars:
             )
             for hour in pace.hours(integration, now)
         ],
+        ends=("24 hours ago", "now"),
     )

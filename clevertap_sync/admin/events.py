@@ -93,7 +93,8 @@ def _chosen(apps: list[App], slug: str) -> App | None:
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
-    allowed = event_filters.of_day(app, asked) or range(1, head + 1)
+    day = event_filters.of_day(app, asked)
+    allowed = range(1, head + 1) if day is None else day
     before, after = _position(asked.get("before")), _position(asked.get("after"))
     if after:
         reach = _within(allowed, after + 1, after + WINDOW)

@@ -177,7 +177,7 @@ def _delivering(status: IntegrationStatus, seen: Circumstances) -> Light:
     return Light(
         "good",
         "Delivering",
-        f"Delivering. CleverTap accepted the last event {age} ago; its dashboard shows new "
+        f"CleverTap accepted the last event {age} ago; its dashboard shows new "
         "data after about 10 minutes.",
     )
 

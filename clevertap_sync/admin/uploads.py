@@ -1,14 +1,14 @@
 """Uploads: ranges of the log sent as one request, with their attempts."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin.attempts import AttemptInline
 from clevertap_sync.admin.filters import BY_INTEGRATION
-from clevertap_sync.models import Upload
+from clevertap_sync.models import Attempt, Upload
 from referrals.admin import words
 from referrals.admin.keyset import KeysetAdmin
 
@@ -27,6 +27,12 @@ def state_light(upload: Upload) -> str:
     return words.light("good", "Delivered")
 
 
+def _last(upload: Upload, name: str) -> int | None:
+    """Return what the list's query read of the last attempt."""
+    found: int | None = getattr(upload, f"last_{name}")
+    return found
+
+
 @admin.register(Upload)
 class UploadAdmin(KeysetAdmin):
     """One request's worth of records, from the claim to the verdicts."""
@@ -35,13 +41,13 @@ class UploadAdmin(KeysetAdmin):
     intro = "A range of the log, sent to CleverTap as one request and settled record by record."
     list_display = (
         *("id", "status", "integration", "range", "records", "delivered", "dead"),
-        *("attempt_count", "origin", "created"),
+        *("attempt_count", "http_status", "duration", "origin", "created"),
     )
     indexed_lookups = frozenset(
         {"integration__id__exact", "parent__id__exact", "replay__id__exact"}
     )
     list_filter = (BY_INTEGRATION, "state", "miscounted", "body_changed")
-    list_select_related = ("integration__app", "integration__account")
+    list_select_related = ("integration__app", "integration__account", "replay")
     search_fields = ("id__exact",)
     search_help_text = "An upload's number"
     inlines = (AttemptInline,)
@@ -54,7 +60,22 @@ class UploadAdmin(KeysetAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
         """Leave out what no list shows."""
         queryset: QuerySet[Upload] = super().get_queryset(request)
-        return queryset.defer("picks", "settings")
+        last = Attempt.objects.filter(upload=OuterRef("pk")).order_by("-pk")
+        return queryset.defer("picks", "settings").annotate(
+            last_status=Subquery(last.values("status")[:1]),
+            last_duration_ms=Subquery(last.values("duration_ms")[:1]),
+        )
+
+    @admin.display(description="HTTP")
+    def http_status(self, upload: Upload) -> str:
+        """Return the status of the last attempt's answer."""
+        return words.NOTHING if (s := _last(upload, "status")) is None else str(s)
+
+    @admin.display(description="duration")
+    def duration(self, upload: Upload) -> str:
+        """Return how long the last attempt took."""
+        ms = _last(upload, "duration_ms")
+        return words.NOTHING if ms is None else f"{ms:,} ms"
 
     @admin.display(description="status", ordering="state")
     def status(self, upload: Upload) -> str:
@@ -74,9 +95,13 @@ class UploadAdmin(KeysetAdmin):
         if upload.parent_id:
             url = reverse("admin:clevertap_sync_upload_change", args=[upload.parent_id])
             return format_html('<a href="{}">Part of {}</a>', url, upload.parent_id)
-        if upload.replay_id:
+        if upload.replay is not None:
             url = reverse("admin:clevertap_sync_replay_change", args=[upload.replay_id])
-            return format_html('<a href="{}">Replay {}</a>', url, upload.replay_id)
+            person = upload.replay.created_by
+            who = f" by {person}" if person else ""
+            return format_html(
+                '<a href="{}">Replay {}</a>{}', url, upload.replay_id, who
+            )
         return (
             "A person's choice"
             if upload.state == Upload.State.SKIPPED
