@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
-from django.db.models import Count, Max, Min
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -24,14 +24,17 @@ _SAMPLES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The open dead letters of one integration and reason."""
+    """The open dead letters of one integration and reason.
+
+    They are seen from the log's oldest event among them to its newest.
+    """
 
     integration: Integration
     reason: Reason
     count: int
     percent: int
-    first_seen: datetime
-    last_seen: datetime
+    first_seen: datetime | None
+    last_seen: datetime | None
     samples: tuple[DeadLetter, ...]
     letters_url: str
 
@@ -78,12 +81,12 @@ def replay(
 def found() -> list[Problem]:
     """Return the open dead letters in groups, the largest first."""
     integrations = {each.pk: each for each in insight.integrations()}
-    # Everything is in the index `open_dead_letters`: no row is read.
+    # Everything is in the index `open_reasons`: no row is read.
     rows: list[Any] = list(
         DeadLetter.objects.open()
         .filter(integration__in=list(integrations))
         .values("integration", "reason")
-        .annotate(n=Count("*"), first=Min("created_at"), last=Max("changed_at"))
+        .annotate(n=Count("*"))
         .order_by("-n", "reason")
     )
     total = sum(row["n"] for row in rows)
@@ -95,6 +98,9 @@ def _problem(row: dict[str, Any], integration: Integration, total: int) -> Probl
         integration=integration, reason=row["reason"]
     )
     code = row["reason"]
+    samples = tuple(letters.order_by("-position")[:_SAMPLES])
+    oldest = letters.order_by("position").first()
+    seen = [each for each in (oldest, *samples) if each is not None]
     query = urlencode(
         [
             ("integration__id__exact", integration.pk),
@@ -107,8 +113,8 @@ def _problem(row: dict[str, Any], integration: Integration, total: int) -> Probl
         reason=REASONS.get(code, Reason(code, code, "")),
         count=row["n"],
         percent=round(100 * row["n"] / total),
-        first_seen=row["first"],
-        last_seen=row["last"],
-        samples=tuple(letters.order_by("-position")[:_SAMPLES]),
+        first_seen=min((each.created_at for each in seen), default=None),
+        last_seen=max((each.changed_at for each in seen), default=None),
+        samples=samples,
         letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
     )

@@ -40,8 +40,8 @@ class UploadAdmin(KeysetAdmin):
     change_form_template = "clevertap_sync/upload.html"
     intro = "A range of the log, sent to CleverTap as one request and settled record by record."
     list_display = (
-        *("id", "status", "integration", "range", "records", "delivered", "dead"),
-        *("attempt_count", "http_status", "duration", "origin", "created"),
+        *("id", "status", "app", "range", "records", "accepted", "refused"),
+        *("attempts", "answer", "origin", "claimed"),
     )
     indexed_lookups = frozenset(
         {"integration__id__exact", "parent__id__exact", "replay__id__exact"}
@@ -66,16 +66,41 @@ class UploadAdmin(KeysetAdmin):
             last_duration_ms=Subquery(last.values("duration_ms")[:1]),
         )
 
-    @admin.display(description="HTTP")
-    def http_status(self, upload: Upload) -> str:
-        """Return the status of the last attempt's answer."""
-        return words.NOTHING if (s := _last(upload, "status")) is None else str(s)
+    @admin.display(description="app")
+    def app(self, upload: Upload) -> str:
+        """Return the app's name, and the whole integration's on hover."""
+        integration = upload.integration
+        return format_html('<span title="{}">{}</span>', integration, integration.app)
 
-    @admin.display(description="duration")
-    def duration(self, upload: Upload) -> str:
-        """Return how long the last attempt took."""
-        ms = _last(upload, "duration_ms")
-        return words.NOTHING if ms is None else f"{ms:,} ms"
+    @admin.display(description="accepted")
+    def accepted(self, upload: Upload) -> str:
+        """Return how many records CleverTap accepted."""
+        return words.number(upload.delivered)
+
+    @admin.display(description="refused")
+    def refused(self, upload: Upload) -> str:
+        """Return how many records became dead letters."""
+        return words.number(upload.dead)
+
+    @admin.display(description="attempts")
+    def attempts(self, upload: Upload) -> str:
+        """Return how often it was sent."""
+        return words.number(upload.attempt_count)
+
+    @admin.display(description="last answer")
+    def answer(self, upload: Upload) -> str:
+        """Return the HTTP status of the last attempt, and how long it took."""
+        status, ms = _last(upload, "status"), _last(upload, "duration_ms")
+        parts = [
+            *([f"HTTP {status}"] if status else []),
+            *([f"{ms:,} ms"] if ms is not None else []),
+        ]
+        return ", ".join(parts) or words.NOTHING
+
+    @admin.display(description="claimed")
+    def claimed(self, upload: Upload) -> str:
+        """Return how long ago it was claimed first."""
+        return words.ago(upload.created_at)
 
     @admin.display(description="status", ordering="state")
     def status(self, upload: Upload) -> str:

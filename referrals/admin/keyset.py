@@ -91,7 +91,7 @@ class KeysetChangeList(ChangeList):
     def _show(self, shown: list[Any], *, going_up: bool) -> None:
         self.result_list = shown[::-1] if going_up else shown
         self.result_count = len(shown)
-        self.full_result_count = None
+        self.full_result_count = self.result_count
         self.show_full_result_count = False
         self.show_admin_actions = True
         self.can_show_all = False
