@@ -11,9 +11,20 @@ class ClevertapSyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the log's signal, the destination registry and the system checks."""
+        """Connect the log's signal, the destination registry, the checks and the roles."""
         from clevertap_sync import checks, receivers  # noqa: F401, PLC0415
         from clevertap_sync.destination import CleverTapDestination  # noqa: PLC0415
+        from referrals import access  # noqa: PLC0415
         from referrals.destinations import register  # noqa: PLC0415
+        from referrals.models import Role  # noqa: PLC0415
 
         register(CleverTapDestination())
+        tables = ("integration", "upload", "attempt", "deadletter", "replay")
+        access.grant(Role.VIEWER, *(f"clevertap_sync.view_{table}" for table in tables))
+        access.grant(
+            Role.EDITOR,
+            *("clevertap_sync.add_integration", "clevertap_sync.change_integration"),
+            *("clevertap_sync.add_replay", "clevertap_sync.change_replay"),
+            *("clevertap_sync.view_alert", "clevertap_sync.add_alert"),
+            *("clevertap_sync.change_alert", "clevertap_sync.delete_alert"),
+        )

@@ -3,12 +3,11 @@
 No transaction and no connection is held while CleverTap is asked.
 """
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync import connection, doorbell
 from clevertap_sync.connection import Credentials, Diagnosis, Verdict
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import send, switch
 from clevertap_sync.delivery.send import give_connection_back
 from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration
@@ -43,13 +42,7 @@ def credentials_of(integration: Integration) -> Credentials | Diagnosis:
             return _incomplete("No passcode was entered yet.")
     except ImproperlyConfigured as error:
         return _incomplete(str(error))
-    account = integration.account
-    return Credentials(
-        Location(account.location),
-        account.account_id,
-        integration.passcode,
-        settings.CLEVERTAP_BASE_URL,
-    )
+    return send.credentials_of(integration)
 
 
 def _incomplete(title: str) -> Diagnosis:

@@ -62,6 +62,15 @@ class Credentials:
     passcode: Secret
     template: str = ""
 
+    def client(self, seconds: float) -> Client:
+        """Return a client of the account, for one thread; each request takes at most `seconds`."""
+        return Client(
+            base_url=base_url(self.location, self.template),
+            account_id=self.account_id,
+            passcode=self.passcode,
+            request_seconds=seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -152,17 +161,12 @@ def check(credentials: Credentials, *, seconds: float = CHECK_SECONDS) -> Diagno
     """
     place = LABELS[credentials.location]
     record = probe_record()
-    client = Client(
-        base_url=base_url(credentials.location, credentials.template),
-        account_id=credentials.account_id,
-        passcode=credentials.passcode,
-        request_seconds=seconds,
-    )
+    client = credentials.client(seconds)
     began = time.monotonic()
     try:
         client.upload(encode_body([record]), [record], dry_run=True)
     except CleverTapError as error:
-        return _diagnosis(error, place, time.monotonic() - began)
+        return diagnose(error, credentials.location, time.monotonic() - began)
     finally:
         client.close()
     return Diagnosis(
@@ -208,13 +212,14 @@ def read_dashboard_address(address: str) -> tuple[Location, str] | None:
     return Location(match["region"].lower()), match["account"].upper()
 
 
-def _diagnosis(error: CleverTapError, place: str, seconds: float) -> Diagnosis:
+def diagnose(error: CleverTapError, location: Location, seconds: float) -> Diagnosis:
+    """Return what an error means for the person who asked."""
     verdict = _verdict(error)
     title, remedy = _WORDS[verdict]
     seen = (f"HTTP {error.status}" if error.status else "", error.detail)
     return Diagnosis(
         verdict,
-        title.format(place=place),
+        title.format(place=LABELS[location]),
         remedy,
         evidence=": ".join(filter(None, seen)),
         seconds=seconds,

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync import doorbell, witness, workers
+from clevertap_sync.alerting import notices, watch
 from clevertap_sync.delivery import due, erasure, retention, stopping, tallies
 from clevertap_sync.delivery.deliver import deliver
 
@@ -27,6 +28,7 @@ class Errands:
         self._pool = pool
         self._mutex = threading.Lock()
         self._open: Counter[int] = Counter()
+        self._alerting = threading.Lock()
 
     def sweep(self) -> None:
         """Say that this worker is here, and hand out everything that is due."""
@@ -35,6 +37,7 @@ class Errands:
         try:
             witness.compare()
             workers.seen(workers.name())
+            self.alert()
             for integration_id, wanted in due.due_integrations():
                 while self.deliver(integration_id, at_most=wanted):
                     pass
@@ -50,6 +53,11 @@ class Errands:
         self._pool.apply_async(self._run, (self._deliver, integration_id))
         return True
 
+    def alert(self) -> None:
+        """Ask a thread to look what people should be told of, unless one does already."""
+        if self._alerting.acquire(blocking=False):
+            self._pool.apply_async(self._run, (self._alert,))
+
     def retain(self) -> None:
         """Ask threads to tally, to remove what is past its days, and to erase people."""
         self._pool.apply_async(self._run, (tallies.add_up,))
@@ -63,6 +71,13 @@ class Errands:
         return self.deliver(
             integration_id, at_most=max(1, settings.WORKER_THREADS // 2)
         )
+
+    def _alert(self) -> None:
+        try:
+            watch.watch()
+            notices.send_due()
+        finally:
+            self._alerting.release()
 
     def _deliver(self, integration_id: int) -> None:
         try:

@@ -57,16 +57,17 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
         return shown
 
 
-def statuses() -> list[IntegrationStatus]:
-    """Return where each integration that is not archived stands, the books checked."""
+def statuses(among: QuerySet[Integration] | None = None) -> list[IntegrationStatus]:
+    """Return where each integration stands, or `among` some, with all books checked."""
     with snapshot():
-        return [status_of(integration) for integration in integrations()]
+        return [status_of(integration) for integration in shown(among)]
 
 
-def integrations() -> QuerySet[Integration]:
+def shown(among: QuerySet[Integration] | None = None) -> QuerySet[Integration]:
     """Return those that are not archived, in the order in which they are shown."""
-    found = Integration.objects.filter(archived_at=None)
-    return found.select_related("app", "account").order_by("app__slug", "name")
+    chosen = Integration.objects.all() if among is None else among
+    found = chosen.filter(archived_at=None).select_related("app", "account")
+    return found.order_by("app__slug", "name")
 
 
 @contextmanager
@@ -151,6 +152,11 @@ def event_types(integration: Integration) -> int:
         if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
         and f"{event_type}:{side}" not in off
     )
+
+
+def lag_of(integration: Integration) -> float:
+    """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
+    return _lag(integration, log.head(integration.app_id))
 
 
 def _hold(integration: Integration) -> HoldStatus | None:

@@ -111,6 +111,17 @@ def as_dict(record: EventRecord) -> dict[str, Any]:
     return msgspec.json.decode(record.json, type=dict[str, Any])
 
 
+def identity_under(person: Person, provider: str) -> str | None:
+    """Return the identity by which CleverTap would get `person`, if one can be sent."""
+    identity = _identity_of(person, _plan_of(provider))
+    return identity if isinstance(identity, str) else None
+
+
+@lru_cache(maxsize=64)
+def _plan_of(provider: str) -> "_Plan":
+    return _plan(MappingSettings(identity_provider=provider))
+
+
 class _Plan(msgspec.Struct, frozen=True):
     """Settings, prepared once for all events of an upload."""
 
@@ -166,7 +177,7 @@ def _instant(seconds: float) -> datetime:
 class _Mapper:
     """One event under one plan. Both sides share the instant and the properties."""
 
-    __slots__ = ("_properties", "event", "plan", "suppressed", "withheld")
+    __slots__ = ("_properties", "event", "plan", "seconds", "suppressed", "withheld")
 
     def __init__(self, event: Event, plan: _Plan, suppressed: Collection[Side]) -> None:
         self.event = event
@@ -177,6 +188,7 @@ class _Mapper:
             or event.status in plan.withheld_statuses
             or event.occurred_at < plan.since
         )
+        self.seconds = (event.occurred_at - _EPOCH) // _SECOND
         self._properties: Properties | Refusal | None = None
 
     def map(self, side: Side, name: str, person: Person) -> Mapped:
@@ -184,7 +196,7 @@ class _Mapper:
         if self.withheld or (self.event.type, side) in self.plan.withheld_sides:
             return Withheld(side)
         try:
-            outcome = self._forgotten(side, person) or self._record(side, name, person)
+            outcome = self._record(side, name, person)
         # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
         except (ValueError, TypeError, RecursionError) as error:
             outcome = Refusal("mapping_failed", type(error).__name__)
@@ -193,18 +205,17 @@ class _Mapper:
         shown = printable(name[: wire.MAX_EVENT_NAME])
         return Unmappable(side, shown, outcome.reason, outcome.detail)
 
-    def _forgotten(self, side: Side, person: Person) -> Refusal | None:
+    def _record(self, side: Side, name: str, person: Person) -> EventRecord | Refusal:
         if person.erased:
             return Refusal("erased", "")
-        return Refusal("suppressed", "") if side in self.suppressed else None
-
-    def _record(self, side: Side, name: str, person: Person) -> EventRecord | Refusal:
+        if side in self.suppressed:
+            return Refusal("suppressed", "")
         if self.event.type is EventType.CUSTOM and (bad := self._bad_name(name)):
             return bad
         identity = _identity_of(person, self.plan)
         if isinstance(identity, Refusal):
             return identity
-        seconds = (self.event.occurred_at - _EPOCH) // _SECOND
+        seconds = self.seconds
         if not 0 < seconds <= wire.LATEST_SECOND:
             return Refusal("timestamp_invalid", f"The time is {seconds} Unix seconds.")
         if self._properties is None:

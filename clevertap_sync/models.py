@@ -16,6 +16,8 @@ from referrals.models import App
 DEFAULT_IN_FLIGHT = 5
 # Reference: https://developer.clevertap.com/docs/api-request-limit
 CLEVERTAP_IN_FLIGHT = 15
+#: So many identities that CleverTap surely does not know are no accident.
+ENOUGH_UNKNOWN = 10
 
 
 class Account(models.Model):
@@ -44,6 +46,11 @@ class Account(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id} ({LABELS[Location(self.location)]})"
 
+    @property
+    def is_test(self) -> bool:
+        """Whether it is one of CleverTap's test accounts, which can be reset."""
+        return self.account_id.startswith("TEST-")
+
 
 class EventDataFormat(models.TextChoices):
     """How a custom event's Event Data travels."""
@@ -59,6 +66,13 @@ class EventKinds(models.TextChoices):
     PRODUCTION = "production", "Production events"
     TEST = "test", "Test events"
     BOTH = "both", "Production and test events"
+
+
+class PasscodeKind(models.TextChoices):
+    """Whose passcode it is: CleverTap lets a person's expire."""
+
+    ACCOUNT = "account", "Account passcode"
+    USER = "user", "User passcode, which expires"
 
 
 class IntegrationQuerySet(models.QuerySet["Integration"]):
@@ -83,6 +97,23 @@ class Integration(models.Model):
     passcode = EncryptedField(
         blank=True,
         help_text="Account passcode or user passcode: in CleverTap under Settings → Project → Passcodes.",
+    )
+    passcode_kind = models.CharField(
+        "kind of passcode",
+        max_length=8,
+        choices=PasscodeKind,
+        default=PasscodeKind.ACCOUNT,
+    )
+    passcode_expires_on = models.DateField(
+        "passcode expires on",
+        null=True,
+        blank=True,
+        help_text="A user passcode's last day, as CleverTap shows it.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        help_text="The CleverTap project's time zone: its days begin there.",
     )
     identity_provider = models.CharField(
         max_length=100,
@@ -141,6 +172,12 @@ class Integration(models.Model):
     )
     last_served_at = models.DateTimeField(null=True, blank=True)
 
+    # The identity canary; `delivery.canary` writes it. Null until enough of the first
+    # identities turned out to be known, or a person confirmed them.
+    identities_confirmed_at = models.DateTimeField(null=True, blank=True)
+    identities_known = models.PositiveSmallIntegerField(default=0)
+    identities_unknown = models.PositiveSmallIntegerField(default=0)
+
     # The hold. An answer changes it only if its attempt began after `hold_changed_at`.
     hold_reason = models.CharField(max_length=40, blank=True)
     held_since = models.DateTimeField(null=True, blank=True)
@@ -186,6 +223,23 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app} → {self.account}"
+
+    @property
+    def wants_canary(self) -> bool:
+        """Whether the first identities are still to be looked up, and not just a test's."""
+        return self.identities_confirmed_at is None and not self.account.is_test
+
+    @property
+    def identities_asked(self) -> int:
+        """How many of the first identities CleverTap gave a definite answer for."""
+        return self.identities_known + self.identities_unknown
+
+    @property
+    def identities_are_doubted(self) -> bool:
+        """Whether CleverTap knows too few of the first identities, and nobody confirmed them."""
+        enough = self.identities_unknown >= ENOUGH_UNKNOWN
+        outweigh = self.identities_unknown > self.identities_known
+        return self.identities_confirmed_at is None and enough and outweigh
 
 
 class Replay(models.Model):
@@ -544,3 +598,183 @@ class WorkerSeen(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Way(models.TextChoices):
+    """How an alert reaches people."""
+
+    EMAIL = "email", "E-mail"
+    SLACK = "slack", "Slack"
+    WEBHOOK = "webhook", "Webhook"
+
+
+class Alert(models.Model):
+    """Who is told, how, and about what. A rule without a threshold is off."""
+
+    name = models.CharField(
+        max_length=100, help_text="What people call it, such as Growth team on Slack."
+    )
+    app = models.ForeignKey(
+        App,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="alerts",
+        help_text="Empty: every app, those to come included.",
+    )
+    enabled = models.BooleanField(default=True)
+    way = models.CharField("how", max_length=10, choices=Way, default=Way.EMAIL)
+    recipients = models.TextField(
+        blank=True, help_text="For e-mail: the addresses, one a line."
+    )
+    url = EncryptedField("address", blank=True)
+    signing_secret = EncryptedField(
+        blank=True, help_text="What a webhook's messages are signed with."
+    )
+    held_minutes = models.PositiveSmallIntegerField(
+        "held for",
+        null=True,
+        blank=True,
+        default=5,
+        help_text="Minutes that delivery is held by a fault of the account, such as a "
+        "refused passcode. Empty: never.",
+    )
+    lag_minutes = models.PositiveSmallIntegerField(
+        "events wait for",
+        null=True,
+        blank=True,
+        default=30,
+        help_text="Minutes that the oldest event waits to be delivered. Empty: never.",
+    )
+    dead_percent = models.PositiveSmallIntegerField(
+        "not delivered",
+        null=True,
+        blank=True,
+        default=5,
+        help_text="Percent of the latest records that became dead letters, from five of "
+        "them on. Empty: never.",
+    )
+    passcode_days = models.PositiveSmallIntegerField(
+        "passcode expires in",
+        null=True,
+        blank=True,
+        default=14,
+        help_text="Days before a user passcode expires. Empty: never.",
+    )
+    new_names = models.BooleanField(
+        "a new custom name waits for approval", default=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Rule(models.TextChoices):
+    """What an alert can be about."""
+
+    HELD = "held", "Delivery is held"
+    LAG = "lag", "Events wait"
+    DEAD_LETTERS = "dead_letters", "Records are not delivered"
+    PASSCODE = "passcode", "A passcode expires"
+    NEW_NAME = "new_name", "A new custom name waits"
+
+
+class Incident(models.Model):
+    """Something that an alert is about, from its start to its end.
+
+    Written by `alerting.watch`. There is one open at a time for an alert, a rule and
+    what it is about, so that however many workers look, people are told once.
+    """
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="incidents")
+    rule = models.CharField(max_length=12, choices=Rule)
+    subject = models.CharField(
+        max_length=40, help_text="What it is about, such as integration:7."
+    )
+    started_at = models.DateTimeField()
+    clear_since = models.DateTimeField(
+        null=True, help_text="Since when it looks as if it were over."
+    )
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alert", "rule", "subject"],
+                condition=Q(ended_at=None),
+                name="one_open_incident",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_rule_display()}: {self.subject}"
+
+
+class Notice(models.Model):
+    """One message of an alert: that something started or ended, or a test."""
+
+    class Moment(models.TextChoices):
+        """What the message is about."""
+
+        STARTED = "started", "Started"
+        ENDED = "ended", "Ended"
+        TEST = "test", "Test"
+
+    class State(models.TextChoices):
+        """Where the message is."""
+
+        PENDING = "pending", "Waits to be sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Given up"
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="notices")
+    incident = models.ForeignKey(
+        Incident,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="notices",
+        help_text="Empty for a test.",
+    )
+    moment = models.CharField(max_length=8, choices=Moment)
+    key = models.UUIDField(
+        unique=True, help_text="By which a receiver knows a message that comes twice."
+    )
+    content = models.JSONField(help_text="What it says, as a webhook gets it.")
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    problem = models.CharField(
+        max_length=200, blank=True, help_text="Why the last attempt failed."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "moment"], name="one_notice_per_moment"
+            ),
+        ]
+        indexes = [
+            # The sweep: what is to be sent now.
+            models.Index(
+                fields=["due_at"], condition=Q(state="pending"), name="due_notices"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.content.get("title", "Message"))
+
+
+class LastLook(models.Model):
+    """When a worker last looked whether there is something to alert people of. One row."""
+
+    looked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Looked at {self.looked_at:%Y-%m-%d %H:%M:%S}"

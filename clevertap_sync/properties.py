@@ -4,13 +4,15 @@ Pure: imports msgspec and no framework.
 """
 
 import math
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from clevertap_sync import wire
 from referrals.schema import Event
-from referrals.vocabulary import INVITE_CHANNELS, EventType, Via
+from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
 
 EventDataFormat = Literal["flattened", "json", "nested"]
 
@@ -18,6 +20,7 @@ _NONE = "none"
 # A character has at most four bytes, so a text this short needs no count.
 _SURELY_FITS = wire.MAX_TEXT_BYTES // 4
 _SHOWN = 60
+_WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False):
@@ -34,7 +37,7 @@ class Refusal(msgspec.Struct, frozen=True):
     detail: str
 
 
-class PropertyRules(msgspec.Struct, frozen=True, kw_only=True):
+class PropertyRules(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What an integration's settings say about properties."""
 
     event_data_format: EventDataFormat
@@ -46,6 +49,30 @@ class PropertyRules(msgspec.Struct, frozen=True, kw_only=True):
 
 def properties_of(event: Event, rules: PropertyRules) -> Properties | Refusal:
     """Return the `evtData` of `event`, the same for both sides."""
+    channel, content = event.channel or "", event.content or ""
+    is_short = len(channel) <= _SURELY_FITS and len(content) <= _SURELY_FITS
+    if event.type is EventType.CUSTOM or rules.send_event_id or not is_short:
+        return _made(event, rules)
+    return _of_built_in(event.via, channel, content, event.status, rules)
+
+
+@lru_cache(maxsize=4096)
+def _of_built_in(
+    via: Via | None,
+    channel: str,
+    content: str,
+    status: FraudStatus,
+    rules: PropertyRules,
+) -> Properties | Refusal:
+    """Return what `_made` does of any built-in event with these: a campaign's are alike."""
+    event = Event(
+        "", EventType.APP_OPEN, _WHENEVER, via=via, channel=channel, content=content,
+        status=status,
+    )  # fmt: skip
+    return _made(event, rules)
+
+
+def _made(event: Event, rules: PropertyRules) -> Properties | Refusal:
     draft = _Draft(event, rules)
     try:
         draft.write()

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.db.models import Model
 
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import canary, switch
 from clevertap_sync.delivery.hold import RESTORED_BACKUP
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Account, Integration
@@ -78,12 +78,15 @@ def provision(wanted: Wanted) -> Provisioned:
     """Create or update everything in `wanted`, or nothing. Safe to repeat.
 
     Enabling starts from now where nothing was delivered yet, and otherwise goes on
-    where it stopped. Raises `ProvisioningError` with nothing written.
+    where it stopped. It counts as a person's word that CleverTap knows the identities.
+    Raises `ProvisioningError` with nothing written.
     """
     app = _app(wanted)
     integration = _integration(app, wanted)
     if wanted.enable and not integration.enabled:
         _enable(integration)
+    if wanted.enable and integration.identities_confirmed_at is None:
+        switch.confirm_identities(integration)
     return Provisioned(app, integration, _key(app), _warnings(integration))
 
 
@@ -152,7 +155,10 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
         setattr(integration, name, value)
     if changes:
         _check(integration)
-        integration.save(update_fields=list(changes))
+        columns = list(changes)
+        if changes.keys() & {"account", "identity_provider"}:
+            columns += canary.start_over(integration)
+        integration.save(update_fields=columns)
         switch.settings_changed(integration)
     return integration
 
@@ -201,7 +207,7 @@ def _enable(integration: Integration) -> None:
 
 
 def _key(app: App) -> str | None:
-    if app.api_keys.filter(revoked_at=None).exists():
+    if app.api_keys.working().exists():
         return None
     return create_key(app, KEY_LABEL)[1]
 

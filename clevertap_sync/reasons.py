@@ -85,7 +85,7 @@ _EVENT = (
     Reason(
         "new_event_name",
         "The app has brought as many custom event names to CleverTap as it may without asking.",
-        "Approve the name in the integration's settings, then replay.",
+        "Approve the name in the admin under Custom names, then replay.",
     ),
 )
 _PROPERTIES = (

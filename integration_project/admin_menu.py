@@ -24,6 +24,8 @@ class Section:
     entries: tuple[Entry, ...]
 
 
+# What superusers have, as they have every permission, and nobody else can be given.
+_SUPERUSERS: Final = "superusers.alone"
 # Title, then label, name of the address, and the permission that shows the page.
 _SECTIONS: Final = (
     (
@@ -31,7 +33,15 @@ _SECTIONS: Final = (
         (
             ("Overview", "index", ""),
             ("Events", "events", "referrals.view_referralevent"),
+            ("Referrals", "referrals", "referrals.view_referralevent"),
             ("Problems", "problems", "clevertap_sync.view_deadletter"),
+        ),
+    ),
+    (
+        "Try it out",
+        (
+            ("Preview", "preview_start", "clevertap_sync.view_integration"),
+            ("Test event", "test_event_start", "clevertap_sync.change_integration"),
         ),
     ),
     (
@@ -74,6 +84,7 @@ _SECTIONS: Final = (
                 "clevertap_sync_integration_changelist",
                 "clevertap_sync.view_integration",
             ),
+            ("Alerts", "clevertap_sync_alert_changelist", "clevertap_sync.view_alert"),
             (
                 "Custom names",
                 "referrals_customname_changelist",
@@ -84,8 +95,8 @@ _SECTIONS: Final = (
     (
         "People",
         (
-            ("Users", "auth_user_changelist", "auth.view_user"),
-            ("Groups", "auth_group_changelist", "auth.view_group"),
+            ("Users", "auth_user_changelist", _SUPERUSERS),
+            ("Groups", "auth_group_changelist", _SUPERUSERS),
         ),
     ),
 )

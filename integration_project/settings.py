@@ -114,6 +114,7 @@ PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = ["referrals.access.RolesBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -242,6 +243,7 @@ except UnusableUrlError:
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "referrals@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+ALERTS_TO_PRIVATE_ADDRESSES = env.flag("ALERTS_TO_PRIVATE_ADDRESSES")
 
 LOG_LEVEL = env.choice(
     "LOG_LEVEL", "info", among=("debug", "info", "warning", "error")

@@ -11,9 +11,23 @@ class ReferralsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks; arm the failpoints, of which tests alone have any."""
+        """Register the system checks, say what roles may do here, and arm the failpoints.
+
+        Tests alone have failpoints.
+        """
         from django.conf import settings  # noqa: PLC0415 - not before Django is ready
 
-        from referrals import checks, failpoints  # noqa: F401, PLC0415
+        from referrals import access, checks, failpoints  # noqa: F401, PLC0415
+        from referrals.models import Role  # noqa: PLC0415
 
+        access.grant(
+            Role.VIEWER,
+            *("referrals.view_app", "referrals.view_referralevent"),
+            *("referrals.view_customname", "referrals.view_rejectedevent"),
+        )
+        access.grant(
+            Role.EDITOR,
+            *(access.VIEW_IDENTITIES, "referrals.change_app"),
+            "referrals.change_customname",
+        )
         failpoints.arm(settings.FAILPOINTS)

@@ -14,12 +14,14 @@ from referrals.vocabulary import EventType, FraudStatus, Via
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _WRONG_TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+_OUT_OF_RANGE = "Number out of range"
 
 _PERSON = (
     "A person is an object with identities, each the name of a provider and the user's ID "
     'there, such as {"identities": {"email": "ann@example.com"}}.'
 )
 _OBJECT = 'Send an object, such as {"plan": "gold"}.'
+_TOO_LARGE = "It contains a number that is too large for a float. Send it as a text."
 
 
 def _one_of(values: type[EventType | FraudStatus | Via]) -> str:
@@ -90,7 +92,11 @@ def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
     if pointer.endswith("/identities"):
         return _bad_identities(pointer, raw)
     if pointer in _HINTS:
-        return RefusedError(at=pointer, detail=_HINTS[pointer])
+        # Of what is free inside, the type is right and a number in it is not.
+        is_number = message == _OUT_OF_RANGE and _HINTS[pointer] == _OBJECT
+        return RefusedError(
+            at=pointer, detail=_TOO_LARGE if is_number else _HINTS[pointer]
+        )
     if match := _WRONG_TYPE.fullmatch(message):
         expected = _in_words(match[1])
         return RefusedError(

@@ -25,6 +25,7 @@ class Place(StrEnum):
     CLAIM_WRITTEN = "claim.written"
     CLAIM_COMMITTED = "claim.committed"
     EVENT_MAPPED = "event.mapped"  # once for each event
+    IDENTITIES_ANSWERED = "identities.answered"  # the canary's look-ups
     ATTEMPT_WRITTEN = "attempt.written"
     ATTEMPT_COMMITTED = "attempt.committed"  # just before the request
     REQUEST_ANSWERED = "request.answered"

@@ -1,7 +1,12 @@
 """Apps, their API keys, and the append-only log of their referral events."""
 
+from typing import Any, Self
+
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 from referrals import traces
 from referrals.vocabulary import EventType, FraudStatus
@@ -46,6 +51,49 @@ class App(models.Model):
         return self.name
 
 
+class Role(models.TextChoices):
+    """What a person is in one app. `access` says what each may do."""
+
+    VIEWER = "viewer", "Viewer: sees states and counts, no identities and no payloads"
+    EDITOR = "editor", "Editor: sees everything, changes settings, replays, enables"
+
+
+class Membership(models.Model):
+    """A person's role in an app. Superusers need none: they may do everything."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
+
+    class Meta:
+        verbose_name = "role"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "app"], name="one_role_per_person_and_app"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.role} of {self.app}"
+
+    def save(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+        """Save, and let the person log in to the admin: a role is of no use otherwise."""
+        super().save(*args, **options)
+        type(self.user).objects.filter(pk=self.user_id, is_staff=False).update(
+            is_staff=True
+        )
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """API keys by what they let in."""
+
+    def working(self) -> Self:
+        """Return those that are not revoked, or only from a later instant on."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=timezone.now()))
+
+
 class ApiKey(models.Model):
     """What an app's backend shows to send events. Only its hash is kept."""
 
@@ -65,7 +113,13 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(
         null=True, blank=True, help_text="Written at most once a minute."
     )
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until when it works: an instant to come where it was rotated.",
+    )
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -73,6 +127,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    @property
+    def is_revoked(self) -> bool:
+        """Return whether it works no more."""
+        return self.revoked_at is not None and self.revoked_at <= timezone.now()
 
 
 class ReferralEvent(models.Model):

@@ -115,11 +115,15 @@ def an_account(location: Location = Location.EU1, **changes: Any) -> Account:
 def an_integration(
     app: App | None = None, *, location: Location = Location.EU1, **changes: Any
 ) -> Integration:
-    """Write an enabled integration of `app` with the sandbox's account at `location`."""
+    """Write an enabled integration of `app` with the sandbox's account at `location`.
+
+    A person confirmed its identities, so nobody looks them up.
+    """
     defaults = {
         "identity_provider": "email",
         "enabled": True,
         "passcode": ACCOUNTS[location].passcode,
+        "identities_confirmed_at": NOON,
     }
     return Integration.objects.create(
         app=app or an_app(),

@@ -1,5 +1,12 @@
 """The admin's pages about CleverTap: integrations, uploads, and what was not delivered."""
 
-from clevertap_sync.admin import attempts, integrations, letters, replays, uploads
+from clevertap_sync.admin import (
+    alerts,
+    attempts,
+    integrations,
+    letters,
+    replays,
+    uploads,
+)
 
-__all__ = ["attempts", "integrations", "letters", "replays", "uploads"]
+__all__ = ["alerts", "attempts", "integrations", "letters", "replays", "uploads"]

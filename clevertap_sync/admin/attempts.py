@@ -4,12 +4,12 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync.admin.filters import BY_INTEGRATION
-from clevertap_sync.admin.lights import hold_words
 from clevertap_sync.errors import CleverTapError
+from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Attempt
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyInline
+from referrals.admin.export import CsvExport
 from referrals.admin.keyset import KeysetAdmin
 
 
@@ -69,9 +69,10 @@ class AttemptInline(_Shown, ReadOnlyInline):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(_Shown, KeysetAdmin):
+class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
     """Every request that went to CleverTap, dry runs included."""
 
+    app_path = "integration__app"
     intro = (
         "Every request to CleverTap. A dry run carries one made-up record, which CleverTap "
         "does not store."
@@ -81,10 +82,29 @@ class AttemptAdmin(_Shown, KeysetAdmin):
         *("accepted", "refused", "began"),
     )
     indexed_lookups = frozenset({"integration__id__exact"})
-    list_filter = (BY_INTEGRATION, "dry_run", "outcome_unknown")
+    list_filter = ("integration", "dry_run", "outcome_unknown")
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)
     search_help_text = "An upload's number"
+    csv_columns = (
+        ("Attempt", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("Upload", "upload_id"),
+        ("Dry run", "dry_run"),
+        ("Outcome", "outcome"),
+        ("Outcome unknown", "outcome_unknown"),
+        ("HTTP status", "status"),
+        ("Milliseconds", "duration_ms"),
+        ("Records", "records"),
+        ("Accepted", "accepted"),
+        ("Refused", "refused"),
+        ("Bytes", "body_bytes"),
+        ("Detail", "detail"),
+        ("Worker", "worker"),
+        ("Began", "began_at"),
+        ("Ended", "ended_at"),
+    )
     fields = (
         *("integration", "kind", "result", "meaning", "status", "detail", "duration"),
         *("began", "ended", "records", "accepted", "refused", "size", "worker"),

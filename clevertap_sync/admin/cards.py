@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -16,6 +16,7 @@ from clevertap_sync.reasons import REASONS
 from clevertap_sync.wire import EVENT_TYPES
 from referrals.admin.charts import Bars, bars
 
+CHANGE: Final = "clevertap_sync.change_integration"
 _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
 
 
@@ -54,17 +55,34 @@ class Card:
     funnel: tuple[Stage, ...]
     chart: Bars
     event_types: int
+    may_change: bool
     most_event_types: int = EVENT_TYPES
 
 
-def cards(integrations: Iterable[Integration], now: datetime) -> list[Card]:
+def cards(
+    integrations: Iterable[Integration],
+    person: Any,  # noqa: ANN401 - a user
+    now: datetime,
+) -> list[Card]:
     """Return a card for each integration. Call it inside `insight.snapshot()`."""
     silence = workers.silence()
-    return [_card(integration, silence, now) for integration in integrations]
+    return [
+        _card(
+            integration,
+            silence,
+            now,
+            may_change=person.has_perm(CHANGE, integration.app),
+        )
+        for integration in integrations
+    ]
 
 
 def _card(
-    integration: Integration, silence: workers.Silence | None, now: datetime
+    integration: Integration,
+    silence: workers.Silence | None,
+    now: datetime,
+    *,
+    may_change: bool,
 ) -> Card:
     status = insight.status_of(integration, checks_all_books=False)
     seen = Circumstances(silence, insight.last_accepted(integration), now)
@@ -79,6 +97,7 @@ def _card(
         _funnel(status, dead, insight.under_way(integration)),
         _chart(integration, now),
         insight.event_types(integration),
+        may_change,
     )
 
 

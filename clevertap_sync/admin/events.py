@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin import event_filters, timeline
-from referrals import log
+from referrals import access, log
 from referrals.admin.base import demand
 from referrals.models import App, ReferralEvent
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus
@@ -23,15 +23,15 @@ PER_PAGE: Final = 50
 WINDOW: Final = 20_000
 #: A position is a number of 64 bits.
 _DIGITS: Final = 18
-SEES_IDENTITIES: Final = "referrals.view_identities"
+SEES_EVENTS: Final = "referrals.view_referralevent"
 
 
 @require_safe
 def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the newest events of one app, filtered, by key."""
-    demand(request, "referrals.view_referralevent")
-    apps = list(App.objects.all())
-    app = _chosen(apps, request.GET.get("app", ""))
+    demand(request, SEES_EVENTS)
+    apps = list(access.apps_of(request.user, SEES_EVENTS))
+    app = chosen_app(apps, request.GET.get("app", ""))
     context = {
         **site.each_context(request),
         "title": "Events",
@@ -41,13 +41,13 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "statuses": list(FraudStatus),
         "channels": sorted(INVITE_CHANNELS),
         "asked": request.GET,
-        "sees_identities": request.user.has_perm(SEES_IDENTITIES),
     }
     if app is not None:
+        context["sees_identities"] = request.user.has_perm(access.VIEW_IDENTITIES, app)
         found = log.find(app.pk, request.GET.get("q", "").strip())
         if found is not None:
             return redirect("admin:event", app.slug, found.position)
-        context |= _page(app, _permitted(request))
+        context |= _page(app, _permitted(request, app))
     return TemplateResponse(request, "clevertap_sync/events.html", context)
 
 
@@ -56,13 +56,13 @@ def event(
     request: HttpRequest, slug: str, position: int, site: AdminSite
 ) -> HttpResponse:
     """Show one event as a timeline, with what was sent in and what went out."""
-    demand(request, "referrals.view_referralevent")
-    app = get_object_or_404(App, slug=slug)
+    demand(request, SEES_EVENTS)
+    app = get_object_or_404(access.apps_of(request.user, SEES_EVENTS), slug=slug)
     known = len(str(position)) <= _DIGITS
     found = log.read(app.pk, position, position) if known else []
     if not found:
         raise Http404
-    shows = request.user.has_perm(SEES_IDENTITIES)
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
     context = {
         **site.each_context(request),
         "title": f"Event {position:,}",
@@ -74,10 +74,10 @@ def event(
     return TemplateResponse(request, "clevertap_sync/event.html", context)
 
 
-def _permitted(request: HttpRequest) -> QueryDict:
+def _permitted(request: HttpRequest, app: App) -> QueryDict:
     """Return what was asked for, without a search by identity that is not allowed."""
     asked = request.GET.copy()
-    if asked.get("q") and not request.user.has_perm(SEES_IDENTITIES):
+    if asked.get("q") and not request.user.has_perm(access.VIEW_IDENTITIES, app):
         messages.warning(
             request,
             "No event of this app has exactly this ID. You may not search by identity.",
@@ -86,7 +86,7 @@ def _permitted(request: HttpRequest) -> QueryDict:
     return asked
 
 
-def _chosen(apps: list[App], slug: str) -> App | None:
+def chosen_app(apps: list[App], slug: str) -> App | None:
     """Return the app that was asked for, else the first."""
     return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
 
@@ -95,7 +95,7 @@ def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
     day = event_filters.of_day(app, asked)
     allowed = range(1, head + 1) if day is None else day
-    before, after = _position(asked.get("before")), _position(asked.get("after"))
+    before, after = position_in(asked.get("before")), position_in(asked.get("after"))
     if after:
         reach = _within(allowed, after + 1, after + WINDOW)
         events, more = _read(app, reach, asked, order="position")
@@ -115,6 +115,7 @@ def _page(app: App, asked: QueryDict) -> dict[str, Any]:
         "older": _link(asked, before=bottom) if bottom > allowed.start else "",
         "newest": _link(asked) if top < allowed.stop - 1 else "",
         "window": (reach.start, reach.stop - 1) if reach else None,
+        "filters": _link(asked, app=app.slug, live=""),
         "filtered": event_filters.are_used(asked),
         "live": top >= allowed.stop - 1 and asked.get("live") != "off",
         "pause": _link(asked, live="off"),
@@ -139,7 +140,8 @@ def _read(
     return (event_filters.naming(shown, identity) if identity else shown), more
 
 
-def _position(text: str | None) -> int:
+def position_in(text: str | None) -> int:
+    """Return the position that `text` is, or 0 where it is none."""
     digits = text or ""
     valid = digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
     return int(digits) if valid else 0

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django import forms
 
+from clevertap_sync.usage import Usage, Use
 from referrals.vocabulary import TITLES, EventType, Side
 
 #: What there is to switch, such as "app_open:generated". A link click has no user.
@@ -19,6 +20,8 @@ class SendsGrid(forms.CheckboxSelectMultiple):
     """Check boxes in a table with headings."""
 
     template_name = "clevertap_sync/sends_grid.html"
+    #: What each box would send, where the log says so.
+    usage: Usage | None = None
 
     def get_context(
         self,
@@ -29,16 +32,23 @@ class SendsGrid(forms.CheckboxSelectMultiple):
         """Add the rows of the table."""
         context = super().get_context(name, value, attrs)
         chosen = set(value or ())
+        context["usage"] = self.usage
         context["rows"] = [
             {
                 "title": TITLES.get(event_type, "Custom events"),
                 "cells": [
-                    _cell(event_type, side, chosen, attrs or {}) for side in Side
+                    _cell(event_type, side, chosen, attrs or {})
+                    | self._use(event_type, side)
+                    for side in Side
                 ],
             }
             for event_type in EventType
         ]
         return context
+
+    def _use(self, event_type: EventType, side: Side) -> dict[str, Any]:
+        by_key = self.usage.by_key if self.usage else {}
+        return {"use": by_key.get(f"{event_type}:{side}", Use(0, 0))}
 
 
 def _cell(

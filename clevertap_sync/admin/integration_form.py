@@ -1,6 +1,10 @@
 """The set-up form of an integration. It finds or creates the account's row by itself."""
 
+import re
+from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -15,10 +19,10 @@ from clevertap_sync.models import (
     DEFAULT_IN_FLIGHT,
     Account,
     Integration,
+    PasscodeKind,
 )
 from clevertap_sync.provisioning import ACCOUNT_ID, UNUSUAL_ACCOUNT_ID
 from clevertap_sync.secret import Secret
-from referrals.models import App
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Integration]
@@ -30,8 +34,46 @@ else:
 COLUMNS: Final = (
     *("app", "name", "identity_provider", "event_data_format", "send_none"),
     *("refuse_long_texts", "send_event_id", "property_limit", "event_kinds"),
-    *("send_suspicious", "send_rejected"),
+    *("send_suspicious", "send_rejected", "time_zone"),
+    *("passcode_kind", "passcode_expires_on"),
 )
+# As CleverTap shows them. It publishes no rule, so another shape is only worth a warning.
+_PASSCODE: Final = re.compile(r"[0-9A-Z]{3}-[0-9A-Z]{3}-[0-9A-Z]{4}")
+_UNUSUAL_PASSCODE: Final = (
+    "The passcode does not look like one of CleverTap's, which have the shape "
+    "ABC-DEF-GHIJ. The account's Token, for one, is not the passcode. Check the connection."
+)
+_AN_IDENTITY: Final = (
+    "The identity provider looks like one user's identity. It should be its name in your "
+    "events' identities, such as email or custom_id."
+)
+_NO_EXPIRY: Final = (
+    "You set no last day for the user passcode. Without it nobody can be reminded before "
+    "CleverTap refuses it."
+)
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """Return the names of all time zones, in order."""
+    return tuple(sorted(available_timezones()))
+
+
+class TimeZoneInput(forms.TextInput):
+    """A text with all time zones to choose from."""
+
+    template_name = "clevertap_sync/time_zone.html"
+
+    def get_context(
+        self,
+        name: str,
+        value: Any,  # noqa: ANN401 - what the form holds
+        attrs: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        """Add the list of time zones."""
+        context = super().get_context(name, value, attrs)
+        context["widget"]["attrs"]["list"] = "time-zones"
+        return {**context, "time_zones": time_zones()}
 
 
 class IntegrationForm(_ModelForm):
@@ -67,6 +109,21 @@ class IntegrationForm(_ModelForm):
         "never shown again.",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+    passcode_expires_on = forms.DateField(
+        required=False,
+        label="Last day",
+        help_text="Of a user passcode: CleverTap shows it beside the passcode. You are "
+        "reminded from two weeks before.",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    time_zone = forms.CharField(
+        max_length=64,
+        initial="UTC",
+        label="The project's time zone",
+        help_text="In CleverTap under Settings → Project, such as Asia/Kolkata. Its days "
+        "begin there: in day counts, and where delivery starts from a date.",
+        widget=TimeZoneInput,
+    )
     location = forms.ChoiceField(
         required=False,
         choices=[("", "Choose a location"), *LABELS.items()],
@@ -100,8 +157,10 @@ class IntegrationForm(_ModelForm):
         #: Sentences about what is probably wrong, though it may be right.
         self.doubts: list[str] = []
         integration = self.instance
+        self._known = _whose(integration) if integration.pk else None
         if "app" in self.fields:
-            self.fields["app"].queryset = App.objects.filter(archived_at=None)  # type: ignore[attr-defined]  # a ModelChoiceField
+            field: Any = self.fields["app"]
+            field.queryset = field.queryset.filter(archived_at=None)
         if integration.pk is not None:
             self._fill_in(integration)
 
@@ -121,11 +180,26 @@ class IntegrationForm(_ModelForm):
 
     def clean_new_passcode(self) -> str:
         """Drop the blanks that copying brings along."""
-        return str(self.cleaned_data["new_passcode"]).strip()
+        passcode = str(self.cleaned_data["new_passcode"]).strip()
+        if passcode and _PASSCODE.fullmatch(passcode) is None:
+            self.doubts.append(_UNUSUAL_PASSCODE)
+        return passcode
 
     def clean_identity_provider(self) -> str:
         """Drop blanks around the name."""
-        return str(self.cleaned_data["identity_provider"]).strip()
+        provider = str(self.cleaned_data["identity_provider"]).strip()
+        if "@" in provider:
+            self.doubts.append(_AN_IDENTITY)
+        return provider
+
+    def clean_time_zone(self) -> str:
+        """Take the names that this machine knows; case does not count."""
+        typed = str(self.cleaned_data["time_zone"]).strip().casefold()
+        known = next((name for name in time_zones() if name.casefold() == typed), None)
+        if known is None:
+            message = "There is no such time zone. It looks like Asia/Kolkata or UTC."
+            raise ValidationError(message)
+        return known
 
     def clean(self) -> dict[str, Any]:
         """Read the dashboard's address, and check what belongs together."""
@@ -145,7 +219,25 @@ class IntegrationForm(_ModelForm):
                 "Choose where CleverTap stores the data, or paste the dashboard's address.",
             )
         self._check_account_is_free(cleaned)
+        self._check_expiry(cleaned)
         return cleaned
+
+    def _check_expiry(self, cleaned: dict[str, Any]) -> None:
+        """Keep the last day of a user passcode only: account passcodes do not expire."""
+        if cleaned.get("passcode_kind") != PasscodeKind.USER:
+            cleaned["passcode_expires_on"] = None
+            return
+        last = cleaned.get("passcode_expires_on")
+        if last is None and "passcode_expires_on" not in self.errors:
+            self.doubts.append(_NO_EXPIRY)
+        if last and cleaned.get("new_passcode") and last < datetime.now(UTC).date():
+            message = "This day has passed. Enter the last day of the new passcode."
+            self.add_error("passcode_expires_on", message)
+
+    @property
+    def changes_identities(self) -> bool:
+        """Whether, once saved, other people are meant than before: CleverTap is to be asked."""
+        return self._known is not None and self._known != _whose(self.instance)
 
     def _read_address(self, cleaned: dict[str, Any]) -> None:
         address = cleaned.get("dashboard_address")
@@ -197,6 +289,11 @@ class IntegrationForm(_ModelForm):
         account.exclude(in_flight_limit=limit).update(
             in_flight_limit=limit, current_limit=Least(F("current_limit"), limit)
         )
+
+
+def _whose(integration: Integration) -> tuple[int, str]:
+    """Return whose identities an integration uses, and which."""
+    return integration.account_id, integration.identity_provider
 
 
 def hint_of(integration: Integration) -> str:

@@ -1,6 +1,6 @@
 """Integrations: set up in seven steps, checked, enabled, paused, archived."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -9,20 +9,24 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from clevertap_sync import coverage, doorbell
-from clevertap_sync.admin import steps, switching
+from clevertap_sync import doorbell
+from clevertap_sync.admin import checking, evidence, steps, switching
 from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.lights import state_of
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import canary, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
-from referrals.admin import words
+from referrals import access
+from referrals.admin import code_samples, words
 from referrals.admin.base import ListAdmin
-from referrals.admin.keys import curl_line, events_address
+from referrals.admin.export import CsvExport
+from referrals.admin.keys import events_address
+
+ADDS: Final = "clevertap_sync.add_integration"
 
 
 @admin.register(Integration)
-class IntegrationAdmin(ListAdmin):
+class IntegrationAdmin(CsvExport, ListAdmin):
     """One CleverTap account's settings, and the switch."""
 
     form = IntegrationForm
@@ -31,11 +35,26 @@ class IntegrationAdmin(ListAdmin):
     list_filter = ("app", "enabled")
     list_select_related = ("app", "account")
     ordering = ("app", "name")
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Integration", "name"),
+        ("Account ID", "account.account_id"),
+        ("Location", "account.location"),
+        ("Identity provider", "identity_provider"),
+        ("Event kinds", "event_kinds"),
+        ("Enabled", "enabled"),
+        ("Hold", "hold_reason"),
+        ("Cursor", "cursor"),
+        ("Archived", "archived_at"),
+    )
     fieldsets = (
         (steps.APP, {"fields": ("app", "name")}),
         (steps.ADDRESS, {"fields": ("dashboard_address",)}),
-        (steps.ACCOUNT, {"fields": ("account_id",)}),
-        (steps.PASSCODE, {"fields": ("new_passcode",)}),
+        (steps.ACCOUNT, {"fields": ("account_id", "time_zone")}),
+        (
+            steps.PASSCODE,
+            {"fields": ("new_passcode", "passcode_kind", "passcode_expires_on")},
+        ),
         (steps.PROVIDER, {"fields": ("identity_provider",)}),
         (steps.LOCATION, {"fields": ("location",)}),
         (
@@ -100,6 +119,8 @@ class IntegrationAdmin(ListAdmin):
             columns = [*COLUMNS, "account", "not_sent"]
             if form.cleaned_data["new_passcode"]:
                 columns.append("passcode")
+            if form.changes_identities:
+                columns += canary.start_over(obj)
             obj.save(update_fields=columns)
             transaction.on_commit(lambda: _take_effect(obj.pk))
         else:
@@ -148,16 +169,20 @@ class IntegrationAdmin(ListAdmin):
             "show_save_and_continue": False,
         }
         if obj is not None:
-            chosen = obj.identity_provider
-            extra["coverage"] = coverage.coverage_of(obj.app_id, chosen=chosen)
-            extra["curl"] = curl_line(events_address(request), "YOUR-API-KEY")
+            extra |= evidence.of(obj, context["adminform"].form)
+            extra["samples"] = code_samples.all_of(events_address(request))
         return super().render_change_form(
             request, context | extra, add, change, form_url, obj
         )
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Propose the identity that the app's users really carry."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        return evidence.proposals(access.apps_of(request.user, ADDS)) | initial
+
     def get_urls(self) -> list[URLPattern]:
         """Add the check and the switch, each a page of its own."""
-        return [*switching.urls(self), *super().get_urls()]
+        return [*switching.urls(self), *checking.urls(self), *super().get_urls()]
 
 
 def _take_effect(integration_id: int) -> None:

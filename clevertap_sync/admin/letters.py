@@ -13,10 +13,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin import replaying
-from clevertap_sync.admin.filters import BY_INTEGRATION
+from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.reasons import REASONS
+from referrals import access
 from referrals.admin import words
+from referrals.admin.export import CsvExport
 from referrals.admin.keyset import KeysetAdmin
 from referrals.admin.words import Colour
 
@@ -51,18 +53,42 @@ class ReasonFilter(admin.SimpleListFilter):
         return queryset.filter(reason=chosen) if chosen in REASONS else queryset
 
 
+def _words(code: str) -> tuple[str, str]:
+    """Return what a reason means and what to do, empty for one that is not known."""
+    reason = REASONS.get(code)
+    return (reason.meaning, reason.remedy) if reason else ("", "")
+
+
 @admin.register(DeadLetter)
-class DeadLetterAdmin(KeysetAdmin):
+class DeadLetterAdmin(CsvExport, KeysetAdmin):
     """Records that were not delivered. Only a person revives them."""
 
+    app_path = "integration__app"
     intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone."
     list_display = (
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
     indexed_lookups = frozenset({"integration__id__exact"})
-    list_filter = (BY_INTEGRATION, "state", ReasonFilter)
+    list_filter = ("integration", "state", ReasonFilter)
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)
+    csv_columns = (
+        ("Dead letter", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("Position", "position"),
+        ("Side", "side"),
+        ("Event", "event_name"),
+        ("Reason", "reason"),
+        ("Meaning", lambda letter: _words(letter.reason)[0]),
+        ("What to do", lambda letter: _words(letter.reason)[1]),
+        ("Detail", "detail"),
+        ("State", "state"),
+        ("Times", "failures"),
+        ("Upload", "upload_id"),
+        ("Fell out", "created_at"),
+        ("Last change", "changed_at"),
+    )
     fields = (
         *("integration", "status", "event", "side", "event_name"),
         *("reason", "meaning", "detail", "remedy"),
@@ -96,25 +122,24 @@ class DeadLetterAdmin(KeysetAdmin):
     @admin.display(description="what it means")
     def meaning(self, letter: DeadLetter) -> str:
         """Return the reason in words."""
-        reason = REASONS.get(letter.reason)
-        return reason.meaning if reason else words.NOTHING
+        return _words(letter.reason)[0] or words.NOTHING
 
     @admin.display(description="what to do")
     def remedy(self, letter: DeadLetter) -> str:
         """Return what to do about it."""
-        reason = REASONS.get(letter.reason)
-        return reason.remedy if reason else words.NOTHING
+        return _words(letter.reason)[1] or words.NOTHING
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may order replays."""
-        return request.user.has_perm("clevertap_sync.add_replay")
+        return request.user.has_perm(REPLAY)
 
     @admin.action(description="Replay selected", permissions=["replay"])
     def replay_selected(
         self, request: HttpRequest, letters: QuerySet[DeadLetter]
     ) -> HttpResponse:
         """Show the plan, and on confirmation order a replay for each integration."""
-        rows = letters.open().filter(position__gt=0)  # type: ignore[attr-defined]  # the model's own queryset
+        own = access.limited(letters, request.user, self.app_path, REPLAY)
+        rows = own.filter(state=DeadLetter.State.OPEN, position__gt=0)
         found = list(
             rows.select_related("integration__app").order_by("integration", "pk")
         )

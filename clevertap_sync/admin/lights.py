@@ -1,14 +1,13 @@
 """Where an integration stands, as a light and a sentence for people. Reads nothing."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from django.utils.html import format_html
 
-from clevertap_sync.delivery.hold import EVERYTHING_REFUSED, RESTORED_BACKUP
-from clevertap_sync.errors import CleverTapError
+from clevertap_sync.delivery.hold import RESTORED_BACKUP
+from clevertap_sync.hold_words import hold_words
 from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.models import Integration
 from clevertap_sync.workers import Silence
@@ -80,31 +79,6 @@ def light_of(
     if seen.silence is None or seen.silence.is_too_long:
         return _no_worker(status, seen.silence)
     return _delivering(status, seen)
-
-
-def hold_words(reason: str) -> tuple[str, str]:
-    """Return what a hold's reason means, and what to do."""
-    if reason == EVERYTHING_REFUSED:
-        return (
-            "CleverTap refuses every record, even a made-up one that is good.",
-            "Check the connection, then ask CleverTap's support about the account.",
-        )
-    if reason == RESTORED_BACKUP:
-        return (
-            "This database is an older one than that which delivered: a restored backup.",
-            "Enable it from now: CleverTap most likely has what waits here already.",
-        )
-    error = _ERRORS.get(reason, CleverTapError)
-    return error.meaning(), error.remedy
-
-
-def _classes(root: type[CleverTapError]) -> Iterator[type[CleverTapError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _classes(child)
-
-
-_ERRORS: Final = {error.code: error for error in _classes(CleverTapError)}
 
 
 def _stopped(integration: Integration, status: IntegrationStatus) -> Light:

@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from clevertap_sync import clock, doorbell, insight, workers
-from clevertap_sync.admin.cards import Card, cards
-from clevertap_sync.models import WorkerSeen
+from clevertap_sync.admin.cards import CHANGE, Card, cards
+from clevertap_sync.models import Integration, WorkerSeen
+from referrals import access
 from referrals.admin.words import Colour
 from referrals.models import ApiKey, App
 
@@ -21,21 +22,29 @@ _WORKERS_SHOWN: Final = 10
 def context(request: HttpRequest) -> dict[str, Any]:
     """Return what the overview's template shows."""
     now = clock.now()
-    may = request.user.has_perm
-    shown = _cards(now) if may("clevertap_sync.view_integration") else []
+    shown = _cards(now, request.user)
     return {
         "cards": shown,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
         "silence": workers.silence(),
         "broker": _broker(),
-        "steps": first_steps(shown),
+        "steps": first_steps(shown)
+        if request.user.has_perm("referrals.add_app")
+        else [],
     }
 
 
-def _cards(now: datetime) -> list[Card]:
+def _cards(now: datetime, person: Any) -> list[Card]:  # noqa: ANN401 - a user
+    """Return a card for each integration that the person sees and that is not archived."""
+    seen = access.limited(
+        Integration.objects.all(),
+        person,
+        "app",
+        *("clevertap_sync.view_integration", CHANGE),
+    )
     with insight.snapshot():
-        return cards(insight.integrations(), now)
+        return cards(insight.shown(seen), person, now)
 
 
 def first_steps(shown: Sequence[Card]) -> list[dict[str, Any]]:

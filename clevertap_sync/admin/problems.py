@@ -17,6 +17,7 @@ from clevertap_sync import insight
 from clevertap_sync.admin import replaying
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.reasons import REASONS, Reason
+from referrals import access
 from referrals.admin.base import demand
 
 _SAMPLES: Final = 5
@@ -37,6 +38,7 @@ class Problem:
     last_seen: datetime | None
     samples: tuple[DeadLetter, ...]
     letters_url: str
+    may_replay: bool
 
 
 @require_safe
@@ -46,7 +48,7 @@ def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
     context = {
         **site.each_context(request),
         "title": "Problems",
-        "problems": found(),
+        "problems": found(request),
     }
     return TemplateResponse(request, "clevertap_sync/problems.html", context)
 
@@ -56,7 +58,6 @@ def replay(
     request: HttpRequest, integration_id: int, reason: str, site: AdminSite
 ) -> HttpResponse:
     """Show the plan for all open dead letters of a reason; a POST orders it."""
-    demand(request, "clevertap_sync.add_replay")
     if reason not in REASONS:
         raise Http404
     integration = get_object_or_404(
@@ -64,6 +65,7 @@ def replay(
         pk=integration_id,
         archived_at=None,
     )
+    demand(request, replaying.REPLAY, integration.app)
     if request.method == "POST":
         page = site.get_model_admin(Replay)
         ordered = replaying.order(request, page, integration, reasons=[reason])
@@ -78,9 +80,15 @@ def replay(
     return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
 
 
-def found() -> list[Problem]:
-    """Return the open dead letters in groups, the largest first."""
-    integrations = {each.pk: each for each in insight.integrations()}
+def found(request: HttpRequest) -> list[Problem]:
+    """Return the open dead letters that the person may see, in groups, largest first."""
+    seen = access.limited(
+        Integration.objects.all(),
+        request.user,
+        "app",
+        "clevertap_sync.view_deadletter",
+    )
+    integrations = {each.pk: each for each in insight.shown(seen)}
     # Everything is in the index `open_reasons`: no row is read.
     rows: list[Any] = list(
         DeadLetter.objects.open()
@@ -90,10 +98,14 @@ def found() -> list[Problem]:
         .order_by("-n", "reason")
     )
     total = sum(row["n"] for row in rows)
-    return [_problem(row, integrations[row["integration"]], total) for row in rows]
+    return [
+        _problem(request, row, integrations[row["integration"]], total) for row in rows
+    ]
 
 
-def _problem(row: dict[str, Any], integration: Integration, total: int) -> Problem:
+def _problem(
+    request: HttpRequest, row: dict[str, Any], integration: Integration, total: int
+) -> Problem:
     letters = DeadLetter.objects.open().filter(
         integration=integration, reason=row["reason"]
     )
@@ -116,5 +128,6 @@ def _problem(row: dict[str, Any], integration: Integration, total: int) -> Probl
         first_seen=min((each.created_at for each in seen), default=None),
         last_seen=max((each.changed_at for each in seen), default=None),
         samples=samples,
+        may_replay=request.user.has_perm(replaying.REPLAY, integration.app),
         letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -17,6 +17,9 @@ from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
 from referrals import log
 from referrals.admin.words import counted
+
+#: What a person needs, in the integration's app, to order a replay.
+REPLAY: Final = "clevertap_sync.add_replay"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from clevertap_sync.admin.filters import BY_INTEGRATION
 from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin, demand
 from referrals.admin.charts import Share, shares
+from referrals.admin.export import CsvExport
 from referrals.admin.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
@@ -62,9 +62,10 @@ def progress_of(replay: Replay) -> Progress:
 
 
 @admin.register(Replay)
-class ReplayAdmin(ReadOnlyAdmin):
+class ReplayAdmin(CsvExport, ReadOnlyAdmin):
     """What was ordered to be sent again, and how far that is."""
 
+    app_path = "integration__app"
     change_form_template = "clevertap_sync/replay.html"
     intro = "What a person ordered to be sent again. Order one under Problems."
     list_display = (
@@ -76,8 +77,21 @@ class ReplayAdmin(ReadOnlyAdmin):
         "created_by",
         "ordered",
     )
-    list_filter = (BY_INTEGRATION, "state")
+    list_filter = ("integration", "state")
     list_select_related = ("integration__app", "integration__account")
+    csv_columns = (
+        ("Replay", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("State", "state"),
+        ("First position", "first"),
+        ("Last position", "last"),
+        ("Reasons", lambda replay: ", ".join(replay.reasons)),
+        ("Chosen dead letters", lambda replay: len(replay.selection)),
+        ("Planned", "planned"),
+        ("Ordered by", "created_by"),
+        ("Ordered", "created_at"),
+    )
     fields = (
         "integration",
         "status",
@@ -135,8 +149,8 @@ class ReplayAdmin(ReadOnlyAdmin):
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hand out nothing more of it."""
-        demand(request, "clevertap_sync.change_replay")
-        replay = get_object_or_404(Replay, pk=pk)
+        replay = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "clevertap_sync.change_replay", replay.integration.app)
         replaying.cancel(replay.pk)
         self.log_change(request, replay, "Cancelled.")
         messages.success(

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from clevertap_sync.admin.integration_form import hint_of
-from clevertap_sync.admin.lights import hold_words
+from clevertap_sync.delivery.hold import IDENTITY_MISMATCH
+from clevertap_sync.expiry import expiry_of
+from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Integration
 from referrals.admin.words import Colour
 
@@ -69,10 +72,24 @@ def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
         case "Passcode" if not integration.passcode:
             return "idle", "To do", ""
         case "Passcode":
-            note = f"{hint_of(integration)} is stored, encrypted."
-            return ("bad", "Refused", note) if refused else ("good", "Done", note)
+            return _passcode(integration, refused=refused)
         case "Account ID" | "Location" if refused:
             return "bad", "Check it", hold_words(_CREDENTIALS_REFUSED)[0]
-        case "Account ID" if account.account_id.startswith("TEST-"):
-            return "good", "Done", "A test account."
+        case "Account ID" if account.is_test:
+            return (
+                "good",
+                "Done",
+                "A test account: what it gets is not your production's.",
+            )
+        case "Identity provider" if integration.identities_are_doubted:
+            return "bad", "Check it", hold_words(IDENTITY_MISMATCH)[0]
     return "good", "Done", ""
+
+
+def _passcode(integration: Integration, *, refused: bool) -> tuple[Colour, str, str]:
+    note = f"{hint_of(integration)} is stored, encrypted."
+    expiry = expiry_of(integration, datetime.now(UTC))
+    if expiry is not None:
+        colour: Colour = "bad" if expiry.is_over or refused else "busy"
+        return colour, "Expired" if expiry.is_over else "Expires", expiry.sentence
+    return ("bad", "Refused", note) if refused else ("good", "Done", note)

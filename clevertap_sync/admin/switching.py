@@ -3,24 +3,25 @@
 CleverTap is asked outside of any transaction, within a few seconds.
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
 
 from clevertap_sync import checkup, connection, doorbell
-from clevertap_sync.delivery import switch
+from clevertap_sync.admin.addresses import address
+from clevertap_sync.admin.check_page import check_page, context_of
+from clevertap_sync.delivery import canary, switch
 from clevertap_sync.delivery.switch import Start
+from clevertap_sync.expiry import zone_of
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.secret import Secret
@@ -48,43 +49,22 @@ class EnableForm(forms.Form):
             self.add_error("since", "Choose the date to start from.")
         return cleaned
 
-    def starting_point(self) -> Start:
-        """Return what the person chose, as delivery takes it."""
+    def starting_point(self, zone: ZoneInfo) -> Start:
+        """Return what the person chose, as delivery takes it. A day begins in `zone`."""
         if self.cleaned_data["start"] == DATE:
-            return datetime.combine(self.cleaned_data["since"], time(), UTC)
+            return datetime.combine(self.cleaned_data["since"], time(), zone)
         return "now" if self.cleaned_data["start"] == NOW else "resume"
 
 
 def urls(page: ModelAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
-
-    def at(
-        name: str, view: Callable[[ModelAdmin, HttpRequest, Integration], HttpResponse]
-    ) -> URLPattern:
-        def for_one(request: HttpRequest, pk: int) -> HttpResponse:
-            found = Integration.objects.select_related("app", "account")
-            integration = get_object_or_404(found, pk=pk)
-            if not page.has_change_permission(request, integration):
-                raise PermissionDenied
-            if integration.archived_at and name != "archive":
-                raise Http404
-            return view(page, request, integration)
-
-        methods = ["GET", "HEAD", "POST"] if name in {"check", "enable"} else ["POST"]
-        guarded = require_http_methods(methods)(for_one)
-        return path(
-            f"<int:pk>/{name}/",
-            page.admin_site.admin_view(guarded),
-            name=f"clevertap_sync_integration_{name.replace('-', '_')}",
-        )
-
     return [
-        at("check", check),
-        at("find-location", find_location),
-        at("move", move),
-        at("enable", enable),
-        at("pause", pause),
-        at("archive", archive),
+        address(page, "check", check, is_page=True, for_viewers=True),
+        address(page, "find-location", find_location),
+        address(page, "move", move),
+        address(page, "enable", enable, is_page=True),
+        address(page, "pause", pause),
+        address(page, "archive", archive, also_archived=True),
     ]
 
 
@@ -93,7 +73,7 @@ def check(
 ) -> HttpResponse:
     """Check the connection on a POST, and say what came of it."""
     diagnosis = checkup.check(integration) if request.method == "POST" else None
-    return _check_page(page, request, integration, diagnosis=diagnosis)
+    return check_page(page, request, integration, diagnosis=diagnosis)
 
 
 def find_location(
@@ -101,7 +81,7 @@ def find_location(
 ) -> HttpResponse:
     """Ask every location for the account."""
     found = checkup.check_everywhere(integration)
-    return _check_page(
+    return check_page(
         page,
         request,
         integration,
@@ -124,7 +104,8 @@ def move(
             integration.account, _ = Account.objects.get_or_create(
                 location=location, account_id=integration.account.account_id
             )
-            integration.save(update_fields=["account"])
+            columns = ["account", *canary.start_over(integration)]
+            integration.save(update_fields=columns)
     except IntegrityError:
         messages.error(
             request, "Another integration of this app uses the account there already."
@@ -146,13 +127,16 @@ def enable(
     if request.method == "POST" and form.is_valid():
         diagnosis = checkup.check(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
-            return _enabled(page, request, integration, form.starting_point())
+            return _enabled(
+                page, request, integration, form.starting_point(zone_of(integration))
+            )
     head = log.head(integration.app_id)
-    context = _context(page, request, integration) | {
+    context = context_of(page, request, integration) | {
         "title": "Resume delivery" if integration.cursor else "Enable delivery",
         "form": form,
         "chosen": form["start"].value(),
         "diagnosis": diagnosis,
+        "zone": zone_of(integration),
         "waiting": max(0, head - integration.cursor),
         "head": head,
     }
@@ -199,25 +183,3 @@ def _enabled(
 
 def _proposed(integration: Integration) -> str:
     return RESUME if integration.cursor else NOW
-
-
-def _check_page(
-    page: ModelAdmin,
-    request: HttpRequest,
-    integration: Integration,
-    **shown: Any,  # noqa: ANN401 - what the template shows
-) -> HttpResponse:
-    context = _context(page, request, integration) | shown
-    context["title"] = "Check the connection"
-    return TemplateResponse(request, "clevertap_sync/check.html", context)
-
-
-def _context(
-    page: ModelAdmin, request: HttpRequest, integration: Integration
-) -> dict[str, Any]:
-    return {
-        **page.admin_site.each_context(request),
-        "opts": page.opts,
-        "integration": integration,
-        "place": LABELS[Location(integration.account.location)],
-    }

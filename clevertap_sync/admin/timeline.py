@@ -1,6 +1,7 @@
 """One event's way: received, uploaded attempt by attempt, judged side by side."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,8 @@ from referrals.models import App
 from referrals.schema import Event
 
 _MOST_ATTEMPTS: Final = 20
+#: Characters that change the direction of what follows, so that it reads as another text.
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 #: What of a payload tells nothing about a person.
 _OPEN_KEYS: Final = frozenset(
     {
@@ -28,7 +31,8 @@ _OPEN_KEYS: Final = frozenset(
     }
 )
 
-_LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
+#: What became of a record, as a light.
+LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "pending": ("busy", "Waits for its upload"),
     "in_flight": ("busy", "Under way"),
     "skipped": ("idle", "Skipped"),
@@ -98,8 +102,9 @@ def masked(value: Any, *, is_open: bool = False) -> Any:  # noqa: ANN401 - JSON
 
 
 def pretty(value: object) -> str:
-    """Return JSON as people read it."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Return JSON as people read it. What would turn the text around is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _journey(
@@ -165,7 +170,7 @@ def _attempts(told: Iterable[dict[str, Any]]) -> list[tuple[Attempt, str]]:
 def _side(
     told: dict[str, Any], record: dict[str, Any] | None, *, shows_identities: bool
 ) -> SideVerdict:
-    colour, word = _LIGHTS[told["status"]]
+    colour, word = LIGHTS[told["status"]]
     shown = record if record is None or shows_identities else masked(record)
     return SideVerdict(
         side=told["side"],

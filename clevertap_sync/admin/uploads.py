@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin.attempts import AttemptInline
-from clevertap_sync.admin.filters import BY_INTEGRATION
 from clevertap_sync.models import Attempt, Upload
 from referrals.admin import words
+from referrals.admin.export import CsvExport
 from referrals.admin.keyset import KeysetAdmin
 
 
@@ -34,9 +34,10 @@ def _last(upload: Upload, name: str) -> int | None:
 
 
 @admin.register(Upload)
-class UploadAdmin(KeysetAdmin):
+class UploadAdmin(CsvExport, KeysetAdmin):
     """One request's worth of records, from the claim to the verdicts."""
 
+    app_path = "integration__app"
     change_form_template = "clevertap_sync/upload.html"
     intro = "A range of the log, sent to CleverTap as one request and settled record by record."
     list_display = (
@@ -46,11 +47,30 @@ class UploadAdmin(KeysetAdmin):
     indexed_lookups = frozenset(
         {"integration__id__exact", "parent__id__exact", "replay__id__exact"}
     )
-    list_filter = (BY_INTEGRATION, "state", "miscounted", "body_changed")
+    list_filter = ("integration", "state", "miscounted", "body_changed")
     list_select_related = ("integration__app", "integration__account", "replay")
     search_fields = ("id__exact",)
     search_help_text = "An upload's number"
     inlines = (AttemptInline,)
+    csv_columns = (
+        ("Upload", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("State", "state"),
+        ("First position", "first"),
+        ("Last position", "last"),
+        ("Records", "records"),
+        ("Delivered", "delivered"),
+        ("Dead letters", "dead"),
+        ("Kept back", "unsent"),
+        ("Shortened texts", "shortened"),
+        ("Attempts", "attempt_count"),
+        ("Unknown outcomes", "unknown_outcomes"),
+        ("Replay", "replay_id"),
+        ("Part of", "parent_id"),
+        ("Created", "created_at"),
+        ("Settled", "settled_at"),
+    )
     fields = (
         *("integration", "status", "range", "origin", "records", "delivered", "dead"),
         *("unsent", "shortened", "unknown_outcomes"),

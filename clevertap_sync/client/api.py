@@ -66,16 +66,19 @@ class Client:
         return result
 
     def profile(
-        self, identity: str, *, object_id: bool = False
+        self, identity: str, *, object_id: bool = False, seconds: float | None = None
     ) -> dict[str, Any] | None:
         """Return what CleverTap knows of a user; None if it knows no such user.
 
-        With `object_id`, `identity` is CleverTap's own ID of the user.
+        With `object_id`, `identity` is CleverTap's own ID of the user. `seconds` is this
+        request's own limit.
         """
         # Reference: https://developer.clevertap.com/docs/get-user-profile-api
         self._credentials.check()
         params = {"objectId" if object_id else "identity": identity}
-        answer = self._transport.ask("GET", "/1/profile.json", params=params)
+        answer = self._transport.ask(
+            "GET", "/1/profile.json", params=params, seconds=seconds
+        )
         found = _profile(answer, [Secret(identity), *self._credentials.hidden()])
         if isinstance(found, ResponseError):
             raise found

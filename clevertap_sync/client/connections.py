@@ -6,6 +6,7 @@ hands within its deadline, and the watchdog shuts them when it is over.
 """
 
 import functools
+import ipaddress
 import logging
 import socket
 import ssl
@@ -29,7 +30,7 @@ from urllib3.exceptions import (
 from urllib3.response import HTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
 
-from clevertap_sync.client.faults import CaBundleError
+from clevertap_sync.client.faults import CaBundleError, PrivateAddressError
 from clevertap_sync.client.lookup import Address, resolve
 from clevertap_sync.watchdog import Deadline
 
@@ -56,6 +57,7 @@ class Exchange:
 
 
 _current: ContextVar[Exchange] = ContextVar("exchange")
+_public_only: ContextVar[bool] = ContextVar("public_only", default=False)
 
 
 @contextmanager
@@ -66,6 +68,20 @@ def exchange(limit: Deadline) -> Iterator[Exchange]:
         yield _current.get()
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def public_only() -> Iterator[None]:
+    """Connect to no private address inside: for addresses that a person typed in.
+
+    What is checked is what is connected to, so that no second look-up can differ. A
+    proxy is the operator's own choice, and decides for itself where it connects to.
+    """
+    token = _public_only.set(True)
+    try:
+        yield
+    finally:
+        _public_only.reset(token)
 
 
 class WatchedConnection(HTTPConnection):
@@ -96,6 +112,8 @@ class WatchedConnection(HTTPConnection):
         try:
             now.stage = "DNS"
             addresses = resolve(self._dns_host, self.port, now.limit)
+            if _public_only.get() and self.proxy is None:
+                _refuse_private(addresses)
             now.stage = "connecting"
             sock = _connect(addresses, now.limit, self.socket_options or ())
         except socket.gaierror as fault:
@@ -152,6 +170,14 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 _POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
+
+
+def _refuse_private(addresses: Sequence[Address]) -> None:
+    for address in addresses:
+        ip = ipaddress.ip_address(address[4][0].partition("%")[0])
+        inner = getattr(ip, "ipv4_mapped", None) or ip
+        if not inner.is_global or inner.is_multicast:
+            raise PrivateAddressError
 
 
 def _connect(

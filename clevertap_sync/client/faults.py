@@ -29,6 +29,10 @@ class CaBundleError(OSError):
     """The certificates to trust cannot be read."""
 
 
+class PrivateAddressError(OSError):
+    """The host is on a private network, where this request must not go."""
+
+
 TIMED_OUT = "timed out"
 _BROKE_OFF = "the answer broke off"
 _NOT_HTTP = "the answer is not HTTP"
@@ -99,6 +103,7 @@ WORDS: dict[type[BaseException], str] = {
     http.client.IncompleteRead: _BROKE_OFF,
     http.client.RemoteDisconnected: "the connection was closed without an answer",
     CaBundleError: "the certificates that REQUESTS_CA_BUNDLE names cannot be read",
+    PrivateAddressError: "its host is on a private network",
     BrokenPipeError: "the connection was closed",
     ConnectionRefusedError: "connection refused",
     ConnectionResetError: "the connection was reset",

@@ -75,8 +75,11 @@ class Transport:
         *,
         params: Mapping[str, str],
         body: bytes | None = None,
+        seconds: float | None = None,
     ) -> Answer:
         """Send one request and return its answer, whatever its status.
+
+        `seconds` is this request's own limit.
 
         Raises `NotSentError`, `NoAnswerError`, or `MalformedResponseError` for a 200
         that cannot be read. None of them holds the request, nor do their tracebacks.
@@ -86,7 +89,7 @@ class Transport:
         )
         if body is not None:
             request.headers["Content-Type"] = "application/json"
-        outcome = self._outcome(request)
+        outcome = self._outcome(request, seconds or self._seconds)
         if isinstance(outcome, CleverTapError):
             # Out of the handler: an exception's context would hold the request.
             raise outcome
@@ -96,8 +99,10 @@ class Transport:
         """Close the kept connection."""
         self._session.close()
 
-    def _outcome(self, request: requests.Request) -> Answer | CleverTapError:
-        with watchdog.deadline(self._seconds) as limit:
+    def _outcome(
+        self, request: requests.Request, seconds: float
+    ) -> Answer | CleverTapError:
+        with watchdog.deadline(seconds) as limit:
             outcome, again = self._try(request, limit)
             if again:
                 outcome, _ = self._try(request, limit)

@@ -7,6 +7,7 @@ and a busy app's events go in full requests.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -14,14 +15,15 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import glance, hold, replay, slots, split
+from clevertap_sync.delivery import glance, hold, replay, rows, slots, split
 from clevertap_sync.delivery.glance import Glance
 from clevertap_sync.delivery.mapping_settings import settings_of
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
 from clevertap_sync.errors import NoAnswerError
 from clevertap_sync.models import Account, Attempt, Integration, Upload
-from referrals import failpoints, log
+from referrals import failpoints
 from referrals.failpoints import Place
+from referrals.models import App
 
 IDLE_CLAIMS = 3
 _LOOK_AHEAD = 20
@@ -29,6 +31,13 @@ _ENDED = "The worker ended before the answer came."
 _LOCK = """
     SELECT * FROM clevertap_sync_account WHERE id =
         (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
+"""
+# Part of every claim, so in SQL, as the lock and the glance are.
+_INTEGRATION = """
+    SELECT integration.*, app.slug AS app_slug
+    FROM clevertap_sync_integration integration
+    JOIN referrals_app app ON app.id = integration.app_id
+    WHERE integration.id = %s
 """
 
 
@@ -57,14 +66,25 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
     if account is None:
         return None
     now = clock.now()
-    seen = {one.integration_id: one for one in glance.at(account.pk, now)}
-    if sum(one.leases for one in seen.values()) >= hold.limit_of(account):
+    seen = glance.at(account.pk, now)
+    room = hold.limit_of(account) - sum(one.leases for one in seen)
+    if room <= 0:
         return None
-    promising = [pk for pk, one in seen.items() if one.may_have_work()]
-    for integration in _candidates(account, promising) if promising else ():
-        if work := _claim_from(integration, seen[integration.pk], now):
-            return work
+    for one in seen:
+        if one.may_have_work():
+            integration = _integration(one.integration_id, account)
+            if work := _claim_from(integration, one, now):
+                return _without_a_call(work) if room == 1 else work
     return None
+
+
+def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
+    """Say that nobody else is needed: this was the last that the limit allows.
+
+    Whoever is called would find the account full; each of those who filled it looks for
+    more work once its own is settled.
+    """
+    return replace(work, more=False) if isinstance(work, Claim) else work
 
 
 def lock_account_of(integration_id: int) -> Account | None:
@@ -77,13 +97,13 @@ def lock_account_of(integration_id: int) -> Account | None:
     return next(iter(Account.objects.raw(locking, [integration_id])), None)
 
 
-def _candidates(account: Account, promising: Sequence[int]) -> Sequence[Integration]:
-    served = F("last_served_at").asc(nulls_first=True)
-    mine = Integration.objects.enabled().filter(account=account, pk__in=promising)
-    found = mine.select_related("app").order_by(served, "pk")
-    for integration in found:
-        integration.account = account
-    return list(found)
+def _integration(integration_id: int, account: Account) -> Integration:
+    """Return the integration with its account, and its app's slug for the journal."""
+    (integration,) = Integration.objects.raw(_INTEGRATION, [integration_id])
+    integration.account = account
+    named = (integration.app_id, integration.app_slug)  # type: ignore[attr-defined]
+    integration.app = App.from_db(connection.alias, ["id", "slug"], named)
+    return integration
 
 
 def _claim_from(
@@ -108,11 +128,12 @@ def _work(
     unleased = _unleased(integration, now) if seen.unleased else []
     record_unknown([u for u in unleased if u.leased_until], integration, now)
     if integration.hold_reason:
-        if integration.held_until is not None and integration.held_until > now:
+        if not hold.is_over(integration, now):
             return None
         if integration.hold_probes:
             return _lease_probe(integration, now, held=held)
-    if integration.failures and seen.flying:
+    # One at a time while CleverTap fails, and while the canary looks identities up.
+    if (integration.failures or integration.wants_canary) and seen.flying:
         return None
     if upload := _due_again(unleased, integration, now):
         more = len(unleased) > 1
@@ -170,13 +191,15 @@ def _lease_probe(
 
 
 def _end_lost_probe(integration: Integration, now: datetime) -> None:
-    """Close the attempt of a worker that ended before its dry run was answered."""
-    if integration.probe_leased_until is None:
-        return
+    """Close what dry runs left open: that of a worker that ended before it was answered.
+
+    Its lease may have been taken from it, as by new settings: then it is superseded, and
+    whatever its answer is decides nothing.
+    """
     lost = Attempt.objects.filter(
         integration=integration,
         upload=None,
-        lease_token=integration.probe_token,
+        lease_token__lte=integration.probe_token,
         ended_at=None,
     )
     lost.update(
@@ -212,9 +235,13 @@ def _lease(
     upload.lease_token += 1
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    upload.save()
+    if upload.pk is None:
+        rows.insert(upload)
+    else:
+        upload.save()
     integration.last_served_at = now
-    integration.save(update_fields=["last_served_at", "cursor"])
+    served = {"last_served_at": now, "cursor": integration.cursor}
+    rows.update(Integration, {"id": integration.pk}, **served)
     return Claim(upload, integration, upload.lease_token, held, more)
 
 
@@ -251,11 +278,10 @@ def _next_replay(
 def _next_range(
     integration: Integration, seen: Glance, now: datetime, *, held: bool
 ) -> Claim | None:
-    waiting = log.head(integration.app_id) - integration.cursor
-    if not seen.may_hand_over(waiting):
+    if not seen.may_hand_over():
         return None
     first = integration.cursor + 1
-    integration.cursor += min(waiting, EVENTS_PER_UPLOAD)
+    integration.cursor += min(seen.waiting, EVENTS_PER_UPLOAD)
     upload = Upload(
         integration=integration,
         first=first,
@@ -264,5 +290,5 @@ def _next_range(
         created_at=now,
         due_at=now,
     )
-    more = waiting >= 2 * EVENTS_PER_UPLOAD
+    more = seen.waiting >= 2 * EVENTS_PER_UPLOAD
     return _lease(upload, integration, now, held=held, more=more)

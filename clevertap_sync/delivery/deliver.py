@@ -1,4 +1,7 @@
-"""Deliver: claim, map, send, read the verdicts, settle; and only then look for more."""
+"""Deliver: claim, map, send, read the verdicts, settle; and only then look for more.
+
+Between map and send, the canary may look the first identities up.
+"""
 
 import logging
 import time
@@ -14,12 +17,12 @@ from django.db import (
 )
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import journal, prepare, slots, split, stopping
+from clevertap_sync.delivery import canary, journal, prepare, slots, split, stopping
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import probe
 from clevertap_sync.delivery.send import Outcome, Sending, begin, send
-from clevertap_sync.delivery.settle import recover, settle_result, settle_unsent
+from clevertap_sync.delivery.settle import settle_result, settle_unsent
 from clevertap_sync.delivery.work import Claim, Mapped, ProbeClaim
 from clevertap_sync.models import Upload
 from referrals import failpoints
@@ -69,6 +72,8 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
     if not mapped.records:
         settle_unsent(work, mapped)
         return 0
+    if not canary.passes(work, mapped):
+        return 0
     return _upload(work, mapped)
 
 
@@ -82,8 +87,6 @@ def _upload(claim: Claim, mapped: Mapped) -> int:
     journal.attempt(claim.integration, claim.upload, sending, outcome)
     kept = _patiently(lambda: _settle(claim, mapped, sending, outcome))
     failpoints.reach(Place.SETTLE_COMMITTED)
-    if outcome.result is not None:
-        recover(claim, sending.began_at)
     if not kept:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from clevertap_sync import clock
+from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.models import Integration, Replay, Upload
 from referrals import log
@@ -26,6 +27,8 @@ def due_integrations() -> Iterator[tuple[int, int]]:
 
 
 def _workers_for(integration: Integration, now: datetime) -> int:
+    if hold.waits_for_a_person(integration):
+        return 0
     waiting = log.head(integration.app_id) - integration.cursor
     wanted = -(-waiting // EVENTS_PER_UPLOAD)
     free = Q(leased_until=None, due_at__lte=now) | Q(leased_until__lte=now)
@@ -34,5 +37,6 @@ def _workers_for(integration: Integration, now: datetime) -> int:
         running = Replay.objects.filter(
             integration=integration, state=Replay.State.RUNNING
         )
-        wanted = int(running.exists())
+        # A hold ends by its dry run also where nothing is left to send.
+        wanted = int(integration.hold_probes or running.exists())
     return min(wanted, integration.account.current_limit)

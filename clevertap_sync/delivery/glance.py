@@ -4,8 +4,9 @@ Every ring claims, and most claims of a quiet account find nothing. In SQL, beca
 put these questions together one by one costs ten times as much as to answer them.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import cached_property
 
 from django.conf import settings
 from django.db import connection
@@ -31,10 +32,12 @@ _GLANCE = """
     LEFT JOIN clevertap_sync_upload u ON u.integration_id = i.id AND u.state = 'open'
     WHERE i.account_id = %(account)s
     GROUP BY i.id
+    ORDER BY i.last_served_at NULLS FIRST, i.id
 """
 
 
-class Glance(NamedTuple):
+@dataclass(frozen=True)
+class Glance:
     """One integration of the account, as far as a claim decides by it."""
 
     integration_id: int
@@ -52,22 +55,31 @@ class Glance(NamedTuple):
     unleased: int
     is_replaying: bool
 
+    @cached_property
+    def waiting(self) -> int:
+        """Events that no upload has yet. One statement, when it is first asked for."""
+        return log.head(self.app_id) - self.cursor
+
     def may_have_work(self) -> bool:
         """Return False only where a claim would find nothing."""
         if not self.is_enabled:
             return False
         if self.unleased or self.is_held or self.is_replaying:
             return True
-        waiting = log.head(self.app_id) - self.cursor
-        return self.may_hand_over(waiting)
+        return self.may_hand_over()
 
-    def may_hand_over(self, waiting: int) -> bool:
+    def may_hand_over(self) -> bool:
         """Return whether the log's next range may go: a full one, or a partial one alone."""
-        return waiting >= EVENTS_PER_UPLOAD or (waiting > 0 and not self.fresh)
+        return self.waiting >= EVENTS_PER_UPLOAD or (
+            self.waiting > 0 and not self.fresh
+        )
 
 
 def at(account_id: int, now: datetime) -> list[Glance]:
-    """Return a glance at each integration of the account, disabled ones included."""
+    """Return a glance at each integration of the account, least recently served first.
+
+    Disabled ones are included: their uploads under way count against the limit.
+    """
     slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
     adapt = connection.ops.adapt_datetimefield_value
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}

@@ -11,6 +11,7 @@ from clevertap_sync.models import Account, Integration
 
 EVERYTHING_REFUSED = "everything_refused"
 RESTORED_BACKUP = "restored_backup"
+IDENTITY_MISMATCH = "identity_mismatch"
 CLEAN_SECONDS = 30
 
 _HOLD_FIELDS = [
@@ -42,6 +43,30 @@ def hold(
     integration.hold_changed_at = now
     integration.probe_leased_until = None
     integration.save(update_fields=_HOLD_FIELDS)
+
+
+def wait_for_a_person(integration: Integration, *, reason: str, now: datetime) -> None:
+    """Stop delivery until a person decides: neither time nor a dry run lifts it."""
+    integration.held_since = integration.held_since or now
+    integration.hold_reason = reason
+    integration.held_until = None
+    integration.hold_probes = False
+    integration.hold_changed_at = now
+    integration.probe_leased_until = None
+    integration.save(update_fields=_HOLD_FIELDS)
+
+
+def waits_for_a_person(integration: Integration) -> bool:
+    """Return whether neither time nor a dry run may end the hold."""
+    is_about_identities = integration.hold_reason == IDENTITY_MISMATCH
+    return is_about_identities and integration.identities_are_doubted
+
+
+def is_over(integration: Integration, now: datetime) -> bool:
+    """Return whether the hold's time is up, so that the next thing may be tried."""
+    if waits_for_a_person(integration):
+        return False
+    return integration.held_until is None or integration.held_until <= now
 
 
 def ask_first(integration: Integration, *, reason: str, now: datetime) -> None:
@@ -84,7 +109,7 @@ def probe_at_once(integration: Integration, *, now: datetime) -> None:
     What is under way was begun with what was known before, and no longer tells.
     """
     integration.hold_changed_at = now
-    if integration.hold_reason:
+    if integration.hold_reason and not waits_for_a_person(integration):
         integration.held_until = now
         integration.hold_probes = True
         integration.probe_leased_until = None

@@ -23,7 +23,6 @@ from clevertap_sync.mapping import (
 from clevertap_sync.wire import MAX_BODY_BYTES, encode_body
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
-from referrals.log import LoggedEvent
 from referrals.schema import Event
 from referrals.vocabulary import Side
 
@@ -44,26 +43,27 @@ def map_upload(claim: Claim) -> Mapped:
     settings = read_settings(upload.settings)
     wanted = set(upload.picks) if upload.picks is not None else None
     events = _events_of(claim, wanted)
-    for logged, suppressed in zip(
+    for (position, event), suppressed in zip(
         events, _suppressed(claim, events, settings), strict=True
     ):
-        for value in _values_of(logged, settings, suppressed):
-            if wanted is None or pick_of(logged.position, value.side) in wanted:
-                mapped.add(logged.position, value)
+        for value in _values_of(position, event, settings, suppressed):
+            if wanted is None or pick_of(position, value.side) in wanted:
+                mapped.add(position, value)
     if wanted is not None and upload.covers is not None:
         _note_the_removed(mapped, wanted)
     return mapped
 
 
-def _events_of(claim: Claim, wanted: set[int] | None) -> Sequence[LoggedEvent]:
+def _events_of(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Event]]:
     app_id, upload = claim.integration.app_id, claim.upload
     if wanted is None:
-        return log.read(app_id, upload.first, upload.last)
-    return log.read_positions(app_id, {position_of(pick) for pick in wanted})
+        return log.read_events(app_id, upload.first, upload.last)
+    found = log.read_positions(app_id, {position_of(pick) for pick in wanted})
+    return [(logged.position, logged.event) for logged in found]
 
 
 def _suppressed(
-    claim: Claim, events: Sequence[LoggedEvent], settings: MappingSettings
+    claim: Claim, events: Sequence[tuple[int, Event]], settings: MappingSettings
 ) -> list[frozenset[Side]]:
     """Return, per event, the sides whose person asked to be forgotten.
 
@@ -72,26 +72,26 @@ def _suppressed(
     """
     return suppression.suppressed_sides(
         claim.integration.app_id,
-        [logged.event for logged in events],
+        [event for _, event in events],
         settings.suppressions_until,
     )
 
 
 def _values_of(
-    logged: LoggedEvent, settings: MappingSettings, suppressed: frozenset[Side]
+    position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
 ) -> Iterator[EventRecord | Unmappable | Withheld]:
     """Map one event; if that fails, each side that it still owes is a refusal."""
     given = []
     try:
         failpoints.reach(Place.EVENT_MAPPED)
-        for value in to_records(logged.event, settings, suppressed):
+        for value in to_records(event, settings, suppressed):
             given.append(value.side)
             yield value
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__
-        logger.error("Mapping failed: %s at position %s", kind, logged.position)  # noqa: TRY400
-        for side in named_sides(logged.event):
+        logger.error("Mapping failed: %s at position %s", kind, position)  # noqa: TRY400
+        for side in named_sides(event):
             if side not in given:
                 yield Unmappable(side, "", MAPPING_FAILED, kind)
 

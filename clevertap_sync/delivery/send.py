@@ -12,10 +12,11 @@ from typing import Self
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
-from django.db.models import F
 
 from clevertap_sync import clock, workers
 from clevertap_sync.client import Client, UploadResult
+from clevertap_sync.connection import Credentials
+from clevertap_sync.delivery import rows
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.errors import (
     AuthenticationError,
@@ -71,21 +72,22 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
     upload = claim.upload
     with transaction.atomic():
         now = clock.now()
-        mine = Upload.objects.open().filter(pk=upload.pk, lease_token=claim.token)
         differs = bool(upload.body_hash) and upload.body_hash != digest
-        kept = mine.update(
+        kept = rows.update(
+            Upload,
+            claim.mine,
             records=mapped.count,
             unsent=mapped.unsent,
             shortened=sum(record.shortened for record in mapped.records),
             body_hash=digest,
             body_changed=upload.body_changed or differs,
             idle_claims=0,
-            attempt_count=F("attempt_count") + 1,
+            attempt_count=upload.attempt_count + 1,
             leased_until=now + timedelta(seconds=settings.LEASE_SECONDS),
         )
         if not kept:
             return None
-        attempt = Attempt.objects.create(
+        attempt = Attempt(
             integration_id=upload.integration_id,
             upload=upload,
             lease_token=claim.token,
@@ -94,6 +96,7 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
             records=len(mapped.records),
             body_bytes=len(body),
         )
+        rows.insert(attempt)
         failpoints.reach(Place.ATTEMPT_WRITTEN)
     if differs:
         logger.warning(
@@ -146,6 +149,17 @@ def _post(
         detail = "No key in FIELD_ENCRYPTION_KEYS decrypts the passcode."
         raise AuthenticationError(detail) from None
     return client_of(integration).upload(body, records, dry_run=dry_run)
+
+
+def credentials_of(integration: Integration) -> Credentials:
+    """Return what the integration's account is reached with."""
+    account = integration.account
+    return Credentials(
+        Location(account.location),
+        account.account_id,
+        integration.passcode,
+        settings.CLEVERTAP_BASE_URL,
+    )
 
 
 def client_of(integration: Integration) -> Client:

@@ -9,11 +9,11 @@ from django.db import transaction
 
 from clevertap_sync import clock
 from clevertap_sync.client import UploadResult
-from clevertap_sync.delivery import hold, letters, split
+from clevertap_sync.delivery import hold, letters, rows, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
-from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.models import Account, Attempt, Integration, Upload
 from clevertap_sync.reasons import reason_for_code
 from clevertap_sync.retry import backoff
 from clevertap_sync.wire import RETRYABLE_CODE
@@ -40,14 +40,23 @@ def settle_result(
     outcome: Outcome,
     result: UploadResult,
 ) -> bool:
-    """Write the verdicts of an upload that CleverTap answered. False: the lease was lost."""
+    """Write the verdicts of an upload that CleverTap answered. False: the lease was lost.
+
+    With them go the account's failures, so that no crash leaves a hold behind that
+    nothing would lift any more.
+    """
     verdicts = _verdicts(
         mapped, result, may_retry=claim.upload.failures < RECORD_RETRIES
     )
     with transaction.atomic():
+        account = _account_to_mend(claim)
         now = clock.now()
+        if account is not None:
+            _mend(account, claim.integration.pk, sending.began_at, now)
         if verdicts.again:
-            upload = _split_off(claim, mapped, verdicts, now)
+            upload = _split_off(
+                claim, mapped, verdicts, now, miscounted=result.miscounted
+            )
         else:
             upload = _settle_leaf(claim, verdicts, now, miscounted=result.miscounted)
         # After the upload, as whoever takes a lease over does it: so neither waits for
@@ -75,27 +84,31 @@ def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
     return True
 
 
-def recover(claim: Claim, began_at: datetime) -> None:
-    """After a success, forget the account's failures and raise its limit again."""
+def _account_to_mend(claim: Claim) -> Account | None:
+    """Lock the account where a success changes something: before any row of the upload."""
     known = claim.integration.account
     if not claim.held and known.current_limit >= known.in_flight_limit:
-        return
-    with transaction.atomic():
-        account = lock_account_of(claim.integration.pk)
-        if account is None:
-            return
-        now = clock.now()
-        hold.raise_limit(account, now=now)
-        integration = Integration.objects.get(pk=claim.integration.pk)
-        if integration.failures and hold.may_change(integration, began_at):
-            hold.lift(integration, now=now, forget_failures=True)
+        return None
+    return lock_account_of(claim.integration.pk)
+
+
+def _mend(
+    account: Account, integration_id: int, began_at: datetime, now: datetime
+) -> None:
+    """Forget the failures that came before the attempt, and raise the limit again."""
+    hold.raise_limit(account, now=now)
+    integration = Integration.objects.get(pk=integration_id)
+    if integration.failures and hold.may_change(integration, began_at):
+        hold.lift(integration, now=now, forget_failures=True)
 
 
 def end_attempt(sending: Sending, outcome: Outcome, now: datetime) -> None:
     """End the attempt, unless whoever took the lease over has ended it as unknown."""
     error, result = outcome.error, outcome.result
     status = error.status if error else (result and result.status)
-    Attempt.objects.filter(pk=sending.attempt.pk, ended_at=None).update(
+    rows.update(
+        Attempt,
+        {"id": sending.attempt.pk, "ended_at": None},
         ended_at=now,
         outcome=error.code if error else "ok",
         outcome_unknown=bool(error and error.outcome_unknown),
@@ -137,8 +150,9 @@ def _settle_leaf(
     unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
     delivered = max(0, len(verdicts.delivered) - unknown)
     changes = {} if unsent is None else {"unsent": unsent}
-    mine = Upload.objects.open().filter(pk=claim.upload.pk, lease_token=claim.token)
-    settled = mine.update(
+    settled = rows.update(
+        Upload,
+        claim.mine,
         state=Upload.State.SETTLED,
         records=delivered + dead,
         delivered=delivered,
@@ -152,7 +166,12 @@ def _settle_leaf(
 
 
 def _split_off(
-    claim: Claim, mapped: Mapped, verdicts: Verdicts, now: datetime
+    claim: Claim,
+    mapped: Mapped,
+    verdicts: Verdicts,
+    now: datetime,
+    *,
+    miscounted: bool,
 ) -> Upload | None:
     """Settle what has its verdict as one part; the rest is another, to be sent again."""
     upload = _still_mine(claim)
@@ -172,6 +191,7 @@ def _split_off(
         return again
     settled = parts[0]
     settled.state, settled.settled_at = Upload.State.SETTLED, now
+    settled.miscounted = miscounted
     settled.unsent, settled.dead = mapped.unsent, len(verdicts.refusals)
     settled.records = len(done) - settled.unsent
     settled.delivered = settled.records - settled.dead

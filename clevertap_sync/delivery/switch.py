@@ -67,6 +67,20 @@ def settings_changed(integration: Integration) -> None:
         hold.probe_at_once(integration, now=clock.now())
 
 
+def confirm_identities(integration: Integration) -> None:
+    """Let a person's word stand for the canary: its people are the account's.
+
+    A hold for their sake ends with the next dry run. Refreshes `integration`.
+    """
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        integration.refresh_from_db()
+        now = clock.now()
+        integration.identities_confirmed_at = integration.identities_confirmed_at or now
+        integration.save(update_fields=["identities_confirmed_at"])
+        hold.probe_at_once(integration, now=now)
+
+
 def _position(integration: Integration, start: Literal["now"] | datetime) -> int:
     if isinstance(start, datetime):
         return log.position_at(integration.app_id, start)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from clevertap_sync.mapping import EventRecord, Unmappable, Withheld
 from clevertap_sync.models import Integration, Upload
@@ -15,7 +16,7 @@ SIDES = (Side.REFERRED, Side.GENERATED)
 
 def pick_of(position: int, side: Side) -> int:
     """Return the number of a record within its log: stable, whatever is mapped how."""
-    return position * 2 + SIDES.index(side)
+    return position * 2 + (side is Side.GENERATED)
 
 
 def position_of(pick: int) -> int:
@@ -40,6 +41,15 @@ class Claim:
     token: int
     held: bool
     more: bool = False
+
+    @property
+    def mine(self) -> dict[str, Any]:
+        """Return what holds of the upload's row for as long as the lease is this one."""
+        return {
+            "id": self.upload.pk,
+            "state": Upload.State.OPEN,
+            "lease_token": self.token,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,7 @@ def prepare(path: Path) -> Access:
 
 def _working_key(app: App, text: str) -> str:
     """Return the kept key if it still works, else a new one."""
-    works = ApiKey.objects.filter(
-        app=app, digest=digest_of(text), revoked_at=None
-    ).exists()
+    works = ApiKey.objects.working().filter(app=app, digest=digest_of(text)).exists()
     return text if works else create_key(app, "demo")[1]
 
 

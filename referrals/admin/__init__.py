@@ -1,5 +1,5 @@
-"""The admin's pages about apps, their API keys, and what they sent."""
+"""The admin's pages about apps, their API keys, what they sent, and people."""
 
-from referrals.admin import apps, keys, names, rejected
+from referrals.admin import apps, keys, names, people, rejected
 
-__all__ = ["apps", "keys", "names", "rejected"]
+__all__ = ["apps", "keys", "names", "people", "rejected"]

@@ -12,8 +12,23 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from referrals.admin import words
-from referrals.admin.base import ListAdmin, ReadOnlyInline, demand
-from referrals.models import ApiKey, App
+from referrals.admin.base import (
+    ListAdmin,
+    ReadOnlyInline,
+    SuperusersOnly,
+    TabularInline,
+    demand,
+)
+from referrals.admin.export import CsvExport
+from referrals.models import ApiKey, App, Membership
+
+
+class MembershipInline(SuperusersOnly, TabularInline):
+    """Who has which role in the app."""
+
+    model = Membership
+    extra = 0
+    verbose_name_plural = "People"
 
 
 class ApiKeyInline(ReadOnlyInline):
@@ -26,20 +41,31 @@ class ApiKeyInline(ReadOnlyInline):
 
 
 @admin.register(App)
-class AppAdmin(ListAdmin):
+class AppAdmin(CsvExport, ListAdmin):
     """A game, a shop, a subscription service."""
 
+    app_path = "pk"
     change_form_template = "referrals/app.html"
     list_display = ("name", "slug", "state", "keys", "created")
     search_fields = ("name", "slug")
     ordering = ("slug",)
+    csv_columns = (
+        ("App", "slug"),
+        ("Name", "name"),
+        ("Working keys", "working_keys"),
+        ("Created", "created_at"),
+        ("Archived", "archived_at"),
+    )
     fields = ("name", "slug", "ignored_networks")
     prepopulated_fields = {"slug": ("name",)}
-    inlines = (ApiKeyInline,)
+    inlines = (ApiKeyInline, MembershipInline)
 
     def get_queryset(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's queryset
         """Count the working keys along with the apps."""
-        working = Count("api_keys", filter=Q(api_keys__revoked_at=None))
+        works = Q(api_keys__revoked_at=None) | Q(
+            api_keys__revoked_at__gt=timezone.now()
+        )
+        working = Count("api_keys", filter=works)
         return super().get_queryset(request).annotate(working_keys=working)
 
     def get_readonly_fields(
@@ -65,6 +91,11 @@ class AppAdmin(ListAdmin):
     ) -> Any:  # noqa: ANN401 - Django's protocol
         """Show keys of an app that is there."""
         return self.inlines if obj else ()
+
+    def get_list_display(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's
+        """Count keys for whoever may see them."""
+        sees = request.user.has_perm("referrals.view_apikey")
+        return [each for each in self.list_display if each != "keys" or sees]
 
     @admin.display(description="state", ordering="archived_at")
     def state(self, app: App) -> str:
@@ -108,8 +139,8 @@ class AppAdmin(ListAdmin):
 
     def archive(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Archive an app, or take it back."""
-        demand(request, "referrals.change_app")
-        app = get_object_or_404(App, pk=pk)
+        app = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "referrals.add_app", app)
         app.archived_at = None if app.archived_at else timezone.now()
         app.save(update_fields=["archived_at"])
         done = "Archived" if app.archived_at else "Restored"

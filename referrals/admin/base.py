@@ -1,18 +1,27 @@
-"""What all our admin pages are made of: rows that are only read, lists that never count."""
+"""What all our admin pages are made of: rows that are only read, lists that never count.
+
+A page shows the rows of the apps in which the person may see them, and no others.
+"""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest
 
+from referrals import access
 from referrals.admin import words
+from referrals.models import App
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.contrib.admin.options import InlineModelAdmin
+    from django.forms import ModelChoiceField
 
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
@@ -39,8 +48,31 @@ class CappedPaginator(_Paginator):
         return int(rows.order_by()[:COUNTED].count())
 
 
+class OwnFilter(admin.RelatedFieldListFilter):
+    """Offers what belongs to the person's apps, and nothing else."""
+
+    def field_choices(
+        self,
+        field: Any,  # noqa: ANN401 - Django's protocol
+        request: HttpRequest,
+        model_admin: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Return the choices that the person may see."""
+        related = field.remote_field.model
+        path = "pk" if related is App else "app"
+        seen = model_admin.permissions("view")
+        chosen = access.limited(related.objects.all(), request.user, path, *seen)
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        # With what their names are made of, in the same query.
+        rows = chosen.select_related().order_by(*(ordering or ()))
+        return [(row.pk, str(row)) for row in rows]
+
+
 class ListAdmin(ModelAdmin):
     """A list that is newest first, fifty to a page, and never counts a big table."""
+
+    #: How a row leads to its app; "pk" where it is one.
+    app_path: ClassVar[str] = "app"
 
     paginator = CappedPaginator
     show_full_result_count = False
@@ -51,6 +83,51 @@ class ListAdmin(ModelAdmin):
     empty_value_display = words.NOTHING
     actions: Any = None
 
+    def permissions(self, action: str) -> "Sequence[str]":
+        """Return the permissions of which any allows `action`; who changes also sees."""
+        actions = ("view", "change") if action == "view" else (action,)
+        label = self.opts.app_label
+        return [f"{label}.{get_permission_codename(a, self.opts)}" for a in actions]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows of the apps in which the person may see them."""
+        return self.limited(super().get_queryset(request), request, "view")
+
+    def limited(
+        self, rows: QuerySet[Any], request: HttpRequest, action: str
+    ) -> QuerySet[Any]:
+        """Keep the rows that the person may do `action` with: what an action begins with."""
+        return access.limited(
+            rows, request.user, self.app_path, *self.permissions(action)
+        )
+
+    def app_of(self, row: Any) -> App | None:  # noqa: ANN401 - a row of ours
+        """Return the app that a row belongs to."""
+        if self.app_path == "pk":
+            return row  # type: ignore[no-any-return]
+        for name in self.app_path.split("__"):
+            row = getattr(row, name)
+        return row  # type: ignore[no-any-return]
+
+    def _may(self, request: HttpRequest, action: str, row: Model | None) -> bool:
+        wanted = self.permissions(action)
+        if row is None:
+            return any(request.user.has_perm(permission) for permission in wanted)
+        app = self.app_of(row)
+        return any(access.may(request.user, permission, app) for permission in wanted)
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Return whether the person sees the row; without one, any."""
+        return self._may(request, "view", obj)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Return whether the person may change the row; without one, any."""
+        return self._may(request, "change", obj)
+
     def has_delete_permission(
         self,
         request: HttpRequest,  # noqa: ARG002
@@ -58,6 +135,69 @@ class ListAdmin(ModelAdmin):
     ) -> bool:
         """Refuse: nothing that the log or the books rest on is deleted by hand."""
         return False
+
+    def get_list_filter(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's
+        """Let filters by app and by integration offer the person's own."""
+        return [
+            (each, OwnFilter) if each in {"app", "integration"} else each
+            for each in super().get_list_filter(request)
+        ]
+
+    def formfield_for_foreignkey(
+        self,
+        db_field: "ForeignKey[Any, Any]",
+        request: HttpRequest,
+        **options: Any,  # noqa: ANN401
+    ) -> "ModelChoiceField[Any] | None":
+        """Offer the apps to which the person may add such a row."""
+        if db_field.related_model is App:
+            options["queryset"] = access.apps_of(request.user, *self.permissions("add"))
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - Django's answer
+        """Show who changed what: to superusers alone."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
+
+
+class SuperusersOnly:
+    """What superusers alone may see and do, whatever Django's permissions say."""
+
+    def has_view_permission(
+        self,
+        request: HttpRequest,
+        obj: Model | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Return whether the person is a superuser."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Return whether the person is a superuser."""
+        return self.has_view_permission(request, obj)
+
+    def has_add_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Return whether the person is a superuser."""
+        return self.has_view_permission(request, obj)
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Return whether the person is a superuser."""
+        return self.has_view_permission(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person is a superuser."""
+        return self.has_view_permission(request)
 
 
 class ReadOnlyAdmin(ListAdmin):
@@ -100,7 +240,10 @@ class ReadOnlyInline(TabularInline):
         return False
 
 
-def demand(request: HttpRequest, permission: str) -> None:
-    """Raise `PermissionDenied` unless the person has `permission`."""
-    if not request.user.has_perm(permission):
+def demand(request: HttpRequest, permission: str, app: App | None = None) -> None:
+    """Raise `PermissionDenied` unless the person has `permission` in `app`.
+
+    Without an app: in any. A view that is about one app must name it.
+    """
+    if not request.user.has_perm(permission, app):
         raise PermissionDenied

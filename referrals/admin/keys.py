@@ -1,6 +1,6 @@
 """API keys: made and shown once, rotated with overlap, revoked."""
 
-import json
+from datetime import timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -13,17 +13,17 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from referrals.admin import words
+from referrals.admin import code_samples, words
 from referrals.admin.base import ListAdmin, demand
+from referrals.admin.export import CsvExport
 from referrals.keys import create_key
-from referrals.models import ApiKey, App
+from referrals.models import ApiKey
 
-_SAMPLE: Final = {
-    "id": "hello-'$(date +%s)'",  # leaves the shell's quotes, so that each paste is new
-    "type": "app_install",
-    "user": {"identities": {"email": "ann@example.com"}},
-    "referrer": {"identities": {"email": "bob@example.com"}},
-    "channel": "whatsapp",
+#: How long an old key goes on working beside the new one, by the form's names.
+OVERLAPS: Final = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
 }
 
 
@@ -33,23 +33,22 @@ def events_address(request: HttpRequest) -> str:
     return f"{base}/v1/events"
 
 
-def curl_line(address: str, key: str) -> str:
-    """Return a command that sends an event, as one to paste into a terminal."""
-    body = json.dumps(_SAMPLE, separators=(",", ":"))
-    return (
-        f"curl -sS {address} \\\n  -H 'Authorization: Bearer {key}' \\\n"
-        f"  -H 'Content-Type: application/json' \\\n  -d '{body}'"
-    )
-
-
 @admin.register(ApiKey)
-class ApiKeyAdmin(ListAdmin):
+class ApiKeyAdmin(CsvExport, ListAdmin):
     """What an app's backend shows to send events. Only its hash is kept."""
 
     change_form_template = "referrals/api_key.html"
     list_display = ("prefix_dots", "app", "label", "state", "used", "created")
     list_filter = ("app", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
+    csv_columns = (
+        ("Key", "prefix"),
+        ("App", "app.slug"),
+        ("Label", "label"),
+        ("Created", "created_at"),
+        ("Last used", "last_used_at"),
+        ("Revoked", "revoked_at"),
+    )
     readonly_fields = ("prefix_dots", "state", "used", "created")
 
     def get_fields(
@@ -80,7 +79,7 @@ class ApiKeyAdmin(ListAdmin):
         form = super().get_form(request, obj, change, **options)
         if "app" in form.base_fields:
             field: Any = form.base_fields["app"]
-            field.queryset = App.objects.filter(archived_at=None)
+            field.queryset = field.queryset.filter(archived_at=None)
             for name in ("can_add_related", "can_change_related", "can_view_related"):
                 setattr(field.widget, name, False)
         return form
@@ -93,8 +92,11 @@ class ApiKeyAdmin(ListAdmin):
     @admin.display(description="state", ordering="revoked_at")
     def state(self, key: ApiKey) -> str:
         """Say whether it works."""
-        if key.revoked_at:
+        if key.is_revoked:
             return words.light("idle", "Revoked")
+        if key.revoked_at:
+            left = (key.revoked_at - timezone.now()).total_seconds()
+            return words.light("busy", f"Works for {words.span(left)} more")
         return words.light("good", "Works")
 
     @admin.display(description="last used", ordering="last_used_at")
@@ -149,9 +151,9 @@ class ApiKeyAdmin(ListAdmin):
 
     def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Let the key work no more."""
-        demand(request, "referrals.change_apikey")
-        key = get_object_or_404(ApiKey, pk=pk)
-        if key.revoked_at is None:
+        key = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "referrals.change_apikey", key.app)
+        if not key.is_revoked:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
             self.log_change(request, key, "Revoked.")
@@ -162,11 +164,17 @@ class ApiKeyAdmin(ListAdmin):
         return redirect("admin:referrals_apikey_change", pk)
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Make a new key beside the old one, which works until it is revoked."""
-        demand(request, "referrals.add_apikey")
-        old = get_object_or_404(ApiKey.objects.select_related("app"), pk=pk)
+        """Make a new key beside the old one, which works until a chosen time or a person's."""
+        keys = self.get_queryset(request).select_related("app")
+        old = get_object_or_404(keys, pk=pk)
+        demand(request, "referrals.add_apikey", old.app)
         key, text = create_key(old.app, old.label)
         self.log_addition(request, key, f"Made to take the place of {old}.")
+        overlap = OVERLAPS.get(request.POST.get("overlap", ""))
+        if overlap is not None and not old.is_revoked:
+            old.revoked_at = timezone.now() + overlap
+            old.save(update_fields=["revoked_at"])
+            self.log_change(request, old, f"Revoked in {overlap}: rotated.")
         return self._shown(request, key, text, old=old)
 
     def _shown(
@@ -179,8 +187,7 @@ class ApiKeyAdmin(ListAdmin):
             "key": key,
             "text": text,
             "old": old,
-            "address": address,
-            "curl": curl_line(address, text),
+            "samples": code_samples.all_of(address, text),
             "opts": self.opts,
         }
         return TemplateResponse(

@@ -1,26 +1,47 @@
 """Custom event names, and a person's approval of those beyond the limit."""
 
+from typing import Final
+
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from referrals.admin import words
 from referrals.admin.base import ListAdmin
+from referrals.admin.export import CsvExport
 from referrals.models import CustomName
+
+_NONE_WAITED: Final = (
+    "None of these names waited: their events go to CleverTap already."
+)
 
 
 @admin.register(CustomName)
-class CustomNameAdmin(ListAdmin):
+class CustomNameAdmin(CsvExport, ListAdmin):
     """The names that an app brought, in the order of first appearance."""
 
+    intro = (
+        "A CleverTap account has 512 event types, and a name takes two. So an app's first "
+        f"{settings.CUSTOM_NAMES_LIMIT} names go there by themselves; events of a further "
+        "one wait as dead letters until you approve it."
+    )
     list_display = ("name", "app", "number", "state", "first_position")
     list_filter = ("app", ("approved_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
     search_fields = ("name",)
     ordering = ("app", "number")
     actions = ("approve",)
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Number", "number"),
+        ("Name", "name"),
+        ("First position", "first_position"),
+        ("Approved", "approved_at"),
+    )
     fields = ("app", "name", "number", "first_position", "state")
     readonly_fields = fields
 
@@ -37,18 +58,29 @@ class CustomNameAdmin(ListAdmin):
             return words.light("good", "Approved")
         return words.light("busy", "Waits for approval")
 
-    @admin.action(description="Approve: let these names go to CleverTap")
+    @admin.action(
+        description="Approve: let these names go to CleverTap", permissions=["change"]
+    )
     def approve(self, request: HttpRequest, names: QuerySet[CustomName]) -> None:
         """Let names beyond the limit go out; their dead letters wait for a replay."""
-        waiting = names.filter(approved_at=None, number__gt=settings.CUSTOM_NAMES_LIMIT)
+        waiting = self.limited(names, request, "change").filter(
+            approved_at=None, number__gt=settings.CUSTOM_NAMES_LIMIT
+        )
         approved = list(waiting)
         waiting.update(approved_at=timezone.now())
         for name in approved:
             self.log_change(request, name, "Approved.")
+        if not approved:
+            self.message_user(request, _NONE_WAITED, messages.WARNING)
+            return
         self.message_user(
             request,
-            f"Approved {words.counted(len(approved), 'name')}. From now on, their events "
-            "are sent; to send those that waited, replay the reason new_event_name under "
-            "Problems.",
+            format_html(
+                "Approved {}. From now on, their events are sent. Those that came before "
+                "wait as dead letters, <code>new_event_name</code>: "
+                '<a href="{}">replay them under Problems</a>.',
+                words.counted(len(approved), "name"),
+                reverse("admin:problems"),
+            ),
             messages.SUCCESS,
         )

@@ -4,16 +4,25 @@ from django.contrib import admin
 
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin
+from referrals.admin.export import CsvExport
 from referrals.models import RejectedEvent
 
 
 @admin.register(RejectedEvent)
-class RejectedEventAdmin(ReadOnlyAdmin):
+class RejectedEventAdmin(CsvExport, ReadOnlyAdmin):
     """What was refused, where in the event, and what to do about it."""
 
     list_display = ("key_or_none", "app", "source", "received", "pointer", "detail")
     list_filter = ("app", "source")
     list_select_related = ("app",)
+    csv_columns = (
+        ("App", "app.slug"),
+        ("Event ID", "key"),
+        ("Source", "source"),
+        ("Pointer", "pointer"),
+        ("Detail", "detail"),
+        ("Received", "received_at"),
+    )
     search_fields = ("key__exact",)
     search_help_text = "An event's ID, exactly"
 

@@ -17,6 +17,23 @@ _FEW: Final = 2
 _TENTHS_BELOW: Final = 10
 
 
+#: Characters that turn the text after them around, or that nobody sees.
+_TURNING: Final = (
+    0x061C,
+    0x200E,
+    0x200F,
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)
+_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_INERT: Final = dict.fromkeys((*_CONTROLS, *_TURNING), "\N{REPLACEMENT CHARACTER}")
+
+
+def inert(text: str) -> str:
+    """Return `text` with a mark for each character that could make it read otherwise."""
+    return text.translate(_INERT)
+
+
 def number(count: float) -> str:
     """Return `count` with commas between the thousands."""
     return f"{count:,}"

@@ -75,7 +75,7 @@ def authenticate(request: HttpRequest) -> App:
             "to this server; a key begins with rk_ and is shown once, when it is made.",
             headers=CHALLENGES,
         )
-    if key.revoked_at:
+    if key.is_revoked:
         raise ProblemError(
             UNAUTHORIZED,
             "This API key was revoked. Use the key that replaced it, or make a new one "

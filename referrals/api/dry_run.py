@@ -77,7 +77,7 @@ def _trials(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
 
 def _records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
     """Return, per event, what all destinations would get."""
-    events = _as_stored(app, incoming)
+    events = as_stored(app, incoming)
     per_event: list[Records] = [[] for _ in events]
     for destination in destinations.registered() if events else ():
         previews = destination.preview(app.pk, events)
@@ -86,8 +86,11 @@ def _records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
     return per_event
 
 
-def _as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
-    """Return the events as the log would keep them, as far as that shows beforehand."""
+def as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
+    """Return the events as the log would keep them, as far as that shows beforehand.
+
+    Whether they were sent before, and what earlier installs say, does not show.
+    """
     numbers = _numbers(app, incoming)
     prepared = log.prepare(app, incoming, timezone.now())
     return [

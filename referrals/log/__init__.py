@@ -1,8 +1,8 @@
 """The append-only log of an app's events: the only writer and reader of its rows.
 
 Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is one number.
-`append` writes; `head`, `read`, `read_positions`, `scan`, `find` and `position_at` read;
-`trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
+`append` writes; `head`, `read`, `read_events`, `read_positions`, `scan`, `find` and
+`position_at` read; `trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
 """
 
 from referrals.log.reader import (
@@ -11,6 +11,7 @@ from referrals.log.reader import (
     head,
     position_at,
     read,
+    read_events,
     read_positions,
     received_at,
     scan,
@@ -32,6 +33,7 @@ __all__ = [
     "position_at",
     "prepare",
     "read",
+    "read_events",
     "read_positions",
     "received_at",
     "scan",

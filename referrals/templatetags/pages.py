@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django import template
 
-from referrals.admin import words
+from referrals.admin import export, words
 
 register = template.Library()
 
@@ -39,7 +39,19 @@ def wait(seconds: float | None) -> str:
     return words.NOTHING if seconds is None else words.wait(seconds)
 
 
+@register.filter
+def inert(text: str) -> str:
+    """Return somebody else's text with nothing in it that turns what follows around."""
+    return words.inert(text)
+
+
 @register.simple_tag
 def light(colour: words.Colour, word: str) -> str:
     """Return a status light with its word."""
     return words.light(colour, word)
+
+
+@register.simple_tag
+def export_button(address: str, query: str = "") -> str:
+    """Return the button that leads to a list's CSV file, filtered as the list is."""
+    return export.link(address, query)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 
 import pytest
 
@@ -88,49 +87,3 @@ def test_without_a_broker_the_sweep_delivers(make_stack, kind, redis_url):
     assert answer.status_code == 202
     assert stack.sandbox.records() == json.loads(BODY)["d"]
     assert_all_well(stack, events=7, records=13)
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_kill_9_of_a_worker_repeats_only_its_uploads_in_flight(make_stack, kind):
-    stack = make_stack(kind, REQUEST_SECONDS="2", LEASE_SECONDS="3")
-    _, worker = stack.start()
-    stack.post([of_user(n) for n in range(3)])
-    stack.wait_until_settled()
-    [settled] = stack.uploads()
-
-    # CleverTap stores what it gets, and its answer never comes.
-    stack.sandbox.fault(only="uploads", times=None, hold="after_storing")
-    stack.post([of_user(n) for n in range(3, 1003)])
-    stack.wait_until(lambda: stack.sandbox.state()["records_accepted"] == 2006)
-    worker.kill()
-    in_flight = stack.uploads()[1:]
-    stack.sandbox.behave()
-    stack.sandbox.release()
-    stack.worker()
-    stack.wait_until_settled()
-
-    sent = Counter(upload.sha256 for upload in stack.uploads())
-    assert len(in_flight) == 2
-    assert sent == {settled.sha256: 1, **{each.sha256: 2 for each in in_flight}}
-    assert arrivals(stack) == {
-        (f"{side}-{n}@example.com", name): 1 if n < 3 else 2
-        for n in range(1003)
-        for side, name in [
-            ("user", "Referred App Install"),
-            ("referrer", "Generated App Install"),
-        ]
-    }
-    assert_all_well(stack, events=1003, records=2006)
-    assert stack.status()[0]["unknown_outcomes"] == 2
-
-
-def of_user(number):
-    return a_sent_event(
-        id=f"install-{number}",
-        user={"identities": {"email": f"user-{number}@example.com"}},
-        referrer={"identities": {"email": f"referrer-{number}@example.com"}},
-    )
-
-
-def arrivals(stack):
-    return Counter((r["identity"], r["evtName"]) for r in stack.sandbox.records())

@@ -85,7 +85,7 @@ def broker_s_memory(url):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_what_is_secret_or_personal_shows_nowhere(make_stack, kind):
+def test_invariant_7_what_is_secret_or_personal_shows_nowhere(make_stack, kind):
     stack = make_stack(kind, METRICS_TOKEN=METRICS_TOKEN)
     stack.web()
     stack.worker()

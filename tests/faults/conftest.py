@@ -45,8 +45,7 @@ def server():
 
 @pytest.fixture(scope="session")
 def own_ground(django_db_blocker, server):
-    database = databases.PostgreSQL(server)
-    ground = Ground("postgresql", django_db_blocker, database=database)
+    ground = Ground("postgresql", django_db_blocker, server=server)
     yield ground
     ground.close()
 

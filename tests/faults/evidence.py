@@ -56,12 +56,16 @@ class AttemptRow:
 
 @dataclass
 class LetterRow:
-    """A dead letter. `position` is None where the record could not be told."""
+    """A dead letter. `position` is None where the record could not be told.
+
+    `of_replay` says that it fell out of a replayed range, not out of the log's own upload.
+    """
 
     position: int | None
     side: str
     reason: str
     state: str
+    of_replay: bool = False
 
 
 @dataclass
@@ -98,7 +102,7 @@ def gather(
         events = ReferralEvent.objects.filter(app=integration.app_id)
         uploads = Upload.objects.filter(integration=integration).order_by("first", "pk")
         attempts = Attempt.objects.filter(integration=integration).order_by("pk")
-        letters = DeadLetter.objects.filter(integration=integration).order_by("pk")
+        letters = DeadLetter.objects.select_related("upload").order_by("pk")
         return Evidence(
             sent=sent,
             accepted=dict(accepted),
@@ -109,10 +113,7 @@ def gather(
             leased=integration.probe_leased_until is not None,
             uploads=[_upload(row) for row in uploads],
             attempts=[_attempt(row) for row in attempts if not row.dry_run],
-            letters=[
-                LetterRow(row.position, row.side, row.reason, row.state)
-                for row in letters
-            ],
+            letters=[_letter(row) for row in letters.filter(integration=integration)],
             status=insight.status_of(integration).as_json(),
         )
 
@@ -139,6 +140,11 @@ def _upload(row: Upload) -> UploadRow:
 def _attempt(row: Attempt) -> AttemptRow:
     ended = row.ended_at is not None
     return AttemptRow(row.upload_id, ended, row.outcome_unknown, row.records)
+
+
+def _letter(row: DeadLetter) -> LetterRow:
+    of_replay = row.upload.replay_id is not None
+    return LetterRow(row.position, row.side, row.reason, row.state, of_replay)
 
 
 class _Line(msgspec.Struct):

@@ -19,6 +19,7 @@ from clevertap_sync.models import Account, Integration
 from integration_project.databases import database
 from tests.harness import databases
 from tests.harness.environment import Kind
+from tests.harness.postgres import PostgreSQL
 from tests.harness.process import Process, temporary_folder
 from tests.harness.stack import Stack
 
@@ -40,12 +41,15 @@ class Ground:
         kind: Kind,
         blocker: Any,
         *,
-        database: databases.Database | None = None,
+        server: PostgreSQL | None = None,
     ) -> None:
         self.kind = kind
+        #: The PostgreSQL that is this ground's alone, where it has one.
+        self.server = server
         self._blocker = blocker
         self._numbers = itertools.count(1)
         folder = temporary_folder("faults")
+        database = databases.PostgreSQL(server) if server else None
         self.stack = Stack(kind, folder, database=database, warm=True, **QUICK)
         self.stack.__enter__()
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tests.faults.evidence import Evidence, UploadRow
+from tests.faults.evidence import Evidence, LetterRow, UploadRow
 from tests.faults.expected import records_of
 
 SHOWN = 5
@@ -96,6 +96,11 @@ class _Judge:
         return {at[place] for place in places if place in at}
 
     @cached_property
+    def own_letters(self) -> list[LetterRow]:
+        """The dead letters that fell out of the log's own uploads."""
+        return [letter for letter in self.run.letters if not letter.of_replay]
+
+    @cached_property
     def unplaced(self) -> int:
         """How many dead letters name no record."""
         return sum(letter.position is None for letter in self.run.letters)
@@ -142,7 +147,11 @@ class _Judge:
                 f"names them; {self.unplaced} dead letters name none."
             )
             yield from _some("Lost: {}", missing)
-        both = (r for r in self.dead & self.arrived.keys() if not self._unknown_of(r))
+        both = (
+            record
+            for record in self.dead & self.arrived.keys()
+            if not self._unknown_of(record) and not self._replays_of(record)
+        )
         yield from _some("It arrived, and is a dead letter: {}", both)
         places = Counter((x.position, x.side) for x in self.run.letters if x.position)
         yield from _some(
@@ -152,13 +161,15 @@ class _Judge:
         yield from _some("A dead letter for nothing: {}.", places.keys() - known)
 
     def repeats(self) -> Iterator[str]:
-        """A record arrives again only for an attempt whose outcome is unknown."""
+        """A record arrives again only for an unknown outcome, or by a person's order."""
+        flying = sum(a.records for a in self.run.attempts if a.unknown)
         for record, times in self.arrived.items():
             if times > 1 and record in self.expected:
-                allowed = 1 + self._unknown_of(record)
+                ordered = self._replays_of(record)
+                flying += ordered
+                allowed = 1 + self._unknown_of(record) + ordered
                 if times > allowed:
                     yield f"Arrived {times} times, {allowed} are explained: {record}"
-        flying = sum(a.records for a in self.run.attempts if a.unknown)
         if repeats(self.run) > flying:
             yield f"{repeats(self.run)} repeats, but {flying} records were on their way."
 
@@ -202,14 +213,15 @@ class _Judge:
             if leaf.records != leaf.delivered + leaf.dead:
                 yield f"Upload {leaf.pk} has records without a verdict, or with two."
         own = [leaf for leaf in leaves if leaf.replay is None]
-        booked = sum(leaf.dead for leaf in own)
-        if booked != len(self.run.letters):
-            yield f"{booked} records are booked as dead, {len(self.run.letters)} letters."
+        booked, written = sum(leaf.dead for leaf in own), len(self.own_letters)
+        if booked != written:
+            yield f"{booked} records are booked as dead, {written} letters."
         covered = sum(leaf.delivered + leaf.dead + leaf.unsent for leaf in own)
         if covered != len(self.expected):
             yield f"{covered} records have a verdict, of {len(self.expected)}."
         open_letters = [x for x in self.run.letters if x.state != "delivered"]
-        delivered = len(self.expected) - len(open_letters) - sum(x.unsent for x in own)
+        undelivered = sum(x.state != "delivered" for x in self.own_letters)
+        delivered = len(self.expected) - undelivered - sum(x.unsent for x in own)
         said = self.run.status["delivered"]
         if said != delivered:
             yield f"The status says {said} delivered, it is {delivered}."
@@ -246,6 +258,12 @@ class _Judge:
             for pk, times in self.unknown.items()
             if _covers(self.by_pk[pk], *place)
         )
+
+    def _replays_of(self, record: str) -> int:
+        """Return how often a person's order to send a range again covered this record."""
+        place = self.expected.get(record)
+        ordered = (u for u in self.run.uploads if u.replay is not None and not u.picks)
+        return sum(place is not None and _covers(each, *place) for each in ordered)
 
     def _picks_by_parent(self) -> Mapping[int, Counter[int]]:
         found: defaultdict[int, Counter[int]] = defaultdict(Counter)

@@ -33,6 +33,8 @@ WAITING: Final = """
               WHERE e.app_id = i.app_id), 0))
         + (SELECT count(*) FROM clevertap_sync_attempt
            WHERE ended_at IS NULL AND integration_id = {integration})
+        + (SELECT count(*) FROM clevertap_sync_replay
+           WHERE state = 'running' AND integration_id = {integration})
 """
 
 

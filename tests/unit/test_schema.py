@@ -351,6 +351,17 @@ def test_what_is_no_event_is_a_problem_and_never_an_exception(raw):
     assert problem.detail
 
 
+@pytest.mark.parametrize("field", ["event_data", "metadata"])
+def test_a_number_that_no_float_can_hold_is_named_as_such(field):
+    problem = decode(b'{"id":"a","type":"custom","%s":{"k":1e999}}' % field.encode())
+
+    assert problem == EventProblem(
+        f"/{field}",
+        "It contains a number that is too large for a float. Send it as a text.",
+        "a",
+    )
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_make_decoding_raise(raw):
     assert isinstance(decode(raw), EventProblem)

@@ -1,20 +1,27 @@
-"""`manage.py check_clevertap`: does CleverTap take the credentials? The admin's check."""
+"""`manage.py check_clevertap`: the admin's check, on the command line.
 
+Does CleverTap take the credentials, does the passcode expire, are the users known?
+"""
+
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from clevertap_sync import checkup
 from clevertap_sync.connection import Diagnosis
+from clevertap_sync.expiry import expiry_of
+from clevertap_sync.match_rate import match_rate
 from clevertap_sync.models import Integration
 
 
 class Command(BaseCommand):
-    """Send one dry run per integration. Exits with 1 where one is not good."""
+    """Ask CleverTap for each integration. Exits with 1 where its credentials are not good."""
 
     help = (
-        "Check with a dry run whether CleverTap takes each integration's credentials. "
-        "Nothing is stored there. Exits with 1 where one does not work."
+        "Check with a dry run whether CleverTap takes each integration's credentials, and "
+        "how many of the newest users it knows. Nothing is stored there. Exits with 1 "
+        "where credentials do not work."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,4 +51,27 @@ class Command(BaseCommand):
             self.stdout.write(f"  seen: {diagnosis.evidence}")
         if not diagnosis.is_good:
             self.stdout.write(f"  to do: {diagnosis.remedy}")
+        self._tell_expiry(integration)
+        if diagnosis.is_good:
+            self._tell_match_rate(integration)
         return diagnosis
+
+    def _tell_expiry(self, integration: Integration) -> None:
+        expiry = expiry_of(integration, datetime.now(UTC))
+        if expiry is not None:
+            self.stdout.write(f"  passcode: {expiry.sentence} {expiry.remedy}")
+
+    def _tell_match_rate(self, integration: Integration) -> None:
+        credentials = checkup.credentials_of(integration)
+        if isinstance(credentials, Diagnosis):
+            return
+        provider = integration.identity_provider
+        rate = match_rate(integration.app_id, provider, credentials)
+        self.stdout.write(f"  users: {rate.title} {rate.remedy}")
+        for match in (rate.chosen, *rate.others) if rate.people else ():
+            self.stdout.write(
+                f"    {match.provider}: {match.known} known, {match.unknown} not known, "
+                f"{match.untold} without an answer"
+            )
+        if integration.identities_are_doubted:
+            self.stdout.write("  held: until a person confirms the users in the admin")

@@ -25,6 +25,8 @@ def typed(app=None, **changes):
         "dashboard_address": "",
         "account_id": "ABC-DEF-123Z",
         "new_passcode": CANARY,
+        "passcode_kind": "account",
+        "time_zone": "UTC",
         "identity_provider": "email",
         "location": "in1",
         "sends": ["app_install:referred"],

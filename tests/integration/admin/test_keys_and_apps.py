@@ -89,8 +89,12 @@ def test_an_app_is_created_renamed_archived_and_restored_but_never_deleted(admin
     app = App.objects.get()
     page = f"/admin/referrals/app/{app.pk}"
 
-    keys = {"api_keys-TOTAL_FORMS": 0, "api_keys-INITIAL_FORMS": 0}
-    admin.post(f"{page}/change/", {"name": "New Shop", "slug": "other", **keys})
+    inlines = {
+        f"{name}-{count}_FORMS": 0
+        for name in ("api_keys", "memberships")
+        for count in ("TOTAL", "INITIAL")
+    }
+    admin.post(f"{page}/change/", {"name": "New Shop", "slug": "other", **inlines})
     admin.post(f"{page}/archive/")
     app.refresh_from_db()
     assert (app.name, app.slug, app.archived_at is None) == ("New Shop", "shop", False)

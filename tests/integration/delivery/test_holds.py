@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync import clock, mapping
-from clevertap_sync.delivery import prepare, slots, switch
+from clevertap_sync.delivery import due, hold, prepare, slots, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import ProbeClaim
@@ -21,6 +21,7 @@ from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from clevertap_sync.secret import Secret
+from referrals import failpoints
 from tests.integration.delivery.conftest import begun, fails, status_of
 
 pytestmark = pytest.mark.django_db
@@ -326,3 +327,31 @@ def test_the_limit_that_is_halved_is_the_one_in_force(engine, integration, appen
     account.refresh_from_db()
     assert account.current_limit == 1
     assert status_of(integration).hold is None
+
+
+def test_a_worker_that_ends_right_after_a_success_leaves_no_hold_behind(
+    engine, integration, append
+):
+    engine.answer(503)
+    append(count=1)
+    deliver(integration.pk)
+    Integration.objects.update(held_until=clock.now())
+    failpoints.arm(failpoints.parse(["settle.committed=raise"]))
+
+    with pytest.raises(failpoints.FailpointError):
+        deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.hold, status.delivered, integration.failures) == (None, 2, 0)
+
+
+def test_a_hold_ends_by_a_dry_run_although_nothing_is_left_to_send(engine, integration):
+    assert list(due.due_integrations()) == []
+    hold.hold(integration, reason="no_answer", delay=0, probe=True, now=clock.now())
+
+    assert list(due.due_integrations()) == [(integration.pk, 1)]
+    deliver(integration.pk)
+
+    assert status_of(integration).hold is None
+    assert [request.dry_run for request in engine.requests()] == [True]
+    assert list(due.due_integrations()) == []

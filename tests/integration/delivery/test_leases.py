@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from clevertap_sync import clock, mapping
-from clevertap_sync.delivery import prepare, slots
+from clevertap_sync.delivery import prepare, slots, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin, send
@@ -224,8 +224,9 @@ def test_a_claim_that_is_not_committed_gives_its_slot_back(
     assert status_of(integration).delivered == 4
 
 
+@pytest.mark.parametrize("settings_change", [False, True])
 def test_the_attempt_of_a_dry_run_that_was_lost_is_ended_by_the_next_one(
-    engine, integration, append
+    engine, integration, append, settings_change
 ):
     append(count=1)
     fails(begun(integration), NoAnswerError("timed out"))
@@ -238,6 +239,8 @@ def test_the_attempt_of_a_dry_run_that_was_lost_is_ended_by_the_next_one(
         began_at=clock.now(),
     )
     Integration.objects.update(probe_leased_until=clock.now())
+    if settings_change:
+        switch.settings_changed(integration)
 
     assert isinstance(claim_next(integration.pk), ProbeClaim)
 

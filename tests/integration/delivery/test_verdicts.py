@@ -146,6 +146,24 @@ def test_an_answer_whose_counts_do_not_add_up_marks_the_upload(
     assert len(engine.requests()) == 1
 
 
+def test_counts_that_do_not_add_up_mark_the_part_that_was_answered(
+    engine, integration, append, finish
+):
+    engine.switch(
+        faults=(Fault(tamper=("wrong_count",)),),
+        poison=(Poison(identity=BOB, code=555, times=1),),
+    )
+    append(a_sent_event(id="one"))
+
+    finish()
+
+    parts = Upload.objects.filter(state="settled").order_by("pk")
+    assert [(part.miscounted, part.delivered) for part in parts] == [
+        (True, 1),
+        (False, 1),
+    ]
+
+
 def test_each_request_is_an_attempt_that_was_begun_and_ended(
     engine, integration, append
 ):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clevertap_sync', '0001_initial'),
+        ('clevertap_sync', '0003_checking'),
     ]
 
     operations = [

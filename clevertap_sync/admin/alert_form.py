@@ -1,0 +1,148 @@
+"""The form of an alert. The receiver's address is a secret: typed in, never shown again."""
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
+
+from clevertap_sync.models import Alert, Way
+from clevertap_sync.secret import Secret
+
+if TYPE_CHECKING:
+    _ModelForm = forms.ModelForm[Alert]
+else:
+    _ModelForm = forms.ModelForm
+
+MOST_RECIPIENTS: Final = 20
+_LIMITS: Final = {
+    "held_minutes": (0, 1440),
+    "lag_minutes": (1, 10_080),
+    "dead_percent": (1, 100),
+    "passcode_days": (1, 365),
+}
+
+
+class AlertForm(_ModelForm):
+    """Who is told, how, and about what."""
+
+    new_url = forms.CharField(
+        required=False,
+        max_length=1000,
+        label="Address",
+        help_text="For Slack: the address of an incoming webhook, from Slack under "
+        "Apps → Incoming Webhooks. For a webhook: where we POST JSON to. Whoever knows it "
+        "can write there, so it is kept encrypted and never shown again.",
+        widget=forms.TextInput(
+            attrs={
+                "class": "vLargeTextField",
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        ),
+    )
+
+    class Meta:
+        model = Alert
+        fields = (
+            *("name", "app", "enabled", "way", "recipients"),
+            *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
+            "new_names",
+        )
+        widgets = {"recipients": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+        super().__init__(*args, **options)
+        for name, (least, most) in _LIMITS.items():
+            if name in self.fields:
+                field = self.fields[name]
+                field.validators += [MinValueValidator(least), MaxValueValidator(most)]
+                field.widget.attrs.update(min=least, max=most)
+        if self.instance.url and "new_url" in self.fields:
+            kept = f"{masked(self.instance.url)} is stored. Type to replace it."
+            self.fields["new_url"].widget.attrs["placeholder"] = kept
+
+    def clean_recipients(self) -> str:
+        """Check each address, and drop blanks and empty lines."""
+        text = str(self.cleaned_data["recipients"]).replace(",", "\n")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if len(lines) > MOST_RECIPIENTS:
+            message = f"Write at most {MOST_RECIPIENTS} addresses."
+            raise ValidationError(message)
+        for line in lines:
+            try:
+                validate_email(line)
+            except ValidationError as error:
+                message = f"{line} is no e-mail address."
+                raise ValidationError(message) from error
+        return "\n".join(lines)
+
+    def clean_new_url(self) -> str:
+        """Refuse what is no address of a web server, or one of our own machines."""
+        url = str(self.cleaned_data["new_url"]).strip()
+        if url and (problem := _problem_of(url)):
+            raise ValidationError(problem)
+        return url
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for what the chosen way needs."""
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("way") == Way.EMAIL:
+            if not cleaned.get("recipients") and "recipients" not in self.errors:
+                self.add_error("recipients", "Write at least one e-mail address.")
+        elif not (
+            cleaned.get("new_url") or self.instance.url or "new_url" in self.errors
+        ):
+            self.add_error("new_url", "Paste the address to post to.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> Alert:  # noqa: FBT001, FBT002 - Django's signature
+        """Put the new address on the row, where there is one."""
+        alert: Alert = super().save(commit=False)
+        if self.cleaned_data["new_url"]:
+            alert.url = Secret(self.cleaned_data["new_url"])
+        if commit:
+            alert.save()
+        return alert
+
+
+def masked(url: Secret) -> str:
+    """Return an address as people may see it: its host alone."""
+    try:
+        parts = urlsplit(url.reveal())
+    except ImproperlyConfigured:
+        return Secret.MASK
+    return f"{parts.scheme}://{parts.hostname}/{Secret.MASK}"
+
+
+def _problem_of(url: str) -> str:
+    """Return what is wrong with an address, in a sentence; nothing if nothing is."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "This is no address. It looks like https://hooks.slack.com/services/…."
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        return "Begin with https:// and a host name."
+    if parts.username or parts.password or any(c.isspace() for c in url):
+        return "Leave out user names, passwords and blanks."
+    if not settings.ALERTS_TO_PRIVATE_ADDRESSES and _is_private(parts):
+        return (
+            "This is an address on a private network, where alerts do not go unless "
+            "ALERTS_TO_PRIVATE_ADDRESSES is set."
+        )
+    return ""
+
+
+def _is_private(parts: SplitResult) -> bool:
+    """Say so of what shows it by itself. The rest is found out when a message is sent."""
+    host = parts.hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(
+            (".localhost", ".internal", ".local")
+        )

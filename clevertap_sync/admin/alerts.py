@@ -1,0 +1,224 @@
+"""Alerts: who is told about what, and whether the messages get through."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import ForeignKey, Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST
+
+from clevertap_sync.admin.alert_form import AlertForm, masked
+from clevertap_sync.alerting import notices, ways
+from clevertap_sync.models import Alert, Notice, Way
+from referrals import access
+from referrals.admin import words
+from referrals.admin.base import ListAdmin
+from referrals.admin.words import Colour
+
+if TYPE_CHECKING:
+    from django.forms import ModelChoiceField
+
+_SHOWN: Final = 20
+_CHANGE: Final = "clevertap_sync.change_alert"
+_LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
+    Notice.State.PENDING: ("busy", "Waits to be sent"),
+    Notice.State.SENT: ("good", "Sent"),
+    Notice.State.FAILED: ("bad", "Given up"),
+}
+
+
+@admin.register(Alert)
+class AlertAdmin(ListAdmin):
+    """Who is told, how, and about what."""
+
+    form = AlertForm
+    change_form_template = "clevertap_sync/alert.html"
+    intro = (
+        "One message when something starts and one when it is over, however many workers "
+        "there are."
+    )
+    list_display = ("name", "of_app", "way", "where", "about", "state")
+    list_filter = ("app", "way", "enabled")
+    list_select_related = ("app",)
+    ordering = ("name",)
+    fieldsets = (
+        ("Who is told", {"fields": ("name", "app", "enabled")}),
+        ("How", {"fields": ("way", "recipients", "new_url")}),
+        (
+            "About what",
+            {
+                "fields": (
+                    *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
+                    "new_names",
+                )
+            },
+        ),
+    )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Allow it: nothing rests on an alert but its own messages."""
+        return self._may(request, "delete", obj)
+
+    def formfield_for_foreignkey(
+        self,
+        db_field: "ForeignKey[Any, Any]",
+        request: HttpRequest,
+        **options: Any,  # noqa: ANN401
+    ) -> "ModelChoiceField[Any] | None":
+        """Offer every app at once to whoever has them all."""
+        field = super().formfield_for_foreignkey(db_field, request, **options)
+        if field is not None:
+            everywhere = access.may(request.user, _CHANGE, None)
+            field.required = not everywhere
+            field.empty_label = "Every app" if everywhere else "Choose an app"
+        return field
+
+    @admin.display(description="app", ordering="app")
+    def of_app(self, alert: Alert) -> str:
+        """Return the app that it is for."""
+        return str(alert.app) if alert.app else "Every app"
+
+    @admin.display(description="to")
+    def where(self, alert: Alert) -> str:
+        """Return where messages go, as people may see it."""
+        if alert.way == Way.EMAIL:
+            return ", ".join(ways.addresses_of(alert))
+        return masked(alert.url) if alert.url else words.NOTHING
+
+    @admin.display(description="about")
+    def about(self, alert: Alert) -> str:
+        """Return the thresholds in words."""
+        told = (
+            (alert.held_minutes, "held for {} min"),
+            (alert.lag_minutes, "events wait {} min"),
+            (alert.dead_percent, "{} % not delivered"),
+            (alert.passcode_days, "passcode expires in {} days"),
+            (True if alert.new_names else None, "new names"),
+        )
+        chosen = [text.format(value) for value, text in told if value is not None]
+        return ", ".join(chosen) or "nothing"
+
+    @admin.display(description="state", ordering="enabled")
+    def state(self, alert: Alert) -> str:
+        """Return whether it is on."""
+        return words.light(*(("good", "On") if alert.enabled else ("idle", "Off")))
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Alert,
+        form: AlertForm,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Give a webhook a secret to sign with, to be shown once."""
+        if obj.way == Way.WEBHOOK and not obj.signing_secret:
+            obj.signing_secret = ways.new_secret()
+            obj.__dict__["shows_secret"] = True
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: Alert,
+        post_url_continue: str | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Show a webhook's secret; otherwise stay, where the test button is."""
+        return self._saved(request, obj)
+
+    def response_change(self, request: HttpRequest, obj: Alert) -> HttpResponse:
+        """Show a new secret; otherwise stay, where the test button is."""
+        return self._saved(request, obj)
+
+    def _saved(self, request: HttpRequest, alert: Alert) -> HttpResponse:
+        if alert.__dict__.pop("shows_secret", False):
+            return self._secret(request, alert)
+        messages.success(request, "Saved. Send a test message to see that it arrives.")
+        return redirect("admin:clevertap_sync_alert_change", alert.pk)
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Alert | None = None,
+    ) -> HttpResponse:
+        """Add what was sent lately, what is open now, and what the set-up lacks."""
+        extra: dict[str, Any] = {
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+            "lacks_mail": settings.EMAIL_BACKEND == ways.NO_MAIL,
+            "lacks_address": not settings.PUBLIC_URL,
+        }
+        if obj is not None:
+            sent = obj.notices.order_by("-pk")[:_SHOWN]
+            extra["sent"] = [
+                (notice, words.light(*_LIGHTS[notice.state])) for notice in sent
+            ]
+            extra["still_open"] = obj.incidents.filter(ended_at=None).order_by("pk")[
+                :_SHOWN
+            ]
+        return super().render_change_form(
+            request, context | extra, add, change, form_url, obj
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what the page's buttons post to."""
+
+        def at(name: str, view: Callable[[HttpRequest, Alert], HttpResponse]) -> Any:  # noqa: ANN401 - a URLPattern
+            def for_one(request: HttpRequest, pk: int) -> HttpResponse:
+                alert = get_object_or_404(self.get_queryset(request), pk=pk)
+                if not self.has_change_permission(request, alert):
+                    raise PermissionDenied
+                return view(request, alert)
+
+            wrapped = self.admin_site.admin_view(require_POST(for_one))
+            return path(
+                f"<int:pk>/{name}/", wrapped, name=f"clevertap_sync_alert_{name}"
+            )
+
+        return [
+            at("test", self.test),
+            at("secret", self.secret),
+            *super().get_urls(),
+        ]
+
+    def test(self, request: HttpRequest, alert: Alert) -> HttpResponse:
+        """Send a test message now, and say what came of it."""
+        notice = notices.send_test(alert)
+        if notice.state == Notice.State.SENT:
+            messages.success(request, "Sent. It should have arrived by now.")
+        else:
+            messages.error(request, f"The test was not sent. {notice.problem}.")
+        return redirect("admin:clevertap_sync_alert_change", alert.pk)
+
+    def secret(self, request: HttpRequest, alert: Alert) -> HttpResponse:
+        """Make a new secret to sign with, and show it."""
+        alert.signing_secret = ways.new_secret()
+        alert.save(update_fields=["signing_secret"])
+        self.log_change(request, alert, "Made a new signing secret.")
+        return self._secret(request, alert)
+
+    def _secret(self, request: HttpRequest, alert: Alert) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The webhook's signing secret",
+            "alert": alert,
+            "text": alert.signing_secret.reveal(),
+            "opts": self.opts,
+        }
+        return TemplateResponse(
+            request,
+            "clevertap_sync/alert_secret.html",
+            context,
+            headers={"Cache-Control": "no-store"},
+        )

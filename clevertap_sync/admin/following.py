@@ -1,0 +1,97 @@
+"""Events that a person sent from the admin, followed to the verdict of each side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from clevertap_sync.admin.attempts import outcome_light
+from clevertap_sync.admin.timeline import LIGHTS
+from clevertap_sync.destination import fates_of
+from clevertap_sync.models import Attempt, Integration
+from referrals.admin.words import Colour, counted
+from referrals.log import LoggedEvent
+from referrals.vocabulary import TITLES, Side
+
+#: A position is a number of 64 bits.
+LATEST: Final = (1 << 63) - 1
+_MOST_ATTEMPTS: Final = 20
+_UNDER_WAY: Final = frozenset({"pending", "in_flight"})
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One side of one event. `seconds` is what it took from receipt to verdict."""
+
+    position: int
+    name: str
+    status: str
+    colour: Colour
+    word: str
+    meaning: str
+    remedy: str
+    reason: str
+    upload: int | None
+    seconds: float | None
+
+
+def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any]:
+    """Return what the page that follows `events` shows."""
+    sides = [
+        _followed(logged, side, fate)
+        for logged, fates in zip(events, fates_of(integration, events), strict=True)
+        for side, fate in fates
+    ]
+    colour, word, sentence = _summary(sides)
+    uploads = {side.upload for side in sides if side.upload is not None}
+    attempts = Attempt.objects.filter(upload__in=uploads).order_by("-pk")
+    return {
+        "sides": sides,
+        "colour": colour,
+        "word": word,
+        "sentence": sentence,
+        "waits": any(side.status in _UNDER_WAY for side in sides),
+        "first": events[0],
+        "attempts": [
+            (attempt, outcome_light(attempt))
+            for attempt in reversed(attempts[:_MOST_ATTEMPTS])
+        ]
+        if uploads
+        else [],
+    }
+
+
+def _followed(logged: LoggedEvent, side: Side, fate: dict[str, Any]) -> Followed:
+    colour, word = LIGHTS[fate["status"]]
+    title = TITLES.get(logged.event.type, logged.event.name)
+    at = fate.get("delivered_at")
+    took = datetime.fromisoformat(at) - logged.received_at if at else None
+    return Followed(
+        position=logged.position,
+        name=f"{side.value.title()} {title}",
+        status=fate["status"],
+        colour=colour,
+        word=word,
+        meaning=fate.get("meaning", ""),
+        remedy=fate.get("remedy", ""),
+        reason=fate.get("reason", ""),
+        upload=fate.get("upload"),
+        seconds=max(0.0, took.total_seconds()) if took else None,
+    )
+
+
+def _summary(sides: Sequence[Followed]) -> tuple[Colour, str, str]:
+    """Return where all of them stand together: a light, its word, and a sentence."""
+    total = len(sides)
+    if not total:
+        return "idle", "No record", "This event yields no record: it names nobody."
+    delivered = sum(side.status == "delivered" for side in sides)
+    if any(side.status in _UNDER_WAY for side in sides):
+        return "busy", "Under way", f"{delivered} of {counted(total, 'record')} so far."
+    if delivered == total:
+        return "good", "Delivered", f"CleverTap accepted {counted(total, 'record')}."
+    return (
+        "bad",
+        "Not all delivered",
+        f"CleverTap accepted {delivered} of {counted(total, 'record')}.",
+    )

@@ -1,0 +1,106 @@
+"""Sends what was written down: one worker a message, a few times, then given up.
+
+A worker that dies between sending and noting it down leaves a message that goes out
+again: an alert twice is better than none. Webhooks carry its key, which stays the same.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from clevertap_sync import clock
+from clevertap_sync.alerting import messages, ways
+from clevertap_sync.models import Alert, Notice
+
+logger = logging.getLogger(__name__)
+
+#: How long to wait after each attempt; after the last of them, no more.
+WAITS: Final = tuple(timedelta(seconds=s) for s in (10, 30, 120, 600, 1800))
+#: Longer than any attempt takes.
+LEASE: Final = timedelta(seconds=60)
+_AT_ONCE: Final = 20
+_LONGEST: Final = 200
+
+
+def send_due(now: datetime | None = None) -> int:
+    """Send what is to be sent now. Return how many messages got through."""
+    return sum(send(pk) for pk in list(_due(now or clock.now())))
+
+
+def send(notice_id: int) -> bool:
+    """Send one message, unless another worker does. Return whether it got through."""
+    notice = _claimed(notice_id)
+    if notice is None:
+        return False
+    try:
+        ways.send(notice.alert, notice)
+    except ways.NotSentError as error:
+        _failed(notice, str(error))
+        return False
+    mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts)
+    mine.update(
+        state=Notice.State.SENT, sent_at=clock.now(), leased_until=None, problem=""
+    )
+    return True
+
+
+def send_test(alert: Alert) -> Notice:
+    """Send a test message at once, and return it with what came of it."""
+    now = clock.now()
+    notice = Notice.objects.create(
+        alert=alert,
+        moment=Notice.Moment.TEST,
+        key=uuid.uuid4(),
+        content=messages.a_test(alert, now),
+        created_at=now,
+        due_at=now,
+    )
+    send(notice.pk)
+    notice.refresh_from_db()
+    return notice
+
+
+def _due(now: datetime) -> Iterator[int]:
+    """Yield what may go, oldest first. An end waits until its start has gone, or never will."""
+    start = Notice.objects.filter(
+        incident=OuterRef("incident"),
+        moment=Notice.Moment.STARTED,
+        state=Notice.State.PENDING,
+    )
+    early = Q(moment=Notice.Moment.ENDED) & Q(Exists(start))
+    due = _free(now).filter(due_at__lte=now, alert__enabled=True).exclude(early)
+    yield from due.order_by("due_at", "pk").values_list("pk", flat=True)[:_AT_ONCE]
+
+
+def _free(now: datetime) -> QuerySet[Notice]:
+    unleased = Q(leased_until=None) | Q(leased_until__lte=now)
+    return Notice.objects.filter(unleased, state=Notice.State.PENDING)
+
+
+def _claimed(notice_id: int) -> Notice | None:
+    """Take the message, by compare-and-set, and return it."""
+    now = clock.now()
+    claimed = _free(now).filter(pk=notice_id)
+    if not claimed.update(leased_until=now + LEASE, attempts=F("attempts") + 1):
+        return None
+    return Notice.objects.select_related("alert__app").get(pk=notice_id)
+
+
+def _failed(notice: Notice, problem: str) -> None:
+    """Wait for the next attempt, or give up. The page and the log say why."""
+    tried = notice.attempts
+    is_last = notice.moment == Notice.Moment.TEST or tried > len(WAITS)
+    Notice.objects.filter(pk=notice.pk, attempts=tried).update(
+        state=Notice.State.FAILED if is_last else Notice.State.PENDING,
+        due_at=notice.due_at if is_last else clock.now() + WAITS[tried - 1],
+        leased_until=None,
+        problem=problem[:_LONGEST],
+    )
+    what = "given up" if is_last else "it is tried again"
+    logger.warning(
+        "Alert %s could not be sent (%s); %s", notice.alert_id, problem, what
+    )

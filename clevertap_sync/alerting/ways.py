@@ -1,0 +1,152 @@
+"""The ways to people: e-mail, Slack's incoming webhooks, and webhooks of one's own.
+
+Each sends one message, or raises `NotSentError` with a sentence that names no address.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import smtplib
+import time
+from contextlib import closing, nullcontext
+from typing import Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMessage
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+from clevertap_sync.client.connections import public_only
+from clevertap_sync.client.transport import Transport
+from clevertap_sync.errors import CleverTapError, MalformedResponseError
+from clevertap_sync.models import Alert, Notice, Way
+from clevertap_sync.secret import Secret
+
+SECONDS: Final = 10.0
+#: Where nothing is sent, so that nobody believes it was.
+NO_MAIL: Final = "django.core.mail.backends.dummy.EmailBackend"
+# Reference: https://www.standardwebhooks.com
+_PREFIX: Final = "whsec_"
+_SECRET_BYTES: Final = 32
+_OK: Final = range(200, 300)
+
+
+class NotSentError(Exception):
+    """A message did not get through. The text says why, without any address."""
+
+
+def send(alert: Alert, notice: Notice) -> None:
+    """Send the message the alert's way. Raises `NotSentError`."""
+    match alert.way:
+        case Way.EMAIL:
+            _mail(alert, notice)
+        case Way.SLACK:
+            text = _for_slack(notice)
+            _post(alert.url, json.dumps({"text": text}).encode(), {})
+        case _:
+            body = json.dumps({"id": str(notice.key), **notice.content}).encode()
+            _post(alert.url, body, signature(alert.signing_secret, notice, body))
+
+
+def new_secret() -> Secret:
+    """Return a new secret to sign with."""
+    key = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    return Secret(_PREFIX + key)
+
+
+def signature(secret: Secret, notice: Notice, body: bytes) -> dict[str, str]:
+    """Return the headers by which a receiver knows that the message is ours."""
+    key = base64.b64decode(_revealed(secret).removeprefix(_PREFIX))
+    stamp = str(int(time.time()))
+    signed = f"{notice.key}.{stamp}.".encode() + body
+    code = base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    return {
+        "webhook-id": str(notice.key),
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,{code}",
+    }
+
+
+def addresses_of(alert: Alert) -> list[str]:
+    """Return the e-mail addresses of an alert."""
+    return [line.strip() for line in alert.recipients.splitlines() if line.strip()]
+
+
+def _mail(alert: Alert, notice: Notice) -> None:
+    if settings.EMAIL_BACKEND == NO_MAIL:
+        message = "E-mail is not set up: set EMAIL_URL"
+        raise NotSentError(message)
+    content = notice.content
+    mail = EmailMessage(
+        subject=" ".join(content["title"].split()),
+        body="\n\n".join(filter(None, [content["text"], content["url"]])) + "\n",
+        to=addresses_of(alert),
+        headers={"Message-ID": f"<{notice.key}@referrals>"},
+    )
+    try:
+        mail.send()
+    except smtplib.SMTPResponseException as error:
+        message = f"The mail server answered {error.smtp_code}"
+    except smtplib.SMTPRecipientsRefused:
+        message = "The mail server refuses the recipients"
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        message = f"The mail server could not be asked ({type(error).__name__})"
+    else:
+        return
+    # Outside of the handlers: what the server said may name people.
+    raise NotSentError(message)
+
+
+def _for_slack(notice: Notice) -> str:
+    # Reference: https://api.slack.com/reference/surfaces/formatting#escaping
+    content = notice.content
+    title, text = (
+        content[name].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        for name in ("title", "text")
+    )
+    link = f"\n<{content['url']}|Open the page>" if content["url"] else ""
+    return f"*{title}*\n{text}{link}"
+
+
+class _Headers(AuthBase):
+    """Puts headers on a request, and nowhere else."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers.update(self._headers)
+        return request
+
+
+def _post(url: Secret, body: bytes, headers: dict[str, str]) -> None:
+    parts = urlsplit(_revealed(url))
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    base = f"{parts.scheme}://{parts.netloc}"
+    guard = nullcontext() if settings.ALERTS_TO_PRIVATE_ADDRESSES else public_only()
+    with guard, closing(Transport(base, _Headers(headers), seconds=SECONDS)) as way:
+        try:
+            status = way.ask("POST", path, params={}, body=body).status
+        except MalformedResponseError:
+            return  # it answered 200, and what else it says is of no interest
+        except CleverTapError as error:
+            message = (
+                f"The receiver did not answer ({error.detail or type(error).__name__})"
+            )
+        else:
+            if status in _OK:
+                return
+            message = f"The receiver answered {status}"
+    raise NotSentError(message)
+
+
+def _revealed(secret: Secret) -> str:
+    try:
+        return secret.reveal()
+    except ImproperlyConfigured:
+        message = "Its address or secret cannot be decrypted: enter it again"
+    raise NotSentError(message)

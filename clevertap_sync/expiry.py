@@ -1,0 +1,62 @@
+"""When a user passcode expires, in words. CleverTap ends it without telling anybody."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from clevertap_sync.models import Integration
+
+#: So many days before, people are reminded.
+REMIND_DAYS: Final = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A passcode that is about to expire, or has."""
+
+    on: date
+    days: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its last day has passed."""
+        return self.days < 0
+
+    @property
+    def sentence(self) -> str:
+        """Return what happens when."""
+        day = f"{self.on.day} {self.on:%B %Y}"
+        if self.is_over:
+            return f"The passcode expired on {day}: CleverTap refuses it from then on."
+        if not self.days:
+            return "The passcode expires today. CleverTap refuses it from tomorrow on."
+        days = "1 day" if self.days == 1 else f"{self.days} days"
+        return (
+            f"The passcode expires in {days}, after {day}. Then CleverTap refuses it."
+        )
+
+    @property
+    def remedy(self) -> str:
+        """Return what a person does about it."""
+        return (
+            "Make a new one in CleverTap under Settings → Passcode, enter it in the "
+            "integration's settings, and note its last day there."
+        )
+
+
+def expiry_of(integration: Integration, now: datetime) -> Expiry | None:
+    """Return the expiry that a person should know of; None where none is near."""
+    last = integration.passcode_expires_on
+    if last is None or integration.archived_at:
+        return None
+    days = (last - now.astimezone(zone_of(integration)).date()).days
+    return Expiry(last, days) if days <= REMIND_DAYS else None
+
+
+def zone_of(integration: Integration) -> ZoneInfo:
+    """Return the time zone of the CleverTap project; UTC where this machine lacks it."""
+    try:
+        return ZoneInfo(integration.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

@@ -1,0 +1,50 @@
+"""Why delivery is held, in words for people: what it means, and what to do."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from clevertap_sync.delivery.hold import (
+    EVERYTHING_REFUSED,
+    IDENTITY_MISMATCH,
+    RESTORED_BACKUP,
+)
+from clevertap_sync.errors import CleverTapError
+
+# Reasons that no single attempt has.
+_OURS: Final = {
+    EVERYTHING_REFUSED: (
+        "CleverTap refuses every record, even a made-up one that is good.",
+        "Check the connection, then ask CleverTap's support about the account.",
+    ),
+    RESTORED_BACKUP: (
+        "This database is an older one than that which delivered: a restored backup.",
+        "Enable it from now: CleverTap most likely has what waits here already.",
+    ),
+    IDENTITY_MISMATCH: (
+        (
+            "CleverTap knows too few of the first users by this identity provider, and "
+            "would create a new profile for each of the others."
+        ),
+        (
+            "Look at the match rate, then choose another identity provider, or confirm "
+            "that these users are new to CleverTap."
+        ),
+    ),
+}
+
+
+def hold_words(reason: str) -> tuple[str, str]:
+    """Return what a hold's reason means, and what to do."""
+    if reason in _OURS:
+        return _OURS[reason]
+    error = _ERRORS.get(reason, CleverTapError)
+    return error.meaning(), error.remedy
+
+
+def _classes(root: type[CleverTapError]) -> Iterator[type[CleverTapError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _classes(child)
+
+
+_ERRORS: Final = {error.code: error for error in _classes(CleverTapError)}

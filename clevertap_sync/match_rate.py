@@ -1,0 +1,193 @@
+"""The match rate: how many of the app's recent users CleverTap knows, and by which identity.
+
+A few profiles are looked up, only when a person asks. Counts come out, never an identity.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from clevertap_sync import recognition
+from clevertap_sync.connection import Credentials
+from clevertap_sync.coverage import people_of
+from clevertap_sync.delivery.send import give_connection_back
+from clevertap_sync.mapping import CLEVERTAP_ID, identity_under
+from clevertap_sync.recognition import LOOK_UP_SECONDS, Asked
+from referrals import log
+from referrals.schema import Person
+
+#: As many users are asked about, of as many events. Reference: `recognition.IN_FLIGHT`.
+PEOPLE: Final = 30
+_EVENTS: Final = 200
+_OTHERS: Final = 2
+_STRANGERS: Final = (
+    "It creates a new profile for each of the others. That is right where they are new "
+    "to CleverTap too; otherwise choose another identity provider."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How many of the users carry a provider's identity, and what CleverTap says to it."""
+
+    provider: str
+    carried: int
+    known: int
+    unknown: int
+
+    @property
+    def untold(self) -> int:
+        """Return how many CleverTap did not answer for."""
+        return self.carried - self.known - self.unknown
+
+    @property
+    def percent(self) -> int:
+        """Return the share of those known among all that were answered."""
+        return self.known * 100 // max(1, self.known + self.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRate:
+    """What CleverTap knows of recent users. `lower_case`: it knows them so spelt only."""
+
+    people: int
+    chosen: Match
+    others: tuple[Match, ...]
+    lower_case: int
+    seconds: float
+
+    @property
+    def best_other(self) -> Match | None:
+        """Return another provider that CleverTap knows more of the users by."""
+        better = [other for other in self.others if other.known > self.chosen.known]
+        return max(better, key=lambda other: other.known, default=None)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether CleverTap knows at least half of those that it answered for."""
+        return self.chosen.known > 0 and self.chosen.known >= self.chosen.unknown
+
+    @property
+    def title(self) -> str:
+        """Return in one sentence what was found."""
+        chosen = self.chosen
+        if not self.people:
+            return "No event in the log names a user yet."
+        if not chosen.carried:
+            return f"None of the last {self.people} users carries {chosen.provider}."
+        if self.is_silent:
+            return "CleverTap did not tell which users it knows."
+        told = chosen.carried - chosen.untold
+        return f"CleverTap knows {chosen.known} of {told} recent users by {chosen.provider}."
+
+    @property
+    def remedy(self) -> str:
+        """Return in a sentence or two what to do about it."""
+        cases = (
+            (not self.people, "Ask again when some events have arrived."),
+            (self.best_other and not self.is_good, self._choose_other()),
+            (self.lower_case, self._send_lower_case()),
+            (not self.chosen.carried, "Choose a provider that your users carry."),
+            (self.is_silent, "Check the connection, then ask again."),
+            (self.is_good, "Events are linked to the users whom it knows."),
+        )
+        return next((words for applies, words in cases if applies), _STRANGERS)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether CleverTap answered for nobody, so that nothing is known."""
+        return self.chosen.untold == self.chosen.carried
+
+    def _choose_other(self) -> str:
+        other = self.best_other or self.chosen
+        return (
+            f"It knows {other.known} by {other.provider}: choose that as the identity "
+            "provider."
+        )
+
+    def _send_lower_case(self) -> str:
+        return (
+            f"It knows {self.lower_case} more in lower case only. An identity must be "
+            "CleverTap's to the letter: have your backend send it in lower case."
+        )
+
+
+def match_rate(app_id: int, provider: str, credentials: Credentials) -> MatchRate:
+    """Ask CleverTap about the newest users. Ends within `LOOK_UP_SECONDS`; never raises.
+
+    No connection to the database is held meanwhile.
+    """
+    began = time.monotonic()
+    people = _recent_people(app_id)
+    others = _other_providers(people, provider)
+    give_connection_back()
+    asking = _Asking(credentials, people, began + LOOK_UP_SECONDS)
+    chosen, lower_case = asking.chosen(provider)
+    return MatchRate(
+        people=len(people),
+        chosen=chosen,
+        others=tuple(asking.by(other) for other in others),
+        lower_case=lower_case,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _recent_people(app_id: int) -> list[Person]:
+    """Return the newest users, each once."""
+    head = log.head(app_id)
+    newest = log.read(app_id, head - _EVENTS + 1, head)
+    people = {
+        frozenset(person.identities.items()): person
+        for logged in reversed(newest)
+        for person in people_of(logged.event)
+        if person.identities
+    }
+    return list(people.values())[:PEOPLE]
+
+
+def _other_providers(people: Sequence[Person], chosen: str) -> list[str]:
+    carried = Counter(name for person in people for name in person.identities)
+    others = (name for name, _ in carried.most_common())
+    unlike = [name for name in others if name.casefold() != chosen.casefold()]
+    return unlike[:_OTHERS]
+
+
+class _Asking:
+    """One round of questions about the same people, by one deadline."""
+
+    def __init__(
+        self, credentials: Credentials, people: Sequence[Person], until: float
+    ) -> None:
+        self._credentials = credentials
+        self._people = people
+        self._until = until
+
+    def chosen(self, provider: str) -> tuple[Match, int]:
+        """Return the match by the chosen provider, and how many are known in lower case only."""
+        identities = self._identities(provider)
+        known = self._ask(provider, identities)
+        strangers = [
+            i for i, told in zip(identities, known, strict=True) if told is False
+        ]
+        lowered = [i.lower() for i in strangers if i != i.lower()]
+        in_lower_case = self._ask(provider, lowered).count(True)
+        return self._match(provider, known), in_lower_case
+
+    def by(self, provider: str) -> Match:
+        """Return the match by another provider."""
+        return self._match(provider, self._ask(provider, self._identities(provider)))
+
+    def _identities(self, provider: str) -> list[str]:
+        found = (identity_under(person, provider) for person in self._people)
+        return [identity for identity in found if identity is not None]
+
+    def _ask(self, provider: str, identities: Sequence[str]) -> list[bool | None]:
+        is_object_id = provider.casefold() == CLEVERTAP_ID
+        asked = [Asked(identity, is_object_id) for identity in identities]
+        found = recognition.look_up(self._credentials, asked, until=self._until)
+        return [recognition.is_known(each) for each in found]
+
+    def _match(self, provider: str, known: Sequence[bool | None]) -> Match:
+        return Match(provider, len(known), known.count(True), known.count(False))

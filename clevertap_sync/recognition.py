@@ -1,0 +1,77 @@
+"""Whom CleverTap knows: profiles are looked up, a few at a time, by one deadline.
+
+Pure: imports no framework. Nothing is ever stored by a look-up, and no identity leaves
+this module but in what the caller asked with.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from clevertap_sync.client import Client
+from clevertap_sync.connection import Credentials
+from clevertap_sync.errors import CleverTapError, NotSentError
+
+#: Reference: https://developer.clevertap.com/docs/api-request-limit
+IN_FLIGHT: Final = 3
+#: A person waits for the answer, or an upload does.
+LOOK_UP_SECONDS: Final = 8.0
+#: Less is no time to ask in.
+_SHORTEST_SECONDS: Final = 0.05
+
+#: A profile; None where CleverTap knows no such user; an error where it did not tell.
+Found: TypeAlias = dict[str, Any] | CleverTapError | None
+
+
+class Asked(NamedTuple):
+    """Whom to look up. An object ID is CleverTap's own ID of a user."""
+
+    identity: str
+    object_id: bool = False
+
+    def __repr__(self) -> str:
+        return "Asked(…)"
+
+
+def look_up(
+    credentials: Credentials, asked: Sequence[Asked], *, until: float
+) -> list[Found]:
+    """Return what CleverTap knows of each, asked at most three at a time.
+
+    Ends by `until`, an instant of `time.monotonic()`: who was not answered by then is an
+    error among the others. Never raises for what CleverTap does.
+    """
+    if not asked:
+        return []
+
+    def in_turn(mine: Sequence[Asked]) -> list[Found]:
+        client = credentials.client(LOOK_UP_SECONDS)
+        try:
+            return [_one(client, each, until) for each in mine]
+        finally:
+            client.close()
+
+    shares = [asked[start::IN_FLIGHT] for start in range(min(IN_FLIGHT, len(asked)))]
+    with ThreadPoolExecutor(len(shares), thread_name_prefix="profiles") as pool:
+        found = list(pool.map(in_turn, shares))
+    rows = zip_longest(*found)
+    return [each for row in rows for each in row][: len(asked)]
+
+
+def is_known(found: Found) -> bool | None:
+    """Return whether CleverTap knows the user; None where it did not tell."""
+    if isinstance(found, CleverTapError):
+        return None
+    return found is not None
+
+
+def _one(client: Client, asked: Asked, until: float) -> Found:
+    left = until - time.monotonic()
+    if left < _SHORTEST_SECONDS:
+        return NotSentError("There was no time left to ask.")
+    try:
+        return client.profile(asked.identity, object_id=asked.object_id, seconds=left)
+    except CleverTapError as error:
+        return error

@@ -1,0 +1,17 @@
+"""What templates ask of an integration besides its columns."""
+
+from datetime import UTC, datetime
+
+from django import template
+
+from clevertap_sync import expiry
+from clevertap_sync.expiry import Expiry
+from clevertap_sync.models import Integration
+
+register = template.Library()
+
+
+@register.simple_tag
+def passcode_expiry(integration: Integration) -> Expiry | None:
+    """Return the expiry of its passcode where a person should know of it."""
+    return expiry.expiry_of(integration, datetime.now(UTC))

@@ -1,0 +1,64 @@
+"""What each event type and side would cost: records and people among the newest events.
+
+CleverTap bills by active users, so a switched-on side is money. Computed from a sample
+when a person looks at the settings; nothing is kept.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from referrals.log import LoggedEvent
+from referrals.schema import Event, Person
+from referrals.vocabulary import EventType, Side
+
+DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Records of one event type and side, and the people they are about."""
+
+    records: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was counted, by keys such as "app_open:generated".
+
+    `events` of the last 30 days were looked at; `is_sample` tells that there are more.
+    """
+
+    by_key: dict[str, Use]
+    events: int
+    is_sample: bool
+
+
+def usage_of(newest: Sequence[LoggedEvent], now: datetime) -> Usage:
+    """Count the newest events of the last 30 days. Test events cost nothing and are left out."""
+    since = now - timedelta(days=DAYS)
+    recent = [logged.event for logged in newest if logged.received_at >= since]
+    records: Counter[str] = Counter()
+    people: defaultdict[str, set[frozenset[tuple[str, str]]]] = defaultdict(set)
+    for key, person in _sides(recent):
+        records[key] += 1
+        people[key].add(frozenset(person.identities.items()))
+    return Usage(
+        {key: Use(count, len(people[key])) for key, count in records.items()},
+        events=len(recent),
+        # The oldest one is recent, and not the log's first: so there may be more.
+        is_sample=len(recent) == len(newest) > 0 and newest[0].position > 1,
+    )
+
+
+def _sides(events: Sequence[Event]) -> Iterator[tuple[str, Person]]:
+    for event in events:
+        if event.test:
+            continue
+        if event.user is not None and event.type is not EventType.LINK_CLICK:
+            yield f"{event.type}:{Side.REFERRED}", event.user
+        if event.referrer is not None:
+            yield f"{event.type}:{Side.GENERATED}", event.referrer

@@ -1,0 +1,133 @@
+"""How an app's backend sends an event, in the languages that backends are written in.
+
+Pure: the address and a key in, code to paste out. Each sample needs nothing but what its
+language brings along, says what to do about the answer, and runs as it stands.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+#: What stands for the key wherever it is not known, which is everywhere but once.
+NO_KEY: Final = "YOUR-API-KEY"
+#: The sample's event, but for its id, which each language makes anew.
+_EVENT: Final[dict[str, Any]] = {
+    "type": "app_install",
+    "user": {"identities": {"email": "ann@example.com"}},
+    "referrer": {"identities": {"email": "bob@example.com"}},
+    "channel": "whatsapp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSample:
+    """A language's name, a name for its element on the page, and its code."""
+
+    language: str
+    slug: str
+    code: str
+
+
+def all_of(address: str, key: str = NO_KEY) -> list[CodeSample]:
+    """Return a sample for each language. `address` is that of `POST /v1/events`."""
+    values = {"ADDRESS": address, "KEY": key}
+    return [
+        CodeSample("curl", "curl", curl_line(address, key)),
+        *(
+            CodeSample(language, slug, _filled(text, values))
+            for language, slug, text in (
+                ("Python", "python", _PYTHON),
+                ("Node", "node", _NODE),
+                ("PHP", "php", _PHP),
+            )
+        ),
+    ]
+
+
+def curl_line(address: str, key: str) -> str:
+    """Return a command that sends an event, as one to paste into a terminal."""
+    # It leaves the shell's quotes, so that each paste is a new event.
+    event = {"id": "hello-'$(date +%s)'", **_EVENT}
+    body = json.dumps(event, separators=(",", ":"))
+    return (
+        f"curl -sS {address} \\\n  -H 'Authorization: Bearer {key}' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    )
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    """Put each value where its name stands, as a string that all three languages read."""
+    for name, value in values.items():
+        text = text.replace(f"<{name}>", json.dumps(value)[1:-1])
+    return text.strip()
+
+
+_PYTHON: Final = """
+import json
+import urllib.request
+import uuid
+
+event = {
+    "id": str(uuid.uuid4()),  # keep it: sending it again is harmless
+    "type": "app_install",
+    "user": {"identities": {"email": "ann@example.com"}},
+    "referrer": {"identities": {"email": "bob@example.com"}},
+    "channel": "whatsapp",
+}
+request = urllib.request.Request(
+    "<ADDRESS>",
+    data=json.dumps(event).encode(),
+    headers={
+        "Authorization": "Bearer <KEY>",
+        "Content-Type": "application/json",
+    },
+)
+# On a timeout, a 429 or a 5xx, send the same event again.
+with urllib.request.urlopen(request, timeout=10) as answer:
+    print(answer.status, answer.read().decode())
+"""
+
+_NODE: Final = """
+const { randomUUID } = require("node:crypto");
+
+const event = {
+  id: randomUUID(), // keep it: sending it again is harmless
+  type: "app_install",
+  user: { identities: { email: "ann@example.com" } },
+  referrer: { identities: { email: "bob@example.com" } },
+  channel: "whatsapp",
+};
+// On a timeout, a 429 or a 5xx, send the same event again.
+fetch("<ADDRESS>", {
+  method: "POST",
+  headers: {
+    Authorization: "Bearer <KEY>",
+    "Content-Type": "application/json",
+  },
+  body: JSON.stringify(event),
+  signal: AbortSignal.timeout(10_000),
+}).then(async (answer) => console.log(answer.status, await answer.text()));
+"""
+
+_PHP: Final = """
+<?php
+$event = [
+    "id" => bin2hex(random_bytes(16)), // keep it: sending it again is harmless
+    "type" => "app_install",
+    "user" => ["identities" => ["email" => "ann@example.com"]],
+    "referrer" => ["identities" => ["email" => "bob@example.com"]],
+    "channel" => "whatsapp",
+];
+$context = stream_context_create(["http" => [
+    "method" => "POST",
+    "header" => [
+        "Authorization: Bearer <KEY>",
+        "Content-Type: application/json",
+    ],
+    "content" => json_encode($event),
+    "timeout" => 10,
+    "ignore_errors" => true,
+]]);
+// On a timeout, a 429 or a 5xx, send the same event again.
+echo file_get_contents("<ADDRESS>", false, $context), PHP_EOL;
+"""

@@ -1,0 +1,30 @@
+"""What axe-core finds wrong with a page for people who do not see or use it as others do.
+
+Its source is evaluated by the debugger's protocol, which a page's
+Content-Security-Policy does not concern.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+_AXE: Final = Axe()
+#: Django's inlines have a heading without words above no column: nobody is lost there.
+_HARMLESS: Final = "minor"
+_OPTIONS: Final = {"resultTypes": ["violations"], "iframes": False}
+
+
+def findings(page: Page) -> list[str]:
+    """Return what is wrong, one line for each kind and the elements it is about."""
+    found = _AXE.run(page, options=_OPTIONS)
+    violations = found.response["violations"]
+    return list(_lines(each for each in violations if each["impact"] != _HARMLESS))
+
+
+def _lines(violations: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for each in violations:
+        where = ", ".join(str(node["target"][0]) for node in each["nodes"])
+        why = each["nodes"][0]["failureSummary"].splitlines()[-1].strip()
+        yield f"{each['id']} ({each['impact']}) at {where}: {why}"

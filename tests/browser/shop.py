@@ -1,0 +1,106 @@
+"""The product for people to look at: just installed, or a shop with all kinds of trouble.
+
+Real processes, and nothing made behind the product's back: events come in by its API and
+its broker, and the rest by its commands.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from celery import Celery
+
+from clevertap_sync.locations import Location
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from integration_project.demo.feeder import changed, history
+from integration_project.demo.story import DISCARDED_NAME
+from tests.browser.visitor import PASSWORD, USERNAME
+from tests.harness.environment import test_database
+from tests.harness.stack import Stack
+
+APP: Final = "demo"
+#: The same people and events each time.
+SEED: Final = 11
+#: Fewer than the story has: the others wait for a person's approval.
+CUSTOM_NAMES: Final = "3"
+TEST_EVENT: Final = {
+    "id": "demo-test-1",
+    "type": "app_install",
+    "channel": "whatsapp",
+    "test": True,
+    "user": {"identities": {"email": "test@example.com"}},
+    "referrer": {"identities": {"email": "ann@example.com"}},
+}
+
+
+def install(stack: Stack) -> Stack:
+    """Start the product as an installation leaves it: empty, with one superuser."""
+    stack.web()
+    stack.worker()
+    stack.manage(
+        *("createsuperuser", "--noinput", "--email", "", "--username", USERNAME),
+        DJANGO_SUPERUSER_PASSWORD=PASSWORD,
+    )
+    return stack
+
+
+@contextmanager
+def busy(folder: Path) -> Iterator[Stack]:
+    """Run the product with the Demo Shop's story in it, and whatever can go wrong."""
+    with Stack(test_database(), folder, CUSTOM_NAMES_LIMIT=CUSTOM_NAMES) as stack:
+        install(stack)
+        stack.sandbox.switch(discarded_names=[DISCARDED_NAME])
+        stack.provision(APP, "--name", "Demo Shop")
+        _send_story(stack)
+        stack.wait_until_settled()
+        stack.manage("replay", APP, "--reason", "no_identity")
+        _send_what_the_log_refuses(stack)
+        stack.wait_until_settled()
+        _let_an_integration_be_held(stack)
+        yield stack
+
+
+def _send_story(stack: Stack) -> None:
+    events = history(Random(SEED), datetime.now(UTC))  # noqa: S311 - made-up people
+    stack.post(events, app=APP)
+    # A backend that was not sure whether it had sent this, and one with a bug.
+    stack.post([events[10], changed(events[11]), TEST_EVENT], app=APP)
+
+
+def _let_an_integration_be_held(stack: Stack) -> None:
+    """Provision an app with a passcode that CleverTap refuses, and send it an event."""
+    account = ACCOUNTS[Location.IN1]
+    app = "second-shop"
+    stack.provision(app, "--name", "Second Shop", location=Location.IN1)
+    stack.manage(
+        *("provision", app, "--account-id", account.account_id, "--location", "in1"),
+        *("--identity-provider", "email", "--passcode-stdin"),
+        stdin="NOT-THE-PASSCODE",
+    )
+    stack.post({**TEST_EVENT, "id": "second-1", "test": False}, app=app)
+    held = "SELECT count(*) FROM clevertap_sync_integration WHERE hold_reason <> ''"
+    stack.wait_until(lambda: stack.database.rows(held) == [(1,)])
+
+
+def _send_what_the_log_refuses(stack: Stack) -> None:
+    """Send events by the broker: what is refused there has a list of its own."""
+    assert stack.broker is not None
+    producer = Celery(broker=stack.broker.url)
+    producer.conf.broker_transport_options = {"max_retries": 0}
+    refused: list[dict[str, Any]] = [
+        {"id": "nobody-referred", "type": "app_install", "user": {}},
+        {"id": "unheard-of", "type": "app_sneeze"},
+    ]
+    with producer:
+        producer.send_task(
+            "referrals.append_events", [APP, refused], queue="referrals", retry=False
+        )
+    stack.wait_until(
+        lambda: (
+            stack.database.rows("SELECT count(*) FROM referrals_rejectedevent")
+            == [(len(refused),)]
+        )
+    )

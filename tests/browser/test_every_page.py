@@ -1,0 +1,45 @@
+"""What holds for every page that somebody can reach, in every look."""
+
+import pytest
+
+from tests.browser import axe, crawl
+from tests.browser.chromium import LOOKS
+
+HELD = "SELECT id FROM clevertap_sync_integration WHERE hold_reason <> ''"
+
+
+@pytest.fixture(params=LOOKS, ids=str)
+def person(request, busy, visit):
+    """A superuser who has logged in to the busy shop's admin."""
+    visitor = visit(busy.web_url, request.param)
+    visitor.log_in()
+    return visitor
+
+
+def addresses(person, stack):
+    [(held,)] = stack.database.rows(HELD)
+    page = f"/admin/clevertap_sync/integration/{held}/"
+    special = [f"{page}change/", f"{page}check/", "/admin/events/demo/8/"]
+    return [*crawl.pages(person.context.request), *special]
+
+
+def problems_of(person, address):
+    """Open the page, and yield what is wrong with it."""
+    person.complaints.clear()
+    person.go(address)
+    yield from person.complaints
+    width = person.page.evaluate("document.documentElement.scrollWidth")
+    if width > person.look.width:
+        yield f"{address}: it is {width} pixels wide"
+    yield from (f"{address}: {finding}" for finding in axe.findings(person.page))
+
+
+def test_every_page_is_quiet_fits_and_is_accessible(person, busy):
+    pages = addresses(person, busy)
+
+    problems = [
+        problem for address in pages for problem in problems_of(person, address)
+    ]
+
+    assert len(pages) > 60
+    assert not problems, "\n".join(problems)

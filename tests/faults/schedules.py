@@ -1,0 +1,188 @@
+"""Random schedules: from a seed to a sequence of faults, always the same for the same seed.
+
+Pure. What a step does is in `trouble`; here is only what happens, in which order, and
+with how long a pause.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from referrals.failpoints import Place
+from tests.harness.environment import Kind
+
+STEPS: Final = (6, 12)
+#: Nothing happens for so long after a step, in seconds.
+PAUSES: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
+#: Where a worker dies that was ordered to; erasure has scenarios of its own.
+WORKER_PLACES: Final = tuple(
+    place for place in Place if not place.startswith(("append.", "erasure."))
+)
+#: A place where an exception leaves a verdict behind has a scenario of its own.
+RAISING_PLACES: Final = tuple(p for p in WORKER_PLACES if p != Place.EVENT_MAPPED)
+WEB_PLACES: Final = (Place.APPEND_WRITTEN, Place.APPEND_COMMITTED)
+STATUSES: Final = (301, 400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504)
+RETRY_AFTER: Final = ("0", "1", "soon", "Mon, 23 Nov 2026 12:00:00 GMT", "-5")
+ENDINGS: Final = (
+    *("reset_before_storing", "reset_after_storing", "close_after_storing"),
+    *("hang_before_storing", "hang_after_storing", "truncated", "endless", "drip"),
+    *("gzip_bomb", "garbage"),
+)
+#: Lies that leave it to be told which records were refused, or at least how many.
+LIES: Final = (
+    *("reordered", "duplicated_entries", "string_records", "keyed_entries"),
+    *("without_records", "without_numbers", "without_codes", "success_status"),
+    *("wrong_count", "empty_fail"),
+)
+NETWORK: Final[Mapping[str, Mapping[str, float]]] = {
+    "refuse": {},
+    "reset": {},
+    "black_hole": {},
+    "cut": {"after": 40},
+    "drip": {"every": 0.02},
+    "delay": {"seconds": 0.2},
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happens, with what it needs to know, and the pause after it."""
+
+    name: str
+    pause: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{self.name}({told}), then {self.pause} s"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What happens in one run: the load, the records that are refused, the steps."""
+
+    seed: int
+    threads: int
+    size: int
+    #: The number of an event whose records meet `Poison(**poison)`, if there is one.
+    poisoned: int
+    poison: Mapping[str, Any]
+    steps: tuple[Step, ...]
+    replays: bool
+
+    def __str__(self) -> str:
+        head = (
+            f"Schedule {self.seed}: {self.threads} threads send {self.size} at a time; "
+            f"event {self.poisoned} meets {dict(self.poison)}; "
+            f"dead letters are {'' if self.replays else 'not '}replayed."
+        )
+        return "\n  ".join([head, *map(str, self.steps)])
+
+
+def schedule(seed: int, kind: Kind) -> Schedule:
+    """Return the schedule that `seed` stands for on this kind of database."""
+    dice = random.Random(f"{seed} {kind}")  # noqa: S311 - repeatable, and no secret
+    return Schedule(
+        seed=seed,
+        threads=dice.randint(1, 3),
+        size=dice.choice((1, 5, 20, 60)),
+        poisoned=dice.randint(1, 40),
+        poison=dice.choice(
+            ({}, {"code": 513}, {"code": 555, "times": 2}, {"status": 400})
+        ),
+        steps=tuple(_steps(dice, kind)),
+        replays=dice.random() < 0.5,
+    )
+
+
+def _steps(dice: random.Random, kind: Kind) -> Iterator[Step]:
+    happenings = [
+        *(_worker, _worker, _worker, _web, _broker, _broker),
+        *(_answer, _ending, _lie, _network, _network, _person, _person),
+        *((_server, _server) if kind == "postgresql" else (_lock, _lock)),
+    ]
+    yield Step("start_worker", 0.1)
+    for _ in range(dice.randint(*STEPS)):
+        name, options = dice.choice(happenings)(dice, kind)
+        yield Step(name, dice.choice(PAUSES), options)
+
+
+_Happening = tuple[str, Mapping[str, Any]]
+
+
+def _worker(dice: random.Random, _: Kind) -> _Happening:
+    which = {"which": dice.randrange(4)}
+    action = dice.choice(("kill", "raise"))
+    places = RAISING_PLACES if action == "raise" else WORKER_PLACES
+    order = f"{dice.choice(places)}={action}@{dice.randint(1, 4)}"
+    return dice.choice(
+        (
+            ("start_worker", {}),
+            ("start_doomed_worker", {"order": order}),
+            ("kill_worker", which),
+            ("kill_worker", which),
+            ("freeze_worker", {**which, "seconds": dice.choice((0.3, 0.8, 3.0))}),
+            ("end_worker", which),
+        )
+    )
+
+
+def _web(dice: random.Random, _: Kind) -> _Happening:
+    order = f"{dice.choice(WEB_PLACES)}=kill@{dice.randint(1, 9)}"
+    return dice.choice(
+        (("kill_web", {}), ("end_web", {}), ("start_doomed_web", {"order": order}))
+    )
+
+
+def _broker(dice: random.Random, _: Kind) -> _Happening:
+    names = ("flush", "kill", "start", "freeze", "thaw", "fill")
+    return f"{dice.choice(names)}_broker", {}
+
+
+def _answer(dice: random.Random, _: Kind) -> _Happening:
+    headers = {"Retry-After": dice.choice(RETRY_AFTER)} if dice.random() < 0.4 else {}
+    options = {"status": dice.choice(STATUSES), "headers": headers}
+    return "answer", {**options, "times": dice.randint(1, 4)}
+
+
+def _ending(dice: random.Random, _: Kind) -> _Happening:
+    only = dice.choice(("all", "uploads", "dry_runs"))
+    options = {"ending": dice.choice(ENDINGS), "only": only}
+    return "misbehave", {**options, "times": dice.randint(1, 2)}
+
+
+def _lie(dice: random.Random, _: Kind) -> _Happening:
+    lies = dice.sample(LIES, dice.randint(1, 2))
+    delay = dice.choice((0.0, 0.0, 0.3, 1.5))
+    options = {"tamper": lies, "delay_after_storing": delay, "only": "uploads"}
+    return "misbehave", {**options, "times": dice.randint(1, 5)}
+
+
+def _network(dice: random.Random, _: Kind) -> _Happening:
+    where = dice.choice(("clevertap", "clevertap", "broker", "database"))
+    what = dice.choice((*NETWORK, "behave", "behave"))
+    if where == "database" and what == "drip":
+        what = "delay"  # a page a byte at a time takes longer than anybody waits
+    return "disturb", {"where": where, "what": what}
+
+
+def _person(dice: random.Random, _: Kind) -> _Happening:
+    names = ("mistype_passcode", "correct_passcode", "check_connection")
+    return dice.choice((*names, "pause", "resume", "replay_letters")), {}
+
+
+def _server(dice: random.Random, _: Kind) -> _Happening:
+    names = ("terminate_connections", "terminate_connections", "crash_database")
+    return dice.choice(names), {}
+
+
+def _lock(dice: random.Random, _: Kind) -> _Happening:
+    return "lock_database", {"seconds": dice.choice((0.1, 0.3, 0.8))}
+
+
+#: Every step that there is, so that a test sees to it that each can be done.
+HAPPENINGS: Final[tuple[Callable[[random.Random, Kind], _Happening], ...]] = (
+    *(_worker, _web, _broker, _answer, _ending, _lie, _network, _person),
+    *(_server, _lock),
+)

@@ -1,0 +1,324 @@
+"""Who sees and changes what: every address of the admin, as each kind of person."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+
+from clevertap_sync.admin import events, problems
+from clevertap_sync.locations import Location
+from clevertap_sync.models import Integration, Replay
+from referrals import access
+from referrals.models import App, CustomName, Membership, Role
+from tests.builders import an_app, an_integration
+from tests.integration.admin.conftest import text_of
+from tests.integration.admin.test_integration_form import typed
+from tests.integration.admin.walk import OWN, a_side, addresses, state
+
+#: Pages of rows that need more than a viewer's role, by the start of their names.
+EDITORS = (
+    *("clevertap_sync_integration_add", "clevertap_sync_integration_check"),
+    *("clevertap_sync_integration_enable", "problem_replay"),
+)
+SUPERUSERS = ("auth_", "referrals_apikey", "referrals_app_add", "referrals_membership")
+#: What only a script or the browser asks for; and pages that nobody has.
+NOBODYS = ("autocomplete", "view_on_site")
+
+
+@pytest.fixture
+def mine(sandbox, db):
+    return a_side("alpha", Location.EU1)
+
+
+@pytest.fixture
+def theirs(sandbox, db):
+    return a_side("beta", Location.IN1)
+
+
+@pytest.fixture
+def person(db):
+    """Return a function that makes a person's browser, with a role in an app or not."""
+
+    def make(name, role=None, app=None, **options):
+        user = User.objects.create_user(name, password="x", is_staff=True, **options)
+        if role:
+            Membership.objects.create(user=user, app=app, role=role)
+        browser = Client()
+        browser.force_login(user)
+        return browser
+
+    return make
+
+
+@pytest.fixture
+def people(db):
+    """Rows that are nobody's app's."""
+    boss = User.objects.create_superuser("the-boss", password="x")
+    return {"user": boss.pk, "group": Group.objects.create(name="the-group").pk}
+
+
+def test_every_page_as_somebody_without_a_role(mine, person, people):
+    nobody = person("nobody")
+
+    for address in addresses(mine, people):
+        response = nobody.get(address.url)
+        page = text_of(response)
+        assert not [mark for mark in mine.marks if mark in page], address
+        if address.name not in OWN:
+            assert response.status_code in {302, 403, 404, 405}, address
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_page_shows_anything_of_another_app(mine, theirs, person, people, role):
+    member = person("member", role, mine.app)
+    other = (
+        f"app__id__exact={theirs.app.pk}&integration__id__exact={theirs.integration.pk}"
+    )
+
+    for address in [*addresses(mine, people), *addresses(theirs, people)]:
+        for query in ("", f"?{other}"):
+            response = member.get(address.url + query)
+            page = text_of(response)
+            shown = [mark for mark in theirs.marks if mark in page.replace(other, "")]
+            assert not shown, (address, query)
+            assert response.status_code in {200, 302, 403, 404, 405}, address
+    for address in addresses(theirs, people):
+        if address.about_rows:
+            assert member.get(address.url).status_code in {302, 403, 404, 405}, address
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_opens_the_pages_of_its_app(mine, person, people, role):
+    member = person("member", role, mine.app)
+    closed = SUPERUSERS if role == Role.EDITOR else (*SUPERUSERS, *EDITORS)
+
+    for address in addresses(mine, people):
+        response = member.get(address.url)
+        name = address.name
+        if (
+            name.startswith(closed)
+            or name.endswith(("_history", "_delete"))
+            or (name.endswith("_add") and name != "clevertap_sync_integration_add")
+        ):
+            # What is only posted to says so first: the walk of POSTs asks for the rest.
+            assert response.status_code in {403, 405}, address
+        elif name.endswith(("_changelist", "_change")) or name in {"events", "event"}:
+            assert response.status_code == 200, address
+
+
+def test_a_viewer_sees_no_identity_and_no_payload(mine, person, people):
+    viewer = person("viewer", Role.VIEWER, mine.app)
+    editor = person("editor", Role.EDITOR, mine.app)
+
+    for address in addresses(mine, people):
+        page = text_of(viewer.get(address.url))
+        assert not [text for text in mine.private if text in page], address
+    shown = text_of(editor.get("/admin/events/alpha/1/"))
+    assert all(text in shown for text in mine.private[:3])
+
+
+def test_a_superuser_gets_every_page_and_a_get_changes_nothing(
+    mine, theirs, admin, people
+):
+    before = state()
+
+    for side in (mine, theirs):
+        for address in addresses(side, people):
+            if address.name == "logout":
+                continue
+            response = admin.get(address.url)
+            expected = {200, 302, 405}
+            if address.name.startswith(NOBODYS) or address.name.endswith(
+                ("_add", "_delete")
+            ):
+                expected |= {403, 404}
+            assert response.status_code in expected, address
+
+    after = state()
+    assert [name for name in before if before[name] != after[name]] in ([], ["User"])
+
+
+@pytest.mark.parametrize("role", [None, Role.VIEWER, Role.EDITOR])
+def test_no_post_reaches_beyond_a_persons_role(mine, theirs, person, people, role):
+    member = person("member", role, mine.app)
+    outside = [*addresses(theirs, people)]
+    if role != Role.EDITOR:
+        outside += addresses(mine, people)
+    before = state()
+
+    for address in outside:
+        if address.name in OWN:
+            continue
+        for data in ({}, {"post": "yes"}, {"location": "sg1", "start": "now"}):
+            response = member.post(address.url, data)
+            assert response.status_code in {200, 302, 403, 404, 405}, address
+            assert state() == before, address
+
+
+def test_no_post_without_its_token_changes_anything(mine, people):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(User.objects.get(pk=people["user"]))
+    before = state()
+
+    for address in addresses(mine, people):
+        response = browser.post(address.url, {"post": "yes"})
+        assert response.status_code == 403, address
+
+    assert state() == {**before, "User": state()["User"]}
+
+
+def test_an_action_of_a_list_reaches_only_what_the_role_may_change(
+    mine, theirs, person, settings
+):
+    settings.CUSTOM_NAMES_LIMIT = 0
+    member = person("member", Role.EDITOR, mine.app)
+    user = User.objects.get(username="member")
+    Membership.objects.create(user=user, app=theirs.app, role=Role.VIEWER)
+    Replay.objects.update(state=Replay.State.CANCELLED)
+    letters = [side.integration.dead_letters.get() for side in (mine, theirs)]
+    names = [mine.rows["customname"], theirs.rows["customname"]]
+
+    member.post(
+        "/admin/referrals/customname/",
+        {"action": "approve", "_selected_action": names},
+    )
+    member.post(
+        "/admin/clevertap_sync/deadletter/",
+        {
+            "action": "replay_selected",
+            "_selected_action": [letter.pk for letter in letters],
+            "confirmed": "1",
+        },
+    )
+
+    approved = CustomName.objects.exclude(approved_at=None)
+    assert [name.app for name in approved] == [mine.app]
+    running = Replay.objects.filter(state=Replay.State.RUNNING)
+    assert [replay.integration for replay in running] == [mine.integration]
+
+
+def test_an_editor_connects_their_own_app_and_no_other(mine, person):
+    other = an_app("gamma")
+    third = an_app("delta")
+    member = person("member", Role.EDITOR, other)
+
+    refused = member.post("/admin/clevertap_sync/integration/add/", typed(third))
+    member.post("/admin/clevertap_sync/integration/add/", typed(other))
+
+    assert "Select a valid choice" in text_of(refused)
+    assert [made.app for made in Integration.objects.exclude(app=mine.app)] == [other]
+
+
+def test_djangos_permissions_count_in_every_app(mine, theirs, staff):
+    browser = staff("clevertap_sync.view_upload", "referrals.view_referralevent")
+
+    uploads = text_of(browser.get("/admin/clevertap_sync/upload/"))
+
+    assert mine.integration.account.account_id in uploads
+    assert theirs.integration.account.account_id in uploads
+    assert browser.get("/admin/events/beta/1/").status_code == 200
+    assert browser.get("/admin/problems/").status_code == 403
+
+
+def test_a_role_lets_a_person_log_in_and_taking_it_away_closes_everything(db):
+    app = an_app("shop")
+    user = User.objects.create_user("carol", password="x")
+
+    role = Membership.objects.create(user=user, app=app, role=Role.VIEWER)
+
+    carol = User.objects.get(username="carol")
+    assert carol.is_staff
+    assert carol.has_perm(events.SEES_EVENTS, app)
+    assert not carol.has_perm(access.VIEW_IDENTITIES, app)
+    assert not access.may(carol, events.SEES_EVENTS, None)
+    role.delete()
+    carol = User.objects.get(username="carol")
+    assert not carol.has_perm(events.SEES_EVENTS, app)
+    assert not access.apps_of(carol, events.SEES_EVENTS).exists()
+
+
+def test_an_inactive_person_has_no_role(db):
+    app = an_app("shop")
+    user = User.objects.create_user("carol", password="x", is_active=False)
+    Membership.objects.create(user=user, app=app, role=Role.EDITOR)
+
+    assert not user.has_perm(events.SEES_EVENTS, app)
+    assert not access.apps_of(user, events.SEES_EVENTS).exists()
+    user.is_superuser = True
+    assert not access.apps_of(user, events.SEES_EVENTS).exists()
+
+
+def test_a_role_that_is_not_known_gives_nothing(db):
+    app = an_app("shop")
+    user = User.objects.create_user("carol", password="x")
+    Membership.objects.create(user=user, app=app, role="owner")
+
+    assert not user.has_perm(events.SEES_EVENTS, app)
+
+
+def test_every_permission_that_roles_give_exists(db):
+    given = access.permissions_of(Role.EDITOR) | access.permissions_of(Role.VIEWER)
+    there = {
+        f"{label}.{codename}"
+        for label, codename in Permission.objects.values_list(
+            "content_type__app_label", "codename"
+        )
+    }
+
+    assert given <= there
+    assert access.permissions_of(Role.VIEWER) < access.permissions_of(Role.EDITOR)
+
+
+def test_a_superuser_gives_roles_on_the_persons_and_on_the_apps_page(admin):
+    app = an_app("shop")
+    user = User.objects.create_user("carol", password="x")
+    inlines = {
+        "api_keys-TOTAL_FORMS": 0,
+        "api_keys-INITIAL_FORMS": 0,
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 0,
+        "memberships-0-user": user.pk,
+        "memberships-0-app": app.pk,
+        "memberships-0-role": "editor",
+    }
+
+    admin.post(f"/admin/referrals/app/{app.pk}/change/", {"name": "Shop", **inlines})
+    given = Membership.objects.get()
+    page = text_of(admin.get(f"/admin/auth/user/{user.pk}/change/"))
+
+    assert (given.user, given.app, given.role) == (user, app, Role.EDITOR)
+    assert "Roles in apps" in page
+    assert App.objects.get().name == "Shop"
+
+
+def test_no_permission_of_djangos_lets_a_person_make_superusers(staff):
+    browser = staff("auth.view_user", "auth.change_user", "auth.add_user")
+    bob = User.objects.get(username="bob")
+
+    response = browser.post(
+        f"/admin/auth/user/{bob.pk}/change/", {"username": "bob", "is_superuser": "on"}
+    )
+
+    bob.refresh_from_db()
+    assert response.status_code == 403
+    assert not bob.is_superuser
+
+
+def test_problems_of_other_apps_are_not_counted(mine, theirs, person, rf):
+    person("member", Role.VIEWER, mine.app)
+    request = rf.get("/")
+    request.user = User.objects.get(username="member")
+    Replay.objects.all()
+
+    found = problems.found(request)
+
+    assert {problem.integration for problem in found} <= {mine.integration}
+
+
+def test_the_overview_of_a_member_has_their_own_card_alone(mine, theirs, person):
+    member = person("member", Role.VIEWER, mine.app)
+    an_integration(an_app("gamma"), location=Location.SG1)
+
+    page = text_of(member.get("/admin/"))
+
+    assert page.count('class="card integration"') == 1
+    assert "Check connection" not in page

@@ -1,0 +1,1 @@
+"""Alerts: what they find, what they say, and that it arrives once."""

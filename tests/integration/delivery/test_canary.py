@@ -1,0 +1,322 @@
+"""The identity canary: a wrong provider is found out before it fills CleverTap with people."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from clevertap_sync import clock, recognition
+from clevertap_sync.delivery import canary, due, prepare, slots, switch
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.work import Claim, ProbeClaim
+from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.sandbox.faults import Fault
+from referrals import failpoints, log
+from tests.builders import an_account, an_integration
+from tests.integration.delivery.conftest import status_of
+from tests.people import emails, installs_of, knows
+
+pytestmark = pytest.mark.django_db
+
+NOBODY = emails(40, of="nobody")
+
+
+@pytest.fixture
+def integration(db):
+    """An integration that was just enabled: nobody looked at its identities yet."""
+    return an_integration(identities_confirmed_at=None)
+
+
+def claimed(integration):
+    claim = claim_next(integration.pk)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+def lookups(engine):
+    return [r for r in engine.requests() if r.path.endswith("/profile.json")]
+
+
+def uploads(engine):
+    return [
+        r for r in engine.requests() if r.path.endswith("/upload") and not r.dry_run
+    ]
+
+
+def test_an_upload_whose_people_are_strangers_is_held_before_it_is_sent(
+    engine, integration
+):
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.hold.reason, status.hold.until) == ("identity_mismatch", None)
+    assert (status.delivered, status.in_flight, status.backlog) == (0, 40, 0)
+    assert status.balanced
+    assert len(lookups(engine)) == 30
+    assert uploads(engine) == []
+    assert integration.identities_unknown == 30
+    assert Upload.objects.get().idle_claims == 0
+
+
+def test_an_upload_whose_people_are_known_goes_out_and_nobody_asks_again(
+    engine, integration
+):
+    people = emails(35)
+    knows(engine, *people)
+    log.append(integration.app, installs_of(people))
+
+    deliver(integration.pk)
+    asked = len(lookups(engine))
+    log.append(integration.app, installs_of(NOBODY))
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.delivered, status.hold) == (75, None)
+    assert (asked, len(lookups(engine))) == (30, 30)
+    assert integration.identities_confirmed_at is not None
+
+
+def test_one_person_is_asked_about_once_however_many_events(engine, integration):
+    knows(engine, "user-0@example.com")
+    events = installs_of(emails(1)) * 3
+    for number, event in enumerate(events):
+        events[number] = {**event, "id": f"again-{number}"}
+    log.append(integration.app, events)
+
+    deliver(integration.pk)
+
+    assert len(lookups(engine)) == 1
+    assert status_of(integration).delivered == 3
+
+
+@pytest.mark.parametrize(
+    ("known", "strangers", "held"),
+    [(0, 9, False), (0, 10, True), (10, 10, False), (9, 10, True)],
+)
+def test_it_holds_on_ten_strangers_that_outweigh_those_who_are_known(
+    engine, integration, known, strangers, held
+):
+    people = emails(known)
+    if people:
+        knows(engine, *people)
+    log.append(integration.app, installs_of([*people, *NOBODY[:strangers]]))
+
+    deliver(integration.pk)
+
+    assert (status_of(integration).hold is not None) is held
+    assert len(uploads(engine)) == (0 if held else 1) + bool(people)
+
+
+def test_a_quiet_app_is_found_out_although_each_upload_names_one(engine, integration):
+    for event in installs_of(NOBODY[:12]):
+        log.append(integration.app, [event])
+        deliver(integration.pk)
+
+    status = status_of(integration)
+    assert status.hold.reason == "identity_mismatch"
+    assert (status.delivered, integration.identities_unknown) == (9, 10)
+    assert (status.in_flight, status.backlog) == (1, 2)
+
+
+def test_what_a_person_confirms_goes_on_after_a_dry_run_and_is_never_asked_again(
+    engine, integration
+):
+    log.append(integration.app, installs_of(NOBODY))
+    deliver(integration.pk)
+
+    switch.confirm_identities(integration)
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.delivered, status.hold, status.balanced) == (40, None, True)
+    assert [r.dry_run for r in engine.requests() if r.path.endswith("/upload")] == [
+        True,
+        False,
+    ]
+    assert len(lookups(engine)) == 30
+
+
+def test_neither_a_check_nor_time_nor_enabling_lifts_it(engine, integration):
+    log.append(integration.app, installs_of(NOBODY))
+    deliver(integration.pk)
+
+    switch.settings_changed(integration)
+    switch.pause(integration)
+    switch.enable(integration)
+    Integration.objects.update(held_until=clock.now() - timedelta(hours=1))
+    deliver(integration.pk)
+
+    assert status_of(integration).hold.reason == "identity_mismatch"
+    assert uploads(engine) == []
+    assert not Attempt.objects.exists()
+    assert list(due.due_integrations()) == []
+
+
+def test_a_corrected_provider_is_looked_up_afresh_and_the_held_upload_takes_it(
+    engine, integration
+):
+    people = emails(40)
+    knows(engine, *(f"id-of-{person}" for person in people))
+    log.append(integration.app, installs_of(people))
+    deliver(integration.pk)
+    assert status_of(integration).hold.reason == "identity_mismatch"
+
+    integration.identity_provider = "custom_id"
+    integration.save(
+        update_fields=["identity_provider", *canary.start_over(integration)]
+    )
+    switch.settings_changed(integration)
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.delivered, status.hold) == (40, None)
+    assert engine.records()[-1]["identity"].startswith("id-of-")
+    assert integration.identities_known == 30
+
+
+def test_answers_that_do_not_come_count_as_confirmed(engine, integration):
+    engine.switch(faults=(Fault(status=503, only="reads", times=None),))
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.delivered, status.hold) == (40, None)
+    assert integration.identities_confirmed_at is not None
+    assert integration.identities_unknown == 0
+
+
+def test_a_silent_clevertap_delays_the_upload_by_its_deadline_and_no_longer(
+    engine, integration, monkeypatch
+):
+    monkeypatch.setattr(recognition, "LOOK_UP_SECONDS", 0.3)
+    engine.switch(
+        faults=(Fault(ending="hang_before_storing", only="reads", times=None),)
+    )
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    # Three hang until the deadline; nobody asks a fourth time.
+    assert len(lookups(engine)) == 3
+    assert status_of(integration).delivered == 40
+
+
+def test_definite_answers_count_although_others_do_not_come(engine, integration):
+    engine.switch(faults=(Fault(status=503, only="reads", times=5),))
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    assert status_of(integration).hold.reason == "identity_mismatch"
+    assert integration.identities_unknown == 25
+
+
+def test_a_test_account_is_not_asked(engine):
+    account = an_account(account_id="TEST-DEM-EU1-0001")
+    integration = an_integration(account=account, identities_confirmed_at=None)
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    assert lookups(engine) == []
+    assert status_of(integration).hold.reason == "credentials_refused"
+
+
+def test_enabling_on_the_command_line_is_a_persons_word(engine, monkeypatch):
+    monkeypatch.setenv("CLEVERTAP_PASSCODE", engine.account().passcode)
+    wanted = ["provision", "shop", "--account-id", engine.account().account_id]
+    wanted += ["--location", "eu1"]
+    call_command(*wanted, "--identity-provider", "email", "--enable", stdout=StringIO())
+    integration = Integration.objects.get()
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    assert lookups(engine) == []
+    assert status_of(integration).delivered == 40
+    call_command(*wanted, "--identity-provider", "custom_id", stdout=StringIO())
+    integration.refresh_from_db()
+    assert integration.identities_confirmed_at is None
+
+
+def test_one_upload_at_a_time_while_identities_are_looked_up(engine, integration):
+    log.append(integration.app, installs_of(emails(1500)))
+
+    first, second = claimed(integration), claim_next(integration.pk)
+
+    assert first.upload.first == 1
+    assert second is None
+
+
+def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
+    engine, integration
+):
+    log.append(integration.app, installs_of(NOBODY))
+    claim = claimed(integration)
+    mapped = prepare.map_upload(claim)
+    Integration.objects.update(identity_provider="custom_id")
+
+    assert canary.passes(claim, mapped) is False
+
+    integration.refresh_from_db()
+    assert (integration.hold_reason, integration.identities_unknown) == ("", 0)
+    upload = Upload.objects.get()
+    assert (upload.leased_until, upload.idle_claims) == (None, 0)
+
+
+def test_whoever_lost_the_lease_while_looking_up_changes_nothing(engine, integration):
+    log.append(integration.app, installs_of(NOBODY))
+    late = claimed(integration)
+    mapped = prepare.map_upload(late)
+    Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
+    slots.forget()
+    current = claimed(integration)
+
+    assert canary.passes(late, mapped) is False
+
+    integration.refresh_from_db()
+    assert (integration.hold_reason, integration.identities_unknown) == ("", 0)
+    assert Upload.objects.get().leased_until == current.upload.leased_until
+
+
+def test_a_worker_that_dies_after_the_answers_leaves_the_upload_to_the_next(
+    engine, integration
+):
+    people = emails(30)
+    knows(engine, *people)
+    log.append(integration.app, installs_of(people))
+    failpoints.arm(failpoints.parse(["identities.answered=raise"]))
+    with pytest.raises(failpoints.FailpointError):
+        deliver(integration.pk)
+    Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
+
+    deliver(integration.pk)
+
+    status = status_of(integration)
+    assert (status.delivered, status.unknown_outcomes) == (30, 0)
+    assert integration.identities_known == 30
+
+
+def test_no_identity_is_logged(engine, integration, caplog):
+    caplog.set_level("DEBUG")
+    log.append(integration.app, installs_of(NOBODY))
+
+    deliver(integration.pk)
+
+    assert "nobody-1@example.com" not in caplog.text
+    assert engine.account().passcode not in caplog.text
+
+
+def test_after_the_confirmation_a_dry_run_goes_first(engine, integration):
+    log.append(integration.app, installs_of(NOBODY))
+    deliver(integration.pk)
+
+    switch.confirm_identities(integration)
+
+    slots.forget()
+    assert isinstance(claim_next(integration.pk), ProbeClaim)
