@@ -79,6 +79,23 @@ _DELIVERIES = """
     ORDER BY n, letter DESC
 """
 
+_LETTERS = """
+    INSERT INTO clevertap_sync_deadletter
+        (integration_id, upload_id, position, side, event_name, reason, detail, state,
+         failures, created_at, changed_at)
+    SELECT integration_id, id, first + n, 'referred', 'Referred App Install',
+        (ARRAY['no_identity', 'identity_forbidden', 'clevertap_528'])[1 + (id + n) % 3],
+        'There is none.', 'open', 1, settled_at, settled_at
+    FROM clevertap_sync_upload, generate_series(0, 199) AS n
+    WHERE state = 'settled' AND first + n <= last ORDER BY id, n LIMIT {count}
+"""
+
+
+def fill_letters(system: Ours, count: int) -> None:
+    """Add up to `count` dead letters, as if the settled uploads had lost them."""
+    system.ask(_LETTERS.format(count=count))
+    system.ask("VACUUM (ANALYZE)")
+
 
 def fill(system: Ours | Outbox, first: int, last: int) -> None:
     """Add events number `first` to `last`, ready to be delivered.

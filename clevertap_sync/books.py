@@ -6,13 +6,16 @@ dead letter for each record that an upload booked as dead. Replays are booked ap
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import Coalesce, Lag
 
-from clevertap_sync.models import DeadLetter, Integration, Upload
+from clevertap_sync.models import DeadLetter, Integration, Tally, Upload
 
 _SHOWN = 5
+# How many uploads a glance looks at.
+_NEWEST = 200
 
 
 def imbalances(integration: Integration, head: int) -> list[str]:
@@ -24,6 +27,16 @@ def imbalances(integration: Integration, head: int) -> list[str]:
         *_leaves_add_up(integration),
         *_letters_match(integration),
         *_replays_are_under_way(integration),
+        *_tallies_match(integration),
+    ]
+
+
+def recent_imbalances(integration: Integration, head: int) -> list[str]:
+    """Return what is wrong with the newest uploads alone: for pages that are asked often."""
+    return [
+        *_cursor_is_within(integration, head),
+        *_newest_ranges_tile(integration),
+        *_newest_leaves_add_up(integration),
     ]
 
 
@@ -41,9 +54,32 @@ def _ranges_tile(integration: Integration) -> Iterator[str]:
     )[:_SHOWN]:
         yield f"Upload {pk} begins at {first}, but {last_before} came before it."
     last = ranges.order_by("-first").values_list("last", flat=True).first()
+    yield from _ranges_reach(integration, last)
+
+
+def _ranges_reach(integration: Integration, last: int | None) -> Iterator[str]:
     reached = integration.tail if last is None else last
     if reached != integration.cursor:
         yield f"Uploads reach to {reached}, the cursor to {integration.cursor}."
+
+
+def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
+    ranges = Upload.objects.ranges().filter(integration=integration)
+    newest = list(
+        ranges.order_by("-first").values_list("pk", "first", "last")[:_NEWEST]
+    )
+    for (pk, first, _), (_, _, last_before) in pairwise(newest):
+        if first != last_before + 1:
+            yield f"Upload {pk} begins at {first}, but {last_before} came before it."
+    yield from _ranges_reach(integration, newest[0][2] if newest else None)
+
+
+def _newest_leaves_add_up(integration: Integration) -> Iterator[str]:
+    uploads = Upload.objects.filter(integration=integration).order_by("-pk")
+    for upload in uploads.defer("picks", "settings")[:_NEWEST]:
+        booked = upload.delivered + upload.dead
+        if upload.state == Upload.State.SETTLED and upload.records != booked:
+            yield _sums_wrong(upload)
 
 
 def _parts_tile(integration: Integration) -> Iterator[str]:
@@ -63,13 +99,17 @@ def _leaves_add_up(integration: Integration) -> Iterator[str]:
     leaves = Upload.objects.leaves().filter(integration=integration)
     wrong = ~Q(records=F("delivered") + F("dead")) | Q(records=None)
     for upload in leaves.filter(wrong)[:_SHOWN]:
-        yield (
-            f"Upload {upload.pk} has {upload.records} records, of which {upload.delivered} "
-            f"were delivered and {upload.dead} are dead letters."
-        )
+        yield _sums_wrong(upload)
     uncovered = ~Q(covers=F("records") + F("unsent"))
     for upload in leaves.filter(uncovered, covers__isnull=False)[:_SHOWN]:
         yield f"Part {upload.pk} covers {upload.covers} records, but has {upload.records}."
+
+
+def _sums_wrong(upload: Upload) -> str:
+    return (
+        f"Upload {upload.pk} has {upload.records} records, of which {upload.delivered} "
+        f"were delivered and {upload.dead} are dead letters."
+    )
 
 
 def _letters_match(integration: Integration) -> Iterator[str]:
@@ -92,3 +132,14 @@ def _replays_are_under_way(integration: Integration) -> Iterator[str]:
     stranded = replaying.filter(~Exists(family)).count()
     if stranded:
         yield f"{stranded} dead letters are in a replay that has ended."
+
+
+def _tallies_match(integration: Integration) -> Iterator[str]:
+    leaves = Upload.objects.leaves().filter(
+        integration=integration, pk__lte=integration.tallied_to
+    )
+    summed = leaves.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
+    both = Coalesce(Sum(F("delivered") + F("replayed")), 0)
+    tallied = Tally.objects.filter(integration=integration).aggregate(n=both)["n"]
+    if summed != tallied:
+        yield f"Uploads delivered {summed} records, their tallies say {tallied}."

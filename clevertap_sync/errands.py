@@ -15,7 +15,7 @@ from django.db import connection
 
 from clevertap_sync import doorbell, witness, workers
 from clevertap_sync.alerting import notices, watch
-from clevertap_sync.delivery import due, erasure, retention, stopping
+from clevertap_sync.delivery import due, erasure, retention, stopping, tallies
 from clevertap_sync.delivery.deliver import deliver
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Errands:
             self._pool.apply_async(self._run, (self._alert,))
 
     def retain(self) -> None:
-        """Ask a thread to remove what is past its days, and whom somebody asked to erase."""
+        """Ask threads to tally, to remove what is past its days, and to erase people."""
+        self._pool.apply_async(self._run, (tallies.add_up,))
         self._pool.apply_async(self._run, (retention.retain,))
         self._pool.apply_async(self._run, (erasure.go_on,))
 

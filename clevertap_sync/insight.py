@@ -4,12 +4,14 @@ Reads only. Everything about one integration is read in one snapshot, so that th
 numbers agree with each other to the last record.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -17,6 +19,8 @@ from django.db.models.functions import Coalesce
 from clevertap_sync import books, clock
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import log
+from referrals.models import CustomName
+from referrals.vocabulary import EventType, Side
 
 
 class HoldStatus(msgspec.Struct, frozen=True):
@@ -54,14 +58,16 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
 
 
 def statuses(among: QuerySet[Integration] | None = None) -> list[IntegrationStatus]:
-    """Return where each integration that is not archived stands; of all, or `among` some."""
-    chosen = Integration.objects.all() if among is None else among
+    """Return where each integration stands, or `among` some, with all books checked."""
     with snapshot():
-        found = chosen.filter(archived_at=None).select_related("app", "account")
-        return [
-            status_of(integration)
-            for integration in found.order_by("app__slug", "name")
-        ]
+        return [status_of(integration) for integration in shown(among)]
+
+
+def shown(among: QuerySet[Integration] | None = None) -> QuerySet[Integration]:
+    """Return those that are not archived, in the order in which they are shown."""
+    chosen = Integration.objects.all() if among is None else among
+    found = chosen.filter(archived_at=None).select_related("app", "account")
+    return found.order_by("app__slug", "name")
 
 
 @contextmanager
@@ -90,11 +96,18 @@ def _deferred() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def status_of(integration: Integration) -> IntegrationStatus:
-    """Return where one integration stands. Call it inside `snapshot()`."""
+def status_of(
+    integration: Integration, *, checks_all_books: bool = True
+) -> IntegrationStatus:
+    """Return where one integration stands. Call it inside `snapshot()`.
+
+    All books take a time that grows with the uploads; otherwise only the newest uploads
+    are checked, and `balanced` speaks of those. No other number depends on it.
+    """
     head = log.head(integration.app_id)
     dead = _dead_letters(integration)
-    imbalances = books.imbalances(integration, head)
+    check = books.imbalances if checks_all_books else books.recent_imbalances
+    imbalances = check(integration, head)
     return IntegrationStatus(
         app=integration.app.slug,
         integration=integration.name,
@@ -112,6 +125,35 @@ def status_of(integration: Integration) -> IntegrationStatus:
     )
 
 
+def last_accepted(integration: Integration) -> datetime | None:
+    """Return when CleverTap last accepted an upload of the integration."""
+    accepted = Attempt.objects.filter(
+        integration=integration, outcome="ok", dry_run=False
+    )
+    return accepted.order_by("-pk").values_list("ended_at", flat=True).first()
+
+
+def under_way(integration: Integration) -> int:
+    """Return the records that wait for their first verdict: replays have had theirs."""
+    return _in_flight(integration, replay=None)
+
+
+def event_types(integration: Integration) -> int:
+    """Return how many of CleverTap's event types the settings let the events take."""
+    limit = settings.CUSTOM_NAMES_LIMIT
+    names = CustomName.objects.filter(app=integration.app_id)
+    custom = names.filter(number__lte=limit).count()
+    custom += names.filter(number__gt=limit, approved_at__isnull=False).count()
+    off = set(integration.not_sent)
+    return sum(
+        custom if event_type is EventType.CUSTOM else 1
+        for event_type in EventType
+        for side in Side
+        if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
+        and f"{event_type}:{side}" not in off
+    )
+
+
 def lag_of(integration: Integration) -> float:
     """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
     return _lag(integration, log.head(integration.app_id))
@@ -126,29 +168,33 @@ def _hold(integration: Integration) -> HoldStatus | None:
 
 
 def _dead_letters(integration: Integration) -> dict[str, int]:
-    undelivered = DeadLetter.objects.filter(integration=integration).exclude(
-        state=DeadLetter.State.DELIVERED
-    )
-    counted = undelivered.values_list("reason").annotate(Count("pk")).order_by("reason")
-    return dict(counted)
+    # One state at a time: each has an index of its own.
+    counts: Counter[str] = Counter()
+    for state in (DeadLetter.State.OPEN, DeadLetter.State.REPLAYING):
+        letters = DeadLetter.objects.filter(integration=integration, state=state)
+        counts.update(dict(letters.values_list("reason").annotate(n=Count("*"))))
+    return dict(sorted(counts.items()))
 
 
 def _delivered(integration: Integration) -> int:
     """Count each record of the log once: by its own upload, or revived by a replay."""
-    live = Upload.objects.leaves().filter(integration=integration, replay=None)
+    tallied: int = integration.tallies.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
+    live = Upload.objects.leaves().filter(
+        integration=integration, replay=None, pk__gt=integration.tallied_to
+    )
     delivered: int = live.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
     revived = DeadLetter.objects.filter(
         integration=integration,
         state=DeadLetter.State.DELIVERED,
         upload__replay=None,
     )
-    return delivered + revived.count() + integration.removed_delivered
+    return tallied + delivered + revived.count() + integration.removed_delivered
 
 
-def _in_flight(integration: Integration) -> int:
+def _in_flight(integration: Integration, **only: Any) -> int:  # noqa: ANN401 - a filter
     """Count the records that wait for a verdict; an upload not mapped yet by its events."""
     estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
-    waiting = Upload.objects.open().filter(integration=integration)
+    waiting = Upload.objects.open().filter(integration=integration, **only)
     records: int = waiting.aggregate(n=Coalesce(Sum(estimate), 0))["n"]
     return records
 

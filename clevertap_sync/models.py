@@ -204,6 +204,10 @@ class Integration(models.Model):
     removed_dead = models.BigIntegerField(default=0)
     removed_unknown = models.BigIntegerField(default=0)
 
+    tallied_to = models.BigIntegerField(
+        default=0, help_text="Uploads up to this ID are in the tallies."
+    )
+
     objects = IntegrationQuerySet.as_manager()
 
     class Meta:
@@ -309,8 +313,9 @@ class Upload(models.Model):
         SPLIT = "split"
         SKIPPED = "skipped"
 
+    # `newest_uploads` begins with it.
     integration = models.ForeignKey(
-        Integration, on_delete=models.PROTECT, related_name="uploads"
+        Integration, on_delete=models.PROTECT, related_name="uploads", db_index=False
     )
     replay = models.ForeignKey(
         Replay, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
@@ -389,6 +394,8 @@ class Upload(models.Model):
                 condition=Q(parent=None, replay=None),
                 name="range_uploads",
             ),
+            # The lists of one integration, newest first; what is not tallied yet.
+            models.Index(fields=["integration", "-id"], name="newest_uploads"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -403,8 +410,9 @@ class Upload(models.Model):
 class Attempt(models.Model):
     """One HTTP request. Begun, then ended once; never with an identity in it."""
 
+    # `newest_attempts` begins with it.
     integration = models.ForeignKey(
-        Integration, on_delete=models.PROTECT, related_name="attempts"
+        Integration, on_delete=models.PROTECT, related_name="attempts", db_index=False
     )
     upload = models.ForeignKey(
         Upload,
@@ -433,6 +441,18 @@ class Attempt(models.Model):
     refused = models.PositiveIntegerField(default=0)
     detail = models.CharField(max_length=500, blank=True)
 
+    class Meta:
+        indexes = [
+            # The list of one integration, newest first; when it last was accepted.
+            models.Index(fields=["integration", "-id"], name="newest_attempts"),
+            # The status: attempts whose answer never came.
+            models.Index(
+                fields=["integration"],
+                condition=Q(outcome_unknown=True),
+                name="unknown_attempts",
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"Attempt {self.pk}: {self.outcome or 'begun'}"
 
@@ -458,8 +478,12 @@ class DeadLetter(models.Model):
         REPLAYING = "replaying"
         DELIVERED = "delivered"
 
+    # `newest_dead_letters` begins with it.
     integration = models.ForeignKey(
-        Integration, on_delete=models.PROTECT, related_name="dead_letters"
+        Integration,
+        on_delete=models.PROTECT,
+        related_name="dead_letters",
+        db_index=False,
     )
     upload = models.ForeignKey(
         Upload,
@@ -500,16 +524,64 @@ class DeadLetter(models.Model):
             ),
         ]
         indexes = [
-            # The problems page and the replay: by integration and reason, in log order.
+            # The replay, and the samples of the problems page: in log order.
             models.Index(
                 fields=["integration", "reason", "position"],
                 condition=Q(state="open"),
                 name="open_dead_letters",
             ),
+            # The status and the problems page count by reason. Equal entries are stored
+            # once, so that counting reads few pages.
+            models.Index(
+                fields=["integration", "reason"],
+                condition=Q(state="open"),
+                name="open_reasons",
+            ),
+            # The status: what replays have taken, and what they delivered.
+            models.Index(
+                fields=["integration", "reason"],
+                condition=Q(state="replaying"),
+                name="replaying_dead_letters",
+            ),
+            models.Index(
+                fields=["integration", "upload"],
+                condition=Q(state="delivered"),
+                name="revived_dead_letters",
+            ),
+            # The list of one integration, newest first.
+            models.Index(fields=["integration", "-id"], name="newest_dead_letters"),
         ]
 
     def __str__(self) -> str:
         return f"{self.reason} at {self.position}"
+
+
+class Tally(models.Model):
+    """What an integration's settled uploads came to in one hour. `tallies` writes it.
+
+    Pages add the uploads beyond `Integration.tallied_to`, so that no number is late.
+    """
+
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, related_name="tallies", db_index=False
+    )
+    hour = models.DateTimeField(help_text="When the hour began in which they settled.")
+    delivered = models.BigIntegerField(default=0)
+    dead = models.BigIntegerField(default=0)
+    replayed = models.BigIntegerField(
+        default=0, help_text="Records that replays delivered; not among `delivered`."
+    )
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration", "hour"], name="one_tally_per_hour"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Tally of {self.hour:%Y-%m-%d %H:00}"
 
 
 class WorkerSeen(models.Model):

@@ -59,8 +59,11 @@ MAX_INTEGER = 2**63 - 1
 # tells which. Milliseconds of any year since 1973 lie beyond this, seconds never do.
 LATEST_SECOND = 100_000_000_000
 
-# An account has 512 event types, and what exceeds them is dropped without a word; each
-# custom name costs two. Reference: https://developer.clevertap.com/docs/upload-events-api
+# An account has so many event types, CleverTap's own included, and what exceeds them is
+# dropped without a word. Reference: https://developer.clevertap.com/docs/upload-events-api
+EVENT_TYPES = 512
+
+# Each custom name costs two of them.
 CUSTOM_NAMES_LIMIT = 50
 
 # [doubt] Prohibited in names of events and properties by

@@ -16,7 +16,7 @@ from typing import Final, Self
 import psycopg
 
 from benchmarks import events, load, usage
-from benchmarks.fill import fill
+from benchmarks.fill import fill, fill_letters
 from benchmarks.ground import Ground
 from benchmarks.measures import Scale
 from benchmarks.ours import Ours
@@ -45,9 +45,22 @@ KINDS: Final = (
     "append one",
     "append a hundred",
     "GET /v1/events/{id}",
-    "admin overview",
     "claim",
 )
+#: The admin's pages, and where they are.
+PAGES: Final = {
+    "overview": "",
+    "events": "events/",
+    "events of one type and channel": "events/?type=app_open&channel=sms",
+    "search by an identity": "events/?q=nobody%40example.com",
+    "one event": "events/{app}/5000/",
+    "problems": "problems/",
+    "uploads": "clevertap_sync/upload/",
+    "attempts": "clevertap_sync/attempt/",
+    "dead letters": "clevertap_sync/deadletter/",
+}
+PAGE_TIMES: Final = 9
+LETTERS: Final = 100_000
 ADMIN: Final = """
 from django.contrib.auth import get_user_model, login
 from django.contrib.sessions.backends.db import SessionStore
@@ -74,11 +87,12 @@ def measure(ground: Ground, scale: Scale) -> Findings:
         caught_up = _catch_up(ours, backlog)
         found[f"{backlog:,}, all delivered"] = asker.ask()
         if scale.growth:
+            fill_letters(ours, LETTERS)
             found[f"{HUGE:,} events"] = asker.at(HUGE)
         opened = _with_open_transaction(ours, asker, scale)
         found["the same, with an open transaction"] = opened.pop("after")
     return Findings(
-        [_sizes(found), caught_up, _held_open(opened)],
+        [_sizes(found), _pages(found), caught_up, _held_open(opened)],
         [_growth_line(found), _backlog_line(backlog, caught_up)],
     )
 
@@ -112,11 +126,14 @@ class _Asker:
             self._times(self._ours.requests(single)),
             self._times(self._ours.requests(many)),
             self._times(load.get(path, key) for path in known),
-            self._times(load.get("/admin/", cookie) for _ in range(ASKED // 8)),
             _claims(self._ours),
         ]
+        app = self._ours.ask("SELECT slug FROM referrals_app")[0][0]
+        for address in PAGES.values():
+            page = f"/admin/{address.format(app=app)}"
+            asked.append(self._times(load.get(page, cookie) for _ in range(PAGE_TIMES)))
         medians = (percentile(taken, 50) for taken in asked)
-        return dict(zip(KINDS, medians, strict=True))
+        return dict(zip((*KINDS, *PAGES), medians, strict=True))
 
     def _times(self, requests: Iterable[bytes]) -> list[float]:
         return load.run(self._ours.port, requests).latencies()
@@ -262,6 +279,18 @@ def _sizes(found: dict[str, dict[str, float]]) -> Table:
         ("", *KINDS),
         rows,
         ["Where it does not say otherwise, the whole log waits to be delivered."],
+    )
+
+
+def _pages(found: dict[str, dict[str, float]]) -> Table:
+    return Table(
+        "The admin's pages as the log grows: median times",
+        ("", *found),
+        [
+            (page, *(milliseconds(taken[page]) for taken in found.values()))
+            for page in PAGES
+        ],
+        [f"From ten million events on, with {LETTERS:,} dead letters as well."],
     )
 
 

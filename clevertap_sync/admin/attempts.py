@@ -8,9 +8,10 @@ from clevertap_sync.errors import CleverTapError
 from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Attempt
 from referrals.admin import words
-from referrals.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from referrals.admin.base import ReadOnlyInline
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
+from referrals.admin.keyset import KeysetAdmin
 
 
 def outcome_light(attempt: Attempt) -> str:
@@ -69,7 +70,7 @@ class AttemptInline(_Shown, ReadOnlyInline):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(_Shown, CsvExport, ReadOnlyAdmin):
+class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
     """Every request that went to CleverTap, dry runs included."""
 
     app_path = "integration__app"
@@ -81,6 +82,7 @@ class AttemptAdmin(_Shown, CsvExport, ReadOnlyAdmin):
         *("id", "result", "kind", "integration", "status", "duration", "records"),
         *("accepted", "refused", "began"),
     )
+    indexed_lookups = frozenset({"integration__id__exact"})
     list_filter = (by("began_at"), "integration", "dry_run", "outcome_unknown")
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)

@@ -8,7 +8,8 @@ from django.contrib.admin import AdminSite
 from django.http import Http404, HttpRequest, QueryDict, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin.events import chosen_app, filtered
+from clevertap_sync.admin import event_filters
+from clevertap_sync.admin.events import chosen_app
 from referrals import access, log
 from referrals.admin import csv_files
 from referrals.admin.base import demand
@@ -39,7 +40,10 @@ def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:  # n
         raise Http404
     shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
     header = (*_HEADER, *_PRIVATE) if shows else _HEADER
-    rows = _rows(app, request.GET, shows_identities=shows)
+    asked = request.GET.copy()
+    if not shows:
+        asked.pop("q", None)
+    rows = _rows(app, asked, shows_identities=shows)
     return csv_files.answer(f"events-{app.slug}", header, rows)
 
 
@@ -56,9 +60,14 @@ def _rows(
 
 def _events(app: App, asked: QueryDict) -> Iterator[ReferralEvent]:
     head = log.head(app.pk)
-    for top in range(head, max(0, head - KEYS), -STRETCH):
-        reach = range(max(1, top - STRETCH + 1), top + 1)
-        yield from filtered(app, reach, asked).order_by("-position")
+    day = event_filters.of_day(app, asked)
+    allowed = range(1, head + 1) if day is None else day
+    identity = asked.get("q", "").strip()
+    last = allowed.stop - 1
+    for top in range(last, max(allowed.start - 1, last - KEYS), -STRETCH):
+        reach = range(max(allowed.start, top - STRETCH + 1), top + 1)
+        found = event_filters.narrowed(app, reach, asked).order_by("-position")
+        yield from event_filters.naming(found, identity) if identity else found
 
 
 def _private(event: ReferralEvent) -> Iterator[object]:

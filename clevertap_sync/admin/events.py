@@ -7,17 +7,16 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin import timeline
+from clevertap_sync.admin import event_filters, timeline
 from referrals import access, log
 from referrals.admin.base import demand
 from referrals.models import App, ReferralEvent
-from referrals.vocabulary import EventType, FraudStatus
+from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus
 
 PER_PAGE: Final = 50
 #: How far a filter looks at once: no page may read the whole log.
@@ -40,16 +39,15 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "app": app,
         "types": list(EventType),
         "statuses": list(FraudStatus),
+        "channels": sorted(INVITE_CHANNELS),
         "asked": request.GET,
     }
     if app is not None:
-        key = request.GET.get("q", "").strip()
-        if key:
-            found = log.find(app.pk, key)
-            if found is not None:
-                return redirect("admin:event", app.slug, found.position)
-            messages.warning(request, "No event of this app has exactly this ID.")
-        context |= _page(app, request.GET)
+        context["sees_identities"] = request.user.has_perm(access.VIEW_IDENTITIES, app)
+        found = log.find(app.pk, request.GET.get("q", "").strip())
+        if found is not None:
+            return redirect("admin:event", app.slug, found.position)
+        context |= _page(app, _permitted(request, app))
     return TemplateResponse(request, "clevertap_sync/events.html", context)
 
 
@@ -76,6 +74,18 @@ def event(
     return TemplateResponse(request, "clevertap_sync/event.html", context)
 
 
+def _permitted(request: HttpRequest, app: App) -> QueryDict:
+    """Return what was asked for, without a search by identity that is not allowed."""
+    asked = request.GET.copy()
+    if asked.get("q") and not request.user.has_perm(access.VIEW_IDENTITIES, app):
+        messages.warning(
+            request,
+            "No event of this app has exactly this ID. You may not search by identity.",
+        )
+        del asked["q"]
+    return asked
+
+
 def chosen_app(apps: list[App], slug: str) -> App | None:
     """Return the app that was asked for, else the first."""
     return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
@@ -83,74 +93,65 @@ def chosen_app(apps: list[App], slug: str) -> App | None:
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
-    before = position_in(asked.get("before"), head + 1)
-    after = position_in(asked.get("after"), 0)
-    going_up = after > 0
-    if going_up:
-        reach = range(after + 1, min(head, after + WINDOW) + 1)
-    else:
-        reach = range(max(1, before - WINDOW), before)
-    rows = filtered(app, reach, asked)
-    order = "position" if going_up else "-position"
-    events = list(rows.order_by(order).defer("body")[: PER_PAGE + 1])
-    more = len(events) > PER_PAGE
-    events = events[:PER_PAGE]
-    if going_up:
+    day = event_filters.of_day(app, asked)
+    allowed = range(1, head + 1) if day is None else day
+    before, after = position_in(asked.get("before")), position_in(asked.get("after"))
+    if after:
+        reach = _within(allowed, after + 1, after + WINDOW)
+        events, more = _read(app, reach, asked, order="position")
         events.reverse()
-    top = (
-        events[0].position
-        if events and (more or not going_up)
-        else reach[-1]
-        if reach
-        else 0
-    )
-    bottom = (
-        events[-1].position
-        if events and (more or going_up)
-        else reach[0]
-        if reach
-        else 0
-    )
+        top = events[0].position if more else reach.stop - 1
+        bottom = reach.start
+    else:
+        last = before - 1 if before else head
+        reach = _within(allowed, last - WINDOW + 1, last)
+        events, more = _read(app, reach, asked, order="-position")
+        top = reach.stop - 1
+        bottom = events[-1].position if more else reach.start
     return {
         "head": head,
         "events": events,
-        "newer": _link(asked, after=top) if top < head else "",
-        "older": _link(asked, before=bottom) if bottom > 1 else "",
-        "newest": _link(asked) if top < head else "",
-        "window": (reach[0], reach[-1]) if reach else None,
-        "filters": _link(asked, app=app.slug),
-        "filtered": any(asked.get(name) for name in ("type", "status", "kind")),
+        "newer": _link(asked, after=top) if top < allowed.stop - 1 else "",
+        "older": _link(asked, before=bottom) if bottom > allowed.start else "",
+        "newest": _link(asked) if top < allowed.stop - 1 else "",
+        "window": (reach.start, reach.stop - 1) if reach else None,
+        "filters": _link(asked, app=app.slug, live=""),
+        "filtered": event_filters.are_used(asked),
+        "live": top >= allowed.stop - 1 and asked.get("live") != "off",
+        "pause": _link(asked, live="off"),
+        "resume": _link(asked, live=""),
     }
 
 
-def filtered(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
-    """Return the events at these positions that pass the filters of the address."""
-    rows = ReferralEvent.objects.filter(
-        app=app, position__gte=reach.start, position__lt=reach.stop
-    )
-    if asked.get("type") in set(EventType):
-        rows = rows.filter(type=asked["type"])
-    if asked.get("status") in set(FraudStatus):
-        rows = rows.filter(status=asked["status"])
-    if asked.get("kind") in {"test", "production"}:
-        rows = rows.filter(test=asked["kind"] == "test")
-    return rows
+def _within(allowed: range, first: int, last: int) -> range:
+    start = min(max(first, allowed.start), allowed.stop)
+    return range(start, max(start, min(last + 1, allowed.stop)))
 
 
-def position_in(text: str | None, otherwise: int) -> int:
-    """Return the position that `text` is, or `otherwise` where it is none."""
+def _read(
+    app: App, reach: range, asked: QueryDict, *, order: str
+) -> tuple[list[ReferralEvent], bool]:
+    """Return a page of what is in `reach`, and whether there is more of it."""
+    rows = event_filters.narrowed(app, reach, asked).order_by(order)
+    identity = asked.get("q", "").strip()
+    found = list((rows if identity else rows.defer("body"))[: PER_PAGE + 1])
+    shown = found[:PER_PAGE]
+    more = len(found) > PER_PAGE
+    return (event_filters.naming(shown, identity) if identity else shown), more
+
+
+def position_in(text: str | None) -> int:
+    """Return the position that `text` is, or 0 where it is none."""
     digits = text or ""
-    return (
-        int(digits)
-        if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
-        else otherwise
-    )
+    valid = digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
+    return int(digits) if valid else 0
 
 
 def _link(asked: QueryDict, **place: int | str) -> str:
     query = asked.copy()
-    for name in ("before", "after", "q"):
+    for name in ("before", "after", *place):
         query.pop(name, None)
-    for name, position in place.items():
-        query[name] = str(position)
+    for name, value in place.items():
+        if value:
+            query[name] = str(value)
     return f"?{query.urlencode()}"

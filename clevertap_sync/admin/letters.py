@@ -18,9 +18,9 @@ from clevertap_sync.models import DeadLetter
 from clevertap_sync.reasons import REASONS
 from referrals import access
 from referrals.admin import words
-from referrals.admin.base import ReadOnlyAdmin
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
+from referrals.admin.keyset import KeysetAdmin
 from referrals.admin.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
@@ -61,7 +61,7 @@ def _words(code: str) -> tuple[str, str]:
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(CsvExport, ReadOnlyAdmin):
+class DeadLetterAdmin(CsvExport, KeysetAdmin):
     """Records that were not delivered. Only a person revives them."""
 
     app_path = "integration__app"
@@ -69,6 +69,7 @@ class DeadLetterAdmin(CsvExport, ReadOnlyAdmin):
     list_display = (
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
+    indexed_lookups = frozenset({"integration__id__exact"})
     list_filter = (by("created_at"), "integration", "state", ReasonFilter)
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.utils.html import format_html
+
 from clevertap_sync.delivery.hold import RESTORED_BACKUP
 from clevertap_sync.hold_words import hold_words
 from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.models import Integration
 from clevertap_sync.workers import Silence
-from referrals.admin.words import Colour, counted, span
+from referrals.admin.words import Colour, counted, since, span
 
 # Events older than this start no live campaign.
 # Reference: https://developer.clevertap.com/docs/upload-events-api
@@ -101,15 +103,25 @@ def _stopped(integration: Integration, status: IntegrationStatus) -> Light:
 
 def _held(status: IntegrationStatus, hold: HoldStatus, seen: Circumstances) -> Light:
     meaning, remedy = hold_words(hold.reason)
-    since = (
-        f" for {span((seen.now - hold.since).total_seconds())}" if hold.since else ""
+    sentence = format_html(
+        "Held{}: {} {}{}",
+        format_html(" since {}", since(hold.since, seen.now)) if hold.since else "",
+        _lowered(meaning),
+        _waiting(status),
+        _until_late(status),
     )
-    sentence = f"Held{since}: {_lowered(meaning)} {_waiting(status)}"
-    left = LIVE_SECONDS - status.lag_seconds
-    if status.backlog and 0 < left < LIVE_SECONDS - _LATE_SECONDS:
-        sentence += f" In {span(left)} live campaigns stop firing for the oldest."
     passing = hold.reason in _PASSING
     return Light("busy" if passing else "bad", "Held", sentence, remedy)
+
+
+def _until_late(status: IntegrationStatus) -> str:
+    """Return what the wait will cost, or has cost: live campaigns look at fresh events."""
+    left = LIVE_SECONDS - status.lag_seconds
+    if not status.backlog or left >= LIVE_SECONDS - _LATE_SECONDS:
+        return ""
+    if left <= 0:
+        return " For the oldest, live campaigns fire no more."
+    return f" In {span(left)} live campaigns stop firing for the oldest."
 
 
 def _no_worker(status: IntegrationStatus, silence: Silence | None) -> Light:
@@ -139,8 +151,8 @@ def _delivering(status: IntegrationStatus, seen: Circumstances) -> Light:
     return Light(
         "good",
         "Delivering",
-        f"CleverTap accepted the last upload {age} ago; its dashboard shows new data "
-        "after about 10 minutes.",
+        f"CleverTap accepted the last event {age} ago; its dashboard shows new "
+        "data after about 10 minutes.",
     )
 
 

@@ -132,7 +132,7 @@ def _of_logged(
 def _found(app: App, asked: str) -> Event | None:
     """Return the event with this ID, else the one at this position."""
     found = log.find(app.pk, asked)
-    position = position_in(asked.replace(",", ""), 0)
+    position = position_in(asked.replace(",", ""))
     if found is None and position:
         found = next(iter(log.read(app.pk, position, position)), None)
     return found.event if found else None

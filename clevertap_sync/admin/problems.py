@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
-from django.db.models import Count, Max, Min
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
+from clevertap_sync import insight
 from clevertap_sync.admin import replaying
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.reasons import REASONS, Reason
@@ -25,14 +26,17 @@ _SAMPLES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The open dead letters of one integration and reason."""
+    """The open dead letters of one integration and reason.
+
+    They are seen from the log's oldest event among them to its newest.
+    """
 
     integration: Integration
     reason: Reason
     count: int
     percent: int
-    first_seen: datetime
-    last_seen: datetime
+    first_seen: datetime | None
+    last_seen: datetime | None
     samples: tuple[DeadLetter, ...]
     letters_url: str
     may_replay: bool
@@ -80,17 +84,20 @@ def replay(
 
 def found(request: HttpRequest) -> list[Problem]:
     """Return the open dead letters that the person may see, in groups, largest first."""
-    letters = DeadLetter.objects.open().filter(integration__archived_at=None)
     seen = access.limited(
-        letters, request.user, "integration__app", "clevertap_sync.view_deadletter"
+        Integration.objects.all(),
+        request.user,
+        "app",
+        "clevertap_sync.view_deadletter",
     )
+    integrations = {each.pk: each for each in insight.shown(seen)}
+    # Everything is in the index `open_reasons`: no row is read.
     rows: list[Any] = list(
-        seen.values("integration", "reason")
-        .annotate(n=Count("pk"), first=Min("created_at"), last=Max("changed_at"))
+        DeadLetter.objects.open()
+        .filter(integration__in=list(integrations))
+        .values("integration", "reason")
+        .annotate(n=Count("*"))
         .order_by("-n", "reason")
-    )
-    integrations = Integration.objects.select_related("app", "account").in_bulk(
-        {row["integration"] for row in rows}
     )
     total = sum(row["n"] for row in rows)
     return [
@@ -105,15 +112,24 @@ def _problem(
         integration=integration, reason=row["reason"]
     )
     code = row["reason"]
-    query = urlencode([("integration__id__exact", integration.pk), ("reason", code)])
+    samples = tuple(letters.order_by("-position")[:_SAMPLES])
+    oldest = letters.order_by("position").first()
+    seen = [each for each in (oldest, *samples) if each is not None]
+    query = urlencode(
+        [
+            ("integration__id__exact", integration.pk),
+            ("reason", code),
+            ("state__exact", DeadLetter.State.OPEN),
+        ]
+    )
     return Problem(
         integration=integration,
         reason=REASONS.get(code, Reason(code, code, "")),
         count=row["n"],
         percent=round(100 * row["n"] / total),
-        first_seen=row["first"],
-        last_seen=row["last"],
-        samples=tuple(letters.order_by("-position")[:_SAMPLES]),
+        first_seen=min((each.created_at for each in seen), default=None),
+        last_seen=max((each.changed_at for each in seen), default=None),
+        samples=samples,
         may_replay=request.user.has_perm(replaying.REPLAY, integration.app),
         letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
     )

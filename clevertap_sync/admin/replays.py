@@ -1,17 +1,21 @@
 """Replays: ordered by a person, followed to their end, cancelled."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import Sum
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyAdmin, demand
+from referrals.admin.charts import Share, shares
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 from referrals.admin.words import Colour
@@ -21,6 +25,41 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
     Replay.State.DONE: ("good", "Handed out"),
     Replay.State.CANCELLED: ("idle", "Cancelled"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a replay's uploads came to so far, in records."""
+
+    delivered: int
+    dead: int
+    waiting: int
+    is_over: bool
+    shares: tuple[Share, ...]
+    uploads_url: str
+
+
+def progress_of(replay: Replay) -> Progress:
+    """Return how far the replay is. Costs what its own uploads cost."""
+    mine = Upload.objects.filter(replay=replay)
+    done = mine.leaves().aggregate(
+        delivered=Coalesce(Sum("delivered"), 0), dead=Coalesce(Sum("dead"), 0)
+    )
+    estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
+    waiting = mine.open().aggregate(n=Coalesce(Sum(estimate), 0))["n"]
+    uploads = reverse("admin:clevertap_sync_upload_changelist")
+    return Progress(
+        **done,
+        waiting=waiting,
+        is_over=replay.state != Replay.State.RUNNING and not waiting,
+        # A range is planned in events, of which each may have two records.
+        shares=shares(
+            0 if replay.last is not None and not waiting else replay.planned,
+            **done,
+            waiting=waiting,
+        ),
+        uploads_url=f"{uploads}?replay__id__exact={replay.pk}",
+    )
 
 
 @admin.register(Replay)
@@ -61,7 +100,6 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         "status",
         "what",
         "planned",
-        "progress",
         "created_by",
         "ordered",
     )
@@ -85,18 +123,19 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         """Return when it was ordered."""
         return words.at(replay.created_at)
 
-    @admin.display(description="progress")
-    def progress(self, replay: Replay) -> str:
-        """Return what its uploads came to so far."""
-        leaves = Upload.objects.leaves().filter(replay=replay)
-        done = leaves.aggregate(delivered=Sum("delivered"), dead=Sum("dead"))
-        url = reverse("admin:clevertap_sync_upload_changelist")
-        return format_html(
-            '{} delivered, {} refused again. <a href="{}?replay__id__exact={}">Its uploads</a>',
-            words.number(done["delivered"] or 0),
-            words.number(done["dead"] or 0),
-            url,
-            replay.pk,
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Replay | None = None,
+    ) -> HttpResponse:
+        """Add how far it is."""
+        extra = {"progress": progress_of(obj)} if obj else {}
+        return super().render_change_form(
+            request, context | extra, add, change, form_url, obj
         )
 
     def get_urls(self) -> list[URLPattern]:

@@ -1,17 +1,17 @@
 """Uploads: ranges of the log sent as one request, with their attempts."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.admin.attempts import AttemptInline
-from clevertap_sync.models import Upload
+from clevertap_sync.models import Attempt, Upload
 from referrals.admin import words
-from referrals.admin.base import ReadOnlyAdmin
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
+from referrals.admin.keyset import KeysetAdmin
 
 
 def state_light(upload: Upload) -> str:
@@ -28,16 +28,25 @@ def state_light(upload: Upload) -> str:
     return words.light("good", "Delivered")
 
 
+def _last(upload: Upload, name: str) -> int | None:
+    """Return what the list's query read of the last attempt."""
+    found: int | None = getattr(upload, f"last_{name}")
+    return found
+
+
 @admin.register(Upload)
-class UploadAdmin(CsvExport, ReadOnlyAdmin):
+class UploadAdmin(CsvExport, KeysetAdmin):
     """One request's worth of records, from the claim to the verdicts."""
 
     app_path = "integration__app"
     change_form_template = "clevertap_sync/upload.html"
     intro = "A range of the log, sent to CleverTap as one request and settled record by record."
     list_display = (
-        *("id", "status", "integration", "range", "records", "delivered", "dead"),
-        *("attempt_count", "origin", "created"),
+        *("id", "status", "app", "range", "records", "accepted", "refused"),
+        *("attempts", "answer", "origin", "claimed"),
+    )
+    indexed_lookups = frozenset(
+        {"integration__id__exact", "parent__id__exact", "replay__id__exact"}
     )
     list_filter = (
         by("created_at"),
@@ -46,7 +55,7 @@ class UploadAdmin(CsvExport, ReadOnlyAdmin):
         "miscounted",
         "body_changed",
     )
-    list_select_related = ("integration__app", "integration__account")
+    list_select_related = ("integration__app", "integration__account", "replay")
     search_fields = ("id__exact",)
     search_help_text = "An upload's number"
     inlines = (AttemptInline,)
@@ -82,7 +91,47 @@ class UploadAdmin(CsvExport, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
         """Leave out what no list shows."""
         queryset: QuerySet[Upload] = super().get_queryset(request)
-        return queryset.defer("picks", "settings")
+        last = Attempt.objects.filter(upload=OuterRef("pk")).order_by("-pk")
+        return queryset.defer("picks", "settings").annotate(
+            last_status=Subquery(last.values("status")[:1]),
+            last_duration_ms=Subquery(last.values("duration_ms")[:1]),
+        )
+
+    @admin.display(description="app")
+    def app(self, upload: Upload) -> str:
+        """Return the app's name, and the whole integration's on hover."""
+        integration = upload.integration
+        return format_html('<span title="{}">{}</span>', integration, integration.app)
+
+    @admin.display(description="accepted")
+    def accepted(self, upload: Upload) -> str:
+        """Return how many records CleverTap accepted."""
+        return words.number(upload.delivered)
+
+    @admin.display(description="refused")
+    def refused(self, upload: Upload) -> str:
+        """Return how many records became dead letters."""
+        return words.number(upload.dead)
+
+    @admin.display(description="attempts")
+    def attempts(self, upload: Upload) -> str:
+        """Return how often it was sent."""
+        return words.number(upload.attempt_count)
+
+    @admin.display(description="last answer")
+    def answer(self, upload: Upload) -> str:
+        """Return the HTTP status of the last attempt, and how long it took."""
+        status, ms = _last(upload, "status"), _last(upload, "duration_ms")
+        parts = [
+            *([f"HTTP {status}"] if status else []),
+            *([f"{ms:,} ms"] if ms is not None else []),
+        ]
+        return ", ".join(parts) or words.NOTHING
+
+    @admin.display(description="claimed")
+    def claimed(self, upload: Upload) -> str:
+        """Return how long ago it was claimed first."""
+        return words.ago(upload.created_at)
 
     @admin.display(description="status", ordering="state")
     def status(self, upload: Upload) -> str:
@@ -102,9 +151,13 @@ class UploadAdmin(CsvExport, ReadOnlyAdmin):
         if upload.parent_id:
             url = reverse("admin:clevertap_sync_upload_change", args=[upload.parent_id])
             return format_html('<a href="{}">Part of {}</a>', url, upload.parent_id)
-        if upload.replay_id:
+        if upload.replay is not None:
             url = reverse("admin:clevertap_sync_replay_change", args=[upload.replay_id])
-            return format_html('<a href="{}">Replay {}</a>', url, upload.replay_id)
+            person = upload.replay.created_by
+            who = f" by {person}" if person else ""
+            return format_html(
+                '<a href="{}">Replay {}</a>{}', url, upload.replay_id, who
+            )
         return (
             "A person's choice"
             if upload.state == Upload.State.SKIPPED

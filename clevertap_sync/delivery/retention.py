@@ -15,6 +15,7 @@ from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import clock
+from clevertap_sync.delivery import tallies
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
 from referrals import failpoints, log
@@ -94,6 +95,7 @@ def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
             Q(pk__in=[r.pk for r in roots]) | Q(root__in=roots)
         )
         _keep_totals(integration, family)
+        tallies.take_back(integration, family)
         ends = [root.last for root in roots if root.replay_id is None]
         integration.tail = max([integration.tail, *ends])
         integration.save(

@@ -67,11 +67,10 @@ class OwnFilter(admin.RelatedFieldListFilter):
         path = "pk" if related is App else "app"
         seen = model_admin.permissions("view")
         chosen = access.limited(related.objects.all(), request.user, path, *seen)
-        return field.get_choices(
-            include_blank=False,
-            ordering=self.field_admin_ordering(field, request, model_admin),
-            limit_choices_to={"pk__in": chosen},
-        )
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        # With what their names are made of, in the same query.
+        rows = chosen.select_related().order_by(*(ordering or ()))
+        return [(row.pk, str(row)) for row in rows]
 
 
 class Recorded:

@@ -48,6 +48,7 @@ class Bars:
     highest: int
     width: str = ""
     column_width: str = f"{COLUMN - _GAP:g}"
+    ends: tuple[str, str] = ("", "")
 
     @property
     def total(self) -> int:
@@ -59,11 +60,14 @@ def bars(
     caption: str,
     kinds: Mapping[str, str],
     periods: Sequence[tuple[str, Mapping[str, int]]],
+    *,
+    ends: tuple[str, str] | None = None,
 ) -> Bars:
     """Return the chart of `periods`, oldest first, each with its label and its counts.
 
     `kinds` names what is counted, from the bottom of a column to its top: the kind, which
     decides the colour, and what people call it. A kind that a period lacks counts 0.
+    `ends` stand below the first and the last column, else these columns' labels.
     """
     highest = max((sum(counts.values()) for _, counts in periods), default=0)
     return Bars(
@@ -84,7 +88,30 @@ def bars(
         ),
         highest=highest,
         width=f"{len(periods) * COLUMN:g}",
+        ends=ends or ((periods[0][0], periods[-1][0]) if periods else ("", "")),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A stretch of a bar: where it begins and how long it is, in percent."""
+
+    kind: str
+    count: int
+    start: str
+    width: str
+
+
+def shares(total: int, **counts: int) -> tuple[Share, ...]:
+    """Return the stretches of one bar whose full length is `total`, or all of them."""
+    whole = max(total, sum(counts.values()))
+    found, start = [], 0.0
+    for kind, count in counts.items():
+        if count:
+            width = 100 * count / whole
+            found.append(Share(kind, count, f"{start:.2f}%", f"{width:.2f}%"))
+            start += width
+    return tuple(found)
 
 
 def _title(label: str, kinds: Mapping[str, str], counts: Mapping[str, int]) -> str:

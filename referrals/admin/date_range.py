@@ -15,6 +15,8 @@ from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 
 SINCE, UNTIL = "since", "until"
+#: A place in a list that is paged by key. Another filter begins at its first page.
+BEFORE, AFTER = "before", "after"
 
 
 class DatesForm(forms.Form):
@@ -30,6 +32,9 @@ class DateRange(admin.ListFilter):
     title = "date"
     template = "referrals/date_range.html"
     column: str
+    #: The keys of the days, both included; a list paged by key looks no farther.
+    first_key: int = 1
+    last_key: int | None = None
 
     def __init__(
         self,
@@ -43,7 +48,7 @@ class DateRange(admin.ListFilter):
             (name, value)
             for name, values in request.GET.lists()
             for value in values
-            if name not in {SINCE, UNTIL, "p", "e"}
+            if name not in {SINCE, UNTIL, BEFORE, AFTER, "p", "e"}
         ]
         for name in (SINCE, UNTIL):
             if name in params:
@@ -73,10 +78,12 @@ class DateRange(admin.ListFilter):
         since, until = self.form.cleaned_data[SINCE], self.form.cleaned_data[UNTIL]
         rows = queryset.model._default_manager.all()  # noqa: SLF001 - Django's documented name
         if since:
-            queryset = queryset.filter(pk__gt=_last_before(rows, self.column, since))
+            self.first_key = _last_before(rows, self.column, since) + 1
+            queryset = queryset.filter(pk__gte=self.first_key)
         if until:
             end = until + timedelta(days=1)
-            queryset = queryset.filter(pk__lte=_last_before(rows, self.column, end))
+            self.last_key = _last_before(rows, self.column, end)
+            queryset = queryset.filter(pk__lte=self.last_key)
         return queryset
 
 

@@ -14,6 +14,7 @@ _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400
 _FEW: Final = 2
+_TENTHS_BELOW: Final = 10
 
 
 #: Characters that turn the text after them around, or that nobody sees.
@@ -57,6 +58,11 @@ def span(seconds: float) -> str:
     return f"{days} days"
 
 
+def wait(seconds: float) -> str:
+    """Return a span, in tenths of a second where it is below ten seconds."""
+    return f"{max(0.0, seconds):.1f} s" if seconds < _TENTHS_BELOW else span(seconds)
+
+
 def ago(instant: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago it was, exactly on hover."""
     if instant is None:
@@ -80,6 +86,18 @@ def at(instant: datetime | None) -> str:
         instant.astimezone(UTC).isoformat(),
         utc(instant),
         utc(instant),
+    )
+
+
+def since(instant: datetime, now: datetime) -> str:
+    """Return the time of day, with the day where it is another one: "since 10:42"."""
+    spoken = instant.astimezone(UTC)
+    same = spoken.date() == now.astimezone(UTC).date()
+    return format_html(
+        '<time datetime="{}" title="{}" data-local="clock">{} UTC</time>',
+        spoken.isoformat(),
+        utc(instant),
+        f"{spoken:%H:%M}" if same else f"{spoken:%d %b, %H:%M}",
     )
 
 

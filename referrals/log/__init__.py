@@ -13,6 +13,7 @@ from referrals.log.reader import (
     read,
     read_events,
     read_positions,
+    received_at,
     scan,
 )
 from referrals.log.removal import erase, forget_sightings, trim
@@ -34,6 +35,7 @@ __all__ = [
     "read",
     "read_events",
     "read_positions",
+    "received_at",
     "scan",
     "trim",
 ]

@@ -107,6 +107,12 @@ def position_at(app_id: int, instant: datetime) -> int:
     return low
 
 
+def received_at(app_id: int, positions: Collection[int]) -> dict[int, datetime]:
+    """Return when the events at `positions` were received. What is not there is left out."""
+    rows = ReferralEvent.objects.filter(app_id=app_id, position__in=set(positions))
+    return dict(rows.values_list("position", "received_at"))
+
+
 def _received_at(app_id: int, position: int) -> datetime | None:
     rows = ReferralEvent.objects.filter(app_id=app_id, position=position)
     return rows.values_list("received_at", flat=True).first()

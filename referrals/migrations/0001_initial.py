@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(help_text='SHA-256 of the key, in hexadecimal.', max_length=64, unique=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('last_used_at', models.DateTimeField(blank=True, help_text='Written at most once a minute.', null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('revoked_at', models.DateTimeField(blank=True, help_text='Until when it works: an instant to come where it was rotated.', null=True)),
                 ('app', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='referrals.app')),
             ],
             options={

@@ -34,6 +34,12 @@ def span(seconds: float | None) -> str:
 
 
 @register.filter
+def wait(seconds: float | None) -> str:
+    """Return a wait, to the tenth of a second where it is short."""
+    return words.NOTHING if seconds is None else words.wait(seconds)
+
+
+@register.filter
 def inert(text: str) -> str:
     """Return somebody else's text with nothing in it that turns what follows around."""
     return words.inert(text)

@@ -1,6 +1,6 @@
 """Bars: what is counted becomes heights, to the same scale in each column."""
 
-from referrals.admin.charts import bars
+from referrals.admin.charts import Share, bars, shares
 
 KINDS = {"delivered": "delivered", "dead": "dead-lettered"}
 
@@ -54,3 +54,15 @@ def test_nothing_at_all_has_columns_without_segments():
     assert [column.segments for column in chart.columns] == [(), ()]
     assert chart.columns[0].title == "09:00: 0 delivered, 0 dead-lettered"
     assert (chart.highest, bars("Nothing", KINDS, []).columns) == (0, ())
+
+
+def test_shares_of_a_bar_follow_each_other_and_leave_the_rest_empty():
+    assert shares(200, delivered=100, dead=50, waiting=0) == (
+        Share("delivered", 100, "0.00%", "50.00%"),
+        Share("dead", 50, "50.00%", "25.00%"),
+    )
+    assert shares(1, delivered=3, dead=1) == (
+        Share("delivered", 3, "0.00%", "75.00%"),
+        Share("dead", 1, "75.00%", "25.00%"),
+    )
+    assert shares(0, delivered=0) == ()

@@ -4,13 +4,15 @@
 
 (() => {
   /** Show each instant in the viewer's zone; UTC stays in its title. */
+  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const localise = (root) => {
-    const format = new Intl.DateTimeFormat(undefined, {
-      dateStyle: "medium",
-      timeStyle: "medium",
-    });
     for (const time of root.querySelectorAll("time[data-local]")) {
-      time.textContent = format.format(new Date(time.dateTime));
+      const instant = new Date(time.dateTime);
+      const isToday = instant.toDateString() === new Date().toDateString();
+      const short = isToday ? clock : day;
+      time.textContent = (time.dataset.local === "clock" ? short : full).format(instant);
     }
   };
 

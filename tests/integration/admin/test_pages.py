@@ -10,9 +10,11 @@ from clevertap_sync import insight
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay
 from referrals import log
+from referrals.models import ReferralEvent
 from tests.builders import (
     ANN,
     BOB,
+    NOON,
     a_sent_custom_event,
     a_sent_event,
     an_app,
@@ -46,10 +48,11 @@ def test_the_overview_agrees_with_delivery_status(admin, delivered):
         "Events accepted": str(status.head),
         "Records delivered": str(status.delivered),
         "Dead letters": str(status.dead_letters["no_identity"]),
-        "Under way": "0",
         "Backlog": "0",
         "Lag": "0 s",
+        "95 % within": tiles["95 % within"],
     }
+    assert re.fullmatch(r"\d\.\d s", tiles["95 % within"])
     assert (status.head, status.delivered) == (12, 22)
 
 
@@ -69,7 +72,7 @@ def test_a_held_integration_is_explained(admin, sandbox):
 
     page = text_of(admin.get("/admin/"))
 
-    assert "Held for 0 s: CleverTap refuses the account ID" in page
+    assert re.search(r"Held since <time[^>]*>\d\d:\d\d UTC</time>: CleverTap ref", page)
     assert "2 records wait" in page
     assert "none is lost" in page
 
@@ -139,7 +142,70 @@ def test_an_event_is_found_by_its_id(admin, integration):
     other = admin.get("/admin/events/?app=shop&q=another")
 
     assert found.url == "/admin/events/shop/1/"
-    assert "has exactly this ID" in text_of(other)
+    assert "None of the events 1 to 1 has this ID or names anybody" in text_of(other)
+
+
+def test_an_event_is_found_by_an_identity_of_either_side(admin, integration):
+    cara = {"identities": {"email": 'cara"%@example.com', "custom_id": "c"}}
+    log.append(
+        integration.app,
+        [
+            a_sent_event(user=cara),
+            a_sent_event(),
+            a_sent_event(referrer=cara),
+            a_sent_custom_event(event_data={"plan": 'cara"%@example.com'}),
+        ],
+    )
+
+    def found(identity):
+        page = admin.get("/admin/events/", {"q": identity})
+        return _positions(text_of(page))
+
+    assert found('cara"%@example.com') == [3, 1]
+    assert found('CARA"%@example.com') == []
+    assert found("cara") == []
+    assert "Looked at events 1 to 4." in text_of(admin.get("/admin/events/?q=c"))
+
+
+def test_whoever_may_not_see_identities_searches_by_none(staff, integration):
+    log.append(integration.app, [a_sent_event(), a_sent_custom_event(channel="sms")])
+    viewer = staff("referrals.view_referralevent")
+
+    page = text_of(viewer.get(f"/admin/events/?q={ANN}"))
+
+    assert "You may not search by identity" in page
+    assert _positions(page) == [2, 1]
+
+
+def test_events_are_filtered_by_channel_and_day(admin, integration):
+    log.append(
+        integration.app,
+        [a_sent_event(channel="WhatsApp"), a_sent_event(channel="sms"), a_sent_event()],
+    )
+    ReferralEvent.objects.filter(position=1).update(received_at=NOON)
+
+    def found(query):
+        return _positions(text_of(admin.get(f"/admin/events/?{query}")))
+
+    assert found("channel=whatsapp") == [3, 1]
+    assert found("channel=sms") == [2]
+    assert found("day=2026-11-23") == [1]
+    assert found("day=2026-11-22") == []
+    assert found("day=9999-12-31&channel=%00") == []
+    assert found("day=nonsense") == [3, 2, 1]
+
+
+def test_the_list_is_live_until_somebody_pauses_it(admin, integration):
+    log.append(integration.app, [a_sent_event() for _ in range(60)])
+
+    live = text_of(admin.get("/admin/events/?type=app_install"))
+    paused = text_of(admin.get("/admin/events/?type=app_install&live=off"))
+    older = text_of(admin.get("/admin/events/?before=30"))
+
+    assert 'id="events" data-live="5"' in live
+    assert 'href="?type=app_install&amp;live=off">Pause</a>' in live
+    assert "data-live" not in paused + older
+    assert 'href="?type=app_install">Go live</a>' in paused
 
 
 def test_an_events_page_tells_its_way(admin, delivered):

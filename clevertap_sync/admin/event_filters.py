@@ -1,0 +1,79 @@
+"""What a person looks for among events, as conditions on a bounded range of the log."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from referrals import log
+from referrals.models import App, ReferralEvent
+from referrals.schema import Event
+from referrals.vocabulary import EventType, FraudStatus
+
+#: The names of the filters in a page's address, but for the search.
+NAMES: Final = ("type", "channel", "status", "kind", "day")
+_KINDS: Final = {"test": True, "production": False}
+_LONGEST: Final = 500
+
+
+def are_used(asked: QueryDict) -> bool:
+    """Return whether anything narrows the list down."""
+    return any(asked.get(name, "").strip() for name in (*NAMES, "q"))
+
+
+def narrowed(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
+    """Return the events of `reach` that have what was asked for. Nonsense asks nothing."""
+    rows = ReferralEvent.objects.filter(
+        app=app, position__gte=reach.start, position__lt=reach.stop
+    )
+    if asked.get("type") in set(EventType):
+        rows = rows.filter(type=asked["type"])
+    if asked.get("status") in set(FraudStatus):
+        rows = rows.filter(status=asked["status"])
+    if (kind := asked.get("kind", "")) in _KINDS:
+        rows = rows.filter(test=_KINDS[kind])
+    channel = _text(asked, "channel")
+    if channel:
+        rows = rows.filter(channel__iexact=channel)
+    identity = _text(asked, "q")
+    # As it stands in the body, quotes and all.
+    return rows.filter(body__contains=_quoted(identity)) if identity else rows
+
+
+def of_day(app: App, asked: QueryDict) -> range | None:
+    """Return the positions that were received on the day asked for, by UTC."""
+    try:
+        began = datetime.strptime(asked.get("day", ""), "%Y-%m-%d").replace(tzinfo=UTC)
+        ended = began + timedelta(days=1)
+    except (ValueError, OverflowError):
+        return None
+    first = log.position_at(app.pk, began) + 1
+    return range(first, log.position_at(app.pk, ended) + 1)
+
+
+def naming(events: Iterable[ReferralEvent], identity: str) -> list[ReferralEvent]:
+    """Keep the events of which a side has exactly this identity."""
+    return [event for event in events if identity in _identities(event)]
+
+
+def _identities(event: ReferralEvent) -> set[str]:
+    body = _decoder.decode(event.body)
+    people = (body.user, body.referrer)
+    return {
+        value for person in people if person for value in person.identities.values()
+    }
+
+
+def _text(asked: QueryDict, name: str) -> str:
+    return asked.get(name, "").strip().replace("\0", "")[:_LONGEST]
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+_decoder = msgspec.json.Decoder(Event)

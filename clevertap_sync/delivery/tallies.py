@@ -1,0 +1,83 @@
+"""Tallies: what settled uploads came to, by the hour, so that no page sums them all up.
+
+Uploads are tallied in the order of their IDs, up to the first that is open: what comes
+before it never changes again. An ID is given under the account's lock, or to a part whose
+parent is open until then, so that under the lock no lower one can appear later.
+"""
+
+import time
+from datetime import UTC
+
+from django.db import transaction
+from django.db.models import F, Min, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncHour
+
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.models import Integration, Tally, Upload
+
+UPLOADS_PER_STEP = 5_000
+#: Fewer are summed up by whoever asks.
+WORTHWHILE = 100
+BUDGET_SECONDS = 2.0
+
+_LIVE, _REPLAY = Q(replay=None), Q(replay__isnull=False)
+_SUMS = {
+    "sum_delivered": Coalesce(Sum("delivered", filter=_LIVE), 0),
+    "sum_dead": Coalesce(Sum("dead", filter=_LIVE), 0),
+    "sum_replayed": Coalesce(Sum("delivered", filter=_REPLAY), 0),
+}
+
+
+def add_up(*, seconds: float = BUDGET_SECONDS, worthwhile: int = WORTHWHILE) -> None:
+    """Tally what settled since, for about `seconds`.
+
+    What is left over is tallied by the next call. Safe to run anywhere, any number of
+    times.
+    """
+    ends_at = time.monotonic() + seconds
+    # In any order, so that one busy integration does not use up every call's time.
+    for pk in Integration.objects.order_by("?").values_list("pk", flat=True):
+        while time.monotonic() < ends_at and _add_up(pk, worthwhile):
+            pass
+
+
+def take_back(integration: Integration, family: QuerySet[Upload]) -> None:
+    """Take uploads that retention removes out of the tallies they are in.
+
+    The caller holds the account's lock.
+    """
+    tallied = family.filter(integration=integration, pk__lte=integration.tallied_to)
+    _book(integration.pk, tallied, sign=-1)
+    mine = Tally.objects.filter(integration=integration)
+    mine.filter(delivered=0, dead=0, replayed=0).delete()
+
+
+def _add_up(integration_id: int, worthwhile: int) -> bool:
+    """Tally the next uploads; return whether there may be more."""
+    with transaction.atomic():
+        if lock_account_of(integration_id) is None:
+            return False
+        integration = Integration.objects.get(pk=integration_id)
+        mine = Upload.objects.filter(integration=integration)
+        waiting = mine.open().aggregate(first=Min("pk"))["first"]
+        since = mine.filter(pk__gt=integration.tallied_to)
+        done = since if waiting is None else since.filter(pk__lt=waiting)
+        ids = list(done.order_by("pk").values_list("pk", flat=True)[:UPLOADS_PER_STEP])
+        if len(ids) < max(1, worthwhile):
+            return False
+        _book(integration_id, done.filter(pk__lte=ids[-1]), sign=1)
+        Integration.objects.filter(pk=integration_id).update(tallied_to=ids[-1])
+    return len(ids) == UPLOADS_PER_STEP
+
+
+def _book(integration_id: int, uploads: QuerySet[Upload], *, sign: int) -> None:
+    leaves = uploads.filter(state=Upload.State.SETTLED)
+    in_hours = leaves.annotate(hour=TruncHour("settled_at", tzinfo=UTC))
+    by_hour = in_hours.values_list("hour").annotate(**_SUMS).order_by()
+    for hour, delivered, dead, replayed in by_hour:
+        tally, _ = Tally.objects.get_or_create(integration_id=integration_id, hour=hour)
+        Tally.objects.filter(pk=tally.pk).update(
+            delivered=F("delivered") + sign * delivered,
+            dead=F("dead") + sign * dead,
+            replayed=F("replayed") + sign * replayed,
+        )

@@ -1,0 +1,97 @@
+"""How much an integration delivered, hour by hour, and how long its events waited.
+
+Both are read from tallies and from the newest uploads, never from the log's events one by
+one, so that they cost the same however long the log is.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce, TruncHour
+
+from clevertap_sync.models import Integration, Tally, Upload
+from referrals import log
+
+HOURS: Final = 24
+#: The waits are those of the newest uploads: this many, of one day at most.
+UPLOADS: Final = 200
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What settled in one hour, replays included. Counts are records."""
+
+    began_at: datetime
+    delivered: int
+    dead: int
+
+
+def hours(integration: Integration, now: datetime) -> list[Hour]:
+    """Return the last 24 hours, the present one last."""
+    present = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    began = [present - timedelta(hours=ago) for ago in reversed(range(HOURS))]
+    sums = dict.fromkeys(began, (0, 0))
+    for hour, delivered, dead in (
+        *_tallied(integration, began[0]),
+        *_since(integration),
+    ):
+        if hour in sums:
+            before = sums[hour]
+            sums[hour] = (before[0] + delivered, before[1] + dead)
+    return [Hour(hour, *sums[hour]) for hour in began]
+
+
+def usual_wait(integration: Integration, now: datetime) -> float | None:
+    """Return the seconds from accepted to delivered that 95 % of records stayed within.
+
+    Each upload counts with its oldest event, so that the truth is never worse. None: no
+    upload was delivered in the last day.
+    """
+    newest = Upload.objects.leaves().filter(integration=integration, replay=None)
+    rows = newest.order_by("-pk").values_list("first", "settled_at", "delivered")
+    recent = [
+        (first, settled_at, delivered)
+        for first, settled_at, delivered in rows[:UPLOADS]
+        if settled_at and delivered and settled_at >= now - _DAY
+    ]
+    received = log.received_at(integration.app_id, [first for first, _, _ in recent])
+    return _percentile(
+        ((settled_at - received[first]).total_seconds(), delivered)
+        for first, settled_at, delivered in recent
+        if first in received
+    )
+
+
+def _tallied(
+    integration: Integration, since: datetime
+) -> Iterable[tuple[datetime, int, int]]:
+    mine = Tally.objects.filter(integration=integration, hour__gte=since)
+    return mine.values_list("hour", F("delivered") + F("replayed"), "dead")
+
+
+def _since(integration: Integration) -> Iterable[tuple[datetime, int, int]]:
+    """Return what is not tallied yet."""
+    leaves = Upload.objects.leaves().filter(
+        integration=integration, pk__gt=integration.tallied_to
+    )
+    hour = TruncHour("settled_at", tzinfo=UTC)
+    # A replay's dead letters fell out before: they are counted where they did.
+    dead = Coalesce(Sum("dead", filter=Q(replay=None)), 0)
+    by_hour = leaves.annotate(hour=hour).values_list("hour")
+    return by_hour.annotate(n=Sum("delivered"), fell_out=dead).order_by()
+
+
+def _percentile(waits: Iterable[tuple[float, int]]) -> float | None:
+    """Return the wait that 95 % of the weight stays within."""
+    ordered = sorted(waits)
+    left = math.ceil(0.95 * sum(weight for _, weight in ordered))
+    for wait, weight in ordered:
+        left -= weight
+        if left <= 0:
+            return max(0.0, wait)
+    return None

@@ -1,0 +1,145 @@
+"""What the pages cost: so many queries, an index for each, and no count of a big table.
+
+A number here may fall. Where one has to rise, say what is bought for it.
+"""
+
+import re
+
+import pytest
+from django.db import connection
+
+from clevertap_sync import insight
+from clevertap_sync.delivery import tallies
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import DeadLetter, Replay
+from referrals import log
+from tests.builders import a_sent_event, an_account, an_integration
+from tests.integration.admin.conftest import text_of
+
+EVENTS, UPLOADS, ATTEMPTS, LETTERS = BIG = (
+    "referrals_referralevent",
+    "clevertap_sync_upload",
+    "clevertap_sync_attempt",
+    "clevertap_sync_deadletter",
+)
+#: The most queries that each page may take. Two are the session and the person.
+BUDGETS = {
+    "": 27,
+    "events/": 6,
+    "events/?type=app_open&channel=sms&status=valid&kind=production": 6,
+    "events/?q=nobody": 6,
+    "events/?before=5": 6,
+    "events/?after=5": 6,
+    "events/shop/1/": 11,
+    "events/shop/11/": 12,
+    "problems/": 7,
+    "problems/{integration}/no_identity/replay/": 12,
+    "clevertap_sync/upload/": 5,
+    "clevertap_sync/upload/?before=5": 5,
+    "clevertap_sync/upload/?state__exact=open": 5,
+    "clevertap_sync/upload/?integration__id__exact={integration}": 5,
+    "clevertap_sync/upload/?q=1": 5,
+    "clevertap_sync/upload/{upload}/change/": 8,
+    "clevertap_sync/attempt/": 5,
+    "clevertap_sync/attempt/?dry_run__exact=1": 5,
+    "clevertap_sync/attempt/?q=1": 5,
+    "clevertap_sync/attempt/{attempt}/change/": 7,
+    "clevertap_sync/deadletter/": 5,
+    "clevertap_sync/deadletter/?reason=no_identity&state__exact=open": 5,
+    "clevertap_sync/deadletter/{letter}/change/": 9,
+    "clevertap_sync/replay/": 6,
+    "clevertap_sync/replay/{replay}/change/": 8,
+    "clevertap_sync/integration/": 6,
+}
+
+
+@pytest.fixture
+def places(admin, delivered):
+    """What the addresses of the pages name."""
+    admin.post(f"/admin/problems/{delivered.pk}/no_identity/replay/")
+    deliver(delivered.pk)
+    return {
+        "integration": delivered.pk,
+        "upload": delivered.uploads.first().pk,
+        "attempt": delivered.attempts.first().pk,
+        "letter": DeadLetter.objects.first().pk,
+        "replay": Replay.objects.get().pk,
+    }
+
+
+def statements_of(admin, page):
+    """Return the statements of one page, and what their parameters are."""
+    statements = []
+
+    def note(execute, sql, params, many, context):
+        statements.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        response = admin.get(f"/admin/{page}")
+    assert response.status_code == 200, page
+    return [(sql, params) for sql, params in statements if sql.startswith("SELECT")]
+
+
+@pytest.mark.parametrize("page", BUDGETS)
+def test_a_page_stays_within_its_budget(admin, places, page):
+    statements = statements_of(admin, page.format(**places))
+
+    assert len(statements) <= BUDGETS[page], "\n".join(sql for sql, _ in statements)
+
+
+@pytest.mark.parametrize("page", BUDGETS)
+def test_no_page_counts_a_big_table(admin, places, page):
+    for sql, _ in statements_of(admin, page.format(**places)):
+        if "COUNT(" in sql:
+            assert not re.search(f'FROM "({EVENTS}|{UPLOADS})"', sql), sql
+            # Those that an index of their own lists: unknown outcomes, letters by state.
+            table = re.search(f'FROM "({ATTEMPTS}|{LETTERS})"', sql)
+            assert not table or '"integration_id"' in sql, sql
+            assert not table or '"outcome_unknown"' in sql or '"state" = ' in sql, sql
+
+
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="asks PostgreSQL's planner"
+)
+@pytest.mark.parametrize("page", BUDGETS)
+def test_no_page_needs_to_scan_a_big_table(admin, places, page):
+    statements = statements_of(admin, page.format(**places))
+
+    with connection.cursor() as cursor:
+        # Small tables are always scanned; this way only where no index serves.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for sql, params in statements:
+            if any(f'"{table}"' in sql or f" {table} " in sql for table in BIG):
+                cursor.execute(f"EXPLAIN {sql}", params)
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+                scanned = re.search(rf"Seq Scan on ({'|'.join(BIG)})", plan)
+                assert not scanned, f"{sql}\n{plan}"
+        cursor.execute("SET LOCAL enable_seqscan = on")
+
+
+def test_further_integrations_cost_lists_no_query_each(admin, places, delivered):
+    pages = ["clevertap_sync/upload/", "clevertap_sync/integration/", "problems/"]
+    before = [len(statements_of(admin, page)) for page in pages]
+    for n in range(3):
+        other = an_integration(account=an_account(account_id=f"TWO-TWO-TW{n}Z"))
+        log.append(other.app, [a_sent_event()])
+
+    assert [len(statements_of(admin, page)) for page in pages] == before
+
+
+def test_the_overview_agrees_with_delivery_status_however_much_was_tallied(
+    admin, delivered, places
+):
+    def tiles():
+        page = text_of(admin.get("/admin/"))
+        found = re.findall(r"<dt>([^<]+)</dt><dd>(?:<a[^>]*>)?([^<]+)<", page)
+        return {name: value for name, value in found if name != "95 % within"}
+
+    before = tiles()
+    tallies.add_up(worthwhile=1)
+
+    status = insight.statuses()[0]
+    assert tiles() == before
+    assert status.balanced
+    assert before["Records delivered"] == str(status.delivered)
