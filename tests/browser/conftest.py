@@ -1,6 +1,6 @@
 """A browser, people in front of it, and the product's real processes behind it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -49,7 +49,7 @@ def installed(make_stack):
 
 
 @pytest.fixture
-def visit(request, browser) -> Iterator:
+def visit(request, browser) -> Iterator[Callable[..., Visitor]]:
     """Return what opens a window on an address; its last page is kept as a picture."""
     visitors: list[Visitor] = []
 

@@ -17,6 +17,7 @@ from clevertap_sync.secret import Secret
 from tests.faults.network import Network
 from tests.faults.scene import Scene
 from tests.faults.schedules import NETWORK, Step
+from tests.harness.databases import SQLite
 from tests.harness.process import Process, wait_until
 
 MOST_WORKERS: Final = 3
@@ -185,8 +186,11 @@ class Trouble:
 
     def lock_database(self, seconds: float) -> None:
         """Hold the one lock that SQLite has."""
-        path = self.scene.stack.database.path
-        with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as own:
+        database = self.scene.stack.database
+        assert isinstance(database, SQLite)
+        with closing(
+            sqlite3.connect(database.path, timeout=20, isolation_level=None)
+        ) as own:
             own.execute("BEGIN IMMEDIATE")
             time.sleep(seconds)
             own.execute("ROLLBACK")

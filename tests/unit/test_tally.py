@@ -1,5 +1,6 @@
 """Counting events: by what, with how much doubt, over time, and by whom."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from referrals import tally
@@ -94,6 +95,6 @@ def test_nothing_is_nothing():
 
     assert (found.events, found.doubtful, found.referrers()) == (0, 0, [])
     assert tally.periods(found.hours) == []
-    assert tally.periods({datetime(2026, 1, 1, 5, tzinfo=UTC): {}}) == [
+    assert tally.periods({datetime(2026, 1, 1, 5, tzinfo=UTC): Counter()}) == [
         ("1 Jan, 05:00", {})
     ]
