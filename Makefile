@@ -36,6 +36,14 @@ browser: $(VENV)/.requirements-dev ## the admin in a real browser: needs Debian'
 screenshots: $(VENV)/.requirements-dev ## the pictures of README and docs, taken afresh
 	@$(BIN)/python -m tests.browser.screenshots
 
+.PHONY: faults
+faults: $(VENV)/.requirements-dev ## the fault suite alone, with its table: make faults ARGS="--write"
+	@$(BIN)/python -m tests.faults.report $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.requirements-dev ## a thousand random schedules of faults: make soak ARGS="--seed 17 --count 1"
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
+
 .PHONY: coverage
 coverage: $(VENV)/.requirements-dev ## branch coverage of unit and integration tests, on SQLite
 	@$(BIN)/python -m pytest tests/unit tests/integration -n2 --cov --cov-report=term-missing:skip-covered $(ARGS)

@@ -4,11 +4,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
-BEGIN: Final = "<!-- benchmarks: begin -->"
 Row = Sequence[str]
-END: Final = "<!-- benchmarks: end -->"
 
 
 @dataclass
@@ -72,15 +69,16 @@ def summary(highlights: Sequence[Highlight]) -> Table:
     return Table("In short", columns, rows)
 
 
-def write(path: Path, content: str) -> None:
+def write(path: Path, content: str, *, markers: str = "benchmarks") -> None:
     """Put `content` between the markers of a document."""
+    begin, end = f"<!-- {markers}: begin -->", f"<!-- {markers}: end -->"
     text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        message = f"{path.name} has no lines {BEGIN} and {END} to write between."
+    before, has_begin, rest = text.partition(begin)
+    _, has_end, after = rest.partition(end)
+    if not (has_begin and has_end):
+        message = f"{path.name} has no lines {begin} and {end} to write between."
         raise ValueError(message)
-    path.write_text(f"{before}{BEGIN}\n{content}\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}\n{content}\n{end}{after}", encoding="utf-8")
 
 
 def number(value: float) -> str:

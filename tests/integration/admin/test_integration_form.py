@@ -181,7 +181,7 @@ def test_the_passcode_is_on_no_page(admin, sandbox):
     ]
 
     for page in pages:
-        response = admin.get(page)
+        response = admin.get(page, follow=True)
         assert response.status_code == 200, page
         assert CANARY not in text_of(response), page
     wrong = admin.post(change(integration), typed(location=""))

@@ -1,6 +1,7 @@
 """Long lists: paged by key, bounded where a filter has no index."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -90,3 +91,23 @@ def test_another_filter_begins_at_the_newest_again(admin, attempts):
 )
 def test_a_place_that_is_none_is_the_newest(admin, attempts, place):
     assert shown(text_of(admin.get(f"{ATTEMPTS}?{place}")))[0] == 120
+
+
+def test_a_list_of_some_days_begins_and_ends_with_them(admin, attempts):
+    noon = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    Attempt.objects.update(began_at=noon)
+    Attempt.objects.filter(pk__gt=60).update(began_at=noon + timedelta(days=1))
+    Attempt.objects.filter(pk__gt=100).update(began_at=noon + timedelta(days=2))
+    day = "since=2026-11-04&until=2026-11-04"
+
+    every = text_of(admin.get(f"{ATTEMPTS}?{day}"))
+    some = text_of(admin.get(f"{ATTEMPTS}?{day}&dry_run__exact=1"))
+    none = text_of(admin.get(f"{ATTEMPTS}?until=2020-01-01&dry_run__exact=1"))
+
+    assert shown(every) == list(range(100, 60, -1))
+    assert (link(every, "Older"), link(every, "Newer")) == (None, None)
+    assert "Looked at" not in every
+    assert shown(some) == [100, 90, 80, 70]
+    assert (link(some, "Older"), link(some, "Newer")) == (None, None)
+    assert shown(none) == []
+    assert link(none, "Older") is None

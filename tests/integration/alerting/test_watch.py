@@ -1,7 +1,6 @@
 """What starts an alert and what ends it, each told once."""
 
 import threading
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
@@ -31,26 +30,22 @@ def moments():
     return [(moment, rule) for moment, rule, _ in told()]
 
 
-@dataclass
-class Looks:
+class Last:
     """When was looked last."""
 
-    at: datetime = field(default_factory=clock.now)
-
-
-LAST = Looks()
+    at: datetime
 
 
 def look(now=None):
     """Look as a worker would after its half minute."""
-    LAST.at = (now or LAST.at) + EVERY
-    assert watch.watch(LAST.at)
-    return LAST.at
+    Last.at = (now or Last.at) + EVERY
+    assert watch.watch(Last.at)
+    return Last.at
 
 
 @pytest.fixture(autouse=True)
 def _begin(db):
-    LAST.at = clock.now()
+    Last.at = clock.now()
 
 
 def hold(integration, reason="credentials_refused", minutes=10, **changes):
