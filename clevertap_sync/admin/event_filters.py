@@ -18,6 +18,8 @@ from referrals.vocabulary import EventType, FraudStatus
 NAMES: Final = ("type", "channel", "status", "kind", "day")
 _KINDS: Final = {"test": True, "production": False}
 _LONGEST: Final = 500
+#: A day later there is no date any more.
+_LAST_DAY: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def are_used(asked: QueryDict) -> bool:
@@ -48,9 +50,10 @@ def of_day(app: App, asked: QueryDict) -> range | None:
     """Return the positions that were received on the day asked for, by UTC."""
     try:
         began = datetime.strptime(asked.get("day", ""), "%Y-%m-%d").replace(tzinfo=UTC)
-        ended = began + timedelta(days=1)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    began = min(began, _LAST_DAY)
+    ended = began + timedelta(days=1)
     first = log.position_at(app.pk, began) + 1
     return range(first, log.position_at(app.pk, ended) + 1)
 
