@@ -43,12 +43,11 @@ class Backend:
 
     def _event(self, number: int, changes: Mapping[str, Any]) -> dict[str, Any]:
         name = f"{self.name}-{number}"
-        return a_sent_event(
-            id=name,
-            user={"identities": {"email": f"user-{name}@example.com"}},
-            referrer={"identities": {"email": f"referrer-{name}@example.com"}},
-            **changes,
-        )
+        people = {
+            "user": {"identities": {"email": f"user-{name}@example.com"}},
+            "referrer": {"identities": {"email": f"referrer-{name}@example.com"}},
+        }
+        return a_sent_event(**{"id": name, **people, **changes})
 
     def post(
         self, url: str, events: list[dict[str, Any]], seconds: float = ANSWER_SECONDS

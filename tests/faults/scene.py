@@ -154,7 +154,8 @@ class Scene:
     def check(self, allowed: Allowed | None = None) -> Evidence:
         """Ask the oracle, and write the line of the report. Returns the evidence."""
         found = self.evidence()
-        assert oracle.problems(found, allowed) == []
+        problems = oracle.problems(found, allowed)
+        assert not problems, "\n".join(problems)
         assert self.backend.silent_refusals == 0
         self.report(found)
         return found
