@@ -75,7 +75,7 @@ def test_a_bad_event_is_refused_with_its_pointer_and_its_neighbour_is_shown(
     assert answer["results"][1]["pointer"] == "/referrer"
     engineer.log_in()
     engineer.menu("Events")
-    engineer.fill("Event ID", "order-1")
+    engineer.fill("Event ID or identity", "order-1")
     engineer.click("Show", "button")
     engineer.sees("order-1")
     engineer.sees("For the referrer")

@@ -81,7 +81,7 @@ def test_from_an_empty_installation_to_the_first_delivered_event(
     answer = run_as_pasted(command)
 
     assert '"accepted":1' in answer.replace(" ", "")
-    marketer.sees("accepted the last upload")
+    marketer.sees("accepted the last event")
     marketer.menu("Events")
     marketer.click("1")
     marketer.sees("For the user who came")

@@ -56,7 +56,7 @@ def test_a_wrong_passcode_holds_the_account_and_the_right_one_catches_up(
     operator.fill("Passcode", RIGHT)
     operator.click("Save", "button")
     operator.menu("Overview")
-    operator.sees("accepted the last upload")
+    operator.sees("accepted the last event")
 
     installed.wait_until_settled()
     [status] = installed.status()
@@ -122,5 +122,5 @@ def test_the_overview_follows_by_itself_and_says_when_it_is_asked_to(
 
     installed.post(a_sent_event())
 
-    operator.sees("accepted the last upload")
+    operator.sees("accepted the last event")
     assert operator.complaints == []
