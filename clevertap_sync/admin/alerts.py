@@ -156,8 +156,6 @@ class AlertAdmin(ListAdmin):
     ) -> HttpResponse:
         """Add what was sent lately, what is open now, and what the set-up lacks."""
         extra: dict[str, Any] = {
-            "show_save_and_add_another": False,
-            "show_save_and_continue": False,
             "lacks_mail": settings.EMAIL_BACKEND == ways.NO_MAIL,
             "lacks_address": not settings.PUBLIC_URL,
         }

@@ -169,8 +169,6 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             "steps": steps.steps_of(fieldsets, obj),
             "rest": steps.rest_of(fieldsets),
             "light": state_of(obj) if obj else None,
-            "show_save_and_add_another": False,
-            "show_save_and_continue": False,
         }
         if obj is not None:
             extra |= evidence.of(obj, context["adminform"].form)

@@ -181,6 +181,21 @@ class ListAdmin(Recorded, ModelAdmin):
         label = self.opts.app_label
         return [f"{label}.{get_permission_codename(a, self.opts)}" for a in actions]
 
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,  # noqa: ANN401
+    ) -> HttpResponse:
+        """Offer one way to save."""
+        one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(
+            request, {**one_way, **context}, add, change, form_url, obj
+        )
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows of the apps in which the person may see them."""
         return self.limited(super().get_queryset(request), request, "view")

@@ -33,6 +33,16 @@ def events_address(request: HttpRequest) -> str:
     return f"{base}/v1/events"
 
 
+def state_light(key: ApiKey) -> str:
+    """Return whether a key works, as a light."""
+    if key.is_revoked:
+        return words.light("idle", "Revoked")
+    if key.revoked_at:
+        left = (key.revoked_at - timezone.now()).total_seconds()
+        return words.light("busy", f"Works for {words.span(left)} more")
+    return words.light("good", "Works")
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(CsvExport, ListAdmin):
     """What an app's backend shows to send events. Only its hash is kept."""
@@ -94,12 +104,7 @@ class ApiKeyAdmin(CsvExport, ListAdmin):
     @admin.display(description="state", ordering="revoked_at")
     def state(self, key: ApiKey) -> str:
         """Say whether it works."""
-        if key.is_revoked:
-            return words.light("idle", "Revoked")
-        if key.revoked_at:
-            left = (key.revoked_at - timezone.now()).total_seconds()
-            return words.light("busy", f"Works for {words.span(left)} more")
-        return words.light("good", "Works")
+        return state_light(key)
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, key: ApiKey) -> str:

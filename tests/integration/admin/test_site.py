@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from django.test import Client
 
 from integration_project.login_throttle import TRIES, WINDOW_SECONDS, Throttle
@@ -69,3 +70,23 @@ def test_the_menu_shows_what_the_person_may_see(staff, db):
     menu = page[page.index('<nav id="menu"') : page.index("</nav>")]
     assert re.findall(r">([^<]+)</a>", menu) == ["Overview", "Uploads"]
     assert 'aria-current="page">Overview' in menu
+
+
+@pytest.mark.parametrize(
+    ("page", "entry"),
+    [
+        ("", "Overview"),
+        ("events/shop/1/", "Events"),
+        ("referrals/", "Referrals"),
+        ("referrals/apikey/", "API keys"),
+        ("clevertap_sync/upload/1/change/", "Uploads"),
+        ("history/", "History"),
+    ],
+)
+def test_the_menu_marks_the_one_page_that_is_open(admin, delivered, page, entry):
+    page = page.replace("upload/1/", f"upload/{delivered.uploads.get().pk}/")
+
+    menu = text_of(admin.get(f"/admin/{page}")).partition('id="menu"')[2]
+
+    marked = re.findall(r'aria-current="page">([^<]*)', menu.partition("</nav>")[0])
+    assert marked == [entry]
