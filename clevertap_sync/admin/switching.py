@@ -130,9 +130,8 @@ def enable(
     if request.method == "POST" and form.is_valid():
         diagnosis = checkup.check(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
-            return _enabled(
-                page, request, integration, form.starting_point(zone_of(integration))
-            )
+            start = form.starting_point(zone_of(integration))
+            return _enabled(page, request, integration, start, although_failed=not diagnosis.is_good)
     head = log.head(integration.app_id)
     context = context_of(page, request, integration) | {
         "title": "Resume delivery" if integration.cursor else "Enable delivery",
@@ -174,12 +173,18 @@ def archive(
 
 
 def _enabled(
-    page: ModelAdmin, request: HttpRequest, integration: Integration, start: Start
+    page: ModelAdmin,
+    request: HttpRequest,
+    integration: Integration,
+    start: Start,
+    *,
+    although_failed: bool,
 ) -> HttpResponse:
     switch.enable(integration, start=start)
     doorbell.ring(integration.pk)
     chosen = start if isinstance(start, str) else f"{start:%Y-%m-%d}"
-    page.log_change(request, integration, f"Enabled, from: {chosen}.")
+    although = " The check of the connection had failed." if although_failed else ""
+    page.log_change(request, integration, f"Enabled, from: {chosen}.{although}")
     messages.success(request, "Enabled. New events are delivered as they arrive.")
     return redirect("admin:index")
 
