@@ -11,8 +11,11 @@ from django.utils.html import format_html
 
 from clevertap_sync import doorbell
 from clevertap_sync.admin import checking, evidence, steps, switching
+from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.lights import state_of
+from clevertap_sync.admin.ranges import replay_range
+from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.delivery import canary, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
@@ -169,6 +172,11 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         }
         if obj is not None:
             extra |= evidence.of(obj, context["adminform"].form)
+            extra["may_replay_range"] = (
+                obj.cursor > 0
+                and not obj.archived_at
+                and request.user.has_perm(REPLAY, obj.app)
+            )
             extra["samples"] = code_samples.all_of(events_address(request))
             if request.user.is_superuser:
                 extra["changes"] = history.changes_of(obj)[:_CHANGES_SHOWN]
@@ -182,8 +190,12 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         return evidence.proposals(access.apps_of(request.user, ADDS)) | initial
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the check and the switch, each a page of its own."""
-        return [*switching.urls(self), *checking.urls(self), *super().get_urls()]
+        """Add the check, the switch and the replay of a range, each a page of its own."""
+        range_page = address(
+            self, "replay-range", replay_range, is_page=True, permission=REPLAY
+        )
+        own = [*switching.urls(self), *checking.urls(self), range_page]
+        return [*own, *super().get_urls()]
 
 
 def _take_effect(integration_id: int) -> None:

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from clevertap_sync import doorbell
 from clevertap_sync.delivery import freshness
-from clevertap_sync.delivery.replay import letters_of, replay_letters
+from clevertap_sync.delivery.replay import letters_of, replay_letters, replay_range
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
 from referrals.admin.words import counted
@@ -66,18 +66,37 @@ def order(
         selection=selection,
         created_by=request.user.get_username(),
     )
-    doorbell.ring(integration.pk)
-    page.log_addition(
-        request, ordered, f"Ordered: {counted(ordered.planned, 'record')}."
+    _tell(request, page, ordered, counted(ordered.planned, "record"))
+    return ordered
+
+
+def order_range(
+    request: HttpRequest,
+    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    integration: Integration,
+    positions: range,
+) -> Replay:
+    """Order these positions to be sent again, ring for it, and tell the person."""
+    ordered = replay_range(
+        integration,
+        first=positions.start,
+        last=positions.stop - 1,
+        created_by=request.user.get_username(),
     )
+    _tell(request, page, ordered, counted(ordered.planned, "event"))
+    return ordered
+
+
+def _tell(
+    request: HttpRequest,
+    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    ordered: Replay,
+    what: str,
+) -> None:
+    doorbell.ring(ordered.integration_id)
+    page.log_addition(request, ordered, f"Ordered: {what}.")
     url = reverse("admin:clevertap_sync_replay_change", args=[ordered.pk])
     messages.success(
         request,
-        format_html(
-            'Ordered <a href="{}">replay {}</a>: {}.',
-            url,
-            ordered.pk,
-            counted(ordered.planned, "record"),
-        ),
+        format_html('Ordered <a href="{}">replay {}</a>: {}.', url, ordered.pk, what),
     )
-    return ordered
