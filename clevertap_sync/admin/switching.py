@@ -131,7 +131,9 @@ def enable(
         diagnosis = checkup.check(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
             start = form.starting_point(zone_of(integration))
-            return _enabled(page, request, integration, start, although_failed=not diagnosis.is_good)
+            return _enabled(
+                page, request, integration, start, although_failed=not diagnosis.is_good
+            )
     head, after = log.head(integration.app_id), integration.cursor + 1
     waiting = freshness.of_range(integration.app_id, after, head)
     context = context_of(page, request, integration) | {
