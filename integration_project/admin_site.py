@@ -7,7 +7,8 @@ imported when they are asked for: they need the site first.
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
@@ -51,3 +52,12 @@ class ReferralsAdminSite(admin.AdminSite):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/index.html", context)
+
+    def app_index(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        app_label: str,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Lead to the overview: the menu lists every page, in an order that people know."""
+        return redirect("admin:index")

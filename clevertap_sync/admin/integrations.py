@@ -21,7 +21,7 @@ from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals import access, history
 from referrals.admin import code_samples, words
-from referrals.admin.base import ListAdmin
+from referrals.admin.base import ListAdmin, hide_app_buttons
 from referrals.admin.export import CsvExport
 from referrals.admin.keys import events_address
 
@@ -108,10 +108,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
     ) -> Any:  # noqa: ANN401
         """Offer no button for editing the app in between."""
         form = super().get_form(request, obj, change, **options)
-        if "app" in form.base_fields:
-            widget: Any = form.base_fields["app"].widget
-            for name in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(widget, name, False)
+        hide_app_buttons(form)
         return form
 
     def save_model(

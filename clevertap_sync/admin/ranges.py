@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from clevertap_sync import clock
 from clevertap_sync.admin import replaying
 from clevertap_sync.admin.check_page import context_of
-from clevertap_sync.admin.lights import LIVE_SECONDS
+from clevertap_sync.delivery import freshness
+from clevertap_sync.delivery.freshness import Freshness
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.expiry import zone_of
 from clevertap_sync.models import Integration, Replay
@@ -68,20 +68,15 @@ class RangeForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class RangePlan:
-    """What replaying a range would send. `fresh` events may set off live campaigns."""
+    """What replaying a range would send, and what that sets off."""
 
     positions: range
-    fresh: int
+    freshness: Freshness
 
     @property
     def events(self) -> int:
         """Return how many events it has. Each makes one record or two."""
         return len(self.positions)
-
-    @property
-    def old(self) -> int:
-        """Return how many events are too old for live campaigns."""
-        return self.events - self.fresh
 
     @property
     def last(self) -> int:
@@ -118,10 +113,8 @@ def replay_range(
 def plan_of(integration: Integration, form: RangeForm) -> RangePlan:
     """Return what a valid form asks for."""
     positions = form.positions(integration)
-    since = clock.now() - timedelta(seconds=LIVE_SECONDS)
-    boundary = log.position_at(integration.app_id, since)
-    fresh = positions.stop - max(positions.start, boundary + 1)
-    return RangePlan(positions, min(len(positions), max(0, fresh)))
+    first, last = positions.start, positions.stop - 1
+    return RangePlan(positions, freshness.of_range(integration.app_id, first, last))
 
 
 def _positions_of_days(

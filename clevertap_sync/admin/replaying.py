@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib import messages
@@ -10,12 +9,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync import clock, doorbell
-from clevertap_sync.admin.lights import LIVE_SECONDS
+from clevertap_sync import doorbell
+from clevertap_sync.delivery import freshness
 from clevertap_sync.delivery.replay import letters_of, replay_letters, replay_range
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
-from referrals import log
 from referrals.admin.words import counted
 
 #: What a person needs, in the integration's app, to order a replay.
@@ -49,11 +47,8 @@ def plan(
 ) -> Plan:
     """Return what replaying these open dead letters would come to."""
     letters = letters_of(integration, reasons, selection).order_by()
-    since = clock.now() - timedelta(seconds=LIVE_SECONDS)
-    boundary = log.position_at(integration.app_id, since)
-    return Plan(
-        integration, letters.count(), letters.filter(position__gt=boundary).count()
-    )
+    planned = freshness.of_letters(integration.app_id, letters)
+    return Plan(integration, planned.total, planned.fresh)
 
 
 def order(

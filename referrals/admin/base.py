@@ -73,6 +73,14 @@ class OwnFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in rows]
 
 
+def hide_app_buttons(form: Any) -> None:  # noqa: ANN401 - a form's class
+    """Leave out the buttons beside a form's app that would edit the app in between."""
+    if "app" in form.base_fields:
+        widget = form.base_fields["app"].widget
+        for action in ("add", "change", "delete", "view"):
+            setattr(widget, f"can_{action}_related", False)
+
+
 class Recorded:
     """Writes down who changed what on the pages, beside Django's own log."""
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from referrals.admin import code_samples, words
-from referrals.admin.base import ListAdmin, demand
+from referrals.admin.base import ListAdmin, demand, hide_app_buttons
 from referrals.admin.export import CsvExport
 from referrals.keys import create_key
 from referrals.models import ApiKey
@@ -92,8 +92,7 @@ class ApiKeyAdmin(CsvExport, ListAdmin):
         if "app" in form.base_fields:
             field: Any = form.base_fields["app"]
             field.queryset = field.queryset.filter(archived_at=None)
-            for name in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(field.widget, name, False)
+        hide_app_buttons(form)
         return form
 
     @admin.display(description="key", ordering="prefix")

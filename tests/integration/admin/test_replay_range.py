@@ -27,9 +27,7 @@ def test_positions_are_planned_and_then_ordered(admin, delivered, address):
     assert "in 1 upload" not in form
     assert f"{delivered.cursor - 2} events in 1 upload" in plan
     assert "it will count twice" in plan
-    assert (
-        f"<strong>{delivered.cursor - 2}</strong> arrived in the last two hours" in plan
-    )
+    assert f"{delivered.cursor - 2} arrived in the last two hours" in plan
     assert not Replay.objects.exists()
 
     response = admin.post(address, asked)
@@ -51,9 +49,9 @@ def test_days_are_those_of_the_project_and_old_events_are_told(
     open_end = text_of(admin.get(address, {"by": "days", "since": day}))
 
     assert "4 events in 1 upload" in plan
-    assert "<strong>4</strong> are older" in plan
+    assert "4 are older" in plan
     assert f"{delivered.cursor} events in 1 upload" in open_end
-    assert f"<strong>{delivered.cursor - 4}</strong> arrived" in open_end
+    assert f"{delivered.cursor - 4} arrived" in open_end
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals import log
+from referrals.models import Change
 from tests.builders import a_sent_event, an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
 
@@ -115,6 +116,15 @@ def test_a_failed_check_enables_only_with_the_override(admin, sandbox):
 
     wrong.refresh_from_db()
     assert wrong.enabled
+    assert Change.objects.get().what == (
+        "Enabled, from: now. The check of the connection had failed."
+    )
+
+
+def test_an_override_that_was_not_needed_is_not_recorded(admin, sandbox, paused):
+    admin.post(at(paused, "enable"), {"start": "now", "override": "on"})
+
+    assert Change.objects.get().what == "Enabled, from: now."
 
 
 def test_pausing_keeps_the_cursor(admin, delivered):
@@ -132,6 +142,24 @@ def test_archiving_wipes_the_passcode(admin, integration):
     assert not integration.enabled
     assert not integration.passcode
     assert admin.get(at(integration, "enable")).status_code == 404
+
+
+def test_the_last_step_leads_to_enabling_only_where_it_may_be_done(
+    admin, staff, paused
+):
+    viewer = staff("clevertap_sync.view_integration")
+    page, enable = at(paused, "change"), f'href="{at(paused, "enable")}"'
+
+    before, seen = text_of(admin.get(page)), text_of(viewer.get(page))
+    admin.post(at(paused, "archive"))
+    after = text_of(admin.get(page))
+
+    assert enable in before
+    assert "you choose where delivery starts" in before
+    assert enable not in seen
+    assert "Somebody who may change this integration can enable it." in seen
+    assert enable not in after
+    assert "This integration is archived: it delivers nothing any more." in after
 
 
 @pytest.mark.parametrize("name", ["pause", "archive", "find-location", "move"])
