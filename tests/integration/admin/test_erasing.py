@@ -29,7 +29,7 @@ LIST = "/admin/referrals/erasurerequest/"
 ERASE = f"{LIST}erase/"
 TAKEN = "CleverTap has taken the order to delete the person."
 LIFTED = "2 of 2 identities were suppressed. Later events go out again; what was erased is gone."
-IDENTITIES = f"email={CANARY}\r\ncustom_id=4711\r\n"
+IDENTITIES = f"email={CANARY}\r\ncustom_id=canary-id\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_an_order_is_confirmed_then_carried_out_by_the_workers(
 
     assert "Erase one person from Shop?" in asked
     assert "2 identities" in asked
-    assert "<code>email=c•••</code>, <code>custom_id=•••</code>" in asked
+    assert "<code>email=c•••</code>, <code>custom_id=c•••</code>" in asked
     order = ErasureRequest.objects.get()
     assert before == 0
     assert response["Location"] == f"{LIST}{order.pk}/change/"
@@ -237,7 +237,6 @@ def test_no_page_log_line_or_history_holds_the_person_afterwards(
     ]
 
     assert not [each for each in after if "canary" in text_of(each)]
-    assert not [each for each in after if "4711" in text_of(each)]
     own = [r for r in caplog.records if not r.name.startswith("django.db.backends")]
     assert "canary" not in repr([vars(record) for record in own]).casefold()
     assert rows_with(CANARY) == []

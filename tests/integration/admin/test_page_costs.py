@@ -52,7 +52,7 @@ BUDGETS = {
     "clevertap_sync/replay/{replay}/change/": 8,
     "clevertap_sync/integration/": 6,
     "referrals/erasurerequest/": 5,
-    "referrals/erasurerequest/{erasure}/change/": 6,
+    "referrals/erasurerequest/{erasure}/change/": 7,
     "referrals/erasurerequest/erase/": 3,
 }
 

@@ -1,14 +1,15 @@
 """Check, find the location, enable, pause, archive: each a POST, each explained."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from clevertap_sync import clock
 from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals import log
-from referrals.models import Change
+from referrals.models import Change, ReferralEvent
 from tests.builders import a_sent_event, an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
 
@@ -90,6 +91,30 @@ def test_enabling_where_it_stopped_skips_nothing(admin, sandbox, paused):
 
     paused.refresh_from_db()
     assert (paused.enabled, paused.cursor) == (True, 0)
+
+
+def test_enabling_says_what_it_will_set_off(admin, sandbox, paused):
+    log.append(paused.app, [a_sent_event() for _ in range(5)])
+    ReferralEvent.objects.filter(position__lte=3).update(
+        received_at=clock.now() - timedelta(hours=2, seconds=5)
+    )
+
+    page = text_of(admin.get(at(paused, "enable")))
+
+    assert "5 events in the log are skipped;" in page
+    assert "5 events wait and are delivered first. None is skipped." in page
+    assert (
+        "2 arrived in the last two hours: live campaigns may fire, so real people may "
+        "get messages. 3 are older: they count in CleverTap, and no live campaign fires."
+    ) in page
+    assert "for those of the last two hours, up to 2, live campaigns may fire" in page
+
+
+def test_enabling_sets_nothing_off_where_nothing_waits(admin, sandbox, paused):
+    page = text_of(admin.get(at(paused, "enable")))
+
+    assert "Nothing waits. None is skipped." in page
+    assert "live campaigns may fire" not in page
 
 
 def test_enabling_from_a_date_needs_the_date(admin, sandbox, paused):
