@@ -282,7 +282,10 @@ def _identity_of(person: Person, plan: _Plan) -> str | Refusal:
 
 
 def _missing(provider: str, others: int) -> str:
-    return f'There is no "{printable(provider[:100])}" among the user\'s {others} identities.'
+    wanted = f'"{printable(provider[:100])}"'
+    if others == 1:
+        return f"The user's only identity is not {wanted}."
+    return f"There is no {wanted} among the user's {others} identities."
 
 
 def _identity_refusal(identity: str, plan: _Plan) -> Refusal | None:

@@ -353,7 +353,8 @@ class Upload(models.Model):
     delivered = models.PositiveIntegerField(default=0)
     dead = models.PositiveIntegerField(default=0)
     unsent = models.PositiveIntegerField(
-        default=0, help_text="Records that the settings keep back; not among `records`."
+        default=0,
+        help_text="Records that the settings keep back; not among its records.",
     )
     shortened = models.PositiveIntegerField(
         default=0, help_text="Texts that were shortened."

@@ -6,12 +6,17 @@ from django.utils.html import format_html
 
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.hold_words import hold_words
-from clevertap_sync.models import Attempt
+from clevertap_sync.models import Attempt, Integration
 from referrals.admin import words
 from referrals.admin.base import ReadOnlyInline
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 from referrals.admin.keyset import KeysetAdmin
+
+
+def app_of(integration: Integration) -> str:
+    """Return the app's name, and the whole integration's on hover."""
+    return format_html('<span title="{}">{}</span>', integration, integration.app)
 
 
 def outcome_light(attempt: Attempt) -> str:
@@ -28,7 +33,7 @@ def outcome_light(attempt: Attempt) -> str:
     return format_html(
         '<span title="{}">{}</span>',
         meaning if attempt.outcome else CleverTapError.meaning(),
-        words.light(colour, attempt.outcome.replace("_", " ") + unknown),
+        words.light(colour, attempt.outcome.replace("_", " ").capitalize() + unknown),
     )
 
 
@@ -48,8 +53,7 @@ class _Shown:
     @admin.display(description="duration")
     def duration(self, attempt: Attempt) -> str:
         """Return how long it took."""
-        ms = attempt.duration_ms
-        return words.NOTHING if ms is None else f"{ms:,} ms"
+        return words.milliseconds(attempt.duration_ms)
 
     @admin.display(description="body")
     def size(self, attempt: Attempt) -> str:
@@ -79,8 +83,8 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
         "does not store."
     )
     list_display = (
-        *("id", "result", "kind", "integration", "status", "duration", "records"),
-        *("accepted", "refused", "began"),
+        *("id", "result", "kind", "app", "status", "duration", "records"),
+        *("accepted", "refused", "begun"),
     )
     indexed_lookups = frozenset({"integration__id__exact"})
     list_filter = (by("began_at"), "integration", "dry_run", "outcome_unknown")
@@ -114,6 +118,16 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
         *("integration", "kind", "result", "meaning", "status", "detail", "duration"),
         *("began", "ended", "records", "accepted", "refused", "size", "worker"),
     )
+
+    @admin.display(description="app")
+    def app(self, attempt: Attempt) -> str:
+        """Return the app's name, and the whole integration's on hover."""
+        return app_of(attempt.integration)
+
+    @admin.display(description="began")
+    def begun(self, attempt: Attempt) -> str:
+        """Return how long ago it began."""
+        return words.ago(attempt.began_at)
 
     @admin.display(description="for")
     def kind(self, attempt: Attempt) -> str:

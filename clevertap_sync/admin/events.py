@@ -13,10 +13,11 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin import event_filters, timeline
+from clevertap_sync.admin.preview_form import TYPES
 from referrals import access, log
 from referrals.admin.base import demand
 from referrals.models import App, ReferralEvent
-from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus
+from referrals.vocabulary import INVITE_CHANNELS, FraudStatus
 
 PER_PAGE: Final = 50
 #: How far a filter looks at once: no page may read the whole log.
@@ -37,7 +38,7 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "title": "Events",
         "apps": apps,
         "app": app,
-        "types": list(EventType),
+        "types": TYPES,
         "statuses": list(FraudStatus),
         "channels": sorted(INVITE_CHANNELS),
         "asked": request.GET,

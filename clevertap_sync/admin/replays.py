@@ -95,14 +95,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         ("Ordered by", "created_by"),
         ("Ordered", "created_at"),
     )
-    fields = (
-        "integration",
-        "status",
-        "what",
-        "planned",
-        "created_by",
-        "ordered",
-    )
+    fields = ("integration", "what", "planned", "created_by", "ordered")
 
     @admin.display(description="status", ordering="state")
     def status(self, replay: Replay) -> str:

@@ -58,9 +58,10 @@ def _step(number: int, fieldset: Any, integration: Integration | None) -> Step: 
     name = fieldset.name
     if any(line.errors() for line in fieldset):
         return Step(number, name, fieldset, "bad", "Look here")
+    if name == ADDRESS:
+        return Step(number, name, fieldset, "idle", "Optional")
     if integration is None:
-        word = "Optional" if name == ADDRESS else "To do"
-        return Step(number, name, fieldset, "idle", word)
+        return Step(number, name, fieldset, "idle", "To do")
     colour, word, note = _stored(name, integration)
     return Step(number, name, fieldset, colour, word, note)
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync.admin.attempts import AttemptInline
+from clevertap_sync.admin.attempts import AttemptInline, app_of
 from clevertap_sync.models import Attempt, Upload
 from referrals.admin import words
 from referrals.admin.date_range import by
@@ -24,7 +24,7 @@ def state_light(upload: Upload) -> str:
         case Upload.State.SPLIT:
             return words.light("idle", "Split")
     if upload.dead:
-        return words.light("busy", "Settled, some refused")
+        return words.light("busy", "Some refused")
     if not upload.records:
         return words.light("idle", "Nothing to send")
     return words.light("good", "Delivered")
@@ -102,8 +102,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="app")
     def app(self, upload: Upload) -> str:
         """Return the app's name, and the whole integration's on hover."""
-        integration = upload.integration
-        return format_html('<span title="{}">{}</span>', integration, integration.app)
+        return app_of(upload.integration)
 
     @admin.display(description="accepted")
     def accepted(self, upload: Upload) -> str:
@@ -124,10 +123,9 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     def answer(self, upload: Upload) -> str:
         """Return the HTTP status of the last attempt, and how long it took."""
         status, ms = _last(upload, "status"), _last(upload, "duration_ms")
-        parts = [
-            *([f"HTTP {status}"] if status else []),
-            *([f"{ms:,} ms"] if ms is not None else []),
-        ]
+        parts = [str(status)] if status else []
+        if ms is not None:
+            parts.append(words.milliseconds(ms))
         return ", ".join(parts) or words.NOTHING
 
     @admin.display(description="claimed")
@@ -156,9 +154,11 @@ class UploadAdmin(CsvExport, KeysetAdmin):
         if upload.replay is not None:
             url = reverse("admin:clevertap_sync_replay_change", args=[upload.replay_id])
             person = upload.replay.created_by
-            who = f" by {person}" if person else ""
             return format_html(
-                '<a href="{}">Replay {}</a>{}', url, upload.replay_id, who
+                '<a href="{}" title="{}">Replay {}</a>',
+                url,
+                f"Ordered by {person}" if person else "",
+                upload.replay_id,
             )
         return (
             "A person's choice"

@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ('records', models.PositiveIntegerField(blank=True, null=True)),
                 ('delivered', models.PositiveIntegerField(default=0)),
                 ('dead', models.PositiveIntegerField(default=0)),
-                ('unsent', models.PositiveIntegerField(default=0, help_text='Records that the settings keep back; not among `records`.')),
+                ('unsent', models.PositiveIntegerField(default=0, help_text='Records that the settings keep back; not among its records.')),
                 ('shortened', models.PositiveIntegerField(default=0, help_text='Texts that were shortened.')),
                 ('created_at', models.DateTimeField()),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),

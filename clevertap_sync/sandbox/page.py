@@ -224,7 +224,7 @@ def _accounts() -> Html:
 
 def _table(head: tuple[str, ...], rows: list[Html]) -> Html:
     titles = tag("tr", *(tag("th", title, scope="col") for title in head))
-    table = tag("table", tag("thead", titles), tag("tbody", *rows))
+    table = tag("table", tag("thead", titles), tag("tbody", *rows), class_="log")
     return tag("div", table, class_="scroll")
 
 

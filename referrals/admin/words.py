@@ -63,6 +63,11 @@ def wait(seconds: float) -> str:
     return f"{max(0.0, seconds):.1f} s" if seconds < _TENTHS_BELOW else span(seconds)
 
 
+def milliseconds(count: int | None) -> str:
+    """Return "1,204 ms", or a dash for what has not ended."""
+    return NOTHING if count is None else f"{count:,} ms"
+
+
 def ago(instant: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago it was, exactly on hover."""
     if instant is None:

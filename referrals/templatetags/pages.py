@@ -5,6 +5,9 @@ from datetime import datetime
 from django import template
 
 from referrals.admin import export, words
+from referrals.models import ReferralEvent
+from referrals.schema import Event
+from referrals.vocabulary import TITLES, EventType
 
 register = template.Library()
 
@@ -37,6 +40,18 @@ def span(seconds: float | None) -> str:
 def wait(seconds: float | None) -> str:
     """Return a wait, to the tenth of a second where it is short."""
     return words.NOTHING if seconds is None else words.wait(seconds)
+
+
+@register.filter
+def milliseconds(count: int | None) -> str:
+    """Return how long something took, or a dash where it has not ended."""
+    return words.milliseconds(count)
+
+
+@register.filter
+def called(event: Event | ReferralEvent) -> str:
+    """Return what people call an event: "App Open", or its custom name."""
+    return TITLES.get(EventType(event.type), event.name)
 
 
 @register.filter

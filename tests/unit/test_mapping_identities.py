@@ -73,6 +73,15 @@ def test_a_user_without_the_providers_identity_is_said():
     )
 
 
+def test_the_only_identity_of_a_user_is_no_number():
+    assert of_user({"custom_id": "42"}) == Unmappable(
+        Side.REFERRED,
+        "Referred App Install",
+        "no_identity",
+        'The user\'s only identity is not "email".',
+    )
+
+
 def test_a_user_without_any_identity_is_said():
     assert reason_of({}) == "no_identity"
 
