@@ -132,7 +132,9 @@ def test_requests_that_are_refused_as_a_whole_are_halved_and_delivered(scene, st
     assert sum(upload.records for upload in uploads[3:]) == 120
 
 
-@pytest.mark.scenario("account stores, and answers neither uploads nor dry runs in time")
+@pytest.mark.scenario(
+    "account stores, and answers neither uploads nor dry runs in time"
+)
 def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
     scene.sandbox.fault(times=None, delay_after_storing=2.0)
     scene.worker()

@@ -1,8 +1,10 @@
 """The table in docs/reliability.md, and which schedules a run takes."""
 
+from random import Random
+
 import pytest
 
-from tests.faults import report, schedules, soak
+from tests.faults import report, soak
 from tests.faults.schedules import HAPPENINGS, schedule
 from tests.faults.trouble import Trouble
 from tests.harness import databases
@@ -64,7 +66,7 @@ def test_a_seed_says_everything_that_happens():
 
 @pytest.mark.parametrize("happening", HAPPENINGS, ids=lambda each: each.__name__)
 def test_every_step_of_a_schedule_can_be_done(happening):
-    dice = schedules.random.Random(1)
+    dice = Random(1)
 
     names = {happening(dice, kind)[0] for kind in databases.KINDS for _ in range(200)}
 
