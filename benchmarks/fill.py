@@ -85,7 +85,7 @@ _LETTERS = """
          failures, created_at, changed_at)
     SELECT integration_id, id, first + n, 'referred', 'Referred App Install',
         (ARRAY['no_identity', 'identity_forbidden', 'clevertap_528'])[1 + (id + n) % 3],
-        'There is none.', 'open', 1, settled_at, settled_at
+        'There is none.', 'open', 1, created_at, created_at
     FROM clevertap_sync_upload, generate_series(0, 199) AS n
     WHERE state = 'settled' AND first + n <= last ORDER BY id, n LIMIT {count}
 """

@@ -22,6 +22,10 @@ MAX_RECORDS = 1000
 MAX_BODY_BYTES = 1024 * 1024
 MAX_RECORD_BYTES = 128 * 1024
 
+# Events older than this start no live campaign.
+# Reference: https://developer.clevertap.com/docs/upload-events-api
+LIVE_SECONDS = 2 * 3600
+
 # Values of one kind in one request to delete profiles.
 # Reference: https://developer.clevertap.com/docs/delete-user-profile-api
 MAX_DELETED = 100

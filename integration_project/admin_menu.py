@@ -1,5 +1,6 @@
 """The admin's menu: each page that the person may see, in the order of a working day."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,6 +99,7 @@ _SECTIONS: Final = (
             ("Users", "auth_user_changelist", _SUPERUSERS),
             ("Groups", "auth_group_changelist", _SUPERUSERS),
             ("History", "history", _SUPERUSERS),
+            ("Erasures", "referrals_erasurerequest_changelist", _SUPERUSERS),
         ),
     ),
 )
@@ -105,11 +107,15 @@ _SECTIONS: Final = (
 
 def menu(request: HttpRequest) -> list[Section]:
     """Return the sections that have something for the person."""
+    addresses = {
+        name: reverse(f"admin:{name}") for _, pages in _SECTIONS for _, name, _ in pages
+    }
+    open_page = _open_page(request.path, addresses)
     sections = (
         Section(
             title,
             tuple(
-                _entry(request, label, name)
+                Entry(label, addresses[name], name == open_page)
                 for label, name, permission in pages
                 if not permission or request.user.has_perm(permission)
             ),
@@ -119,8 +125,16 @@ def menu(request: HttpRequest) -> list[Section]:
     return [section for section in sections if section.entries]
 
 
-def _entry(request: HttpRequest, label: str, name: str) -> Entry:
-    url = reverse(f"admin:{name}")
-    if name == "index":
-        return Entry(label, url, request.path == url)
-    return Entry(label, url, request.path.startswith(url))
+def _open_page(path: str, addresses: Mapping[str, str]) -> str:
+    """Return which of the menu's pages `path` belongs to: the one that is nearest.
+
+    Every address begins with the overview's, which none but itself belongs to.
+    """
+    if path == addresses["index"]:
+        return "index"
+    around = [
+        name
+        for name, address in addresses.items()
+        if path.startswith(address) and name != "index"
+    ]
+    return max(around, key=lambda name: len(addresses[name]), default="")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver
 
@@ -51,3 +52,12 @@ class ReferralsAdminSite(admin.AdminSite):
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/index.html", context)
+
+    def app_index(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        app_label: str,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> Any:  # noqa: ANN401 - a redirect; Django names the page it has there
+        """Lead to the overview: the menu lists every page, in an order that people know."""
+        return redirect("admin:index")

@@ -87,7 +87,9 @@ MIDDLEWARE = [
     "integration_project.security_headers.SecurityHeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    # Counts the length of what the one below it made of the page.
     "django.middleware.common.CommonMiddleware",
+    "integration_project.inert_pages.InertPagesMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -96,6 +96,7 @@ _KIND_NAMES = {
     "apikey": "API key",
     "customname": "Custom name",
     "deadletter": "Dead letter",
+    "erasurerequest": "Erasure request",
 }
 
 

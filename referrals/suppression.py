@@ -47,6 +47,11 @@ def lift(app_id: int, hashes: Collection[str]) -> int:
     return lifted
 
 
+def count(app_id: int, hashes: Collection[str]) -> int:
+    """Return how many of the hashes are remembered."""
+    return Suppression.objects.filter(app=app_id, identity_hash__in=hashes).count()
+
+
 def newest(app_id: int) -> int:
     """Return the number of the app's last suppression; 0 where nobody has one."""
     with connection.cursor() as cursor:

@@ -3,10 +3,19 @@
 from clevertap_sync.admin import (
     alerts,
     attempts,
+    erasures,
     integrations,
     letters,
     replays,
     uploads,
 )
 
-__all__ = ["alerts", "attempts", "integrations", "letters", "replays", "uploads"]
+__all__ = [
+    "alerts",
+    "attempts",
+    "erasures",
+    "integrations",
+    "letters",
+    "replays",
+    "uploads",
+]

@@ -18,7 +18,7 @@ from clevertap_sync.alerting import notices, ways
 from clevertap_sync.models import Alert, Notice, Way
 from referrals import access
 from referrals.admin import words
-from referrals.admin.base import ListAdmin
+from referrals.admin.base import ListAdmin, hide_app_buttons
 from referrals.admin.words import Colour
 
 if TYPE_CHECKING:
@@ -78,10 +78,20 @@ class AlertAdmin(ListAdmin):
         if field is not None:
             everywhere = access.may(request.user, _CHANGE, None)
             field.required = not everywhere
-            for name in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(field.widget, name, False)
             field.empty_label = "Every app" if everywhere else "Choose an app"
         return field
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Alert | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Offer no button for editing the app in between."""
+        form = super().get_form(request, obj, change, **options)
+        hide_app_buttons(form)
+        return form
 
     @admin.display(description="app", ordering="app")
     def of_app(self, alert: Alert) -> str:
@@ -156,8 +166,6 @@ class AlertAdmin(ListAdmin):
     ) -> HttpResponse:
         """Add what was sent lately, what is open now, and what the set-up lacks."""
         extra: dict[str, Any] = {
-            "show_save_and_add_another": False,
-            "show_save_and_continue": False,
             "lacks_mail": settings.EMAIL_BACKEND == ways.NO_MAIL,
             "lacks_address": not settings.PUBLIC_URL,
         }

@@ -11,14 +11,17 @@ from django.utils.html import format_html
 
 from clevertap_sync import doorbell
 from clevertap_sync.admin import checking, evidence, steps, switching
+from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.lights import state_of
+from clevertap_sync.admin.ranges import replay_range
+from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.delivery import canary, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals import access, history
 from referrals.admin import code_samples, words
-from referrals.admin.base import ListAdmin
+from referrals.admin.base import ListAdmin, hide_app_buttons
 from referrals.admin.export import CsvExport
 from referrals.admin.keys import events_address
 
@@ -105,10 +108,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
     ) -> Any:  # noqa: ANN401
         """Offer no button for editing the app in between."""
         form = super().get_form(request, obj, change, **options)
-        if "app" in form.base_fields:
-            widget: Any = form.base_fields["app"].widget
-            for name in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(widget, name, False)
+        hide_app_buttons(form)
         return form
 
     def save_model(
@@ -170,11 +170,14 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             "steps": steps.steps_of(fieldsets, obj),
             "rest": steps.rest_of(fieldsets),
             "light": state_of(obj) if obj else None,
-            "show_save_and_add_another": False,
-            "show_save_and_continue": False,
         }
         if obj is not None:
             extra |= evidence.of(obj, context["adminform"].form)
+            extra["may_replay_range"] = (
+                obj.cursor > 0
+                and not obj.archived_at
+                and request.user.has_perm(REPLAY, obj.app)
+            )
             extra["samples"] = code_samples.all_of(events_address(request))
             if request.user.is_superuser:
                 extra["changes"] = history.changes_of(obj)[:_CHANGES_SHOWN]
@@ -188,8 +191,12 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         return evidence.proposals(access.apps_of(request.user, ADDS)) | initial
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the check and the switch, each a page of its own."""
-        return [*switching.urls(self), *checking.urls(self), *super().get_urls()]
+        """Add the check, the switch and the replay of a range, each a page of its own."""
+        range_page = address(
+            self, "replay-range", replay_range, is_page=True, permission=REPLAY
+        )
+        own = [*switching.urls(self), *checking.urls(self), range_page]
+        return [*own, *super().get_urls()]
 
 
 def _take_effect(integration_id: int) -> None:

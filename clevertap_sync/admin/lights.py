@@ -10,12 +10,10 @@ from clevertap_sync.delivery.hold import RESTORED_BACKUP
 from clevertap_sync.hold_words import hold_words
 from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.models import Integration
+from clevertap_sync.wire import LIVE_SECONDS
 from clevertap_sync.workers import Silence
 from referrals.admin.words import Colour, counted, since, span
 
-# Events older than this start no live campaign.
-# Reference: https://developer.clevertap.com/docs/upload-events-api
-LIVE_SECONDS: Final = 2 * 3600
 _LATE_SECONDS: Final = 120
 # Holds that end by themselves; every other one waits for a person.
 _PASSING: Final = frozenset(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from django.contrib import messages
@@ -10,12 +9,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync import clock, doorbell
-from clevertap_sync.admin.lights import LIVE_SECONDS
-from clevertap_sync.delivery.replay import letters_of, replay_letters
+from clevertap_sync import doorbell
+from clevertap_sync.delivery import freshness
+from clevertap_sync.delivery.replay import letters_of, replay_letters, replay_range
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
-from referrals import log
 from referrals.admin.words import counted
 
 #: What a person needs, in the integration's app, to order a replay.
@@ -49,11 +47,8 @@ def plan(
 ) -> Plan:
     """Return what replaying these open dead letters would come to."""
     letters = letters_of(integration, reasons, selection).order_by()
-    since = clock.now() - timedelta(seconds=LIVE_SECONDS)
-    boundary = log.position_at(integration.app_id, since)
-    return Plan(
-        integration, letters.count(), letters.filter(position__gt=boundary).count()
-    )
+    planned = freshness.of_letters(integration.app_id, letters)
+    return Plan(integration, planned.total, planned.fresh)
 
 
 def order(
@@ -71,18 +66,37 @@ def order(
         selection=selection,
         created_by=request.user.get_username(),
     )
-    doorbell.ring(integration.pk)
-    page.log_addition(
-        request, ordered, f"Ordered: {counted(ordered.planned, 'record')}."
+    _tell(request, page, ordered, counted(ordered.planned, "record"))
+    return ordered
+
+
+def order_range(
+    request: HttpRequest,
+    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    integration: Integration,
+    positions: range,
+) -> Replay:
+    """Order these positions to be sent again, ring for it, and tell the person."""
+    ordered = replay_range(
+        integration,
+        first=positions.start,
+        last=positions.stop - 1,
+        created_by=request.user.get_username(),
     )
+    _tell(request, page, ordered, counted(ordered.planned, "event"))
+    return ordered
+
+
+def _tell(
+    request: HttpRequest,
+    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    ordered: Replay,
+    what: str,
+) -> None:
+    doorbell.ring(ordered.integration_id)
+    page.log_addition(request, ordered, f"Ordered: {what}.")
     url = reverse("admin:clevertap_sync_replay_change", args=[ordered.pk])
     messages.success(
         request,
-        format_html(
-            'Ordered <a href="{}">replay {}</a>: {}.',
-            url,
-            ordered.pk,
-            counted(ordered.planned, "record"),
-        ),
+        format_html('Ordered <a href="{}">replay {}</a>: {}.', url, ordered.pk, what),
     )
-    return ordered

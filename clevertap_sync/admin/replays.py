@@ -68,7 +68,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
 
     app_path = "integration__app"
     change_form_template = "clevertap_sync/replay.html"
-    intro = "What a person ordered to be sent again. Order one under Problems."
+    intro = "What a person ordered to be sent again. Order one under Problems, or for a range on an integration's page."
     list_display = (
         "id",
         "status",

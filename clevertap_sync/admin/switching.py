@@ -19,7 +19,7 @@ from django.utils import timezone
 from clevertap_sync import checkup, connection, doorbell
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
-from clevertap_sync.delivery import canary, switch
+from clevertap_sync.delivery import canary, freshness, switch
 from clevertap_sync.delivery.switch import Start
 from clevertap_sync.expiry import zone_of
 from clevertap_sync.locations import LABELS, Location
@@ -131,17 +131,19 @@ def enable(
     if request.method == "POST" and form.is_valid():
         diagnosis = checkup.check(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
+            start = form.starting_point(zone_of(integration))
             return _enabled(
-                page, request, integration, form.starting_point(zone_of(integration))
+                page, request, integration, start, although_failed=not diagnosis.is_good
             )
-    head = log.head(integration.app_id)
+    head, after = log.head(integration.app_id), integration.cursor + 1
+    waiting = freshness.of_range(integration.app_id, after, head)
     context = context_of(page, request, integration) | {
         "title": "Resume delivery" if integration.cursor else "Enable delivery",
         "form": form,
         "chosen": form["start"].value(),
         "diagnosis": diagnosis,
         "zone": zone_of(integration),
-        "waiting": max(0, head - integration.cursor),
+        "waiting": waiting,
         "head": head,
     }
     return TemplateResponse(request, "clevertap_sync/enable.html", context)
@@ -175,12 +177,18 @@ def archive(
 
 
 def _enabled(
-    page: ModelAdmin, request: HttpRequest, integration: Integration, start: Start
+    page: ModelAdmin,
+    request: HttpRequest,
+    integration: Integration,
+    start: Start,
+    *,
+    although_failed: bool,
 ) -> HttpResponse:
     switch.enable(integration, start=start)
     doorbell.ring(integration.pk)
     chosen = start if isinstance(start, str) else f"{start:%Y-%m-%d}"
-    page.log_change(request, integration, f"Enabled, from: {chosen}.")
+    although = " The check of the connection had failed." if although_failed else ""
+    page.log_change(request, integration, f"Enabled, from: {chosen}.{although}")
     messages.success(request, "Enabled. New events are delivered as they arrive.")
     return redirect("admin:index")
 

@@ -25,6 +25,8 @@ def state_light(upload: Upload) -> str:
             return words.light("idle", "Split")
     if upload.dead:
         return words.light("busy", "Settled, some refused")
+    if not upload.records:
+        return words.light("idle", "Nothing to send")
     return words.light("good", "Delivered")
 
 

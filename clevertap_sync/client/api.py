@@ -85,19 +85,24 @@ class Client:
         return found
 
     def delete_profiles(
-        self, people: Sequence[str], *, object_ids: bool = False
+        self,
+        people: Sequence[str],
+        *,
+        object_ids: bool = False,
+        seconds: float | None = None,
     ) -> None:
         """Ask CleverTap to delete up to 100 people with all their events.
 
         It takes the order at once and carries it out within a day, its backups within
         60. Asking twice is harmless. With `object_ids`, `people` are CleverTap's own IDs.
+        `seconds` is this request's own limit.
         """
         # References: https://developer.clevertap.com/docs/delete-user-profile-api
         # https://docs.clevertap.com/docs/gdpr
         self._credentials.check()
         body = encode_deletion(people, object_ids=object_ids)
         answer = self._transport.ask(
-            "POST", "/1/delete/profiles.json", params={}, body=body
+            "POST", "/1/delete/profiles.json", params={}, body=body, seconds=seconds
         )
         refused = _deletion_refused(
             answer, [*map(Secret, people), *self._credentials.hidden()]

@@ -4,14 +4,16 @@ Only for whom a person named: an identity that merely stood beside the given one
 somebody else's too.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync.delivery.send import client_of, give_connection_back
-from clevertap_sync.errors import CleverTapError
+from clevertap_sync.errors import CleverTapError, NotSentError
 from clevertap_sync.mapping import CLEVERTAP_ID
 from clevertap_sync.models import Integration
 from clevertap_sync.wire import MAX_DELETED
@@ -19,6 +21,9 @@ from referrals.identity import Identity
 from referrals.models import App
 
 Outcome = Literal["accepted", "no_identity", "no_passcode", "failed"]
+
+#: Less is no time to ask in.
+_SHORTEST_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +37,34 @@ class Deletion:
     detail: str = ""
 
 
-def delete_profiles(app: App, identities: Sequence[Identity]) -> list[Deletion]:
+def delete_profiles(
+    app: App, identities: Sequence[Identity], *, seconds: float | None = None
+) -> list[Deletion]:
     """Ask each integration's account to delete the person. Asking twice is harmless.
 
     Each account knows people by its integration's identity provider: only identities of
-    that provider are sent.
+    that provider are sent. With `seconds` all of it ends by then: who was not asked by
+    then is a failure among the others.
     """
+    until = None if seconds is None else time.monotonic() + seconds
     found = Integration.objects.filter(app=app, archived_at=None)
     integrations = list(found.select_related("account").order_by("name"))
     give_connection_back()
-    return [_delete(integration, identities) for integration in integrations]
+    return [_delete(integration, identities, until) for integration in integrations]
 
 
-def _delete(integration: Integration, identities: Sequence[Identity]) -> Deletion:
+def _delete(
+    integration: Integration, identities: Sequence[Identity], until: float | None
+) -> Deletion:
     provider = integration.identity_provider.casefold()
     mine = [each.value for each in identities if each.provider.casefold() == provider]
-    outcome, detail = _outcome(integration, mine)
+    outcome, detail = _outcome(integration, mine, until)
     return Deletion(integration.name, integration.identity_provider, outcome, detail)
 
 
-def _outcome(integration: Integration, mine: list[str]) -> tuple[Outcome, str]:
+def _outcome(
+    integration: Integration, mine: list[str], until: float | None
+) -> tuple[Outcome, str]:
     if not mine:
         return "no_identity", ""
     try:
@@ -63,8 +76,21 @@ def _outcome(integration: Integration, mine: list[str]) -> tuple[Outcome, str]:
     try:
         for start in range(0, len(mine), MAX_DELETED):
             chunk = mine[start : start + MAX_DELETED]
-            client_of(integration).delete_profiles(chunk, object_ids=object_ids)
+            client_of(integration).delete_profiles(
+                chunk, object_ids=object_ids, seconds=_left(until)
+            )
     except CleverTapError as error:
         seen = f"HTTP {error.status}" if error.status else ""
         return "failed", ": ".join(filter(None, (error.code, seen, error.detail)))
     return "accepted", ""
+
+
+def _left(until: float | None) -> float | None:
+    """Return how long the next request may take; None where its own limit is enough."""
+    if until is None:
+        return None
+    left = min(until - time.monotonic(), settings.REQUEST_SECONDS)
+    if left < _SHORTEST_SECONDS:
+        message = "There was no time left to ask."
+        raise NotSentError(message)
+    return left

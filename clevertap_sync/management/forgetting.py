@@ -1,4 +1,4 @@
-"""What `manage.py forget` says: for people, and as JSON. No identity but masked."""
+"""What an erasure says: for people, and as JSON for scripts. No identity but masked."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -32,8 +32,10 @@ Kept here: that the events happened, with type, time, status and the other side 
 referral, and keyed hashes of the identities, by which later events are recognised.
 Backups of this database hold the person until they expire; erase again after restoring one.
 """
-CLEVERTAP_KEEPS: Final = """\
-CleverTap keeps the person's profile and the events that it has already got. Ask it to
+CLEVERTAP_HAS: Final = """\
+CleverTap keeps the person's profile and the events that it has already got."""
+CLEVERTAP_KEEPS: Final = f"""\
+{CLEVERTAP_HAS} Ask it to
 delete them: run this again with --delete-in-clevertap, or delete the profile in its dashboard.
 """
 DELETION_TAKES: Final = """\
@@ -51,9 +53,9 @@ _OTHERS_SHOWN: Final = 20
 _MEANINGS: Final = {
     "accepted": "CleverTap has taken the order to delete the person.",
     "no_identity": "Nothing to delete by: this integration knows people by {provider}. "
-    "Name the person's, with --identity {provider}=…",
+    "Name the person's, as {provider}=….",
     "no_passcode": "There is no passcode to ask CleverTap with. {detail}",
-    "failed": "CleverTap did not take the order ({detail}). Run the command again.",
+    "failed": "CleverTap did not take the order ({detail}). Ask again.",
 }
 
 
@@ -123,6 +125,14 @@ def order_in_words(identities: Identities, order: ErasureRequest) -> str:
     )
 
 
+def lifted_in_words(identities: Identities, lifted: int) -> str:
+    """Return what it comes to that a person agrees again."""
+    return (
+        f"{lifted} of {len(identities)} identities were suppressed. Later events go out "
+        "again; what was erased is gone."
+    )
+
+
 def deletion_as_json(each: Deletion) -> dict[str, str]:
     """Return what one account answered."""
     return {
@@ -142,8 +152,15 @@ def deletions_in_words(
     if not is_done:
         return [NOT_ASKED_YET]
     if not deletions:
+        return answers_in_words(deletions)
+    return [*answers_in_words(deletions), "", DELETION_TAKES]
+
+
+def answers_in_words(deletions: Sequence[Deletion]) -> list[str]:
+    """Return what each account answered, one sentence or two for each."""
+    if not deletions:
         return ["There is no integration, so there is no account to ask."]
-    return [*map(_deletion_in_words, deletions), "", DELETION_TAKES]
+    return [_deletion_in_words(each) for each in deletions]
 
 
 def _deletion_in_words(each: Deletion) -> str:

@@ -20,7 +20,7 @@ from referrals.admin.base import (
     demand,
 )
 from referrals.admin.export import CsvExport
-from referrals.admin.keys import events_address
+from referrals.admin.keys import events_address, state_light
 from referrals.models import ApiKey, App, Membership
 
 
@@ -36,9 +36,29 @@ class ApiKeyInline(ReadOnlyInline):
     """The app's keys, newest first."""
 
     model = ApiKey
-    fields = ("prefix", "label", "created_at", "last_used_at", "revoked_at")
+    fields = ("prefix_dots", "label", "state", "used", "created")
     readonly_fields = fields
     verbose_name_plural = "API keys"
+
+    @admin.display(description="key")
+    def prefix_dots(self, key: ApiKey) -> str:
+        """Return what tells keys apart."""
+        return f"{key.prefix}…"
+
+    @admin.display(description="state")
+    def state(self, key: ApiKey) -> str:
+        """Say whether it works."""
+        return state_light(key)
+
+    @admin.display(description="last used")
+    def used(self, key: ApiKey) -> str:
+        """Return when it was last shown to us, to the minute."""
+        return words.ago(key.last_used_at)
+
+    @admin.display(description="created")
+    def created(self, key: ApiKey) -> str:
+        """Return when it was made."""
+        return words.ago(key.created_at)
 
 
 @admin.register(App)

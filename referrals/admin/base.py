@@ -73,6 +73,14 @@ class OwnFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in rows]
 
 
+def hide_app_buttons(form: Any) -> None:  # noqa: ANN401 - a form's class
+    """Leave out the buttons beside a form's app that would edit the app in between."""
+    if "app" in form.base_fields:
+        widget = form.base_fields["app"].widget
+        for action in ("add", "change", "delete", "view"):
+            setattr(widget, f"can_{action}_related", False)
+
+
 class Recorded:
     """Writes down who changed what on the pages, beside Django's own log."""
 
@@ -180,6 +188,21 @@ class ListAdmin(Recorded, ModelAdmin):
         actions = ("view", "change") if action == "view" else (action,)
         label = self.opts.app_label
         return [f"{label}.{get_permission_codename(a, self.opts)}" for a in actions]
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: Any = None,  # noqa: ANN401
+    ) -> HttpResponse:
+        """Offer one way to save."""
+        one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(
+            request, {**one_way, **context}, add, change, form_url, obj
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows of the apps in which the person may see them."""

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from referrals.admin import code_samples, words
-from referrals.admin.base import ListAdmin, demand
+from referrals.admin.base import ListAdmin, demand, hide_app_buttons
 from referrals.admin.export import CsvExport
 from referrals.keys import create_key
 from referrals.models import ApiKey
@@ -31,6 +31,16 @@ def events_address(request: HttpRequest) -> str:
     """Return where the app's backend sends events, as the person reaches us."""
     base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
     return f"{base}/v1/events"
+
+
+def state_light(key: ApiKey) -> str:
+    """Return whether a key works, as a light."""
+    if key.is_revoked:
+        return words.light("idle", "Revoked")
+    if key.revoked_at:
+        left = (key.revoked_at - timezone.now()).total_seconds()
+        return words.light("busy", f"Works for {words.span(left)} more")
+    return words.light("good", "Works")
 
 
 @admin.register(ApiKey)
@@ -82,8 +92,7 @@ class ApiKeyAdmin(CsvExport, ListAdmin):
         if "app" in form.base_fields:
             field: Any = form.base_fields["app"]
             field.queryset = field.queryset.filter(archived_at=None)
-            for name in ("can_add_related", "can_change_related", "can_view_related"):
-                setattr(field.widget, name, False)
+        hide_app_buttons(form)
         return form
 
     @admin.display(description="key", ordering="prefix")
@@ -94,12 +103,7 @@ class ApiKeyAdmin(CsvExport, ListAdmin):
     @admin.display(description="state", ordering="revoked_at")
     def state(self, key: ApiKey) -> str:
         """Say whether it works."""
-        if key.is_revoked:
-            return words.light("idle", "Revoked")
-        if key.revoked_at:
-            left = (key.revoked_at - timezone.now()).total_seconds()
-            return words.light("busy", f"Works for {words.span(left)} more")
-        return words.light("good", "Works")
+        return state_light(key)
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, key: ApiKey) -> str:

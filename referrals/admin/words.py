@@ -18,7 +18,7 @@ _TENTHS_BELOW: Final = 10
 
 
 #: Characters that turn the text after them around, or that nobody sees.
-_TURNING: Final = (
+TURNING: Final = (
     0x061C,
     0x200E,
     0x200F,
@@ -26,7 +26,7 @@ _TURNING: Final = (
     *range(0x2066, 0x206A),
 )
 _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-_INERT: Final = dict.fromkeys((*_CONTROLS, *_TURNING), "\N{REPLACEMENT CHARACTER}")
+_INERT: Final = dict.fromkeys((*_CONTROLS, *TURNING), "\N{REPLACEMENT CHARACTER}")
 
 
 def inert(text: str) -> str:

@@ -60,6 +60,7 @@ def busy(folder: Path) -> Iterator[Stack]:
         _send_what_the_log_refuses(stack)
         stack.wait_until_settled()
         _let_an_integration_be_held(stack)
+        stack.manage("forget", APP, "--identity", "email=gone@example.com")
         yield stack
 
 

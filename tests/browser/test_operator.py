@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.browser.chromium import LIGHT
-from tests.builders import a_sent_event
+from tests.builders import NOON_TEXT, a_sent_event
 
 INTEGRATION = "/admin/clevertap_sync/integration/1"
 RIGHT = ACCOUNTS[Location.EU1].passcode
@@ -124,3 +124,15 @@ def test_the_overview_follows_by_itself_and_says_when_it_is_asked_to(
 
     operator.sees("accepted the last event")
     assert operator.complaints == []
+
+
+def test_a_time_is_shown_in_the_zone_of_whoever_looks_and_in_utc_on_hover(
+    installed, operator
+):
+    installed.post([a_sent_event(occurred_at=NOON_TEXT)])
+
+    operator.go("/admin/events/")
+
+    happened = operator.page.locator('time[datetime="2026-11-23T12:00:00+00:00"]')
+    expect(happened).to_have_text("23 Nov 2026, 13:00:00")
+    expect(happened).to_have_attribute("title", "23 Nov 2026, 12:00:00 UTC")

@@ -70,7 +70,13 @@ def postgresql(request, own_ground):
 def a_scene(request, ground):
     marker = request.node.get_closest_marker("scenario")
     call = getattr(request.node, "callspec", None)
-    name = marker.args[0].format(**(call.params if call else {})) if marker else ""
+    said = {
+        name: " and ".join(value).replace("_", " ")
+        if isinstance(value, tuple)
+        else value
+        for name, value in (call.params if call else {}).items()
+    }
+    name = marker.args[0].format(**said) if marker else ""
     before = len(ground.stack.processes)
     scene = Scene(ground, name)
     yield scene

@@ -18,11 +18,12 @@ from typing import Any, Final
 
 from benchmarks import report
 from benchmarks.report import Row, Table
-from tests.faults.scene import REPORT
 from tests.harness import databases
 from tests.harness.commands import ROOT
 from tests.harness.environment import Kind
 
+#: Names the file to which each scenario adds a line.
+REPORT: Final = "FAULTS_REPORT"
 DOCUMENT: Final = ROOT / "docs" / "reliability.md"
 MARKERS: Final = "scenarios"
 NAMES: Final[dict[Kind, str]] = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -17,13 +17,12 @@ from tests.faults.evidence import Evidence, Stored, gather, ledger
 from tests.faults.ground import Ground
 from tests.faults.load import Backend, Load
 from tests.faults.oracle import Allowed
+from tests.faults.report import REPORT
 from tests.harness.process import Process, wait_until
 
 #: Nobody asserts how long something takes: this is for a machine that is shared.
 PATIENCE_SECONDS: Final = 120.0
 PAUSE_SECONDS: Final = 0.1
-#: Where each scenario writes a line, for the table in the documentation.
-REPORT: Final = "FAULTS_REPORT"
 WAITING: Final = """
     SELECT (SELECT count(*) FROM clevertap_sync_upload
             WHERE state = 'open' AND integration_id = {integration})

@@ -94,8 +94,7 @@ class Command(BaseCommand):
         lifted = erasure.lift(app, identities)
         self._print(
             {"app": app.slug, "lifted": lifted},
-            f"{lifted} of {len(identities)} identities were suppressed. Later events go out "
-            "again; what was erased is gone.",
+            forgetting.lifted_in_words(identities, lifted),
         )
 
     def _plan(self, app: App, identities: list[Identity]) -> None:

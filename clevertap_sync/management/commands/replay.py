@@ -8,9 +8,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
 from clevertap_sync import doorbell
-from clevertap_sync.delivery import replay
+from clevertap_sync.delivery import freshness, replay
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.reasons import REASONS
+from clevertap_sync.wire import MAX_RECORDS
 from referrals import log
 
 
@@ -80,8 +81,11 @@ class Command(BaseCommand):
         if unknown := sorted(set(reasons) - set(REASONS)):
             msg = f"There is no reason {', '.join(unknown)}. Known: {', '.join(sorted(REASONS))}."
             raise CommandError(msg)
-        count = replay.letters_of(integration, reasons, selection).count()
-        self.stdout.write(f"{count} records in {-(-count // 1000)} uploads.")
+        letters = replay.letters_of(integration, reasons, selection).order_by()
+        planned = freshness.of_letters(integration.app_id, letters)
+        count = planned.total
+        plan = f"{count} records in {-(-count // MAX_RECORDS)} uploads."
+        self.stdout.write(" ".join([plan, *planned.sentences]))
         if count and not options["dry_run"]:
             order = replay.replay_letters(
                 integration,
@@ -96,11 +100,13 @@ class Command(BaseCommand):
         last = integration.cursor
         if options["last"]:
             last = min(last, _position(integration, options["last"], after=False))
-        count = max(0, last - first + 1)
-        self.stdout.write(
+        planned = freshness.of_range(integration.app_id, first, last)
+        count = planned.total
+        plan = (
             f"{count} events, positions {first} to {last}. CleverTap does not recognise "
             "repeats: what it has already stored, it will count twice."
         )
+        self.stdout.write(" ".join([plan, *planned.sentences]))
         if count and not options["dry_run"]:
             order = replay.replay_range(
                 integration, first=first, last=last, created_by="command line"

@@ -57,6 +57,15 @@ def test_an_e_mail_alert_is_made(admin):
     assert not alert.signing_secret
 
 
+def test_the_form_has_no_button_that_edits_an_app_in_between(admin):
+    an_app("shop", name="Shop")
+
+    page = text_of(admin.get(ADD))
+
+    assert ">Shop</option>" in page
+    assert "related-widget-wrapper-link" not in page
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

@@ -9,10 +9,11 @@ import pytest
 from django.db import connection
 
 from clevertap_sync import insight
-from clevertap_sync.delivery import tallies
+from clevertap_sync.delivery import erasure, tallies
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay
 from referrals import log
+from referrals.identity import Identity
 from tests.builders import a_sent_event, an_account, an_integration
 from tests.integration.admin.conftest import text_of
 
@@ -50,6 +51,9 @@ BUDGETS = {
     "clevertap_sync/replay/": 6,
     "clevertap_sync/replay/{replay}/change/": 8,
     "clevertap_sync/integration/": 6,
+    "referrals/erasurerequest/": 5,
+    "referrals/erasurerequest/{erasure}/change/": 7,
+    "referrals/erasurerequest/erase/": 3,
 }
 
 
@@ -64,6 +68,9 @@ def places(admin, delivered):
         "attempt": delivered.attempts.first().pk,
         "letter": DeadLetter.objects.first().pk,
         "replay": Replay.objects.get().pk,
+        "erasure": erasure.request(
+            delivered.app, [Identity("email", "a@b.example")]
+        ).pk,
     }
 
 

@@ -17,6 +17,7 @@ from tests.builders import (
     NOON,
     a_sent_custom_event,
     a_sent_event,
+    a_sent_link_click,
     an_app,
     an_integration,
 )
@@ -104,6 +105,18 @@ def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(
     )
     if page.startswith("clevertap_sync") or page == "events/":
         assert not [q["sql"] for q in after if uncapped.search(q["sql"])]
+
+
+def test_an_upload_of_no_record_was_not_delivered(admin, sandbox, integration):
+    log.append(integration.app, [a_sent_link_click(referrer=None, via="smart_link")])
+    deliver(integration.pk)
+    upload = integration.uploads.get()
+    assert (upload.state, upload.records) == ("settled", 0)
+
+    for page in ("", f"{upload.pk}/change/"):
+        shown = text_of(admin.get(f"/admin/clevertap_sync/upload/{page}"))
+        assert '<span class="light light-idle">Nothing to send</span>' in shown
+        assert ">Delivered</span>" not in shown
 
 
 def test_events_are_paged_by_key_newest_first(admin, integration):

@@ -19,7 +19,10 @@ EDITORS = (
     *("clevertap_sync_integration_add", "clevertap_sync_integration_enable"),
     *("problem_replay", "clevertap_sync_alert_"),
 )
-SUPERUSERS = ("auth_", "referrals_apikey", "referrals_app_add", "history")
+SUPERUSERS = (
+    *("auth_", "referrals_apikey", "referrals_app_add", "history"),
+    "referrals_erasurerequest",
+)
 #: What an editor may add and delete.
 EDITORS_ADD = ("clevertap_sync_integration_add", "clevertap_sync_alert_add")
 EDITORS_DELETE = ("clevertap_sync_alert_delete",)

@@ -1,17 +1,19 @@
 """Check, find the location, enable, pause, archive: each a POST, each explained."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from clevertap_sync import clock
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals import log
+from referrals.models import Change, ReferralEvent
 from tests.builders import a_sent_event, an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
 from tests.integration.admin.test_integration_form import typed
@@ -142,6 +144,30 @@ def test_enabling_where_it_stopped_skips_nothing(admin, sandbox, paused):
     assert (paused.enabled, paused.cursor) == (True, 0)
 
 
+def test_enabling_says_what_it_will_set_off(admin, sandbox, paused):
+    log.append(paused.app, [a_sent_event() for _ in range(5)])
+    ReferralEvent.objects.filter(position__lte=3).update(
+        received_at=clock.now() - timedelta(hours=2, seconds=5)
+    )
+
+    page = text_of(admin.get(at(paused, "enable")))
+
+    assert "5 events in the log are skipped;" in page
+    assert "5 events wait and are delivered first. None is skipped." in page
+    assert (
+        "2 arrived in the last two hours: live campaigns may fire, so real people may "
+        "get messages. 3 are older: they count in CleverTap, and no live campaign fires."
+    ) in page
+    assert "for those of the last two hours, up to 2, live campaigns may fire" in page
+
+
+def test_enabling_sets_nothing_off_where_nothing_waits(admin, sandbox, paused):
+    page = text_of(admin.get(at(paused, "enable")))
+
+    assert "Nothing waits. None is skipped." in page
+    assert "live campaigns may fire" not in page
+
+
 def test_enabling_from_a_date_needs_the_date(admin, sandbox, paused):
     page = text_of(admin.post(at(paused, "enable"), {"start": "date"}))
     assert "Choose the date to start from." in page
@@ -166,6 +192,15 @@ def test_a_failed_check_enables_only_with_the_override(admin, sandbox):
 
     wrong.refresh_from_db()
     assert wrong.enabled
+    assert Change.objects.get().what == (
+        "Enabled, from: now. The check of the connection had failed."
+    )
+
+
+def test_an_override_that_was_not_needed_is_not_recorded(admin, sandbox, paused):
+    admin.post(at(paused, "enable"), {"start": "now", "override": "on"})
+
+    assert Change.objects.get().what == "Enabled, from: now."
 
 
 def test_pausing_keeps_the_cursor(admin, delivered):
@@ -183,6 +218,24 @@ def test_archiving_wipes_the_passcode(admin, integration):
     assert not integration.enabled
     assert not integration.passcode
     assert admin.get(at(integration, "enable")).status_code == 404
+
+
+def test_the_last_step_leads_to_enabling_only_where_it_may_be_done(
+    admin, staff, paused
+):
+    viewer = staff("clevertap_sync.view_integration")
+    page, enable = at(paused, "change"), f'href="{at(paused, "enable")}"'
+
+    before, seen = text_of(admin.get(page)), text_of(viewer.get(page))
+    admin.post(at(paused, "archive"))
+    after = text_of(admin.get(page))
+
+    assert enable in before
+    assert "you choose where delivery starts" in before
+    assert enable not in seen
+    assert "Somebody who may change this integration can enable it." in seen
+    assert enable not in after
+    assert "This integration is archived: it delivers nothing any more." in after
 
 
 @pytest.mark.parametrize("name", ["pause", "archive", "find-location", "move"])

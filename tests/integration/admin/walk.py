@@ -11,11 +11,13 @@ from typing import Any, Final
 from django.apps import apps as installed
 from django.urls import URLResolver, get_resolver
 
+from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.locations import Location
 from clevertap_sync.models import Alert, Integration
 from referrals import log
+from referrals.identity import Identity
 from referrals.models import App, CustomName, RejectedEvent
 from tests.builders import (
     a_sent_custom_event,
@@ -87,6 +89,7 @@ def a_side(slug: str, location: Location) -> Side:
     alert = Alert.objects.create(
         app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
     )
+    erased = erasure.request(app, [Identity("email", f"gone@{slug}.example")])
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     return Side(
         app,
@@ -104,6 +107,7 @@ def a_side(slug: str, location: Location) -> Side:
             "deadletter": integration.dead_letters.first().pk,
             "replay": ordered.pk,
             "alert": alert.pk,
+            "erasurerequest": erased.pk,
         },
     )
 

@@ -1,14 +1,23 @@
 """`manage.py replay`: the plan first, then the order, by reason, by letter or by range."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from clevertap_sync import clock
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay
 from clevertap_sync.sandbox.faults import Poison
+from referrals.models import ReferralEvent
 from tests.integration.delivery.conftest import status_of
+
+FRESH = (
+    "arrived in the last two hours: live campaigns may fire, so real people may get "
+    "messages."
+)
+OLD = "1 is older: it counts in CleverTap, and no live campaign fires."
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +55,7 @@ def refused(engine, integration, append):
 def test_a_dry_run_says_the_plan_and_orders_nothing(refused, replay):
     said = replay("--reason", "clevertap_528", "--dry-run")
 
-    assert said == "2 records in 1 uploads.\n"
+    assert said == f"2 records in 1 uploads. 2 {FRESH}\n"
     assert not Replay.objects.exists()
 
 
@@ -64,7 +73,7 @@ def test_letters_are_replayed_one_by_one(refused, replay, integration):
     deliver(integration.pk)
 
     states = dict(DeadLetter.objects.values_list("pk", "state"))
-    assert said.startswith("1 records in 1 uploads.\nOrdered as replay")
+    assert said.startswith(f"1 records in 1 uploads. 1 {FRESH}\nOrdered as replay")
     assert (states[chosen.pk], states[other.pk]) == ("delivered", "open")
 
 
@@ -78,9 +87,23 @@ def test_a_range_says_that_it_is_counted_twice(
     finish()
 
     assert "2 events, positions 2 to 3." in said
-    assert "it will count twice" in said
+    assert f"it will count twice. 2 {FRESH}\n" in said
     assert len(engine.records()) == 6 + 4
     assert status_of(integration).balanced
+
+
+def test_a_plan_tells_what_is_too_old_for_live_campaigns(refused, replay):
+    ReferralEvent.objects.filter(position=1).update(
+        received_at=clock.now() - timedelta(hours=2, seconds=5)
+    )
+
+    letters = replay("--reason", "clevertap_528", "--dry-run")
+    range_ = replay("--from", "1", "--dry-run")
+    first = replay("--from", "1", "--to", "1", "--dry-run")
+
+    assert letters == f"2 records in 1 uploads. 1 {FRESH} {OLD}\n"
+    assert range_.endswith(f"it will count twice. 1 {FRESH} {OLD}\n")
+    assert first.endswith(f"it will count twice. {OLD}\n")
 
 
 def test_a_running_replay_is_cancelled(engine, integration, append, finish, replay):

@@ -1,0 +1,93 @@
+"""Who is to be erased, as a person types it. What was typed is never shown or repeated."""
+
+import re
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from referrals import suppression
+from referrals.identity import Identity, UnreadableIdentityError, parse
+from referrals.models import App, ErasureRequest
+
+#: One person hardly has more.
+MOST_IDENTITIES: Final = 100
+_LONGEST: Final = 50_000
+# As browsers and files end lines; a value may hold any other character.
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_NOBODY: Final = "Say who is meant: one identity a line, as PROVIDER=VALUE."
+_OTHERS: Final = (
+    "At least one of these is not among the identities that this order erased. Type them "
+    "exactly as they were typed then. Nothing was done."
+)
+
+
+class UnrepeatedTextarea(forms.Textarea):
+    """A field that is empty again whenever its page is shown, as a password's is."""
+
+    def format_value(self, value: Any) -> str:  # noqa: ANN401, ARG002 - Django's signature
+        """Return nothing, whatever was typed."""
+        return ""
+
+
+class IdentitiesField(forms.CharField):
+    """One identity a line; cleaned, a list without repetition."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Identities",
+            strip=False,
+            max_length=_LONGEST,
+            error_messages={"required": _NOBODY},
+            widget=UnrepeatedTextarea(
+                attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}
+            ),
+        )
+
+    def clean(self, value: Any) -> Any:  # noqa: ANN401 - Django's signature
+        """Return the identities, or say which line cannot be read, and why."""
+        found: dict[Identity, None] = {}
+        for number, line in enumerate(_LINE_END.split(super().clean(value)), start=1):
+            if not line.strip():
+                continue
+            try:
+                found[parse(line)] = None
+            except UnreadableIdentityError as error:
+                message = f"Line {number} cannot be read. {error} Type all lines again."
+                raise ValidationError(message) from None
+        if not found:
+            raise ValidationError(_NOBODY)
+        if len(found) > MOST_IDENTITIES:
+            message = f"These are more than {MOST_IDENTITIES} identities. Erase one person at a time."
+            raise ValidationError(message)
+        return list(found)
+
+
+class EraseForm(forms.Form):
+    """Whom to erase, and from which app."""
+
+    app = forms.ModelChoiceField(App.objects.all(), empty_label="Choose an app")
+    identities = IdentitiesField()
+
+
+class SamePersonForm(forms.Form):
+    """The identities of an order, typed again: it holds none of them."""
+
+    identities = IdentitiesField()
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - Django's
+        order: ErasureRequest,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(*args, **options)
+        self._order = order
+
+    def clean_identities(self) -> list[Identity]:
+        """Refuse everybody else: a slip would delete, or bring back, another person."""
+        identities: list[Identity] = self.cleaned_data["identities"]
+        hashes = suppression.hashes_of(self._order.app_id, identities)
+        if not set(hashes) <= set(self._order.hashes):
+            raise ValidationError(_OTHERS)
+        return identities

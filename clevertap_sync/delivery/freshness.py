@@ -1,0 +1,62 @@
+"""How much of what is to be sent is fresh enough for live campaigns to fire.
+
+Told by when events arrived: a position costs nothing to compare, and an event has rarely
+happened long before. Nothing here reads a range of the log.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import QuerySet
+
+from clevertap_sync import clock
+from clevertap_sync.models import DeadLetter
+from clevertap_sync.wire import LIVE_SECONDS
+from referrals import log
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Events or records: those that may set off live campaigns, and those too old to."""
+
+    fresh: int
+    old: int
+
+    @property
+    def total(self) -> int:
+        """Return how many there are."""
+        return self.fresh + self.old
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return what sending them will set off, for whoever is about to order it."""
+        fresh = (
+            f"{self.fresh:,} arrived in the last two hours: live campaigns may fire, so "
+            "real people may get messages."
+        )
+        verbs = ("is", "it counts") if self.old == 1 else ("are", "they count")
+        old = (
+            f"{self.old:,} {verbs[0]} older: {verbs[1]} in CleverTap, and no live "
+            "campaign fires."
+        )
+        return [*([fresh] if self.fresh else []), *([old] if self.old else [])]
+
+
+def of_range(app_id: int, first: int, last: int) -> Freshness:
+    """Return the freshness of the events at positions first … last."""
+    events = max(0, last - first + 1)
+    fresh = min(events, max(0, last - _last_old(app_id))) if events else 0
+    return Freshness(fresh, events - fresh)
+
+
+def of_letters(app_id: int, letters: QuerySet[DeadLetter]) -> Freshness:
+    """Return the freshness of dead letters of one app's integration."""
+    records = letters.count()
+    fresh = letters.filter(position__gt=_last_old(app_id)).count() if records else 0
+    return Freshness(fresh, records - fresh)
+
+
+def _last_old(app_id: int) -> int:
+    """Return the last position that arrived too long ago."""
+    since = clock.now() - timedelta(seconds=LIVE_SECONDS)
+    return log.position_at(app_id, since)
