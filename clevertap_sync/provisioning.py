@@ -167,6 +167,7 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
         columns = list(changes)
         if changes.keys() & {"account", "identity_provider"}:
             columns += canary.start_over(integration)
+        switch.between_claims(integration)
         integration.save(update_fields=columns)
         _record(integration, "Changed.", integration.app, differences)
         switch.settings_changed(integration)

@@ -125,6 +125,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
                 columns.append("passcode")
             if form.changes_identities:
                 columns += canary.start_over(obj)
+            switch.between_claims(obj)
             obj.save(update_fields=columns)
             transaction.on_commit(lambda: _take_effect(obj.pk))
         else:

@@ -106,6 +106,7 @@ def move(
                 location=location, account_id=integration.account.account_id
             )
             columns = ["account", *canary.start_over(integration)]
+            switch.between_claims(integration)
             integration.save(update_fields=columns)
     except IntegrityError:
         messages.error(

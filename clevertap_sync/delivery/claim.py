@@ -6,13 +6,14 @@ allows; a partial one only alone (Nagle's rule), so that a quiet app's event goe
 and a busy app's events go in full requests.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from clevertap_sync import clock
 from clevertap_sync.delivery import glance, hold, replay, rows, slots, split
@@ -95,6 +96,12 @@ def lock_account_of(integration_id: int) -> Account | None:
     is_locking = connection.features.has_select_for_no_key_update
     locking = _LOCK + " FOR NO KEY UPDATE" if is_locking else _LOCK
     return next(iter(Account.objects.raw(locking, [integration_id])), None)
+
+
+def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
+    """Lock several accounts until the transaction ends, in the order that all keep."""
+    accounts = Account.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    list(accounts.order_by("pk"))
 
 
 def _integration(integration_id: int, account: Account) -> Integration:

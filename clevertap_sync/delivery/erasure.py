@@ -16,7 +16,8 @@ from django.db.models import F
 
 from clevertap_sync import clock
 from clevertap_sync.delivery import holding
-from clevertap_sync.models import Account, DeadLetter, Integration
+from clevertap_sync.delivery.claim import lock_accounts
+from clevertap_sync.models import DeadLetter, Integration
 from referrals import failpoints, log, rejections, suppression
 from referrals.failpoints import Place
 from referrals.identity import Identity
@@ -90,7 +91,7 @@ def request(
         # Nobody claims meanwhile: an upload either knows the suppressions or was
         # claimed before, and then it is seen. And numbers are given one at a time.
         App.objects.select_for_update(no_key=True).get(pk=app.pk)
-        _lock_accounts(app.pk)
+        lock_accounts(Integration.objects.filter(app=app).values("account_id"))
         until = suppression.suppress(app.pk, hashes)
         rejections.forget(app.pk, [identity.value for identity in identities])
         order = _same(app.pk, hashes, until) or ErasureRequest.objects.create(
@@ -148,12 +149,6 @@ def is_under_way(order: ErasureRequest) -> bool:
     return order.state == State.WAITING and holding.are_under_way(
         holding.uploads(order)
     )
-
-
-def _lock_accounts(app_id: int) -> None:
-    mine = Integration.objects.filter(app=app_id).values("account_id")
-    accounts = Account.objects.select_for_update(no_key=True).filter(pk__in=mine)
-    list(accounts.order_by("pk"))
 
 
 def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:

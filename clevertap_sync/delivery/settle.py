@@ -72,8 +72,12 @@ def settle_result(
 
 
 def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
-    """Write the verdicts of an upload of which nothing is sent. False: the lease was lost."""
+    """Write the verdicts of an upload of which nothing is sent. False: the lease was lost.
+
+    It says nothing about the account, so that a dry run has to end what holds it.
+    """
     with transaction.atomic():
+        integration = _held_integration(claim)
         now = clock.now()
         verdicts = Verdicts([], mapped.refusals, [])
         upload = _settle_leaf(claim, verdicts, now, unsent=mapped.unsent)
@@ -81,7 +85,17 @@ def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
             return False
         letters.write(upload, mapped.refusals, now)
         letters.put_back(upload, mapped.withheld, now)
+        if integration is not None:
+            hold.probe_at_once(integration, now=now)
     return True
+
+
+def _held_integration(claim: Claim) -> Integration | None:
+    """Return the integration as it is now, if it was held; its account is locked then."""
+    if not claim.integration.hold_reason:
+        return None
+    lock_account_of(claim.integration.pk)
+    return Integration.objects.get(pk=claim.integration.pk)
 
 
 def _account_to_mend(claim: Claim) -> Account | None:

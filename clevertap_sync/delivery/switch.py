@@ -7,7 +7,7 @@ from django.db import transaction
 
 from clevertap_sync import clock
 from clevertap_sync.delivery import hold
-from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.claim import lock_account_of, lock_accounts
 from clevertap_sync.delivery.mapping_settings import settings_of
 from clevertap_sync.models import Integration, Upload
 from referrals import history, log
@@ -63,6 +63,17 @@ def pause_restored(integration_id: int, reached: int) -> bool:
             app=integration.app,
         )
     return True
+
+
+def between_claims(integration: Integration) -> None:
+    """Let nobody claim for the integration until the transaction ends. Saves nothing.
+
+    For whoever is about to store its settings. A claim locks the account that it finds:
+    if that changed meanwhile, a claim under the new one could hand out the same range.
+    """
+    stored = Integration.objects.filter(pk=integration.pk)
+    found = stored.values_list("account_id", flat=True)
+    lock_accounts({*found, integration.account_id})
 
 
 def settings_changed(integration: Integration) -> None:

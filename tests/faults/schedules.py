@@ -5,7 +5,7 @@ with how long a pause.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -178,10 +178,3 @@ def _server(dice: random.Random, _: Kind) -> _Happening:
 
 def _lock(dice: random.Random, _: Kind) -> _Happening:
     return "lock_database", {"seconds": dice.choice((0.1, 0.3, 0.8))}
-
-
-#: Every step that there is, so that a test sees to it that each can be done.
-HAPPENINGS: Final[tuple[Callable[[random.Random, Kind], _Happening], ...]] = (
-    *(_worker, _web, _broker, _answer, _ending, _lie, _network, _person),
-    *(_server, _lock),
-)

@@ -14,6 +14,8 @@ from tests.faults.scene import Scene
 
 #: Every answer of one of these is a fault of the account, or of the way to it.
 STATUSES = [301, 302, 401, 403, 404, 405, 408, 409, 418, 500, 501, 502, 503, 504, 599]
+#: And these are of the request itself.
+REFUSALS = [400, 413, 422]
 RETRY_AFTER = {
     "seconds": {"Retry-After": "1"},
     "a date": {"Retry-After": format_datetime(NOON, usegmt=True)},
@@ -114,7 +116,41 @@ def test_a_page_in_place_of_an_answer_is_an_unknown_outcome(scene):
     assert scene.check().status["unknown_outcomes"] == 2
 
 
-@pytest.mark.scenario("account stores in 2 s and answers too late, for ever")
+@pytest.mark.scenario("CleverTap answers {status} to whole requests for a while")
+@pytest.mark.parametrize("status", REFUSALS)
+def test_requests_that_are_refused_as_a_whole_are_halved_and_delivered(scene, status):
+    scene.sandbox.answer(status, times=3, only="uploads")
+    scene.worker()
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    assert scene.check().status["dead_letters"] == {}
+    uploads = scene.uploads()
+    assert [upload.status for upload in uploads] == [*[status] * 3, *[200] * 4]
+    assert sum(upload.records for upload in uploads[3:]) == 120
+
+
+@pytest.mark.scenario(
+    "account stores, and answers neither uploads nor dry runs in time"
+)
+def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
+    scene.sandbox.fault(times=None, delay_after_storing=2.0)
+    scene.worker()
+    scene.send(60)
+    scene.wait_until(lambda: len(scene.sandbox.requests()) >= 4)
+    assert len(scene.uploads()) == 1
+
+    scene.heal()
+    scene.sandbox.behave()
+
+    scene.settle()
+    assert scene.check().status["delivered"] == 120
+    assert len(scene.uploads()) == 2
+
+
+@pytest.mark.scenario("account stores in 2 s and answers uploads too late, four times")
 def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
     scene.sandbox.fault(only="uploads", times=4, delay_after_storing=2.0)
     scene.worker()

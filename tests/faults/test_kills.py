@@ -1,6 +1,5 @@
 """SIGKILL and SIGSTOP where a crash parts two steps, and under load: nothing is lost."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -69,10 +68,13 @@ def test_a_worker_that_is_killed_while_it_probes_loses_nothing(scene):
 
 @pytest.mark.scenario("ten kills of the worker under load")
 def test_ten_kills_under_load_lose_nothing(scene):
+    # Each kill meets a request on its way, so that there is something to lose.
+    scene.sandbox.fault(only="uploads", times=None, delay_after_storing=0.3)
     with scene.load(threads=2, size=25):
         for _ in range(10):
+            before = len(scene.uploads())
             worker = scene.worker()
-            time.sleep(0.9)
+            scene.wait_until(lambda n=before: len(scene.uploads()) > n)
             worker.kill()
 
     scene.heal()
@@ -81,6 +83,7 @@ def test_ten_kills_under_load_lose_nothing(scene):
     scene.settle()
     found = scene.check()
     assert len(found.log) > 100
+    assert found.status["unknown_outcomes"] >= 5
 
 
 @pytest.mark.scenario("worker frozen at `{place}` for longer than its lease, then back")

@@ -1,10 +1,14 @@
 """Check, find the location, enable, pause, archive: each a POST, each explained."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
+from django.db import transaction
 
 from clevertap_sync import clock
+from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -12,6 +16,8 @@ from referrals import log
 from referrals.models import Change, ReferralEvent
 from tests.builders import a_sent_event, an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
+from tests.integration.admin.test_integration_form import typed
+from tests.integration.delivery.erasing import a_thread
 
 
 def at(integration, name):
@@ -71,6 +77,51 @@ def test_the_location_is_found_and_changed_with_one_click(admin, sandbox):
     lost.refresh_from_db()
     assert lost.account.location == "in1"
     assert "accepts the account ID" in text_of(admin.post(at(lost, "check")))
+
+
+def by_the_form(admin, integration):
+    admin.post(at(integration, "change"), typed(account_id="ABC-DEF-123Z"))
+
+
+def by_one_click(admin, integration):
+    admin.post(at(integration, "move"), {"location": "in1"})
+
+
+def by_the_command(admin, integration):
+    wanted = ["--account-id=ABC-DEF-123Z", "--location=in1"]
+    slug = integration.app.slug
+    call_command("provision", slug, *wanted, "--identity-provider=email")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", [by_the_form, by_one_click, by_the_command])
+def test_an_account_changes_only_between_two_claims(
+    admin, sandbox, integration, change
+):
+    before = integration.account_id
+    changed, claiming, go = [], threading.Event(), threading.Event()
+
+    def claim():
+        with transaction.atomic():
+            lock_account_of(integration.pk)
+            claiming.set()
+            go.wait(10)
+
+    def move():
+        change(admin, integration)
+        changed.append(Integration.objects.get().account_id)
+
+    claimer = a_thread(claim)
+    claiming.wait(10)
+    mover = a_thread(move)
+    mover.join(0.5)
+    assert changed == []
+    go.set()
+    claimer.join()
+    mover.join()
+
+    assert len(changed) == 1
+    assert changed != [before]
 
 
 def test_enabling_from_now_skips_what_is_there(admin, sandbox, paused):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync import clock, mapping
-from clevertap_sync.delivery import due, hold, prepare, slots, switch
+from clevertap_sync.delivery import due, erasure, hold, prepare, slots, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import ProbeClaim
@@ -22,6 +22,8 @@ from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from clevertap_sync.secret import Secret
 from referrals import failpoints
+from referrals.identity import Identity
+from tests.builders import ANN, a_sent_event
 from tests.integration.delivery.conftest import begun, fails, status_of
 
 pytestmark = pytest.mark.django_db
@@ -343,6 +345,21 @@ def test_a_worker_that_ends_right_after_a_success_leaves_no_hold_behind(
 
     status = status_of(integration)
     assert (status.hold, status.delivered, integration.failures) == (None, 2, 0)
+
+
+def test_a_hold_ends_by_a_dry_run_although_what_waited_is_no_longer_sent(
+    engine, integration, append, finish
+):
+    engine.switch(faults=(Fault(status=503),))
+    append(a_sent_event(id="one", referrer=None, via="smart_link"))
+    deliver(integration.pk)
+    assert status_of(integration).hold.reason == "server_error"
+    erasure.request(integration.app, [Identity("email", ANN)])
+
+    status = finish()
+
+    assert (status.hold, status.dead_letters) == (None, {"suppressed": 1})
+    assert [request.dry_run for request in engine.requests()] == [False, True]
 
 
 def test_a_hold_ends_by_a_dry_run_although_nothing_is_left_to_send(engine, integration):

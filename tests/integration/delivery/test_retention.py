@@ -7,12 +7,13 @@ import pytest
 from django.db.models import F
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import replay, retention, switch
+from clevertap_sync.delivery import hold, replay, retention, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
 from clevertap_sync.sandbox.faults import Poison
-from referrals import log
+from referrals import failpoints, log
+from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent, Sighting
 from tests.builders import a_sent_event
 from tests.integration.delivery.conftest import status_of
@@ -177,6 +178,43 @@ def test_a_dead_letter_of_a_recent_replay_goes_with_its_old_event(
     assert not DeadLetter.objects.exists()
     assert Upload.objects.filter(replay__isnull=False).count() == 1
     assert status_of(integration).balanced
+
+
+def test_uploads_go_in_small_chunks_each_committed_by_itself(
+    engine, integration, append, finish, monkeypatch
+):
+    monkeypatch.setattr(retention, "UPLOADS_PER_CHUNK", 1)
+    for n in range(3):
+        append(a_sent_event(id=f"e{n}"))
+        finish()
+    append(a_sent_event(id="newest"))
+    finish()
+    age(3)
+    failpoints.arm(failpoints.parse(["retention.folded=raise@2"]))
+
+    with pytest.raises(FailpointError):
+        retention.retain()
+
+    assert list(Upload.objects.order_by("first").values_list("first", flat=True)) == [
+        *(2, 3, 4)
+    ]
+    assert (status_of(integration).balanced, integration.tail) == (True, 1)
+    assert retention.retain() == 3
+    assert status_of(integration).balanced
+
+
+def test_dry_runs_go_with_their_days(engine, integration):
+    hold.hold(integration, reason="no_answer", delay=0, probe=True, now=clock.now())
+    deliver(integration.pk)
+    hold.hold(integration, reason="no_answer", delay=0, probe=True, now=clock.now())
+    deliver(integration.pk)
+    old, recent = Attempt.objects.order_by("pk")
+    past = clock.now() - timedelta(days=91)
+    Attempt.objects.filter(pk=old.pk).update(began_at=past)
+
+    retention.retain()
+
+    assert list(Attempt.objects.all()) == [recent]
 
 
 def test_old_replays_and_old_sightings_go_in_as_many_steps_as_it_takes(
