@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fraction, in minutes")
     parser.add_argument(
-        "--growth", action="store_true", help="up to ten million events, an hour"
+        "--growth", action="store_true", help="up to ten million events, half an hour"
     )
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME")
     parser.add_argument(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done: `quick` a fraction, `growth` also what takes an hour."""
+    """How much is done: `quick` a fraction, `growth` also what takes longest."""
 
     quick: bool = False
     growth: bool = False
