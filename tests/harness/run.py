@@ -69,7 +69,7 @@ PARTS: Final = (
     Part("sqlite", ["tests/unit", "tests/integration"]),
     Part("postgresql", ["tests/integration"]),
     # Real processes: their time is waiting, and they choose their databases themselves.
-    Part("postgresql", ["tests/acceptance", "tests/faults"]),
+    Part("postgresql", ["tests/acceptance", "tests/faults"], workers=3),
 )
 BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
 #: What is run where the first argument says so.
