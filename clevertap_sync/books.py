@@ -52,7 +52,7 @@ def _ranges_tile(integration: Integration) -> Iterator[str]:
     for pk, first, last_before in torn.order_by("first").values_list(
         "pk", "first", "before"
     )[:_SHOWN]:
-        yield f"Upload {pk} begins at {first}, but {last_before} came before it."
+        yield _gap(pk, first, last_before)
     last = ranges.order_by("-first").values_list("last", flat=True).first()
     yield from _ranges_reach(integration, last)
 
@@ -63,6 +63,10 @@ def _ranges_reach(integration: Integration, last: int | None) -> Iterator[str]:
         yield f"Uploads reach to {reached}, the cursor to {integration.cursor}."
 
 
+def _gap(pk: int, first: int, last_before: int) -> str:
+    return f"Upload {pk} begins at {first}, but {last_before} came before it."
+
+
 def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
     ranges = Upload.objects.ranges().filter(integration=integration)
     newest = list(
@@ -70,7 +74,7 @@ def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
     )
     for (pk, first, _), (_, _, last_before) in pairwise(newest):
         if first != last_before + 1:
-            yield f"Upload {pk} begins at {first}, but {last_before} came before it."
+            yield _gap(pk, first, last_before)
     yield from _ranges_reach(integration, newest[0][2] if newest else None)
 
 

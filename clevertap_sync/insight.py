@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
@@ -193,10 +193,8 @@ def _delivered(integration: Integration) -> int:
 
 def _in_flight(integration: Integration, **only: Any) -> int:  # noqa: ANN401 - a filter
     """Count the records that wait for a verdict; an upload not mapped yet by its events."""
-    estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
-    waiting = Upload.objects.open().filter(integration=integration, **only)
-    records: int = waiting.aggregate(n=Coalesce(Sum(estimate), 0))["n"]
-    return records
+    mine = Upload.objects.filter(integration=integration, **only)
+    return mine.waiting_records()
 
 
 def _unknown(integration: Integration) -> int:

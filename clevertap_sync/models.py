@@ -8,6 +8,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from clevertap_sync.fields import EncryptedField
 from clevertap_sync.locations import LABELS, Location
@@ -295,6 +296,12 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def ranges(self) -> Self:
         """Return those that moved the integration's cursor."""
         return self.filter(replay=None, parent=None)
+
+    def waiting_records(self) -> int:
+        """Count the open ones' records; where they are not mapped yet, their events."""
+        estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
+        found = self.open().aggregate(n=Coalesce(models.Sum(estimate), 0))
+        return int(found["n"])
 
 
 class Upload(models.Model):

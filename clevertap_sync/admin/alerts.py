@@ -18,7 +18,7 @@ from clevertap_sync.alerting import notices, ways
 from clevertap_sync.models import Alert, Notice, Way
 from referrals import access
 from referrals.admin import words
-from referrals.admin.base import ListAdmin, hide_app_buttons
+from referrals.admin.base import ListAdmin
 from referrals.admin.words import Colour
 
 if TYPE_CHECKING:
@@ -80,18 +80,6 @@ class AlertAdmin(ListAdmin):
             field.required = not everywhere
             field.empty_label = "Every app" if everywhere else "Choose an app"
         return field
-
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: Alert | None = None,
-        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
-        **options: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        """Offer no button for editing the app in between."""
-        form = super().get_form(request, obj, change, **options)
-        hide_app_buttons(form)
-        return form
 
     @admin.display(description="app", ordering="app")
     def of_app(self, alert: Alert) -> str:
@@ -155,15 +143,12 @@ class AlertAdmin(ListAdmin):
         messages.success(request, "Saved. Send a test message to see that it arrives.")
         return redirect("admin:clevertap_sync_alert_change", alert.pk)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
+    def shown_beside(
         self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Alert | None = None,
-    ) -> HttpResponse:
+        request: HttpRequest,  # noqa: ARG002
+        context: dict[str, Any],  # noqa: ARG002
+        obj: Alert | None,
+    ) -> dict[str, Any]:
         """Add what was sent lately, what is open now, and what the set-up lacks."""
         extra: dict[str, Any] = {
             "lacks_mail": settings.EMAIL_BACKEND == ways.NO_MAIL,
@@ -177,9 +162,7 @@ class AlertAdmin(ListAdmin):
             extra["still_open"] = obj.incidents.filter(ended_at=None).order_by("pk")[
                 :_SHOWN
             ]
-        return super().render_change_form(
-            request, context | extra, add, change, form_url, obj
-        )
+        return extra
 
     def get_urls(self) -> list[URLPattern]:
         """Add what the page's buttons post to."""

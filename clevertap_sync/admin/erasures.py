@@ -102,20 +102,14 @@ class ErasureAdmin(ReadOnlyAdmin):
         """Return how many uploads were replaced by parts without the person."""
         return words.number(order.uploads_replaced)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
+    def shown_beside(
         self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: ErasureRequest | None = None,
-    ) -> HttpResponse:
+        request: HttpRequest,  # noqa: ARG002
+        context: dict[str, Any],  # noqa: ARG002
+        obj: ErasureRequest | None,
+    ) -> dict[str, Any]:
         """Add how far it is, and what can be done after it."""
-        extra = _progress_of(obj) if obj else {}
-        return super().render_change_form(
-            request, context | extra, add, change, form_url, obj
-        )
+        return _progress_of(obj) if obj else {}
 
     def get_urls(self) -> list[URLPattern]:
         """Add the page that orders an erasure, and what can follow one."""

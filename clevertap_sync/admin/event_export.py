@@ -59,9 +59,7 @@ def _rows(
 
 
 def _events(app: App, asked: QueryDict) -> Iterator[ReferralEvent]:
-    head = log.head(app.pk)
-    day = event_filters.of_day(app, asked)
-    allowed = range(1, head + 1) if day is None else day
+    allowed = event_filters.allowed(app, log.head(app.pk), asked)
     identity = asked.get("q", "").strip()
     last = allowed.stop - 1
     for top in range(last, max(allowed.start - 1, last - KEYS), -STRETCH):

@@ -46,12 +46,12 @@ def narrowed(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent
     return rows.filter(body__contains=_quoted(identity)) if identity else rows
 
 
-def of_day(app: App, asked: QueryDict) -> range | None:
-    """Return the positions that were received on the day asked for, by UTC."""
+def allowed(app: App, head: int, asked: QueryDict) -> range:
+    """Return the positions that were received on the day asked for, by UTC; else all."""
     try:
         began = datetime.strptime(asked.get("day", ""), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
-        return None
+        return range(1, head + 1)
     began = min(began, _LAST_DAY)
     ended = began + timedelta(days=1)
     first = log.position_at(app.pk, began) + 1

@@ -16,14 +16,13 @@ from clevertap_sync.admin import event_filters, timeline
 from clevertap_sync.admin.preview_form import TYPES
 from referrals import access, log
 from referrals.admin.base import demand
+from referrals.admin.places import AFTER, BEFORE, DIGITS, key_in
 from referrals.models import App, ReferralEvent
 from referrals.vocabulary import INVITE_CHANNELS, FraudStatus
 
 PER_PAGE: Final = 50
 #: How far a filter looks at once: no page may read the whole log.
 WINDOW: Final = 20_000
-#: A position is a number of 64 bits.
-_DIGITS: Final = 18
 SEES_EVENTS: Final = "referrals.view_referralevent"
 
 
@@ -59,7 +58,7 @@ def event(
     """Show one event as a timeline, with what was sent in and what went out."""
     demand(request, SEES_EVENTS)
     app = get_object_or_404(access.apps_of(request.user, SEES_EVENTS), slug=slug)
-    known = len(str(position)) <= _DIGITS
+    known = len(str(position)) <= DIGITS
     found = log.read(app.pk, position, position) if known else []
     if not found:
         raise Http404
@@ -94,9 +93,8 @@ def chosen_app(apps: list[App], slug: str) -> App | None:
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
-    day = event_filters.of_day(app, asked)
-    allowed = range(1, head + 1) if day is None else day
-    before, after = position_in(asked.get("before")), position_in(asked.get("after"))
+    allowed = event_filters.allowed(app, head, asked)
+    before, after = key_in(asked.get(BEFORE)), key_in(asked.get(AFTER))
     if after:
         reach = _within(allowed, after + 1, after + WINDOW)
         events, more = _read(app, reach, asked, order="position")
@@ -141,16 +139,9 @@ def _read(
     return (event_filters.naming(shown, identity) if identity else shown), more
 
 
-def position_in(text: str | None) -> int:
-    """Return the position that `text` is, or 0 where it is none."""
-    digits = text or ""
-    valid = digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
-    return int(digits) if valid else 0
-
-
 def _link(asked: QueryDict, **place: int | str) -> str:
     query = asked.copy()
-    for name in ("before", "after", *place):
+    for name in (BEFORE, AFTER, *place):
         query.pop(name, None)
     for name, value in place.items():
         if value:

@@ -21,7 +21,7 @@ from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals import access, history
 from referrals.admin import code_samples, words
-from referrals.admin.base import ListAdmin, hide_app_buttons
+from referrals.admin.base import ListAdmin
 from referrals.admin.export import CsvExport
 from referrals.admin.keys import events_address
 
@@ -99,18 +99,6 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         """Keep the app: the cursor belongs to its log."""
         return ("app",) if obj else ()
 
-    def get_form(
-        self,
-        request: HttpRequest,
-        obj: Integration | None = None,
-        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
-        **options: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        """Offer no button for editing the app in between."""
-        form = super().get_form(request, obj, change, **options)
-        hide_app_buttons(form)
-        return form
-
     def save_model(
         self,
         request: HttpRequest,
@@ -155,15 +143,12 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         )
         return redirect("admin:clevertap_sync_integration_change", obj.pk)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
+    def shown_beside(
         self,
         request: HttpRequest,
         context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Integration | None = None,
-    ) -> HttpResponse:
+        obj: Integration | None,
+    ) -> dict[str, Any]:
         """Add the steps with their ticks, and what the users' identities are like."""
         fieldsets = list(context["adminform"])
         extra: dict[str, Any] = {
@@ -181,9 +166,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             extra["samples"] = code_samples.all_of(events_address(request))
             if request.user.is_superuser:
                 extra["changes"] = history.changes_of(obj)[:_CHANGES_SHOWN]
-        return super().render_change_form(
-            request, context | extra, add, change, form_url, obj
-        )
+        return extra
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Propose the identity that the app's users really carry."""

@@ -14,7 +14,6 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from clevertap_sync.admin import previewing
-from clevertap_sync.admin.events import position_in
 from clevertap_sync.admin.preview_form import (
     LOGGED,
     PASTED,
@@ -28,6 +27,7 @@ from clevertap_sync.mapping import MappingSettings
 from clevertap_sync.models import Integration
 from referrals import access, log, samples
 from referrals.admin.base import demand
+from referrals.admin.places import key_in
 from referrals.models import App
 from referrals.schema import Event, EventProblem, IncomingEvent, from_object
 from referrals.vocabulary import EventType
@@ -132,7 +132,7 @@ def _of_logged(
 def _found(app: App, asked: str) -> Event | None:
     """Return the event with this ID, else the one at this position."""
     found = log.find(app.pk, asked)
-    position = position_in(asked.replace(",", ""))
+    position = key_in(asked.replace(",", ""))
     if found is None and position:
         found = next(iter(log.read(app.pk, position, position)), None)
     return found.event if found else None

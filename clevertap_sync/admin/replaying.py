@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from clevertap_sync import doorbell
 from clevertap_sync.delivery import freshness
+from clevertap_sync.delivery.freshness import Freshness
 from clevertap_sync.delivery.replay import letters_of, replay_letters, replay_range
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
@@ -22,21 +23,20 @@ REPLAY: Final = "clevertap_sync.add_replay"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a replay would send. `fresh` records may set off live campaigns."""
+    """What a replay would send, and what that sets off."""
 
     integration: Integration
-    records: int
-    fresh: int
+    freshness: Freshness
+
+    @property
+    def records(self) -> int:
+        """Return how many records it has."""
+        return self.freshness.total
 
     @property
     def uploads(self) -> int:
         """Return how many requests it takes at least."""
         return -(-self.records // MAX_RECORDS)
-
-    @property
-    def old(self) -> int:
-        """Return how many records are too old for live campaigns."""
-        return self.records - self.fresh
 
 
 def plan(
@@ -47,8 +47,7 @@ def plan(
 ) -> Plan:
     """Return what replaying these open dead letters would come to."""
     letters = letters_of(integration, reasons, selection).order_by()
-    planned = freshness.of_letters(integration.app_id, letters)
-    return Plan(integration, planned.total, planned.fresh)
+    return Plan(integration, freshness.of_letters(integration.app_id, letters))
 
 
 def order(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -45,8 +45,7 @@ def progress_of(replay: Replay) -> Progress:
     done = mine.leaves().aggregate(
         delivered=Coalesce(Sum("delivered"), 0), dead=Coalesce(Sum("dead"), 0)
     )
-    estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
-    waiting = mine.open().aggregate(n=Coalesce(Sum(estimate), 0))["n"]
+    waiting = mine.waiting_records()
     uploads = reverse("admin:clevertap_sync_upload_changelist")
     return Progress(
         **done,
@@ -116,20 +115,14 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         """Return when it was ordered."""
         return words.at(replay.created_at)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
+    def shown_beside(
         self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Replay | None = None,
-    ) -> HttpResponse:
+        request: HttpRequest,  # noqa: ARG002
+        context: dict[str, Any],  # noqa: ARG002
+        obj: Replay | None,
+    ) -> dict[str, Any]:
         """Add how far it is."""
-        extra = {"progress": progress_of(obj)} if obj else {}
-        return super().render_change_form(
-            request, context | extra, add, change, form_url, obj
-        )
+        return {"progress": progress_of(obj)} if obj else {}
 
     def get_urls(self) -> list[URLPattern]:
         """Add what the page's button posts to."""

@@ -144,7 +144,6 @@ def enable(
         "diagnosis": diagnosis,
         "zone": zone_of(integration),
         "waiting": waiting,
-        "head": head,
     }
     return TemplateResponse(request, "clevertap_sync/enable.html", context)
 

@@ -20,7 +20,7 @@ from referrals.admin.base import (
     demand,
 )
 from referrals.admin.export import CsvExport
-from referrals.admin.keys import events_address, state_light
+from referrals.admin.keys import ShownKey, events_address
 from referrals.models import ApiKey, App, Membership
 
 
@@ -32,33 +32,13 @@ class MembershipInline(SuperusersOnly, TabularInline):
     verbose_name_plural = "People"
 
 
-class ApiKeyInline(ReadOnlyInline):
+class ApiKeyInline(ShownKey, ReadOnlyInline):
     """The app's keys, newest first."""
 
     model = ApiKey
     fields = ("prefix_dots", "label", "state", "used", "created")
     readonly_fields = fields
     verbose_name_plural = "API keys"
-
-    @admin.display(description="key")
-    def prefix_dots(self, key: ApiKey) -> str:
-        """Return what tells keys apart."""
-        return f"{key.prefix}…"
-
-    @admin.display(description="state")
-    def state(self, key: ApiKey) -> str:
-        """Say whether it works."""
-        return state_light(key)
-
-    @admin.display(description="last used")
-    def used(self, key: ApiKey) -> str:
-        """Return when it was last shown to us, to the minute."""
-        return words.ago(key.last_used_at)
-
-    @admin.display(description="created")
-    def created(self, key: ApiKey) -> str:
-        """Return when it was made."""
-        return words.ago(key.created_at)
 
 
 @admin.register(App)
@@ -120,19 +100,16 @@ class AppAdmin(CsvExport, ListAdmin):
         sees = request.user.has_perm("referrals.view_apikey")
         return [each for each in self.list_display if each != "keys" or sees]
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
+    def shown_beside(
         self,
         request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: App | None = None,
-    ) -> HttpResponse:
+        context: dict[str, Any],  # noqa: ARG002
+        obj: App | None,
+    ) -> dict[str, Any]:
         """Show how the backend of an app that is there sends events."""
-        if obj is not None and not obj.archived_at:
-            context["samples"] = code_samples.all_of(events_address(request))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        if obj is None or obj.archived_at:
+            return {}
+        return {"samples": code_samples.all_of(events_address(request))}
 
     @admin.display(description="state", ordering="archived_at")
     def state(self, app: App) -> str:

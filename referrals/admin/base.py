@@ -73,14 +73,6 @@ class OwnFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in rows]
 
 
-def hide_app_buttons(form: Any) -> None:  # noqa: ANN401 - a form's class
-    """Leave out the buttons beside a form's app that would edit the app in between."""
-    if "app" in form.base_fields:
-        widget = form.base_fields["app"].widget
-        for action in ("add", "change", "delete", "view"):
-            setattr(widget, f"can_{action}_related", False)
-
-
 class Recorded:
     """Writes down who changed what on the pages, beside Django's own log."""
 
@@ -198,11 +190,34 @@ class ListAdmin(Recorded, ModelAdmin):
         form_url: str = "",
         obj: Any = None,  # noqa: ANN401
     ) -> HttpResponse:
-        """Offer one way to save."""
+        """Offer one way to save, and show what the page has beside the form."""
         one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
-        return super().render_change_form(
-            request, {**one_way, **context}, add, change, form_url, obj
-        )
+        shown = one_way | context | self.shown_beside(request, context, obj)
+        return super().render_change_form(request, shown, add, change, form_url, obj)
+
+    def shown_beside(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        context: dict[str, Any],  # noqa: ARG002
+        obj: Any,  # noqa: ANN401, ARG002 - a row of ours; None for a new one
+    ) -> dict[str, Any]:
+        """Return what the template of a row's page shows beside Django's own."""
+        return {}
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,  # noqa: ANN401 - a row of ours
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Offer no button beside a form's app that would edit the app in between."""
+        form = super().get_form(request, obj, change, **options)
+        if "app" in form.base_fields:
+            widget = form.base_fields["app"].widget
+            for action in ("add", "change", "delete", "view"):
+                setattr(widget, f"can_{action}_related", False)
+        return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows of the apps in which the person may see them."""

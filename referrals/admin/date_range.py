@@ -14,9 +14,9 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 
+from referrals.admin.places import AFTER, BEFORE
+
 SINCE, UNTIL = "since", "until"
-#: A place in a list that is paged by key. Another filter begins at its first page.
-BEFORE, AFTER = "before", "after"
 
 
 class DatesForm(forms.Form):

@@ -13,11 +13,10 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
 from referrals import history
+from referrals.admin.places import BEFORE, key_in
 from referrals.models import App, Change
 
 PER_PAGE: Final = 50
-#: A primary key is a number of 64 bits.
-_DIGITS: Final = 18
 
 
 @require_safe
@@ -62,9 +61,9 @@ def _filtered(asked: QueryDict) -> QuerySet[Change]:
         rows = rows.filter(at__gte=since)
     if until := _day(asked.get("until")):
         rows = rows.filter(at__lt=until + timedelta(days=1))
-    before = asked.get("before", "")
-    if before.isascii() and before.isdigit() and len(before) <= _DIGITS:
-        rows = rows.filter(pk__lt=int(before))
+    before = key_in(asked.get(BEFORE))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
     return rows
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from referrals.admin import code_samples, words
-from referrals.admin.base import ListAdmin, demand, hide_app_buttons
+from referrals.admin.base import ListAdmin, demand
 from referrals.admin.export import CsvExport
 from referrals.keys import create_key
 from referrals.models import ApiKey
@@ -33,18 +33,37 @@ def events_address(request: HttpRequest) -> str:
     return f"{base}/v1/events"
 
 
-def state_light(key: ApiKey) -> str:
-    """Return whether a key works, as a light."""
-    if key.is_revoked:
-        return words.light("idle", "Revoked")
-    if key.revoked_at:
-        left = (key.revoked_at - timezone.now()).total_seconds()
-        return words.light("busy", f"Works for {words.span(left)} more")
-    return words.light("good", "Works")
+class ShownKey:
+    """What a key's own list, and its app's page, show of it."""
+
+    @admin.display(description="key", ordering="prefix")
+    def prefix_dots(self, key: ApiKey) -> str:
+        """Return what tells keys apart."""
+        return f"{key.prefix}…"
+
+    @admin.display(description="state", ordering="revoked_at")
+    def state(self, key: ApiKey) -> str:
+        """Say whether it works."""
+        if key.is_revoked:
+            return words.light("idle", "Revoked")
+        if key.revoked_at:
+            left = (key.revoked_at - timezone.now()).total_seconds()
+            return words.light("busy", f"Works for {words.span(left)} more")
+        return words.light("good", "Works")
+
+    @admin.display(description="last used", ordering="last_used_at")
+    def used(self, key: ApiKey) -> str:
+        """Return when it was last shown to us, to the minute."""
+        return words.ago(key.last_used_at)
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, key: ApiKey) -> str:
+        """Return when it was made."""
+        return words.ago(key.created_at)
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(CsvExport, ListAdmin):
+class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     """What an app's backend shows to send events. Only its hash is kept."""
 
     change_form_template = "referrals/api_key.html"
@@ -92,28 +111,7 @@ class ApiKeyAdmin(CsvExport, ListAdmin):
         if "app" in form.base_fields:
             field: Any = form.base_fields["app"]
             field.queryset = field.queryset.filter(archived_at=None)
-        hide_app_buttons(form)
         return form
-
-    @admin.display(description="key", ordering="prefix")
-    def prefix_dots(self, key: ApiKey) -> str:
-        """Return what tells keys apart."""
-        return f"{key.prefix}…"
-
-    @admin.display(description="state", ordering="revoked_at")
-    def state(self, key: ApiKey) -> str:
-        """Say whether it works."""
-        return state_light(key)
-
-    @admin.display(description="last used", ordering="last_used_at")
-    def used(self, key: ApiKey) -> str:
-        """Return when it was last shown to us, to the minute."""
-        return words.ago(key.last_used_at)
-
-    @admin.display(description="created", ordering="created_at")
-    def created(self, key: ApiKey) -> str:
-        """Return when it was made."""
-        return words.ago(key.created_at)
 
     def save_model(
         self,

@@ -11,15 +11,14 @@ from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.http import HttpRequest
 
 from referrals.admin.base import ReadOnlyAdmin
-from referrals.admin.date_range import AFTER, BEFORE, SINCE, UNTIL, DateRange
+from referrals.admin.date_range import SINCE, UNTIL, DateRange
+from referrals.admin.places import AFTER, BEFORE, key_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: How many keys a filter goes through for one page.
 WINDOW: Final = 50_000
-#: A key is a number of 64 bits.
-_DIGITS: Final = 18
 
 
 class KeysetAdmin(ReadOnlyAdmin):
@@ -139,6 +138,4 @@ class KeysetChangeList(ChangeList):
         return frozenset(page.indexed_lookups)
 
     def _place(self, name: str) -> int:
-        text = str(self.params.get(name, ""))
-        valid = text.isascii() and text.isdigit() and len(text) <= _DIGITS
-        return int(text) if valid else 0
+        return key_in(str(self.params.get(name, ""))) or 0

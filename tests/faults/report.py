@@ -74,19 +74,14 @@ def main(arguments: Sequence[str]) -> int:
 def table_of(lines: Iterable[dict[str, Any]]) -> Table:
     """Return one row per scenario and kind of database, sorted by the scenario's name."""
     sums: dict[tuple[str, Kind], Sum] = defaultdict(Sum)
+    total = Sum()
     for line in lines:
         sums[line["scenario"], line["database"]].add(line)
+        total.add(line)
     in_order = sorted(
         sums, key=lambda key: (key[0].casefold(), databases.KINDS.index(key[1]))
     )
     rows = [(name, NAMES[kind], *sums[name, kind].cells()) for name, kind in in_order]
-    total = Sum()
-    for found in sums.values():
-        total.runs += found.runs
-        total.events += found.events
-        total.lost += found.lost
-        total.repeats += found.repeats
-        total.seconds = max(total.seconds, found.seconds)
     return Table("Scenarios", COLUMNS, [*rows, ("all", "", *total.cells())])
 
 
