@@ -239,6 +239,19 @@ def _continues(text: str, index: int) -> bool:
     )
 
 
+def is_plain_identity(identity: str) -> bool:
+    """Return whether nothing can be wrong with `identity`, as with nearly every one.
+
+    It is too long to be a forbidden one in blanks, and has neither blanks nor control
+    characters. What is not plain may still be good.
+    """
+    return (
+        _LONGEST_FORBIDDEN < len(identity) <= MAX_IDENTITY
+        and identity.isprintable()
+        and " " not in identity
+    )
+
+
 def is_forbidden_identity(identity: str) -> bool:
     """Return whether CleverTap takes this value for no identity at all."""
     trimmed = identity.strip()

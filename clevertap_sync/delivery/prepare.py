@@ -1,7 +1,7 @@
 """Map: an upload's events become records, refusals, and what the settings keep back."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.mapping_settings import read_settings
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 MAPPING_FAILED = "mapping_failed"
 EVENT_REMOVED = "event_removed"
+_EVENT_MAPPED = Place.EVENT_MAPPED
 
 
 def map_upload(claim: Claim) -> Mapped:
@@ -79,21 +80,23 @@ def _suppressed(
 
 def _values_of(
     position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
-) -> Iterator[EventRecord | Unmappable | Withheld]:
+) -> list[EventRecord | Unmappable | Withheld]:
     """Map one event; if that fails, each side that it still owes is a refusal."""
-    given = []
+    values: list[EventRecord | Unmappable | Withheld] = []
     try:
-        failpoints.reach(Place.EVENT_MAPPED)
-        for value in to_records(event, settings, suppressed):
-            given.append(value.side)
-            yield value
+        failpoints.reach(_EVENT_MAPPED)
+        values += to_records(event, settings, suppressed)
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__
         logger.error("Mapping failed: %s at position %s", kind, position)  # noqa: TRY400
-        for side in named_sides(event):
-            if side not in given:
-                yield Unmappable(side, "", MAPPING_FAILED, kind)
+        given = [value.side for value in values]
+        values += [
+            Unmappable(side, "", MAPPING_FAILED, kind)
+            for side in named_sides(event)
+            if side not in given
+        ]
+    return values
 
 
 def named_sides(event: Event) -> list[Side]:

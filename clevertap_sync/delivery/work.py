@@ -12,11 +12,12 @@ from referrals.vocabulary import Side
 # An event names at most two people, so whole events fill a request to its limit.
 EVENTS_PER_UPLOAD = MAX_RECORDS // 2
 SIDES = (Side.REFERRED, Side.GENERATED)
+_GENERATED = Side.GENERATED
 
 
 def pick_of(position: int, side: Side) -> int:
     """Return the number of a record within its log: stable, whatever is mapped how."""
-    return position * 2 + (side is Side.GENERATED)
+    return position * 2 + (side is _GENERATED)
 
 
 def position_of(pick: int) -> int:
