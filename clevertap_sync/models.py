@@ -324,11 +324,23 @@ class Upload(models.Model):
     integration = models.ForeignKey(
         Integration, on_delete=models.PROTECT, related_name="uploads", db_index=False
     )
+    # Nearly every upload is a range of the log, with none of these three: their indexes
+    # leave it out, because it is written thrice.
     replay = models.ForeignKey(
-        Replay, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
+        Replay,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="uploads",
+        db_index=False,
     )
     parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.DO_NOTHING, related_name="parts"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="parts",
+        db_index=False,
     )
     root = models.ForeignKey(
         "self",
@@ -336,6 +348,7 @@ class Upload(models.Model):
         blank=True,
         on_delete=models.DO_NOTHING,
         related_name="descendants",
+        db_index=False,
         help_text="The upload that was split first; null on that one itself.",
     )
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -390,11 +403,19 @@ class Upload(models.Model):
 
     class Meta:
         indexes = [
-            # The claim: what is open, leftmost first, deepest part first.
+            # The claim: what is open, from `delivery.floors` on.
             models.Index(
-                fields=["integration", "first", "-id"],
+                fields=["integration", "id"],
                 condition=Q(state="open"),
                 name="open_uploads",
+            ),
+            *(
+                models.Index(
+                    fields=[name],
+                    condition=Q(**{f"{name}__isnull": False}),
+                    name=f"uploads_of_a_{name}",
+                )
+                for name in ("replay", "parent", "root")
             ),
             # Explain: which upload covers a position; the books: do they tile.
             models.Index(

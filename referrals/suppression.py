@@ -15,8 +15,7 @@ from referrals.schema import Event, Person
 from referrals.vocabulary import Side
 
 _CHUNK = 500
-# Part of every claim.
-_NEWEST = "SELECT max(id) FROM referrals_suppression WHERE app_id = %s"
+_NEWEST = "SELECT max(id) FROM referrals_suppression WHERE app_id = {app}"
 _NO_SIDE: frozenset[Side] = frozenset()
 
 
@@ -55,9 +54,17 @@ def count(app_id: int, hashes: Collection[str]) -> int:
 def newest(app_id: int) -> int:
     """Return the number of the app's last suppression; 0 where nobody has one."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, [app_id])
+        cursor.execute(_NEWEST.format(app="%s"), [app_id])
         number: int | None = cursor.fetchone()[0]
     return number or 0
+
+
+def newest_sql(app: str) -> str:
+    """Return `newest` as an SQL expression, NULL where nobody has one.
+
+    For a statement that asks more. `app` is its column, never what somebody sent.
+    """
+    return f"({_NEWEST.format(app=app)})"
 
 
 def recogniser(app_id: int, hashes: Collection[str]) -> Callable[[Person], bool]:

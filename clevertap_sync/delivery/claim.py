@@ -16,9 +16,9 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import glance, hold, replay, rows, slots, split
+from clevertap_sync.delivery import floors, glance, hold, replay, rows, slots, split
 from clevertap_sync.delivery.glance import Glance
-from clevertap_sync.delivery.mapping_settings import settings_of
+from clevertap_sync.delivery.mapping_settings import settings_of, settings_seen
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
 from clevertap_sync.errors import NoAnswerError
 from clevertap_sync.models import Account, Attempt, Integration, Upload
@@ -29,17 +29,24 @@ from referrals.models import App
 IDLE_CLAIMS = 3
 _LOOK_AHEAD = 20
 _ENDED = "The worker ended before the answer came."
-_LOCK = """
-    SELECT * FROM clevertap_sync_account WHERE id =
+# Part of every claim, so in SQL, as the glance is.
+_ACCOUNT = f"""
+    SELECT {rows.columns(Account, "account")} FROM clevertap_sync_account account
+    WHERE account.id =
         (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
-"""
-# Part of every claim, so in SQL, as the lock and the glance are.
-_INTEGRATION = """
-    SELECT integration.*, app.slug AS app_slug
+"""  # noqa: S608 - our own names
+# `no_key` lets other transactions go on inserting rows that point at it. The clock is
+# read once the lock is held: what is selected with the lock is older than the wait.
+_LOCK = f"""
+    SELECT clock_timestamp(), {rows.columns(Account, "locked")}
+    FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
+"""  # noqa: S608 - our own names
+_INTEGRATION = f"""
+    SELECT app.slug, {rows.columns(Integration, "integration")}
     FROM clevertap_sync_integration integration
     JOIN referrals_app app ON app.id = integration.app_id
     WHERE integration.id = %s
-"""
+"""  # noqa: S608 - our own names
 
 
 def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
@@ -63,10 +70,10 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
 
 
 def _claim(integration_id: int) -> Claim | ProbeClaim | None:
-    account = lock_account_of(integration_id)
-    if account is None:
+    locked = _lock(integration_id)
+    if locked is None:
         return None
-    now = clock.now()
+    now, account = locked
     seen = glance.at(account.pk, now)
     room = hold.limit_of(account) - sum(one.leases for one in seen)
     if room <= 0:
@@ -89,13 +96,22 @@ def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
 
 
 def lock_account_of(integration_id: int) -> Account | None:
-    """Lock the account until the transaction ends, and return it.
+    """Lock the account until the transaction ends, and return it."""
+    locked = _lock(integration_id)
+    return locked and locked[1]
 
-    `no_key` lets other transactions go on inserting rows that point at it.
-    """
+
+def _lock(integration_id: int) -> tuple[datetime, Account] | None:
+    """Lock the account until the transaction ends; return the instant since, and it."""
     is_locking = connection.features.has_select_for_no_key_update
-    locking = _LOCK + " FOR NO KEY UPDATE" if is_locking else _LOCK
-    return next(iter(Account.objects.raw(locking, [integration_id])), None)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK if is_locking else _ACCOUNT, [integration_id])
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    if not is_locking:
+        found = (clock.now(), *found)
+    return found[0], rows.read(Account, found[1:])
 
 
 def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
@@ -106,9 +122,12 @@ def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
 
 def _integration(integration_id: int, account: Account) -> Integration:
     """Return the integration with its account, and its app's slug for the journal."""
-    (integration,) = Integration.objects.raw(_INTEGRATION, [integration_id])
+    with connection.cursor() as cursor:
+        cursor.execute(_INTEGRATION, [integration_id])
+        slug, *values = cursor.fetchone()
+    integration = rows.read(Integration, values)
     integration.account = account
-    named = (integration.app_id, integration.app_slug)  # type: ignore[attr-defined]
+    named = (integration.app_id, slug)
     integration.app = App.from_db(connection.alias, ["id", "slug"], named)
     return integration
 
@@ -133,7 +152,8 @@ def _work(
     integration: Integration, seen: Glance, now: datetime, *, held: bool
 ) -> Claim | ProbeClaim | None:
     unleased = _unleased(integration, now) if seen.unleased else []
-    record_unknown([u for u in unleased if u.leased_until], integration, now)
+    if abandoned := [upload for upload in unleased if upload.leased_until]:
+        record_unknown(abandoned, integration, now)
     if integration.hold_reason:
         if not hold.is_over(integration, now):
             return None
@@ -164,9 +184,7 @@ def record_unknown(
 ) -> None:
     """Close the attempts of workers whose lease ran out before an answer came."""
     unanswered = Attempt.objects.filter(upload__in=abandoned, ended_at=None)
-    for upload_id in (
-        list(unanswered.values_list("upload_id", flat=True)) if abandoned else ()
-    ):
+    for upload_id in list(unanswered.values_list("upload_id", flat=True)):
         Upload.objects.filter(pk=upload_id).update(
             unknown_outcomes=F("unknown_outcomes") + 1
         )
@@ -242,13 +260,18 @@ def _lease(
     upload.lease_token += 1
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    if upload._state.adding:  # noqa: SLF001 - documented
-        rows.insert(upload)
-    else:
-        upload.save()
     integration.last_served_at = now
-    served = {"last_served_at": now, "cursor": integration.cursor}
-    rows.update(Integration, {"id": integration.pk}, **served)
+    served = rows.Update(
+        Integration,
+        {"id": integration.pk},
+        {"last_served_at": now, "cursor": integration.cursor},
+    )
+    if upload._state.adding:  # noqa: SLF001 - documented
+        rows.write(served, rows.Insert(upload, {}))
+        floors.opened(integration.account_id, integration.pk, upload.pk)
+    else:
+        rows.write(served)
+        upload.save()
     return Claim(upload, integration, upload.lease_token, held, more)
 
 
@@ -293,7 +316,7 @@ def _next_range(
         integration=integration,
         first=first,
         last=integration.cursor,
-        settings=settings_of(integration),
+        settings=settings_seen(integration, seen),
         created_at=now,
         due_at=now,
     )

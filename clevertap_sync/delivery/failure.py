@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import F
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import hold, letters, split
+from clevertap_sync.delivery import hold, letters, rows, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
-from clevertap_sync.delivery.settle import end_attempt
+from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.models import Account, Integration, Upload
@@ -34,7 +34,7 @@ def settle_failure(
         account = lock_account_of(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.now()
-        end_attempt(sending, outcome, now)
+        rows.write(end_of(sending, outcome))
         if account is None or not _give_back(claim, error, now):
             return False
         decision = decision_on(error, integration)

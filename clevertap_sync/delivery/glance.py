@@ -6,17 +6,18 @@ put these questions together one by one costs ten times as much as to answer the
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import lru_cache
 
 from django.conf import settings
 from django.db import connection
 
+from clevertap_sync.delivery import floors
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
-from referrals import log
+from referrals import log, suppression
 
 PATIENCE = timedelta(seconds=2)
 
-_GLANCE = """
+_GLANCE = f"""
     SELECT i.id, i.app_id, i.cursor, i.enabled AND i.archived_at IS NULL,
         i.hold_reason <> '',
         count(CASE WHEN u.leased_until > %(now)s THEN 1 END)
@@ -26,14 +27,20 @@ _GLANCE = """
                 AND u.replay_id IS NULL THEN 1 END),
         count(CASE WHEN u.leased_until <= %(now)s
                 OR u.leased_until IS NULL AND u.due_at <= %(now)s THEN 1 END),
+        min(u.id),
         EXISTS (SELECT 1 FROM clevertap_sync_replay r
-                WHERE r.integration_id = i.id AND r.state = 'running')
+                WHERE r.integration_id = i.id AND r.state = 'running'),
+        EXISTS (SELECT 1 FROM referrals_customname c
+                WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
+        coalesce({suppression.newest_sql("i.app_id")}, 0),
+        coalesce({log.head_sql("i.app_id")}, 0)
     FROM clevertap_sync_integration i
-    LEFT JOIN clevertap_sync_upload u ON u.integration_id = i.id AND u.state = 'open'
+    LEFT JOIN clevertap_sync_upload u
+        ON u.integration_id = i.id AND u.state = 'open' AND u.id >= {{floor}}
     WHERE i.account_id = %(account)s
     GROUP BY i.id
     ORDER BY i.last_served_at NULLS FIRST, i.id
-"""
+"""  # noqa: S608 - our own names
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,17 @@ class Glance:
     fresh: int
     #: Uploads that wait for a worker.
     unleased: int
+    #: The first of the open uploads, by ID.
+    first_open: int | None
     is_replaying: bool
+    has_approved_names: bool
+    newest_suppression: int
+    head: int
 
-    @cached_property
+    @property
     def waiting(self) -> int:
-        """Events that no upload has yet. One statement, when it is first asked for."""
-        return log.head(self.app_id) - self.cursor
+        """Events that no upload has yet."""
+        return self.head - self.cursor
 
     def may_have_work(self) -> bool:
         """Return False only where a claim would find nothing."""
@@ -82,7 +94,18 @@ def at(account_id: int, now: datetime) -> list[Glance]:
     """
     slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
     adapt = connection.ops.adapt_datetimefield_value
+    known = floors.of(account_id)
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
+    asked |= {f"floor_{key}": floor for key, floor in known.items()}
     with connection.cursor() as cursor:
-        cursor.execute(_GLANCE, asked)
-        return [Glance(*row) for row in cursor.fetchall()]
+        cursor.execute(_statement(tuple(known)), asked)
+        seen = [Glance(*row) for row in cursor.fetchall()]
+    floors.seen(account_id, {one.integration_id: one.first_open for one in seen})
+    return seen
+
+
+@lru_cache(maxsize=1024)
+def _statement(known: tuple[int, ...]) -> str:
+    """Return the statement that looks for open uploads from the floors on."""
+    cases = " ".join(f"WHEN {key} THEN %(floor_{key})s" for key in known)
+    return _GLANCE.format(floor=f"CASE i.id {cases} ELSE 0 END" if known else "0")

@@ -6,11 +6,11 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
+from clevertap_sync.delivery.glance import Glance
 from clevertap_sync.mapping import MappingSettings
 from clevertap_sync.models import Integration
 from referrals import suppression
 
-# Part of every claim.
 _APPROVED = """
     SELECT normalised FROM referrals_customname
     WHERE app_id = %s AND number > %s AND approved_at IS NOT NULL ORDER BY number
@@ -19,6 +19,19 @@ _APPROVED = """
 
 def settings_of(integration: Integration) -> dict[str, Any]:
     """Return what decides how the integration's events become records, JSON-ready."""
+    app_id = integration.app_id
+    return _settings(integration, _approved_names(app_id), suppression.newest(app_id))
+
+
+def settings_seen(integration: Integration, seen: Glance) -> dict[str, Any]:
+    """Return what `settings_of` does, where a glance has told already."""
+    approved = _approved_names(seen.app_id) if seen.has_approved_names else ()
+    return _settings(integration, approved, seen.newest_suppression)
+
+
+def _settings(
+    integration: Integration, approved_names: tuple[str, ...], suppressions_until: int
+) -> dict[str, Any]:
     stored: dict[str, Any] = msgspec.to_builtins(
         MappingSettings(
             identity_provider=integration.identity_provider,
@@ -31,10 +44,10 @@ def settings_of(integration: Integration) -> dict[str, Any]:
             send_suspicious=integration.send_suspicious,
             send_rejected=integration.send_rejected,
             not_sent=tuple(integration.not_sent),
-            approved_names=_approved_names(integration.app_id),
+            approved_names=approved_names,
             custom_names_limit=settings.CUSTOM_NAMES_LIMIT,
             since=since.timestamp() if (since := integration.deliver_since) else None,
-            suppressions_until=suppression.newest(integration.app_id),
+            suppressions_until=suppressions_until,
         )
     )
     return stored

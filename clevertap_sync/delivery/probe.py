@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from clevertap_sync import clock, workers
-from clevertap_sync.delivery import failure, hold, journal
+from clevertap_sync.delivery import failure, hold, journal, rows
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import (
     Outcome,
@@ -15,7 +15,7 @@ from clevertap_sync.delivery.send import (
     give_connection_back,
     request,
 )
-from clevertap_sync.delivery.settle import end_attempt
+from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.retry import Bisect, Hold
@@ -35,7 +35,7 @@ def probe(claim: ProbeClaim) -> None:
         account = lock_account_of(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.now()
-        end_attempt(sending, outcome, now)
+        rows.write(end_of(sending, outcome))
         if account is not None and integration.probe_token == claim.token:
             _conclude(account, integration, outcome, sending.began_at, now)
     journal.attempt(claim.integration, None, sending, outcome)

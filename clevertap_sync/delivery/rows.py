@@ -5,49 +5,201 @@ that the database carries out in a tenth of that. Values go through the model's 
 that what is stored is the same. Signals are not sent; nobody listens to these models.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Field, Model
 
+from clevertap_sync import clock
+
+M = TypeVar("M", bound=Model)
 Fields = Mapping[str, "Field[Any, Any]"]
 
 
-def insert(row: Model) -> None:
-    """Insert a new row, and give it its primary key."""
-    model = type(row)
-    values = [_stored(field, getattr(row, name)) for name, field in _new(model).items()]
-    with connection.cursor() as cursor:
-        cursor.execute(_insertion(model, connection.vendor), values)
-        row.pk = _made(cursor)
-    row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - documented
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A value for a column: the database's instant, and so many seconds."""
+
+    seconds: float = 0.0
 
 
-def update(model: type[Model], where: Mapping[str, Any], **values: Any) -> bool:  # noqa: ANN401 - a column's
-    """Set columns of the rows that `where` describes; return whether there was one.
+NOW = Later()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Set columns of the row that `where` describes.
 
     Names are those of columns in Python (`integration_id`); None in `where` is NULL.
     """
-    fields = _fields(model)
-    known = {name: value for name, value in where.items() if value is not None}
-    statement = _update(model, tuple(values), tuple((n, n in known) for n in where))
-    given = [*values.items(), *known.items()]
+
+    model: type[Model]
+    where: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Insert a new row, and give it its primary key. `values` stand in for its own."""
+
+    row: Model
+    values: Mapping[str, Any]
+
+
+Step = Update | Insert
+
+
+def write(*steps: Step) -> datetime | None:
+    """Take the steps, each only if the one before it found its row; return the instant.
+
+    It is the database's, to which every `Later` counts. None says that the first step
+    found no row. On PostgreSQL all is one statement, which its own round trip costs more
+    than its work; the rows are locked in the steps' order.
+    """
+    if connection.vendor == "postgresql":
+        return _at_once(steps)
+    with transaction.atomic(savepoint=False):
+        return _one_by_one(steps)
+
+
+def read(model: type[M], values: Sequence[Any]) -> M:
+    """Return the row with these values, in the order of `columns`."""
+    made = list(values)
+    for place, column, convert in _converters(model, connection.vendor):
+        made[place] = convert(made[place], column, connection)
+    return model.from_db(connection.alias, list(_fields(model)), made)
+
+
+@cache
+def columns(model: type[Model], alias: str) -> str:
+    """Return the model's columns for a SELECT, of the table called `alias` there."""
+    return ", ".join(f"{alias}.{field.column}" for field in _fields(model).values())
+
+
+def _at_once(steps: Sequence[Step]) -> datetime | None:
+    statement = _statement(tuple(map(_form, steps)))
+    given = [value for step in steps for value in _given(step)]
     with connection.cursor() as cursor:
-        cursor.execute(statement, [_stored(fields[name], v) for name, v in given])
-        return bool(cursor.rowcount)
+        cursor.execute(statement, given)
+        now, *found = cursor.fetchone()
+    for step, key in zip(steps, found, strict=True):
+        if isinstance(step, Insert) and key is not None:
+            _is_stored(step, key, now)
+    return now if found[0] is not None else None
 
 
-def _stored(field: "Field[Any, Any]", value: object) -> Any:  # noqa: ANN401 - what the driver takes
+def _one_by_one(steps: Sequence[Step]) -> datetime | None:
+    now = clock.now()
+    for number, step in enumerate(steps):
+        with connection.cursor() as cursor:
+            cursor.execute(_alone(_form(step)), list(_given(step, now)))
+            if not cursor.rowcount:
+                return now if number else None
+            if isinstance(step, Insert):
+                _is_stored(step, cursor.lastrowid, now)
+    return now
+
+
+def _is_stored(step: Insert, key: int, now: datetime) -> None:
+    row = step.row
+    row.pk = key
+    for name, value in step.values.items():
+        setattr(row, name, _instant(value, now))
+    row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - documented
+
+
+def _instant(value: object, now: datetime) -> object:
+    return now + timedelta(seconds=value.seconds) if isinstance(value, Later) else value
+
+
+def _given(step: Step, now: datetime | None = None) -> "list[Any]":
+    """Return what the statement's marks stand for; with `now`, instants are told, too."""
+    fields = _fields(_model(step))
+    if isinstance(step, Update):
+        known = [(n, v) for n, v in step.where.items() if v is not None]
+        pairs = [*step.values.items(), *known]
+    else:
+        pairs = [
+            (name, step.values.get(name, getattr(step.row, name)))
+            for name in _new(type(step.row))
+        ]
+    return [_stored(fields[name], value, now) for name, value in pairs]
+
+
+def _stored(field: "Field[Any, Any]", value: object, now: datetime | None) -> Any:  # noqa: ANN401 - what the driver takes
+    if isinstance(value, Later):
+        if now is None:
+            return value.seconds
+        value = _instant(value, now)
     return field.get_db_prep_save(value, connection)
 
 
-def _made(cursor: Any) -> int:  # noqa: ANN401 - Django's wrapper of whichever driver
-    made: int = (
-        cursor.fetchone()[0] if connection.vendor == "postgresql" else cursor.lastrowid
+def _model(step: Step) -> type[Model]:
+    return step.model if isinstance(step, Update) else type(step.row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What makes a step's statement: everything about it but its values.
+
+    `values` says of each column whether it is a `Later`, `where` whether it is known.
+    """
+
+    model: type[Model]
+    is_new: bool
+    values: tuple[tuple[str, bool], ...]
+    where: tuple[tuple[str, bool], ...] = ()
+
+
+def _form(step: Step) -> _Form:
+    if isinstance(step, Update):
+        values = tuple((n, isinstance(v, Later)) for n, v in step.values.items())
+        where = tuple((name, value is not None) for name, value in step.where.items())
+        return _Form(step.model, is_new=False, values=values, where=where)
+    later = {n for n, v in step.values.items() if isinstance(v, Later)}
+    model = type(step.row)
+    return _Form(model, is_new=True, values=tuple((n, n in later) for n in _new(model)))
+
+
+@cache
+def _statement(forms: tuple[_Form, ...]) -> str:
+    """Return the one statement of PostgreSQL's that takes these steps."""
+    steps, keys = ["instant AS MATERIALIZED (SELECT clock_timestamp() AS now)"], []
+    for number, form in enumerate(forms):
+        after = f"EXISTS (SELECT FROM step_{number - 1})" if number else "TRUE"
+        body = _step(
+            form, "(SELECT now FROM instant) + %s * interval '1 second'", after
+        )
+        steps.append(f"step_{number} AS ({body} RETURNING id)")
+        keys.append(f"(SELECT id FROM step_{number})")
+    return f"WITH {', '.join(steps)} SELECT now, {', '.join(keys)} FROM instant"  # noqa: S608 - our own names
+
+
+@cache
+def _alone(form: _Form) -> str:
+    return _step(form, "%s", "TRUE")
+
+
+def _step(form: _Form, later: str, after: str) -> str:
+    """Return a step's statement, its instants written as `later`, on condition `after`."""
+    fields, table = _fields(form.model), form.model._meta.db_table  # noqa: SLF001 - documented
+    marks = {name: later if is_later else "%s" for name, is_later in form.values}
+    if form.is_new:
+        names = ", ".join(str(fields[name].column) for name in marks)
+        chosen = ", ".join(marks.values())
+        return f"INSERT INTO {table} ({names}) SELECT {chosen} WHERE {after}"  # noqa: S608 - our own names
+    changes = ", ".join(
+        f"{fields[name].column} = {mark}" for name, mark in marks.items()
     )
-    return made
+    conditions = " AND ".join(
+        f"{fields[name].column} = %s" if is_known else f"{fields[name].column} IS NULL"
+        for name, is_known in form.where
+    )
+    return f"UPDATE {table} SET {changes} WHERE {conditions} AND {after}"  # noqa: S608 - our own names
 
 
 @cache
@@ -56,31 +208,18 @@ def _fields(model: type[Model]) -> Fields:
 
 
 @cache
+def _converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, Any]]":
+    """Return what the ORM makes of a driver's values: at which place, of what, and how."""
+    found = []
+    for place, field in enumerate(_fields(model).values()):
+        column: Any = field.cached_col
+        database = connection.ops.get_db_converters(column)
+        for convert in [*database, *field.get_db_converters(connection)]:
+            found.append((place, column, convert))
+    return found
+
+
+@cache
 def _new(model: type[Model]) -> Fields:
     """Return the fields of a row that is not stored yet: all but the database's own."""
     return {n: field for n, field in _fields(model).items() if not field.primary_key}
-
-
-@cache
-def _insertion(model: type[Model], vendor: str) -> str:
-    columns = [str(field.column) for field in _new(model).values()]
-    marks = ", ".join(["%s"] * len(columns))
-    statement = f"INSERT INTO {_table(model)} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
-    return f"{statement} RETURNING id" if vendor == "postgresql" else statement
-
-
-@cache
-def _update(
-    model: type[Model], names: tuple[str, ...], where: tuple[tuple[str, bool], ...]
-) -> str:
-    columns = {name: field.column for name, field in _fields(model).items()}
-    changes = ", ".join(f"{columns[name]} = %s" for name in names)
-    conditions = " AND ".join(
-        f"{columns[name]} = %s" if is_known else f"{columns[name]} IS NULL"
-        for name, is_known in where
-    )
-    return f"UPDATE {_table(model)} SET {changes} WHERE {conditions}"  # noqa: S608 - our own names
-
-
-def _table(model: type[Model]) -> str:
-    return model._meta.db_table  # noqa: SLF001 - documented

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 
-from clevertap_sync import clock, workers
+from clevertap_sync import workers
 from clevertap_sync.client import Client, UploadResult
 from clevertap_sync.connection import Credentials
 from clevertap_sync.delivery import rows
@@ -70,33 +70,31 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
     body = encode_body(mapped.bodies())
     digest = hashlib.sha256(body).hexdigest()
     upload = claim.upload
+    differs = bool(upload.body_hash) and upload.body_hash != digest
+    attempt = Attempt(
+        integration_id=upload.integration_id,
+        upload=upload,
+        lease_token=claim.token,
+        worker=workers.name(),
+        records=len(mapped.records),
+        body_bytes=len(body),
+    )
+    changes = {
+        "records": mapped.count,
+        "unsent": mapped.unsent,
+        "shortened": sum([record.shortened for record in mapped.records]),
+        "body_hash": digest,
+        "body_changed": upload.body_changed or differs,
+        "idle_claims": 0,
+        "attempt_count": upload.attempt_count + 1,
+        "leased_until": rows.Later(settings.LEASE_SECONDS),
+    }
     with transaction.atomic():
-        now = clock.now()
-        differs = bool(upload.body_hash) and upload.body_hash != digest
-        kept = rows.update(
-            Upload,
-            claim.mine,
-            records=mapped.count,
-            unsent=mapped.unsent,
-            shortened=sum(record.shortened for record in mapped.records),
-            body_hash=digest,
-            body_changed=upload.body_changed or differs,
-            idle_claims=0,
-            attempt_count=upload.attempt_count + 1,
-            leased_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-        )
-        if not kept:
+        if not rows.write(
+            rows.Update(Upload, claim.mine, changes),
+            rows.Insert(attempt, {"began_at": rows.NOW}),
+        ):
             return None
-        attempt = Attempt(
-            integration_id=upload.integration_id,
-            upload=upload,
-            lease_token=claim.token,
-            worker=workers.name(),
-            began_at=now,
-            records=len(mapped.records),
-            body_bytes=len(body),
-        )
-        rows.insert(attempt)
         failpoints.reach(Place.ATTEMPT_WRITTEN)
     if differs:
         logger.warning(

@@ -50,20 +50,12 @@ def settle_result(
     )
     with transaction.atomic():
         account = _account_to_mend(claim)
-        now = clock.now()
         if account is not None:
-            _mend(account, claim.integration.pk, sending.began_at, now)
-        if verdicts.again:
-            upload = _split_off(
-                claim, mapped, verdicts, now, miscounted=result.miscounted
-            )
-        else:
-            upload = _settle_leaf(claim, verdicts, now, miscounted=result.miscounted)
-        # After the upload, as whoever takes a lease over does it: so neither waits for
-        # a row that the other has.
-        end_attempt(sending, outcome, now)
-        if upload is None:
+            _mend(account, claim.integration.pk, sending.began_at, clock.now())
+        settled = _settle(claim, mapped, verdicts, result, end_of(sending, outcome))
+        if settled is None:
             return False
+        upload, now = settled
         letters.write(upload, verdicts.refusals, now)
         letters.put_back(upload, mapped.withheld, now)
         letters.mark_delivered(upload, verdicts.delivered, now)
@@ -78,13 +70,12 @@ def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
     """
     with transaction.atomic():
         integration = _held_integration(claim)
-        now = clock.now()
         verdicts = Verdicts([], mapped.refusals, [])
-        upload = _settle_leaf(claim, verdicts, now, unsent=mapped.unsent)
-        if upload is None:
+        now = rows.write(_leaf(claim, verdicts, unsent=mapped.unsent))
+        if now is None:
             return False
-        letters.write(upload, mapped.refusals, now)
-        letters.put_back(upload, mapped.withheld, now)
+        letters.write(claim.upload, mapped.refusals, now)
+        letters.put_back(claim.upload, mapped.withheld, now)
         if integration is not None:
             hold.probe_at_once(integration, now=now)
     return True
@@ -116,21 +107,22 @@ def _mend(
         hold.lift(integration, now=now, forget_failures=True)
 
 
-def end_attempt(sending: Sending, outcome: Outcome, now: datetime) -> None:
+def end_of(sending: Sending, outcome: Outcome) -> rows.Update:
     """End the attempt, unless whoever took the lease over has ended it as unknown."""
     error, result = outcome.error, outcome.result
-    status = error.status if error else (result and result.status)
-    rows.update(
+    return rows.Update(
         Attempt,
         {"id": sending.attempt.pk, "ended_at": None},
-        ended_at=now,
-        outcome=error.code if error else "ok",
-        outcome_unknown=bool(error and error.outcome_unknown),
-        status=status,
-        duration_ms=round(outcome.seconds * 1000),
-        accepted=result.accepted if result else 0,
-        refused=len(result.rejected) if result else 0,
-        detail=error.detail[:500] if error else "",
+        {
+            "ended_at": rows.NOW,
+            "outcome": error.code if error else "ok",
+            "outcome_unknown": bool(error and error.outcome_unknown),
+            "status": error.status if error else (result and result.status),
+            "duration_ms": round(outcome.seconds * 1000),
+            "accepted": result.accepted if result else 0,
+            "refused": len(result.rejected) if result else 0,
+            "detail": error.detail[:500] if error else "",
+        },
     )
 
 
@@ -151,32 +143,52 @@ def _verdicts(mapped: Mapped, result: UploadResult, *, may_retry: bool) -> Verdi
     return Verdicts(delivered, refusals, again)
 
 
-def _settle_leaf(
+def _settle(
+    claim: Claim,
+    mapped: Mapped,
+    verdicts: Verdicts,
+    result: UploadResult,
+    ended: rows.Update,
+) -> tuple[Upload, datetime] | None:
+    """Settle the upload, and when; None where the lease was lost. The attempt ends anyway.
+
+    After the upload, as whoever takes a lease over does it: so neither waits for a row
+    that the other has.
+    """
+    if verdicts.again:
+        now = clock.now()
+        upload = _split_off(claim, mapped, verdicts, now, miscounted=result.miscounted)
+        rows.write(ended)
+        return upload and (upload, now)
+    settled_at = rows.write(_leaf(claim, verdicts, miscounted=result.miscounted), ended)
+    if settled_at is None:
+        rows.write(ended)
+        return None
+    return claim.upload, settled_at
+
+
+def _leaf(
     claim: Claim,
     verdicts: Verdicts,
-    now: datetime,
     *,
     miscounted: bool = False,
     unsent: int | None = None,
-) -> Upload | None:
+) -> rows.Update:
     """Settle the upload itself. A refusal of no known record takes one of the delivered."""
     dead = len(verdicts.refusals)
     unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
     delivered = max(0, len(verdicts.delivered) - unknown)
-    changes = {} if unsent is None else {"unsent": unsent}
-    settled = rows.update(
-        Upload,
-        claim.mine,
-        state=Upload.State.SETTLED,
-        records=delivered + dead,
-        delivered=delivered,
-        dead=dead,
-        miscounted=miscounted,
-        leased_until=None,
-        settled_at=now,
-        **changes,
-    )
-    return claim.upload if settled else None
+    changes = {
+        "state": Upload.State.SETTLED,
+        "records": delivered + dead,
+        "delivered": delivered,
+        "dead": dead,
+        "miscounted": miscounted,
+        "leased_until": None,
+        "settled_at": rows.NOW,
+    }
+    changes |= {} if unsent is None else {"unsent": unsent}
+    return rows.Update(Upload, claim.mine, changes)
 
 
 def _split_off(

@@ -1,7 +1,7 @@
 """The append-only log of an app's events: the only writer and reader of its rows.
 
 Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is one number.
-`append` writes; `head`, `read`, `read_events`, `read_positions`, `scan`, `find` and
+`append` writes; `head`, `head_sql`, `read`, `read_events`, `read_positions`, `scan`, `find` and
 `position_at` read; `trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
 """
 
@@ -9,6 +9,7 @@ from referrals.log.reader import (
     LoggedEvent,
     find,
     head,
+    head_sql,
     position_at,
     read,
     read_events,
@@ -30,6 +31,7 @@ __all__ = [
     "find",
     "forget_sightings",
     "head",
+    "head_sql",
     "position_at",
     "prepare",
     "read",

@@ -5,6 +5,7 @@ work wrongly. Nothing of the evidence is touched: the defect has to show by itse
 """
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -247,7 +248,11 @@ def parts_that_overlap(product):
 
 def an_attempt_that_is_left_open(product):
     """The verdicts are written, and the attempt is forgotten."""
-    product.replace(settle, "end_attempt", lambda _: lambda *_: None)
+
+    def make(real):
+        return lambda *args: replace(real(*args), where={"id": 0})
+
+    product.replace(settle, "end_of", make)
     return "never ended"
 
 
@@ -256,14 +261,12 @@ def a_lease_that_is_not_given_back(product):
 
     def make(real):
         def wrong(work, *args, **options):
-            upload = real(work, *args, **options)
-            until = work.upload.leased_until
-            Upload.objects.filter(pk=work.upload.pk).update(leased_until=until)
-            return upload
+            leaf = real(work, *args, **options)
+            return with_values(leaf, leased_until=work.upload.leased_until)
 
         return wrong
 
-    product.replace(settle, "_settle_leaf", make)
+    product.replace(settle, "_leaf", make)
     return "is leased"
 
 
@@ -272,16 +275,18 @@ def a_record_that_is_counted_twice(product):
 
     def make(real):
         def wrong(work, *args, **options):
-            upload = real(work, *args, **options)
-            Upload.objects.filter(pk=work.upload.pk).update(
-                delivered=F("delivered") + 1, records=F("records") + 1
-            )
-            return upload
+            leaf = real(work, *args, **options)
+            more = {name: leaf.values[name] + 1 for name in ("delivered", "records")}
+            return with_values(leaf, **more)
 
         return first_only(real, wrong)
 
-    product.replace(settle, "_settle_leaf", make)
+    product.replace(settle, "_leaf", make)
     return "records have a verdict, of"
+
+
+def with_values(step, **values):
+    return replace(step, values={**step.values, **values})
 
 
 def a_status_that_flatters(product):

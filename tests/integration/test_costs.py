@@ -4,6 +4,7 @@ A number here may fall. Where one has to rise, say what is bought for it.
 """
 
 import contextlib
+import re
 
 import pytest
 from django.db import connection
@@ -119,16 +120,17 @@ def test_a_claim_takes_the_same_statements_whatever_waits(integration, count):
         work = claim_next(integration.pk)
 
     assert work is not None
-    # Account, clock, glance, head, integration, names, suppressions, insert, update.
-    assert len(statements) <= 9, statements
+    # Account, glance, integration; and its update with the upload's insert, which are
+    # one statement on PostgreSQL.
+    assert len(statements) <= (4 if IS_POSTGRESQL else 5), statements
 
 
-def test_a_claim_that_finds_nothing_reads_four_times_and_writes_nothing(integration):
+def test_a_claim_that_finds_nothing_reads_twice_and_writes_nothing(integration):
     with counted() as statements:
         work = claim_next(integration.pk)
 
     assert work is None
-    assert len(statements) <= 4, statements
+    assert len(statements) <= 2, statements
     assert all(sql.strip().startswith("SELECT") for sql in statements)
 
 
@@ -141,10 +143,10 @@ def test_a_partial_range_that_has_to_wait_costs_no_more_than_nothing(integration
         work = claim_next(integration.pk)
 
     assert work is None
-    assert len(statements) <= 4, statements
+    assert len(statements) <= 2, statements
 
 
-def test_reading_beginning_and_settling_take_seven_statements(integration):
+def test_reading_beginning_and_settling_take_a_statement_each(integration):
     append(integration, 500)
     claim = claim_next(integration.pk)
     assert isinstance(claim, Claim)
@@ -158,8 +160,9 @@ def test_reading_beginning_and_settling_take_seven_statements(integration):
         settle_result(claim, mapped, sending, outcome, outcome.result)
 
     assert len(read) <= 1, read
-    assert len(begun) <= 3, begun
-    assert len(settled) <= 3, settled
+    # SQLite takes one for each row that is written.
+    assert len(begun) <= (1 if IS_POSTGRESQL else 2), begun
+    assert len(settled) <= (1 if IS_POSTGRESQL else 2), settled
     assert Upload.objects.get().delivered == 1_000
 
 
@@ -172,10 +175,11 @@ def test_a_thousand_events_cost_a_row_each_and_four_for_their_delivery(integrati
     assert ReferralEvent.objects.count() == 1_000
     assert (Upload.objects.count(), Attempt.objects.count()) == (2, 2)
     assert not DeadLetter.objects.exists()
-    written = [sql for sql in statements if sql.split()[0] in ("INSERT", "UPDATE")]
-    # Each upload: insert it; begin and settle both update upload and attempt.
-    assert len(written) <= 2 * 6, written
-    assert "referrals_referralevent" not in " ".join(written)
+    written = re.findall("INSERT INTO|UPDATE clevertap", " ".join(statements))
+    # Each upload: insert it and update the integration; begin and settle write upload
+    # and attempt.
+    assert len(written) == 2 * 6, statements
+    assert not re.search("(INTO|UPDATE) referrals_referralevent", " ".join(statements))
 
 
 @pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite tells no table's size")
