@@ -175,7 +175,7 @@ def _statement(forms: tuple[_Form, ...]) -> str:
             form, "(SELECT now FROM instant) + %s * interval '1 second'", after
         )
         steps.append(f"step_{number} AS ({body} RETURNING id)")
-        keys.append(f"(SELECT id FROM step_{number})")
+        keys.append(f"(SELECT id FROM step_{number})")  # noqa: S608 - our own names
     return f"WITH {', '.join(steps)} SELECT now, {', '.join(keys)} FROM instant"  # noqa: S608 - our own names
 
 
@@ -191,7 +191,7 @@ def _step(form: _Form, later: str, after: str) -> str:
     if form.is_new:
         names = ", ".join(str(fields[name].column) for name in marks)
         chosen = ", ".join(marks.values())
-        return f"INSERT INTO {table} ({names}) SELECT {chosen} WHERE {after}"  # noqa: S608 - our own names
+        return f"INSERT INTO {table} ({names}) SELECT {chosen} WHERE {after}"
     changes = ", ".join(
         f"{fields[name].column} = {mark}" for name, mark in marks.items()
     )
@@ -210,12 +210,12 @@ def _fields(model: type[Model]) -> Fields:
 @cache
 def _converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, Any]]":
     """Return what the ORM makes of a driver's values: at which place, of what, and how."""
-    found = []
+    found: list[tuple[int, Any, Any]] = []
     for place, field in enumerate(_fields(model).values()):
         column: Any = field.cached_col
         database = connection.ops.get_db_converters(column)
-        for convert in [*database, *field.get_db_converters(connection)]:
-            found.append((place, column, convert))
+        both = [*database, *field.get_db_converters(connection)]
+        found += [(place, column, convert) for convert in both]
     return found
 
 

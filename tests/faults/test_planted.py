@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from django.db.models import F
 
 from clevertap_sync import insight
 from clevertap_sync.client.verdicts import RejectedRecord, UploadResult
@@ -26,7 +25,7 @@ from clevertap_sync.delivery import (
 )
 from clevertap_sync.delivery.send import Outcome
 from clevertap_sync.errors import NoAnswerError, NotSentError
-from clevertap_sync.models import Integration, Upload
+from clevertap_sync.models import Integration
 from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from referrals.models import ReferralEvent
