@@ -82,15 +82,20 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
         if one.may_have_work():
             integration = _integration(one.integration_id, account)
             if work := _claim_from(integration, one, now):
-                return _without_a_call(work) if room == 1 else work
+                return work if room - 1 > _coming(seen) else _without_a_call(work)
     return None
 
 
-def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
-    """Say that nobody else is needed: this was the last that the limit allows.
+def _coming(seen: Sequence[Glance]) -> int:
+    """Return how many of this process's threads come to claim on the account anyway."""
+    return slots.coming(one.integration_id for one in seen)
 
-    Whoever is called would find the account full; each of those who filled it looks for
-    more work once its own is settled.
+
+def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
+    """Say that nobody else is needed: who comes fills what the account's limit allows.
+
+    Whoever is called would find the account full. A call is a message, which costs a
+    worker as much as half an upload.
     """
     return replace(work, more=False) if isinstance(work, Claim) else work
 

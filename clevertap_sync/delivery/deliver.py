@@ -45,20 +45,26 @@ def deliver(
     has done its share; it returns whether somebody will come.
     """
     requests = 0
-    while not stopping.is_stopping():
-        if requests >= ROUNDS and ring(integration_id):
-            break
-        work = claim_next(integration_id)
-        if work is None:
-            break
-        try:
-            failpoints.reach(Place.CLAIM_COMMITTED)
-            if isinstance(work, Claim) and work.more:
-                ring(integration_id)
-            requests += _carry_out(work)
-        finally:
-            slots.release(work.integration.pk, held=work.held)
+    with slots.looking(integration_id):
+        while not stopping.is_stopping():
+            if requests >= ROUNDS and ring(integration_id):
+                break
+            work = claim_next(integration_id)
+            if work is None:
+                break
+            requests += _do(work, lambda: ring(integration_id))
     return requests
+
+
+def _do(work: Claim | ProbeClaim, call: Callable[[], object]) -> int:
+    """Carry out a claim, and give its slot back. Return the number of requests."""
+    try:
+        failpoints.reach(Place.CLAIM_COMMITTED)
+        if isinstance(work, Claim) and work.more:
+            call()
+        return _carry_out(work)
+    finally:
+        slots.release(work.integration.pk, held=work.held)
 
 
 def _carry_out(work: Claim | ProbeClaim) -> int:

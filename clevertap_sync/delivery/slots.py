@@ -1,16 +1,20 @@
 """How many threads of this process one integration, and all held ones, may occupy.
 
-One account that hangs must not take the threads of those that answer.
+One account that hangs must not take the threads of those that answer. And which threads
+deliver an integration without occupying one: they are about to look for more.
 """
 
 import threading
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
 
 _mutex = threading.Lock()
 _busy: Counter[int] = Counter()
 _held: Counter[int] = Counter()
+_looking: Counter[int] = Counter()
 
 
 def take(integration_id: int, *, held: bool) -> bool:
@@ -35,6 +39,26 @@ def release(integration_id: int, *, held: bool) -> None:
             del _busy[integration_id]
         if not _held[integration_id]:
             del _held[integration_id]
+
+
+@contextmanager
+def looking(integration_id: int) -> Iterator[None]:
+    """Be one of those who deliver the integration, from one upload to the next."""
+    with _mutex:
+        _looking[integration_id] += 1
+    try:
+        yield
+    finally:
+        with _mutex:
+            _looking[integration_id] -= 1
+            if not _looking[integration_id]:
+                del _looking[integration_id]
+
+
+def coming(integration_ids: Iterable[int]) -> int:
+    """Return how many threads deliver these integrations and occupy no slot just now."""
+    with _mutex:
+        return sum(_looking[each] - _busy[each] for each in integration_ids)
 
 
 def forget() -> None:
