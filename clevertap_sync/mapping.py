@@ -205,15 +205,13 @@ class _Mapper:
 
     def map(self, side: Side, name: str, person: Person) -> Mapped:
         """Return what becomes of one side. Never raises for what an event may hold."""
-        if self.withheld or (self.event.type, side) in self.plan.withheld_sides:
+        withheld_sides = self.plan.withheld_sides
+        if self.withheld or (
+            withheld_sides and (self.event.type, side) in withheld_sides
+        ):
             return Withheld(side)
         try:
-            if person.erased or self.suppressed:
-                outcome = self._forgotten(side, person) or self._record(
-                    side, name, person
-                )
-            else:
-                outcome = self._record(side, name, person)
+            outcome = self._forgotten(side, person) or self._record(side, name, person)
         # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
         except (ValueError, TypeError, RecursionError) as error:
             outcome = Refusal("mapping_failed", type(error).__name__)

@@ -83,17 +83,15 @@ class Mapped:
 
     def add(self, position: int, value: EventRecord | Unmappable | Withheld) -> None:
         """Sort one side's value into its place."""
-        match value:
-            case EventRecord():
-                self.picks.append(pick_of(position, value.side))
-                self.records.append(value)
-            case Unmappable():
-                pick = pick_of(position, value.side)
-                self.refusals.append(
-                    Refusal(pick, value.name, value.reason, value.detail)
-                )
-            case Withheld():
-                self.withheld.append(pick_of(position, value.side))
+        pick = pick_of(position, value.side)
+        if isinstance(value, EventRecord):
+            self.picks.append(pick)
+            self.records.append(value)
+        elif isinstance(value, Unmappable):
+            refusal = Refusal(pick, value.name, value.reason, value.detail)
+            self.refusals.append(refusal)
+        else:
+            self.withheld.append(pick)
 
     @property
     def count(self) -> int:
