@@ -55,22 +55,10 @@ def measure(ground: Ground, scale: Scale) -> Findings:
     """Measure end to end, then the drain of a backlog."""
     runs = [run_whole(kind(ground), scale.of(count)) for kind, count in EVENTS.items()]
     limit = _limit(ground, scale)
-    backlog = _drain(Ours(ground), scale.of(BACKLOG))
-    others = _drain(Outbox(ground), scale.of(BACKLOG))
-    drained = Table(
-        "A backlog is drained",
-        ("", "records/s", "CPU s per million records", "beside"),
-        [
-            (name, number(rate), number(cpu), times(backlog[0] / rate))
-            for name, (rate, cpu) in (
-                (Ours.name, backlog),
-                (Outbox.name, others),
-            )
-        ],
-    )
+    drains = _drains(ground, scale.of(BACKLOG))
     return Findings(
-        [_throughput(runs, limit), drained, _costs(runs)],
-        [*_highlights(runs, limit), _drain_highlight(backlog[0], others[0])],
+        [_throughput(runs, limit), _drained(drains), _costs(runs)],
+        [*_highlights(runs, limit), *map(_drain_highlight, drains)],
     )
 
 
@@ -205,23 +193,70 @@ def _highlights(runs: list[Run], limit: float) -> list[Highlight]:
     ]
 
 
-def _drain_highlight(ours: float, outbox: float) -> Highlight:
-    beside = f"{Outbox.name}: {number(outbox)}"
+@dataclass(frozen=True)
+class Drain:
+    """Records per second and CPU seconds per million, of each system with its workers."""
+
+    workers: int
+    ours: tuple[float, float]
+    outbox: tuple[float, float]
+
+    @property
+    def words(self) -> str:
+        """Say how many workers there are."""
+        return "1 worker" if self.workers == 1 else f"{self.workers} workers"
+
+
+def _drains(ground: Ground, count: int) -> list[Drain]:
+    return [
+        Drain(
+            workers,
+            _drain(Ours(ground), count, workers),
+            _drain(Outbox(ground), count, workers),
+        )
+        for workers in (1, 2)
+    ]
+
+
+def _drained(drains: list[Drain]) -> Table:
+    rows: list[Row] = []
+    for drain in drains:
+        for name, (rate, cpu) in (
+            (Ours.name, drain.ours),
+            (Outbox.name, drain.outbox),
+        ):
+            beside = times(drain.ours[0] / rate), times(cpu / drain.ours[1])
+            rows.append((f"{name}, {drain.words}", number(rate), number(cpu), *beside))
+    columns = (
+        "",
+        "records/s",
+        "CPU s per million records",
+        "ours ÷ it",
+        "its CPU ÷ ours",
+    )
+    return Table("A backlog is drained", columns, rows)
+
+
+def _drain_highlight(drain: Drain) -> Highlight:
     return Highlight(
-        "Draining a backlog, records/s", number(ours), beside, times(ours / outbox)
+        f"Draining a backlog, {drain.words}, records/s",
+        number(drain.ours[0]),
+        f"{Outbox.name}: {number(drain.outbox[0])}",
+        times(drain.ours[0] / drain.outbox[0]),
     )
 
 
-def _drain(system: Ours | Outbox, count: int) -> tuple[float, float]:
+def _drain(system: Ours | Outbox, count: int, workers: int) -> tuple[float, float]:
     """Return records per second, and CPU seconds per million records."""
-    progress(f"a backlog of {count:,} events: {system.name}")
+    progress(f"a backlog of {count:,} events, {workers} of: {system.name}")
     with system:
         if isinstance(system, Outbox):
             system.start()  # makes the tables
         fill(system, 1, count)
         system.ground.sink.reset()
         wanted = events.records_in(1, count)
-        system.work()
+        for _ in range(workers):
+            system.work()
         system.wait_for_records(1)
         with system.meter() as meter:
             first = system.ground.sink.stats()

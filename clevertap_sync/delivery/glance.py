@@ -7,6 +7,7 @@ put these questions together one by one costs ten times as much as to answer the
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -92,16 +93,21 @@ def at(account_id: int, now: datetime) -> list[Glance]:
 
     Disabled ones are included: their uploads under way count against the limit.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(*question(account_id, now))
+        seen = [Glance(*row) for row in cursor.fetchall()]
+    floors.seen(account_id, {one.integration_id: one.first_open for one in seen})
+    return seen
+
+
+def question(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Return the statement that a glance is, and what its marks stand for."""
     slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
     adapt = connection.ops.adapt_datetimefield_value
     known = floors.of(account_id)
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
     asked |= {f"floor_{key}": floor for key, floor in known.items()}
-    with connection.cursor() as cursor:
-        cursor.execute(_statement(tuple(known)), asked)
-        seen = [Glance(*row) for row in cursor.fetchall()]
-    floors.seen(account_id, {one.integration_id: one.first_open for one in seen})
-    return seen
+    return _statement(tuple(known)), asked
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,128 @@
+"""What was open and is not any more costs a claim nothing, and nothing open is missed."""
+
+import re
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import floors, glance, slots
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import Upload
+from tests.integration.delivery.conftest import begun
+
+IS_POSTGRESQL = connection.vendor == "postgresql"
+
+
+def opens_seen(integration):
+    with transaction.atomic():
+        (seen,) = glance.at(integration.account_id, clock.now())
+    return seen.first_open
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_open_upload_is_seen_however_many_were_settled_around_it(
+    engine, integration, append
+):
+    append(count=1)
+    waits = claim_next(integration.pk).upload
+    # On its way for so long that others need not wait for it.
+    soon = clock.now() + timedelta(seconds=1)
+    Upload.objects.filter(pk=waits.pk).update(leased_until=soon)
+
+    for number in range(5):
+        append({**an_event(), "id": f"late-{number}"})
+        deliver(integration.pk)
+
+    assert Upload.objects.leaves().count() == 5
+    assert opens_seen(integration) == waits.pk
+
+
+def an_event():
+    return {
+        "id": "",
+        "type": "app_open",
+        "user": {"identities": {"email": "ann@example.com"}},
+        "referrer": {"identities": {"email": "bob@example.com"}},
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upload_that_another_process_opened_is_seen(engine, integration, append):
+    append(count=1)
+    deliver(integration.pk)
+    assert opens_seen(integration) is None
+    mine = dict(floors.of(integration.account_id))
+    assert mine == {integration.pk: Upload.objects.get().pk}
+
+    # Another process knows nothing of this one's floor, nor this one of its upload.
+    kept = floors._accounts.copy()
+    floors.forget()
+    append({**an_event(), "id": "other"})
+    other, _, _ = begun(integration)
+    floors._accounts.clear()
+    floors._accounts.update(kept)
+
+    assert opens_seen(integration) == other.upload.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parts_lie_above_the_floor(engine, integration, append):
+    engine.poison(identity="user-2@")
+    append(count=3)
+    floors.forget()
+
+    deliver(integration.pk)
+
+    assert opens_seen(integration) is None
+    floor = floors.of(integration.account_id)[integration.pk]
+    assert floor <= Upload.objects.order_by("pk").last().pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_hint_is_forgotten_after_a_while(engine, integration, append, monkeypatch):
+    append(count=1)
+    deliver(integration.pk)
+    assert floors.of(integration.account_id)
+
+    monkeypatch.setattr(floors, "LOOK_AGAIN_SECONDS", 0.0)
+    floors.forget()
+
+    assert floors.of(integration.account_id) == {}
+
+
+@pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite keeps no dead versions")
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_stays_open_makes_claims_no_slower(
+    engine, integration, append
+):
+    kept = {"host", "port", "dbname", "user", "password"}
+    address = connection.get_connection_params()
+    with psycopg.connect(**{k: v for k, v in address.items() if k in kept}) as other:
+        other.execute("SELECT txid_current()")
+        for number in range(300):
+            append({**an_event(), "id": f"e{number}"})
+            deliver(integration.pk)
+            slots.forget()
+
+        with_floor = pages_looked_at(integration)
+        floors.forget()
+        without = pages_looked_at(integration)
+
+    assert with_floor <= 5
+    assert without >= 10 * with_floor
+
+
+def pages_looked_at(integration):
+    """Return how many pages a glance reads of the uploads and of the index of open ones."""
+    sql, asked = glance.question(integration.account_id, clock.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", asked)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+    scan = plan[plan.index("clevertap_sync_upload u") :]
+    return int(re.search(r"Buffers: shared hit=(\d+)", scan)[1])
