@@ -159,7 +159,7 @@ def _settle(
         now = clock.now()
         upload = _split_off(claim, mapped, verdicts, now, miscounted=result.miscounted)
         rows.write(ended)
-        return upload and (upload, now)
+        return None if upload is None else (upload, now)
     settled_at = rows.write(_leaf(claim, verdicts, miscounted=result.miscounted), ended)
     if settled_at is None:
         rows.write(ended)

@@ -20,9 +20,8 @@ NAME = "Referred Subscription Started"
 
 
 def first(event, **settings):
-    return next(
-        to_records(event, MappingSettings(**{"identity_provider": "email", **settings}))
-    )
+    settings = {"identity_provider": "email", **settings}
+    return to_records(event, MappingSettings(**settings))[0]
 
 
 def properties(event, **settings):

@@ -51,7 +51,9 @@ def an_event():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_upload_that_another_process_opened_is_seen(engine, integration, append):
+def test_an_upload_that_another_process_opened_is_seen(
+    engine, integration, append, monkeypatch
+):
     append(count=1)
     deliver(integration.pk)
     assert opens_seen(integration) is None
@@ -59,12 +61,10 @@ def test_an_upload_that_another_process_opened_is_seen(engine, integration, appe
     assert mine == {integration.pk: Upload.objects.get().pk}
 
     # Another process knows nothing of this one's floor, nor this one of its upload.
-    kept = floors._accounts.copy()
-    floors.forget()
     append({**an_event(), "id": "other"})
-    other, _, _ = begun(integration)
-    floors._accounts.clear()
-    floors._accounts.update(kept)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(floors, "_accounts", {})
+        other, _, _ = begun(integration)
 
     assert opens_seen(integration) == other.upload.pk
 
