@@ -1,6 +1,7 @@
 """Runs the whole suite: `python -m tests.harness.run [what pytest takes]`.
 
-With `--browser` first, it runs the browser tests instead; with `--all`, both.
+With `--browser` first, it runs the browser tests instead; with `--all`, both. Where
+tests are named (`tests/unit`, `tests/faults/test_disk.py::test_…`), it runs only those.
 
 Every part is a pytest of its own, because Django knows one database per process. One
 PostgreSQL serves all of them. The output ends in one summary of all parts, as pytest
@@ -97,12 +98,28 @@ def chosen(arguments: Sequence[str]) -> tuple[Sequence[Part], Sequence[str]]:
     return PARTS, arguments
 
 
+def tests_of(
+    part: Part, arguments: Sequence[str]
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return what the part runs, and the arguments that name no tests."""
+    named = [each for each in arguments if _is_in(each, "tests")]
+    options = [each for each in arguments if each not in named]
+    whole = [f for f in part.folders if any(Path(ROOT, f).glob("**/test_*.py"))]
+    if not named:
+        return whole, options
+    around = [f for f in whole if any(_is_in(f, each) for each in named)]
+    within = [each for each in named if any(_is_in(each, f) for f in part.folders)]
+    return list(dict.fromkeys([*around, *within])), options
+
+
+def _is_in(name: str, folder: str) -> bool:
+    """Return whether a test, as pytest names it, is in a folder, or is all of it."""
+    path = Path(ROOT, name.partition("::")[0])
+    return path.exists() and path.is_relative_to(Path(ROOT, folder))
+
+
 def _run(part: Part, arguments: Sequence[str], result: Result) -> None:
-    folders = [
-        folder
-        for folder in part.folders
-        if any(Path(ROOT, folder).glob("**/test_*.py"))
-    ]
+    folders, options = tests_of(part, arguments)
     if not folders:
         return
     print(f"\n{part.database}: {' '.join(folders)}", flush=True)  # noqa: T201
@@ -115,7 +132,7 @@ def _run(part: Part, arguments: Sequence[str], result: Result) -> None:
             f"-n{part.workers}",
             *colour,
             *folders,
-            *arguments,
+            *options,
         ],
         cwd=ROOT,
         env={**os.environ, "TEST_DATABASE": part.database},
