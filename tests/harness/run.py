@@ -98,7 +98,7 @@ def chosen(arguments: Sequence[str]) -> tuple[Sequence[Part], Sequence[str]]:
     return PARTS, arguments
 
 
-def tests_of(
+def part_of(
     part: Part, arguments: Sequence[str]
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Return what the part runs, and the arguments that name no tests."""
@@ -119,7 +119,7 @@ def _is_in(name: str, folder: str) -> bool:
 
 
 def _run(part: Part, arguments: Sequence[str], result: Result) -> None:
-    folders, options = tests_of(part, arguments)
+    folders, options = part_of(part, arguments)
     if not folders:
         return
     print(f"\n{part.database}: {' '.join(folders)}", flush=True)  # noqa: T201

@@ -1,6 +1,6 @@
 """One summary for all parts of a test run, in pytest's own words."""
 
-from tests.harness.run import BROWSER, PARTS, Part, Result, chosen, read, tests_of
+from tests.harness.run import BROWSER, PARTS, Part, Result, chosen, part_of, read
 
 
 def test_the_counts_of_all_parts_are_summed_up():
@@ -50,8 +50,8 @@ def test_each_part_runs_only_the_tests_that_are_named():
     part = Part("sqlite", ["tests/unit", "tests/integration"])
     test = "tests/unit/test_run.py::test_long_runs_are_read_too"
 
-    assert tests_of(part, ["-k", "bisect"]) == (part.folders, ["-k", "bisect"])
-    assert tests_of(part, ["-x", test]) == ([test], ["-x"])
-    assert tests_of(part, ["tests/unit"]) == (["tests/unit"], [])
-    assert tests_of(part, ["tests"]) == (part.folders, [])
-    assert tests_of(part, ["tests/faults"]) == ([], [])
+    assert part_of(part, ["-k", "bisect"]) == (part.folders, ["-k", "bisect"])
+    assert part_of(part, ["-x", test]) == ([test], ["-x"])
+    assert part_of(part, ["tests/unit"]) == (["tests/unit"], [])
+    assert part_of(part, ["tests"]) == (part.folders, [])
+    assert part_of(part, ["tests/faults"]) == ([], [])
