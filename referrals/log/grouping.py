@@ -1,8 +1,9 @@
 """Callers who want the same done at the same moment: one of them does it for all.
 
 This is flat combining. Who comes first does its own. Whoever comes meanwhile waits, and
-when the turn is over, the first of those who wait does it for all of them. Nobody waits
-for company: a caller alone is served as if there were no line.
+when the turn is over, the first of those who wait does it for all of them. Where the last
+turn had company, the next gives it a moment to come again, as a database does before it
+syncs a group's commit. A caller alone is served as if there were no line.
 
 Pure: imports no framework.
 """
@@ -13,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
+from math import inf
+from time import monotonic
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -57,7 +60,8 @@ class Line(Generic[Item, Answer]):
     says what the others hear when a turn fails: an exception of their own, or None where
     the fault may lie in one item; then each caller does its own alone. Who stood in line
     for `seconds` takes the turn from whoever is stuck in it: turns save work, and the
-    work itself has to be safe without them.
+    work itself has to be safe without them. `patience` is how many seconds a turn waits
+    for the company that the last one had.
     """
 
     def __init__(
@@ -68,16 +72,24 @@ class Line(Generic[Item, Answer]):
         size: Callable[[Item], int],
         most: int,
         seconds: float,
+        patience: float,
     ) -> None:
         self._work = work
         self._shared = shared
         self._size = size
         self._most = most
         self._seconds = seconds
+        self._patience = patience
         # Guards what follows, and each caller's `call`.
         self._mutex = threading.Lock()
         self._leader: _Caller[Item, Answer] | None = None
         self._waiting: deque[_Caller[Item, Answer]] = deque()
+        # How many callers the last turn knew of, and when it was over.
+        self._company = 1
+        self._over_at = -inf
+        # For how many in line the turn waits, and what tells it that they are there.
+        self._hoped = 0
+        self._come = threading.Event()
 
     def ask(self, item: Item) -> Answer:
         """Have `item` done, by this thread or another, and return its answer.
@@ -101,6 +113,8 @@ class Line(Generic[Item, Answer]):
                 self._leader = caller
                 return True
             self._waiting.append(caller)
+            if len(self._waiting) == self._hoped:
+                self._come.set()
             return False
 
     def _called(self, caller: _Caller[Item, Answer]) -> _Call:
@@ -118,18 +132,20 @@ class Line(Generic[Item, Answer]):
         group = self._group_of(leader)
         try:
             self._work(
-                [each.item for each in group], partial(self._answer, leader, group)
+                [each.item for each in group], partial(self._answer, group)
             )
         except Exception as error:
-            if len(group) == 1 or not self._fail(leader, group, error):
+            if len(group) == 1 or not self._fail(group, error):
                 raise
         finally:
             # Whatever happened, nobody is left waiting for this turn.
-            self._end(leader, group)
+            self._end(group)
 
     def _group_of(self, leader: _Caller[Item, Answer]) -> list[_Caller[Item, Answer]]:
+        self._wait_for_company()
         group, total = [leader], self._size(leader.item)
         with self._mutex:
+            self._hoped = 0
             while self._waiting:
                 total += self._size(self._waiting[0].item)
                 if total > self._most:
@@ -137,25 +153,28 @@ class Line(Generic[Item, Answer]):
                 group.append(self._waiting.popleft())
         return group
 
+    def _wait_for_company(self) -> None:
+        with self._mutex:
+            if monotonic() - self._over_at > self._patience:
+                return
+            self._hoped = self._company - 1
+            if len(self._waiting) >= self._hoped:
+                return
+            self._come.clear()
+        self._come.wait(self._patience)
+
     def _answer(
-        self,
-        leader: _Caller[Item, Answer],
-        group: list[_Caller[Item, Answer]],
-        answers: Sequence[Answer],
+        self, group: list[_Caller[Item, Answer]], answers: Sequence[Answer]
     ) -> None:
         with self._mutex:
-            self._pass_on(leader)
+            self._pass_on(group)
             for caller, answer in zip(group, answers, strict=True):
                 caller.answers.append(answer)
                 caller.wake(_Call.ANSWER)
 
-    def _fail(
-        self,
-        leader: _Caller[Item, Answer],
-        group: list[_Caller[Item, Answer]],
-        error: Exception,
-    ) -> bool:
+    def _fail(self, group: list[_Caller[Item, Answer]], error: Exception) -> bool:
         """Tell the others of the group; return whether its leader, too, goes on alone."""
+        leader = group[0]
         with self._mutex:
             if leader.call is _Call.ANSWER:
                 return False
@@ -167,19 +186,19 @@ class Line(Generic[Item, Answer]):
                 leader.call = _Call.ALONE
             return leader.call is _Call.ALONE
 
-    def _end(
-        self, leader: _Caller[Item, Answer], group: list[_Caller[Item, Answer]]
-    ) -> None:
+    def _end(self, group: list[_Caller[Item, Answer]]) -> None:
         with self._mutex:
-            self._pass_on(leader)
+            self._pass_on(group)
             for caller in group[1:]:
                 if caller.call is None:
                     caller.wake(_Call.ALONE)
 
-    def _pass_on(self, leader: _Caller[Item, Answer]) -> None:
-        """Give the turn to the next in line, unless `leader` has done so before."""
-        if self._leader is not leader:
+    def _pass_on(self, group: list[_Caller[Item, Answer]]) -> None:
+        """Give the turn to the next in line, unless the group has done so before."""
+        if self._leader is not group[0]:
             return
+        self._company = len(group) + len(self._waiting)
+        self._over_at = monotonic()
         self._leader = self._waiting.popleft() if self._waiting else None
         if self._leader is not None:
             self._leader.wake(_Call.TURN)

@@ -24,6 +24,9 @@ Requests = Sequence[Sequence[Draft]]
 
 #: As many events as one request has at most.
 GROUP_EVENTS: Final = 1_000
+SMALL_EVENTS: Final = 100
+#: About as long as a caller who was answered takes to send the next request.
+PATIENCE_SECONDS: Final = 0.002
 #: As long as the database lets a statement take.
 TURN_SECONDS: Final = 15.0
 #: SQLSTATE class 54, program limit exceeded: the fault is in what was to be stored.
@@ -93,8 +96,8 @@ def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
 
 
 def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
-    # A strict request is stored whole or not at all.
-    if strict or _is_in_transaction():
+    # A strict request is stored whole or not at all, and a large one saves nothing.
+    if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
         return store(app_id, request, strict=strict)
     try:
         return _line(app_id).ask(request)
@@ -119,6 +122,7 @@ def _line(app_id: int) -> Line[Sequence[Draft], Answers]:
             size=len,
             most=GROUP_EVENTS,
             seconds=TURN_SECONDS,
+            patience=PATIENCE_SECONDS,
         )
         line = _lines.setdefault(app_id, made)
     return line
