@@ -131,9 +131,7 @@ class Line(Generic[Item, Answer]):
     def _take_turn(self, leader: _Caller[Item, Answer]) -> None:
         group = self._group_of(leader)
         try:
-            self._work(
-                [each.item for each in group], partial(self._answer, group)
-            )
+            self._work([each.item for each in group], partial(self._answer, group))
         except Exception as error:
             if len(group) == 1 or not self._fail(group, error):
                 raise

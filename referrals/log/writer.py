@@ -116,7 +116,7 @@ def _line(app_id: int) -> Line[Sequence[Draft], Answers]:
     """Return where this process's threads line up for the app's log."""
     line = _lines.get(app_id)
     if line is None:
-        made = Line(
+        made: Line[Sequence[Draft], Answers] = Line(
             partial(_store_all, app_id),
             shared=_shared,
             size=len,

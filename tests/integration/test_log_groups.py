@@ -76,6 +76,7 @@ class Caller(threading.Thread):
         super().__init__(daemon=True)
         self.app, self.events, self.options = app, events, options
         self.wrapper = wrapper or (lambda execute, *rest: execute(*rest))
+        self.error = None
         self.start()
 
     def run(self):
@@ -83,14 +84,14 @@ class Caller(threading.Thread):
             with connection.execute_wrapper(self.wrapper):
                 self.results = log.append(self.app, self.events, **self.options)
         except Exception as error:  # noqa: BLE001 - `outcome` hands it on
-            self.results = error
+            self.error = error
         finally:
             connection.close()
 
     def outcome(self):
         self.join(SECONDS)
         assert not self.is_alive()
-        return self.results
+        return self.error or self.results
 
     def answers(self):
         return [(str(r.status), r.position) for r in self.outcome()]

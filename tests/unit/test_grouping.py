@@ -122,7 +122,9 @@ def test_the_next_turn_begins_when_the_answers_hold_not_when_all_is_done():
         if items == [1]:
             assert turn.wait(SECONDS)  # rings for somebody, say
 
-    line = Line(work, shared=str, size=int, most=9, seconds=SECONDS, patience=0.0)
+    line = Line(
+        work, shared=lambda _: None, size=int, most=9, seconds=SECONDS, patience=0.0
+    )
     first = Caller(line, 1)
     assert answered.wait(SECONDS)
 
