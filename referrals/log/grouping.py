@@ -129,8 +129,10 @@ class Line(Generic[Item, Answer]):
             return _Call.TURN
 
     def _take_turn(self, leader: _Caller[Item, Answer]) -> None:
-        group = self._group_of(leader)
+        group = [leader]
         try:
+            self._wait_for_company()
+            self._gather(group)
             self._work([each.item for each in group], partial(self._answer, group))
         except Exception as error:
             if len(group) == 1 or not self._fail(group, error):
@@ -139,9 +141,9 @@ class Line(Generic[Item, Answer]):
             # Whatever happened, nobody is left waiting for this turn.
             self._end(group)
 
-    def _group_of(self, leader: _Caller[Item, Answer]) -> list[_Caller[Item, Answer]]:
-        self._wait_for_company()
-        group, total = [leader], self._size(leader.item)
+    def _gather(self, group: list[_Caller[Item, Answer]]) -> None:
+        """Let those in line join the leader, as far as there is room."""
+        total = self._size(group[0].item)
         with self._mutex:
             self._hoped = 0
             while self._waiting:
@@ -149,7 +151,6 @@ class Line(Generic[Item, Answer]):
                 if total > self._most:
                     break
                 group.append(self._waiting.popleft())
-        return group
 
     def _wait_for_company(self) -> None:
         with self._mutex:

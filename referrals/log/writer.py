@@ -24,6 +24,7 @@ Requests = Sequence[Sequence[Draft]]
 
 #: As many events as one request has at most.
 GROUP_EVENTS: Final = 1_000
+#: A larger request saves little by company, and keeps it waiting.
 SMALL_EVENTS: Final = 100
 #: About as long as a caller who was answered takes to send the next request.
 PATIENCE_SECONDS: Final = 0.002
@@ -96,7 +97,7 @@ def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
 
 
 def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
-    # A strict request is stored whole or not at all, and a large one saves nothing.
+    # A strict request is stored whole or not at all.
     if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
         return store(app_id, request, strict=strict)
     try:
