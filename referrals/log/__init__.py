@@ -5,6 +5,7 @@ Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is on
 `position_at` read; `trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
 """
 
+from referrals.log.drafts import prepare
 from referrals.log.reader import (
     LoggedEvent,
     find,
@@ -19,7 +20,7 @@ from referrals.log.reader import (
 )
 from referrals.log.removal import erase, forget_sightings, trim
 from referrals.log.results import Result, Status
-from referrals.log.writer import ArchivedAppError, append, prepare
+from referrals.log.writer import ArchivedAppError, append
 
 __all__ = [
     "ArchivedAppError",

@@ -17,7 +17,12 @@ from referrals.log.rows import Found, Row, Tail, not_before
 LOCK_NAMESPACE = 0x4C4F47
 _LARGEST_LOCK = 2**31 - 1
 
-_LOOK_UP = """
+# Two statements in one message, which saves a round trip while others wait. The look-up
+# needs a snapshot from after the wait, or a key that another transaction stored meanwhile
+# would fail on the unique constraint; each statement takes its own.
+# Reference: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
+_LOCK_AND_LOOK_UP = """
+    SELECT pg_advisory_xact_lock(%(namespace)s, %(lock)s);
     SELECT clock_timestamp(), last.position, last.received_at,
            found.key, found.position, found.fingerprint
     FROM (SELECT 1) AS always
@@ -67,20 +72,21 @@ _BODIES = """
 """
 
 
-def lock(cursor: CursorWrapper, app_id: int) -> None:
-    """Take the app's lock until the transaction ends.
+def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+    """Take the app's lock until the transaction ends, then look at the log.
 
-    A statement of its own: the look-up needs a snapshot from after the wait, or a key
-    that another transaction stored meanwhile would fail on the unique constraint.
+    Returns its end, and those of `keys` that are in it.
     """
     cursor.execute(
-        "SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_NAMESPACE, app_id % _LARGEST_LOCK]
+        _LOCK_AND_LOOK_UP,
+        {
+            "namespace": LOCK_NAMESPACE,
+            "lock": app_id % _LARGEST_LOCK,
+            "app_id": app_id,
+            "keys": _json(keys),
+        },
     )
-
-
-def look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
-    """Return the end of the log, and those of `keys` that are in it."""
-    cursor.execute(_LOOK_UP, {"app_id": app_id, "keys": _json(keys)})
+    cursor.nextset()
     rows = cursor.fetchall()
     clock, head, last, *_ = rows[0]
     found = {

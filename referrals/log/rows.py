@@ -49,11 +49,13 @@ class Tail(NamedTuple):
 class Dialect(Protocol):
     """What each database says in its own SQL."""
 
-    def lock(self, cursor: CursorWrapper, app_id: int) -> None:
-        """Wait until no other transaction appends to the app's log."""
+    def lock_and_look_up(
+        self, cursor: CursorWrapper, app_id: int, keys: list[str]
+    ) -> Tail:
+        """Wait until no other transaction appends to the app's log; look at it then.
 
-    def look_up(self, cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
-        """Return the end of the log, and those of `keys` that are in it."""
+        Returns its end, and those of `keys` that are in it.
+        """
 
     def insert(
         self, cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]

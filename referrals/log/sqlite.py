@@ -48,12 +48,11 @@ _BODIES = """
 """
 
 
-def lock(cursor: CursorWrapper, app_id: int) -> None:
-    """Do nothing: the transaction began IMMEDIATE, which is the lock of all apps."""
+def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+    """Return the end of the log, and those of `keys` that are in it.
 
-
-def look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
-    """Return the end of the log, and those of `keys` that are in it."""
+    The transaction began IMMEDIATE, which is the lock of all apps.
+    """
     cursor.execute(_LAST, [app_id])
     head, last = cursor.fetchone() or (0, None)
     cursor.execute(_LOOK_UP, [_json(keys), app_id])

@@ -1,6 +1,6 @@
 """What a strict request answers when nothing of it is stored. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,9 +10,9 @@ from referrals.schema import IncomingEvent
 _REFUSALS = {Status.REJECTED, Status.CONFLICT}
 
 
-def has_refusal(answers: Mapping[int, Result]) -> bool:
+def has_refusal(answers: Sequence[Result]) -> bool:
     """Return whether one of `answers` stops a strict request."""
-    return any(answer.status in _REFUSALS for answer in answers.values())
+    return any(answer.status in _REFUSALS for answer in answers)
 
 
 def without_the_good(
@@ -25,12 +25,12 @@ def without_the_good(
     return [answers[index] for index in sorted(answers)]
 
 
-def without_the_new(answers: Mapping[int, Result], head: int) -> dict[int, Result]:
+def without_the_new(answers: Sequence[Result], head: int) -> list[Result]:
     """Return `answers` with what would have been stored after `head` taken back.
 
     A duplicate of what the log had before stays one.
     """
-    culprit = min(i for i, answer in answers.items() if answer.status in _REFUSALS)
+    culprit = min(answer.index for answer in answers if answer.status in _REFUSALS)
 
     def taken_back(answer: Result) -> Result:
         if answer.position is None or answer.position <= head:
@@ -39,4 +39,4 @@ def without_the_new(answers: Mapping[int, Result], head: int) -> dict[int, Resul
             return msgspec.structs.replace(answer, position=None)
         return left_out(answer.index, answer.id, culprit)
 
-    return {index: taken_back(answer) for index, answer in answers.items()}
+    return [taken_back(answer) for answer in answers]

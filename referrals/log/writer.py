@@ -1,54 +1,41 @@
-"""Appending to the log: validate first, then one short transaction under the app's lock."""
+"""Appending to the log: validate first, then one short transaction under the app's lock.
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+What several threads of a process append to one log at the same moment shares a
+transaction: its round trips, its sync to the disk and its ring are paid once.
+"""
 
-import msgspec
-from django.db import connection, transaction
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
+from typing import Any, Final
 
-from referrals import failpoints, fraud, hashing, traces
-from referrals.failpoints import Place
-from referrals.fraud import Sighting
-from referrals.log.dialects import dialect
-from referrals.log.names import number_names
-from referrals.log.results import Result, Status, conflict, rejected
-from referrals.log.rows import Found, Row, Tail, to_row
-from referrals.log.sightings import History
-from referrals.log.strict import has_refusal, without_the_good, without_the_new
+from django.db import InterfaceError, OperationalError, connection
+
+from referrals.log.drafts import Draft, drafts
+from referrals.log.grouping import Line, WaitedTooLongError
+from referrals.log.results import Result, rejected
+from referrals.log.storing import Answers, store
+from referrals.log.strict import without_the_good
 from referrals.models import App
-from referrals.schema import (
-    Event,
-    EventProblem,
-    IncomingEvent,
-    doubts,
-    from_object,
-    to_event,
-    warnings_of,
-)
-from referrals.signals import events_recorded
-from referrals.vocabulary import EventType, normalised_name
+from referrals.schema import EventProblem, IncomingEvent, doubts, from_object
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
 Sendable = IncomingEvent | EventProblem | Mapping[str, Any]
+Requests = Sequence[Sequence[Draft]]
+
+#: As many events as one request has at most.
+GROUP_EVENTS: Final = 1_000
+#: A larger request saves little by company, and keeps it waiting.
+SMALL_EVENTS: Final = 100
+#: About as long as a caller who was answered takes to send the next request.
+PATIENCE_SECONDS: Final = 0.002
+#: As long as the database lets a statement take.
+TURN_SECONDS: Final = 15.0
+#: SQLSTATE class 54, program limit exceeded: the fault is in what was to be stored.
+LIMIT_EXCEEDED: Final = "54"
 
 
 class ArchivedAppError(Exception):
     """An archived app accepts no events."""
-
-
-class Draft(msgspec.Struct, frozen=True, gc=False):
-    """A good event, made ready for the log before the lock is taken.
-
-    `row` is there already where nothing about the event depends on the log.
-    """
-
-    index: int
-    incoming: IncomingEvent
-    fingerprint: str
-    event: Event
-    sightings: tuple[Sighting, ...] = ()
-    row: Row | None = None
 
 
 def append(
@@ -76,25 +63,9 @@ def append(
     if strict and answers:
         return without_the_good(answers, good)
     if good:
-        answers |= _append(app.pk, _drafts(app, good), strict=strict)
+        stored = _append(app.pk, drafts(app, good), strict=strict)
+        answers |= {answer.index: answer for answer in stored}
     return [answers[index] for index in range(len(events))]
-
-
-def prepare(
-    app: App, events: Sequence[IncomingEvent], received_at: datetime
-) -> list[Event]:
-    """Return `events` as the log would keep them, without what only the log decides.
-
-    For previews: no lock is taken, fraud is not judged, custom names have no number.
-    """
-    hash_signal = hashing.signal_hasher(app.pk)
-    ignored = traces.networks(app.ignored_networks)
-    return [
-        to_event(
-            event, received_at=received_at, hash_signal=hash_signal, ignored=ignored
-        )
-        for event in events
-    ]
 
 
 def _checked(
@@ -125,125 +96,62 @@ def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
     return event
 
 
-def _drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
-    """Do everything that needs no lock."""
-    hash_signal = hashing.signal_hasher(app.pk)
-    fingerprint = hashing.fingerprinter(app.pk)
-    events = prepare(app, list(good.values()), datetime.now(UTC))
-    return [
-        _draft(
-            index,
-            sent,
-            # The form is that of `sent`, decoded: neither key order nor blanks nor the
-            # spelling of an instant differ, and a default of a later release changes
-            # nothing.
-            fingerprint(_encode(sent)),
-            event,
-            fraud.sightings(event, hash_signal),
+def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
+    # A strict request is stored whole or not at all.
+    if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
+        return store(app_id, request, strict=strict)
+    try:
+        return _line(app_id).ask(request)
+    except WaitedTooLongError as error:
+        raise OperationalError(str(error)) from error
+
+
+def _is_in_transaction() -> bool:
+    """Return whether the caller has a transaction, which is nobody else's to commit."""
+    if connection.in_atomic_block:
+        return True
+    return connection.connection is not None and not connection.autocommit
+
+
+def _line(app_id: int) -> Line[Sequence[Draft], Answers]:
+    """Return where this process's threads line up for the app's log."""
+    line = _lines.get(app_id)
+    if line is None:
+        made: Line[Sequence[Draft], Answers] = Line(
+            partial(_store_all, app_id),
+            shared=_shared,
+            size=len,
+            most=GROUP_EVENTS,
+            seconds=TURN_SECONDS,
+            patience=PATIENCE_SECONDS,
         )
-        for (index, sent), event in zip(good.items(), events, strict=True)
-    ]
+        line = _lines.setdefault(app_id, made)
+    return line
 
 
-def _draft(
-    index: int,
-    sent: IncomingEvent,
-    fingerprint: str,
-    event: Event,
-    sightings: tuple[Sighting, ...],
-) -> Draft:
-    if sightings or event.type is EventType.CUSTOM or sent.occurred_at is None:
-        return Draft(index, sent, fingerprint, event, sightings)
-    event = _judged(event, sent, (), {})
-    return Draft(index, sent, fingerprint, event, row=to_row(event, fingerprint))
+def _store_all(
+    app_id: int, requests: Requests, answer: Callable[[Sequence[Answers]], None]
+) -> None:
+    """Store the requests as if they had come one after the other."""
+
+    def committed(answers: Answers) -> None:
+        left = iter(answers)
+        answer([list(islice(left, len(request))) for request in requests])
+
+    store(app_id, list(chain.from_iterable(requests)), committed=committed)
 
 
-def _append(app_id: int, drafts: list[Draft], *, strict: bool) -> dict[int, Result]:
-    speak = dialect()
-    with transaction.atomic(), connection.cursor() as cursor:
-        speak.lock(cursor, app_id)
-        tail = speak.look_up(cursor, app_id, list({d.incoming.id for d in drafts}))
-        fresh, answers = _decide(drafts, tail)
-        if strict and has_refusal(answers):
-            return without_the_new(answers, tail.head)
-        if fresh:
-            history = History(cursor, app_id, speak)
-            history.look_up([seen for draft in fresh for seen in draft.sightings])
-            rows = _finished(app_id, tail, fresh, history)
-            speak.insert(cursor, app_id, tail, rows)
-            history.remember(tail.now)
-            _ring_after_commit(app_id, tail.head + len(rows))
-            failpoints.reach(Place.APPEND_WRITTEN)
-    return answers
+def _shared(error: Exception) -> Exception | None:
+    """Return what the others of a group hear, or None where one event may be at fault."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    if state.startswith(LIMIT_EXCEEDED):
+        return None
+    # The database is away, full or too slow: so it would be for each of them, in turn.
+    told = type(error)(*error.args)
+    told.__cause__ = error.__cause__
+    return told
 
 
-def _decide(drafts: list[Draft], tail: Tail) -> tuple[list[Draft], dict[int, Result]]:
-    """Return what is new, and the answer to each: pure, given the end of the log."""
-    found = dict(tail.found)
-    fresh: list[Draft] = []
-    answers: dict[int, Result] = {}
-    for draft in drafts:
-        key = draft.incoming.id
-        stored = found.get(key)
-        if stored is None:
-            fresh.append(draft)
-            stored = found[key] = Found(tail.head + len(fresh), draft.fingerprint)
-            answer = _answer(draft, Status.ACCEPTED, stored.position)
-        elif stored.fingerprint in (None, draft.fingerprint):
-            answer = _answer(draft, Status.DUPLICATE, stored.position)
-        else:
-            answer = conflict(draft.index, key, stored.position)
-        answers[draft.index] = answer
-    return fresh, answers
-
-
-def _answer(draft: Draft, status: Status, position: int) -> Result:
-    warnings = warnings_of(draft.incoming)
-    return Result(
-        draft.index, draft.incoming.id, status, position=position, warnings=warnings
-    )
-
-
-def _finished(
-    app_id: int, tail: Tail, fresh: list[Draft], history: History
-) -> list[Row]:
-    """Return the rows of `fresh`, with what only the log could decide."""
-    numbers = number_names(app_id, tail.head, [draft.event for draft in fresh])
-    return [draft.row or _finish(draft, tail.now, numbers, history) for draft in fresh]
-
-
-def _finish(
-    draft: Draft, now: datetime, numbers: Mapping[str, int], history: History
-) -> Row:
-    event = draft.event
-    if draft.incoming.occurred_at is None:
-        event = msgspec.structs.replace(event, occurred_at=now)
-    if event.type is EventType.CUSTOM:
-        number = numbers[normalised_name(event.name)]
-        event = msgspec.structs.replace(event, name_number=number)
-    event = _judged(event, draft.incoming, draft.sightings, history.seen)
-    history.add(draft.sightings)
-    return to_row(event, draft.fingerprint)
-
-
-def _judged(
-    event: Event,
-    sent: IncomingEvent,
-    sightings: Sequence[Sighting],
-    seen: Mapping[str, set[str]],
-) -> Event:
-    """Return `event` with our verdict, unless the producer sent one."""
-    if sent.status is not None:
-        return event
-    status, reasons = fraud.judge(event, sightings, seen)
-    if not reasons:
-        return event
-    return msgspec.structs.replace(event, status=status, reasons=reasons)
-
-
-def _ring_after_commit(app_id: int, head: int) -> None:
-    def ring() -> None:
-        failpoints.reach(Place.APPEND_COMMITTED)
-        events_recorded.send_robust(sender=App, app_id=app_id, head=head)
-
-    transaction.on_commit(ring, robust=True)
+_lines: Final[dict[int, Line[Sequence[Draft], Answers]]] = {}

@@ -1,0 +1,94 @@
+"""Events made ready for the log: everything that needs no lock is done here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from referrals import fraud, hashing, traces
+from referrals.fraud import Sighting
+from referrals.log.rows import Row, to_row
+from referrals.models import App
+from referrals.schema import Event, IncomingEvent, to_event
+from referrals.vocabulary import EventType
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Draft(msgspec.Struct, frozen=True, gc=False):
+    """A good event, made ready for the log before the lock is taken.
+
+    `row` is there already where nothing about the event depends on the log.
+    """
+
+    index: int
+    incoming: IncomingEvent
+    fingerprint: str
+    event: Event
+    sightings: tuple[Sighting, ...] = ()
+    row: Row | None = None
+
+
+def prepare(
+    app: App, events: Sequence[IncomingEvent], received_at: datetime
+) -> list[Event]:
+    """Return `events` as the log would keep them, without what only the log decides.
+
+    For previews: no lock is taken, fraud is not judged, custom names have no number.
+    """
+    hash_signal = hashing.signal_hasher(app.pk)
+    ignored = traces.networks(app.ignored_networks)
+    return [
+        to_event(
+            event, received_at=received_at, hash_signal=hash_signal, ignored=ignored
+        )
+        for event in events
+    ]
+
+
+def drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
+    """Return the `good` events of a request, which come by their index, as drafts."""
+    hash_signal = hashing.signal_hasher(app.pk)
+    fingerprint = hashing.fingerprinter(app.pk)
+    events = prepare(app, list(good.values()), datetime.now(UTC))
+    return [
+        _draft(
+            index,
+            sent,
+            # The form is that of `sent`, decoded: neither key order nor blanks nor the
+            # spelling of an instant differ, and a default of a later release changes
+            # nothing.
+            fingerprint(_encode(sent)),
+            event,
+            fraud.sightings(event, hash_signal),
+        )
+        for (index, sent), event in zip(good.items(), events, strict=True)
+    ]
+
+
+def _draft(
+    index: int,
+    sent: IncomingEvent,
+    fingerprint: str,
+    event: Event,
+    sightings: tuple[Sighting, ...],
+) -> Draft:
+    if sightings or event.type is EventType.CUSTOM or sent.occurred_at is None:
+        return Draft(index, sent, fingerprint, event, sightings)
+    event = judged(event, sent, (), {})
+    return Draft(index, sent, fingerprint, event, row=to_row(event, fingerprint))
+
+
+def judged(
+    event: Event,
+    sent: IncomingEvent,
+    sightings: Sequence[Sighting],
+    seen: Mapping[str, set[str]],
+) -> Event:
+    """Return `event` with our verdict, unless the producer sent one."""
+    if sent.status is not None:
+        return event
+    status, reasons = fraud.judge(event, sightings, seen)
+    if not reasons:
+        return event
+    return msgspec.structs.replace(event, status=status, reasons=reasons)

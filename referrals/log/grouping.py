@@ -1,0 +1,203 @@
+"""Callers who want the same done at the same moment: one of them does it for all.
+
+This is flat combining. Who comes first does its own. Whoever comes meanwhile waits, and
+when the turn is over, the first of those who wait does it for all of them. Where the last
+turn had company, the next gives it a moment to come again, as a database does before it
+syncs a group's commit. A caller alone is served as if there were no line.
+
+Pure: imports no framework.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
+from math import inf
+from time import monotonic
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class WaitedTooLongError(Exception):
+    """Somebody else's turn took too long. Whether one's own item was done is unknown."""
+
+
+#: Does items, and calls the function it is given with their answers, in order, once these
+#: hold for good. The next turn begins then: what is left to do keeps nobody waiting.
+Work = Callable[[Sequence[Item], Callable[[Sequence[Answer]], None]], None]
+
+
+class _Call(Enum):
+    """What a waiting caller is woken for."""
+
+    TURN = auto()  # to do the next group
+    ANSWER = auto()
+    ERROR = auto()
+    ALONE = auto()  # the group failed, perhaps by somebody else's item
+
+
+@dataclass(slots=True, eq=False)
+class _Caller(Generic[Item, Answer]):
+    item: Item
+    call: _Call | None = None
+    answers: list[Answer] = field(default_factory=list)
+    error: Exception | None = None
+    woken: threading.Event = field(default_factory=threading.Event)
+
+    def wake(self, call: _Call) -> None:
+        self.call = call
+        self.woken.set()
+
+
+class Line(Generic[Item, Answer]):
+    """Takes turns at `work`, each for all who were waiting when it began.
+
+    A group's items come to `most` by `size`, unless the first alone is larger. `shared`
+    says what the others hear when a turn fails: an exception of their own, or None where
+    the fault may lie in one item; then each caller does its own alone. Who stood in line
+    for `seconds` takes the turn from whoever is stuck in it: turns save work, and the
+    work itself has to be safe without them. `patience` is how many seconds a turn waits
+    for the company that the last one had.
+    """
+
+    def __init__(
+        self,
+        work: Work[Item, Answer],
+        *,
+        shared: Callable[[Exception], Exception | None],
+        size: Callable[[Item], int],
+        most: int,
+        seconds: float,
+        patience: float,
+    ) -> None:
+        self._work = work
+        self._shared = shared
+        self._size = size
+        self._most = most
+        self._seconds = seconds
+        self._patience = patience
+        # Guards what follows, and each caller's `call`.
+        self._mutex = threading.Lock()
+        self._leader: _Caller[Item, Answer] | None = None
+        self._waiting: deque[_Caller[Item, Answer]] = deque()
+        # How many callers the last turn knew of, and when it was over.
+        self._company = 1
+        self._over_at = -inf
+        # For how many in line the turn waits, and what tells it that they are there.
+        self._hoped = 0
+        self._come = threading.Event()
+
+    def ask(self, item: Item) -> Answer:
+        """Have `item` done, by this thread or another, and return its answer.
+
+        Raises what the work raised, or `WaitedTooLongError` where the item was in
+        somebody else's turn and had no answer `seconds` after it was asked for.
+        """
+        caller: _Caller[Item, Answer] = _Caller(item)
+        if self._is_first(caller) or self._called(caller) is _Call.TURN:
+            self._take_turn(caller)
+        if caller.call is _Call.ALONE:
+            self._work([item], caller.answers.extend)
+        if caller.error is not None:
+            raise caller.error
+        return caller.answers[0]
+
+    def _is_first(self, caller: _Caller[Item, Answer]) -> bool:
+        """Give the turn to the caller if nobody has it; otherwise let it stand in line."""
+        with self._mutex:
+            if self._leader is None:
+                self._leader = caller
+                return True
+            self._waiting.append(caller)
+            if len(self._waiting) == self._hoped:
+                self._come.set()
+            return False
+
+    def _called(self, caller: _Caller[Item, Answer]) -> _Call:
+        caller.woken.wait(self._seconds)
+        with self._mutex:
+            if caller.call is not None:
+                return caller.call
+            if caller not in self._waiting:
+                raise WaitedTooLongError
+            self._waiting.remove(caller)
+            self._leader = caller
+            return _Call.TURN
+
+    def _take_turn(self, leader: _Caller[Item, Answer]) -> None:
+        group = [leader]
+        try:
+            self._wait_for_company()
+            self._gather(group)
+            self._work([each.item for each in group], partial(self._answer, group))
+        except Exception as error:
+            if len(group) == 1 or not self._fail(group, error):
+                raise
+        finally:
+            # Whatever happened, nobody is left waiting for this turn.
+            self._end(group)
+
+    def _gather(self, group: list[_Caller[Item, Answer]]) -> None:
+        """Let those in line join the leader, as far as there is room."""
+        total = self._size(group[0].item)
+        with self._mutex:
+            self._hoped = 0
+            while self._waiting:
+                total += self._size(self._waiting[0].item)
+                if total > self._most:
+                    break
+                group.append(self._waiting.popleft())
+
+    def _wait_for_company(self) -> None:
+        with self._mutex:
+            if monotonic() - self._over_at > self._patience:
+                return
+            self._hoped = self._company - 1
+            if len(self._waiting) >= self._hoped:
+                return
+            self._come.clear()
+        self._come.wait(self._patience)
+
+    def _answer(
+        self, group: list[_Caller[Item, Answer]], answers: Sequence[Answer]
+    ) -> None:
+        with self._mutex:
+            self._pass_on(group)
+            for caller, answer in zip(group, answers, strict=True):
+                caller.answers.append(answer)
+                caller.wake(_Call.ANSWER)
+
+    def _fail(self, group: list[_Caller[Item, Answer]], error: Exception) -> bool:
+        """Tell the others of the group; return whether its leader, too, goes on alone."""
+        leader = group[0]
+        with self._mutex:
+            if leader.call is _Call.ANSWER:
+                return False
+            for caller in group[1:]:
+                # One for each: a raised exception collects its thread's frames.
+                caller.error = self._shared(error)
+                caller.wake(_Call.ERROR if caller.error else _Call.ALONE)
+            if group[1].error is None:
+                leader.call = _Call.ALONE
+            return leader.call is _Call.ALONE
+
+    def _end(self, group: list[_Caller[Item, Answer]]) -> None:
+        with self._mutex:
+            self._pass_on(group)
+            for caller in group[1:]:
+                if caller.call is None:
+                    caller.wake(_Call.ALONE)
+
+    def _pass_on(self, group: list[_Caller[Item, Answer]]) -> None:
+        """Give the turn to the next in line, unless the group has done so before."""
+        if self._leader is not group[0]:
+            return
+        self._company = len(group) + len(self._waiting)
+        self._over_at = monotonic()
+        self._leader = self._waiting.popleft() if self._waiting else None
+        if self._leader is not None:
+            self._leader.wake(_Call.TURN)

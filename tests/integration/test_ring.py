@@ -1,0 +1,106 @@
+"""For whom an append rings, on a real Valkey, and what it asks the database for that."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from clevertap_sync import doorbell, receivers
+from clevertap_sync.locations import Location
+from referrals import log
+from tests.builders import a_sent_event, an_app, an_integration
+from tests.harness.valkey import Valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    valkey = Valkey()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture
+def rung(valkey, settings):
+    """Return for which integrations it was rung since the last time somebody asked."""
+    settings.REDIS_URL = valkey.url
+    doorbell.connection.cache_clear()
+    receivers.forget_readers()
+    client = doorbell.connection()
+
+    def answered():
+        marks = [mark.decode() for mark in client.keys("rung:*")]
+        client.flushall()
+        return sorted(int(mark.removeprefix("rung:")) for mark in marks)
+
+    yield answered
+    client.close()
+    doorbell.connection.cache_clear()
+    receivers.forget_readers()
+
+
+@contextmanager
+def asked():
+    """Collect the statements that ask who reads."""
+    statements = []
+
+    def note(execute, sql, *rest):
+        if "clevertap_sync_integration" in sql:
+            statements.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(note):
+        yield statements
+
+
+def append(app):
+    log.append(app, [a_sent_event()])
+
+
+def test_the_first_integration_of_an_app_is_rung_for_as_soon_as_it_is_enabled(rung):
+    app = an_app()
+    append(app)
+    assert rung() == []
+
+    integration = an_integration(app)
+    append(app)
+
+    assert rung() == [integration.pk]
+
+
+def test_who_reads_is_asked_once_while_it_is_remembered(rung):
+    app = an_app()
+    other = an_integration(app, location=Location.US1, name="other")
+    integrations = [other.pk, an_integration(app).pk]
+    an_integration()  # of another app
+
+    with asked() as statements:
+        for _ in range(3):
+            append(app)
+            assert rung() == integrations
+
+    assert len(statements) == 1
+
+
+def test_what_is_remembered_is_forgotten_after_a_second(rung):
+    app = an_app()
+    first = an_integration(app)
+    append(app)
+    assert rung() == [first.pk]
+    second = an_integration(app, location=Location.US1, name="second")
+
+    time.sleep(receivers.REMEMBERED_SECONDS)
+    append(app)
+
+    assert rung() == [first.pk, second.pk]
+
+
+def test_a_disabled_integration_is_not_rung_for(rung):
+    app = an_app()
+    an_integration(app, enabled=False)
+
+    append(app)
+
+    assert rung() == []
