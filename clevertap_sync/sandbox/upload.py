@@ -10,6 +10,7 @@ from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import judging
 from clevertap_sync.sandbox.accounts import authenticate
 from clevertap_sync.sandbox.answers import MALFORMED, TOO_MANY, Answer, usual
+from clevertap_sync.sandbox.desk import Kind
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.faults import Fault
 from clevertap_sync.sandbox.state import State
@@ -73,10 +74,11 @@ class _Upload:
 
     def _process(self) -> Answer:
         """Return the answer, and leave the fault that goes with it in `_fault`."""
-        fault = self._desk.take_fault("dry_runs" if self._dry_run else "uploads")
+        body = self._exchange.read_body(self._desk.rules.body_bytes)
+        kind: Kind = "dry_runs" if self._dry_run else "uploads"
+        fault = self._desk.take_fault(kind, lambda: self._size_of(body))
         self._fault = fault = fault or _NO_FAULT
         self._request.fault = fault.label() if fault is not _NO_FAULT else ""
-        body = self._exchange.read_body(self._desk.rules.body_bytes)
         if isinstance(body, Answer):
             return body
         self._request.sha256 = hashlib.sha256(body).hexdigest()
@@ -122,6 +124,10 @@ class _Upload:
         records = judging.read(body, self._desk)
         self._request.records = 0 if isinstance(records, Answer) else len(records)
         return records
+
+    def _size_of(self, body: bytes | Answer) -> int:
+        records = judging.read(body, self._desk) if isinstance(body, bytes) else body
+        return 0 if isinstance(records, Answer) else len(records)
 
     def _is_json(self) -> bool:
         content_type = self._exchange.headers.get("content-type", "")
