@@ -5,12 +5,12 @@ Reference: https://developer.clevertap.com/docs/upload-events-api
 """
 
 import hashlib
+from typing import Literal
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import judging
 from clevertap_sync.sandbox.accounts import authenticate
 from clevertap_sync.sandbox.answers import MALFORMED, TOO_MANY, Answer, usual
-from clevertap_sync.sandbox.desk import Kind
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.faults import Fault
 from clevertap_sync.sandbox.state import State
@@ -75,7 +75,9 @@ class _Upload:
     def _process(self) -> Answer:
         """Return the answer, and leave the fault that goes with it in `_fault`."""
         body = self._exchange.read_body(self._desk.rules.body_bytes)
-        kind: Kind = "dry_runs" if self._dry_run else "uploads"
+        kind: Literal["dry_runs", "uploads"] = (
+            "dry_runs" if self._dry_run else "uploads"
+        )
         fault = self._desk.take_fault(kind, lambda: self._size_of(body))
         self._fault = fault = fault or _NO_FAULT
         self._request.fault = fault.label() if fault is not _NO_FAULT else ""
