@@ -161,11 +161,13 @@ def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
 
     scene.settle()
     found = scene.check()
-    uploads = [u for u in scene.sandbox.requests() if not u.dry_run]
-    probes = [u for u in scene.sandbox.requests() if u.dry_run]
-    assert len(uploads) <= 5
-    # Between two of the same records, a made-up one was answered.
-    assert len(probes) >= len(uploads) - 1
+    arrived = Counter(record for stored in found.stored for record in stored.records)
+    assert set(arrived.values()) == {5}
+    # After the fourth time halves go, and these are answered.
+    requests = scene.sandbox.requests()
+    assert [u.records for u in requests if not u.dry_run] == [*[120] * 4, 60, 60]
+    # Before each repeat of the same records, a made-up one was answered.
+    assert [u.dry_run for u in requests[:9]] == [*[False, True] * 4, False]
     assert found.status["dead_letters"] == {}
 
 
