@@ -122,6 +122,11 @@ class Integration(models.Model):
         "clevertap_id means CleverTap's own object ID.",
     )
     enabled = models.BooleanField(default=False)
+    first_enabled_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="From then on, retention keeps what it has not delivered, paused or not.",
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -218,6 +223,10 @@ class Integration(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["app", "account"], name="one_integration_per_account"
+            ),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | Q(first_enabled_at__isnull=False),
+                name="enabled_since_an_instant",
             ),
         ]
         ordering = ["app", "name"]

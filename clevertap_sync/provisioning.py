@@ -81,8 +81,7 @@ def find_location(text: str) -> Location:
 def provision(wanted: Wanted) -> Provisioned:
     """Create or update everything in `wanted`, or nothing. Safe to repeat.
 
-    Enabling starts from now where nothing was delivered yet, and otherwise goes on
-    where it stopped. It counts as a person's word that CleverTap knows the identities.
+    Enabling starts from now the first time, and later goes on where it stopped. It counts as a person's word that CleverTap knows the identities.
     Raises `ProvisioningError` with nothing written.
     """
     app = _app(wanted)
@@ -224,10 +223,9 @@ def _enable(integration: Integration) -> None:
             "from there would repeat what CleverTap has. Enable it from now in the admin."
         )
         raise ProvisioningError(message)
-    untouched = (
-        not integration.uploads.exists() and integration.cursor == integration.tail
+    start: Literal["now", "resume"] = (
+        "resume" if integration.first_enabled_at else "now"
     )
-    start: Literal["now", "resume"] = "now" if untouched else "resume"
     switch.enable(integration, start=start)
     _record(integration, f"Enabled, from: {start}.", integration.app)
 

@@ -142,6 +142,11 @@ _DELIVERY = (
         "Compare the upload's records with what CleverTap shows before you replay any of them.",
     ),
     Reason(
+        "outcome_unknown",
+        "The record was sent eight times without an answer that could be read, so nobody knows whether CleverTap stored it.",
+        "Look in CleverTap whether the event is there, and replay only if it is not, because it would count twice.",
+    ),
+    Reason(
         "mapping_failed",
         "The event could not be turned into a record because of a fault of ours.",
         "Report this with the event's ID, and replay after the next release.",

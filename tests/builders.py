@@ -119,9 +119,11 @@ def an_integration(
 
     A person confirmed its identities, so nobody looks them up.
     """
+    enabled = changes.get("enabled", True)
     defaults = {
         "identity_provider": "email",
         "enabled": True,
+        "first_enabled_at": NOON if enabled else None,
         "passcode": ACCOUNTS[location].passcode,
         "identities_confirmed_at": NOON,
     }

@@ -52,7 +52,8 @@ def state_of(integration: Integration) -> Light:
     if integration.archived_at:
         return Light("idle", "Archived")
     if not integration.enabled:
-        return Light("idle", "Paused" if integration.cursor else "Not enabled")
+        paused = integration.first_enabled_at is not None
+        return Light("idle", "Paused" if paused else "Not enabled")
     if integration.hold_reason:
         colour: Colour = "busy" if integration.hold_reason in _PASSING else "bad"
         return Light(colour, "Held")
@@ -84,7 +85,7 @@ def _stopped(integration: Integration, status: IntegrationStatus) -> Light:
     if status.hold and status.hold.reason == RESTORED_BACKUP:
         meaning, remedy = hold_words(RESTORED_BACKUP)
         return Light("bad", "Paused", f"{meaning} {waiting}", remedy)
-    if integration.cursor or integration.deliver_since:
+    if integration.first_enabled_at:
         return Light(
             "idle",
             "Paused",

@@ -17,6 +17,7 @@ from clevertap_sync.admin import replaying
 from clevertap_sync.admin.check_page import context_of
 from clevertap_sync.delivery import freshness
 from clevertap_sync.delivery.freshness import Freshness
+from clevertap_sync.delivery.replay import COUNTS_TWICE
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.expiry import zone_of
 from clevertap_sync.models import Integration, Replay
@@ -82,6 +83,11 @@ class RangePlan:
     def last(self) -> int:
         """Return the last position."""
         return self.positions.stop - 1
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return what sending it will set off, for whoever is about to order it."""
+        return [COUNTS_TWICE, *self.freshness.sentences]
 
     @property
     def uploads(self) -> int:

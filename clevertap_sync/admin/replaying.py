@@ -12,7 +12,13 @@ from django.utils.html import format_html
 from clevertap_sync import doorbell
 from clevertap_sync.delivery import freshness
 from clevertap_sync.delivery.freshness import Freshness
-from clevertap_sync.delivery.replay import letters_of, replay_letters, replay_range
+from clevertap_sync.delivery.replay import (
+    COUNTS_TWICE,
+    letters_of,
+    may_count_twice,
+    replay_letters,
+    replay_range,
+)
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
 from referrals.admin.words import counted
@@ -27,6 +33,13 @@ class Plan:
 
     integration: Integration
     freshness: Freshness
+    counts_twice: bool = False
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return what sending it will set off, for whoever is about to order it."""
+        twice = [COUNTS_TWICE] if self.counts_twice else []
+        return [*twice, *self.freshness.sentences]
 
     @property
     def records(self) -> int:
@@ -47,7 +60,11 @@ def plan(
 ) -> Plan:
     """Return what replaying these open dead letters would come to."""
     letters = letters_of(integration, reasons, selection).order_by()
-    return Plan(integration, freshness.of_letters(integration.app_id, letters))
+    return Plan(
+        integration,
+        freshness.of_letters(integration.app_id, letters),
+        counts_twice=may_count_twice(letters),
+    )
 
 
 def order(

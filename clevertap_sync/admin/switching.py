@@ -137,8 +137,9 @@ def enable(
             )
     head, after = log.head(integration.app_id), integration.cursor + 1
     waiting = freshness.of_range(integration.app_id, after, head)
+    verb = "Resume" if integration.first_enabled_at else "Enable"
     context = context_of(page, request, integration) | {
-        "title": "Resume delivery" if integration.cursor else "Enable delivery",
+        "title": f"{verb} delivery",
         "form": form,
         "chosen": form["start"].value(),
         "diagnosis": diagnosis,
@@ -193,4 +194,4 @@ def _enabled(
 
 
 def _proposed(integration: Integration) -> str:
-    return RESUME if integration.cursor else NOW
+    return RESUME if integration.first_enabled_at else NOW

@@ -72,7 +72,7 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
         probe(work)
         return 1
     mapped = prepare.map_upload(work)
-    if groups := prepare.groups_by_size(mapped):
+    if groups := prepare.groups_of(work, mapped):
         _split(work, groups)
         return 0
     if not mapped.records:
@@ -128,7 +128,7 @@ def _patiently(settle: Callable[[], bool]) -> bool:
 
 
 def _split(claim: Claim, groups: list[list[int]]) -> None:
-    """Replace an upload that is too large by parts, if the lease still holds."""
+    """Replace an upload by parts, if the lease still holds."""
     with transaction.atomic():
         mine = Upload.objects.select_for_update().open()
         if mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():

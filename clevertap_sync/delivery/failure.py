@@ -113,8 +113,7 @@ def _bisect(
 ) -> None:
     """Halve the upload; a record that stands alone is refused only on evidence."""
     if len(mapped.records) > 1:
-        left, right = split.halves(mapped.picks)
-        split.into(upload, [[*left, *mapped.settled_picks], right], now)
+        split.into(upload, split.halves_of(mapped), now)
         return
     if _others_are_accepted(upload, integration):
         _refuse(upload, mapped, error, now)

@@ -102,8 +102,4 @@ def _take_out(upload: Upload, request: ErasureRequest) -> bool:
         settled_at=now,
     )
     letters.write(parts[0], erased, now)
-    # The rest may have been stored as well: its settings stay as they were.
-    Upload.objects.filter(pk__in=[part.pk for part in parts[1:]]).update(
-        unknown_outcomes=upload.unknown_outcomes
-    )
     return True

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from clevertap_sync.delivery import doubt, split
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.mapping_settings import read_settings
 from clevertap_sync.delivery.work import (
@@ -52,6 +53,9 @@ def map_upload(claim: Claim) -> Mapped:
                 mapped.add(position, value)
     if wanted is not None and upload.covers is not None:
         _note_the_removed(mapped, wanted)
+    if doubt.is_given_up(upload):
+        detail = f"{upload.unknown_outcomes} requests with it ended without an answer."
+        mapped.refuse_all(doubt.OUTCOME_UNKNOWN, detail)
     return mapped
 
 
@@ -111,7 +115,16 @@ def _note_the_removed(mapped: Mapped, wanted: set[int]) -> None:
         mapped.refusals.append(Refusal(pick, "", EVENT_REMOVED, ""))
 
 
-def groups_by_size(mapped: Mapped) -> list[list[int]] | None:
+def groups_of(claim: Claim, mapped: Mapped) -> list[list[int]] | None:
+    """Return the picks in the groups that go instead of the upload, or None: it goes whole."""
+    if groups := _groups_by_size(mapped):
+        return groups
+    if len(mapped.records) > 1 and doubt.wants_halves(claim.upload):
+        return split.halves_of(mapped)
+    return None
+
+
+def _groups_by_size(mapped: Mapped) -> list[list[int]] | None:
     """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
     if len(encode_body(mapped.bodies())) <= MAX_BODY_BYTES:
         return None

@@ -6,15 +6,23 @@ again is the same dead letter with one failure more.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from django.db.models import QuerySet
 
 from clevertap_sync import clock
+from clevertap_sync.delivery.doubt import OUTCOME_UNKNOWN
 from clevertap_sync.delivery.mapping_settings import settings_of
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, pick_of, position_of
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.wire import MAX_RECORDS
 from referrals.vocabulary import Side
+
+#: For whoever is about to order what CleverTap may have already.
+COUNTS_TWICE: Final = (
+    "CleverTap does not recognise repeats: what it has already stored, it will count "
+    "twice."
+)
 
 
 def letters_of(
@@ -27,6 +35,11 @@ def letters_of(
     if selection:
         letters = letters.filter(pk__in=selection)
     return letters.order_by("position", "side")
+
+
+def may_count_twice(letters: QuerySet[DeadLetter]) -> bool:
+    """Return whether CleverTap may have stored one of these dead letters' records."""
+    return letters.filter(reason=OUTCOME_UNKNOWN).exists()
 
 
 def replay_letters(

@@ -56,7 +56,8 @@ def retain(*, seconds: float = BUDGET_SECONDS) -> int:
 def _limit(app_id: int, cutoff: datetime) -> int:
     """Return the last position that nobody needs any more."""
     integrations = Integration.objects.filter(app=app_id, archived_at=None)
-    done = [_done(i) for i in integrations if i.enabled or i.cursor]
+    wanting = integrations.filter(first_enabled_at__isnull=False)
+    done = [_done(integration) for integration in wanting]
     return min([log.position_at(app_id, cutoff), *done])
 
 

@@ -7,7 +7,7 @@ caller holds the upload's lease, or the account's lock while it has none.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from clevertap_sync.delivery.work import SIDES, pick_of, position_of
+from clevertap_sync.delivery.work import SIDES, Mapped, pick_of, position_of
 from clevertap_sync.models import Upload
 
 
@@ -23,6 +23,12 @@ def halves(picks: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     """Return the picks in two groups of nearly the same size."""
     middle = (len(picks) + 1) // 2
     return picks[:middle], picks[middle:]
+
+
+def halves_of(mapped: Mapped) -> list[list[int]]:
+    """Return an upload's picks in two groups that send half of its records each."""
+    left, right = halves(mapped.picks)
+    return [[*left, *mapped.settled_picks], [*right]]
 
 
 def divide(upload: Upload, now: datetime) -> Upload:
@@ -52,8 +58,10 @@ def _part_of(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
         picks=list(picks),
         covers=len(picks),
         settings=parent.settings,
-        # What may be stored already goes again as it was, in parts too.
+        # What may be stored already goes again as it was, in parts too, and no record
+        # gets more tries by being in a part.
         unknown_outcomes=parent.unknown_outcomes,
+        failures=parent.failures,
         created_at=now,
         due_at=now,
     )

@@ -27,9 +27,13 @@ def enable(integration: Integration, *, start: Start = "resume") -> None:
         if start != "resume":
             _skip_to(integration, _position(integration, start))
             integration.deliver_since = start if isinstance(start, datetime) else None
+        now = clock.now()
         integration.enabled = True
-        integration.save(update_fields=["enabled", "cursor", "deliver_since"])
-        hold.probe_at_once(integration, now=clock.now())
+        integration.first_enabled_at = integration.first_enabled_at or now
+        integration.save(
+            update_fields=["enabled", "first_enabled_at", "cursor", "deliver_since"]
+        )
+        hold.probe_at_once(integration, now=now)
 
 
 def pause(integration: Integration) -> None:

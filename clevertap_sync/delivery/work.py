@@ -109,6 +109,12 @@ class Mapped:
         refused = [r.pick for r in self.refusals if r.pick is not None]
         return [*refused, *self.withheld]
 
+    def refuse_all(self, reason: str, detail: str) -> None:
+        """Turn every record into a refusal, so that nothing is sent."""
+        for pick, record in zip(self.picks, self.records, strict=True):
+            self.refusals.append(Refusal(pick, record.name, reason, detail))
+        self.picks, self.records = [], []
+
     def all_picks(self) -> list[int]:
         """Return every pick, in log order."""
         return sorted([*self.picks, *self.settled_picks])

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -79,12 +79,20 @@ class Desk:
         with self._world.condition:
             self.max_in_flight = self.in_flight
 
-    def take_fault(self, kind: Kind) -> Fault | None:
-        """Return the first fault that waits for a request of this kind."""
+    def take_fault(
+        self, kind: Kind, count_records: Callable[[], int] = lambda: 0
+    ) -> Fault | None:
+        """Return the first fault that waits for a request of this kind and size.
+
+        The records are counted only where a fault's own limit asks for it.
+        """
         with self._world.condition:
             self._faults = [each for each in self._faults if not each.is_spent()]
             for armed in self._faults:
-                if armed.fault.only in ("all", kind):
+                fault = armed.fault
+                if fault.only not in ("all", kind):
+                    continue
+                if not fault.above_records or count_records() > fault.above_records:
                     return armed.take()
         return None
 

@@ -55,7 +55,8 @@ Tamper = Literal[
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the next requests that have the right credentials.
 
-    `times` requests (None: all), and no longer than `seconds` after it was set. With a
+    `times` requests (None: all), and no longer than `seconds` after it was set; only
+    those with more than `above_records` records. With a
     `status` the answer is scripted and nothing is stored, unless `store` says so;
     without one the answer is the true one, sent late, damaged or not at all.
     """
@@ -63,6 +64,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     times: int | None = 1
     seconds: float | None = None
     only: Only = "all"
+    above_records: int = 0
 
     status: int | None = None
     headers: dict[str, str] = {}

@@ -5,6 +5,7 @@ Reference: https://developer.clevertap.com/docs/upload-events-api
 """
 
 import hashlib
+from typing import Literal
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import judging
@@ -73,10 +74,13 @@ class _Upload:
 
     def _process(self) -> Answer:
         """Return the answer, and leave the fault that goes with it in `_fault`."""
-        fault = self._desk.take_fault("dry_runs" if self._dry_run else "uploads")
+        body = self._exchange.read_body(self._desk.rules.body_bytes)
+        kind: Literal["dry_runs", "uploads"] = (
+            "dry_runs" if self._dry_run else "uploads"
+        )
+        fault = self._desk.take_fault(kind, lambda: self._size_of(body))
         self._fault = fault = fault or _NO_FAULT
         self._request.fault = fault.label() if fault is not _NO_FAULT else ""
-        body = self._exchange.read_body(self._desk.rules.body_bytes)
         if isinstance(body, Answer):
             return body
         self._request.sha256 = hashlib.sha256(body).hexdigest()
@@ -122,6 +126,10 @@ class _Upload:
         records = judging.read(body, self._desk)
         self._request.records = 0 if isinstance(records, Answer) else len(records)
         return records
+
+    def _size_of(self, body: bytes | Answer) -> int:
+        records = judging.read(body, self._desk) if isinstance(body, bytes) else body
+        return 0 if isinstance(records, Answer) else len(records)
 
     def _is_json(self) -> bool:
         content_type = self._exchange.headers.get("content-type", "")

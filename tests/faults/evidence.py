@@ -22,6 +22,8 @@ class Stored:
 
     sha256: str
     records: list[str]
+    #: CleverTap's clock.
+    at: float = 0.0
 
 
 @dataclass
@@ -148,6 +150,7 @@ def _letter(row: DeadLetter) -> LetterRow:
 
 
 class _Line(msgspec.Struct):
+    at: float
     location: str
     sha256: str
     records: list[dict[str, Any]]
@@ -159,7 +162,7 @@ def ledger(path: Path, *, start: int = 0, location: str = "eu1") -> list[Stored]
         file.seek(start)
         lines: Iterable[_Line] = [msgspec.json.decode(x, type=_Line) for x in file]
     return [
-        Stored(line.sha256, [canonical(record) for record in line.records])
+        Stored(line.sha256, [canonical(record) for record in line.records], line.at)
         for line in lines
         if line.location == location
     ]

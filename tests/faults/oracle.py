@@ -14,6 +14,8 @@ from tests.faults.expected import records_of
 
 SHOWN = 5
 SIDES = ("referred", "generated")
+#: How often a record goes out without an answer, before a person has to order it again.
+MOST_SENDINGS = 8
 #: An event that nobody sent names nobody; it is reported by itself.
 NOBODY = {"type": "app_install", "occurred_at": "2026-01-01T00:00:00Z"}
 
@@ -39,6 +41,7 @@ def problems(run: Evidence, allowed: Allowed | None = None) -> list[str]:
         *found.log(),
         *found.records(),
         *found.repeats(),
+        *found.sendings(),
         *found.bodies(),
         *found.ranges(),
         *found.verdicts(),
@@ -173,6 +176,18 @@ class _Judge:
         if repeats(self.run) > flying:
             yield f"{repeats(self.run)} repeats, but {flying} records were on their way."
 
+    def sendings(self) -> Iterator[str]:
+        """What is not answered is sent so often, neither more nor less, and then given up."""
+        for record, place in self.expected.items():
+            times = self._unknown_at(*place)
+            if times > MOST_SENDINGS * self._lives_at(*place):
+                yield f"Sent {times} times without an answer: {record}"
+        for letter in self.run.letters:
+            if letter.reason == "outcome_unknown" and letter.position is not None:
+                times = self._unknown_at(letter.position, letter.side)
+                if times < MOST_SENDINGS:
+                    yield f"Given up after {times} times: {letter}."
+
     def bodies(self) -> Iterator[str]:
         """What arrived is byte for byte a body in the books, as often as they allow."""
         hashes: defaultdict[str, list[UploadRow]] = defaultdict(list)
@@ -253,13 +268,19 @@ class _Judge:
     def _unknown_of(self, record: str) -> int:
         """Return how many attempts for this record ended without a readable answer."""
         place = self.expected.get(record)
-        if place is None:
-            return 0
+        return 0 if place is None else self._unknown_at(*place)
+
+    def _unknown_at(self, position: int, side: str) -> int:
         return sum(
             times
             for pk, times in self.unknown.items()
-            if _covers(self.by_pk[pk], *place)
+            if _covers(self.by_pk[pk], position, side)
         )
+
+    def _lives_at(self, position: int, side: str) -> int:
+        """Return how often the record was handed out: by the log, and by each replay."""
+        handed_out = (u for u in self.run.uploads if u.parent is None)
+        return sum(_covers(upload, position, side) for upload in handed_out)
 
     def _replays_of(self, record: str) -> int:
         """Return how often a person's order to send a range again covered this record."""

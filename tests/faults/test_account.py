@@ -1,6 +1,7 @@
 """CleverTap refuses, throttles, fails or lies: the account waits, a record has its verdict."""
 
 import math
+from collections import Counter
 from email.utils import format_datetime
 
 import pytest
@@ -160,12 +161,65 @@ def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
 
     scene.settle()
     found = scene.check()
-    uploads = [u for u in scene.sandbox.requests() if not u.dry_run]
-    probes = [u for u in scene.sandbox.requests() if u.dry_run]
-    assert len(uploads) <= 5
-    # Between two of the same records, a made-up one was answered.
-    assert len(probes) >= len(uploads) - 1
+    arrived = Counter(record for stored in found.stored for record in stored.records)
+    assert set(arrived.values()) == {5}
+    # After the fourth time halves go, and these are answered.
+    requests = scene.sandbox.requests()
+    assert [u.records for u in requests if not u.dry_run] == [*[120] * 4, 60, 60]
+    # Before each repeat of the same records, a made-up one was answered.
+    assert [u.dry_run for u in requests[:9]] == [*[False, True] * 4, False]
     assert found.status["dead_letters"] == {}
+
+
+#: A worker that waits so briefly that a late account is late often, in a few seconds.
+HASTY = {
+    "REQUEST_SECONDS": "0.4",
+    "LEASE_SECONDS": "1.2",
+    "FIRST_HOLD_SECONDS": "0.01",
+    "LONGEST_HOLD_SECONDS": "0.05",
+    "SWEEP_SECONDS": "0.1",
+}
+
+
+@pytest.mark.scenario("account answers uploads too late for ever, dry runs in time")
+def test_an_account_that_is_late_for_ever_gets_each_record_eight_times(scene):
+    scene.sandbox.fault(only="uploads", times=None, delay_after_storing=1.0)
+    scene.worker(**HASTY)
+    scene.send(1)
+    scene.wait_until(lambda: scene.dead_letters() == {"outcome_unknown": 2})
+    late = len(scene.uploads())
+
+    scene.heal()
+    scene.sandbox.behave()
+    scene.send(60)
+
+    scene.settle()
+    found = scene.check()
+    # The whole event four times, and then each of its records, four times more.
+    assert [upload.records for upload in scene.uploads()[:late]] == [2] * 4 + [1] * 8
+    arrived = Counter(record for stored in found.stored for record in stored.records)
+    assert sorted(arrived.values()) == [*[1] * 120, 8, 8]
+    assert found.status["dead_letters"] == {"outcome_unknown": 2}
+    assert (found.status["delivered"], found.status["unknown_outcomes"]) == (120, 12)
+
+
+@pytest.mark.scenario("account answers uploads of over 30 records too late, for ever")
+def test_an_account_that_is_late_with_large_uploads_gets_smaller_ones(scene):
+    scene.sandbox.fault(
+        only="uploads", times=None, delay_after_storing=1.0, above_records=30
+    )
+    scene.worker(**HASTY)
+    scene.send(60)
+
+    scene.heal()
+
+    scene.settle()
+    found = scene.check()
+    arrived = Counter(record for stored in found.stored for record in stored.records)
+    assert max(arrived.values()) <= 8
+    assert (found.status["delivered"], found.status["dead_letters"]) == (120, {})
+    answered = [upload for upload in scene.uploads() if upload.records <= 30]
+    assert sum(upload.records for upload in answered) == 120
 
 
 TAMPERED = {
@@ -311,11 +365,18 @@ def test_an_account_that_hangs_stops_no_other(grounds, kind):
     for other in others:
         other.settle()
 
-    assert not any(request.accepted for request in hanging.uploads())
+    # Nothing of theirs waited for it: their last record came before its first answer.
+    waiting = hanging.uploads()
+    assert [request.seconds for request in waiting] == [None] * 5
+    first_began = min(request.at for request in waiting)
+    instants = [stored.at for other in others for stored in other.stored()]
+    assert first_began < min(instants)
     hanging.heal()
     hanging.sandbox.behave()
     hanging.sandbox.release()
     hanging.settle()
+    first_answer = min(request.at + request.seconds for request in hanging.uploads())
+    assert max(instants) < first_answer
     for scene in [hanging, *others]:
         scene.check()
     ground.rest()

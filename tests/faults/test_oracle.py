@@ -10,7 +10,7 @@ from django.test import override_settings
 from clevertap_sync.sandbox import Sandbox
 from tests.builders import an_integration
 from tests.faults import oracle
-from tests.faults.evidence import LetterRow, Stored
+from tests.faults.evidence import AttemptRow, LetterRow, Stored
 from tests.faults.expected import canonical, records_of
 from tests.faults.oracle import Allowed
 from tests.faults.rehearsal import QUICK, an_install, rehearse
@@ -158,6 +158,19 @@ def an_unknown_outcome_that_is_not_counted(run):
 def a_repeat_without_an_unknown_outcome(run):
     for attempt in run.attempts:
         attempt.unknown = False
+
+
+def a_record_that_is_sent_once_too_often(run):
+    upload = the_range(run, 0)
+    again = AttemptRow(upload.pk, ended=True, unknown=True, records=upload.records)
+    run.attempts += [again] * 9
+    run.status["unknown_outcomes"] += 9
+
+
+def a_record_that_is_given_up_too_early(run):
+    for letter in run.letters:
+        letter.reason = "outcome_unknown"
+    run.status["dead_letters"] = {"outcome_unknown": len(run.letters)}
 
 
 def a_part_that_covers_a_record_twice(run):

@@ -15,6 +15,7 @@ from clevertap_sync.client.verdicts import RejectedRecord, UploadResult
 from clevertap_sync.delivery import (
     claim,
     deliver,
+    doubt,
     failure,
     letters,
     prepare,
@@ -204,6 +205,14 @@ def an_unknown_outcome_that_is_taken_for_none(product):
     return "Arrived 2 times, 1 are explained"
 
 
+def a_record_that_is_given_up_too_early(product):
+    """One answer that never came is taken for eight."""
+    product.replace(
+        doubt, "is_given_up", lambda _: lambda upload: upload.unknown_outcomes > 0
+    )
+    return "Given up after 1 times"
+
+
 def a_success_that_is_sent_again(product):
     """What a 200 counted as processed is given back as if nothing had been sent."""
 
@@ -299,6 +308,7 @@ DEFECTS = (
     *(a_dead_letter_that_is_not_written, a_refusal_of_the_neighbour),
     *(a_side_that_is_never_mapped, a_record_in_the_other_persons_name),
     *(other_bytes_on_a_retry, an_unknown_outcome_that_is_taken_for_none),
+    a_record_that_is_given_up_too_early,
     *(a_success_that_is_sent_again, an_accepted_event_that_is_not_kept),
     *(parts_that_overlap, an_attempt_that_is_left_open),
     *(a_lease_that_is_not_given_back, a_record_that_is_counted_twice),

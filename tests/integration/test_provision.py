@@ -131,6 +131,20 @@ def test_enabling_first_starts_from_now(provision_json):
     assert (integration.enabled, integration.cursor) == (True, 3)
 
 
+def test_enabling_again_skips_nothing_although_nothing_was_delivered_yet(provision):
+    provision("--enable", stdin=PASSCODE)
+    integration = Integration.objects.get()
+    enabled_at = integration.first_enabled_at
+    switch.pause(integration)
+    append(App.objects.get(), 1, 2, 3)
+
+    provision("--enable")
+
+    integration.refresh_from_db()
+    assert (integration.enabled, integration.cursor) == (True, 0)
+    assert integration.first_enabled_at == enabled_at
+
+
 def test_enabling_again_goes_on_where_it_stopped(provision):
     provision("--enable", stdin=PASSCODE)
     append(App.objects.get(), 1, 2)

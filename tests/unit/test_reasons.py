@@ -18,6 +18,7 @@ COLUMN = DeadLetter._meta.get_field("reason")  # noqa: SLF001 - Django documents
 OF_DELIVERY = {
     "request_rejected",
     "unidentified",
+    "outcome_unknown",
     "mapping_failed",
     "event_removed",
     "clevertap_unknown",

@@ -85,7 +85,8 @@ class Command(BaseCommand):
         planned = freshness.of_letters(integration.app_id, letters)
         count = planned.total
         plan = f"{count} records in {-(-count // MAX_RECORDS)} uploads."
-        self.stdout.write(" ".join([plan, *planned.sentences]))
+        twice = [replay.COUNTS_TWICE] if replay.may_count_twice(letters) else []
+        self.stdout.write(" ".join([plan, *twice, *planned.sentences]))
         if count and not options["dry_run"]:
             order = replay.replay_letters(
                 integration,
@@ -102,11 +103,9 @@ class Command(BaseCommand):
             last = min(last, _position(integration, options["last"], after=False))
         planned = freshness.of_range(integration.app_id, first, last)
         count = planned.total
-        plan = (
-            f"{count} events, positions {first} to {last}. CleverTap does not recognise "
-            "repeats: what it has already stored, it will count twice."
-        )
-        self.stdout.write(" ".join([plan, *planned.sentences]))
+        plan = f"{count} events, positions {first} to {last}."
+        said = [plan, replay.COUNTS_TWICE, *planned.sentences]
+        self.stdout.write(" ".join(said))
         if count and not options["dry_run"]:
             order = replay.replay_range(
                 integration, first=first, last=last, created_by="command line"

@@ -309,6 +309,19 @@ def test_a_replay_of_a_reason_is_planned_then_ordered(admin, delivered):
     assert replay.created_by == "ann"
 
 
+def test_a_replay_of_what_clevertap_may_have_says_so_first(admin, delivered):
+    before = text_of(admin.get(f"/admin/problems/{delivered.pk}/no_identity/replay/"))
+    DeadLetter.objects.filter(reason="no_identity").update(reason="outcome_unknown")
+
+    problems = text_of(admin.get("/admin/problems/"))
+    plan = text_of(admin.get(f"/admin/problems/{delivered.pk}/outcome_unknown/replay/"))
+
+    assert "nobody knows whether CleverTap stored it" in problems
+    assert "Look in CleverTap whether the event is there" in problems
+    assert "what it has already stored, it will count twice" in plan
+    assert "count twice" not in before
+
+
 def test_selected_dead_letters_are_replayed_after_a_confirmation(admin, delivered):
     chosen = DeadLetter.objects.order_by("pk").first()
     order = {"action": "replay_selected", "_selected_action": [chosen.pk]}

@@ -267,3 +267,19 @@ def test_an_archived_app_is_not_offered_to_new_integrations(admin):
 
     assert ">Here</option>" in page
     assert ">Gone</option>" not in page
+
+
+def test_what_was_paused_before_its_first_event_is_resumed_and_skips_nothing(
+    admin, paused
+):
+    log.append(paused.app, [a_sent_event()])
+
+    page = text_of(admin.get(at(paused, "enable")))
+    change = text_of(admin.get(at(paused, "change")))
+    never = an_integration(enabled=False, name="never")
+
+    assert "Resume delivery" in page
+    assert "Where it stopped" in page
+    assert 'value="resume" checked' in page
+    assert "Resume…" in change
+    assert "Enable delivery" in text_of(admin.get(at(never, "enable")))

@@ -92,6 +92,18 @@ def test_a_range_says_that_it_is_counted_twice(
     assert status_of(integration).balanced
 
 
+def test_letters_that_clevertap_may_have_say_that_they_may_count_twice(refused, replay):
+    twice = "what it has already stored, it will count twice."
+    DeadLetter.objects.filter(reason="clevertap_528").update(reason="outcome_unknown")
+
+    unknown = replay("--reason", "outcome_unknown", "--dry-run")
+    refusals = replay("--reason", "clevertap_513", "--dry-run")
+
+    assert unknown.startswith("2 records in 1 uploads. CleverTap does not recognise")
+    assert twice in unknown
+    assert twice not in refusals
+
+
 def test_a_plan_tells_what_is_too_old_for_live_campaigns(refused, replay):
     ReferralEvent.objects.filter(position=1).update(
         received_at=clock.now() - timedelta(hours=2, seconds=5)

@@ -15,7 +15,7 @@ from clevertap_sync.sandbox.faults import Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent, Sighting
-from tests.builders import a_sent_event
+from tests.builders import a_sent_event, an_integration
 from tests.integration.delivery.conftest import status_of
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +89,29 @@ def test_a_paused_integration_keeps_what_it_still_has_to_deliver(
         10,
         True,
     )
+
+
+def test_an_integration_paused_before_its_first_event_keeps_what_waits(
+    engine, integration, append
+):
+    switch.pause(integration)
+    append(count=3)
+    age(2)
+
+    assert retention.retain() == 0
+
+    switch.enable(integration, start="resume")
+    deliver(integration.pk)
+    assert status_of(integration).delivered == 6
+
+
+def test_an_integration_that_was_never_enabled_keeps_nothing(db):
+    integration = an_integration(enabled=False)
+    log.append(integration.app, [a_sent_event() for _ in range(3)])
+    age(2)
+
+    assert retention.retain() == 2
+    assert positions() == [3]
 
 
 def test_the_newest_event_stays_so_that_numbers_go_on(

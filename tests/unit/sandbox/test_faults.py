@@ -94,6 +94,18 @@ def test_a_fault_can_be_for_uploads_and_spare_dry_runs(sandbox, caller, a_record
     assert caller.upload(a_record()).status_code == 500
 
 
+def test_a_fault_can_be_for_large_requests_and_spare_small_ones(
+    sandbox, caller, a_record
+):
+    sandbox.fault(status=503, above_records=2, times=2)
+
+    statuses = [
+        caller.upload(*[a_record()] * size).status_code for size in (2, 3, 1, 3, 3)
+    ]
+
+    assert statuses == [200, 503, 200, 503, 200]
+
+
 def test_a_fault_can_be_for_one_location(sandbox, make_caller, a_record):
     sandbox.answer(500, times=None, location=Location.IN1)
 
