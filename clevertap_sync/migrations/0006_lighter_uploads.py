@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clevertap_sync', '0004_overview'),
+        ('clevertap_sync', '0005_first_enabled'),
     ]
 
     operations = [
