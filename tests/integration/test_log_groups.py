@@ -231,6 +231,20 @@ def test_a_callers_transaction_takes_nobody_else_with_it(app):
     assert {key for _, key in stored(app)} == {"a", "b", "c"}
 
 
+def test_who_commits_by_hand_has_a_transaction_too(app, heads):
+    connection.set_autocommit(
+        False, force_begin_transaction_with_broken_autocommit=True
+    )
+    try:
+        (mine,) = log.append(app, [a_sent_event(id="mine")])
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+
+    assert mine.status == "accepted"
+    assert (stored(app), heads) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("count", "options"), [(2, {"strict": True}), (SMALL_EVENTS + 1, {})]
 )
