@@ -58,7 +58,7 @@ def looking(integration_id: int) -> Iterator[None]:
 def coming(integration_ids: Iterable[int]) -> int:
     """Return how many threads deliver these integrations and occupy no slot just now."""
     with _mutex:
-        return sum(_looking[each] - _busy[each] for each in integration_ids)
+        return sum(max(0, _looking[each] - _busy[each]) for each in integration_ids)
 
 
 def forget() -> None:

@@ -1,5 +1,6 @@
 """One worker at a time per upload, and never more per account than it allows."""
 
+import contextlib
 import threading
 from datetime import timedelta
 
@@ -280,3 +281,21 @@ def test_a_side_that_an_event_does_not_name_is_no_dead_letter_of_a_divided_uploa
     assert Upload.objects.filter(state="split").count() == 1
     assert (status.delivered, status.dead_letters) == (3, {})
     assert status.balanced
+
+
+@pytest.mark.parametrize(
+    ("delivering", "calls"), [(3, [False] * 3), (2, [True, True, False])]
+)
+def test_a_claim_calls_nobody_for_what_others_come_to_claim(
+    engine, integration, append, delivering, calls
+):
+    append(count=3000)
+    integration.account.current_limit = 3
+    integration.account.save()
+
+    with contextlib.ExitStack() as threads:
+        for _ in range(delivering):
+            threads.enter_context(slots.looking(integration.pk))
+        claims = [claim_next(integration.pk) for _ in range(3)]
+
+    assert [claim.more for claim in claims] == calls
