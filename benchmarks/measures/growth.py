@@ -290,6 +290,10 @@ def _sizes(found: dict[str, dict[str, float]]) -> Table:
 
 
 def _pages(found: dict[str, dict[str, float]]) -> Table:
+    is_huge = any(name.startswith(f"{HUGE:,}") for name in found)
+    with_letters = [
+        f"From ten million events on, with {LETTERS:,} dead letters as well."
+    ]
     return Table(
         "The admin's pages as the log grows: median times",
         ("", *found),
@@ -297,7 +301,7 @@ def _pages(found: dict[str, dict[str, float]]) -> Table:
             (page, *(milliseconds(taken[page]) for taken in found.values()))
             for page in PAGES
         ],
-        [f"From ten million events on, with {LETTERS:,} dead letters as well."],
+        with_letters if is_huge else [],
     )
 
 
