@@ -121,11 +121,7 @@ def test_what_comes_later_flows_once_clevertap_answers(engine, integration, appe
 def finish_through(integration, rounds=400):
     """Deliver until nothing is left to do, over crashes too: leases end at once."""
     for _ in range(rounds):
-        Integration.objects.update(held_until=None)
-        try:
-            deliver(integration.pk)
-        except FailpointError:
-            expire_leases()
+        deliver_or_crash(integration)
         status = status_of(integration)
         if not (status.backlog or status.in_flight):
             return
@@ -332,9 +328,16 @@ def test_whatever_happens_no_record_is_sent_more_often(
 
 def finish_or_crash(integration, rounds=5):
     for _ in range(rounds):
-        Integration.objects.update(held_until=None)
-        try:
-            deliver(integration.pk)
-        except FailpointError:
-            expire_leases()
+        if not deliver_or_crash(integration):
             return
+
+
+def deliver_or_crash(integration):
+    """Deliver without a pause; return whether the worker survived it."""
+    Integration.objects.update(held_until=None)
+    try:
+        deliver(integration.pk)
+    except FailpointError:
+        expire_leases()
+        return False
+    return True
