@@ -54,9 +54,14 @@ class _Upload:
     def prepare(self, refusal: Answer | None) -> Answer:
         """Return the answer: `refusal`, or what becomes of the records."""
         self._request.in_flight = self._desk.in_flight
-        if refusal is not None:
-            self._exchange.drain()
-        answer = refusal or self._process()
+        try:
+            if refusal is not None:
+                self._exchange.drain()
+            answer = refusal or self._process()
+        except OSError:
+            # Its client died in the middle of the body: over, and never answered.
+            self._state.store.end(self._request, None)
+            raise
         silent = self._exchange.is_silent(self._fault)
         self._state.store.end(self._request, None if silent else answer.status)
         return answer

@@ -11,19 +11,25 @@ import pytest
 import requests
 
 from clevertap_sync.locations import Location
+from tests.harness.process import wait_until
+
+
+def raw_request(body, headers, *, promised=None):
+    """Return an upload as it goes over the wire, of `promised` bytes (None: as it is)."""
+    lines = [
+        "POST /eu1/1/upload HTTP/1.1",
+        "Host: x",
+        f"Content-Length: {promised or len(body)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 def raw_answer(sandbox, caller, body, *, enough=1 << 16, seconds=5.0):
     """Return what comes over the wire, up to `enough` bytes."""
-    lines = [
-        "POST /eu1/1/upload HTTP/1.1",
-        "Host: x",
-        f"Content-Length: {len(body)}",
-        *(f"{name}: {value}" for name, value in caller.headers.items()),
-    ]
     received = b""
     with socket.create_connection(("127.0.0.1", sandbox.port), seconds) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        connection.sendall(raw_request(body, caller.headers))
         while len(received) < enough:
             chunk = connection.recv(1 << 16)
             if not chunk:
@@ -186,6 +192,20 @@ def test_a_delay_before_storing_stores_although_the_client_has_gone(
 
     assert sandbox.records() == []
     sandbox.wait_for(1)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_request_whose_client_dies_in_its_middle_is_over(sandbox, caller, is_known):
+    headers = caller.headers if is_known else {}
+    with socket.create_connection(("127.0.0.1", sandbox.port), 5) as connection:
+        connection.sendall(raw_request(b'{"d":[', headers, promised=1000))
+        sandbox.wait_for_requests(1)
+
+    wait_until(lambda: sandbox.requests()[0].seconds is not None)
+
+    (request,) = sandbox.requests()
+    assert (request.status, request.records) == (None, 0)
+    assert sandbox.records() == []
 
 
 def test_a_truncated_body_is_shorter_than_promised(sandbox, caller):
