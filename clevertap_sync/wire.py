@@ -309,6 +309,12 @@ def encode_body(records: Sequence[bytes]) -> bytes:
     return b'{"d":[' + b",".join(records) + b"]}"
 
 
+def body_bytes(records: Sequence[bytes]) -> int:
+    """Return the length of the body that `encode_body` makes, without making it."""
+    commas = max(0, len(records) - 1)
+    return len(encode_body([])) + sum(map(len, records)) + commas
+
+
 def probe_record() -> bytes:
     """Return a good record about a user who does not exist, always the same.
 

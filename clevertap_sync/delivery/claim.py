@@ -24,7 +24,6 @@ from clevertap_sync.errors import NoAnswerError
 from clevertap_sync.models import Account, Attempt, Integration, Upload
 from referrals import failpoints
 from referrals.failpoints import Place
-from referrals.models import App
 
 IDLE_CLAIMS = 3
 _LOOK_AHEAD = 20
@@ -40,12 +39,6 @@ _ACCOUNT = f"""
 _LOCK = f"""
     SELECT clock_timestamp(), {rows.columns(Account, "locked")}
     FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
-"""  # noqa: S608 - our own names
-_INTEGRATION = f"""
-    SELECT app.slug, {rows.columns(Integration, "integration")}
-    FROM clevertap_sync_integration integration
-    JOIN referrals_app app ON app.id = integration.app_id
-    WHERE integration.id = %s
 """  # noqa: S608 - our own names
 
 
@@ -79,10 +72,10 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
     if room <= 0:
         return None
     for one in seen:
-        if one.may_have_work():
-            integration = _integration(one.integration_id, account)
-            if work := _claim_from(integration, one, now):
-                return work if room - 1 > _coming(seen) else _without_a_call(work)
+        if not one.may_have_work():
+            continue
+        if work := _claim_from(one.integration(account), one, now):
+            return work if room - 1 > _coming(seen) else _without_a_call(work)
     return None
 
 
@@ -123,18 +116,6 @@ def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
     """Lock several accounts until the transaction ends, in the order that all keep."""
     accounts = Account.objects.select_for_update(no_key=True).filter(pk__in=ids)
     list(accounts.order_by("pk"))
-
-
-def _integration(integration_id: int, account: Account) -> Integration:
-    """Return the integration with its account, and its app's slug for the journal."""
-    with connection.cursor() as cursor:
-        cursor.execute(_INTEGRATION, [integration_id])
-        slug, *values = cursor.fetchone()
-    integration = rows.read(Integration, values)
-    integration.account = account
-    named = (integration.app_id, slug)
-    integration.app = App.from_db(connection.alias, ["id", "slug"], named)
-    return integration
 
 
 def _claim_from(

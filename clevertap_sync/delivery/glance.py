@@ -4,7 +4,8 @@ Every ring claims, and most claims of a quiet account find nothing. In SQL, beca
 put these questions together one by one costs ten times as much as to answer them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from clevertap_sync.delivery import floors
+from clevertap_sync.delivery import floors, rows
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
+from clevertap_sync.models import Account, Integration
 from referrals import log, suppression
+from referrals.models import App
 
 PATIENCE = timedelta(seconds=2)
 
@@ -34,12 +37,14 @@ _GLANCE = f"""
         EXISTS (SELECT 1 FROM referrals_customname c
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
         coalesce({suppression.newest_sql("i.app_id")}, 0),
-        coalesce({log.head_sql("i.app_id")}, 0)
+        coalesce({log.head_sql("i.app_id")}, 0),
+        app.slug, {rows.columns(Integration, "i")}
     FROM clevertap_sync_integration i
+    JOIN referrals_app app ON app.id = i.app_id
     LEFT JOIN clevertap_sync_upload u
         ON u.integration_id = i.id AND u.state = 'open' AND u.id >= {{floor}}
     WHERE i.account_id = %(account)s
-    GROUP BY i.id
+    GROUP BY i.id, app.id
     ORDER BY i.last_served_at NULLS FIRST, i.id
 """  # noqa: S608 - our own names
 
@@ -67,11 +72,22 @@ class Glance:
     has_approved_names: bool
     newest_suppression: int
     head: int
+    app_slug: str
+    #: The integration's columns, the encrypted passcode among them.
+    row: Sequence[Any] = field(repr=False)
 
     @property
     def waiting(self) -> int:
         """Events that no upload has yet."""
         return self.head - self.cursor
+
+    def integration(self, account: Account) -> Integration:
+        """Return the integration with its `account`, and its app's slug for the journal."""
+        integration = rows.read(Integration, self.row)
+        integration.account = account
+        named = (self.app_id, self.app_slug)
+        integration.app = App.from_db(connection.alias, ["id", "slug"], named)
+        return integration
 
     def may_have_work(self) -> bool:
         """Return False only where a claim would find nothing."""
@@ -88,6 +104,9 @@ class Glance:
         )
 
 
+_TOLD = [each.name for each in fields(Glance) if each.name != "row"]
+
+
 def at(account_id: int, now: datetime) -> list[Glance]:
     """Return a glance at each integration of the account, least recently served first.
 
@@ -95,9 +114,14 @@ def at(account_id: int, now: datetime) -> list[Glance]:
     """
     with connection.cursor() as cursor:
         cursor.execute(*question(account_id, now))
-        seen = [Glance(*row) for row in cursor.fetchall()]
+        seen = [_seen(row) for row in cursor.fetchall()]
     floors.seen(account_id, {one.integration_id: one.first_open for one in seen})
     return seen
+
+
+def _seen(found: Sequence[Any]) -> Glance:
+    told = dict(zip(_TOLD, found, strict=False))
+    return Glance(**told, row=found[len(_TOLD) :])
 
 
 def question(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:

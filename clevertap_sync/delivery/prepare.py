@@ -21,7 +21,7 @@ from clevertap_sync.mapping import (
     Withheld,
     to_records,
 )
-from clevertap_sync.wire import MAX_BODY_BYTES, encode_body
+from clevertap_sync.wire import MAX_BODY_BYTES, body_bytes
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from referrals.schema import Event
@@ -126,10 +126,10 @@ def groups_of(claim: Claim, mapped: Mapped) -> list[list[int]] | None:
 
 def _groups_by_size(mapped: Mapped) -> list[list[int]] | None:
     """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
-    if len(encode_body(mapped.bodies())) <= MAX_BODY_BYTES:
+    if body_bytes(mapped.bodies()) <= MAX_BODY_BYTES:
         return None
     groups = [mapped.settled_picks]
-    room = MAX_BODY_BYTES - len(encode_body([]))
+    room = MAX_BODY_BYTES - body_bytes([])
     left = room
     for pick, record in zip(mapped.picks, mapped.records, strict=True):
         if len(record.json) + 1 > left:

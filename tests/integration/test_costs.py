@@ -120,9 +120,9 @@ def test_a_claim_takes_the_same_statements_whatever_waits(integration, count):
         work = claim_next(integration.pk)
 
     assert work is not None
-    # Account, glance, integration; and its update with the upload's insert, which are
+    # Account, glance; and the integration's update with the upload's insert, which are
     # one statement on PostgreSQL.
-    assert len(statements) <= (4 if IS_POSTGRESQL else 5), statements
+    assert len(statements) <= (3 if IS_POSTGRESQL else 4), statements
 
 
 def test_a_claim_that_finds_nothing_reads_twice_and_writes_nothing(integration):

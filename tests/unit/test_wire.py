@@ -37,6 +37,13 @@ def test_a_body_joins_records_as_they_are():
     assert wire.encode_body([]) == b'{"d":[]}'
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 1000])
+def test_the_length_of_a_body_is_known_without_making_it(count):
+    records = [b'{"a":1}'] * count
+
+    assert wire.body_bytes(records) == len(wire.encode_body(records))
+
+
 def test_the_probe_is_a_good_record_about_nobody_and_always_the_same():
     assert wire.probe_record() == wire.probe_record()
     assert wire.probe_record() == (
