@@ -7,13 +7,14 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-from integration_project.local import secrets_file
+from integration_project.local import running, secrets_file
+
+VAR = Path(__file__).resolve().parent / "var"
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_project.settings")
-    secrets_file.load(
-        Path(__file__).resolve().parent / "var" / "secrets.env",
-        os.environ,
-        create=sys.argv[1:2] == ["up"],
-    )
+    is_up = sys.argv[1:2] == ["up"]
+    secrets_file.load(VAR / "secrets.env", os.environ, create=is_up)
+    if not is_up:
+        running.load(VAR, os.environ)
     execute_from_command_line(sys.argv)

@@ -25,6 +25,9 @@ _CONNECTION: Final = {
     "keepalives_count": 3,
     "options": " ".join(f"-c {name}={value}" for name, value in _TIMEOUTS.items()),
 }
+# Lock and look-up of an append are one message, and the server binds one statement's
+# values at a time.
+_FIXED: Final = {"server_side_binding": False}
 _SQLITE: Final = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
@@ -41,6 +44,7 @@ def database(url: str, *, pool: int) -> dict[str, Any]:
 
     What the URL's query says (`?sslmode=require`) comes before our own options; an empty
     `?options=` leaves the server-side timeouts out, for a PgBouncer that refuses them.
+    Only who binds the values of a statement is not for the URL to say.
     `pool` is the number of connections that a process keeps at most; 0 opens one per
     request or task instead.
     """
@@ -51,10 +55,12 @@ def database(url: str, *, pool: int) -> dict[str, Any]:
         emptied = [name for name, values in _query(url).items() if values == [""]]
     except ValueError as error:
         raise UnusableUrlError from error
-    ours = _SQLITE if url.startswith("sqlite") else _postgresql(pool)
+    is_sqlite = url.startswith("sqlite")
+    ours = _SQLITE if is_sqlite else _postgresql(pool)
     kept = {name: value for name, value in ours.items() if name not in emptied}
+    fixed = {} if is_sqlite else _FIXED
     return settings | {
-        "OPTIONS": kept | settings.get("OPTIONS", {}),
+        "OPTIONS": kept | settings.get("OPTIONS", {}) | fixed,
         "CONN_HEALTH_CHECKS": True,
     }
 

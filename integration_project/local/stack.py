@@ -46,18 +46,23 @@ def children(
     return found
 
 
-def _environment(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
-    told = {
-        "PORT": str(ports.web),
-        "PYTHONUNBUFFERED": "1",
-        # A person reads this, although the children write into a pipe.
-        "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "terminal",
-    }
+def shared(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
+    """Return what web and worker are told, and commands beside them should know."""
+    told = {}
     if valkey:
         told["REDIS_URL"] = valkey.url
     if ports.sandbox is not None:
         told["CLEVERTAP_BASE_URL"] = f"{ports.sandbox_url}/{{location}}"
     return told
+
+
+def _environment(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
+    return shared(ports, valkey) | {
+        "PORT": str(ports.web),
+        "PYTHONUNBUFFERED": "1",
+        # A person reads this, although the children write into a pipe.
+        "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "terminal",
+    }
 
 
 def _web(ports: Ports, told: dict[str, str]) -> Child:

@@ -155,6 +155,30 @@ def test_the_printed_login_opens_the_admin(demo):
     assert (answer.status_code, answer.url) == (200, address)
 
 
+def test_a_command_in_another_terminal_asks_the_demos_sandbox(demo):
+    folder = demo.log_path.parent
+    sandbox = shown(demo, "Sandbox").split()[0]
+    asked = f"{sandbox}_sandbox/requests"
+
+    def dry_runs():
+        found = requests.get(asked, timeout=5).json()["requests"]
+        return sum(each["dry_run"] for each in found)
+
+    before = dry_runs()
+
+    done = subprocess.run(
+        [sys.executable, folder / "manage.py", "check_clevertap"],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "accepts the account ID and the passcode" in done.stdout
+    assert dry_runs() == before + 1
+
+
 def test_a_killed_child_comes_back(demo):
     killed = child(demo, "celery")
 
@@ -217,7 +241,7 @@ def test_secrets_are_private_and_never_printed(demo):
 
     assert len(secrets) == 2
     assert not any(secret in demo.log for secret in [*secrets, *broker])
-    for name in ("secrets.env", "demo.json"):
+    for name in ("secrets.env", "demo.json", "up.json"):
         assert stat.S_IMODE((var / name).stat().st_mode) == 0o600
 
 

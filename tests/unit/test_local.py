@@ -10,7 +10,14 @@ import sys
 
 import pytest
 
-from integration_project.local import lock, ports, secrets_file, valkey, welcome
+from integration_project.local import (
+    lock,
+    ports,
+    running,
+    secrets_file,
+    valkey,
+    welcome,
+)
 from integration_project.local.stack import Ports, children
 
 NAMES = {"SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "ALLOWED_HOSTS"}
@@ -98,6 +105,52 @@ def test_a_second_holder_of_the_lock_is_refused(tmp_path):
         pass
     with lock.held(path):
         pass
+
+
+TOLD = {"REDIS_URL": "redis://:x@127.0.0.1:1/0", "CLEVERTAP_BASE_URL": "http://y"}
+
+
+def test_a_command_belongs_to_the_stack_that_runs_beside_it(tmp_path):
+    environment = {}
+
+    with lock.held(tmp_path / running.LOCK), running.told(tmp_path, TOLD, {}):
+        running.load(tmp_path, environment)
+        mode = (tmp_path / running.TOLD).stat().st_mode
+
+    assert environment == TOLD
+    assert stat.S_IMODE(mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [running.LOCK]
+
+
+def test_what_a_command_has_of_its_own_stands(tmp_path):
+    environment = {"REDIS_URL": "redis://mine", "CLEVERTAP_BASE_URL": ""}
+
+    with lock.held(tmp_path / running.LOCK), running.told(tmp_path, TOLD, {}):
+        running.load(tmp_path, environment)
+
+    assert environment == {**TOLD, "REDIS_URL": "redis://mine"}
+
+
+def test_a_stack_that_was_killed_tells_nothing(tmp_path):
+    (tmp_path / running.LOCK).touch()
+    (tmp_path / running.TOLD).write_text(json.dumps(TOLD))
+    environment = {}
+
+    running.load(tmp_path, environment)
+
+    assert environment == {}
+
+
+@pytest.mark.parametrize("whose", ["stack", "command"])
+def test_a_database_of_somebodys_own_is_not_the_checkouts(tmp_path, whose):
+    own = {"DATABASE_URL": "sqlite:////another"}
+    stack, command = (own, {}) if whose == "stack" else ({}, dict(own))
+    before = dict(command)
+
+    with lock.held(tmp_path / running.LOCK), running.told(tmp_path, TOLD, stack):
+        running.load(tmp_path, command)
+
+    assert command == before
 
 
 def test_only_a_demo_sends_anything_to_the_sandbox():

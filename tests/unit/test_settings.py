@@ -253,6 +253,7 @@ class TestDatabase:
                 "reconnect_timeout": 2.0,
                 "num_workers": 1,
             },
+            "server_side_binding": False,
         }
 
     def test_a_pool_of_none_opens_a_connection_each_time(self):
@@ -264,6 +265,11 @@ class TestDatabase:
 
         assert options["options"] == "-c statement_timeout=0"
         assert options["connect_timeout"] == 9
+
+    def test_the_url_does_not_say_who_binds_values(self):
+        url = "postgresql://db/d?server_side_binding=true"
+
+        assert database(url, pool=0)["OPTIONS"]["server_side_binding"] is False
 
     def test_empty_options_leave_the_startup_packet_plain_for_a_pgbouncer(self):
         options = database("postgresql://db/d?options=&sslmode=require", pool=0)[

@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connections
 
 from integration_project.demo import setup as demo_setup
-from integration_project.local import lock, ports, valkey, welcome
+from integration_project.local import lock, ports, running, valkey, welcome
 from integration_project.local.readiness import answers
-from integration_project.local.stack import Ports, children
+from integration_project.local.stack import Ports, children, shared
 from integration_project.supervisor import Announcement, Output, Supervisor
 
 SANDBOX_PORT = 9100
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         """Hold the lock of this checkout while everything runs."""
         settings.VAR_DIR.mkdir(mode=0o700, exist_ok=True)
         try:
-            with lock.held(settings.VAR_DIR / "up.lock"):
+            with lock.held(settings.VAR_DIR / running.LOCK):
                 self._run(demo=demo)
         except lock.RunningAlreadyError as error:
             message = "This checkout is up already. Stop that one first (Ctrl-C there)."
@@ -61,7 +61,8 @@ class Command(BaseCommand):
             is_ready=lambda: all(answers(url) for url in _addresses(where)),
             text=_welcome(where, access, colour=output.colour),
         )
-        Supervisor(processes, output, announcement).run()
+        with running.told(settings.VAR_DIR, shared(where, broker), os.environ):
+            Supervisor(processes, output, announcement).run()
         self._say("Everything is stopped.")
 
     def _say(self, text: str) -> None:
