@@ -13,6 +13,7 @@ import django
 
 def main(count: int) -> list[float]:
     """Claim `count` ranges of the only integration; return the seconds of each."""
+    from clevertap_sync import clock  # noqa: PLC0415
     from clevertap_sync.delivery import slots  # noqa: PLC0415 - Django comes first
     from clevertap_sync.delivery.claim import claim_next  # noqa: PLC0415
     from clevertap_sync.models import Integration, Upload  # noqa: PLC0415
@@ -27,7 +28,10 @@ def main(count: int) -> list[float]:
             break
         slots.release(pk, held=work.held)
         Upload.objects.open().update(
-            state=Upload.State.SETTLED, leased_until=None, records=0
+            state=Upload.State.SETTLED,
+            leased_until=None,
+            records=0,
+            settled_at=clock.now(),
         )
     return taken
 

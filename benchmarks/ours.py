@@ -21,6 +21,10 @@ UNSETTLED = """
              (SELECT max(position) FROM referrals_referralevent e
               WHERE e.app_id = i.app_id), 0))
 """
+_TALLY = """
+from clevertap_sync.delivery import tallies
+tallies.add_up(worthwhile=1)
+"""
 
 
 class Ours(System):
@@ -86,6 +90,10 @@ class Ours(System):
     def is_settled(self) -> bool:
         """Say whether every event has its verdicts."""
         return list(self.rows(UNSETTLED)) == [(0,)]
+
+    def tally(self) -> None:
+        """Add up what was delivered, to the last upload."""
+        commands.manage("shell", "-v", "0", "-c", _TALLY, env=self.env)
 
     def _command(self, name: str) -> Sequence[str]:
         shell = shutil.which("sh") or "/bin/sh"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce, TruncHour
 
 from clevertap_sync.models import Integration, Tally, Upload
@@ -52,18 +52,14 @@ def usual_wait(integration: Integration, now: datetime) -> float | None:
     Each upload counts with its oldest event, so that the truth is never worse. None: no
     upload was delivered in the last day.
     """
-    newest = Upload.objects.leaves().filter(integration=integration, replay=None)
-    rows = newest.order_by("-pk").values_list("first", "settled_at", "delivered")
-    recent = [
-        (first, settled_at, delivered)
-        for first, settled_at, delivered in rows[:UPLOADS]
-        if settled_at and delivered and settled_at >= now - _DAY
-    ]
-    received = log.received_at(integration.app_id, [first for first, _, _ in recent])
+    mine = Upload.objects.leaves().filter(integration=integration, replay=None)
+    oldest = log.received_at(integration.app_id, OuterRef("first"))
+    newest = mine.order_by("-pk").annotate(received_at=oldest)
+    rows = newest.values_list("received_at", "settled_at", "delivered")
     return _percentile(
-        ((settled_at - received[first]).total_seconds(), delivered)
-        for first, settled_at, delivered in recent
-        if first in received
+        ((settled_at - received_at).total_seconds(), delivered)
+        for received_at, settled_at, delivered in rows[:UPLOADS]
+        if received_at and settled_at and delivered and settled_at >= now - _DAY
     )
 
 

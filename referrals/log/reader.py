@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 from django.db import connection
-from django.db.models import Max, Min
+from django.db.models import Max, Min, OuterRef, Subquery
 
 from referrals.log.dialects import dialect
 from referrals.models import ReferralEvent
@@ -115,10 +115,13 @@ def position_at(app_id: int, instant: datetime) -> int:
     return low
 
 
-def received_at(app_id: int, positions: Collection[int]) -> dict[int, datetime]:
-    """Return when the events at `positions` were received. What is not there is left out."""
-    rows = ReferralEvent.objects.filter(app_id=app_id, position__in=set(positions))
-    return dict(rows.values_list("position", "received_at"))
+def received_at(app_id: int, position: OuterRef) -> Subquery:
+    """Return when the event at a `position` was received; NULL where it is not there.
+
+    For a query about something that names positions.
+    """
+    events = ReferralEvent.objects.filter(app_id=app_id, position=position)
+    return Subquery(events.values("received_at"))
 
 
 def _received_at(app_id: int, position: int) -> datetime | None:
