@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "integration_project.observability.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "integration_project.security_headers.SecurityHeadersMiddleware",
+    "integration_project.api_shortcut.ApiShortcutMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     # Counts the length of what the one below it made of the page.

@@ -1,0 +1,65 @@
+"""An API call goes past what only pages need, and misses nothing by it."""
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from referrals.api import urls
+from tests import builders
+from tests.builders import a_sent_event
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_call_looks_at_no_session(client, django_assert_max_num_queries):
+    client.force_login(get_user_model().objects.create_user("ann"))
+    with django_assert_max_num_queries(0):
+        answer = client.get("/v1/nothing-here")
+
+    assert answer.status_code == 404
+    assert not hasattr(answer.wsgi_request, "session")
+    assert not answer.cookies
+
+
+def test_a_login_is_no_key(client):
+    client.force_login(get_user_model().objects.create_superuser("ann"))
+
+    answer = client.post("/v1/events", json.dumps(a_sent_event()), "application/json")
+
+    assert answer.status_code == 401
+
+
+def test_an_answer_says_how_long_it_is_and_keeps_its_headers(client):
+    key = builders.an_api_key(builders.an_app("shop"))
+
+    answer = client.post(
+        "/v1/events",
+        json.dumps(a_sent_event()),
+        "application/json",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+
+    assert answer.status_code == 202
+    assert int(answer["Content-Length"]) == len(answer.content)
+    assert answer["X-Request-Id"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
+
+
+def test_an_unknown_host_is_refused(client, settings):
+    settings.ALLOWED_HOSTS = ["events.example.com"]
+
+    answer = client.get("/v1/events/e-1", headers={"Host": "evil.example.com"})
+
+    assert answer.status_code == 400
+
+
+def test_every_view_there_answers_for_its_own_exceptions():
+    views = [
+        p for p in urls.urlpatterns if str(p.pattern).lstrip("^").startswith("v1/")
+    ]
+
+    # What `api_view` makes takes no form's token, because it looks at no cookie.
+    assert len(views) == 3
+    assert all(getattr(view.callback, "csrf_exempt", False) for view in views)
