@@ -321,12 +321,12 @@ def _held_open(opened: dict[str, dict[str, float]]) -> Table:
 
 
 def _growth_line(found: dict[str, dict[str, float]]) -> Highlight:
-    small, *_, last, _ = found.values()
+    sizes = [name for name in found if name.endswith(" events")]
+    small, last = found[sizes[0]], found[sizes[-1]]
     ratios: dict[str, float] = {kind: last[kind] / small[kind] for kind in GROWING}
     slowest = max(ratios, key=lambda kind: ratios[kind])
-    sizes = list(found)
     return Highlight(
-        f"What grows most from {sizes[0]} to {sizes[-2]}",
+        f"What grows most from {sizes[0]} to {sizes[-1]}",
         milliseconds(last[slowest]),
         f"{slowest}: {milliseconds(small[slowest])} at first",
         times(ratios[slowest]),
