@@ -4,7 +4,7 @@ Imports no framework, so that the web server's own configuration can use it. A v
 that is set to nothing counts as not set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -92,6 +92,15 @@ class Environment:
     def _wrong(self, name: str, wanted: str) -> None:
         # The value is not repeated: a secret may have got into the wrong variable.
         self.problems.append(f"{name} has a value that cannot be used: give {wanted}.")
+
+
+def fill_in(
+    environment: MutableMapping[str, str], values: Iterable[tuple[str, str]]
+) -> None:
+    """Set what `environment` lacks; of two values for a name, the first counts."""
+    for name, value in values:
+        if not environment.get(name):
+            environment[name] = value
 
 
 def needs_no_secret(arguments: Sequence[str]) -> bool:

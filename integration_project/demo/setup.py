@@ -1,7 +1,6 @@
 """Makes the Demo Shop: app, enabled integration, API key and a login to look around."""
 
 import json
-import os
 import secrets
 import string
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from clevertap_sync.provisioning import Wanted, provision
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.secret import Secret
 from integration_project.demo.__main__ import LOCATION
+from integration_project.local import private_file
 from referrals.keys import create_key, digest_of
 from referrals.models import ApiKey, App
 
@@ -24,7 +24,6 @@ USERNAME: Final = "admin"
 #: Letters and digits only: a double click selects all of it.
 PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
 PASSWORD_LENGTH: Final = 14
-_PRIVATE: Final = 0o600
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ def prepare(path: Path) -> Access:
     )
     key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))
     access = Access(key, USERNAME, _password(kept.get("password", "")))
-    _write(path, {"api_key": access.api_key, "password": access.password})
+    kept = {"api_key": access.api_key, "password": access.password}
+    private_file.write(path, json.dumps(kept))
     return access
 
 
@@ -87,12 +87,3 @@ def _read(path: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return found
-
-
-def _write(path: Path, kept: dict[str, str]) -> None:
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(kept, file)
-    draft.replace(path)

@@ -8,16 +8,15 @@ Imports no framework: the settings want these variables, so they are in place be
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
-from integration_project.local import lock
+from integration_project.environment import fill_in
+from integration_project.local import lock, private_file
 
 LOCK, TOLD = "up.lock", "up.json"
 #: Where it is set, a command may be about another database than this checkout's own.
 _DATABASE = "DATABASE_URL"
-_PRIVATE_FILE = 0o600
 
 
 @contextlib.contextmanager
@@ -28,7 +27,7 @@ def told(
     path = folder / TOLD
     path.unlink(missing_ok=True)
     if not environment.get(_DATABASE):
-        _write(path, values)
+        private_file.write(path, json.dumps(dict(values)))
     try:
         yield
     finally:
@@ -44,15 +43,4 @@ def load(folder: Path, environment: MutableMapping[str, str]) -> None:
         return
     with contextlib.suppress(FileNotFoundError):
         values: dict[str, str] = json.loads((folder / TOLD).read_bytes())
-        for name, value in values.items():
-            if not environment.get(name):
-                environment[name] = value
-
-
-def _write(path: Path, values: Mapping[str, str]) -> None:
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(dict(values), file)
-    draft.replace(path)
+        fill_in(environment, values.items())

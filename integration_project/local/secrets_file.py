@@ -8,13 +8,16 @@ import secrets
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
+from integration_project.environment import fill_in
+from integration_project.local import private_file
+
 SECRETS = ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS")
 #: Needed beside the secrets, and no secret: what listens here does so on this machine.
 HOSTS = ("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 NAMES = (*SECRETS, HOSTS[0])
 SECRET_BYTES = 48
 _PRIVATE_FOLDER = 0o700
-_PRIVATE_FILE = 0o600
+_HEAD = "# Made by `manage.py up`. Who loses these loses every stored passcode.\n"
 
 
 def load(
@@ -27,9 +30,7 @@ def load(
     if create and not environment.get("SECRET_KEY") and not path.exists():
         _write(path)
     if path.exists():
-        for name, value in _read(path):
-            if not environment.get(name):
-                environment[name] = value
+        fill_in(environment, _read(path))
 
 
 def _write(path: Path) -> None:
@@ -37,14 +38,7 @@ def _write(path: Path) -> None:
     path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     made = [(name, secrets.token_urlsafe(SECRET_BYTES)) for name in SECRETS]
     text = "".join(f"{name}={value}\n" for name, value in (*made, HOSTS))
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(
-        os.open(draft, os.O_WRONLY | os.O_CREAT, _PRIVATE_FILE), "w"
-    ) as file:
-        file.write(
-            "# Made by `manage.py up`. Who loses these loses every stored passcode.\n"
-        )
-        file.write(text)
+    draft = private_file.drafted(path, f"{_HEAD}{text}")
     try:
         os.link(draft, path)  # unlike a rename, leaves what another process just made
     except FileExistsError:

