@@ -52,18 +52,20 @@ class _Upload:
         self._fault = _NO_FAULT
 
     def prepare(self, refusal: Answer | None) -> Answer:
-        """Return the answer: `refusal`, or what becomes of the records."""
+        """Return the answer: `refusal`, or what becomes of the records.
+
+        The request is over even when its client dies in the middle of the body.
+        """
         self._request.in_flight = self._desk.in_flight
+        status = None
         try:
             if refusal is not None:
                 self._exchange.drain()
             answer = refusal or self._process()
-        except OSError:
-            # Its client died in the middle of the body: over, and never answered.
-            self._state.store.end(self._request, None)
-            raise
-        silent = self._exchange.is_silent(self._fault)
-        self._state.store.end(self._request, None if silent else answer.status)
+            if not self._exchange.is_silent(self._fault):
+                status = answer.status
+        finally:
+            self._state.store.end(self._request, status)
         return answer
 
     @property
