@@ -12,9 +12,10 @@ from typing import Any, Final
 from django.db import connection
 
 from benchmarks import events
+from benchmarks.claims import settle
 from benchmarks.ours import Ours
 from benchmarks.stages import Stage, Step
-from clevertap_sync import clock, receivers
+from clevertap_sync import receivers
 from clevertap_sync.delivery import prepare, slots
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
@@ -112,9 +113,7 @@ class _Steps:
 
     def _fill(self, count: int) -> None:
         """Leave exactly `count` events to be delivered, and nothing under way."""
-        self._integration.uploads.open().update(
-            state="settled", leased_until=None, records=0, settled_at=clock.now()
-        )
+        settle(self._integration.uploads.open())
         Integration.objects.update(cursor=log.head(self._app.pk))
         slots.forget()
         if count:

@@ -81,10 +81,10 @@ def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
 
 def _newest_leaves_add_up(integration: Integration) -> Iterator[str]:
     newest = Upload.objects.filter(integration=integration).order_by("-pk")
-    for state, *sums in newest.values_list("state", *_SUMS)[:_NEWEST]:
-        _, records, delivered, dead = sums
+    rows = newest.values_list("state", *_SUMS)[:_NEWEST]
+    for state, pk, records, delivered, dead in rows:
         if state == Upload.State.SETTLED and records != delivered + dead:
-            yield _sums_wrong(*sums)
+            yield _sums_wrong(pk, records, delivered, dead)
 
 
 def _parts_tile(integration: Integration) -> Iterator[str]:

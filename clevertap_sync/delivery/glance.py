@@ -104,7 +104,7 @@ class Glance:
         )
 
 
-_TOLD = [each.name for each in fields(Glance) if each.name != "row"]
+_BEFORE_ROW = len(fields(Glance)) - 1
 
 
 def at(account_id: int, now: datetime) -> list[Glance]:
@@ -120,8 +120,7 @@ def at(account_id: int, now: datetime) -> list[Glance]:
 
 
 def _seen(found: Sequence[Any]) -> Glance:
-    told = dict(zip(_TOLD, found, strict=False))
-    return Glance(**told, row=found[len(_TOLD) :])
+    return Glance(*(*found[:_BEFORE_ROW], found[_BEFORE_ROW:]))
 
 
 def question(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
