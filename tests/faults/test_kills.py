@@ -89,8 +89,10 @@ def test_ten_kills_under_load_lose_nothing(scene):
 @pytest.mark.scenario("worker frozen at `{place}` for longer than its lease, then back")
 @pytest.mark.parametrize("place", FROZEN)
 def test_a_worker_that_comes_back_after_its_lease_changes_nothing(scene, place):
+    # Frozen in the middle of a sweep's write, it would keep SQLite locked for everybody.
+    frozen = scene.doomed(f"{place}=freeze", SWEEP_SECONDS="60")
+    scene.wait_until(lambda: "ready." in frozen.log)
     scene.send(300)
-    frozen = scene.doomed(f"{place}=freeze")
     scene.wait_until(lambda: is_stopped(frozen.pid))
     scene.worker()
     scene.settle()

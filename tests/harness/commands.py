@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,9 @@ from tests.harness.environment import SECRETS
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PROGRAMS: Final = Path(sys.executable).parent
+#: What runs a command: as a person does, and without what this checkout keeps in `var/`.
+MANAGE: Final = (str(ROOT / "manage.py"),)
+BARE: Final = ("-m", "django")
 #: All that a process gets from the machine it runs on.
 INHERITED: Final = ("HOME", "LANG", "TMPDIR")
 
@@ -34,15 +37,16 @@ def manage(
     stdin: str = "",
     check: bool = True,
     seconds: float = 60,
+    program: Sequence[str] = MANAGE,
 ) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end.
 
     With `check`, a status other than zero raises `RuntimeError` with the output.
     """
     done = subprocess.run(
-        [sys.executable, ROOT / "manage.py", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=ROOT,
-        env=env,
+        env={"DJANGO_SETTINGS_MODULE": "integration_project.settings", **env},
         input=stdin,
         text=True,
         capture_output=True,

@@ -43,7 +43,7 @@ def test_production_without_a_secret_says_which_and_does_not_start(secret):
     env = commands.production(DATABASE_URL="sqlite://:memory:")
     del env[secret]
 
-    done = commands.manage("check", env=env, check=False)
+    done = commands.manage("check", env=env, check=False, program=commands.BARE)
 
     assert done.returncode != 0
     assert f"{secret} is not set." in done.stderr
