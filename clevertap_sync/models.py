@@ -197,7 +197,9 @@ class Integration(models.Model):
     probe_leased_until = models.DateTimeField(null=True, blank=True)
     probe_token = models.BigIntegerField(default=0)
     accepted_at = models.DateTimeField(
-        null=True, blank=True, help_text="When CleverTap last accepted a dry run."
+        null=True,
+        blank=True,
+        help_text="When the last dry run began that CleverTap accepted.",
     )
 
     restorations = models.PositiveIntegerField(
@@ -405,7 +407,9 @@ class Upload(models.Model):
         default=0, help_text="Attempts whose answer never came."
     )
     refused_at = models.DateTimeField(
-        null=True, blank=True, help_text="When CleverTap refused the whole request."
+        null=True,
+        blank=True,
+        help_text="When CleverTap first refused its only record.",
     )
 
     objects = UploadQuerySet.as_manager()

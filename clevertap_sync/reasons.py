@@ -133,7 +133,7 @@ _PROPERTIES = (
 _DELIVERY = (
     Reason(
         "request_rejected",
-        "CleverTap refused the whole request with this record in it, and accepted others without it.",
+        "CleverTap refused this record twice, alone in its request, and accepted a good one in between.",
         "Read what CleverTap answered in the attempt, correct the settings, and replay.",
     ),
     Reason(

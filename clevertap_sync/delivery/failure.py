@@ -39,7 +39,7 @@ def settle_failure(
             return False
         decision = decision_on(error, integration)
         if isinstance(decision, Bisect):
-            _bisect(claim.upload, integration, mapped, error, now)
+            _bisect(claim, integration, mapped, error, now)
         else:
             follow(decision, account, integration, began_at=_known_at(claim), now=now)
         if error.outcome_unknown:
@@ -105,30 +105,33 @@ def _give_back(claim: Claim, error: CleverTapError, now: datetime) -> bool:
 
 
 def _bisect(
-    upload: Upload,
+    claim: Claim,
     integration: Integration,
     mapped: Mapped,
     error: CleverTapError,
     now: datetime,
 ) -> None:
     """Halve the upload; a record that stands alone is refused only on evidence."""
+    upload = claim.upload
     if len(mapped.records) > 1:
         split.into(upload, split.halves_of(mapped), now)
         return
-    if _others_are_accepted(upload, integration):
+    if _was_refused_by_a_sound_account(claim):
         _refuse(upload, mapped, error, now)
         return
     Upload.objects.filter(pk=upload.pk).update(refused_at=upload.refused_at or now)
     hold.hold(integration, reason=hold.EVERYTHING_REFUSED, delay=0, probe=True, now=now)
 
 
-def _others_are_accepted(upload: Upload, integration: Integration) -> bool:
-    """Return whether CleverTap takes other records, so that this one must be at fault."""
-    accepted_at, refused_at = integration.accepted_at, upload.refused_at
-    if accepted_at and refused_at and accepted_at > refused_at:
-        return True
-    root = upload.root_id
-    return bool(root) and Upload.objects.filter(root=root, delivered__gt=0).exists()
+def _was_refused_by_a_sound_account(claim: Claim) -> bool:
+    """Return whether a good record was accepted between two refusals of this one.
+
+    A dry run began after the first refusal was known, and had been accepted when this
+    attempt was claimed. Nothing else is evidence: an account that refuses everything for
+    a while took other records before that, and takes them again after it.
+    """
+    accepted_at, refused_at = claim.integration.accepted_at, claim.upload.refused_at
+    return bool(accepted_at and refused_at and accepted_at > refused_at)
 
 
 def _refuse(

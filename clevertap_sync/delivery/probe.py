@@ -64,7 +64,7 @@ def _conclude(
     integration.probe_leased_until = None
     integration.save(update_fields=["probe_leased_until"])
     if outcome.error is None:
-        _accept(integration, outcome, now)
+        _accept(integration, outcome, began_at, now)
         return
     decision = failure.decision_on(outcome.error, integration)
     if isinstance(decision, Bisect):
@@ -79,10 +79,13 @@ def _conclude(
     _keep_held(integration, now)
 
 
-def _accept(integration: Integration, outcome: Outcome, now: datetime) -> None:
+def _accept(
+    integration: Integration, outcome: Outcome, began_at: datetime, now: datetime
+) -> None:
     """Lift the hold. Only a record that was accepted is evidence against another."""
     if outcome.result is not None and outcome.result.accepted:
-        integration.accepted_at = now
+        # Its answer may be older than a refusal that was settled meanwhile.
+        integration.accepted_at = began_at
         integration.save(update_fields=["accepted_at"])
     hold.lift(integration, now=now, forget_failures=False)
 
