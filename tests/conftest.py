@@ -7,6 +7,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.conf import settings as django_settings
 from django.db import connections
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +19,8 @@ FAILED = pytest.StashKey[bool]()
 # Before the test modules, which import models: Django reads its settings once.
 environment.prepare()
 django.setup()
+# A password's hash is slow on purpose, and no test of ours is about how slow it is.
+django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 settings.register_profile(
     "ci",

@@ -133,20 +133,22 @@ def answer_read(
         body = exchange.read_body(desk.rules.body_bytes)
         if refusal is None and not admitted:
             refusal = TOO_MANY
-        fault = _NO_FAULT if refusal else desk.take_fault("reads") or _NO_FAULT
-        _wait(state, fault)
+        with state.world.condition:
+            fault = _NO_FAULT if refusal else desk.take_fault("reads") or _NO_FAULT
+            releases = state.world.releases
+        _wait(state, fault, releases)
         answer = refusal or (body if isinstance(body, Answer) else read(body))
         answer = answer if fault.status is None else usual(fault.status)
     state.store.end(request, answer.status)
     exchange.deliver(answer, fault, keep_alive=desk.rules.keep_alive)
 
 
-def _wait(state: State, fault: Fault) -> None:
+def _wait(state: State, fault: Fault, releases: int) -> None:
     delay = fault.delay_before_storing + fault.delay_after_storing
     if delay:
         state.world.sleep(delay)
     if fault.hold:
-        state.world.wait_for_release()
+        state.world.wait_for_release(releases)
 
 
 def _query(state: State, location: Location, body: bytes) -> Query | Answer:

@@ -50,6 +50,7 @@ class _Upload:
             location, exchange.path, dry_run=self._dry_run
         )
         self._fault = _NO_FAULT
+        self._releases = 0
 
     def prepare(self, refusal: Answer | None) -> Answer:
         """Return the answer: `refusal`, or what becomes of the records.
@@ -85,7 +86,9 @@ class _Upload:
         kind: Literal["dry_runs", "uploads"] = (
             "dry_runs" if self._dry_run else "uploads"
         )
-        fault = self._desk.take_fault(kind, lambda: self._size_of(body))
+        with self._state.world.condition:
+            fault = self._desk.take_fault(kind, lambda: self._size_of(body))
+            self._releases = self._state.world.releases
         self._fault = fault = fault or _NO_FAULT
         self._request.fault = fault.label() if fault is not _NO_FAULT else ""
         if isinstance(body, Answer):
@@ -101,7 +104,7 @@ class _Upload:
         if seconds:
             self._state.world.sleep(seconds)
         if hold:
-            self._state.world.wait_for_release()
+            self._state.world.wait_for_release(self._releases)
 
     def _answer(self, body: bytes) -> Answer:
         fault = self._fault

@@ -19,7 +19,8 @@ class World:
         self.now = clock
         self.condition = threading.Condition()
         self.closing = False
-        self._releases = 0
+        #: How often `release` was called.
+        self.releases = 0
 
     def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""
@@ -33,15 +34,14 @@ class World:
                 raise ClosingError
             return reached
 
-    def wait_for_release(self) -> None:
-        """Wait until somebody calls `release`."""
-        seen = self._releases
-        self.wait(lambda: self._releases != seen)
+    def wait_for_release(self, since: int) -> None:
+        """Wait until somebody calls `release`, or has done so since `releases` was this."""
+        self.wait(lambda: self.releases != since)
 
     def release(self) -> None:
         """Let every request go on that waits for it."""
         with self.condition:
-            self._releases += 1
+            self.releases += 1
             self.condition.notify_all()
 
     def close(self) -> None:

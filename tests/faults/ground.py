@@ -8,6 +8,7 @@ import itertools
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -15,7 +16,8 @@ from django.db import connections
 from django.db.models import F
 from django.db.utils import load_backend
 
-from clevertap_sync.models import Account, Integration
+from clevertap_sync import clock
+from clevertap_sync.models import Account, Integration, Upload
 from integration_project.databases import database
 from tests.harness import databases
 from tests.harness.environment import Kind
@@ -23,14 +25,17 @@ from tests.harness.postgres import PostgreSQL
 from tests.harness.process import Process, temporary_folder
 from tests.harness.stack import Stack
 
-#: Seconds of production, made short.
-QUICK: Final[Mapping[str, Any]] = {
+#: Pauses of production, made short. What has to come in time is given all the time that it
+#: may need: a scenario that is about a deadline or a lease says which (`HASTY`).
+QUICK: Final[Mapping[str, str]] = {
     "SWEEP_SECONDS": "0.25",
     "FIRST_HOLD_SECONDS": "0.05",
     "LONGEST_HOLD_SECONDS": "0.5",
-    "REQUEST_SECONDS": "1.2",
-    "LEASE_SECONDS": "2.4",
+    "REQUEST_SECONDS": "60",
+    "LEASE_SECONDS": "75",
 }
+#: For a worker whose requests meet their deadline, or whose leases end by themselves.
+HASTY: Final[Mapping[str, str]] = {"REQUEST_SECONDS": "1.2", "LEASE_SECONDS": "2.4"}
 
 
 class Ground:
@@ -130,15 +135,28 @@ class Ground:
 
     def forget(self) -> None:
         """Pause the integrations of scenarios that are over; give the accounts their limit."""
+        self.expire_leases()
         with self.django():
             Integration.objects.update(enabled=False)
             Account.objects.update(
                 current_limit=F("in_flight_limit"), limit_changed_at=None
             )
 
+    def expire_leases(self) -> None:
+        """Let every lease end now, as if its time had passed.
 
-def ended_by_kill(process: Process, seconds: float = 60) -> bool:
+        For who has killed, frozen or cut off every worker that held one.
+        """
+        with self.django():
+            past = clock.now() - timedelta(seconds=1)
+            Upload.objects.exclude(leased_until=None).update(leased_until=past)
+            Integration.objects.exclude(probe_leased_until=None).update(
+                probe_leased_until=past
+            )
+
+
+def ended_by_kill(process: Process) -> bool:
     """Wait until the process ends, and say whether SIGKILL ended it."""
     with suppress(ProcessLookupError):
-        return process.wait(seconds) == -signal.SIGKILL
+        return process.wait() == -signal.SIGKILL
     pytest.fail("There was no such process.")

@@ -14,14 +14,12 @@ from clevertap_sync.models import Integration
 from tests.builders import an_api_key, an_app, an_integration
 from tests.faults import oracle
 from tests.faults.evidence import Evidence, Stored, gather, ledger
-from tests.faults.ground import Ground
+from tests.faults.ground import Ground, ended_by_kill
 from tests.faults.load import Backend, Load
 from tests.faults.oracle import Allowed
 from tests.faults.report import REPORT
-from tests.harness.process import Process, wait_until
+from tests.harness.process import PATIENCE_SECONDS, Process, wait_until
 
-#: Nobody asserts how long something takes: this is for a machine that is shared.
-PATIENCE_SECONDS: Final = 120.0
 PAUSE_SECONDS: Final = 0.1
 WAITING: Final = """
     SELECT (SELECT count(*) FROM clevertap_sync_upload
@@ -91,6 +89,15 @@ class Scene:
         """Start one more worker, for which a fault is ordered."""
         return self.ground.worker(FAILPOINTS=orders, **env)
 
+    def is_killed(self, worker: Process) -> bool:
+        """Wait until a doomed worker is killed, and let the leases end that it leaves.
+
+        No other worker may run. False: something else ended it.
+        """
+        killed = ended_by_kill(worker)
+        self.ground.expire_leases()
+        return killed
+
     # What happens
 
     def send(self, count: int, **changes: Any) -> None:
@@ -121,13 +128,25 @@ class Scene:
 
     def is_settled(self) -> bool:
         """Say whether nothing waits any more, neither here nor at CleverTap."""
-        time.sleep(PAUSE_SECONDS)
-        query = WAITING.format(integration=self.integration.pk)
         quiet = all(
             request.seconds is not None
             for request in self.sandbox.requests(self.location)
         )
-        return quiet and self.stack.database.rows(query) == [(0,)]
+        return quiet and self.has_verdicts()
+
+    def has_verdicts(self) -> bool:
+        """Say whether nothing waits any more here, whatever CleverTap still does."""
+        time.sleep(PAUSE_SECONDS)
+        query = WAITING.format(integration=self.integration.pk)
+        return self.stack.database.rows(query) == [(0,)]
+
+    def behave_for_a_patient_worker(self, hasty: Process) -> None:
+        """Mend CleverTap, and let a worker that waits for answers take a hasty one's place."""
+        hasty.kill()
+        self.ground.expire_leases()
+        self.sandbox.behave()
+        self.sandbox.release()
+        self.worker()
 
     # What became of it
 

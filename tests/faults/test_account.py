@@ -10,6 +10,7 @@ from clevertap_sync.delivery import switch
 from clevertap_sync.locations import Location
 from clevertap_sync.secret import Secret
 from tests.builders import NOON, an_integration
+from tests.faults.ground import HASTY
 from tests.faults.oracle import Allowed
 from tests.faults.scene import Scene
 
@@ -92,7 +93,7 @@ def test_a_storm_of_429_loses_and_repeats_nothing(scene, form):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_an_answer_that_cannot_be_read_is_an_unknown_outcome(scene, ending):
     scene.sandbox.fault(ending=ending, only="uploads", times=2)
-    scene.worker()
+    scene.worker(**HASTY)
     scene.send(60)
 
     scene.heal()
@@ -137,14 +138,14 @@ def test_requests_that_are_refused_as_a_whole_are_halved_and_delivered(scene, st
     "account stores, and answers neither uploads nor dry runs in time"
 )
 def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
-    scene.sandbox.fault(times=None, delay_after_storing=2.0)
-    scene.worker()
+    scene.sandbox.fault(times=None, hold="after_storing")
+    hasty = scene.worker(**HASTY)
     scene.send(60)
     scene.wait_until(lambda: len(scene.sandbox.requests()) >= 4)
     assert len(scene.uploads()) == 1
 
     scene.heal()
-    scene.sandbox.behave()
+    scene.behave_for_a_patient_worker(hasty)
 
     scene.settle()
     assert scene.check().status["delivered"] == 120
@@ -153,11 +154,14 @@ def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
 
 @pytest.mark.scenario("account stores in 2 s and answers uploads too late, four times")
 def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
-    scene.sandbox.fault(only="uploads", times=4, delay_after_storing=2.0)
-    scene.worker()
+    scene.sandbox.fault(only="uploads", times=4, hold="after_storing")
+    # So long that an answer which is not held up always comes.
+    scene.worker(REQUEST_SECONDS="4", LEASE_SECONDS="8")
     scene.send(60)
 
     scene.heal()
+    scene.wait_until(lambda: len(scene.uploads()) > 4)
+    scene.sandbox.release()
 
     scene.settle()
     found = scene.check()
@@ -171,26 +175,16 @@ def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
     assert found.status["dead_letters"] == {}
 
 
-#: A worker that waits so briefly that a late account is late often, in a few seconds.
-HASTY = {
-    "REQUEST_SECONDS": "0.4",
-    "LEASE_SECONDS": "1.2",
-    "FIRST_HOLD_SECONDS": "0.01",
-    "LONGEST_HOLD_SECONDS": "0.05",
-    "SWEEP_SECONDS": "0.1",
-}
-
-
 @pytest.mark.scenario("account answers uploads too late for ever, dry runs in time")
 def test_an_account_that_is_late_for_ever_gets_each_record_eight_times(scene):
-    scene.sandbox.fault(only="uploads", times=None, delay_after_storing=1.0)
-    scene.worker(**HASTY)
+    scene.sandbox.fault(only="uploads", times=None, hold="after_storing")
+    hasty = scene.worker(**HASTY)
     scene.send(1)
     scene.wait_until(lambda: scene.dead_letters() == {"outcome_unknown": 2})
     late = len(scene.uploads())
 
     scene.heal()
-    scene.sandbox.behave()
+    scene.behave_for_a_patient_worker(hasty)
     scene.send(60)
 
     scene.settle()
@@ -206,12 +200,14 @@ def test_an_account_that_is_late_for_ever_gets_each_record_eight_times(scene):
 @pytest.mark.scenario("account answers uploads of over 30 records too late, for ever")
 def test_an_account_that_is_late_with_large_uploads_gets_smaller_ones(scene):
     scene.sandbox.fault(
-        only="uploads", times=None, delay_after_storing=1.0, above_records=30
+        only="uploads", times=None, hold="after_storing", above_records=30
     )
     scene.worker(**HASTY)
     scene.send(60)
 
     scene.heal()
+    scene.wait_until(scene.has_verdicts)
+    scene.sandbox.release()
 
     scene.settle()
     found = scene.check()
@@ -340,7 +336,8 @@ def test_an_event_that_cannot_be_mapped_is_a_dead_letter_and_the_rest_flow(scene
 )
 def test_an_exception_of_ours_costs_time_and_no_record(scene, place):
     scene.send(100)
-    scene.doomed(f"{place}=raise")
+    # What it was about is due again when its lease ends.
+    scene.doomed(f"{place}=raise", **HASTY)
 
     scene.heal()
 

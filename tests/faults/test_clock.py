@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.ground import HASTY, ended_by_kill
+
 HOUR = 3600
 SKEWED = str(Path(__file__).parent / "skewed")
 
@@ -34,7 +36,7 @@ def test_workers_whose_clocks_differ_do_not_take_each_others_uploads(postgresql)
 def test_a_worker_whose_clock_is_fast_waits_for_the_lease(postgresql):
     scene = postgresql
     scene.send(300)
-    assert scene.doomed("attempt.committed=kill").wait(60) == -9
+    assert ended_by_kill(scene.doomed("attempt.committed=kill", **HASTY))
 
     scene.heal()
     an_off_worker(scene, HOUR)

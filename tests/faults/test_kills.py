@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from referrals.failpoints import Place
-from tests.faults.ground import ended_by_kill
+from tests.faults.ground import HASTY
 
 #: Where a worker dies while it delivers 700 events, and how often it passes there first.
 PLACES = {
@@ -28,8 +28,7 @@ FROZEN = [Place.CLAIM_COMMITTED, Place.ATTEMPT_COMMITTED, Place.REQUEST_ANSWERED
 @pytest.mark.parametrize("place", PLACES)
 def test_a_worker_that_is_killed_loses_nothing(scene, place):
     scene.send(700)
-    worker = scene.doomed(PLACES[place])
-    assert ended_by_kill(worker)
+    assert scene.is_killed(scene.doomed(PLACES[place]))
 
     scene.heal()
     scene.worker()
@@ -44,7 +43,7 @@ def test_a_worker_that_is_killed_loses_nothing(scene, place):
 def test_a_worker_that_is_killed_while_it_settles_a_failure_repeats_nothing(scene):
     scene.send(700)
     scene.sandbox.answer(503, only="uploads")
-    assert ended_by_kill(scene.doomed("failure.written=kill"))
+    assert scene.is_killed(scene.doomed("failure.written=kill"))
 
     scene.heal()
     scene.worker()
@@ -58,7 +57,7 @@ def test_a_worker_that_is_killed_while_it_settles_a_failure_repeats_nothing(scen
 def test_a_worker_that_is_killed_while_it_probes_loses_nothing(scene):
     scene.send(700)
     scene.sandbox.answer(401, only="uploads")
-    assert ended_by_kill(scene.doomed("probe.answered=kill"))
+    assert scene.is_killed(scene.doomed("probe.answered=kill"))
 
     scene.heal()
     scene.worker()
@@ -76,6 +75,7 @@ def test_ten_kills_under_load_lose_nothing(scene):
             worker = scene.worker()
             scene.wait_until(lambda n=before: len(scene.uploads()) > n)
             worker.kill()
+            scene.ground.expire_leases()
 
     scene.heal()
     scene.worker()
@@ -94,6 +94,7 @@ def test_a_worker_that_comes_back_after_its_lease_changes_nothing(scene, place):
     scene.wait_until(lambda: "ready." in frozen.log)
     scene.send(300)
     scene.wait_until(lambda: is_stopped(frozen.pid))
+    scene.ground.expire_leases()
     scene.worker()
     scene.settle()
 
@@ -119,7 +120,7 @@ def says_that_it_was_late(worker):
 def test_an_upload_that_ends_every_worker_is_split_and_delivered(scene):
     scene.send(100)
     for _ in range(3):
-        assert ended_by_kill(scene.doomed("claim.committed=kill"))
+        assert scene.is_killed(scene.doomed("claim.committed=kill"))
 
     scene.heal()
     scene.worker()
@@ -135,7 +136,7 @@ def test_an_upload_that_ends_every_worker_is_split_and_delivered(scene):
 def test_two_workers_race_without_a_double_claim(scene):
     scene.send(2500)
     scene.sandbox.fault(only="uploads", times=None, delay_after_storing=0.2)
-    first, _ = scene.worker(), scene.worker()
+    first, _ = scene.worker(**HASTY), scene.worker()
     scene.wait_until(lambda: len(scene.uploads()) >= 3)
     first.kill()
 

@@ -12,7 +12,6 @@ from clevertap_sync.secret import Secret
 from referrals import log
 from referrals.failpoints import Place
 from referrals.models import ReferralEvent
-from tests.faults.ground import ended_by_kill
 from tests.harness import commands
 
 #: What the sweep does by itself once a minute.
@@ -54,7 +53,7 @@ def test_a_check_of_the_connection_frees_a_held_account_at_once(scene):
 def test_a_dry_run_that_is_lost_does_not_stay_begun(scene):
     scene.send(100)
     scene.sandbox.answer(401, only="uploads")
-    assert ended_by_kill(scene.doomed("probe.answered=kill"))
+    assert scene.is_killed(scene.doomed("probe.answered=kill"))
     trouble_free = scene.sandbox.account().passcode
     with scene.ground.django():
         scene.integration.passcode = Secret(trouble_free)
@@ -81,7 +80,7 @@ def test_dead_letters_are_replayed_by_reason_once(scene):
         scene, "replay", scene.app.slug, "--reason", "clevertap_513", "--dry-run"
     )
     manage(scene, "replay", scene.app.slug, "--reason", "clevertap_513")
-    assert ended_by_kill(scene.doomed("settle.written=kill"))
+    assert scene.is_killed(scene.doomed("settle.written=kill"))
     scene.heal()
     scene.worker()
 
@@ -117,7 +116,7 @@ def test_a_range_is_replayed_as_often_as_it_was_ordered(scene):
     scene.ground.rest()
 
     said = manage(scene, "replay", scene.app.slug, "--from", "101", "--to", "800")
-    assert ended_by_kill(scene.doomed("attempt.committed=kill"))
+    assert scene.is_killed(scene.doomed("attempt.committed=kill"))
     scene.heal()
     scene.worker()
 
@@ -187,7 +186,7 @@ def test_an_erasure_that_is_killed_goes_on_where_it_stopped(scene, place):
 @pytest.mark.scenario("`forget` of a person in an upload whose worker was killed")
 def test_an_erasure_waits_for_the_upload_that_may_have_arrived(scene):
     scene.send(100)
-    assert ended_by_kill(scene.doomed("request.answered=kill"))
+    assert scene.is_killed(scene.doomed("request.answered=kill"))
     person = f"user-{scene.app.slug}-42@example.com"
     forget = ("forget", scene.app.slug, "--identity", f"email={person}", "--json")
 

@@ -88,6 +88,7 @@ def test_a_worker_that_was_cut_off_changes_nothing_when_it_is_back(postgresql):
         scene.sandbox.release()
         scene.sandbox.behave()
         # Another takes over what the cut-off one had, once the lease has ended.
+        scene.ground.expire_leases()
         other = scene.worker()
         scene.settle()
         other.kill()

@@ -36,7 +36,7 @@ def manage(
     env: Mapping[str, str],
     stdin: str = "",
     check: bool = True,
-    seconds: float = 60,
+    seconds: float = 120,
     program: Sequence[str] = MANAGE,
 ) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end.

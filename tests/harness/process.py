@@ -3,11 +3,14 @@
 import atexit
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +19,13 @@ from typing import Final, NoReturn, Self, TypedDict
 from tests.harness.nursery import Forked
 from tests.harness.reaper import reaper
 
-STOP_SECONDS: Final = 20.0
+#: How long anything may take before it counts as hanging. No test is about how long it
+#: takes, and a machine may have other things to do.
+PATIENCE_SECONDS: Final = 120.0
+STOP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.03
+#: Below those that a kernel gives to connections by itself.
+PORTS: Final = range(20_000, 32_000)
 
 
 @atexit.register
@@ -104,7 +112,7 @@ class Process:
         """Let a frozen process go on."""
         os.killpg(self.pid, signal.SIGCONT)
 
-    def wait(self, seconds: float = STOP_SECONDS) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Return the exit status, or raise `subprocess.TimeoutExpired`."""
         status = self._popen.wait(seconds)
         self._forget()
@@ -147,7 +155,9 @@ class Process:
         """End the process at the end of the run."""
         self.stop(self._last_signal)
 
-    def wait_until_ready(self, ready: Callable[[], bool], seconds: float = 30) -> Self:
+    def wait_until_ready(
+        self, ready: Callable[[], bool], seconds: float = PATIENCE_SECONDS
+    ) -> Self:
         """Return once `ready()` holds; fail with the log if the process ends or is late."""
         try:
             wait_until(lambda: ready() or self.returncode is not None, seconds)
@@ -163,7 +173,9 @@ class Process:
         raise RuntimeError(message)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(
+    condition: Callable[[], object], seconds: float = PATIENCE_SECONDS
+) -> None:
     """Return once `condition()` holds. Raise `TimeoutError` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -190,11 +202,45 @@ def credentials(user: str | None) -> Credentials:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on just now."""
+    """Return a TCP port of 127.0.0.1 that nobody listens on, and nobody else gets now.
+
+    The kernel gives none of these to a connection, and other runs leave alone what this
+    one has claimed.
+    """
+    while True:
+        port = _dice.choice(PORTS)
+        if _claim(port) and _can_be_bound(port):
+            return port
+
+
+def _claim(port: int) -> bool:
+    """Claim a port among all test runs of this machine, for a good while.
+
+    By a name that goes with the process, however it ends. Where there are no such names,
+    chance has to do. Reference: https://man7.org/linux/man-pages/man7/unix.7.html
+    """
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0referrals-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    if len(_claims) == _claims.maxlen:
+        _claims[0].close()
+    _claims.append(claim)
+    return True
+
+
+def _can_be_bound(port: int) -> bool:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def listening(port: int) -> Callable[[], bool]:
@@ -216,3 +262,5 @@ def temporary_folder(name: str) -> Path:
 
 
 _running: Final[dict[int, Process]] = {}
+_claims: Final[deque[socket.socket]] = deque(maxlen=100)
+_dice: Final = random.SystemRandom()

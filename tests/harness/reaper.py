@@ -76,8 +76,7 @@ def watch(lines: IO[str]) -> None:
             case ["folder", path]:
                 folders.append(Path(path))
     _end(processes)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    _remove(folders)
 
 
 def _end(processes: dict[int, int]) -> None:
@@ -88,6 +87,17 @@ def _end(processes: dict[int, int]) -> None:
         time.sleep(0.02)
     for pid in filter(_alive, processes):
         _signal(pid, signal.SIGKILL)
+
+
+def _remove(folders: list[Path]) -> None:
+    """Remove the folders, also those that others still write into for a moment."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while left := [folder for folder in folders if folder.exists()]:
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
 
 
 def _signal(group: int, number: int) -> None:

@@ -1,76 +1,59 @@
-"""Runs the whole suite: `python -m tests.harness.run [what pytest takes]`.
+"""Runs the tests: `python -m tests.harness.run [--all | --browser] [what pytest takes]`.
 
-With `--browser` first, it runs the browser tests instead; with `--all`, both. Where
-tests are named (`tests/unit`, `tests/faults/test_disk.py::test_…`), it runs only those.
+Without more, it runs each kind of test there is, but for those that are marked
+`thorough`: they show more of what others show. `--all` runs them too, and the browser
+tests; `--browser` runs these alone. Where tests are named (`tests/unit`,
+`tests/faults/test_disk.py::test_…`), it runs those, thorough or not.
 
 Every part is a pytest of its own, because Django knows one database per process. One
 PostgreSQL serves all of them. The output ends in one summary of all parts, as pytest
-words it, and the status is zero only if every part's was.
+words it, and the status is zero only if every part's was. What a run starts and makes
+goes with it, however it ends; of one that failed, the whole output stays.
 """
 
 import os
-import re
+import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, NoReturn
 
-from tests.harness import postgres
+from tests.harness import failures, postgres
+from tests.harness.process import Process, temporary_folder
+from tests.harness.summary import Result
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-#: Reference: https://docs.pytest.org/en/stable/reference/exit-codes.html
+OUTPUTS: Final = ROOT / "test-results" / "output"
+KEPT_OUTPUTS: Final = 10
+#: References: https://docs.pytest.org/en/stable/reference/exit-codes.html, and a shell's
+#: status after Ctrl-C.
 NOTHING_COLLECTED: Final = 5
-WIDTH: Final = 80
-PLURALS: Final = {"error": "errors", "warning": "warnings"}
-#: Pytest's own.
-ORDER: Final = (
-    *("failed", "passed", "skipped", "deselected", "xfailed", "xpassed"),
-    *("warnings", "errors"),
-)
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
-_SUMMARY: Final = re.compile(r"=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*")
-_COUNT: Final = re.compile(r"(\d+) ([a-z]+)")
-_PROBLEM: Final = re.compile(r"(?:FAILED|ERROR) \S")
+INTERRUPTED: Final = 130
+LESS: Final = ("-m", "not thorough")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Folders whose tests run on one kind of database, on `workers` cores."""
+    """Folders whose tests run on one kind of database, in `workers` processes."""
 
     database: str
     folders: Sequence[str]
     workers: int = 2
+    distribution: str = "worksteal"
 
-
-@dataclass
-class Result:
-    """What the parts came to, summed up."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    failed: bool = False
-
-    def summary(self, seconds: float) -> str:
-        """Return the last lines: what failed, and how many tests did what."""
-        counts = ", ".join(
-            f"{self.counts[word]} {_form(word, self.counts[word])}"
-            for word in ORDER
-            if self.counts[word]
-        )
-        line = f" {counts or 'no tests ran'} in {seconds:.2f}s "
-        head = [" short test summary info ".center(WIDTH, "="), *self.problems]
-        return "\n".join([*(head if self.problems else ()), line.center(WIDTH, "=")])
+    def __str__(self) -> str:
+        return f"{self.database}: {' '.join(self.folders)}"
 
 
 PARTS: Final = (
     Part("sqlite", ["tests/unit", "tests/integration"]),
     Part("postgresql", ["tests/integration"]),
     # Real processes: their time is waiting, and they choose their databases themselves.
-    Part("postgresql", ["tests/acceptance", "tests/faults"], workers=3),
+    Part("postgresql", ["tests/acceptance", "tests/faults"], 4, "loadgroup"),
 )
 BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
 #: What is run where the first argument says so.
@@ -79,15 +62,25 @@ CHOICES: Final = {"--browser": BROWSER, "--all": PARTS + BROWSER}
 
 def main(arguments: Sequence[str]) -> int:
     """Run every part, print the summary, and return the exit status."""
-    began = time.monotonic()
+    began, result = time.monotonic(), Result()
     parts, arguments = chosen(arguments)
-    if any(part.database == "postgresql" for part in parts):
-        postgres.server()
-    result = Result()
-    for part in parts:
-        _run(part, arguments, result)
-    print(result.summary(time.monotonic() - began))  # noqa: T201 - a command's output
-    return int(result.failed or not result.counts)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with _output_kept_if(result) as output:
+        try:
+            if any(part.database == "postgresql" for part in parts):
+                postgres.server()
+            for part in parts:
+                _run(part, arguments, result, output)
+        except KeyboardInterrupt:
+            print("\nThe run was cut off.")  # noqa: T201 - a command's output
+            return INTERRUPTED
+        finally:
+            result.failed |= not result.counts
+            where = Path(output.name).relative_to(ROOT)
+            took = time.monotonic() - began
+            print(f"\n{result.table()}")  # noqa: T201
+            print(result.summary(took, where))  # noqa: T201
+    return int(result.failed)
 
 
 def chosen(arguments: Sequence[str]) -> tuple[Sequence[Part], Sequence[str]]:
@@ -95,7 +88,9 @@ def chosen(arguments: Sequence[str]) -> tuple[Sequence[Part], Sequence[str]]:
     match arguments:
         case [choice, *rest] if choice in CHOICES:
             return CHOICES[choice], rest
-    return PARTS, arguments
+    if any(_is_in(each, "tests") for each in arguments):
+        return PARTS, arguments
+    return PARTS, [*LESS, *arguments]
 
 
 def part_of(
@@ -115,65 +110,90 @@ def part_of(
 def _is_in(name: str, folder: str) -> bool:
     """Return whether a test, as pytest names it, is in a folder, or is all of it."""
     path = Path(ROOT, name.partition("::")[0])
-    return path.exists() and path.is_relative_to(Path(ROOT, folder))
+    return bool(name) and path.exists() and path.is_relative_to(Path(ROOT, folder))
 
 
-def _run(part: Part, arguments: Sequence[str], result: Result) -> None:
+def _run(
+    part: Part, arguments: Sequence[str], result: Result, output: IO[bytes]
+) -> None:
     folders, options = part_of(part, arguments)
     if not folders:
         return
-    print(f"\n{part.database}: {' '.join(folders)}", flush=True)  # noqa: T201
-    colour = ["--color=yes"] if sys.stdout.isatty() else []
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            f"-n{part.workers}",
-            *colour,
-            *folders,
-            *options,
-        ],
+    print(f"\n{part}", flush=True)  # noqa: T201 - a command's output
+    began = time.monotonic()
+    said, status, failed = _pytest(part, [*folders, *options], output)
+    result.seconds[str(part)] = time.monotonic() - began
+    result.failed |= status not in {0, NOTHING_COLLECTED}
+    result.failures += failed
+    if not result.read(said) and status not in {0, NOTHING_COLLECTED}:
+        result.did_not_run(str(part))
+
+
+def _pytest(
+    part: Part, arguments: Sequence[str], output: IO[bytes]
+) -> tuple[str, int, list[failures.Failure]]:
+    """Run pytest; return what it said, its status, and what failed."""
+    # It goes with this process, whatever pytest leaves in it.
+    folder = temporary_folder("run")
+    told = folder / "failures.jsonl"
+    command = [
+        *(sys.executable, "-m", "pytest", "-p", failures.__name__),
+        *(f"-n{part.workers}", f"--dist={part.distribution}"),
+        *(f"--basetemp={folder / 'tmp'}",),
+        *(["--color=yes"] if sys.stdout.isatty() else []),
+        *arguments,
+    ]
+    popen = subprocess.Popen(
+        command,
         cwd=ROOT,
-        env={**os.environ, "TEST_DATABASE": part.database},
+        env={
+            **os.environ,
+            "TEST_DATABASE": part.database,
+            failures.FAILURES: str(told),
+        },
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        # Of its own, so that its end is the end of all that it started.
+        start_new_session=True,
     )
-    output = _echo(process)
-    failed = process.wait() not in {0, NOTHING_COLLECTED}
-    result.failed |= failed
-    if not read(output, result) and failed:
-        result.problems.append(
-            f"ERROR {part.database}: {' '.join(folders)} did not run"
-        )
-        result.counts["errors"] += 1
+    process = Process(command, log=folder / "log", started=popen)
+    try:
+        said = _echo(popen, output)
+        return said, process.wait(), failures.read(told)
+    except KeyboardInterrupt:
+        process.stop(signal.SIGINT)
+        raise
 
 
-def _form(word: str, number: int) -> str:
-    """Return `word` as it is said of `number` tests."""
-    return word.removesuffix("s") if number == 1 and word in PLURALS.values() else word
-
-
-def _echo(process: subprocess.Popen[bytes]) -> str:
+def _echo(process: subprocess.Popen[bytes], output: IO[bytes]) -> str:
     """Pass the output on as it comes, not line by line, and return it."""
     assert process.stdout is not None
     chunks = []
     while chunk := os.read(process.stdout.fileno(), 65536):
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+        for stream in (sys.stdout.buffer, output):
+            stream.write(chunk)
+            stream.flush()
         chunks.append(chunk)
     return b"".join(chunks).decode(errors="replace")
 
 
-def read(output: str, result: Result) -> bool:
-    """Add what `output` says to the result; say whether it had a summary at all."""
-    lines = _COLOUR.sub("", output).splitlines()
-    result.problems += filter(_PROBLEM.match, lines)
-    for line in reversed(lines):
-        if found := _SUMMARY.fullmatch(line):
-            for number, word in _COUNT.findall(found[1]):
-                result.counts[PLURALS.get(word, word)] += int(number)
-            return True
-    return False
+@contextmanager
+def _output_kept_if(result: Result) -> Iterator[IO[bytes]]:
+    """Yield a file for the whole output, which stays where `result.failed` in the end."""
+    OUTPUTS.mkdir(parents=True, exist_ok=True)
+    kept = sorted(OUTPUTS.glob("*.txt"))
+    for old in kept[: len(kept) - KEPT_OUTPUTS + 1]:
+        old.unlink(missing_ok=True)
+    stamp = time.strftime("%Y-%m-%d-%H%M%S")
+    path = OUTPUTS / f"{stamp}-{os.getpid()}.txt"
+    with path.open("wb") as file:
+        yield file
+    if not result.failed:
+        path.unlink()
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

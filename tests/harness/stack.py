@@ -20,7 +20,13 @@ from clevertap_sync.sandbox.store import Request
 from tests.harness import commands, databases
 from tests.harness.environment import Kind
 from tests.harness.nursery import nursery
-from tests.harness.process import Process, free_port, listening, wait_until
+from tests.harness.process import (
+    PATIENCE_SECONDS,
+    Process,
+    free_port,
+    listening,
+    wait_until,
+)
 from tests.harness.valkey import Valkey
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - to be replaced
@@ -160,7 +166,7 @@ class Stack:
             f"{self.web_url}/v1/events{query}",
             json=body,
             headers={"Authorization": f"Bearer {self.keys[app]}"},
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         )
 
     # What became of it
@@ -179,7 +185,7 @@ class Stack:
         """Say whether every event went to an upload, and every upload has its verdicts."""
         return self.database.rows(UNSETTLED) == [(0,)]
 
-    def wait_until_settled(self, seconds: float = 30) -> None:
+    def wait_until_settled(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Return once everything that was accepted is delivered or a dead letter."""
         wait_until(self.is_settled, seconds)
 
@@ -206,7 +212,7 @@ class Stack:
         return self._start("web", {"PORT": str(self._port), **env}, warm=warm)
 
     def _wait_for_web(self, process: Process) -> Process:
-        process.wait_until_ready(listening(self._port), seconds=60)
+        process.wait_until_ready(listening(self._port))
         self.web_url = f"http://{HERE}:{self._port}"
         return process
 

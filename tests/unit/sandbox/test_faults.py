@@ -390,3 +390,16 @@ def test_closing_ends_every_conversation_and_thread(caller, a_record, sandbox):
             assert isinstance(each.exception(), requests.ConnectionError)
     assert threading.active_count() < before
     assert sandbox.records() == []
+
+
+def test_a_release_reaches_a_request_that_has_met_its_fault_and_does_not_wait_yet(
+    sandbox, caller, a_record
+):
+    sandbox.fault(hold="after_storing", delay_after_storing=0.5)
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(caller.upload, a_record())
+        sandbox.wait_for(1)
+
+        sandbox.release()
+
+        assert pending.result(60).status_code == 200
