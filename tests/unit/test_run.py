@@ -46,7 +46,7 @@ def test_a_part_that_ended_without_a_summary_is_an_error():
     assert result.summary(1, None).splitlines()[1:] == [
         "ERROR sqlite: tests/unit",
         "    did not run to its end",
-        "============================== 1 error in 1.00s ===============================",
+        " 1 error in 1.00s ".center(80, "="),
     ]
 
 
