@@ -81,8 +81,12 @@ def a_scene(request, ground):
     scene = Scene(ground, name)
     yield scene
     if request.node.stash.get(FAILED, False):
-        for process in scene.stack.processes[before:]:
+        shown = dict.fromkeys(
+            [*ground.running_workers(), *scene.stack.processes[before:]]
+        )
+        for process in shown:
             lines = process.log.splitlines()[-SHOWN_LINES:]
             print(f"--- {process.log_path.stem}", *lines, sep="\n")  # noqa: T201
         print("--- CleverTap", *scene.sandbox.requests()[-SHOWN_LINES:], sep="\n")  # noqa: T201
-    ground.rest()
+        ground.rest()
+    ground.rest(share=True)

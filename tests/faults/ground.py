@@ -53,6 +53,7 @@ class Ground:
         self.server = server
         self._blocker = blocker
         self._numbers = itertools.count(1)
+        self._shared: Process | None = None
         folder = temporary_folder("faults")
         database = databases.PostgreSQL(server) if server else None
         self.stack = Stack(kind, folder, database=database, warm=True, **QUICK)
@@ -107,6 +108,10 @@ class Ground:
         """Return the web process that runs."""
         return self._running("web")[-1]
 
+    def running_workers(self) -> list[Process]:
+        """Return the workers that run, the one that scenarios share among them."""
+        return self._running("worker")
+
     def end_web(self) -> None:
         """Kill the web process."""
         for process in self._running("web"):
@@ -122,10 +127,25 @@ class Ground:
             env = {"DEBUG": "true", **env}
         return self.stack.worker(**env)
 
-    def rest(self) -> None:
-        """Kill every worker, thaw what is frozen, and start a broker that has ended."""
+    def shared_worker(self) -> Process:
+        """Return the worker that scenarios share one after the other, and start it."""
+        if self._shared is None or self._shared.returncode is not None:
+            self._shared = self.stack.worker()
+        return self._shared
+
+    def end_shared_worker(self) -> None:
+        """Kill the worker that scenarios share."""
+        if self._shared is not None:
+            self._shared.kill()
+
+    def rest(self, *, share: bool = False) -> None:
+        """Kill every worker, thaw what is frozen, and start a broker that has ended.
+
+        With `share`, the worker that scenarios share runs on.
+        """
         for process in self._running("worker"):
-            process.kill()
+            if not (share and process is self._shared):
+                process.kill()
         broker = self.stack.broker
         for process in [*self.stack.processes, *([broker.process] if broker else [])]:
             if process.returncode is None:

@@ -17,11 +17,15 @@ UNAVAILABLE: Final = 503
 class Backend:
     """Sends events of one app, and keeps what was sent and what was accepted.
 
-    Only a 202 counts as accepted; everything else is sent again as it was.
+    Only a 202 counts as accepted; everything else is sent again as it was. `before` is
+    called before each request.
     """
 
-    def __init__(self, name: str, key: str) -> None:
+    def __init__(
+        self, name: str, key: str, before: Callable[[], object] = lambda: None
+    ) -> None:
         self.name = name
+        self._before = before
         self._key = key
         self._lock = threading.Lock()
         self._number = 0
@@ -53,6 +57,7 @@ class Backend:
         self, url: str, events: list[dict[str, Any]], seconds: float = ANSWER_SECONDS
     ) -> int:
         """POST once; note what was accepted. Returns the status, 0 where none came."""
+        self._before()
         with self._lock:
             self.sent |= {event["id"]: event for event in events}
         try:

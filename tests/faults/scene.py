@@ -58,8 +58,9 @@ class Scene:
         self.sandbox = ground.stack.sandbox
         self._healed_at: float | None = None
         self._recovered: float | None = None
+        self._sent = False
         if beside is None:
-            ground.rest()
+            ground.rest(share=True)
             ground.forget()
             self.sandbox.reset()
         self._ledger_from = _size(self.stack.ledger)
@@ -67,7 +68,8 @@ class Scene:
             self.app = an_app(f"app-{ground.number()}")
             self.integration = an_integration(self.app, location=location)
             key = an_api_key(self.app)
-        self.backend = Backend(self.app.slug, key)
+        self._has_shared_worker = beside is not None
+        self.backend = Backend(self.app.slug, key, before=self._be_alone)
 
     def of(self, integration: Integration, location: Location) -> "Scene":
         """Return the same scenario, seen from another integration of the app."""
@@ -81,9 +83,25 @@ class Scene:
         """Start the web process where none runs."""
         self.ground.ensure_web()
 
-    def worker(self, **env: str) -> Process:
-        """Start one more worker."""
+    def worker(self) -> Process:
+        """Let a worker run: the one that scenarios share, unless events were sent before.
+
+        To kill or to freeze it is fine: the next scenario gets another one.
+        """
+        if self._sent or self._has_shared_worker:
+            return self.new_worker()
+        self._has_shared_worker = True
+        return self.ground.shared_worker()
+
+    def new_worker(self, **env: str) -> Process:
+        """Start one more worker, with variables of its own."""
         return self.ground.worker(**env)
+
+    def _be_alone(self) -> None:
+        """Before the first event, end a worker that this scenario has not asked for."""
+        if not (self._sent or self._has_shared_worker):
+            self.ground.end_shared_worker()
+        self._sent = True
 
     def doomed(self, orders: str, **env: str) -> Process:
         """Start one more worker, for which a fault is ordered."""
@@ -113,6 +131,7 @@ class Scene:
 
     def load(self, **options: Any) -> Load:
         """Return a load of many small requests, to be entered."""
+        self._be_alone()
         self.web()
         return Load(self.backend, lambda: self.stack.web_url, **options)
 

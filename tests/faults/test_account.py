@@ -51,7 +51,7 @@ def test_an_account_that_fails_for_a_while_gets_everything_later(scene, status):
 
 @pytest.mark.scenario("CleverTap answers 401 until the settings are changed")
 def test_new_settings_heal_a_held_account_at_once(scene):
-    scene.worker(LONGEST_HOLD_SECONDS="3600")
+    scene.new_worker(LONGEST_HOLD_SECONDS="3600")
     with scene.ground.django():
         scene.integration.passcode = Secret("wrong")
         scene.integration.save()
@@ -93,7 +93,7 @@ def test_a_storm_of_429_loses_and_repeats_nothing(scene, form):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_an_answer_that_cannot_be_read_is_an_unknown_outcome(scene, ending):
     scene.sandbox.fault(ending=ending, only="uploads", times=2)
-    scene.worker(**HASTY)
+    scene.new_worker(**HASTY)
     scene.send(60)
 
     scene.heal()
@@ -139,7 +139,7 @@ def test_requests_that_are_refused_as_a_whole_are_halved_and_delivered(scene, st
 )
 def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
     scene.sandbox.fault(times=None, hold="after_storing")
-    hasty = scene.worker(**HASTY)
+    hasty = scene.new_worker(**HASTY)
     scene.send(60)
     scene.wait_until(lambda: len(scene.sandbox.requests()) >= 4)
     assert len(scene.uploads()) == 1
@@ -156,7 +156,7 @@ def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
 def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
     scene.sandbox.fault(only="uploads", times=4, hold="after_storing")
     # So long that an answer which is not held up always comes.
-    scene.worker(REQUEST_SECONDS="4", LEASE_SECONDS="8")
+    scene.new_worker(REQUEST_SECONDS="4", LEASE_SECONDS="8")
     scene.send(60)
 
     scene.heal()
@@ -178,7 +178,7 @@ def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
 @pytest.mark.scenario("account answers uploads too late for ever, dry runs in time")
 def test_an_account_that_is_late_for_ever_gets_each_record_eight_times(scene):
     scene.sandbox.fault(only="uploads", times=None, hold="after_storing")
-    hasty = scene.worker(**HASTY)
+    hasty = scene.new_worker(**HASTY)
     scene.send(1)
     scene.wait_until(lambda: scene.dead_letters() == {"outcome_unknown": 2})
     late = len(scene.uploads())
@@ -202,7 +202,7 @@ def test_an_account_that_is_late_with_large_uploads_gets_smaller_ones(scene):
     scene.sandbox.fault(
         only="uploads", times=None, hold="after_storing", above_records=30
     )
-    scene.worker(**HASTY)
+    scene.new_worker(**HASTY)
     scene.send(60)
 
     scene.heal()
@@ -353,7 +353,7 @@ def test_an_account_that_hangs_stops_no_other(grounds, kind):
         for location in [Location.IN1, Location.SG1, Location.US1] * 3
     ]
     hanging.sandbox.fault(Location.EU1, hold="before_storing", times=None)
-    hanging.worker(REQUEST_SECONDS="60", LEASE_SECONDS="75")
+    hanging.new_worker(REQUEST_SECONDS="60", LEASE_SECONDS="75")
     hanging.send(3000)
     hanging.wait_until(lambda: len(hanging.uploads()) >= 5)
     for other in others:

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.faults.conftest import a_scene
+from tests.faults.ground import HASTY
 
 #: SQLite's own way to have no room left. Reference: https://www.sqlite.org/pragma.html
 INIT = (
@@ -49,11 +50,12 @@ def test_a_worker_on_sqlite_without_room_settles_when_there_is(sqlite):
     scene = sqlite
     scene.send(2000)
     [(pages,)] = scene.stack.database.rows("PRAGMA page_count")
-    worker = scene.worker(DATABASE_URL=limited(scene, pages))
+    worker = scene.new_worker(DATABASE_URL=limited(scene, pages))
     scene.sandbox.poison(identity="user-", code=523)
     scene.wait_until(lambda: "disk is full" in worker.log or "DiskFull" in worker.log)
     assert worker.returncode is None
     worker.kill()
+    scene.ground.expire_leases()
 
     scene.heal()
     scene.worker()
@@ -84,7 +86,7 @@ def test_a_worker_on_postgresql_without_room_settles_when_there_is(postgresql):
     scene = postgresql
     scene.sandbox.poison(identity="user-", code=523)
     with no_room(scene, "clevertap_sync_deadletter", "INSERT"):
-        worker = scene.worker()
+        worker = scene.new_worker(**HASTY)
         scene.send(300)
         scene.wait_until(lambda: len(scene.uploads()) >= 2)
         assert worker.returncode is None

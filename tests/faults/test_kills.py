@@ -136,7 +136,7 @@ def test_an_upload_that_ends_every_worker_is_split_and_delivered(scene):
 def test_two_workers_race_without_a_double_claim(scene):
     scene.send(2500)
     scene.sandbox.fault(only="uploads", times=None, delay_after_storing=0.2)
-    first, _ = scene.worker(**HASTY), scene.worker()
+    first, _ = scene.new_worker(**HASTY), scene.worker()
     scene.wait_until(lambda: len(scene.uploads()) >= 3)
     first.kill()
 

@@ -21,7 +21,7 @@ RETAIN = "from clevertap_sync.delivery import retention; retention.retain(second
 def manage(scene, *arguments, **env):
     """Run a command in the scene's product; return the finished process, however it ended."""
     env = {**scene.stack.env, "REDIS_URL": "", **env}
-    return commands.manage(*arguments, env=env, check=False)
+    return commands.manage(*arguments, env=env, check=False, warm=True)
 
 
 def killed(scene, order, *arguments):
@@ -32,7 +32,7 @@ def killed(scene, order, *arguments):
 
 @pytest.mark.scenario("CleverTap answers 401 until a person checks the connection")
 def test_a_check_of_the_connection_frees_a_held_account_at_once(scene):
-    scene.worker(LONGEST_HOLD_SECONDS="3600")
+    scene.new_worker(LONGEST_HOLD_SECONDS="3600")
     scene.sandbox.answer(401, times=None)
     scene.send(600)
     scene.wait_for_hold("credentials_refused")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.faults.ground import HASTY
 from tests.faults.test_kills import is_stopped
 from tests.harness.proxy import Proxy
 
@@ -24,7 +25,8 @@ def execute(url, statement):
 @pytest.mark.scenario("PostgreSQL restarted in immediate mode under load, three times")
 def test_a_crash_of_the_database_loses_nothing(postgresql, server):
     scene = postgresql
-    scene.worker()
+    # What it cannot settle while the database is away is due again when its lease ends.
+    scene.new_worker(**HASTY)
     with scene.load(threads=3):
         for _ in range(3):
             before = scene.backend.statuses[202]
@@ -40,7 +42,7 @@ def test_a_crash_of_the_database_loses_nothing(postgresql, server):
 @pytest.mark.scenario("PostgreSQL's connections terminated every 100 ms for 3 s")
 def test_terminated_connections_lose_nothing(postgresql):
     scene = postgresql
-    scene.worker()
+    scene.new_worker(**HASTY)
     with scene.load(threads=3), terminated_every(0.1, scene.stack.database.url):
         time.sleep(3)
 
@@ -52,7 +54,9 @@ def test_terminated_connections_lose_nothing(postgresql):
 @pytest.mark.scenario("PostgreSQL out of connections: ingest answers 503")
 def test_exhausted_connections_are_a_503_and_never_a_202(postgresql, server):
     scene = postgresql
+    # Nobody else may hold a connection, and give it back.
     scene.ground.end_web()
+    scene.ground.rest()
     with ExitStack() as hoard:
         hoard_connections(hoard, server.url)
         scene.ground.web()
@@ -82,7 +86,7 @@ def test_a_worker_that_was_cut_off_changes_nothing_when_it_is_back(postgresql):
     scene.send(700)
     with Proxy(urlsplit(url).port) as proxy:
         scene.sandbox.fault(only="uploads", times=2, hold="after_storing")
-        scene.worker(DATABASE_URL=proxy.url_of(url))
+        scene.new_worker(DATABASE_URL=proxy.url_of(url))
         scene.wait_until(lambda: scene.sandbox.state()["records_accepted"] >= 1000)
         proxy.black_hole()
         scene.sandbox.release()
@@ -136,7 +140,7 @@ def test_a_network_that_resets_loses_nothing(postgresql):
     url = scene.stack.database.url
     with Proxy(urlsplit(url).port) as proxy:
         scene.ground.web(DATABASE_URL=proxy.url_of(url))
-        scene.worker(DATABASE_URL=proxy.url_of(url))
+        scene.new_worker(DATABASE_URL=proxy.url_of(url), **HASTY)
         with scene.load(threads=3):
             for _ in range(6):
                 time.sleep(0.3)

@@ -78,7 +78,7 @@ def test_a_frozen_broker_costs_no_event(scene, broker):
 @pytest.mark.scenario("Redis frozen, while a worker starts and delivers")
 def test_a_worker_delivers_beside_a_frozen_broker(scene, broker):
     broker.process.freeze()
-    scene.worker()
+    scene.new_worker()
 
     scene.send(100)
 
@@ -102,7 +102,7 @@ def test_a_full_broker_costs_no_event(scene, broker):
 @pytest.mark.scenario("Redis never started")
 def test_a_broker_that_never_was_costs_no_event(scene, broker):
     broker.process.kill()
-    scene.worker()
+    scene.new_worker()
 
     scene.send(1200)
 

@@ -20,7 +20,7 @@ def terminate(process):
 @pytest.mark.scenario("SIGTERM to the worker's process group, answers come")
 def test_a_worker_finishes_what_it_has_begun(scene):
     scene.sandbox.fault(only="uploads", times=5, delay_after_storing=1)
-    worker = scene.worker(REQUEST_SECONDS="20", LEASE_SECONDS="30")
+    worker = scene.new_worker(REQUEST_SECONDS="20", LEASE_SECONDS="30")
     scene.send(2500)
     scene.wait_until(lambda: len(scene.uploads()) >= 3)
 
@@ -41,7 +41,7 @@ def test_a_worker_finishes_what_it_has_begun(scene):
 @pytest.mark.parametrize("redis", ["", ", Redis is down"], ids=["", "no redis"])
 def test_a_worker_gives_back_what_is_not_answered_in_time(scene, redis):
     scene.sandbox.fault(only="uploads", times=5, hold="after_storing")
-    worker = scene.worker(REQUEST_SECONDS="60", LEASE_SECONDS="75")
+    worker = scene.new_worker(REQUEST_SECONDS="60", LEASE_SECONDS="75")
     scene.send(2500)
     scene.wait_until(lambda: scene.sandbox.state()["records_accepted"] >= 3000)
     if redis:

@@ -13,14 +13,14 @@ import functools
 import importlib
 import json
 import os
+import runpy
 import select
-import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -30,6 +30,8 @@ PROGRAMS: Final = {
     "celery": ("celery.__main__", "main"),
     "gunicorn": ("gunicorn.app.wsgiapp", "run"),
 }
+#: What is run as a script, from the folder that the order names.
+SCRIPTS: Final = ("manage.py",)
 #: What they import of others, as far as that needs no settings.
 LIBRARIES: Final = (
     *("celery.apps.worker", "celery.bin.celery", "celery.concurrency.thread"),
@@ -92,14 +94,26 @@ class Nursery:
         ).start()
 
     def start(
-        self, command: str, *, env: Mapping[str, str], cwd: Path, log: Path
+        self,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        log: Path,
+        errors: Path | None = None,
+        read: Path | None = None,
     ) -> Forked:
-        """Start a command of the Procfile, as a shell would with `exec`."""
+        """Start a command of the Procfile, or manage.py, as a shell would with `exec`.
+
+        It prints into `log`, its errors too unless they have a file, and reads `read`.
+        """
         order = {
-            "arguments": shlex.split(command),
+            "arguments": list(arguments),
             "env": dict(env),
             "cwd": str(cwd),
             "log": str(log),
+            "errors": str(errors or log),
+            "read": str(read or os.devnull),
         }
         with self._born:
             self._newest = None
@@ -197,17 +211,23 @@ def _fork(order: Mapping[str, Any]) -> int | None:
 
 
 def _become(order: Mapping[str, Any]) -> None:
-    output = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+    writing = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    for target, path, flags in (
+        (0, order["read"], os.O_RDONLY),
+        (1, order["log"], writing),
+        (2, order["errors"], writing),
+    ):
+        source = os.open(path, flags, 0o644)
         os.dup2(source, target)
-    os.close(output)
-    os.close(nothing)
+        os.close(source)
     os.environ.clear()
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
     time.tzset()
     sys.argv = list(order["arguments"])
+    if sys.argv[0] in SCRIPTS:
+        runpy.run_path(str(Path(sys.argv[0]).absolute()), run_name="__main__")
+        return
     module, function = PROGRAMS[sys.argv[0]]
     getattr(importlib.import_module(module), function)()
 

@@ -6,6 +6,7 @@ is a real Valkey. What a test needs is started when it asks for it.
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,8 +52,9 @@ class Stack:
     """Processes that share a database, a broker and a sandbox. `close` ends them all.
 
     `environment` holds for every process; each may have more of its own. Without a
-    `broker`, REDIS_URL is unset and the sweep alone delivers. `warm` processes are
-    forks of one that has its libraries, for who starts many; `cold_worker` is none.
+    `broker`, REDIS_URL is unset and the sweep alone delivers. `warm` processes and
+    commands are forks of one that has its libraries, for who starts many; `cold_worker`
+    is none.
     """
 
     def __init__(
@@ -124,7 +126,11 @@ class Stack:
     ) -> str:
         """Run a management command, and return what it printed."""
         done = commands.manage(
-            *arguments, env={**self.env, **env}, stdin=stdin, check=check
+            *arguments,
+            env={**self.env, **env},
+            stdin=stdin,
+            check=check,
+            warm=self._warm,
         )
         return done.stdout
 
@@ -235,8 +241,9 @@ class Stack:
 
 def _fork(command: str, env: Mapping[str, str], log: Path) -> Process:
     command = _with_values(command, env)
-    fork = nursery().start(command, env=env, cwd=commands.ROOT, log=log)
-    return Process([command.split()[0]], log=log, started=fork)
+    arguments = shlex.split(command)
+    fork = nursery().start(arguments, env=env, cwd=commands.ROOT, log=log)
+    return Process(arguments, log=log, started=fork)
 
 
 def _with_values(command: str, env: Mapping[str, str]) -> str:
