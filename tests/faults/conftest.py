@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from tests.conftest import FAILED
+from tests.faults.choice import choice
 from tests.faults.ground import Ground
 from tests.faults.scene import Scene
 from tests.harness import databases
@@ -50,8 +51,9 @@ def own_ground(django_db_blocker, server):
     ground.close()
 
 
-@pytest.fixture(params=databases.KINDS)
+@pytest.fixture(params=choice(databases.KINDS, "postgresql"))
 def kind(request):
+    """Both, or in a run that is not thorough the one that production has."""
     return request.param
 
 

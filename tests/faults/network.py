@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from tests.faults.ground import Ground
+from tests.faults.ground import HASTY, Ground
 from tests.harness.process import Process
 from tests.harness.proxy import Proxy
 
@@ -54,7 +54,7 @@ class Network:
 
     def worker(self, **env: str) -> Process:
         """Start a worker that meets its servers through the proxies."""
-        return self._ground.worker(**self.env, **env)
+        return self._ground.worker(**{**HASTY, **self.env, **env})
 
     def web(self, **env: str) -> Process:
         """Start a web process behind the proxies, in place of the one that runs."""

@@ -16,8 +16,8 @@ from tests.harness.environment import Kind
 #: "first:count", for the processes of pytest.
 SEEDS: Final = "SOAK_SEEDS"
 KINDS: Final = "SOAK_DATABASES"
-#: What `make test` takes.
-FIRST, COUNT = 1, 25
+#: What `make test ARGS=--all` takes, and how many of them `make test` does.
+FIRST, COUNT, FEW = 1, 25, 2
 SOAK_COUNT: Final = 1000
 
 

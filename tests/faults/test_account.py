@@ -10,6 +10,7 @@ from clevertap_sync.delivery import switch
 from clevertap_sync.locations import Location
 from clevertap_sync.secret import Secret
 from tests.builders import NOON, an_integration
+from tests.faults.choice import choice
 from tests.faults.ground import HASTY
 from tests.faults.oracle import Allowed
 from tests.faults.scene import Scene
@@ -34,7 +35,7 @@ HTML = "<!doctype html><title>Maintenance</title><p>We are back soon."
 
 
 @pytest.mark.scenario("CleverTap answers {status} for a while")
-@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("status", choice(STATUSES, 301, 401, 403, 408, 503, 504))
 def test_an_account_that_fails_for_a_while_gets_everything_later(scene, status):
     scene.sandbox.answer(status, times=3)
     scene.worker()
@@ -90,7 +91,14 @@ def test_a_storm_of_429_loses_and_repeats_nothing(scene, form):
 
 
 @pytest.mark.scenario("answer without its end: {ending}")
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "ending",
+    choice(
+        ENDINGS,
+        *("reset_after_storing", "hang_after_storing", "truncated", "drip"),
+        *("gzip_bomb", "garbage"),
+    ),
+)
 def test_an_answer_that_cannot_be_read_is_an_unknown_outcome(scene, ending):
     scene.sandbox.fault(ending=ending, only="uploads", times=2)
     scene.new_worker(**HASTY)
@@ -119,7 +127,7 @@ def test_a_page_in_place_of_an_answer_is_an_unknown_outcome(scene):
 
 
 @pytest.mark.scenario("CleverTap answers {status} to whole requests for a while")
-@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize("status", choice(REFUSALS, 400, 413))
 def test_requests_that_are_refused_as_a_whole_are_halved_and_delivered(scene, status):
     scene.sandbox.answer(status, times=3, only="uploads")
     scene.worker()
@@ -236,7 +244,15 @@ TAMPERED = {
 
 
 @pytest.mark.scenario("partial answer, {how}")
-@pytest.mark.parametrize("how", TAMPERED, ids="+".join)
+@pytest.mark.parametrize(
+    "how",
+    choice(
+        TAMPERED,
+        *(("string_records", "success_status"), ("without_records", "without_numbers")),
+        *(("missing_entries",), ("wrong_count",)),
+    ),
+    ids="+".join,
+)
 def test_a_partial_answer_that_lies_gives_each_record_one_verdict(scene, how):
     named, unnamed, lost = TAMPERED[how]
     scene.sandbox.poison(identity="user-", event_name="Custom", code=513)
@@ -332,7 +348,10 @@ def test_an_event_that_cannot_be_mapped_is_a_dead_letter_and_the_rest_flow(scene
 @pytest.mark.scenario("exception in the worker at `{place}`")
 @pytest.mark.parametrize(
     "place",
-    ["claim.committed", "attempt.committed", "request.answered", "settle.written"],
+    choice(
+        ["claim.committed", "attempt.committed", "request.answered", "settle.written"],
+        "settle.written",
+    ),
 )
 def test_an_exception_of_ours_costs_time_and_no_record(scene, place):
     scene.send(100)

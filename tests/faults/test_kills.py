@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from referrals.failpoints import Place
+from tests.faults.choice import choice
 from tests.faults.ground import HASTY
+from tests.harness import databases
 
 #: Where a worker dies while it delivers 700 events, and how often it passes there first.
 PLACES = {
@@ -26,6 +28,7 @@ FROZEN = [Place.CLAIM_COMMITTED, Place.ATTEMPT_COMMITTED, Place.REQUEST_ANSWERED
 
 @pytest.mark.scenario("worker killed at `{place}`")
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", databases.KINDS, indirect=True)
 def test_a_worker_that_is_killed_loses_nothing(scene, place):
     scene.send(700)
     assert scene.is_killed(scene.doomed(PLACES[place]))
@@ -87,7 +90,7 @@ def test_ten_kills_under_load_lose_nothing(scene):
 
 
 @pytest.mark.scenario("worker frozen at `{place}` for longer than its lease, then back")
-@pytest.mark.parametrize("place", FROZEN)
+@pytest.mark.parametrize("place", choice(FROZEN, Place.ATTEMPT_COMMITTED))
 def test_a_worker_that_comes_back_after_its_lease_changes_nothing(scene, place):
     # Frozen in the middle of a sweep's write, it would keep SQLite locked for everybody.
     frozen = scene.doomed(f"{place}=freeze", SWEEP_SECONDS="60")

@@ -34,8 +34,6 @@ from tests.builders import an_integration
 from tests.faults import oracle, rehearsal
 
 pytestmark = pytest.mark.django_db
-#: A run with a defect may never be quiet, and shows it all the same.
-SECONDS = 1.5
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +59,8 @@ def problems(tmp_path, settings):
         # A poison record, so that there are parts as well.
         sandbox.poison(identity="referrer-13")
 
-        def run(seconds=SECONDS):
-            integration = an_integration()
-            return oracle.problems(
-                rehearsal.rehearse(sandbox, path, integration, seconds=seconds)
-            )
+        def run():
+            return oracle.problems(rehearsal.rehearse(sandbox, path, an_integration()))
 
         yield run
 
@@ -90,7 +85,7 @@ def first_only(real, wrong):
 
 
 def test_a_run_without_a_defect_has_no_problem(problems):
-    assert problems(seconds=30) == []
+    assert problems() == []
 
 
 def a_lost_settle(product):
