@@ -21,6 +21,24 @@ def pytest_configure(config):
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep together what shares a ground, so that each process has few to start."""
+    for item in items:
+        if group := _group_of(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group_of(item):
+    fixtures = getattr(item, "fixturenames", ())
+    kind = item.callspec.params.get("kind") if hasattr(item, "callspec") else None
+    if "server" in fixtures:
+        return "a server of its own"
+    if kind == "sqlite" or "sqlite" in fixtures:
+        return "sqlite"
+    return "random schedules" if "arena" in fixtures else None
+
+
 @pytest.fixture(scope="session")
 def grounds(django_db_blocker):
     """Return a function that gives the ground of one kind, made when first needed."""

@@ -1,20 +1,22 @@
 """A fresh, migrated database for each test that runs real processes."""
 
+import fcntl
 import functools
+import os
 import shutil
 import sqlite3
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import psycopg
 
 from tests.harness import postgres
 from tests.harness.commands import manage, production
 from tests.harness.environment import Kind
-from tests.harness.process import temporary_folder
+from tests.harness.process import PATIENCE_SECONDS, shared_folder
 
 KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 
@@ -26,6 +28,9 @@ class Database(Protocol):
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
         """Return what a query finds, read beside the running processes."""
+
+    def execute(self, statement: str) -> None:
+        """Change what is stored, beside the running processes."""
 
     def drop(self) -> None:
         """Remove the database, whoever is still connected to it."""
@@ -41,8 +46,19 @@ class SQLite:
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
         """Return what a query finds, read beside the running processes."""
-        with closing(sqlite3.connect(self.path, timeout=20)) as connection:
+        with closing(
+            sqlite3.connect(self.path, timeout=PATIENCE_SECONDS)
+        ) as connection:
             return connection.execute(query).fetchall()
+
+    def execute(self, statement: str) -> None:
+        """Change what is stored, beside the running processes."""
+        # Who writes is waited for, however long that takes.
+        with (
+            closing(sqlite3.connect(self.path, timeout=PATIENCE_SECONDS)) as connection,
+            connection,
+        ):
+            connection.execute(statement)
 
     def drop(self) -> None:
         """Remove the file and its companions."""
@@ -64,6 +80,11 @@ class PostgreSQL:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
 
+    def execute(self, statement: str) -> None:
+        """Change what is stored, beside the running processes."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
     def drop(self) -> None:
         """Drop the database, whoever is still connected to it."""
         self._server.drop(self.name)
@@ -76,17 +97,31 @@ def fresh(kind: Kind, folder: Path) -> Database:
 
 @functools.cache
 def _sqlite_template() -> Path:
-    path = temporary_folder("template") / "db.sqlite3"
-    _migrate(f"sqlite:///{path}")
+    path = shared_folder() / "db.sqlite3"
+    _make_once("sqlite", lambda: _migrate(f"sqlite:///{path}"))
     return path
 
 
 @functools.cache
 def _postgresql_template(server: postgres.Server) -> str:
-    name = server.create(f"template_{uuid.uuid4().hex[:12]}")
-    _migrate(server.url_of(name))
+    name = f"template_{shared_folder().name.rpartition('-')[2].lower()}"
+
+    def make() -> None:
+        server.create(name)
+        _migrate(server.url_of(name))
+
+    _make_once(f"postgresql-{urlsplit(server.url).port}", make)
     return name
 
 
+def _make_once(name: str, make: Callable[[], None]) -> None:
+    """Call `make` in the first process of the run that comes here; others wait for it."""
+    with (shared_folder() / f"{name}.made").open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_size == 0:
+            make()
+            file.write(b"yes")
+
+
 def _migrate(url: str) -> None:
-    manage("migrate", "--verbosity", "0", env=production(DATABASE_URL=url))
+    manage("migrate", "--verbosity", "0", env=production(DATABASE_URL=url), warm=True)

@@ -9,7 +9,7 @@ import os
 from typing import Final, Literal
 
 from tests.harness import postgres
-from tests.harness.process import temporary_folder
+from tests.harness.process import shared_folder, temporary_folder
 
 Kind = Literal["sqlite", "postgresql"]
 SECRETS: Final = {
@@ -62,6 +62,7 @@ def prepare() -> None:
     """Set what the settings read from the environment."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         return  # it inherited everything, and has its settings already
+    shared_folder()
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(

@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,6 +14,8 @@ import pytest
 
 #: Names the file.
 FAILURES: Final = "TEST_FAILURES"
+#: What xdist adds to a test's name where tests stay together.
+_GROUP: Final = re.compile(r"@[\w -]+$")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class _Writer:
             self._write("ERROR", report)
 
     def _write(self, kind: Literal["FAILED", "ERROR"], report: Any) -> None:
-        failure = Failure(kind, report.nodeid, _why(report))
+        failure = Failure(kind, _GROUP.sub("", report.nodeid), _why(report))
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(failure)) + "\n")
 

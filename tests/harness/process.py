@@ -24,6 +24,8 @@ from tests.harness.reaper import reaper
 PATIENCE_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.03
+#: Names the folder that the processes of a run share.
+SHARED: Final = "TEST_SHARED_FOLDER"
 #: Below those that a kernel gives to connections by itself.
 PORTS: Final = range(20_000, 32_000)
 
@@ -259,6 +261,13 @@ def temporary_folder(name: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"referrals-{name}-"))
     reaper().watch_folder(folder)
     return folder
+
+
+def shared_folder() -> Path:
+    """Return a folder that the processes of this run share; it goes with the first one."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = str(temporary_folder("shared"))
+    return Path(os.environ[SHARED])
 
 
 _running: Final[dict[int, Process]] = {}

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Final, NoReturn
 
 from tests.harness import failures, postgres
-from tests.harness.process import Process, temporary_folder
+from tests.harness.process import Process, shared_folder, temporary_folder
 from tests.harness.summary import Result
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     with _output_kept_if(result) as output:
         try:
+            shared_folder()
             if any(part.database == "postgresql" for part in parts):
                 postgres.server()
             for part in parts:
