@@ -25,8 +25,12 @@ $(VENV)/.requirements-dev: requirements-dev.txt | $(BIN)/python
 	@touch $@
 
 .PHONY: test
-test: $(VENV)/.requirements-dev ## the whole suite: make test ARGS="-k doorbell"
+test: $(VENV)/.requirements-dev ## every kind of test; all of them: make test ARGS=--all
 	@$(BIN)/python -m tests.harness.run $(ARGS)
+
+.PHONY: repeat
+repeat: $(VENV)/.requirements-dev ## the tests again and again: make repeat ARGS="--times 3 --busy 2"
+	@$(BIN)/python -m tests.harness.repeat $(ARGS)
 
 .PHONY: browser
 browser: $(VENV)/.requirements-dev ## the admin in a real browser: needs Debian's chromium

@@ -27,7 +27,8 @@ from tests.harness.process import Process, shared_folder, temporary_folder
 from tests.harness.summary import Result
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-OUTPUTS: Final = ROOT / "test-results" / "output"
+#: Where the whole output of a run that failed stays. TEST_RESULTS names another folder.
+RESULTS: Final = Path(os.environ.get("TEST_RESULTS", ROOT / "test-results"))
 KEPT_OUTPUTS: Final = 10
 #: References: https://docs.pytest.org/en/stable/reference/exit-codes.html, and a shell's
 #: status after Ctrl-C.
@@ -77,10 +78,9 @@ def main(arguments: Sequence[str]) -> int:
             return INTERRUPTED
         finally:
             result.failed |= not result.counts
-            where = Path(output.name).relative_to(ROOT)
             took = time.monotonic() - began
             print(f"\n{result.table()}")  # noqa: T201
-            print(result.summary(took, where))  # noqa: T201
+            print(result.summary(took, Path(output.name)))  # noqa: T201
     return int(result.failed)
 
 
@@ -181,12 +181,13 @@ def _echo(process: subprocess.Popen[bytes], output: IO[bytes]) -> str:
 @contextmanager
 def _output_kept_if(result: Result) -> Iterator[IO[bytes]]:
     """Yield a file for the whole output, which stays where `result.failed` in the end."""
-    OUTPUTS.mkdir(parents=True, exist_ok=True)
-    kept = sorted(OUTPUTS.glob("*.txt"))
+    folder = RESULTS / "output"
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = sorted(folder.glob("*.txt"))
     for old in kept[: len(kept) - KEPT_OUTPUTS + 1]:
         old.unlink(missing_ok=True)
     stamp = time.strftime("%Y-%m-%d-%H%M%S")
-    path = OUTPUTS / f"{stamp}-{os.getpid()}.txt"
+    path = folder / f"{stamp}-{os.getpid()}.txt"
     with path.open("wb") as file:
         yield file
     if not result.failed:
