@@ -151,6 +151,8 @@ def _pytest(
             **os.environ,
             "TEST_DATABASE": part.database,
             failures.FAILURES: str(told),
+            # What a test came to is shown then, also where this is read by a program.
+            "PYTHONUNBUFFERED": "1",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
