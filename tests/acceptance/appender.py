@@ -1,12 +1,16 @@
-"""A program that appends to one log as fast as it can, and prints each answer.
+"""A program whose processes append to one log as fast as they can, and note each answer.
 
-Usage: appender.py APP NAME REQUESTS. A request has events of its own, and events whose
-ids every appender uses: half of these with the same content, half with its own.
-Not a test: several of these are what a test starts.
+Usage: appender.py APP REQUESTS NAME... makes the app, then starts a process for each
+name, whose answers are in NAME.log here. A request has events of its own, and events
+whose ids every appender uses: half of these with the same content, half with its own.
+Not a test: this is what a test starts.
 """
 
 import itertools
+import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import django
 import msgspec
@@ -38,21 +42,57 @@ def a_request(name: str, number: int) -> list[dict[str, object]]:
     ]
 
 
-def main(slug: str, name: str, requests: int) -> None:
-    """Append, and print one line of answers per request, once it is committed."""
-    django.setup()
+def make_app(slug: str) -> None:
+    """Make the app whose log it is."""
     # Models can be imported only once Django is set up.
-    from referrals import log  # noqa: PLC0415
     from referrals.models import App  # noqa: PLC0415
 
+    App.objects.create(slug=slug, name=slug)
+
+
+def append(slug: str, name: str, requests: int) -> None:
+    """Append, and print one line of answers per request, once it is committed."""
+    from referrals import log  # noqa: PLC0415 - as above
+    from referrals.models import App  # noqa: PLC0415
+
+    output = os.open(f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     app = App.objects.get(slug=slug)
     # 0 means: until somebody ends it.
     numbers = range(requests) if requests else itertools.count()
     for number in numbers:
         results = log.append(app, a_request(name, number))
-        sys.stdout.buffer.write(msgspec.json.encode(results) + b"\n")
-        sys.stdout.flush()
+        os.write(output, msgspec.json.encode(results) + b"\n")
+
+
+def fork(task: Callable[[], None]) -> int:
+    """Start a process that does the task and ends; return its number."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        task()
+        status = 0
+    except Exception:  # noqa: BLE001 - whatever it is, it is shown, and it is the end
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def succeeded(pid: int) -> bool:
+    """Wait until the process ends, and return whether it did what it should."""
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def main(slug: str, requests: int, *names: str) -> int:
+    """Run everything; return 1 if any process failed. This one has no connection."""
+    django.setup()
+    if not succeeded(fork(partial(make_app, slug))):
+        return 1
+    started = [fork(partial(append, slug, name, requests)) for name in names]
+    failed = [pid for pid in started if not succeeded(pid)]
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]))

@@ -16,11 +16,14 @@ Alert.objects.create(
     held_minutes=0, lag_minutes=None, dead_percent=None,
 )
 """
+HOLDS = "SELECT hold_reason FROM clevertap_sync_integration"
+#: As if the last look at everything were longer ago than looks are apart.
+LOOK_AGAIN = "UPDATE clevertap_sync_lastlook SET looked_at = '2000-01-01 00:00:00'"
 
 
 def test_a_refused_passcode_is_told_once_however_many_workers_there_are(make_stack):
     with running(WebhookReceiver()) as receiver:
-        stack = make_stack("postgresql", ALERTS_TO_PRIVATE_ADDRESSES="true")
+        stack = make_stack("postgresql", warm=True, ALERTS_TO_PRIVATE_ADDRESSES="true")
         stack.provision()
         stack.manage("shell", "-c", SET_UP.format(url=receiver.url))
         stack.web()
@@ -28,13 +31,16 @@ def test_a_refused_passcode_is_told_once_however_many_workers_there_are(make_sta
         for _ in range(3):
             stack.worker()
 
-        stack.wait_until(lambda: receiver.received, 90)
+        stack.wait_until(
+            lambda: stack.database.rows(HOLDS) == [("credentials_refused",)]
+        )
+        stack.database.execute(LOOK_AGAIN)
+        stack.wait_until(lambda: receiver.received)
         stack.wait_until(
             lambda: (
                 stack.database.rows("SELECT state FROM clevertap_sync_notice")
                 == [("sent",)]
-            ),
-            10,
+            )
         )
 
         message = receiver.received[0].json

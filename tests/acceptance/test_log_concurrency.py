@@ -1,7 +1,8 @@
 """Many processes append to one log: positions, keys and answers stay true."""
 
+import os
+import signal
 import sys
-import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +13,11 @@ import pytest
 from referrals.log import Result, Status
 from referrals.schema import Event
 from tests.harness.commands import ROOT, production
-from tests.harness.databases import KINDS, fresh
+from tests.harness.databases import fresh
 from tests.harness.process import Process
 
 APPENDERS = 4
+NAMES = [f"appender{n}" for n in range(APPENDERS)]
 REQUESTS = 40
 EVENTS_PER_REQUEST = 4
 
@@ -23,55 +25,44 @@ decode_results = msgspec.json.Decoder(list[Result]).decode
 decode_event = msgspec.json.Decoder(Event).decode
 
 
-@pytest.fixture(params=KINDS)
-def database(request, tmp_path):
-    database = fresh(request.param, tmp_path)
+@pytest.fixture
+def database(kind, tmp_path):
+    database = fresh(kind, tmp_path)
     yield database
     database.drop()
 
 
 @pytest.fixture
-def environment(database):
-    return production(
+def start(database, tmp_path):
+    """Return what starts the appenders, each with so many requests; 0: without an end."""
+    environment = production(
         DATABASE_URL=database.url,
         DJANGO_SETTINGS_MODULE="integration_project.settings",
         PYTHONPATH=str(ROOT),
     )
+    program = Path(__file__).with_name("appender.py")
+
+    def start(requests):
+        command = [sys.executable, str(program), "shop", str(requests), *NAMES]
+        log = tmp_path / "program.log"
+        return Process(command, log=log, env=environment, cwd=tmp_path)
+
+    return start
 
 
 @pytest.fixture
-def app(environment, tmp_path):
-    """The slug of an app, made by a process as all others: this one has a database too."""
-    run(environment, tmp_path, "-c", MAKE_APP).wait(60)
-    return "shop"
+def answers(tmp_path):
+    """Return what reads the answers that an appender has noted whole."""
 
+    def answers(name):
+        log = tmp_path / f"{name}.log"
+        found = []
+        for line in log.read_bytes().splitlines() if log.exists() else []:
+            with suppress(msgspec.DecodeError):
+                found.extend(decode_results(line))
+        return found
 
-MAKE_APP = (
-    "import django; django.setup(); from referrals.models import App; "
-    "App.objects.create(slug='shop', name='Shop')"
-)
-
-
-def run(environment, folder, *arguments):
-    log = folder / f"{time.monotonic_ns()}.log"
-    return Process([sys.executable, *arguments], log=log, env=environment, cwd=ROOT)
-
-
-def appenders(environment, folder, app, *, requests):
-    program = Path(__file__).with_name("appender.py")
-    return [
-        run(environment, folder, program, app, f"appender{n}", str(requests))
-        for n in range(APPENDERS)
-    ]
-
-
-def answers(process):
-    """Return the answers that the process printed whole."""
-    found = []
-    for line in process.log.splitlines():
-        with suppress(msgspec.DecodeError):
-            found.extend(decode_results(line))
-    return found
+    return answers
 
 
 def stored(database):
@@ -109,14 +100,14 @@ def check_names(events):
 
 
 def test_the_same_key_is_stored_once_however_concurrently_it_is_sent(
-    database, environment, app, tmp_path
+    database, start, answers
 ):
     """Invariants 2, 3 and, as far as names are numbered, 8, on both databases."""
-    processes = appenders(environment, tmp_path, app, requests=REQUESTS)
-    codes = [process.wait(120) for process in processes]
-    results = [answers(process) for process in processes]
+    process = start(REQUESTS)
+    code = process.wait()
+    results = [answers(name) for name in NAMES]
 
-    assert codes == [0] * APPENDERS, processes[0].log[-2000:]
+    assert code == 0, process.log[-2000:]
     events = stored(database)
     # Two keys of each appender's own, and two that all of them use.
     assert len(events) == REQUESTS * (2 * APPENDERS + 2)
@@ -138,21 +129,21 @@ def test_the_same_key_is_stored_once_however_concurrently_it_is_sent(
     check_names(events)
 
 
-def test_what_was_answered_survives_kill_9(database, environment, app, tmp_path):
+def test_what_was_answered_survives_kill_9(database, start, answers):
     """Invariant 1: answered is stored, and a request is stored whole or not at all."""
-    processes = appenders(environment, tmp_path, app, requests=0)
-    deadline = time.monotonic() + 60
-    while any(len(answers(process)) < 20 for process in processes):
-        assert time.monotonic() < deadline, processes[0].log[-2000:]
-        time.sleep(0.05)
-    for process in processes:
-        process.kill()
+    process = start(0)
+    process.wait_until_ready(lambda: all(len(answers(name)) >= 20 for name in NAMES))
+    killed = process.children()
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
 
-    results = [answers(process) for process in processes]
+    assert len(killed) == APPENDERS
+    results = [answers(name) for name in NAMES]
     events = stored(database)
     check_answers([result for of_one in results for result in of_one], events)
     keys = {event.id for event in events}
     for number in range(len(keys)):
-        for n in range(APPENDERS):
-            own = {f"appender{n}-{number}", f"appender{n}-{number}-more"}
+        for name in NAMES:
+            own = {f"{name}-{number}", f"{name}-{number}-more"}
             assert own <= keys or not own & keys

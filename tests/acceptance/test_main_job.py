@@ -75,10 +75,22 @@ def test_seven_events_reach_clevertap_as_thirteen_records_byte_for_byte(stack):
     assert_all_well(stack, events=7, records=13)
 
 
-@pytest.mark.parametrize("redis_url", ["", "redis://127.0.0.1:1/0"])
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize(
+    ("kind", "redis_url"),
+    [
+        ("sqlite", ""),
+        ("postgresql", NOBODY),
+        # Whether there is a broker and what the database is do not meet.
+        pytest.param("sqlite", NOBODY, marks=pytest.mark.thorough),
+        pytest.param("postgresql", "", marks=pytest.mark.thorough),
+    ],
+    ids=lambda value: {"": "none", NOBODY: "unreachable"}.get(value, value),
+)
 def test_without_a_broker_the_sweep_delivers(make_stack, kind, redis_url):
-    stack = make_stack(kind, broker=False, REDIS_URL=redis_url)
+    stack = make_stack(kind, warm=True, broker=False, REDIS_URL=redis_url)
     stack.start()
 
     answer = stack.post(EVENTS)

@@ -4,11 +4,15 @@ import json
 import re
 import signal
 import socket
+from contextlib import suppress
 
 import pytest
+import redis
 import requests
 
+from clevertap_sync.doorbell import RUNG_SECONDS
 from tests.builders import a_sent_event
+from tests.harness.process import PATIENCE_SECONDS
 
 CANARY = "canary-5d19"
 
@@ -19,12 +23,12 @@ def lines_of(process):
 
 
 def readiness(stack):
-    return requests.get(f"{stack.web_url}/readyz", timeout=30).json()
+    return requests.get(f"{stack.web_url}/readyz", timeout=PATIENCE_SECONDS).json()
 
 
 def test_no_line_repeats_what_a_caller_sent_and_every_line_is_json(make_stack):
-    stack = make_stack("sqlite", broker=False, LOG_LEVEL="debug")
-    web = stack.web()
+    stack = make_stack("sqlite", broker=False, warm=True, LOG_LEVEL="debug")
+    web = stack.cold_web()
     stack.provision()
     known = a_sent_event(
         id=f"{CANARY}-id", user={"identities": {"email": f"{CANARY}@example.com"}}
@@ -34,7 +38,9 @@ def test_no_line_repeats_what_a_caller_sent_and_every_line_is_json(make_stack):
     assert stack.post({"type": CANARY, "channel": CANARY}).status_code == 422
     headers = {"Authorization": f"Bearer {CANARY}", "Cookie": CANARY}
     for path in (f"/v1/events/{CANARY}", f"/{CANARY}?q={CANARY}", f"/static/{CANARY}"):
-        requests.get(f"{stack.web_url}{path}", headers=headers, timeout=30)
+        requests.get(
+            f"{stack.web_url}{path}", headers=headers, timeout=PATIENCE_SECONDS
+        )
     send_raw(stack.web_url, f"GET /{CANARY} {CANARY} HTTP/9\r\n\r\n")
     send_raw(stack.web_url, f"GET / HTTP/1.1\r\nHost: {CANARY}\r\n{CANARY}\r\n\r\n")
     send_raw(stack.web_url, f"GET /admin/ HTTP/1.1\r\nHost: a{CANARY}\r\n\r\n")
@@ -55,61 +61,91 @@ def test_no_line_repeats_what_a_caller_sent_and_every_line_is_json(make_stack):
 
 @pytest.mark.parametrize("address", ["", "redis://127.0.0.1:1/0"])
 def test_a_worker_without_a_broker_sweeps_and_is_seen(make_stack, address):
-    stack = make_stack("sqlite", broker=False, REDIS_URL=address, SWEEP_SECONDS="0.2")
+    stack = make_stack(
+        "sqlite", broker=False, warm=True, REDIS_URL=address, SWEEP_SECONDS="0.2"
+    )
     stack.web()
     assert readiness(stack)["status"] == "degraded"
 
-    worker = stack.worker()
+    worker = stack.cold_worker()
     stack.wait_until(lambda: readiness(stack) == {"status": "ready"})
 
     assert worker.stop() == 0
 
 
 def test_an_idle_worker_keeps_its_connection_to_the_broker(make_stack):
-    stack = make_stack("sqlite")
+    stack = make_stack("sqlite", warm=True)
     worker = stack.worker()
-    stack.wait_until(lambda: "ready." in worker.log)
+    broker = redis.Redis.from_url(stack.broker.url)
+
+    def listening_for():
+        """Return for how many seconds the worker has had the connection it listens on."""
+        clients = broker.client_list()
+        return max((int(c["age"]) for c in clients if c["cmd"] == "brpop"), default=0)
 
     # Longer than any of the timeouts, which must not take silence for a fault.
-    with pytest.raises(TimeoutError):
-        stack.wait_until(lambda: "onnection" in worker.log.partition("ready.")[2], 4)
+    stack.wait_until(lambda: listening_for() >= 4)
 
     assert worker.stop() == 0
 
 
 def test_a_worker_hears_the_doorbell_again_when_the_broker_is_back(make_stack):
-    stack = make_stack("sqlite", SWEEP_SECONDS="120")
+    stack = make_stack("sqlite", warm=True, SWEEP_SECONDS="300")
     stack.provision()
     stack.web()
     worker = stack.worker()
     stack.wait_until(lambda: "ready." in worker.log)
     stack.broker.process.stop()
     stack.wait_until(lambda: "Cannot connect" in worker.log)
+    connected = worker.log.count("Connected to redis")
 
     stack.broker.start()
-    stack.wait_until(lambda: worker.log.count("Connected to redis") == 2)
-    stack.post(a_sent_event())
+    stack.wait_until(lambda: worker.log.count("Connected to redis") > connected)
+    sent = []
 
-    stack.wait_until_settled(10)
-    assert len(stack.sandbox.records()) == 2
+    def is_heard():
+        # A ring may be lost, and is not repeated for a while: then the next one counts.
+        sent.append(stack.post(a_sent_event()))
+        with suppress(TimeoutError):
+            stack.wait_until_settled(RUNG_SECONDS)
+        return stack.is_settled()
+
+    stack.wait_until(is_heard)
+    assert len(stack.sandbox.records()) == 2 * len(sent)
 
 
 def test_a_signal_ends_the_web_process_after_the_request_it_serves(make_stack):
-    stack = make_stack("sqlite", broker=False)
-    web = stack.web()
+    stack = make_stack("sqlite", broker=False, warm=True)
+    web = stack.cold_web()
     stack.provision()
+    body = json.dumps(a_sent_event()).encode()
 
-    assert stack.post(a_sent_event()).status_code == 202
-    assert web.stop(signal.SIGTERM, seconds=10) == 0
+    with connection_to(stack.web_url) as connection:
+        lines = [
+            *("POST /v1/events HTTP/1.1", "Host: 127.0.0.1", "Expect: 100-continue"),
+            *("X-Forwarded-Proto: https", "Content-Type: application/json"),
+            *(f"Authorization: Bearer {stack.keys['shop']}", "Connection: close"),
+            *(f"Content-Length: {len(body)}", "", ""),
+        ]
+        connection.sendall("\r\n".join(lines).encode())
+        assert connection.recv(1024).startswith(b"HTTP/1.1 100 ")
+        web.send(signal.SIGTERM)
+        stack.wait_until(lambda: "Handling signal: term" in web.log)
+        connection.sendall(body)
+        answer = connection.recv(1024)
+
+    assert answer.startswith(b"HTTP/1.1 202 ")
+    assert web.wait() == 0
+    assert stack.database.rows("SELECT count(*) FROM referrals_referralevent") == [(1,)]
+
+
+def connection_to(url):
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS)
 
 
 def send_raw(url, text):
-    """Send what no HTTP library would, and wait for the answer."""
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    """Send what no HTTP library would, and wait for the answer, or the end."""
+    with connection_to(url) as connection:
         connection.sendall(text.encode())
-        connection.settimeout(2)
-        try:
-            connection.recv(1024)
-        except TimeoutError:
-            return
+        connection.recv(1024)

@@ -9,12 +9,20 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests.harness.commands import ROOT
-from tests.harness.process import Process, free_port, temporary_folder, wait_until
+from tests.harness.process import (
+    PATIENCE_SECONDS,
+    Process,
+    free_port,
+    temporary_folder,
+    wait_until,
+)
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
@@ -22,12 +30,18 @@ pytestmark = pytest.mark.skipif(
 
 PARTS = ("clevertap_sync", "integration_project", "referrals")
 FILES = ("manage.py", "gunicorn.conf.py")
-STARTS_WITHIN = 90
-ENDS_WITHIN = 30
+#: The ports that it takes where nobody asks for others, and where the code names them.
+USUAL = {
+    "integration_project/settings.py": 'env.whole("PORT", 8000,',
+    "integration_project/management/commands/up.py": "SANDBOX_PORT = 9100",
+}
 
 
 class Checkout:
-    """A copy of the project with a `var` of its own, in a folder with a space."""
+    """A copy of the project with a `var` of its own, in a folder with a space.
+
+    Its usual ports are its own, too: others may come and go on those of this machine.
+    """
 
     def __init__(self):
         self.folder = temporary_folder("up") / "my checkout"
@@ -35,11 +49,21 @@ class Checkout:
             shutil.copytree(
                 ROOT / name,
                 self.folder / name,
-                ignore=shutil.ignore_patterns("__pycache__"),
+                # Other processes write bytecode meanwhile, first under such names.
+                ignore=shutil.ignore_patterns("*.pyc.*"),
             )
         for name in FILES:
             shutil.copy(ROOT / name, self.folder / name)
+        self.usual_port, self.usual_sandbox_port = map(self._rename_port, USUAL.items())
         self.runs = 0
+
+    def _rename_port(self, place):
+        name, words = place
+        path, usual, port = self.folder / name, re.search(r"\d+", words)[0], free_port()
+        before = path.read_text()
+        assert before.count(words) == 1
+        path.write_text(before.replace(words, words.replace(usual, str(port))))
+        return port
 
     def up(self, *arguments, **environment):
         """Start `manage.py up` with next to nothing in its environment."""
@@ -58,7 +82,7 @@ class Checkout:
     def started(self, *arguments, **environment):
         process = self.up(*arguments, **environment)
         return process.wait_until_ready(
-            lambda: "Ctrl-C stops everything." in process.log, STARTS_WITHIN
+            lambda: "Ctrl-C stops everything." in process.log
         )
 
 
@@ -67,15 +91,52 @@ def checkout():
     return Checkout()
 
 
+class Demo:
+    """One that runs beside another program on the usual port, started when needed."""
+
+    def __init__(self):
+        self.checkout = Checkout()
+        self._neighbour = socket.create_server(("127.0.0.1", self.checkout.usual_port))
+        self._process = None
+
+    def running(self):
+        """Return its process, a new one where a test has ended the last."""
+        if self._process is None or self._process.returncode is not None:
+            self._process = self.checkout.started("--demo")
+        return self._process
+
+    def close(self):
+        if self._process:
+            self._process.stop()
+        self._neighbour.close()
+
+
 @pytest.fixture(scope="module")
-def demo():
-    process = Checkout().started("--demo", PORT=str(free_port()))
-    yield process
-    process.stop(seconds=ENDS_WITHIN)
+def shop():
+    shop = Demo()
+    yield shop
+    shop.close()
+
+
+@pytest.fixture
+def demo(shop):
+    return shop.running()
+
+
+def shares_the_demo(test):
+    """Keep a test where the others are that use the one demo."""
+    return pytest.mark.xdist_group("demo")(test)
+
+
+class Running(NamedTuple):
+    """A process of this machine. Its number alone may be another's one day."""
+
+    pid: int
+    started_at: int
 
 
 def parents():
-    """Return the parent of every process of this machine."""
+    """Return the parent's number of every process of this machine."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -83,32 +144,59 @@ def parents():
         except OSError:
             continue
         if fields[0] != "Z":
-            found[int(path.parent.name)] = int(fields[1])
+            found[Running(int(path.parent.name), int(fields[19]))] = int(fields[1])
     return found
 
 
 def descendants(pid):
     """Return the processes that `pid` started, and those that they started."""
     found, of = set(), parents()
-    while more := {p for p, parent in of.items() if parent in {pid, *found}} - found:
+    while (
+        more := {each for each, parent in of.items() if parent in {pid, *pids(found)}}
+        - found
+    ):
         found |= more
     return found
 
 
+def pids(processes):
+    return {each.pid for each in processes}
+
+
+def are_gone(processes):
+    return not processes & parents().keys()
+
+
+def command_of(pid):
+    """Return the words of the process's command line; none where it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def child(process, word):
     """Return the process with `word` in its command line that `up` itself started."""
-    of = parents()
-    for pid in descendants(process.pid):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if of.get(pid) == process.pid and word.encode() in command:
-            return pid
+    for running, parent in parents().items():
+        if parent == process.pid and word.encode() in command_of(running.pid):
+            return running.pid
     return None
+
+
+def guards(process):
+    """Return the processes that end everything where `up` itself cannot."""
+    return {
+        pid
+        for pid in pids(descendants(process.pid))
+        if any(b"guard_script" in word for word in command_of(pid))
+    }
 
 
 def shown(process, label):
     return re.search(rf"│  {label} +(\S.*?) *│", process.log)[1]
 
 
+@shares_the_demo
 def test_the_printed_line_delivers_an_event_by_copy_and_paste(demo):
     line = next(x for x in demo.log.splitlines() if x.startswith("curl "))
     sandbox = shown(demo, "Sandbox").split()[0]
@@ -120,9 +208,9 @@ def test_the_printed_line_delivers_an_event_by_copy_and_paste(demo):
     assert '"accepted":1' in answer.stdout
 
     def delivered():
-        records = requests.get(f"{sandbox}_sandbox/records", timeout=5).json()[
-            "records"
-        ]
+        records = requests.get(
+            f"{sandbox}_sandbox/records", timeout=PATIENCE_SECONDS
+        ).json()["records"]
         return [
             each["record"]["evtName"]
             for each in records
@@ -136,11 +224,12 @@ def test_the_printed_line_delivers_an_event_by_copy_and_paste(demo):
     )
 
 
+@shares_the_demo
 def test_the_printed_login_opens_the_admin(demo):
     address = shown(demo, "Admin")
     username, password = shown(demo, "Login").split("  /  ")
     browser = requests.Session()
-    page = browser.get(f"{address}login/", timeout=10)
+    page = browser.get(f"{address}login/", timeout=PATIENCE_SECONDS)
     form = {
         "csrfmiddlewaretoken": re.search(
             r'csrfmiddlewaretoken" value="(\w+)"', page.text
@@ -150,18 +239,19 @@ def test_the_printed_login_opens_the_admin(demo):
         "next": "/admin/",
     }
 
-    answer = browser.post(f"{address}login/", data=form, timeout=10)
+    answer = browser.post(f"{address}login/", data=form, timeout=PATIENCE_SECONDS)
 
     assert (answer.status_code, answer.url) == (200, address)
 
 
+@shares_the_demo
 def test_a_command_in_another_terminal_asks_the_demos_sandbox(demo):
     folder = demo.log_path.parent
     sandbox = shown(demo, "Sandbox").split()[0]
     asked = f"{sandbox}_sandbox/requests"
 
     def dry_runs():
-        found = requests.get(asked, timeout=5).json()["requests"]
+        found = requests.get(asked, timeout=PATIENCE_SECONDS).json()["requests"]
         return sum(each["dry_run"] for each in found)
 
     before = dry_runs()
@@ -179,8 +269,10 @@ def test_a_command_in_another_terminal_asks_the_demos_sandbox(demo):
     assert dry_runs() == before + 1
 
 
+@shares_the_demo
 def test_a_killed_child_comes_back(demo):
     killed = child(demo, "celery")
+    assert killed
 
     os.kill(killed, signal.SIGKILL)
 
@@ -188,35 +280,29 @@ def test_a_killed_child_comes_back(demo):
     assert "worker was ended by SIGKILL; starting it again in 0.5 s" in demo.log
 
 
+@shares_the_demo
 def test_a_killed_guard_is_replaced(demo):
-    killed = next(
-        pid
-        for pid in descendants(demo.pid)
-        if b"guard_script" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    [killed] = guards(demo)
 
     os.kill(killed, signal.SIGKILL)
 
-    def guards():
-        return {
-            pid
-            for pid in descendants(demo.pid)
-            if b"guard_script" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        }
-
-    wait_until(lambda: guards() and killed not in guards())
+    wait_until(lambda: guards(demo) and killed not in guards(demo))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_everything_with_status_zero(checkout, number):
+def test_ctrl_c_ends_everything_with_status_zero(checkout):
     process = checkout.started(PORT=str(free_port()))
+
+    check_end_by(signal.SIGINT, process, least=4)
+
+
+def check_end_by(number, process, *, least):
     everything = descendants(process.pid)
 
     process.send(number)
 
-    assert process.wait(ENDS_WITHIN) == 0
-    assert len(everything) >= 4  # web and its workers, worker, guard, perhaps valkey
-    assert not everything & parents().keys()
+    assert process.wait() == 0
+    assert len(everything) >= least
+    wait_until(lambda: are_gone(everything))
     assert process.log.rstrip().endswith("Everything is stopped.")
 
 
@@ -226,10 +312,11 @@ def test_nothing_outlives_a_killed_supervisor(checkout):
 
     os.kill(process.pid, signal.SIGKILL)
 
-    wait_until(lambda: not everything & parents().keys(), ENDS_WITHIN)
+    wait_until(lambda: are_gone(everything))
     assert len(everything) >= 4
 
 
+@shares_the_demo
 def test_secrets_are_private_and_never_printed(demo):
     var = demo.log_path.parent / "var"
     made = (var / "secrets.env").read_text()
@@ -253,36 +340,34 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused(checkout):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         process = checkout.up(PORT=str(port))
-        status = process.wait(STARTS_WITHIN)
+        status = process.wait()
 
     assert status == 1
     assert f"Port {port} is taken by another program." in process.log
 
 
-def test_the_usual_port_is_left_to_whom_it_belongs(checkout):
-    try:
-        server = socket.create_server(("127.0.0.1", 8000))
-    except OSError:
-        server = None  # taken already, which is as well
+@shares_the_demo
+def test_the_usual_port_is_left_to_whom_it_belongs(shop, demo):
+    told = rf"Port {shop.checkout.usual_port} is taken, so this uses (\d+)\."
+    chosen = re.search(told, demo.log)[1]
 
-    process = checkout.started()
-    chosen = re.search(r"Port 8000 is taken, so this uses (\d+)\.", process.log)[1]
-    answer = requests.get(f"http://127.0.0.1:{chosen}/healthz", timeout=5)
-    process.stop(seconds=ENDS_WITHIN)
-
-    if server:
-        server.close()
-    assert answer.status_code == 200
+    assert shown(demo, "Admin") == f"http://127.0.0.1:{chosen}/admin/"
+    assert is_served(chosen)
 
 
-def test_a_second_one_in_the_same_checkout_is_refused(checkout):
-    first = checkout.started(PORT=str(free_port()))
+@shares_the_demo
+def test_a_second_one_in_the_same_checkout_is_refused(shop, demo):
+    second = shop.checkout.up(PORT=str(free_port()))
 
-    second = checkout.up(PORT=str(free_port()))
-
-    assert second.wait(STARTS_WITHIN) == 1
+    assert second.wait() == 1
     assert "This checkout is up already." in second.log
-    assert first.stop(seconds=ENDS_WITHIN) == 0
+    assert demo.returncode is None
+    assert is_served(urlsplit(shown(demo, "Admin")).port)
+
+
+def is_served(port):
+    url = f"http://127.0.0.1:{port}/healthz"
+    return requests.get(url, timeout=PATIENCE_SECONDS).status_code == 200
 
 
 def test_a_database_that_does_not_answer_is_named_without_its_password(checkout):
@@ -290,7 +375,14 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(checkout)
 
     process = checkout.up(PORT=str(free_port()), DATABASE_URL=url)
 
-    assert process.wait(STARTS_WITHIN) == 1
+    assert process.wait() == 1
     assert "The database cannot be used: " in process.log
     assert "Traceback" not in process.log
     assert "planted-password" not in process.log
+
+
+@shares_the_demo
+def test_sigterm_ends_everything_with_status_zero(demo):
+    """The last of those that use the demo, for which it would be started again."""
+    # Web and its workers, worker, guard, sandbox, feeder, perhaps valkey.
+    check_end_by(signal.SIGTERM, demo, least=6)
