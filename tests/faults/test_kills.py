@@ -70,15 +70,18 @@ def test_a_worker_that_is_killed_while_it_probes_loses_nothing(scene):
 
 @pytest.mark.scenario("ten kills of the worker under load")
 def test_ten_kills_under_load_lose_nothing(scene):
-    # Each kill meets a request on its way, so that there is something to lose.
-    scene.sandbox.fault(only="uploads", times=None, delay_after_storing=0.3)
+    doubtful = []
     with scene.load(threads=2, size=25):
         for _ in range(10):
-            before = len(scene.uploads())
             worker = scene.worker()
-            scene.wait_until(lambda n=before: len(scene.uploads()) > n)
+            scene.wait_until(lambda ids=doubtful: not any(map(scene.is_open, ids)))
+            # Each kill meets a request on its way, so that there is something to lose.
+            scene.sandbox.fault(only="uploads", hold="after_storing")
+            scene.wait_until(lambda: any(map(is_held, scene.uploads())))
             worker.kill()
+            doubtful = scene.uploads_on_their_way()
             scene.ground.expire_leases()
+            scene.sandbox.release()
 
     scene.heal()
     scene.worker()
@@ -86,7 +89,12 @@ def test_ten_kills_under_load_lose_nothing(scene):
     scene.settle()
     found = scene.check()
     assert len(found.log) > 100
-    assert found.status["unknown_outcomes"] >= 5
+    assert found.status["unknown_outcomes"] >= 10
+    assert found.status["dead_letters"] == {}
+
+
+def is_held(request):
+    return request.fault == "after_storing" and request.seconds is None
 
 
 @pytest.mark.scenario("worker frozen at `{place}` for longer than its lease, then back")

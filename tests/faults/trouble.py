@@ -21,8 +21,6 @@ from tests.harness.databases import SQLite
 from tests.harness.process import Process, wait_until
 
 MOST_WORKERS: Final = 3
-#: A platform waits 30 seconds for who got SIGTERM.
-END_SECONDS: Final = 25.0
 TERMINATE: Final = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -61,7 +59,7 @@ class Trouble:
         self.scene.heal()
         self._network.worker()
         # One that had only just been started did not know yet how to end in order.
-        statuses = {worker.wait(END_SECONDS) for worker in self._ending}
+        statuses = {worker.wait() for worker in self._ending}
         assert statuses <= {0, -signal.SIGTERM}
 
     # Workers
