@@ -227,7 +227,7 @@ def reset(*, after: bytes = b"", unread: bool = False) -> Step:
 CANARY = "CAN-ARY-PASS"
 
 
-def a_client(url: str, *, seconds: float = 5.0, passcode: str = CANARY) -> Client:
+def a_client(url: str, *, seconds: float = 60.0, passcode: str = CANARY) -> Client:
     """Return a client of the server at `url`."""
     return Client(
         base_url=url,

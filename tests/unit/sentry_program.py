@@ -47,6 +47,8 @@ def fail() -> None:
 
 def main() -> None:
     settings.ROOT_URLCONF = "__main__"
+    is_on = sentry_sdk.get_client().is_active()
+    sys.stdout.write(f"Sentry is {'on' if is_on else 'off'}.\n")
     logger = logging.getLogger("referrals")
     logger.warning("A breadcrumb with %s", EVERYTHING, extra=CANARY)
     logger.warning(EVERYTHING)
@@ -54,7 +56,7 @@ def main() -> None:
     echoed = requests.get(
         f"{sys.argv[2]}/api/?q={CANARY['identity']}",
         headers={"Authorization": CANARY["key"]},
-        timeout=5,
+        timeout=60,
     )
     sys.stdout.write(echoed.text)
     sentry_sdk.set_user({"email": CANARY["identity"], "ip_address": CANARY["ip"]})
@@ -76,7 +78,7 @@ def main() -> None:
         fail()
     except KeyError:
         logger.exception("It failed for %(identity)s", CANARY)
-    sentry_sdk.flush(5)
+    sentry_sdk.flush(60)
 
 
 main()

@@ -12,8 +12,7 @@ from referrals.api.body import media_type_of, read_body
 from referrals.api.gunzip import gunzip
 from referrals.api.problems import ProblemError
 from referrals.api.stream import stated_length
-
-MEGABYTE = 1024 * 1024
+from tests.unit.bombs import MEGABYTE, a_bomb
 
 
 class Wire:
@@ -164,7 +163,7 @@ def test_an_endless_body_is_thrown_away_in_pieces_and_given_up(environ):
 
 
 def test_a_bomb_is_stopped_long_before_it_is_unpacked():
-    bomb = gzip.compress(b" " * 200 * MEGABYTE)
+    bomb = a_bomb(200)
     tracemalloc.start()
 
     try:

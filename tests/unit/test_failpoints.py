@@ -10,25 +10,15 @@ import pytest
 from referrals import failpoints
 from referrals.failpoints import Failpoint, FailpointError, Place
 from tests.harness import commands
-from tests.harness.environment import SECRETS
+from tests.harness.process import PATIENCE_SECONDS
+from tests.unit import warm
+from tests.unit.fresh_settings import refusal_of
 
 
 @pytest.fixture(autouse=True)
 def disarm():
     yield
     failpoints.arm([])
-
-
-def run(program, **variables):
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=commands.ROOT,
-        env={"PATH": os.defpath, "DATABASE_URL": "sqlite://:memory:", **variables},
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_nothing_happens_where_nothing_was_ordered():
@@ -78,7 +68,14 @@ def test_a_process_ends_as_ordered(action, status):
         "f.reach(f.Place.CLAIM_WRITTEN)"
     )
 
-    assert run(program).returncode == status
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=commands.ROOT,
+        capture_output=True,
+        check=False,
+    )
+
+    assert done.returncode == status
 
 
 def test_a_frozen_process_goes_on_when_it_is_thawed():
@@ -93,31 +90,29 @@ def test_a_frozen_process_goes_on_when_it_is_thawed():
     frozen.send_signal(signal.SIGCONT)
 
     assert os.WSTOPSIG(status) == signal.SIGSTOP
-    assert frozen.wait(30) == 0
+    assert frozen.wait(PATIENCE_SECONDS) == 0
 
 
-def test_django_arms_what_the_environment_orders():
+def test_django_arms_what_the_environment_orders(tmp_path):
     program = (
         "import django; django.setup();"
         "from referrals import failpoints as f; f.reach(f.Place.CLAIM_WRITTEN)"
     )
-    settings = {"DJANGO_SETTINGS_MODULE": "integration_project.settings", "DEBUG": "1"}
+    variables = {
+        "DJANGO_SETTINGS_MODULE": "integration_project.settings",
+        "DEBUG": "1",
+        "FAILPOINTS": "claim.written=kill",
+    }
 
-    done = run(program, FAILPOINTS="claim.written=kill", **settings)
+    done = warm.run_program(tmp_path, program, [], variables)
 
     assert done.returncode == -signal.SIGKILL
 
 
 def test_production_refuses_to_start_with_a_fault_on_order():
-    done = run(
-        "import integration_project.settings",
-        FAILPOINTS="claim.written=kill",
-        ALLOWED_HOSTS="127.0.0.1",
-        **SECRETS,
-    )
+    variables = commands.production(FAILPOINTS="claim.written=kill")
 
-    assert done.returncode == 1
-    assert done.stderr == (
+    assert refusal_of(**variables) == (
         "This does not start, because its environment is incomplete or wrong:\n"
         "  - FAILPOINTS is set, which makes processes die on purpose: it is for tests, "
         "and refused unless DEBUG=true. Take it out of the environment.\n"
@@ -126,7 +121,6 @@ def test_production_refuses_to_start_with_a_fault_on_order():
 
 
 def test_a_mistaken_order_is_refused_where_orders_are_taken():
-    done = run("import integration_project.settings", FAILPOINTS="now", DEBUG="1")
+    refusal = refusal_of(FAILPOINTS="now", DEBUG="1")
 
-    assert done.returncode == 1
-    assert "FAILPOINTS has an order that cannot be used" in done.stderr
+    assert "FAILPOINTS has an order that cannot be used" in refusal

@@ -1,13 +1,12 @@
 """Callers in line: who does whose work, and what everybody hears of it."""
 
 import threading
-import time
+from functools import partial
 
 import pytest
 
 from referrals.log.grouping import Line, WaitedTooLongError
-
-SECONDS = 10.0
+from tests.harness.process import PATIENCE_SECONDS as SECONDS, wait_until
 
 
 class Bench:
@@ -45,8 +44,11 @@ class Bench:
         assert self.begun.acquire(timeout=SECONDS)
         for count, item in enumerate(items, start=1):
             callers.append(Caller(self.line, item))
-            until(lambda count=count: len(self.line._waiting) == count)  # noqa: SLF001 - only the line knows
+            wait_until(partial(self.waits_for, count))
         return callers
+
+    def waits_for(self, count):
+        return len(self.line._waiting) == count  # noqa: SLF001 - only the line knows
 
     def release(self, turns=100):
         self.is_held = False
@@ -72,11 +74,16 @@ class Caller(threading.Thread):
         return self.result
 
 
-def until(condition):
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+class Come(threading.Event):
+    """In place of what a turn waits on for company: counts, and nobody comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.waits = 0
+
+    def wait(self, timeout=None):
+        self.waits += 1
+        return super().wait(0 if timeout else None)
 
 
 def outcomes(callers):
@@ -85,12 +92,11 @@ def outcomes(callers):
 
 def test_a_caller_alone_is_served_at_once():
     bench = Bench(patience=SECONDS)
-
-    began = time.monotonic()
+    bench.line._come = come = Come()  # noqa: SLF001 - how long it takes is no sign
 
     assert [bench.line.ask(item) for item in (1, 2, 3)] == [2, 4, 6]
     assert bench.groups == [[1], [2], [3]]
-    assert time.monotonic() - began < SECONDS / 2
+    assert come.waits == 0
 
 
 def test_those_who_come_during_a_turn_share_the_next_in_the_order_they_came():
@@ -201,11 +207,11 @@ def test_a_lone_callers_failure_is_raised_and_ends_its_turn():
 
 
 def test_a_turn_that_is_stuck_is_taken_over():
-    bench = Bench(seconds=0.2)
-    stuck, *waiting = bench.in_line(5)
+    bench = Bench(seconds=0.1)
+    [stuck] = bench.in_line()
     bench.is_held = False
 
-    assert outcomes(waiting) == [10]
+    assert bench.line.ask(5) == 10
     assert bench.line.ask(6) == 12
     bench.release()
     assert stuck.outcome() == 2
@@ -213,9 +219,12 @@ def test_a_turn_that_is_stuck_is_taken_over():
 
 
 def test_who_is_in_a_turn_that_is_stuck_is_told_so():
-    bench = Bench(seconds=0.2)
+    bench = Bench()
     first, leader, member = bench.in_line(5, 3)
+    in_line = bench.line._waiting[1]  # noqa: SLF001 - the one whose time runs out
     bench.go.release()  # the first turn only
+    assert bench.begun.acquire(timeout=SECONDS)
+    in_line.woken.set()
 
     assert isinstance(member.outcome(), WaitedTooLongError)
     bench.release()
@@ -236,15 +245,16 @@ def test_a_turn_gives_the_company_of_the_last_a_moment_to_come_again():
 
 
 def test_company_that_does_not_come_again_is_not_waited_for_twice():
-    bench = Bench(patience=0.3)
+    bench = Bench(patience=SECONDS)
+    bench.line._come = come = Come()  # noqa: SLF001 - how long it takes is no sign
     callers = bench.in_line(5)
     bench.release()
     assert outcomes(callers) == [2, 10]
+    assert come.waits == 1
 
-    began = time.monotonic()
     assert bench.line.ask(3) == 6
 
-    assert time.monotonic() - began < 0.2
+    assert come.waits == 1
 
 
 def test_many_threads_get_each_its_own_answer():

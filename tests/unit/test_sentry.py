@@ -5,9 +5,6 @@ A process that fails in many ways sends real envelopes to a receiver on 127.0.0.
 
 import gzip
 import json
-import subprocess
-import sys
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.harness import commands
+from tests.harness.receivers import running
+from tests.unit import warm
 
 CANARY = {
     "passcode": "canary-passcode-9f2c",
@@ -31,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.envelopes: list[bytes] = []
+        self.asked = 0
         self.printed = ""
         self.url = f"http://127.0.0.1:{self.server_port}"
         # The SDK sends no trace headers to Sentry itself, which it knows by its name.
@@ -55,6 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(b"{}")
 
     def do_GET(self):
+        self.server.asked += 1
         self.answer(" ".join(sorted(name.lower() for name in self.headers)).encode())
 
     def answer(self, body: bytes):
@@ -67,34 +68,31 @@ class Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-@pytest.fixture(scope="module")
-def sent():
-    """Everything that the failing process sent, and what it printed."""
-    with Receiver() as receiver:
-        threading.Thread(target=receiver.serve_forever, daemon=True).start()
-        done = subprocess.run(
-            [
-                *(sys.executable, Path(__file__).with_name("sentry_program.py")),
-                *(json.dumps(CANARY), receiver.other_url),
-            ],
-            cwd=commands.ROOT,
-            env=commands.production(
-                PYTHONPATH=str(commands.ROOT),
-                DJANGO_SETTINGS_MODULE="integration_project.settings",
-                DATABASE_URL="sqlite://:memory:",
-                SENTRY_DSN=receiver.dsn,
-                SENTRY_ENVIRONMENT="staging",
-                SENTRY_RELEASE="1.2.3",
-                ALLOWED_HOSTS="testserver",
-            ),
-            text=True,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        receiver.shutdown()
+def fail(folder, receiver, **variables):
+    """Return what a process printed that failed in every way."""
+    source = Path(__file__).with_name("sentry_program.py").read_text("utf-8")
+    environment = commands.production(
+        DJANGO_SETTINGS_MODULE="integration_project.settings",
+        ALLOWED_HOSTS="testserver",
+        **variables,
+    )
+    arguments = (json.dumps(CANARY), receiver.other_url)
+    done = warm.run_program(folder, source, arguments, environment)
     assert done.returncode == 0, done.stderr
-    receiver.printed = done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory):
+    """Everything that the failing process sent, and what it printed."""
+    with running(Receiver()) as receiver:
+        receiver.printed = fail(
+            tmp_path_factory.mktemp("failing"),
+            receiver,
+            SENTRY_DSN=receiver.dsn,
+            SENTRY_ENVIRONMENT="staging",
+            SENTRY_RELEASE="1.2.3",
+        )
     return receiver
 
 
@@ -177,22 +175,10 @@ def test_no_trace_header_goes_to_anybody_else(sent):
     assert not {"sentry-trace", "baggage", "traceparent"} & set(headers)
 
 
-def test_a_program_without_an_address_of_sentry_sends_nothing(sent):
-    done = subprocess.run(
-        [
-            *(sys.executable, Path(__file__).with_name("sentry_program.py")),
-            *(json.dumps(CANARY), sent.url.replace(str(sent.server_port), "1")),
-        ],
-        env=commands.production(
-            PYTHONPATH=str(commands.ROOT),
-            DJANGO_SETTINGS_MODULE="integration_project.settings",
-            DATABASE_URL="sqlite://:memory:",
-        ),
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+def test_a_program_without_an_address_of_sentry_sends_nothing(tmp_path):
+    with running(Receiver()) as receiver:
+        printed = fail(tmp_path, receiver)
 
-    # It got as far as its first request, which nobody answers, and sent no envelope.
-    assert b"ConnectionError" in done.stderr
-    assert len(sent.envelopes) == 4
+    assert printed.startswith("Sentry is off.\n")
+    assert receiver.asked == 1
+    assert receiver.envelopes == []

@@ -1,8 +1,5 @@
 """The settings come from the environment alone, and say what is wrong with it."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,8 @@ from integration_project.environment import (
 )
 from integration_project.mail import mail
 from tests.harness import commands
+from tests.unit import warm
+from tests.unit.fresh_settings import refusal_of, settings_of
 
 MAKE_ONE = (
     "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))' and "
@@ -31,10 +30,12 @@ REFUSALS = {
     "answers to, with commas between. Set it to your domain, such as "
     "referrals.example.com.",
 }
-# Where a value stands in the settings, the rest of a line of Python prints it.
-SHOW = (
-    "from integration_project import settings as s; import json; print(json.dumps({}))"
-)
+# Not by `manage.py` itself, which has secrets once this checkout was run.
+BARE = """
+import sys
+from django.core.management import execute_from_command_line
+execute_from_command_line(sys.argv)
+"""
 
 
 def refusal(*problems):
@@ -46,65 +47,43 @@ def refusal(*problems):
     )
 
 
-def run(*command, **variables):
-    """Run a program with nothing in its environment but `variables`."""
-    return subprocess.run(
-        [commands.PROGRAMS / command[0], *command[1:]],
-        cwd=commands.ROOT,
-        env={"PATH": os.defpath, "DATABASE_URL": "sqlite://:memory:", **variables},
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def shown(expression, **variables):
-    """Return a value of the settings that a process with `variables` has."""
-    done = run("python", "-c", SHOW.format(expression), **variables)
-    assert done.stderr == ""
-    return json.loads(done.stdout)
-
-
 class TestRefusal:
-    def test_production_names_everything_that_is_missing_and_does_not_start(self):
-        # Not by `manage.py`, which has secrets once this checkout was run.
+    def test_production_names_everything_that_is_missing_and_does_not_start(
+        self, tmp_path
+    ):
         settings = {"DJANGO_SETTINGS_MODULE": "integration_project.settings"}
-        done = run("python", *commands.BARE, "check", **settings)
+        done = warm.run_program(tmp_path, BARE, ["check"], settings)
 
         assert done.returncode == 1
         assert done.stdout == ""
         assert done.stderr == refusal(*REFUSALS.values())
 
-    def test_the_web_server_ends_with_the_sentence_and_starts_no_worker(self):
-        done = run("gunicorn", **commands.production(SECRET_KEY=""))
+    def test_the_web_server_ends_with_the_sentence_and_starts_no_worker(self, tmp_path):
+        done = warm.run(tmp_path, ["gunicorn"], commands.production(SECRET_KEY=""))
 
         assert done.returncode == 1
         assert done.stderr == refusal(REFUSALS["SECRET_KEY"])
 
-    def test_the_worker_ends_with_the_sentence(self):
+    def test_the_worker_ends_with_the_sentence(self, tmp_path):
         variables = commands.production(FIELD_ENCRYPTION_KEYS=" , ")
-        done = run("celery", "-A", "integration_project", "worker", **variables)
+        worker = ("celery", "-A", "integration_project", "worker")
+        done = warm.run(tmp_path, worker, variables)
 
         assert done.returncode == 1
         assert done.stderr == refusal(REFUSALS["FIELD_ENCRYPTION_KEYS"])
 
     def test_every_wrong_value_is_named_at_once_and_none_is_repeated(self):
         canary = "hunter2"
-        done = run(
-            *("python", "manage.py", "check"),
-            **commands.production(
-                DEBUG=canary,
-                DATABASE_URL=f"mysql://root:{canary}@db/referrals",
-                EMAIL_URL=f"pigeon://{canary}",
-                LOG_FORMAT=canary,
-                PORT=canary,
-                SWEEP_SECONDS=canary,
-            ),
+        variables = commands.production(
+            DEBUG=canary,
+            DATABASE_URL=f"mysql://root:{canary}@db/referrals",
+            EMAIL_URL=f"pigeon://{canary}",
+            LOG_FORMAT=canary,
+            PORT=canary,
+            SWEEP_SECONDS=canary,
         )
 
-        assert done.returncode == 1
-        assert done.stderr == refusal(
+        assert refusal_of(**variables) == refusal(
             "DEBUG has a value that cannot be used: give true or false.",
             "PORT has a value that cannot be used: give a whole number from 1 to 65535.",
             "DATABASE_URL cannot be used: give postgresql://user:password@host/name, or "
@@ -117,8 +96,10 @@ class TestRefusal:
             "terminal.",
         )
 
-    def test_collecting_static_files_needs_no_secret(self):
-        done = run("python", "manage.py", "collectstatic", "--no-input", "--dry-run")
+    def test_collecting_static_files_needs_no_secret(self, tmp_path):
+        settings = {"DJANGO_SETTINGS_MODULE": "integration_project.settings"}
+        command = ("collectstatic", "--no-input", "--dry-run")
+        done = warm.run_program(tmp_path, BARE, command, settings)
 
         assert done.stderr == ""
         assert done.returncode == 0
@@ -141,38 +122,36 @@ class TestRefusal:
 
 class TestDefaults:
     def test_debug_is_off_unless_it_is_switched_on(self):
-        assert shown("s.DEBUG", **commands.production()) is False
-        assert shown("s.DEBUG", **commands.production(DEBUG="")) is False
+        assert settings_of(**commands.production())["DEBUG"] is False
+        assert settings_of(**commands.production(DEBUG=""))["DEBUG"] is False
 
     def test_development_needs_no_variable_at_all(self):
-        hosts, keys = shown(
-            "[s.ALLOWED_HOSTS, [bool(s.SECRET_KEY), len(s.FIELD_ENCRYPTION_KEYS)]]",
-            DEBUG="true",
-        )
+        settings = settings_of(DEBUG="true")
 
-        assert hosts == ["127.0.0.1", "localhost", "[::1]"]
-        assert keys == [True, 1]
+        assert settings["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost", "[::1]"]
+        assert settings["SECRET_KEY"]
+        assert len(settings["FIELD_ENCRYPTION_KEYS"]) == 1
 
     def test_https_is_demanded_only_behind_a_proxy_that_ends_it(self):
-        names = (
-            "SECURE_PROXY_SSL_HEADER SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS "
-            "SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE"
-        )
-        values = f"[getattr(s, name, None) for name in '{names}'.split()]"
+        demanded = {
+            "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+            "SECURE_SSL_REDIRECT": True,
+            "SECURE_HSTS_SECONDS": 31_536_000,
+            "SESSION_COOKIE_SECURE": True,
+            "CSRF_COOKIE_SECURE": True,
+        }
 
-        assert shown(values, **commands.production()) == [None] * 5
-        assert shown(values, **commands.production(SECURE_PROXY="1")) == [
-            ["HTTP_X_FORWARDED_PROTO", "https"],
-            True,
-            31_536_000,
-            True,
-            True,
-        ]
+        plain = settings_of(**commands.production())
+        behind = settings_of(**commands.production(SECURE_PROXY="1"))
+
+        assert not demanded.keys() & plain.keys()
+        assert {name: behind[name] for name in demanded} == demanded
 
     def test_without_a_broker_celery_is_given_none_to_reach(self):
-        values = "[s.CELERY_BROKER_URL, s.CELERY_BROKER_TRANSPORT_OPTIONS]"
+        settings = settings_of(**commands.production())
 
-        assert shown(values, **commands.production()) == ["memory://localhost/", {}]
+        assert settings["CELERY_BROKER_URL"] == "memory://localhost/"
+        assert settings["CELERY_BROKER_TRANSPORT_OPTIONS"] == {}
 
 
 class TestEnvironment:

@@ -1,7 +1,10 @@
 """The watchdog shuts sockets at their deadline, wherever somebody waits on them."""
 
+import contextlib
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,6 +12,12 @@ import pytest
 
 from clevertap_sync import watchdog
 from clevertap_sync.watchdog import Watchdog
+from tests.harness.commands import ROOT
+from tests.harness.process import PATIENCE_SECONDS
+from tests.unit.clock import Clock
+
+#: A deadline that passes while a test waits for it, and one that never does.
+SOON, LATE = 0.1, 3600
 
 
 @pytest.fixture
@@ -17,26 +26,36 @@ def dog():
 
 
 @pytest.fixture
+def clock(dog, monkeypatch):
+    """The clock that the dog goes by."""
+    clock = Clock(dog)
+    monkeypatch.setattr(watchdog, "time", clock)
+    return clock
+
+
+@pytest.fixture
 def pair():
-    left, right = socket.socketpair()
-    with left, right:
-        yield left, right
+    with contextlib.ExitStack() as sockets:
+        pair = [sockets.enter_context(sock) for sock in socket.socketpair()]
+        for sock in pair:
+            sock.settimeout(PATIENCE_SECONDS)
+        yield pair
 
 
 def test_a_blocked_read_ends_at_the_deadline(dog, pair):
     began = time.monotonic()
 
-    with dog.deadline(0.2) as limit:
+    with dog.deadline(SOON) as limit:
         limit.watch(pair[0])
         assert pair[0].recv(1) == b""
 
-    assert 0.2 <= time.monotonic() - began < 1.0
+    assert time.monotonic() - began >= SOON
     assert limit.expired
     assert not limit.aborted
 
 
 def test_a_blocked_write_ends_at_the_deadline(dog, pair):
-    with dog.deadline(0.1) as limit:
+    with dog.deadline(SOON) as limit:
         limit.watch(pair[0])
         with pytest.raises(BrokenPipeError):
             pair[0].sendall(b"x" * 10_000_000)
@@ -44,10 +63,10 @@ def test_a_blocked_write_ends_at_the_deadline(dog, pair):
     assert limit.expired
 
 
-def test_what_ends_in_time_is_left_alone(dog, pair):
-    with dog.deadline(0.05) as limit:
+def test_what_ends_in_time_is_left_alone(dog, clock, pair):
+    with dog.deadline(LATE) as limit:
         limit.watch(pair[0])
-    time.sleep(0.15)
+    clock.forward()
     pair[1].sendall(b"x")
 
     assert pair[0].recv(1) == b"x"
@@ -55,7 +74,7 @@ def test_what_ends_in_time_is_left_alone(dog, pair):
 
 
 def test_the_earlier_deadline_ends_first_although_it_began_later(dog, pair):
-    with dog.deadline(30) as late, dog.deadline(0.1) as early:
+    with dog.deadline(LATE) as late, dog.deadline(SOON) as early:
         early.watch(pair[0])
         assert pair[0].recv(1) == b""
 
@@ -64,7 +83,7 @@ def test_the_earlier_deadline_ends_first_although_it_began_later(dog, pair):
 
 
 def test_several_sockets_of_one_deadline_are_all_shut(dog, pair):
-    with dog.deadline(0.1) as limit:
+    with dog.deadline(SOON) as limit:
         limit.watch(pair[0])
         limit.watch(pair[1])
         assert pair[0].recv(1) == b""
@@ -73,20 +92,23 @@ def test_several_sockets_of_one_deadline_are_all_shut(dog, pair):
 
 def test_a_socket_that_is_watched_too_late_is_shut_at_once(dog, pair):
     with dog.deadline(0.01) as limit:
-        limit.over.result(timeout=2)
+        limit.over.result(PATIENCE_SECONDS)
         limit.watch(pair[0])
 
         assert pair[0].recv(1) == b""
 
 
-def test_it_does_not_shut_whoever_got_the_number_of_a_closed_descriptor(dog, pair):
+def test_it_does_not_shut_whoever_got_the_number_of_a_closed_descriptor(
+    dog, clock, pair
+):
     left, right = socket.socketpair()
     number = left.fileno()
-    with dog.deadline(0.1) as limit, right:
+    with dog.deadline(LATE) as limit, right:
         limit.watch(left)
         left.close()
         heir = socket.socket(fileno=os.dup2(pair[0].fileno(), number))
-        limit.over.result(timeout=2)
+        clock.forward()
+        assert limit.expired
     pair[1].sendall(b"x")
 
     with heir:
@@ -97,7 +119,7 @@ def test_it_keeps_no_descriptor_after_the_end(dog):
     before = _lowest_free_descriptor()
     for _ in range(20):
         left, right = socket.socketpair()
-        with left, right, dog.deadline(10) as limit:
+        with left, right, dog.deadline(LATE) as limit:
             limit.watch(left)
 
     assert _lowest_free_descriptor() == before
@@ -110,15 +132,15 @@ def _lowest_free_descriptor():
 
 
 def test_over_completes_for_those_who_wait_on_no_socket(dog):
-    with dog.deadline(0.05) as limit:
-        limit.over.result(timeout=2)
+    with dog.deadline(SOON) as limit:
+        limit.over.result(PATIENCE_SECONDS)
 
     assert limit.expired
 
 
 def test_remaining_counts_down_to_zero(dog):
-    with dog.deadline(10) as limit:
-        assert 9 < limit.remaining() <= 10
+    with dog.deadline(LATE) as limit:
+        assert LATE - PATIENCE_SECONDS < limit.remaining() <= LATE
         assert not limit.is_over
     with dog.deadline(0) as limit:
         assert limit.remaining() == 0
@@ -126,15 +148,15 @@ def test_remaining_counts_down_to_zero(dog):
 
 
 def test_a_deadline_far_away_is_no_problem(dog, pair):
-    with dog.deadline(1e12), dog.deadline(0.1) as limit:
+    with dog.deadline(1e12), dog.deadline(SOON) as limit:
         limit.watch(pair[0])
         assert pair[0].recv(1) == b""
 
 
 def test_abort_all_ends_what_is_open(dog, pair):
-    with dog.deadline(30) as limit:
+    with dog.deadline(LATE) as limit:
         limit.watch(pair[0])
-        threading.Timer(0.1, dog.abort_all).start()
+        threading.Timer(SOON, dog.abort_all).start()
         assert pair[0].recv(1) == b""
 
         assert limit.aborted
@@ -144,17 +166,18 @@ def test_abort_all_ends_what_is_open(dog, pair):
 
 def test_abort_all_ends_what_begins_afterwards_until_reset(dog):
     dog.abort_all()
-    with dog.deadline(30) as during:
+    with dog.deadline(LATE) as during:
         assert during.aborted
     dog.reset()
-    with dog.deadline(30) as after:
+    with dog.deadline(LATE) as after:
         assert not after.is_over
 
 
-def test_an_aborted_deadline_does_not_expire_later(dog):
-    with dog.deadline(0.05) as limit:
+def test_an_aborted_deadline_does_not_expire_later(dog, clock):
+    with dog.deadline(LATE) as limit:
         dog.abort_all()
-        time.sleep(0.15)
+        dog.reset()
+        clock.forward()
 
     assert limit.aborted
     assert not limit.expired
@@ -167,7 +190,7 @@ def test_the_thread_starts_with_the_first_deadline_and_is_the_only_one(dog):
     before = len(dogs())
     assert dog._thread is None  # noqa: SLF001 - that nothing runs has no other sign
     for _ in range(5):
-        with dog.deadline(1):
+        with dog.deadline(LATE):
             pass
 
     assert len(dogs()) == before + 1
@@ -179,7 +202,7 @@ def test_many_deadlines_from_many_threads_all_end(dog):
 
     def run():
         left, right = socket.socketpair()
-        with left, right, dog.deadline(0.1) as limit:
+        with left, right, dog.deadline(SOON) as limit:
             limit.watch(left)
             left.recv(1)
             ended.append(limit.expired)
@@ -188,29 +211,43 @@ def test_many_deadlines_from_many_threads_all_end(dog):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(PATIENCE_SECONDS)
 
     assert ended == [True] * 20
 
 
 def test_deadlines_that_ended_in_time_do_not_pile_up(dog):
     for _ in range(1000):
-        with dog.deadline(60):
+        with dog.deadline(LATE):
             pass
 
     assert len(dog._heap) <= 1  # noqa: SLF001 - memory has no other sign
 
 
-def test_it_works_in_a_child_after_a_fork():
-    with watchdog.deadline(30):
-        child = os.fork()
-        if child == 0:
-            left, _right = socket.socketpair()
-            left.settimeout(5)
-            with watchdog.deadline(0.1) as limit:
-                limit.watch(left)
-                left.recv(1)
-            os._exit(0 if limit.expired else 1)
-    _, status = os.waitpid(child, 0)
+FORKS = f"""
+import os, socket
+from clevertap_sync import watchdog
+with watchdog.deadline({LATE}):
+    child = os.fork()
+    if child == 0:
+        left, _right = socket.socketpair()
+        left.settimeout({PATIENCE_SECONDS})
+        with watchdog.deadline({SOON}) as limit:
+            limit.watch(left)
+            left.recv(1)
+        os._exit(0 if limit.expired else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
-    assert os.waitstatus_to_exitcode(status) == 0
+
+def test_it_works_in_a_child_after_a_fork():
+    # Its own process: this one may have any threads and locks when it forks.
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "0\n"

@@ -7,6 +7,7 @@ import requests
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import ACCOUNTS, Sandbox
+from tests.harness.process import PATIENCE_SECONDS
 
 
 class Caller:
@@ -21,11 +22,11 @@ class Caller:
             "Content-Type": "application/json",
         }
 
-    def upload(self, *records, dry_run=False, timeout=10, **kwargs):
+    def upload(self, *records, dry_run=False, timeout=PATIENCE_SECONDS, **kwargs):
         body = json.dumps({"d": list(records)}).encode()
         return self.post(body, dry_run=dry_run, timeout=timeout, **kwargs)
 
-    def post(self, body, *, dry_run=False, timeout=10, **kwargs):
+    def post(self, body, *, dry_run=False, timeout=PATIENCE_SECONDS, **kwargs):
         params = {"dryRun": "1"} if dry_run else None
         headers = {**self.headers, **kwargs.pop("headers", {})}
         return requests.post(
@@ -39,7 +40,10 @@ class Caller:
 
     def get(self, path, **params):
         return requests.get(
-            f"{self.base}{path}", headers=self.headers, params=params, timeout=10
+            f"{self.base}{path}",
+            headers=self.headers,
+            params=params,
+            timeout=PATIENCE_SECONDS,
         )
 
 

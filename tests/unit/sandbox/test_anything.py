@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from clevertap_sync.sandbox.answers import echo, spaced
 from clevertap_sync.sandbox.rules import Rules
 from clevertap_sync.sandbox.validation import check, identity_of
+from tests.harness.process import PATIENCE_SECONDS
 
 SCALARS = (
     st.none()
@@ -75,7 +76,9 @@ def test_every_record_can_be_echoed(digits):
 def test_a_strange_request_harms_nobody(sandbox, caller, a_record, line):
     import socket  # noqa: PLC0415
 
-    with socket.create_connection(("127.0.0.1", sandbox.port), 5) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", sandbox.port), PATIENCE_SECONDS
+    ) as connection:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1 << 16):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import signal
 import subprocess
@@ -13,15 +12,20 @@ import requests
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import ACCOUNTS, Sandbox
+from tests.harness.commands import ROOT
+from tests.harness.process import PATIENCE_SECONDS, wait_until
+from tests.unit import warm
 from tests.unit.sandbox.conftest import Caller
 
 
 def get(sandbox, path):
-    return requests.get(f"{sandbox.url}/_sandbox{path}", timeout=10)
+    return requests.get(f"{sandbox.url}/_sandbox{path}", timeout=PATIENCE_SECONDS)
 
 
 def post(sandbox, path, order=None):
-    return requests.post(f"{sandbox.url}/_sandbox{path}", json=order, timeout=10)
+    return requests.post(
+        f"{sandbox.url}/_sandbox{path}", json=order, timeout=PATIENCE_SECONDS
+    )
 
 
 def test_the_state_counts_what_arrived(sandbox, caller, make_caller, a_record):
@@ -194,7 +198,7 @@ def test_the_page_shows_what_arrived_and_escapes_it(sandbox, caller, a_record):
         a_record(ts=0),
     )
 
-    answer = requests.get(sandbox.url, timeout=10)
+    answer = requests.get(sandbox.url, timeout=PATIENCE_SECONDS)
 
     assert answer.status_code == 200
     assert attack not in answer.text
@@ -215,7 +219,8 @@ def test_the_page_loads_nothing_from_elsewhere(sandbox):
     links = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
     for link in links:
         assert link.startswith("/_sandbox/")
-        assert requests.get(sandbox.url + link, timeout=10).status_code == 200
+        shown = requests.get(sandbox.url + link, timeout=PATIENCE_SECONDS)
+        assert shown.status_code == 200
 
 
 def test_the_page_can_show_one_location(sandbox, caller, make_caller, a_record):
@@ -248,37 +253,43 @@ def test_waiting_for_records_that_do_not_come_says_how_many_did(
         sandbox.wait_for(2, timeout=0.05)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["-m", "clevertap_sync.sandbox"],
-        ["manage.py", "clevertap_sandbox"],
-    ],
-)
-def test_the_command_says_how_to_use_it_and_stops_when_told(command):
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
-    with subprocess.Popen(
-        [sys.executable, *command, "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        address = process.stdout.readline().split()[-1]
-        try:
-            assert requests.get(f"{address}/_sandbox/", timeout=10).status_code == 200
-        finally:
-            process.send_signal(signal.SIGTERM)
-        rest, errors = process.stdout.read(), process.stderr.read()
+STRICTLY = """
+import runpy, warnings
+warnings.simplefilter("error")
+runpy.run_{how}({what!r}, run_name="__main__")
+"""
 
-    assert process.returncode == 0
-    assert errors == ""
-    assert f"CLEVERTAP_BASE_URL={address}/{{location}}" in rest
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        (STRICTLY.format(how="module", what="clevertap_sync.sandbox"), []),
+        (
+            STRICTLY.format(how="path", what=str(ROOT / "manage.py")),
+            ["clevertap_sandbox"],
+        ),
+    ],
+    ids=["alone", "manage.py"],
+)
+def test_the_command_says_how_to_use_it_and_stops_when_told(
+    tmp_path, program, arguments
+):
+    (tmp_path / warm.MANAGE).write_text(program)
+    command = [warm.MANAGE, *arguments, "--port", "0"]
+    process = warm.start(tmp_path, command, {"DEBUG": "1"}, cwd=tmp_path)
+    wait_until(lambda: "Ctrl-C" in process.log or process.returncode is not None)
+    address = process.log.split("\n", 1)[0].split()[-1]
+    try:
+        assert requests.get(f"{address}/_sandbox/", timeout=60).status_code == 200
+    finally:
+        process.send(signal.SIGTERM)
+
+    assert process.wait() == 0
+    assert (tmp_path / warm.ERRORS).read_text() == ""
+    assert f"CLEVERTAP_BASE_URL={address}/{{location}}" in process.log
     for account in ACCOUNTS.values():
-        assert account.account_id in rest
-        assert account.passcode in rest
+        assert account.account_id in process.log
+        assert account.passcode in process.log
 
 
 def test_the_sandbox_knows_nothing_of_the_product_and_needs_no_framework():

@@ -3,12 +3,17 @@
 import pytest
 import requests
 
+from tests.harness.process import PATIENCE_SECONDS
+
 DELETE = "/1/delete/profiles.json"
 
 
 def delete(caller, order, headers=None):
     return requests.post(
-        caller.base + DELETE, json=order, headers=headers or caller.headers, timeout=10
+        caller.base + DELETE,
+        json=order,
+        headers=headers or caller.headers,
+        timeout=PATIENCE_SECONDS,
     )
 
 

@@ -7,12 +7,13 @@ import pytest
 import requests
 
 from clevertap_sync.sandbox import Sandbox
+from tests.harness.process import PATIENCE_SECONDS
 from tests.unit.sandbox.conftest import Caller
 
 
 def ask(caller, path, query):
     return requests.post(
-        caller.base + path, json=query, headers=caller.headers, timeout=10
+        caller.base + path, json=query, headers=caller.headers, timeout=PATIENCE_SECONDS
     )
 
 

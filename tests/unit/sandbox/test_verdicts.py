@@ -6,6 +6,7 @@ from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import verdicts
 from clevertap_sync.sandbox.rules import Rules
 from clevertap_sync.sandbox.validation import check
+from tests.harness.process import PATIENCE_SECONDS
 
 # Each wrong record with the code that refuses it. A value of `...` leaves a field out.
 REFUSED = [
@@ -272,7 +273,9 @@ def test_an_address_without_a_location_means_the_default_one(sandbox, caller, a_
 def test_other_paths_and_methods_are_refused(sandbox, method, path, status):
     import requests  # noqa: PLC0415
 
-    answer = requests.request(method, sandbox.url + path, data=b"x", timeout=10)
+    answer = requests.request(
+        method, sandbox.url + path, data=b"x", timeout=PATIENCE_SECONDS
+    )
 
     assert answer.status_code == status
     assert sandbox.requests() == []
