@@ -33,13 +33,15 @@ def run(folder, text, *options):
     subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-c", os.devnull),
-            *("-p", failures.__name__, "-p", "no:django", "-p", "no:cacheprovider"),
+            *("-p", failures.__name__, "-p", "xdist", "-p", "no:cacheprovider"),
             *(f"--rootdir={folder}", *options, folder / "test_planted.py"),
         ],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
+            # Others take a second to load, and have no part in it.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             failures.FAILURES: str(told),
         },
         capture_output=True,

@@ -370,7 +370,7 @@ def test_no_bytes_make_decoding_raise(raw):
 JSONISH = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=6,
 )  # fmt: skip
 
 
