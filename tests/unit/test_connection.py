@@ -20,6 +20,9 @@ from tests.unit.clock import Clock
 
 INVALID_ACCOUNT = {"status": "fail", "error": "Account ID is not valid", "code": 401}
 
+#: For hanging only.
+SECONDS = 60
+
 
 def credentials(template, passcode=wire.CANARY, account_id="ABC-DEF-123Z"):
     return Credentials(Location.EU1, account_id, Secret(passcode), template)
@@ -43,7 +46,7 @@ def test_each_answer_has_its_diagnosis(status, body, verdict):
     with wire.ScriptedServer() as server:
         server.answers(status, body)
 
-        diagnosis = check(credentials(server.url))
+        diagnosis = check(credentials(server.url), seconds=SECONDS)
 
     assert diagnosis.verdict is verdict
     assert diagnosis.is_good is (verdict is Verdict.GOOD)
@@ -64,17 +67,17 @@ def test_silence_ends_in_time(monkeypatch):
     with wire.ScriptedServer() as server:
         server.plays(wire.Step(play))
 
-        diagnosis = check(credentials(server.url), seconds=60)
+        diagnosis = check(credentials(server.url), seconds=SECONDS)
 
     assert diagnosis.verdict is Verdict.TIMEOUT
-    assert diagnosis.seconds < 60
+    assert diagnosis.seconds < SECONDS
 
 
 def test_a_closed_port_is_not_reached():
     with wire.ScriptedServer() as server:
         url = server.url
 
-    assert check(credentials(url)).verdict is Verdict.NOT_REACHED
+    assert check(credentials(url), seconds=SECONDS).verdict is Verdict.NOT_REACHED
 
 
 def test_a_certificate_that_nobody_vouches_for_is_named_as_tls():
@@ -82,7 +85,7 @@ def test_a_certificate_that_nobody_vouches_for_is_named_as_tls():
         url = server.url.replace("http:", "https:")
         server.plays(wire.raw(b"not TLS", unread=True))
 
-        assert check(credentials(url)).verdict is Verdict.TLS
+        assert check(credentials(url), seconds=SECONDS).verdict is Verdict.TLS
 
 
 @pytest.mark.parametrize("passcode", ["", "with blank"])
@@ -99,7 +102,7 @@ def test_an_account_is_found_at_its_location_only():
     with Sandbox() as sandbox:
         wanted = credentials(sandbox.template, account.passcode, account.account_id)
 
-        diagnoses = check_everywhere(wanted)
+        diagnoses = check_everywhere(wanted, seconds=SECONDS)
 
     assert found_in(diagnoses) == [Location.MEC1]
     assert set(diagnoses) == set(Location)

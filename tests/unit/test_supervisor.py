@@ -61,14 +61,13 @@ def says(process, text):
 
 
 def is_alive(pid):
-    """Return whether a process still runs. One whose parent is slow to ask does not."""
+    """Return whether a process runs; one that nobody has asked for since its end does not."""
     try:
-        state = (
-            Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
-        )
-    except FileNotFoundError:
+        os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return state != "Z"
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def printed_pid(process, word):

@@ -280,7 +280,10 @@ def test_the_command_says_how_to_use_it_and_stops_when_told(
     wait_until(lambda: "Ctrl-C" in process.log or process.returncode is not None)
     address = process.log.split("\n", 1)[0].split()[-1]
     try:
-        assert requests.get(f"{address}/_sandbox/", timeout=60).status_code == 200
+        assert (
+            requests.get(f"{address}/_sandbox/", timeout=PATIENCE_SECONDS).status_code
+            == 200
+        )
     finally:
         process.send(signal.SIGTERM)
 

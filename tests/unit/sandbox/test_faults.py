@@ -167,7 +167,7 @@ def test_an_answer_never_comes(sandbox, caller, a_record, ending, stored):
     sandbox.fault(ending=ending)
 
     with pytest.raises(requests.ReadTimeout):
-        caller.upload(a_record(), timeout=0.1)
+        caller.upload(a_record(), timeout=(PATIENCE_SECONDS, 0.1))
 
     sandbox.wait_for_requests(1)
     sandbox.wait_for(stored)
