@@ -13,10 +13,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
 )
 
-#: One that holds up CleverTap's answers for good, with every kind of process around it.
-SCENARIO = (
-    "tests/faults/test_account.py::test_an_account_that_hangs_stops_no_other[sqlite]"
-)
+ENDLESS = "tests/acceptance/endless.py"
 #: How many processes of each kind there are then, at least. Web and worker are forks of
 #: the nursery, and called as it is.
 EVERYTHING = {"postgres": 1, "valkey": 1, "nursery": 4, "reaper": 2, "pytest": 1}
@@ -69,7 +66,7 @@ def test_a_run_that_is_cut_off_leaves_no_process_and_no_file(tmp_path, number):
     folder = temporary_folder("cut-off")
     folder.chmod(0o755)  # PostgreSQL runs as nobody where root runs the tests
     run = Process(
-        [sys.executable, "-m", "tests.harness.run", SCENARIO],
+        [sys.executable, "-m", "tests.harness.run", ENDLESS],
         log=tmp_path / "log",
         env={
             "PATH": "/usr/bin:/bin",
