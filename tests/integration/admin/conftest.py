@@ -10,6 +10,7 @@ from clevertap_sync.sandbox import Sandbox
 from integration_project.login_throttle import throttle
 from referrals import log
 from tests.builders import a_sent_event, an_app, an_integration
+from tests.harness.process import PATIENCE_SECONDS
 
 #: What no page may ever show.
 CANARY = "CAN-ARY-PASS-XYZ"
@@ -27,8 +28,8 @@ def sandbox(settings):
     """A running sandbox that every integration delivers to."""
     with Sandbox() as running:
         settings.CLEVERTAP_BASE_URL = running.template
-        settings.REQUEST_SECONDS = 2.0
-        settings.LEASE_SECONDS = 5.0
+        settings.REQUEST_SECONDS = PATIENCE_SECONDS
+        settings.LEASE_SECONDS = 3 * PATIENCE_SECONDS
         yield running
 
 

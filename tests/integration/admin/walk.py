@@ -5,10 +5,13 @@ a parameter that nobody told `parameters` about fails, with a sentence.
 """
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.apps import apps as installed
+from django.db import connection
 from django.urls import URLResolver, get_resolver
 
 from clevertap_sync.delivery import erasure
@@ -35,6 +38,10 @@ _PARAMETER: Final = re.compile(r"<(?:\w+:)?(\w+)>")
 _MODEL_PAGE: Final = re.compile(r"(referrals|clevertap_sync|auth)_([a-z]+)_")
 #: What requests write by themselves.
 _NOT_STATE: Final = frozenset({"Session", "LogEntry"})
+_CHANGES_NOTHING: Final = re.compile(
+    r"\s*SELECT|((RELEASE|ROLLBACK TO) )?SAVEPOINT|(INSERT INTO|UPDATE|DELETE FROM) "
+    '"(django_session|django_admin_log)"'
+)
 
 
 @dataclass(frozen=True)
@@ -167,6 +174,22 @@ def state() -> dict[str, list[dict[str, Any]]]:
         for model in installed.get_models()
         if model.__name__ not in _NOT_STATE
     }
+
+
+@contextmanager
+def writes() -> Iterator[list[str]]:
+    """Collect the statements that may change a row of `state`, while the block runs."""
+    written: list[str] = []
+
+    def note(
+        execute: Callable[..., Any], sql: str, params: Any, many: Any, context: Any
+    ) -> Any:
+        if not _CHANGES_NOTHING.match(sql):
+            written.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield written
 
 
 def _routes():

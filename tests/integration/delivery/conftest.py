@@ -1,7 +1,5 @@
 """An engine whose seconds are milliseconds, and a CleverTap to deliver to."""
 
-import time
-
 import pytest
 
 from clevertap_sync import insight
@@ -11,9 +9,11 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.send import Outcome, begin
 from clevertap_sync.delivery.work import Claim
+from clevertap_sync.models import Upload
 from clevertap_sync.sandbox import Sandbox
 from referrals import failpoints, log
 from tests.builders import a_sent_event, an_integration
+from tests.harness.process import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,8 @@ def engine(settings, sandbox):
     """The engine with short holds, and the sandbox behind it."""
     settings.FIRST_HOLD_SECONDS = 0.01
     settings.LONGEST_HOLD_SECONDS = 0.05
-    settings.REQUEST_SECONDS = 2.0
-    settings.LEASE_SECONDS = 5.0
+    settings.REQUEST_SECONDS = PATIENCE_SECONDS
+    settings.LEASE_SECONDS = 3 * PATIENCE_SECONDS
     return sandbox
 
 
@@ -64,17 +64,25 @@ def append(integration):
 def finish(integration):
     """Deliver through holds until nothing is left to do; fail if that never comes."""
 
-    def finish(seconds=10.0):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            deliver(integration.pk)
-            status = status_of(integration)
-            if not (status.backlog or status.in_flight):
-                return status
-            time.sleep(0.01)
-        pytest.fail(f"Not finished: {status_of(integration)}")
+    def delivered():
+        deliver(integration.pk)
+        return not is_left(integration)
+
+    def finish():
+        wait_until(delivered)
+        status = status_of(integration)
+        assert (status.backlog, status.in_flight) == (0, 0)
+        return status
 
     return finish
+
+
+def is_left(integration):
+    """Whether records wait for a verdict, or events to be handed out."""
+    integration.refresh_from_db()
+    head = log.head(integration.app_id)
+    mine = Upload.objects.open().filter(integration=integration)
+    return head > integration.cursor or mine.exists()
 
 
 def status_of(integration):

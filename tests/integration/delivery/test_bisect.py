@@ -35,7 +35,7 @@ def test_one_poison_in_a_thousand_is_found_and_its_neighbours_are_delivered(
         )
     )
 
-    status = finish(seconds=30)
+    status = finish()
 
     letter = DeadLetter.objects.get()
     assert (letter.position, letter.side, letter.reason) == (

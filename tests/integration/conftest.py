@@ -1,0 +1,107 @@
+"""What these tests do once rather than each time, and what SQLite need not show again."""
+
+from pathlib import Path
+
+import pytest
+from django.db import connections, transaction
+from django.test import TransactionTestCase
+from whitenoise.middleware import (  # type: ignore[import-untyped] # it has none
+    WhiteNoiseMiddleware,
+)
+
+from tests.harness.environment import test_database as database_kind
+
+HERE = Path(__file__).parent
+#: Written when the database is made, and never by a test.
+KEPT = frozenset({"auth_permission", "django_content_type", "django_migrations"})
+#: What cannot differ on SQLite: pages, forms, refusals, commands and messages, which ask
+#: the database by the ORM alone for what other tests here ask on both, and what asks no
+#: database or brings its own. The log, claims and verdicts, retention, erasure, tallies,
+#: books, paged and exported lists, figures, health, metrics and migrations run on both,
+#: as does whatever commits (`transaction=True`): it is about locks.
+THE_SAME_ON_SQLITE = frozenset(
+    {
+        *(
+            f"admin/test_{subject}.py"
+            for subject in (
+                *("alerts", "checking", "erasing", "history", "integration_form"),
+                *("keys_and_apps", "names_and_kinds", "page_costs", "pages"),
+                *("preview", "replay_range", "roles", "safety", "sending", "set_up"),
+                *("site", "switch"),
+            )
+        ),
+        "alerting/test_sending.py",
+        *(
+            f"delivery/test_{subject}.py"
+            for subject in (
+                *("bisect", "canary", "doubt", "forget_command", "holds"),
+                *("replay_command", "witness"),
+            )
+        ),
+        *(
+            f"test_{subject}.py"
+            for subject in (
+                *("api_dry_run", "api_hostile", "api_pages", "api_shortcut", "broker"),
+                *("check_clevertap", "code_samples", "database_pool", "harness"),
+                *("passcode_check", "provision", "request_log", "security_headers"),
+            )
+        ),
+    }
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Leave to PostgreSQL, in a run of everything, what SQLite cannot do otherwise."""
+    if database_kind() != "sqlite":
+        return
+    for item in items:
+        if HERE in item.path.parents and _is_the_same_on_sqlite(item):
+            item.add_marker(pytest.mark.thorough)
+
+
+def _is_the_same_on_sqlite(item):
+    marker = item.get_closest_marker("django_db")
+    commits = marker is not None and marker.kwargs.get("transaction", False)
+    name = item.path.relative_to(HERE).as_posix()
+    return name in THE_SAME_ON_SQLITE and not commits
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_found_once():
+    """Let every test's client have the static files that the first one has found."""
+    find, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def find_once(middleware):
+        if not found:
+            find(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", find_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _only_tables_with_rows_are_emptied():
+    """Clear after a test that committed what it wrote, and leave the rest as it is.
+
+    Django's way truncates every table, and makes every permission again.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _: _empty())
+        yield
+
+
+def _empty():
+    connection = connections["default"]
+    names = set(connection.introspection.django_table_names(only_existing=True)) - KEPT
+    tables = [connection.ops.quote_name(name) for name in sorted(names)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        has_rows = (f"EXISTS (TABLE {table})" for table in tables)
+        cursor.execute(f"SELECT {', '.join(has_rows)}")
+        for table, filled in zip(tables, cursor.fetchone(), strict=True):
+            if filled:
+                # Foreign keys are checked at the end of the transaction.
+                cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
