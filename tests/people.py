@@ -6,6 +6,7 @@ from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.secret import Secret
 from clevertap_sync.wire import encode, encode_body
 from tests.builders import a_sent_event
+from tests.harness.process import PATIENCE_SECONDS
 
 
 def knows(sandbox, *identities, location=Location.EU1):
@@ -18,7 +19,7 @@ def knows(sandbox, *identities, location=Location.EU1):
         encode({"type": "profile", "identity": each, "profileData": {}})
         for each in identities
     ]
-    client = credentials.client(5.0)
+    client = credentials.client(PATIENCE_SECONDS)
     client.upload(encode_body(records), records)
     client.close()
 

@@ -9,6 +9,7 @@ import pytest
 from referrals import log
 from referrals.admin import code_samples
 from tests.builders import an_api_key, an_app
+from tests.harness.process import PATIENCE_SECONDS
 
 #: How each language reads a program, and whether every machine has it.
 PROGRAMS = {
@@ -17,7 +18,6 @@ PROGRAMS = {
     "Node": ["node", "-e"],
     "PHP": ["php", "-r"],
 }
-SECONDS = 60
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
@@ -37,7 +37,7 @@ def test_a_sample_sends_an_event(live_server, language):
         [*program, code],
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

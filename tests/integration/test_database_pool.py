@@ -9,6 +9,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from integration_project.databases import database
 from tests.harness import postgres
+from tests.harness.process import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,8 @@ def open_connection(server, settings, django_db_blocker):
     def connect():
         values = settings.DATABASES["default"] | database(server.url, pool=2)
         values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
+        # How long a turn or a reconnect takes is not what is tested here.
+        values["OPTIONS"]["pool"]["timeout"] = PATIENCE_SECONDS
         opened.append(DatabaseWrapper(values, alias="test_database_pool"))
         # Closed by the test's own thread at the end.
         opened[-1].inc_thread_sharing()
@@ -79,7 +82,7 @@ def test_more_threads_than_connections_wait_for_their_turn(open_connection):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join()
 
     assert numbers == [1] * 8
 
@@ -87,7 +90,7 @@ def test_more_threads_than_connections_wait_for_their_turn(open_connection):
 def test_a_connection_that_the_server_ended_is_not_handed_out(open_connection):
     dead, killer = open_connection(), open_connection()
     pid = answer(dead, "SELECT pg_backend_pid()")
-    answer(killer, f"SELECT pg_terminate_backend({pid}, 5000)")
+    answer(killer, f"SELECT pg_terminate_backend({pid}, 60000)")
     for connection in (dead, killer):
         connection.close()
 
@@ -98,10 +101,13 @@ def test_a_server_that_is_back_is_used_at_once(open_connection, server):
     connection = open_connection()
     assert answer(connection) == 1
     connection.close()
+    pool = connection.pool
     server.process.stop(signal.SIGINT)
+    pool.timeout = 0.1
     with pytest.raises(OperationalError):
         answer(open_connection())
 
     server.restart()
+    pool.timeout = PATIENCE_SECONDS
 
     assert answer(open_connection()) == 1

@@ -47,7 +47,7 @@ def test_a_process_that_ends_too_early_fails_with_what_it_printed(tmp_path):
 def test_a_process_that_ignores_sigterm_is_killed(tmp_path):
     program = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "print('deaf', flush=True); time.sleep(60)"
+        "print('deaf', flush=True); time.sleep(600)"
     )
     deaf = process.Process([sys.executable, "-c", program], log=tmp_path / "log")
     deaf.wait_until_ready(lambda: "deaf" in deaf.log)

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.db import (
@@ -13,15 +14,17 @@ from django.db import (
 )
 
 from referrals import log
+from referrals.log import writer
 from referrals.log.writer import SMALL_EVENTS
 from referrals.models import ReferralEvent
 from referrals.signals import events_recorded
 from tests.builders import a_sent_custom_event, a_sent_event, an_app
+from tests.harness.process import PATIENCE_SECONDS, wait_until
+from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 IS_POSTGRESQL = connection.vendor == "postgresql"
-SECONDS = 15.0
 REFUSE = (
     """
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -40,7 +43,10 @@ REFUSED = DataError if IS_POSTGRESQL else IntegrityError
 
 
 @pytest.fixture
-def app():
+def app(monkeypatch):
+    """An app, in whose line nobody loses patience."""
+    monkeypatch.setattr(writer, "TURN_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(writer, "_lines", {})
     return an_app()
 
 
@@ -69,27 +75,20 @@ def trigger():
             cursor.execute("DROP FUNCTION refuse")
 
 
-class Caller(threading.Thread):
+class Caller(Worker):
     """Appends in a thread of its own, as a web process's threads do."""
 
     def __init__(self, app, *events, wrapper=None, **options):
-        super().__init__(daemon=True)
         self.app, self.events, self.options = app, events, options
         self.wrapper = wrapper or (lambda execute, *rest: execute(*rest))
-        self.error = None
-        self.start()
+        super().__init__(self._append)
 
-    def run(self):
-        try:
-            with connection.execute_wrapper(self.wrapper):
-                self.results = log.append(self.app, self.events, **self.options)
-        except Exception as error:  # noqa: BLE001 - `outcome` hands it on
-            self.error = error
-        finally:
-            connection.close()
+    def _append(self):
+        with connection.execute_wrapper(self.wrapper):
+            self.results = log.append(self.app, self.events, **self.options)
 
     def outcome(self):
-        self.join(SECONDS)
+        self.join(PATIENCE_SECONDS)
         assert not self.is_alive()
         return self.error or self.results
 
@@ -112,8 +111,16 @@ def line_up(app, *requests, **options):
         for request in requests:
             callers.append(Caller(app, *request, **options))
             # In the order of the list: the next starts once this one stands in line.
-            callers[-1].join(0.1)
+            wait_until(partial(_stands, app, callers))
     return callers
+
+
+def _stands(app, callers):
+    """Whether the first has its turn, alone, and all others wait for theirs."""
+    line = writer._lines.get(app.pk)  # noqa: SLF001 - no caller can tell by itself
+    if line is None or not callers[0].is_asking:
+        return False
+    return len(line._waiting) == len(callers) - 1  # noqa: SLF001
 
 
 def stored(app):
@@ -143,8 +150,9 @@ def test_requests_in_line_share_a_transaction_and_are_answered_each_for_itself(
     ]
     assert [r.index for r in callers[4].results] == [0, 1]
     assert stored(app) == list(enumerate(["first", "a", "same", "b", "c"], start=1))
-    # The held transaction, the turn that stood still, and the four behind it.
-    assert heads == [1, 2, 5]
+    # The held transaction, the turn that stood still, and the four behind it. Who has
+    # committed tells of it while the next commits.
+    assert sorted(heads) == [1, 2, 5]
     times = ReferralEvent.objects.filter(app=app, position__gte=3)
     assert times.values("received_at").distinct().count() == 1
 
@@ -220,7 +228,7 @@ def test_a_callers_transaction_takes_nobody_else_with_it(app):
     with transaction.atomic():
         log.append(app, [a_sent_event(id="mine")])
         callers = [Caller(app, a_sent_event(id=key)) for key in ("a", "b", "c")]
-        callers[0].join(0.1)
+        wait_until(lambda: any(caller.is_asking for caller in callers))
         transaction.set_rollback(True)
 
     assert sorted(caller.answers()[0] for caller in callers) == [

@@ -1,10 +1,9 @@
 """Retention and erasure: what goes, and what has to stay."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from referrals import log
@@ -12,6 +11,7 @@ from referrals.log import Status
 from referrals.models import ReferralEvent, Sighting
 from referrals.schema import Person
 from tests.builders import ANN, BOB, a_sent_custom_event, a_sent_event, an_app
+from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -101,27 +101,15 @@ def test_an_erased_event_stays_erased_when_it_is_sent_again():
 def test_two_erasures_of_one_event_do_not_undo_each_other():
     app = an_app()
     log.append(app, [a_sent_event(id="k")])
-    erased, go = threading.Event(), threading.Event()
 
-    def erase_ann():
-        with transaction.atomic():
-            log.erase(app.pk, [1], is_meant=lambda p: ANN in p.identities.values())
-            erased.set()
-            go.wait(10)
-        connection.close()
+    def erase(email):
+        log.erase(app.pk, [1], is_meant=lambda p: email in p.identities.values())
 
-    def erase_bob():
-        log.erase(app.pk, [1], is_meant=lambda p: BOB in p.identities.values())
-        connection.close()
-
-    first, second = (threading.Thread(target=each) for each in (erase_ann, erase_bob))
-    first.start()
-    erased.wait(10)
-    second.start()
-    second.join(0.3)
-    go.set()
-    first.join()
-    second.join()
+    with transaction.atomic():
+        erase(ANN)
+        other = Worker(erase, BOB)
+        other.wait_for_its_lock()
+    other.finish()
 
     event = log.find(app.pk, "k").event
     assert event.user == event.referrer == Person(erased=True)

@@ -1,6 +1,5 @@
 """For whom an append rings, on a real Valkey, and what it asks the database for that."""
 
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -23,7 +22,15 @@ def valkey():
 
 
 @pytest.fixture
-def rung(valkey, settings):
+def clock(monkeypatch):
+    """The seconds by which what is remembered is forgotten: they stand still."""
+    seconds = [1_000.0]
+    monkeypatch.setattr(receivers, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+@pytest.fixture
+def rung(valkey, settings, clock):
     """Return for which integrations it was rung since the last time somebody asked."""
     settings.REDIS_URL = valkey.url
     doorbell.connection.cache_clear()
@@ -84,14 +91,14 @@ def test_who_reads_is_asked_once_while_it_is_remembered(rung):
     assert len(statements) == 1
 
 
-def test_what_is_remembered_is_forgotten_after_a_second(rung):
+def test_what_is_remembered_is_forgotten_after_a_second(rung, clock):
     app = an_app()
     first = an_integration(app)
     append(app)
     assert rung() == [first.pk]
     second = an_integration(app, location=Location.US1, name="second")
 
-    time.sleep(receivers.REMEMBERED_SECONDS)
+    clock[0] += receivers.REMEMBERED_SECONDS
     append(app)
 
     assert rung() == [first.pk, second.pk]

@@ -1,6 +1,5 @@
 """Check, find the location, enable, pause, archive: each a POST, each explained."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +16,7 @@ from referrals.models import Change, ReferralEvent
 from tests.builders import a_sent_event, an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
 from tests.integration.admin.test_integration_form import typed
-from tests.integration.delivery.erasing import a_thread
+from tests.integration.threads import Worker
 
 
 def at(integration, name):
@@ -99,26 +98,18 @@ def test_an_account_changes_only_between_two_claims(
     admin, sandbox, integration, change
 ):
     before = integration.account_id
-    changed, claiming, go = [], threading.Event(), threading.Event()
-
-    def claim():
-        with transaction.atomic():
-            lock_account_of(integration.pk)
-            claiming.set()
-            go.wait(10)
+    changed = []
 
     def move():
         change(admin, integration)
         changed.append(Integration.objects.get().account_id)
 
-    claimer = a_thread(claim)
-    claiming.wait(10)
-    mover = a_thread(move)
-    mover.join(0.5)
-    assert changed == []
-    go.set()
-    claimer.join()
-    mover.join()
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        mover = Worker(move)
+        mover.wait_for_its_lock()
+        assert changed == []
+    mover.finish()
 
     assert len(changed) == 1
     assert changed != [before]

@@ -1,7 +1,5 @@
 """One person who is to be forgotten, and the search for what is left of them."""
 
-import threading
-
 from django.db import connection
 
 from clevertap_sync.delivery import erasure
@@ -38,7 +36,7 @@ def rows_with(text):
 
 def erase(integration, whom=WHOM):
     """Order the erasure in the integration's app, and go on with it as far as it goes."""
-    return erasure.advance(erasure.request(integration.app, whom), seconds=60)
+    return erasure.advance(erasure.request(integration.app, whom), seconds=600)
 
 
 def event_at(integration, position):
@@ -50,17 +48,3 @@ def event_at(integration, position):
 def sent(engine):
     """Return whom and what CleverTap stored, in order."""
     return [(record["identity"], record["evtName"]) for record in engine.records()]
-
-
-def a_thread(work, *arguments):
-    """Run `work` in a thread with a database connection of its own."""
-
-    def run():
-        try:
-            work(*arguments)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread

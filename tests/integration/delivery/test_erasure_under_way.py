@@ -1,6 +1,5 @@
 """Uploads that hold somebody who is to be forgotten settle first, or give way to parts."""
 
-import threading
 from datetime import timedelta
 
 import pytest
@@ -28,7 +27,6 @@ from tests.integration.delivery.conftest import status_of
 from tests.integration.delivery.erasing import (
     CANARY,
     WHOM,
-    a_thread,
     by_canary,
     erase,
     event_at,
@@ -36,6 +34,7 @@ from tests.integration.delivery.erasing import (
     rows_with,
     sent,
 )
+from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -223,14 +222,14 @@ def test_a_request_under_way_finishes_with_the_person_and_is_waited_for(
 ):
     engine.switch(faults=(Fault(hold="before_storing"),))
     append(by_canary(id="1"))
-    worker = a_thread(deliver, integration.pk)
+    worker = Worker(deliver, integration.pk)
     engine.wait_for_requests(1)
 
     order = erase(integration)
     assert (order.state, order.uploads_waiting) == ("waiting", 1)
     assert erasure.is_under_way(order)
     engine.release()
-    worker.join()
+    worker.finish()
 
     assert not erasure.is_under_way(order)
     assert erasure.advance(order).state == "done"
@@ -244,22 +243,14 @@ def test_a_request_waits_for_a_claim_that_does_not_know_of_it(
     engine, integration, append
 ):
     append(by_canary())
-    orders, claimed, go = [], threading.Event(), threading.Event()
+    orders = []
 
-    def claim():
-        with transaction.atomic():
-            assert claim_next(integration.pk) is not None
-            claimed.set()
-            go.wait(10)
-
-    claimer = a_thread(claim)
-    claimed.wait(10)
-    eraser = a_thread(lambda: orders.append(erase(integration)))
-    eraser.join(0.5)
-    assert orders == []
-    go.set()
-    claimer.join()
-    eraser.join()
+    with transaction.atomic():
+        assert claim_next(integration.pk) is not None
+        eraser = Worker(lambda: orders.append(erase(integration)))
+        eraser.wait_for_its_lock()
+        assert orders == []
+    eraser.finish()
 
     assert (orders[0].state, orders[0].uploads_waiting) == ("waiting", 1)
 
@@ -270,12 +261,12 @@ def test_an_upload_that_was_claimed_first_is_never_missed(engine, integration, a
     engine.switch(faults=(Fault(hold="before_storing", times=None),))
     for n in range(5):
         append(by_canary(id=f"r{n}"))
-        worker = a_thread(deliver, integration.pk)
+        worker = Worker(deliver, integration.pk)
         engine.wait_for_requests(n + 1)
         order = erase(integration)
         assert order.state == "waiting"
         engine.release()
-        worker.join()
+        worker.finish()
         erasure.advance(order)
         erasure.lift(integration.app, WHOM)
 
@@ -291,9 +282,9 @@ def test_workers_that_go_on_at_once_share_the_work(
     append(*(by_canary() for _ in range(60)))
     erasure.request(integration.app, WHOM)
 
-    workers = [a_thread(erasure.go_on) for _ in range(3)]
+    workers = [Worker(erasure.go_on) for _ in range(3)]
     for worker in workers:
-        worker.join()
+        worker.finish()
     erasure.go_on()
 
     order = ErasureRequest.objects.get()
@@ -307,11 +298,11 @@ def test_appending_goes_on_while_a_long_log_is_gone_through(
     monkeypatch.setattr(erasure, "CHUNK", 10)
     append(*(by_canary() for _ in range(300)))
     order = erasure.request(integration.app, WHOM)
-    eraser = a_thread(erasure.advance, order)
+    eraser = Worker(erasure.advance, order)
 
     for n in range(50):
         append(a_sent_event(id=f"late-{n}"))
-    eraser.join()
+    eraser.finish()
 
     order = erasure.advance(order)
     assert (order.state, order.events) == ("done", 300)

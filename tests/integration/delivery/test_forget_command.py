@@ -17,11 +17,11 @@ from referrals.models import ErasureRequest, Suppression
 from tests.builders import BOB, an_account, an_integration
 from tests.integration.delivery.erasing import (
     CANARY,
-    a_thread,
     by_canary,
     of_canary,
     rows_with,
 )
+from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -136,12 +136,12 @@ def test_identities_come_from_standard_input_too(append, forget, monkeypatch):
 def test_an_upload_under_way_is_waited_for(engine, integration, append, forget):
     engine.switch(faults=(Fault(delay_before_storing=0.5, only="uploads"),))
     append(by_canary())
-    worker = a_thread(deliver, integration.pk)
+    worker = Worker(deliver, integration.pk)
     engine.wait_for_requests(1)
 
     status, said = forget("--identity", IDENTITY)
 
-    worker.join()
+    worker.finish()
     assert (status, Upload.objects.get().state) == (0, "settled")
     assert "erased from 1 events" in said
     assert rows_with(CANARY) == []

@@ -57,7 +57,7 @@ def test_a_partial_range_does_not_wait_for_a_slow_upload(
     assert claim_next(integration.pk) is None
 
     Upload.objects.update(
-        leased_until=clock.now() + timedelta(seconds=settings.LEASE_SECONDS - 3)
+        leased_until=clock.now() + timedelta(seconds=settings.LEASE_SECONDS / 2)
     )
 
     assert claim_next(integration.pk).upload.first == 501

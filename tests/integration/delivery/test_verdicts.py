@@ -1,10 +1,7 @@
 """What CleverTap answers becomes a verdict for each record."""
 
-import threading
-import time
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from clevertap_sync import clock
 from clevertap_sync.delivery.deliver import deliver
@@ -12,6 +9,7 @@ from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
 from clevertap_sync.sandbox.faults import Fault, Poison
 from tests.builders import ANN, BOB, NOON_SECONDS, a_sent_event
 from tests.integration.delivery.conftest import status_of
+from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -194,30 +192,20 @@ def test_a_dead_letter_that_a_replay_writes_at_the_same_moment_is_one(
         **dict.fromkeys(("created_at", "due_at", "settled_at"), clock.now()),
         settings={},
     )
-    written = threading.Event()
 
-    def write_one_too():
-        try:
-            with transaction.atomic():
-                DeadLetter.objects.create(
-                    integration=integration,
-                    upload=other,
-                    position=1,
-                    side="referred",
-                    reason="clevertap_528",
-                    created_at=clock.now(),
-                    changed_at=clock.now(),
-                )
-                written.set()
-                time.sleep(0.3)
-        finally:
-            connection.close()
-
-    replaying = threading.Thread(target=write_one_too)
-    replaying.start()
-    written.wait()
-    deliver(integration.pk)
-    replaying.join()
+    with transaction.atomic():
+        DeadLetter.objects.create(
+            integration=integration,
+            upload=other,
+            position=1,
+            side="referred",
+            reason="clevertap_528",
+            created_at=clock.now(),
+            changed_at=clock.now(),
+        )
+        delivering = Worker(deliver, integration.pk)
+        delivering.wait_for_its_lock()
+    delivering.finish()
 
     letter = DeadLetter.objects.get()
     assert (letter.upload.replay, letter.failures) == (None, 2)
