@@ -1,12 +1,15 @@
 """One request within one deadline, whatever the network and the other side do."""
 
+import contextlib
 import gzip
 import itertools
 import json
+import select
 import socket
 import threading
 import time
 import tracemalloc
+from concurrent.futures import Future
 
 import pytest
 
@@ -93,27 +96,39 @@ def _fails(client, body=BODY):
     return caught.value
 
 
-def _without_end(clock, head, drips, *, closed=None):
-    """Send a head and drip after drip, and let the time run out between two of them.
+class _Endless:
+    """A server that sends a head and drip after drip, and something happens meanwhile.
 
     It has an end: a client that does not give up hears from it for half a minute.
-    `closed` is set where the client does.
     """
 
-    def play(sock):
-        sock.sendall(head)
-        for sent, drip in enumerate(itertools.islice(drips, 1_500)):
-            if sent == 3:
-                clock.forward()
-            try:
-                sock.sendall(drip)
-            except OSError:
-                if closed:
-                    closed.set()
-                raise
-            time.sleep(0.02)
+    def __init__(self, happens, head=b"", drips=()):
+        self._happens = happens
+        self._head = head
+        self._drips = itertools.chain(drips, itertools.repeat(b""))
+        self._gave_up = Future()
+        self.step = Step(self._play)
 
-    return Step(play)
+    def was_given_up(self):
+        """Return whether the client closed the connection before the end."""
+        return self._gave_up.result(PATIENCE_SECONDS)
+
+    def _play(self, sock):
+        sock.sendall(self._head)
+        for sent, drip in enumerate(itertools.islice(self._drips, 1_500)):
+            if sent == 3:
+                self._happens()
+            with contextlib.suppress(OSError):
+                sock.sendall(drip)
+            if _is_closed(sock):
+                self._gave_up.set_result(True)
+                return
+        self._gave_up.set_result(False)
+
+
+def _is_closed(sock):
+    """Return whether the client has closed its end: it has nothing more to send."""
+    return bool(select.select([sock], [], [], 0.02)[0])
 
 
 def _mute(clock, *, unread=False):
@@ -151,7 +166,7 @@ class TestDeadline:
             (b"", itertools.repeat(b"")),
             (b"HTTP/1.1 200 OK\r\nX-Long: ", itertools.repeat(b"x")),
             (b"", itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n")),
-            (b"HTTP", [*_one_by_one(bytes_of(200, ACCEPTED, Content_Length="99999"))]),
+            (b"", [*_one_by_one(bytes_of(200, ACCEPTED, Content_Length="99999"))]),
             (bytes_of(200, b"[", Content_Length="99999"), itertools.repeat(b"1,")),
             (
                 b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -167,10 +182,12 @@ class TestDeadline:
     def test_an_answer_that_takes_for_ever_ends_at_the_deadline(
         self, clevertap, clock, head, drips
     ):
-        clevertap.plays(_without_end(clock, head, drips))
+        server = _Endless(clock.forward, head, drips)
+        clevertap.plays(server.step)
 
         error = _fails(a_client(clevertap.url, seconds=LONG))
 
+        assert server.was_given_up()
         assert type(error) is NoAnswerError
         assert error.detail == TIMED_OUT
 
@@ -184,6 +201,8 @@ class TestDeadline:
                 sock.sendall(byte)
                 sent.append(byte)
                 clock.forward(LONG / 10)
+                if _is_closed(sock):
+                    return
 
         clevertap.plays(Step(play))
         clock.stand_still()
@@ -192,7 +211,7 @@ class TestDeadline:
 
         assert type(error) is NoAnswerError
         assert error.detail == TIMED_OUT
-        assert len(sent) >= 10
+        assert 10 <= len(sent) <= 20
 
     def test_a_server_that_does_not_read_ends_at_the_deadline(self, clevertap, clock):
         ended = threading.Event()
@@ -213,14 +232,14 @@ class TestDeadline:
     def test_an_error_with_an_endless_page_is_that_error_at_the_deadline(
         self, clevertap, clock
     ):
-        head, closed = b"HTTP/1.1 401 No\r\n\r\n", threading.Event()
-        drips = itertools.repeat(b"x")
-        clevertap.plays(_without_end(clock, head, drips, closed=closed))
+        head = b"HTTP/1.1 401 No\r\n\r\n"
+        server = _Endless(clock.forward, head, itertools.repeat(b"x"))
+        clevertap.plays(server.step)
 
         error = _fails(a_client(clevertap.url, seconds=LONG))
 
+        assert server.was_given_up()
         assert error.status == 401
-        assert closed.wait(PATIENCE_SECONDS)
 
     def test_a_redirect_with_an_endless_page_is_not_read_to_its_end(self, clevertap):
         # More than the buffers between the two hold, and no end before the deadline.
@@ -251,12 +270,15 @@ class TestDeadline:
             assert client.upload(BODY, RECORDS).accepted == 1
 
     def test_a_kept_connection_keeps_to_the_deadline_as_well(self, clevertap, clock):
-        clevertap.plays(KEPT, _mute(clock))
+        head = b"HTTP/1.1 200 OK\r\nX-Long: "
+        server = _Endless(clock.forward, head, itertools.repeat(b"x"))
+        clevertap.plays(KEPT, server.step)
         client = a_client(clevertap.url, seconds=LONG)
         client.upload(BODY, RECORDS)
 
         error = _fails(client)
 
+        assert server.was_given_up()
         assert type(error) is NoAnswerError
         assert error.detail == TIMED_OUT
         assert clevertap.connections == 1
@@ -269,14 +291,12 @@ class TestAbort:
         watchdog.reset()
 
     def test_an_open_request_ends_at_once_and_its_outcome_is_unknown(self, clevertap):
-        def play(sock):
-            watchdog.abort_all()
-            silence().play(sock)
-
-        clevertap.plays(Step(play))
+        server = _Endless(watchdog.abort_all)
+        clevertap.plays(server.step)
 
         error = _fails(a_client(clevertap.url, seconds=LONG))
 
+        assert server.was_given_up()
         assert type(error) is NoAnswerError
         assert error.detail == "stopped, because this worker is shutting down"
 
@@ -658,12 +678,14 @@ class TestTLS:
     def test_a_slow_answer_over_tls_ends_at_the_deadline(self, authority, clock):
         drips = _one_by_one(bytes_of(200, ACCEPTED, Content_Length="99999"))
         with ScriptedServer(authority.server()) as clevertap:
-            clevertap.plays(KEPT, _without_end(clock, b"", drips))
+            server = _Endless(clock.forward, b"", drips)
+            clevertap.plays(KEPT, server.step)
             client = a_client(clevertap.url, seconds=LONG)
             client.upload(BODY, RECORDS)
 
             error = _fails(client)
 
+            assert server.was_given_up()
             assert type(error) is NoAnswerError
             assert error.detail == TIMED_OUT
 
