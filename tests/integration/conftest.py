@@ -99,7 +99,7 @@ def _empty():
     names = set(connection.introspection.django_table_names(only_existing=True)) - KEPT
     tables = [connection.ops.quote_name(name) for name in sorted(names)]
     with transaction.atomic(), connection.cursor() as cursor:
-        has_rows = (f"EXISTS (TABLE {table})" for table in tables)
+        has_rows = (f"EXISTS (SELECT 1 FROM {name})" for name in tables)  # noqa: S608
         cursor.execute(f"SELECT {', '.join(has_rows)}")
         for table, filled in zip(tables, cursor.fetchone(), strict=True):
             if filled:
