@@ -45,7 +45,7 @@ def busy(tmp_path_factory):
 @pytest.fixture
 def installed(make_stack):
     """The product as an installation leaves it."""
-    return shop.install(make_stack(the_database()))
+    return shop.install(make_stack(the_database(), warm=True))
 
 
 @pytest.fixture

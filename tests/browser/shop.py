@@ -50,7 +50,9 @@ def install(stack: Stack) -> Stack:
 @contextmanager
 def busy(folder: Path) -> Iterator[Stack]:
     """Run the product with the Demo Shop's story in it, and whatever can go wrong."""
-    with Stack(test_database(), folder, CUSTOM_NAMES_LIMIT=CUSTOM_NAMES) as stack:
+    with Stack(
+        test_database(), folder, warm=True, CUSTOM_NAMES_LIMIT=CUSTOM_NAMES
+    ) as stack:
         install(stack)
         stack.sandbox.switch(discarded_names=[DISCARDED_NAME])
         stack.provision(APP, "--name", "Demo Shop")
