@@ -21,6 +21,7 @@ from typing import Self
 
 from clevertap_sync.client import Client
 from clevertap_sync.secret import Secret
+from tests.harness.process import PATIENCE_SECONDS
 
 CRLF = b"\r\n"
 
@@ -71,7 +72,7 @@ class ScriptedServer:
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=PATIENCE_SECONDS)
 
     def plays(self, *steps: Step) -> None:
         """Script the next steps."""

@@ -17,6 +17,7 @@ from clevertap_sync.errors import RequestRejectedError
 from clevertap_sync.models import DeadLetter, Upload
 from clevertap_sync.sandbox.faults import Fault, Poison
 from tests.builders import a_sent_event
+from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.conftest import begun, fails, status_of
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +124,7 @@ def test_a_dry_run_that_began_before_the_refusal_was_known_is_no_evidence(
     engine.fault(only="dry_runs", hold="after_storing")
     asking = threading.Thread(target=probe_in_a_thread, args=(integration.pk,))
     asking.start()
-    engine.wait_for_requests(1)
+    engine.wait_for_requests(1, PATIENCE_SECONDS)
     fails(second, RequestRejectedError(status=400))
     # The second goes again after that dry run, and is refused once more.
     engine.poison(identity="ann@", times=1)

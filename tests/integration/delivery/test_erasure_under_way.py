@@ -23,6 +23,7 @@ from tests.builders import (
     BOB,
     a_sent_event,
 )
+from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.conftest import status_of
 from tests.integration.delivery.erasing import (
     CANARY,
@@ -223,7 +224,7 @@ def test_a_request_under_way_finishes_with_the_person_and_is_waited_for(
     engine.switch(faults=(Fault(hold="before_storing"),))
     append(by_canary(id="1"))
     worker = Worker(deliver, integration.pk)
-    engine.wait_for_requests(1)
+    engine.wait_for_requests(1, PATIENCE_SECONDS)
 
     order = erase(integration)
     assert (order.state, order.uploads_waiting) == ("waiting", 1)
@@ -262,7 +263,7 @@ def test_an_upload_that_was_claimed_first_is_never_missed(engine, integration, a
     for n in range(5):
         append(by_canary(id=f"r{n}"))
         worker = Worker(deliver, integration.pk)
-        engine.wait_for_requests(n + 1)
+        engine.wait_for_requests(n + 1, PATIENCE_SECONDS)
         order = erase(integration)
         assert order.state == "waiting"
         engine.release()

@@ -15,6 +15,7 @@ from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from referrals.models import ErasureRequest, Suppression
 from tests.builders import BOB, an_account, an_integration
+from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.erasing import (
     CANARY,
     by_canary,
@@ -133,14 +134,25 @@ def test_identities_come_from_standard_input_too(append, forget, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_upload_under_way_is_waited_for(engine, integration, append, forget):
-    engine.switch(faults=(Fault(delay_before_storing=0.5, only="uploads"),))
+def test_an_upload_under_way_is_waited_for(
+    engine, integration, append, forget, monkeypatch
+):
+    engine.switch(faults=(Fault(hold="before_storing", only="uploads"),))
+    is_under_way = erasure.is_under_way
+
+    def goes_on_then(order):
+        found = is_under_way(order)
+        engine.release()
+        return found
+
+    monkeypatch.setattr(erasure, "is_under_way", goes_on_then)
     append(by_canary())
     worker = Worker(deliver, integration.pk)
-    engine.wait_for_requests(1)
+    engine.wait_for_requests(1, PATIENCE_SECONDS)
 
     status, said = forget("--identity", IDENTITY)
 
+    engine.release()
     worker.finish()
     assert (status, Upload.objects.get().state) == (0, "settled")
     assert "erased from 1 events" in said
