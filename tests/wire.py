@@ -216,7 +216,6 @@ def reset(*, after: bytes = b"", unread: bool = False) -> Step:
     def play(sock: socket.socket) -> None:
         if after:
             sock.sendall(after)
-            time.sleep(0.05)
         linger = struct.pack("ii", 1, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         sock.close()
