@@ -9,7 +9,12 @@ from whitenoise.middleware import (  # type: ignore[import-untyped] # it has non
     WhiteNoiseMiddleware,
 )
 
+from clevertap_sync import connection as clevertap, match_rate, recognition, user_check
+from clevertap_sync.admin import erasures
+from clevertap_sync.alerting import ways
+from clevertap_sync.delivery import erasure, retention, tallies
 from tests.harness.environment import test_database as database_kind
+from tests.harness.process import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 #: Written when the database is made, and never by a test.
@@ -65,6 +70,33 @@ def _is_the_same_on_sqlite(item):
     commits = marker is not None and marker.kwargs.get("transaction", False)
     name = item.path.relative_to(HERE).as_posix()
     return name in THE_SAME_ON_SQLITE and not commits
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings):
+    """Let nobody lose patience with the database: it waits for whatever else runs here."""
+    options = connections["default"].settings_dict["OPTIONS"]
+    if database_kind() == "sqlite":
+        options["timeout"] = PATIENCE_SECONDS
+    else:
+        options["options"] = f"-c lock_timeout={PATIENCE_SECONDS:.0f}s"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_late(settings, monkeypatch):
+    """Give minutes to what has seconds. A test of a deadline sets its own."""
+    settings.REQUEST_SECONDS = PATIENCE_SECONDS
+    settings.LEASE_SECONDS = 3 * PATIENCE_SECONDS
+    settings.EMAIL_TIMEOUT = PATIENCE_SECONDS
+    monkeypatch.setattr(ways, "SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(erasures, "DELETION_SECONDS", PATIENCE_SECONDS)
+    for module in (recognition, match_rate, user_check):
+        monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
+    for work in (
+        *(clevertap.check, clevertap.check_everywhere, erasure.advance, erasure.go_on),
+        *(retention.retain, tallies.add_up),
+    ):
+        monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,7 +9,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from integration_project.databases import database
 from tests.harness import postgres
-from tests.harness.process import PATIENCE_SECONDS
+from tests.harness.process import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,13 @@ def server():
 
 
 @pytest.fixture
-def open_connection(server, settings, django_db_blocker):
+def given_up():
+    """Set once the pool has tried for long enough to reach the server."""
+    return threading.Event()
+
+
+@pytest.fixture
+def open_connection(server, settings, django_db_blocker, given_up):
     """Return what opens one more connection through the same pool."""
     opened = []
 
@@ -29,7 +35,10 @@ def open_connection(server, settings, django_db_blocker):
         values = settings.DATABASES["default"] | database(server.url, pool=2)
         values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
         # How long a turn or a reconnect takes is not what is tested here.
-        values["OPTIONS"]["pool"]["timeout"] = PATIENCE_SECONDS
+        values["OPTIONS"]["pool"] |= {
+            "timeout": PATIENCE_SECONDS,
+            "reconnect_failed": lambda _: given_up.set(),
+        }
         opened.append(DatabaseWrapper(values, alias="test_database_pool"))
         # Closed by the test's own thread at the end.
         opened[-1].inc_thread_sharing()
@@ -97,7 +106,7 @@ def test_a_connection_that_the_server_ended_is_not_handed_out(open_connection):
     assert [answer(open_connection()) for _ in range(2)] == [1, 1]
 
 
-def test_a_server_that_is_back_is_used_at_once(open_connection, server):
+def test_a_server_that_is_back_is_used_at_once(open_connection, server, given_up):
     connection = open_connection()
     assert answer(connection) == 1
     connection.close()
@@ -106,6 +115,8 @@ def test_a_server_that_is_back_is_used_at_once(open_connection, server):
     pool.timeout = 0.1
     with pytest.raises(OperationalError):
         answer(open_connection())
+    # From then on each request tries anew, and nobody waits for the pool's next attempt.
+    wait_until(given_up.is_set)
 
     server.restart()
     pool.timeout = PATIENCE_SECONDS

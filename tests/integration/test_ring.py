@@ -9,6 +9,7 @@ from clevertap_sync import doorbell, receivers
 from clevertap_sync.locations import Location
 from referrals import log
 from tests.builders import a_sent_event, an_app, an_integration
+from tests.harness.process import PATIENCE_SECONDS
 from tests.harness.valkey import Valkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,9 +31,10 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def rung(valkey, settings, clock):
+def rung(valkey, settings, clock, monkeypatch):
     """Return for which integrations it was rung since the last time somebody asked."""
     settings.REDIS_URL = valkey.url
+    monkeypatch.setattr(doorbell, "RUNG_SECONDS", int(PATIENCE_SECONDS))
     doorbell.connection.cache_clear()
     receivers.forget_readers()
     client = doorbell.connection()

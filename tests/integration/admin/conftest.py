@@ -10,7 +10,6 @@ from clevertap_sync.sandbox import Sandbox
 from integration_project.login_throttle import throttle
 from referrals import log
 from tests.builders import a_sent_event, an_app, an_integration
-from tests.harness.process import PATIENCE_SECONDS
 
 #: What no page may ever show.
 CANARY = "CAN-ARY-PASS-XYZ"
@@ -28,8 +27,6 @@ def sandbox(settings):
     """A running sandbox that every integration delivers to."""
     with Sandbox() as running:
         settings.CLEVERTAP_BASE_URL = running.template
-        settings.REQUEST_SECONDS = PATIENCE_SECONDS
-        settings.LEASE_SECONDS = 3 * PATIENCE_SECONDS
         yield running
 
 

@@ -6,12 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from clevertap_sync.alerting import ways
 from clevertap_sync.models import Alert, Notice
 from clevertap_sync.secret import Secret
 from referrals.models import Membership, Role
 from tests.builders import an_app
-from tests.harness.process import PATIENCE_SECONDS
 from tests.harness.receivers import WebhookReceiver, running
 from tests.integration.admin.conftest import text_of
 
@@ -37,8 +35,7 @@ def typed(**changes):
 
 
 @pytest.fixture
-def receiver(settings, monkeypatch):
-    monkeypatch.setattr(ways, "SECONDS", PATIENCE_SECONDS)
+def receiver(settings):
     settings.ALERTS_TO_PRIVATE_ADDRESSES = True
     with running(WebhookReceiver()) as server:
         yield server

@@ -51,7 +51,7 @@ def order(admin, typed, sandbox):
 
 def done(order):
     """Go on as a worker does, to the end."""
-    erasure.go_on(seconds=60)
+    erasure.go_on()
     order.refresh_from_db()
     return f"{LIST}{order.pk}/"
 
@@ -123,7 +123,7 @@ def test_uploads_that_are_waited_for_are_told(admin, integration, sandbox, typed
     log.append(integration.app, [by_canary()])
     deliver(integration.pk)
     admin.post(ERASE, {**typed, "confirmed": "1"})
-    erasure.go_on(seconds=60)
+    erasure.go_on()
 
     order = ErasureRequest.objects.get()
     page = text_of(admin.get(f"{LIST}{order.pk}/change/"))

@@ -4,20 +4,17 @@ import itertools
 
 import pytest
 
-from clevertap_sync.alerting import ways
 from clevertap_sync.models import Alert, Way
 from clevertap_sync.secret import Secret
 from tests.builders import an_app, an_integration
-from tests.harness.process import PATIENCE_SECONDS
 from tests.harness.receivers import MailServer, WebhookReceiver, running
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def receiver(settings, monkeypatch):
+def receiver(settings):
     """A web server that keeps what alerts post to it."""
-    monkeypatch.setattr(ways, "SECONDS", PATIENCE_SECONDS)
     settings.ALERTS_TO_PRIVATE_ADDRESSES = True
     with running(WebhookReceiver()) as server:
         yield server

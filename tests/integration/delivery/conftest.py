@@ -13,7 +13,7 @@ from clevertap_sync.models import Upload
 from clevertap_sync.sandbox import Sandbox
 from referrals import failpoints, log
 from tests.builders import a_sent_event, an_integration
-from tests.harness.process import PATIENCE_SECONDS, wait_until
+from tests.harness.process import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,6 @@ def engine(settings, sandbox):
     """The engine with short holds, and the sandbox behind it."""
     settings.FIRST_HOLD_SECONDS = 0.01
     settings.LONGEST_HOLD_SECONDS = 0.05
-    settings.REQUEST_SECONDS = PATIENCE_SECONDS
-    settings.LEASE_SECONDS = 3 * PATIENCE_SECONDS
     return sandbox
 
 

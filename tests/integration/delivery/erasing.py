@@ -36,7 +36,7 @@ def rows_with(text):
 
 def erase(integration, whom=WHOM):
     """Order the erasure in the integration's app, and go on with it as far as it goes."""
-    return erasure.advance(erasure.request(integration.app, whom), seconds=600)
+    return erasure.advance(erasure.request(integration.app, whom))
 
 
 def event_at(integration, position):
