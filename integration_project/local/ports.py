@@ -1,12 +1,47 @@
-"""Ports of this machine, on 127.0.0.1 only."""
+"""Ports of this machine, on 127.0.0.1 only, for servers that start a moment later."""
 
 import socket
+import sys
 
 HOST = "127.0.0.1"
+#: What this process has taken, until it ends.
+_taken: dict[int, socket.socket | None] = {}
 
 
-def is_free(port: int) -> bool:
-    """Return whether a server could listen on `port` now."""
+def take(port: int) -> bool:
+    """Take `port` for a server of ours; return False where it is another's.
+
+    Nobody listens there, and no other process has taken it in this way. A server that is
+    about to start cannot be seen on its port yet, so two that start at once would choose
+    the same one.
+    """
+    if port in _taken:
+        return True
+    if not _can_be_bound(port):
+        return False
+    try:
+        _taken[port] = _mark(port)
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """Take a port that nothing listens on, and return it."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        if take(port):
+            return port
+
+
+def preferred(port: int) -> int:
+    """Take `port`, or where it is another's one that is free, and return it."""
+    return port if take(port) else free_port()
+
+
+def _can_be_bound(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -16,14 +51,18 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+def _mark(port: int) -> socket.socket | None:
+    """Hold a name that stands for the port; it goes with this process, however that ends.
 
-
-def preferred(port: int) -> int:
-    """Return `port` if it is free, else one that is."""
-    return port if is_free(port) else free_port()
+    Only Linux has such names. Raises `OSError` where another process holds it.
+    Reference: https://man7.org/linux/man-pages/man7/unix.7.html
+    """
+    if sys.platform != "linux":
+        return None
+    mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mark.bind(f"\0referrals-port-{port}")
+    except OSError:
+        mark.close()
+        raise
+    return mark

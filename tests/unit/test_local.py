@@ -19,6 +19,7 @@ from integration_project.local import (
     welcome,
 )
 from integration_project.local.stack import Ports, children
+from tests.harness.commands import ROOT
 
 NAMES = {"SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "ALLOWED_HOSTS"}
 
@@ -68,9 +69,33 @@ def test_a_taken_port_is_not_free():
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
 
-        assert not ports.is_free(taken)
+        assert not ports.take(taken)
         assert ports.preferred(taken) != taken
     assert ports.preferred(taken) == taken
+
+
+OTHER = """
+import sys
+from integration_project.local import ports
+print(ports.preferred(int(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
+def test_a_port_whose_server_has_not_started_yet_is_not_chosen_by_another(tmp_path):
+    ours = ports.free_port()
+
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER, str(ours)],
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert int(done.stdout) != ours
+    # It is ours still, and again.
+    assert ports.take(ours)
 
 
 def test_valkey_is_found_without_importing_its_package():

@@ -73,7 +73,7 @@ class Command(BaseCommand):
     def _ports(self, *, demo: bool) -> Ports:
         """Return free ports; a port that somebody asked for is taken or refused."""
         web = settings.PORT
-        if not ports.is_free(web):
+        if not ports.take(web):
             if os.environ.get("PORT"):
                 message = (
                     f"Port {web} is taken by another program. Stop that one, or set PORT "
