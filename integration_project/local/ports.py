@@ -5,7 +5,7 @@ import sys
 
 HOST = "127.0.0.1"
 #: What this process has taken, until it ends.
-_taken: dict[int, socket.socket | None] = {}
+_taken: set[int] = set()
 
 
 def take(port: int) -> bool:
@@ -20,9 +20,10 @@ def take(port: int) -> bool:
     if not _can_be_bound(port):
         return False
     try:
-        _taken[port] = _mark(port)
+        _mark(port)
     except OSError:
         return False
+    _taken.add(port)
     return True
 
 
@@ -51,18 +52,19 @@ def _can_be_bound(port: int) -> bool:
     return True
 
 
-def _mark(port: int) -> socket.socket | None:
+def _mark(port: int) -> None:
     """Hold a name that stands for the port; it goes with this process, however that ends.
 
     Only Linux has such names. Raises `OSError` where another process holds it.
     Reference: https://man7.org/linux/man-pages/man7/unix.7.html
     """
     if sys.platform != "linux":
-        return None
+        return
     mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         mark.bind(f"\0referrals-port-{port}")
     except OSError:
         mark.close()
         raise
-    return mark
+    # Open for as long as the process lives.
+    mark.detach()

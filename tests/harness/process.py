@@ -35,6 +35,8 @@ def finish() -> None:
     """End what still runs, last started first, and remove what is left."""
     for process in reversed(list(_running.values())):
         process.finish()
+    for claim in _claims:
+        claim.close()
     reaper().close()
 
 
