@@ -275,7 +275,8 @@ def test_an_account_that_does_not_answer_keeps_nobody_waiting_for_long(
     admin, order, sandbox, monkeypatch
 ):
     monkeypatch.setattr(erasures, "DELETION_SECONDS", 0.3)
-    sandbox.switch(faults=(Fault(delay_before_storing=1.5, only="reads"),))
+    hang = Fault(ending="hang_before_storing", only="reads", times=None)
+    sandbox.switch(faults=(hang,))
     page = done(order)
 
     answer = text_of(admin.post(f"{page}clevertap/", {"identities": IDENTITIES}))
