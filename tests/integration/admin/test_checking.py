@@ -206,14 +206,18 @@ class TestUserCheck:
         assert "CleverTap in Europe refuses the passcode." in page
         assert CANARY not in page
 
-    def test_silence_ends_in_time(self, admin, sandbox, integration, monkeypatch):
+    def test_silence_ends_in_time(
+        self, admin, sandbox, integration, monkeypatch, settings
+    ):
         monkeypatch.setattr(user_check, "LOOK_UP_SECONDS", 0.2)
         hang = Fault(ending="hang_before_storing", only="reads", times=None)
         sandbox.switch(faults=(hang,))
+        began = time.monotonic()
 
         page = text_of(admin.post(at(integration, "user"), {"identity": "ann"}))
 
         assert "did not answer in time" in page
+        assert time.monotonic() - began < settings.REQUEST_SECONDS
 
     @pytest.mark.parametrize(
         ("typed", "sentence"),
