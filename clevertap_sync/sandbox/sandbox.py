@@ -21,7 +21,8 @@ from clevertap_sync.sandbox.state import State
 from clevertap_sync.sandbox.store import Lost, Request
 
 KEPT_RECORDS = 200_000
-_WAIT_SECONDS = 10.0
+#: For what hangs, and not for what a busy machine does later.
+_WAIT_SECONDS = 120.0
 
 
 class Sandbox:
