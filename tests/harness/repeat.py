@@ -42,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--busy", type=int, default=0, help="processes beside it")
     options, more = parser.parse_known_args(arguments)
+    # As in the runs themselves: it may have been started with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     commit = _commit()
     while len(done := _rounds(commit, more, options.busy)) < options.times:
         print(f"Round {len(done) + 1} of {options.times}", flush=True)  # noqa: T201

@@ -65,7 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run every part, print the summary, and return the exit status."""
     began, result = time.monotonic(), Result()
     parts, arguments = chosen(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # A shell may have started this with SIGINT ignored, and its children would inherit it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with _output_kept_if(result) as output:
         try:
             shared_folder()
