@@ -17,14 +17,10 @@ def take(port: int) -> bool:
     """
     if port in _taken:
         return True
-    if not _can_be_bound(port):
-        return False
-    try:
-        _mark(port)
-    except OSError:
-        return False
-    _taken.add(port)
-    return True
+    if can_be_bound(port) and claim(f"referrals-port-{port}"):
+        _taken.add(port)
+        return True
+    return False
 
 
 def free_port() -> int:
@@ -42,7 +38,8 @@ def preferred(port: int) -> int:
     return port if take(port) else free_port()
 
 
-def _can_be_bound(port: int) -> bool:
+def can_be_bound(port: int) -> bool:
+    """Return whether nobody listens on `port` now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,19 +49,20 @@ def _can_be_bound(port: int) -> bool:
     return True
 
 
-def _mark(port: int) -> None:
-    """Hold a name that stands for the port; it goes with this process, however that ends.
+def claim(name: str) -> bool:
+    """Hold a name among all processes of this machine; False where another holds it.
 
-    Only Linux has such names. Raises `OSError` where another process holds it.
-    Reference: https://man7.org/linux/man-pages/man7/unix.7.html
+    It goes with this process, however that ends. Only Linux has such names; elsewhere
+    everybody gets them. Reference: https://man7.org/linux/man-pages/man7/unix.7.html
     """
     if sys.platform != "linux":
-        return
+        return True
     mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        mark.bind(f"\0referrals-port-{port}")
+        mark.bind(f"\0{name}")
     except OSError:
         mark.close()
-        raise
+        return False
     # Open for as long as the process lives.
     mark.detach()
+    return True
