@@ -77,6 +77,7 @@ def main(arguments: Sequence[str]) -> int:
                 _run(part, arguments, result, output)
         except KeyboardInterrupt:
             print("\nThe run was cut off.")  # noqa: T201 - a command's output
+            result.failed = True
             return INTERRUPTED
         finally:
             result.failed |= not result.counts
@@ -187,8 +188,8 @@ def _output_kept_if(result: Result) -> Iterator[IO[bytes]]:
     """Yield a file for the whole output, which stays where `result.failed` in the end."""
     folder = RESULTS / "output"
     folder.mkdir(parents=True, exist_ok=True)
-    kept = sorted(folder.glob("*.txt"))
-    for old in kept[: len(kept) - KEPT_OUTPUTS + 1]:
+    newest_first = sorted(folder.glob("*.txt"), reverse=True)
+    for old in newest_first[KEPT_OUTPUTS - 1 :]:
         old.unlink(missing_ok=True)
     stamp = time.strftime("%Y-%m-%d-%H%M%S")
     path = folder / f"{stamp}-{os.getpid()}.txt"

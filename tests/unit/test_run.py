@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.harness import run
 from tests.harness.failures import Failure
 from tests.harness.run import BROWSER, LESS, PARTS, Part, chosen, part_of
 from tests.harness.summary import Result
@@ -87,3 +88,19 @@ def test_each_part_runs_only_the_tests_that_are_named():
     assert part_of(part, ["tests/unit"]) == (["tests/unit"], [])
     assert part_of(part, ["tests"]) == (part.folders, [])
     assert part_of(part, ["tests/faults"]) == ([], [])
+
+
+def test_the_newest_outputs_stay_however_many_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    folder = tmp_path / "output"
+    folder.mkdir()
+
+    for there in (8, 12):
+        for n in range(there):
+            (folder / f"2020-01-{n + 1:02}-000000-1.txt").touch()
+        with run._output_kept_if(Result(failed=True)) as output:  # noqa: SLF001
+            left = {path.name for path in folder.iterdir()} - {Path(output.name).name}
+
+        first = max(1, there - run.KEPT_OUTPUTS + 2)
+        assert left == {f"2020-01-{n:02}-000000-1.txt" for n in range(first, there + 1)}
+        Path(output.name).unlink()
