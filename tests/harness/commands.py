@@ -10,13 +10,16 @@ from typing import Final
 
 from tests.harness.environment import SECRETS
 from tests.harness.nursery import nursery
-from tests.harness.process import Process, temporary_folder
+from tests.harness.process import PATIENCE_SECONDS, Process, temporary_folder
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PROGRAMS: Final = Path(sys.executable).parent
 #: What runs a command: as a person does, and without what this checkout keeps in `var/`.
 MANAGE: Final = (str(ROOT / "manage.py"),)
 BARE: Final = ("-m", "django")
+#: Where a warm one prints, in the folder that it was given.
+OUTPUT: Final = "output"
+ERRORS: Final = "errors"
 #: All that a process gets from the machine it runs on.
 INHERITED: Final = ("HOME", "LANG", "TMPDIR")
 
@@ -39,7 +42,7 @@ def manage(
     env: Mapping[str, str],
     stdin: str = "",
     check: bool = True,
-    seconds: float = 120,
+    seconds: float = PATIENCE_SECONDS,
     program: Sequence[str] = MANAGE,
     warm: bool = False,
 ) -> subprocess.CompletedProcess[str]:
@@ -50,7 +53,17 @@ def manage(
     """
     env = {"DJANGO_SETTINGS_MODULE": "integration_project.settings", **env}
     if warm:
-        done = _fork(arguments, env, stdin, seconds)
+        folder = temporary_folder("command")
+        try:
+            done = run_warm(
+                ["manage.py", *arguments],
+                env=env,
+                folder=folder,
+                stdin=stdin,
+                seconds=seconds,
+            )
+        finally:
+            shutil.rmtree(folder)
     else:
         done = subprocess.run(
             [sys.executable, *program, *arguments],
@@ -68,24 +81,40 @@ def manage(
     return done
 
 
-def _fork(
-    arguments: Sequence[str], env: Mapping[str, str], stdin: str, seconds: float
-) -> subprocess.CompletedProcess[str]:
-    command = ["manage.py", *arguments]
-    folder = temporary_folder("command")
-    read, printed, errors = (folder / name for name in ("input", "output", "errors"))
+def start_warm(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path,
+    cwd: Path = ROOT,
+    stdin: str = "",
+) -> Process:
+    """Start a fork of a process that has the libraries; it prints into files in `folder`."""
+    read, printed = folder / "input", folder / OUTPUT
     read.write_text(stdin, encoding="utf-8")
     fork = nursery().start(
-        command, env=env, cwd=ROOT, log=printed, errors=errors, read=read
+        command, env=env, cwd=cwd, log=printed, errors=folder / ERRORS, read=read
     )
-    process = Process(command, log=printed, started=fork)
+    return Process(command, log=printed, started=fork)
+
+
+def run_warm(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path,
+    cwd: Path = ROOT,
+    stdin: str = "",
+    seconds: float = PATIENCE_SECONDS,
+) -> subprocess.CompletedProcess[str]:
+    """Run such a fork to its end, which is `seconds` away at most."""
+    process = start_warm(command, env=env, folder=folder, cwd=cwd, stdin=stdin)
     try:
         status = process.wait(seconds)
-        said = printed.read_text("utf-8"), errors.read_text("utf-8")
-        return subprocess.CompletedProcess(command, status, *said)
     finally:
         process.kill()
-        shutil.rmtree(folder)
+    said = [(folder / name).read_text("utf-8") for name in (OUTPUT, ERRORS)]
+    return subprocess.CompletedProcess(command, status, *said)
 
 
 def procfile() -> dict[str, str]:

@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.harness import commands
 from tests.harness.commands import ROOT
-from tests.harness.nursery import nursery
 from tests.harness.process import Process
 
-#: Where a process prints, in the folder that it was given.
-OUTPUT: Final = "output"
-ERRORS: Final = "errors"
 MANAGE: Final = "manage.py"
 
 
@@ -27,12 +24,8 @@ def start(
     cwd: Path = ROOT,
 ) -> Process:
     """Start a command that has nothing in its environment but `variables`."""
-    output = folder / OUTPUT
-    environment = {"DATABASE_URL": "sqlite://:memory:", **variables}
-    fork = nursery().start(
-        command, env=environment, cwd=cwd, log=output, errors=folder / ERRORS
-    )
-    return Process(command, log=output, started=fork)
+    env = _environment(variables)
+    return commands.start_warm(command, env=env, folder=folder, cwd=cwd)
 
 
 def run(
@@ -43,9 +36,8 @@ def run(
     cwd: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
     """Run such a command to its end."""
-    status = start(folder, command, variables, cwd=cwd).wait()
-    said = [(folder / name).read_text("utf-8") for name in (OUTPUT, ERRORS)]
-    return subprocess.CompletedProcess(command, status, *said)
+    env = _environment(variables)
+    return commands.run_warm(command, env=env, folder=folder, cwd=cwd)
 
 
 def run_program(
@@ -54,3 +46,7 @@ def run_program(
     """Run a program of a test's own to its end."""
     (folder / MANAGE).write_text(source, encoding="utf-8")
     return run(folder, [MANAGE, *arguments], variables, cwd=folder)
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    return {"DATABASE_URL": "sqlite://:memory:", **variables}

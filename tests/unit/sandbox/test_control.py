@@ -12,7 +12,7 @@ import requests
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox import ACCOUNTS, Sandbox
-from tests.harness.commands import ROOT
+from tests.harness.commands import ERRORS, ROOT
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 from tests.unit import warm
 from tests.unit.sandbox.conftest import Caller
@@ -288,7 +288,7 @@ def test_the_command_says_how_to_use_it_and_stops_when_told(
         process.send(signal.SIGTERM)
 
     assert process.wait() == 0
-    assert (tmp_path / warm.ERRORS).read_text() == ""
+    assert (tmp_path / ERRORS).read_text() == ""
     assert f"CLEVERTAP_BASE_URL={address}/{{location}}" in process.log
     for account in ACCOUNTS.values():
         assert account.account_id in process.log
