@@ -81,20 +81,22 @@ class Desk:
 
     def take_fault(
         self, kind: Kind, count_records: Callable[[], int] = lambda: 0
-    ) -> Fault | None:
+    ) -> tuple[Fault | None, int]:
         """Return the first fault that waits for a request of this kind and size.
 
-        The records are counted only where a fault's own limit asks for it.
+        With it goes `world.releases` as it was then: a release from now on is for this
+        request. The records are counted only where a fault's own limit asks for it.
         """
         with self._world.condition:
+            releases = self._world.releases
             self._faults = [each for each in self._faults if not each.is_spent()]
             for armed in self._faults:
                 fault = armed.fault
                 if fault.only not in ("all", kind):
                     continue
                 if not fault.above_records or count_records() > fault.above_records:
-                    return armed.take()
-        return None
+                    return armed.take(), releases
+        return None, releases
 
     def poison_for(self, record: Mapping[str, Any]) -> Poison | None:
         """Return the poison that `record` meets, and count that it did."""

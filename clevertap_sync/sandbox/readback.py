@@ -133,9 +133,8 @@ def answer_read(
         body = exchange.read_body(desk.rules.body_bytes)
         if refusal is None and not admitted:
             refusal = TOO_MANY
-        with state.world.condition:
-            fault = _NO_FAULT if refusal else desk.take_fault("reads") or _NO_FAULT
-            releases = state.world.releases
+        taken, releases = (None, 0) if refusal else desk.take_fault("reads")
+        fault = taken or _NO_FAULT
         _wait(state, fault, releases)
         answer = refusal or (body if isinstance(body, Answer) else read(body))
         answer = answer if fault.status is None else usual(fault.status)

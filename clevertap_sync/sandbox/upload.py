@@ -86,10 +86,8 @@ class _Upload:
         kind: Literal["dry_runs", "uploads"] = (
             "dry_runs" if self._dry_run else "uploads"
         )
-        with self._state.world.condition:
-            fault = self._desk.take_fault(kind, lambda: self._size_of(body))
-            self._releases = self._state.world.releases
-        self._fault = fault = fault or _NO_FAULT
+        taken, self._releases = self._desk.take_fault(kind, lambda: self._size_of(body))
+        self._fault = fault = taken or _NO_FAULT
         self._request.fault = fault.label() if fault is not _NO_FAULT else ""
         if isinstance(body, Answer):
             return body
