@@ -9,13 +9,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests.harness.commands import ROOT
+from tests.harness.descent import are_gone, command_of, descendants, parents, pids
 from tests.harness.process import (
     PATIENCE_SECONDS,
     Process,
@@ -126,53 +126,6 @@ def demo(shop):
 def shares_the_demo(test):
     """Keep a test where the others are that use the one demo."""
     return pytest.mark.xdist_group("demo")(test)
-
-
-class Running(NamedTuple):
-    """A process of this machine. Its number alone may be another's one day."""
-
-    pid: int
-    started_at: int
-
-
-def parents():
-    """Return the parent's number of every process of this machine."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if fields[0] != "Z":
-            found[Running(int(path.parent.name), int(fields[19]))] = int(fields[1])
-    return found
-
-
-def descendants(pid):
-    """Return the processes that `pid` started, and those that they started."""
-    found, of = set(), parents()
-    while (
-        more := {each for each, parent in of.items() if parent in {pid, *pids(found)}}
-        - found
-    ):
-        found |= more
-    return found
-
-
-def pids(processes):
-    return {each.pid for each in processes}
-
-
-def are_gone(processes):
-    return not processes & parents().keys()
-
-
-def command_of(pid):
-    """Return the words of the process's command line; none where it has just ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 def child(process, word):
