@@ -17,10 +17,14 @@ def take(port: int) -> bool:
     """
     if port in _taken:
         return True
-    if can_be_bound(port) and claim(f"referrals-port-{port}"):
-        _taken.add(port)
-        return True
-    return False
+    if not _can_be_bound(port):
+        return False
+    try:
+        _mark(port)
+    except OSError:
+        return False
+    _taken.add(port)
+    return True
 
 
 def free_port() -> int:
@@ -38,8 +42,7 @@ def preferred(port: int) -> int:
     return port if take(port) else free_port()
 
 
-def can_be_bound(port: int) -> bool:
-    """Return whether nobody listens on `port` now."""
+def _can_be_bound(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -49,20 +52,19 @@ def can_be_bound(port: int) -> bool:
     return True
 
 
-def claim(name: str) -> bool:
-    """Hold a name among all processes of this machine; False where another holds it.
+def _mark(port: int) -> None:
+    """Hold a name that stands for the port; it goes with this process, however that ends.
 
-    It goes with this process, however that ends. Only Linux has such names; elsewhere
-    everybody gets them. Reference: https://man7.org/linux/man-pages/man7/unix.7.html
+    Only Linux has such names. Raises `OSError` where another process holds it.
+    Reference: https://man7.org/linux/man-pages/man7/unix.7.html
     """
     if sys.platform != "linux":
-        return True
+        return
     mark = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        mark.bind(f"\0{name}")
+        mark.bind(f"\0referrals-port-{port}")
     except OSError:
         mark.close()
-        return False
+        raise
     # Open for as long as the process lives.
     mark.detach()
-    return True

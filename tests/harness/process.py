@@ -7,14 +7,15 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn, Self, TypedDict
 
-from integration_project.local import ports
 from tests.harness.nursery import Forked
 from tests.harness.reaper import reaper
 
@@ -34,6 +35,8 @@ def finish() -> None:
     """End what still runs, last started first, and remove what is left."""
     for process in reversed(list(_running.values())):
         process.finish()
+    for claim in _claims:
+        claim.close()
     reaper().close()
 
 
@@ -210,9 +213,38 @@ def free_port() -> int:
     """
     while True:
         port = _dice.choice(PORTS)
-        # A name of the tests' own: `up` claims the port that a test gives it.
-        if ports.can_be_bound(port) and ports.claim(f"referrals-test-port-{port}"):
+        if _claim(port) and _can_be_bound(port):
             return port
+
+
+def _claim(port: int) -> bool:
+    """Claim a port among all test runs of this machine, for a good while.
+
+    By a name that goes with the process, however it ends. Where there are no such names,
+    chance has to do. Reference: https://man7.org/linux/man-pages/man7/unix.7.html
+    """
+    if sys.platform != "linux":
+        return True
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0referrals-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    if len(_claims) == _claims.maxlen:
+        _claims[0].close()
+    _claims.append(claim)
+    return True
+
+
+def _can_be_bound(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def listening(port: int) -> Callable[[], bool]:
@@ -241,4 +273,5 @@ def shared_folder() -> Path:
 
 
 _running: Final[dict[int, Process]] = {}
+_claims: Final[deque[socket.socket]] = deque(maxlen=100)
 _dice: Final = random.SystemRandom()
