@@ -11,7 +11,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from referrals.admin.words import TURNING, inert
+from referrals.words import TURNING, inert
 
 _TURNING: Final = "".join(map(chr, TURNING))
 _TYPED: Final = r'<textarea.*?</textarea>|\svalue="[^"]*"'

@@ -16,10 +16,9 @@ from django.views.decorators.http import require_POST
 from clevertap_sync.admin.alert_form import AlertForm, masked
 from clevertap_sync.alerting import notices, ways
 from clevertap_sync.models import Alert, Notice, Way
-from referrals import access
-from referrals.admin import words
+from referrals import access, words
 from referrals.admin.base import ListAdmin
-from referrals.admin.words import Colour
+from referrals.words import Colour
 
 if TYPE_CHECKING:
     from django.forms import ModelChoiceField

@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Attempt, Integration
-from referrals.admin import words
+from referrals import words
 from referrals.admin.base import ReadOnlyInline
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport

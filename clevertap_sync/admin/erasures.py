@@ -22,14 +22,13 @@ from clevertap_sync import workers
 from clevertap_sync.admin.erasing_form import EraseForm, SamePersonForm
 from clevertap_sync.delivery import deletion, erasure
 from clevertap_sync.management import forgetting
-from referrals import suppression
-from referrals.admin import words
+from referrals import suppression, words
 from referrals.admin.base import ReadOnlyAdmin
 from referrals.admin.charts import shares
 from referrals.admin.date_range import by
-from referrals.admin.words import Colour
 from referrals.identity import Identity
 from referrals.models import ErasureRequest
+from referrals.words import Colour
 
 #: A person waits, and a router that gives up after 30 seconds.
 DELETION_SECONDS: Final = 15.0

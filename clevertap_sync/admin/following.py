@@ -9,9 +9,9 @@ from clevertap_sync.admin.attempts import outcome_light
 from clevertap_sync.admin.timeline import LIGHTS
 from clevertap_sync.destination import fates_of
 from clevertap_sync.models import Attempt, Integration
-from referrals.admin.words import Colour, counted
 from referrals.log import LoggedEvent
 from referrals.vocabulary import TITLES, Side
+from referrals.words import Colour, counted
 
 #: A position is a number of 64 bits.
 LATEST: Final = (1 << 63) - 1

@@ -19,8 +19,8 @@ from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.delivery import canary, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
-from referrals import access, history
-from referrals.admin import code_samples, words
+from referrals import access, history, words
+from referrals.admin import code_samples
 from referrals.admin.base import ListAdmin
 from referrals.admin.export import CsvExport
 from referrals.admin.keys import events_address

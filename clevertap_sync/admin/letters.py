@@ -16,12 +16,11 @@ from clevertap_sync.admin import replaying
 from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.reasons import REASONS
-from referrals import access
-from referrals.admin import words
+from referrals import access, words
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 from referrals.admin.keyset import KeysetAdmin
-from referrals.admin.words import Colour
+from referrals.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
     DeadLetter.State.OPEN: ("bad", "Open"),

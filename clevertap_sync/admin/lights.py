@@ -12,7 +12,7 @@ from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.models import Integration
 from clevertap_sync.wire import LIVE_SECONDS
 from clevertap_sync.workers import Silence
-from referrals.admin.words import Colour, counted, since, span
+from referrals.words import Colour, counted, since, span
 
 _LATE_SECONDS: Final = 120
 # Holds that end by themselves; every other one waits for a person.

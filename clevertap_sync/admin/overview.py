@@ -13,8 +13,8 @@ from clevertap_sync import clock, doorbell, insight, workers
 from clevertap_sync.admin.cards import CHANGE, Card, cards
 from clevertap_sync.models import Integration, WorkerSeen
 from referrals import access
-from referrals.admin.words import Colour
 from referrals.models import ApiKey, App
+from referrals.words import Colour
 
 _WORKERS_SHOWN: Final = 10
 

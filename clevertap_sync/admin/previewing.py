@@ -15,7 +15,6 @@ from clevertap_sync.mapping import (
 )
 from clevertap_sync.reasons import REASONS
 from clevertap_sync.withholding import kept_back_by
-from referrals.admin.words import Colour
 from referrals.api import pieces
 from referrals.api.body import JSON
 from referrals.api.dry_run import as_stored
@@ -23,6 +22,7 @@ from referrals.api.problems import ProblemError
 from referrals.models import App
 from referrals.schema import Event, EventProblem, IncomingEvent, doubts
 from referrals.vocabulary import TITLES, Side
+from referrals.words import Colour
 
 #: How many of a pasted list are shown.
 MOST: Final = 20

@@ -21,7 +21,7 @@ from clevertap_sync.delivery.replay import (
 )
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.wire import MAX_RECORDS
-from referrals.admin.words import counted
+from referrals.words import counted
 
 #: What a person needs, in the integration's app, to order a replay.
 REPLAY: Final = "clevertap_sync.add_replay"

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST
 
 from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
-from referrals.admin import words
+from referrals import words
 from referrals.admin.base import ReadOnlyAdmin, demand
 from referrals.admin.charts import Share, shares
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
-from referrals.admin.words import Colour
+from referrals.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
     Replay.State.RUNNING: ("busy", "Running"),

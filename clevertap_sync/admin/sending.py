@@ -22,9 +22,9 @@ from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.base import demand
-from referrals.admin.words import counted
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.schema import from_object
+from referrals.words import counted
 
 #: More than any batch has.
 _MOST_FOLLOWED: Final = 200

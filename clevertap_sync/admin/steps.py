@@ -10,7 +10,7 @@ from clevertap_sync.delivery.hold import IDENTITY_MISMATCH
 from clevertap_sync.expiry import expiry_of
 from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Integration
-from referrals.admin.words import Colour
+from referrals.words import Colour
 
 #: The steps of the set-up as their fieldsets are called.
 APP: Final = "App"

@@ -15,10 +15,10 @@ from clevertap_sync.mapping import EventRecord, as_dict, to_records
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.secret import Secret
 from referrals import suppression
-from referrals.admin.words import Colour
 from referrals.log import LoggedEvent
 from referrals.models import App
 from referrals.schema import Event
+from referrals.words import Colour
 
 _MOST_ATTEMPTS: Final = 20
 #: Characters that change the direction of what follows, so that it reads as another text.

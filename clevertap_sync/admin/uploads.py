@@ -8,7 +8,7 @@ from django.utils.html import format_html
 
 from clevertap_sync.admin.attempts import AttemptInline, app_of
 from clevertap_sync.models import Attempt, Upload
-from referrals.admin import words
+from referrals import words
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport
 from referrals.admin.keyset import KeysetAdmin

@@ -13,8 +13,8 @@ from clevertap_sync import insight
 from clevertap_sync.delivery.hold import RESTORED_BACKUP
 from clevertap_sync.hold_words import hold_words
 from clevertap_sync.models import Alert, Integration, Rule, Upload
-from referrals.admin.words import counted, span
 from referrals.models import App, CustomName
+from referrals.words import counted, span
 
 #: The share of dead letters is that of the newest uploads, of a day at most.
 UPLOADS: Final = 100

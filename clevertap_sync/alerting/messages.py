@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from clevertap_sync.alerting.findings import Finding
 from clevertap_sync.models import Alert, Incident, Notice, Rule
-from referrals.admin.words import span
+from referrals.words import span
 
 _STARTED = {
     Rule.HELD: "delivery is held",

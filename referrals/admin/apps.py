@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from referrals.admin import code_samples, words
+from referrals import words
+from referrals.admin import code_samples
 from referrals.admin.base import (
     ListAdmin,
     ReadOnlyInline,

@@ -18,8 +18,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from referrals import access, history
-from referrals.admin import words
+from referrals import access, history, words
 from referrals.models import App
 
 if TYPE_CHECKING:

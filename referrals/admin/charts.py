@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from referrals.admin import words
+from referrals import words
 
 #: The drawing's own units. The browser stretches it to the room that there is.
 HEIGHT: Final = 100.0

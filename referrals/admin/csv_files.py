@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.http import StreamingHttpResponse
 
-from referrals.admin.words import inert
+from referrals.words import inert
 
 #: What makes a spreadsheet take a text for a formula, in both widths that they know.
 # Reference: https://owasp.org/www-community/attacks/CSV_Injection

@@ -13,7 +13,8 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from referrals.admin import code_samples, words
+from referrals import words
+from referrals.admin import code_samples
 from referrals.admin.base import ListAdmin, demand
 from referrals.admin.export import CsvExport
 from referrals.keys import create_key

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from referrals.admin import words
+from referrals import words
 from referrals.admin.base import ListAdmin
 from referrals.admin.export import CsvExport
 from referrals.models import CustomName

@@ -5,8 +5,7 @@ from typing import Final
 from django.contrib import admin
 from django.http import HttpRequest
 
-from referrals import access
-from referrals.admin import words
+from referrals import access, words
 from referrals.admin.base import ReadOnlyAdmin
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport

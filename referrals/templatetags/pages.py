@@ -4,7 +4,8 @@ from datetime import datetime
 
 from django import template
 
-from referrals.admin import export, words
+from referrals import words
+from referrals.admin import export
 from referrals.models import ReferralEvent
 from referrals.schema import Event
 from referrals.vocabulary import TITLES, EventType
