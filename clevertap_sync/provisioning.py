@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from clevertap_sync.delivery import canary, switch
-from clevertap_sync.delivery.hold import RESTORED_BACKUP
+from clevertap_sync.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.secret import Secret

@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.errors import CleverTapError
-from clevertap_sync.hold_words import hold_words
+from clevertap_sync.hold_reasons import hold_words
 from clevertap_sync.models import Attempt, Integration
 from referrals import words
 from referrals.admin.base import ReadOnlyInline

@@ -6,8 +6,7 @@ from typing import Final
 
 from django.utils.html import format_html
 
-from clevertap_sync.delivery.hold import RESTORED_BACKUP
-from clevertap_sync.hold_words import hold_words
+from clevertap_sync.hold_reasons import RESTORED_BACKUP, hold_words
 from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.models import Integration
 from clevertap_sync.wire import LIVE_SECONDS

@@ -18,7 +18,7 @@ from clevertap_sync.admin.lights import state_of
 from clevertap_sync.admin.preview import SEES, SENDS, integrations
 from clevertap_sync.admin.sending_form import AnnounceForm, SendingForm, TestEventForm
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
-from clevertap_sync.hold_words import hold_words
+from clevertap_sync.hold_reasons import hold_words
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.base import demand

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from clevertap_sync.admin.integration_form import hint_of
-from clevertap_sync.delivery.hold import IDENTITY_MISMATCH
 from clevertap_sync.expiry import expiry_of
-from clevertap_sync.hold_words import hold_words
+from clevertap_sync.hold_reasons import IDENTITY_MISMATCH, hold_words
 from clevertap_sync.models import Integration
 from referrals.words import Colour
 

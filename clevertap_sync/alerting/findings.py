@@ -10,8 +10,7 @@ from django.conf import settings
 from django.db.models import Count, Q, Sum
 
 from clevertap_sync import insight
-from clevertap_sync.delivery.hold import RESTORED_BACKUP
-from clevertap_sync.hold_words import hold_words
+from clevertap_sync.hold_reasons import RESTORED_BACKUP, hold_words
 from clevertap_sync.models import Alert, Integration, Rule, Upload
 from referrals.models import App, CustomName
 from referrals.words import counted, span

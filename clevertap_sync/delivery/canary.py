@@ -21,6 +21,7 @@ from clevertap_sync.delivery import hold, stopping
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import credentials_of, give_connection_back
 from clevertap_sync.delivery.work import Claim, Mapped
+from clevertap_sync.hold_reasons import IDENTITY_MISMATCH
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.recognition import Asked
 from referrals import failpoints
@@ -70,9 +71,7 @@ def passes(claim: Claim, mapped: Mapped) -> bool:
         if not integration.identities_are_doubted:
             return True
         _give_back(claim)
-        hold.wait_for_a_person(
-            integration, reason=hold.IDENTITY_MISMATCH, now=clock.now()
-        )
+        hold.wait_for_a_person(integration, reason=IDENTITY_MISMATCH, now=clock.now())
     return False
 
 

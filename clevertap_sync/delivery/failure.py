@@ -14,6 +14,7 @@ from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.errors import CleverTapError
+from clevertap_sync.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.retry import Bisect, HalveLimit, Hold, decide
 from referrals import failpoints
@@ -120,7 +121,7 @@ def _bisect(
         _refuse(upload, mapped, error, now)
         return
     Upload.objects.filter(pk=upload.pk).update(refused_at=upload.refused_at or now)
-    hold.hold(integration, reason=hold.EVERYTHING_REFUSED, delay=0, probe=True, now=now)
+    hold.hold(integration, reason=EVERYTHING_REFUSED, delay=0, probe=True, now=now)
 
 
 def _was_refused_by_a_sound_account(claim: Claim) -> bool:

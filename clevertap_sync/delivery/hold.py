@@ -7,11 +7,9 @@ the old passcode does not hold the new one.
 
 from datetime import datetime, timedelta
 
+from clevertap_sync.hold_reasons import IDENTITY_MISMATCH
 from clevertap_sync.models import Account, Integration
 
-EVERYTHING_REFUSED = "everything_refused"
-RESTORED_BACKUP = "restored_backup"
-IDENTITY_MISMATCH = "identity_mismatch"
 CLEAN_SECONDS = 30
 
 _HOLD_FIELDS = [

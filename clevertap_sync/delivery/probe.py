@@ -17,6 +17,7 @@ from clevertap_sync.delivery.send import (
 )
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import ProbeClaim
+from clevertap_sync.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.retry import Bisect, Hold
 from clevertap_sync.wire import encode_body, probe_record
@@ -72,7 +73,7 @@ def _conclude(
             settings.LONGEST_HOLD_SECONDS,
             settings.FIRST_HOLD_SECONDS * 2 ** min(integration.failures, 30),
         )
-        decision = Hold(delay=delay, reason=hold.EVERYTHING_REFUSED, probe=True)
+        decision = Hold(delay=delay, reason=EVERYTHING_REFUSED, probe=True)
     elif isinstance(decision, Hold):
         decision = replace(decision, probe=True)
     failure.follow(decision, account, integration, began_at=began_at, now=now)

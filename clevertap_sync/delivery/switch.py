@@ -9,6 +9,7 @@ from clevertap_sync import clock
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.claim import lock_account_of, lock_accounts
 from clevertap_sync.delivery.mapping_settings import settings_of
+from clevertap_sync.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.models import Integration, Upload
 from referrals import history, log
 
@@ -58,7 +59,7 @@ def pause_restored(integration_id: int, reached: int) -> bool:
         integration.enabled = False
         integration.restorations += 1
         integration.save(update_fields=["enabled", "restorations"])
-        reason = hold.RESTORED_BACKUP
+        reason = RESTORED_BACKUP
         hold.hold(integration, reason=reason, delay=0, probe=True, now=clock.now())
         history.record(
             history.WORKER,

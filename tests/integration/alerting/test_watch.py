@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from clevertap_sync import clock
 from clevertap_sync.alerting import findings, watch
 from clevertap_sync.alerting.watch import EVERY, QUIET
-from clevertap_sync.delivery.hold import RESTORED_BACKUP
+from clevertap_sync.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.models import DeadLetter, Incident, Integration, Notice, Upload
 from referrals import log
 from referrals.models import CustomName

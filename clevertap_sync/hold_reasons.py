@@ -1,16 +1,17 @@
-"""Why delivery is held, in words for people: what it means, and what to do."""
+"""Why delivery is held: the reasons that no single attempt has, and words for all.
+
+Pure: imports no framework. Reasons that an attempt has are the codes of `errors`.
+"""
 
 from collections.abc import Iterator
 from typing import Final
 
-from clevertap_sync.delivery.hold import (
-    EVERYTHING_REFUSED,
-    IDENTITY_MISMATCH,
-    RESTORED_BACKUP,
-)
 from clevertap_sync.errors import CleverTapError
 
-# Reasons that no single attempt has.
+EVERYTHING_REFUSED: Final = "everything_refused"
+RESTORED_BACKUP: Final = "restored_backup"
+IDENTITY_MISMATCH: Final = "identity_mismatch"
+
 _OURS: Final = {
     EVERYTHING_REFUSED: (
         "CleverTap refuses every record, even a made-up one that is good.",
