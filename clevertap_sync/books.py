@@ -5,8 +5,9 @@ its records; each settled upload's records are delivered or dead-lettered; and t
 dead letter for each record that an upload booked as dead. Replays are booked apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import Coalesce, Lag
@@ -41,6 +42,28 @@ def recent_imbalances(integration: Integration, head: int) -> list[str]:
     ]
 
 
+class Range(NamedTuple):
+    """A range upload, as far as tiling goes."""
+
+    pk: int
+    first: int
+    last: int
+    state: str
+
+
+def newest_imbalances(
+    integration: Integration, head: int, newest: Sequence[Range]
+) -> list[str]:
+    """Return what is wrong with `newest`, the last range uploads, the newest first.
+
+    For those who have read them already. Reads nothing.
+    """
+    return [
+        *_cursor_is_within(integration, head),
+        *_neighbours_tile(integration, newest),
+    ]
+
+
 def _cursor_is_within(integration: Integration, head: int) -> Iterator[str]:
     if integration.cursor > head:
         yield f"The cursor, {integration.cursor}, is beyond the head of the log, {head}."
@@ -70,13 +93,17 @@ def _gap(pk: int, first: int, last_before: int) -> str:
 
 def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
     ranges = Upload.objects.ranges().filter(integration=integration)
-    newest = list(
-        ranges.order_by("-first").values_list("pk", "first", "last")[:_NEWEST]
-    )
-    for (pk, first, _), (_, _, last_before) in pairwise(newest):
-        if first != last_before + 1:
-            yield _gap(pk, first, last_before)
-    yield from _ranges_reach(integration, newest[0][2] if newest else None)
+    rows = ranges.order_by("-first").values_list("pk", "first", "last", "state")
+    yield from _neighbours_tile(integration, [Range(*row) for row in rows[:_NEWEST]])
+
+
+def _neighbours_tile(
+    integration: Integration, newest: Sequence[Range]
+) -> Iterator[str]:
+    for later, earlier in pairwise(newest):
+        if later.first != earlier.last + 1:
+            yield _gap(later.pk, later.first, earlier.last)
+    yield from _ranges_reach(integration, newest[0].last if newest else None)
 
 
 def _newest_leaves_add_up(integration: Integration) -> Iterator[str]:

@@ -45,13 +45,15 @@ class Expiry:
         )
 
 
-def expiry_of(integration: Integration, now: datetime) -> Expiry | None:
+def expiry_of(
+    integration: Integration, now: datetime, *, remind_days: int = REMIND_DAYS
+) -> Expiry | None:
     """Return the expiry that a person should know of; None where none is near."""
     last = integration.passcode_expires_on
     if last is None or integration.archived_at:
         return None
     days = (last - now.astimezone(zone_of(integration)).date()).days
-    return Expiry(last, days) if days <= REMIND_DAYS else None
+    return Expiry(last, days) if days <= remind_days else None
 
 
 def zone_of(integration: Integration) -> ZoneInfo:

@@ -12,6 +12,18 @@ EVERYTHING_REFUSED: Final = "everything_refused"
 RESTORED_BACKUP: Final = "restored_backup"
 IDENTITY_MISMATCH: Final = "identity_mismatch"
 
+#: Holds that end by themselves; every other one waits for a person.
+PASSING: Final = frozenset(
+    {
+        "server_error",
+        "gateway_error",
+        "no_answer",
+        "not_reached",
+        "too_many_requests",
+        "malformed_response",
+    }
+)
+# Reasons that no single attempt has.
 _OURS: Final = {
     EVERYTHING_REFUSED: (
         "CleverTap refuses every record, even a made-up one that is good.",

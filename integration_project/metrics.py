@@ -74,6 +74,12 @@ _PER_INTEGRATION: Final = (
         lambda status: status.in_flight,
     ),
     _Reading(
+        "clevertap_queued_records",
+        "gauge",
+        "Records in uploads that wait to be sent, for the first time or again.",
+        lambda status: status.queued,
+    ),
+    _Reading(
         "clevertap_delivered_records_total",
         "counter",
         "Records that CleverTap has accepted.",
@@ -152,6 +158,12 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         ],
     )
     yield Metric(
+        "clevertap_findings",
+        "gauge",
+        "What is not well, by code and severity: how many findings there are.",
+        _findings(statuses),
+    )
+    yield Metric(
         "clevertap_recent_attempts",
         "gauge",
         "Requests to CleverTap that ended in the last five minutes, by outcome.",
@@ -167,6 +179,16 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
 
 def _whose(status: IntegrationStatus) -> dict[str, str]:
     return {"app": status.app, "integration": status.integration}
+
+
+def _findings(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
+    return [
+        Sample(_whose(status) | {"code": code, "severity": severity}, count)
+        for status in statuses
+        for (code, severity), count in Counter(
+            (finding.code, finding.severity) for finding in status.findings
+        ).items()
+    ]
 
 
 def _recent_attempts(statuses: Sequence[IntegrationStatus]) -> list[Sample]:

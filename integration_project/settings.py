@@ -189,6 +189,9 @@ LONGEST_HOLD_SECONDS = env.seconds(
     "LONGEST_HOLD_SECONDS", 300.0, least=0.01, most=86_400
 )
 CUSTOM_NAMES_LIMIT = env.whole("CUSTOM_NAMES_LIMIT", 50, least=0, most=200)
+# From when on a forgotten pause, and an app that sends nothing any more, are findings.
+PAUSE_HOURS = env.seconds("PAUSE_HOURS", 24.0, least=0.001, most=8760)
+QUIET_HOURS = env.seconds("QUIET_HOURS", 24.0, least=0.001, most=8760)
 RETENTION_DAYS = env.whole("RETENTION_DAYS", 90, least=1, most=3650)
 ERASURE_WAIT_SECONDS = env.seconds(
     "ERASURE_WAIT_SECONDS", 86_400.0, least=0, most=2_592_000

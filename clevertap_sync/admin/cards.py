@@ -1,32 +1,31 @@
 """An integration's card on the overview: its light, its numbers, its last 24 hours."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.urls import reverse
-from django.utils.http import urlencode
-
-from clevertap_sync import insight, pace, workers
-from clevertap_sync.admin.lights import Circumstances, Light, light_of
+from clevertap_sync import insight, pace
+from clevertap_sync.admin.lights import COLOURS, Light, light_of
 from clevertap_sync.insight import IntegrationStatus
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings import Finding, Severity, judge
+from clevertap_sync.insight.links import path_of
 from clevertap_sync.models import Integration
-from clevertap_sync.reasons import REASONS
 from clevertap_sync.wire import EVENT_TYPES
 from referrals.admin.charts import Bars, bars
+from referrals.words import Colour
 
 CHANGE: Final = "clevertap_sync.change_integration"
 _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """Dead letters of one reason."""
+class Cause:
+    """A finding as a card shows it: its colour, its words, and the way to its fix."""
 
-    reason: str
-    meaning: str
-    count: int
+    finding: Finding
+    colour: Colour
     url: str
 
 
@@ -43,82 +42,70 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One integration on the overview."""
+class Line:
+    """One integration in a line of its own: how it stands, and why."""
 
-    integration: Integration
-    status: IntegrationStatus
+    facts: Facts
     light: Light
+    causes: tuple[Cause, ...]
+    rank: int
+
+    @property
+    def integration(self) -> Integration:
+        """Return whose line it is."""
+        return self.facts.integration
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One integration on the overview, with all its numbers."""
+
+    line: Line
+    status: IntegrationStatus
     usual_wait: float | None
-    problems: tuple[Problem, ...]
     dead: int
     funnel: tuple[Stage, ...]
     chart: Bars
-    event_types: int
     may_change: bool
     most_event_types: int = EVENT_TYPES
 
 
-def cards(
-    integrations: Iterable[Integration],
-    person: Any,  # noqa: ANN401 - a user
-    now: datetime,
-) -> list[Card]:
-    """Return a card for each integration. Call it inside `insight.snapshot()`."""
-    silence = workers.silence()
-    return [
-        _card(
-            integration,
-            silence,
-            now,
-            may_change=person.has_perm(CHANGE, integration.app),
-        )
-        for integration in integrations
-    ]
+def line_of(facts: Facts) -> Line:
+    """Return how an integration stands. Reads nothing."""
+    findings = judge(facts)
+    return Line(
+        facts,
+        light_of(facts, findings),
+        tuple(map(_cause, findings)),
+        _rank(findings),
+    )
 
 
-def _card(
-    integration: Integration,
-    silence: workers.Silence | None,
-    now: datetime,
-    *,
-    may_change: bool,
-) -> Card:
+def card_of(line: Line, person: Any, now: datetime) -> Card:  # noqa: ANN401 - a user
+    """Return the card of an integration. Call it inside `insight.snapshot()`."""
+    integration = line.integration
     status = insight.status_of(integration, checks_all_books=False)
-    seen = Circumstances(silence, insight.last_accepted(integration), now)
     dead = sum(status.dead_letters.values())
     return Card(
-        integration,
+        line,
         status,
-        light_of(integration, status, seen),
         pace.usual_wait(integration, now),
-        _problems(integration, status),
         dead,
         _funnel(status, dead, insight.under_way(integration)),
         _chart(integration, now),
-        insight.event_types(integration),
-        may_change,
+        may_change=person.has_perm(CHANGE, integration.app),
     )
 
 
-def _problems(
-    integration: Integration, status: IntegrationStatus
-) -> tuple[Problem, ...]:
-    by_size = sorted(status.dead_letters.items(), key=lambda pair: -pair[1])
-    return tuple(
-        Problem(
-            reason,
-            REASONS[reason].meaning if reason in REASONS else reason,
-            count,
-            _letters_url(integration, reason),
-        )
-        for reason, count in by_size
-    )
+def _cause(finding: Finding) -> Cause:
+    return Cause(finding, COLOURS[finding.severity], path_of(finding.link))
 
 
-def _letters_url(integration: Integration, reason: str) -> str:
-    query = urlencode([("integration__id__exact", integration.pk), ("reason", reason)])
-    return f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}"
+def _rank(findings: Sequence[Finding]) -> int:
+    """Return the place among all integrations: those that need a person come first."""
+    if not findings:
+        return len(Severity)
+    return list(Severity).index(findings[0].severity)
 
 
 def _funnel(status: IntegrationStatus, dead: int, waiting: int) -> tuple[Stage, ...]:

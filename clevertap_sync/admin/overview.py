@@ -1,5 +1,6 @@
 """The overview: a card for each integration, what is missing still, and who is at work."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -10,48 +11,64 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from clevertap_sync import clock, doorbell, insight, workers
-from clevertap_sync.admin.cards import CHANGE, Card, cards
+from clevertap_sync.admin.cards import CHANGE, Card, Line, card_of, line_of
+from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.models import Integration, WorkerSeen
 from referrals import access
 from referrals.models import ApiKey, App
 from referrals.words import Colour
 
+#: So many integrations have a card; further ones have a line.
+CARDS: Final = 5
 _WORKERS_SHOWN: Final = 10
+_COLOURS: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """Return what the overview's template shows."""
     now = clock.now()
-    shown = _cards(now, request.user)
+    with insight.snapshot():
+        lines = _lines(now, request.user)
+        cards = [card_of(line, request.user, now) for line in lines[:CARDS]]
     return {
-        "cards": shown,
+        "cards": cards,
+        "lines": lines[CARDS:],
+        "summary": _summary(lines),
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
         "silence": workers.silence(),
         "broker": _broker(),
-        "steps": first_steps(shown)
+        "steps": first_steps(cards)
         if request.user.has_perm("referrals.add_app")
         else [],
     }
 
 
-def _cards(now: datetime, person: Any) -> list[Card]:  # noqa: ANN401 - a user
-    """Return a card for each integration that the person sees and that is not archived."""
+def _lines(now: datetime, person: Any) -> list[Line]:  # noqa: ANN401 - a user
+    """Return each integration that the person sees and that is not archived, sick ones first."""
     seen = access.limited(
         Integration.objects.all(),
         person,
         "app",
         *("clevertap_sync.view_integration", CHANGE),
     )
-    with insight.snapshot():
-        return cards(insight.shown(seen), person, now)
+    lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now)]
+    return sorted(lines, key=lambda line: line.rank)
+
+
+def _summary(lines: Sequence[Line]) -> list[tuple[Colour, int]]:
+    """Return how many integrations have each colour; nothing where there is only one."""
+    if len(lines) == 1:
+        return []
+    counts = Counter(line.light.colour for line in lines)
+    return [(colour, counts[colour]) for colour in _COLOURS if counts[colour]]
 
 
 def first_steps(shown: Sequence[Card]) -> list[dict[str, Any]]:
     """Return what a new installation still needs; nothing once events are delivered."""
     if any(card.status.delivered for card in shown):
         return []
-    integration = shown[0].integration if shown else None
+    integration = shown[0].line.integration if shown else None
     edit = (
         reverse("admin:clevertap_sync_integration_change", args=[integration.pk])
         if integration

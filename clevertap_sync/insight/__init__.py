@@ -1,12 +1,12 @@
 """What pages, commands, metrics and alerts read. Nothing in here writes.
 
-`status` has the numbers of an integration and checks its books.
+`status` has the numbers of an integration and checks its books. `fact_queries` reads what
+is known of all integrations at once, and `findings` judges it.
 """
 
 from clevertap_sync.insight.status import (
     HoldStatus,
     IntegrationStatus,
-    event_types,
     lag_of,
     last_accepted,
     shown,
@@ -14,12 +14,12 @@ from clevertap_sync.insight.status import (
     status_of,
     statuses,
     under_way,
+    with_findings,
 )
 
 __all__ = [
     "HoldStatus",
     "IntegrationStatus",
-    "event_types",
     "lag_of",
     "last_accepted",
     "shown",
@@ -27,4 +27,5 @@ __all__ = [
     "status_of",
     "statuses",
     "under_way",
+    "with_findings",
 ]

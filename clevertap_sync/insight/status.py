@@ -7,20 +7,22 @@ numbers agree with each other to the last record.
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
+from clevertap_sync.insight.fact_queries import read_facts
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings import Finding, Severity, judge
+from clevertap_sync.insight.links import address_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import log
-from referrals.models import CustomName
-from referrals.vocabulary import EventType, Side
 
 
 class HoldStatus(msgspec.Struct, frozen=True):
@@ -31,8 +33,37 @@ class HoldStatus(msgspec.Struct, frozen=True):
     until: datetime | None
 
 
+class ShownFinding(msgspec.Struct, frozen=True):
+    """What is not well, as commands print it.
+
+    `url` leads to the fix, and is absolute where PUBLIC_URL is set. `count` is of events,
+    records or messages, or null.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+    count: int | None
+    url: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> Self:
+        """Return the finding as it is printed."""
+        return cls(
+            code=finding.code,
+            severity=finding.severity,
+            sentence=finding.sentence,
+            count=finding.count,
+            url=address_of(finding.link),
+        )
+
+
 class IntegrationStatus(msgspec.Struct, frozen=True):
-    """Where an integration stands. Counts are records; head, cursor and backlog are events."""
+    """Where an integration stands. Counts are records; head, cursor and backlog are events.
+
+    `in_flight` was sent and waits for a verdict that can be read; `queued` is in an upload
+    that waits to be sent, for the first time or again.
+    """
 
     app: str
     integration: str
@@ -41,6 +72,7 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
     backlog: int
     lag_seconds: float
     in_flight: int
+    queued: int
     delivered: int
     dead_letters: dict[str, int]
     hold: HoldStatus | None
@@ -48,6 +80,8 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
     balanced: bool
     #: Sentences that say which books do not balance, and how.
     imbalances: tuple[str, ...] = ()
+    #: What is not well, the most important first.
+    findings: tuple[ShownFinding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what `delivery_status --json` prints."""
@@ -60,7 +94,20 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
 def statuses(among: QuerySet[Integration] | None = None) -> list[IntegrationStatus]:
     """Return where each integration stands, or `among` some, with all books checked."""
     with snapshot():
-        return [status_of(integration) for integration in shown(among)]
+        rows = list(shown(among))
+        facts = read_facts(rows, clock.now())
+        return [
+            with_findings(status_of(row), known)
+            for row, known in zip(rows, facts, strict=True)
+        ]
+
+
+def with_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:
+    """Return the status with what the facts, and the books that it checked, come to."""
+    known = replace(facts, imbalances=status.imbalances)
+    return msgspec.structs.replace(
+        status, findings=tuple(map(ShownFinding.of, judge(known)))
+    )
 
 
 def shown(among: QuerySet[Integration] | None = None) -> QuerySet[Integration]:
@@ -108,14 +155,17 @@ def status_of(
     dead = _dead_letters(integration)
     check = books.imbalances if checks_all_books else books.recent_imbalances
     imbalances = check(integration, head)
+    now = clock.now()
+    in_flight, queued = _open_records(integration, now)
     return IntegrationStatus(
         app=integration.app.slug,
         integration=integration.name,
         head=head,
         cursor=integration.cursor,
         backlog=max(0, head - integration.cursor),
-        lag_seconds=_lag(integration, head),
-        in_flight=_in_flight(integration),
+        lag_seconds=_lag(integration, head, now),
+        in_flight=in_flight,
+        queued=queued,
         delivered=_delivered(integration),
         dead_letters=dead,
         hold=_hold(integration),
@@ -135,28 +185,12 @@ def last_accepted(integration: Integration) -> datetime | None:
 
 def under_way(integration: Integration) -> int:
     """Return the records that wait for their first verdict: replays have had theirs."""
-    return _in_flight(integration, replay=None)
-
-
-def event_types(integration: Integration) -> int:
-    """Return how many of CleverTap's event types the settings let the events take."""
-    limit = settings.CUSTOM_NAMES_LIMIT
-    names = CustomName.objects.filter(app=integration.app_id)
-    custom = names.filter(number__lte=limit).count()
-    custom += names.filter(number__gt=limit, approved_at__isnull=False).count()
-    off = set(integration.not_sent)
-    return sum(
-        custom if event_type is EventType.CUSTOM else 1
-        for event_type in EventType
-        for side in Side
-        if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
-        and f"{event_type}:{side}" not in off
-    )
+    return Upload.objects.filter(integration=integration, replay=None).waiting_records()
 
 
 def lag_of(integration: Integration) -> float:
     """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
-    return _lag(integration, log.head(integration.app_id))
+    return _lag(integration, log.head(integration.app_id), clock.now())
 
 
 def _hold(integration: Integration) -> HoldStatus | None:
@@ -191,10 +225,15 @@ def _delivered(integration: Integration) -> int:
     return tallied + delivered + revived.count() + integration.removed_delivered
 
 
-def _in_flight(integration: Integration, **only: Any) -> int:  # noqa: ANN401 - a filter
-    """Count the records that wait for a verdict; an upload not mapped yet by its events."""
-    mine = Upload.objects.filter(integration=integration, **only)
-    return mine.waiting_records()
+def _open_records(integration: Integration, now: datetime) -> tuple[int, int]:
+    """Return the records that wait for a verdict, and those that wait to be sent.
+
+    An upload not mapped yet counts with its events.
+    """
+    mine = Upload.objects.filter(integration=integration)
+    is_under_way = Q(leased_until__gt=now) | Q(unknown_outcomes__gt=0)
+    in_flight = mine.filter(is_under_way).waiting_records()
+    return in_flight, mine.waiting_records() - in_flight
 
 
 def _unknown(integration: Integration) -> int:
@@ -204,7 +243,7 @@ def _unknown(integration: Integration) -> int:
     return attempts.count() + integration.removed_unknown
 
 
-def _lag(integration: Integration, head: int) -> float:
+def _lag(integration: Integration, head: int, now: datetime) -> float:
     """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
     open_uploads = Upload.objects.open().filter(integration=integration, replay=None)
     oldest = open_uploads.aggregate(first=Min("first", filter=Q(replay=None)))["first"]
@@ -215,4 +254,4 @@ def _lag(integration: Integration, head: int) -> float:
     events = log.read_positions(integration.app_id, [oldest])
     if not events:
         return 0.0
-    return max(0.0, (clock.now() - events[0].received_at).total_seconds())
+    return max(0.0, (now - events[0].received_at).total_seconds())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 from django.db import connection
-from django.db.models import Max, Min, OuterRef, Subquery
+from django.db.models import Max, Min, OuterRef, Q, Subquery
 
 from referrals.log.dialects import dialect
 from referrals.models import ReferralEvent
@@ -14,6 +14,7 @@ from referrals.schema import Event
 
 _COLUMNS = ("position", "received_at", "body")
 _HEAD = "SELECT max(position) FROM referrals_referralevent WHERE app_id = {app}"
+_HEADS = "SELECT app.id, {head} FROM referrals_app app WHERE app.id IN ({ids})"
 _RANGE = """
     SELECT position, body FROM referrals_referralevent
     WHERE app_id = %s AND position BETWEEN %s AND %s ORDER BY position
@@ -35,6 +36,17 @@ def head(app_id: int) -> int:
         cursor.execute(_HEAD.format(app="%s"), [app_id])
         position: int | None = cursor.fetchone()[0]
     return position or 0
+
+
+def heads(app_ids: Collection[int]) -> dict[int, int]:
+    """Return the last position of each app's log; 0 where one is empty. One statement."""
+    if not app_ids:
+        return {}
+    ids = sorted(set(app_ids))
+    marks = ", ".join(["%s"] * len(ids))
+    with connection.cursor() as cursor:
+        cursor.execute(_HEADS.format(head=head_sql("app.id"), ids=marks), ids)
+        return {app_id: head or 0 for app_id, head in cursor.fetchall()}
 
 
 def head_sql(app: str) -> str:
@@ -122,6 +134,24 @@ def received_at(app_id: int, position: OuterRef) -> Subquery:
     """
     events = ReferralEvent.objects.filter(app_id=app_id, position=position)
     return Subquery(events.values("received_at"))
+
+
+def received_at_positions(
+    places: Collection[tuple[int, int]],
+) -> dict[tuple[int, int], datetime]:
+    """Return when the events at (app, position) were received, of those that are there."""
+    wanted = Q()
+    for app_id, position in places:
+        wanted |= Q(app=app_id, position=position)
+    if not wanted:
+        return {}
+    rows = ReferralEvent.objects.filter(wanted)
+    return {
+        (app_id, position): received_at
+        for app_id, position, received_at in rows.values_list(
+            "app", "position", "received_at"
+        )
+    }
 
 
 def _received_at(app_id: int, position: int) -> datetime | None:

@@ -48,6 +48,7 @@ BODY = '{"d":[' + ",".join(RECORDS) + "]}"
 ALL_WELL = {
     "backlog": 0,
     "in_flight": 0,
+    "queued": 0,
     "dead_letters": {},
     "hold": None,
     "balanced": True,

@@ -245,7 +245,7 @@ class _Judge:
 
     def rest(self) -> Iterator[str]:
         """Nothing is leased, begun, waiting, or held; and the product agrees."""
-        for name in ("backlog", "in_flight"):
+        for name in ("backlog", "in_flight", "queued"):
             if self.run.status[name]:
                 yield f"The status says: {name} {self.run.status[name]}."
         if self.run.status["hold"]:

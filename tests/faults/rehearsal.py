@@ -74,6 +74,6 @@ def deliver_all(integration: Integration) -> None:
         integration.refresh_from_db()
         with insight.snapshot():
             status = insight.status_of(integration)
-        if not (status.backlog or status.in_flight):
+        if not (status.backlog or status.in_flight or status.queued):
             return
         time.sleep(PAUSE_SECONDS)

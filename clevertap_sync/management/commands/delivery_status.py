@@ -52,10 +52,13 @@ def _lines(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("head, cursor", f"{status.head}, {status.cursor}"),
         ("backlog", f"{status.backlog} events, lag {status.lag_seconds:.1f} s"),
         ("in flight", f"{status.in_flight} records"),
+        ("queued", f"{status.queued} records"),
         ("delivered", f"{status.delivered} records"),
         ("dead letters", dead or "none"),
         ("held", held),
         ("unknown outcomes", str(status.unknown_outcomes)),
         ("balanced", "yes" if status.balanced else "NO"),
     ]
-    return lines + [("", sentence) for sentence in status.imbalances]
+    lines += [("", sentence) for sentence in status.imbalances]
+    lines += [(each.severity.value, each.sentence) for each in status.findings]
+    return lines

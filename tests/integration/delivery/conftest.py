@@ -69,7 +69,7 @@ def finish(integration):
     def finish():
         wait_until(delivered)
         status = status_of(integration)
-        assert (status.backlog, status.in_flight) == (0, 0)
+        assert (status.backlog, status.in_flight, status.queued) == (0, 0, 0)
         return status
 
     return finish

@@ -1,7 +1,10 @@
 """The books balance, and say so only then: each planted fault is found."""
 
+from datetime import timedelta
+
 import pytest
 
+from clevertap_sync import clock
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from clevertap_sync.sandbox.faults import Poison
@@ -55,11 +58,19 @@ def test_a_fault_in_the_books_is_found(delivered, plant, sentence):
     )
 
 
-def test_an_open_upload_is_in_flight_and_does_not_unbalance(
+def test_an_open_upload_does_not_unbalance_and_is_in_flight_while_an_answer_may_come(
     engine, integration, append
 ):
     append(count=1)
     deliver(integration.pk)
     Upload.objects.update(state="open", settled_at=None)
 
-    assert status_of(integration).in_flight == 2
+    def numbers():
+        status = status_of(integration)
+        return status.in_flight, status.queued
+
+    assert numbers() == (0, 2)
+    Upload.objects.update(leased_until=clock.now() + timedelta(minutes=1))
+    assert numbers() == (2, 0)
+    Upload.objects.update(leased_until=None, unknown_outcomes=1)
+    assert numbers() == (2, 0)

@@ -54,7 +54,7 @@ def test_an_upload_whose_people_are_strangers_is_held_before_it_is_sent(
 
     status = status_of(integration)
     assert (status.hold.reason, status.hold.until) == ("identity_mismatch", None)
-    assert (status.delivered, status.in_flight, status.backlog) == (0, 40, 0)
+    assert (status.delivered, status.queued, status.backlog) == (0, 40, 0)
     assert status.balanced
     assert len(lookups(engine)) == 30
     assert uploads(engine) == []
@@ -119,7 +119,7 @@ def test_a_quiet_app_is_found_out_although_each_upload_names_one(engine, integra
     status = status_of(integration)
     assert status.hold.reason == "identity_mismatch"
     assert (status.delivered, integration.identities_unknown) == (9, 10)
-    assert (status.in_flight, status.backlog) == (1, 2)
+    assert (status.queued, status.backlog) == (1, 2)
 
 
 def test_what_a_person_confirms_goes_on_after_a_dry_run_and_is_never_asked_again(

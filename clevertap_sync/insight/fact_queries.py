@@ -1,0 +1,294 @@
+"""Reads the facts of all integrations at once.
+
+A few statements, whatever the number of integrations, and none that grows with the log:
+the overview asks every few seconds. Call it inside `snapshot()`, so that they agree.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import (
+    Case,
+    Count,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    When,
+)
+from django.db.models.functions import Coalesce
+
+from clevertap_sync import books, workers
+from clevertap_sync.books import Range
+from clevertap_sync.insight.event_types import count_event_types
+from clevertap_sync.insight.facts import (
+    Arrivals,
+    Facts,
+    Letters,
+    Names,
+    Verdicts,
+    Waiting,
+)
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.wire import LIVE_SECONDS
+from referrals import log
+from referrals.models import CustomName, ReferralEvent
+from referrals.vocabulary import EventType
+
+#: The newest uploads of an integration tell what becomes of its events now.
+UPLOADS: Final = 20
+#: The newest events of an app tell what arrives now.
+EVENTS: Final = 30
+#: What settled longer ago says nothing of now.
+RECENTLY: Final = timedelta(hours=24)
+LIVE: Final = timedelta(seconds=LIVE_SECONDS)
+
+Ids = Sequence[int]
+
+
+def read_facts(integrations: Iterable[Integration], now: datetime) -> list[Facts]:
+    """Return the facts of each integration, in the order given."""
+    rows = list(integrations)
+    if not rows:
+        return []
+    ids = [row.pk for row in rows]
+    app_ids = sorted({row.app_id for row in rows})
+    heads = log.heads(app_ids)
+    open_uploads = _open_uploads(ids, now)
+    waiting = _waiting(rows, heads, open_uploads)
+    letters, newest = _letters(ids), _newest_ranges(ids)
+    verdicts = _verdicts(newest, now)
+    arrivals, names = _arrivals(heads), _names(app_ids)
+    accepted, silence = _last_accepted(ids), workers.silence()
+    return [
+        Facts(
+            now=now,
+            integration=row,
+            head=heads[row.app_id],
+            waiting=waiting[row.pk],
+            letters=letters[row.pk],
+            verdicts=verdicts.get(row.pk, Verdicts()),
+            arrivals=arrivals.get(row.app_id, Arrivals()),
+            last_accepted=accepted.get(row.pk),
+            event_types=count_event_types(row, names[row.app_id].sent),
+            names=names[row.app_id],
+            silence=silence,
+            imbalances=tuple(
+                books.newest_imbalances(row, heads[row.app_id], newest[row.pk])
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:
+    """Return what of each integration is in uploads that are not settled, replays apart.
+
+    What is leased may be on its way, and an answer that never came may be a verdict: the
+    records of these wait for it. All others were never answered for, or were refused.
+    """
+    is_under_way = Q(leased_until__gt=now) | Q(unknown_outcomes__gt=0)
+    size = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
+    rows = Upload.objects.open().filter(integration__in=ids, replay=None)
+    sums = rows.values("integration").annotate(
+        under_way=Coalesce(Sum(Case(When(is_under_way, then=size))), 0),
+        events=Coalesce(
+            Sum(
+                Case(
+                    When(
+                        ~is_under_way & Q(parent=None), then=F("last") - F("first") + 1
+                    )
+                )
+            ),
+            0,
+        ),
+        records=Coalesce(
+            Sum(Case(When(~is_under_way & Q(parent__isnull=False), then=size))), 0
+        ),
+        oldest=Min("first"),
+    )
+    return {row["integration"]: dict(row) for row in sums.order_by()}
+
+
+def _waiting(
+    rows: Sequence[Integration],
+    heads: Mapping[int, int],
+    open_uploads: Mapping[int, dict[str, Any]],
+) -> dict[int, Waiting]:
+    oldest: dict[int, tuple[int, int]] = {}
+    for row in rows:
+        first = open_uploads.get(row.pk, {}).get("oldest") or row.cursor + 1
+        if first <= heads[row.app_id]:
+            oldest[row.pk] = (row.app_id, first)
+    received = log.received_at_positions(oldest.values())
+    waiting = {}
+    for row in rows:
+        found = open_uploads.get(row.pk, {})
+        waiting[row.pk] = Waiting(
+            events=max(0, heads[row.app_id] - row.cursor) + found.get("events", 0),
+            records=found.get("records", 0),
+            under_way=found.get("under_way", 0),
+            since=received.get(oldest[row.pk]) if row.pk in oldest else None,
+        )
+    return waiting
+
+
+def _letters(ids: Ids) -> Mapping[int, Sequence[Letters]]:
+    """Return each integration's open dead letters by reason, most first.
+
+    By two indexes: `open_reasons` counts, and the newest is the end of `open_dead_letters`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
+        rows = cursor.fetchall()
+    newest = DeadLetter.objects.filter(pk__in=[pk for *_, pk in rows])
+    changed = dict(newest.values_list("pk", "changed_at")) if rows else {}
+    found: defaultdict[int, list[Letters]] = defaultdict(list)
+    for integration_id, reason, count, pk in rows:
+        found[integration_id].append(Letters(reason, count, changed[pk]))
+    for letters in found.values():
+        letters.sort(key=lambda each: (-each.count, each.reason))
+    return found
+
+
+_LETTERS: Final = """
+    SELECT d.integration_id, d.reason, count(*), (
+        SELECT newest.id FROM clevertap_sync_deadletter newest
+        WHERE newest.integration_id = d.integration_id AND newest.reason = d.reason
+            AND newest.state = 'open'
+        ORDER BY newest.position DESC LIMIT 1
+    )
+    FROM clevertap_sync_deadletter d
+    WHERE d.state = 'open' AND d.integration_id IN ({ids})
+    GROUP BY d.integration_id, d.reason
+"""
+
+
+def _newest_ranges(ids: Ids) -> Mapping[int, Sequence[Range]]:
+    """Return each integration's newest range uploads, newest first, by `range_uploads`."""
+    found: defaultdict[int, list[Range]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([_RANGES] * len(ids)), ids)
+        for integration_id, *row in cursor.fetchall():
+            found[integration_id].append(Range(*row))
+    for ranges in found.values():
+        ranges.sort(key=lambda each: -each.first)
+    return found
+
+
+_RANGES: Final = f"""
+    SELECT * FROM (
+        SELECT integration_id, id, first, last, state FROM clevertap_sync_upload
+        WHERE integration_id = %s AND parent_id IS NULL AND replay_id IS NULL
+        ORDER BY first DESC LIMIT {UPLOADS}
+    ) AS newest
+"""  # noqa: S608 - our own number
+
+
+def _verdicts(
+    newest: Mapping[int, Sequence[Range]], now: datetime
+) -> dict[int, Verdicts]:
+    """Return what the newest ranges came to, by themselves or through their parts."""
+    skipped = Upload.State.SKIPPED
+    ids = [
+        each.pk
+        for ranges in newest.values()
+        for each in ranges
+        if each.state != skipped
+    ]
+    leaves = Upload.objects.leaves().filter(
+        Q(pk__in=ids) | Q(root__in=ids), settled_at__gte=now - RECENTLY
+    )
+    sums = leaves.values("integration").annotate(
+        events=Coalesce(
+            Sum(Case(When(parent=None, then=F("last") - F("first") + 1))), 0
+        ),
+        all_records=Coalesce(Sum("records"), 0),
+        all_delivered=Coalesce(Sum("delivered"), 0),
+        all_dead=Coalesce(Sum("dead"), 0),
+        all_unsent=Coalesce(Sum("unsent"), 0),
+    )
+    return {
+        row["integration"]: Verdicts(
+            events=row["events"],
+            records=row["all_records"],
+            delivered=row["all_delivered"],
+            dead=row["all_dead"],
+            unsent=row["all_unsent"],
+        )
+        for row in (sums.order_by() if ids else ())
+    }
+
+
+def _arrivals(heads: Mapping[int, int]) -> dict[int, Arrivals]:
+    """Return what the newest events of each app are like: so many rows an app, by key."""
+    newest = Q()
+    for app_id, head in heads.items():
+        if head:
+            newest |= Q(app=app_id, position__gt=head - EVENTS)
+    if not newest:
+        return {}
+    delay = ExpressionWrapper(
+        F("received_at") - F("occurred_at"), output_field=DurationField()
+    )
+    rows = (
+        ReferralEvent.objects.filter(newest)
+        .values("app")
+        .annotate(
+            events=_sum_of(position__gt=0),
+            tests=_sum_of(test=True),
+            clicks=_sum_of(type=EventType.LINK_CLICK),
+            late=_sum_of(occurred_at__lt=F("received_at") - LIVE),
+            oldest=Max(delay),
+            first_at=Min("received_at"),
+            newest_at=Max("received_at"),
+        )
+    )
+    return {
+        row["app"]: Arrivals(
+            events=row["events"],
+            test=row["tests"],
+            link_clicks=row["clicks"],
+            late=row["late"],
+            oldest=row["oldest"],
+            first_at=row["first_at"],
+            newest_at=row["newest_at"],
+        )
+        for row in rows.order_by()
+    }
+
+
+def _sum_of(**condition: Any) -> Sum:  # noqa: ANN401 - of a filter
+    """Return how many of a few rows fulfil the condition."""
+    return Sum(Case(When(**condition, then=1), default=0))
+
+
+def _names(app_ids: Ids) -> Mapping[int, Names]:
+    is_sent = Q(number__lte=settings.CUSTOM_NAMES_LIMIT) | Q(approved_at__isnull=False)
+    rows = CustomName.objects.filter(app__in=app_ids).values_list("app")
+    counts = rows.annotate(
+        sent=Count(Case(When(is_sent, then=1))),
+        waiting=Count(Case(When(~is_sent, then=1))),
+    )
+    found = defaultdict(Names)
+    for app_id, sent, waiting in counts.order_by():
+        found[app_id] = Names(sent, waiting)
+    return found
+
+
+def _last_accepted(ids: Ids) -> dict[int, datetime | None]:
+    accepted = Attempt.objects.filter(
+        integration=OuterRef("pk"), outcome="ok", dry_run=False
+    )
+    newest = accepted.order_by("-pk").values("ended_at")[:1]
+    rows = Integration.objects.filter(pk__in=ids).annotate(accepted=Subquery(newest))
+    return dict(rows.values_list("pk", "accepted"))

@@ -1,0 +1,101 @@
+"""What is known of one integration at one instant: the ground that findings stand on.
+
+Plain values. `fact_queries` reads them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from clevertap_sync.expiry import REMIND_DAYS
+from clevertap_sync.models import Integration
+from clevertap_sync.workers import Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Open dead letters of one reason, and when the one of the newest event fell out."""
+
+    reason: str
+    count: int
+    newest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the newest settled uploads came to. `events` are positions, the rest records."""
+
+    events: int = 0
+    records: int = 0
+    delivered: int = 0
+    dead: int = 0
+    unsent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What the newest events of an app are like.
+
+    `late` of them happened too long before they arrived for a live campaign to fire, the
+    oldest by `oldest`.
+    """
+
+    events: int = 0
+    test: int = 0
+    link_clicks: int = 0
+    late: int = 0
+    oldest: timedelta = timedelta(0)
+    first_at: datetime | None = None
+    newest_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits. Events were never answered for; records fell out of an upload and go again.
+
+    `under_way` are records that were sent, without a verdict that could be read so far.
+    """
+
+    events: int = 0
+    records: int = 0
+    under_way: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Custom names of an app: those that go to CleverTap, and those that nobody approved."""
+
+    sent: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One integration, now."""
+
+    now: datetime
+    integration: Integration
+    head: int = 0
+    waiting: Waiting = field(default_factory=Waiting)
+    letters: Sequence[Letters] = ()
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    last_accepted: datetime | None = None
+    event_types: int = 0
+    names: Names = field(default_factory=Names)
+    silence: Silence | None = None
+    imbalances: Sequence[str] = ()
+    #: So many days before a passcode's end it is a finding.
+    remind_days: int = REMIND_DAYS
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest event has waited; 0 where none does."""
+        since = self.waiting.since
+        return max(0.0, (self.now - since).total_seconds()) if since else 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether delivery is switched on."""
+        return self.integration.enabled and not self.integration.archived_at

@@ -1,0 +1,10 @@
+"""The one place that judges: from facts to findings, the most important first.
+
+Pages, `delivery_status`, metrics and alerts read what `judge` returns, so that they cannot
+disagree. A finding is a class of its own, and says all words about itself.
+"""
+
+from clevertap_sync.insight.findings.base import Finding, Link, Severity
+from clevertap_sync.insight.findings.judging import KINDS, judge
+
+__all__ = ["KINDS", "Finding", "Link", "Severity", "judge"]

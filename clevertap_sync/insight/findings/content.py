@@ -1,0 +1,264 @@
+"""Events arrive and nothing comes of them, or less than people expect."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings.base import (
+    Finding,
+    Link,
+    Severity,
+    settings_link,
+)
+from clevertap_sync.models import EventKinds
+from clevertap_sync.wire import EVENT_TYPES
+from referrals.words import counted, span
+
+#: From this share of CleverTap's event types on, people should know.
+NEAR_PERCENT: Final = 90
+_DAY_SECONDS: Final = 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlyTestEvents(Finding):
+    """An integration for production gets test events alone."""
+
+    code = "only_test_events"
+    severity = Severity.WARNING
+    word = "Only test events"
+    started = "only test events arrive"
+    ended = "production events arrive"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where each of the newest events is marked as a test."""
+        arrivals = facts.arrivals
+        takes = facts.integration.event_kinds == EventKinds.PRODUCTION
+        if facts.is_running and takes and 0 < arrivals.events == arrivals.test:
+            yield cls(
+                sentence=f"All of the last {counted(arrivals.events, 'event')} are test "
+                "events, and this integration sends production events alone: nothing "
+                "goes to CleverTap.",
+                remedy="Let it take test events too, or send events without test: true.",
+                link=settings_link(facts, "event_kinds", "Choose what to send"),
+                count=arrivals.events,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlyProductionEvents(Finding):
+    """An integration for test events gets production events alone."""
+
+    code = "only_production_events"
+    severity = Severity.WARNING
+    word = "Only production events"
+    started = "only production events arrive"
+    ended = "test events arrive"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where none of the newest events is marked as a test."""
+        arrivals = facts.arrivals
+        takes = facts.integration.event_kinds == EventKinds.TEST
+        if facts.is_running and takes and arrivals.events and not arrivals.test:
+            yield cls(
+                sentence=f"None of the last {counted(arrivals.events, 'event')} is a test "
+                "event, and this integration sends test events alone: nothing goes to "
+                "CleverTap.",
+                remedy="Let it take production events too, or send events with test: true.",
+                link=settings_link(facts, "event_kinds", "Choose what to send"),
+                count=arrivals.events,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToSend(Finding):
+    """Events arrive that name nobody: link clicks without a referrer."""
+
+    code = "nothing_to_send"
+    severity = Severity.WARNING
+    word = "Nothing to send"
+    started = "events arrive that name nobody"
+    ended = "events name people again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where the newest uploads had no record at all."""
+        verdicts = facts.verdicts
+        if facts.is_running and verdicts.events and not _sides(facts):
+            yield cls(
+                sentence=f"The last {counted(verdicts.events, 'event')} came to nothing to "
+                "send: link clicks that name no referrer are about nobody.",
+                remedy="Name the referrer of a link click where there is one. Clicks on a "
+                "marketing link have none, and are counted here alone.",
+                link=Link(
+                    "See the events",
+                    "events",
+                    query=(("app", facts.integration.app.slug), ("type", "link_click")),
+                ),
+                count=verdicts.events,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EverythingKeptBack(Finding):
+    """The settings keep back all that arrives."""
+
+    code = "everything_kept_back"
+    severity = Severity.WARNING
+    word = "All kept back"
+    started = "the settings keep everything back"
+    ended = "the settings let events through"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where each record of the newest uploads was kept back."""
+        verdicts = facts.verdicts
+        is_said = any(
+            kind.is_there(facts) for kind in (OnlyTestEvents, OnlyProductionEvents)
+        )
+        if not facts.is_running or is_said or verdicts.records or not verdicts.unsent:
+            return
+        yield cls(
+            sentence=f"The settings kept back all of the last "
+            f"{counted(verdicts.unsent, 'record')}: nothing goes to CleverTap.",
+            remedy="See on an event's own page which setting it is, and switch on what "
+            "should be sent.",
+            link=settings_link(facts, "sends", "Choose what to send"),
+            count=verdicts.unsent,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsStale(Finding):
+    """Most events arrive too late for a live campaign."""
+
+    code = "stale_events"
+    severity = Severity.WARNING
+    word = "Events come late"
+    started = "most events come too late for live campaigns"
+    ended = "most events come in time for live campaigns"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where more than half of the newest events were too old on arrival."""
+        arrivals = facts.arrivals
+        if not facts.is_running or arrivals.late * 2 <= arrivals.events:
+            return
+        yield cls(
+            sentence=f"{arrivals.late:,} of the last {counted(arrivals.events, 'event')} "
+            "happened more than two hours before they arrived here, the oldest "
+            f"{span(arrivals.oldest.total_seconds())} before: they count in CleverTap, "
+            "and no live campaign fires.",
+            remedy="Send events when they happen, and check occurred_at: its unit, its "
+            "year and its time zone.",
+            link=Link(
+                "See the events",
+                "events",
+                query=(("app", facts.integration.app.slug),),
+            ),
+            count=arrivals.late,
+            percent=100 * arrivals.late / arrivals.events,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestAccountInUse(Finding):
+    """Production events go to an account that is for tests."""
+
+    code = "test_account_in_use"
+    severity = Severity.WARNING
+    word = "Test account"
+    started = "production events go to a test account"
+    ended = "production events go to a production account"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where production events arrive and are sent to a TEST- account."""
+        integration, arrivals = facts.integration, facts.arrivals
+        production = arrivals.events - arrivals.test
+        takes = integration.event_kinds != EventKinds.TEST
+        if facts.is_running and integration.account.is_test and takes and production:
+            yield cls(
+                sentence=f"{production:,} of the last {counted(arrivals.events, 'event')} "
+                f"are production events, and they go to {integration.account.account_id}, "
+                "a test account of CleverTap's.",
+                remedy="Enter the production account's ID and passcode, or let this "
+                "integration send test events alone.",
+                link=settings_link(facts, "account_id", "Correct the account ID"),
+                count=production,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventTypesNearLimit(Finding):
+    """CleverTap drops events of further types without a word."""
+
+    code = "event_types_near_limit"
+    severity = Severity.WARNING
+    word = "Event types"
+    started = "CleverTap's event types run out"
+    ended = "there is room for event types again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it from nine tenths of the account's limit on."""
+        if facts.event_types * 100 >= EVENT_TYPES * NEAR_PERCENT:
+            yield cls(
+                sentence=f"{facts.event_types:,} of the {EVENT_TYPES:,} event types that "
+                "CleverTap gives an account are ours. Beyond them it drops events without "
+                "a word.",
+                remedy="Switch off sides that you do not need, or stop sending custom "
+                "names that are not used. CleverTap's support can say how many are left.",
+                link=settings_link(facts, "sends", "Choose what to send"),
+                count=facts.event_types,
+                percent=100 * facts.event_types / EVENT_TYPES,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewNamesWait(Finding):
+    """Custom names wait for a person's approval."""
+
+    code = "new_name"
+    severity = Severity.WARNING
+    word = "New names"
+    started = "a new custom name waits for approval"
+    ended = "no custom name waits any more"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it while a name is neither among the first nor approved."""
+        waiting = facts.names.waiting
+        if waiting:
+            verb, records = ("waits", "its") if waiting == 1 else ("wait", "their")
+            yield cls(
+                sentence=f"{counted(waiting, 'new custom name')} {verb} for approval, "
+                "because each takes two of the account's 512 event types. Until then "
+                f"{records} records are kept back.",
+                remedy="Approve them, or stop sending them. Then replay what was kept back.",
+                link=Link(
+                    "See the names",
+                    "referrals_customname_changelist",
+                    query=(("app__id__exact", facts.integration.app_id),),
+                ),
+                count=waiting,
+            )
+
+
+KINDS: Final = (
+    OnlyTestEvents,
+    OnlyProductionEvents,
+    NothingToSend,
+    EverythingKeptBack,
+    NewNamesWait,
+    EventTypesNearLimit,
+    EventsStale,
+    TestAccountInUse,
+)
+
+
+def _sides(facts: Facts) -> int:
+    """Return how many records the newest uploads had, sent, refused or kept back."""
+    return facts.verdicts.records + facts.verdicts.unsent

@@ -1,0 +1,357 @@
+"""What is wrong with the delivery of what was accepted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from django.conf import settings
+
+from clevertap_sync.hold_reasons import RESTORED_BACKUP
+from clevertap_sync.insight.facts import Facts, Letters
+from clevertap_sync.insight.findings.account import is_held
+from clevertap_sync.insight.findings.base import (
+    Finding,
+    Link,
+    Severity,
+    integration_link,
+    settings_link,
+)
+from clevertap_sync.insight.findings.sentences import (
+    LATE_SECONDS,
+    late_sentence,
+    waiting_sentence,
+)
+from clevertap_sync.reasons import REASONS, Reason
+from referrals.words import counted, span
+
+#: Dead letters that are none of anybody's business: nothing is to be done about them.
+AS_WISHED: Final = frozenset({"suppressed", "erased", "event_removed"})
+#: What fell out longer ago is no sign of how things stand now.
+RECENTLY: Final = timedelta(hours=24)
+NO_IDENTITY: Final = "no_identity"
+NEW_NAME: Final = "new_event_name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BooksUnbalanced(Finding):
+    """A record is missing or counted twice: a fault of ours."""
+
+    code = "unbalanced"
+    severity = Severity.ERROR
+    word = "Books do not balance"
+    started = "the books do not balance"
+    ended = "the books balance again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it with all sentences that say what does not add up."""
+        if facts.imbalances:
+            yield cls(
+                sentence=" ".join(facts.imbalances),
+                remedy="Report this: it is a fault of ours. Delivery goes on.",
+                link=Link("See the uploads", UPLOADS, query=_of(facts)),
+                count=len(facts.imbalances),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerGone(Finding):
+    """No worker is at work, so nothing is delivered."""
+
+    code = "no_worker"
+    severity = Severity.ERROR
+    word = "No worker"
+    started = "no worker is at work"
+    ended = "a worker is at work again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where none was seen for some sweeps, or none ever was."""
+        silence = facts.silence
+        if not facts.is_running or (silence and not silence.is_too_long):
+            return
+        since = (
+            f"No worker has been seen for {span(silence.seconds)}."
+            if silence
+            else "No worker has ever been seen."
+        )
+        yield cls(
+            sentence=f"{since} {waiting_sentence(facts)}{late_sentence(facts)}",
+            remedy="Start a worker: the line worker of the Procfile.",
+            link=Link("See the machinery", "index", place="machinery"),
+            count=facts.waiting.events or None,
+            seconds=silence.seconds if silence else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingDelivered(Finding):
+    """Records go out, and all of them fall out."""
+
+    code = "nothing_delivered"
+    severity = Severity.ERROR
+    word = "Nothing delivered"
+    started = "no record is delivered"
+    ended = "records are delivered again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it with the reason that most of them have."""
+        if (letters := _reason_of_all(facts)) and letters.reason != NO_IDENTITY:
+            reason = _reason(letters)
+            yield cls(
+                sentence=f"None of the last {_records(facts)} was delivered. "
+                f"{reason.meaning}",
+                remedy=reason.remedy,
+                link=_letters_link(facts, letters),
+                count=letters.count,
+                detail=letters.reason,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityMissing(Finding):
+    """Nobody carries the identity that the integration sends."""
+
+    code = "identity_missing"
+    severity = Severity.ERROR
+    word = "Nothing delivered"
+    started = "no user has the identity that is sent"
+    ended = "users have the identity that is sent again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where no record at all could be made, for want of that identity."""
+        letters = _reason_of_all(facts)
+        if letters and letters.reason == NO_IDENTITY:
+            provider = facts.integration.identity_provider
+            yield cls(
+                sentence=f"None of the last {_records(facts)} was delivered: no user "
+                f"carries the identity provider {provider}.",
+                remedy="Choose the identity that your users carry, then replay what fell "
+                "out.",
+                link=settings_link(
+                    facts, "identity_provider", "Choose the identity provider"
+                ),
+                count=letters.count,
+                detail=letters.reason,
+            )
+
+
+class LettersFinding(Finding):
+    """Records fell out for one reason, and lie there as dead letters."""
+
+    @classmethod
+    def of_letters(cls, facts: Facts, letters: Letters) -> Self:
+        """Return the finding in the reason's own words."""
+        reason = _reason(letters)
+        were = "was" if letters.count == 1 else "were"
+        return cls(
+            sentence=f"{counted(letters.count, 'record')} {were} not delivered. "
+            f"{reason.meaning}",
+            remedy=reason.remedy,
+            link=_letters_link(facts, letters),
+            count=letters.count,
+            percent=100 * facts.verdicts.dead / max(1, facts.verdicts.records),
+            detail=letters.reason,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotDelivered(LettersFinding):
+    """Records fell out lately, for one reason."""
+
+    code = "dead_letters"
+    severity = Severity.WARNING
+    word = "Not all delivered"
+    started = "records are not delivered"
+    ended = "records are delivered again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield one for each reason, most records first."""
+        of_all = _reason_of_all(facts)
+        for letters in _letters_to_mend(facts):
+            if letters is not of_all and is_recent(letters.newest_at, facts):
+                yield cls.of_letters(facts, letters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotDeliveredEarlier(LettersFinding):
+    """Records fell out more than a day ago, and still lie there."""
+
+    code = "old_dead_letters"
+    severity = Severity.INFO
+    word = ""
+    started = "old dead letters lie there"
+    ended = "no old dead letter lies there any more"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield one for each reason, most records first."""
+        for letters in _letters_to_mend(facts):
+            if not is_recent(letters.newest_at, facts):
+                yield cls.of_letters(facts, letters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryLate(Finding):
+    """Delivery goes on, and is behind."""
+
+    code = "late"
+    severity = Severity.WARNING
+    word = "Catching up"
+    started = "events wait"
+    ended = "events are delivered in time again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it while an event waits for longer than usual. A hold says so itself."""
+        if facts.lag_seconds <= LATE_SECONDS or not facts.is_running or is_held(facts):
+            return
+        yield cls(
+            sentence=f"{waiting_sentence(facts)}{late_sentence(facts)}",
+            remedy="See below what is slow: the worker, or CleverTap's answers.",
+            link=Link("See the attempts", ATTEMPTS, query=_of(facts)),
+            count=facts.waiting.events or None,
+            seconds=facts.lag_seconds,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PauseForgotten(Finding):
+    """A person paused it a while ago, and events wait."""
+
+    code = "pause_forgotten"
+    severity = Severity.WARNING
+    word = "Paused"
+    started = "it has been paused for long"
+    ended = "it is not paused any more"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where something waits for longer than PAUSE_HOURS."""
+        if not _is_paused(facts) or not facts.waiting.since:
+            return
+        if facts.lag_seconds >= settings.PAUSE_HOURS * 3600:
+            yield cls(
+                sentence=f"Paused by a person. {waiting_sentence(facts)}"
+                f"{late_sentence(facts)}",
+                remedy="Resume it, from where it stopped or from now.",
+                link=integration_link(facts, "enable", "Resume"),
+                count=facts.waiting.events or None,
+                seconds=facts.lag_seconds,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryPaused(Finding):
+    """A person paused it."""
+
+    code = "paused"
+    severity = Severity.INFO
+    word = "Paused"
+    started = "it is paused"
+    ended = "it is not paused any more"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it until a person resumes it."""
+        if _is_paused(facts):
+            yield cls(
+                sentence=f"Paused by a person. {waiting_sentence(facts)}",
+                remedy="Resume it when you like.",
+                link=integration_link(facts, "enable", "Resume"),
+                count=facts.waiting.events or None,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotEnabled(Finding):
+    """The set-up is not finished."""
+
+    code = "not_enabled"
+    severity = Severity.INFO
+    word = "Not enabled"
+    started = "it is not enabled"
+    ended = "it is enabled"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it until a person enables it for the first time."""
+        integration = facts.integration
+        if not (integration.enabled or integration.first_enabled_at):
+            yield cls(
+                sentence=f"Nothing is sent to CleverTap yet. {waiting_sentence(facts)}",
+                remedy="Finish the set-up, then enable it.",
+                link=integration_link(facts, "enable", "Enable"),
+                count=facts.waiting.events or None,
+            )
+
+
+UPLOADS: Final = "clevertap_sync_upload_changelist"
+ATTEMPTS: Final = "clevertap_sync_attempt_changelist"
+LETTERS: Final = "clevertap_sync_deadletter_changelist"
+
+KINDS: Final = (
+    BooksUnbalanced,
+    WorkerGone,
+    IdentityMissing,
+    NothingDelivered,
+    PauseForgotten,
+    NotDelivered,
+    DeliveryLate,
+    NotEnabled,
+    DeliveryPaused,
+    NotDeliveredEarlier,
+)
+
+
+def is_recent(instant: datetime, facts: Facts) -> bool:
+    """Return whether it tells how things stand now."""
+    return facts.now - instant < RECENTLY
+
+
+def _of(facts: Facts) -> tuple[tuple[str, int | str], ...]:
+    return (("integration__id__exact", facts.integration.pk),)
+
+
+def _is_paused(facts: Facts) -> bool:
+    integration = facts.integration
+    return (
+        not integration.enabled
+        and integration.first_enabled_at is not None
+        and integration.hold_reason != RESTORED_BACKUP
+    )
+
+
+def _letters_to_mend(facts: Facts) -> Iterator[Letters]:
+    """Yield what a person can do something about. New names are a finding of their own."""
+    for letters in facts.letters:
+        if letters.reason not in AS_WISHED and letters.reason != NEW_NAME:
+            yield letters
+
+
+def _reason_of_all(facts: Facts) -> Letters | None:
+    """Return the main reason where none of the newest records was delivered."""
+    verdicts = facts.verdicts
+    if not verdicts.records or verdicts.delivered:
+        return None
+    recent = (
+        each for each in _letters_to_mend(facts) if is_recent(each.newest_at, facts)
+    )
+    return next(recent, None)
+
+
+def _records(facts: Facts) -> str:
+    return counted(facts.verdicts.records, "record")
+
+
+def _reason(letters: Letters) -> Reason:
+    return REASONS.get(letters.reason) or Reason(letters.reason, letters.reason, "")
+
+
+def _letters_link(facts: Facts, letters: Letters) -> Link:
+    query = (*_of(facts), ("reason", letters.reason), ("state__exact", "open"))
+    return Link("See the records", LETTERS, query=query)

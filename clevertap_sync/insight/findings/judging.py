@@ -1,0 +1,22 @@
+"""All kinds of findings, and the order in which they count. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings import account, content, delivery
+from clevertap_sync.insight.findings.base import Finding, Severity
+
+#: Within a severity, what stands first counts more: a cause before its consequences.
+KINDS: Final[Sequence[type[Finding]]] = (
+    *account.KINDS,
+    *content.KINDS,
+    *delivery.KINDS,
+)
+_ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def judge(facts: Facts) -> list[Finding]:
+    """Return what is not well, by severity, then by rank. Nothing: all is well."""
+    found = [finding for kind in KINDS for finding in kind.find(facts)]
+    return sorted(found, key=lambda finding: _ORDER[finding.severity])

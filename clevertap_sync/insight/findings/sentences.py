@@ -1,0 +1,50 @@
+"""Sentences that several findings end with."""
+
+from typing import Final
+
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.wire import LIVE_SECONDS
+from referrals.words import counted, span
+
+#: Events that wait for less are on their usual way.
+LATE_SECONDS: Final = 120
+
+
+def waiting_sentence(facts: Facts) -> str:
+    """Return what waits, and for how long; every number is of its own kind."""
+    waiting = facts.waiting
+    parts = []
+    if waiting.events:
+        parts.append(f"{counted(waiting.events, 'event')} {_verb(waiting.events)}")
+    if waiting.records:
+        verb = _verb(waiting.records)
+        parts.append(f"{counted(waiting.records, 'record')} {verb} to be sent again")
+    if waiting.under_way:
+        verb = _verb(waiting.under_way)
+        parts.append(
+            f"{counted(waiting.under_way, 'record')} {verb} for CleverTap's verdict"
+        )
+    if not parts:
+        return "Nothing waits."
+    oldest = f", the oldest for {span(facts.lag_seconds)}" if waiting.since else ""
+    return f"{' and '.join(parts)}{oldest}; none is lost."
+
+
+def late_sentence(facts: Facts) -> str:
+    """Return what the wait will cost, or has cost: live campaigns look at fresh events."""
+    left = LIVE_SECONDS - facts.lag_seconds
+    if not facts.waiting.events or facts.lag_seconds <= LATE_SECONDS:
+        return ""
+    if left <= 0:
+        return " For the oldest, live campaigns fire no more."
+    return f" In {span(left)} live campaigns stop firing for the oldest."
+
+
+def lower_first(sentence: str) -> str:
+    """Return a sentence as it goes on after a colon; a name stays as it is."""
+    first, _, rest = sentence.partition(" ")
+    return sentence if first == "CleverTap" else f"{first.lower()} {rest}"
+
+
+def _verb(count: int) -> str:
+    return "waits" if count == 1 else "wait"

@@ -1,0 +1,20 @@
+"""Addresses of what findings link to."""
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from clevertap_sync.insight.findings import Link
+
+
+def path_of(link: Link) -> str:
+    """Return the path of the page that `link` names, with its query and its place."""
+    path = reverse(f"admin:{link.page}", args=link.arguments)
+    query = f"?{urlencode(link.query)}" if link.query else ""
+    place = f"#{link.place}" if link.place else ""
+    return f"{path}{query}{place}"
+
+
+def address_of(link: Link) -> str:
+    """Return it with PUBLIC_URL before it, where that is set; else the path alone."""
+    return f"{settings.PUBLIC_URL}{path_of(link)}"
