@@ -257,8 +257,8 @@ class DeliveryPaused(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it until a person resumes it."""
-        if _is_paused(facts):
+        """Yield it until a person resumes it, or has forgotten it."""
+        if _is_paused(facts) and not PauseForgotten.is_there(facts):
             yield cls(
                 sentence=f"Paused by a person. {waiting_sentence(facts)}",
                 remedy="Resume it when you like.",

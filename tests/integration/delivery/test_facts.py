@@ -1,0 +1,126 @@
+"""Facts, read for all integrations at once, agree with what each one's status says."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clevertap_sync import clock, insight
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.insight.fact_queries import EVENTS, read_facts
+from clevertap_sync.insight.facts import Verdicts
+from clevertap_sync.models import Upload
+from clevertap_sync.sandbox.faults import Poison
+from referrals import log
+from referrals.models import ReferralEvent
+from tests.builders import (
+    ANN,
+    NOON,
+    a_sent_custom_event,
+    a_sent_event,
+    a_sent_link_click,
+    an_account,
+    an_app,
+    an_integration,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def facts_of(*integrations):
+    rows = [insight.shown().get(pk=each.pk) for each in integrations]
+    return read_facts(rows, clock.now())
+
+
+def test_the_numbers_are_those_of_the_status(engine, integration, append, finish):
+    engine.switch(poison=(Poison(event_name="Generated", code=513, times=3),))
+    append(count=30)
+    finish()
+    append(a_sent_event(), a_sent_event())
+    other = an_integration(account=an_account(account_id="TWO-TWO-TWOZ"))
+
+    facts, empty = facts_of(integration, other)
+
+    status = insight.status_of(facts.integration)
+    assert (facts.head, facts.waiting.events) == (status.head, 2)
+    assert {each.reason: each.count for each in facts.letters} == status.dead_letters
+    assert facts.last_accepted == insight.last_accepted(facts.integration)
+    assert facts.lag_seconds == pytest.approx(status.lag_seconds, abs=10)
+    assert facts.verdicts.delivered == status.delivered
+    assert facts.imbalances == ()
+    assert (empty.head, empty.waiting.events, list(empty.letters)) == (0, 0, [])
+    assert empty.verdicts == Verdicts()
+
+
+def test_parts_of_an_upload_count_with_it(engine, integration, append, finish):
+    engine.switch(poison=(Poison(event_name="Generated", code=555, times=2),))
+    append(count=5)
+    finish()
+
+    (facts,) = facts_of(integration)
+
+    assert Upload.objects.filter(parent__isnull=False).exists()
+    assert (facts.verdicts.records, facts.verdicts.delivered) == (10, 10)
+
+
+def test_only_the_newest_events_tell_what_arrives(integration):
+    now = clock.now()
+    old = [a_sent_event(test=True) for _ in range(5)]
+    stale = [a_sent_event(occurred_at=str(NOON.date()) + "T00:00:00Z")]
+    fresh = [a_sent_event(occurred_at=now.isoformat()) for _ in range(EVENTS - 4)]
+    click = a_sent_link_click(occurred_at=now.isoformat())
+    named = a_sent_custom_event(occurred_at=now.isoformat(), test=True)
+    log.append(integration.app, [*old, *stale, *fresh, click, named])
+
+    (facts,) = facts_of(integration)
+
+    arrivals = facts.arrivals
+    assert (arrivals.events, arrivals.test, arrivals.link_clicks) == (EVENTS, 2, 1)
+    assert arrivals.late == 2
+    assert arrivals.oldest > timedelta(hours=2)
+    newest = ReferralEvent.objects.order_by("-position").first()
+    assert arrivals.newest_at == newest.received_at
+    assert facts.names.sent == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "waiting"),
+    [
+        ({}, (3, 0, 0)),
+        ({"leased_until": timedelta(minutes=1)}, (0, 0, 6)),
+        ({"unknown_outcomes": 1}, (0, 0, 6)),
+    ],
+)
+def test_what_is_not_under_way_waits_as_events(
+    engine, integration, append, changes, waiting
+):
+    append(count=3)
+    deliver(integration.pk)
+    if "leased_until" in changes:
+        changes = {"leased_until": clock.now() + changes["leased_until"]}
+    Upload.objects.update(state="open", settled_at=None, **changes)
+
+    (facts,) = facts_of(integration)
+
+    found = facts.waiting
+    assert (found.events, found.records, found.under_way) == waiting
+    assert found.since == ReferralEvent.objects.get(position=1).received_at
+
+
+def test_a_hundred_integrations_cost_no_query_more_than_one(integration):
+    def queries(rows):
+        with CaptureQueriesContext(connection) as captured:
+            facts_of_rows = read_facts(rows, NOON)
+        assert len(facts_of_rows) == len(rows)
+        return len(captured.captured_queries)
+
+    log.append(integration.app, [a_sent_event()])
+    one = list(insight.shown())
+    few = queries(one)
+    for number in range(99):
+        app = an_app(f"app-of-{number:03}")
+        an_integration(app, account=an_account(account_id=f"ACC-{number:03}-AAAZ"))
+        log.append(app, [a_sent_event(user={"identities": {"email": ANN}})])
+
+    assert queries(list(insight.shown())) == few

@@ -1,0 +1,330 @@
+"""Each kind of finding: the facts that show it, its words, and where it leads."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import get_args
+
+import pytest
+
+from clevertap_sync.admin.lights import COLOURS, light_of
+from clevertap_sync.fields import UnreadableSecret
+from clevertap_sync.insight.facts import (
+    Arrivals,
+    Facts,
+    Letters,
+    Names,
+    Verdicts,
+    Waiting,
+)
+from clevertap_sync.insight.findings import KINDS, Severity, judge
+from clevertap_sync.insight.links import path_of
+from clevertap_sync.models import Account, EventKinds, Integration
+from clevertap_sync.secret import Secret
+from clevertap_sync.workers import Silence
+from referrals.models import App
+from referrals.words import Colour
+from tests.builders import NOON
+
+HOUR = timedelta(hours=1)
+LATE = Waiting(events=12, since=NOON - HOUR)
+
+
+def an_integration(**changes):
+    """Return the row of an integration that delivers, without a database."""
+    defaults = {
+        "pk": 7,
+        "app": App(pk=3, slug="shop", name="Shop"),
+        "account": Account(pk=2, location="eu1", account_id="ABC-DEF-123Z"),
+        "identity_provider": "email",
+        "passcode": Secret("PAS-SCO-DEXX"),
+        "enabled": True,
+        "first_enabled_at": NOON,
+        "not_sent": [],
+    }
+    return Integration(**{**defaults, **changes})
+
+
+def some_facts(integration=None, **changes):
+    """Return what is known of an integration with which all is well."""
+    well = Facts(
+        now=NOON,
+        integration=integration or an_integration(),
+        last_accepted=NOON - HOUR,
+        silence=Silence(seconds=1.0, sweep_seconds=5.0),
+    )
+    return replace(well, **changes)
+
+
+def held(reason, **changes):
+    return an_integration(
+        hold_reason=reason, held_since=NOON - timedelta(minutes=12), **changes
+    )
+
+
+def letters(reason, count=4, age=HOUR):
+    return (Letters(reason, count, NOON - age),)
+
+
+SENT = Verdicts(events=10, records=20, delivered=16, dead=4)
+LOST = Verdicts(events=10, records=20, dead=20)
+#: A kind's code, what shows it, and a part of what it says.
+SHOWN = [
+    (
+        "passcode_unreadable",
+        some_facts(an_integration(passcode=UnreadableSecret("x")), waiting=LATE),
+        (
+            "No key in FIELD_ENCRYPTION_KEYS decrypts the stored passcode, so CleverTap is not "
+            "asked. 12 events wait, the oldest for 60 min; none is lost."
+        ),
+    ),
+    (
+        "credentials_refused",
+        some_facts(held("credentials_refused"), waiting=Waiting(events=1)),
+        (
+            "Held for 12 min: CleverTap refuses the account ID, the passcode or the location. "
+            "1 event waits; none is lost."
+        ),
+    ),
+    (
+        "wrong_address",
+        some_facts(held("wrong_address")),
+        "Held for 12 min: ",
+    ),
+    (
+        "everything_refused",
+        some_facts(held("everything_refused")),
+        "Held for 12 min: CleverTap refuses every record, even a made-up one",
+    ),
+    (
+        "identity_mismatch",
+        some_facts(held("identity_mismatch")),
+        "Held for 12 min: CleverTap knows too few of the first users",
+    ),
+    (
+        "restored_backup",
+        some_facts(held("restored_backup", enabled=False)),
+        "Held for 12 min: this database is an older one",
+    ),
+    (
+        "held",
+        some_facts(held("server_error"), waiting=LATE),
+        (
+            "12 events wait, the oldest for 60 min; none is lost. In 60 min live campaigns "
+            "stop firing for the oldest."
+        ),
+    ),
+    (
+        "passcode_expired",
+        some_facts(an_integration(passcode_expires_on=date(2026, 11, 22))),
+        "The passcode expired on 22 November 2026: CleverTap refuses it from then on.",
+    ),
+    (
+        "passcode_expires",
+        some_facts(an_integration(passcode_expires_on=date(2026, 11, 25))),
+        "The passcode expires in 2 days, after 25 November 2026.",
+    ),
+    (
+        "only_test_events",
+        some_facts(arrivals=Arrivals(events=12, test=12)),
+        "All of the last 12 events are test events",
+    ),
+    (
+        "only_production_events",
+        some_facts(
+            an_integration(event_kinds=EventKinds.TEST), arrivals=Arrivals(events=12)
+        ),
+        "None of the last 12 events is a test event",
+    ),
+    (
+        "nothing_to_send",
+        some_facts(verdicts=Verdicts(events=12)),
+        "The last 12 events came to nothing to send: link clicks that name no referrer",
+    ),
+    (
+        "everything_kept_back",
+        some_facts(verdicts=Verdicts(events=12, unsent=24)),
+        "The settings kept back all of the last 24 records",
+    ),
+    (
+        "new_name",
+        some_facts(names=Names(sent=50, waiting=1)),
+        "1 new custom name waits for approval",
+    ),
+    (
+        "event_types_near_limit",
+        some_facts(event_types=461),
+        "461 of the 512 event types that CleverTap gives an account are ours.",
+    ),
+    (
+        "stale_events",
+        some_facts(arrivals=Arrivals(events=30, late=21, oldest=timedelta(days=400))),
+        (
+            "21 of the last 30 events happened more than two hours before they arrived here, "
+            "the oldest 400 days before"
+        ),
+    ),
+    (
+        "test_account_in_use",
+        some_facts(
+            an_integration(
+                account=Account(location="eu1", account_id="TEST-ABC-DEF-123Z")
+            ),
+            arrivals=Arrivals(events=12, test=2),
+        ),
+        "10 of the last 12 events are production events, and they go to TEST-ABC-DEF-123Z",
+    ),
+    (
+        "unbalanced",
+        some_facts(imbalances=("Uploads reach to 3, the cursor to 4.",)),
+        "Uploads reach to 3, the cursor to 4.",
+    ),
+    (
+        "no_worker",
+        some_facts(silence=None, waiting=LATE),
+        "No worker has ever been seen. 12 events wait",
+    ),
+    (
+        "identity_missing",
+        some_facts(letters=letters("no_identity"), verdicts=LOST),
+        (
+            "None of the last 20 records was delivered: no user carries the identity provider "
+            "email."
+        ),
+    ),
+    (
+        "nothing_delivered",
+        some_facts(letters=letters("clevertap_528"), verdicts=LOST),
+        "None of the last 20 records was delivered. ",
+    ),
+    (
+        "pause_forgotten",
+        some_facts(
+            an_integration(enabled=False),
+            waiting=Waiting(events=9, since=NOON - 30 * HOUR),
+        ),
+        (
+            "Paused by a person. 9 events wait, the oldest for 30 h; none is lost. For the "
+            "oldest, live campaigns fire no more."
+        ),
+    ),
+    (
+        "dead_letters",
+        some_facts(letters=letters("clevertap_528"), verdicts=SENT),
+        "4 records were not delivered. ",
+    ),
+    (
+        "late",
+        some_facts(waiting=LATE),
+        "12 events wait, the oldest for 60 min; none is lost.",
+    ),
+    (
+        "not_enabled",
+        some_facts(an_integration(enabled=False, first_enabled_at=None)),
+        "Nothing is sent to CleverTap yet. Nothing waits.",
+    ),
+    (
+        "paused",
+        some_facts(an_integration(enabled=False)),
+        "Paused by a person. Nothing waits.",
+    ),
+    (
+        "old_dead_letters",
+        some_facts(letters=letters("clevertap_528", age=25 * HOUR), verdicts=SENT),
+        "4 records were not delivered. ",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "sentence"), SHOWN, ids=[s[0] for s in SHOWN]
+)
+def test_the_facts_show_the_finding_with_its_number_and_its_fix(code, facts, sentence):
+    (finding,) = (each for each in judge(facts) if each.code == code)
+
+    assert sentence in finding.sentence
+    assert finding.remedy
+    assert path_of(finding.link).startswith("/admin/")
+    assert finding.count is None or finding.count > 0
+
+
+def test_every_kind_is_shown_and_has_a_code_of_its_own():
+    codes = [kind.code for kind in KINDS]
+
+    assert sorted(codes) == sorted(code for code, *_ in SHOWN)
+    assert len(set(codes)) == len(codes)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+def test_a_kind_has_all_its_words(kind):
+    assert kind.severity in Severity
+    assert kind.started
+    assert kind.ended
+    assert kind.word or kind.severity is Severity.INFO
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize(("code", "facts", "_"), SHOWN, ids=[s[0] for s in SHOWN])
+def test_what_is_not_well_is_not_green(code, facts, _):
+    findings = judge(facts)
+    light = light_of(facts, findings)
+
+    worst = findings[0]
+    assert light.colour == (COLOURS[worst.severity] if worst.word else "good")
+    if worst.severity is not Severity.INFO:
+        assert light.colour != "good"
+
+
+def test_every_colour_of_a_light_is_known():
+    assert set(COLOURS.values()) < set(get_args(Colour))
+
+
+def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
+    facts = some_facts(
+        arrivals=Arrivals(events=30, test=3, late=15, oldest=HOUR), verdicts=SENT
+    )
+
+    assert judge(facts) == []
+    assert light_of(facts, []).word == "Delivering"
+    assert light_of(replace(facts, last_accepted=None), []).word == "Ready"
+
+
+def test_the_worst_comes_first_and_a_cause_before_its_consequences():
+    facts = some_facts(
+        an_integration(
+            passcode=UnreadableSecret("x"), hold_reason="credentials_refused"
+        ),
+        waiting=LATE,
+        arrivals=Arrivals(events=30, late=30, oldest=HOUR),
+        letters=letters("clevertap_528", age=25 * HOUR),
+        silence=None,
+    )
+
+    assert [finding.code for finding in judge(facts)] == [
+        "passcode_unreadable",
+        "no_worker",
+        "stale_events",
+        "old_dead_letters",
+    ]
+
+
+@pytest.mark.parametrize("reason", ["suppressed", "erased", "event_removed"])
+def test_what_people_wished_is_no_finding(reason):
+    assert judge(some_facts(letters=letters(reason), verdicts=LOST)) == []
+
+
+def test_only_what_was_sent_waits_for_a_verdict():
+    queued = some_facts(
+        held("server_error"),
+        waiting=Waiting(events=2, records=3, under_way=4, since=NOON - HOUR),
+    )
+
+    assert (
+        "2 events wait and 3 records wait to be sent again and 4 records wait for "
+        "CleverTap's verdict, the oldest for 60 min; none is lost."
+    ) in judge(queued)[0].sentence
+
+
+def test_a_fault_that_no_kind_names_is_a_hold_all_the_same():
+    (finding,) = judge(some_facts(held("a_new_fault")))
+
+    assert (finding.code, finding.detail) == ("held", "a_new_fault")
