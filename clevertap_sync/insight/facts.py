@@ -71,6 +71,30 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """What was refused at an app's door lately, of one cause; `code` is one of the API's.
+
+    `sample` is the sentence of the newest one. It repeats no value of an event.
+    """
+
+    code: str
+    count: int
+    last_at: datetime
+    key_prefix: str = ""
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What came to an app's door lately, and which other app gets events instead of it."""
+
+    accepted: int = 0
+    refused: Sequence[Refused] = ()
+    other_app: str = ""
+    other_accepted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One integration, now."""
 
@@ -81,6 +105,7 @@ class Facts:
     letters: Sequence[Letters] = ()
     verdicts: Verdicts = field(default_factory=Verdicts)
     arrivals: Arrivals = field(default_factory=Arrivals)
+    door: Door = field(default_factory=Door)
     last_accepted: datetime | None = None
     event_types: int = 0
     names: Names = field(default_factory=Names)

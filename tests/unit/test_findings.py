@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,9 +11,11 @@ from clevertap_sync.admin.lights import COLOURS, light_of
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import (
     Arrivals,
+    Door,
     Facts,
     Letters,
     Names,
+    Refused,
     Verdicts,
     Waiting,
 )
@@ -63,6 +66,11 @@ def held(reason, **changes):
 
 def letters(reason, count=4, age=HOUR):
     return (Letters(reason, count, NOON - age),)
+
+
+def refused(code, count=47, accepted=9, **changes):
+    found = Refused(code, count, NOON - timedelta(minutes=1), **changes)
+    return some_facts(door=Door(accepted=accepted, refused=(found,)))
 
 
 SENT = Verdicts(events=10, records=20, delivered=16, dead=4)
@@ -122,6 +130,53 @@ SHOWN = [
         "passcode_expires",
         some_facts(an_integration(passcode_expires_on=date(2026, 11, 25))),
         "The passcode expires in 2 days, after 25 November 2026.",
+    ),
+    (
+        "nothing_accepted",
+        refused("milliseconds", accepted=0, sample="It looks like milliseconds."),
+        (
+            "Refused: all 47 events of the last hour. It looks like milliseconds. Nothing "
+            "of that is stored."
+        ),
+    ),
+    (
+        "key_revoked",
+        refused("revoked_key", key_prefix="rk_abc"),
+        "Refused: 47 requests of the last hour, with a revoked API key (rk_abc…).",
+    ),
+    (
+        "times_in_milliseconds",
+        refused("milliseconds"),
+        "Refused: 47 events of the last hour, because occurred_at is in milliseconds",
+    ),
+    (
+        "times_in_future",
+        refused("in_future", count=1),
+        "Refused: 1 event of the last hour, because occurred_at is more than a day ahead.",
+    ),
+    (
+        "ids_reused",
+        refused("conflict"),
+        "Refused: 47 events of the last hour, because their id belongs to another event",
+    ),
+    (
+        "events_refused",
+        refused("unknown_field", sample="There is no such field."),
+        "Refused: 47 events of the last hour. There is no such field.",
+    ),
+    (
+        "nothing_received",
+        some_facts(door=Door(other_app="Game", other_accepted=12)),
+        "No event has ever arrived for this app, while Game got 12 events",
+    ),
+    (
+        "quiet",
+        some_facts(
+            arrivals=Arrivals(
+                events=30, first_at=NOON - 40 * HOUR, newest_at=NOON - 30 * HOUR
+            )
+        ),
+        "No event has arrived for 30 h; before that, one came every 20 min.",
     ),
     (
         "only_test_events",
@@ -328,3 +383,13 @@ def test_a_fault_that_no_kind_names_is_a_hold_all_the_same():
     (finding,) = judge(some_facts(held("a_new_fault")))
 
     assert (finding.code, finding.detail) == ("held", "a_new_fault")
+
+
+def test_the_documentation_lists_every_kind_in_the_order_of_its_rank():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "findings.md"
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| `")]
+
+    assert rows == [
+        f"| `{kind.code}` | {kind.severity} | {kind.__doc__.splitlines()[0]} |"
+        for kind in KINDS
+    ]

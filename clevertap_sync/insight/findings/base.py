@@ -46,6 +46,8 @@ class Finding:
     #: What an alert's title says when it starts, and when it is over.
     started: ClassVar[str]
     ended: ClassVar[str]
+    #: Whether it is about what was refused before it was stored.
+    is_at_door: ClassVar[bool] = False
 
     sentence: str
     remedy: str

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import account, content, delivery
+from clevertap_sync.insight.findings import account, content, delivery, door
 from clevertap_sync.insight.findings.base import Finding, Severity
 
 #: Within a severity, what stands first counts more: a cause before its consequences.
 KINDS: Final[Sequence[type[Finding]]] = (
     *account.KINDS,
+    *door.KINDS,
     *content.KINDS,
     *delivery.KINDS,
 )

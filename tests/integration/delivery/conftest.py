@@ -1,15 +1,15 @@
-"""An engine whose seconds are milliseconds, and a CleverTap to deliver to."""
+"""An engine whose pauses end when a test says so, and a CleverTap to deliver to."""
 
 import pytest
 
-from clevertap_sync import insight
+from clevertap_sync import clock, insight
 from clevertap_sync.delivery import prepare, slots
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.send import Outcome, begin
 from clevertap_sync.delivery.work import Claim
-from clevertap_sync.models import Upload
+from clevertap_sync.models import Integration, Upload
 from clevertap_sync.sandbox import Sandbox
 from referrals import failpoints, log
 from tests.builders import a_sent_event, an_integration
@@ -35,9 +35,11 @@ def sandbox(settings):
 
 @pytest.fixture
 def engine(settings, sandbox):
-    """The engine with short holds, and the sandbox behind it."""
-    settings.FIRST_HOLD_SECONDS = 0.01
-    settings.LONGEST_HOLD_SECONDS = 0.05
+    """The engine with holds that `end_pauses` alone ends, and the sandbox behind it.
+
+    A hold that time ends would end within one call of `deliver` on a slow machine.
+    """
+    settings.FIRST_HOLD_SECONDS = settings.LONGEST_HOLD_SECONDS = 1_000_000
     return sandbox
 
 
@@ -63,6 +65,7 @@ def finish(integration):
     """Deliver through holds until nothing is left to do; fail if that never comes."""
 
     def delivered():
+        end_pauses(integration)
         deliver(integration.pk)
         return not is_left(integration)
 
@@ -73,6 +76,15 @@ def finish(integration):
         return status
 
     return finish
+
+
+def end_pauses(integration):
+    """Let the time pass for which a hold, or a retry, waits. A person's hold stays."""
+    now = clock.now()
+    mine = Integration.objects.filter(pk=integration.pk, held_until__gt=now)
+    mine.update(held_until=now)
+    waiting = Upload.objects.open().filter(integration=integration, due_at__gt=now)
+    waiting.update(due_at=now)
 
 
 def is_left(integration):

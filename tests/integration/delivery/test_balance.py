@@ -28,7 +28,7 @@ from tests.builders import (
     an_integration,
 )
 from tests.harness.process import wait_until
-from tests.integration.delivery.conftest import is_left, status_of
+from tests.integration.delivery.conftest import end_pauses, is_left, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +72,7 @@ class History:
         happenings = (
             *(self.append, self.append, self.append, self.deliver, self.deliver),
             *(self.trouble, self.vanish, self.change, self.pause_and_resume),
-            *(self.replay_letters, self.replay_range, self.skip),
+            *(self.replay_letters, self.replay_range, self.skip, self.wait),
         )
         self.dice.choice(happenings)()
 
@@ -86,6 +86,10 @@ class History:
     def deliver(self):
         """Let a worker do what may be done now."""
         deliver(self.integration.pk)
+
+    def wait(self):
+        """Let the time pass for which holds and retries wait."""
+        end_pauses(self.integration)
 
     def trouble(self):
         """Make CleverTap answer the next request wrongly, and refuse some records."""
@@ -147,6 +151,7 @@ class History:
         return status_of(self.integration)
 
     def _is_finished(self):
+        end_pauses(self.integration)
         self.deliver()
         running = Replay.objects.filter(state=Replay.State.RUNNING)
         return not (is_left(self.integration) or running.exists())

@@ -1,0 +1,241 @@
+"""What is refused at an app's door, before there is anything to deliver; and silence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Final, Self
+
+from django.conf import settings
+
+from clevertap_sync.insight.facts import Facts, Refused
+from clevertap_sync.insight.findings.base import Finding, Link, Severity
+from referrals.words import counted, span
+
+#: So many events came at their rate before a silence is one.
+EXPECTED: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoorFinding(Finding):
+    """Something is refused. Each cause that a person mends differently is a class of its own.
+
+    `what` is the sentence, in which `{events}` and `{requests}` are the number in words,
+    `{keys}` the keys' first characters, and `{sample}` what most senders were answered.
+    """
+
+    codes: ClassVar[frozenset[str]]
+    what: ClassVar[str]
+    todo: ClassVar[str] = "Correct what sends them, then send them again."
+    is_at_door = True
+    severity = Severity.WARNING
+    word = "Events refused"
+    ended = "events are taken again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where something was refused for one of its causes in the last hour."""
+        mine = [each for each in facts.door.refused if cls.is_about(each)]
+        count = sum(each.count for each in mine)
+        if not count:
+            return
+        main = max(mine, key=lambda each: each.count)
+        what = cls.what.format(
+            events=f"{counted(count, 'event')} of the last hour",
+            requests=counted(count, "request"),
+            keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
+            sample=main.sample,
+        )
+        yield cls(
+            sentence=f"{what.rstrip()} Nothing of that is stored.",
+            remedy=cls.todo,
+            link=cls.where(facts),
+            count=count,
+            percent=100 * count / (facts.door.accepted + refused_in_all(facts)),
+            detail=main.code,
+        )
+
+    @classmethod
+    def is_about(cls, refused: Refused) -> bool:
+        """Return whether a refusal is of this kind."""
+        return refused.code in cls.codes
+
+    @classmethod
+    def where(cls, facts: Facts) -> Link:
+        """Return where samples of it are shown."""
+        query = (("app", facts.integration.app.slug),)
+        return Link("See what was refused", "ingest", query=query)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingAccepted(DoorFinding):
+    """All that came was refused."""
+
+    code = "nothing_accepted"
+    severity = Severity.ERROR
+    started = "every event is refused"
+    what = "Refused: all {events}. {sample}"
+
+    @classmethod
+    def is_about(cls, refused: Refused) -> bool:
+        """Return true: it is about all of them together."""
+        return refused.count > 0
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where nothing was accepted in the last hour, though something came."""
+        if not facts.door.accepted:
+            yield from super().find(facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimesInMilliseconds(DoorFinding):
+    """A backend sends milliseconds where seconds are expected."""
+
+    code = "times_in_milliseconds"
+    started = "events with times in milliseconds are refused"
+    codes = frozenset({"milliseconds"})
+    what = "Refused: {events}, because occurred_at is in milliseconds, not in seconds."
+    todo = "Divide occurred_at by 1000 in your backend, then send them again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimesInFuture(DoorFinding):
+    """A backend's clock or time zone is wrong."""
+
+    code = "times_in_future"
+    started = "events from the future are refused"
+    codes = frozenset({"in_future"})
+    what = "Refused: {events}, because occurred_at is more than a day ahead."
+    todo = "Check the sender's clock and its time zone, then send them again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdsReused(DoorFinding):
+    """A backend gives different events one id."""
+
+    code = "ids_reused"
+    started = "events with used ids are refused"
+    codes = frozenset({"conflict"})
+    what = "Refused: {events}, because their id belongs to another event, which stands."
+    todo = "Give each event an id of its own, and send an event again unchanged."
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRevoked(DoorFinding):
+    """A revoked key of the app is still in use."""
+
+    code = "key_revoked"
+    word = "Key revoked"
+    started = "a revoked API key is in use"
+    ended = "no revoked API key is in use any more"
+    codes = frozenset({"revoked_key"})
+    what = "Refused: {requests} of the last hour, with a revoked API key ({keys})."
+    todo = "Give your backend a key that works."
+
+    @classmethod
+    def where(cls, facts: Facts) -> Link:
+        """Return the app's keys."""
+        query = (("app__id__exact", facts.integration.app_id),)
+        return Link("See the API keys", "referrals_apikey_changelist", query=query)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsRefused(DoorFinding):
+    """Events break a rule of the format."""
+
+    code = "events_refused"
+    started = "events are refused"
+    codes = frozenset()
+    what = "Refused: {events}. {sample}"
+
+    @classmethod
+    def is_about(cls, refused: Refused) -> bool:
+        """Return whether no other kind is about it."""
+        return refused.code not in NAMED_CODES
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingEverReceived(Finding):
+    """No event ever came, while another app gets some: its key may be in use."""
+
+    code = "nothing_received"
+    severity = Severity.WARNING
+    word = "No event yet"
+    started = "no event has ever arrived"
+    ended = "events arrive"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where delivery is enabled and all new events belong to another app."""
+        door = facts.door
+        if facts.is_running and not facts.head and door.other_accepted:
+            yield cls(
+                sentence="No event has ever arrived for this app, while "
+                f"{door.other_app} got {counted(door.other_accepted, 'event')} in the last "
+                "hour.",
+                remedy=f"If they are meant for this app, its backend uses the API key of "
+                f"{door.other_app}: give it a key of this app.",
+                link=Link(
+                    "See the API keys",
+                    "referrals_apikey_changelist",
+                    query=(("app__id__exact", facts.integration.app_id),),
+                ),
+                count=door.other_accepted,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppQuiet(Finding):
+    """Events used to come, and come no more."""
+
+    code = "quiet"
+    severity = Severity.WARNING
+    word = "Quiet"
+    started = "no event arrives any more"
+    ended = "events arrive again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it after QUIET_HOURS in which some events should have come at their rate."""
+        first, newest = facts.arrivals.first_at, facts.arrivals.newest_at
+        if not facts.is_running or first is None or newest is None:
+            return
+        silence = facts.now - newest
+        usual = (newest - first) / max(1, facts.arrivals.events - 1)
+        is_long = silence >= timedelta(hours=settings.QUIET_HOURS)
+        if is_long and facts.arrivals.events > 1 and silence > EXPECTED * usual:
+            yield cls(
+                sentence="No event has arrived for "
+                f"{span(silence.total_seconds())}; before that, one came every "
+                f"{span(max(1.0, usual.total_seconds()))}.",
+                remedy="Look at what sends them: whether it runs, and what it is answered.",
+                link=Link(
+                    "See what came in",
+                    "ingest",
+                    query=(("app", facts.integration.app.slug),),
+                ),
+                seconds=silence.total_seconds(),
+            )
+
+
+NAMED_CODES: Final = frozenset().union(
+    *(
+        kind.codes
+        for kind in (TimesInMilliseconds, TimesInFuture, IdsReused, KeyRevoked)
+    )
+)
+KINDS: Final = (
+    NothingAccepted,
+    KeyRevoked,
+    TimesInMilliseconds,
+    TimesInFuture,
+    IdsReused,
+    EventsRefused,
+    NothingEverReceived,
+    AppQuiet,
+)
+
+
+def refused_in_all(facts: Facts) -> int:
+    """Return how many were refused, for whatever cause."""
+    return sum(each.count for each in facts.door.refused)
