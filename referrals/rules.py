@@ -225,15 +225,30 @@ def _check_scalar(pointer: str, value: object) -> None:
             )
     elif isinstance(value, float) and not math.isfinite(value):
         raise RefusedError(at=pointer, detail="NaN and Infinity are no JSON numbers.")
-    elif isinstance(value, datetime):
-        offset = value.utcoffset()
-        # An encoder would cut them off, and move the instant.
-        if offset is not None and offset % timedelta(minutes=1):
-            raise RefusedError(
-                at=pointer,
-                detail="The time's offset has seconds, which RFC 3339 has no form for. "
-                "Convert it to UTC.",
-            )
+    else:
+        _check_foreign(pointer, value)
+
+
+def _check_foreign(pointer: str, value: object) -> None:
+    """Refuse what an encoder of JSON would change without a word."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise RefusedError(
+            at=pointer,
+            detail="Bytes have no form in JSON. Decode them, and send the text.",
+        )
+    if isinstance(value, set | frozenset):
+        raise RefusedError(
+            at=pointer,
+            detail="A set has no order, so that the event would be another one each time. "
+            "Send a sorted list.",
+        )
+    offset = value.utcoffset() if isinstance(value, datetime) else None
+    if offset and offset % timedelta(minutes=1):
+        raise RefusedError(
+            at=pointer,
+            detail="The time's offset has seconds, which RFC 3339 has no form for. Convert "
+            "it to UTC.",
+        )
 
 
 def _check_depth(pointer: str, depth: int) -> None:
