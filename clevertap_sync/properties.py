@@ -209,7 +209,9 @@ class _Draft:
     def _scalar(self, name: str, value: object) -> object:
         if isinstance(value, str):
             return self._fit(name, value)
-        if isinstance(value, int) and abs(value) > wire.MAX_INTEGER:
+        if isinstance(value, int) and not (
+            wire.MIN_INTEGER <= value <= wire.MAX_INTEGER
+        ):
             return self._fit(name, str(value))
         return value
 

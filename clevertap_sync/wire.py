@@ -1,6 +1,6 @@
 """CleverTap's spelling and limits, which stand nowhere else.
 
-Pure: imports msgspec and no framework. The live API was never asked, so what its
+Pure: imports msgspec, wcwidth and no framework. The live API was never asked, so what its
 documentation leaves open is marked [doubt]: there we keep to the strictest figure that
 is published, and a correction is a change of this file alone.
 
@@ -10,10 +10,11 @@ https://docs.clevertap.com/docs/platform-considerations
 """
 
 import re
-import unicodedata
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
+from wcwidth import iter_graphemes
 
 # Reference: https://developer.clevertap.com/docs/upload-events-api
 MAX_RECORDS = 1000
@@ -57,6 +58,7 @@ MAX_BRANCHES = 5
 MAX_LIST_ITEMS = 100
 
 # [doubt] How large an integer may be is not published. Beyond 64 bits it goes as text.
+MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**63 - 1
 
 # [doubt] A `ts` in milliseconds is either refused or a date far ahead; nothing published
@@ -107,10 +109,6 @@ _LONGEST_FORBIDDEN = max(map(len, FORBIDDEN_IDENTITIES))
 # Reference: https://developer.clevertap.com/docs/set-clevertap-id
 # [doubt] That every object ID keeps to the rules for custom ones.
 _OBJECT_ID = re.compile(r"[A-Za-z0-9()!:@$_-]{1,67}")
-
-# Zero-width joiner, as in emoji of families; the longest of them have ten code points.
-_JOINER = "\u200d"
-_LONGEST_CLUSTER = 16
 
 # The names that CleverTap keeps for itself.
 # Reference: https://docs.clevertap.com/docs/platform-considerations
@@ -216,27 +214,22 @@ def clean_property_name(name: str) -> str:
 def shorten(text: str) -> str:
     """Return `text`, cut where CleverTap's limit demands it, at a whole character.
 
-    A letter keeps its accents and an emoji its parts, unless they are improbably many.
+    What people see as one character stays one (UAX #29, extended grapheme clusters): a
+    letter keeps its accents, an emoji its parts. Only where the very first one is longer
+    than the limit is it cut inside, between two code points.
+
+    Reference: https://www.unicode.org/reports/tr29/
     """
     raw = text.encode()
     if len(raw) <= MAX_TEXT_BYTES:
         return text
     end = len(raw[:MAX_TEXT_BYTES].decode(errors="ignore"))
-    for whole in range(end, max(end - _LONGEST_CLUSTER, 0), -1):
-        if not _continues(text, whole):
-            return text[:whole]
-    return text[:end]
-
-
-def _continues(text: str, index: int) -> bool:
-    """Return whether the character at `index` belongs to the one before it."""
-    character = text[index]
-    return (
-        text[index - 1] == _JOINER
-        or character == _JOINER
-        or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
-        or unicodedata.category(character).startswith("M")
-    )
+    # In ASCII only CR and LF belong together, and long texts are rarely more than ASCII.
+    if text[end] != "\n" and text.isascii():
+        return text[:end]
+    # Whether a character ends here depends on those before and the one code point after.
+    [last] = deque(iter_graphemes(text[: end + 1]), maxlen=1)
+    return text[: end + 1 - len(last)] or text[:end]
 
 
 def is_plain_identity(identity: str) -> bool:

@@ -123,7 +123,7 @@ def _bad_identities(pointer: str, raw: bytes) -> RefusedError:
         found = found[key]
     if not isinstance(found, dict):
         return RefusedError(at=pointer, detail=_PERSON)
-    provider = next((k for k, v in found.items() if not isinstance(v, str)), "")
+    provider = next((k for k, v in found.items() if not isinstance(v, str | None)), "")
     return RefusedError(
         at=step(pointer, provider),
         detail="An identity is a text and is sent on byte for byte: put it in quotes, or leave "

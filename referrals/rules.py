@@ -23,7 +23,8 @@ MAX_DEPTH = 16
 MAX_NAME_CHARACTERS = 255
 MAX_INTEGER = 2**63 - 1
 
-ID = re.compile(r"[!-.0-~]{1,200}")
+# In an address, "." and ".." are steps: who asks for them asks for something else.
+ID = re.compile(r"(?!\.\.?$)[!-.0-~]{1,200}")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LONGEST_AHEAD = timedelta(days=1)
 # As seconds this is the year 5138; as milliseconds, 1973.
@@ -36,6 +37,10 @@ OCCURRED_AT = (
 ID_RULE = (
     "An event needs an id of 1 to 200 visible ASCII characters without a slash. It makes "
     "sending the event again harmless, so it must be the same then."
+)
+DOTS_RULE = (
+    "An id of one or two dots is a step in an address, so nobody could ask what became of "
+    "the event. Choose an id that says more."
 )
 
 
@@ -64,6 +69,8 @@ def check_size(size: int) -> None:
 
 def check_id(event_id: str) -> None:
     """Refuse an idempotency key that could not stand in an address."""
+    if event_id in (".", ".."):
+        raise RefusedError(at="/id", detail=DOTS_RULE)
     if not ID.fullmatch(event_id):
         raise RefusedError(at="/id", detail=ID_RULE)
 
@@ -218,6 +225,30 @@ def _check_scalar(pointer: str, value: object) -> None:
             )
     elif isinstance(value, float) and not math.isfinite(value):
         raise RefusedError(at=pointer, detail="NaN and Infinity are no JSON numbers.")
+    else:
+        _check_foreign(pointer, value)
+
+
+def _check_foreign(pointer: str, value: object) -> None:
+    """Refuse what an encoder of JSON would change without a word."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise RefusedError(
+            at=pointer,
+            detail="Bytes have no form in JSON. Decode them, and send the text.",
+        )
+    if isinstance(value, set | frozenset):
+        raise RefusedError(
+            at=pointer,
+            detail="A set has no order, so that the event would be another one each time. "
+            "Send a sorted list.",
+        )
+    offset = value.utcoffset() if isinstance(value, datetime) else None
+    if offset and offset % timedelta(minutes=1):
+        raise RefusedError(
+            at=pointer,
+            detail="The time's offset has seconds, which RFC 3339 has no form for. Convert "
+            "it to UTC.",
+        )
 
 
 def _check_depth(pointer: str, depth: int) -> None:

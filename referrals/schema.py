@@ -6,11 +6,11 @@ JSON hold no cycles, and thousands of them at once keep the collector busy other
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 
-from referrals import diagnosis, rules, traces
+from referrals import diagnosis, precision, rules, traces
 from referrals.rules import RefusedError
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
 
@@ -22,16 +22,19 @@ class IncomingPerson(
     omit_defaults=True,
     gc=False,
 ):
-    """One side of a referral, as it is sent. An identity is taken byte for byte."""
+    """One side of a referral, as it is sent. An identity is taken byte for byte.
 
-    identities: dict[str, str] = {}
+    After the check no identity is None: null means that it was left out.
+    """
+
+    identities: dict[str, str | None] | None = {}
     ip: str | None = None
     device_id: str | None = None
     advertising_id: str | None = None
 
     def __repr__(self) -> str:
         """Name the providers only: what is printed ends up in logs."""
-        return f"IncomingPerson({', '.join(self.identities)})"
+        return f"IncomingPerson({', '.join(self.identities or ())})"
 
 
 class IncomingEvent(
@@ -64,6 +67,18 @@ class IncomingEvent(
     def __repr__(self) -> str:
         """Show no identity: what is printed ends up in logs."""
         return f"IncomingEvent(id={self.id!r}, type={self.type!r})"
+
+
+class RoundedEvent(IncomingEvent, frozen=True, gc=True, dict=True):
+    """An event of which at least one number has lost digits, and where.
+
+    That is no field of it: what was sent, and so its fingerprint, is that of any event.
+    """
+
+    @property
+    def rounded(self) -> tuple[str, ...]:
+        """The JSON pointers to these numbers."""
+        return cast("tuple[str, ...]", self.__dict__["rounded"])
 
 
 class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -121,7 +136,14 @@ _UNKNOWN_CHANNEL = (
     f"{', '.join(sorted(INVITE_CHANNELS))}. The channel of a Smart Link is free: send "
     '"via": "smart_link" with it.'
 )
-_decoder = msgspec.json.Decoder(IncomingEvent)
+# Beside those of Unicode, the characters that have no width.
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
+    "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+)
+# Nearly every event is read once. One with a number that loses digits is read again.
+_decoder = msgspec.json.Decoder(IncomingEvent, float_hook=precision.read_float)
+_rounding_decoder = msgspec.json.Decoder(IncomingEvent)
+_marking_decoder = msgspec.json.Decoder(IncomingEvent, float_hook=precision.mark_float)
 
 
 def decode(
@@ -132,13 +154,13 @@ def decode(
     Never raises, whatever `raw` is. `now` is what "a day ahead" is measured from.
     """
     data = bytes(raw)
+    now = now or datetime.now(UTC)
     try:
         rules.check_size(len(data))
-        event = _decoder.decode(data)
-        # JSON spells NUL in one way only, so most events need no second look.
-        if b"\\u0000" in data:
-            rules.check_tree("", msgspec.to_builtins(event))
-        return _checked(event, now or datetime.now(UTC))
+        try:
+            return _checked(_decoder.decode(data), data, now)
+        except precision.LostDigitsError:
+            return _rounded(_checked(_rounding_decoder.decode(data), data, now), data)
     except (ValueError, RecursionError) as error:
         refused = diagnosis.refusal(error, data)
         return EventProblem(refused.pointer, refused.detail, diagnosis.id_of(data))
@@ -181,6 +203,28 @@ def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
     for side, person in (("user", event.user), ("referrer", event.referrer)):
         if person and person.ip and not traces.is_address(person.ip):
             yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
+        for provider, identity in _identities(person).items() if person else ():
+            if identity.strip(_BLANKS) != identity:
+                yield rules.step(f"/{side}/identities", provider), _padded(side)
+    if isinstance(event, RoundedEvent):
+        yield event.rounded[0], _lost_digits(event.rounded)
+
+
+def _padded(side: str) -> str:
+    return (
+        f"An identity of the {side} has blanks or invisible characters around it. It is "
+        "kept and sent on byte for byte, so it is another one than without them. Remove "
+        "them in the sender, unless they belong to it."
+    )
+
+
+def _lost_digits(pointers: Sequence[str]) -> str:
+    first, *others = pointers
+    more = f" So it is with {len(others)} more." if others else ""
+    return (
+        f"The number at {first} has more digits than a 64-bit float keeps, and was "
+        f"rounded. Send it as a text.{more}"
+    )
 
 
 def to_event(
@@ -219,22 +263,36 @@ def _kept(
 ) -> Person | None:
     if person is None:
         return None
+    identities = _identities(person)
     if not (person.ip or person.device_id or person.advertising_id):
-        return Person(person.identities)
+        return Person(identities)
 
     def hashed(kind: str, trace: str | None) -> str | None:
         return hash_signal(f"{kind}:{trace}") if trace else None
 
     return Person(
-        person.identities,
+        identities,
         hashed("ip", traces.address(person.ip or "", ignored)),
         hashed("device", traces.device(person.device_id or "")),
         hashed("advertising", traces.device(person.advertising_id or "")),
     )
 
 
-def _checked(event: IncomingEvent, now: datetime) -> IncomingEvent:
-    """Return `event` with `occurred_at` in UTC. Raises `RefusedError`."""
+def _identities(person: IncomingPerson) -> dict[str, str]:
+    """Return the identities of a person who was checked."""
+    return cast("dict[str, str]", person.identities)
+
+
+def _checked(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
+    """Return `event`, which `data` holds, without null and with `occurred_at` in UTC.
+
+    Raises `RefusedError`.
+    """
+    # JSON spells NUL and null in one way only, so most events need no second look.
+    if b"\\u0000" in data:
+        rules.check_tree("", msgspec.to_builtins(event))
+    if b"null" in data:
+        event = _without_nulls(event)
     rules.check_id(event.id)
     rules.check_name(event.type, event.name)
     rules.check_people(
@@ -244,13 +302,50 @@ def _checked(event: IncomingEvent, now: datetime) -> IncomingEvent:
         has_referrer=event.referrer is not None,
     )
     if event.user:
-        rules.check_identities("/user", event.user.identities)
+        rules.check_identities("/user", _identities(event.user))
     if event.referrer:
-        rules.check_identities("/referrer", event.referrer.identities)
+        rules.check_identities("/referrer", _identities(event.referrer))
     rules.check_event_data(event.type, event.event_data)
     rules.check_metadata(event.metadata)
-    occurred_at = rules.as_instant(event.occurred_at)
+    occurred_at = _instant(event.occurred_at, data)
     rules.check_occurred_at(occurred_at, now)
     if occurred_at is event.occurred_at:
         return event
     return msgspec.structs.replace(event, occurred_at=occurred_at)
+
+
+def _without_nulls(event: IncomingEvent) -> IncomingEvent:
+    user, referrer = _named(event.user), _named(event.referrer)
+    return msgspec.structs.replace(event, user=user, referrer=referrer)
+
+
+def _named(person: IncomingPerson | None) -> IncomingPerson | None:
+    """Return the person without the identities that are null."""
+    if person is None:
+        return None
+    sent = person.identities or {}
+    identities = {name: value for name, value in sent.items() if value is not None}
+    return msgspec.structs.replace(person, identities=identities)
+
+
+def _instant(value: datetime | float | None, data: bytes) -> datetime | None:
+    """Return when it happened, rounded down to a microsecond. Raises `RefusedError`."""
+    instant = rules.as_instant(value)
+    is_number = isinstance(value, float)
+    if instant is None or not (is_number or precision.may_be_finer(data)):
+        return instant
+    return rules.as_instant(precision.exact_instant(data))
+
+
+def _rounded(event: IncomingEvent, data: bytes) -> IncomingEvent:
+    """Return `event` with a note of the numbers that have lost digits."""
+    marked = _marking_decoder.decode(data)
+    pointers = (
+        *precision.lost_in("/event_data", marked.event_data),
+        *precision.lost_in("/metadata", marked.metadata),
+    )
+    if not pointers:  # of keys that stand twice, the first counts for nothing
+        return event
+    rounded = RoundedEvent(**msgspec.structs.asdict(event))
+    rounded.__dict__["rounded"] = pointers
+    return rounded

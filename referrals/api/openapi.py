@@ -42,13 +42,13 @@ def _one_of(words: type[EventType | Via | FraudStatus]) -> str:
 
 # What the types do not say, per field of an event as it is sent.
 EVENT_FIELDS: Final = {
-    "id": "Idempotency key: 1 to 200 visible ASCII characters without a slash, unique in "
-    "the app. Sending the same event again under it is harmless.",
+    "id": "Idempotency key: 1 to 200 visible ASCII characters without a slash, and "
+    "neither `.` nor `..`, unique in the app. Sending the same event again under it is harmless.",
     "type": f"What happened: {_one_of(EventType)}.",
     "name": "The name of a custom event, such as `Subscription Started`. Required there, "
     "refused elsewhere.",
-    "occurred_at": "RFC 3339 with an offset, or Unix seconds. Missing: the time of receipt. "
-    "Milliseconds, and more than a day ahead, are refused.",
+    "occurred_at": "RFC 3339 with an offset, or Unix seconds, rounded down to a "
+    "microsecond. Missing: the time of receipt. Milliseconds, and more than a day ahead, are refused.",
     "user": "Who did it. Required except for link_click.",
     "referrer": "Who invited the user. Required unless `via` is `smart_link`.",
     "via": f"The kind of link that led here: {_one_of(Via)}.",
@@ -64,7 +64,7 @@ EVENT_FIELDS: Final = {
 }
 PERSON_FIELDS: Final = {
     "identities": "The person's IDs by provider, such as email or custom_id. Taken byte "
-    "for byte.",
+    "for byte. One that is null was left out.",
     "ip": "IP address. Stored only as a keyed hash, for fraud detection.",
     "device_id": "Device ID. Stored only as a keyed hash, for fraud detection.",
     "advertising_id": "Advertising ID. Stored only as a keyed hash, for fraud detection.",

@@ -120,7 +120,8 @@ def _values_of_doubtful(body: bytes, error: Exception) -> list[Piece]:
         return float(name)
 
     try:
-        match json.loads(body.decode(), parse_constant=constant):
+        # A float that was read here would have lost what its text says beyond a double.
+        match json.loads(body.decode(), parse_constant=constant, parse_float=_raw):
             case {"events": [*events], **others} if not others:
                 return [_Doubtful(event) for event in events]
             # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.
@@ -129,6 +130,10 @@ def _values_of_doubtful(body: bytes, error: Exception) -> list[Piece]:
     except (ValueError, RecursionError):
         pass
     raise _not_json(body, error) from error
+
+
+def _raw(number: str) -> msgspec.Raw:
+    return msgspec.Raw(number.encode())
 
 
 def _not_json(body: bytes, error: Exception) -> ProblemError:

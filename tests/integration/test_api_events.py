@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -9,7 +10,7 @@ from django.test import Client
 from referrals import log
 from referrals.models import App, ReferralEvent
 from tests import builders
-from tests.builders import a_sent_event
+from tests.builders import NOON, a_sent_custom_event, a_sent_event
 
 pytestmark = pytest.mark.django_db
 
@@ -173,6 +174,40 @@ def test_an_unknown_channel_is_a_warning_and_refused_only_when_strict(post, app)
     assert lenient.status_code == 202
     assert len(lenient.json()["results"][0]["warnings"]) == 1
     assert stored_ids(app) == ["e-1"]
+
+
+def test_a_number_that_loses_digits_is_a_warning_and_refused_only_when_strict(
+    post, app
+):
+    event = json.dumps(a_sent_custom_event(id="e-1", event_data={"pi": 7}))
+    raw = event.replace("7}", "3.14159265358979323846}").encode()
+
+    strict = post(raw, query="?strict=1")
+    lenient = post(raw)
+    again = post(raw)
+
+    assert strict.status_code == 422
+    assert strict.json()["results"][0]["pointer"] == "/event_data/pi"
+    assert lenient.status_code == 202
+    assert len(lenient.json()["results"][0]["warnings"]) == 1
+    assert log.find(app.pk, "e-1").event.event_data == {"pi": 3.141592653589793}
+    assert again.json()["duplicates"] == 1
+
+
+def test_a_neighbour_with_nan_costs_no_digit_and_no_microsecond(post, app):
+    bad = json.dumps(a_sent_event(id="e-1", metadata={"x": float("nan")}))
+    good = json.dumps(a_sent_event(id="e-2", metadata={"pi": 7}, occurred_at=8))
+    good = good.replace("7}", "3.14159265358979323846}")
+    good = good.replace(": 8", ": 1795435200.1234567")
+
+    answer = post(f'{{"events":[{bad},{good}]}}'.encode())
+
+    refused, stored = answer.json()["results"]
+    assert refused["pointer"] == "/metadata/x"
+    assert len(stored["warnings"]) == 1
+    event = log.find(app.pk, "e-2").event
+    assert event.occurred_at == NOON + timedelta(microseconds=123456)
+    assert event.metadata == {"pi": 3.141592653589793}
 
 
 def test_lines_are_events_and_blank_ones_do_not_count(post, app):

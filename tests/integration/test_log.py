@@ -57,7 +57,11 @@ def test_an_event_that_is_answered_accepted_is_in_the_log_with_all_that_was_sent
 
     results = log.append(app, [sent])
 
-    assert results == [Result(0, "b1c2", Status.ACCEPTED, position=1)]
+    [warning] = results[0].warnings
+    assert warning.startswith("An identity of the user has blanks")
+    assert results == [
+        Result(0, "b1c2", Status.ACCEPTED, position=1, warnings=(warning,))
+    ]
     (logged,) = log.read(app.pk, 1, 1)
     assert logged.position == 1
     assert logged.event.id == "b1c2"
@@ -148,6 +152,7 @@ def test_of_equal_keys_in_one_request_the_first_good_one_counts(app):
         {"occurred_at": float(NOON_SECONDS)},
         {"metadata": {"b": 2, "a": {"d": 4, "c": 3}}},
         {"user": {"ip": None, "identities": {"x": "1", "email": ANN}}},
+        {"user": {"identities": {"x": "1", "email": ANN, "custom_id": None}}},
         {"test": None, "event_data": None},
     ],
 )

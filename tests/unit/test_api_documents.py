@@ -55,6 +55,26 @@ def test_the_example_is_a_good_event():
     assert isinstance(event, IncomingEvent)
 
 
+def test_an_event_that_the_code_takes_fits_its_schema():
+    schemas = openapi.document()["components"]["schemas"]
+    pattern = schemas["IncomingEvent"]["properties"]["id"]["pattern"]
+    identities = schemas["IncomingPerson"]["properties"]["identities"]
+
+    assert [
+        re.search(pattern, text) is not None for text in (".", "..", "...", "a")
+    ] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    text_or_null = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    assert identities["anyOf"] == [
+        {"type": "object", "additionalProperties": text_or_null},
+        {"type": "null"},
+    ]
+
+
 def test_kinds_are_told_apart_by_their_slug():
     slugs = [kind.slug for kind in problems.KINDS]
 

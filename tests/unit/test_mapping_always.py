@@ -44,7 +44,7 @@ numbers = (
     st.integers()
     | st.floats()
     | st.booleans()
-    | st.sampled_from([2**63, 2**64, -(2**64), 2**200])
+    | st.sampled_from([2**63, 2**64, -(2**63), -(2**64), 2**200])
 )
 values = st.recursive(
     st.none() | numbers | texts,
@@ -170,7 +170,7 @@ def check_scalar(value):
     if isinstance(value, str):
         assert len(value.encode()) <= 512
     elif isinstance(value, int):
-        assert -(2**63) < value < 2**63
+        assert -(2**63) <= value < 2**63
 
 
 def check_nested(value, level):

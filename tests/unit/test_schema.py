@@ -36,6 +36,11 @@ def sent(event):
     return decode(json.dumps(event).encode(), now=NOON)
 
 
+def read(text):
+    """Return the event of a JSON text, whose spelling `sent` could not keep."""
+    return decode(text.encode(), now=NOON)
+
+
 def refused_at(event):
     problem = sent(event)
     assert isinstance(problem, EventProblem), "it was taken"
@@ -118,6 +123,82 @@ def test_unix_seconds_may_have_a_fraction():
     assert half == NOON + timedelta(milliseconds=500)
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("59.9999999Z", "59.999999"),
+        ("59.999999999Z", "59.999999"),
+        ("59.9999994Z", "59.999999"),
+        ("59.1234567Z", "59.123456"),
+        ("59.12345678901234567890Z", "59.123456"),
+        ("59.123456Z", "59.123456"),
+        ("59.1234569z", "59.123456"),
+        ("59.1234569-00:00", "59.123456"),
+        ("59.0000009Z", "59"),
+    ],
+)
+def test_a_time_is_rounded_down_to_a_microsecond(text, kept):
+    event = sent(a_sent_event(occurred_at="2026-11-23T23:59:" + text))
+
+    assert event.occurred_at == datetime.fromisoformat(f"2026-11-23T23:59:{kept}+00:00")
+    assert event.occurred_at.tzinfo is UTC
+
+
+def test_a_fine_time_is_rounded_down_in_its_own_zone():
+    event = sent(a_sent_event(occurred_at="2026-11-24 01:59:59.9999999+02:00"))
+
+    assert event.occurred_at == datetime(2026, 11, 23, 23, 59, 59, 999999, UTC)
+
+
+def with_seconds(number):
+    """Return an event with this spelling of a number, which no float could carry."""
+    return json.dumps(a_sent_event(occurred_at=7)).replace(": 7,", f": {number},")
+
+
+@pytest.mark.parametrize(
+    ("number", "microseconds"),
+    [
+        ("1795478399.9999999", 1795478399_999999),
+        ("1795478399.99999999999999999999999999999999", 1795478399_999999),
+        ("1795478399.1234567", 1795478399_123456),
+        ("1795478399.123457", 1795478399_123457),
+        ("1795478399.1", 1795478399_100000),
+        ("1.7954783999999999e9", 1795478399_999999),
+        ("17954783999999999E-7", 1795478399_999999),
+        ("1795478399", 1795478399_000000),
+        ("1795478399.0", 1795478399_000000),
+    ],
+)
+def test_seconds_are_rounded_down_as_they_are_spelt(number, microseconds):
+    event = read(with_seconds(number))
+
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert event.occurred_at == epoch + timedelta(microseconds=microseconds)
+
+
+def test_a_float_in_python_is_rounded_down_as_python_writes_it():
+    event = from_object(a_sent_event(occurred_at=1795478399.9999998), now=NOON)
+
+    assert event.occurred_at == datetime(2026, 11, 23, 23, 59, 59, 999999, UTC)
+
+
+@pytest.mark.parametrize(
+    "time", ['"1999-12-31T23:59:59.9999999Z"', "946684799.99999999"]
+)
+def test_what_is_rounded_down_to_before_2000_is_refused(time):
+    problem = read(with_seconds(time))
+
+    assert problem.pointer == "/occurred_at"
+    assert "before the year 2000" in problem.detail
+
+
+def test_digits_after_a_dot_that_are_no_time_change_no_time():
+    event = sent(a_sent_event(content="0.12345678", occurred_at=None))
+    assert event.occurred_at is None
+    event = sent(a_sent_event(content="0.12345678"))
+    assert event.occurred_at == NOON
+
+
 def test_null_means_left_out():
     optional = [
         "name",
@@ -133,6 +214,36 @@ def test_null_means_left_out():
     bare = a_sent_event(occurred_at=None, channel=None, content=None)
 
     assert sent({**bare, **dict.fromkeys(optional)}) == sent(bare)
+
+
+def test_a_person_may_be_full_of_nulls():
+    traces = dict.fromkeys(["ip", "device_id", "advertising_id"])
+    event = a_sent_event(user={"identities": {"email": ANN}}, referrer={})
+    full = {
+        **event,
+        "user": {"identities": {"custom_id": None, "email": ANN, "": None}, **traces},
+        "referrer": {"identities": None, **traces},
+    }
+
+    assert sent(full) == sent(event)
+    assert sent(full).user.identities == {"email": ANN}
+    assert sent(full).referrer.identities == {}
+    assert from_object(full, now=NOON) == sent(event)
+    # What is compared to tell a duplicate from a conflict.
+    assert msgspec.json.encode(sent(full)) == msgspec.json.encode(sent(event))
+
+
+def test_null_inside_data_of_ones_own_is_kept():
+    data = {"coupon": None, "list": [None]}
+    event = sent(a_sent_custom_event(event_data=data, metadata=data))
+
+    assert (event.event_data, event.metadata) == (data, data)
+
+
+def test_an_identity_that_reads_null_is_an_identity():
+    event = sent(a_sent_event(user={"identities": {"email": "null"}}))
+
+    assert event.user.identities == {"email": "null"}
 
 
 @pytest.mark.parametrize(
@@ -170,18 +281,26 @@ def test_the_edges_of_time_are_taken():
     assert ahead.occurred_at == NOON + timedelta(days=1)
 
 
-@pytest.mark.parametrize("event_id", ["a", "!~-.:_", "x" * 200])
+@pytest.mark.parametrize("event_id", ["a", "!~-.:_", "x" * 200, "...", ".a", "a."])
 def test_an_id_is_visible_ascii(event_id):
     assert sent(a_sent_event(id=event_id)).id == event_id
 
 
 @pytest.mark.parametrize(
-    "event_id", ["", " ", "a b", "a/b", "é", "x" * 201, "a\n", "\x7f", 7]
+    "event_id", ["", " ", "a b", "a/b", "é", "x" * 201, "a\n", "\x7f", 7, ".", ".."]
 )
 def test_any_other_id_is_refused(event_id):
     problem = sent(a_sent_event(id=event_id))
 
     assert (problem.pointer, problem.id) == ("/id", None)
+
+
+@pytest.mark.parametrize("event_id", [".", ".."])
+def test_an_id_that_is_a_step_in_an_address_is_refused_with_the_reason(event_id):
+    assert sent(a_sent_event(id=event_id)).detail == (
+        "An id of one or two dots is a step in an address, so nobody could ask what "
+        "became of the event. Choose an id that says more."
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +321,7 @@ def test_any_other_id_is_refused(event_id):
         ({"user": ANN}, "/user"),
         ({"user": {"identities": [ANN]}}, "/user/identities"),
         ({"user": {"identities": {"email": ANN, "custom_id": 42}}}, "/user/identities/custom_id"),
-        ({"user": {"identities": {"x/y": None}}}, "/user/identities/x~1y"),
+        ({"user": {"identities": {"email": None, "x/y": 42}}}, "/user/identities/x~1y"),
         ({"user": {"identities": {"": "42"}}}, "/user/identities/"),
         ({"referrer": {"identities": {"": "42"}}}, "/referrer/identities/"),
         ({"referrer": None}, "/referrer"),
@@ -425,6 +544,10 @@ def test_python_values_are_taken_for_what_json_makes_of_them():
     assert event.event_data == {"colour": "red", "sizes": [1, 2]}
 
 
+# Amsterdam's mean solar time, as old zones have it.
+LOCAL_MEAN_NOON = NOON.astimezone(timezone(timedelta(minutes=19, seconds=32)))
+
+
 def endless():
     value = {}
     value["k"] = value
@@ -441,6 +564,12 @@ def endless():
         ({"content": "half \ud83d"}, "/content"),
         ({"\ud83d": 1}, ""),
         ({"occurred_at": datetime(2026, 11, 23, 12)}, "/occurred_at"),  # noqa: DTZ001
+        ({"occurred_at": LOCAL_MEAN_NOON}, "/occurred_at"),
+        ({"event_data": {"at": LOCAL_MEAN_NOON}}, "/event_data/at"),
+        ({"user": {"identities": {"email": ANN.encode()}}}, "/user/identities/email"),
+        ({"event_data": {"k": [bytearray(b"gold")]}}, "/event_data/k/0"),
+        ({"metadata": {"tags": {"a", "b"}}}, "/metadata/tags"),
+        ({"metadata": {"tags": frozenset("ab")}}, "/metadata/tags"),
         ({"content": object()}, ""),
     ],
 )
@@ -475,6 +604,120 @@ def test_an_ip_that_is_none_is_doubtful():
     event = sent(a_sent_event(user={"identities": {"email": ANN}, "ip": "10.0.0.300"}))
 
     assert [at for at, _ in doubts(event)] == ["/user/ip"]
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        " " + ANN,
+        ANN + "\n",
+        "\t" + ANN,
+        ANN + "\N{NO-BREAK SPACE}",
+        "\N{ZERO WIDTH SPACE}" + ANN,
+        ANN + "\N{ZERO WIDTH NO-BREAK SPACE}",
+        "\N{RIGHT-TO-LEFT MARK}" + ANN,
+        " ",
+    ],
+)
+@pytest.mark.parametrize("side", ["user", "referrer"])
+def test_blanks_around_an_identity_are_kept_and_doubtful(side, identity):
+    event = sent(
+        a_sent_event(**{side: {"identities": {"custom_id": "42", "e/mail": identity}}})
+    )
+
+    assert getattr(event, side).identities["e/mail"] == identity
+    assert [at for at, _ in doubts(event)] == [f"/{side}/identities/e~1mail"]
+    [warning] = warnings_of(event)
+    assert warning == (
+        f"An identity of the {side} has blanks or invisible characters around it. It is "
+        "kept and sent on byte for byte, so it is another one than without them. Remove "
+        "them in the sender, unless they belong to it."
+    )
+
+
+@pytest.mark.parametrize(
+    "identity", ["", "Ann Lee", "می\N{ZERO WIDTH NON-JOINER}نا", "ann"]
+)
+def test_an_identity_without_blanks_around_it_is_not_doubtful(identity):
+    assert (
+        warnings_of(sent(a_sent_event(user={"identities": {"name": identity}}))) == ()
+    )
+
+
+def with_number(number, field="event_data"):
+    """Return an event with this spelling of a number, which no float could carry."""
+    event = json.dumps({**a_sent_custom_event(), field: {"a/b": [1.5, {"k": 7}]}})
+    return event.replace('"k": 7', f'"k": {number}')
+
+
+LOSSY = [
+    ("0.1234567890123456789", 0.12345678901234568),
+    ("12345678901234567890.0", 1.2345678901234567e19),
+    ("9007199254740993.0", 9007199254740992.0),
+    ("-1.00000000000000000000000000001", -1.0),
+    ("1e-400", 0.0),
+    ("1E-99999999999999999999", 0.0),
+]
+
+
+@pytest.mark.parametrize("field", ["event_data", "metadata"])
+@pytest.mark.parametrize(("number", "kept"), LOSSY)
+def test_a_number_that_loses_digits_is_doubtful(number, kept, field):
+    event = read(with_number(number, field))
+
+    assert getattr(event, field) == {"a/b": [1.5, {"k": kept}]}
+    [(pointer, detail)] = doubts(event)
+    assert pointer == f"/{field}/a~1b/1/k"
+    assert detail == (
+        f"The number at {pointer} has more digits than a 64-bit float keeps, and was "
+        "rounded. Send it as a text."
+    )
+
+
+def test_many_numbers_that_lose_digits_are_one_doubt():
+    number = "0.1234567890123456789"
+    event = read(with_number(f"[{number},{number},{number}]"))
+
+    [warning] = warnings_of(event)
+    assert warning == (
+        "The number at /event_data/a~1b/1/k/0 has more digits than a 64-bit float keeps, "
+        "and was rounded. Send it as a text. So it is with 2 more."
+    )
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0.30000000000000004",
+        "1.7976931348623157e308",
+        "5e-324",
+        "1.50000000000000000000",
+        "1e22",
+        "9223372036854775807",
+        "9007199254740993",
+        "-0.0",
+    ],
+)
+def test_a_number_whose_digits_a_double_keeps_is_not_doubtful(number):
+    event = read(with_number(number))
+
+    assert type(event) is IncomingEvent
+    assert warnings_of(event) == ()
+
+
+def test_a_lost_digit_changes_nothing_in_what_is_compared():
+    rounded = read(with_number("0.1234567890123456789"))
+    plain = msgspec.structs.replace(rounded)
+    as_sent = msgspec.json.encode(rounded)
+
+    assert as_sent == msgspec.json.encode(plain)
+    assert b'{"k":0.12345678901234568}' in as_sent
+
+
+def test_of_a_key_that_stands_twice_only_the_last_number_counts():
+    text = with_number('0.1234567890123456789,"k":1')
+
+    assert warnings_of(read(text)) == ()
 
 
 def test_the_log_keeps_signals_only_as_hashes():

@@ -1,11 +1,11 @@
 """CleverTap's spelling and limits, one by one."""
 
 import json
-import unicodedata
 
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
+from wcwidth import iter_graphemes
 
 from clevertap_sync import wire
 from referrals.vocabulary import TITLES
@@ -113,7 +113,9 @@ def test_cleaning_twice_changes_nothing_more(name):
     assert wire.clean_property_name(clean) == clean
 
 
-@given(st.text(max_size=600) | st.text("é🦊\u0301", min_size=120, max_size=600))
+@given(
+    st.text(max_size=600) | st.text("é🦊\u0301\u200d🇫\r\n", min_size=120, max_size=600)
+)
 def test_a_shortened_text_fits_and_is_how_the_text_begins(text):
     short = wire.shorten(text)
 
@@ -122,27 +124,86 @@ def test_a_shortened_text_fits_and_is_how_the_text_begins(text):
     if len(text.encode()) <= 512:
         assert short is text
     else:
-        # No more is lost than one character of at most 16 code points.
-        assert len(short.encode()) > 512 - 17 * 4
+        # The next character would not have fitted.
+        following = next(iter_graphemes(text[len(short) :]))
+        assert len((short + following).encode()) > 512
 
 
-def test_a_letter_keeps_its_accents():
-    text = "x" * 510 + "e\u0301" + "y"
+#: What people see as one, by the rule of UAX #29 that says so.
+WHOLE = {
+    "GB3, a line's end": "\r\n",
+    "GB6, Hangul of letters": "\u1112\u1161\u11ab",
+    "GB6, two leading letters": "\u1100\u1100\u1161",
+    "GB7, a Hangul syllable and its tail": "가\u11a8",
+    "GB8, two tails": "각\u11a8",
+    "GB9, an accent": "e\u0301",
+    "GB9, many accents": "a" + "\u0301\u0323\u0308" * 9,
+    "GB9, a nukta": "\u0915\u093c",
+    "GB9, a skin tone": "👍🏽",
+    "GB9, a presentation": "❤\ufe0f",
+    "GB9, a keycap": "1\ufe0f\u20e3",
+    "GB9, a joiner at the end": "a\u200d",
+    "GB9, the flag of England": "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "GB9, voiced kana": "カ\uff9e",
+    "GB9a, a vowel sign": "\u0ba8\u0bbf",
+    "GB9a, Thai am": "\u0e01\u0e33",
+    "GB9b, a number sign before a digit": "\u0600\u0661",
+    "GB9c, a Devanagari conjunct": "\u0915\u094d\u0937",
+    "GB9c, one with a joiner": "\u0915\u094d\u200d\u0937",
+    "GB9c, one of three": "\u0938\u094d\u0924\u094d\u0930\u0940",
+    "GB9c, a Bengali conjunct": "\u0995\u09cd\u09b7",
+    "GB11, a family": "👩\u200d👩\u200d👧\u200d👦",
+    "GB11, one with skin tones": "👩🏽\u200d🤝\u200d👨🏿",
+    "GB11, a rainbow flag": "🏳\ufe0f\u200d🌈",
+    "GB12, a flag": "🇫🇷",
+}
 
-    assert unicodedata.normalize("NFC", wire.shorten(text)) == "x" * 510
+
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=list(WHOLE))
+def test_what_people_see_as_one_character_is_not_cut(whole):
+    for inside in range(1, len(whole)):
+        room = 512 - len(whole[:inside].encode())
+        assert wire.shorten("x" * room + whole) == "x" * room
+        assert wire.shorten("é" + "x" * (room - 2) + whole) == "é" + "x" * (room - 2)
+    fitting = "x" * (512 - len(whole.encode())) + whole
+    assert wire.shorten(fitting + "y") == fitting
 
 
-def test_an_emoji_keeps_its_parts():
-    family = "👩\u200d👩\u200d👧"
+#: What stands side by side as two, by the rule that says so.
+APART = {
+    "GB4, after a line's end": ("\n", "\u0301"),
+    "GB5, before a line's end": ("e\u0301", "\r\n"),
+    "GB4, after a control character": ("\u200b", "\u0301"),
+    "GB999, two letters": ("e\u0301", "é"),
+    "GB999, two kanji": ("漢", "字"),
+    "GB999, two syllables": ("각", "가"),
+    "GB999, two emoji": ("👩", "👧"),
+    "GB9c, two consonants without virama": ("\u0915", "\u0937"),
+    "GB9c, a virama of Tamil, which joins nothing": ("\u0b95\u0bcd", "\u0ba4"),
+    "GB11, a joiner after a letter": ("a\u200d", "👧"),
+    "GB13, two flags": ("🇫🇷", "🇩🇪"),
+    "GB13, the third of three halves": ("🇫🇷", "🇩"),
+}
 
-    assert wire.shorten("x" * 500 + family + "y") == "x" * 500
-    assert wire.shorten("x" * 508 + "👍🏽") == "x" * 508
+
+@pytest.mark.parametrize(("first", "second"), APART.values(), ids=list(APART))
+def test_between_two_characters_a_text_is_cut(first, second):
+    fitting = "x" * (512 - len(first.encode())) + first
+
+    assert wire.shorten(fitting + second) == fitting
 
 
-def test_accents_without_end_are_cut_all_the_same():
-    text = "e" + "\u0301" * 600
+def test_a_flag_counts_from_where_the_flags_begin():
+    # An odd letter before them would pair them otherwise.
+    assert wire.shorten("x" * 500 + "🇫🇷🇩🇪") == "x" * 500 + "🇫🇷"
+    assert wire.shorten("x" * 500 + "🇫x🇫🇷🇩🇪") == "x" * 500 + "🇫x"
 
-    assert wire.shorten(text) == "e" + "\u0301" * 255
+
+def test_a_character_longer_than_the_limit_is_cut_only_where_nothing_stands_before_it():
+    accents = "\u0301" * 600
+
+    assert wire.shorten("e" + accents) == "e" + "\u0301" * 255
+    assert wire.shorten("xe" + accents) == "x"
 
 
 def test_a_control_character_is_told_from_an_odd_space():
