@@ -256,8 +256,9 @@ def test_parallel_failures_are_one_failure(engine, integration, append):
 
 
 def test_an_upload_of_unknown_outcome_waits_for_a_dry_run_whatever_held_before(
-    engine, integration, append
+    engine, integration, append, settings
 ):
+    settings.FIRST_HOLD_SECONDS = 1
     append(count=1000)
     failed, unanswered = begun(integration), begun(integration)
     fails(failed, ServerError(status=503, retry_after=60))
@@ -286,7 +287,10 @@ def test_an_upload_of_unknown_outcome_waits_for_a_dry_run_that_came_after_it(
     assert isinstance(claim_next(integration.pk), ProbeClaim)
 
 
-def test_an_abandoned_upload_does_not_shorten_a_hold(engine, integration, append):
+def test_an_abandoned_upload_does_not_shorten_a_hold(
+    engine, integration, append, settings
+):
+    settings.FIRST_HOLD_SECONDS = 1
     append(count=1000)
     failed, _ = begun(integration), begun(integration)
     fails(failed, ServerError(status=503, retry_after=60))
