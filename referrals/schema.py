@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from referrals import diagnosis, rules, traces
+from referrals.refusals import Code
 from referrals.rules import RefusedError
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
 
@@ -111,6 +112,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class EventProblem(msgspec.Struct, frozen=True):
     """Why one event was refused: where (a JSON pointer into it) and what to do."""
 
+    code: Code
     pointer: str
     detail: str
     id: str | None = None
@@ -141,7 +143,9 @@ def decode(
         return _checked(event, now or datetime.now(UTC))
     except (ValueError, RecursionError) as error:
         refused = diagnosis.refusal(error, data)
-        return EventProblem(refused.pointer, refused.detail, diagnosis.id_of(data))
+        return EventProblem(
+            refused.code, refused.pointer, refused.detail, diagnosis.id_of(data)
+        )
 
 
 def from_object(
@@ -156,9 +160,10 @@ def from_object(
         rules.check_tree("", value)
         raw = msgspec.json.encode(value)
     except RefusedError as error:
-        return EventProblem(error.pointer, error.detail)
+        return EventProblem(error.code, error.pointer, error.detail)
     except (ValueError, TypeError, RecursionError):
         return EventProblem(
+            Code.NOT_JSON,
             "",
             "The event holds something that JSON has no form for. Send plain values.",
         )

@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from referrals import log
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import App
+from referrals.refusals import Code
 from referrals.rejections import record_rejections
 from referrals.schema import EventProblem, IncomingEvent, from_object
 
@@ -69,7 +70,14 @@ def _append(app: App, batch: list[IncomingEvent | EventProblem]) -> list[Result]
         return log.append(app, batch)
     except ArchivedAppError as error:
         return [
-            Result(index, event.id, Status.REJECTED, pointer="", detail=str(error))
+            Result(
+                index,
+                event.id,
+                Status.REJECTED,
+                pointer="",
+                detail=str(error),
+                code=Code.APP_ARCHIVED,
+            )
             for index, event in enumerate(batch)
         ]
 
@@ -80,4 +88,4 @@ def _batches(events: object) -> Iterator[list[IncomingEvent | EventProblem]]:
         for first in range(0, len(events), BATCH):
             yield [from_object(event) for event in events[first : first + BATCH]]
     else:
-        yield [EventProblem("", NOT_A_LIST)]
+        yield [EventProblem(Code.WRONG_SHAPE, "", NOT_A_LIST)]

@@ -17,6 +17,7 @@ from referrals.log.results import Result, rejected
 from referrals.log.storing import Answers, store
 from referrals.log.strict import without_the_good
 from referrals.models import App
+from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent, doubts, from_object
 
 Sendable = IncomingEvent | EventProblem | Mapping[str, Any]
@@ -92,7 +93,7 @@ def _checked(
 
 def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
     for pointer, detail in doubts(event):
-        return EventProblem(pointer, detail, event.id)
+        return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
     return event
 
 
