@@ -59,6 +59,7 @@ class Code(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     REVOKED_KEY = "revoked_key"
     APP_ARCHIVED = "app_archived"
+    UNKNOWN_APP = "unknown_app"
 
 
 #: What to do about each.
@@ -113,4 +114,6 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.REVOKED_KEY: "Give the backend the key that replaced this one, or make a new one.",
     Code.APP_ARCHIVED: "Use the key of the app that replaced it: an archived app accepts "
     "no events.",
+    Code.UNKNOWN_APP: "Correct the first argument of referrals.append_events in the "
+    "producer: it is the app's slug.",
 }
