@@ -1,7 +1,7 @@
 """Why something was refused, as stable words that programs branch on. Pure.
 
 A sentence for people may get better from release to release; a code stays. Each has a
-remedy, for whoever looks after the backend that sends.
+meaning and a remedy, for whoever looks after the backend that sends.
 """
 
 from collections.abc import Mapping
@@ -62,6 +62,49 @@ class Code(StrEnum):
     UNKNOWN_APP = "unknown_app"
 
 
+#: What each means, to go on a sentence with.
+MEANINGS: Final[Mapping[Code, str]] = {
+    Code.MILLISECONDS: "occurred_at is a number too large for seconds",
+    Code.IN_FUTURE: "occurred_at is more than a day ahead",
+    Code.TOO_EARLY: "occurred_at is before the year 2000",
+    Code.BAD_TIME: "occurred_at is no time",
+    Code.UNKNOWN_FIELD: "a field that events do not have",
+    Code.MISSING_FIELD: "a required field is not there",
+    Code.WRONG_TYPE: "a value is of another type than its field",
+    Code.UNKNOWN_VALUE: "a value is none of those that its field knows",
+    Code.BAD_ID: "id breaks the rule for ids",
+    Code.BAD_NAME: "name of a custom event is missing or too long",
+    Code.NAME_OF_BUILT_IN: "name of a custom event is a built-in event's",
+    Code.NAME_NOT_ALLOWED: "name on an event that is not custom",
+    Code.EVENT_DATA_NOT_ALLOWED: "event_data on an event that is not custom",
+    Code.NO_USER: "the event does not say who did it",
+    Code.NO_REFERRER: "the event is no referral",
+    Code.BAD_IDENTITY: "identities, or one of them, has another form",
+    Code.EVENT_TOO_LARGE: "the event is over its limit",
+    Code.METADATA_TOO_LARGE: "metadata is over its limit",
+    Code.TOO_DEEP: "objects and lists are nested beyond the limit",
+    Code.NUMBER_TOO_LARGE: "a number fits neither 64 bits nor a float",
+    Code.BAD_TEXT: "a text has a NUL, or half of a surrogate pair",
+    Code.CONFLICT: "the id stands for another event already",
+    Code.DOUBTFUL: "a strict request has an event with a warning",
+    Code.STRICT: "nothing is wrong with this event, but with another of a strict request",
+    Code.BAD_ROW: "a row of a file does not fit its heading",
+    Code.NOT_JSON: "the event, or the whole body, is not JSON",
+    Code.WRONG_SHAPE: "JSON, but neither an event nor a list of events",
+    Code.TOO_MANY_EVENTS: "more than 1,000 events",
+    Code.TOO_LARGE: "the body is over its limit",
+    Code.UNSUPPORTED_MEDIA_TYPE: "another content type, charset or encoding",
+    Code.BAD_GZIP: "the body is not the gzip data that it claims to be",
+    Code.INCOMPLETE_BODY: "the body ended early",
+    Code.BAD_PARAMETER: "an unknown parameter, or another value than 1 or 0",
+    Code.UNSTORABLE: "the database refused a value that validation let through",
+    Code.NO_KEY: "the request shows no API key",
+    Code.MALFORMED_KEY: "what it shows cannot be an API key",
+    Code.UNKNOWN_KEY: "it looks like an API key and is none of this server's",
+    Code.REVOKED_KEY: "the API key was revoked",
+    Code.APP_ARCHIVED: "the app is archived",
+    Code.UNKNOWN_APP: "a task names an app that does not exist",
+}
 #: What to do about each.
 REMEDIES: Final[Mapping[Code, str]] = {
     Code.MILLISECONDS: "Divide occurred_at by 1000: it is in seconds.",
