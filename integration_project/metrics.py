@@ -1,4 +1,4 @@
-"""`GET /metrics`: where each integration stands, for Prometheus.
+"""`GET /metrics`: where each integration stands and what came in, for Prometheus.
 
 Every number is read from the database, so that any web process tells the same. Labels
 are slugs and codes of ours, never a name that a caller chose.
@@ -26,6 +26,8 @@ from integration_project.prometheus import (
     Sample,
     exposition,
 )
+from referrals.ingest import health
+from referrals.models import App
 
 _SCHEME: Final = "bearer "
 _RECENTLY: Final = timedelta(minutes=5)
@@ -170,6 +172,12 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         _recent_attempts(statuses),
     )
     yield Metric(
+        "referrals_ingested_events_total",
+        "counter",
+        "What came in, by what became of it; requests where one was refused whole.",
+        _ingested(),
+    )
+    yield Metric(
         "clevertap_worker_silence_seconds",
         "gauge",
         "Seconds since a worker was last seen; none if none ever was.",
@@ -212,6 +220,21 @@ def _recent_attempts(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
     return [
         Sample({"app": app, "integration": name, "outcome": outcome}, count)
         for (app, name, outcome), count in sorted(counts.items())
+    ]
+
+
+def _ingested() -> list[Sample]:
+    slugs = dict(App.objects.values_list("pk", "slug"))
+    return [
+        Sample(
+            {
+                "app": slugs.get(total.app_id, ""),
+                "outcome": total.outcome,
+                "code": total.code,
+            },
+            total.number,
+        )
+        for total in health.read_totals()
     ]
 
 

@@ -173,6 +173,9 @@ except UnusableUrlError:
         "sqlite:////path/to/file."
     )
 
+# How what came in is counted: written so often, where anything was.
+INGEST_FLUSH_SECONDS = 10.0
+
 # How workers hear of it ------------------------------------------------------------------
 REDIS_URL = env.text("REDIS_URL")
 REDIS_TLS_VERIFY = env.flag("REDIS_TLS_VERIFY", default=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from referrals.refusals import Code
 from referrals.rules import ID, ID_RULE, OCCURRED_AT, RefusedError, step
 from referrals.vocabulary import EventType, FraudStatus, Via
 
@@ -40,6 +41,7 @@ _HINTS = {
     "/metadata": _OBJECT,
     "/test": "Send true or false.",
 }
+_CODES = {"/id": Code.BAD_ID, "/occurred_at": Code.BAD_TIME}
 _WORDS = {
     "str": "a text",
     "int": "a number",
@@ -69,9 +71,14 @@ def refusal(error: Exception, raw: bytes) -> RefusedError:
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, RecursionError):
-        return RefusedError(at="", detail="The event is nested too deeply to be read.")
+        return RefusedError(
+            code=Code.TOO_DEEP,
+            at="",
+            detail="The event is nested too deeply to be read.",
+        )
     if not isinstance(error, msgspec.ValidationError):
         return RefusedError(
+            code=Code.NOT_JSON,
             at="",
             detail="The event is not valid JSON in UTF-8. NaN and Infinity are not, either.",
         )
@@ -87,7 +94,9 @@ def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
     if match := _MISSING_FIELD.fullmatch(message):
         pointer = step(pointer, match[1])
         return RefusedError(
-            at=pointer, detail="This field is required. " + _HINTS.get(pointer, "")
+            code=Code.MISSING_FIELD,
+            at=pointer,
+            detail="This field is required. " + _HINTS.get(pointer, ""),
         )
     if pointer.endswith("/identities"):
         return _bad_identities(pointer, raw)
@@ -95,14 +104,27 @@ def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
         # Of what is free inside, the type is right and a number in it is not.
         is_number = message == _OUT_OF_RANGE and _HINTS[pointer] == _OBJECT
         return RefusedError(
-            at=pointer, detail=_TOO_LARGE if is_number else _HINTS[pointer]
+            code=Code.NUMBER_TOO_LARGE if is_number else _code_of(pointer, message),
+            at=pointer,
+            detail=_TOO_LARGE if is_number else _HINTS[pointer],
         )
     if match := _WRONG_TYPE.fullmatch(message):
         expected = _in_words(match[1])
         return RefusedError(
-            at=pointer, detail=f"Expected {expected}, got {_in_words(match[2])}."
+            code=Code.WRONG_TYPE,
+            at=pointer,
+            detail=f"Expected {expected}, got {_in_words(match[2])}.",
         )
-    return RefusedError(at=pointer, detail=f"{message}.")
+    return RefusedError(
+        code=_code_of(pointer, message), at=pointer, detail=f"{message}."
+    )
+
+
+def _code_of(pointer: str, message: str) -> Code:
+    """Return the cause where a value, not the shape of the event, is at fault."""
+    if pointer in _CODES:
+        return _CODES[pointer]
+    return Code.WRONG_TYPE if _WRONG_TYPE.fullmatch(message) else Code.UNKNOWN_VALUE
 
 
 def _unknown_field(pointer: str, name: str) -> RefusedError:
@@ -112,7 +134,9 @@ def _unknown_field(pointer: str, name: str) -> RefusedError:
         else "Check its spelling, or put data of your own into metadata."
     )
     return RefusedError(
-        at=step(pointer, name), detail=f"There is no such field. {advice}"
+        code=Code.UNKNOWN_FIELD,
+        at=step(pointer, name),
+        detail=f"There is no such field. {advice}",
     )
 
 
@@ -122,9 +146,10 @@ def _bad_identities(pointer: str, raw: bytes) -> RefusedError:
     for key in pointer.split("/")[1:]:
         found = found[key]
     if not isinstance(found, dict):
-        return RefusedError(at=pointer, detail=_PERSON)
+        return RefusedError(code=Code.BAD_IDENTITY, at=pointer, detail=_PERSON)
     provider = next((k for k, v in found.items() if not isinstance(v, str | None)), "")
     return RefusedError(
+        code=Code.BAD_IDENTITY,
         at=step(pointer, provider),
         detail="An identity is a text and is sent on byte for byte: put it in quotes, or leave "
         "it out.",

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from referrals.refusals import Code
 from referrals.rules import MAX_EVENT_BYTES
 from referrals.schema import EventProblem, IncomingEvent, decode, from_object
 
@@ -59,7 +60,9 @@ def read_csv(file: BinaryIO) -> Iterator[Line]:
 def _event(columns: list[str], cells: list[str]) -> IncomingEvent | EventProblem:
     if len(cells) != len(columns):
         return EventProblem(
-            "", f"The row has {len(cells)} cells, the heading {len(columns)}."
+            Code.BAD_ROW,
+            "",
+            f"The row has {len(cells)} cells, the heading {len(columns)}.",
         )
     event: dict[str, Any] = {}
     for column, cell in zip(columns, cells, strict=True):
@@ -77,7 +80,9 @@ def _put(event: dict[str, Any], column: str, cell: str) -> EventProblem | None:
         try:
             value = msgspec.json.decode(cell)
         except (ValueError, RecursionError):
-            return EventProblem(_pointer(column), "The cell must hold a JSON object.")
+            return EventProblem(
+                Code.WRONG_TYPE, _pointer(column), "The cell must hold a JSON object."
+            )
     elif column == "test":
         value = TRUTHS.get(cell.strip().lower(), cell)
     elif column == "occurred_at":
@@ -87,7 +92,9 @@ def _put(event: dict[str, Any], column: str, cell: str) -> EventProblem | None:
     for key in path:
         inner = inner.setdefault(key, {})
         if not isinstance(inner, dict):
-            return EventProblem(_pointer(column), "Two columns contradict each other.")
+            return EventProblem(
+                Code.BAD_ROW, _pointer(column), "Two columns contradict each other."
+            )
     known = inner.get(name)
     if isinstance(known, dict) and isinstance(value, dict):
         known.update(value)

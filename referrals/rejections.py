@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q
 
+from referrals.ingest.removal import forget_samples
 from referrals.log import Result, Status
 from referrals.models import RejectedEvent
 
@@ -36,16 +37,20 @@ def record_rejections(app_id: int, source: str, results: Iterable[Result]) -> in
 def forget(app_id: int, identities: Iterable[str]) -> int:
     """Remove the refusals in which one of `identities` stands; return how many it were.
 
+    Those among the samples of `ingest`, too.
+
+
     A refusal repeats no value, but it names the event by its id and the place by its key,
     and a careless producer may have put an identity there.
     """
     rows = RejectedEvent.objects.filter(app_id=app_id)
     removed = 0
-    for identity in identities:
+    wanted = list(identities)
+    for identity in wanted:
         if len(identity) >= _TELLING_CHARACTERS:
             named = Q(key__icontains=identity) | Q(pointer__icontains=identity)
             removed += rows.filter(named).delete()[0]
-    return removed
+    return removed + forget_samples(app_id, wanted)
 
 
 def _row(app_id: int, source: str, result: Result) -> RejectedEvent:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from referrals.refusals import Code
 from referrals.vocabulary import BUILT_IN_NAMES, EventType, Via, normalised_name
 
 MAX_EVENT_BYTES = 32 * 1024
@@ -45,10 +46,11 @@ DOTS_RULE = (
 
 
 class RefusedError(ValueError):
-    """An event breaks a rule: where, and what to do about it."""
+    """An event breaks a rule: which, where, and what to do about it."""
 
-    def __init__(self, *, at: str, detail: str) -> None:
+    def __init__(self, *, code: Code, at: str, detail: str) -> None:
         super().__init__(detail)
+        self.code = code
         self.pointer = at
         self.detail = detail
 
@@ -62,6 +64,7 @@ def check_size(size: int) -> None:
     """Refuse an event that is longer than the log keeps."""
     if size > MAX_EVENT_BYTES:
         raise RefusedError(
+            code=Code.EVENT_TOO_LARGE,
             at="",
             detail=f"The event is {size:,} bytes long; {MAX_EVENT_BYTES:,} (32 KB) are allowed.",
         )
@@ -70,9 +73,9 @@ def check_size(size: int) -> None:
 def check_id(event_id: str) -> None:
     """Refuse an idempotency key that could not stand in an address."""
     if event_id in (".", ".."):
-        raise RefusedError(at="/id", detail=DOTS_RULE)
+        raise RefusedError(code=Code.BAD_ID, at="/id", detail=DOTS_RULE)
     if not ID.fullmatch(event_id):
-        raise RefusedError(at="/id", detail=ID_RULE)
+        raise RefusedError(code=Code.BAD_ID, at="/id", detail=ID_RULE)
 
 
 def check_name(event_type: EventType, name: str | None) -> None:
@@ -80,6 +83,7 @@ def check_name(event_type: EventType, name: str | None) -> None:
     if event_type is not EventType.CUSTOM:
         if name:
             raise RefusedError(
+                code=Code.NAME_NOT_ALLOWED,
                 at="/name",
                 detail="Only events of type custom have a name. Leave it out here.",
             )
@@ -87,15 +91,19 @@ def check_name(event_type: EventType, name: str | None) -> None:
     normalised = normalised_name(name or "")
     if not name or not normalised:
         raise RefusedError(
+            code=Code.BAD_NAME,
             at="/name",
             detail="A custom event needs a name, such as Subscription Started.",
         )
     if max(len(name), len(normalised)) > MAX_NAME_CHARACTERS:
         raise RefusedError(
-            at="/name", detail=f"A name has at most {MAX_NAME_CHARACTERS} characters."
+            code=Code.BAD_NAME,
+            at="/name",
+            detail=f"A name has at most {MAX_NAME_CHARACTERS} characters.",
         )
     if normalised in BUILT_IN_NAMES:
         raise RefusedError(
+            code=Code.NAME_OF_BUILT_IN,
             at="/name",
             detail="This is the name of a built-in event: case and blanks do not tell names "
             "apart. Send the built-in type, or choose another name.",
@@ -108,11 +116,13 @@ def check_people(
     """Refuse an event that is about nobody, or that is no referral."""
     if not has_user and event_type is not EventType.LINK_CLICK:
         raise RefusedError(
+            code=Code.NO_USER,
             at="/user",
             detail="Say who did it: every event but link_click needs a user with identities.",
         )
     if not has_referrer and via is not Via.SMART_LINK:
         raise RefusedError(
+            code=Code.NO_REFERRER,
             at="/referrer",
             detail="An event without a referrer is no referral. Name who invited the user, or "
             'send "via": "smart_link" if a marketing link led here.',
@@ -123,6 +133,7 @@ def check_identities(pointer: str, identities: Mapping[str, str]) -> None:
     """Refuse an identity of no provider. An empty identity is kept as it was sent."""
     if "" in identities:
         raise RefusedError(
+            code=Code.BAD_IDENTITY,
             at=f"{pointer}/identities/",
             detail="An identity needs the name of its provider, such as email or custom_id.",
         )
@@ -134,6 +145,7 @@ def check_event_data(event_type: EventType, data: Mapping[str, Any] | None) -> N
         return
     if event_type is not EventType.CUSTOM:
         raise RefusedError(
+            code=Code.EVENT_DATA_NOT_ALLOWED,
             at="/event_data",
             detail="Only events of type custom have event_data. Put data of your own into "
             "metadata, which is kept but never sent on.",
@@ -149,6 +161,7 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> None:
     size = len(msgspec.json.encode(metadata))
     if size > MAX_METADATA_BYTES:
         raise RefusedError(
+            code=Code.METADATA_TOO_LARGE,
             at="/metadata",
             detail=f"The metadata is {size:,} bytes long; {MAX_METADATA_BYTES:,} (2 KB) are allowed.",
         )
@@ -168,6 +181,7 @@ def as_instant(value: datetime | float | None) -> datetime | None:
         return value if value.tzinfo is UTC else value.astimezone(UTC)
     if value >= FIRST_MILLISECONDS:
         raise RefusedError(
+            code=Code.MILLISECONDS,
             at="/occurred_at",
             detail="This number is too large for seconds. It looks like milliseconds: "
             "divide it by 1000.",
@@ -181,6 +195,7 @@ def check_occurred_at(value: datetime | None, now: datetime) -> None:
     """Refuse a time in the future; a day is left for clocks and time zones gone wrong."""
     if value and value > now + LONGEST_AHEAD:
         raise RefusedError(
+            code=Code.IN_FUTURE,
             at="/occurred_at",
             detail="The time is more than a day ahead. Check the sender's clock and unit.",
         )
@@ -188,7 +203,9 @@ def check_occurred_at(value: datetime | None, now: datetime) -> None:
 
 def _too_early() -> RefusedError:
     return RefusedError(
-        at="/occurred_at", detail=f"The time is before the year 2000. {OCCURRED_AT}"
+        code=Code.TOO_EARLY,
+        at="/occurred_at",
+        detail=f"The time is before the year 2000. {OCCURRED_AT}",
     )
 
 
@@ -202,7 +219,9 @@ def check_tree(pointer: str, value: object, depth: int = 0) -> None:
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise RefusedError(
-                    at=pointer, detail="The keys of an object must be texts."
+                    code=Code.WRONG_TYPE,
+                    at=pointer,
+                    detail="The keys of an object must be texts.",
                 )
             _check_text(pointer, key)
             check_tree(step(pointer, key), inner, depth + 1)
@@ -220,11 +239,16 @@ def _check_scalar(pointer: str, value: object) -> None:
     elif isinstance(value, int):
         if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
             raise RefusedError(
+                code=Code.NUMBER_TOO_LARGE,
                 at=pointer,
                 detail="This integer needs more than 64 bits. Send it as a text.",
             )
     elif isinstance(value, float) and not math.isfinite(value):
-        raise RefusedError(at=pointer, detail="NaN and Infinity are no JSON numbers.")
+        raise RefusedError(
+            code=Code.NOT_JSON,
+            at=pointer,
+            detail="NaN and Infinity are no JSON numbers.",
+        )
     else:
         _check_foreign(pointer, value)
 
@@ -233,11 +257,13 @@ def _check_foreign(pointer: str, value: object) -> None:
     """Refuse what an encoder of JSON would change without a word."""
     if isinstance(value, bytes | bytearray | memoryview):
         raise RefusedError(
+            code=Code.NOT_JSON,
             at=pointer,
             detail="Bytes have no form in JSON. Decode them, and send the text.",
         )
     if isinstance(value, set | frozenset):
         raise RefusedError(
+            code=Code.NOT_JSON,
             at=pointer,
             detail="A set has no order, so that the event would be another one each time. "
             "Send a sorted list.",
@@ -245,6 +271,7 @@ def _check_foreign(pointer: str, value: object) -> None:
     offset = value.utcoffset() if isinstance(value, datetime) else None
     if offset and offset % timedelta(minutes=1):
         raise RefusedError(
+            code=Code.BAD_TIME,
             at=pointer,
             detail="The time's offset has seconds, which RFC 3339 has no form for. Convert "
             "it to UTC.",
@@ -254,6 +281,7 @@ def _check_foreign(pointer: str, value: object) -> None:
 def _check_depth(pointer: str, depth: int) -> None:
     if depth >= MAX_DEPTH:
         raise RefusedError(
+            code=Code.TOO_DEEP,
             at=pointer,
             detail=f"Objects and lists may be nested {MAX_DEPTH} deep, with the event itself as the first.",
         )
@@ -262,6 +290,7 @@ def _check_depth(pointer: str, depth: int) -> None:
 def _check_text(pointer: str, text: str) -> None:
     if "\0" in text:
         raise RefusedError(
+            code=Code.BAD_TEXT,
             at=pointer,
             detail="The text contains the character NUL (U+0000). Remove it.",
         )
@@ -270,6 +299,7 @@ def _check_text(pointer: str, text: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise RefusedError(
+                code=Code.BAD_TEXT,
                 at=pointer,
                 detail="The text contains half a surrogate pair, which is no character. "
                 "It was probably cut in the middle of an emoji.",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from referrals import diagnosis, precision, rules, traces
+from referrals.refusals import Code
 from referrals.rules import RefusedError
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
 
@@ -126,6 +127,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class EventProblem(msgspec.Struct, frozen=True):
     """Why one event was refused: where (a JSON pointer into it) and what to do."""
 
+    code: Code
     pointer: str
     detail: str
     id: str | None = None
@@ -163,7 +165,9 @@ def decode(
             return _rounded(_checked(_rounding_decoder.decode(data), data, now), data)
     except (ValueError, RecursionError) as error:
         refused = diagnosis.refusal(error, data)
-        return EventProblem(refused.pointer, refused.detail, diagnosis.id_of(data))
+        return EventProblem(
+            refused.code, refused.pointer, refused.detail, diagnosis.id_of(data)
+        )
 
 
 def from_object(
@@ -178,9 +182,10 @@ def from_object(
         rules.check_tree("", value)
         raw = msgspec.json.encode(value)
     except RefusedError as error:
-        return EventProblem(error.pointer, error.detail)
+        return EventProblem(error.code, error.pointer, error.detail)
     except (ValueError, TypeError, RecursionError):
         return EventProblem(
+            Code.NOT_JSON,
             "",
             "The event holds something that JSON has no form for. Send plain values.",
         )

@@ -8,14 +8,18 @@ from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
 from referrals import log
+from referrals.ingest.background import count
+from referrals.ingest.counter import NO_APP, Cause, Outcome, Way
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import App
+from referrals.refusals import Code
 from referrals.rejections import record_rejections
 from referrals.schema import EventProblem, IncomingEvent, from_object
 
 SOURCE = "celery"
 BATCH = 1000
 NOT_A_LIST = "The second argument of referrals.append_events must be a list of events."
+NO_SUCH_APP = "The first argument of referrals.append_events is no app's slug."
 RETRY_SECONDS = (1, 2, 4, 8, 16, 32, 60)
 
 logger = logging.getLogger(__name__)
@@ -52,6 +56,8 @@ def _append_events(app_slug: object, events: object) -> None:
             "Events for an app that does not exist were dropped. The first argument of "
             "referrals.append_events is the app's slug: correct it in the producer."
         )
+        cause = Cause(NO_APP, Way.TASK, Outcome.UNAUTHORISED, Code.UNKNOWN_APP)
+        count(cause, detail=NO_SUCH_APP)
         return
     refused = 0
     for batch in _batches(events):
@@ -66,10 +72,17 @@ def _append_events(app_slug: object, events: object) -> None:
 
 def _append(app: App, batch: list[IncomingEvent | EventProblem]) -> list[Result]:
     try:
-        return log.append(app, batch)
+        return log.append(app, batch, way=Way.TASK)
     except ArchivedAppError as error:
         return [
-            Result(index, event.id, Status.REJECTED, pointer="", detail=str(error))
+            Result(
+                index,
+                event.id,
+                Status.REJECTED,
+                pointer="",
+                detail=str(error),
+                code=Code.APP_ARCHIVED,
+            )
             for index, event in enumerate(batch)
         ]
 
@@ -80,4 +93,4 @@ def _batches(events: object) -> Iterator[list[IncomingEvent | EventProblem]]:
         for first in range(0, len(events), BATCH):
             yield [from_object(event) for event in events[first : first + BATCH]]
     else:
-        yield [EventProblem("", NOT_A_LIST)]
+        yield [EventProblem(Code.WRONG_SHAPE, "", NOT_A_LIST)]

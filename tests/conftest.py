@@ -21,6 +21,8 @@ environment.prepare()
 django.setup()
 # A password's hash is slow on purpose, and no test of ours is about how slow it is.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# What came in is counted in memory until a test has it written.
+django_settings.INGEST_FLUSH_SECONDS = 0
 
 # How long an example takes says something about the machine.
 settings.register_profile(
@@ -50,8 +52,10 @@ def postgresql_server():
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery import floors  # noqa: PLC0415 - Django comes first
+    from referrals.ingest import background  # noqa: PLC0415
 
     floors.forget()
+    background.forget()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from clevertap_sync.admin import (
     schema_file,
     sending,
 )
-from referrals.admin import history_page
+from referrals.admin import history_page, ingest_page
 
 
 def urls(site: AdminSite) -> list[URLPattern]:
@@ -31,6 +31,7 @@ def urls(site: AdminSite) -> list[URLPattern]:
         path("events/export/", wrap(event_export.export), name="events_export"),
         path("events/<slug:slug>/<int:position>/", wrap(events.event), name="event"),
         path("history/", wrap(history_page.history_list), name="history"),
+        path("ingest/", wrap(ingest_page.ingest), name="ingest"),
         path("preview/", wrap(preview.start), name="preview_start"),
         path("preview/<int:pk>/", wrap(preview.preview), name="preview"),
         path("test-event/", wrap(sending.start), name="test_event_start"),

@@ -20,6 +20,7 @@ from referrals.api.body import JSON
 from referrals.api.dry_run import as_stored
 from referrals.api.problems import ProblemError
 from referrals.models import App
+from referrals.refusals import Code
 from referrals.schema import Event, EventProblem, IncomingEvent, doubts
 from referrals.vocabulary import TITLES, Side
 from referrals.words import Colour
@@ -101,7 +102,13 @@ def read_pasted(text: str) -> list[IncomingEvent | EventProblem]:
     try:
         return pieces.events_in(JSON, text.encode())
     except ProblemError as problem:
-        return [EventProblem(problem.pointer or "", problem.detail)]
+        return [
+            EventProblem(
+                problem.kind.code or Code.WRONG_SHAPE,
+                problem.pointer or "",
+                problem.detail,
+            )
+        ]
 
 
 def _refused(problem: EventProblem) -> Preview:

@@ -22,6 +22,7 @@ from clevertap_sync.hold_reasons import hold_words
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.base import demand
+from referrals.ingest.counter import Way
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.schema import from_object
 from referrals.words import counted
@@ -118,7 +119,7 @@ def _send(
 ) -> HttpResponse | None:
     """Append the events and go on to follow them; None where the log refuses them."""
     try:
-        results = log.append(integration.app, form.events(), strict=True)
+        results = log.append(integration.app, form.events(), strict=True, way=Way.ADMIN)
     except ArchivedAppError:
         form.add_error(None, "The app is archived: it accepts no events.")
         return None

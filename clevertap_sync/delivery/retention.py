@@ -20,6 +20,7 @@ from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
 from referrals import failpoints, log
 from referrals.failpoints import Place
+from referrals.ingest import removal
 from referrals.models import App
 
 # The account's lock is held meanwhile: each may have a thousand dead letters.
@@ -47,6 +48,10 @@ def retain(*, seconds: float = BUDGET_SECONDS) -> int:
             removed += gone
             failpoints.reach(Place.RETENTION_TRIMMED)
     while log.forget_sightings(cutoff) and time.monotonic() < ends_at:
+        pass
+    while (
+        removal.trim_counts(clock.now()) == removal.BATCH and time.monotonic() < ends_at
+    ):
         pass
     _forget_dry_runs(cutoff)
     _forget_replays(cutoff)

@@ -34,6 +34,7 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     pointer: str | None = None
     detail: str | None = None
     warnings: tuple[str, ...] = ()
+    code: str | None = None
     records: Sequence[dict[str, Any]] | None = None
 
 

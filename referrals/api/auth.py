@@ -1,4 +1,4 @@
-"""Who is calling: from the header Authorization to an app.
+"""Who is calling: from the header Authorization to an API key and its app.
 
 A key that was looked up is remembered for `REMEMBERED_SECONDS` in each process, so a busy
 caller costs no query per request; a revoked key, or an archived app, is refused that much
@@ -21,9 +21,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from referrals.api.guard import View
-from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, ProblemError
-from referrals.keys import digest_of, has_shape
-from referrals.models import ApiKey, App
+from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, Kind, ProblemError
+from referrals.ingest.counter import NO_APP
+from referrals.keys import PREFIX_LENGTH, digest_of, has_shape
+from referrals.models import ApiKey
+from referrals.refusals import Code
 
 REMEMBERED_SECONDS: Final = 5.0
 # Each is a row of ours that was asked for; the bound is for the unforeseen.
@@ -34,6 +36,28 @@ CHALLENGES: Final = {
 }
 
 logger: Final = logging.getLogger(__name__)
+
+
+class NotLetInError(ProblemError):
+    """The caller is not let in: `code` says why.
+
+    `app_id` and `prefix` are those of the key that was shown, as far as they are known.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        kind: Kind = UNAUTHORIZED,
+        key: ApiKey | None = None,
+        prefix: str = "",
+    ) -> None:
+        headers = CHALLENGES if kind is UNAUTHORIZED else None
+        super().__init__(kind, detail, headers=headers)
+        self.code = code
+        self.app_id = key.app_id if key else NO_APP
+        self.prefix = key.prefix if key else prefix
 
 
 class _Remembered(msgspec.Struct):
@@ -50,46 +74,49 @@ def authenticated(view: Callable[..., HttpResponse]) -> View:
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, **captured: Any) -> HttpResponse:  # noqa: ANN401 - whatever the address captures
-        return view(request, authenticate(request), **captured)
+        return view(request, authenticate(request).app, **captured)
 
     return wrapped
 
 
-def authenticate(request: HttpRequest) -> App:
-    """Return the app whose API key the request shows.
+def authenticate(request: HttpRequest) -> ApiKey:
+    """Return the API key that the request shows, with its app.
 
-    Raises `ProblemError`: 401 without a valid key, 403 when the app is archived.
+    Raises `NotLetInError`: 401 without a valid key, 403 when the app is archived.
     """
     text = key_in(request.META.get("HTTP_AUTHORIZATION", ""))
     if not text:
-        raise ProblemError(
-            UNAUTHORIZED,
+        raise NotLetInError(
+            Code.NO_KEY,
             "The request shows no API key. Send it as `Authorization: Bearer <API key>`.",
-            headers=CHALLENGES,
         )
-    key = _find(digest_of(text)) if has_shape(text) else None
+    is_shaped = has_shape(text)
+    key = _find(digest_of(text)) if is_shaped else None
     if key is None:
-        raise ProblemError(
-            UNAUTHORIZED,
+        raise NotLetInError(
+            Code.UNKNOWN_KEY if is_shaped else Code.MALFORMED_KEY,
             "This API key is not known here. Check that it is whole, and that it belongs "
             "to this server; a key begins with rk_ and is shown once, when it is made.",
-            headers=CHALLENGES,
+            # Of what only looks like a key, nothing is repeated: it may be a password.
+            prefix=text[:PREFIX_LENGTH] if is_shaped else "",
         )
     if key.is_revoked:
-        raise ProblemError(
-            UNAUTHORIZED,
+        raise NotLetInError(
+            Code.REVOKED_KEY,
             "This API key was revoked. Use the key that replaced it, or make a new one "
             "on the page API keys of the admin.",
-            headers=CHALLENGES,
+            key=key,
         )
     if key.app.archived_at:
-        raise ProblemError(
-            APP_ARCHIVED,
+        raise NotLetInError(
+            Code.APP_ARCHIVED,
             "The app of this API key is archived and accepts no requests. Nothing was "
             "stored. Use the key of the app that replaced it.",
+            kind=APP_ARCHIVED,
+            key=key,
         )
     _note_use(key)
-    return key.app
+    return key
 
 
 def key_in(authorization: str) -> str:

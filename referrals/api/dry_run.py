@@ -13,6 +13,7 @@ from referrals.fraud import judge
 from referrals.log import Status
 from referrals.log.results import Result, left_out, rejected
 from referrals.models import App, CustomName
+from referrals.refusals import Code
 from referrals.schema import Event, EventProblem, IncomingEvent, doubts, warnings_of
 from referrals.vocabulary import normalised_name
 
@@ -44,7 +45,7 @@ def dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
 def _refused_by_doubt(event: Incoming) -> Incoming:
     if isinstance(event, IncomingEvent):
         for pointer, detail in doubts(event):
-            return EventProblem(pointer, detail, event.id)
+            return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
     return event
 
 

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from referrals.api import openapi
 from referrals.api.guard import api_view
 from referrals.api.problems import KINDS
+from referrals.refusals import MEANINGS, REMEDIES, Code
 
 # The page has one stylesheet of its own and nothing else: no script, no form, no frame.
 CONTENT_SECURITY_POLICY: Final = (
@@ -39,6 +40,7 @@ def docs(request: HttpRequest) -> HttpResponse:
         "person": schemas["IncomingPerson"],
         "required": schemas["IncomingEvent"]["required"],
         "example": json.dumps(openapi.EXAMPLE, indent=2),
+        "codes": [(code, MEANINGS[code], REMEDIES[code]) for code in Code],
         "kinds": KINDS,
         "base": f"{request.scheme}://{request.get_host()}",
     }

@@ -10,17 +10,23 @@ from typing import Any, Final
 import msgspec
 from django.http import HttpResponse
 
+from referrals.refusals import REMEDIES, Code
+
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of problem: its place in the documentation, status, title and remedy."""
+    """One kind of problem: its place in the documentation, status, title and remedy.
+
+    `code` is the cause by which refusals are counted, where the sender is at fault.
+    """
 
     slug: str
     status: HTTPStatus
     title: str
     remedy: str
+    code: Code | None = None
 
     @property
     def type(self) -> str:
@@ -80,25 +86,29 @@ BAD_PARAMETER: Final = Kind(
     "bad-parameter",
     HTTPStatus.BAD_REQUEST,
     "The address has a parameter that is not understood",
-    "Use only `strict` and `dry_run`, each with the value 1 or 0.",
+    REMEDIES[Code.BAD_PARAMETER],
+    Code.BAD_PARAMETER,
 )
 INCOMPLETE_BODY: Final = Kind(
     "incomplete-body",
     HTTPStatus.BAD_REQUEST,
     "The body ended before it was complete",
-    "Send it again. Check Content-Length, and the proxy on the way.",
+    REMEDIES[Code.INCOMPLETE_BODY],
+    Code.INCOMPLETE_BODY,
 )
 BAD_GZIP: Final = Kind(
     "bad-gzip",
     HTTPStatus.BAD_REQUEST,
     "The body is not the gzip data that Content-Encoding announces",
-    "Compress the body with gzip (RFC 1952), or leave Content-Encoding out.",
+    REMEDIES[Code.BAD_GZIP],
+    Code.BAD_GZIP,
 )
 NOT_JSON: Final = Kind(
     "not-json",
     HTTPStatus.BAD_REQUEST,
     "The body is not JSON",
-    "Send one JSON text in UTF-8, without NaN or Infinity. The detail names the byte.",
+    REMEDIES[Code.NOT_JSON],
+    Code.NOT_JSON,
 )
 UNAUTHORIZED: Final = Kind(
     "unauthorized",
@@ -129,26 +139,29 @@ TOO_LARGE: Final = Kind(
     "too-large",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "The body is too large",
-    "Send the events in several requests, or compress them with gzip.",
+    REMEDIES[Code.TOO_LARGE],
+    Code.TOO_LARGE,
 )
 TOO_MANY_EVENTS: Final = Kind(
     "too-many-events",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "The request has too many events",
-    "Send at most 1,000 events in one request.",
+    REMEDIES[Code.TOO_MANY_EVENTS],
+    Code.TOO_MANY_EVENTS,
 )
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "unsupported-media-type",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "The body is in a format that is not read here",
-    "Send `Content-Type: application/json` or `application/x-ndjson`, in UTF-8, plain or "
-    "with `Content-Encoding: gzip`.",
+    REMEDIES[Code.UNSUPPORTED_MEDIA_TYPE],
+    Code.UNSUPPORTED_MEDIA_TYPE,
 )
 WRONG_SHAPE: Final = Kind(
     "wrong-shape",
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "The body is JSON, but neither an event nor a list of events",
-    'Send one event, or `{"events": [ … ]}` with 1 to 1,000 of them and nothing else.',
+    REMEDIES[Code.WRONG_SHAPE],
+    Code.WRONG_SHAPE,
 )
 NOTHING_STORED: Final = Kind(
     "nothing-stored",
@@ -161,8 +174,8 @@ UNSTORABLE: Final = Kind(
     "unstorable",
     HTTPStatus.UNPROCESSABLE_ENTITY,
     "The database cannot hold something in these events",
-    "Nothing was stored. Send the events one by one to find the one that is refused, and "
-    "report it: this is a gap in our validation, and it has been logged.",
+    REMEDIES[Code.UNSTORABLE],
+    Code.UNSTORABLE,
 )
 INTERNAL: Final = Kind(
     "internal",

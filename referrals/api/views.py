@@ -11,13 +11,14 @@ from referrals import destinations, log
 from referrals.api.answers import Receipt, StoredEvent, answer
 from referrals.api.auth import authenticated
 from referrals.api.body import read_body
+from referrals.api.door import receiving
 from referrals.api.dry_run import Incoming, dry_run
 from referrals.api.guard import api_view
 from referrals.api.pieces import events_in
 from referrals.api.problems import NOT_FOUND, NOTHING_STORED, ProblemError
 from referrals.api.switches import read_switches
 from referrals.log import Status
-from referrals.models import App
+from referrals.models import ApiKey, App
 
 ALL_REFUSED = (
     "Every event was refused, so nothing was stored. `results` says where and why."
@@ -29,14 +30,14 @@ STRICT = (
 
 
 @api_view("POST")
-@authenticated
-def receive_events(request: HttpRequest, app: App) -> HttpResponse:
+@receiving
+def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
     strict, is_trial = read_switches(request, "strict", "dry_run")
     events = events_in(*read_body(request))
     if is_trial:
-        return _try(app, events, strict=strict)
-    return _store(request, app, events, strict=strict)
+        return _try(key.app, events, strict=strict)
+    return _store(request, key, events, strict=strict)
 
 
 @api_view("GET", "HEAD")
@@ -84,11 +85,11 @@ def nothing_here(_request: HttpRequest) -> HttpResponse:
 
 
 def _store(
-    request: HttpRequest, app: App, events: Sequence[Incoming], *, strict: bool
+    request: HttpRequest, key: ApiKey, events: Sequence[Incoming], *, strict: bool
 ) -> HttpResponse:
-    results = log.append(app, events, strict=strict)
+    results = log.append(key.app, events, strict=strict, way=key.prefix)
     counts = Counter(result.status for result in results)
-    _note_for_log(request, app, counts)
+    _note_for_log(request, key.app, counts)
     _require_success(counts, results, strict=strict)
     receipt = Receipt(
         accepted=counts[Status.ACCEPTED],

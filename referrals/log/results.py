@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from referrals.refusals import Code
 from referrals.schema import EventProblem
 
 
@@ -21,7 +22,11 @@ class Status(StrEnum):
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What became of one event of a request. `index` is its place there, from 0."""
+    """What became of one event of a request. `index` is its place there, from 0.
+
+    A refusal has a `code`, one of `refusals.Code`, for programs to branch on. More may come,
+    so that the schema leaves it open.
+    """
 
     index: int
     id: str | None
@@ -30,6 +35,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     pointer: str | None = None
     detail: str | None = None
     warnings: tuple[str, ...] = ()
+    code: str | None = None
 
 
 def rejected(index: int, problem: EventProblem) -> Result:
@@ -40,6 +46,7 @@ def rejected(index: int, problem: EventProblem) -> Result:
         Status.REJECTED,
         pointer=problem.pointer,
         detail=problem.detail,
+        code=problem.code,
     )
 
 
@@ -53,6 +60,7 @@ def conflict(index: int, event_id: str, position: int | None) -> Result:
         pointer="/id",
         detail="Another event has this id, and it stands. Give each event an id of its "
         "own, and send an event again exactly as it was.",
+        code=Code.CONFLICT,
     )
 
 
@@ -65,4 +73,5 @@ def left_out(index: int, event_id: str | None, culprit: int) -> Result:
         pointer="",
         detail="Nothing is wrong with this event. A strict request is stored whole or "
         f"not at all, and the event with index {culprit} was refused.",
+        code=Code.STRICT,
     )

@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, connection
 
+from referrals.ingest.counter import Way
+from referrals.log.counted import count_answers, count_archived
 from referrals.log.drafts import Draft, drafts
 from referrals.log.grouping import Line, WaitedTooLongError
 from referrals.log.results import Result, rejected
 from referrals.log.storing import Answers, store
 from referrals.log.strict import without_the_good
 from referrals.models import App
+from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent, doubts, from_object
 
 Sendable = IncomingEvent | EventProblem | Mapping[str, Any]
@@ -39,7 +42,11 @@ class ArchivedAppError(Exception):
 
 
 def append(
-    app: App, events: Sequence[Sendable], *, strict: bool = False
+    app: App,
+    events: Sequence[Sendable],
+    *,
+    strict: bool = False,
+    way: str = Way.PYTHON,
 ) -> list[Result]:
     """Store the good ones among `events` after the log's head; answer each, in order.
 
@@ -47,6 +54,8 @@ def append(
     content differs; of equal ids in `events`, the first good one counts. With `strict`,
     a warning is a refusal, and one event that is rejected or in conflict means that
     nothing is stored: the good ones are then `rejected` too, with a detail that says so.
+
+    `way` is how the events came in, for counting: see `ingest`.
 
     In a transaction of the caller's, `accepted` means accepted once that commits. Make
     it the last statement there: until the commit, nobody else appends to this log. At
@@ -58,7 +67,14 @@ def append(
     """
     if app.archived_at is not None:
         msg = f"The app {app.slug} is archived: it accepts no events."
+        count_archived(app.pk, way, len(events), msg)
         raise ArchivedAppError(msg)
+    answers = _answers(app, events, strict=strict)
+    count_answers(app.pk, way, answers)
+    return answers
+
+
+def _answers(app: App, events: Sequence[Sendable], *, strict: bool) -> list[Result]:
     good, answers = _checked(events, strict=strict)
     if strict and answers:
         return without_the_good(answers, good)
@@ -92,7 +108,7 @@ def _checked(
 
 def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
     for pointer, detail in doubts(event):
-        return EventProblem(pointer, detail, event.id)
+        return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
     return event
 
 

@@ -118,6 +118,7 @@ def test_a_signal_ends_the_web_process_after_the_request_it_serves(make_stack):
     stack = make_stack("sqlite", broker=False, warm=True)
     web = stack.cold_web()
     stack.provision()
+    assert stack.post(a_sent_event()).status_code == 202
     body = json.dumps(a_sent_event()).encode()
 
     with connection_to(stack.web_url) as connection:
@@ -136,7 +137,10 @@ def test_a_signal_ends_the_web_process_after_the_request_it_serves(make_stack):
 
     assert answer.startswith(b"HTTP/1.1 202 ")
     assert web.wait() == 0
-    assert stack.database.rows("SELECT count(*) FROM referrals_referralevent") == [(1,)]
+    assert stack.database.rows("SELECT count(*) FROM referrals_referralevent") == [(2,)]
+    # What is counted for the first time is written at once; the rest, at the end.
+    counted = "SELECT outcome, number FROM referrals_ingestcount WHERE way LIKE 'rk_%'"
+    assert stack.database.rows(counted) == [("accepted", 2)]
 
 
 def connection_to(url):

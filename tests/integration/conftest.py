@@ -29,7 +29,14 @@ THE_SAME_ON_SQLITE = frozenset(
         *(
             f"admin/test_{subject}.py"
             for subject in (
-                *("alerts", "checking", "erasing", "history", "integration_form"),
+                *(
+                    "alerts",
+                    "checking",
+                    "erasing",
+                    "history",
+                    "ingest",
+                    "integration_form",
+                ),
                 *("keys_and_apps", "names_and_kinds", "page_costs", "pages"),
                 *("preview", "replay_range", "roles", "safety", "sending", "set_up"),
                 *("site", "switch"),

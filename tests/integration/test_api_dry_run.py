@@ -96,6 +96,7 @@ def test_a_dry_run_says_which_events_are_bad(dry_run, recorder):
     results = answer.json()["results"]
     assert [r["status"] for r in results] == ["accepted", "rejected", "accepted"]
     assert results[1]["pointer"] == "/type"
+    assert results[1]["code"] == "missing_field"
     assert [r.get("records") for r in results] == [
         [{"recorder": "e-1"}],
         None,

@@ -115,6 +115,7 @@ def test_a_request_of_refused_events_only_is_a_problem(post, app):
     assert body["type"] == "/docs#problem-nothing-stored"
     assert body["status"] == 422
     assert [r["pointer"] for r in body["results"]] == ["/id", "/type"]
+    assert [r["code"] for r in body["results"]] == ["bad_id", "missing_field"]
     assert stored_ids(app) == []
 
 
@@ -125,6 +126,7 @@ def test_a_conflict_alone_is_a_problem(post, app):
 
     assert answer.status_code == 422
     assert answer.json()["results"][0]["status"] == "conflict"
+    assert answer.json()["results"][0]["code"] == "conflict"
 
 
 def test_a_strict_request_with_one_bad_event_stores_nothing(post, app):
@@ -171,6 +173,7 @@ def test_an_unknown_channel_is_a_warning_and_refused_only_when_strict(post, app)
 
     assert strict.status_code == 422
     assert strict.json()["results"][0]["pointer"] == "/channel"
+    assert strict.json()["results"][0]["code"] == "doubtful"
     assert lenient.status_code == 202
     assert len(lenient.json()["results"][0]["warnings"]) == 1
     assert stored_ids(app) == ["e-1"]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from referrals import log
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import CustomName, ReferralEvent
+from referrals.refusals import Code
 from referrals.schema import EventProblem, decode
 from referrals.signals import events_recorded
 from tests.builders import (
@@ -275,13 +276,20 @@ def test_a_long_channel_is_cut_in_its_column_only(app):
 
 
 def test_what_is_rejected_is_answered_in_its_place(app):
-    problem = EventProblem("/type", "No such type.", "b")
+    problem = EventProblem(Code.UNKNOWN_VALUE, "/type", "No such type.", "b")
 
     results = log.append(app, [a_sent_event(id="a"), problem, a_sent_event(id="c")])
 
     assert results == [
         Result(0, "a", Status.ACCEPTED, position=1),
-        Result(1, "b", Status.REJECTED, pointer="/type", detail="No such type."),
+        Result(
+            1,
+            "b",
+            Status.REJECTED,
+            pointer="/type",
+            detail="No such type.",
+            code="unknown_value",
+        ),
         Result(2, "c", Status.ACCEPTED, position=2),
     ]
 

@@ -9,8 +9,19 @@ from clevertap_sync import workers
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from integration_project.prometheus import Metric, Sample, exposition
 from referrals import log
+from referrals.ingest import removal, writing
+from referrals.ingest.counter import (
+    NO_APP,
+    Cause,
+    Count,
+    Hourly,
+    Outcome,
+    Way,
+)
+from referrals.refusals import Code
 from tests import builders
 
+NOON = builders.NOON
 TOKEN = "token-of-prometheus"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -72,6 +83,30 @@ class TestNumbers:
             "# TYPE clevertap_log_head gauge",
         ]
         assert not [line for line in lines if not line.startswith("# ")]
+
+    def test_what_came_in_is_counted_by_app_outcome_and_code(self, read):
+        app = builders.an_app(slug="shop")
+        hours = (NOON, NOON + timedelta(hours=1))
+        for at in hours:
+            numbers = {
+                Hourly(at, Cause(app.pk, Way.TASK, Outcome.ACCEPTED)): 2,
+                Hourly(at, Cause(app.pk, "rk_abcdefghi", Outcome.ACCEPTED)): 3,
+                Hourly(
+                    at, Cause(app.pk, Way.TASK, Outcome.REJECTED, Code.MILLISECONDS)
+                ): 4,
+                Hourly(
+                    at, Cause(NO_APP, "rk_x", Outcome.UNAUTHORISED, Code.UNKNOWN_KEY)
+                ): 5,
+            }
+            writing.write({hourly: Count(at, n) for hourly, n in numbers.items()})
+        removal.trim_counts(NOON + timedelta(days=99))
+
+        name = "referrals_ingested_events_total"
+        assert {key: n for key, n in read().items() if key.startswith(name)} == {
+            f'{name}{{app="",outcome="unauthorised",code="unknown_key"}}': "10",
+            f'{name}{{app="shop",outcome="accepted",code=""}}': "10",
+            f'{name}{{app="shop",outcome="rejected",code="milliseconds"}}': "8",
+        }
 
     def test_a_waiting_integration_says_how_much_waits_and_how_long(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))

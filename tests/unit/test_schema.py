@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from referrals.refusals import Code
 from referrals.schema import (
     Event,
     EventProblem,
@@ -475,6 +476,7 @@ def test_a_number_that_no_float_can_hold_is_named_as_such(field):
     problem = decode(b'{"id":"a","type":"custom","%s":{"k":1e999}}' % field.encode())
 
     assert problem == EventProblem(
+        Code.NUMBER_TOO_LARGE,
         f"/{field}",
         "It contains a number that is too large for a float. Send it as a text.",
         "a",

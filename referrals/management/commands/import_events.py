@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 from referrals import log
 from referrals.import_files import Line, read_csv, read_jsonl
+from referrals.ingest.counter import Way
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import App
 
@@ -160,7 +161,8 @@ def _imported(
 ) -> Iterator[tuple[list[int], list[Result]]]:
     """Yield the line numbers and answers of one batch after the other."""
     while batch := list(islice(lines, BATCH)):
-        yield [n for n, _ in batch], log.append(app, [event for _, event in batch])
+        events = [event for _, event in batch]
+        yield [n for n, _ in batch], log.append(app, events, way=Way.IMPORT)
 
 
 def _summary(counts: Counter[Status]) -> str:

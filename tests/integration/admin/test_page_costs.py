@@ -34,6 +34,7 @@ BUDGETS = {
     "events/?after=5": 6,
     "events/shop/1/": 11,
     "events/shop/11/": 12,
+    "ingest/": 6,
     "problems/": 7,
     "problems/{integration}/no_identity/replay/": 12,
     "clevertap_sync/upload/": 5,

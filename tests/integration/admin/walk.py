@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.apps import apps as installed
 from django.db import connection
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 
 from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
@@ -21,7 +22,10 @@ from clevertap_sync.locations import Location
 from clevertap_sync.models import Alert, Integration
 from referrals import log
 from referrals.identity import Identity
+from referrals.ingest import writing
+from referrals.ingest.counter import Cause, Count, Hourly, Outcome, Sample, hour_of
 from referrals.models import App, CustomName, RejectedEvent
+from referrals.refusals import Code
 from tests.builders import (
     a_sent_custom_event,
     a_sent_event,
@@ -93,6 +97,10 @@ def a_side(slug: str, location: Location) -> Side:
     RejectedEvent.objects.create(
         app=app, source="celery", key=f"{slug}-rejected", detail=f"no {slug} at all"
     )
+    conflict = Cause(app.pk, key_text[:12], Outcome.CONFLICT, Code.CONFLICT)
+    count, sample = Count(timezone.now()), Sample(timezone.now(), "/id", f"no {slug}")
+    count.add(1, count.last_at, sample)
+    writing.write({Hourly(hour_of(count.last_at), conflict): count})
     alert = Alert.objects.create(
         app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
     )

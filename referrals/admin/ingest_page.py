@@ -1,0 +1,214 @@
+"""Ingest: what came in by which way, and what was refused at the door, why, and what to do."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from referrals import access
+from referrals.admin import code_samples
+from referrals.admin.base import demand
+from referrals.admin.keys import events_address
+from referrals.ingest import health
+from referrals.ingest.counter import NO_APP, REFUSALS, Way
+from referrals.ingest.health import Traffic
+from referrals.keys import MARK
+from referrals.models import ApiKey, App, IngestSample
+from referrals.refusals import MEANINGS, REMEDIES, Code
+
+if TYPE_CHECKING:
+    from referrals.access import Person
+
+DAY: Final = timedelta(days=1)
+WEEK: Final = timedelta(days=7)
+
+_SEES: Final = "referrals.view_referralevent"
+_MOST_CAUSES: Final = 20
+_WAYS: Final[Mapping[str, str]] = {
+    "": "No API key",
+    Way.TASK: "Celery task",
+    Way.IMPORT: "Imported file",
+    Way.PYTHON: "Python code",
+    Way.ADMIN: "Test event",
+    Way.OTHER: "All others",
+}
+
+_Address = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What was taken and what was refused in a span of time."""
+
+    taken: int
+    refused: int
+
+    @property
+    def percent(self) -> int:
+        """Return the share that was refused; 1 where it is less and not nothing."""
+        share = 100 * self.refused / max(1, self.taken + self.refused)
+        return round(share) or int(self.refused > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """One way by which events came in."""
+
+    label: str
+    #: Whether the label is the beginning of an API key.
+    is_key: bool
+    key_url: str
+    day: Span
+    week: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One cause of refusals, by one way."""
+
+    code: str
+    meaning: str
+    remedy: str
+    way: Came
+    day: int
+    week: int
+    last_at: datetime
+    samples: Sequence[IngestSample]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Everything about one app; without one, about senders whom nobody knows."""
+
+    app: App | None
+    day: Span
+    ways: Sequence[Came]
+    refused: Sequence[Refused]
+    left_out: int
+
+
+@require_safe
+def ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show what came in within a week, by app and way, the sick ones first."""
+    demand(request, _SEES)
+    apps = {app.pk: app for app in access.apps_of(request.user, _SEES)}
+    asked = request.GET.get("app", "")
+    chosen = {pk: app for pk, app in apps.items() if asked in {"", app.slug}}
+    shown: dict[int, App | None] = {**chosen}
+    if not asked and access.may(request.user, _SEES, None):
+        shown[NO_APP] = None
+    doors = _doors(shown, request.user, timezone.now())
+    busy = {door.app for door in doors}
+    context: dict[str, Any] = {
+        **site.each_context(request),
+        "title": "Ingest",
+        "apps": list(apps.values()),
+        "asked": asked,
+        "doors": doors,
+        "quiet": [app for app in chosen.values() if app not in busy],
+        "samples": code_samples.all_of(events_address(request)),
+    }
+    return TemplateResponse(request, "referrals/ingest.html", context)
+
+
+def _doors(
+    shown: Mapping[int, App | None], person: "Person", now: datetime
+) -> list[Door]:
+    traffic = health.read_traffic(list(shown), day=now - DAY, week=now - WEEK)
+    samples = health.read_samples(list(shown), now - WEEK)
+    keys = _key_addresses(traffic, person)
+    by_app: dict[int, list[Traffic]] = defaultdict(list)
+    for each in traffic:
+        by_app[each.app_id].append(each)
+    doors = [
+        _door(shown[app_id], found, samples, keys) for app_id, found in by_app.items()
+    ]
+    # Sick ones first, busy ones next; what belongs to nobody is last.
+    return sorted(
+        doors, key=lambda door: (door.app is None, -door.day.refused, -door.day.taken)
+    )
+
+
+def _key_addresses(traffic: Iterable[Traffic], person: "Person") -> dict[_Address, str]:
+    """Return the pages of the keys that the person may see, by app and prefix."""
+    prefixes = {each.way for each in traffic if each.way.startswith(MARK)}
+    if not prefixes:
+        return {}
+    rows = ApiKey.objects.filter(prefix__in=prefixes).order_by()
+    seen = access.limited(rows, person, "app", "referrals.view_apikey")
+    return {
+        (app_id, prefix): reverse("admin:referrals_apikey_change", args=[pk])
+        for app_id, prefix, pk in seen.values_list("app_id", "prefix", "pk")
+    }
+
+
+def _door(
+    app: App | None,
+    traffic: Sequence[Traffic],
+    samples: Mapping[tuple[int, str, str], list[IngestSample]],
+    keys: Mapping[_Address, str],
+) -> Door:
+    by_way: dict[str, list[Traffic]] = defaultdict(list)
+    for each in traffic:
+        by_way[each.way].append(each)
+    ways = {way: _came(way, found, keys) for way, found in by_way.items()}
+    refused = [
+        _refused(each, ways[each.way], samples)
+        for each in traffic
+        if each.outcome in REFUSALS
+    ]
+    refused.sort(key=lambda each: (-each.day, -each.week, each.code))
+    return Door(
+        app,
+        _span(traffic, [each.day for each in traffic]),
+        sorted(ways.values(), key=lambda way: (-way.week.taken, way.label)),
+        refused[:_MOST_CAUSES],
+        max(0, len(refused) - _MOST_CAUSES),
+    )
+
+
+def _came(way: str, traffic: Sequence[Traffic], keys: Mapping[_Address, str]) -> Came:
+    is_key = way.startswith(MARK)
+    return Came(
+        f"{way}…" if is_key else _WAYS.get(way, way),
+        is_key,
+        keys.get((traffic[0].app_id, way), ""),
+        _span(traffic, [each.day for each in traffic]),
+        _span(traffic, [each.week for each in traffic]),
+    )
+
+
+def _span(traffic: Sequence[Traffic], numbers: Sequence[int]) -> Span:
+    refused = sum(
+        number
+        for each, number in zip(traffic, numbers, strict=True)
+        if each.outcome in REFUSALS
+    )
+    return Span(sum(numbers) - refused, refused)
+
+
+def _refused(
+    each: Traffic,
+    way: Came,
+    samples: Mapping[tuple[int, str, str], list[IngestSample]],
+) -> Refused:
+    # A later release may have counted under a code that this one does not know.
+    known = Code(each.code) if each.code in set(Code) else None
+    return Refused(
+        each.code,
+        MEANINGS[known] if known else "",
+        REMEDIES[known] if known else "",
+        way,
+        each.day,
+        each.week,
+        each.last_at,
+        samples.get((each.app_id, each.way, each.code), ()),
+    )

@@ -1,0 +1,65 @@
+"""Counting what is refused before it comes to events: a sender, or a request as a whole."""
+
+import functools
+from collections.abc import Callable
+
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse
+
+from referrals.api.auth import NotLetInError, authenticate
+from referrals.api.guard import View
+from referrals.api.problems import UNSTORABLE, ProblemError
+from referrals.api.switches import read_switches
+from referrals.ingest.background import count
+from referrals.ingest.counter import Cause, Outcome, redact_pointer
+from referrals.models import ApiKey
+from referrals.refusals import Code
+
+
+def receiving(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
+    """Call the view with the caller's API key, and count what keeps events out.
+
+    What becomes of single events, the log counts. A fault of ours is no refusal.
+    """
+
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest) -> HttpResponse:
+        key = _caller(request)
+        try:
+            return view(request, key)
+        except ProblemError as problem:
+            if problem.kind.code and not _is_trial(request):
+                cause = Cause(
+                    key.app_id, key.prefix, Outcome.REJECTED, problem.kind.code
+                )
+                pointer = redact_pointer(problem.pointer or "")
+                count(cause, pointer=pointer, detail=problem.detail)
+            raise
+        except DataError:
+            if not _is_trial(request):
+                cause = Cause(key.app_id, key.prefix, Outcome.REJECTED, Code.UNSTORABLE)
+                count(cause, detail=f"{UNSTORABLE.title}.")
+            raise
+
+    return wrapped
+
+
+def _caller(request: HttpRequest) -> ApiKey:
+    try:
+        return authenticate(request)
+    except NotLetInError as refusal:
+        if not _is_trial(request):
+            cause = Cause(
+                refusal.app_id, refusal.prefix, Outcome.UNAUTHORISED, refusal.code
+            )
+            count(cause, detail=refusal.detail)
+        raise
+
+
+def _is_trial(request: HttpRequest) -> bool:
+    """Return whether the request asks for a dry run, of which nothing is counted."""
+    try:
+        _, is_trial = read_switches(request, "strict", "dry_run")
+    except ProblemError:
+        return False
+    return is_trial

@@ -1,0 +1,149 @@
+"""The process's counter, and the thread that writes it down from time to time.
+
+The thread begins with the first count, so a process that counts nothing has neither it
+nor a connection of its. What is left is written when the process ends; a child that is
+forked begins with nothing.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+from datetime import UTC, datetime
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+
+from referrals.ingest import writing
+from referrals.ingest.counter import Cause, IngestCounter, Sample
+
+logger: Final = logging.getLogger(__name__)
+
+
+class _Flusher:
+    """Writes what was counted: every few seconds, at once where told to, and at the end."""
+
+    def __init__(self) -> None:
+        self.counter = IngestCounter()
+        self._mutex = threading.Lock()
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._is_over = False
+        self._has_warned = False
+
+    def begin(self, *, at_once: bool) -> None:
+        """See to it that the thread runs; with `at_once`, that it writes now."""
+        if not settings.INGEST_FLUSH_SECONDS:
+            return
+        if self._thread is None:
+            self._start()
+        if at_once:
+            self._wake.set()
+
+    def flush(self) -> None:
+        """Write what was counted. Where the database does not answer, it is kept."""
+        with self._writing:
+            taken = self.counter.take()
+            if not taken:
+                return
+            try:
+                writing.write(taken)
+            except Exception as error:  # noqa: BLE001 - nothing that was counted is lost
+                self.counter.put_back(taken)
+                self._warn(error)
+            else:
+                self._has_warned = False
+
+    def stop(self) -> None:
+        """Let the thread end, and write nothing more by itself."""
+        self._is_over = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def end(self) -> None:
+        """Write what is left: the process ends."""
+        if self._thread is None:
+            return
+        # Whatever the thread that ends the process did with its connection is over.
+        connection.close()
+        self.flush()
+        connection.close()
+
+    def _start(self) -> None:
+        with self._mutex:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, daemon=True, name="ingest")
+                # Where there is no room for one just now, the next count tries again.
+                with contextlib.suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
+
+    def _run(self) -> None:
+        while not self._is_over:
+            try:
+                self.flush()
+            finally:
+                connection.close()
+            self._wake.wait(settings.INGEST_FLUSH_SECONDS)
+            self._wake.clear()
+
+    def _warn(self, error: Exception) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "What came in was not counted in the database (%s); it is kept and "
+                "added later.",
+                type(error).__name__,
+            )
+
+
+_flusher = _Flusher()
+
+
+def count(
+    cause: Cause,
+    number: int = 1,
+    *,
+    pointer: str = "",
+    detail: str = "",
+    key: str = "",
+) -> None:
+    """Count `number` of a cause, with a sample where there is a `detail`.
+
+    Never waits for a database. `pointer` and `detail` name no value of an event; `key` is
+    an event's id, for a cause that is about ids.
+    """
+    now = datetime.now(UTC)
+    sample = Sample(now, pointer, detail, key) if detail else None
+    is_new = _flusher.counter.add(cause, number, now, sample)
+    _flusher.begin(at_once=is_new)
+
+
+def flush() -> None:
+    """Write what this process has counted. Where the database does not answer, it is kept."""
+    _flusher.flush()
+
+
+def forget() -> None:
+    """Forget what was counted and not written, and end the thread."""
+    _flusher.stop()
+    _begin_anew()
+
+
+def _begin_anew() -> None:
+    """Leave to a parent process what it counted: it writes that itself."""
+    global _flusher  # noqa: PLW0603 - one memory per process
+    _flusher = _Flusher()
+
+
+def _end() -> None:
+    _flusher.end()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+atexit.register(_end)

@@ -1,0 +1,167 @@
+"""What this process has counted and not written yet. Pure.
+
+To count costs a look into a dictionary, whatever comes; its size follows from the number
+of distinct causes, never from traffic.
+"""
+
+import re
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from referrals.refusals import Code
+
+#: The app of what belongs to none: a caller whom nobody knows.
+NO_APP: Final = 0
+#: As many samples of a cause are kept.
+SAMPLES: Final = 5
+#: Unknown keys that are told apart, in the whole installation.
+STRANGERS: Final = 50
+#: Distinct causes that wait to be written; beyond it, ways are not told apart.
+MOST_WAITING: Final = 2_000
+
+_POINTER_CHARACTERS: Final = 255
+# A field's name or a place in a list. What looks otherwise may be somebody's identity.
+_HARMLESS_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}|[0-9]{1,3}")
+_HIDDEN: Final = "\N{HORIZONTAL ELLIPSIS}"
+
+
+class Outcome(StrEnum):
+    """What became of it: the classes of answers."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    UNAUTHORISED = "unauthorised"
+
+
+#: Those that somebody should hear of.
+REFUSALS: Final = (Outcome.CONFLICT, Outcome.REJECTED, Outcome.UNAUTHORISED)
+
+
+class Way(StrEnum):
+    """How events came in without an API key, and what is not told apart."""
+
+    TASK = "task"
+    IMPORT = "import"
+    PYTHON = "python"
+    ADMIN = "admin"
+    OTHER = "other"
+
+
+class Cause(NamedTuple):
+    """What is counted together. `code` is one of `refusals.Code`; empty for what is taken."""
+
+    app_id: int
+    way: str
+    outcome: Outcome
+    code: str = ""
+
+
+class Sample(NamedTuple):
+    """One refusal, without any value of the event."""
+
+    at: datetime
+    pointer: str = ""
+    detail: str = ""
+    #: The event's id, only where the reason is about ids.
+    key: str = ""
+
+
+@dataclass(slots=True)
+class Count:
+    """How often it was, when last, and the newest samples, oldest first."""
+
+    last_at: datetime
+    number: int = 0
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+
+    def add(self, number: int, at: datetime, sample: Sample | None = None) -> None:
+        """Count `number` more."""
+        self.number += number
+        self.last_at = max(at, self.last_at)
+        if sample is not None:
+            self.samples.append(sample)
+
+
+class Hourly(NamedTuple):
+    """A cause in one hour, which is named by its first instant."""
+
+    hour: datetime
+    cause: Cause
+
+
+class IngestCounter:
+    """Counts by hour and cause until somebody takes the counts away. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._counts: dict[Hourly, Count] = {}
+        # Of the newest hour.
+        self._hour: datetime | None = None
+        self._known: set[Cause] = set()
+        self._strangers: set[str] = set()
+
+    def add(
+        self, cause: Cause, number: int, at: datetime, sample: Sample | None = None
+    ) -> bool:
+        """Count `number` more; return whether the hour has not had the cause before."""
+        hour = hour_of(at)
+        with self._mutex:
+            if hour != self._hour:
+                self._hour = hour
+                self._known.clear()
+                self._strangers.clear()
+            cause = self._admitted(hour, cause)
+            hourly = Hourly(hour, cause)
+            count = self._counts.get(hourly)
+            if count is None:
+                count = self._counts[hourly] = Count(at)
+            count.add(number, at, sample)
+            is_new = cause not in self._known
+            self._known.add(cause)
+        return is_new
+
+    def take(self) -> dict[Hourly, Count]:
+        """Return what was counted, and begin anew."""
+        with self._mutex:
+            taken, self._counts = self._counts, {}
+        return taken
+
+    def put_back(self, taken: Mapping[Hourly, Count]) -> None:
+        """Count again what could not be written, but for the samples.
+
+        These may name somebody who is erased before the database answers again.
+        """
+        with self._mutex:
+            for hourly, count in taken.items():
+                waiting = self._counts.setdefault(hourly, Count(count.last_at))
+                waiting.add(count.number, count.last_at)
+
+    def _admitted(self, hour: datetime, cause: Cause) -> Cause:
+        """Return the cause, or the one that stands for all beyond the bounds."""
+        if cause.code == Code.UNKNOWN_KEY and cause.way not in self._strangers:
+            if len(self._strangers) >= STRANGERS:
+                return cause._replace(way=Way.OTHER)
+            self._strangers.add(cause.way)
+        is_full = len(self._counts) >= MOST_WAITING
+        if is_full and Hourly(hour, cause) not in self._counts:
+            return cause._replace(way=Way.OTHER)
+        return cause
+
+
+def hour_of(instant: datetime) -> datetime:
+    """Return when the instant's hour began."""
+    return instant.replace(minute=0, second=0, microsecond=0)
+
+
+def redact_pointer(pointer: str) -> str:
+    """Return a JSON pointer without the steps that may be anything but a field's name."""
+    first, *steps = pointer.split("/")
+    kept = (step if _HARMLESS_STEP.fullmatch(step) else _HIDDEN for step in steps)
+    return "/".join([first and _HIDDEN, *kept])[:_POINTER_CHARACTERS]

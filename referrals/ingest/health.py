@@ -1,0 +1,176 @@
+"""What came in and what was refused, as others read it: pages, metrics, findings.
+
+Counts are by the hour: an hour counts where its newest one is not older than what is asked
+for. What a process counted within the last seconds may not be written yet.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from django.db.models import (
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Window,
+)
+from django.db.models.functions import Coalesce, RowNumber
+
+from referrals.ingest.counter import NO_APP, REFUSALS, SAMPLES, Outcome, hour_of
+from referrals.ingest.writing import EVER
+from referrals.keys import MARK
+from referrals.models import App, IngestCount, IngestSample, ReferralEvent
+
+#: As many causes are read at most, those that were last first.
+MOST: Final = 1_000
+
+_TAKEN: Final = (Outcome.ACCEPTED, Outcome.DUPLICATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """How often something was refused, since an instant, of one app, key and cause.
+
+    `app_id` is None where nobody knows whose it was. `reason` is the class of the answer,
+    one of `counter.REFUSALS`; `code` the cause, one of `refusals.Code`. `key_prefix` is
+    empty where no API key was shown. `sample` is the newest sample's sentence, which names
+    no value; empty where there is none. `count` is in events, or in requests where a
+    request was refused as a whole.
+    """
+
+    app_id: int | None
+    reason: str
+    code: str
+    key_prefix: str
+    count: int
+    last_at: datetime
+    sample: str
+
+
+class Traffic(NamedTuple):
+    """How often something became of what came by one way, in two spans of time."""
+
+    app_id: int
+    way: str
+    outcome: str
+    code: str
+    day: int
+    week: int
+    last_at: datetime
+
+
+class Total(NamedTuple):
+    """How often something became of what came in, since the beginning."""
+
+    app_id: int
+    outcome: str
+    code: str
+    number: int
+
+
+def refusals_since(since: datetime) -> list[Refusals]:
+    """Return what was refused since an instant, in all apps, the latest first."""
+    newest = IngestSample.objects.filter(
+        app_id=OuterRef("app_id"),
+        way=OuterRef("way"),
+        outcome=OuterRef("outcome"),
+        code=OuterRef("code"),
+    ).order_by("-at", "-id")
+    rows = (
+        _since(since)
+        .filter(outcome__in=REFUSALS)
+        .values("app_id", "outcome", "code", "way")
+        .annotate(
+            total=Sum("number"),
+            last=Max("last_at"),
+            sample=Subquery(newest.values("detail")[:1]),
+        )
+        .order_by("-last", "app_id", "outcome", "code", "way")[:MOST]
+    )
+    return [
+        Refusals(
+            app_id=None if row["app_id"] == NO_APP else row["app_id"],
+            reason=row["outcome"],
+            code=row["code"],
+            key_prefix=row["way"] if row["way"].startswith(MARK) else "",
+            count=row["total"],
+            last_at=row["last"],
+            sample=row["sample"] or "",
+        )
+        for row in rows
+    ]
+
+
+def accepted_since(since: datetime) -> dict[int, int]:
+    """Return how many events came in since an instant, by app, duplicates included."""
+    rows = _since(since).filter(outcome__in=_TAKEN).values_list("app_id")
+    return dict(rows.annotate(Sum("number")).order_by())
+
+
+def last_event_at(app_ids: Collection[int]) -> dict[int, datetime]:
+    """Return when the newest event was received, of those of the apps that have one."""
+    events = ReferralEvent.objects.filter(app_id=OuterRef("pk")).order_by("-position")
+    apps = App.objects.filter(pk__in=app_ids).order_by()
+    newest = apps.annotate(at=Subquery(events.values("received_at")[:1]))
+    return {
+        app_id: at for app_id, at in newest.values_list("pk", "at") if at is not None
+    }
+
+
+def read_traffic(
+    app_ids: Collection[int], *, day: datetime, week: datetime
+) -> list[Traffic]:
+    """Return what became of what came in, since `week` and of that since `day`.
+
+    Of at most `MOST` causes, the latest first.
+    """
+    recent = Q(hour__gte=hour_of(day), last_at__gte=day)
+    rows = (
+        _since(week)
+        .filter(app_id__in=app_ids)
+        .values_list("app_id", "way", "outcome", "code")
+        .annotate(
+            day=Coalesce(Sum("number", filter=recent), 0),
+            week=Sum("number"),
+            last=Max("last_at"),
+        )
+        .order_by("-last", "app_id", "way", "outcome", "code")
+    )
+    return [Traffic(*row) for row in rows[:MOST]]
+
+
+def read_samples(
+    app_ids: Collection[int], since: datetime
+) -> Mapping[tuple[int, str, str], list[IngestSample]]:
+    """Return the newest samples by app, way and code, newest first."""
+    place = Window(
+        RowNumber(),
+        partition_by=[F("app_id"), F("way"), F("code")],
+        order_by=[F("at").desc(), F("id").desc()],
+    )
+    rows = IngestSample.objects.filter(app_id__in=app_ids, at__gte=since)
+    kept = rows.annotate(place=place).filter(place__lte=SAMPLES).order_by("-at", "-id")
+    found: dict[tuple[int, str, str], list[IngestSample]] = {}
+    for sample in kept[: MOST * SAMPLES]:
+        cause = (sample.app_id, sample.way, sample.code)
+        found.setdefault(cause, []).append(sample)
+    return found
+
+
+def read_totals() -> list[Total]:
+    """Return what was counted since the beginning. No number ever falls."""
+    rows = IngestCount.objects.filter(hour=EVER)
+    read = rows.order_by("app_id", "outcome", "code")
+    return [
+        Total(*row) for row in read.values_list("app_id", "outcome", "code", "number")
+    ]
+
+
+def _since(since: datetime) -> QuerySet[IngestCount]:
+    """Return the counts of the hours that end after an instant and had one since."""
+    return IngestCount.objects.filter(hour__gte=hour_of(since), last_at__gte=since)

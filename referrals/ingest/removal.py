@@ -1,0 +1,44 @@
+"""How counts and samples go: by age, and when somebody is erased."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Q
+
+from referrals.ingest.writing import EVER
+from referrals.models import IngestCount, IngestSample
+
+#: How long hours and samples are kept.
+KEPT: Final = timedelta(days=14)
+BATCH: Final = 1_000
+
+# A shorter text stands in others by accident.
+_TELLING_CHARACTERS: Final = 4
+
+
+def trim_counts(now: datetime, *, limit: int = BATCH) -> int:
+    """Remove up to `limit` hours that are past their days; return how many. Samples too.
+
+    What was counted since the beginning stays. Call it again while it returns `limit`.
+    """
+    before = now - KEPT
+    IngestSample.objects.filter(at__lt=before).delete()
+    old = IngestCount.objects.filter(hour__lt=before, hour__gt=EVER).order_by("hour")
+    keys = list(old.values_list("pk", flat=True)[:limit])
+    removed, _ = IngestCount.objects.filter(pk__in=keys).delete()
+    return removed
+
+
+def forget_samples(app_id: int, identities: Iterable[str]) -> int:
+    """Remove the samples in which one of `identities` stands; return how many it were.
+
+    A careless producer may have put one into an event's id or the name of a field.
+    """
+    rows = IngestSample.objects.filter(app_id=app_id)
+    removed = 0
+    for identity in identities:
+        if len(identity) >= _TELLING_CHARACTERS:
+            named = Q(key__icontains=identity) | Q(pointer__icontains=identity)
+            removed += rows.filter(named).delete()[0]
+    return removed

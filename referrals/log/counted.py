@@ -1,0 +1,57 @@
+"""Counting what the log answers, for `ingest`."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from django.db import connection, transaction
+
+from referrals.ingest.background import count
+from referrals.ingest.counter import Cause, Outcome, redact_pointer
+from referrals.log.results import Result, Status
+from referrals.refusals import Code
+
+_TAKEN: Final = {
+    Status.ACCEPTED: Outcome.ACCEPTED,
+    Status.DUPLICATE: Outcome.DUPLICATE,
+}
+_REFUSED: Final = {
+    Status.CONFLICT: Outcome.CONFLICT,
+    Status.REJECTED: Outcome.REJECTED,
+}
+
+
+def count_answers(app_id: int, way: str, answers: Sequence[Result]) -> None:
+    """Count the answers to one request that came by `way`, once they hold."""
+    if connection.in_atomic_block:
+        # What the caller takes back was never so.
+        transaction.on_commit(partial(_count, app_id, way, answers), robust=True)
+    else:
+        _count(app_id, way, answers)
+
+
+def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
+    """Count the events of a request to an archived app."""
+    cause = Cause(app_id, way, Outcome.REJECTED, Code.APP_ARCHIVED)
+    count(cause, number, detail=detail)
+
+
+def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
+    statuses = Counter([answer.status for answer in answers])
+    for status, outcome in _TAKEN.items():
+        if number := statuses.pop(status, 0):
+            count(Cause(app_id, way, outcome), number)
+    if statuses:
+        _count_refused(app_id, way, answers)
+
+
+def _count_refused(app_id: int, way: str, answers: Iterable[Result]) -> None:
+    for answer in answers:
+        if outcome := _REFUSED.get(answer.status):
+            count(
+                Cause(app_id, way, outcome, answer.code or ""),
+                pointer=redact_pointer(answer.pointer or ""),
+                detail=answer.detail or "",
+                key=answer.id or "" if outcome is Outcome.CONFLICT else "",
+            )

@@ -1,0 +1,204 @@
+"""The page of ingest: who sees what, what was refused and what to do, and the first event."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from referrals.ingest import writing
+from referrals.ingest.counter import (
+    NO_APP,
+    Cause,
+    Count,
+    Hourly,
+    Outcome,
+    Sample,
+    Way,
+    hour_of,
+)
+from referrals.models import ApiKey, Membership, Role
+from referrals.refusals import REMEDIES, Code
+from tests.builders import an_api_key, an_app
+from tests.integration.admin.conftest import text_of
+
+PAGE = "/admin/ingest/"
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def app(db):
+    return an_app("shop", name="The shop")
+
+
+@pytest.fixture
+def key(app):
+    an_api_key(app)
+    return ApiKey.objects.get(app=app)
+
+
+@pytest.fixture
+def member(app):
+    """The browser of somebody who sees the app and no other."""
+    user = User.objects.create_user("member", password="x", is_staff=True)
+    Membership.objects.create(user=user, app=app, role=Role.VIEWER)
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def came(cause, number=1, *, ago=timedelta(), sample=""):
+    """Write that something came in, some time ago."""
+    at = timezone.now() - ago
+    count = Count(at)
+    count.add(number, at, Sample(at, "/id", sample, "e-1") if sample else None)
+    writing.write({Hourly(hour_of(at), cause): count})
+
+
+def conflict(app_id, way):
+    return Cause(app_id, way, Outcome.CONFLICT, Code.CONFLICT)
+
+
+def words_of(response):
+    """Return what the page's own part says, without tags."""
+    page = text_of(response)
+    content = page[page.index('<div id="ingest"') : page.index("</main>")]
+    return " ".join(re.sub(r"<[^>]+>", " ", content).split())
+
+
+def test_a_refusal_says_how_often_why_and_what_to_do(admin, app, key):
+    days = timedelta(days=3)
+    came(Cause(app.pk, key.prefix, Outcome.ACCEPTED), 96)
+    came(Cause(app.pk, key.prefix, Outcome.DUPLICATE), 1)
+    came(conflict(app.pk, key.prefix), 3, sample="Another event has this id.")
+    came(conflict(app.pk, key.prefix), 2000, ago=days, sample="An older one.")
+    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED), 7, ago=days)
+
+    response = admin.get(PAGE)
+
+    page = words_of(response)
+    assert "3 % of the last 24 hours was refused" in page
+    assert (
+        f"{key.prefix}… 97 taken, 3 refused (3 %) 97 taken, 2,003 refused (95 %)"
+        in page
+    )
+    assert "Celery task 0 taken, 0 refused 7 taken, 0 refused" in page
+    assert "3 in 24 hours 2,003 in 7 days" in page
+    assert f"What to do. {REMEDIES[Code.CONFLICT]}" in page
+    assert page.index("Another event has this id.") < page.index("An older one.")
+    assert f'href="/admin/referrals/apikey/{key.pk}/change/"' in text_of(response)
+
+
+def test_a_week_is_all_that_is_shown(admin, app):
+    came(conflict(app.pk, Way.TASK), ago=timedelta(days=8), sample="Long ago.")
+
+    page = text_of(admin.get(PAGE))
+
+    assert "Long ago." not in page
+    assert "Nothing came in within 7 days." in page
+
+
+def test_little_is_not_nothing(admin, app):
+    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED), 9999)
+    came(conflict(app.pk, Way.TASK))
+
+    assert "1 % of the last 24 hours was refused" in words_of(admin.get(PAGE))
+
+
+def test_an_app_that_takes_all_is_green_and_a_quiet_one_is_not(admin, app):
+    other = an_app("other", name="The other")
+    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED))
+    came(Cause(other.pk, Way.TASK, Outcome.ACCEPTED), ago=timedelta(days=2))
+    an_app(name="The silent")
+
+    page = words_of(admin.get(PAGE))
+
+    assert "The shop Takes all Nothing was refused" in page
+    assert "The other Quiet Nothing came in the last 24 hours." in page
+    assert "Nothing came in within 7 days for: The silent." in page
+
+
+def test_the_sick_come_first(admin, app):
+    other = an_app("other", name="The other")
+    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED), 100)
+    came(conflict(other.pk, Way.TASK))
+    came(Cause(NO_APP, "", Outcome.UNAUTHORISED, Code.NO_KEY), 9)
+
+    doors = admin.get(PAGE).context["doors"]
+
+    assert [door.app for door in doors] == [other, app, None]
+
+
+def test_unknown_senders_are_shown_to_whom_every_app_is_shown(admin, member, staff):
+    stranger = "rk_stranger1"
+    came(Cause(NO_APP, stranger, Outcome.UNAUTHORISED, Code.UNKNOWN_KEY))
+
+    assert f"{stranger}…" in words_of(admin.get(PAGE))
+    everywhere = staff("referrals.view_referralevent")
+    assert f"{stranger}…" in words_of(everywhere.get(PAGE))
+    assert stranger not in text_of(member.get(PAGE))
+
+
+def test_a_member_sees_their_app_and_no_link_to_its_key(member, app, key):
+    other = an_app("other", name="The other")
+    came(conflict(app.pk, key.prefix))
+    came(conflict(other.pk, Way.TASK))
+
+    for query in ("", "?app=other"):
+        page = text_of(member.get(PAGE + query))
+        assert "The other" not in page
+        assert "/admin/referrals/apikey/" not in page
+    assert f"{key.prefix}…" in text_of(member.get(PAGE))
+
+
+def test_one_app_can_be_chosen(admin, app):
+    other = an_app("other", name="The other")
+    for app_id in (app.pk, other.pk, NO_APP):
+        came(conflict(app_id, Way.TASK))
+
+    doors = admin.get(f"{PAGE}?app=shop").context["doors"]
+
+    assert [door.app for door in doors] == [app]
+
+
+def test_somebody_without_a_role_is_refused(staff, db):
+    assert staff().get(PAGE).status_code == 403
+
+
+def test_what_somebody_sent_does_nothing_to_the_page(admin, app):
+    came(conflict(app.pk, Way.TASK), sample=f"{SCRIPT}\u202e")
+
+    page = text_of(admin.get(PAGE))
+
+    assert SCRIPT not in page
+    assert "\u202e" not in page
+
+
+def test_a_code_of_a_later_release_is_shown_as_it_is(admin, app):
+    came(Cause(app.pk, Way.TASK, Outcome.REJECTED, "from_the_future"))
+
+    assert "from_the_future" in words_of(admin.get(PAGE))
+
+
+def test_the_rarest_causes_are_left_out_and_said_to_be(admin, app):
+    for number in range(23):
+        came(conflict(app.pk, f"rk_{number}"), number + 1)
+
+    (door,) = admin.get(PAGE).context["doors"]
+
+    assert [each.day for each in door.refused] == list(range(23, 3, -1))
+    assert "3 more that were rarer." in words_of(admin.get(PAGE))
+
+
+def test_an_empty_page_says_how_to_send_the_first_event(admin, app):
+    page = text_of(admin.get(PAGE))
+
+    assert "Nothing came in within 7 days." in page
+    assert '/admin/referrals/apikey/add/"' in page
+    assert "curl -sS http://testserver/v1/events" in page
+
+
+def test_without_an_app_there_is_nothing_to_send_to(admin, db):
+    assert "curl" not in text_of(admin.get(PAGE))
