@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from referrals.api import problems
-from referrals.import_files import read_csv
+from referrals.files import read_csv
 from referrals.log.results import Result, Status, conflict, left_out, rejected
 from referrals.refusals import MEANINGS, REMEDIES, Code
 from referrals.schema import EventProblem, decode, from_object
@@ -108,7 +108,8 @@ def test_bytes_that_are_no_json_are_so_called():
 def test_rows_of_files_have_codes(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text(
-        "id,metadata,metadata.x\na,{},1,2\nb,no,\nc,[],1\n", encoding="utf-8"
+        'id,metadata,metadata.x\na,{},1,2\nb,no,\nc,"{""x"":""2""}",1\n',
+        encoding="utf-8",
     )
 
     with path.open("rb") as file:

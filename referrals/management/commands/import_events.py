@@ -1,13 +1,11 @@
 """`manage.py import_events APP FILE`: put a file of events into an app's log."""
 
-import csv
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
-from itertools import islice
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +13,8 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from referrals import log
-from referrals.import_files import Line, read_csv, read_jsonl
+from referrals.files import SEPARATORS, FileError, Line, read_csv, read_jsonl
+from referrals.files.encodings import is_encoding
 from referrals.ingest.counter import Way
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import App
@@ -23,7 +22,8 @@ from referrals.models import App
 BATCH = 1000
 STDIN = "-"
 BAR_CHARACTERS = 30
-STOPPERS = (DatabaseError, ArchivedAppError, UnicodeDecodeError, csv.Error)
+CSV_SUFFIXES = {".csv", ".tsv", ".tab"}
+STOPPERS = (DatabaseError, ArchivedAppError, FileError)
 
 HELP = """\
 Put a file of events into an app's log.
@@ -38,11 +38,17 @@ columns, with a dot between an object and a field in it; an empty cell is left o
   event_data.plan, metadata.source, ... (any key; values are texts)
   event_data, metadata, user.identities, referrer.identities (a JSON object in a cell)
 
-Ids make the import idempotent: after an interruption, or after correcting the lines that
-were refused, run the same command again. What is stored already counts as duplicate.
+The cells of a CSV are separated by commas, semicolons, tabs or bars: the heading shows
+which. A file is UTF-8, or what its byte order mark says.
 
-Refused lines go to standard error as "line N: POINTER: reason". The exit status is 1 if
-a line was rejected or is in conflict with a stored event.
+Refused lines go to standard error as "FILE, line N: POINTER: reason", and the others are
+stored. Where it is no longer sure what a line is (a quote that is not closed, a byte of
+another encoding), the import stops: what comes before is stored, nothing from there on.
+Ids make the import idempotent: after correcting the file, or after an interruption, run
+the same command again. What is stored already counts as duplicate.
+
+The exit status is 1 if anything of the file was left out: a line that was refused or that
+is in conflict with a stored event, or what comes after the place of a stop.
 """
 
 
@@ -66,36 +72,49 @@ class Command(BaseCommand):
         parser.add_argument(
             "--format",
             choices=["jsonl", "csv"],
-            help="Without it, a name that ends in .csv means CSV, all else JSONL.",
+            help="Without it, a name that ends in .csv, .tsv or .tab means CSV, all else "
+            "JSONL.",
+        )
+        parser.add_argument(
+            "--separator",
+            type=_separator,
+            metavar=f"{{{','.join(SEPARATORS)}}}",
+            help="What separates the cells of a CSV. Without it, the heading shows it.",
+        )
+        parser.add_argument(
+            "--encoding",
+            help="The encoding of a file without a byte order mark, such as cp1252. "
+            "Without it, UTF-8.",
         )
 
     def handle(self, *_: object, app: str, file: str, **options: object) -> None:
         """Import the file, and say what became of its lines."""
         target = _app(app)
+        name = "standard input" if file == STDIN else file
         counts: Counter[Status] = Counter()
         with ExitStack() as stack:
             opened = _opened(file, stack)
-            lines = _lines(opened, options["format"] or Path(file).suffix)
+            lines = stack.enter_context(closing(_lines(opened, file, options)))
             bar = _Bar(self.stderr, opened)
             try:
                 for numbers, results in _imported(target, lines):
                     bar.clear()
-                    self._report(numbers, results)
+                    self._report(name, numbers, results)
                     counts.update(result.status for result in results)
                     bar.draw(counts.total())
             except STOPPERS as error:
-                raise CommandError(_stopped(error, counts)) from error
+                raise CommandError(_stopped(name, error, counts)) from error
             finally:
                 bar.clear()
         self.stdout.write(_summary(counts))
         if counts[Status.REJECTED] or counts[Status.CONFLICT]:
             sys.exit(1)
 
-    def _report(self, numbers: list[int], results: list[Result]) -> None:
+    def _report(self, name: str, numbers: list[int], results: list[Result]) -> None:
         for number, result in zip(numbers, results, strict=True):
             if result.status in {Status.REJECTED, Status.CONFLICT}:
                 where = result.pointer or "/"
-                self.stderr.write(f"line {number}: {where}: {result.detail}")
+                self.stderr.write(f"{name}, line {number}: {where}: {result.detail}")
 
 
 class _Bar:
@@ -121,6 +140,15 @@ class _Bar:
         """Make room for a line of text."""
         if self._stderr:
             self._stderr.write("\r\x1b[K", ending="")
+
+
+def _separator(text: str) -> str:
+    """Return the separator that `text` names or is."""
+    separator = SEPARATORS.get(text, text)
+    if separator not in SEPARATORS.values():
+        msg = f"choose from {', '.join(SEPARATORS)}"
+        raise ArgumentTypeError(msg)
+    return separator
 
 
 def _bytes_left(file: BinaryIO) -> int:
@@ -152,34 +180,65 @@ def _opened(name: str, stack: ExitStack) -> BinaryIO:
         raise CommandError(msg) from error
 
 
-def _lines(file: BinaryIO, form: object) -> Iterator[Line]:
-    return read_csv(file) if str(form).lower().endswith("csv") else read_jsonl(file)
+def _lines(
+    file: BinaryIO, name: str, options: Mapping[str, Any]
+) -> Generator[Line, None, None]:
+    """Return the events of the file. Raises `CommandError` for options that misfit."""
+    encoding, separator = options["encoding"], options["separator"]
+    if encoding and not is_encoding(encoding):
+        msg = "There is no such encoding. Some are: utf-8, utf-16, cp1252, latin-1."
+        raise CommandError(msg)
+    is_csv = Path(name).suffix.lower() in CSV_SUFFIXES
+    if options["format"]:
+        is_csv = options["format"] == "csv"
+    if is_csv:
+        return read_csv(file, encoding=encoding, separator=separator)
+    if separator:
+        msg = "Only a CSV has a separator. Say --format csv if it is one."
+        raise CommandError(msg)
+    return read_jsonl(file, encoding=encoding)
 
 
 def _imported(
     app: App, lines: Iterator[Line]
 ) -> Iterator[tuple[list[int], list[Result]]]:
     """Yield the line numbers and answers of one batch after the other."""
-    while batch := list(islice(lines, BATCH)):
+    for batch in _batches(lines):
         events = [event for _, event in batch]
         yield [n for n, _ in batch], log.append(app, events, way=Way.IMPORT)
+
+
+def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """Yield what was read, a batch at a time; also what came before a `FileError`."""
+    batch: list[Line] = []
+    try:
+        for line in lines:
+            batch.append(line)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+    except FileError:
+        yield batch
+        raise
+    yield batch
 
 
 def _summary(counts: Counter[Status]) -> str:
     return ", ".join(f"{counts[status]:,} {status}" for status in Status) + "."
 
 
-def _stopped(error: Exception, counts: Counter[Status]) -> str:
+def _stopped(name: str, error: Exception, counts: Counter[Status]) -> str:
     match error:
+        case FileError():
+            why = (
+                f"{name}, line {error.line}: /: {error.detail} The import stopped there: "
+                "nothing from this line on was imported."
+            )
         case DatabaseError():
             why = "The database does not answer."
-        case UnicodeDecodeError():
-            why = "The file is not UTF-8."
-        case csv.Error():
-            why = f"The file is no CSV: {error}."
         case _:
             why = str(error)
     return (
-        f"{why} So far: {_summary(counts)} Once that is mended, run the same command "
+        f"{why} Imported before that: {_summary(counts)} Fix that, and run the same command "
         "again: what is stored already counts as duplicate."
     )

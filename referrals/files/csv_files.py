@@ -1,0 +1,65 @@
+"""CSV: a heading with the fields of an event, and one event a row."""
+
+from collections.abc import Generator
+from typing import BinaryIO, Final
+
+from referrals.files.csv_columns import Heading, count_known
+from referrals.files.csv_grammar import Grammar, without_end
+from referrals.files.csv_rows import LONGEST_ROW, explain_width, read_rows
+from referrals.files.encodings import check_text, open_text, read_lines
+from referrals.files.errors import FileError, Line
+from referrals.refusals import Code
+from referrals.schema import EventProblem
+
+#: What separates cells, the likeliest first. Spreadsheets choose by their language.
+SEPARATORS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+
+
+def read_csv(
+    file: BinaryIO, *, encoding: str | None = None, separator: str | None = None
+) -> Generator[Line, None, None]:
+    """Yield each event with the number of the line on which its row begins.
+
+    `encoding` is that of a file without a byte order mark, UTF-8 where it is None.
+    `separator` is one of `SEPARATORS`' values; without it the heading shows which.
+    Raises `FileError` where it is not sure any more what a row is.
+    """
+    with open_text(file, encoding) as text:
+        lines = read_lines(text, LONGEST_ROW)
+        numbered = enumerate(lines, 1)
+        number, first = next((one for one in numbered if one[1].strip()), (0, ""))
+        if not first:
+            return
+        check_text(first, number, text.encoding)
+        grammar, heading = _read_heading(without_end(first), number, separator)
+        width = heading.width
+        for row in read_rows(
+            lines, grammar, width=width, after=number, encoding=text.encoding
+        ):
+            if len(row.cells) == width:
+                yield row.line, heading.to_event(row.cells)
+            else:
+                yield (
+                    row.line,
+                    EventProblem(
+                        Code.BAD_ROW, "", explain_width(len(row.cells), width)
+                    ),
+                )
+
+
+def _read_heading(
+    text: str, line: int, separator: str | None
+) -> tuple[Grammar, Heading]:
+    """Return how to tell cells apart, and the columns. Raises `FileError`."""
+    separators = [separator] if separator else list(SEPARATORS.values())
+    grammars = [Grammar(one) for one in separators]
+    grammar = max(grammars, key=lambda one: _count_columns(text, one))
+    return grammar, Heading(grammar.split(text, line), line)
+
+
+def _count_columns(text: str, grammar: Grammar) -> int:
+    """Return how many columns of an event a heading names with this separator."""
+    try:
+        return count_known(grammar.split(text, 1))
+    except FileError:
+        return 0

@@ -1,0 +1,122 @@
+"""JSONL: one event a line, in the form of `POST /v1/events`."""
+
+import io
+from codecs import BOM_UTF8
+from collections.abc import Callable, Generator, Iterator
+from typing import BinaryIO, Final, NamedTuple, cast
+
+from referrals.files.encodings import explain_encoding, is_utf_8, open_text
+from referrals.files.errors import FileError, Line
+from referrals.refusals import Code
+from referrals.rules import MAX_EVENT_BYTES, RefusedError, check_size
+from referrals.schema import EventProblem, IncomingEvent, decode
+
+#: A line without end must not fill the memory: it is read in pieces of so many.
+_PIECE: Final = 2 * MAX_EVENT_BYTES
+_ARRAY: Final = (
+    "The file is one JSON array. JSONL has one event a line, without brackets around them "
+    "and without commas between them. This writes it: jq -c '.[]' FILE"
+)
+_SPREAD: Final = (
+    "The first event goes over several lines. JSONL has one event a line. This writes it: "
+    "jq -c . FILE"
+)
+_CARRIAGE_RETURNS: Final = (
+    "This line cannot be read, and it holds a CR without an LF: perhaps several events, "
+    "as old programs end lines. Save the file with LF or CRLF at the end of each line."
+)
+
+Readline = Callable[[int], bytes]
+
+
+class _RawLine(NamedTuple):
+    """A line without the blanks around it: `text` is whole where `size` is allowed."""
+
+    number: int
+    text: bytes
+    size: int
+
+
+def read_jsonl(
+    file: BinaryIO, *, encoding: str | None = None
+) -> Generator[Line, None, None]:
+    """Yield each event with its line number. Lines of nothing but blanks are skipped.
+
+    `encoding` is that of a file without a byte order mark, UTF-8 where it is None.
+    Raises `FileError` for a file that is no JSONL.
+    """
+    with open_text(file, encoding) as text:
+        number = 0
+        try:
+            for line in _read_lines(_reader_of(text)):
+                if not number:
+                    _check_first(line)
+                number = line.number
+                yield number, _event_of(line, text.encoding)
+        except UnicodeDecodeError as error:
+            raise FileError(number + 1, explain_encoding(text.encoding)) from error
+
+
+def _reader_of(text: io.TextIOWrapper) -> Readline:
+    """Return what reads a line as UTF-8, or its next piece where it is too long."""
+    if is_utf_8(text.encoding):
+        # Nothing is decoded twice, and what is not UTF-8 is one event's fault.
+        reader = cast("io.BufferedReader", text.buffer)
+        if text.encoding == "utf-8-sig":
+            reader.read(len(BOM_UTF8))
+        return reader.readline
+    return lambda longest: text.readline(longest).encode(errors="surrogatepass")
+
+
+def _read_lines(readline: Readline) -> Iterator[_RawLine]:
+    """Yield the lines that hold something. None is cut without its size saying so."""
+    number = 0
+    while piece := readline(_PIECE):
+        number += 1
+        text = b""
+        size = end = 0
+        while piece:
+            # Blanks before an event and behind it may be longer than any event.
+            kept = piece if size else piece.lstrip()
+            if size <= MAX_EVENT_BYTES:
+                text += kept
+            if stripped := kept.rstrip():
+                end = size + len(stripped)
+            size += len(kept)
+            piece = b"" if piece.endswith(b"\n") else readline(_PIECE)
+        if end:
+            yield _RawLine(number, text[:end], end)
+
+
+def _check_first(line: _RawLine) -> None:
+    """Raise `FileError` where the first line shows that the file is other JSON."""
+    if line.text.startswith(b"["):
+        raise FileError(line.number, _ARRAY)
+    if line.text == b"{":
+        raise FileError(line.number, _SPREAD)
+
+
+def _event_of(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:
+    try:
+        check_size(line.size)
+    except RefusedError as error:
+        event: IncomingEvent | EventProblem = EventProblem(
+            error.code, error.pointer, error.detail
+        )
+    else:
+        event = decode(line.text)
+    if isinstance(event, EventProblem) and not event.pointer:
+        if b"\r" in line.text:
+            return EventProblem(Code.NOT_JSON, "", _CARRIAGE_RETURNS)
+        if not _is_text(line):
+            return EventProblem(Code.NOT_JSON, "", explain_encoding(encoding))
+    return event
+
+
+def _is_text(line: _RawLine) -> bool:
+    """Return whether the line is in its encoding. One that was cut may end anywhere."""
+    try:
+        line.text.decode()
+    except UnicodeDecodeError:
+        return line.size > len(line.text)
+    return True

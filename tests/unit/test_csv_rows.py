@@ -1,0 +1,189 @@
+"""Rows of a CSV: each that is read is sure, and each that is sure is read."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import assume, given, strategies as st
+
+from referrals.files.csv_grammar import Grammar
+from referrals.files.csv_rows import LONGEST_ROW, read_rows
+from referrals.files.encodings import read_lines
+from referrals.files.errors import FileError
+
+WIDTH = 3
+#: What means something to a CSV, and a letter that does not.
+SIGNS = ',"\n\r\\a'
+
+
+def read(text, *, width=WIDTH, separator=","):
+    """Return the rows with their lines, and why reading stopped, if it did."""
+    lines = read_lines(
+        io.TextIOWrapper(io.BytesIO(text.encode()), newline="\n"), LONGEST_ROW
+    )
+    grammar = Grammar(separator)
+    rows = []
+    try:
+        for row in read_rows(lines, grammar, width=width, after=1, encoding="utf-8"):
+            rows.append((row.line, row.cells))  # noqa: PERF401 - it may stop half-way
+    except FileError as error:
+        return rows, error
+    return rows, None
+
+
+def written(rows, **options):
+    """Return the rows as Python writes them."""
+    file = io.StringIO()
+    csv.writer(file, **options).writerows(rows)
+    return file.getvalue()
+
+
+def test_cells_with_separators_quotes_and_line_breaks_are_read():
+    text = 'a,"b,""c""",\r\nd,"two\r\nlines",f\r\n\r\n  \ng,"",i'
+
+    assert read(text) == (
+        [
+            (2, ["a", 'b,"c"', ""]),
+            (3, ["d", "two\r\nlines", "f"]),
+            (7, ["g", "", "i"]),
+        ],
+        None,
+    )
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_each_separator_is_only_itself(separator):
+    row = ["a,b", "c;d", "e\tf|g"]
+    text = written([row], delimiter=separator)
+
+    assert read(text, separator=separator) == ([(2, row)], None)
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "words"),
+    [
+        ('d,e,"f\n', "opens a cell on line 3 is not closed"),
+        ('d,e,"f\ng,h,i\nj,k,l\n', "opens a cell on line 3 is not closed"),
+        ('d,e,"f\ng,h,"i"\n', "opens a cell on line 3 is closed on line 4, and more"),
+        ('d,e,"f\ng,h,"\n', "joins lines 3 to 4"),
+        ('d,"e,f\ng,",i\n', "joins lines 3 to 4"),
+        ('d,e,"say \\"hi\\""\n', "is closed on line 3, and more text"),
+        ('d,e,"abc"def\n', "is closed on line 3, and more text"),
+        ('d,e,"abc" \n', "is closed on line 3, and more text"),
+        ('d,e, "abc"\n', "inside a cell that begins without one"),
+        ('d,5" pipe,f\n', "inside a cell that begins without one"),
+        ('d,e",f\n', "inside a cell that begins without one"),
+        ('d,e,f"\n', "inside a cell that begins without one"),
+        ("d,e\rf,g\n", "A CR without an LF"),
+        ('d,"e\nf",g,h\n', "The row has 4 cells, the heading 3"),
+        ("d,e," + "f" * LONGEST_ROW + "\n", "longer than 1,000,000 characters"),
+        ('d,e,"' + ("f" * 99_999 + "\n") * 11, "opens a cell on line 3 is not closed"),
+    ],
+)
+def test_a_doubtful_row_ends_the_reading_after_those_that_are_sure(doubtful, words):
+    rows, error = read("a,b,c\n" + doubtful + "x,y,z\n")
+
+    assert rows == [(2, ["a", "b", "c"])]
+    assert error.line == 3
+    assert words in error.detail
+
+
+def test_a_row_is_not_sure_where_the_next_line_may_be_the_rest_of_its_last_cell():
+    rows, error = read('a,b,c\nd,e,f\nand more"\ng,h,i\n')
+
+    assert rows == [(2, ["a", "b", "c"])]
+    assert error.line == 3
+    assert "depends on line 4, which is not sure: A quote stands" in error.detail
+
+
+@pytest.mark.parametrize(
+    "cell", ["two\nlines", "\n", 'a "quote"\r\nand, a comma\n\n', "a,b,c\n", "x\ry"]
+)
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_cell_with_line_breaks_is_read_where_no_line_looks_like_a_row(cell, place):
+    row = ["d", "e", "f"]
+    row[place] = cell
+
+    rows, error = read(written([["a", "b", "c"], row, ["g", "h", "i"]]))
+
+    assert error is None
+    assert [cells for _, cells in rows] == [["a", "b", "c"], row, ["g", "h", "i"]]
+
+
+def test_a_row_on_one_line_may_have_more_cells_than_the_heading_or_fewer():
+    rows, error = read("a,b\nc,d,e,f\ng,h,i\n")
+
+    assert error is None
+    assert [len(cells) for _, cells in rows] == [2, 4, 3]
+
+
+def test_rows_that_are_never_sure_do_not_fill_the_memory():
+    rows, error = read("a,b,c\n" + "d,e\n" * 2000)
+
+    assert rows == []
+    assert error.line == 2
+    assert "more than 1,000 rows have fewer cells" in error.detail
+
+
+def test_what_is_not_in_the_encoding_ends_the_reading():
+    text = io.TextIOWrapper(
+        io.BytesIO(b"a,b,c\nd,\xe9,f\n"), "utf-8", "surrogateescape", newline="\n"
+    )
+    found = read_rows(text, Grammar(","), width=3, after=1, encoding="utf-8")
+
+    assert next(found).cells == ["a", "b", "c"]
+    with pytest.raises(FileError, match="not UTF-8") as caught:
+        next(found)
+    assert caught.value.line == 3
+
+
+@st.composite
+def files(draw):
+    """Return rows, and the text that Python writes for them."""
+    end = draw(st.sampled_from(["\n", "\r\n"]))
+    # Python leaves a CR without quotes where lines do not end in it.
+    signs = SIGNS if "\r" in end else SIGNS.replace("\r", "")
+    cells = st.text(st.sampled_from(signs), max_size=3)
+    row = st.lists(cells, min_size=WIDTH, max_size=WIDTH)
+    rows = draw(st.lists(row, max_size=4))
+    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    return rows, written(rows, lineterminator=end, quoting=quoting)
+
+
+def is_blank(row):
+    return not any(cell.strip() for cell in row)
+
+
+@given(files())
+def test_what_python_writes_is_read_as_it_was(file):
+    rows, text = file
+    expected = [row for row in rows if not is_blank(row)]
+
+    found, error = read(text)
+
+    cells = [cells for _, cells in found]
+    if any("\n" in cell for row in rows for cell in row):
+        # A cell whose lines look like rows is refused, and nothing is guessed.
+        assert cells == expected[: len(cells)]
+        assert error or cells == expected
+    else:
+        assert (cells, error) == (expected, None)
+
+
+@given(files(), st.data())
+def test_one_quote_more_or_less_yields_no_row_that_was_none(file, data):
+    _, text = file
+    original, error = read(text)
+    assume(error is None)
+    quotes = [place for place, sign in enumerate(text) if sign == '"']
+    if quotes and data.draw(st.booleans()):
+        place = data.draw(st.sampled_from(quotes))
+        mutated = text[:place] + text[place + 1 :]
+    else:
+        place = data.draw(st.integers(0, len(text)))
+        mutated = text[:place] + '"' + text[place:]
+
+    found, error = read(mutated)
+
+    assert error is not None
+    assert found == original[: len(found)]
