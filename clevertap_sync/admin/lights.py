@@ -100,7 +100,7 @@ def _stopped(integration: Integration, status: IntegrationStatus) -> Light:
 
 
 def _held(status: IntegrationStatus, hold: HoldStatus, seen: Circumstances) -> Light:
-    meaning, remedy = hold_words(hold.reason)
+    meaning, remedy = hold_words(hold.reason, hold.cause)
     sentence = format_html(
         "Held{}: {} {}{}",
         format_html(" since {}", since(hold.since, seen.now)) if hold.since else "",

@@ -17,6 +17,7 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
+from clevertap_sync.account_faults import HoldCause, hold_cause_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import log
 from referrals.models import CustomName
@@ -29,6 +30,8 @@ class HoldStatus(msgspec.Struct, frozen=True):
     reason: str
     since: datetime | None
     until: datetime | None
+    #: Which part of the credentials is wrong, where that was found out.
+    cause: HoldCause | None = None
 
 
 class IntegrationStatus(msgspec.Struct, frozen=True):
@@ -163,7 +166,10 @@ def _hold(integration: Integration) -> HoldStatus | None:
     if not integration.hold_reason:
         return None
     return HoldStatus(
-        integration.hold_reason, integration.held_since, integration.held_until
+        integration.hold_reason,
+        integration.held_since,
+        integration.held_until,
+        hold_cause_of(integration),
     )
 
 
