@@ -44,7 +44,7 @@ def refuse(integration, **changes):
     """Change it to what CleverTap refuses, and deliver one event of its app."""
     for name, value in changes.items():
         setattr(integration, name, value)
-    integration.save(update_fields=list(changes)) if changes else None
+    integration.save(update_fields=list(changes))
     log.append(integration.app, [a_sent_event()])
     deliver(integration.pk)
     integration.refresh_from_db()
