@@ -13,7 +13,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from clevertap_sync.client import Client
 from clevertap_sync.connection import Credentials
-from clevertap_sync.errors import AuthenticationError, CleverTapError, NotSentError
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    CredentialsError,
+    NotSentError,
+)
 
 #: Reference: https://developer.clevertap.com/docs/api-request-limit
 IN_FLIGHT: Final = 3
@@ -21,6 +26,9 @@ IN_FLIGHT: Final = 3
 LOOK_UP_SECONDS: Final = 8.0
 #: Less is no time to ask in.
 _SHORTEST_SECONDS: Final = 0.05
+
+#: For these an upload is refused as well.
+_REFUSED: Final = (AuthenticationError, CredentialsError)
 
 #: A profile; None where CleverTap knows no such user; an error where it did not tell.
 Found: TypeAlias = dict[str, Any] | CleverTapError | None
@@ -41,7 +49,7 @@ class Recognition:
     """How many of those who were asked about CleverTap knows.
 
     `other_case` are those of the unknown whom it knows in another letter case; `refused`
-    those of the untold for whom it refused the credentials.
+    those of the untold for whom the credentials were refused, or could not be sent.
     """
 
     known: int = 0
@@ -70,7 +78,7 @@ def recognise(
         unknown=answers.count(False),
         other_case=sum(is_known(each) is True for each in known_so),
         untold=answers.count(None),
-        refused=sum(isinstance(each, AuthenticationError) for each in found),
+        refused=sum(isinstance(each, _REFUSED) for each in found),
     )
 
 

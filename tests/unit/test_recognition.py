@@ -119,11 +119,14 @@ def test_strangers_are_asked_about_again_in_their_other_letter_case(sandbox):
     assert len(sandbox.requests()) == 1 + 5 + 3
 
 
-def test_a_refusal_is_no_answer_and_nobody_is_asked_about_again(sandbox):
-    found = recognised(sandbox, "Ann@Example.com", "bob-1", passcode="WRO-NG-PASS")
+@pytest.mark.parametrize(("passcode", "asked"), [("WRO-NG-PASS", 2), ("", 0)])
+def test_a_refusal_is_no_answer_and_nobody_is_asked_about_again(
+    sandbox, passcode, asked
+):
+    found = recognised(sandbox, "Ann@Example.com", "bob-1", passcode=passcode)
 
     assert found == Recognition(untold=2, refused=2)
-    assert len(sandbox.requests()) == 2
+    assert len(sandbox.requests()) == asked
 
 
 @pytest.mark.parametrize(
