@@ -306,6 +306,24 @@ def test_the_one_field_that_is_wrong_is_marked_and_no_other(admin, cause, hint, 
     assert steps_of(admin.get(change(integration))) == steps
 
 
+def test_the_overview_and_a_test_event_say_the_cause_and_what_to_do(admin):
+    integration = an_integration(
+        an_app(),
+        hold_reason="credentials_refused",
+        held_since=datetime.now(UTC),
+        hold_cause="wrong_location",
+        hold_hint="in1",
+    )
+    log.append(integration.app, [a_sent_event()])
+
+    overview = text_of(admin.get("/admin/"))
+    following = text_of(admin.get(f"/admin/sent/{integration.pk}/1/1/"))
+
+    for page in (overview, following):
+        assert "CleverTap stores the account in India, not where" in page
+        assert "Change the location to India." in page
+
+
 @pytest.mark.parametrize("cause", ["", "unclear"])
 def test_all_three_are_marked_where_nobody_knows_which(admin, cause):
     held = {"hold_reason": "credentials_refused", "hold_cause": cause}

@@ -231,12 +231,16 @@ def test_what_is_found_of_old_settings_is_not_written(sandbox):
     Integration.objects.update(account=an_account(Location.EU1))
 
     switch.settings_changed(integration)
+    switch.pause(integration)
     sandbox.release()
     worker.finish()
 
-    status = status_of(integration)
-    assert found(integration) == ("", "")
-    assert (status.hold, status.delivered) == (None, 2)
+    integration.refresh_from_db()
+    assert (integration.hold_reason, found(integration)) == (
+        "credentials_refused",
+        ("", ""),
+    )
+    assert integration.hold_probes
 
 
 def test_an_answer_to_replaced_credentials_is_not_read_for_the_new_ones(
