@@ -16,6 +16,7 @@ from clevertap_sync.client import Client
 from clevertap_sync.errors import (
     AuthenticationError,
     CleverTapError,
+    CredentialsError,
     MalformedResponseError,
     NoAnswerError,
     NotSentError,
@@ -228,6 +229,8 @@ def diagnose(error: CleverTapError, location: Location, seconds: float) -> Diagn
 
 def _verdict(error: CleverTapError) -> Verdict:
     match error:
+        case CredentialsError():
+            return Verdict.INCOMPLETE
         case AuthenticationError():
             return _refused(error)
         case NotSentError() | NoAnswerError():
@@ -242,8 +245,6 @@ def _verdict(error: CleverTapError) -> Verdict:
 def _refused(error: AuthenticationError) -> Verdict:
     """Read which part is wrong. CleverTap words it, and only the wording tells."""
     detail = error.detail.casefold()
-    if error.status is None:
-        return Verdict.INCOMPLETE
     if "account id" in detail:
         return Verdict.ACCOUNT_UNKNOWN
     if "passcode" in detail or "invalid credentials" in detail:

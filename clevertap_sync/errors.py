@@ -1,6 +1,9 @@
 """Everything that can go wrong between us and CleverTap.
 
 * CleverTapError
+  - CredentialsError          nothing was sent: the account ID or the passcode can be none
+    + NoPasscodeError         there is no passcode
+    + UnreadablePasscodeError there is one, and no key decrypts it
   - TransportError            no answer
     + NotSentError            DNS, connect, TLS: CleverTap saw nothing of it
     + NoAnswerError           sent, then a timeout or a reset: the outcome is unknown
@@ -56,6 +59,30 @@ class CleverTapError(Exception):
     def meaning(cls) -> str:
         """Return in one sentence what happened, for people."""
         return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+class CredentialsError(CleverTapError):
+    """The account ID or the passcode can be none, so CleverTap was not asked."""
+
+    code = "credentials_unusable"
+    remedy = "Enter both as CleverTap shows them under Settings."
+
+
+class NoPasscodeError(CredentialsError):
+    """There is no passcode, so CleverTap was not asked."""
+
+    code = "no_passcode"
+    remedy = "Enter the passcode that CleverTap shows under Settings → Passcode."
+
+
+class UnreadablePasscodeError(CredentialsError):
+    """No key in FIELD_ENCRYPTION_KEYS decrypts the passcode, so CleverTap was not asked."""
+
+    code = "unreadable_passcode"
+    remedy = (
+        "Put the key that the passcode was saved with back into FIELD_ENCRYPTION_KEYS, "
+        "after the newest, or enter the passcode again."
+    )
 
 
 class TransportError(CleverTapError):

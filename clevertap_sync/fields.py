@@ -45,6 +45,10 @@ class UnreadableSecret(Secret):
         )
         raise ImproperlyConfigured(msg)
 
+    def hint(self) -> str:
+        """Return the mask alone: of a passcode that cannot be read nothing is known."""
+        return self.MASK
+
 
 class EncryptedField(models.TextField):  # type: ignore[type-arg]
     """A text that the database sees only encrypted, and Python only as a `Secret`.

@@ -6,11 +6,16 @@ Pure: imports no framework. Reasons that an attempt has are the codes of `errors
 from collections.abc import Iterator
 from typing import Final
 
+from clevertap_sync.account_faults import HoldCause
 from clevertap_sync.errors import CleverTapError
 
 EVERYTHING_REFUSED: Final = "everything_refused"
 RESTORED_BACKUP: Final = "restored_backup"
 IDENTITY_MISMATCH: Final = "identity_mismatch"
+IDENTITY_LETTER_CASE: Final = "identity_letter_case"
+
+#: Neither time nor a dry run ends these: a person does.
+ABOUT_IDENTITIES: Final = frozenset({IDENTITY_MISMATCH, IDENTITY_LETTER_CASE})
 
 #: Holds that end by themselves; every other one waits for a person.
 PASSING: Final = frozenset(
@@ -43,11 +48,26 @@ _OURS: Final = {
             "that these users are new to CleverTap."
         ),
     ),
+    IDENTITY_LETTER_CASE: (
+        (
+            "CleverTap knows the first users in another letter case, and would create a "
+            "second profile for each of them."
+        ),
+        (
+            "Have your backend send identities as CleverTap spells them. Then confirm the "
+            "users: what waits already goes out as it is."
+        ),
+    ),
 }
 
 
-def hold_words(reason: str) -> tuple[str, str]:
-    """Return what a hold's reason means, and what to do."""
+def hold_words(reason: str, cause: HoldCause | None = None) -> tuple[str, str]:
+    """Return what a hold's reason means, and what to do; by its cause where that is known.
+
+    An attempt has a reason of its own, and no cause.
+    """
+    if cause is not None:
+        return cause.sentence, cause.remedy
     if reason in _OURS:
         return _OURS[reason]
     error = _ERRORS.get(reason, CleverTapError)

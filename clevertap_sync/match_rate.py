@@ -22,7 +22,7 @@ from referrals.schema import Person
 PEOPLE: Final = 30
 _EVENTS: Final = 200
 _OTHERS: Final = 2
-_STRANGERS: Final = (
+STRANGERS: Final = (
     "It creates a new profile for each of the others. That is right where they are new "
     "to CleverTap too; otherwise choose another identity provider."
 )
@@ -93,7 +93,7 @@ class MatchRate:
             (self.is_silent, "Check the connection, then ask again."),
             (self.is_good, "Events are linked to the users whom it knows."),
         )
-        return next((words for applies, words in cases if applies), _STRANGERS)
+        return next((words for applies, words in cases if applies), STRANGERS)
 
     @property
     def is_silent(self) -> bool:
@@ -132,6 +132,14 @@ def match_rate(app_id: int, provider: str, credentials: Credentials) -> MatchRat
         lower_case=lower_case,
         seconds=time.monotonic() - began,
     )
+
+
+def people_to_ask(app_id: int, provider: str) -> list[Asked]:
+    """Return the newest users by the provider's identity, as CleverTap would get them."""
+    is_object_id = provider.casefold() == CLEVERTAP_ID
+    found = (identity_under(person, provider) for person in _recent_people(app_id))
+    named = (Asked(identity, is_object_id) for identity in found if identity)
+    return list(dict.fromkeys(named))
 
 
 def _recent_people(app_id: int) -> list[Person]:

@@ -99,6 +99,11 @@ class Integration(models.Model):
         blank=True,
         help_text="Account passcode or user passcode: in CleverTap under Settings → Project → Passcodes.",
     )
+    credentials_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when account and passcode are these; empty: from the first.",
+    )
     passcode_kind = models.CharField(
         "kind of passcode",
         max_length=8,
@@ -183,9 +188,25 @@ class Integration(models.Model):
     identities_confirmed_at = models.DateTimeField(null=True, blank=True)
     identities_known = models.PositiveSmallIntegerField(default=0)
     identities_unknown = models.PositiveSmallIntegerField(default=0)
+    identities_other_case = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="Of the unknown ones, those that CleverTap knows in another letter case.",
+    )
+    identities_may_be_new = models.BooleanField(
+        default=False,
+        help_text="Whoever enabled it by command expects people whom CleverTap does not know.",
+    )
 
     # The hold. An answer changes it only if its attempt began after `hold_changed_at`.
     hold_reason = models.CharField(max_length=40, blank=True)
+    hold_cause = models.CharField(
+        max_length=30,
+        blank=True,
+        help_text="Which part of the credentials is wrong, once `delivery.cause` knows.",
+    )
+    hold_hint = models.CharField(
+        max_length=80, blank=True, help_text="What is right instead. Never a secret."
+    )
     held_since = models.DateTimeField(null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
     hold_changed_at = models.DateTimeField(null=True, blank=True)
@@ -248,10 +269,21 @@ class Integration(models.Model):
 
     @property
     def identities_are_doubted(self) -> bool:
-        """Whether CleverTap knows too few of the first identities, and nobody confirmed them."""
+        """Whether the first identities are most likely not CleverTap's, and nobody confirmed them."""
+        if self.identities_confirmed_at is not None:
+            return False
+        return self.differs_in_case or self._has_too_many_strangers
+
+    @property
+    def differs_in_case(self) -> bool:
+        """Whether CleverTap knows as many of the first identities in another letter case."""
+        return self.identities_other_case >= max(1, self.identities_known)
+
+    @property
+    def _has_too_many_strangers(self) -> bool:
         enough = self.identities_unknown >= ENOUGH_UNKNOWN
         outweigh = self.identities_unknown > self.identities_known
-        return self.identities_confirmed_at is None and enough and outweigh
+        return enough and outweigh and not self.identities_may_be_new
 
 
 class Replay(models.Model):

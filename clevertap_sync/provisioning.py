@@ -6,17 +6,23 @@ made only where the app has none that works.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.db.models import Model
 
-from clevertap_sync.delivery import canary, switch
-from clevertap_sync.hold_reasons import RESTORED_BACKUP
+from clevertap_sync.delivery import canary, cause, switch
+from clevertap_sync.hold_reasons import (
+    IDENTITY_LETTER_CASE,
+    RESTORED_BACKUP,
+    hold_words,
+)
 from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.match_rate import STRANGERS, people_to_ask
 from clevertap_sync.models import Account, Integration
+from clevertap_sync.recognition import Recognition
 from clevertap_sync.secret import Secret
 from referrals import history
 from referrals.history import Difference
@@ -77,19 +83,32 @@ def find_location(text: str) -> Location:
     raise ProvisioningError(message)
 
 
-@transaction.atomic
 def provision(wanted: Wanted) -> Provisioned:
     """Create or update everything in `wanted`, or nothing. Safe to repeat.
 
-    Enabling starts from now the first time, and later goes on where it stopped. It counts as a person's word that CleverTap knows the identities.
+    Enabling starts from now the first time, and later goes on where it stopped. It counts
+    as a person's word that users may be new to CleverTap; the newest in the log are looked
+    up all the same, within a few seconds, and what comes of it is among the warnings.
     Raises `ProvisioningError` with nothing written.
     """
+    with transaction.atomic():
+        provisioned = _provision(wanted)
+    if not wanted.enable:
+        return provisioned
+    integration = provisioned.integration
+    people = people_to_ask(integration.app_id, integration.identity_provider)
+    seen = canary.look_at(integration, people)
+    doubts = _doubts(integration, seen) if seen else ()
+    return replace(provisioned, warnings=(*provisioned.warnings, *doubts))
+
+
+def _provision(wanted: Wanted) -> Provisioned:
     app = _app(wanted)
     integration = _integration(app, wanted)
     if wanted.enable and not integration.enabled:
         _enable(integration)
     if wanted.enable and integration.identities_confirmed_at is None:
-        switch.confirm_identities(integration)
+        switch.expect_new_people(integration)
     return Provisioned(app, integration, _key(app), _warnings(integration))
 
 
@@ -166,6 +185,8 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
         columns = list(changes)
         if changes.keys() & {"account", "identity_provider"}:
             columns += canary.start_over(integration)
+        if changes.keys() & {"account", "passcode"}:
+            columns += cause.note_new_credentials(integration)
         switch.between_claims(integration)
         integration.save(update_fields=columns)
         _record(integration, "Changed.", integration.app, differences)
@@ -242,6 +263,29 @@ def _warnings(integration: Integration) -> tuple[str, ...]:
     if ACCOUNT_ID.fullmatch(integration.account.account_id):
         return ()
     return (UNUSUAL_ACCOUNT_ID,)
+
+
+def _doubts(integration: Integration, seen: Recognition) -> tuple[str, ...]:
+    """Return what a person should know of the newest users. Names nobody."""
+    told, provider = seen.known + seen.unknown, integration.identity_provider
+    if not told:
+        silent = (
+            "CleverTap did not tell which users it knows. It is asked again before the "
+            "first events go out."
+        )
+        return (silent,)
+    known = f"CleverTap knows {seen.known} of {told} recent users by {provider}"
+    if seen.other_case:
+        _, remedy = hold_words(IDENTITY_LETTER_CASE)
+        held = "Delivery is held. " if integration.differs_in_case else ""
+        differs = (
+            f"{known}, and {seen.other_case} more in another letter case only: it would "
+            f"create a second profile for each of these. {held}{remedy}"
+        )
+        return (differs,)
+    if seen.unknown > seen.known:
+        return (f"{known}. {STRANGERS}",)
+    return ()
 
 
 def _check(row: Model) -> None:

@@ -7,12 +7,18 @@ this module but in what the caller asked with.
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from clevertap_sync.client import Client
 from clevertap_sync.connection import Credentials
-from clevertap_sync.errors import CleverTapError, NotSentError
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    CredentialsError,
+    NotSentError,
+)
 
 #: Reference: https://developer.clevertap.com/docs/api-request-limit
 IN_FLIGHT: Final = 3
@@ -20,6 +26,9 @@ IN_FLIGHT: Final = 3
 LOOK_UP_SECONDS: Final = 8.0
 #: Less is no time to ask in.
 _SHORTEST_SECONDS: Final = 0.05
+
+#: For these an upload is refused as well.
+_REFUSED: Final = (AuthenticationError, CredentialsError)
 
 #: A profile; None where CleverTap knows no such user; an error where it did not tell.
 Found: TypeAlias = dict[str, Any] | CleverTapError | None
@@ -33,6 +42,60 @@ class Asked(NamedTuple):
 
     def __repr__(self) -> str:
         return "Asked(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """How many of those who were asked about CleverTap knows.
+
+    `other_case` are those of the unknown whom it knows in another letter case; `refused`
+    those of the untold for whom the credentials were refused, or could not be sent.
+    """
+
+    known: int = 0
+    unknown: int = 0
+    other_case: int = 0
+    untold: int = 0
+    refused: int = 0
+
+
+def recognise(
+    credentials: Credentials, asked: Sequence[Asked], *, until: float
+) -> Recognition:
+    """Ask about each, and about the unknown once more in their other letter case.
+
+    Ends by `until`, an instant of `time.monotonic()`. Never raises for what CleverTap does.
+    """
+    found = look_up(credentials, asked, until=until)
+    answers = [is_known(each) for each in found]
+    strangers = [
+        each for each, known in zip(asked, answers, strict=True) if known is False
+    ]
+    again = [other for each in strangers if (other := in_other_case(each))]
+    known_so = look_up(credentials, again, until=until)
+    return Recognition(
+        known=answers.count(True),
+        unknown=answers.count(False),
+        other_case=sum(is_known(each) is True for each in known_so),
+        untold=answers.count(None),
+        refused=sum(isinstance(each, _REFUSED) for each in found),
+    )
+
+
+def in_other_case(asked: Asked) -> Asked | None:
+    """Return the spelling in which CleverTap may know a stranger, if there is one.
+
+    That is all lower case; of an ID that is so already, all upper case. Which letters of
+    a lower-case e-mail address would be large nobody can tell, and CleverTap's own IDs
+    have one spelling.
+    """
+    lower = asked.identity.lower()
+    if asked.object_id:
+        return None
+    if lower != asked.identity:
+        return Asked(lower)
+    upper = asked.identity.upper()
+    return None if "@" in lower or upper == lower else Asked(upper)
 
 
 def look_up(

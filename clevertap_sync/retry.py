@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clevertap_sync.errors import (
     AuthenticationError,
     CleverTapError,
+    CredentialsError,
     RequestRejectedError,
     TooManyRequestsError,
     WrongAddressError,
@@ -72,7 +73,7 @@ def decide(
             return Bisect()
         case TooManyRequestsError():
             return HalveLimit(delay=error.retry_after, at_one=wait)
-        case AuthenticationError() | WrongAddressError():
+        case AuthenticationError() | CredentialsError() | WrongAddressError():
             delay = longest_hold * (1 - _SPREAD * jitter)
             return _hold(error, delay, probe=True)
     return _hold(error, wait, probe=error.outcome_unknown)

@@ -33,6 +33,7 @@ class Place(StrEnum):
     SETTLE_COMMITTED = "settle.committed"
     FAILURE_WRITTEN = "failure.written"  # a request that failed as a whole
     PROBE_ANSWERED = "probe.answered"
+    CAUSE_FOUND = "cause.found"  # what is wrong with refused credentials
     ERASURE_REQUESTED = "erasure.requested"  # committed, nothing erased yet
     ERASURE_REPLACED = "erasure.replaced"  # in the transaction, parts are written
     ERASURE_WRITTEN = "erasure.written"  # in the transaction, a chunk is erased

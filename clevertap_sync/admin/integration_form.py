@@ -242,6 +242,12 @@ class IntegrationForm(_ModelForm):
         """Whether, once saved, other people are meant than before: CleverTap is to be asked."""
         return self._known is not None and self._known != _whose(self.instance)
 
+    @property
+    def changes_credentials(self) -> bool:
+        """Whether, once saved, CleverTap is asked with another account or passcode."""
+        moves = self._known is not None and self._known[0] != self.instance.account_id
+        return moves or bool(self.cleaned_data["new_passcode"])
+
     def _read_address(self, cleaned: dict[str, Any]) -> None:
         address = cleaned.get("dashboard_address")
         if not address:

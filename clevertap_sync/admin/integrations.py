@@ -16,7 +16,7 @@ from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.lights import state_of
 from clevertap_sync.admin.ranges import replay_range
 from clevertap_sync.admin.replaying import REPLAY
-from clevertap_sync.delivery import canary, switch
+from clevertap_sync.delivery import canary, cause, switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals import access, history, words
@@ -111,6 +111,8 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             columns = [*COLUMNS, "account", "not_sent"]
             if form.cleaned_data["new_passcode"]:
                 columns.append("passcode")
+            if form.changes_credentials:
+                columns += cause.note_new_credentials(obj)
             if form.changes_identities:
                 columns += canary.start_over(obj)
             switch.between_claims(obj)

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from clevertap_sync.account_faults import hold_cause_of
 from clevertap_sync.admin import following, previewing
 from clevertap_sync.admin.lights import state_of
 from clevertap_sync.admin.preview import SEES, SENDS, integrations
@@ -71,10 +72,17 @@ def sent(
         "integration": integration,
         "may_send": request.user.has_perm(SENDS, integration.app),
         "state": state_of(integration),
-        "hold": hold_words(integration.hold_reason) if integration.hold_reason else (),
+        "hold": _hold_of(integration),
         **following.of(integration, events),
     }
     return TemplateResponse(request, "clevertap_sync/sent.html", context)
+
+
+def _hold_of(integration: Integration) -> tuple[str, ...]:
+    """Return what the hold means and what to do; nothing where there is none."""
+    if not integration.hold_reason:
+        return ()
+    return hold_words(integration.hold_reason, hold_cause_of(integration))
 
 
 def _page(

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from clevertap_sync.account_faults import AccountFault, HoldCause, hold_cause_of
 from clevertap_sync.admin.integration_form import hint_of
 from clevertap_sync.expiry import expiry_of
-from clevertap_sync.hold_reasons import IDENTITY_MISMATCH, hold_words
+from clevertap_sync.fields import UnreadableSecret
+from clevertap_sync.hold_reasons import (
+    IDENTITY_LETTER_CASE,
+    IDENTITY_MISMATCH,
+    hold_words,
+)
 from clevertap_sync.models import Integration
 from referrals.words import Colour
 
@@ -24,6 +30,8 @@ SENDING: Final = "What to send"
 ADVANCED: Final = "Advanced"
 
 _CREDENTIALS_REFUSED: Final = "credentials_refused"
+#: The step that mends a field.
+_STEP_OF: Final = {"account_id": ACCOUNT, "passcode": PASSCODE, "location": LOCATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +74,16 @@ def _step(number: int, fieldset: Any, integration: Integration | None) -> Step: 
 
 
 def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
-    refused = integration.hold_reason == _CREDENTIALS_REFUSED
     account = integration.account
+    cause = hold_cause_of(integration)
+    refused = _is_suspected(name, integration, cause)
     match name:
         case "Passcode" if not integration.passcode:
             return "idle", "To do", ""
         case "Passcode":
-            return _passcode(integration, refused=refused)
+            return _passcode(integration, cause, refused=refused)
         case "Account ID" | "Location" if refused:
-            return "bad", "Check it", hold_words(_CREDENTIALS_REFUSED)[0]
+            return "bad", "Check it", hold_words(_CREDENTIALS_REFUSED, cause)[0]
         case "Account ID" if account.is_test:
             return (
                 "good",
@@ -82,14 +91,34 @@ def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
                 "A test account: what it gets is not your production's.",
             )
         case "Identity provider" if integration.identities_are_doubted:
-            return "bad", "Check it", hold_words(IDENTITY_MISMATCH)[0]
+            differs = integration.differs_in_case
+            reason = IDENTITY_LETTER_CASE if differs else IDENTITY_MISMATCH
+            return "bad", "Check it", hold_words(reason)[0]
     return "good", "Done", ""
 
 
-def _passcode(integration: Integration, *, refused: bool) -> tuple[Colour, str, str]:
+def _is_suspected(name: str, integration: Integration, cause: HoldCause | None) -> bool:
+    """Return whether a step's field may be what CleverTap refuses: one, if that is known."""
+    if cause is not None and cause.fault is not AccountFault.UNCLEAR:
+        return name == _STEP_OF[cause.field]
+    is_refused = integration.hold_reason == _CREDENTIALS_REFUSED
+    return is_refused and name in _STEP_OF.values()
+
+
+def _passcode(
+    integration: Integration, cause: HoldCause | None, *, refused: bool
+) -> tuple[Colour, str, str]:
+    if isinstance(integration.passcode, UnreadableSecret):
+        return (
+            "bad",
+            "Unreadable",
+            " ".join(hold_words(AccountFault.UNREADABLE_PASSCODE)),
+        )
     note = f"{hint_of(integration)} is stored, encrypted."
     expiry = expiry_of(integration, datetime.now(UTC))
     if expiry is not None:
         colour: Colour = "bad" if expiry.is_over or refused else "busy"
         return colour, "Expired" if expiry.is_over else "Expires", expiry.sentence
-    return ("bad", "Refused", note) if refused else ("good", "Done", note)
+    if refused:
+        return "bad", "Refused", f"{note} {cause.sentence}" if cause else note
+    return "good", "Done", note

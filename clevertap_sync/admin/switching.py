@@ -19,7 +19,7 @@ from django.utils import timezone
 from clevertap_sync import checkup, connection, doorbell
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
-from clevertap_sync.delivery import canary, freshness, switch
+from clevertap_sync.delivery import canary, cause, freshness, switch
 from clevertap_sync.delivery.switch import Start
 from clevertap_sync.expiry import zone_of
 from clevertap_sync.locations import LABELS, Location
@@ -105,7 +105,11 @@ def move(
             integration.account, _ = Account.objects.get_or_create(
                 location=location, account_id=integration.account.account_id
             )
-            columns = ["account", *canary.start_over(integration)]
+            columns = [
+                "account",
+                *canary.start_over(integration),
+                *cause.note_new_credentials(integration),
+            ]
             switch.between_claims(integration)
             integration.save(update_fields=columns)
     except IntegrityError:

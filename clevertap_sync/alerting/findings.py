@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Count, Q, Sum
 
 from clevertap_sync import insight
+from clevertap_sync.account_faults import hold_cause_of
 from clevertap_sync.hold_reasons import RESTORED_BACKUP, hold_words
 from clevertap_sync.models import Alert, Integration, Rule, Upload
 from referrals.models import App, CustomName
@@ -132,7 +133,8 @@ def _held(minutes: int | None, stood: Standing) -> str:
     seconds = stood.held_seconds
     if minutes is None or seconds is None or seconds < minutes * _MINUTE:
         return ""
-    meaning, remedy = hold_words(stood.integration.hold_reason)
+    row = stood.integration
+    meaning, remedy = hold_words(row.hold_reason, hold_cause_of(row))
     return f"Held for {span(seconds)}. {meaning} No event is lost: they wait. {remedy}"
 
 

@@ -13,7 +13,7 @@ from clevertap_sync.client.answers import Answer, number
 from clevertap_sync.client.redaction import identity_of
 from clevertap_sync.client.transport import Transport
 from clevertap_sync.client.verdicts import UploadResult, read_result
-from clevertap_sync.errors import AuthenticationError, ResponseError
+from clevertap_sync.errors import CredentialsError, NoPasscodeError, ResponseError
 from clevertap_sync.secret import Secret
 from clevertap_sync.wire import encode_deletion
 
@@ -139,8 +139,9 @@ class _Credentials(AuthBase):
         """Refuse what cannot be a header, before its error message shows it."""
         problem = self._problem()
         if problem:
+            kind = CredentialsError if self._passcode else NoPasscodeError
             detail = f"nothing was sent: {problem}"
-            raise AuthenticationError(detail)
+            raise kind(detail)
 
     def _problem(self) -> str | None:
         parts = {"account ID": self.account_id, "passcode": self._passcode.reveal()}

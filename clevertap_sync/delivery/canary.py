@@ -5,6 +5,10 @@ provider does not fail: it fills the account with people who do not exist. Until
 identities were looked up, those of each upload are, before it is sent. Where fewer than
 half are known, the integration is held until a person confirms them or corrects it.
 
+Whoever enables by command says that people may be new: then their number holds nothing.
+But where CleverTap knows the very same people in another letter case, nobody meant that:
+it holds in any case, however few they are.
+
 Only definite answers count against an integration; one that did not come confirms it.
 """
 
@@ -16,20 +20,21 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from clevertap_sync import clock, recognition
+from clevertap_sync import clock, insight, recognition
 from clevertap_sync.delivery import hold, stopping
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import credentials_of, give_connection_back
 from clevertap_sync.delivery.work import Claim, Mapped
-from clevertap_sync.hold_reasons import IDENTITY_MISMATCH
+from clevertap_sync.hold_reasons import IDENTITY_LETTER_CASE, IDENTITY_MISMATCH
 from clevertap_sync.models import Integration, Upload
-from clevertap_sync.recognition import Asked
+from clevertap_sync.recognition import Asked, Recognition
 from referrals import failpoints
 from referrals.failpoints import Place
 
 #: So many definite answers, most of them good, and the provider is the right one.
 ENOUGH: Final = 30
-_COLUMNS: Final = ("identities_confirmed_at", "identities_known", "identities_unknown")
+_COUNTS: Final = ("identities_known", "identities_unknown", "identities_other_case")
+_COLUMNS: Final = ("identities_confirmed_at", "identities_may_be_new", *_COUNTS)
 
 
 class _Person(msgspec.Struct):
@@ -43,7 +48,8 @@ _read = msgspec.json.Decoder(_Person).decode
 def start_over(integration: Integration) -> tuple[str, ...]:
     """Have identities looked up afresh: provider or account changed. Return what to save."""
     integration.identities_confirmed_at = None
-    integration.identities_known = integration.identities_unknown = 0
+    integration.identities_may_be_new = False
+    _forget_counts(integration)
     return _COLUMNS
 
 
@@ -54,38 +60,69 @@ def passes(claim: Claim, mapped: Mapped) -> bool:
     """
     if not claim.integration.wants_canary or claim.upload.unknown_outcomes:
         return True
-    answers = _look_up(claim.integration, mapped)
+    seen = _look_up(claim.integration, list(_people(mapped.bodies())))
     failpoints.reach(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account_of(claim.integration.pk)
         mine = Upload.objects.select_for_update(no_key=True).open()
         if not mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
             return False
-        integration = Integration.objects.select_related("account").get(
-            pk=claim.integration.pk
-        )
-        if _is_out_of_date(integration, claim):
+        integration = _locked(claim.integration.pk)
+        if _is_out_of_date(claim.integration, integration):
             _give_back(claim)
             return False
-        _count(integration, answers)
-        if not integration.identities_are_doubted:
+        _count(integration, seen)
+        if not _hold_where_doubted(integration):
             return True
         _give_back(claim)
-        hold.wait_for_a_person(integration, reason=IDENTITY_MISMATCH, now=clock.now())
     return False
 
 
-def _look_up(integration: Integration, mapped: Mapped) -> list[bool | None]:
-    """Return for each of the upload's first people whether CleverTap knows them."""
-    asked = list(_people(mapped.bodies()))
+def look_at(integration: Integration, people: Sequence[Asked]) -> Recognition | None:
+    """Ask CleverTap about people whom the log names, and hold where it is not to be.
+
+    For whoever enables by command. Counts these people in place of those of before, since
+    they may be the same. None where nobody is to be asked about any more, or the settings
+    changed meanwhile. Refreshes `integration`.
+    """
+    if not integration.wants_canary or not people:
+        return None
+    seen = _look_up(integration, people[:ENOUGH])
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        now = _locked(integration.pk)
+        if not now.wants_canary or _is_out_of_date(integration, now):
+            return None
+        _forget_counts(now)
+        _count(now, seen, silence_confirms=False)
+        _hold_where_doubted(now)
+    integration.refresh_from_db()
+    return seen
+
+
+def _look_up(integration: Integration, asked: Sequence[Asked]) -> Recognition:
     try:
         integration.passcode.reveal()
     except ImproperlyConfigured:  # the upload that follows says so
-        return [None] * len(asked)
+        return Recognition(untold=len(asked), refused=len(asked))
     give_connection_back()
     until = time.monotonic() + recognition.LOOK_UP_SECONDS
-    found = recognition.look_up(credentials_of(integration), asked, until=until)
-    return [recognition.is_known(each) for each in found]
+    return recognition.recognise(credentials_of(integration), asked, until=until)
+
+
+def _locked(integration_id: int) -> Integration:
+    """Return the integration as it is now. The account is locked."""
+    return Integration.objects.select_related("account").get(pk=integration_id)
+
+
+def _hold_where_doubted(integration: Integration) -> bool:
+    """Stop delivery until a person decides, if the people are most likely not CleverTap's."""
+    if not integration.identities_are_doubted:
+        return False
+    differs = integration.differs_in_case
+    reason = IDENTITY_LETTER_CASE if differs else IDENTITY_MISMATCH
+    hold.wait_for_a_person(integration, reason=reason, now=clock.now())
+    return True
 
 
 def _people(records: Sequence[bytes]) -> Iterator[Asked]:
@@ -101,25 +138,44 @@ def _people(records: Sequence[bytes]) -> Iterator[Asked]:
             return
 
 
-def _is_out_of_date(integration: Integration, claim: Claim) -> bool:
+def _is_out_of_date(known: Integration, now: Integration) -> bool:
     """Return whether the answers are about other settings, or were cut off."""
-    known, now = claim.integration, integration
     return stopping.is_stopping() or (
         (known.identity_provider, known.account_id)
         != (now.identity_provider, now.account_id)
     )
 
 
-def _count(integration: Integration, answers: Sequence[bool | None]) -> None:
+def _count(
+    integration: Integration, seen: Recognition, *, silence_confirms: bool = True
+) -> None:
     """Write down what was answered; confirm where that is enough, or not to be had."""
-    integration.identities_known += answers.count(True)
-    integration.identities_unknown += answers.count(False)
-    is_enough = integration.identities_asked >= ENOUGH or None in answers
+    integration.identities_known += seen.known
+    integration.identities_unknown += seen.unknown
+    integration.identities_other_case += seen.other_case
+    is_silent = (
+        silence_confirms and seen.untold and not _may_tell_later(integration, seen)
+    )
+    is_enough = integration.identities_asked >= ENOUGH or is_silent
     if is_enough and not integration.identities_are_doubted:
         integration.identities_confirmed_at = (
             integration.identities_confirmed_at or clock.now()
         )
     integration.save(update_fields=_COLUMNS)
+
+
+def _may_tell_later(integration: Integration, seen: Recognition) -> bool:
+    """Return whether CleverTap refused the credentials, and never took them yet.
+
+    Then it refuses the upload too, and tells once they are right. An account that takes
+    uploads and lets nobody look is asked no more.
+    """
+    return seen.refused == seen.untold and insight.last_accepted(integration) is None
+
+
+def _forget_counts(integration: Integration) -> None:
+    for name in _COUNTS:
+        setattr(integration, name, 0)
 
 
 def _give_back(claim: Claim) -> None:

@@ -17,7 +17,15 @@ from django.db import (
 )
 
 from clevertap_sync import clock
-from clevertap_sync.delivery import canary, journal, prepare, slots, split, stopping
+from clevertap_sync.delivery import (
+    canary,
+    cause,
+    journal,
+    prepare,
+    slots,
+    split,
+    stopping,
+)
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import probe
@@ -97,6 +105,7 @@ def _upload(claim: Claim, mapped: Mapped) -> int:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk
         )
+    cause.find_out(claim.integration, outcome.error)
     return 1
 
 

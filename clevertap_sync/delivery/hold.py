@@ -7,13 +7,16 @@ the old passcode does not hold the new one.
 
 from datetime import datetime, timedelta
 
-from clevertap_sync.hold_reasons import IDENTITY_MISMATCH
+from clevertap_sync.account_faults import AccountFault
+from clevertap_sync.hold_reasons import ABOUT_IDENTITIES
 from clevertap_sync.models import Account, Integration
 
 CLEAN_SECONDS = 30
 
 _HOLD_FIELDS = [
     "hold_reason",
+    "hold_cause",
+    "hold_hint",
     "held_since",
     "held_until",
     "hold_changed_at",
@@ -34,7 +37,7 @@ def hold(
 ) -> None:
     """Stop delivery for `delay` seconds; with `probe`, a dry run has to succeed first."""
     integration.held_since = integration.held_since or now
-    integration.hold_reason = reason
+    _give_reason(integration, reason)
     integration.held_until = now + timedelta(seconds=delay)
     integration.hold_probes = probe
     integration.failures += 1
@@ -46,7 +49,7 @@ def hold(
 def wait_for_a_person(integration: Integration, *, reason: str, now: datetime) -> None:
     """Stop delivery until a person decides: neither time nor a dry run lifts it."""
     integration.held_since = integration.held_since or now
-    integration.hold_reason = reason
+    _give_reason(integration, reason)
     integration.held_until = None
     integration.hold_probes = False
     integration.hold_changed_at = now
@@ -56,7 +59,7 @@ def wait_for_a_person(integration: Integration, *, reason: str, now: datetime) -
 
 def waits_for_a_person(integration: Integration) -> bool:
     """Return whether neither time nor a dry run may end the hold."""
-    is_about_identities = integration.hold_reason == IDENTITY_MISMATCH
+    is_about_identities = integration.hold_reason in ABOUT_IDENTITIES
     return is_about_identities and integration.identities_are_doubted
 
 
@@ -91,7 +94,7 @@ def lift(integration: Integration, *, now: datetime, forget_failures: bool) -> N
     After a dry run the failures are kept, so that the backoff goes on growing until an
     upload itself succeeds.
     """
-    integration.hold_reason = ""
+    _give_reason(integration, "")
     integration.held_since = integration.held_until = None
     integration.hold_probes = False
     integration.probe_leased_until = None
@@ -104,14 +107,28 @@ def lift(integration: Integration, *, now: datetime, forget_failures: bool) -> N
 def probe_at_once(integration: Integration, *, now: datetime) -> None:
     """Let a held integration send its dry run now: its settings changed, or a person asks.
 
-    What is under way was begun with what was known before, and no longer tells.
+    What is under way was begun with what was known before, and no longer tells. Nor does
+    the cause that was found then.
     """
     integration.hold_changed_at = now
+    integration.hold_cause = integration.hold_hint = ""
     if integration.hold_reason and not waits_for_a_person(integration):
         integration.held_until = now
         integration.hold_probes = True
         integration.probe_leased_until = None
     integration.save(update_fields=_HOLD_FIELDS)
+
+
+def _give_reason(integration: Integration, reason: str) -> None:
+    """Set the reason. The cause that was found out stays for as long as the reason does.
+
+    A reason that is a cause by itself is one from the first moment on.
+    """
+    if reason in set(AccountFault):
+        integration.hold_cause, integration.hold_hint = reason, ""
+    elif integration.hold_reason != reason:
+        integration.hold_cause = integration.hold_hint = ""
+    integration.hold_reason = reason
 
 
 def limit_of(account: Account) -> int:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from clevertap_sync import clock, workers
-from clevertap_sync.delivery import failure, hold, journal, rows
+from clevertap_sync.delivery import cause, failure, hold, journal, rows
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import (
     Outcome,
@@ -26,7 +26,10 @@ from referrals.failpoints import Place
 
 
 def probe(claim: ProbeClaim) -> None:
-    """Send the dry run; lift the hold if it was answered, else renew it."""
+    """Send the dry run; lift the hold if it was answered, else renew it.
+
+    Where nobody knows yet what the hold's cause is, it is looked for.
+    """
     records = [probe_record()]
     sending = _begin(claim, encode_body(records))
     give_connection_back()
@@ -40,6 +43,7 @@ def probe(claim: ProbeClaim) -> None:
         if account is not None and integration.probe_token == claim.token:
             _conclude(account, integration, outcome, sending.began_at, now)
     journal.attempt(claim.integration, None, sending, outcome)
+    cause.find_out(claim.integration, outcome.error)
 
 
 def _begin(claim: ProbeClaim, body: bytes) -> Sending:

@@ -19,10 +19,10 @@ from clevertap_sync.connection import Credentials
 from clevertap_sync.delivery import rows
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.errors import (
-    AuthenticationError,
     CleverTapError,
     NoAnswerError,
     NotSentError,
+    UnreadablePasscodeError,
 )
 from clevertap_sync.locations import Location, base_url
 from clevertap_sync.models import Attempt, Integration, Upload
@@ -144,8 +144,7 @@ def _post(
     try:
         integration.passcode.reveal()
     except ImproperlyConfigured:
-        detail = "No key in FIELD_ENCRYPTION_KEYS decrypts the passcode."
-        raise AuthenticationError(detail) from None
+        raise UnreadablePasscodeError from None
     return client_of(integration).upload(body, records, dry_run=dry_run)
 
 

@@ -9,7 +9,7 @@ from clevertap_sync import clock
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.claim import lock_account_of, lock_accounts
 from clevertap_sync.delivery.mapping_settings import settings_of
-from clevertap_sync.hold_reasons import RESTORED_BACKUP
+from clevertap_sync.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
 from clevertap_sync.models import Integration, Upload
 from referrals import history, log
 
@@ -101,6 +101,20 @@ def confirm_identities(integration: Integration) -> None:
         integration.identities_confirmed_at = integration.identities_confirmed_at or now
         integration.save(update_fields=["identities_confirmed_at"])
         hold.probe_at_once(integration, now=now)
+
+
+def expect_new_people(integration: Integration) -> None:
+    """Let no number of people whom CleverTap does not know stop delivery.
+
+    That it knows them in another letter case still does. Refreshes `integration`.
+    """
+    with transaction.atomic():
+        lock_account_of(integration.pk)
+        integration.refresh_from_db()
+        integration.identities_may_be_new = True
+        integration.save(update_fields=["identities_may_be_new"])
+        if integration.hold_reason == IDENTITY_MISMATCH:
+            hold.probe_at_once(integration, now=clock.now())
 
 
 def _position(integration: Integration, start: Literal["now"] | datetime) -> int:

@@ -17,6 +17,7 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
+from clevertap_sync.account_faults import HoldCause, hold_cause_of
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge
@@ -31,6 +32,8 @@ class HoldStatus(msgspec.Struct, frozen=True):
     reason: str
     since: datetime | None
     until: datetime | None
+    #: Which part of the credentials is wrong, where that was found out.
+    cause: HoldCause | None = None
 
 
 class ShownFinding(msgspec.Struct, frozen=True):
@@ -197,7 +200,10 @@ def _hold(integration: Integration) -> HoldStatus | None:
     if not integration.hold_reason:
         return None
     return HoldStatus(
-        integration.hold_reason, integration.held_since, integration.held_until
+        integration.hold_reason,
+        integration.held_since,
+        integration.held_until,
+        hold_cause_of(integration),
     )
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox.answers import (
+    BLOCKED_ACCOUNT,
     WRONG_ACCOUNT,
     WRONG_PASSCODE,
     Answer,
 )
+from clevertap_sync.sandbox.rules import Rules
 
 
 class SandboxAccount(NamedTuple):
@@ -31,15 +33,28 @@ ACCOUNTS: dict[Location, SandboxAccount] = {
     Location.SK1: SandboxAccount("DEM-SK1-0001", "SBX-SK1-PASS"),
 }
 
+# What an account is answered that is not known at a location.
+_UNKNOWN = {
+    "told": WRONG_ACCOUNT,
+    "alike": WRONG_PASSCODE,
+    "blocked": BLOCKED_ACCOUNT,
+}
 
-def authenticate(location: Location, headers: Mapping[str, str]) -> Answer | None:
+
+def authenticate(
+    location: Location, headers: Mapping[str, str], rules: Rules
+) -> Answer | None:
     """Return what CleverTap answers to wrong credentials, or None if they are right.
 
-    `headers` are by lower-case name. An account of another location is as unknown here as one that never existed.
+    `headers` are by lower-case name. An account of another location is as unknown here as
+    one that never existed; `rules.refused_credentials` has how that is worded.
     """
     account = ACCOUNTS[location]
-    if headers.get("x-clevertap-account-id") != account.account_id:
-        return WRONG_ACCOUNT
+    account_id = (
+        f"TEST-{account.account_id}" if rules.test_account else account.account_id
+    )
+    if headers.get("x-clevertap-account-id") != account_id:
+        return _UNKNOWN[rules.refused_credentials]
     if headers.get("x-clevertap-passcode") != account.passcode:
         return WRONG_PASSCODE
     return None

@@ -48,6 +48,8 @@ def failure(status: int, error: str) -> Answer:
 
 WRONG_ACCOUNT = failure(HTTPStatus.UNAUTHORIZED, "Account ID is not valid")
 WRONG_PASSCODE = failure(HTTPStatus.UNAUTHORIZED, "Invalid Credentials")
+# Guess: one public client reads it as "not in this region, or blocked".
+BLOCKED_ACCOUNT = failure(HTTPStatus.UNAUTHORIZED, "Account blocked")
 MALFORMED = failure(HTTPStatus.BAD_REQUEST, "Malformed request")
 # The sentence is documented, the JSON around it is not:
 # https://developer.clevertap.com/docs/api-request-limit

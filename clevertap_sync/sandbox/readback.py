@@ -126,7 +126,7 @@ def answer_read(
 ) -> None:
     """Answer what `read` makes of the body, if the caller may ask, and ask now."""
     desk = state.desks[location]
-    refusal = authenticate(location, exchange.headers)
+    refusal = authenticate(location, exchange.headers, desk.rules)
     seats = 0 if refusal else desk.rules.reads_in_flight
     with desk.seat("read", seats) as admitted:
         request = state.store.begin(location, exchange.path)

@@ -56,6 +56,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Event names that the account's owner discarded in the dashboard: 528.
     discarded_names: tuple[str, ...] = ()
 
+    #: Guess: how an account is refused that another location has, or none. "Account ID is
+    #: not valid" was recorded; whether every location says so is not known.
+    refused_credentials: Literal["told", "alike", "blocked"] = "told"
+    #: Whether the account is a test account, whose ID begins with TEST-.
+    test_account: bool = False
+
     #: Whether an echoed record differs from the sent one as it does in recordings.
     mutated_echoes: bool = True
     #: Whether connections stay open; recorded answers say `connection: Close`.

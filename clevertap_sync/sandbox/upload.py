@@ -27,7 +27,7 @@ def answer_upload(state: State, location: Location, exchange: Exchange) -> None:
     must never be told that there are too many.
     """
     desk = state.desks[location]
-    refusal = authenticate(location, exchange.headers)
+    refusal = authenticate(location, exchange.headers, desk.rules)
     seats = 0 if refusal else desk.rules.uploads_in_flight
     with desk.seat("upload", seats) as admitted:
         upload = _Upload(state, location, exchange)

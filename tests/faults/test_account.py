@@ -47,7 +47,9 @@ def test_an_account_that_fails_for_a_while_gets_everything_later(scene, status):
     assert scene.dead_letters() == {}
     found = scene.check()
     assert found.status["hold"] is None
-    assert [u.status for u in scene.sandbox.requests()[:3]] == [status] * 3
+    # Where credentials are refused, other locations are asked for the account as well.
+    met = [u.status for u in scene.sandbox.requests() if u.fault]
+    assert met[:3] == [status] * 3
 
 
 @pytest.mark.scenario("CleverTap answers 401 until the settings are changed")
@@ -58,7 +60,7 @@ def test_new_settings_heal_a_held_account_at_once(scene):
         scene.integration.save()
     scene.send(600)
     scene.wait_for_hold("credentials_refused")
-    refused = len(scene.sandbox.requests())
+    refused = sum(not request.dry_run for request in scene.sandbox.requests())
 
     with scene.ground.django():
         scene.integration.passcode = Secret(scene.sandbox.account().passcode)

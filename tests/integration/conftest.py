@@ -9,7 +9,13 @@ from whitenoise.middleware import (  # type: ignore[import-untyped] # it has non
     WhiteNoiseMiddleware,
 )
 
-from clevertap_sync import connection as clevertap, match_rate, recognition, user_check
+from clevertap_sync import (
+    connection as clevertap,
+    match_rate,
+    recognition,
+    suspects,
+    user_check,
+)
 from clevertap_sync.admin import erasures
 from clevertap_sync.alerting import ways
 from clevertap_sync.delivery import erasure, retention, tallies
@@ -46,7 +52,7 @@ THE_SAME_ON_SQLITE = frozenset(
         *(
             f"delivery/test_{subject}.py"
             for subject in (
-                *("bisect", "canary", "doubt", "forget_command", "holds"),
+                *("bisect", "canary", "cause", "doubt", "forget_command", "holds"),
                 *("replay_command", "witness"),
             )
         ),
@@ -101,7 +107,7 @@ def _nothing_is_late(settings, monkeypatch):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
     for work in (
         *(clevertap.check, clevertap.check_everywhere, erasure.advance, erasure.go_on),
-        *(retention.retain, tallies.add_up),
+        *(retention.retain, suspects.find_culprit, tallies.add_up),
     ):
         monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE_SECONDS)
 

@@ -10,6 +10,7 @@ from tests.builders import NOON, an_integration
 
 pytestmark = pytest.mark.django_db
 
+HOLD_CAUSE = "clevertap_sync.migrations.0008_hold_cause"
 FIRST_ENABLED = "clevertap_sync.migrations.0005_first_enabled"
 
 
@@ -23,3 +24,13 @@ def test_what_has_a_cursor_or_a_start_was_enabled_once():
 
     marked = Integration.objects.filter(first_enabled_at__isnull=False)
     assert set(marked) == {paused, since}
+
+
+def test_what_older_rows_were_accepted_with_is_not_taken_for_what_they_have():
+    integration = an_integration()
+    migration = importlib.import_module(HOLD_CAUSE)
+
+    migration.begin_to_remember(apps, None)
+
+    integration.refresh_from_db()
+    assert integration.credentials_since is not None

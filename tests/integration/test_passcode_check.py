@@ -32,6 +32,14 @@ def test_a_passcode_without_its_key_is_found_by_its_integration(settings):
 
 
 @pytest.mark.usefixtures("_saved_with_the_old_key")
+def test_a_passcode_without_its_key_has_no_end_to_recognise_it_by(settings):
+    readable = Integration.objects.get().passcode.hint()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    assert (readable, Integration.objects.get().passcode.hint()) == ("••••de", "••••")
+
+
+@pytest.mark.usefixtures("_saved_with_the_old_key")
 def test_a_rotated_key_still_reads_it(settings):
     settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
 

@@ -22,8 +22,10 @@ PASSCODE = "planted-passcode"
 
 
 @pytest.fixture(autouse=True)
-def no_passcode(monkeypatch):
+def _nothing_from_outside(monkeypatch, settings):
+    """Take no passcode from this machine, and ask no CleverTap about users."""
     monkeypatch.delenv("CLEVERTAP_PASSCODE", raising=False)
+    settings.CLEVERTAP_BASE_URL = "http://127.0.0.1:1/{location}"
 
 
 @pytest.fixture
@@ -118,6 +120,27 @@ def test_a_held_integration_is_tried_again_only_when_something_changed(provision
 
     assert unchanged.year == 2099
     assert Integration.objects.get().held_until.year < 2099
+
+
+@pytest.mark.parametrize(
+    ("changes", "are_new"),
+    [
+        ({}, False),
+        ({"identity_provider": "custom_id"}, False),
+        ({"stdin": "another-passcode"}, True),
+        ({"account_id": "XYZ-DEF-123Z"}, True),
+        ({"location": "sg1"}, True),
+    ],
+    ids=["nothing", "provider", "passcode", "account", "location"],
+)
+def test_since_when_credentials_are_in_force_is_noted(provision, changes, are_new):
+    provision(stdin=PASSCODE)
+    made = Integration.objects.get().credentials_since
+
+    provision(**changes)
+
+    assert made is None
+    assert (Integration.objects.get().credentials_since is not None) is are_new
 
 
 def test_enabling_first_starts_from_now(provision_json):

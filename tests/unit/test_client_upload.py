@@ -10,7 +10,9 @@ from clevertap_sync.client import Client, UploadResult
 from clevertap_sync.errors import (
     AuthenticationError,
     CleverTapError,
+    CredentialsError,
     MalformedResponseError,
+    NoPasscodeError,
     NotSentError,
     TooManyRequestsError,
     error_for_status,
@@ -195,9 +197,10 @@ def test_netrc_adds_no_credentials(client, clevertap, tmp_path, monkeypatch):
 def test_a_passcode_that_cannot_be_one_is_refused_before_anything_is_sent(
     clevertap, passcode, problem
 ):
-    with pytest.raises(AuthenticationError) as caught:
+    with pytest.raises(CredentialsError) as caught:
         a_client(clevertap.url, passcode=passcode).upload(BODY, RECORDS)
 
+    assert type(caught.value) is (CredentialsError if passcode else NoPasscodeError)
     assert caught.value.detail == f"nothing was sent: {problem}"
     assert clevertap.connections == 0
 
@@ -205,7 +208,7 @@ def test_a_passcode_that_cannot_be_one_is_refused_before_anything_is_sent(
 def test_an_account_id_that_cannot_be_one_is_refused_before_anything_is_sent(clevertap):
     client = Client(base_url=clevertap.url, account_id="W8R 9", passcode=Secret(CANARY))
 
-    with pytest.raises(AuthenticationError, match="the account ID has blanks"):
+    with pytest.raises(CredentialsError, match="the account ID has blanks"):
         client.upload(BODY, RECORDS)
 
     assert clevertap.connections == 0

@@ -7,7 +7,9 @@ from typing import get_args
 
 import pytest
 
+from clevertap_sync.account_faults import AccountFault
 from clevertap_sync.admin.lights import COLOURS, light_of
+from clevertap_sync.errors import CleverTapError
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import (
     Arrivals,
@@ -29,6 +31,15 @@ from referrals.words import Colour
 from tests.builders import NOON
 
 HOUR = timedelta(hours=1)
+
+
+def errors_below(root):
+    """Yield every class of errors below `root`."""
+    for error in root.__subclasses__():
+        yield error
+        yield from errors_below(error)
+
+
 LATE = Waiting(events=12, since=NOON - HOUR)
 
 
@@ -64,6 +75,10 @@ def held(reason, **changes):
     )
 
 
+def refused_for(cause, hint=""):
+    return held("credentials_refused", hold_cause=cause, hold_hint=hint)
+
+
 def letters(reason, count=4, age=HOUR):
     return (Letters(reason, count, NOON - age),)
 
@@ -78,7 +93,7 @@ LOST = Verdicts(events=10, records=20, dead=20)
 #: A kind's code, what shows it, and a part of what it says.
 SHOWN = [
     (
-        "passcode_unreadable",
+        "unreadable_passcode",
         some_facts(an_integration(passcode=UnreadableSecret("x")), waiting=LATE),
         (
             "No key in FIELD_ENCRYPTION_KEYS decrypts the stored passcode, so CleverTap is not "
@@ -86,12 +101,47 @@ SHOWN = [
         ),
     ),
     (
+        "no_passcode",
+        some_facts(held("no_passcode")),
+        "Held for 12 min: ",
+    ),
+    (
+        "test_prefix_missing",
+        some_facts(refused_for("test_prefix_missing", "TEST-ABC-DEF-123Z")),
+        (
+            "Held for 12 min: the account ID lacks its TEST-: CleverTap takes this passcode "
+            "for TEST-ABC-DEF-123Z."
+        ),
+    ),
+    (
+        "wrong_location",
+        some_facts(refused_for("wrong_location", "in1")),
+        "Held for 12 min: CleverTap stores the account in India, not where the settings",
+    ),
+    (
+        "wrong_account_id",
+        some_facts(refused_for("wrong_account_id")),
+        "Held for 12 min: CleverTap does not know the account ID.",
+    ),
+    (
+        "passcode_expired",
+        some_facts(refused_for("passcode_expired")),
+        "Held for 12 min: the user passcode has expired, and CleverTap refuses it.",
+    ),
+    (
+        "wrong_passcode",
+        some_facts(refused_for("wrong_passcode")),
+        "Held for 12 min: CleverTap knows the account, and refuses the passcode.",
+    ),
+    (
         "credentials_refused",
         some_facts(held("credentials_refused"), waiting=Waiting(events=1)),
-        (
-            "Held for 12 min: CleverTap refuses the account ID, the passcode or the location. "
-            "1 event waits; none is lost."
-        ),
+        "1 event waits; none is lost.",
+    ),
+    (
+        "identity_letter_case",
+        some_facts(held("identity_letter_case")),
+        "Held for 12 min: CleverTap knows the first users in another letter case",
     ),
     (
         "wrong_address",
@@ -120,11 +170,6 @@ SHOWN = [
             "12 events wait, the oldest for 60 min; none is lost. In 60 min live campaigns "
             "stop firing for the oldest."
         ),
-    ),
-    (
-        "passcode_expired",
-        some_facts(an_integration(passcode_expires_on=date(2026, 11, 22))),
-        "The passcode expired on 22 November 2026: CleverTap refuses it from then on.",
     ),
     (
         "passcode_expires",
@@ -333,6 +378,31 @@ def test_every_colour_of_a_light_is_known():
     assert set(COLOURS.values()) < set(get_args(Colour))
 
 
+REASONS_FOR_A_HOLD = [
+    *{error.code for error in errors_below(CleverTapError)},
+    *("everything_refused", "identity_mismatch", "identity_letter_case", "unheard_of"),
+]
+
+
+@pytest.mark.parametrize("cause", ["", *AccountFault])
+@pytest.mark.parametrize("reason", sorted(REASONS_FOR_A_HOLD))
+def test_whatever_holds_is_one_finding(reason, cause):
+    """A cause that is no more, such as a key that is back, leaves the hold to be told."""
+    findings = judge(some_facts(held(reason, hold_cause=cause)))
+
+    assert len(findings) == 1
+    assert findings[0].detail == reason
+
+
+def test_a_passcode_past_its_last_day_is_a_finding_before_it_is_refused():
+    expired = an_integration(passcode_expires_on=date(2026, 11, 22))
+
+    (finding,) = judge(some_facts(expired))
+
+    assert finding.code == "passcode_expired"
+    assert "The passcode expired on 22 November 2026" in finding.sentence
+
+
 def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
     facts = some_facts(
         arrivals=Arrivals(events=30, test=3, late=15, oldest=HOUR), verdicts=SENT
@@ -355,7 +425,7 @@ def test_the_worst_comes_first_and_a_cause_before_its_consequences():
     )
 
     assert [finding.code for finding in judge(facts)] == [
-        "passcode_unreadable",
+        "unreadable_passcode",
         "no_worker",
         "stale_events",
         "old_dead_letters",

@@ -1,11 +1,13 @@
 """Every reason is explained: in the code, to people, and in the documentation."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from clevertap_sync import errors, mapping, properties
+from clevertap_sync.account_faults import AccountFault, words_of
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.reasons import REASONS, reason_for_code
@@ -98,3 +100,10 @@ def test_each_code_of_clevertaps_has_a_reason(code):
 @pytest.mark.parametrize("code", [None, 0, -1, 200, 401, 508, 536, 5090])
 def test_any_other_code_is_unknown(code):
     assert reason_for_code(code) == "clevertap_unknown"
+
+
+def test_the_documentation_lists_the_cause_of_every_refusal_and_its_field():
+    rows = rows_under("The cause of `credentials_refused`")
+
+    told = [re.findall(r"^\| `(\w+)` .* `(\w+)` \|$", line) for line in rows]
+    assert told == [[(fault.value, words_of(fault).field)] for fault in AccountFault]

@@ -9,7 +9,14 @@ from clevertap_sync import recognition, watchdog
 from clevertap_sync.connection import Credentials
 from clevertap_sync.errors import AuthenticationError, NotSentError
 from clevertap_sync.locations import Location
-from clevertap_sync.recognition import Asked, is_known, look_up
+from clevertap_sync.recognition import (
+    Asked,
+    Recognition,
+    in_other_case,
+    is_known,
+    look_up,
+    recognise,
+)
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
@@ -92,3 +99,47 @@ def test_an_identity_that_cannot_be_sent_is_an_error_that_does_not_name_it(sandb
 
 def test_what_is_asked_does_not_show_itself():
     assert "ann" not in repr(Asked("ann@example.com"))
+
+
+def recognised(sandbox, *identities, **options):
+    asked = [Asked(identity) for identity in identities]
+    until = time.monotonic() + 60
+    return recognise(credentials(sandbox, **options), asked, until=until)
+
+
+def test_strangers_are_asked_about_again_in_their_other_letter_case(sandbox):
+    knows(sandbox, "ann@example.com", "BOB-1", "cid@example.com")
+
+    found = recognised(
+        sandbox, "Ann@Example.com", "bob-1", "cid@example.com", "Dan@example.com", "e@f"
+    )
+
+    assert found == Recognition(known=1, unknown=4, other_case=2)
+    # Five, and those three of the four strangers that have another spelling.
+    assert len(sandbox.requests()) == 1 + 5 + 3
+
+
+@pytest.mark.parametrize(("passcode", "asked"), [("WRO-NG-PASS", 2), ("", 0)])
+def test_a_refusal_is_no_answer_and_nobody_is_asked_about_again(
+    sandbox, passcode, asked
+):
+    found = recognised(sandbox, "Ann@Example.com", "bob-1", passcode=passcode)
+
+    assert found == Recognition(untold=2, refused=2)
+    assert len(sandbox.requests()) == asked
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [
+        (Asked("Ann@Example.com"), Asked("ann@example.com")),
+        (Asked("ANN-1"), Asked("ann-1")),
+        (Asked("ann-1"), Asked("ANN-1")),
+        (Asked("ann@example.com"), None),
+        (Asked("4711"), None),
+        (Asked("__hAnn", object_id=True), None),
+    ],
+    ids=["e-mail", "upper", "lower", "lower-e-mail", "digits", "object-id"],
+)
+def test_another_spelling_is_asked_for_where_there_is_one(asked, other):
+    assert in_other_case(asked) == other

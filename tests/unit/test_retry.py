@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 from clevertap_sync.errors import (
     AuthenticationError,
     CleverTapError,
+    CredentialsError,
     GatewayError,
     MalformedResponseError,
     NoAnswerError,
@@ -120,7 +121,8 @@ def test_every_error_has_a_decision_that_carries_its_code(cls):
 def test_a_probe_comes_first_exactly_where_only_a_probe_can_tell(cls):
     decision = _decide(cls())
 
-    expected = cls.outcome_unknown or cls in {AuthenticationError, WrongAddressError}
+    wait = (AuthenticationError, CredentialsError, WrongAddressError)
+    expected = cls.outcome_unknown or issubclass(cls, wait)
     assert getattr(decision, "probe", False) is expected
 
 

@@ -1,13 +1,15 @@
 """What is wrong with the CleverTap account, or with what it is reached by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from clevertap_sync.account_faults import AccountFault, hold_cause_of, words_of
 from clevertap_sync.expiry import expiry_of
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.hold_reasons import (
     EVERYTHING_REFUSED,
+    IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
     RESTORED_BACKUP,
     hold_words,
@@ -32,7 +34,7 @@ from referrals.words import span
 class PasscodeUnreadable(Finding):
     """The key that encrypted the passcode is gone: CleverTap was never asked."""
 
-    code = "passcode_unreadable"
+    code = AccountFault.UNREADABLE_PASSCODE.value
     severity = Severity.ERROR
     word = "Passcode unreadable"
     started = "the passcode cannot be decrypted"
@@ -40,10 +42,8 @@ class PasscodeUnreadable(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where no key decrypts what is stored."""
-        if facts.is_running and isinstance(
-            facts.integration.passcode, UnreadableSecret
-        ):
+        """Yield it where no key decrypts what is stored, held by it yet or not."""
+        if facts.is_running and is_unreadable(facts):
             yield cls(
                 sentence="No key in FIELD_ENCRYPTION_KEYS decrypts the stored passcode, "
                 f"so CleverTap is not asked. {waiting_sentence(facts)}",
@@ -64,11 +64,12 @@ class HoldFinding(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it while delivery is held for one of these reasons."""
+        """Yield it while delivery is held, and the hold is of this kind."""
         integration = facts.integration
-        if not is_held(facts) or not cls.is_about(integration.hold_reason):
+        if not is_held(facts) or not cls.is_about(facts):
             return
-        meaning, remedy = hold_words(integration.hold_reason)
+        words = hold_words(integration.hold_reason, hold_cause_of(integration))
+        meaning, remedy = words
         seconds = held_seconds(facts)
         yield cls(
             sentence=f"Held for {span(seconds)}: {lower_first(meaning)} "
@@ -81,9 +82,9 @@ class HoldFinding(Finding):
         )
 
     @classmethod
-    def is_about(cls, reason: str) -> bool:
-        """Return whether this kind is about a hold with that reason."""
-        return reason in cls.reasons
+    def is_about(cls, facts: Facts) -> bool:
+        """Return whether this kind is about the hold."""
+        return facts.integration.hold_reason in cls.reasons
 
     @classmethod
     def where(cls, facts: Facts) -> Link:
@@ -93,23 +94,101 @@ class HoldFinding(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialsRefused(HoldFinding):
-    """CleverTap refuses what it is called with, and does not say what of it."""
+    """CleverTap refuses what it is called with, and nothing tells what of it."""
 
     code = "credentials_refused"
     severity = Severity.ERROR
     started = "CleverTap refuses the credentials"
-    reasons = frozenset({"credentials_refused"})
+    ended = "CleverTap takes the credentials"
+    reasons = frozenset({"credentials_refused", "credentials_unusable", "no_passcode"})
+    faults: ClassVar[frozenset[AccountFault]] = frozenset({AccountFault.UNCLEAR})
 
     @classmethod
-    def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it, but not where CleverTap was never asked."""
-        if not isinstance(facts.integration.passcode, UnreadableSecret):
-            yield from super().find(facts)
+    def is_about(cls, facts: Facts) -> bool:
+        """Return whether the cause that was found out is of this kind."""
+        if not super().is_about(facts) or is_unreadable(facts):
+            return False
+        cause = hold_cause_of(facts.integration)
+        fault = cause.fault if cause else fault_without_a_look(facts)
+        return fault in cls.faults
 
     @classmethod
     def where(cls, facts: Facts) -> Link:
-        """Return the fields that it can be."""
-        return settings_link(facts, "account_id", "Correct the credentials")
+        """Return the field that mends it."""
+        cause = hold_cause_of(facts.integration) or words_of(
+            fault_without_a_look(facts)
+        )
+        label = f"Correct the {cause.field.replace('_id', ' ID')}"
+        return settings_link(facts, _FORM_FIELDS.get(cause.field, cause.field), label)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountIdWrong(CredentialsRefused):
+    """CleverTap does not know the account ID."""
+
+    code = AccountFault.WRONG_ACCOUNT_ID.value
+    started = "CleverTap does not know the account ID"
+    faults = frozenset({AccountFault.WRONG_ACCOUNT_ID})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasscodeWrong(CredentialsRefused):
+    """CleverTap knows the account, and refuses the passcode."""
+
+    code = AccountFault.WRONG_PASSCODE.value
+    started = "CleverTap refuses the passcode"
+    faults = frozenset({AccountFault.WRONG_PASSCODE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocationWrong(CredentialsRefused):
+    """CleverTap stores the account in another location."""
+
+    code = AccountFault.WRONG_LOCATION.value
+    started = "the location is wrong"
+    faults = frozenset({AccountFault.WRONG_LOCATION})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestPrefixMissing(CredentialsRefused):
+    """The account is a test account, and its ID lacks the TEST-."""
+
+    code = AccountFault.TEST_PREFIX_MISSING.value
+    started = "the account ID lacks its TEST-"
+    faults = frozenset({AccountFault.TEST_PREFIX_MISSING})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasscodeMissing(CredentialsRefused):
+    """No passcode was entered yet."""
+
+    code = AccountFault.NO_PASSCODE.value
+    started = "there is no passcode"
+    faults = frozenset({AccountFault.NO_PASSCODE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasscodeExpired(CredentialsRefused):
+    """A user passcode has expired, by its last day or because CleverTap refuses it now."""
+
+    code = AccountFault.PASSCODE_EXPIRED.value
+    started = "the passcode has expired"
+    ended = "the passcode is good again"
+    faults = frozenset({AccountFault.PASSCODE_EXPIRED})
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it while held for it, and from the day after its last."""
+        if found := list(super().find(facts)):
+            yield from found
+            return
+        expiry = expiry_of(facts.integration, facts.now)
+        if expiry and expiry.is_over and facts.is_running:
+            yield cls(
+                sentence=expiry.sentence,
+                remedy=expiry.remedy,
+                link=settings_link(facts, "new_passcode", "Enter a new passcode"),
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +232,15 @@ class IdentitiesUnknown(HoldFinding):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentitiesInOtherCase(IdentitiesUnknown):
+    """CleverTap knows the first users in another letter case."""
+
+    code = IDENTITY_LETTER_CASE
+    started = "CleverTap knows the users in another letter case"
+    reasons = frozenset({IDENTITY_LETTER_CASE})
+
+
+@dataclass(frozen=True, kw_only=True)
 class BackupRestored(HoldFinding):
     """The database is an older one than that which delivered."""
 
@@ -178,37 +266,11 @@ class DeliveryHeld(HoldFinding):
     reasons = frozenset()
 
     @classmethod
-    def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it for every reason that no other kind is about."""
-        if facts.integration.hold_reason not in NAMED_REASONS:
-            yield from super().find(facts)
-
-    @classmethod
-    def is_about(cls, reason: str) -> bool:
-        """Return whether it is about any reason at all."""
-        return bool(reason)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PasscodeExpired(Finding):
-    """The last day of a user passcode has passed."""
-
-    code = "passcode_expired"
-    severity = Severity.ERROR
-    word = "Passcode expired"
-    started = "the passcode has expired"
-    ended = "the passcode is good again"
-
-    @classmethod
-    def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it from the day after its last."""
-        expiry = expiry_of(facts.integration, facts.now)
-        if expiry and expiry.is_over and facts.is_running:
-            yield cls(
-                sentence=expiry.sentence,
-                remedy=expiry.remedy,
-                link=settings_link(facts, "new_passcode", "Enter a new passcode"),
-            )
+    def is_about(cls, facts: Facts) -> bool:
+        """Return whether no other kind is about the hold: none is ever silent."""
+        return not is_unreadable(facts) and not any(
+            kind.is_about(facts) for kind in _NAMED
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,8 +292,27 @@ class PasscodeExpires(Finding):
                 sentence=expiry.sentence,
                 remedy=expiry.remedy,
                 link=settings_link(facts, "new_passcode", "Enter a new passcode"),
-                count=expiry.days,
+                count=expiry.days or None,
             )
+
+
+_NAMED: Final[Sequence[type[HoldFinding]]] = (
+    PasscodeMissing,
+    TestPrefixMissing,
+    LocationWrong,
+    AccountIdWrong,
+    PasscodeExpired,
+    PasscodeWrong,
+    CredentialsRefused,
+    WrongAddress,
+    EverythingRefused,
+    IdentitiesInOtherCase,
+    IdentitiesUnknown,
+    BackupRestored,
+)
+KINDS: Final = (PasscodeUnreadable, *_NAMED, DeliveryHeld, PasscodeExpires)
+#: What the form calls a field whose name differs.
+_FORM_FIELDS: Final = {"passcode": "new_passcode"}
 
 
 def is_held(facts: Facts) -> bool:
@@ -241,32 +322,19 @@ def is_held(facts: Facts) -> bool:
     return bool(integration.hold_reason) and (facts.is_running or is_restored)
 
 
+def is_unreadable(facts: Facts) -> bool:
+    """Return whether no key decrypts the passcode."""
+    return isinstance(facts.integration.passcode, UnreadableSecret)
+
+
+def fault_without_a_look(facts: Facts) -> AccountFault:
+    """Return what is wrong as far as the reason alone tells: nobody has looked yet."""
+    if facts.integration.hold_reason == AccountFault.NO_PASSCODE:
+        return AccountFault.NO_PASSCODE
+    return AccountFault.UNCLEAR
+
+
 def held_seconds(facts: Facts) -> float:
     """Return for how long delivery has been held."""
     since = facts.integration.held_since
     return max(0.0, (facts.now - since).total_seconds()) if since else 0.0
-
-
-NAMED_REASONS: Final = frozenset().union(
-    *(
-        kind.reasons
-        for kind in (
-            CredentialsRefused,
-            WrongAddress,
-            EverythingRefused,
-            IdentitiesUnknown,
-            BackupRestored,
-        )
-    )
-)
-KINDS: Final = (
-    PasscodeUnreadable,
-    CredentialsRefused,
-    WrongAddress,
-    EverythingRefused,
-    IdentitiesUnknown,
-    BackupRestored,
-    DeliveryHeld,
-    PasscodeExpired,
-    PasscodeExpires,
-)

@@ -6,6 +6,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
 from clevertap_sync import insight
+from clevertap_sync.hold_reasons import hold_words
 from clevertap_sync.insight import IntegrationStatus
 
 
@@ -56,6 +57,7 @@ def _lines(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("delivered", f"{status.delivered} records"),
         ("dead letters", dead or "none"),
         ("held", held),
+        *([("", " ".join(hold_words(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
         ("balanced", "yes" if status.balanced else "NO"),
     ]

@@ -128,6 +128,25 @@ def test_the_passcode_is_replaced_only_when_something_is_typed(admin, integratio
     assert integration.passcode == Secret(CANARY)
 
 
+@pytest.mark.parametrize(
+    ("changes", "are_new"),
+    [
+        ({}, True),
+        ({"account_id": "DEM-EU1-0001", "location": "eu1", "new_passcode": ""}, False),
+        ({"account_id": "DEM-EU1-0001", "location": "eu1"}, True),
+        ({"account_id": "DEM-EU1-0001", "new_passcode": ""}, True),
+    ],
+    ids=["all", "neither", "passcode", "location"],
+)
+def test_since_when_credentials_are_in_force_is_noted(
+    admin, integration, changes, are_new
+):
+    admin.post(change(integration), typed(**changes))
+
+    integration.refresh_from_db()
+    assert (integration.credentials_since is not None) is are_new
+
+
 @pytest.mark.django_db(transaction=True)
 def test_saving_settings_touches_nothing_that_delivery_writes(admin, integration):
     Integration.objects.filter(pk=integration.pk).update(

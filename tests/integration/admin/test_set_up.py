@@ -255,3 +255,113 @@ def test_the_corrected_provider_frees_a_doubted_integration(admin, sandbox):
         "identity_mismatch",
         True,
     )
+
+
+def steps_of(page):
+    """Return each step of the set-up that does not shine green, with what it says."""
+    return {
+        step.title: (step.word, step.note)
+        for step in page.context["steps"]
+        if step.colour == "bad"
+    }
+
+
+@pytest.mark.parametrize(
+    ("cause", "hint", "steps"),
+    [
+        (
+            "wrong_location",
+            "in1",
+            {
+                "Location": (
+                    "Check it",
+                    "CleverTap stores the account in India, not where the settings say.",
+                )
+            },
+        ),
+        (
+            "wrong_passcode",
+            "",
+            {
+                "Passcode": (
+                    "Refused",
+                    (
+                        "••••SS is stored, encrypted. CleverTap knows the account, and "
+                        "refuses the passcode."
+                    ),
+                )
+            },
+        ),
+        (
+            "wrong_account_id",
+            "",
+            {"Account ID": ("Check it", "CleverTap does not know the account ID.")},
+        ),
+    ],
+)
+def test_the_one_field_that_is_wrong_is_marked_and_no_other(admin, cause, hint, steps):
+    held = {"hold_reason": "credentials_refused", "hold_cause": cause}
+    integration = an_integration(an_app(), **held, hold_hint=hint)
+
+    assert steps_of(admin.get(change(integration))) == steps
+
+
+def test_the_overview_and_a_test_event_say_the_cause_and_what_to_do(admin):
+    integration = an_integration(
+        an_app(),
+        hold_reason="credentials_refused",
+        held_since=datetime.now(UTC),
+        hold_cause="wrong_location",
+        hold_hint="in1",
+    )
+    log.append(integration.app, [a_sent_event()])
+
+    overview = text_of(admin.get("/admin/"))
+    following = text_of(admin.get(f"/admin/sent/{integration.pk}/1/1/"))
+
+    for page in (overview, following):
+        assert "CleverTap stores the account in India, not where" in page
+        assert "Change the location to India." in page
+
+
+@pytest.mark.parametrize("cause", ["", "unclear"])
+def test_all_three_are_marked_where_nobody_knows_which(admin, cause):
+    held = {"hold_reason": "credentials_refused", "hold_cause": cause}
+    integration = an_integration(an_app(), **held)
+
+    steps = steps_of(admin.get(change(integration)))
+
+    assert list(steps) == ["Account ID", "Passcode", "Location"]
+
+
+def test_a_passcode_that_no_key_decrypts_shows_no_end_of_anything(admin, settings):
+    integration = an_integration(an_app())
+    settings.FIELD_ENCRYPTION_KEYS = ["another-key-than-the-one-it-was-saved-with"]
+
+    page = admin.get(change(integration))
+
+    word, note = steps_of(page)["Passcode"]
+    assert word == "Unreadable"
+    assert note.startswith("No key in FIELD_ENCRYPTION_KEYS decrypts the passcode")
+    assert "••••" not in text_of(page)
+
+
+def test_users_in_another_letter_case_are_told_where_they_are_confirmed(admin):
+    integration = an_integration(
+        an_app(),
+        identities_confirmed_at=None,
+        identities_unknown=5,
+        identities_other_case=5,
+        hold_reason="identity_letter_case",
+    )
+
+    page = admin.get(change(integration))
+
+    assert "It knows 5 of the others in another letter case." in text_of(page)
+    assert steps_of(page)["Identity provider"] == (
+        "Check it",
+        (
+            "CleverTap knows the first users in another letter case, and would create a "
+            "second profile for each of them."
+        ),
+    )

@@ -75,6 +75,7 @@ def test_the_location_is_found_and_changed_with_one_click(admin, sandbox):
 
     lost.refresh_from_db()
     assert lost.account.location == "in1"
+    assert lost.credentials_since is not None
     assert "accepts the account ID" in text_of(admin.post(at(lost, "check")))
 
 

@@ -82,6 +82,18 @@ def some_uploads(integration, *, records, dead, age=timedelta(minutes=5)):
     return upload
 
 
+def test_a_hold_is_told_by_its_cause_where_that_was_found_out(integration):
+    an_alert(held_minutes=5)
+    hold(integration, hold_cause="wrong_location", hold_hint="in1")
+
+    look()
+
+    assert told()[0][2] == (
+        "Held for 10 min. CleverTap stores the account in India, not where the settings "
+        "say. No event is lost: they wait. Change the location to India."
+    )
+
+
 def test_a_hold_is_told_once_when_it_starts_and_once_when_it_is_over(integration):
     an_alert(held_minutes=5)
     hold(integration)

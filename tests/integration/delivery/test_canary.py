@@ -13,6 +13,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.sandbox.faults import Fault
+from clevertap_sync.secret import Secret
 from referrals import failpoints, log
 from tests.builders import an_account, an_integration
 from tests.integration.delivery.conftest import status_of
@@ -228,21 +229,238 @@ def test_a_test_account_is_not_asked(engine):
     assert status_of(integration).hold.reason == "credentials_refused"
 
 
-def test_enabling_on_the_command_line_is_a_persons_word(engine, monkeypatch):
-    monkeypatch.setenv("CLEVERTAP_PASSCODE", engine.account().passcode)
-    wanted = ["provision", "shop", "--account-id", engine.account().account_id]
-    wanted += ["--location", "eu1"]
-    call_command(*wanted, "--identity-provider", "email", "--enable", stdout=StringIO())
-    integration = Integration.objects.get()
+@pytest.fixture
+def provision(engine, monkeypatch):
+    """Run the command for the sandbox's account; return its warnings."""
+    account = engine.account()
+    monkeypatch.setenv("CLEVERTAP_PASSCODE", account.passcode)
+
+    def run(*flags, provider="email"):
+        warnings = StringIO()
+        call_command(
+            *("provision", "shop", "--account-id", account.account_id),
+            *("--location", "eu1", "--identity-provider", provider, *flags),
+            stdout=StringIO(),
+            stderr=warnings,
+        )
+        return warnings.getvalue()
+
+    return run
+
+
+def shouted(people):
+    return [person.upper() for person in people]
+
+
+def counts(integration):
+    integration.refresh_from_db()
+    return (
+        integration.identities_known,
+        integration.identities_unknown,
+        integration.identities_other_case,
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "shouting", "held"),
+    [(0, 1, True), (0, 5, True), (4, 5, True), (5, 5, True), (6, 5, False)],
+)
+def test_people_whom_clevertap_knows_in_another_letter_case_hold_however_few(
+    engine, integration, known, shouting, held
+):
+    people = emails(known + shouting)
+    knows(engine, *people)
+    said = [*people[:known], *shouted(people[known:])]
+    log.append(integration.app, installs_of(said))
+
+    deliver(integration.pk)
+
+    reason = "identity_letter_case" if held else ""
+    assert counts(integration) == (known, shouting, shouting)
+    assert integration.hold_reason == reason
+    assert len(uploads(engine)) == 1 + (not held)
+
+
+def test_another_letter_case_waits_for_a_person_as_strangers_do(engine, integration):
+    knows(engine, *emails(5))
+    log.append(integration.app, installs_of(shouted(emails(5))))
+    deliver(integration.pk)
+
+    switch.settings_changed(integration)
+    deliver(integration.pk)
+    waiting = the_integration().hold_reason
+    switch.confirm_identities(integration)
+    deliver(integration.pk)
+
+    assert waiting == "identity_letter_case"
+    status = status_of(integration)
+    assert (status.delivered, status.hold, status.balanced) == (5, None, True)
+
+
+def the_integration():
+    return Integration.objects.get()
+
+
+def test_after_enabling_by_command_new_people_are_counted_and_hold_nothing(
+    engine, provision
+):
+    warnings = provision("--enable")
+    integration = the_integration()
     log.append(integration.app, installs_of(NOBODY))
 
     deliver(integration.pk)
 
-    assert lookups(engine) == []
+    assert warnings == ""
+    assert len(lookups(engine)) == 30
+    assert counts(integration) == (0, 30, 0)
     assert status_of(integration).delivered == 40
-    call_command(*wanted, "--identity-provider", "custom_id", stdout=StringIO())
+    assert integration.identities_confirmed_at is not None
+    provision(provider="custom_id")
     integration.refresh_from_db()
     assert integration.identities_confirmed_at is None
+    assert not integration.identities_may_be_new
+
+
+def test_after_enabling_by_command_another_letter_case_is_held_before_it_is_sent(
+    engine, provision
+):
+    knows(engine, *emails(5))
+    provision("--enable")
+    integration = the_integration()
+    log.append(integration.app, installs_of(shouted(emails(5))))
+
+    deliver(integration.pk)
+
+    assert status_of(integration).hold.reason == "identity_letter_case"
+    assert len(uploads(engine)) == 1  # that by which CleverTap knows them
+
+
+def test_enabling_by_command_looks_at_who_is_in_the_log_and_holds_another_case(
+    engine, provision
+):
+    knows(engine, *emails(3))
+    provision()
+    integration = the_integration()
+    log.append(integration.app, installs_of(shouted(emails(3))))
+
+    warnings = provision("--enable")
+
+    assert (
+        "CleverTap knows 0 of 3 recent users by email, and 3 more in another letter case "
+        "only: it would create a second profile for each of these. Delivery is held. "
+    ) in warnings
+    assert counts(integration) == (0, 3, 3)
+    assert (integration.enabled, integration.hold_reason) == (
+        True,
+        "identity_letter_case",
+    )
+    assert "USER-0" not in warnings
+
+
+def test_enabling_by_command_again_looks_again_and_counts_nobody_twice(
+    engine, provision
+):
+    knows(engine, *emails(3))
+    provision()
+    integration = the_integration()
+    log.append(integration.app, installs_of(shouted(emails(3))))
+    provision("--enable")
+
+    warnings = provision("--enable")
+
+    assert "Delivery is held." in warnings
+    assert counts(integration) == (0, 3, 3)
+
+
+def test_enabling_by_command_only_tells_of_people_whom_clevertap_does_not_know(
+    engine, provision
+):
+    provision()
+    integration = the_integration()
+    log.append(integration.app, installs_of(NOBODY[:12]))
+
+    warnings = provision("--enable")
+
+    assert (
+        "CleverTap knows 0 of 12 recent users by email. It creates a new profile for each "
+        "of the others."
+    ) in warnings
+    assert counts(integration) == (0, 12, 0)
+    assert (integration.hold_reason, integration.identities_confirmed_at) == ("", None)
+
+
+def test_enabling_by_command_lifts_a_hold_for_strangers_sake(engine, provision):
+    provision()
+    integration = the_integration()
+    switch.enable(integration)
+    log.append(integration.app, installs_of(NOBODY[:12]))
+    deliver(integration.pk)
+    held = status_of(integration).hold.reason
+
+    provision("--enable")
+    deliver(integration.pk)
+
+    assert held == "identity_mismatch"
+    status = status_of(integration)
+    assert (status.hold, status.delivered) == (None, 12)
+
+
+def test_enabling_by_command_says_so_where_clevertap_did_not_tell(engine, provision):
+    engine.switch(faults=(Fault(status=503, only="reads", times=None),))
+    provision()
+    integration = the_integration()
+    log.append(integration.app, installs_of(NOBODY[:3]))
+
+    warnings = provision("--enable")
+
+    assert "CleverTap did not tell which users it knows." in warnings
+    assert counts(integration) == (0, 0, 0)
+    assert integration.identities_confirmed_at is None
+
+
+def test_a_confirmed_integration_is_not_looked_at_again(engine, provision):
+    provision("--enable")
+    integration = the_integration()
+    switch.confirm_identities(integration)
+    log.append(integration.app, installs_of(NOBODY[:3]))
+
+    provision("--enable")
+
+    assert lookups(engine) == []
+
+
+def test_a_refused_passcode_is_no_silence_that_confirms(engine, integration):
+    people = emails(5)
+    knows(engine, *people)
+    right = integration.passcode
+    Integration.objects.update(passcode=Secret("WRO-NG-PASS"))
+    log.append(integration.app, installs_of(shouted(people)))
+    deliver(integration.pk)
+    refused = status_of(integration).hold.reason
+    confirmed = integration.identities_confirmed_at
+
+    Integration.objects.update(passcode=right)
+    switch.settings_changed(integration)
+    deliver(integration.pk)
+
+    assert (refused, confirmed) == ("credentials_refused", None)
+    assert status_of(integration).hold.reason == "identity_letter_case"
+
+
+def test_an_account_that_lets_nobody_look_is_asked_until_it_takes_an_upload(
+    engine, integration
+):
+    engine.switch(faults=(Fault(status=401, only="reads", times=None),))
+    log.append(integration.app, installs_of(NOBODY[:3]))
+    deliver(integration.pk)
+    first = status_of(integration).delivered, integration.identities_confirmed_at
+    log.append(integration.app, installs_of(NOBODY[3:6]))
+
+    deliver(integration.pk)
+
+    assert first == (3, None)
+    assert status_of(integration).delivered == 6
+    assert integration.identities_confirmed_at is not None
 
 
 def test_one_upload_at_a_time_while_identities_are_looked_up(engine, integration):

@@ -215,8 +215,9 @@ def test_a_passcode_that_no_key_decrypts_holds_and_says_so(
 
     deliver(integration.pk)
 
-    assert status_of(integration).hold.reason == "credentials_refused"
-    assert "FIELD_ENCRYPTION_KEYS" in Attempt.objects.get().detail
+    hold = status_of(integration).hold
+    assert (hold.reason, Attempt.objects.get().outcome) == ("unreadable_passcode",) * 2
+    assert "FIELD_ENCRYPTION_KEYS" in hold.cause.sentence
     assert engine.requests() == []
 
 

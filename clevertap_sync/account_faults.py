@@ -1,0 +1,154 @@
+"""Which part of an account's credentials is wrong, and all words for it.
+
+Pure: imports no framework. `suspects` finds it out, `delivery.cause` writes it down.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal, Protocol
+
+from clevertap_sync.errors import NoPasscodeError, UnreadablePasscodeError
+from clevertap_sync.locations import LABELS, Location
+
+Field = Literal["account_id", "passcode", "location"]
+
+#: The hint of what has blanks or characters that no header takes.
+UNSENDABLE: Final = "unsendable"
+
+
+class AccountFault(StrEnum):
+    """What is wrong with the credentials of a held integration."""
+
+    WRONG_ACCOUNT_ID = "wrong_account_id"
+    WRONG_PASSCODE = "wrong_passcode"
+    WRONG_LOCATION = "wrong_location"
+    TEST_PREFIX_MISSING = "test_prefix_missing"
+    PASSCODE_EXPIRED = "passcode_expired"
+    UNREADABLE_PASSCODE = "unreadable_passcode"
+    NO_PASSCODE = "no_passcode"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCause:
+    """The cause of a hold for people, and the field of the integration that mends it."""
+
+    fault: AccountFault
+    sentence: str
+    remedy: str
+    field: Field
+
+
+class Held(Protocol):
+    """What an integration says about its hold."""
+
+    @property
+    def hold_cause(self) -> str:
+        """An `AccountFault`; empty where nobody has found it out."""
+
+    @property
+    def hold_hint(self) -> str:
+        """What is right, or seen: a location's code, an account ID, `UNSENDABLE`."""
+
+
+_WORDS: Final[dict[AccountFault, tuple[str, str, Field]]] = {
+    AccountFault.WRONG_ACCOUNT_ID: (
+        "CleverTap does not know the account ID.",
+        "Compare it with Settings → Project in CleverTap.",
+        "account_id",
+    ),
+    AccountFault.WRONG_PASSCODE: (
+        "CleverTap knows the account, and refuses the passcode.",
+        (
+            "Copy the passcode again from Settings → Passcode in CleverTap, or make a new "
+            "one there. The account's Token is not the passcode."
+        ),
+        "passcode",
+    ),
+    AccountFault.WRONG_LOCATION: (
+        "CleverTap stores the account in {place}, not where the settings say.",
+        "Change the location to {place}.",
+        "location",
+    ),
+    AccountFault.TEST_PREFIX_MISSING: (
+        "The account ID lacks its TEST-: CleverTap takes this passcode for {hint}.",
+        (
+            "Enter {hint} as the account ID, or the passcode of the account without "
+            "TEST- if that is meant."
+        ),
+        "account_id",
+    ),
+    AccountFault.PASSCODE_EXPIRED: (
+        "The user passcode has expired, and CleverTap refuses it.",
+        (
+            "Make a new one in CleverTap under Settings → Passcode, enter it, and note "
+            "its last day. An account passcode does not expire."
+        ),
+        "passcode",
+    ),
+    AccountFault.UNREADABLE_PASSCODE: (
+        UnreadablePasscodeError.meaning(),
+        UnreadablePasscodeError.remedy,
+        "passcode",
+    ),
+    AccountFault.NO_PASSCODE: (
+        NoPasscodeError.meaning(),
+        NoPasscodeError.remedy,
+        "passcode",
+    ),
+    AccountFault.UNCLEAR: (
+        (
+            "CleverTap refuses the account ID or the passcode, and neither its answer nor "
+            "its other locations tell which."
+        ),
+        (
+            "Compare the account ID with Settings → Project and the passcode with "
+            "Settings → Passcode in CleverTap, and the location with the beginning of "
+            "its dashboard's address."
+        ),
+        "account_id",
+    ),
+}
+#: What a hint makes of the sentence and the remedy, where it is not only put into them.
+_HINTED: Final = {
+    AccountFault.WRONG_ACCOUNT_ID: (
+        "The account ID has a TEST- too many: CleverTap takes this passcode for {hint}.",
+        (
+            "Enter {hint} as the account ID, or the passcode of the test account if that "
+            "is meant."
+        ),
+    ),
+}
+_UNSENDABLE: Final = {
+    AccountFault.WRONG_ACCOUNT_ID: (
+        "The account ID has blanks or characters that none can have, so CleverTap was "
+        "not asked."
+    ),
+    AccountFault.WRONG_PASSCODE: (
+        "The passcode has blanks or characters that none can have, so CleverTap was not "
+        "asked."
+    ),
+}
+
+
+def hold_cause_of(integration: Held) -> HoldCause | None:
+    """Return what is wrong with the credentials; None where nobody has found it out."""
+    if integration.hold_cause not in set(AccountFault):
+        return None
+    return words_of(AccountFault(integration.hold_cause), integration.hold_hint)
+
+
+def words_of(fault: AccountFault, hint: str = "") -> HoldCause:
+    """Return a fault in words. `hint` is what is right: a location's code, an account ID."""
+    sentence, remedy, field = _WORDS[fault]
+    if hint == UNSENDABLE:
+        sentence = _UNSENDABLE.get(fault, sentence)
+    elif hint:
+        sentence, remedy = _HINTED.get(fault, (sentence, remedy))
+    place = LABELS[Location(hint)] if hint in set(Location) else hint
+    return HoldCause(
+        fault,
+        sentence.format(hint=hint, place=place),
+        remedy.format(hint=hint, place=place),
+        field,
+    )

@@ -1,0 +1,96 @@
+"""The cause of a hold for refused credentials: found out once, right after the hold.
+
+CleverTap is asked without a transaction and without a connection. Meanwhile the dry run
+of the hold is this worker's, so that nobody else looks for the same; who dies over it
+leaves no cause, and the next dry run that is refused looks again.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from clevertap_sync import clock
+from clevertap_sync.delivery import stopping
+from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.send import credentials_of, give_connection_back
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    CredentialsError,
+)
+from clevertap_sync.expiry import expiry_of
+from clevertap_sync.models import Attempt, Integration, PasscodeKind
+from clevertap_sync.suspects import Culprit, Past, find_culprit
+from referrals import failpoints
+from referrals.failpoints import Place
+
+
+def find_out(asked: Integration, error: CleverTapError | None) -> None:
+    """Write down what is wrong with the credentials that `asked` was refused with.
+
+    Does nothing where the error is another, or the cause is known or being looked for.
+    """
+    if not isinstance(error, AuthenticationError | CredentialsError):
+        return
+    held = None if stopping.is_stopping() else _take(asked, error)
+    if held is None:
+        return
+    credentials, past = credentials_of(held), _past_of(held)
+    give_connection_back()
+    culprit = find_culprit(credentials, error, past)
+    failpoints.reach(Place.CAUSE_FOUND)
+    _write(held, culprit)
+
+
+def note_new_credentials(integration: Integration) -> tuple[str, ...]:
+    """Remember since when they are in force. Return what to save."""
+    integration.credentials_since = clock.now()
+    return ("credentials_since",)
+
+
+def _take(asked: Integration, error: CleverTapError) -> Integration | None:
+    """Take the held integration's dry run, unless somebody has it or the cause is known.
+
+    An answer to credentials that were replaced meanwhile tells nothing of the new ones.
+    """
+    with transaction.atomic():
+        lock_account_of(asked.pk)
+        held = Integration.objects.select_related("account").get(pk=asked.pk)
+        now = clock.now()
+        is_open = held.hold_reason == error.code and not held.hold_cause
+        is_taken = held.probe_leased_until is not None and held.probe_leased_until > now
+        is_same = (held.account_id, held.passcode) == (asked.account_id, asked.passcode)
+        if not is_open or is_taken or not is_same:
+            return None
+        held.probe_token += 1
+        held.probe_leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
+        held.save(update_fields=["probe_token", "probe_leased_until"])
+    return held
+
+
+def _past_of(held: Integration) -> Past:
+    accepted = Attempt.objects.filter(integration=held, outcome="ok")
+    if held.credentials_since is not None:
+        accepted = accepted.filter(began_at__gt=held.credentials_since)
+    expiry = expiry_of(held, clock.now())
+    return Past(
+        were_accepted=accepted.exists(),
+        is_user_passcode=held.passcode_kind == PasscodeKind.USER,
+        is_over=expiry is not None and expiry.is_over,
+    )
+
+
+def _write(held: Integration, culprit: Culprit) -> None:
+    """Write the cause down, if the hold is still the one that it was looked for."""
+    with transaction.atomic():
+        lock_account_of(held.pk)
+        same = Integration.objects.filter(
+            pk=held.pk,
+            hold_reason=held.hold_reason,
+            hold_changed_at=held.hold_changed_at,
+            probe_token=held.probe_token,
+        )
+        same.update(
+            hold_cause=culprit.fault, hold_hint=culprit.hint, probe_leased_until=None
+        )

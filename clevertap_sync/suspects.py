@@ -1,0 +1,165 @@
+"""Account ID, passcode, location: which of the three is it that CleverTap refuses?
+
+By the answer's wording and by what was accepted before; where these do not tell, by one
+dry run at each other location, and one with `TEST-` put before the account ID or left
+out. Every one of them goes where `base_url` says, and nothing is ever stored by it.
+
+Pure: imports no framework. CleverTap documents its statuses, not its wordings: what is
+made of them stands in `connection`, and no wording alone decides where the same one is
+imaginable for two faults.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+from clevertap_sync.account_faults import UNSENDABLE, AccountFault
+from clevertap_sync.connection import (
+    CHECK_SECONDS,
+    Credentials,
+    Diagnosis,
+    Verdict,
+    check,
+    diagnose,
+)
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CredentialsError,
+    NoPasscodeError,
+    UnreadablePasscodeError,
+)
+from clevertap_sync.locations import Location, base_url
+
+Refusal: TypeAlias = AuthenticationError | CredentialsError
+
+_TEST: Final = "TEST-"
+
+
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """What is wrong. `hint` is what is right instead, where that was found."""
+
+    fault: AccountFault
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of the credentials from before the refusal."""
+
+    #: CleverTap accepted the very same account ID, passcode and location.
+    were_accepted: bool = False
+    #: The passcode is a person's, which CleverTap lets expire.
+    is_user_passcode: bool = False
+    #: Its last day has passed.
+    is_over: bool = False
+
+
+def find_culprit(
+    credentials: Credentials,
+    refusal: Refusal,
+    past: Past,
+    *,
+    seconds: float = CHECK_SECONDS,
+) -> Culprit:
+    """Return which part of refused credentials is wrong. Ends within about `seconds`.
+
+    Never raises for what CleverTap does. Asks elsewhere only where answer and past do
+    not tell.
+    """
+    if isinstance(refusal, CredentialsError):
+        return _unsent(refusal)
+    told = diagnose(refusal, credentials.location, 0.0).verdict
+    if culprit := _told(refusal, told, past):
+        return culprit
+    return _look_elsewhere(credentials, told, seconds)
+
+
+def _unsent(error: CredentialsError) -> Culprit:
+    """Read why nothing was sent."""
+    match error:
+        case UnreadablePasscodeError():
+            return Culprit(AccountFault.UNREADABLE_PASSCODE)
+        case NoPasscodeError():
+            return Culprit(AccountFault.NO_PASSCODE)
+    is_about_account = "account id" in error.detail.casefold()
+    fault = (
+        AccountFault.WRONG_ACCOUNT_ID
+        if is_about_account
+        else AccountFault.WRONG_PASSCODE
+    )
+    return Culprit(fault, UNSENDABLE)
+
+
+def _told(refusal: AuthenticationError, told: Verdict, past: Past) -> Culprit | None:
+    """Return what answer and past tell, if they do.
+
+    An account ID that is not known here may be right elsewhere. A 403 is about what one
+    may do, so that it says nothing of what was accepted before.
+    """
+    if told is Verdict.ACCOUNT_UNKNOWN:
+        return None
+    was_accepted = past.were_accepted and refusal.status != HTTPStatus.FORBIDDEN
+    if past.is_over or (was_accepted and past.is_user_passcode):
+        return Culprit(AccountFault.PASSCODE_EXPIRED)
+    if was_accepted or "passcode" in refusal.detail.casefold():
+        return Culprit(AccountFault.WRONG_PASSCODE)
+    return None
+
+
+def _look_elsewhere(credentials: Credentials, told: Verdict, seconds: float) -> Culprit:
+    """Ask the other locations, and for the account ID's twin, all at once."""
+    places = _other_places(credentials)
+    twin = _twin_of(credentials.account_id)
+    asked = [
+        *(replace(credentials, location=place) for place in places),
+        replace(credentials, account_id=twin),
+    ]
+    with ThreadPoolExecutor(len(asked), thread_name_prefix="suspects") as pool:
+        *elsewhere, of_twin = pool.map(lambda each: check(each, seconds=seconds), asked)
+    for place, diagnosis in zip(places, elsewhere, strict=True):
+        if diagnosis.is_good:
+            return Culprit(AccountFault.WRONG_LOCATION, place.value)
+    if of_twin.is_good:
+        return Culprit(_fault_of_prefix(twin), twin)
+    return Culprit(_judge(told, [*elsewhere, of_twin]))
+
+
+def _other_places(credentials: Credentials) -> Sequence[Location]:
+    """Return the locations that another host answers for: a proxy may be all of them."""
+    here = base_url(credentials.location, credentials.template)
+    return [
+        place for place in Location if base_url(place, credentials.template) != here
+    ]
+
+
+def _twin_of(account_id: str) -> str:
+    """Return the test account's ID of an account, or the account's of a test account."""
+    if account_id.startswith(_TEST):
+        return account_id.removeprefix(_TEST)
+    return _TEST + account_id
+
+
+def _fault_of_prefix(right: str) -> AccountFault:
+    if right.startswith(_TEST):
+        return AccountFault.TEST_PREFIX_MISSING
+    return AccountFault.WRONG_ACCOUNT_ID
+
+
+def _judge(told: Verdict, others: Iterable[Diagnosis]) -> AccountFault:
+    """Return what the answers mean together, none of which took the credentials.
+
+    Who did not answer may have taken them. Where CleverTap calls the account ID unknown
+    anywhere else, but not here, it knows it here.
+    """
+    others = list(others)
+    if not all(other.is_about_credentials for other in others):
+        return AccountFault.UNCLEAR
+    if told is Verdict.ACCOUNT_UNKNOWN:
+        return AccountFault.WRONG_ACCOUNT_ID
+    is_known_here = any(other.verdict is Verdict.ACCOUNT_UNKNOWN for other in others)
+    if told is Verdict.PASSCODE_REFUSED and is_known_here:
+        return AccountFault.WRONG_PASSCODE
+    return AccountFault.UNCLEAR

@@ -1,0 +1,96 @@
+"""Every cause of a refusal has its words, and the field that mends it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from clevertap_sync.account_faults import (
+    UNSENDABLE,
+    AccountFault,
+    hold_cause_of,
+    words_of,
+)
+from clevertap_sync.hold_reasons import hold_words
+
+FIELDS = {
+    AccountFault.WRONG_ACCOUNT_ID: "account_id",
+    AccountFault.WRONG_PASSCODE: "passcode",
+    AccountFault.WRONG_LOCATION: "location",
+    AccountFault.TEST_PREFIX_MISSING: "account_id",
+    AccountFault.PASSCODE_EXPIRED: "passcode",
+    AccountFault.UNREADABLE_PASSCODE: "passcode",
+    AccountFault.NO_PASSCODE: "passcode",
+    AccountFault.UNCLEAR: "account_id",
+}
+HINTS = {
+    AccountFault.WRONG_LOCATION: "in1",
+    AccountFault.TEST_PREFIX_MISSING: "TEST-ABC-DEF-123Z",
+}
+
+
+def held(cause="", hint=""):
+    return SimpleNamespace(hold_cause=cause, hold_hint=hint)
+
+
+@pytest.mark.parametrize("fault", AccountFault)
+def test_each_is_a_sentence_a_remedy_and_a_field(fault):
+    cause = hold_cause_of(held(fault.value, HINTS.get(fault, "")))
+
+    assert (cause.fault, cause.field) == (fault, FIELDS[fault])
+    assert cause.sentence.endswith(".")
+    assert cause.remedy.endswith(".")
+    assert "{" not in cause.sentence + cause.remedy
+
+
+@pytest.mark.parametrize("code", ["", "unheard_of"])
+def test_there_is_none_where_nobody_has_found_it_out(code):
+    assert hold_cause_of(held(code)) is None
+
+
+def test_the_right_location_is_named_as_people_know_it():
+    cause = words_of(AccountFault.WRONG_LOCATION, "in1")
+
+    assert cause.sentence == (
+        "CleverTap stores the account in India, not where the settings say."
+    )
+    assert cause.remedy == "Change the location to India."
+
+
+def test_the_right_account_id_is_named():
+    missing = words_of(AccountFault.TEST_PREFIX_MISSING, "TEST-ABC-DEF-123Z")
+    too_many = words_of(AccountFault.WRONG_ACCOUNT_ID, "ABC-DEF-123Z")
+
+    assert missing.sentence.endswith(
+        "CleverTap takes this passcode for TEST-ABC-DEF-123Z."
+    )
+    assert too_many.sentence == (
+        "The account ID has a TEST- too many: CleverTap takes this passcode for "
+        "ABC-DEF-123Z."
+    )
+
+
+@pytest.mark.parametrize(
+    "fault", [AccountFault.WRONG_ACCOUNT_ID, AccountFault.WRONG_PASSCODE]
+)
+def test_what_was_never_sent_is_no_refusal(fault):
+    sentence = words_of(fault, UNSENDABLE).sentence
+
+    assert sentence.endswith("so CleverTap was not asked.")
+    assert "refuses" not in sentence
+
+
+@pytest.mark.parametrize(
+    "fault", [AccountFault.UNREADABLE_PASSCODE, AccountFault.NO_PASSCODE]
+)
+def test_a_reason_that_is_a_cause_has_the_same_words(fault):
+    cause = words_of(fault)
+
+    assert hold_words(fault) == (cause.sentence, cause.remedy)
+    assert "CleverTap was not asked" in cause.sentence
+
+
+def test_a_hold_is_worded_by_its_cause():
+    cause = words_of(AccountFault.WRONG_LOCATION, "in1")
+
+    assert hold_words("credentials_refused", cause) == (cause.sentence, cause.remedy)
+    assert hold_words("credentials_refused")[0].startswith("CleverTap refuses")

@@ -1,0 +1,199 @@
+"""Which part of refused credentials is wrong, however CleverTap words its refusal."""
+
+from dataclasses import replace
+
+import pytest
+
+from clevertap_sync.account_faults import UNSENDABLE, AccountFault
+from clevertap_sync.connection import Credentials
+from clevertap_sync.errors import (
+    AuthenticationError,
+    CleverTapError,
+    CredentialsError,
+    NoPasscodeError,
+    UnreadablePasscodeError,
+)
+from clevertap_sync.locations import Location
+from clevertap_sync.sandbox import Sandbox
+from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.sandbox.faults import Fault
+from clevertap_sync.secret import Secret
+from clevertap_sync.suspects import Culprit, Past, find_culprit
+from clevertap_sync.wire import encode_body, probe_record
+
+HERE = Location.EU1
+WORDINGS = ("told", "alike", "blocked")
+ACCEPTED = Past(were_accepted=True)
+ACCEPTED_USERS = Past(were_accepted=True, is_user_passcode=True)
+INVALID = AuthenticationError("Invalid Credentials", status=401)
+
+#: For hanging only.
+SECONDS = 60
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def right(sandbox):
+    account = ACCOUNTS[HERE]
+    return Credentials(
+        HERE, account.account_id, Secret(account.passcode), sandbox.template
+    )
+
+
+def refusal_of(credentials):
+    """Return what CleverTap answers to an upload with these credentials."""
+    record = probe_record()
+    client = credentials.client(SECONDS)
+    with pytest.raises(CleverTapError) as caught:
+        client.upload(encode_body([record]), [record])
+    client.close()
+    return caught.value
+
+
+def found(credentials, past=None):
+    refusal = refusal_of(credentials)
+    return find_culprit(credentials, refusal, past or Past(), seconds=SECONDS)
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_a_wrong_location_is_found_by_asking_the_others(sandbox, right, wording):
+    sandbox.switch(refused_credentials=wording)
+
+    culprit = found(replace(right, location=Location.SG1))
+
+    assert culprit == Culprit(AccountFault.WRONG_LOCATION, "eu1")
+    assert len(sandbox.requests()) == 1 + 7
+    assert sandbox.records() == []
+
+
+@pytest.mark.parametrize("wording", WORDINGS)
+def test_a_test_that_was_left_out_is_found_by_putting_it_before(
+    sandbox, right, wording
+):
+    sandbox.switch(HERE, refused_credentials=wording, test_account=True)
+
+    culprit = found(right)
+
+    test_id = f"TEST-{right.account_id}"
+    assert culprit == Culprit(AccountFault.TEST_PREFIX_MISSING, test_id)
+
+
+def test_a_test_too_many_is_a_wrong_account_id_with_the_right_one(right):
+    culprit = found(replace(right, account_id=f"TEST-{right.account_id}"))
+
+    assert culprit == Culprit(AccountFault.WRONG_ACCOUNT_ID, right.account_id)
+
+
+@pytest.mark.parametrize(
+    ("wording", "fault"),
+    [
+        ("told", AccountFault.WRONG_ACCOUNT_ID),
+        ("alike", AccountFault.UNCLEAR),
+        ("blocked", AccountFault.UNCLEAR),
+    ],
+)
+def test_an_account_id_that_nobody_knows_is_named_where_the_wording_tells(
+    sandbox, right, wording, fault
+):
+    sandbox.switch(refused_credentials=wording)
+
+    assert found(replace(right, account_id="ABC-DEF-123Z")) == Culprit(fault)
+
+
+@pytest.mark.parametrize(
+    ("wording", "fault"),
+    [
+        ("told", AccountFault.WRONG_PASSCODE),
+        ("alike", AccountFault.UNCLEAR),
+        ("blocked", AccountFault.UNCLEAR),
+    ],
+)
+def test_a_wrong_passcode_is_told_by_the_others_that_do_not_know_the_account(
+    sandbox, right, wording, fault
+):
+    sandbox.switch(refused_credentials=wording)
+
+    assert found(replace(right, passcode=Secret("WRO-NG-PASS"))) == Culprit(fault)
+
+
+def test_an_answer_that_names_the_passcode_needs_no_other_location(sandbox, right):
+    refusal = AuthenticationError("Passcode is not valid", status=401)
+
+    culprit = find_culprit(right, refusal, Past(), seconds=SECONDS)
+
+    assert culprit == Culprit(AccountFault.WRONG_PASSCODE)
+    assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("past", "fault"),
+    [
+        (ACCEPTED, AccountFault.WRONG_PASSCODE),
+        (ACCEPTED_USERS, AccountFault.PASSCODE_EXPIRED),
+        (Past(is_user_passcode=True, is_over=True), AccountFault.PASSCODE_EXPIRED),
+    ],
+)
+def test_what_was_accepted_before_or_has_had_its_day_needs_no_other_location(
+    sandbox, right, past, fault
+):
+    assert find_culprit(right, INVALID, past, seconds=SECONDS) == Culprit(fault)
+    assert sandbox.requests() == []
+
+
+def test_an_account_that_was_accepted_and_is_known_no_more_is_looked_for(right):
+    culprit = found(replace(right, account_id="ABC-DEF-123Z"), ACCEPTED_USERS)
+
+    assert culprit == Culprit(AccountFault.WRONG_ACCOUNT_ID)
+
+
+def test_what_one_may_not_do_is_no_expired_passcode(right):
+    refusal = AuthenticationError("Forbidden", status=403)
+    wrong = replace(right, account_id="ABC-DEF-123Z")
+
+    culprit = find_culprit(wrong, refusal, ACCEPTED_USERS, seconds=SECONDS)
+
+    assert culprit == Culprit(AccountFault.UNCLEAR)
+
+
+def test_a_location_that_does_not_answer_may_be_the_right_one(sandbox, right):
+    sandbox.switch(HERE, faults=(Fault(status=503, times=None),))
+
+    culprit = found(replace(right, location=Location.SG1))
+
+    assert culprit == Culprit(AccountFault.UNCLEAR)
+
+
+def test_a_proxy_that_is_every_location_is_asked_for_the_twin_alone(sandbox, right):
+    template = sandbox.template.replace("{location}", "eu1")
+    wrong = replace(right, passcode=Secret("WRO-NG-PASS"), template=template)
+
+    assert found(wrong) == Culprit(AccountFault.WRONG_PASSCODE)
+    assert len(sandbox.requests()) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "culprit"),
+    [
+        (NoPasscodeError("…"), Culprit(AccountFault.NO_PASSCODE)),
+        (UnreadablePasscodeError(), Culprit(AccountFault.UNREADABLE_PASSCODE)),
+        (
+            CredentialsError("nothing was sent: the passcode has blanks"),
+            Culprit(AccountFault.WRONG_PASSCODE, UNSENDABLE),
+        ),
+        (
+            CredentialsError("nothing was sent: the account ID has blanks"),
+            Culprit(AccountFault.WRONG_ACCOUNT_ID, UNSENDABLE),
+        ),
+    ],
+    ids=["none", "unreadable", "odd-passcode", "odd-account"],
+)
+def test_what_was_never_sent_has_its_cause_without_asking(
+    sandbox, right, error, culprit
+):
+    assert find_culprit(right, error, ACCEPTED, seconds=SECONDS) == culprit
+    assert sandbox.requests() == []
