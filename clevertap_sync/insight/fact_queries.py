@@ -29,6 +29,7 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, workers
 from clevertap_sync.books import Range
+from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.event_types import count_event_types
 from clevertap_sync.insight.facts import (
     Arrivals,
@@ -68,6 +69,7 @@ def read_facts(integrations: Iterable[Integration], now: datetime) -> list[Facts
     letters, newest = _letters(ids), _newest_ranges(ids)
     verdicts = _verdicts(newest, now)
     arrivals, names = _arrivals(heads), _names(app_ids)
+    doors = read_doors([row.app for row in rows], now)
     accepted, silence = _last_accepted(ids), workers.silence()
     return [
         Facts(
@@ -78,6 +80,7 @@ def read_facts(integrations: Iterable[Integration], now: datetime) -> list[Facts
             letters=letters[row.pk],
             verdicts=verdicts.get(row.pk, Verdicts()),
             arrivals=arrivals.get(row.app_id, Arrivals()),
+            door=doors[row.app_id],
             last_accepted=accepted.get(row.pk),
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],

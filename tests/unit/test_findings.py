@@ -180,8 +180,8 @@ SHOWN = [
         "nothing_accepted",
         refused("milliseconds", accepted=0, sample="It looks like milliseconds."),
         (
-            "Refused: all 47 events of the last hour. It looks like milliseconds. Nothing "
-            "of that is stored."
+            "Refused: all that came in the last hour, 47 times. It looks like "
+            "milliseconds. Nothing of that is stored."
         ),
     ),
     (
@@ -207,7 +207,7 @@ SHOWN = [
     (
         "events_refused",
         refused("unknown_field", sample="There is no such field."),
-        "Refused: 47 events of the last hour. There is no such field.",
+        "Refused 47 times in the last hour. There is no such field.",
     ),
     (
         "nothing_received",

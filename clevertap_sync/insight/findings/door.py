@@ -19,8 +19,9 @@ EXPECTED: Final = 10
 class DoorFinding(Finding):
     """Something is refused. Each cause that a person mends differently is a class of its own.
 
-    `what` is the sentence, in which `{events}` and `{requests}` are the number in words,
-    `{keys}` the keys' first characters, and `{sample}` what most senders were answered.
+    `what` is the sentence, in which `{events}`, `{requests}` and `{times}` are the number in
+    words, `{keys}` the keys' first characters, and `{sample}` what most senders were
+    answered.
     """
 
     codes: ClassVar[frozenset[str]]
@@ -42,6 +43,7 @@ class DoorFinding(Finding):
         what = cls.what.format(
             events=f"{counted(count, 'event')} of the last hour",
             requests=counted(count, "request"),
+            times=counted(count, "time"),
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
             sample=main.sample,
         )
@@ -73,7 +75,7 @@ class NothingAccepted(DoorFinding):
     code = "nothing_accepted"
     severity = Severity.ERROR
     started = "every event is refused"
-    what = "Refused: all {events}. {sample}"
+    what = "Refused: all that came in the last hour, {times}. {sample}"
 
     @classmethod
     def is_about(cls, refused: Refused) -> bool:
@@ -146,7 +148,7 @@ class EventsRefused(DoorFinding):
     code = "events_refused"
     started = "events are refused"
     codes = frozenset()
-    what = "Refused: {events}. {sample}"
+    what = "Refused {times} in the last hour. {sample}"
 
     @classmethod
     def is_about(cls, refused: Refused) -> bool:
