@@ -6,11 +6,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from django.http import HttpResponse
 
+from referrals.destinations import Outcome, Preview
 from referrals.log import Result, Status
 from referrals.vocabulary import EventType, FraudStatus
 
@@ -34,7 +34,7 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     pointer: str | None = None
     detail: str | None = None
     warnings: tuple[str, ...] = ()
-    records: Sequence[dict[str, Any]] | None = None
+    records: Sequence[Preview] | None = None
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
     status: FraudStatus
     reasons: tuple[str, ...]
     test: bool
-    outcomes: Sequence[dict[str, Any]]
+    outcomes: Sequence[Outcome]
 
 
 def answer(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:

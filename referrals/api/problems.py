@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 from django.http import HttpResponse
 
+from referrals.log.results import Result
+
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
 
@@ -36,7 +38,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     detail: str
     pointer: str | None = None
-    results: Sequence[Any] = ()
+    results: Sequence[Result] = ()
 
 
 class ProblemError(Exception):
