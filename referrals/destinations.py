@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
 from referrals.schema import Event
 from referrals.vocabulary import Side
+
+#: A time with its offset, so that its schema says `date-time`.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class PreviewStatus(StrEnum):
@@ -63,7 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     meaning: str | None = None
     remedy: str | None = None
     upload: int | None = None
-    delivered_at: datetime | None = None
+    delivered_at: Instant | None = None
 
 
 class Destination(Protocol):

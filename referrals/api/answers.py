@@ -4,13 +4,12 @@
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from http import HTTPStatus
 
 import msgspec
 from django.http import HttpResponse
 
-from referrals.destinations import Outcome, Preview
+from referrals.destinations import Instant, Outcome, Preview
 from referrals.log import Result, Status
 from referrals.vocabulary import EventType, FraudStatus
 
@@ -51,8 +50,8 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
     id: str
     position: int
-    received_at: datetime
-    occurred_at: datetime
+    received_at: Instant
+    occurred_at: Instant
     type: EventType
     name: str | None
     status: FraudStatus

@@ -171,14 +171,14 @@ def _send() -> dict[str, Any]:
         f"{MAX_EVENTS:,}, and answers after the commit. Good events are stored although "
         f"others are bad. The body has at most {MAX_BODY_BYTES:,} bytes, "
         f"{MAX_DECOMPRESSED_BYTES:,} after decompression; an event "
-        f"{MAX_EVENT_BYTES:,}. Also read: `{NDJSON}`, one event a line.",
+        f"{MAX_EVENT_BYTES:,}. Also read: `{NDJSON}`, one event a "
+        "line, and either with `Content-Encoding: gzip`.",
         "parameters": [
             _switch("strict", "All or nothing, and doubts are refused too."),
             _switch(
                 "dry_run",
                 "Store nothing; answer the exact records that each destination would get.",
             ),
-            _parameter("header", "Content-Encoding", {"enum": ["gzip", "identity"]}),
             _request_id(),
         ],
         "requestBody": {"required": True, "content": _event_bodies()},
