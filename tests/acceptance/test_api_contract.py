@@ -17,7 +17,6 @@ SETTINGS = Path(__file__).with_name("schemathesis.toml")
 def test_requests_that_the_document_allows_and_forbids_are_answered_as_it_says(
     tmp_path,
 ):
-    seeds = soak.seeds()
     with Stack("sqlite", tmp_path, broker=False, warm=True) as stack:
         stack.provision()
         stack.web()
@@ -26,7 +25,12 @@ def test_requests_that_the_document_allows_and_forbids_are_answered_as_it_says(
                 *(commands.PROGRAMS / "schemathesis", "--config-file", SETTINGS, "run"),
                 *("--header", f"Authorization: Bearer {stack.keys['shop']}"),
                 *("--phases", "examples,coverage,fuzzing", "--no-color"),
-                *("--seed", str(seeds[0]), "--max-examples", str(len(seeds))),
+                *(
+                    "--seed",
+                    str(soak.seeds()[0]),
+                    "--max-examples",
+                    str(soak.examples()),
+                ),
                 f"{stack.web_url}/openapi.json",
             ],
             cwd=tmp_path,

@@ -22,6 +22,7 @@ SCHEDULES: Final = "tests/faults/test_random.py"
 CONTRACT: Final = "tests/acceptance/test_api_contract.py"
 #: What `make test ARGS=--all` takes, and how many of them `make test` does.
 FIRST, COUNT, FEW = 1, 25, 2
+FEW_EXAMPLES: Final = 10
 SOAK_COUNT: Final = 1000
 
 
@@ -29,6 +30,11 @@ def seeds() -> Sequence[int]:
     """Return the seeds of this run."""
     first, count = map(int, os.environ.get(SEEDS, f"{FIRST}:{COUNT}").split(":"))
     return range(first, first + count)
+
+
+def examples() -> int:
+    """Return how many requests of chance each address of the API gets in this run."""
+    return len(seeds()) if SEEDS in os.environ else FEW_EXAMPLES
 
 
 def kinds(known: Sequence[Kind]) -> Sequence[Kind]:
