@@ -4,6 +4,7 @@ Middlewares and Django's own handlers answer with pages or redirects. A caller o
 is a program, and reads one form of refusal only.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from http import HTTPStatus
@@ -30,6 +31,8 @@ from referrals.api.problems import (
     ProblemError,
 )
 
+logger: Final = logging.getLogger(__name__)
+
 #: Slashes too many in front still mean the API, which then says what is wrong.
 _CALL: Final = re.compile(r"/+v1(?:/|\Z)")
 _NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,100}")
@@ -51,7 +54,7 @@ _DETAILS: Final = {
 class ProblemsMiddleware:
     """Puts a problem document in the place of whatever else refuses a call of the API.
 
-    Belongs above every middleware that could refuse. Status and headers stay.
+    Belongs above every middleware that could refuse. Known statuses and headers stay.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -74,6 +77,7 @@ def require_our_address(request: HttpRequest) -> None:
     """Raise `ProblemError`: 400 for an unknown host, 403 for HTTP where HTTPS is due."""
     told = unknown_host(request)
     if told:
+        logger.warning("A call was refused: its host is not in ALLOWED_HOSTS")
         raise ProblemError(UNKNOWN_HOST, told)
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
         raise ProblemError(
@@ -117,9 +121,18 @@ def _problem(request: HttpRequest, status: int) -> ProblemError:
     told = unknown_host(request) if status == HTTPStatus.BAD_REQUEST else ""
     if told:
         return ProblemError(UNKNOWN_HOST, told)
-    kind = _KINDS.get(HTTPStatus(status)) or _plain(HTTPStatus(status))
+    known = _known(status)
+    kind = _KINDS.get(known) or _plain(known)
     again = {"Retry-After": str(RETRY_SECONDS)} if kind is UNAVAILABLE else None
     return ProblemError(kind, _DETAILS.get(kind.status, kind.remedy), headers=again)
+
+
+def _known(status: int) -> HTTPStatus:
+    """Return the status, or the first of its class where it is nobody's (RFC 9110, 15)."""
+    try:
+        return HTTPStatus(status)
+    except ValueError:
+        return HTTPStatus(status // 100 * 100)
 
 
 def _plain(status: HTTPStatus) -> Kind:

@@ -32,6 +32,7 @@ FAULTS = {
     "busy": (HttpResponse("<p>", status=429), 429, "about:blank"),
     "away": (HttpResponse("<p>", status=503), 503, "/docs#problem-unavailable"),
     "large": (HttpResponse("<p>", status=413), 413, "/docs#problem-too-large"),
+    "nobody's": (HttpResponse("<p>", status=499), 400, "/docs#problem-bad-request"),
     "elsewhere": (HttpResponseRedirect("/there"), 302, "about:blank"),
 }
 
@@ -93,7 +94,9 @@ def test_an_address_that_is_nearly_right_is_a_problem(send, settings, path, debu
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_a_host_that_is_not_allowed_is_named_with_the_setting(send, settings, debug):
+def test_a_host_that_is_not_allowed_is_named_with_the_setting(
+    send, settings, caplog, debug
+):
     settings.ALLOWED_HOSTS = ["events.example.com"]
     settings.DEBUG = debug
 
@@ -104,6 +107,8 @@ def test_a_host_that_is_not_allowed_is_named_with_the_setting(send, settings, de
         'This server does not answer to the host name "other.example.com:8000". Whoever '
         "runs it adds the name, without a port, to the setting ALLOWED_HOSTS."
     )
+    assert "A call was refused: its host is not in ALLOWED_HOSTS" in caplog.text
+    assert "other.example.com" not in caplog.text
 
 
 @pytest.mark.parametrize("host", ["<script>", 'a"b', "a b", "x" * 101, "\x07", "é"])
