@@ -45,7 +45,7 @@ faults: $(VENV)/.requirements-dev ## the fault suite alone, with its table: make
 	@$(BIN)/python -m tests.faults.report $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.requirements-dev ## a thousand random schedules of faults: make soak ARGS="--seed 17 --count 1"
+soak: $(VENV)/.requirements-dev ## a thousand random schedules of faults and requests: make soak ARGS="--seed 17 --count 1"
 	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 .PHONY: coverage

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Final
+
+from msgspec.structs import replace
 
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.delivery.prepare import named_sides
@@ -19,25 +21,25 @@ from clevertap_sync.mapping import (
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from clevertap_sync.reasons import REASONS
 from referrals import suppression
+from referrals.destinations import Outcome, OutcomeStatus, Preview, PreviewStatus
 from referrals.log import LoggedEvent
 from referrals.schema import Event
 from referrals.vocabulary import Side
 
-_WAITING = {
-    "pending": "It waits for its upload.",
-    "in_flight": "Its upload is under way or waits for its next attempt.",
-    "skipped": "The integration was enabled, or resumed, from a later point of the log.",
-    "not_sent": "The integration's settings keep this record back.",
-    "delivered": "CleverTap accepted it.",
+_MEANINGS: Final = {
+    OutcomeStatus.PENDING: "It waits for its upload.",
+    OutcomeStatus.IN_FLIGHT: "Its upload is under way or waits for its next attempt.",
+    OutcomeStatus.SKIPPED: "The integration was enabled, or resumed, from a later point of "
+    "the log.",
+    OutcomeStatus.NOT_SENT: "The integration's settings keep this record back.",
+    OutcomeStatus.DELIVERED: "CleverTap accepted it.",
 }
 
 
 class CleverTapDestination:
     """Previews and explains events for each integration of their app."""
 
-    def preview(
-        self, app_id: int, events: Sequence[Event]
-    ) -> list[list[dict[str, Any]]]:
+    def preview(self, app_id: int, events: Sequence[Event]) -> list[list[Preview]]:
         """Return, per event, the exact records of each integration, or why there is none."""
         integrations = _integrations(app_id)
         made = [(i, read_settings(settings_of(i))) for i in integrations]
@@ -45,21 +47,22 @@ class CleverTapDestination:
         left_out = suppression.suppressed_sides(app_id, events, until)
         return [
             [
-                {"integration": integration.name, **_shown(value)}
+                _previewed(integration, value)
                 for integration, settings in made
                 for value in to_records(event, settings, suppressed)
             ]
             for event, suppressed in zip(events, left_out, strict=True)
         ]
 
-    def explain(self, app_id: int, position: int, event: Event) -> list[dict[str, Any]]:
+    def explain(self, app_id: int, position: int, event: Event) -> list[Outcome]:
         """Return, per integration and side, what became of a stored event."""
         return [
-            {"integration": integration.name, "side": side.value, **fate}
+            outcome
             for integration in _integrations(app_id)
-            for side, fate in _fates(
-                event,
+            for outcome in _outcomes(
+                integration,
                 position,
+                event,
                 _upload_of(integration, position),
                 _letters_of(integration, position, position),
             )
@@ -79,7 +82,7 @@ def records_of(
 
 def fates_of(
     integration: Integration, events: Sequence[LoggedEvent]
-) -> list[list[tuple[Side, dict[str, Any]]]]:
+) -> list[list[Outcome]]:
     """Return, per event, what became of its sides. `events` are neighbours, ascending.
 
     For a few at a time: it costs the same few queries for one as for fifty.
@@ -95,9 +98,10 @@ def fates_of(
     uploads = list(covering)
     letters = _letters_of(integration, first, last)
     return [
-        _fates(
-            logged.event,
+        _outcomes(
+            integration,
             logged.position,
+            logged.event,
             next((u for u in uploads if u.first <= logged.position <= u.last), None),
             letters,
         )
@@ -110,25 +114,26 @@ def _integrations(app_id: int) -> list[Integration]:
     return list(found.select_related("account").order_by("name"))
 
 
-def _shown(value: object) -> dict[str, Any]:
+def _previewed(integration: Integration, value: Mapped) -> Preview:
+    preview = Preview(
+        integration=integration.name,
+        side=value.side,
+        status=PreviewStatus.NOT_SENT,
+    )
     match value:
         case EventRecord():
-            return {
-                "side": value.side.value,
-                "status": "record",
-                "record": as_dict(value),
-            }
+            return replace(preview, status=PreviewStatus.RECORD, record=as_dict(value))
         case Unmappable():
-            shown = {
-                "side": value.side.value,
-                "status": "dead_letter",
-                "event_name": value.name,
-            }
-            return shown | _reason(value.reason, value.detail)
-    return {"side": value.side.value, "status": "not_sent"}  # type: ignore[attr-defined]
+            return replace(
+                preview,
+                status=PreviewStatus.DEAD_LETTER,
+                event_name=value.name,
+                **_reason(value.reason, value.detail),
+            )
+    return preview
 
 
-def _reason(code: str, detail: str) -> dict[str, Any]:
+def _reason(code: str, detail: str) -> dict[str, str]:
     reason = REASONS.get(code)
     shown = {"reason": code, "detail": detail}
     if reason is not None:
@@ -136,22 +141,22 @@ def _reason(code: str, detail: str) -> dict[str, Any]:
     return shown
 
 
-def _fates(
-    event: Event,
+def _outcomes(
+    integration: Integration,
     position: int,
+    event: Event,
     upload: Upload | None,
     letters: Mapping[tuple[int, str], DeadLetter],
-) -> list[tuple[Side, dict[str, Any]]]:
+) -> list[Outcome]:
     return [
-        (
-            side,
-            _became(
-                upload,
-                letters.get((position, side.value)),
-                event,
-                pick_of(position, side),
-                side,
+        _became(
+            Outcome(
+                integration=integration.name, side=side, status=OutcomeStatus.PENDING
             ),
+            upload,
+            letters.get((position, side.value)),
+            event,
+            pick_of(position, side),
         )
         for side in named_sides(event)
     ]
@@ -175,32 +180,41 @@ def _upload_of(integration: Integration, position: int) -> Upload | None:
 
 
 def _became(
+    outcome: Outcome,
     upload: Upload | None,
     letter: DeadLetter | None,
     event: Event,
     pick: int,
-    side: Side,
-) -> dict[str, Any]:
+) -> Outcome:
     if letter is not None:
-        return _fell_out(letter)
+        return _fell_out(outcome, letter)
     if upload is None:
-        return _status("pending", None)
+        return _at(outcome, OutcomeStatus.PENDING, None)
     leaf = _leaf(upload, pick)
     if leaf.state == Upload.State.SKIPPED:
-        return _status("skipped", leaf)
+        return _at(outcome, OutcomeStatus.SKIPPED, leaf)
     if leaf.state != Upload.State.SETTLED:
-        return _status("in_flight", leaf)
-    if _is_withheld(leaf, event, side):
-        return _status("not_sent", leaf)
-    return _status("delivered", leaf, at=leaf.settled_at)
+        return _at(outcome, OutcomeStatus.IN_FLIGHT, leaf)
+    if _is_withheld(leaf, event, outcome.side):
+        return _at(outcome, OutcomeStatus.NOT_SENT, leaf)
+    return _at(outcome, OutcomeStatus.DELIVERED, leaf, delivered_at=leaf.settled_at)
 
 
-def _fell_out(letter: DeadLetter) -> dict[str, Any]:
+def _fell_out(outcome: Outcome, letter: DeadLetter) -> Outcome:
     if letter.state == DeadLetter.State.DELIVERED:
         # By a replay's upload, which retention may have removed since.
-        return _status("delivered", letter.replay_upload, at=letter.changed_at)
-    said = {"status": "dead_letter", "state": letter.state}
-    return said | _reason(letter.reason, letter.detail)
+        return _at(
+            outcome,
+            OutcomeStatus.DELIVERED,
+            letter.replay_upload,
+            delivered_at=letter.changed_at,
+        )
+    return replace(
+        outcome,
+        status=OutcomeStatus.DEAD_LETTER,
+        state=letter.state,
+        **_reason(letter.reason, letter.detail),
+    )
 
 
 def _leaf(upload: Upload, pick: int) -> Upload:
@@ -223,12 +237,17 @@ def _is_withheld(upload: Upload, event: Event, side: Side) -> bool:
     return any(value.side is side and isinstance(value, Withheld) for value in values)
 
 
-def _status(
-    status: str, upload: Upload | None, *, at: datetime | None = None
-) -> dict[str, Any]:
-    shown: dict[str, Any] = {"status": status, "meaning": _WAITING[status]}
-    if upload is not None:
-        shown["upload"] = upload.pk
-    if at is not None:
-        shown["delivered_at"] = at.isoformat()
-    return shown
+def _at(
+    outcome: Outcome,
+    status: OutcomeStatus,
+    upload: Upload | None,
+    *,
+    delivered_at: datetime | None = None,
+) -> Outcome:
+    return replace(
+        outcome,
+        status=status,
+        meaning=_MEANINGS[status],
+        upload=None if upload is None else upload.pk,
+        delivered_at=delivered_at,
+    )

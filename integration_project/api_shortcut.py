@@ -10,7 +10,9 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import get_resolver
 
-_PREFIX: Final = "/v1/"
+from referrals.api.edge import is_call, require_our_address
+from referrals.api.problems import ProblemError
+
 _URLS: Final = "referrals.api.urls"
 
 
@@ -26,11 +28,18 @@ class ApiShortcutMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a call of the API; pass every other request on."""
-        if not request.path_info.startswith(_PREFIX):
+        if not is_call(request):
             return self._get_response(request)
-        request.get_host()  # refuses an unknown one
+        response = self._answered(request)
+        response.headers["Content-Length"] = str(len(response.content))
+        return response
+
+    def _answered(self, request: HttpRequest) -> HttpResponse:
+        try:
+            require_our_address(request)
+        except ProblemError as error:
+            return error.response()
         match = self._resolver.resolve(request.path_info)
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
-        response.headers["Content-Length"] = str(len(response.content))
         return response

@@ -7,7 +7,11 @@ refuses a self-signed one. Both are told the same thing here.
 from typing import Any, Final
 
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
+
+from integration_project.addresses import read_address
+from integration_project.environment import UnusableError
 
 # Long enough for a broker in another zone, short enough for a request to wait for.
 _TIMEOUTS: Final = {
@@ -15,6 +19,23 @@ _TIMEOUTS: Final = {
     "socket_connect_timeout": 0.5,
     "socket_keepalive": True,
 }
+
+
+def check_broker(url: str) -> str:
+    """Return `url` if a broker can be there. Raises `UnusableError` otherwise."""
+    address = read_address(url, schemes=("rediss", "redis"))
+    if not address.host:
+        raise UnusableError(because="it names no host")
+    number = address.path.strip("/")
+    if number and not (number.isascii() and number.isdigit()):
+        raise UnusableError(because="its path is not the number of a database")
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call] # redis-py has no types there
+    except ValueError:
+        raise UnusableError(
+            because="its query has a value that cannot be used"
+        ) from None
+    return url
 
 
 def is_encrypted(url: str) -> bool:

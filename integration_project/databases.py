@@ -3,12 +3,14 @@
 Reference: https://www.postgresql.org/docs/current/libpq-connect.html
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 import environ
 
-from integration_project.environment import UnusableUrlError
+from integration_project.addresses import Address, read_address
+from integration_project.environment import UnusableError
 
 # A web process that is frozen between lock and commit must not stop all ingest.
 _TIMEOUTS: Final = {
@@ -34,9 +36,18 @@ _SQLITE: Final = {
     # NORMAL can lose a commit with the power.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
 }
-# Checked before the URL is read, because the reader repeats one that it does not know,
-# password and all, in a warning.
-_SCHEMES: Final = ("postgres://", "postgresql://", "sqlite://")
+# Numbers of libpq, which reads them as text.
+_WHOLE: Final = frozenset(
+    {
+        *("connect_timeout", "tcp_user_timeout", "keepalives", "keepalives_idle"),
+        *("keepalives_interval", "keepalives_count"),
+    }
+)
+_SQLITE_OPTIONS: Final = frozenset(_SQLITE)
+# PostgreSQL cuts a longer one short, and Django refuses it.
+_LONGEST_NAME: Final = 63
+_SCHEMES: Final = ("postgresql", "postgres", "sqlite")
+_IN_MEMORY: Final = "sqlite://:memory:"
 
 
 def database(url: str, *, pool: int) -> dict[str, Any]:
@@ -44,33 +55,92 @@ def database(url: str, *, pool: int) -> dict[str, Any]:
 
     What the URL's query says (`?sslmode=require`) comes before our own options; an empty
     `?options=` leaves the server-side timeouts out, for a PgBouncer that refuses them.
-    Only who binds the values of a statement is not for the URL to say.
     `pool` is the number of connections that a process keeps at most; 0 opens one per
-    request or task instead.
+    request or task instead. Raises `UnusableError` with what is wrong.
     """
-    if not url.startswith(_SCHEMES):
-        raise UnusableUrlError
-    try:
-        settings: dict[str, Any] = environ.Env.db_url_config(url)
-        emptied = [name for name, values in _query(url).items() if values == [""]]
-    except ValueError as error:
-        raise UnusableUrlError from error
-    is_sqlite = url.startswith("sqlite")
-    ours = _SQLITE if is_sqlite else _postgresql(pool)
-    kept = {name: value for name, value in ours.items() if name not in emptied}
-    fixed = {} if is_sqlite else _FIXED
-    return settings | {
-        "OPTIONS": kept | settings.get("OPTIONS", {}) | fixed,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    if url == _IN_MEMORY:
+        return _settings("sqlite", NAME=":memory:", OPTIONS=_SQLITE)
+    address = read_address(url, schemes=_SCHEMES, several=True)
+    if address.scheme == "sqlite":
+        return _sqlite(address)
+    return _postgresql(address, pool)
 
 
-def _query(url: str) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(url).query, keep_blank_values=True)
+def _settings(scheme: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - Django's own types
+    # Of its reader of addresses, this alone: it makes numbers of what is text in a query.
+    engine = environ.Env.DB_SCHEMES[scheme]
+    return {"ENGINE": engine, "CONN_HEALTH_CHECKS": True, **settings}
 
 
-def _postgresql(pool: int) -> dict[str, Any]:
-    return _CONNECTION | {"pool": _pool(pool)} if pool else _CONNECTION
+def _sqlite(address: Address) -> dict[str, Any]:
+    if address.host:
+        raise UnusableError(
+            because="it names a host, and SQLite's file is on this machine"
+        )
+    name = address.path.removeprefix("/")
+    if not name:
+        raise UnusableError(because="it names no file")
+    if address.query.keys() - _SQLITE_OPTIONS:
+        known = ", ".join(sorted(_SQLITE_OPTIONS))
+        raise UnusableError(because=f"its query has something else than {known}")
+    options: dict[str, Any] = _overridden(_SQLITE, address.query)
+    if "timeout" in options:
+        options["timeout"] = _seconds(str(options["timeout"]))
+    return _settings("sqlite", NAME=name, OPTIONS=options)
+
+
+def _seconds(text: str) -> int:
+    """Return the one option that Python's library wants as a number."""
+    if not re.fullmatch("[0-9]{1,5}", text):
+        raise UnusableError(because="its timeout is not a whole number of seconds")
+    return int(text)
+
+
+def _postgresql(address: Address, pool: int) -> dict[str, Any]:
+    query = dict(address.query)
+    folder, _, name = address.path.removeprefix("/").rpartition("/")
+    name = name or query.pop("dbname", "")
+    _check_name(name, query)
+    _check_query(query)
+    return _settings(
+        "postgresql",
+        NAME=name,
+        USER=address.user,
+        PASSWORD=address.password,
+        HOST=folder or address.host,
+        PORT=address.port,
+        OPTIONS=_overridden(_CONNECTION, query)
+        | ({"pool": _pool(pool)} if pool else {})
+        | _FIXED,
+    )
+
+
+def _check_name(name: str, query: Mapping[str, str]) -> None:
+    if not name and not query.get("service"):
+        raise UnusableError(because="it names no database")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise UnusableError(
+            because=f"its database's name is longer than {_LONGEST_NAME} bytes"
+        )
+
+
+def _check_query(query: Mapping[str, str]) -> None:
+    from psycopg import pq  # noqa: PLC0415 - SQLite goes without
+
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    if query.keys() - known:
+        raise UnusableError(
+            because="its query has something that is no parameter of libpq"
+        )
+    for name in sorted(query.keys() & _WHOLE):
+        if query[name] and not re.fullmatch(r"-?[0-9]{1,9}", query[name]):
+            raise UnusableError(because=f"its {name} is not a whole number")
+
+
+def _overridden(ours: Mapping[str, Any], theirs: Mapping[str, str]) -> dict[str, Any]:
+    """Return our options under theirs, without those that theirs leave empty."""
+    together = {**ours, **theirs}
+    return {name: value for name, value in together.items() if value != ""}
 
 
 def _pool(size: int) -> dict[str, float]:

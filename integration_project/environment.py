@@ -4,8 +4,13 @@ Imports no framework, so that the web server's own configuration can use it. A v
 that is set to nothing counts as not set.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from environ import Env
+
+Made = TypeVar("Made")
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off"})
@@ -13,8 +18,11 @@ _NO = frozenset({"0", "false", "no", "off"})
 _NEED_NO_SECRET = frozenset({"collectstatic", "dmypy", "mypy"})
 
 
-class UnusableUrlError(ValueError):
-    """An address names nothing that this product can use. Says nothing of its text."""
+class UnusableError(ValueError):
+    """A value cannot be used. Says why, and repeats nothing of it: `it names no host`."""
+
+    def __init__(self, *, because: str) -> None:
+        super().__init__(because)
 
 
 class Environment:
@@ -36,7 +44,7 @@ class Environment:
 
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Return what stands between the commas."""
-        words = [word.strip() for word in self.text(name).split(",")]
+        words = [word.strip() for word in Env.parse_value(self.text(name), [str])]
         return [word for word in words if word] or list(default)
 
     def choice(self, name: str, default: str, *, among: Sequence[str]) -> str:
@@ -64,6 +72,23 @@ class Environment:
         """Return a number of seconds, fractions allowed."""
         return self._number(name, default, least, most, whole=False)
 
+    def read(
+        self, name: str, reader: Callable[[str], Made], *, right: str, default: str = ""
+    ) -> Made | None:
+        """Return what `reader` makes of the text, or None where there is none.
+
+        `reader` raises `UnusableError` for what it cannot use; `right` says what it can.
+        """
+        text = self.text(name, default)
+        return self._read(name, reader, text, right) if text else None
+
+    def each(
+        self, name: str, reader: Callable[[str], Made], *, right: str
+    ) -> list[Made]:
+        """Return what `reader` makes of each of the words, as `read` does of one."""
+        made = (self._read(name, reader, word, right) for word in self.words(name))
+        return [one for one in made if one is not None]
+
     def needed(self, name: str, why: str, remedy: str) -> None:
         """Note that `name` has to be set, and how."""
         self.problems.append(f"{name} is not set. {why} {remedy}")
@@ -88,6 +113,17 @@ class Environment:
             self._wrong(name, f"{kind} from {least:g} to {most:g}")
             return default
         return number
+
+    def _read(
+        self, name: str, reader: Callable[[str], Made], text: str, right: str
+    ) -> Made | None:
+        try:
+            return reader(text)
+        except UnusableError as error:
+            problem = f"{name} cannot be used, because {error}: give {right}."
+        if problem not in self.problems:
+            self.problems.append(problem)
+        return None
 
     def _wrong(self, name: str, wanted: str) -> None:
         # The value is not repeated: a secret may have got into the wrong variable.

@@ -7,20 +7,24 @@ not start without its secrets, and says what to set.
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
+from integration_project.addresses import (
+    check_host_name,
+    check_origin,
+    check_web_address,
+)
 from integration_project.broker import (
     celery_tls,
+    check_broker,
     redis_options,
     transport_options,
 )
 from integration_project.databases import database
-from integration_project.environment import (
-    Environment,
-    UnusableUrlError,
-    needs_no_secret,
-)
+from integration_project.environment import Environment, needs_no_secret
 from integration_project.mail import mail
 from integration_project.observability import sentry
 from integration_project.observability.logs import logging_config
@@ -35,7 +39,11 @@ env: Final = Environment(os.environ)
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY")
 FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+ALLOWED_HOSTS = env.each(
+    "ALLOWED_HOSTS",
+    check_host_name,
+    right="referrals.example.com, or several with commas between",
+)
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 
 _MAKE_ONE = (
@@ -59,7 +67,7 @@ elif not needs_no_secret(sys.argv):
             "It encrypts the passcodes and keys the hashes of IP addresses and devices.",
             _MAKE_ONE,
         )
-    if not ALLOWED_HOSTS:
+    if not env.words("ALLOWED_HOSTS"):
         env.needed(
             "ALLOWED_HOSTS",
             "It lists the host names that this server answers to, with commas between.",
@@ -80,6 +88,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "referrals.api.request_id.RequestIdMiddleware",
+    "referrals.api.edge.ProblemsMiddleware",
     # Probes come every few seconds, without a known host name and without HTTPS.
     "integration_project.health.HealthMiddleware",
     "integration_project.observability.request_log.RequestLogMiddleware",
@@ -113,7 +122,10 @@ TEMPLATES = [
     },
 ]
 PORT = env.whole("PORT", 8000, least=1, most=65_535)
-PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
+PUBLIC_URL = (
+    env.read("PUBLIC_URL", check_web_address, right="https://referrals.example.com")
+    or ""
+)
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -153,6 +165,14 @@ if SECURE_PROXY:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # The API refuses plain HTTP itself: a key that travelled so must not go unnoticed.
+    SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)"]
+CSRF_TRUSTED_ORIGINS = env.each(
+    "CSRF_TRUSTED_ORIGINS",
+    check_origin,
+    right="https://referrals.example.com, or several with commas between",
+)
+CSRF_FAILURE_VIEW = "integration_project.refusals.form_refused"
 # The neighbours on the domain are not ours to bind: no subdomains, no preload list.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
@@ -160,29 +180,33 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 # Where the log is kept -----------------------------------------------------------------
 DATABASE_POOL = env.whole("DATABASE_POOL", 6, least=0, most=100)
-_database_url = env.text("DATABASE_URL")
-if not _database_url:
+if not env.text("DATABASE_URL"):
     VAR_DIR.mkdir(exist_ok=True)
-    _database_url = f"sqlite:///{VAR_DIR / 'db.sqlite3'}"
-DATABASES: dict[str, dict[str, Any]] = {}
-try:
-    DATABASES["default"] = database(_database_url, pool=DATABASE_POOL)
-except UnusableUrlError:
-    env.problems.append(
-        "DATABASE_URL cannot be used: give postgresql://user:password@host/name, or "
-        "sqlite:////path/to/file."
-    )
+_database = env.read(
+    "DATABASE_URL",
+    partial(database, pool=DATABASE_POOL),
+    default=f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}",
+    right="postgresql://user:password@host/name, or sqlite:////path/to/file",
+)
+DATABASES: dict[str, dict[str, Any]] = {"default": _database or {}}
 
 # How what came in is counted: written so often, where anything was.
 INGEST_FLUSH_SECONDS = 10.0
 
 # How workers hear of it ------------------------------------------------------------------
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.read("REDIS_URL", check_broker, right="redis://host:6379/0") or ""
 REDIS_TLS_VERIFY = env.flag("REDIS_TLS_VERIFY", default=True)
 REDIS_OPTIONS = redis_options(REDIS_URL, verify=REDIS_TLS_VERIFY)
 
 # How it is delivered -----------------------------------------------------------------
-CLEVERTAP_BASE_URL = env.text("CLEVERTAP_BASE_URL")
+CLEVERTAP_BASE_URL = (
+    env.read(
+        "CLEVERTAP_BASE_URL",
+        partial(check_web_address, template=True),
+        right="http://127.0.0.1:9100/{location}, or leave it out",
+    )
+    or ""
+)
 WORKER_THREADS = env.whole("WORKER_THREADS", 16, least=2, most=500)
 SWEEP_SECONDS = env.seconds("SWEEP_SECONDS", 5.0, least=0.05, most=300)
 REQUEST_SECONDS = env.seconds("REQUEST_SECONDS", 30.0, least=0.1, most=600)
@@ -243,12 +267,13 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
 # What people hear of it --------------------------------------------------------------
-try:
-    vars().update(mail(env.text("EMAIL_URL", "dummymail://")))
-except UnusableUrlError:
-    env.problems.append(
-        "EMAIL_URL cannot be used: give smtp+tls://user:password@host:587, or leave it out."
-    )
+_mail = env.read(
+    "EMAIL_URL",
+    mail,
+    default="dummymail://",
+    right="smtp+tls://user:password@host:587, or leave it out",
+)
+vars().update(_mail or {})
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "referrals@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
@@ -260,7 +285,14 @@ LOG_LEVEL = env.choice(
 LOG_FORMAT = env.choice("LOG_FORMAT", "auto", among=("auto", "json", "terminal"))
 LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
 
-SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_DSN = (
+    env.read(
+        "SENTRY_DSN",
+        sentry.check_dsn,
+        right="the DSN that Sentry shows for the project, or leave it out",
+    )
+    or ""
+)
 SENTRY_ENVIRONMENT = env.text(
     "SENTRY_ENVIRONMENT", "development" if DEBUG else "production"
 )

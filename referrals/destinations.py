@@ -1,20 +1,81 @@
 """The registry through which destinations preview and explain, unknown to the log."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Protocol
+
+import msgspec
 
 from referrals.schema import Event
+from referrals.vocabulary import Side
+
+#: A time with its offset, so that its schema says `date-time`.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class PreviewStatus(StrEnum):
+    """What one side of an event would become."""
+
+    RECORD = "record"
+    DEAD_LETTER = "dead_letter"
+    NOT_SENT = "not_sent"
+
+
+class OutcomeStatus(StrEnum):
+    """Where one side of a stored event stands."""
+
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
+    DELIVERED = "delivered"
+    DEAD_LETTER = "dead_letter"
+    NOT_SENT = "not_sent"
+    SKIPPED = "skipped"
+
+
+class Preview(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What one integration would send of one side: the exact record, or why there is none.
+
+    `event_name` is the name that a dead letter's record would have had.
+    """
+
+    integration: str
+    side: Side
+    status: PreviewStatus
+    record: dict[str, Any] | None = None
+    event_name: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    meaning: str | None = None
+    remedy: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What became of one side of a stored event at one integration.
+
+    `state` tells whether a dead letter is open, in replay or delivered; `upload` is the
+    number of the upload that has the record.
+    """
+
+    integration: str
+    side: Side
+    status: OutcomeStatus
+    state: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    meaning: str | None = None
+    remedy: str | None = None
+    upload: int | None = None
+    delivered_at: Instant | None = None
 
 
 class Destination(Protocol):
-    """What a destination can say about events. All values are JSON-ready."""
+    """What a destination can say about events."""
 
-    def preview(
-        self, app_id: int, events: Sequence[Event]
-    ) -> list[list[dict[str, Any]]]:
+    def preview(self, app_id: int, events: Sequence[Event]) -> list[list[Preview]]:
         """Return, per event, what each integration would send, without sending it."""
 
-    def explain(self, app_id: int, position: int, event: Event) -> list[dict[str, Any]]:
+    def explain(self, app_id: int, position: int, event: Event) -> list[Outcome]:
         """Return what became of one stored event, per integration and side."""
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from clevertap_sync.admin.attempts import outcome_light
 from clevertap_sync.admin.timeline import LIGHTS
 from clevertap_sync.destination import fates_of
 from clevertap_sync.models import Attempt, Integration
+from referrals.destinations import Outcome
 from referrals.log import LoggedEvent
-from referrals.vocabulary import TITLES, Side
+from referrals.vocabulary import TITLES
 from referrals.words import Colour, counted
 
 #: A position is a number of 64 bits.
@@ -38,9 +38,9 @@ class Followed:
 def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any]:
     """Return what the page that follows `events` shows."""
     sides = [
-        _followed(logged, side, fate)
+        _followed(logged, fate)
         for logged, fates in zip(events, fates_of(integration, events), strict=True)
-        for side, fate in fates
+        for fate in fates
     ]
     colour, word, sentence = _summary(sides)
     uploads = {side.upload for side in sides if side.upload is not None}
@@ -61,22 +61,21 @@ def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any
     }
 
 
-def _followed(logged: LoggedEvent, side: Side, fate: dict[str, Any]) -> Followed:
-    colour, word = LIGHTS[fate["status"]]
+def _followed(logged: LoggedEvent, fate: Outcome) -> Followed:
+    colour, word = LIGHTS[fate.status]
     title = TITLES.get(logged.event.type, logged.event.name)
-    at = fate.get("delivered_at")
-    took = datetime.fromisoformat(at) - logged.received_at if at else None
+    at = fate.delivered_at
     return Followed(
         position=logged.position,
-        name=f"{side.value.title()} {title}",
-        status=fate["status"],
+        name=f"{fate.side.value.title()} {title}",
+        status=fate.status,
         colour=colour,
         word=word,
-        meaning=fate.get("meaning", ""),
-        remedy=fate.get("remedy", ""),
-        reason=fate.get("reason", ""),
-        upload=fate.get("upload"),
-        seconds=max(0.0, took.total_seconds()) if took else None,
+        meaning=fate.meaning or "",
+        remedy=fate.remedy or "",
+        reason=fate.reason or "",
+        upload=fate.upload,
+        seconds=max(0.0, (at - logged.received_at).total_seconds()) if at else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from clevertap_sync.mapping import EventRecord, as_dict, to_records
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.secret import Secret
 from referrals import suppression
+from referrals.destinations import Outcome
 from referrals.log import LoggedEvent
 from referrals.models import App
 from referrals.schema import Event
@@ -76,7 +77,8 @@ def of(app: App, logged: LoggedEvent, *, shows_identities: bool) -> dict[str, An
         _journey(
             integration,
             logged.event,
-            _with_letters(integration, logged.position, explained),
+            [told for told in explained if told.integration == integration.name],
+            _letters_of(integration, logged.position),
             shows_identities=shows_identities,
         )
         for integration in integrations.select_related("account").order_by("name")
@@ -110,11 +112,13 @@ def pretty(value: object) -> str:
 def _journey(
     integration: Integration,
     event: Event,
-    told: list[dict[str, Any]],
+    told: list[Outcome],
+    letters: Mapping[str, DeadLetter],
     *,
     shows_identities: bool,
 ) -> Journey:
-    upload = _upload_of(told)
+    uploads = _uploads_of(told, letters)
+    upload = Upload.objects.filter(pk__in=uploads).order_by("pk").first()
     made = read_settings(
         settings_of(integration) if upload is None else upload.settings
     )
@@ -129,58 +133,65 @@ def _journey(
     return Journey(
         integration,
         upload,
-        _attempts(told),
+        _attempts(uploads),
         [
-            _side(each, records.get(each["side"]), shows_identities=shows_identities)
+            _side(
+                each,
+                letters.get(each.side),
+                records.get(each.side),
+                shows_identities=shows_identities,
+            )
             for each in told
         ],
     )
 
 
-def _with_letters(
-    integration: Integration, position: int, explained: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return what was told about the integration, and where its dead letters are."""
-    letters = {
-        letter.side: {"letter": letter.pk, "upload": letter.upload_id}
-        for letter in DeadLetter.objects.filter(
-            integration=integration, position=position
-        )
-    }
+def _letters_of(integration: Integration, position: int) -> dict[str, DeadLetter]:
+    """Return the event's dead letters by side."""
+    found = DeadLetter.objects.filter(integration=integration, position=position)
+    return {letter.side: letter for letter in found}
+
+
+def _uploads_of(told: Iterable[Outcome], letters: Mapping[str, DeadLetter]) -> set[int]:
+    found = (_upload_of(each, letters.get(each.side)) for each in told)
+    return {upload for upload in found if upload is not None}
+
+
+def _upload_of(told: Outcome, letter: DeadLetter | None) -> int | None:
+    """Return the upload that has the record, or from which it fell out."""
+    if told.upload is None and letter is not None:
+        return letter.upload_id
+    return told.upload
+
+
+def _attempts(uploads: Collection[int]) -> list[tuple[Attempt, str]]:
+    if not uploads:
+        return []
+    attempts = Attempt.objects.filter(upload__in=uploads).order_by("-pk")
     return [
-        letters.get(told["side"], {}) | told
-        for told in explained
-        if told["integration"] == integration.name
+        (attempt, outcome_light(attempt))
+        for attempt in reversed(attempts[:_MOST_ATTEMPTS])
     ]
 
 
-def _upload_of(told: Iterable[dict[str, Any]]) -> Upload | None:
-    ids = [each["upload"] for each in told if "upload" in each]
-    return Upload.objects.filter(pk__in=ids).order_by("pk").first() if ids else None
-
-
-def _attempts(told: Iterable[dict[str, Any]]) -> list[tuple[Attempt, str]]:
-    ids = {each["upload"] for each in told if "upload" in each}
-    if not ids:
-        return []
-    attempts = Attempt.objects.filter(upload__in=ids).order_by("-pk")[:_MOST_ATTEMPTS]
-    return [(attempt, outcome_light(attempt)) for attempt in reversed(attempts)]
-
-
 def _side(
-    told: dict[str, Any], record: dict[str, Any] | None, *, shows_identities: bool
+    told: Outcome,
+    letter: DeadLetter | None,
+    record: dict[str, Any] | None,
+    *,
+    shows_identities: bool,
 ) -> SideVerdict:
-    colour, word = LIGHTS[told["status"]]
+    colour, word = LIGHTS[told.status]
     shown = record if record is None or shows_identities else masked(record)
     return SideVerdict(
-        side=told["side"],
+        side=told.side,
         colour=colour,
         word=word,
-        meaning=told.get("meaning", ""),
-        remedy=told.get("remedy", ""),
-        reason=told.get("reason", ""),
-        detail=told.get("detail", ""),
-        upload=told.get("upload"),
-        letter=told.get("letter"),
+        meaning=told.meaning or "",
+        remedy=told.remedy or "",
+        reason=told.reason or "",
+        detail=told.detail or "",
+        upload=_upload_of(told, letter),
+        letter=None if letter is None else letter.pk,
         record="" if shown is None else pretty(shown),
     )

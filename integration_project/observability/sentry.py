@@ -12,7 +12,9 @@ import sentry_sdk
 from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.integrations.logging import ignore_logger
+from sentry_sdk.utils import BadDsn, Dsn
 
+from integration_project.environment import UnusableError
 from integration_project.observability.redaction import redacted
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ _FRAME: Final = frozenset(
 _ROUTE_SOURCES: Final = frozenset({"component", "route", "task", "view"})
 # A report of theirs would repeat ours, or repeat a caller's header.
 _IGNORED_LOGGERS: Final = ("django.security.DisallowedHost", "gunicorn.error")
+
+
+def check_dsn(dsn: str) -> str:
+    """Return `dsn` if reports can go there. Raises `UnusableError` otherwise."""
+    try:
+        Dsn(dsn)
+    except (BadDsn, ValueError):
+        raise UnusableError(because="it is not the address of a project") from None
+    return dsn
 
 
 def start(dsn: str, *, environment: str, release: str) -> None:

@@ -4,13 +4,12 @@
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 from django.http import HttpResponse
 
+from referrals.destinations import Instant, Outcome, Preview
 from referrals.log import Result, Status
 from referrals.vocabulary import EventType, FraudStatus
 
@@ -35,7 +34,7 @@ class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str | None = None
     warnings: tuple[str, ...] = ()
     code: str | None = None
-    records: Sequence[dict[str, Any]] | None = None
+    records: Sequence[Preview] | None = None
 
 
 class DryRun(msgspec.Struct, frozen=True):
@@ -52,14 +51,14 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
     id: str
     position: int
-    received_at: datetime
-    occurred_at: datetime
+    received_at: Instant
+    occurred_at: Instant
     type: EventType
     name: str | None
     status: FraudStatus
     reasons: tuple[str, ...]
     test: bool
-    outcomes: Sequence[dict[str, Any]]
+    outcomes: Sequence[Outcome]
 
 
 def answer(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:

@@ -1,7 +1,6 @@
 """What a request would do, without doing it: `POST /v1/events?dry_run=1`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 from django.db.models import Max
@@ -18,7 +17,7 @@ from referrals.schema import Event, EventProblem, IncomingEvent, doubts, warning
 from referrals.vocabulary import normalised_name
 
 Incoming = IncomingEvent | EventProblem
-Records = list[dict[str, Any]]
+Records = list[destinations.Preview]
 
 
 def dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:

@@ -5,6 +5,7 @@ Reference: https://spec.openapis.org/oas/v3.1.0
 
 import functools
 from collections.abc import Iterable
+from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
@@ -12,26 +13,33 @@ import msgspec
 
 from referrals.api.answers import DryRun, Receipt, StoredEvent
 from referrals.api.body import JSON, NDJSON
+from referrals.api.conditions import CONDITIONS
 from referrals.api.gunzip import MAX_DECOMPRESSED_BYTES
 from referrals.api.pieces import MAX_EVENTS
 from referrals.api.problems import (
     APP_ARCHIVED,
     BAD_PARAMETER,
+    BAD_REQUEST,
     CONTENT_TYPE,
+    HTTPS_REQUIRED,
+    INTERNAL,
     KINDS,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
     UNAUTHORIZED,
     UNAVAILABLE,
+    UNKNOWN_HOST,
     Kind,
     Problem,
 )
 from referrals.api.stream import MAX_BODY_BYTES
+from referrals.api.switches import VALUES
 from referrals.rules import ID, MAX_EVENT_BYTES, MAX_METADATA_BYTES
 from referrals.schema import IncomingEvent
 from referrals.vocabulary import EventType, FraudStatus, Via
 
 VERSION: Final = "1"
+BATCH: Final = "EventBatch"
 REFERENCE: Final = "#/components/schemas/{name}"
 
 
@@ -79,6 +87,39 @@ EXAMPLE: Final = {
     "channel": "whatsapp",
     "content": "spring",
 }
+HEADERS: Final = {
+    "X-Request-Id": {
+        "description": "The name of the request, as it is logged.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    },
+    "Retry-After": {
+        "description": "After how many seconds to send the same request again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Allow": {
+        "description": "The methods that the address answers, with commas between.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to show an API key.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Accept-Encoding": {
+        "description": "What can be read, where the encoding of the body is at fault.",
+        "schema": {"type": "string"},
+    },
+}
+#: Which of them come with which status, besides the name of the request.
+HEADERS_OF: Final = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate",),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("Allow",),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("Accept-Encoding",),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After",),
+}
 INTRODUCTION: Final = (
     "Send referral events, and ask what became of them. An event that was answered "
     "`accepted` is committed; each goes on to every destination of its app. Problems are "
@@ -103,6 +144,7 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "schemas": _schemas(),
+            "headers": HEADERS,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "basic": {
@@ -129,14 +171,14 @@ def _send() -> dict[str, Any]:
         f"{MAX_EVENTS:,}, and answers after the commit. Good events are stored although "
         f"others are bad. The body has at most {MAX_BODY_BYTES:,} bytes, "
         f"{MAX_DECOMPRESSED_BYTES:,} after decompression; an event "
-        f"{MAX_EVENT_BYTES:,}.",
+        f"{MAX_EVENT_BYTES:,}. Also read: `{NDJSON}`, one event a "
+        "line, and either with `Content-Encoding: gzip`.",
         "parameters": [
             _switch("strict", "All or nothing, and doubts are refused too."),
             _switch(
                 "dry_run",
                 "Store nothing; answer the exact records that each destination would get.",
             ),
-            _parameter("header", "Content-Encoding", {"enum": ["gzip", "identity"]}),
             _request_id(),
         ],
         "requestBody": {"required": True, "content": _event_bodies()},
@@ -162,12 +204,9 @@ def _ask() -> dict[str, Any]:
             "200": _response("The event and its outcomes.", StoredEvent),
             **_problems(
                 (
-                    BAD_PARAMETER,
-                    UNAUTHORIZED,
-                    APP_ARCHIVED,
-                    NOT_FOUND,
-                    METHOD_NOT_ALLOWED,
-                    UNAVAILABLE,
+                    *(BAD_REQUEST, UNKNOWN_HOST, BAD_PARAMETER, UNAUTHORIZED),
+                    *(APP_ARCHIVED, HTTPS_REQUIRED, NOT_FOUND, METHOD_NOT_ALLOWED),
+                    *(INTERNAL, UNAVAILABLE),
                 )
             ),
         },
@@ -175,33 +214,34 @@ def _ask() -> dict[str, Any]:
 
 
 def _event_bodies() -> dict[str, Any]:
-    event = {"$ref": REFERENCE.format(name=IncomingEvent.__name__)}
-    batch = {
+    # One format only: generators know no other, and drop what they do not know.
+    return {
+        JSON: {
+            "schema": {
+                "anyOf": [_reference(IncomingEvent.__name__), _reference(BATCH)]
+            },
+            "examples": {
+                "one": {"value": EXAMPLE},
+                "several": {"value": {"events": [EXAMPLE]}},
+            },
+        },
+    }
+
+
+def _batch() -> dict[str, Any]:
+    return {
+        "title": BATCH,
+        "description": "Several events. Each is judged by itself.",
         "type": "object",
         "required": ["events"],
         "additionalProperties": False,
         "properties": {
             "events": {
                 "type": "array",
-                "items": event,
+                "items": _reference(IncomingEvent.__name__),
                 "minItems": 1,
                 "maxItems": MAX_EVENTS,
             }
-        },
-    }
-    return {
-        JSON: {
-            "schema": {"anyOf": [event, batch]},
-            "examples": {
-                "one": {"value": EXAMPLE},
-                "several": {"value": {"events": [EXAMPLE]}},
-            },
-        },
-        NDJSON: {
-            "schema": {"type": "string", "description": "One event a line."},
-            "examples": {
-                "one": {"value": msgspec.json.encode(EXAMPLE).decode() + "\n"}
-            },
         },
     }
 
@@ -212,6 +252,8 @@ def _schemas() -> dict[str, Any]:
     _describe(schemas["IncomingEvent"], "An event as it is sent.", EVENT_FIELDS)
     _describe(schemas["IncomingPerson"], "One of the two people.", PERSON_FIELDS)
     schemas["IncomingEvent"]["properties"]["id"]["pattern"] = _id_pattern()
+    schemas["IncomingEvent"]["allOf"] = CONDITIONS
+    schemas[BATCH] = _batch()
     return schemas
 
 
@@ -222,30 +264,47 @@ def _describe(schema: dict[str, Any], whole: str, fields: dict[str, str]) -> Non
 
 
 def _response(description: str, struct: type[msgspec.Struct]) -> dict[str, Any]:
-    schema = {"$ref": REFERENCE.format(name=struct.__name__)}
-    return {"description": description, "content": {JSON: {"schema": schema}}}
+    return {
+        "description": description,
+        "headers": _headers(),
+        "content": {JSON: {"schema": _reference(struct.__name__)}},
+    }
 
 
 def _problems(kinds: Iterable[Kind]) -> dict[str, Any]:
     """Return one response per status, naming each of its kinds."""
-    schema = {"$ref": REFERENCE.format(name=Problem.__name__)}
     return {
         str(int(status)): {
             "description": "; ".join(f"{kind.title} ({kind.type})" for kind in same),
-            "content": {CONTENT_TYPE: {"schema": schema}},
+            "headers": _headers(*HEADERS_OF.get(status, ())),
+            "content": {CONTENT_TYPE: {"schema": _reference(Problem.__name__)}},
         }
         for status, same in groupby(kinds, key=lambda kind: kind.status)
     }
 
 
+def _headers(*names: str) -> dict[str, Any]:
+    return {
+        name: {"$ref": f"#/components/headers/{name}"}
+        for name in ("X-Request-Id", *names)
+    }
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": REFERENCE.format(name=name)}
+
+
 def _switch(name: str, description: str) -> dict[str, Any]:
-    switch = _parameter("query", name, {"enum": ["0", "1"], "default": "0"})
+    switch = _parameter("query", name, {"enum": [*VALUES], "default": "0"})
     return {**switch, "description": description}
 
 
 def _request_id() -> dict[str, Any]:
-    schema = {"type": "string", "pattern": "^[!-~]{1,128}$"}
-    description = "Your name for the request. Comes back in the answer, and is logged."
+    schema = {"type": "string"}
+    description = (
+        "Your name for the request, 1 to 128 visible ASCII characters. Comes back in the "
+        "answer, and is logged; any other text is left out for a new name."
+    )
     return {
         **_parameter("header", "X-Request-Id", schema),
         "description": description,

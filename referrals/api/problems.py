@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from django.http import HttpResponse
 
+from referrals.log.results import Result
 from referrals.refusals import REMEDIES, Code
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -30,8 +31,8 @@ class Kind(msgspec.Struct, frozen=True):
 
     @property
     def type(self) -> str:
-        """The problem's `type`: where the documentation explains it."""
-        return f"/docs#problem-{self.slug}"
+        """The problem's `type`: where the documentation explains it, if it does."""
+        return f"/docs#problem-{self.slug}" if self.slug else "about:blank"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,7 +43,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     detail: str
     pointer: str | None = None
-    results: Sequence[Any] = ()
+    results: Sequence[Result] = ()
 
 
 class ProblemError(Exception):
@@ -78,10 +79,28 @@ class ProblemError(Exception):
             msgspec.json.encode(problem),
             status=self.kind.status,
             content_type=CONTENT_TYPE,
-            headers=self.headers,
+            headers={"Cache-Control": "no-store", **(self.headers or {})},
         )
 
 
+#: Said of every address below /v1/ that is none.
+NO_PLACE: Final = (
+    "There is no such address. Events go to POST /v1/events, without a slash at the end "
+    "and with one in front; /docs lists everything."
+)
+BAD_REQUEST: Final = Kind(
+    "bad-request",
+    HTTPStatus.BAD_REQUEST,
+    "The request cannot be read",
+    "Send the request as the reference describes it: nothing of this one was read.",
+)
+UNKNOWN_HOST: Final = Kind(
+    "unknown-host",
+    HTTPStatus.BAD_REQUEST,
+    "The server does not answer to this host name",
+    "Check the address. Where it is right, whoever runs the server adds its host name to "
+    "the setting `ALLOWED_HOSTS`.",
+)
 BAD_PARAMETER: Final = Kind(
     "bad-parameter",
     HTTPStatus.BAD_REQUEST,
@@ -121,6 +140,13 @@ APP_ARCHIVED: Final = Kind(
     HTTPStatus.FORBIDDEN,
     "The app is archived",
     "An archived app accepts no events. Use the key of the app that replaced it.",
+)
+HTTPS_REQUIRED: Final = Kind(
+    "https-required",
+    HTTPStatus.FORBIDDEN,
+    "The request came over plain HTTP",
+    "Send it to the same address by HTTPS, and replace the API key: it has travelled "
+    "unencrypted.",
 )
 NOT_FOUND: Final = Kind(
     "not-found",
@@ -193,12 +219,15 @@ UNAVAILABLE: Final = Kind(
 )
 
 KINDS: Final = (
+    BAD_REQUEST,
+    UNKNOWN_HOST,
     BAD_PARAMETER,
     INCOMPLETE_BODY,
     BAD_GZIP,
     NOT_JSON,
     UNAUTHORIZED,
     APP_ARCHIVED,
+    HTTPS_REQUIRED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     TOO_LARGE,

@@ -15,7 +15,7 @@ from referrals.api.door import receiving
 from referrals.api.dry_run import Incoming, dry_run
 from referrals.api.guard import api_view
 from referrals.api.pieces import events_in
-from referrals.api.problems import NOT_FOUND, NOTHING_STORED, ProblemError
+from referrals.api.problems import NO_PLACE, NOT_FOUND, NOTHING_STORED, ProblemError
 from referrals.api.switches import read_switches
 from referrals.log import Status
 from referrals.models import ApiKey, App
@@ -77,11 +77,7 @@ def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
 @api_view()
 def nothing_here(_request: HttpRequest) -> HttpResponse:
     """Answer any other address below /v1/ in the API's own form."""
-    raise ProblemError(
-        NOT_FOUND,
-        "There is no such address. Events go to POST /v1/events, without a slash at the "
-        "end; /docs lists everything.",
-    )
+    raise ProblemError(NOT_FOUND, NO_PLACE)
 
 
 def _store(

@@ -5,6 +5,7 @@ import pytest
 from tests.browser import axe, crawl
 from tests.browser.chromium import LOOKS
 
+ELSEWHERE = "https://referrals-of-a-long-name.eu-central-1.example.com"
 HELD = "SELECT id FROM clevertap_sync_integration WHERE hold_reason <> ''"
 
 
@@ -43,3 +44,23 @@ def test_every_page_is_quiet_fits_and_is_accessible(person, busy):
 
     assert len(pages) > 60
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_a_refused_form_fits_and_is_accessible(busy, visit, look):
+    visitor = visit(busy.web_url, look)
+    visitor.go("/admin/login/")
+    # A browser lets nobody say where a form came from; who passes it on can.
+    visitor.page.route("**/admin/login/**", from_another_address)
+    visitor.fill("Username", "ann")
+    visitor.fill("Password", "wrong")
+    visitor.click("Log in", "button")
+    visitor.sees(f"CSRF_TRUSTED_ORIGINS={ELSEWHERE}")
+
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") == look.width
+    assert axe.findings(visitor.page) == []
+
+
+def from_another_address(route):
+    headers = {**route.request.headers, "origin": ELSEWHERE}
+    route.fulfill(response=route.fetch(headers=headers))

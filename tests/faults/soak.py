@@ -1,6 +1,8 @@
 """`make soak`: a thousand random schedules, with new seeds each time.
 
-`make soak ARGS="--seed 17 --count 1"` carries out the one whose seed is 17 again.
+As many requests, of the kinds that the OpenAPI document tells apart, go to each of the
+API's addresses. `make soak ARGS="--seed 17 --count 1"` carries out the schedule whose seed
+is 17 again, and nothing else.
 """
 
 import argparse
@@ -16,8 +18,11 @@ from tests.harness.environment import Kind
 #: "first:count", for the processes of pytest.
 SEEDS: Final = "SOAK_SEEDS"
 KINDS: Final = "SOAK_DATABASES"
+SCHEDULES: Final = "tests/faults/test_random.py"
+CONTRACT: Final = "tests/acceptance/test_api_contract.py"
 #: What `make test ARGS=--all` takes, and how many of them `make test` does.
 FIRST, COUNT, FEW = 1, 25, 2
+FEW_EXAMPLES: Final = 10
 SOAK_COUNT: Final = 1000
 
 
@@ -25,6 +30,11 @@ def seeds() -> Sequence[int]:
     """Return the seeds of this run."""
     first, count = map(int, os.environ.get(SEEDS, f"{FIRST}:{COUNT}").split(":"))
     return range(first, first + count)
+
+
+def examples() -> int:
+    """Return how many requests of chance each address of the API gets in this run."""
+    return len(seeds()) if SEEDS in os.environ else FEW_EXAMPLES
 
 
 def kinds(known: Sequence[Kind]) -> Sequence[Kind]:
@@ -45,7 +55,8 @@ def main(arguments: Sequence[str]) -> int:
     env = {**os.environ, SEEDS: f"{first}:{options.count}"}
     if options.database:
         env[KINDS] = options.database
-    command = [sys.executable, "-m", "pytest", "tests/faults/test_random.py", *more]
+    files = [SCHEDULES] if options.seed is not None else [SCHEDULES, CONTRACT]
+    command = [sys.executable, "-m", "pytest", *files, *more]
     return subprocess.call([*command, "-q", f"-n{options.workers}"], env=env)
 
 

@@ -59,9 +59,17 @@ THE_SAME_ON_SQLITE = frozenset(
         *(
             f"test_{subject}.py"
             for subject in (
-                *("api_dry_run", "api_hostile", "api_pages", "api_shortcut", "broker"),
+                *(
+                    "api_dry_run",
+                    "api_edge",
+                    "api_hostile",
+                    "api_pages",
+                    "api_shortcut",
+                ),
+                "broker",
                 *("check_clevertap", "code_samples", "database_pool", "harness"),
-                *("passcode_check", "provision", "request_log", "security_headers"),
+                *("passcode_check", "provision", "refusals", "request_log"),
+                "security_headers",
             )
         ),
     }

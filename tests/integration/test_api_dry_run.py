@@ -6,6 +6,7 @@ import pytest
 
 from referrals import destinations
 from referrals.models import CustomName, ReferralEvent
+from referrals.vocabulary import Side
 from tests import builders
 from tests.builders import a_sent_custom_event, a_sent_event
 
@@ -32,6 +33,15 @@ def dry_run(client, app):
     return send
 
 
+def a_preview(detail):
+    return destinations.Preview(
+        integration="recorder",
+        side=Side.REFERRED,
+        status=destinations.PreviewStatus.NOT_SENT,
+        detail=detail,
+    )
+
+
 class Recorder:
     """A destination that shows what it was asked to preview."""
 
@@ -40,7 +50,7 @@ class Recorder:
 
     def preview(self, _app_id, events):
         self.events.extend(events)
-        return [[{"recorder": event.id}] for event in events]
+        return [[a_preview(event.id)] for event in events]
 
     def explain(self, *_):
         return []
@@ -97,10 +107,11 @@ def test_a_dry_run_says_which_events_are_bad(dry_run, recorder):
     assert [r["status"] for r in results] == ["accepted", "rejected", "accepted"]
     assert results[1]["pointer"] == "/type"
     assert results[1]["code"] == "missing_field"
+    told = {"integration": "recorder", "side": "referred", "status": "not_sent"}
     assert [r.get("records") for r in results] == [
-        [{"recorder": "e-1"}],
+        [told | {"detail": "e-1"}],
         None,
-        [{"recorder": "e-3"}],
+        [told | {"detail": "e-3"}],
     ]
 
 

@@ -56,9 +56,7 @@ def test_an_unknown_host_is_refused(client, settings):
 
 
 def test_every_view_there_answers_for_its_own_exceptions():
-    views = [
-        p for p in urls.urlpatterns if str(p.pattern).lstrip("^").startswith("v1/")
-    ]
+    views = [p for p in urls.urlpatterns if "v1" in str(p.pattern)]
 
     # What `api_view` makes takes no form's token, because it looks at no cookie.
     assert len(views) == 3

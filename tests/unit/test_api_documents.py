@@ -1,5 +1,6 @@
 """The OpenAPI document says what the code does, and every problem is explained."""
 
+import importlib
 import re
 from http import HTTPStatus
 
@@ -25,18 +26,33 @@ def references(value):
                 yield from references(inner)
 
 
+def arrays(value):
+    """Yield every schema of a list in a document."""
+    match value:
+        case dict():
+            yield from [value] if value.get("type") == "array" else []
+            for inner in value.values():
+                yield from arrays(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from arrays(inner)
+
+
 def test_every_field_of_an_event_is_described():
     assert tuple(openapi.EVENT_FIELDS) == IncomingEvent.__struct_fields__
     assert tuple(openapi.PERSON_FIELDS) == IncomingPerson.__struct_fields__
 
 
-def test_every_reference_leads_to_a_schema():
+def test_every_reference_leads_somewhere():
     document = msgspec.json.decode(openapi.encoded())
 
     found = set(references(document))
     assert found
-    schemas = document["components"]["schemas"]
-    assert {name.rpartition("/")[2] for name in found} <= set(schemas)
+    assert found == {
+        f"#/components/{kind}/{name}"
+        for kind in ("schemas", "headers")
+        for name in document["components"][kind]
+    }
 
 
 def test_every_kind_of_problem_is_in_the_document():
@@ -47,6 +63,86 @@ def test_every_kind_of_problem_is_in_the_document():
     for kind in problems.KINDS:
         assert kind.type in text
         assert str(int(kind.status)) in {**responses, **lookup}
+
+
+def test_every_time_is_a_date_time_and_every_list_says_what_of():
+    schemas = openapi.document()["components"]["schemas"]
+    times = {
+        name: str(schema["properties"][name])
+        for schema in schemas.values()
+        for name in schema.get("properties", {})
+        if name.endswith("_at")
+    }
+
+    assert set(times) == {"occurred_at", "received_at", "delivered_at"}
+    assert all("'format': 'date-time'" in time for time in times.values())
+    assert all(part["items"] for part in arrays(schemas))
+
+
+@pytest.mark.parametrize("operation", ["send", "ask"])
+def test_every_problem_is_typed_with_its_headers(operation):
+    described = getattr(openapi, f"_{operation}")()["responses"]
+    wanted = {"401": "WWW-Authenticate", "405": "Allow", "503": "Retry-After"}
+
+    problems_described = {k: v for k, v in described.items() if k >= "4"}
+    assert {"400", "401", "403", "405", "500", "503"} <= set(problems_described)
+    for status, response in described.items():
+        assert "X-Request-Id" in response["headers"]
+        assert wanted.get(status, "X-Request-Id") in response["headers"]
+    for response in problems_described.values():
+        assert response["content"] == {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"}
+            }
+        }
+
+
+USER = {"user": {"identities": {"email": "a@example.com"}}}
+BOTH = {**USER, "referrer": {"identities": {"email": "b@example.com"}}}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "app_install", **BOTH},
+        {"type": "app_install", **USER},
+        {"type": "app_install", **USER, "referrer": None},
+        {"type": "app_install", **USER, "via": "smart_link"},
+        {"type": "app_install", **USER, "via": None},
+        {"type": "app_install", "referrer": BOTH["referrer"]},
+        {"type": "app_install", **BOTH, "user": None},
+        {"type": "link_click", "referrer": BOTH["referrer"]},
+        {"type": "link_click", "via": "smart_link"},
+        {"type": "link_click"},
+        {"type": "app_install", **BOTH, "name": "X"},
+        {"type": "app_install", **BOTH, "name": ""},
+        {"type": "app_install", **BOTH, "name": None},
+        {"type": "app_install", **BOTH, "event_data": {"a": 1}},
+        {"type": "app_install", **BOTH, "event_data": {}},
+        {"type": "custom", **BOTH},
+        {"type": "custom", **BOTH, "name": None},
+        {"type": "custom", **BOTH, "name": ""},
+        {"type": "custom", **BOTH, "name": "  "},
+        {"type": "custom", **BOTH, "name": "X" * 255},
+        {"type": "custom", **BOTH, "name": "X" * 256},
+        {"type": "custom", **BOTH, "name": "X", "event_data": {"a": 1}},
+        {"type": "custom", **USER, "name": "X"},
+        {"type": "pigeon", **BOTH},
+        BOTH,
+    ],
+    ids=msgspec.json.encode,
+)
+def test_the_schema_and_the_code_judge_an_event_alike(event):
+    event = {"id": "e-1", **event}
+    schema = {
+        **openapi.document()["components"]["schemas"]["IncomingEvent"],
+        "components": openapi.document()["components"],
+    }
+
+    is_good = isinstance(decode(msgspec.json.encode(event)), IncomingEvent)
+
+    validator = importlib.import_module("jsonschema_rs").validator_for(schema)
+    assert validator.is_valid(event) is is_good
 
 
 def test_the_example_is_a_good_event():

@@ -6,11 +6,12 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from integration_project.addresses import check_host_name, check_origin
 from integration_project.broker import celery_tls, redis_options, transport_options
 from integration_project.databases import database
 from integration_project.environment import (
     Environment,
-    UnusableUrlError,
+    UnusableError,
     needs_no_secret,
 )
 from integration_project.mail import mail
@@ -30,6 +31,15 @@ REFUSALS = {
     "answers to, with commas between. Set it to your domain, such as "
     "referrals.example.com.",
 }
+BEGINNINGS = ("postgresql://", "postgres://", "sqlite://")
+ENCODED = (
+    "in a user or a password, : / ? # @ [ and ] are written %3A %2F %3F %23 %40 %5B and "
+    "%5D"
+)
+JUNK = f"is not a number from 1 to 65535; {ENCODED}"
+PERCENT = (
+    "it has a % without two hexadecimal digits behind it; a percent sign is written %25"
+)
 # Not by `manage.py` itself, which has secrets once this checkout was run.
 BARE = """
 import sys
@@ -86,12 +96,15 @@ class TestRefusal:
         assert refusal_of(**variables) == refusal(
             "DEBUG has a value that cannot be used: give true or false.",
             "PORT has a value that cannot be used: give a whole number from 1 to 65535.",
-            "DATABASE_URL cannot be used: give postgresql://user:password@host/name, or "
+            "DATABASE_URL cannot be used, because it does not begin with postgresql:// or "
+            "postgres:// or sqlite://: give postgresql://user:password@host/name, or "
             "sqlite:////path/to/file.",
             "SWEEP_SECONDS has a value that cannot be used: give a number from 0.05 to "
             "300.",
-            "EMAIL_URL cannot be used: give smtp+tls://user:password@host:587, or leave "
-            "it out.",
+            "EMAIL_URL cannot be used, because it does not begin with smtp:// or smtps:// "
+            "or smtp+tls:// or smtp+ssl:// or consolemail:// or filemail:// or "
+            "memorymail:// or dummymail://: give smtp+tls://user:password@host:587, or "
+            "leave it out.",
             "LOG_FORMAT has a value that cannot be used: give one of auto, json, "
             "terminal.",
         )
@@ -136,6 +149,7 @@ class TestDefaults:
         demanded = {
             "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
             "SECURE_SSL_REDIRECT": True,
+            "SECURE_REDIRECT_EXEMPT": ["^v1(/|$)"],
             "SECURE_HSTS_SECONDS": 31_536_000,
             "SESSION_COOKIE_SECURE": True,
             "CSRF_COOKIE_SECURE": True,
@@ -210,7 +224,7 @@ class TestDatabase:
         assert found["ENGINE"] == "django.db.backends.postgresql"
         assert (found["HOST"], found["PORT"], found["NAME"]) == (
             "db.example.com",
-            5433,
+            "5433",
             "d",
         )
         assert (found["USER"], found["PASSWORD"]) == ("u", "p@")
@@ -245,12 +259,34 @@ class TestDatabase:
         options = database(url, pool=0)["OPTIONS"]
 
         assert options["options"] == "-c statement_timeout=0"
-        assert options["connect_timeout"] == 9
+        assert options["connect_timeout"] == "9"
 
-    def test_the_url_does_not_say_who_binds_values(self):
-        url = "postgresql://db/d?server_side_binding=true"
+    @pytest.mark.parametrize("text", ["00123", "1e3", "true", "None", "0x10", "p+q%2B"])
+    def test_what_stands_in_the_url_stays_text(self, text):
+        decoded = text.replace("%2B", "+")
+        found = database(f"postgresql://{text}:{text}@db/{text}", pool=0)
+        by_query = database(f"postgresql:///d?user=u&password={text}", pool=0)
 
-        assert database(url, pool=0)["OPTIONS"]["server_side_binding"] is False
+        assert (found["USER"], found["PASSWORD"]) == (decoded, decoded)
+        assert found["NAME"] == decoded
+        assert by_query["OPTIONS"]["password"] == decoded.replace("p+", "p ")
+
+    @pytest.mark.parametrize(
+        ("url", "place"),
+        [
+            ("postgresql://one:1,two:2/d", ("one,two", "1,2", "d")),
+            ("postgresql://[::1]:5432/d", ("::1", "5432", "d")),
+            ("postgresql:////run/postgresql/d", ("/run/postgresql", "", "d")),
+            ("postgresql://%2Frun%2Fpostgresql/d", ("/run/postgresql", "", "d")),
+            ("postgresql://db?dbname=d", ("db", "", "d")),
+            ("postgresql:///?service=main", ("", "", "")),
+        ],
+    )
+    def test_a_server_is_found_in_each_way_of_writing_it(self, url, place):
+        found = database(url, pool=0)
+
+        assert (found["HOST"], found["PORT"], found["NAME"]) == place
+        assert "dbname" not in found["OPTIONS"]
 
     def test_empty_options_leave_the_startup_packet_plain_for_a_pgbouncer(self):
         options = database("postgresql://db/d?options=&sslmode=require", pool=0)[
@@ -271,14 +307,231 @@ class TestDatabase:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
 
+    def test_a_file_of_sqlite_may_have_any_name(self):
+        found = database("sqlite:////srv/my data/100%25+1.db?timeout=3", pool=4)
+
+        assert found["NAME"] == "/srv/my data/100%+1.db"
+        assert found["OPTIONS"]["timeout"] == 3
+
     @pytest.mark.parametrize(
-        "url", ["mysql://u:p@h/d", "redis://h", "nonsense", "postgres://u:p@h:port/d"]
+        ("url", "reason"),
+        [
+            *(
+                (url, f"it does not begin with {' or '.join(BEGINNINGS)}")
+                for url in ("mysql://u:hunter2@h/d", "hunter2", "postgres:hunter2", "")
+            ),
+            ("postgres://u:hunter2@h:port/d", f"its port {JUNK}"),
+            ("postgres://u:hunter2@h:65536/d", f"its port {JUNK}"),
+            ("postgres://u:hunter2@h:0/d", f"its port {JUNK}"),
+            ("postgres://u:hunter2/x@h/d", f"its port {JUNK}"),
+            ("postgres://u:hunter2?x@h/d", f"its port {JUNK}"),
+            ("postgres://u:hunter2[x@h/d", f"its host cannot be read; {ENCODED}"),
+            ("postgres://u:hunter2@h h/d", f"its host cannot be read; {ENCODED}"),
+            ("postgres://u:hunter2#x@h/d", "it has a #, which is written %23"),
+            ("postgres://u:hunter2%zz@h/d", PERCENT),
+            ("postgres://u:hunter2%@h/d", PERCENT),
+            ("postgres://u:hunter2%FF@h/d", "its percent codes are not text in UTF-8"),
+            ("postgres://u:hunter2%00@h/d", "its percent codes are not text in UTF-8"),
+            (
+                "postgres://h/d?password=hunter2%FF",
+                "its percent codes are not text in UTF-8",
+            ),
+            ("postgres://u:hunter2\n@h/d", "it has a control character in it"),
+            ("postgres://u:hunter2@h", "it names no database"),
+            ("postgres://u:hunter2@h/", "it names no database"),
+            (
+                f"postgres://u:hunter2@h/{'d' * 64}",
+                "its database's name is longer than 63 bytes",
+            ),
+            (
+                "postgres://h/d?hunter2=1",
+                "its query has something that is no parameter of libpq",
+            ),
+            (
+                "postgres://h/d?server_side_binding=true",
+                "its query has something that is no parameter of libpq",
+            ),
+            (
+                "postgres://h/d?connect_timeout=hunter2",
+                "its connect_timeout is not a whole number",
+            ),
+            ("sqlite://", "it names no file"),
+            ("sqlite:///", "it names no file"),
+            (
+                "sqlite://hunter2/db",
+                "it names a host, and SQLite's file is on this machine",
+            ),
+            (
+                "sqlite:////db?timeout=hunter2",
+                "its timeout is not a whole number of seconds",
+            ),
+            (
+                "sqlite:////db?mode=hunter2",
+                "its query has something else than init_command, timeout, transaction_mode",
+            ),
+        ],
     )
-    def test_another_database_is_refused_without_repeating_its_password(self, url):
-        with pytest.raises(UnusableUrlError) as caught:
+    def test_what_is_wrong_is_said_and_no_password_repeated(self, url, reason):
+        with pytest.raises(UnusableError) as caught:
             database(url, pool=4)
 
-        assert str(caught.value) == ""
+        assert str(caught.value) == reason
+        assert "hunter2" not in reason
+
+
+class TestAddresses:
+    """Each variable that has an address, or several, says what is wrong with it."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "problem"),
+        [
+            (
+                "REDIS_URL",
+                "http://hunter2",
+                "it does not begin with rediss:// or redis://: give redis://host:6379/0",
+            ),
+            ("REDIS_URL", "redis://", "it names no host: give redis://host:6379/0"),
+            (
+                "REDIS_URL",
+                "redis://:hunter2@one,two/0",
+                "it names several hosts: give redis://host:6379/0",
+            ),
+            (
+                "REDIS_URL",
+                "redis://:hunter2@h/zero",
+                "its path is not the number of a database: give redis://host:6379/0",
+            ),
+            (
+                "REDIS_URL",
+                "redis://:hunter2@h/0?max_connections=many",
+                "its query has a value that cannot be used: give redis://host:6379/0",
+            ),
+            (
+                "EMAIL_URL",
+                "smtp+tls://user:hunter2@",
+                "it names no host: give smtp+tls://user:password@host:587, or leave it out",
+            ),
+            (
+                "EMAIL_URL",
+                "smtp://user:hunter2@h?timeout=9",
+                (
+                    "it has a query, and nothing there is read: give "
+                    "smtp+tls://user:password@host:587, or leave it out"
+                ),
+            ),
+            (
+                "CLEVERTAP_BASE_URL",
+                "api.clevertap.com",
+                (
+                    "it does not begin with https:// or http://: give "
+                    "http://127.0.0.1:9100/{location}, or leave it out"
+                ),
+            ),
+            (
+                "CLEVERTAP_BASE_URL",
+                "https://h/{region}",
+                (
+                    "it has braces, in which {location} alone may stand: give "
+                    "http://127.0.0.1:9100/{location}, or leave it out"
+                ),
+            ),
+            (
+                "PUBLIC_URL",
+                "https://h/?hunter2",
+                (
+                    "it has a query, behind which no path can stand: give "
+                    "https://referrals.example.com"
+                ),
+            ),
+            (
+                "SENTRY_DSN",
+                "https://sentry.example.com/hunter2",
+                (
+                    "it is not the address of a project: give the DSN that Sentry shows for "
+                    "the project, or leave it out"
+                ),
+            ),
+            (
+                "ALLOWED_HOSTS",
+                "https://a.example.com,b.example.com:8000",
+                (
+                    "it has an entry that is not a host name alone, without scheme and port: "
+                    "give referrals.example.com, or several with commas between"
+                ),
+            ),
+            (
+                "CSRF_TRUSTED_ORIGINS",
+                "a.example.com",
+                (
+                    "it does not begin with https:// or http://: give "
+                    "https://referrals.example.com, or several with commas between"
+                ),
+            ),
+            (
+                "CSRF_TRUSTED_ORIGINS",
+                "https://a.example.com/admin/",
+                (
+                    "it has an entry that is not a scheme and a host alone: give "
+                    "https://referrals.example.com, or several with commas between"
+                ),
+            ),
+        ],
+    )
+    def test_a_mistake_ends_the_process_with_a_sentence(self, name, value, problem):
+        variables = commands.production(**{name: value})
+
+        assert refusal_of(**variables) == refusal(
+            f"{name} cannot be used, because {problem}."
+        )
+
+    def test_migrate_and_the_web_process_end_with_the_sentence_alone(self, tmp_path):
+        url = "postgresql://u:hunter2@db:port/d"
+        variables = commands.production(DATABASE_URL=url)
+        sentence = refusal(
+            f"DATABASE_URL cannot be used, because its port {JUNK}: give "
+            "postgresql://user:password@host/name, or sqlite:////path/to/file."
+        )
+        settings = {"DJANGO_SETTINGS_MODULE": "integration_project.settings"}
+        folders = [tmp_path / "migrate", tmp_path / "web"]
+        for folder in folders:
+            folder.mkdir()
+        migrate = warm.run_program(folders[0], BARE, ["migrate"], variables | settings)
+        web = warm.run(folders[1], ["gunicorn"], variables)
+
+        assert (migrate.returncode, migrate.stderr) == (1, sentence)
+        assert (web.returncode, web.stderr) == (1, sentence)
+
+    @pytest.mark.parametrize(
+        "word",
+        ["*", "a.example.com", ".example.com", "localhost", "a_b", "10.0.0.7", "[::1]"],
+    )
+    def test_a_host_name_is_taken_in_each_form_that_a_request_can_match(self, word):
+        assert check_host_name(word) == word
+
+    @pytest.mark.parametrize(
+        "word",
+        ["https://a.example.com", "https://*.example.com", "http://127.0.0.1:8000"],
+    )
+    def test_an_origin_is_scheme_and_host_perhaps_with_a_port(self, word):
+        assert check_origin(word) == word
+
+    def test_what_is_good_becomes_the_setting(self):
+        settings = settings_of(
+            **commands.production(
+                REDIS_URL="rediss://:p@broker:6380/1?ssl_cert_reqs=none",
+                CLEVERTAP_BASE_URL="http://127.0.0.1:9100/{location}/",
+                PUBLIC_URL="https://referrals.example.com/",
+                CSRF_TRUSTED_ORIGINS="https://a.example.com, https://*.example.org",
+            )
+        )
+
+        assert settings["REDIS_URL"] == "rediss://:p@broker:6380/1?ssl_cert_reqs=none"
+        assert settings["CLEVERTAP_BASE_URL"] == "http://127.0.0.1:9100/{location}"
+        assert settings["PUBLIC_URL"] == "https://referrals.example.com"
+        assert settings["CSRF_TRUSTED_ORIGINS"] == [
+            "https://a.example.com",
+            "https://*.example.org",
+        ]
 
 
 class TestBroker:

@@ -310,7 +310,12 @@ _NAMED: Final[Sequence[type[HoldFinding]]] = (
     IdentitiesUnknown,
     BackupRestored,
 )
-KINDS: Final = (PasscodeUnreadable, *_NAMED, DeliveryHeld, PasscodeExpires)
+KINDS: Final[Sequence[type[Finding]]] = (
+    PasscodeUnreadable,
+    *_NAMED,
+    DeliveryHeld,
+    PasscodeExpires,
+)
 #: What the form calls a field whose name differs.
 _FORM_FIELDS: Final = {"passcode": "new_passcode"}
 

@@ -160,7 +160,7 @@ class History:
         """Return what is said to have become of the records of each event."""
         app_id = self.integration.app_id
         return {
-            side["status"]
+            side.status
             for logged in log.read(app_id, 1, log.head(app_id))
             for side in CleverTapDestination().explain(
                 app_id, logged.position, logged.event

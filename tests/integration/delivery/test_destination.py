@@ -1,5 +1,6 @@
 """What became of an event, per integration and side."""
 
+import msgspec
 import pytest
 
 from clevertap_sync.delivery import replay, switch
@@ -18,7 +19,7 @@ def became(integration, position):
     explained = CleverTapDestination().explain(
         integration.app_id, position, logged.event
     )
-    return [(side["side"], side["status"]) for side in explained]
+    return [(side.side, side.status) for side in explained]
 
 
 def test_an_event_waits_and_then_is_delivered(engine, integration, append):
@@ -76,9 +77,9 @@ def test_a_record_that_a_replay_delivered_names_the_replay_s_upload_and_time(
     first, second = Upload.objects.order_by("pk")
     (logged,) = log.read(integration.app_id, 1, 1)
     explained = CleverTapDestination().explain(integration.app_id, 1, logged.event)
-    assert [(side["upload"], side["delivered_at"]) for side in explained] == [
-        (second.pk, second.settled_at.isoformat()),
-        (first.pk, first.settled_at.isoformat()),
+    assert [(side.upload, side.delivered_at) for side in explained] == [
+        (second.pk, second.settled_at),
+        (first.pk, first.settled_at),
     ]
 
 
@@ -126,7 +127,7 @@ def test_a_preview_shows_the_exact_record_or_why_there_is_none(engine, integrati
 
     ((record,),) = CleverTapDestination().preview(integration.app_id, [event])
 
-    assert record == {
+    assert msgspec.to_builtins(record) == {
         "integration": "default",
         "side": "referred",
         "status": "record",

@@ -99,7 +99,7 @@ def test_an_event_is_explained_and_previewed_without_the_person(
 
     explained = [
         [
-            (each["side"], each["status"], each.get("reason"))
+            (each.side, each.status, each.reason)
             for each in ask.explain(integration.app_id, n, event_at(integration, n))
         ]
         for n in (1, 2)
@@ -114,7 +114,7 @@ def test_an_event_is_explained_and_previewed_without_the_person(
             ("generated", "delivered", None),
         ],
     ]
-    assert (preview["reason"], other["record"]["identity"]) == ("suppressed", BOB)
+    assert (preview.reason, other.record["identity"]) == ("suppressed", BOB)
 
 
 def test_an_app_in_which_nobody_asked_costs_one_small_query_per_claim(

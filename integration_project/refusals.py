@@ -1,0 +1,122 @@
+"""Pages that refuse: each says why in a sentence, and which setting it is if it is one.
+
+They look nothing up, neither a user nor a row, so that they stand whatever is broken.
+"""
+
+import logging
+import re
+from http import HTTPStatus
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import (
+    REASON_BAD_ORIGIN,
+    REASON_BAD_REFERER,
+    REASON_INSECURE_REFERER,
+    REASON_NO_CSRF_COOKIE,
+    REASON_NO_REFERER,
+)
+from django.template.loader import render_to_string
+
+from referrals.api.edge import unknown_host
+
+logger: Final = logging.getLogger(__name__)
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:_\[\]-]{1,100}")
+_TRY_AGAIN: Final = "Go back, reload the page, and send it again."
+_OF_THE_BROWSER: Final = {
+    REASON_NO_CSRF_COOKIE: "The browser sent no cookie. Allow cookies for this address. "
+    + _TRY_AGAIN,
+    REASON_NO_REFERER: "The browser did not say from which page the form comes. Allow it "
+    f"to send the header Referer to this address. {_TRY_AGAIN}",
+}
+# Two of Django's reasons end with what the browser said.
+_FROM_ELSEWHERE: Final = (
+    REASON_INSECURE_REFERER,
+    *(each.partition("%s")[0] for each in (REASON_BAD_ORIGIN, REASON_BAD_REFERER)),
+)
+
+
+def request_refused(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """Answer 400: an unknown host, or a request that cannot be read."""
+    told = unknown_host(request)
+    if told:
+        return _page(HTTPStatus.BAD_REQUEST, "Unknown host name", told)
+    return _page(
+        HTTPStatus.BAD_REQUEST,
+        "The request cannot be read",
+        f"It is too long, has too many fields, or is damaged. {_TRY_AGAIN}",
+    )
+
+
+def access_refused(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """Answer 403: the person lacks a permission."""
+    return _page(
+        HTTPStatus.FORBIDDEN,
+        "You may not see this",
+        "Your roles do not allow it. An administrator can give you one that does.",
+    )
+
+
+def page_missing(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """Answer 404."""
+    return _page(
+        HTTPStatus.NOT_FOUND,
+        "There is no such page",
+        "Check the address, or begin at the overview.",
+    )
+
+
+def server_failed(request: HttpRequest) -> HttpResponse:
+    """Answer 500."""
+    name = getattr(request, "request_id", "")
+    return _page(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side",
+        f"It has been logged under the name `{name}`. Try again in a moment.",
+    )
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403: nobody can tell whether the form was sent by the person (CSRF)."""
+    told = _OF_THE_BROWSER.get(reason)
+    if told is None and reason.startswith(_FROM_ELSEWHERE):
+        told = _setting_to_mend(request)
+        logger.warning("A form was refused. %s", told)
+    return _page(
+        HTTPStatus.FORBIDDEN,
+        "The form was refused",
+        told or f"The page is older than your last login. {_TRY_AGAIN}",
+        "Nothing was changed.",
+    )
+
+
+def _setting_to_mend(request: HttpRequest) -> str:
+    """Return what an operator sets where the form seems to come from another address."""
+    sent = request.headers.get("Origin", "")
+    origin = sent if _ORIGIN.fullmatch(sent) else "https://referrals.example.com"
+    if sent.startswith("https://") and not request.is_secure():
+        return (
+            "The browser sent it over HTTPS, and this server was told of plain HTTP. "
+            "Where the proxy in front sets X-Forwarded-Proto, whoever runs the server "
+            "sets `SECURE_PROXY=true`; where it cannot, "
+            f"`CSRF_TRUSTED_ORIGINS={origin}`."
+        )
+    return (
+        "It was sent from a page of another address than this server's. If people reach "
+        "the server by that address, a proxy changes the host name: let it pass the "
+        "header Host on, or whoever runs the server sets "
+        f"`CSRF_TRUSTED_ORIGINS={origin}`. If they do not, another site tried to act in "
+        "your name."
+    )
+
+
+def _page(status: HTTPStatus, title: str, *paragraphs: str) -> HttpResponse:
+    context = {
+        "title": title,
+        "site_title": "Referral events",
+        "site_header": "Referral events",
+        "paragraphs": paragraphs,
+    }
+    page = render_to_string("integration_project/refusal.html", context)
+    return HttpResponse(page, status=status, headers={"Cache-Control": "no-store"})

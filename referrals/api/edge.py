@@ -1,0 +1,142 @@
+"""The edge of the API: what no view answers, and is a problem document all the same.
+
+Middlewares and Django's own handlers answer with pages or redirects. A caller of the API
+is a program, and reads one form of refusal only.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from referrals.api.problems import (
+    BAD_REQUEST,
+    CONTENT_TYPE,
+    HTTPS_REQUIRED,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NO_PLACE,
+    NOT_FOUND,
+    RETRY_SECONDS,
+    TOO_LARGE,
+    UNAVAILABLE,
+    UNKNOWN_HOST,
+    UNSUPPORTED_MEDIA_TYPE,
+    Kind,
+    ProblemError,
+)
+
+logger: Final = logging.getLogger(__name__)
+
+#: Slashes too many in front still mean the API, which then says what is wrong.
+_CALL: Final = re.compile(r"/+v1(?:/|\Z)")
+_NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,100}")
+_KINDS: Final = {
+    kind.status: kind
+    for kind in (
+        *(BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, TOO_LARGE),
+        *(UNSUPPORTED_MEDIA_TYPE, INTERNAL, UNAVAILABLE),
+    )
+}
+_DETAILS: Final = {
+    HTTPStatus.NOT_FOUND: NO_PLACE,
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The request met a fault of ours, which has been "
+    "logged. Send the same request again later: what is stored already comes back as a "
+    "duplicate.",
+}
+
+
+class ProblemsMiddleware:
+    """Puts a problem document in the place of whatever else refuses a call of the API.
+
+    Belongs above every middleware that could refuse. Known statuses and headers stay.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request; what is no call of the API goes as it is."""
+        response = self._get_response(request)
+        if is_call(request) and not _is_fit(response):
+            return _replaced(request, response)
+        return response
+
+
+def is_call(request: HttpRequest) -> bool:
+    """Return whether the address is one of the API's, right or nearly right."""
+    return _CALL.match(request.path_info) is not None
+
+
+def require_our_address(request: HttpRequest) -> None:
+    """Raise `ProblemError`: 400 for an unknown host, 403 for HTTP where HTTPS is due."""
+    told = unknown_host(request)
+    if told:
+        logger.warning("A call was refused: its host is not in ALLOWED_HOSTS")
+        raise ProblemError(UNKNOWN_HOST, told)
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        raise ProblemError(
+            HTTPS_REQUIRED,
+            "The request came over plain HTTP, and nothing of it was stored. Send it to "
+            "the same address by HTTPS. An API key that it showed has travelled "
+            "unencrypted: replace it.",
+        )
+
+
+def unknown_host(request: HttpRequest) -> str:
+    """Return what is said of a host that this server does not answer to, or nothing."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        sent = request.headers.get("Host", "")
+        name = f'the host name "{sent}"' if _NAME.fullmatch(sent) else "that host name"
+        return (
+            f"This server does not answer to {name}. Whoever runs it adds the name, "
+            "without a port, to the setting ALLOWED_HOSTS."
+        )
+    return ""
+
+
+def _is_fit(response: HttpResponseBase) -> bool:
+    is_success = HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES
+    return is_success or response.headers.get("Content-Type") == CONTENT_TYPE
+
+
+def _replaced(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+    problem = _problem(request, response.status_code).response()
+    for name, value in response.headers.items():
+        if not name.lower().startswith("content-") or name.startswith("Content-Sec"):
+            problem.headers.setdefault(name, value)
+    problem.headers["Content-Length"] = str(len(problem.content))
+    problem.cookies = response.cookies
+    return problem
+
+
+def _problem(request: HttpRequest, status: int) -> ProblemError:
+    told = unknown_host(request) if status == HTTPStatus.BAD_REQUEST else ""
+    if told:
+        return ProblemError(UNKNOWN_HOST, told)
+    known = _known(status)
+    kind = _KINDS.get(known) or _plain(known)
+    again = {"Retry-After": str(RETRY_SECONDS)} if kind is UNAVAILABLE else None
+    return ProblemError(kind, _DETAILS.get(kind.status, kind.remedy), headers=again)
+
+
+def _known(status: int) -> HTTPStatus:
+    """Return the status, or the first of its class where it is nobody's (RFC 9110, 15)."""
+    try:
+        return HTTPStatus(status)
+    except ValueError:
+        return HTTPStatus(status // 100 * 100)
+
+
+def _plain(status: HTTPStatus) -> Kind:
+    """Return a kind for a status that is not the API's: of what stands in front of it."""
+    return Kind(
+        "", status, status.phrase, "Something in front of the API refused this."
+    )
