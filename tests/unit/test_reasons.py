@@ -8,7 +8,7 @@ import pytest
 from clevertap_sync import errors, mapping, properties
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.models import DeadLetter
-from clevertap_sync.reasons import REASONS, reason_for_code
+from clevertap_sync.reasons import REASONS, reason_for_code, shorten_reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 
@@ -98,3 +98,23 @@ def test_each_code_of_clevertaps_has_a_reason(code):
 @pytest.mark.parametrize("code", [None, 0, -1, 200, 401, 508, 536, 5090])
 def test_any_other_code_is_unknown(code):
     assert reason_for_code(code) == "clevertap_unknown"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("no_identity", "No identity"),
+        ("clevertap_id_invalid", "CleverTap ID invalid"),
+        ("clevertap_528", "CleverTap 528"),
+        ("unidentified", "Unidentified"),
+    ],
+)
+def test_a_reason_has_a_few_words_where_there_is_little_room(code, words):
+    assert shorten_reason(code) == words
+
+
+def test_the_few_words_tell_every_reason_apart():
+    shortened = [shorten_reason(code) for code in REASONS]
+
+    assert len(set(shortened)) == len(REASONS)
+    assert max(map(len, shortened)) <= 25
