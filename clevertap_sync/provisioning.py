@@ -15,7 +15,7 @@ from django.db.models import Model
 
 from clevertap_sync.delivery import canary, switch
 from clevertap_sync.hold_reasons import RESTORED_BACKUP
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.secret import Secret
 from referrals import history
@@ -69,7 +69,7 @@ def find_location(text: str) -> Location:
     for location, label in LABELS.items():
         if folded in {location.value, label.casefold()}:
             return location
-    known = ", ".join(f"{code.value} ({label})" for code, label in LABELS.items())
+    known = ", ".join(f"{code} ({spell_in_brackets(code)})" for code in Location)
     message = (
         f"There is no location {text.strip()!r}. Use one of: {known}. It is the first "
         "part of your CleverTap dashboard's address."
