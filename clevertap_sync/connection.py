@@ -23,7 +23,7 @@ from clevertap_sync.errors import (
     TooManyRequestsError,
     WrongAddressError,
 )
-from clevertap_sync.locations import LABELS, Location, base_url
+from clevertap_sync.locations import Location, base_url, spell_in_sentence
 from clevertap_sync.secret import Secret
 from clevertap_sync.wire import encode_body, probe_record
 
@@ -160,7 +160,7 @@ def check(credentials: Credentials, *, seconds: float = CHECK_SECONDS) -> Diagno
 
     Ends within about `seconds`.
     """
-    place = LABELS[credentials.location]
+    place = spell_in_sentence(credentials.location)
     record = probe_record()
     client = credentials.client(seconds)
     began = time.monotonic()
@@ -220,7 +220,7 @@ def diagnose(error: CleverTapError, location: Location, seconds: float) -> Diagn
     seen = (f"HTTP {error.status}" if error.status else "", error.detail)
     return Diagnosis(
         verdict,
-        title.format(place=LABELS[location]),
+        title.format(place=spell_in_sentence(location)),
         remedy,
         evidence=": ".join(filter(None, seen)),
         seconds=seconds,

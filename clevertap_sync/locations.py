@@ -27,6 +27,18 @@ LABELS = {
     Location.MEC1: "Middle East (UAE)",
     Location.SK1: "South Korea",
 }
+_WITH_ARTICLE = frozenset({Location.US1, Location.MEC1})
+
+
+def spell_in_sentence(location: Location) -> str:
+    """Return the location as it stands after "in", such as "the United States"."""
+    label = LABELS[location]
+    return f"the {label}" if location in _WITH_ARTICLE else label
+
+
+def spell_in_brackets(location: Location) -> str:
+    """Return the location without brackets of its own."""
+    return LABELS[location].replace(" (", ", ").removesuffix(")")
 
 
 def base_url(location: Location, template: str | None = None) -> str:

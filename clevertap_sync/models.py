@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from clevertap_sync.fields import EncryptedField
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.locations import LABELS, Location, spell_in_brackets
 from referrals.models import App
 
 DEFAULT_IN_FLIGHT = 5
@@ -45,7 +45,7 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} ({LABELS[Location(self.location)]})"
+        return f"{self.account_id} ({spell_in_brackets(Location(self.location))})"
 
     @property
     def is_test(self) -> bool:

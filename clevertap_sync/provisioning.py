@@ -19,7 +19,7 @@ from clevertap_sync.hold_reasons import (
     RESTORED_BACKUP,
     hold_words,
 )
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.match_rate import STRANGERS, people_to_ask
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.recognition import Recognition
@@ -75,7 +75,7 @@ def find_location(text: str) -> Location:
     for location, label in LABELS.items():
         if folded in {location.value, label.casefold()}:
             return location
-    known = ", ".join(f"{code.value} ({label})" for code, label in LABELS.items())
+    known = ", ".join(f"{code} ({spell_in_brackets(code)})" for code in Location)
     message = (
         f"There is no location {text.strip()!r}. Use one of: {known}. It is the first "
         "part of your CleverTap dashboard's address."

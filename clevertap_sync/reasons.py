@@ -256,3 +256,9 @@ def reason_for_code(code: int | None) -> str:
     """Return the reason that a record code of CleverTap's answer means."""
     reason = f"clevertap_{code}"
     return reason if reason in REASONS else "clevertap_unknown"
+
+
+def shorten_reason(code: str) -> str:
+    """Return a reason in a few words, such as "No identity": for where there is no room."""
+    words = code.replace("_", " ").capitalize()
+    return words.replace("Clevertap", "CleverTap").replace(" id ", " ID ")

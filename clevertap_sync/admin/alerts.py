@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from clevertap_sync.admin.alert_form import AlertForm, masked
 from clevertap_sync.alerting import notices, ways
-from clevertap_sync.models import Alert, Notice, Way
+from clevertap_sync.models import Alert, Incident, Notice, Way
 from referrals import access, words
 from referrals.admin.base import ListAdmin
 from referrals.words import Colour
@@ -158,9 +158,7 @@ class AlertAdmin(ListAdmin):
             extra["sent"] = [
                 (notice, words.light(*_LIGHTS[notice.state])) for notice in sent
             ]
-            extra["still_open"] = obj.incidents.filter(ended_at=None).order_by("pk")[
-                :_SHOWN
-            ]
+            extra["still_open"] = _still_open(obj)
         return extra
 
     def get_urls(self) -> list[URLPattern]:
@@ -214,3 +212,13 @@ class AlertAdmin(ListAdmin):
             context,
             headers={"Cache-Control": "no-store"},
         )
+
+
+def _still_open(alert: Alert) -> list[tuple[Incident, str]]:
+    """Return what is open now, each with what it is about, as the first message told."""
+    incidents = list(alert.incidents.filter(ended_at=None).order_by("pk")[:_SHOWN])
+    told = Notice.objects.filter(
+        incident__in=[each.pk for each in incidents], moment=Notice.Moment.STARTED
+    )
+    about = {each.incident_id: str(each.content.get("about", "")) for each in told}
+    return [(each, about.get(each.pk, "")) for each in incidents]

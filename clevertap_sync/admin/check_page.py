@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.locations import Location, spell_in_sentence
 from clevertap_sync.models import Integration
 from referrals import access
 from referrals.admin.base import ModelAdmin
@@ -37,5 +37,5 @@ def context_of(
         **page.admin_site.each_context(request),
         "opts": page.opts,
         "integration": integration,
-        "place": LABELS[Location(integration.account.location)],
+        "place": spell_in_sentence(Location(integration.account.location)),
     }

@@ -69,6 +69,12 @@ class EraseForm(forms.Form):
     app = forms.ModelChoiceField(App.objects.all(), empty_label="Choose an app")
     identities = IdentitiesField()
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+        super().__init__(*args, **options)
+        apps = App.objects.all()[:2]
+        if len(apps) == 1:
+            self.initial.setdefault("app", apps[0].pk)
+
 
 class SamePersonForm(forms.Form):
     """The identities of an order, typed again: it holds none of them."""

@@ -9,13 +9,16 @@ import msgspec
 from django.db.models import QuerySet
 from django.http import QueryDict
 
+from clevertap_sync.models import DeadLetter, Integration
 from referrals import log
 from referrals.models import App, ReferralEvent
 from referrals.schema import Event
 from referrals.vocabulary import EventType, FraudStatus
 
 #: The names of the filters in a page's address, but for the search.
-NAMES: Final = ("type", "channel", "status", "kind", "day")
+NAMES: Final = ("type", "channel", "status", "kind", "day", "outcome")
+#: The outcome that can be asked for: a record of the event is a dead letter.
+NOT_DELIVERED: Final = "not_delivered"
 _KINDS: Final = {"test": True, "production": False}
 _LONGEST: Final = 500
 #: A day later there is no date any more.
@@ -38,12 +41,25 @@ def narrowed(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent
         rows = rows.filter(status=asked["status"])
     if (kind := asked.get("kind", "")) in _KINDS:
         rows = rows.filter(test=_KINDS[kind])
+    if asked.get("outcome") == NOT_DELIVERED:
+        rows = rows.filter(position__in=_not_delivered(app, reach))
     channel = _text(asked, "channel")
     if channel:
         rows = rows.filter(channel__iexact=channel)
     identity = _text(asked, "q")
     # As it stands in the body, quotes and all.
     return rows.filter(body__contains=_quoted(identity)) if identity else rows
+
+
+def _not_delivered(app: App, reach: range) -> QuerySet[DeadLetter, int | None]:
+    """Return the positions of which a record fell out and was not delivered since."""
+    letters = DeadLetter.objects.filter(
+        integration__in=Integration.objects.filter(app=app, archived_at=None),
+        position__gte=reach.start,
+        position__lt=reach.stop,
+    )
+    delivered = DeadLetter.State.DELIVERED
+    return letters.exclude(state=delivered).values_list("position", flat=True)
 
 
 def allowed(app: App, head: int, asked: QueryDict) -> range:
@@ -63,8 +79,13 @@ def naming(events: Iterable[ReferralEvent], identity: str) -> list[ReferralEvent
     return [event for event in events if identity in _identities(event)]
 
 
-def _identities(event: ReferralEvent) -> set[str]:
-    body = _decoder.decode(event.body)
+def event_of(row: ReferralEvent) -> Event:
+    """Return the event that a row of the log keeps."""
+    return _decoder.decode(row.body)
+
+
+def _identities(row: ReferralEvent) -> set[str]:
+    body = event_of(row)
     people = (body.user, body.referrer)
     return {
         value for person in people if person for value in person.identities.values()

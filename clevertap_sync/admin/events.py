@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin import event_filters, timeline
+from clevertap_sync import destination
+from clevertap_sync.admin import event_filters, event_rows, timeline
 from clevertap_sync.admin.preview_form import TYPES
 from referrals import access, log
 from referrals.admin.base import demand
@@ -40,14 +41,24 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "types": TYPES,
         "statuses": list(FraudStatus),
         "channels": sorted(INVITE_CHANNELS),
+        "not_delivered": event_filters.NOT_DELIVERED,
         "asked": request.GET,
     }
     if app is not None:
-        context["sees_identities"] = request.user.has_perm(access.VIEW_IDENTITIES, app)
+        shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
         found = log.find(app.pk, request.GET.get("q", "").strip())
         if found is not None:
             return redirect("admin:event", app.slug, found.position)
-        context |= _page(app, _permitted(request, app))
+        page = _page(app, _permitted(request, app))
+        integrations = destination.integrations_of(app.pk)
+        context |= page | {
+            "sees_identities": shows,
+            "integrations": integrations,
+            "rows": event_rows.rows_of(
+                app, integrations, page["events"], shows_identities=shows
+            ),
+            "has_key": bool(page["head"]) or app.api_keys.working().exists(),
+        }
     return TemplateResponse(request, "clevertap_sync/events.html", context)
 
 
@@ -133,7 +144,7 @@ def _read(
     """Return a page of what is in `reach`, and whether there is more of it."""
     rows = event_filters.narrowed(app, reach, asked).order_by(order)
     identity = asked.get("q", "").strip()
-    found = list((rows if identity else rows.defer("body"))[: PER_PAGE + 1])
+    found = list(rows[: PER_PAGE + 1])
     shown = found[:PER_PAGE]
     more = len(found) > PER_PAGE
     return (event_filters.naming(shown, identity) if identity else shown), more

@@ -37,10 +37,12 @@ class Followed:
 
 def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any]:
     """Return what the page that follows `events` shows."""
+    stored = [(logged.position, logged.event) for logged in events]
+    fates = fates_of(integration.app_id, [integration], stored)
     sides = [
         _followed(logged, fate)
-        for logged, fates in zip(events, fates_of(integration, events), strict=True)
-        for fate in fates
+        for logged, of_event in zip(events, fates, strict=True)
+        for fate in of_event
     ]
     colour, word, sentence = _summary(sides)
     uploads = {side.upload for side in sides if side.upload is not None}

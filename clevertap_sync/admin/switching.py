@@ -22,7 +22,7 @@ from clevertap_sync.admin.check_page import check_page, context_of
 from clevertap_sync.delivery import canary, cause, freshness, switch
 from clevertap_sync.delivery.switch import Start
 from clevertap_sync.expiry import zone_of
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.locations import LABELS, Location, spell_in_sentence
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.secret import Secret
 from referrals import log
@@ -86,7 +86,10 @@ def find_location(
         request,
         integration,
         searched=[(LABELS[location], found[location]) for location in Location],
-        answers=[(place, LABELS[place]) for place in connection.found_in(found)],
+        answers=[
+            (place, spell_in_sentence(place)) for place in connection.found_in(found)
+        ],
+        set_to=spell_in_sentence(Location(integration.account.location)),
         everywhere=True,
     )
 
@@ -122,7 +125,7 @@ def move(
     before, after = old.get_location_display(), LABELS[location]
     integration.__dict__["differences"] = [("Location", before, after)]
     page.log_change(request, integration, "Changed, because the account answers there.")
-    messages.success(request, f"The location is now {LABELS[location]}.")
+    messages.success(request, f"The location is now {spell_in_sentence(location)}.")
     return redirect("admin:clevertap_sync_integration_check", integration.pk)
 
 

@@ -218,6 +218,15 @@ class ListAdmin(Recorded, ModelAdmin):
                 setattr(widget, f"can_{action}_related", False)
         return form
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Choose the app where there is but one to choose."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        field = self.get_form(request).base_fields.get("app")
+        if field is None or not field.required:
+            return initial
+        apps = field.queryset.filter(archived_at=None)[:2]
+        return {"app": apps[0].pk, **initial} if len(apps) == 1 else initial
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows of the apps in which the person may see them."""
         return self.limited(super().get_queryset(request), request, "view")

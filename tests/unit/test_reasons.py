@@ -10,7 +10,7 @@ from clevertap_sync import errors, mapping, properties
 from clevertap_sync.account_faults import AccountFault, words_of
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.models import DeadLetter
-from clevertap_sync.reasons import REASONS, reason_for_code
+from clevertap_sync.reasons import REASONS, reason_for_code, shorten_reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 
@@ -107,3 +107,23 @@ def test_the_documentation_lists_the_cause_of_every_refusal_and_its_field():
 
     told = [re.findall(r"^\| `(\w+)` .* `(\w+)` \|$", line) for line in rows]
     assert told == [[(fault.value, words_of(fault).field)] for fault in AccountFault]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("no_identity", "No identity"),
+        ("clevertap_id_invalid", "CleverTap ID invalid"),
+        ("clevertap_528", "CleverTap 528"),
+        ("unidentified", "Unidentified"),
+    ],
+)
+def test_a_reason_has_a_few_words_where_there_is_little_room(code, words):
+    assert shorten_reason(code) == words
+
+
+def test_the_few_words_tell_every_reason_apart():
+    shortened = [shorten_reason(code) for code in REASONS]
+
+    assert len(set(shortened)) == len(REASONS)
+    assert max(map(len, shortened)) <= 25

@@ -42,6 +42,26 @@
     if (event.key === "Escape") closeFilters(null);
   });
 
+  /** What is typed leaves the entries of a list that have it; Enter opens the first one. */
+  for (const field of document.querySelectorAll("input[data-narrows]")) {
+    const entries = [...document.getElementById(field.dataset.narrows).children];
+    field.hidden = false;
+    field.addEventListener("input", () => {
+      const wanted = field.value.trim().toLowerCase();
+      for (const entry of entries) entry.hidden = !entry.textContent.toLowerCase().includes(wanted);
+    });
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") entries.find((entry) => !entry.hidden)?.querySelector("a").click();
+    });
+  }
+
+  /** On a phone the menu is a row that scrolls: the page that is open is in sight. */
+  const here = document.querySelector("#menu [aria-current]");
+  if (here) {
+    const row = document.getElementById("menu");
+    row.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - row.clientWidth / 2;
+  }
+
   /** Fetch the page again and take over its live parts, unless somebody is at work in one. */
   const refresh = async () => {
     const answer = await fetch(location.href, { headers: { "X-Live": "1" } });

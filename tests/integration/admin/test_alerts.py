@@ -6,10 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from clevertap_sync.models import Alert, Notice
+from clevertap_sync.alerting import watch
+from clevertap_sync.models import Alert, Integration, Notice
 from clevertap_sync.secret import Secret
 from referrals.models import Membership, Role
-from tests.builders import an_app
+from tests.builders import NOON, an_app
 from tests.harness.receivers import WebhookReceiver, running
 from tests.integration.admin.conftest import text_of
 
@@ -172,3 +173,14 @@ def test_an_editor_has_the_alerts_of_their_app_and_makes_none_for_all(db):
     assert browser.post(
         f"/admin/clevertap_sync/alert/{for_all.pk}/test/"
     ).status_code in {403, 404}
+
+
+def test_what_is_open_now_says_what_it_is_about(admin, integration):
+    alert = Alert.objects.create(name="Growth", recipients="ann@example.com")
+    held = Integration.objects.filter(pk=integration.pk)
+    held.update(hold_reason="credentials_refused", held_since=NOON)
+    assert watch.watch()
+
+    page = text_of(admin.get(f"/admin/clevertap_sync/alert/{alert.pk}/change/"))
+
+    assert f"<strong>Delivery is held</strong>: {integration}, since <time" in page

@@ -15,7 +15,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.sandbox.faults import Fault
 from referrals import log
 from referrals.models import Change, ErasureRequest, Membership, Role, Suppression
-from tests.builders import BOB
+from tests.builders import BOB, an_app
 from tests.integration.admin.conftest import text_of
 from tests.integration.delivery.erasing import (
     CANARY,
@@ -333,3 +333,12 @@ def test_pages_that_show_or_take_identities_are_kept_by_no_browser(admin, order,
     # Nor offered by one that remembers what was typed into a field.
     fields = re.findall(r"<textarea[^>]*>", text_of(answers[1]))
     assert ['autocomplete="off"' in field for field in fields] == [True]
+
+
+def test_the_only_app_is_chosen_already(admin, integration):
+    one = text_of(admin.get(ERASE))
+    an_app("other")
+    two = text_of(admin.get(ERASE))
+
+    assert f'<option value="{integration.app_id}" selected>' in one
+    assert '<option value="" selected>' in two

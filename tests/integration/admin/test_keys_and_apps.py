@@ -206,3 +206,28 @@ def test_a_name_beyond_the_limit_is_approved(admin, settings):
     second.refresh_from_db()
     assert first.approved_at is None
     assert second.approved_at is not None
+
+
+def test_the_only_app_is_chosen_where_there_is_but_one(admin, db):
+    shop = an_app("shop")
+    an_app("gone", archived_at=timezone.now())
+
+    one = text_of(admin.get(ADD))
+    an_app("other")
+    two = text_of(admin.get(ADD))
+
+    assert f'<option value="{shop.pk}" selected>' in one
+    assert '<option value="" selected>' in two
+
+
+def test_an_app_that_the_address_names_is_chosen_first(admin, db):
+    an_app("shop")
+    other = an_app("other")
+
+    assert f'<option value="{other.pk}" selected>' in text_of(
+        admin.get(f"{ADD}?app={other.pk}")
+    )
+
+
+def test_a_list_of_djangos_own_says_that_it_is_empty(admin):
+    assert "There is nothing here yet." in text_of(admin.get("/admin/auth/group/"))

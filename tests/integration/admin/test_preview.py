@@ -1,6 +1,7 @@
 """Preview: what is shown is what delivery sends, and nothing is stored or sent."""
 
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -15,6 +16,7 @@ from tests.builders import (
     BOB,
     a_sent_custom_event,
     a_sent_event,
+    an_account,
     an_app,
     an_integration,
 )
@@ -248,3 +250,25 @@ def test_a_preview_costs_few_queries(admin, integration, address):
     assert len(records_in(response)) == 40
     assert BOB in text_of(response)
     assert len(captured) <= 14
+
+
+def test_a_few_integrations_stand_side_by_side_and_many_in_a_list_to_search(
+    admin, address, integration
+):
+    def others(numbers):
+        for n in numbers:
+            an_integration(
+                integration.app, name=f"n{n}", account=an_account(account_id=f"A-{n}")
+            )
+
+    others(range(5))
+    few = text_of(admin.get(address))
+    others(range(5, 26))
+    many = text_of(admin.get(address))
+
+    assert "data-narrows" not in few
+    entry = r'<li><a href="/admin/preview/\d+/"'
+    assert len(re.findall(entry, few)) == 6
+    assert f"<summary>{integration}</summary>" in many
+    assert 'data-narrows="switchable" aria-label="Find an integration"' in many
+    assert len(re.findall(entry, many)) == 27

@@ -79,6 +79,15 @@ def test_the_location_is_found_and_changed_with_one_click(admin, sandbox):
     assert "accepts the account ID" in text_of(admin.post(at(lost, "check")))
 
 
+def test_a_location_with_an_article_is_spelt_with_it(admin, sandbox):
+    lost = an_integration(location=Location.US1, passcode="WRO-NG-PASS")
+
+    page = text_of(admin.post(at(lost, "find-location")))
+
+    assert "CleverTap in the United States is asked to accept" in page
+    assert "CleverTap in the United States refuses" in page
+
+
 def by_the_form(admin, integration):
     admin.post(at(integration, "change"), typed(account_id="ABC-DEF-123Z"))
 
