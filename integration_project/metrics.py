@@ -171,6 +171,10 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         "Requests to CleverTap that ended in the last five minutes, by outcome.",
         _recent_attempts(statuses),
     )
+    yield from _of_the_installation()
+
+
+def _of_the_installation() -> Iterator[Metric]:
     yield Metric(
         "referrals_ingested_events_total",
         "counter",

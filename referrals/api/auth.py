@@ -97,7 +97,7 @@ def authenticate(request: HttpRequest) -> ApiKey:
             Code.UNKNOWN_KEY if is_shaped else Code.MALFORMED_KEY,
             "This API key is not known here. Check that it is whole, and that it belongs "
             "to this server; a key begins with rk_ and is shown once, when it is made.",
-            # Of what only looks like a key, nothing is repeated: it may be a password.
+            # Of what cannot be a key nothing is repeated: it may be a password.
             prefix=text[:PREFIX_LENGTH] if is_shaped else "",
         )
     if key.is_revoked:

@@ -163,6 +163,16 @@ def test_one_app_can_be_chosen(admin, app):
     assert [door.app for door in doors] == [app]
 
 
+def test_its_cost_does_not_grow_with_apps(admin, django_assert_max_num_queries):
+    for _ in range(8):
+        app = an_app()
+        an_api_key(app)
+        came(conflict(app.pk, app.api_keys.get().prefix), sample="x")
+
+    with django_assert_max_num_queries(6):
+        assert len(admin.get(PAGE).context["doors"]) == 8
+
+
 def test_somebody_without_a_role_is_refused(staff, db):
     assert staff().get(PAGE).status_code == 403
 
