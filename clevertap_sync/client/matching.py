@@ -182,5 +182,5 @@ def _lenient(value: object) -> object:
             return json.dumps(value)
         case float() if value.is_integer() and abs(value) < _EXACT_AS_FLOAT:
             return str(int(value))
-    text = str(value).strip()
+    text = str(value).strip().lstrip("+")
     return str(int(text)) if _DIGITS.fullmatch(text) else text

@@ -416,6 +416,15 @@ def test_a_thousand_refusals_are_read_quickly_enough_to_be_read_at_all():
     assert _indexes(result) == list(range(1000))
 
 
+def test_an_echo_without_its_plus_names_its_record_whatever_the_identity_is():
+    records = [_record("0@example.com", ts=1), _record("+@example.com", ts=2)]
+    echo = {**records[1], "identity": "@example.com"}
+
+    result = _read(_envelope([_entry(record=echo)], 1, "partial"), records)
+
+    assert _indexes(result) == [1]
+
+
 # Every mutation that was seen in recorded answers, and then some.
 _MUTATIONS = [
     lambda echo: echo,
