@@ -82,7 +82,8 @@ def fates_of(
     `events` are stored ones, with their positions. It costs the same few queries for one
     as for fifty.
     """
-    found = whereabouts.find(app_id, integrations, {position for position, _ in events})
+    positions = {position for position, _ in events}
+    found = whereabouts.find_records(app_id, integrations, positions)
     return [
         [
             _became(found, integration, side, position, event)

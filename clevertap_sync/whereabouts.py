@@ -30,7 +30,7 @@ class Whereabouts:
     letters: dict[Place, DeadLetter]
 
 
-def find(
+def find_records(
     app_id: int, integrations: Sequence[Integration], positions: Collection[int]
 ) -> Whereabouts:
     """Return where the records at `positions` went. What is in no upload yet has no entry."""

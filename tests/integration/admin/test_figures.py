@@ -45,7 +45,7 @@ def test_events_uploads_and_problems_agree_with_delivery_status(admin, delivered
     }
     assert status["dead_letters"] == {"no_identity": 2}
     assert status["balanced"]
-    assert f"Shop has sent {status['head']}." in events
+    assert f"Shop has sent {status['head']} events." in events
     positions = re.findall(r"/admin/events/shop/(\d+)/", events)
     assert [int(each) for each in positions] == list(range(status["head"], 0, -1))
     (upload,) = csv.DictReader(io.StringIO(file.removeprefix("\ufeff")))
