@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import ForeignKey, Model
+from django.db.models import Exists, ForeignKey, Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from clevertap_sync.admin.alert_form import AlertForm, masked
+from clevertap_sync.admin.alert_form import (
+    HEARTBEAT_FIELDS,
+    THRESHOLD_FIELDS,
+    AlertForm,
+    masked,
+)
+from clevertap_sync.admin.silencing import Silencing, open_incidents
 from clevertap_sync.alerting import notices, ways
+from clevertap_sync.insight.installation import given_up
 from clevertap_sync.models import Alert, Notice, Way
 from referrals import access, words
 from referrals.admin.base import ListAdmin
@@ -33,14 +40,14 @@ _LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
 
 
 @admin.register(Alert)
-class AlertAdmin(ListAdmin):
+class AlertAdmin(Silencing, ListAdmin):
     """Who is told, how, and about what."""
 
     form = AlertForm
     change_form_template = "clevertap_sync/alert.html"
     intro = (
         "One message when something starts and one when it is over, however many workers "
-        "there are."
+        "there are. An error that nobody acknowledges is told again once a day."
     )
     list_display = ("name", "of_app", "way", "where", "about", "state")
     list_filter = ("app", "way", "enabled")
@@ -49,16 +56,14 @@ class AlertAdmin(ListAdmin):
     fieldsets = (
         ("Who is told", {"fields": ("name", "app", "enabled")}),
         ("How", {"fields": ("way", "recipients", "new_url")}),
-        (
-            "About what",
-            {
-                "fields": (
-                    *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
-                    "new_names",
-                )
-            },
-        ),
+        ("About what", {"fields": THRESHOLD_FIELDS}),
+        ("Heartbeat", {"fields": (*HEARTBEAT_FIELDS, "forget_heartbeat")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
+        """Return the alerts, with whether their messages get to anybody."""
+        failed = given_up().filter(alert=OuterRef("pk"))
+        return super().get_queryset(request).annotate(is_failing=Exists(failed))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -100,15 +105,29 @@ class AlertAdmin(ListAdmin):
             (alert.lag_minutes, "events wait {} min"),
             (alert.dead_percent, "{} % not delivered"),
             (alert.passcode_days, "passcode expires in {} days"),
-            (True if alert.new_names else None, "new names"),
+            (alert.refused_percent, "{} % refused"),
+            (alert.quiet_hours, "quiet for {} h"),
+            (alert.pause_hours, "paused for {} h"),
+            (alert.stale_percent, "{} % too late"),
+            (alert.new_names or None, "new names"),
+            (alert.worker_gone or None, "no worker"),
+            (alert.failing_alerts or None, "failing alerts"),
+            (alert.other_errors or None, "other errors"),
+            (alert.other_warnings or None, "other warnings"),
         )
         chosen = [text.format(value) for value, text in told if value is not None]
         return ", ".join(chosen) or "nothing"
 
     @admin.display(description="state", ordering="enabled")
     def state(self, alert: Alert) -> str:
-        """Return whether it is on."""
-        return words.light(*(("good", "On") if alert.enabled else ("idle", "Off")))
+        """Return whether it is on, and gets through."""
+        if not alert.enabled:
+            return words.light("idle", "Off")
+        if alert.__dict__.get("is_failing"):
+            return words.light("bad", "Failing")
+        if alert.heartbeat_problem:
+            return words.light("bad", "Heartbeat fails")
+        return words.light("good", "On")
 
     def save_model(
         self,
@@ -158,9 +177,11 @@ class AlertAdmin(ListAdmin):
             extra["sent"] = [
                 (notice, words.light(*_LIGHTS[notice.state])) for notice in sent
             ]
-            extra["still_open"] = obj.incidents.filter(ended_at=None).order_by("pk")[
-                :_SHOWN
-            ]
+            extra["still_open"] = open_incidents(obj)[:_SHOWN]
+            extra |= self.silence_of(obj)
+            extra["is_failing"] = given_up().filter(alert=obj).exists()
+            if obj.heartbeat_url:
+                extra["heartbeat_to"] = masked(obj.heartbeat_url)
         return extra
 
     def get_urls(self) -> list[URLPattern]:
@@ -181,6 +202,9 @@ class AlertAdmin(ListAdmin):
         return [
             at("test", self.test),
             at("secret", self.secret),
+            at("acknowledge", self.acknowledge),
+            at("mute", self.mute),
+            at("unmute", self.unmute),
             *super().get_urls(),
         ]
 

@@ -59,6 +59,7 @@ class HoldFinding(Finding):
     """Delivery is held. Each reason that a person mends differently is a class of its own."""
 
     reasons: ClassVar[frozenset[str]]
+    family = "held"
     word = "Held"
     ended = "delivery goes on"
 
@@ -195,6 +196,7 @@ class PasscodeExpired(Finding):
 
     code = "passcode_expired"
     severity = Severity.ERROR
+    family = "passcode"
     word = "Passcode expired"
     started = "the passcode has expired"
     ended = "the passcode is good again"
@@ -217,6 +219,7 @@ class PasscodeExpires(Finding):
 
     code = "passcode_expires"
     severity = Severity.INFO
+    family = "passcode"
     word = ""
     started = "the passcode expires soon"
     ended = "the passcode is good for longer again"

@@ -29,7 +29,16 @@ def typed(**changes):
         "lag_minutes": "30",
         "dead_percent": "5",
         "passcode_days": "14",
+        "refused_percent": "20",
+        "quiet_hours": "24",
+        "pause_hours": "24",
+        "stale_percent": "50",
         "new_names": "on",
+        "worker_gone": "on",
+        "failing_alerts": "on",
+        "other_errors": "on",
+        "new_heartbeat_url": "",
+        "heartbeat_minutes": "1",
         **changes,
     }
 
@@ -82,6 +91,9 @@ def test_the_form_has_no_button_that_edits_an_app_in_between(admin):
         ({"new_url": "http://localhost/"}, "on a private network"),
         ({"new_url": "http://[::ffff:10.0.0.1]/"}, "on a private network"),
         ({"dead_percent": "0"}, "greater than or equal to 1"),
+        ({"lag_minutes": "1"}, "greater than or equal to 2"),
+        ({"heartbeat_minutes": "0"}, "greater than or equal to 1"),
+        ({"new_heartbeat_url": "http://127.0.0.1:80/"}, "on a private network"),
         ({"held_minutes": "99999"}, "less than or equal to 1440"),
     ],
 )
