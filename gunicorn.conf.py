@@ -47,9 +47,9 @@ control_socket_disable = True
 
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
     """Let each web process look out for a worker that is gone."""
-    from clevertap_sync.alerting.lookout import Lookout  # noqa: PLC0415 - Django is ready now
+    from clevertap_sync.alerting import lookout  # noqa: PLC0415 - Django is ready now
 
-    worker.lookout = Lookout()
+    worker.lookout = lookout.Lookout(lookout.look_if_nobody_does)
     worker.lookout.start()
 
 

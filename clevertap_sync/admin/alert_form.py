@@ -76,7 +76,7 @@ class AlertForm(_ModelForm):
         ),
     )
     forget_heartbeat = forms.BooleanField(
-        required=False, label="Forget the heartbeat address"
+        required=False, initial=False, label="Forget the heartbeat address"
     )
 
     class Meta:

@@ -6,6 +6,7 @@ as workers do, so that it makes no difference how many processes look.
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -27,11 +28,16 @@ _STOP_SECONDS: Final = 5.0
 
 
 class Lookout:
-    """A thread that looks every `every` seconds, the first time after `first`."""
+    """A thread that calls `look` every `every` seconds, the first time after `first`."""
 
     def __init__(
-        self, *, first: float = FIRST_SECONDS, every: float = EVERY_SECONDS
+        self,
+        look: Callable[[], object],
+        *,
+        first: float = FIRST_SECONDS,
+        every: float = EVERY_SECONDS,
     ) -> None:
+        self._look = look
         self._first = first
         self._every = every
         self._stop = threading.Event()
@@ -52,7 +58,7 @@ class Lookout:
         while not self._stop.wait(wait):
             wait = self._every
             try:
-                look_if_nobody_does()
+                self._look()
             except Error as error:
                 # The next look may find the database well.
                 name = type(error).__name__

@@ -44,7 +44,7 @@ def test_a_refused_passcode_is_told_once_however_many_workers_there_are(make_sta
         )
 
         message = receiver.received[0].json
-        assert message["type"] == "held.started"
+        assert message["type"] == "credentials_refused.started"
         assert "refuses the account ID" in message["text"]
         assert len(receiver.received) == 1
         notices = "SELECT moment, attempts FROM clevertap_sync_notice"
