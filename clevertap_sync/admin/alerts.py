@@ -63,7 +63,8 @@ class AlertAdmin(Silencing, ListAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         """Return the alerts, with whether their messages get to anybody."""
         failed = given_up().filter(alert=OuterRef("pk"))
-        return super().get_queryset(request).annotate(is_failing=Exists(failed))
+        alerts: QuerySet[Alert] = super().get_queryset(request)
+        return alerts.annotate(is_failing=Exists(failed))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
