@@ -751,7 +751,7 @@ class Alert(models.Model):
     worker_gone = models.BooleanField(
         "no worker is at work",
         default=True,
-        help_text="Sent by a web process, since no worker can.",
+        help_text="For two minutes. A web process sends it, since no worker can.",
     )
     failing_alerts = models.BooleanField(
         "another alert cannot be sent",

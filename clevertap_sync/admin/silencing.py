@@ -50,7 +50,7 @@ class Silencing:
     def unmute(self, request: HttpRequest, alert: Alert) -> HttpResponse:
         """Let the alert speak again."""
         mute = get_object_or_404(alert.mutes, pk=_number(request, "mute"))
-        muting.unmute(mute, request.user.get_username())
+        muting.lift_mute(mute, request.user.get_username())
         messages.success(request, "Unmuted.")
         return _back_to(alert)
 

@@ -64,7 +64,7 @@ def mute_incident(incident: Incident, length: timedelta, by: str) -> Mute:
     return _mute(incident.alert, (incident.rule, incident.subject), length, by)
 
 
-def unmute(mute: Mute, by: str) -> None:
+def lift_mute(mute: Mute, by: str) -> None:
     """Let the alert speak again: of what is still there, at the next look."""
     with transaction.atomic():
         mute.delete()

@@ -15,6 +15,8 @@ from clevertap_sync.models import Alert
 
 #: Fewer dead letters, or late events, than that are no share of anything.
 FEWEST: Final = 5
+#: A worker that is started anew is away for a moment, and nobody need know.
+GONE_SECONDS: Final = 120
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 #: A threshold, a finding that it is about, and the facts that it was found in.
@@ -79,6 +81,10 @@ def _lasts(hours: int, finding: Finding, _: Facts | None) -> bool:
     return finding.seconds is None or finding.seconds >= hours * _HOUR
 
 
+def _is_gone(_: int, finding: Finding, __: Facts | None) -> bool:
+    return finding.seconds is None or finding.seconds >= GONE_SECONDS
+
+
 def _always(_: int, __: Finding, ___: Facts | None) -> bool:
     return True
 
@@ -99,7 +105,7 @@ THRESHOLDS: Final = (
     Threshold("pause_hours", _lasts, frozenset({"pause_forgotten"})),
     Threshold("stale_percent", _is_late, frozenset({"stale_events"})),
     Threshold("new_names", _always, frozenset({"new_name"})),
-    Threshold("worker_gone", _always, frozenset({"no_worker"})),
+    Threshold("worker_gone", _is_gone, frozenset({"no_worker"})),
     Threshold("failing_alerts", _always, frozenset({"alert_failing"})),
 )
 

@@ -18,11 +18,6 @@ from clevertap_sync.workers import Silence
 STALE_PERCENT: Final = 51
 
 
-def longest_pause() -> float:
-    """Return after how many hours a pause is a forgotten one."""
-    return float(settings.PAUSE_HOURS)
-
-
 @dataclass(frozen=True, slots=True)
 class Letters:
     """Open dead letters of one reason, and when the one of the newest event fell out."""
@@ -100,7 +95,7 @@ class Facts:
     #: So many days before a passcode's end it is a finding.
     remind_days: int = REMIND_DAYS
     #: After so many hours a pause is a forgotten one.
-    pause_hours: float = field(default_factory=longest_pause)
+    pause_hours: float = field(default_factory=lambda: settings.PAUSE_HOURS)
     #: From such a share of late events on, it is a finding.
     stale_percent: int = STALE_PERCENT
 

@@ -160,7 +160,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='alert',
             name='worker_gone',
-            field=models.BooleanField(default=True, help_text='Sent by a web process, since no worker can.', verbose_name='no worker is at work'),
+            field=models.BooleanField(default=True, help_text='For two minutes. A web process sends it, since no worker can.', verbose_name='no worker is at work'),
         ),
         migrations.AddField(
             model_name='incident',

@@ -113,6 +113,9 @@ def test_a_field_that_is_empty_is_not_made_up_for_by_every_other_error():
     [
         (RefusedAtDoor, "refused_percent", 20, {"percent": 20.0}, True),
         (RefusedAtDoor, "refused_percent", 20, {"percent": 19.9}, False),
+        (KINDS_BY_CODE["no_worker"], "worker_gone", True, {"seconds": 120.0}, True),
+        (KINDS_BY_CODE["no_worker"], "worker_gone", True, {"seconds": 119.0}, False),
+        (KINDS_BY_CODE["no_worker"], "worker_gone", True, {"seconds": None}, True),
         (Quiet, "quiet_hours", 24, {"seconds": 86_400.0}, True),
         (Quiet, "quiet_hours", 24, {"seconds": 86_399.0}, False),
         (KINDS_BY_CODE["pause_forgotten"], "pause_hours", 1, {"seconds": 3600.0}, True),

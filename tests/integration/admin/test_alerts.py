@@ -192,6 +192,8 @@ def test_what_is_open_is_acknowledged_and_muted_on_the_alerts_page(admin):
     muted = text_of(admin.post(f"{page}/mute/", {**which, "for": "week"}, follow=True))
 
     assert "Acknowledge: Shop: CleverTap refuses the credentials" in shown
+    # A form inside a form is none to a browser.
+    assert not re.search(r"(?s)<form(?:(?!</form>).)*<form", shown)
     assert "Acknowledged. You are told when it is over, and not before." in acknowledged
     assert "Acknowledged by ann" in acknowledged
     assert "Somebody did so before" in again

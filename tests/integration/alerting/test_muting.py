@@ -136,7 +136,7 @@ def test_a_mute_is_of_one_cause_and_one_subject(integration):
         "credentials_refused",
         f"integration:{integration.pk}",
     )
-    muting.unmute(mute, "bob")
+    muting.lift_mute(mute, "bob")
     assert not alert.mutes.exists()
     assert [(by, what.split(" ")[0]) for by, _, what in said()] == [
         ("ann", "Muted"),
