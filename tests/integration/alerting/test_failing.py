@@ -34,9 +34,10 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
     fail(receiver, fine)
     notices.send_test(fine)
     fail(receiver, an_alert(receiver, name="Off", enabled=False))
+    now = clock.now()
 
     with CaptureQueriesContext(connection) as captured:
-        facts = read_installation_facts(clock.now())
+        facts = read_installation_facts(now)
 
     assert len(captured) == 1
     assert facts.failing == (
