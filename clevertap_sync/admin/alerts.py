@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, ForeignKey, Model, OuterRef, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -22,7 +23,7 @@ from clevertap_sync.admin.alert_form import (
 from clevertap_sync.admin.silencing import Silencing, open_incidents
 from clevertap_sync.alerting import notices, ways
 from clevertap_sync.insight.installation import given_up
-from clevertap_sync.models import Alert, Notice, Way
+from clevertap_sync.models import Alert, Mute, Notice, Way
 from referrals import access, words
 from referrals.admin.base import ListAdmin
 from referrals.words import Colour
@@ -61,10 +62,11 @@ class AlertAdmin(Silencing, ListAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
-        """Return the alerts, with whether their messages get to anybody."""
+        """Return the alerts, with whether they are muted, and get to anybody."""
         failed = given_up().filter(alert=OuterRef("pk"))
         alerts: QuerySet[Alert] = super().get_queryset(request)
-        return alerts.annotate(is_failing=Exists(failed))
+        mutes = Mute.objects.filter(alert=OuterRef("pk"), rule="", until__gt=Now())
+        return alerts.annotate(is_failing=Exists(failed), is_muted=Exists(mutes))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -121,13 +123,15 @@ class AlertAdmin(Silencing, ListAdmin):
 
     @admin.display(description="state", ordering="enabled")
     def state(self, alert: Alert) -> str:
-        """Return whether it is on, and gets through."""
+        """Return whether it is on, speaks, and gets through."""
         if not alert.enabled:
             return words.light("idle", "Off")
         if alert.__dict__.get("is_failing"):
             return words.light("bad", "Failing")
         if alert.heartbeat_problem:
             return words.light("bad", "Heartbeat fails")
+        if alert.__dict__.get("is_muted"):
+            return words.light("idle", "Muted")
         return words.light("good", "On")
 
     def save_model(

@@ -214,6 +214,7 @@ def test_a_whole_alert_is_muted_and_unmuted(admin):
     assert "Muted. What is still there afterwards is told then." in muted
     assert "<strong>Everything</strong> until" in muted
     assert "Mute the whole alert" not in muted
+    assert '<span class="light light-idle">Muted</span>' in text_of(admin.get(LIST))
     unmuted = text_of(
         admin.post(f"{page}/unmute/", {"mute": Mute.objects.get().pk}, follow=True)
     )
