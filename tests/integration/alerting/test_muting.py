@@ -7,8 +7,8 @@ import pytest
 from clevertap_sync import clock
 from clevertap_sync.alerting import muting, notices, watch
 from clevertap_sync.alerting.watch import QUIET, REMIND_EVERY
-from clevertap_sync.models import Incident, Integration, Mute, Notice
-from referrals.models import Change
+from clevertap_sync.models import Incident, Mute, Notice
+from referrals.models import Change, CustomName
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import (
     Last,
@@ -63,17 +63,17 @@ def test_an_error_is_told_again_once_a_day_until_somebody_acknowledges_it(integr
     assert moments() == [STARTED, REMINDED, REMINDED, ENDED]
 
 
-def test_what_is_no_error_is_told_once(integration):
-    an_alert(dead_percent=5, other_errors=False)
-    some_uploads(integration, records=20, dead=7, age=-timedelta(days=2))
-    some_letters(integration, 7)
+def test_what_is_no_error_is_told_once(integration, settings):
+    settings.CUSTOM_NAMES_LIMIT = 0
+    an_alert()
+    CustomName.objects.create(
+        app=integration.app, name="n", normalised="n", number=1, first_position=1
+    )
+
     began = look()
-    Integration.objects.update(cursor=0)
+    look(began + 2 * REMIND_EVERY)
 
-    look(began + REMIND_EVERY - timedelta(minutes=1))
-    look(began + REMIND_EVERY - timedelta(seconds=20))
-
-    assert moments() == [("started", "dead_letters")]
+    assert moments() == [("started", "new_name")]
 
 
 def test_an_incident_is_acknowledged_once_and_by_name(integration):
