@@ -7,6 +7,7 @@ Reference: https://docs.gunicorn.org/en/stable/settings.html
 
 import os
 from pathlib import Path
+from typing import Any
 
 from integration_project import settings
 from integration_project.environment import Environment
@@ -42,3 +43,18 @@ accesslog = None
 logconfig_dict = settings.LOGGING
 # Nothing listens that the platform did not ask for.
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
+    """Let each web process look out for a worker that is gone."""
+    from clevertap_sync.alerting import lookout  # noqa: PLC0415 - Django is ready now
+
+    worker.lookout = lookout.Lookout(lookout.look_if_nobody_does)
+    worker.lookout.start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001
+    """Stop it before the process ends. One that never served has none."""
+    lookout = getattr(worker, "lookout", None)
+    if lookout is not None:
+        lookout.stop()

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync import doorbell, witness, workers
-from clevertap_sync.alerting import notices, watch
+from clevertap_sync.alerting import rounds
 from clevertap_sync.delivery import due, erasure, retention, stopping, tallies
 from clevertap_sync.delivery.deliver import deliver
 
@@ -74,8 +74,7 @@ class Errands:
 
     def _alert(self) -> None:
         try:
-            watch.watch()
-            notices.send_due()
+            rounds.look_and_send()
         finally:
             self._alerting.release()
 

@@ -682,8 +682,19 @@ class Way(models.TextChoices):
     WEBHOOK = "webhook", "Webhook"
 
 
+class Heartbeat(models.TextChoices):
+    """What a call of an alert's heartbeat address says."""
+
+    WELL = "well", "All is well"
+    FAIL = "fail", "Something is not well"
+
+
 class Alert(models.Model):
-    """Who is told, how, and about what. A rule without a threshold is off."""
+    """Who is told, how, and about what.
+
+    `alerting.thresholds` says which findings each column of the middle part decides about.
+    One that is empty, or off, decides that nobody is told of them.
+    """
 
     name = models.CharField(
         max_length=100, help_text="What people call it, such as Growth team on Slack."
@@ -735,9 +746,79 @@ class Alert(models.Model):
         default=14,
         help_text="Tell so many days before a user passcode expires. Empty: never.",
     )
+    refused_percent = models.PositiveSmallIntegerField(
+        "percent refused at the door",
+        null=True,
+        blank=True,
+        default=20,
+        help_text="Tell when so large a share of what an app sends is refused. Empty: never.",
+    )
+    quiet_hours = models.PositiveSmallIntegerField(
+        "hours without an event",
+        null=True,
+        blank=True,
+        default=24,
+        help_text="Tell when an app from which events are expected has sent none for so "
+        "long. Empty: never.",
+    )
+    pause_hours = models.PositiveSmallIntegerField(
+        "hours paused",
+        null=True,
+        blank=True,
+        default=24,
+        help_text="Remind when a person paused delivery and events have waited for so "
+        "long. Empty: never.",
+    )
+    stale_percent = models.PositiveSmallIntegerField(
+        "percent too late for campaigns",
+        null=True,
+        blank=True,
+        default=50,
+        help_text="Tell when so large a share of the newest events happened more than two "
+        "hours before they arrived. Empty: never.",
+    )
     new_names = models.BooleanField(
         "a new custom name waits for approval", default=True
     )
+    worker_gone = models.BooleanField(
+        "no worker is at work",
+        default=True,
+        help_text="For two minutes. A web process sends it, since no worker can.",
+    )
+    failing_alerts = models.BooleanField(
+        "another alert cannot be sent",
+        default=True,
+        help_text="Another alert of this app, or of any where this one is for every app.",
+    )
+    other_errors = models.BooleanField(
+        "every other error",
+        default=True,
+        help_text="Whatever keeps events from arriving and has no field of its own here.",
+    )
+    other_warnings = models.BooleanField(
+        "every other warning",
+        default=False,
+        help_text="Such as that only test events arrive, or that event types run out.",
+    )
+    heartbeat_url = EncryptedField("heartbeat address", blank=True)
+    heartbeat_minutes = models.PositiveSmallIntegerField(
+        "minutes between heartbeats", default=1
+    )
+    heartbeat_fails = models.BooleanField(
+        "say so when it is not well",
+        default=False,
+        help_text="Call the address with /fail behind it, as healthchecks.io has it. "
+        "Off: the address is just not called.",
+    )
+    heartbeat_due_at = models.DateTimeField(null=True, editable=False)
+    #: What is to be called now: nothing, that all is well, or that it is not.
+    heartbeat_owed = models.CharField(
+        max_length=4, blank=True, editable=False, choices=Heartbeat
+    )
+    heartbeat_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the last one got through."
+    )
+    heartbeat_problem = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -747,14 +828,26 @@ class Alert(models.Model):
         return self.name
 
 
-class Rule(models.TextChoices):
-    """What an alert can be about."""
+class Mute(models.Model):
+    """An alert says nothing until then: of one cause and what it is about, or at all."""
 
-    HELD = "held", "Delivery is held"
-    LAG = "lag", "Events wait"
-    DEAD_LETTERS = "dead_letters", "Records are not delivered"
-    PASSCODE = "passcode", "A passcode expires"
-    NEW_NAME = "new_name", "A new custom name waits"
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="mutes")
+    rule = models.CharField(
+        max_length=40, blank=True, help_text="A finding's code. Empty: everything."
+    )
+    subject = models.CharField(max_length=40, blank=True)
+    until = models.DateTimeField()
+    by = models.CharField(max_length=150, help_text="Who asked for it.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alert", "rule", "subject"], name="one_mute_of_a_thing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alert}: {self.rule or 'everything'} until {self.until:%Y-%m-%d %H:%M}"
 
 
 class Incident(models.Model):
@@ -765,11 +858,14 @@ class Incident(models.Model):
     """
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="incidents")
-    rule = models.CharField(max_length=12, choices=Rule)
+    rule = models.CharField(max_length=40, help_text="A finding's code.")
     subject = models.CharField(
         max_length=40, help_text="What it is about, such as integration:7."
     )
     started_at = models.DateTimeField()
+    reminded_at = models.DateTimeField(null=True)
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=150, blank=True)
     clear_since = models.DateTimeField(
         null=True, help_text="Since when it looks as if it were over."
     )
@@ -785,16 +881,17 @@ class Incident(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_rule_display()}: {self.subject}"
+        return f"{self.rule}: {self.subject}"
 
 
 class Notice(models.Model):
-    """One message of an alert: that something started or ended, or a test."""
+    """One message of an alert: that something started, goes on or ended, or a test."""
 
     class Moment(models.TextChoices):
         """What the message is about."""
 
         STARTED = "started", "Started"
+        REMINDED = "reminded", "Goes on"
         ENDED = "ended", "Ended"
         TEST = "test", "Test"
 
@@ -831,7 +928,9 @@ class Notice(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["incident", "moment"], name="one_notice_per_moment"
+                fields=["incident", "moment"],
+                condition=Q(moment__in=["started", "ended"]),
+                name="one_notice_per_moment",
             ),
         ]
         indexes = [
@@ -846,7 +945,7 @@ class Notice(models.Model):
 
 
 class LastLook(models.Model):
-    """When a worker last looked whether there is something to alert people of. One row."""
+    """When a process last looked whether there is something to alert people of. One row."""
 
     looked_at = models.DateTimeField()
 

@@ -20,17 +20,29 @@ else:
 MOST_RECIPIENTS: Final = 20
 _LIMITS: Final = {
     "held_minutes": (0, 1440),
-    "lag_minutes": (1, 10_080),
+    # Events are late from two minutes on.
+    "lag_minutes": (2, 10_080),
     "dead_percent": (1, 100),
     "passcode_days": (1, 365),
+    "refused_percent": (1, 100),
+    "quiet_hours": (1, 8760),
+    "pause_hours": (1, 8760),
+    "stale_percent": (1, 100),
+    "heartbeat_minutes": (1, 60),
 }
+THRESHOLD_FIELDS: Final = (
+    *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
+    *("refused_percent", "quiet_hours", "pause_hours", "stale_percent"),
+    *("new_names", "worker_gone", "failing_alerts", "other_errors", "other_warnings"),
+)
+HEARTBEAT_FIELDS: Final = ("new_heartbeat_url", "heartbeat_minutes", "heartbeat_fails")
 
 
 class AlertForm(_ModelForm):
     """Who is told, how, and about what."""
 
     #: For the history: of these, only that they changed.
-    secret_fields = ("new_url",)
+    secret_fields = ("new_url", "new_heartbeat_url")
 
     new_url = forms.CharField(
         required=False,
@@ -48,12 +60,31 @@ class AlertForm(_ModelForm):
         ),
     )
 
+    new_heartbeat_url = forms.CharField(
+        required=False,
+        max_length=1000,
+        label="Heartbeat address",
+        help_text="Called by GET while all is well, so that whoever waits for the call can "
+        "tell you when it stays away, even where everything here is dead. For healthchecks.io: "
+        "the check's ping URL. It is kept encrypted and never shown again.",
+        widget=forms.TextInput(
+            attrs={
+                "class": "vLargeTextField",
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        ),
+    )
+    forget_heartbeat = forms.BooleanField(
+        required=False, initial=False, label="Forget the heartbeat address"
+    )
+
     class Meta:
         model = Alert
         fields = (
             *("name", "app", "enabled", "way", "recipients"),
-            *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
-            "new_names",
+            *THRESHOLD_FIELDS,
+            *("heartbeat_minutes", "heartbeat_fails"),
         )
         widgets = {"recipients": forms.Textarea(attrs={"rows": 3})}
 
@@ -64,9 +95,13 @@ class AlertForm(_ModelForm):
                 field = self.fields[name]
                 field.validators += [MinValueValidator(least), MaxValueValidator(most)]
                 field.widget.attrs.update(min=least, max=most)
-        if self.instance.url and "new_url" in self.fields:
-            kept = f"{masked(self.instance.url)} is stored. Type to replace it."
-            self.fields["new_url"].widget.attrs["placeholder"] = kept
+        for name, kept in (
+            ("new_url", self.instance.url),
+            ("new_heartbeat_url", self.instance.heartbeat_url),
+        ):
+            if kept and name in self.fields:
+                text = f"{masked(kept)} is stored. Type to replace it."
+                self.fields[name].widget.attrs["placeholder"] = text
 
     def clean_recipients(self) -> str:
         """Check each address, and drop blanks and empty lines."""
@@ -85,10 +120,11 @@ class AlertForm(_ModelForm):
 
     def clean_new_url(self) -> str:
         """Refuse what is no address of a web server, or one of our own machines."""
-        url = str(self.cleaned_data["new_url"]).strip()
-        if url and (problem := _problem_of(url)):
-            raise ValidationError(problem)
-        return url
+        return self._address("new_url")
+
+    def clean_new_heartbeat_url(self) -> str:
+        """Refuse the same of the heartbeat's address."""
+        return self._address("new_heartbeat_url")
 
     def clean(self) -> dict[str, Any]:
         """Ask for what the chosen way needs."""
@@ -107,9 +143,23 @@ class AlertForm(_ModelForm):
         alert: Alert = super().save(commit=False)
         if self.cleaned_data["new_url"]:
             alert.url = Secret(self.cleaned_data["new_url"])
+        if heartbeat := self.cleaned_data["new_heartbeat_url"]:
+            alert.heartbeat_url = Secret(heartbeat)
+        if heartbeat or self.cleaned_data["forget_heartbeat"]:
+            # What is known is of the address before.
+            alert.heartbeat_due_at = alert.heartbeat_at = None
+            alert.heartbeat_owed = alert.heartbeat_problem = ""
+        if self.cleaned_data["forget_heartbeat"] and not heartbeat:
+            alert.heartbeat_url = Secret()
         if commit:
             alert.save()
         return alert
+
+    def _address(self, name: str) -> str:
+        url = str(self.cleaned_data[name]).strip()
+        if url and (problem := _problem_of(url)):
+            raise ValidationError(problem)
+        return url
 
 
 def masked(url: Secret) -> str:

@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import ForeignKey, Model
+from django.db.models import Exists, ForeignKey, Model, OuterRef, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from clevertap_sync.admin.alert_form import AlertForm, masked
+from clevertap_sync.admin.alert_form import (
+    HEARTBEAT_FIELDS,
+    THRESHOLD_FIELDS,
+    AlertForm,
+    masked,
+)
+from clevertap_sync.admin.silencing import Silencing, open_incidents
 from clevertap_sync.alerting import notices, ways
-from clevertap_sync.models import Alert, Incident, Notice, Way
+from clevertap_sync.insight.installation import given_up
+from clevertap_sync.models import Alert, Mute, Notice, Way
 from referrals import access, words
 from referrals.admin.base import ListAdmin
 from referrals.words import Colour
@@ -33,14 +41,14 @@ _LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
 
 
 @admin.register(Alert)
-class AlertAdmin(ListAdmin):
+class AlertAdmin(Silencing, ListAdmin):
     """Who is told, how, and about what."""
 
     form = AlertForm
     change_form_template = "clevertap_sync/alert.html"
     intro = (
         "One message when something starts and one when it is over, however many workers "
-        "there are."
+        "there are. An error that nobody acknowledges is told again once a day."
     )
     list_display = ("name", "of_app", "way", "where", "about", "state")
     list_filter = ("app", "way", "enabled")
@@ -49,16 +57,16 @@ class AlertAdmin(ListAdmin):
     fieldsets = (
         ("Who is told", {"fields": ("name", "app", "enabled")}),
         ("How", {"fields": ("way", "recipients", "new_url")}),
-        (
-            "About what",
-            {
-                "fields": (
-                    *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
-                    "new_names",
-                )
-            },
-        ),
+        ("About what", {"fields": THRESHOLD_FIELDS}),
+        ("Heartbeat", {"fields": (*HEARTBEAT_FIELDS, "forget_heartbeat")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
+        """Return the alerts, with whether they are muted, and get to anybody."""
+        failed = given_up().filter(alert=OuterRef("pk"))
+        alerts: QuerySet[Alert] = super().get_queryset(request)
+        mutes = Mute.objects.filter(alert=OuterRef("pk"), rule="", until__gt=Now())
+        return alerts.annotate(is_failing=Exists(failed), is_muted=Exists(mutes))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -100,15 +108,31 @@ class AlertAdmin(ListAdmin):
             (alert.lag_minutes, "events wait {} min"),
             (alert.dead_percent, "{} % not delivered"),
             (alert.passcode_days, "passcode expires in {} days"),
-            (True if alert.new_names else None, "new names"),
+            (alert.refused_percent, "{} % refused"),
+            (alert.quiet_hours, "quiet for {} h"),
+            (alert.pause_hours, "paused for {} h"),
+            (alert.stale_percent, "{} % too late"),
+            (alert.new_names or None, "new names"),
+            (alert.worker_gone or None, "no worker"),
+            (alert.failing_alerts or None, "failing alerts"),
+            (alert.other_errors or None, "other errors"),
+            (alert.other_warnings or None, "other warnings"),
         )
         chosen = [text.format(value) for value, text in told if value is not None]
         return ", ".join(chosen) or "nothing"
 
     @admin.display(description="state", ordering="enabled")
     def state(self, alert: Alert) -> str:
-        """Return whether it is on."""
-        return words.light(*(("good", "On") if alert.enabled else ("idle", "Off")))
+        """Return whether it is on, speaks, and gets through."""
+        if not alert.enabled:
+            return words.light("idle", "Off")
+        if alert.__dict__.get("is_failing"):
+            return words.light("bad", "Failing")
+        if alert.heartbeat_problem:
+            return words.light("bad", "Heartbeat fails")
+        if alert.__dict__.get("is_muted"):
+            return words.light("idle", "Muted")
+        return words.light("good", "On")
 
     def save_model(
         self,
@@ -158,7 +182,11 @@ class AlertAdmin(ListAdmin):
             extra["sent"] = [
                 (notice, words.light(*_LIGHTS[notice.state])) for notice in sent
             ]
-            extra["still_open"] = _still_open(obj)
+            extra["still_open"] = open_incidents(obj)[:_SHOWN]
+            extra |= self.silence_of(obj)
+            extra["is_failing"] = given_up().filter(alert=obj).exists()
+            if obj.heartbeat_url:
+                extra["heartbeat_to"] = masked(obj.heartbeat_url)
         return extra
 
     def get_urls(self) -> list[URLPattern]:
@@ -179,6 +207,9 @@ class AlertAdmin(ListAdmin):
         return [
             at("test", self.test),
             at("secret", self.secret),
+            at("acknowledge", self.acknowledge),
+            at("mute", self.mute),
+            at("unmute", self.unmute),
             *super().get_urls(),
         ]
 
@@ -212,13 +243,3 @@ class AlertAdmin(ListAdmin):
             context,
             headers={"Cache-Control": "no-store"},
         )
-
-
-def _still_open(alert: Alert) -> list[tuple[Incident, str]]:
-    """Return what is open now, each with what it is about, as the first message told."""
-    incidents = list(alert.incidents.filter(ended_at=None).order_by("pk")[:_SHOWN])
-    told = Notice.objects.filter(
-        incident__in=[each.pk for each in incidents], moment=Notice.Moment.STARTED
-    )
-    about = {each.incident_id: str(each.content.get("about", "")) for each in told}
-    return [(each, about.get(each.pk, "")) for each in incidents]

@@ -1,11 +1,16 @@
 """Alerts: people are told once when something starts, and once when it ends.
 
-* `findings`  what is wrong now, by the thresholds of one alert
-* `watch`     compares that with what is known, and writes down what started and ended
-* `messages`  the words
-* `notices`   sends what was written down, with retries
-* `ways`      e-mail, Slack and webhooks
+* `thresholds` which findings an alert wants: the one table
+* `cases`      what is wrong now, read once for all alerts, and what an alert is told of it
+* `watch`      compares that with what is known, and writes down what started and what ended
+* `muting`     what people acknowledge, and keep quiet
+* `messages`   the words, which are the findings' own
+* `notices`    sends what was written down, with retries
+* `heartbeats` calls an address while all is well
+* `ways`       e-mail, Slack and webhooks
+* `rounds`     all of it, once
+* `lookout`    a round from the web process, while no worker makes one
 
 State is in the database and claimed by compare-and-set, so that it does not matter how
-many workers look or when one dies. Nothing is sent inside a transaction.
+many processes look or when one dies. Nothing is sent inside a transaction.
 """

@@ -1,61 +1,62 @@
-"""What a message says: plain words and a link; never an identity, never a passcode."""
+"""What a message says: a finding's own words and a link; never an identity, never a passcode."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.urls import reverse
 
-from clevertap_sync.alerting.findings import Finding
-from clevertap_sync.models import Alert, Incident, Notice, Rule
+from clevertap_sync.alerting.cases import KINDS_BY_CODE, Case
+from clevertap_sync.insight.links import address_of
+from clevertap_sync.models import Alert, Incident, Notice
 from referrals.words import span
 
-_STARTED = {
-    Rule.HELD: "delivery is held",
-    Rule.LAG: "events wait",
-    Rule.DEAD_LETTERS: "records are not delivered",
-    Rule.PASSCODE: "the passcode expires soon",
-    Rule.NEW_NAME: "a new custom name waits for approval",
-}
-_ENDED = {
-    Rule.HELD: "delivery goes on",
-    Rule.LAG: "events are delivered in time again",
-    Rule.DEAD_LETTERS: "records are delivered again",
-    Rule.PASSCODE: "the passcode is good for longer again",
-    Rule.NEW_NAME: "no custom name waits any more",
-}
+#: Of more findings than that, a message has the first.
+_MOST: Final = 5
 
 
-def started(finding: Finding, now: datetime) -> dict[str, Any]:
+def started(alert: Alert, case: Case, now: datetime) -> dict[str, Any]:
     """Return what is said when something starts."""
+    return _of_case(alert, case, now, Notice.Moment.STARTED)
+
+
+def reminded(
+    alert: Alert, case: Case, incident: Incident, now: datetime
+) -> dict[str, Any]:
+    """Return what is said when something goes on that nobody acknowledged."""
+    content = _of_case(alert, case, now, Notice.Moment.REMINDED)
+    lasts = span((now - incident.started_at).total_seconds())
     return {
-        "type": f"{finding.rule}.started",
-        "at": now.isoformat(timespec="seconds"),
-        "app": finding.app.slug,
-        "integration": finding.integration.name if finding.integration else None,
-        "rule": str(finding.rule),
-        "about": finding.about,
-        "title": f"{finding.about}: {_STARTED[finding.rule]}",
-        "text": finding.text,
-        "url": _link(finding),
+        **content,
+        "title": f"{content['title']}, for {lasts} now",
+        "text": f"{content['text']} This comes once a day until somebody acknowledges it.",
     }
 
 
-def ended(start: dict[str, Any], incident: Incident, now: datetime) -> dict[str, Any]:
-    """Return what is said when it is over, from what was said when it started."""
-    rule = Rule(incident.rule)
+def ended(
+    start: dict[str, Any], incident: Incident, now: datetime, *, excuse: str = ""
+) -> dict[str, Any]:
+    """Return what is said when it is over, from what was said when it started.
+
+    `excuse` says why it is over although nobody mended it.
+    """
+    kind = KINDS_BY_CODE.get(incident.rule)
+    over = excuse or (kind.ended if kind else "it is over")
     lasted = span((now - incident.started_at).total_seconds())
+    why = f": {excuse}" if excuse else ""
     return {
         **start,
-        "type": f"{rule}.ended",
+        "type": f"{incident.rule}.{Notice.Moment.ENDED.value}",
+        "rule": incident.rule,
         "at": now.isoformat(timespec="seconds"),
-        "title": f"{start['about']}: {_ENDED[rule]}",
-        "text": f"This is over, after {lasted}. There is nothing to do.",
+        "title": f"{start['about']}: {over}",
+        "text": f"This is over, after {lasted}{why}. There is nothing to do.",
     }
 
 
 def a_test(alert: Alert, now: datetime) -> dict[str, Any]:
     """Return what a test message says."""
+    page = _page_of(alert)
     return {
         "type": Notice.Moment.TEST.value,
         "at": now.isoformat(timespec="seconds"),
@@ -65,24 +66,50 @@ def a_test(alert: Alert, now: datetime) -> dict[str, Any]:
         "about": str(alert),
         "title": f"Test of the alert {alert}",
         "text": "Somebody asked for this test. Alerts arrive here: nothing is wrong.",
-        "url": _absolute(reverse("admin:clevertap_sync_alert_change", args=[alert.pk])),
+        "url": page,
+        "alert_url": page,
     }
 
 
-def _link(finding: Finding) -> str:
-    match finding.rule:
-        case Rule.DEAD_LETTERS:
-            return _absolute(reverse("admin:problems"))
-        case Rule.NEW_NAME:
-            names = reverse("admin:referrals_customname_changelist")
-            return _absolute(f"{names}?app__id__exact={finding.app.pk}")
-        case Rule.LAG:
-            return _absolute(reverse("admin:index"))
-    integration = finding.integration
-    page = "admin:clevertap_sync_integration_change"
-    return _absolute(reverse(page, args=[integration.pk])) if integration else ""
+def _of_case(
+    alert: Alert, case: Case, now: datetime, moment: Notice.Moment
+) -> dict[str, Any]:
+    kind, about = case.kind, case.first.about
+    link = case.first.finding.link
+    return {
+        "type": f"{kind.code}.{moment.value}",
+        "at": now.isoformat(timespec="seconds"),
+        "app": case.app.slug if case.app else None,
+        "integration": case.integration.name if case.integration else None,
+        "rule": kind.code,
+        "about": about,
+        "title": f"{about}: {kind.started}",
+        "text": _text_of(case),
+        "url": address_of(link) if settings.PUBLIC_URL else "",
+        "alert_url": _page_of(alert),
+    }
 
 
-def _absolute(path: str) -> str:
-    """Return the address by which people reach the page; nothing where nobody said it."""
-    return f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else ""
+def _text_of(case: Case) -> str:
+    """Return what is wrong and what to do. Findings that differ say which they are about."""
+    texts: dict[tuple[str, str], list[str]] = {}
+    for sighting in case.sightings:
+        finding = sighting.finding
+        owner = str(sighting.facts.integration) if sighting.facts else sighting.about
+        texts.setdefault((finding.sentence, finding.remedy), []).append(owner)
+    if len(texts) == 1:
+        ((sentence, remedy),) = texts
+        return f"{sentence} {remedy}".strip()
+    has_one_owner = len({owner for owners in texts.values() for owner in owners}) == 1
+    parts = [
+        f"{'' if has_one_owner else owners[0] + ': '}{sentence} {remedy}".strip()
+        for (sentence, remedy), owners in list(texts.items())[:_MOST]
+    ]
+    left = len(texts) - _MOST
+    return " ".join([*parts, *([f"And {left} more."] if left > 0 else [])])
+
+
+def _page_of(alert: Alert) -> str:
+    """Return where the alert's incidents are acknowledged and muted."""
+    page = reverse("admin:clevertap_sync_alert_change", args=[alert.pk])
+    return f"{settings.PUBLIC_URL}{page}" if settings.PUBLIC_URL else ""

@@ -1,45 +1,53 @@
 """Looks at everything every half minute, and writes down what started and what ended."""
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
 
 from clevertap_sync import clock
-from clevertap_sync.alerting import messages
-from clevertap_sync.alerting.findings import (
-    Finding,
-    found,
-    standings,
-    waiting_names,
+from clevertap_sync.alerting import heartbeats, messages, muting
+from clevertap_sync.alerting.cases import (
+    KINDS_BY_CODE,
+    Case,
+    Key,
+    View,
+    cases_of,
+    is_of_family,
+    read_view,
 )
+from clevertap_sync.insight.findings import Severity
 from clevertap_sync.models import Alert, Incident, LastLook, Notice
 
 EVERY: Final = timedelta(seconds=30)
 #: What comes and goes is one incident: it is over when it has been for so long.
 QUIET: Final = timedelta(minutes=2)
+#: An error that nobody acknowledges is told again.
+REMIND_EVERY: Final = timedelta(days=1)
 _THE_ROW: Final = 1
 
 
 def watch(now: datetime | None = None) -> bool:
-    """Look, unless a worker did so less than half a minute ago. Return whether it looked."""
+    """Look, unless a process did so less than half a minute ago. Return whether it looked."""
     now = now or clock.now()
     alerts = list(Alert.objects.filter(enabled=True).select_related("app"))
     if not alerts and not Incident.objects.filter(ended_at=None).exists():
         return False
     if not _claim(now):
         return False
-    stood, names = standings(now), waiting_names()
+    view = read_view(alerts, now)
+    muted = muting.read_mutes(now)
     for alert in alerts:
-        wrong = {each.key: each for each in found(alert, stood, names)}
-        _compare(alert, wrong, now)
+        _compare(alert, view, muted, now)
+        heartbeats.note_state(alert, is_well=view.is_well(alert), now=now)
     _forget_the_disabled(now)
     return True
 
 
 def _claim(now: datetime) -> bool:
-    """Take the turn, by compare-and-set: of workers that look at once, one does."""
+    """Take the turn, by compare-and-set: of processes that look at once, one does."""
     turn = LastLook.objects.filter(pk=_THE_ROW, looked_at__lte=now - EVERY)
     if turn.update(looked_at=now):
         return True
@@ -52,59 +60,116 @@ def _claim(now: datetime) -> bool:
     return True
 
 
-def _compare(
-    alert: Alert, wrong: dict[tuple[str, str], Finding], now: datetime
-) -> None:
+def _compare(alert: Alert, view: View, muted: muting.Mutes, now: datetime) -> None:
+    cases = cases_of(alert, view)
     still_open = {
         (incident.rule, incident.subject): incident
-        for incident in alert.incidents.filter(ended_at=None)
+        for incident in alert.incidents.filter(ended_at=None).order_by("pk")
     }
-    for key, finding in wrong.items():
-        if key not in still_open:
-            _start(alert, finding, now)
-        elif still_open[key].clear_since is not None:
-            Incident.objects.filter(pk=still_open[key].pk).update(clear_since=None)
+    for key, case in cases.items():
+        is_muted = muted.covers(alert, key)
+        if key in still_open:
+            _go_on(alert, still_open[key], case, now, is_muted=is_muted)
+        elif not is_muted:
+            # Told when the mute is over, if it is still there then.
+            _start(alert, case, now)
     for key, incident in still_open.items():
-        if key not in wrong:
-            _settle_down(alert, incident, now)
+        if key in cases:
+            continue
+        if _has_another_cause(key, cases):
+            _look_open(incident)
+        else:
+            tells = not muted.covers(alert, key)
+            _settle_down(incident, view.excuse_for(key), now, tells=tells)
 
 
-def _start(alert: Alert, finding: Finding, now: datetime) -> None:
+def _start(alert: Alert, case: Case, now: datetime) -> None:
+    code, subject = case.first.key
     with transaction.atomic():
         incident, created = Incident.objects.get_or_create(
             alert=alert,
-            rule=finding.rule,
-            subject=finding.subject,
+            rule=code,
+            subject=subject,
             ended_at=None,
             defaults={"started_at": now},
         )
         if created:
-            content = messages.started(finding, now)
-            _tell(alert, incident, Notice.Moment.STARTED, content, now)
+            content = messages.started(alert, case, now)
+            _tell(incident, Notice.Moment.STARTED, content, now)
 
 
-def _settle_down(alert: Alert, incident: Incident, now: datetime) -> None:
+def _go_on(
+    alert: Alert, incident: Incident, case: Case, now: datetime, *, is_muted: bool
+) -> None:
+    """Remind of an error that nobody acknowledged; of anything else, once was enough."""
+    _look_open(incident)
+    told_at = incident.reminded_at or incident.started_at
+    is_error = case.kind.severity is Severity.ERROR
+    if is_muted or not is_error or now - told_at < REMIND_EVERY:
+        return
+    unacknowledged = Incident.objects.filter(
+        pk=incident.pk,
+        ended_at=None,
+        acknowledged_at=None,
+        reminded_at=incident.reminded_at,
+    )
+    with transaction.atomic():
+        if unacknowledged.update(reminded_at=now):
+            content = messages.reminded(alert, case, incident, now)
+            _tell(incident, Notice.Moment.REMINDED, content, now)
+
+
+def _look_open(incident: Incident) -> None:
+    if incident.clear_since is not None:
+        Incident.objects.filter(pk=incident.pk).update(clear_since=None)
+
+
+def _has_another_cause(key: Key, cases: Collection[Key]) -> bool:
+    """Return whether the same trouble goes on, of which it was one cause."""
+    code, subject = key
+    return any(
+        other == subject and is_of_family(KINDS_BY_CODE[cause], KINDS_BY_CODE.get(code))
+        for cause, other in cases
+    )
+
+
+def _settle_down(
+    incident: Incident, excuse: str, now: datetime, *, tells: bool
+) -> None:
     """End what has been over for a while; remember since when the rest looks over."""
     this = Incident.objects.filter(pk=incident.pk, ended_at=None)
     if incident.clear_since is None:
         this.update(clear_since=now)
     elif now - incident.clear_since >= QUIET:
         with transaction.atomic():
-            if this.update(ended_at=now):
+            if (
+                this.update(ended_at=now)
+                and tells
+                and not _is_told_by_another(incident)
+            ):
                 start = incident.notices.get(moment=Notice.Moment.STARTED).content
-                content = messages.ended(start, incident, now)
-                _tell(alert, incident, Notice.Moment.ENDED, content, now)
+                content = messages.ended(start, incident, now, excuse=excuse)
+                _tell(incident, Notice.Moment.ENDED, content, now)
+
+
+def _is_told_by_another(incident: Incident) -> bool:
+    """Return whether a later cause of the same trouble is open, whose end says it all."""
+    kind = KINDS_BY_CODE.get(incident.rule)
+    later = Incident.objects.filter(
+        alert=incident.alert_id,
+        subject=incident.subject,
+        ended_at=None,
+        pk__gt=incident.pk,
+    )
+    causes = (KINDS_BY_CODE.get(rule) for rule in later.values_list("rule", flat=True))
+    return any(cause is not None and is_of_family(cause, kind) for cause in causes)
 
 
 def _tell(
-    alert: Alert,
-    incident: Incident,
-    moment: Notice.Moment,
-    content: dict[str, Any],
-    now: datetime,
+    incident: Incident, moment: Notice.Moment, content: dict[str, Any], now: datetime
 ) -> None:
     Notice.objects.create(
-        alert=alert,
+        alert_id=incident.alert_id,
         incident=incident,
         moment=moment,
         key=uuid.uuid4(),

@@ -1,6 +1,6 @@
 """The ways to people: e-mail, Slack's incoming webhooks, and webhooks of one's own.
 
-Each sends one message, or raises `NotSentError` with a sentence that names no address.
+And the call of a heartbeat's address. Each sends one message, or raises `NotSentError` with a sentence that names no address.
 """
 
 import base64
@@ -12,7 +12,7 @@ import smtplib
 import time
 from contextlib import closing, nullcontext
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -27,12 +27,16 @@ from clevertap_sync.models import Alert, Notice, Way
 from clevertap_sync.secret import Secret
 
 SECONDS: Final = 10.0
+ACKNOWLEDGE: Final = "Acknowledge or mute"
 #: Where nothing is sent, so that nobody believes it was.
 NO_MAIL: Final = "django.core.mail.backends.dummy.EmailBackend"
 # Reference: https://www.standardwebhooks.com
 _PREFIX: Final = "whsec_"
 _SECRET_BYTES: Final = 32
 _OK: Final = range(200, 300)
+# hc-ping.com answers 200 to every call, and says in its text which one it dropped.
+# Reference: https://healthchecks.io/docs/http_api/
+_DROPPED: Final = (b"OK (not found)", b"OK (rate limited)")
 
 
 class NotSentError(Exception):
@@ -50,6 +54,14 @@ def send(alert: Alert, notice: Notice) -> None:
         case _:
             body = json.dumps({"id": str(notice.key), **notice.content}).encode()
             _post(alert.url, body, signature(alert.signing_secret, notice, body))
+
+
+def call_heartbeat(url: Secret, *, fails: bool) -> None:
+    """Call the address by GET, or its path with `/fail` behind it. Raises `NotSentError`."""
+    parts = urlsplit(_revealed(url))
+    if fails:
+        parts = parts._replace(path=f"{parts.path.rstrip('/')}/fail")
+    _ask("GET", parts, None, {})
 
 
 def new_secret() -> Secret:
@@ -83,7 +95,7 @@ def _mail(alert: Alert, notice: Notice) -> None:
     content = notice.content
     mail = EmailMessage(
         subject=" ".join(content["title"].split()),
-        body="\n\n".join(filter(None, [content["text"], content["url"]])) + "\n",
+        body=_for_mail(notice),
         to=addresses_of(alert),
         headers={"Message-ID": f"<{notice.key}@referrals>"},
     )
@@ -101,6 +113,13 @@ def _mail(alert: Alert, notice: Notice) -> None:
     raise NotSentError(message)
 
 
+def _for_mail(notice: Notice) -> str:
+    content, page = notice.content, _where_to_acknowledge(notice)
+    acknowledge = f"{ACKNOWLEDGE}: {page}" if page else ""
+    parts = [content["text"], content["url"], acknowledge]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
 def _for_slack(notice: Notice) -> str:
     # Reference: https://api.slack.com/reference/surfaces/formatting#escaping
     content = notice.content
@@ -108,8 +127,22 @@ def _for_slack(notice: Notice) -> str:
         content[name].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         for name in ("title", "text")
     )
-    link = f"\n<{content['url']}|Open the page>" if content["url"] else ""
-    return f"*{title}*\n{text}{link}"
+    links = [
+        f"<{address}|{label}>"
+        for address, label in (
+            (content["url"], "Open the page"),
+            (_where_to_acknowledge(notice), ACKNOWLEDGE),
+        )
+        if address
+    ]
+    return "\n".join([f"*{title}*", text, *([" · ".join(links)] if links else [])])
+
+
+def _where_to_acknowledge(notice: Notice) -> str:
+    """Return the alert's page, where the message is about something that goes on."""
+    if notice.moment not in {Notice.Moment.STARTED, Notice.Moment.REMINDED}:
+        return ""
+    return str(notice.content.get("alert_url", ""))
 
 
 class _Headers(AuthBase):
@@ -124,13 +157,18 @@ class _Headers(AuthBase):
 
 
 def _post(url: Secret, body: bytes, headers: dict[str, str]) -> None:
-    parts = urlsplit(_revealed(url))
+    _ask("POST", urlsplit(_revealed(url)), body, headers)
+
+
+def _ask(
+    method: str, parts: SplitResult, body: bytes | None, headers: dict[str, str]
+) -> None:
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     base = f"{parts.scheme}://{parts.netloc}"
     guard = nullcontext() if settings.ALERTS_TO_PRIVATE_ADDRESSES else public_only()
     with guard, closing(Transport(base, _Headers(headers), seconds=SECONDS)) as way:
         try:
-            status = way.ask("POST", path, params={}, body=body).status
+            answer = way.ask(method, path, params={}, body=body)
         except MalformedResponseError:
             return  # it answered 200, and what else it says is of no interest
         except CleverTapError as error:
@@ -138,9 +176,12 @@ def _post(url: Secret, body: bytes, headers: dict[str, str]) -> None:
                 f"The receiver did not answer ({error.detail or type(error).__name__})"
             )
         else:
-            if status in _OK:
+            if answer.body.startswith(_DROPPED):
+                message = "The receiver knows no such address, or was called too often"
+            elif answer.status in _OK:
                 return
-            message = f"The receiver answered {status}"
+            else:
+                message = f"The receiver answered {answer.status}"
     raise NotSentError(message)
 
 

@@ -6,10 +6,16 @@ Plain values. `fact_queries` reads them.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
 
 from clevertap_sync.expiry import REMIND_DAYS
 from clevertap_sync.models import Integration
 from clevertap_sync.workers import Silence
+
+#: From so large a share of late events on, people should know: more than half.
+STALE_PERCENT: Final = 51
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,10 @@ class Facts:
     imbalances: Sequence[str] = ()
     #: So many days before a passcode's end it is a finding.
     remind_days: int = REMIND_DAYS
+    #: After so many hours a pause is a forgotten one.
+    pause_hours: float = field(default_factory=lambda: settings.PAUSE_HOURS)
+    #: From such a share of late events on, it is a finding.
+    stale_percent: int = STALE_PERCENT
 
     @property
     def lag_seconds(self) -> float:

@@ -17,6 +17,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -32,6 +33,7 @@ class WebhookReceiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Webhook)
         self.received: list[Received] = []
         self.answers: list[int] = []
+        self.text = b"OK"
         self.lock = threading.Lock()
 
     @property
@@ -42,16 +44,21 @@ class WebhookReceiver(ThreadingHTTPServer):
 class _Webhook(BaseHTTPRequestHandler):
     server: WebhookReceiver
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         with self.server.lock:
-            self.server.received.append(Received(self.path, headers, body))
+            self.server.received.append(
+                Received(self.path, headers, body, self.command)
+            )
             status = self.server.answers.pop(0) if self.server.answers else 200
         self.send_response(status)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(self.server.text)))
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(self.server.text)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -48,7 +48,10 @@ THE_SAME_ON_SQLITE = frozenset(
                 *("site", "switch"),
             )
         ),
-        "alerting/test_sending.py",
+        *(
+            f"alerting/test_{subject}.py"
+            for subject in ("heartbeats", "sending", "signature")
+        ),
         *(
             f"delivery/test_{subject}.py"
             for subject in (

@@ -5,12 +5,13 @@ import importlib
 import pytest
 from django.apps import apps
 
-from clevertap_sync.models import Integration
+from clevertap_sync.models import Alert, Incident, Integration
 from tests.builders import NOON, an_integration
 
 pytestmark = pytest.mark.django_db
 
 HOLD_CAUSE = "clevertap_sync.migrations.0008_hold_cause"
+CAUSES = "clevertap_sync.migrations.0009_alerts_by_findings"
 FIRST_ENABLED = "clevertap_sync.migrations.0005_first_enabled"
 
 
@@ -34,3 +35,56 @@ def test_what_older_rows_were_accepted_with_is_not_taken_for_what_they_have():
 
     integration.refresh_from_db()
     assert integration.credentials_since is not None
+
+
+def an_incident(rule, subject, **changes):
+    """Write an incident as it was when rules were no codes of findings."""
+    alert = Alert.objects.get_or_create(name="A")[0]
+    return Incident.objects.create(
+        alert=alert, rule=rule, subject=subject, started_at=NOON, **changes
+    )
+
+
+def rules():
+    rows = Incident.objects.filter(ended_at=None).order_by("pk")
+    return list(rows.values_list("rule", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("rule", "integration", "code"),
+    [
+        ("held", {"hold_reason": "credentials_refused"}, "credentials_refused"),
+        ("held", {"hold_reason": "no_answer"}, "held"),
+        ("held", {}, "held"),
+        ("lag", {}, "late"),
+        ("lag", {"hold_reason": "wrong_address"}, "wrong_address"),
+        ("passcode", {"passcode_expires_on": "2020-01-01"}, "passcode_expired"),
+        ("passcode", {"passcode_expires_on": "2999-01-01"}, "passcode_expires"),
+        ("dead_letters", {}, "dead_letters"),
+    ],
+)
+def test_an_open_incident_goes_on_under_the_code_of_its_finding(
+    rule, integration, code
+):
+    about = an_integration(held_since=NOON, **integration)
+    an_incident(rule, f"integration:{about.pk}")
+    over = an_incident(rule, "integration:99999", ended_at=NOON)
+
+    importlib.import_module(CAUSES).name_causes(apps, None)
+
+    assert rules() == [code]
+    over.refresh_from_db()
+    assert over.ended_at == NOON
+
+
+def test_a_hold_and_the_wait_for_it_go_on_as_one():
+    about = an_integration(hold_reason="credentials_refused", held_since=NOON)
+    for rule in ("lag", "held"):
+        an_incident(rule, f"integration:{about.pk}")
+    an_incident("new_name", f"app:{about.app_id}")
+    Alert.objects.update(lag_minutes=1)
+
+    importlib.import_module(CAUSES).name_causes(apps, None)
+
+    assert rules() == ["credentials_refused", "new_name"]
+    assert Alert.objects.get().lag_minutes == 2

@@ -4,7 +4,7 @@ Pages, `delivery_status`, metrics and alerts read what `judge` returns, so that 
 disagree. A finding is a class of its own, and says all words about itself.
 """
 
-from clevertap_sync.insight.findings.base import Finding, Link, Severity
+from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.judging import KINDS, judge
 
-__all__ = ["KINDS", "Finding", "Link", "Severity", "judge"]
+__all__ = ["KINDS", "Finding", "Link", "Scope", "Severity", "judge"]

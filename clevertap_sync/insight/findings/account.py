@@ -59,6 +59,7 @@ class HoldFinding(Finding):
     """Delivery is held. Each reason that a person mends differently is a class of its own."""
 
     reasons: ClassVar[frozenset[str]]
+    family = "held"
     word = "Held"
     ended = "delivery goes on"
 
@@ -279,6 +280,8 @@ class PasscodeExpires(Finding):
 
     code = "passcode_expires"
     severity = Severity.INFO
+    # An account that is held, and one that soon will be, are one trouble.
+    family = HoldFinding.family
     word = ""
     started = "the passcode expires soon"
     ended = "the passcode is good for longer again"

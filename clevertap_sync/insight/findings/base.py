@@ -16,6 +16,14 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class Scope(StrEnum):
+    """What a finding is about: people are told once of it, whoever else it concerns."""
+
+    INTEGRATION = "integration"
+    APP = "app"
+    INSTALLATION = "installation"
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """Where a finding is mended: a page of the admin, by its name, and a place on it.
@@ -46,7 +54,11 @@ class Finding:
     #: What an alert's title says when it starts, and when it is over.
     started: ClassVar[str]
     ended: ClassVar[str]
-    #: Whether it is about what was refused before it was stored.
+    #: Kinds of one family are causes of the same trouble: that it is over is true when
+    #: none of them is left.
+    family: ClassVar[str] = ""
+    scope: ClassVar[Scope] = Scope.INTEGRATION
+    #: Whether it is about what an app sent and was refused, before it was in the log.
     is_at_door: ClassVar[bool] = False
 
     sentence: str

@@ -8,6 +8,7 @@ from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings.base import (
     Finding,
     Link,
+    Scope,
     Severity,
     settings_link,
 )
@@ -132,19 +133,20 @@ class EverythingKeptBack(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class EventsStale(Finding):
-    """Most events arrive too late for a live campaign."""
+    """Many events arrive too late for a live campaign: most of them, unless asked otherwise."""
 
     code = "stale_events"
     severity = Severity.WARNING
     word = "Events come late"
-    started = "most events come too late for live campaigns"
-    ended = "most events come in time for live campaigns"
+    started = "many events come too late for live campaigns"
+    ended = "events come in time for live campaigns again"
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where more than half of the newest events were too old on arrival."""
+        """Yield it where so large a share of the newest events was too old on arrival."""
         arrivals = facts.arrivals
-        if not facts.is_running or arrivals.late * 2 <= arrivals.events:
+        is_much = arrivals.late * 100 >= arrivals.events * facts.stale_percent
+        if not (facts.is_running and arrivals.late and is_much):
             return
         yield cls(
             sentence=f"{arrivals.late:,} of the last {counted(arrivals.events, 'event')} "
@@ -223,6 +225,7 @@ class NewNamesWait(Finding):
 
     code = "new_name"
     severity = Severity.WARNING
+    scope = Scope.APP
     word = "New names"
     started = "a new custom name waits for approval"
     ended = "no custom name waits any more"

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from django.conf import settings
-
 from clevertap_sync.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.insight.facts import Facts, Letters
 from clevertap_sync.insight.findings.account import is_held
 from clevertap_sync.insight.findings.base import (
     Finding,
     Link,
+    Scope,
     Severity,
     integration_link,
     settings_link,
@@ -61,6 +60,7 @@ class WorkerGone(Finding):
 
     code = "no_worker"
     severity = Severity.ERROR
+    scope = Scope.INSTALLATION
     word = "No worker"
     started = "no worker is at work"
     ended = "a worker is at work again"
@@ -231,10 +231,10 @@ class PauseForgotten(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where something waits for longer than PAUSE_HOURS."""
+        """Yield it where something has waited for so many hours."""
         if not _is_paused(facts) or not facts.waiting.since:
             return
-        if facts.lag_seconds >= settings.PAUSE_HOURS * 3600:
+        if facts.lag_seconds >= facts.pause_hours * 3600:
             yield cls(
                 sentence=f"Paused by a person. {waiting_sentence(facts)}"
                 f"{late_sentence(facts)}",

@@ -1,20 +1,24 @@
 """The pages of alerts: what is refused, what is shown, and the test button."""
 
 import re
+import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from clevertap_sync import clock
 from clevertap_sync.alerting import watch
-from clevertap_sync.models import Alert, Integration, Notice
+from clevertap_sync.models import Alert, Incident, Integration, Mute, Notice
 from clevertap_sync.secret import Secret
-from referrals.models import Membership, Role
+from referrals.models import Change, Membership, Role
 from tests.builders import NOON, an_app
 from tests.harness.receivers import WebhookReceiver, running
 from tests.integration.admin.conftest import text_of
 
-ADD = "/admin/clevertap_sync/alert/add/"
+LIST = "/admin/clevertap_sync/alert/"
+ADD = f"{LIST}add/"
 
 
 def typed(**changes):
@@ -30,7 +34,16 @@ def typed(**changes):
         "lag_minutes": "30",
         "dead_percent": "5",
         "passcode_days": "14",
+        "refused_percent": "20",
+        "quiet_hours": "24",
+        "pause_hours": "24",
+        "stale_percent": "50",
         "new_names": "on",
+        "worker_gone": "on",
+        "failing_alerts": "on",
+        "other_errors": "on",
+        "new_heartbeat_url": "",
+        "heartbeat_minutes": "1",
         **changes,
     }
 
@@ -83,6 +96,9 @@ def test_the_form_has_no_button_that_edits_an_app_in_between(admin):
         ({"new_url": "http://localhost/"}, "on a private network"),
         ({"new_url": "http://[::ffff:10.0.0.1]/"}, "on a private network"),
         ({"dead_percent": "0"}, "greater than or equal to 1"),
+        ({"lag_minutes": "1"}, "greater than or equal to 2"),
+        ({"heartbeat_minutes": "0"}, "greater than or equal to 1"),
+        ({"new_heartbeat_url": "http://127.0.0.1:80/"}, "on a private network"),
         ({"held_minutes": "99999"}, "less than or equal to 1440"),
     ],
 )
@@ -145,6 +161,123 @@ def test_the_test_button_sends_and_says_what_came_of_it(admin, receiver):
     assert "Given up" in bad
     assert len(receiver.received) == 2
     assert Notice.objects.count() == 2
+
+
+def an_open_incident(**changes):
+    """Return an alert and what it told of."""
+    alert = Alert.objects.create(name="Growth", **changes)
+    now = clock.now()
+    incident = Incident.objects.create(
+        alert=alert, rule="credentials_refused", subject="integration:7", started_at=now
+    )
+    Notice.objects.create(
+        alert=alert,
+        incident=incident,
+        moment=Notice.Moment.STARTED,
+        key=uuid.uuid4(),
+        content={"title": "Shop: CleverTap refuses the credentials"},
+        created_at=now,
+        due_at=now,
+    )
+    return alert, incident
+
+
+def test_what_is_open_is_acknowledged_and_muted_on_the_alerts_page(admin):
+    alert, incident = an_open_incident()
+    page = f"/admin/clevertap_sync/alert/{alert.pk}"
+    which = {"incident": incident.pk}
+
+    shown = text_of(admin.get(f"{page}/change/"))
+    acknowledged = text_of(admin.post(f"{page}/acknowledge/", which, follow=True))
+    again = text_of(admin.post(f"{page}/acknowledge/", which, follow=True))
+    muted = text_of(admin.post(f"{page}/mute/", {**which, "for": "week"}, follow=True))
+
+    assert "Acknowledge: Shop: CleverTap refuses the credentials" in shown
+    # A form inside a form is none to a browser.
+    assert not re.search(r"(?s)<form(?:(?!</form>).)*<form", shown)
+    assert "Acknowledged. You are told when it is over, and not before." in acknowledged
+    assert "Acknowledged by ann" in acknowledged
+    assert "Somebody did so before" in again
+    assert "Muted. What is still there afterwards is told then." in muted
+    mute = Mute.objects.get()
+    assert (mute.rule, mute.subject) == ("credentials_refused", "integration:7")
+    assert mute.until > clock.now() + timedelta(days=6)
+    admin.post(f"{page}/unmute/", {"mute": mute.pk})
+    assert not Mute.objects.exists()
+
+
+def test_a_whole_alert_is_muted_and_unmuted(admin):
+    alert = Alert.objects.create(name="Growth")
+    page = f"/admin/clevertap_sync/alert/{alert.pk}"
+
+    muted = text_of(admin.post(f"{page}/mute/", {"for": "day"}, follow=True))
+
+    assert "Muted. What is still there afterwards is told then." in muted
+    assert "<strong>Everything</strong> until" in muted
+    assert "Mute the whole alert" not in muted
+    assert '<span class="light light-idle">Muted</span>' in text_of(admin.get(LIST))
+    unmuted = text_of(
+        admin.post(f"{page}/unmute/", {"mute": Mute.objects.get().pk}, follow=True)
+    )
+    assert "Mute the whole alert" in unmuted
+
+
+@pytest.mark.parametrize("number", ["0", "x", "9" * 40, ""])
+def test_what_is_not_this_alerts_is_not_found(admin, number):
+    alert = Alert.objects.create(name="Growth")
+    _, foreign = an_open_incident()
+    page = f"/admin/clevertap_sync/alert/{alert.pk}"
+
+    answers = [
+        admin.post(f"{page}/acknowledge/", {"incident": number or foreign.pk}),
+        admin.post(f"{page}/mute/", {"incident": number or foreign.pk, "for": "day"}),
+        admin.post(f"{page}/unmute/", {"mute": number}),
+    ]
+
+    assert [each.status_code for each in answers] == [404, 404, 404]
+    assert not Mute.objects.exists()
+
+
+def test_an_alert_that_gets_to_nobody_is_not_green(admin, receiver):
+    alert = Alert(name="Growth", way="slack", url="")
+    alert.url = Secret(receiver.url)
+    alert.save()
+    receiver.answers = [404]
+    page = f"/admin/clevertap_sync/alert/{alert.pk}"
+    admin.post(f"{page}/test/")
+
+    failing = [text_of(admin.get(each)) for each in (f"{page}/change/", LIST)]
+    admin.post(f"{page}/test/")
+    mended = [text_of(admin.get(each)) for each in (f"{page}/change/", LIST)]
+
+    assert "Its messages get to nobody" in failing[0]
+    assert "Nothing is wrong" not in failing[0]
+    assert '<span class="light light-bad">Failing</span>' in failing[1]
+    assert "Nothing is wrong" in mended[0]
+    assert '<span class="light light-good">On</span>' in mended[1]
+
+
+def test_a_heartbeats_address_is_stored_encrypted_and_can_be_forgotten(admin):
+    url = "https://hc-ping.example.com/5bf66975-s3cr3t"
+    admin.post(ADD, typed(new_heartbeat_url=url))
+    alert = Alert.objects.get()
+    page = f"/admin/clevertap_sync/alert/{alert.pk}/change/"
+    assert alert.heartbeat_url.reveal() == url
+
+    shown = text_of(admin.get(page))
+    assert "https://hc-ping.example.com/••••" in shown
+    assert "s3cr3t" not in shown
+    admin.post(page, typed())
+    alert.refresh_from_db()
+    assert alert.heartbeat_url.reveal() == url
+    Alert.objects.update(heartbeat_problem="The receiver answered 404")
+    assert "Heartbeat fails" in text_of(admin.get("/admin/clevertap_sync/alert/"))
+    admin.post(page, typed(forget_heartbeat="on"))
+
+    alert.refresh_from_db()
+    assert not alert.heartbeat_url
+    assert alert.heartbeat_problem == ""
+    assert "s3cr3t" not in str(list(Change.objects.values()))
 
 
 def test_an_editor_has_the_alerts_of_their_app_and_makes_none_for_all(db):

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from clevertap_sync import workers
 from clevertap_sync.models import Alert, Way
 from clevertap_sync.secret import Secret
 from tests.builders import an_app, an_integration
@@ -34,7 +35,8 @@ def mail_server(settings):
 
 @pytest.fixture
 def integration(db):
-    """An enabled integration of the app "shop"."""
+    """An enabled integration of the app "shop", and a worker that is at work."""
+    workers.seen("worker")
     return an_integration(an_app("shop", name="Shop"))
 
 

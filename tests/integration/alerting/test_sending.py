@@ -41,16 +41,18 @@ def test_a_webhook_is_signed_and_says_what_to_do(receiver, integration, settings
     assert request.path == "/in/box?token=s3cr3t-t0ken"
     assert request.json == {
         "id": str(Notice.objects.get().key),
-        "type": "held.started",
+        "type": "credentials_refused.started",
         "at": request.json["at"],
         "app": "shop",
         "integration": "default",
-        "rule": "held",
+        "rule": "credentials_refused",
         "about": "Shop → DEM-EU1-0001 (Europe)",
-        "title": "Shop → DEM-EU1-0001 (Europe): delivery is held",
+        "title": "Shop → DEM-EU1-0001 (Europe): CleverTap refuses the credentials",
         "text": request.json["text"],
         "url": "https://referrals.example.com/admin/clevertap_sync/integration/"
-        f"{integration.pk}/change/",
+        f"{integration.pk}/change/#id_account_id",
+        "alert_url": "https://referrals.example.com/admin/clevertap_sync/alert/"
+        f"{alert.pk}/change/",
     }
     key = base64.b64decode(alert.signing_secret.reveal().removeprefix("whsec_"))
     stamp, name = request.headers["webhook-timestamp"], request.headers["webhook-id"]
@@ -88,7 +90,7 @@ def test_an_e_mail_arrives_at_a_real_server(mail_server, integration, settings):
     mail = message_from_string(text)
     assert recipients == ["ann@example.com", "bob@example.com"]
     assert mail["From"] == "alerts@referrals.example.com"
-    assert "delivery is held" in str(make_header(decode_header(mail["Subject"])))
+    assert "refuses the credentials" in str(make_header(decode_header(mail["Subject"])))
     body = mail.get_payload(decode=True).decode()
     assert "CleverTap refuses" in body
     assert f"/admin/clevertap_sync/integration/{integration.pk}/change/" in body

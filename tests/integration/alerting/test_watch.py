@@ -7,11 +7,19 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync import clock
-from clevertap_sync.alerting import findings, watch
+from clevertap_sync import clock, workers
+from clevertap_sync.alerting import watch
 from clevertap_sync.alerting.watch import EVERY, QUIET
 from clevertap_sync.hold_reasons import RESTORED_BACKUP
-from clevertap_sync.models import DeadLetter, Incident, Integration, Notice, Upload
+from clevertap_sync.locations import Location
+from clevertap_sync.models import (
+    DeadLetter,
+    Incident,
+    Integration,
+    Notice,
+    Upload,
+    WorkerSeen,
+)
 from referrals import log
 from referrals.models import CustomName
 from tests.builders import a_sent_event, an_app, an_integration
@@ -24,6 +32,10 @@ def told():
         (notice.moment, notice.content["rule"], notice.content["text"])
         for notice in Notice.objects.order_by("pk")
     ]
+
+
+def titles():
+    return [notice.content["title"] for notice in Notice.objects.order_by("pk")]
 
 
 def moments():
@@ -55,6 +67,25 @@ def hold(integration, reason="credentials_refused", minutes=10, **changes):
     )
 
 
+def some_letters(integration, count, reason="no_identity"):
+    """Write so many open dead letters, of events that came just now."""
+    now = clock.now()
+    upload = Upload.objects.filter(integration=integration).latest("pk")
+    first = 1 + DeadLetter.objects.count()
+    DeadLetter.objects.bulk_create(
+        DeadLetter(
+            integration=integration,
+            upload=upload,
+            position=first + number,
+            side="user",
+            reason=reason,
+            created_at=now,
+            changed_at=now,
+        )
+        for number in range(count)
+    )
+
+
 def release(integration):
     Integration.objects.filter(pk=integration.pk).update(
         hold_reason="", held_since=None
@@ -76,6 +107,7 @@ def some_uploads(integration, *, records, dead, age=timedelta(minutes=5)):
         delivered=records - dead,
         created_at=at,
         due_at=at,
+        settled_at=at,
     )
     integration.cursor = first
     integration.save(update_fields=["cursor"])
@@ -100,14 +132,18 @@ def test_a_hold_is_told_once_when_it_starts_and_once_when_it_is_over(integration
 
     look()
     look()
-    assert moments() == [("started", "held")]
-    assert told()[0][2].startswith("Held for 10 min. CleverTap refuses the account ID")
+    assert moments() == [("started", "credentials_refused")]
+    assert told()[0][2].startswith("Held for 10 min: CleverTap refuses the account ID")
     release(integration)
     began = look()
-    assert moments() == [("started", "held")]
+    assert moments() == [("started", "credentials_refused")]
     look(began + QUIET)
 
-    assert moments() == [("started", "held"), ("ended", "held")]
+    assert moments() == [
+        ("started", "credentials_refused"),
+        ("ended", "credentials_refused"),
+    ]
+    assert titles()[1] == f"{integration}: delivery goes on"
     look()
     assert len(told()) == 2
 
@@ -123,7 +159,7 @@ def test_what_comes_and_goes_within_two_minutes_is_one_incident(integration):
         hold(integration)
         look()
 
-    assert moments() == [("started", "held")]
+    assert moments() == [("started", "credentials_refused")]
     assert Incident.objects.get().clear_since is None
 
 
@@ -158,8 +194,10 @@ def test_events_that_wait_are_told(integration, settings):
     events.update(received_at=clock.now() - timedelta(minutes=31))
     look()
 
-    assert moments() == [("started", "lag")]
-    assert told()[0][2].startswith("The oldest event has waited for 31 min")
+    assert moments() == [("started", "late")]
+    assert told()[0][2].startswith(
+        "1 event waits, the oldest for 31 min; none is lost."
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,50 +205,222 @@ def test_events_that_wait_are_told(integration, settings):
     [(100, 5, True), (100, 4, False), (200, 9, False), (5, 5, True), (4, 4, False)],
 )
 def test_a_share_of_dead_letters_is_told(integration, records, dead, is_told):
-    an_alert(dead_percent=5)
+    an_alert(dead_percent=5, other_errors=False)
     some_uploads(integration, records=records, dead=dead)
+    some_letters(integration, dead)
 
     look()
 
-    assert moments() == [("started", "dead_letters")] * is_told
+    expected = "identity_missing" if dead == records else "dead_letters"
+    assert moments() == [("started", expected)] * is_told
+
+
+def test_reasons_of_one_trouble_are_one_message(integration):
+    an_alert(dead_percent=5, other_errors=False)
+    some_uploads(integration, records=20, dead=7)
+    some_letters(integration, 4, "no_identity")
+    some_letters(integration, 3, "text_too_long")
+
+    look()
+
+    ((_, rule, text),) = told()
+    assert rule == "dead_letters"
+    assert text.startswith("4 records were not delivered. ")
+    assert " 3 records were not delivered. " in text
 
 
 def test_the_share_is_that_of_a_day_at_most_and_counts_the_parts(integration):
-    an_alert(dead_percent=50)
+    an_alert(dead_percent=50, other_errors=False)
     some_uploads(integration, records=1000, dead=0, age=timedelta(days=2))
     split = some_uploads(integration, records=10, dead=0)
     Upload.objects.filter(pk=split.pk).update(state=Upload.State.SPLIT)
     part = some_uploads(integration, records=10, dead=6)
     Upload.objects.filter(pk=part.pk).update(parent=split, root=split)
+    some_letters(integration, 6)
 
     look()
 
-    assert told()[0][2].startswith("6 records of the last 10 (60 %)")
+    assert told()[0][2].startswith("6 records were not delivered. ")
 
 
-def test_a_passcode_about_to_expire_is_told(integration):
-    alert = an_alert(passcode_days=14)
+@pytest.mark.parametrize(
+    ("days", "begins"),
+    [
+        (31, None),
+        (30, "The passcode expires in 30 days"),
+        (0, "The passcode expires today"),
+        (-1, "The passcode expired on "),
+    ],
+)
+def test_a_passcode_about_to_expire_is_told(integration, days, begins):
+    an_alert(passcode_days=30)
+    an_alert(passcode_days=None)
+    last = clock.now().date() + timedelta(days=days)
+    Integration.objects.update(passcode_expires_on=last, time_zone="UTC")
+
+    look()
+
+    assert [text.startswith(begins) for *_, text in told()] == [True] * bool(begins)
+
+
+def test_a_passcode_that_has_expired_is_not_said_to_be_good_again(integration):
+    an_alert(passcode_days=14)
+    Integration.objects.update(
+        passcode_expires_on=clock.now().date() + timedelta(days=1)
+    )
+    look()
+
+    Integration.objects.update(
+        passcode_expires_on=clock.now().date() - timedelta(days=2)
+    )
+    look(look() + QUIET)
+
+    assert moments() == [
+        ("started", "passcode_expires"),
+        ("started", "passcode_expired"),
+    ]
+    Integration.objects.update(passcode_expires_on=None)
+    look(look() + QUIET)
+    assert moments()[2:] == [("ended", "passcode_expired")]
+    assert not Incident.objects.filter(ended_at=None).exists()
+
+
+def test_a_hold_of_another_cause_is_told_and_its_end_once(integration):
+    an_alert()
+    for reason in ("no_answer", "credentials_refused", "no_answer"):
+        hold(integration, reason)
+        look(look() + QUIET)
+    release(integration)
+    look(look() + QUIET)
+
+    assert moments() == [
+        ("started", "held"),
+        ("started", "credentials_refused"),
+        ("ended", "credentials_refused"),
+    ]
+    assert not Incident.objects.filter(ended_at=None).exists()
+
+
+def test_a_pause_does_not_let_delivery_go_on(integration):
+    an_alert()
+    hold(integration)
+    look()
+
+    Integration.objects.update(enabled=False)
+    look(look() + QUIET)
+
+    assert titles()[1] == f"{integration}: a person paused delivery"
+
+
+def test_what_the_alert_no_longer_asks_for_is_not_said_to_be_mended(integration):
+    alert = an_alert()
+    hold(integration)
+    look()
+
+    alert.held_minutes = alert.lag_minutes = None
+    alert.save()
+    look(look() + QUIET)
+
+    assert titles()[1] == f"{integration}: it is below what the alert asks for"
+
+
+def test_a_forgotten_pause_is_told_as_early_as_the_alert_asks(integration, settings):
+    settings.PAUSE_HOURS = 24
+    an_alert(pause_hours=2)
+    an_alert(pause_hours=4)
+    log.append(integration.app, [a_sent_event()])
+    integration.app.referralevent_set.update(
+        received_at=clock.now() - timedelta(hours=3)
+    )
+    Integration.objects.update(enabled=False)
+
+    look()
+
+    assert moments() == [("started", "pause_forgotten")]
+
+
+def test_events_that_come_late_are_told_from_their_share_on(integration):
+    an_alert(stale_percent=30)
+    an_alert(stale_percent=60)
     now = clock.now()
-    stood = findings.Standing(integration, now)
-    texts = {}
-    for days in (15, 14, 1, 0, -1):
-        integration.passcode_expires_on = now.date() + timedelta(days=days)
-        stood = findings.Standing(integration, now)
-        found = [each.text for each in findings.found(alert, [stood], [])]
-        texts[days] = found[0].split(".")[0] if found else None
+    log.append(
+        integration.app,
+        [
+            a_sent_event(occurred_at=(now - timedelta(days=days)).isoformat())
+            for days in (0, 3) * 5
+        ],
+    )
 
-    assert texts == {
-        15: None,
-        14: "The passcode expires in 14 days",
-        1: "The passcode expires in 1 day",
-        0: "The passcode expires today",
-        -1: "The passcode has expired",
-    }
+    look()
+
+    assert moments() == [("started", "stale_events")]
+
+
+def test_an_error_that_no_field_names_is_told_by_the_last_one(integration):
+    an_alert(name="all")
+    an_alert(name="named alone", other_errors=False)
+    Integration.objects.update(cursor=5)
+
+    look()
+
+    assert [
+        (each.alert.name, each.content["rule"]) for each in Notice.objects.all()
+    ] == [("all", "unbalanced")]
+
+
+def test_a_warning_is_told_where_it_is_asked_for(integration):
+    an_alert(name="quiet")
+    an_alert(name="all", other_warnings=True)
+    log.append(integration.app, [a_sent_event(test=True)])
+
+    look()
+
+    assert [
+        (each.alert.name, each.content["rule"]) for each in Notice.objects.all()
+    ] == [("all", "only_test_events")]
+
+
+def test_a_worker_that_is_gone_is_told_once_for_all_integrations(integration):
+    other = an_integration(an_app("other"), name="second")
+    an_alert()
+    an_alert(worker_gone=False)
+    WorkerSeen.objects.update(seen_at=clock.now() - timedelta(minutes=10))
+    log.append(other.app, [a_sent_event()])
+
+    look()
+
+    (notice,) = Notice.objects.all()
+    content = notice.content
+    assert (content["rule"], content["app"], content["integration"]) == (
+        "no_worker",
+        None,
+        None,
+    )
+    assert content["title"] == "This installation: no worker is at work"
+    assert (
+        f"{other}: No worker has been seen for 10 min. 1 event waits" in content["text"]
+    )
+    workers.seen("worker")
+    look(look() + QUIET)
+    assert titles()[1] == "This installation: a worker is at work again"
+
+
+def test_an_alert_is_told_what_names_it_in_the_app_and_integration(integration):
+    an_alert()
+    hold(integration)
+
+    look()
+
+    content = Notice.objects.get().content
+    assert (content["app"], content["integration"]) == ("shop", "default")
 
 
 def test_a_custom_name_that_waits_is_told_without_the_name(settings, db):
     settings.CUSTOM_NAMES_LIMIT = 1
     app = an_app("shop")
+    workers.seen("worker")
+    an_integration(app)
+    an_integration(app, name="second", location=Location.US1)
     an_alert()
     for number in (1, 2):
         name = f"ann@example.com {number}"
@@ -233,7 +443,7 @@ def test_an_alert_is_about_its_app_and_its_rules_alone(integration):
     an_alert(name="all")
     an_alert(name="other", app=other.app)
     an_alert(name="off", enabled=False)
-    an_alert(name="no holds", held_minutes=None)
+    an_alert(name="no holds", held_minutes=None, lag_minutes=None)
     hold(integration)
 
     look()
@@ -250,7 +460,7 @@ def test_an_alert_that_is_switched_off_says_nothing_more(integration):
     alert.save()
     look()
 
-    assert moments() == [("started", "held")]
+    assert moments() == [("started", "credentials_refused")]
     assert Incident.objects.get().ended_at is not None
 
 
@@ -263,7 +473,10 @@ def test_an_archived_integration_ends_what_was_open(integration):
     began = look()
     look(began + QUIET)
 
-    assert moments() == [("started", "held"), ("ended", "held")]
+    assert moments() == [
+        ("started", "credentials_refused"),
+        ("ended", "credentials_refused"),
+    ]
 
 
 def test_of_many_looks_within_half_a_minute_one_counts(integration):
@@ -295,7 +508,7 @@ def test_however_many_workers_look_at_once_one_message_is_written(integration):
     for thread in threads:
         thread.join()
 
-    assert moments() == [("started", "held")]
+    assert moments() == [("started", "credentials_refused")]
 
 
 def test_a_look_costs_the_same_with_more_rows(integration):
@@ -315,7 +528,7 @@ def test_a_look_costs_the_same_with_more_rows(integration):
     after = queries()
 
     assert after == before
-    assert after <= 16
+    assert after <= 18
 
 
 def test_nothing_is_asked_where_there_is_no_alert(integration):

@@ -1,0 +1,229 @@
+"""What an alert is told of: the findings of one code about one subject.
+
+Everything is read once for all alerts, in one snapshot. A case is an incident's cause, so
+that several reasons of one trouble are one message.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from clevertap_sync import insight, workers
+from clevertap_sync.alerting.thresholds import is_wanted
+from clevertap_sync.insight.fact_queries import read_facts
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings import (
+    KINDS as INTEGRATION_KINDS,
+    Finding,
+    Scope,
+    Severity,
+    judge,
+)
+from clevertap_sync.insight.findings.delivery import WorkerGone
+from clevertap_sync.insight.findings.installation import (
+    KINDS as INSTALLATION_KINDS,
+    AlertFailing,
+)
+from clevertap_sync.insight.installation import (
+    judge_installation,
+    read_installation_facts,
+)
+from clevertap_sync.models import Alert, Integration
+from referrals.models import App
+
+INSTALLATION: Final = "installation"
+KINDS_BY_CODE: Final[dict[str, type[Finding]]] = {
+    kind.code: kind for kind in (*INTEGRATION_KINDS, *INSTALLATION_KINDS)
+}
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One finding, what it is about, and the facts that it was found in, if of one app."""
+
+    finding: Finding
+    subject: str
+    about: str
+    facts: Facts | None = None
+
+    @property
+    def key(self) -> Key:
+        """Return what tells its case apart from the other cases of an alert."""
+        return self.finding.code, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is wrong with one subject, in all its findings of one code; there is one at least."""
+
+    sightings: tuple[Sighting, ...]
+
+    @property
+    def kind(self) -> type[Finding]:
+        """Return the kind of its findings."""
+        return type(self.first.finding)
+
+    @property
+    def first(self) -> Sighting:
+        """Return the most important finding."""
+        return self.sightings[0]
+
+    @property
+    def app(self) -> App | None:
+        """Return the app that it is about; None where it is about all of them."""
+        if _scope_of(self.kind) is Scope.INSTALLATION or self.first.facts is None:
+            return None
+        return self.first.facts.integration.app
+
+    @property
+    def integration(self) -> Integration | None:
+        """Return the integration that it is about, if it is about one."""
+        if _scope_of(self.kind) is not Scope.INTEGRATION or self.first.facts is None:
+            return None
+        return self.first.facts.integration
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that is wrong now, whoever is told of it."""
+
+    sightings: Sequence[Sighting]
+    known: Sequence[Facts]
+    #: Those that are on.
+    alert_ids: frozenset[int]
+    has_worker: bool
+
+    def seen_by(self, alert: Alert) -> Iterator[Sighting]:
+        """Yield what is of the alert's app, and never the alert's own failure."""
+        for sighting in self.sightings:
+            finding = sighting.finding
+            if isinstance(finding, AlertFailing):
+                is_own = finding.alert.pk == alert.pk
+                is_its = alert.app_id in {None, finding.alert.app_id} and not is_own
+            else:
+                is_its = sighting.facts is not None and (
+                    alert.app_id in {None, sighting.facts.integration.app_id}
+                )
+            if is_its:
+                yield sighting
+
+    def is_well(self, alert: Alert) -> bool:
+        """Return whether a worker is at work, and nothing that the alert sees is an error."""
+        if not self.has_worker:
+            return False
+        errors = (
+            each
+            for each in self.seen_by(alert)
+            if each.finding.severity is Severity.ERROR
+        )
+        return not any(errors)
+
+    def excuse_for(self, key: Key) -> str:
+        """Return why a case is over that nobody mended; nothing where it was mended."""
+        code, subject = key
+        name, _, number = subject.partition(":")
+        if name == "alert" and int(number) not in self.alert_ids:
+            return "it was switched off"
+        if name in {"integration", "app"}:
+            shown = [facts for facts in self.known if subject in _subjects_in(facts)]
+            if not shown:
+                return "it was archived"
+            if name == "integration" and not shown[0].is_running:
+                return "a person paused delivery"
+        if code == WorkerGone.code and not self.has_worker:
+            return "delivery is paused everywhere"
+        return "it is below what the alert asks for" if self._has_left(key) else ""
+
+    def _has_left(self, key: Key) -> bool:
+        """Return whether it is still there, or another cause of the same trouble."""
+        code, subject = key
+        kind = KINDS_BY_CODE.get(code)
+        return any(
+            each.subject == subject
+            and (each.finding.code == code or is_of_family(type(each.finding), kind))
+            for each in self.sightings
+        )
+
+
+def read_view(alerts: Sequence[Alert], now: datetime) -> View:
+    """Return all that is wrong now, judged as early as the most careful alert asks for."""
+    with insight.snapshot():
+        read = read_facts(insight.shown(), now)
+        silence = read[0].silence if read else workers.silence()
+        installation = read_installation_facts(now)
+    known = [_as_early_as_asked(facts, alerts) for facts in read]
+    sightings = [
+        Sighting(finding, _subject_of(finding, facts), _about(finding, facts), facts)
+        for facts in known
+        for finding in judge(facts)
+    ]
+    for finding in judge_installation(installation):
+        subject = f"alert:{finding.detail}"
+        name = finding.alert.name if isinstance(finding, AlertFailing) else ""
+        sightings.append(Sighting(finding, subject, f"Alert {name}"))
+    return View(
+        sightings,
+        known,
+        alert_ids=frozenset(alert.pk for alert in alerts),
+        has_worker=silence is not None and not silence.is_too_long,
+    )
+
+
+def cases_of(alert: Alert, view: View) -> dict[Key, Case]:
+    """Return what the alert is told of, by code and subject."""
+    found: dict[Key, tuple[Sighting, ...]] = {}
+    for sighting in view.seen_by(alert):
+        if is_wanted(alert, sighting.finding, sighting.facts):
+            found[sighting.key] = (*found.get(sighting.key, ()), sighting)
+    return {key: Case(sightings) for key, sightings in found.items()}
+
+
+def is_of_family(kind: type[Finding], other: type[Finding] | None) -> bool:
+    """Return whether both are causes of the same trouble."""
+    return other is not None and kind.family != "" and kind.family == other.family
+
+
+def _as_early_as_asked(facts: Facts, alerts: Sequence[Alert]) -> Facts:
+    """Return the facts with the thresholds of the alerts, where one asks for more."""
+    days = [each.passcode_days for each in alerts if each.passcode_days is not None]
+    hours = [each.pause_hours for each in alerts if each.pause_hours is not None]
+    shares = [each.stale_percent for each in alerts if each.stale_percent is not None]
+    return replace(
+        facts,
+        remind_days=max([facts.remind_days, *days]),
+        pause_hours=min([facts.pause_hours, *hours]),
+        stale_percent=min([facts.stale_percent, *shares]),
+    )
+
+
+def _subject_of(finding: Finding, facts: Facts) -> str:
+    match _scope_of(type(finding)):
+        case Scope.INSTALLATION:
+            return INSTALLATION
+        case Scope.APP:
+            return _subjects_in(facts)[1]
+        case _:
+            return _subjects_in(facts)[0]
+
+
+def _about(finding: Finding, facts: Facts) -> str:
+    match _scope_of(type(finding)):
+        case Scope.INSTALLATION:
+            return "This installation"
+        case Scope.APP:
+            return str(facts.integration.app)
+        case _:
+            return str(facts.integration)
+
+
+def _scope_of(kind: type[Finding]) -> Scope:
+    # What is refused at an app's door stands on each of its integrations.
+    return Scope.APP if kind.is_at_door else kind.scope
+
+
+def _subjects_in(facts: Facts) -> tuple[str, str]:
+    integration = facts.integration
+    return f"integration:{integration.pk}", f"app:{integration.app_id}"

@@ -1,0 +1,62 @@
+"""A dead man's switch: an address that is called while all is well.
+
+Whoever waits for the call tells people when it stays away: also when every process of this
+installation is dead, and nobody is left to send an alert.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from clevertap_sync import clock
+from clevertap_sync.alerting import ways
+from clevertap_sync.models import Alert, Heartbeat
+
+logger = logging.getLogger(__name__)
+
+
+def note_state(alert: Alert, *, is_well: bool, now: datetime) -> None:
+    """Write down what is to be called, where the alert's heartbeat is due."""
+    if not alert.heartbeat_url:
+        return
+    this, length = Alert.objects.filter(pk=alert.pk), alert.heartbeat_minutes
+    if not is_well and alert.heartbeat_owed == Heartbeat.WELL:
+        # Nobody called it in time, and now it is not so any more.
+        this.update(heartbeat_owed="")
+    if not (is_well or alert.heartbeat_fails):
+        return
+    # That it is not well is said within a minute, and every minute.
+    due = now if is_well else now + timedelta(minutes=length - 1)
+    is_due = Q(heartbeat_due_at=None) | Q(heartbeat_due_at__lte=due)
+    this.filter(is_due).update(
+        heartbeat_due_at=now + timedelta(minutes=length),
+        heartbeat_owed=Heartbeat.WELL if is_well else Heartbeat.FAIL,
+    )
+
+
+def call_due() -> int:
+    """Call the addresses that are due, each once. Return how many answered.
+
+    One that does not answer is called again when the next one is due.
+    """
+    owed = Alert.objects.filter(enabled=True).exclude(heartbeat_owed="")
+    return sum(_call(alert) for alert in list(owed))
+
+
+def _call(alert: Alert) -> bool:
+    """Call it, unless another process does: by compare-and-set."""
+    row = Alert.objects.filter(pk=alert.pk)
+    claim = row.filter(heartbeat_owed=alert.heartbeat_owed)
+    if not claim.update(heartbeat_owed=""):
+        return False
+    try:
+        ways.call_heartbeat(
+            alert.heartbeat_url, fails=alert.heartbeat_owed == Heartbeat.FAIL
+        )
+    except ways.NotSentError as error:
+        row.update(heartbeat_problem=str(error)[:200])
+        logger.warning("The heartbeat of alert %s failed (%s)", alert.pk, error)
+        return False
+    row.update(heartbeat_at=clock.now(), heartbeat_problem="")
+    return True

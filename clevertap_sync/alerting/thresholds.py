@@ -1,0 +1,126 @@
+"""Which field of an alert decides about which findings: the one table.
+
+A finding that no row names is told where *every other error*, or *every other warning*,
+is on. What is for information alone, and has no row, is nobody's alarm.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings import Finding, Severity
+from clevertap_sync.insight.findings.account import held_seconds
+from clevertap_sync.models import Alert
+
+#: Fewer dead letters, or late events, than that are no share of anything.
+FEWEST: Final = 5
+#: A worker that is started anew is away for a moment, and nobody need know.
+GONE_SECONDS: Final = 120
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+#: A threshold, a finding that it is about, and the facts that it was found in.
+Reached = Callable[[int, Finding, Facts | None], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A field of an alert, the findings that it names, and whether one has reached it."""
+
+    column: str
+    is_reached: Reached
+    codes: frozenset[str] = frozenset()
+    family: str = ""
+    at_door: bool = False
+
+    def names(self, kind: type[Finding]) -> bool:
+        """Return whether the field decides about findings of this kind."""
+        return (
+            kind.code in self.codes
+            or (kind.family != "" and kind.family == self.family)
+            or (kind.is_at_door and self.at_door)
+        )
+
+    def wants(self, alert: Alert, finding: Finding, facts: Facts | None) -> bool:
+        """Return whether the alert asks for this finding by this field."""
+        value = getattr(alert, self.column)
+        if value is None or value is False:
+            return False
+        return self.is_reached(value, finding, facts)
+
+
+def _held(minutes: int, _: Finding, facts: Facts | None) -> bool:
+    return facts is not None and held_seconds(facts) >= minutes * _MINUTE
+
+
+def _waited(minutes: int, _: Finding, facts: Facts | None) -> bool:
+    return facts is not None and facts.lag_seconds >= max(1, minutes * _MINUTE)
+
+
+def _fell_out(percent: int, _: Finding, facts: Facts | None) -> bool:
+    if facts is None or facts.verdicts.dead < FEWEST:
+        return False
+    return facts.verdicts.dead * 100 >= percent * facts.verdicts.records
+
+
+def _is_near(days: int, finding: Finding, _: Facts | None) -> bool:
+    """Return whether so few days are left; what has no number is over already."""
+    return finding.count is None or finding.count <= days
+
+
+def _is_share(percent: int, finding: Finding, _: Facts | None) -> bool:
+    return finding.percent is None or finding.percent >= percent
+
+
+def _is_late(percent: int, finding: Finding, facts: Facts | None) -> bool:
+    is_some = finding.count is not None and finding.count >= FEWEST
+    return is_some and _is_share(percent, finding, facts)
+
+
+def _lasts(hours: int, finding: Finding, _: Facts | None) -> bool:
+    return finding.seconds is None or finding.seconds >= hours * _HOUR
+
+
+def _is_gone(_: int, finding: Finding, __: Facts | None) -> bool:
+    return finding.seconds is None or finding.seconds >= GONE_SECONDS
+
+
+def _always(_: int, __: Finding, ___: Facts | None) -> bool:
+    return True
+
+
+OTHER_ERRORS: Final = Threshold("other_errors", _always)
+OTHER_WARNINGS: Final = Threshold("other_warnings", _always)
+THRESHOLDS: Final = (
+    Threshold("held_minutes", _held, family="held"),
+    Threshold("lag_minutes", _waited, frozenset({"late"}), family="held"),
+    Threshold(
+        "dead_percent",
+        _fell_out,
+        frozenset({"dead_letters", "nothing_delivered", "identity_missing"}),
+    ),
+    Threshold("passcode_days", _is_near, family="passcode"),
+    Threshold("refused_percent", _is_share, at_door=True),
+    Threshold("quiet_hours", _lasts, frozenset({"quiet"})),
+    Threshold("pause_hours", _lasts, frozenset({"pause_forgotten"})),
+    Threshold("stale_percent", _is_late, frozenset({"stale_events"})),
+    Threshold("new_names", _always, frozenset({"new_name"})),
+    Threshold("worker_gone", _is_gone, frozenset({"no_worker"})),
+    Threshold("failing_alerts", _always, frozenset({"alert_failing"})),
+)
+
+
+def thresholds_of(kind: type[Finding]) -> list[Threshold]:
+    """Return what decides about findings of this kind; nothing, where no alert tells them."""
+    named = [each for each in THRESHOLDS if each.names(kind)]
+    if named:
+        return named
+    if kind.severity is Severity.ERROR:
+        return [OTHER_ERRORS]
+    return [OTHER_WARNINGS] if kind.severity is Severity.WARNING else []
+
+
+def is_wanted(alert: Alert, finding: Finding, facts: Facts | None) -> bool:
+    """Return whether the alert asks to be told of this finding now."""
+    deciding = thresholds_of(type(finding))
+    return any(each.wants(alert, finding, facts) for each in deciding)

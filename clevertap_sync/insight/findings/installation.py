@@ -1,0 +1,77 @@
+"""What is wrong with the installation, whatever its apps and integrations do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
+from referrals.words import counted, span
+
+
+@dataclass(frozen=True, slots=True)
+class FailingAlert:
+    """An alert whose newest messages were given up, `count` since one last got through.
+
+    `app_id` is None where it is for every app; `problem` says why the last one failed.
+    """
+
+    pk: int
+    name: str
+    app_id: int | None
+    count: int
+    problem: str
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationFacts:
+    """The installation, now."""
+
+    now: datetime
+    failing: tuple[FailingAlert, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallationFinding(Finding):
+    """Something of the installation that is not well."""
+
+    scope = Scope.INSTALLATION
+
+    @classmethod
+    def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
+        """Yield what of this kind the facts show."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertFailing(InstallationFinding):
+    """What an alert tells gets to nobody."""
+
+    code = "alert_failing"
+    severity = Severity.ERROR
+    word = "Alert fails"
+    started = "its messages get to nobody"
+    ended = "its messages arrive again"
+
+    alert: FailingAlert
+
+    @classmethod
+    def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
+        """Yield one for each alert that fails, until a message of it gets through."""
+        for alert in facts.failing:
+            age = span((facts.now - alert.last_at).total_seconds())
+            last = "it" if alert.count == 1 else "the last"
+            yield cls(
+                sentence=f"The alert {alert.name} could not be sent: "
+                f"{counted(alert.count, 'message')} given up, {last} {age} ago "
+                f"({alert.problem}).",
+                remedy="Correct its address, then send a test message.",
+                link=Link("Open the alert", "clevertap_sync_alert_change", (alert.pk,)),
+                count=alert.count,
+                detail=str(alert.pk),
+                alert=alert,
+            )
+
+
+KINDS: Final[Sequence[type[InstallationFinding]]] = (AlertFailing,)

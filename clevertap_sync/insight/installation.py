@@ -1,0 +1,61 @@
+"""What is known of the installation at one instant, and what of it is not well."""
+
+from datetime import datetime
+
+from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
+
+from clevertap_sync.insight.findings import Finding
+from clevertap_sync.insight.findings.installation import (
+    KINDS,
+    FailingAlert,
+    InstallationFacts,
+)
+from clevertap_sync.models import Notice
+
+
+def given_up() -> QuerySet[Notice]:
+    """Return the messages that were given up since one of the same alert got through."""
+    later = Notice.objects.filter(
+        alert=OuterRef("alert"),
+        state=Notice.State.SENT,
+        sent_at__gt=OuterRef("due_at"),
+    )
+    failed = Notice.objects.filter(state=Notice.State.FAILED, alert__enabled=True)
+    return failed.exclude(Exists(later))
+
+
+def read_installation_facts(now: datetime) -> InstallationFacts:
+    """Return the facts, in one query."""
+    newest = Notice.objects.filter(
+        alert=OuterRef("alert"), state=Notice.State.FAILED
+    ).order_by("-due_at", "-pk")
+    # When the last attempt was due is when it was made: nothing waits after it.
+    rows = (
+        given_up()
+        .values("alert", "alert__name", "alert__app")
+        .annotate(
+            count=Count("pk"),
+            last_at=Max("due_at"),
+            why=Subquery(newest.values("problem")[:1]),
+        )
+        .order_by("alert__name", "alert")
+    )
+    return InstallationFacts(
+        now=now,
+        failing=tuple(
+            FailingAlert(
+                pk=row["alert"],
+                name=row["alert__name"],
+                app_id=row["alert__app"],
+                count=row["count"],
+                problem=row["why"],
+                last_at=row["last_at"],
+            )
+            for row in rows
+        ),
+    )
+
+
+def judge_installation(facts: InstallationFacts) -> list[Finding]:
+    """Return what is not well with the installation, the most important first."""
+    return [finding for kind in KINDS for finding in kind.find_all(facts)]

@@ -1,0 +1,147 @@
+"""The address that is called while all is well, over real sockets."""
+
+from datetime import timedelta
+
+import pytest
+
+from clevertap_sync import clock
+from clevertap_sync.alerting import heartbeats, ways
+from clevertap_sync.models import Alert, WorkerSeen
+from clevertap_sync.secret import Secret
+from referrals.models import App
+from tests.builders import an_app, an_integration
+from tests.integration.alerting.conftest import an_alert
+from tests.integration.alerting.test_watch import Last, hold, look, release
+
+WELL = "/in/box?token=s3cr3t-t0ken"
+DROPPED = "The receiver knows no such address, or was called too often"
+FAIL = "/in/box/fail?token=s3cr3t-t0ken"
+
+
+@pytest.fixture(autouse=True)
+def _begin(db):
+    Last.at = clock.now()
+
+
+def with_heartbeat(receiver, **changes):
+    return an_alert(receiver, heartbeat_url=Secret(receiver.url), **changes)
+
+
+def called(receiver):
+    """Return the paths of the calls, without the messages that were posted."""
+    return [each.path for each in receiver.received if each.method == "GET"]
+
+
+def go_on(**span):
+    """Look as much later, and call what is due."""
+    look(Last.at + timedelta(**span))
+    return heartbeats.call_due()
+
+
+def test_it_is_called_while_all_is_well_and_no_more_often_than_asked(
+    receiver, integration
+):
+    alert = with_heartbeat(receiver, heartbeat_minutes=5)
+
+    assert [go_on(), go_on(), go_on(minutes=5), go_on()] == [1, 0, 1, 0]
+
+    assert called(receiver) == [WELL, WELL]
+    alert.refresh_from_db()
+    assert (alert.heartbeat_owed, alert.heartbeat_problem) == ("", "")
+    assert alert.heartbeat_at is not None
+
+
+def test_it_is_not_called_while_something_is_an_error(receiver, integration):
+    with_heartbeat(receiver)
+    hold(integration)
+    go_on()
+    assert called(receiver) == []
+
+    release(integration)
+    go_on(minutes=1)
+
+    assert called(receiver) == [WELL]
+
+
+def test_it_says_so_within_a_minute_where_it_is_asked_to(receiver, integration):
+    with_heartbeat(receiver, heartbeat_fails=True, heartbeat_minutes=60)
+    go_on()
+    hold(integration)
+
+    go_on(minutes=1)
+    go_on()
+    go_on(minutes=1)
+
+    assert called(receiver) == [WELL, FAIL, FAIL]
+
+
+def test_without_a_worker_nothing_is_well_whatever_there_is_to_deliver(receiver, db):
+    with_heartbeat(receiver)
+    go_on()
+    assert not App.objects.exists()
+    assert called(receiver) == []
+
+    WorkerSeen.objects.create(name="w", seen_at=clock.now(), sweep_seconds=5)
+    go_on(minutes=1)
+
+    assert called(receiver) == [WELL]
+
+
+def test_it_is_about_the_apps_of_its_alert(receiver, integration):
+    other = an_integration(an_app("other"))
+    with_heartbeat(receiver, app=integration.app)
+    hold(other)
+
+    go_on()
+
+    assert called(receiver) == [WELL]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ((404, b"no"), "The receiver answered 404"),
+        ((302, b""), "The receiver answered 302"),
+        ((200, b"OK (not found)"), DROPPED),
+        ((200, b"OK (rate limited)"), DROPPED),
+    ],
+    ids=["unknown", "elsewhere", "dropped", "too often"],
+)
+def test_a_call_that_fails_is_said_and_made_again(
+    receiver, integration, caplog, answer, problem
+):
+    alert = with_heartbeat(receiver)
+    status, receiver.text = answer
+    receiver.answers = [status]
+
+    assert go_on() == 0
+    alert.refresh_from_db()
+    assert alert.heartbeat_problem == problem
+    receiver.text = b"OK"
+    assert go_on(minutes=1) == 1
+
+    alert.refresh_from_db()
+    assert alert.heartbeat_problem == ""
+    assert "s3cr3t" not in caplog.text
+
+
+def test_what_nobody_called_in_time_is_not_called_when_it_is_no_longer_so(
+    receiver, integration
+):
+    with_heartbeat(receiver)
+    look()
+    assert Alert.objects.get().heartbeat_owed == "well"
+    hold(integration)
+
+    assert go_on() == 0
+
+    assert called(receiver) == []
+
+
+def test_it_is_called_at_no_private_address(receiver, settings, db):
+    settings.ALERTS_TO_PRIVATE_ADDRESSES = False
+
+    with pytest.raises(ways.NotSentError, match="on a private network"):
+        ways.call_heartbeat(Secret(receiver.url), fails=False)
+
+    assert receiver.received == []

@@ -1,0 +1,35 @@
+"""What a receiver does who verifies a webhook with the specification's own library."""
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from clevertap_sync.alerting import notices, ways
+from tests.integration.alerting.conftest import an_alert
+
+
+def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
+    alert = an_alert(receiver, signing_secret=ways.new_secret())
+    notices.send_test(alert)
+    (request,) = receiver.received
+
+    verified = Webhook(alert.signing_secret.reveal()).verify(
+        request.body, request.headers
+    )
+
+    assert verified["id"] == request.headers["webhook-id"]
+    assert verified["type"] == "test"
+
+
+def test_a_message_that_was_changed_or_signed_with_another_secret_is_none(receiver, db):
+    alert = an_alert(receiver, signing_secret=ways.new_secret())
+    notices.send_test(alert)
+    (request,) = receiver.received
+    other = {**request.headers, "webhook-id": "00000000-0000-0000-0000-000000000000"}
+
+    for secret, body, headers in (
+        (alert.signing_secret, request.body.replace(b"Test", b"Text"), request.headers),
+        (alert.signing_secret, request.body, other),
+        (ways.new_secret(), request.body, request.headers),
+    ):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret.reveal()).verify(body, headers)

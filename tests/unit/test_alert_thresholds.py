@@ -1,0 +1,139 @@
+"""Which findings lead to a message, and which field of an alert decides about them."""
+
+from datetime import timedelta
+
+import pytest
+
+from clevertap_sync.alerting import thresholds
+from clevertap_sync.alerting.cases import KINDS_BY_CODE
+from clevertap_sync.alerting.thresholds import is_wanted, thresholds_of
+from clevertap_sync.insight.facts import Facts, Verdicts, Waiting
+from clevertap_sync.insight.findings import KINDS, Finding, Severity
+from clevertap_sync.insight.findings.base import OVERVIEW
+from clevertap_sync.insight.findings.installation import (
+    KINDS as INSTALLATION_KINDS,
+    AlertFailing,
+    FailingAlert,
+)
+from clevertap_sync.models import Alert, Integration
+from tests.builders import NOON
+
+#: What is as people wish it, or is told by another finding: it goes on no alert.
+INFORMATION = {"paused", "not_enabled", "old_dead_letters"}
+ALL_KINDS = (*KINDS, *INSTALLATION_KINDS)
+#: Bad enough for whatever asks for a number.
+FACTS = Facts(
+    now=NOON,
+    integration=Integration(held_since=NOON - timedelta(days=9)),
+    waiting=Waiting(events=1, since=NOON - timedelta(days=9)),
+    verdicts=Verdicts(records=9, dead=9),
+)
+SWITCHES = {
+    **dict.fromkeys(("held_minutes", "lag_minutes", "dead_percent")),
+    **dict.fromkeys(("passcode_days", "refused_percent", "quiet_hours")),
+    **dict.fromkeys(("pause_hours", "stale_percent")),
+    **dict.fromkeys(("new_names", "worker_gone", "failing_alerts"), False),
+    **dict.fromkeys(("other_errors", "other_warnings"), False),
+}
+
+
+class RefusedAtDoor(Finding):
+    code = "refused_at_door"
+    severity = Severity.ERROR
+    is_at_door = True
+
+
+class Quiet(Finding):
+    code = "quiet"
+    severity = Severity.WARNING
+
+
+class ErrorOfTomorrow(Finding):
+    code = "error_of_tomorrow"
+    severity = Severity.ERROR
+
+
+def a_finding(kind, **changes):
+    """Return a finding of the kind, as bad as can be."""
+    extra = {}
+    if kind is AlertFailing:
+        extra["alert"] = FailingAlert(1, "A", None, 1, "why", NOON)
+    numbers = {"count": 9, "seconds": 9e9, "percent": 100.0, **changes}
+    return kind(sentence="It is bad.", remedy="", link=OVERVIEW, **numbers, **extra)
+
+
+def an_alert_of(**switches):
+    """Return an alert that asks for what is named, and for nothing else."""
+    return Alert(**{**SWITCHES, **switches})
+
+
+def test_every_field_that_decides_is_one_of_the_alert_and_is_in_the_table_once():
+    rows = (*thresholds.THRESHOLDS, thresholds.OTHER_ERRORS, thresholds.OTHER_WARNINGS)
+
+    assert [each.column for each in rows] == list(SWITCHES)
+
+
+def test_no_code_is_in_the_table_that_no_finding_has():
+    named = {code for each in thresholds.THRESHOLDS for code in each.codes}
+
+    # Whoever counts what apps send finds out that one went quiet.
+    assert named - {"quiet"} <= set(KINDS_BY_CODE)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.code)
+def test_each_kind_leads_to_an_alert_by_a_field_of_its_own(kind):
+    deciding = thresholds_of(kind)
+    finding = a_finding(kind)
+
+    assert bool(deciding) == (kind.code not in INFORMATION)
+    for each in deciding:
+        value = True if SWITCHES[each.column] is False else 9
+        assert is_wanted(an_alert_of(**{each.column: value}), finding, FACTS)
+    assert not is_wanted(an_alert_of(), finding, FACTS)
+
+
+def test_what_comes_to_be_an_error_tomorrow_is_told_by_default():
+    assert is_wanted(Alert(), a_finding(ErrorOfTomorrow), FACTS)
+    assert not is_wanted(Alert(other_errors=False), a_finding(ErrorOfTomorrow), FACTS)
+
+
+def test_a_field_that_is_empty_is_not_made_up_for_by_every_other_error():
+    alert = an_alert_of(other_errors=True, other_warnings=True)
+
+    told = [kind for kind in ALL_KINDS if is_wanted(alert, a_finding(kind), FACTS)]
+
+    assert {each.column for kind in told for each in thresholds_of(kind)} == {
+        "other_errors",
+        "other_warnings",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "value", "measured", "is_told"),
+    [
+        (RefusedAtDoor, "refused_percent", 20, {"percent": 20.0}, True),
+        (RefusedAtDoor, "refused_percent", 20, {"percent": 19.9}, False),
+        (KINDS_BY_CODE["no_worker"], "worker_gone", True, {"seconds": 120.0}, True),
+        (KINDS_BY_CODE["no_worker"], "worker_gone", True, {"seconds": 119.0}, False),
+        (KINDS_BY_CODE["no_worker"], "worker_gone", True, {"seconds": None}, True),
+        (Quiet, "quiet_hours", 24, {"seconds": 86_400.0}, True),
+        (Quiet, "quiet_hours", 24, {"seconds": 86_399.0}, False),
+        (KINDS_BY_CODE["pause_forgotten"], "pause_hours", 1, {"seconds": 3600.0}, True),
+        (
+            KINDS_BY_CODE["pause_forgotten"],
+            "pause_hours",
+            1,
+            {"seconds": 3599.0},
+            False,
+        ),
+        (KINDS_BY_CODE["stale_events"], "stale_percent", 50, {"percent": 50.0}, True),
+        (KINDS_BY_CODE["stale_events"], "stale_percent", 50, {"count": 4}, False),
+        (KINDS_BY_CODE["passcode_expires"], "passcode_days", 3, {"count": 3}, True),
+        (KINDS_BY_CODE["passcode_expires"], "passcode_days", 3, {"count": 4}, False),
+        (KINDS_BY_CODE["passcode_expired"], "passcode_days", 3, {"count": None}, True),
+    ],
+)
+def test_a_number_is_reached_or_not(kind, column, value, measured, is_told):
+    alert = an_alert_of(**{column: value})
+
+    assert is_wanted(alert, a_finding(kind, **measured), FACTS) is is_told
