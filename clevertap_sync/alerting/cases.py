@@ -183,7 +183,7 @@ def cases_of(alert: Alert, view: View) -> dict[Key, Case]:
 
 def is_of_family(kind: type[Finding], other: type[Finding] | None) -> bool:
     """Return whether both are causes of the same trouble."""
-    return other is not None and kind.family != "" and kind.family == other.family
+    return other is not None and not kind.families.isdisjoint(other.families)
 
 
 def _as_early_as_asked(facts: Facts, alerts: Sequence[Alert]) -> Facts:

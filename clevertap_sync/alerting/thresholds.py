@@ -37,7 +37,7 @@ class Threshold:
         """Return whether the field decides about findings of this kind."""
         return (
             kind.code in self.codes
-            or (kind.family != "" and kind.family == self.family)
+            or (self.family in kind.families)
             or (kind.is_at_door and self.at_door)
         )
 
@@ -50,7 +50,9 @@ class Threshold:
 
 
 def _held(minutes: int, _: Finding, facts: Facts | None) -> bool:
-    return facts is not None and held_seconds(facts) >= minutes * _MINUTE
+    if facts is None or not facts.integration.hold_reason:
+        return False
+    return held_seconds(facts) >= minutes * _MINUTE
 
 
 def _waited(minutes: int, _: Finding, facts: Facts | None) -> bool:

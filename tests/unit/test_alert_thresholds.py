@@ -24,7 +24,9 @@ ALL_KINDS = (*KINDS, *INSTALLATION_KINDS)
 #: Bad enough for whatever asks for a number.
 FACTS = Facts(
     now=NOON,
-    integration=Integration(held_since=NOON - timedelta(days=9)),
+    integration=Integration(
+        hold_reason="server_error", held_since=NOON - timedelta(days=9)
+    ),
     waiting=Waiting(events=1, since=NOON - timedelta(days=9)),
     verdicts=Verdicts(records=9, dead=9),
 )

@@ -22,6 +22,9 @@ from clevertap_sync.insight.facts import (
     Waiting,
 )
 from clevertap_sync.insight.findings import KINDS, Severity, judge
+from clevertap_sync.insight.findings.installation import (
+    KINDS as INSTALLATION_KINDS,
+)
 from clevertap_sync.insight.links import path_of
 from clevertap_sync.models import Account, EventKinds, Integration
 from clevertap_sync.secret import Secret
@@ -461,5 +464,5 @@ def test_the_documentation_lists_every_kind_in_the_order_of_its_rank():
 
     assert rows == [
         f"| `{kind.code}` | {kind.severity} | {kind.__doc__.splitlines()[0]} |"
-        for kind in KINDS
+        for kind in (*KINDS, *INSTALLATION_KINDS)
     ]

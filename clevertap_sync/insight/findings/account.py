@@ -29,6 +29,10 @@ from clevertap_sync.insight.findings.sentences import (
 )
 from referrals.words import span
 
+#: What is one trouble, whatever its cause is.
+HELD: Final = "held"
+PASSCODE: Final = "passcode"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PasscodeUnreadable(Finding):
@@ -36,6 +40,7 @@ class PasscodeUnreadable(Finding):
 
     code = AccountFault.UNREADABLE_PASSCODE.value
     severity = Severity.ERROR
+    families = frozenset({HELD})
     word = "Passcode unreadable"
     started = "the passcode cannot be decrypted"
     ended = "the passcode can be decrypted again"
@@ -59,7 +64,7 @@ class HoldFinding(Finding):
     """Delivery is held. Each reason that a person mends differently is a class of its own."""
 
     reasons: ClassVar[frozenset[str]]
-    family = "held"
+    families = frozenset({HELD})
     word = "Held"
     ended = "delivery goes on"
 
@@ -100,7 +105,6 @@ class CredentialsRefused(HoldFinding):
     code = "credentials_refused"
     severity = Severity.ERROR
     started = "CleverTap refuses the credentials"
-    ended = "CleverTap takes the credentials"
     reasons = frozenset({"credentials_refused", "credentials_unusable", "no_passcode"})
     faults: ClassVar[frozenset[AccountFault]] = frozenset({AccountFault.UNCLEAR})
 
@@ -176,6 +180,7 @@ class PasscodeExpired(CredentialsRefused):
     started = "the passcode has expired"
     ended = "the passcode is good again"
     faults = frozenset({AccountFault.PASSCODE_EXPIRED})
+    families = frozenset({HELD, PASSCODE})
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
@@ -280,8 +285,7 @@ class PasscodeExpires(Finding):
 
     code = "passcode_expires"
     severity = Severity.INFO
-    # An account that is held, and one that soon will be, are one trouble.
-    family = HoldFinding.family
+    families = frozenset({PASSCODE})
     word = ""
     started = "the passcode expires soon"
     ended = "the passcode is good for longer again"

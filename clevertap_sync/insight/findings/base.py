@@ -54,9 +54,9 @@ class Finding:
     #: What an alert's title says when it starts, and when it is over.
     started: ClassVar[str]
     ended: ClassVar[str]
-    #: Kinds of one family are causes of the same trouble: that it is over is true when
+    #: Kinds with a family in common are causes of the same trouble: that it is over is true when
     #: none of them is left.
-    family: ClassVar[str] = ""
+    families: ClassVar[frozenset[str]] = frozenset()
     scope: ClassVar[Scope] = Scope.INTEGRATION
     #: Whether it is about what an app sent and was refused, before it was in the log.
     is_at_door: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 from django.conf import settings
 
 from clevertap_sync.insight.facts import Facts, Refused
-from clevertap_sync.insight.findings.base import Finding, Link, Severity
+from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from referrals.words import counted, span
 
 #: So many events came at their rate before a silence is one.
@@ -28,6 +28,7 @@ class DoorFinding(Finding):
     what: ClassVar[str]
     todo: ClassVar[str] = "Correct what sends them, then send them again."
     is_at_door = True
+    scope = Scope.APP
     severity = Severity.WARNING
     word = "Events refused"
     ended = "events are taken again"
@@ -162,6 +163,7 @@ class NothingEverReceived(Finding):
 
     code = "nothing_received"
     severity = Severity.WARNING
+    scope = Scope.APP
     word = "No event yet"
     started = "no event has ever arrived"
     ended = "events arrive"
@@ -192,6 +194,7 @@ class AppQuiet(Finding):
 
     code = "quiet"
     severity = Severity.WARNING
+    scope = Scope.APP
     word = "Quiet"
     started = "no event arrives any more"
     ended = "events arrive again"

@@ -316,4 +316,5 @@ def test_what_is_open_now_says_what_it_is_about(admin, integration):
 
     page = text_of(admin.get(f"/admin/clevertap_sync/alert/{alert.pk}/change/"))
 
-    assert f"<strong>Delivery is held</strong>: {integration}, since <time" in page
+    words = "CleverTap refuses the credentials"
+    assert f"<strong>{integration}: {words}</strong> since <time" in page
