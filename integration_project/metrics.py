@@ -136,8 +136,9 @@ def _is_allowed(request: HttpRequest) -> bool:
 
 
 def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
+    integrations = [status for status in statuses if status.integration]
     for name, kind, text, value in _PER_INTEGRATION:
-        samples = [Sample(_whose(status), value(status)) for status in statuses]
+        samples = [Sample(_whose(status), value(status)) for status in integrations]
         yield Metric(name, kind, text, samples)
     yield Metric(
         "clevertap_dead_letters",
@@ -190,7 +191,7 @@ def _of_the_installation() -> Iterator[Metric]:
 
 
 def _whose(status: IntegrationStatus) -> dict[str, str]:
-    return {"app": status.app, "integration": status.integration}
+    return {"app": status.app or "", "integration": status.integration or ""}
 
 
 def _findings(statuses: Sequence[IntegrationStatus]) -> list[Sample]:

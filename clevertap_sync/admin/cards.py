@@ -1,6 +1,6 @@
 """An integration's card on the overview: its light, its numbers, its last 24 hours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -76,9 +76,14 @@ def line_of(facts: Facts) -> Line:
     return Line(
         facts,
         light_of(facts, findings),
-        tuple(map(_cause, findings)),
+        causes_of(findings),
         _rank(findings),
     )
+
+
+def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Return the findings as the overview shows them."""
+    return tuple(map(_cause, findings))
 
 
 def card_of(line: Line, person: Any, now: datetime) -> Card:  # noqa: ANN401 - a user

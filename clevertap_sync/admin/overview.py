@@ -11,7 +11,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from clevertap_sync import clock, doorbell, insight, workers
-from clevertap_sync.admin.cards import CHANGE, Card, Line, card_of, line_of
+from clevertap_sync.admin.cards import (
+    CHANGE,
+    Card,
+    Cause,
+    Line,
+    card_of,
+    causes_of,
+    line_of,
+)
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.models import Integration, WorkerSeen
 from referrals import access
@@ -21,6 +29,7 @@ from referrals.words import Colour
 #: So many integrations have a card; further ones have a line.
 CARDS: Final = 5
 _WORKERS_SHOWN: Final = 10
+_SEES_INGEST: Final = "referrals.view_referralevent"
 _COLOURS: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
@@ -30,10 +39,12 @@ def context(request: HttpRequest) -> dict[str, Any]:
     with insight.snapshot():
         lines = _lines(now, request.user)
         cards = [card_of(line, request.user, now) for line in lines[:CARDS]]
+        elsewhere = _elsewhere(now, request.user)
     return {
         "cards": cards,
         "lines": lines[CARDS:],
         "summary": _summary(lines),
+        "elsewhere": elsewhere,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
         "silence": workers.silence(),
@@ -54,6 +65,15 @@ def _lines(now: datetime, person: Any) -> list[Line]:  # noqa: ANN401 - a user
     )
     lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now)]
     return sorted(lines, key=lambda line: line.rank)
+
+
+def _elsewhere(now: datetime, person: Any) -> list[tuple[str, tuple[Cause, ...]]]:  # noqa: ANN401 - a user
+    """Return what is not well beside the integrations, of what the person may see."""
+    return [
+        (str(app or "This installation"), causes_of(findings))
+        for app, findings in insight.findings_elsewhere(now)
+        if access.may(person, _SEES_INGEST, app)
+    ]
 
 
 def _summary(lines: Sequence[Line]) -> list[tuple[Colour, int]]:

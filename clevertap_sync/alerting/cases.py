@@ -11,6 +11,7 @@ from typing import Final
 
 from clevertap_sync import insight, workers
 from clevertap_sync.alerting.thresholds import is_wanted
+from clevertap_sync.insight.door_queries import read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import (
@@ -19,6 +20,7 @@ from clevertap_sync.insight.findings import (
     Scope,
     Severity,
     judge,
+    judge_door,
 )
 from clevertap_sync.insight.findings.delivery import WorkerGone
 from clevertap_sync.insight.findings.installation import (
@@ -33,6 +35,7 @@ from clevertap_sync.models import Alert, Integration
 from referrals.models import App
 
 INSTALLATION: Final = "installation"
+THE_INSTALLATION: Final = "This installation"
 KINDS_BY_CODE: Final[dict[str, type[Finding]]] = {
     kind.code: kind for kind in (*INTEGRATION_KINDS, *INSTALLATION_KINDS)
 }
@@ -104,9 +107,8 @@ class View:
                 is_own = finding.alert.pk == alert.pk
                 is_its = alert.app_id in {None, finding.alert.app_id} and not is_own
             else:
-                is_its = sighting.facts is not None and (
-                    alert.app_id in {None, sighting.facts.integration.app_id}
-                )
+                of_app = sighting.facts.integration.app_id if sighting.facts else None
+                is_its = alert.app_id in {None, of_app}
             if is_its:
                 yield sighting
 
@@ -153,23 +155,31 @@ def read_view(alerts: Sequence[Alert], now: datetime) -> View:
     with insight.snapshot():
         read = read_facts(insight.shown(), now)
         silence = read[0].silence if read else workers.silence()
+        lonely = read_lonely_facts(now)
         installation = read_installation_facts(now)
     known = [_as_early_as_asked(facts, alerts) for facts in read]
     sightings = [
-        Sighting(finding, _subject_of(finding, facts), _about(finding, facts), facts)
-        for facts in known
-        for finding in judge(facts)
+        *(_sighting(each, facts) for facts in known for each in judge(facts)),
+        *(_sighting(each, facts) for facts in lonely for each in judge_door(facts)),
+        *map(_sighting_elsewhere, judge_installation(installation)),
     ]
-    for finding in judge_installation(installation):
-        subject = f"alert:{finding.detail}"
-        name = finding.alert.name if isinstance(finding, AlertFailing) else ""
-        sightings.append(Sighting(finding, subject, f"Alert {name}"))
     return View(
         sightings,
-        known,
+        [*known, *lonely],
         alert_ids=frozenset(alert.pk for alert in alerts),
         has_worker=silence is not None and not silence.is_too_long,
     )
+
+
+def _sighting(finding: Finding, facts: Facts) -> Sighting:
+    return Sighting(finding, _subject_of(finding, facts), _about(finding, facts), facts)
+
+
+def _sighting_elsewhere(finding: Finding) -> Sighting:
+    if isinstance(finding, AlertFailing):
+        alert = finding.alert
+        return Sighting(finding, f"alert:{alert.pk}", f"Alert {alert.name}")
+    return Sighting(finding, INSTALLATION, THE_INSTALLATION)
 
 
 def cases_of(alert: Alert, view: View) -> dict[Key, Case]:
@@ -189,12 +199,14 @@ def is_of_family(kind: type[Finding], other: type[Finding] | None) -> bool:
 def _as_early_as_asked(facts: Facts, alerts: Sequence[Alert]) -> Facts:
     """Return the facts with the thresholds of the alerts, where one asks for more."""
     days = [each.passcode_days for each in alerts if each.passcode_days is not None]
+    silences = [each.quiet_hours for each in alerts if each.quiet_hours is not None]
     hours = [each.pause_hours for each in alerts if each.pause_hours is not None]
     shares = [each.stale_percent for each in alerts if each.stale_percent is not None]
     return replace(
         facts,
         remind_days=max([facts.remind_days, *days]),
         pause_hours=min([facts.pause_hours, *hours]),
+        quiet_hours=min([facts.quiet_hours, *silences]),
         stale_percent=min([facts.stale_percent, *shares]),
     )
 
@@ -212,7 +224,7 @@ def _subject_of(finding: Finding, facts: Facts) -> str:
 def _about(finding: Finding, facts: Facts) -> str:
     match _scope_of(type(finding)):
         case Scope.INSTALLATION:
-            return "This installation"
+            return THE_INSTALLATION
         case Scope.APP:
             return str(facts.integration.app)
         case _:

@@ -95,7 +95,10 @@ def _text_of(case: Case) -> str:
     texts: dict[tuple[str, str], list[str]] = {}
     for sighting in case.sightings:
         finding = sighting.finding
-        owner = str(sighting.facts.integration) if sighting.facts else sighting.about
+        facts = sighting.facts
+        # What is refused at the door of an app without an integration is the app's.
+        is_of_one = facts is not None and facts.integration.pk is not None
+        owner = str(facts.integration) if facts and is_of_one else sighting.about
         texts.setdefault((finding.sentence, finding.remedy), []).append(owner)
     if len(texts) == 1:
         ((sentence, remedy),) = texts

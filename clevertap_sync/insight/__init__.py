@@ -7,6 +7,7 @@ is known of all integrations at once, and `findings` judges it.
 from clevertap_sync.insight.status import (
     HoldStatus,
     IntegrationStatus,
+    findings_elsewhere,
     lag_of,
     last_accepted,
     shown,
@@ -20,6 +21,7 @@ from clevertap_sync.insight.status import (
 __all__ = [
     "HoldStatus",
     "IntegrationStatus",
+    "findings_elsewhere",
     "lag_of",
     "last_accepted",
     "shown",

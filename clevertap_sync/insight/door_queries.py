@@ -5,8 +5,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from clevertap_sync.insight.facts import Door, Refused
-from referrals.ingest.health import accepted_since, refusals_since
+from django.db.models import Exists, OuterRef
+
+from clevertap_sync.insight.facts import Door, Facts, Refused
+from clevertap_sync.models import Integration
+from referrals.ingest.health import Refusals, accepted_since, refusals_since
 from referrals.models import App
 
 #: What was refused longer ago is not refused now.
@@ -23,9 +26,7 @@ def read_doors(apps: Iterable[App], now: datetime) -> dict[int, Door]:
     accepted = accepted_since(since)
     refused: defaultdict[int | None, list[Refused]] = defaultdict(list)
     for each in refusals_since(since):
-        refused[each.app_id].append(
-            Refused(each.code, each.count, each.last_at, each.key_prefix, each.sample)
-        )
+        refused[each.app_id].append(_refused(each))
     return {
         app_id: Door(
             accepted.get(app_id, 0),
@@ -34,6 +35,27 @@ def read_doors(apps: Iterable[App], now: datetime) -> dict[int, Door]:
         )
         for app_id in named
     }
+
+
+def read_lonely_facts(now: datetime) -> list[Facts]:
+    """Return what is known of the apps that have no integration, of each its door alone."""
+    mine = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
+    apps = list(App.objects.filter(~Exists(mine), archived_at=None).order_by("slug"))
+    doors = read_doors(apps, now) if apps else {}
+    return [Facts(now, Integration(app=app), door=doors[app.pk]) for app in apps]
+
+
+def read_strangers(now: datetime) -> tuple[Refused, ...]:
+    """Return what was refused within the last hour of callers whom nobody knows."""
+    return tuple(
+        _refused(each) for each in refusals_since(now - LATELY) if each.app_id is None
+    )
+
+
+def _refused(found: Refusals) -> Refused:
+    return Refused(
+        found.code, found.count, found.last_at, found.key_prefix, found.sample
+    )
 
 
 def _other(

@@ -121,6 +121,8 @@ class Facts:
     remind_days: int = REMIND_DAYS
     #: After so many hours a pause is a forgotten one.
     pause_hours: float = field(default_factory=lambda: settings.PAUSE_HOURS)
+    #: After so many hours without an event an app is quiet.
+    quiet_hours: float = field(default_factory=lambda: settings.QUIET_HOURS)
     #: From such a share of late events on, it is a finding.
     stale_percent: int = STALE_PERCENT
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
+from clevertap_sync.insight.door_queries import read_strangers
 from clevertap_sync.insight.findings import Finding
 from clevertap_sync.insight.findings.installation import (
     KINDS,
@@ -25,7 +26,7 @@ def given_up() -> QuerySet[Notice]:
 
 
 def read_installation_facts(now: datetime) -> InstallationFacts:
-    """Return the facts, in one query."""
+    """Return the facts, in two queries."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
     ).order_by("-due_at", "-pk")
@@ -42,6 +43,7 @@ def read_installation_facts(now: datetime) -> InstallationFacts:
     )
     return InstallationFacts(
         now=now,
+        refused=read_strangers(now),
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

@@ -18,12 +18,18 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
 from clevertap_sync.account_faults import HoldCause, hold_cause_of
+from clevertap_sync.insight.door_queries import read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import Finding, Severity, judge
+from clevertap_sync.insight.findings import Finding, Severity, judge, judge_door
+from clevertap_sync.insight.installation import (
+    judge_installation,
+    read_installation_facts,
+)
 from clevertap_sync.insight.links import address_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import log
+from referrals.models import App
 
 
 class HoldStatus(msgspec.Struct, frozen=True):
@@ -64,12 +70,13 @@ class ShownFinding(msgspec.Struct, frozen=True):
 class IntegrationStatus(msgspec.Struct, frozen=True):
     """Where an integration stands. Counts are records; head, cursor and backlog are events.
 
-    `in_flight` was sent and waits for a verdict that can be read; `queued` is in an upload
+    Without `integration`, it is what an app without one has to say; without `app`, the
+    installation. `in_flight` was sent and waits for a verdict that can be read; `queued` is in an upload
     that waits to be sent, for the first time or again.
     """
 
-    app: str
-    integration: str
+    app: str | None
+    integration: str | None
     head: int
     cursor: int
     backlog: int
@@ -94,15 +101,54 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
         return shown
 
 
-def statuses(among: QuerySet[Integration] | None = None) -> list[IntegrationStatus]:
-    """Return where each integration stands, or `among` some, with all books checked."""
+def statuses() -> list[IntegrationStatus]:
+    """Return where each integration stands, with all books checked, and what else is wrong.
+
+    Apps without an integration, and the installation, have a row where they have findings.
+    """
     with snapshot():
-        rows = list(shown(among))
-        facts = read_facts(rows, clock.now())
+        now = clock.now()
+        rows = list(shown())
+        facts = read_facts(rows, now)
         return [
-            with_findings(status_of(row), known)
-            for row, known in zip(rows, facts, strict=True)
+            *(
+                with_findings(status_of(row), known)
+                for row, known in zip(rows, facts, strict=True)
+            ),
+            *_without_integration(now),
         ]
+
+
+def findings_elsewhere(now: datetime) -> list[tuple[App | None, list[Finding]]]:
+    """Return what is not well of apps without an integration, and of the installation.
+
+    The installation's app is None. Call it inside `snapshot()`.
+    """
+    found: list[tuple[App | None, list[Finding]]] = [
+        (facts.integration.app, judge_door(facts)) for facts in read_lonely_facts(now)
+    ]
+    found.append((None, judge_installation(read_installation_facts(now))))
+    return [(app, findings) for app, findings in found if findings]
+
+
+def _without_integration(now: datetime) -> Iterator[IntegrationStatus]:
+    for app, findings in findings_elsewhere(now):
+        yield IntegrationStatus(
+            app=app.slug if app else None,
+            integration=None,
+            head=0,
+            cursor=0,
+            backlog=0,
+            lag_seconds=0.0,
+            in_flight=0,
+            queued=0,
+            delivered=0,
+            dead_letters={},
+            hold=None,
+            unknown_outcomes=0,
+            balanced=True,
+            findings=tuple(map(ShownFinding.of, findings)),
+        )
 
 
 def with_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:

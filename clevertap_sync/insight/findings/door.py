@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final, Self
 
-from django.conf import settings
-
 from clevertap_sync.insight.facts import Facts, Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from referrals.words import counted, span
@@ -207,7 +205,7 @@ class AppQuiet(Finding):
             return
         silence = facts.now - newest
         usual = (newest - first) / max(1, facts.arrivals.events - 1)
-        is_long = silence >= timedelta(hours=settings.QUIET_HOURS)
+        is_long = silence >= timedelta(hours=facts.quiet_hours)
         if is_long and facts.arrivals.events > 1 and silence > EXPECTED * usual:
             yield cls(
                 sentence="No event has arrived for "

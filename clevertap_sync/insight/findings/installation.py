@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
+from clevertap_sync.insight.facts import Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from referrals.words import counted, span
 
@@ -30,6 +31,8 @@ class InstallationFacts:
 
     now: datetime
     failing: tuple[FailingAlert, ...] = ()
+    #: What was refused lately of callers whom nobody knows.
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,4 +77,37 @@ class AlertFailing(InstallationFinding):
             )
 
 
-KINDS: Final[Sequence[type[InstallationFinding]]] = (AlertFailing,)
+@dataclass(frozen=True, kw_only=True)
+class KeysUnknown(InstallationFinding):
+    """Somebody calls with an API key that is not known here, or with none."""
+
+    code = "keys_unknown"
+    severity = Severity.WARNING
+    word = "Unknown API keys"
+    started = "unknown API keys are in use"
+    ended = "no unknown API key is in use any more"
+    is_at_door = True
+
+    @classmethod
+    def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
+        """Yield it where somebody was turned away within the last hour."""
+        count = sum(each.count for each in facts.refused)
+        if not count:
+            return
+        main = max(facts.refused, key=lambda each: each.count)
+        keys = sorted({each.key_prefix for each in facts.refused if each.key_prefix})
+        shown = (
+            f" ({', '.join(f'{key}…' for key in keys[:_KEYS_SHOWN])})" if keys else ""
+        )
+        yield cls(
+            sentence=f"Refused: {counted(count, 'request')} of the last hour, of callers "
+            f"whom no API key names{shown}. Nothing of that is stored.",
+            remedy="If one of them is yours, give it a key of its app.",
+            link=Link("See what was refused", "ingest"),
+            count=count,
+            detail=main.code,
+        )
+
+
+_KEYS_SHOWN: Final = 3
+KINDS: Final[Sequence[type[InstallationFinding]]] = (AlertFailing, KeysUnknown)

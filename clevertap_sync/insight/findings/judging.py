@@ -17,6 +17,11 @@ KINDS: Final[Sequence[type[Finding]]] = (
 _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
+def judge_door(facts: Facts) -> list[Finding]:
+    """Return what is refused at the door of an app that has no integration."""
+    return [finding for kind in door.KINDS for finding in kind.find(facts)]
+
+
 def judge(facts: Facts) -> list[Finding]:
     """Return what is not well, by severity, then by rank. Nothing: all is well."""
     found = [finding for kind in KINDS for finding in kind.find(facts)]

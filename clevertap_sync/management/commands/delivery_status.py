@@ -40,12 +40,18 @@ class Command(BaseCommand):
                 "No integration yet. Create one in the admin, or with `provision`."
             )
         for status in statuses:
-            self.stdout.write(f"{status.app} / {status.integration}")
+            names = [name for name in (status.app, status.integration) if name]
+            self.stdout.write(" / ".join(names) or "This installation")
             for label, value in _lines(status):
                 self.stdout.write(f"  {label:<18}{value}")
 
 
 def _lines(status: IntegrationStatus) -> list[tuple[str, str]]:
+    findings = [(each.severity.value, each.sentence) for each in status.findings]
+    return [*(_numbers(status) if status.integration else []), *findings]
+
+
+def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
     dead = ", ".join(f"{reason} {n}" for reason, n in status.dead_letters.items())
     hold = status.hold
     held = f"{hold.reason} since {hold.since}, next try {hold.until}" if hold else "no"
@@ -61,6 +67,4 @@ def _lines(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("unknown outcomes", str(status.unknown_outcomes)),
         ("balanced", "yes" if status.balanced else "NO"),
     ]
-    lines += [("", sentence) for sentence in status.imbalances]
-    lines += [(each.severity.value, each.sentence) for each in status.findings]
-    return lines
+    return lines + [("", sentence) for sentence in status.imbalances]
