@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import redis
@@ -11,25 +10,15 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from clevertap_sync import clock, doorbell, insight, workers
-from clevertap_sync.admin.cards import (
-    CHANGE,
-    Card,
-    Cause,
-    Line,
-    card_of,
-    causes_of,
-    line_of,
-)
-from clevertap_sync.insight.fact_queries import read_facts
-from clevertap_sync.models import Integration, WorkerSeen
-from referrals import access
+from clevertap_sync.admin.cards import Line, card_of
+from clevertap_sync.admin.standing import causes_elsewhere, lines_of
+from clevertap_sync.models import WorkerSeen
 from referrals.models import ApiKey, App
 from referrals.words import Colour
 
 #: So many integrations have a card; further ones have a line.
 CARDS: Final = 5
 _WORKERS_SHOWN: Final = 10
-_SEES_INGEST: Final = "referrals.view_referralevent"
 _COLOURS: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
@@ -37,9 +26,9 @@ def context(request: HttpRequest) -> dict[str, Any]:
     """Return what the overview's template shows."""
     now = clock.now()
     with insight.snapshot():
-        lines = _lines(now, request.user)
+        lines = lines_of(request.user, now)
         cards = [card_of(line, request.user, now) for line in lines[:CARDS]]
-        elsewhere = _elsewhere(now, request.user)
+        elsewhere = causes_elsewhere(request.user, now)
     return {
         "cards": cards,
         "lines": lines[CARDS:],
@@ -49,31 +38,10 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
         "silence": workers.silence(),
         "broker": _broker(),
-        "steps": first_steps(cards)
+        "steps": first_steps(lines)
         if request.user.has_perm("referrals.add_app")
         else [],
     }
-
-
-def _lines(now: datetime, person: Any) -> list[Line]:  # noqa: ANN401 - a user
-    """Return each integration that the person sees and that is not archived, sick ones first."""
-    seen = access.limited(
-        Integration.objects.all(),
-        person,
-        "app",
-        *("clevertap_sync.view_integration", CHANGE),
-    )
-    lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now)]
-    return sorted(lines, key=lambda line: line.rank)
-
-
-def _elsewhere(now: datetime, person: Any) -> list[tuple[str, tuple[Cause, ...]]]:  # noqa: ANN401 - a user
-    """Return what is not well beside the integrations, of what the person may see."""
-    return [
-        (str(app or "This installation"), causes_of(findings))
-        for app, findings in insight.findings_elsewhere(now)
-        if access.may(person, _SEES_INGEST, app)
-    ]
 
 
 def _summary(lines: Sequence[Line]) -> list[tuple[Colour, int]]:
@@ -84,11 +52,11 @@ def _summary(lines: Sequence[Line]) -> list[tuple[Colour, int]]:
     return [(colour, counts[colour]) for colour in _COLOURS if counts[colour]]
 
 
-def first_steps(shown: Sequence[Card]) -> list[dict[str, Any]]:
-    """Return what a new installation still needs; nothing once events are delivered."""
-    if any(card.status.delivered for card in shown):
+def first_steps(shown: Sequence[Line]) -> list[dict[str, Any]]:
+    """Return what a new installation still needs; nothing once CleverTap accepted an event."""
+    if any(line.facts.last_accepted for line in shown):
         return []
-    integration = shown[0].line.integration if shown else None
+    integration = shown[0].integration if shown else None
     edit = (
         reverse("admin:clevertap_sync_integration_change", args=[integration.pk])
         if integration
@@ -107,7 +75,7 @@ def first_steps(shown: Sequence[Card]) -> list[dict[str, Any]]:
         _step("Enable delivery", bool(integration and integration.enabled), edit),
         _step(
             "Send the first event",
-            any(card.status.head for card in shown),
+            any(line.facts.head for line in shown),
             reverse("admin:events"),
         ),
     ]

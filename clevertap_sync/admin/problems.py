@@ -13,8 +13,12 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from clevertap_sync import insight
+from clevertap_sync import clock, insight
 from clevertap_sync.admin import replaying
+from clevertap_sync.admin.cards import Cause
+from clevertap_sync.admin.standing import causes_elsewhere, lines_of
+from clevertap_sync.insight.findings import Severity
+from clevertap_sync.insight.findings.delivery import LettersFinding
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.reasons import REASONS, Reason
 from referrals import access
@@ -50,6 +54,7 @@ def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
         **site.each_context(request),
         "title": "Problems",
         "problems": found(request),
+        "causes": causes(request),
         "rejected": rejected.newest(request),
     }
     return TemplateResponse(request, "clevertap_sync/problems.html", context)
@@ -80,6 +85,22 @@ def replay(
         "back": reverse("admin:problems"),
     }
     return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
+
+
+def causes(request: HttpRequest) -> list[tuple[str, Cause]]:
+    """Return what else is not well, and what it is about: dead letters are shown apart."""
+    now = clock.now()
+    with insight.snapshot():
+        lines = lines_of(request.user, now)
+        elsewhere = causes_elsewhere(request.user, now)
+    about = [(str(line.integration), line.causes) for line in lines] + elsewhere
+    return [
+        (name, cause)
+        for name, shown in about
+        for cause in shown
+        if not isinstance(cause.finding, LettersFinding)
+        and cause.finding.severity is not Severity.INFO
+    ]
 
 
 def found(request: HttpRequest) -> list[Problem]:
