@@ -10,7 +10,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from clevertap_sync import insight
 from clevertap_sync.client.verdicts import RejectedRecord, UploadResult
 from clevertap_sync.delivery import (
     claim,
@@ -26,6 +25,7 @@ from clevertap_sync.delivery import (
 )
 from clevertap_sync.delivery.send import Outcome
 from clevertap_sync.errors import NoAnswerError, NotSentError
+from clevertap_sync.insight import status
 from clevertap_sync.models import Integration
 from clevertap_sync.sandbox import Sandbox
 from referrals import log
@@ -294,7 +294,7 @@ def with_values(step, **values):
 
 def a_status_that_flatters(product):
     """What people are shown is more than was delivered."""
-    product.replace(insight, "_delivered", lambda real: lambda *args: real(*args) + 1)
+    product.replace(status, "_delivered", lambda real: lambda *args: real(*args) + 1)
     return "The status says"
 
 
