@@ -237,11 +237,6 @@ def under_way(integration: Integration) -> int:
     return Upload.objects.filter(integration=integration, replay=None).waiting_records()
 
 
-def lag_of(integration: Integration) -> float:
-    """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
-    return _lag(integration, log.head(integration.app_id), clock.now())
-
-
 def _hold(integration: Integration) -> HoldStatus | None:
     if not integration.hold_reason:
         return None

@@ -24,7 +24,7 @@ from django.db.models.functions import Coalesce, RowNumber
 from referrals.ingest.counter import NO_APP, REFUSALS, SAMPLES, Outcome, hour_of
 from referrals.ingest.writing import EVER
 from referrals.keys import MARK
-from referrals.models import App, IngestCount, IngestSample, ReferralEvent
+from referrals.models import IngestCount, IngestSample
 
 #: As many causes are read at most, those that were last first.
 MOST: Final = 1_000
@@ -110,16 +110,6 @@ def accepted_since(since: datetime) -> dict[int, int]:
     """Return how many events came in since an instant, by app, duplicates included."""
     rows = _since(since).filter(outcome__in=_TAKEN).values_list("app_id")
     return dict(rows.annotate(Sum("number")).order_by())
-
-
-def last_event_at(app_ids: Collection[int]) -> dict[int, datetime]:
-    """Return when the newest event was received, of those of the apps that have one."""
-    events = ReferralEvent.objects.filter(app_id=OuterRef("pk")).order_by("-position")
-    apps = App.objects.filter(pk__in=app_ids).order_by()
-    newest = apps.annotate(at=Subquery(events.values("received_at")[:1]))
-    return {
-        app_id: at for app_id, at in newest.values_list("pk", "at") if at is not None
-    }
 
 
 def read_traffic(

@@ -30,52 +30,28 @@ KEPT = frozenset({"auth_permission", "django_content_type", "django_migrations"}
 #: database or brings its own. The log, claims and verdicts, retention, erasure, tallies,
 #: books, paged and exported lists, figures, health, metrics and migrations run on both,
 #: as does whatever commits (`transaction=True`): it is about locks.
+_SAME_SUBJECTS = {
+    "admin/": """
+        alerts checking erasing history ingest integration_form keys_and_apps
+        names_and_kinds page_costs pages preview replay_range roles safety sending
+        set_up site switch
+    """,
+    "alerting/": """
+        failing heartbeats muting sending signature
+    """,
+    "delivery/": """
+        bisect canary cause doubt forget_command holds replay_command witness
+    """,
+    "": """
+        api_dry_run api_edge api_hostile api_pages api_shortcut broker check_clevertap
+        code_samples database_pool harness passcode_check provision refusals
+        request_log security_headers
+    """,
+}
 THE_SAME_ON_SQLITE = frozenset(
-    {
-        *(
-            f"admin/test_{subject}.py"
-            for subject in (
-                *(
-                    "alerts",
-                    "checking",
-                    "erasing",
-                    "history",
-                    "ingest",
-                    "integration_form",
-                ),
-                *("keys_and_apps", "names_and_kinds", "page_costs", "pages"),
-                *("preview", "replay_range", "roles", "safety", "sending", "set_up"),
-                *("site", "switch"),
-            )
-        ),
-        *(
-            f"alerting/test_{subject}.py"
-            for subject in ("heartbeats", "sending", "signature")
-        ),
-        *(
-            f"delivery/test_{subject}.py"
-            for subject in (
-                *("bisect", "canary", "cause", "doubt", "forget_command", "holds"),
-                *("replay_command", "witness"),
-            )
-        ),
-        *(
-            f"test_{subject}.py"
-            for subject in (
-                *(
-                    "api_dry_run",
-                    "api_edge",
-                    "api_hostile",
-                    "api_pages",
-                    "api_shortcut",
-                ),
-                "broker",
-                *("check_clevertap", "code_samples", "database_pool", "harness"),
-                *("passcode_check", "provision", "refusals", "request_log"),
-                "security_headers",
-            )
-        ),
-    }
+    f"{folder}test_{subject}.py"
+    for folder, subjects in _SAME_SUBJECTS.items()
+    for subject in subjects.split()
 )
 
 

@@ -555,21 +555,6 @@ class TestReading:
 
         assert health.accepted_since(NOON) == {1: 9, 2: 5}
 
-    def test_the_newest_event_of_each_app_is_found_by_index(
-        self, app, django_assert_num_queries
-    ):
-        other, empty = an_app(), an_app()
-        log.append(app, [a_sent_event(), a_sent_event()])
-        log.append(other, [a_sent_event()])
-
-        with django_assert_num_queries(1):
-            found = health.last_event_at([app.pk, other.pk, empty.pk])
-
-        assert found == {
-            app.pk: log.read(app.pk, 2, 2)[0].received_at,
-            other.pk: log.read(other.pk, 1, 1)[0].received_at,
-        }
-
     def test_traffic_is_read_for_a_day_and_a_week(self):
         writing.write(
             {
