@@ -162,6 +162,10 @@ class Stack:
         # Whether CleverTap knows the first people is the canary's question, with requests
         # of its own: a person who has looked answers it.
         self.database.execute(CONFIRMED)
+        return self.keep_key(app, output)
+
+    def keep_key(self, app: str, output: str) -> dict[str, Any]:
+        """Read what `provision --json` printed. `post` then finds the key by the app's name."""
         provisioned: dict[str, Any] = json.loads(output)
         if "api_key" in provisioned:
             self.keys[app] = provisioned["api_key"]
