@@ -44,6 +44,10 @@ screenshots: $(VENV)/.requirements-dev ## the pictures of README and docs, taken
 faults: $(VENV)/.requirements-dev ## the fault suite alone, with its table: make faults ARGS="--write"
 	@$(BIN)/python -m tests.faults.report $(ARGS)
 
+.PHONY: planted
+planted: $(VENV)/.requirements-dev ## every misconfiguration, planted for real, and how it is named: make planted ARGS="-k key"
+	@$(BIN)/python -m tests.planted $(ARGS)
+
 .PHONY: soak
 soak: $(VENV)/.requirements-dev ## a thousand random schedules of faults and requests: make soak ARGS="--seed 17 --count 1"
 	@$(BIN)/python -m tests.faults.soak $(ARGS)

@@ -54,7 +54,12 @@ PARTS: Final = (
     Part("sqlite", ["tests/unit", "tests/integration"]),
     Part("postgresql", ["tests/integration"]),
     # Real processes: their time is waiting, and they choose their databases themselves.
-    Part("postgresql", ["tests/acceptance", "tests/faults"], 4, "loadgroup"),
+    Part(
+        "postgresql",
+        ["tests/acceptance", "tests/faults", "tests/planted"],
+        4,
+        "loadgroup",
+    ),
 )
 BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
 #: What is run where the first argument says so.

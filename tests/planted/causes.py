@@ -459,6 +459,7 @@ def forgotten_pause(site, app):
     "alert_failing",
     f"{ALERTS}N/change/",
     count=1,
+    site="without a worker",
     is_of_app=False,
 )
 def failing_alert(site, _):

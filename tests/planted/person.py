@@ -1,7 +1,7 @@
 """Somebody who looks after the installation: logged in to the admin, over real HTTP.
 
-Reads pages as a browser would: what links to where, which form has which fields, and how
-the lights of the overview are.
+Reads pages as a browser would: what links to where, which form has which fields, and which
+colour each light of the overview has.
 """
 
 import html
@@ -29,8 +29,13 @@ _LINE: Final = re.compile(
     r'<li><span class="light light-(?P<colour>\w+)">[^<]*</span> '
     r'<a href="(?P<url>[^"]+)">(?P<name>[^<]+)</a>'
 )
-_FINDING: Final = re.compile(
-    r'class="finding finding-(?:bad|busy)">.*?<a href="([^"]+)"', re.DOTALL
+#: On a card, or below it; and in a line.
+_FIXES: Final = (
+    re.compile(r'class="finding finding-(?:bad|busy)">.*?<a href="([^"]+)"', re.DOTALL),
+    re.compile(
+        r'<li><span class="light light-(?:bad|busy)">[^<]*</span> <a [^>]*>[^<]*</a> '
+        r'<span class="quiet">[^<]*</span> <a href="([^"]+)"'
+    ),
 )
 _BETWEEN_NAMES: Final = " → "
 
@@ -38,13 +43,12 @@ Fields = dict[str, list[str]]
 
 
 class Page(HTMLParser):
-    """A page: its links, the places that a link can lead to, and its forms' fields."""
+    """A page: the places that a link can lead to, its forms' fields, its lights."""
 
     def __init__(self, answer: requests.Response) -> None:
         super().__init__()
         self.status = answer.status_code
         self.text = answer.text
-        self.links: list[str] = []
         self.places: set[str] = set()
         self.forms: list[Fields] = []
         #: The values of check boxes, ticked or not.
@@ -78,8 +82,9 @@ class Page(HTMLParser):
         return html.unescape(found[1])
 
     def fixes(self) -> list[str]:
-        """Return where the links of those findings lead that are not green."""
-        return [html.unescape(url) for url in _FINDING.findall(self.text)]
+        """Return where the overview leads from what is an error or a warning on it."""
+        found = [url for pattern in _FIXES for url in pattern.findall(self.text)]
+        return [html.unescape(url) for url in found]
 
     def handle_starttag(
         self, tag: str, attributes: list[tuple[str, str | None]]
@@ -87,8 +92,6 @@ class Page(HTMLParser):
         known = {name: value or "" for name, value in attributes}
         self.places |= {known["id"]} if "id" in known else set()
         match tag:
-            case "a" if "href" in known:
-                self.links.append(known["href"])
             case "form":
                 self.forms.append({})
                 self.actions.append(known.get("action", ""))

@@ -2,12 +2,11 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from clevertap_sync.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -36,12 +35,14 @@ class Build:
 BUILDS: Final = {
     "patient": Build(
         "postgresql",
-        {"PAUSE_HOURS": SOON, "ALERTS_TO_PRIVATE_ADDRESSES": "true"},
+        {"PAUSE_HOURS": SOON},
         broker=True,
     ),
     # Where an app is quiet so soon none is well for long: what is planted here is worse.
     "impatient": Build("sqlite", {"QUIET_HOURS": SOON}),
-    "without a worker": Build("sqlite", {}, worker=False),
+    "without a worker": Build(
+        "sqlite", {"ALERTS_TO_PRIVATE_ADDRESSES": "true"}, worker=False
+    ),
     "with a dead worker": Build("sqlite", {}),
 }
 
@@ -72,9 +73,8 @@ class Named:
     finding: dict[str, Any]
     #: The codes that stand before it in the same row.
     before: Sequence[str]
-    #: The page to which the finding's link leads, and the place on it; "" is its top.
+    #: Where the finding's link leads.
     page: Page
-    place: str
 
 
 class Site:
@@ -86,8 +86,9 @@ class Site:
         )
         self.sandbox = self.stack.sandbox
         self.named: dict[Cause, Named] = {}
-        #: What every look found of each app: its light, and the codes of its findings.
-        self.seen: defaultdict[str, set[tuple[str, ...]]] = defaultdict(set)
+        #: Each colour that the overview ever had for an app, by what people call the app.
+        self.colours: defaultdict[str, set[str]] = defaultdict(set)
+        self._first_shown: dict[str, float] = {}
         self._planted: dict[Cause, float] = {}
         self._failed: dict[Cause, Exception] = {}
         self._has_worker = build.worker
@@ -149,7 +150,7 @@ class Site:
 
     def link_of(self, app: str, code: str) -> str:
         """Return where the link of a finding leads that is there already."""
-        findings = self._findings(self.stack.status(), app)
+        findings = self.findings_of(app)
         (url,) = (str(each["url"]) for each in findings if each["code"] == code)
         return url
 
@@ -161,40 +162,48 @@ class Site:
     # Planting, and looking
 
     def plant(self, cause: Cause) -> None:
-        """Plant a cause, and look what is named by then. What goes wrong is its test's."""
+        """Plant a cause, and look at the overview. What goes wrong is for its test."""
         try:
             cause.plant(self, cause.app or "")
         except Exception as error:  # noqa: BLE001 - `wait_for` raises it
             self._failed[cause] = error
         else:
             self._planted[cause] = time.monotonic()
-            self.look()
+            self._overview()
 
     def wait_for(self, cause: Cause) -> Named:
         """Return how a cause is named, in `delivery_status` and on the overview alike."""
         if cause in self._failed:
             raise self._failed[cause]
-        left = self._planted[cause] + PATIENCE_SECONDS - time.monotonic()
+        # Since all are planted: so many that are not named take no longer than one.
+        left = max(self._planted.values()) + PATIENCE_SECONDS - time.monotonic()
         with suppress(TimeoutError):
             wait_until(lambda: self._is_named(cause), max(0.0, left))
         assert cause in self.named, (
             f"Not named: {cause.name}. Instead, its row has "
-            f"{self._findings(self.stack.status(), cause.app)}, and the overview "
-            f"{self.person.open(OVERVIEW).lights().get(title_of(cause.app or ''))}."
+            f"{self.findings_of(cause.app)}, and the overview leads to "
+            f"{self._overview().fixes()}."
         )
         return self.named[cause]
 
     def look(self) -> None:
-        """Read `delivery_status` and the overview once, and note what is named by now."""
-        rows, overview = self.stack.status(), self.person.open(OVERVIEW)
-        at, lights = time.monotonic(), overview.lights()
-        for row in rows:
-            if colours := lights.get(title_of(row["app"] or "")):
-                codes = (each["code"] for each in row["findings"])
-                self.seen[row["app"]].add((colours[0], *codes))
-        for cause, planted_at in self._planted.items():
-            if cause not in self.named:
-                self._note(cause, rows, overview, at - planted_at)
+        """Compare `delivery_status` with the overview, and note what both name by now."""
+        rows, overview = self.stack.status(), self._overview()
+        for cause in self._planted.keys() - self.named.keys():
+            self._note(cause, rows, overview)
+
+    def findings_of(self, app: str | None) -> list[dict[str, Any]]:
+        """Return what `delivery_status` finds now; without an app, of the installation."""
+        return _of_app(self.stack.status(), app)
+
+    def _overview(self) -> Page:
+        """Return the overview, and note since when it shows what is not well."""
+        overview, at = self.person.open(OVERVIEW), time.monotonic()
+        for url in overview.fixes():
+            self._first_shown.setdefault(url, at)
+        for title, (colour, _) in overview.lights().items():
+            self.colours[title].add(colour)
+        return overview
 
     def _is_named(self, cause: Cause) -> bool:
         """Say whether a cause is named by now, after one more look where it was not."""
@@ -203,29 +212,19 @@ class Site:
         return cause in self.named
 
     def _note(
-        self, cause: Cause, rows: list[dict[str, Any]], overview: Page, seconds: float
+        self, cause: Cause, rows: Sequence[Mapping[str, Any]], overview: Page
     ) -> None:
-        findings = self._findings(rows, cause.app)
-        wanted = (cause.code, cause.count)
-        before = []
-        for finding in findings:
-            if (finding["code"], finding["count"]) == wanted:
-                break
-            before.append(finding["code"])
-        else:
+        findings = _of_app(rows, cause.app)
+        said = [(each["code"], each["count"]) for each in findings]
+        if (cause.code, cause.count) not in said:
             return
-        if not _is_shown(overview, cause.app, finding):
+        place = said.index((cause.code, cause.count))
+        finding, before = findings[place], [code for code, _ in said[:place]]
+        url = finding["url"]
+        if _is_green(overview, cause.app) or url not in overview.fixes():
             return
-        page = self.person.open(finding["url"])
-        place = urlsplit(finding["url"]).fragment
-        self.named[cause] = Named(seconds, finding, before, page, place)
-
-    def _findings(
-        self, rows: list[dict[str, Any]], app: str | None
-    ) -> list[dict[str, Any]]:
-        return [
-            finding for row in rows if row["app"] == app for finding in row["findings"]
-        ]
+        seconds = max(0.0, self._first_shown[url] - self._planted[cause])
+        self.named[cause] = Named(seconds, finding, before, self.person.open(url))
 
 
 def title_of(app: str) -> str:
@@ -233,9 +232,9 @@ def title_of(app: str) -> str:
     return app.replace("-", " ").title()
 
 
-def _is_shown(overview: Page, app: str | None, finding: dict[str, Any]) -> bool:
-    """Say whether the overview links to the fix, and is not green there."""
-    if app is None:
-        return finding["url"] in overview.fixes()
-    colour, _ = overview.lights()[title_of(app)]
-    return colour in {"bad", "busy"} and finding["url"] in overview.links
+def _of_app(rows: Sequence[Mapping[str, Any]], app: str | None) -> list[dict[str, Any]]:
+    return [finding for row in rows if row["app"] == app for finding in row["findings"]]
+
+
+def _is_green(overview: Page, app: str | None) -> bool:
+    return app is not None and overview.lights()[title_of(app)][0] == "good"

@@ -4,12 +4,13 @@ import json
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.planted.causes import CAUSES
 from tests.planted.report import REPORT
-from tests.planted.stacks import WELL
+from tests.planted.stacks import WELL, title_of
 
 pytestmark = pytest.mark.thorough
 
@@ -33,17 +34,18 @@ def test_a_cause_is_named_first_with_a_link_to_its_fix(site_of, cause):
     assert named.finding["severity"] in {"error", "warning"}
     assert NUMBER.sub("N", named.finding["url"]) == cause.fix
     assert named.page.status == 200
-    assert named.place in {"", *named.page.places}
+    assert urlsplit(cause.fix).fragment in {"", *named.page.places}
 
 
 @pytest.mark.xdist_group("planted patient")
 def test_an_app_with_which_all_is_well_is_green_all_the_time(site_of):
     site = site_of("patient")
-
-    site.stack.wait_until(lambda: len(site.delivered_of(WELL)) == 3)
     site.look()
 
-    assert site.seen[WELL] == {("good",)}
+    site.stack.wait_until(lambda: len(site.delivered_of(WELL)) == 3)
+
+    assert site.findings_of(WELL) == []
+    assert site.colours[title_of(WELL)] == {"good"}
 
 
 def tell(cause, named):
