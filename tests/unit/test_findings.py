@@ -406,6 +406,17 @@ def test_a_passcode_past_its_last_day_is_a_finding_before_it_is_refused():
     assert "The passcode expired on 22 November 2026" in finding.sentence
 
 
+def test_events_that_came_at_once_have_no_rate():
+    at_once = NOON - 30 * HOUR
+    facts = some_facts(arrivals=Arrivals(events=2, first_at=at_once, newest_at=at_once))
+
+    (finding,) = judge(facts)
+
+    assert finding.sentence == (
+        "No event has arrived for 30 h; before that, 2 events came at once."
+    )
+
+
 def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
     facts = some_facts(
         arrivals=Arrivals(events=30, test=3, late=15, oldest=HOUR), verdicts=SENT

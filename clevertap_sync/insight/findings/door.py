@@ -209,8 +209,8 @@ class AppQuiet(Finding):
         if is_long and facts.arrivals.events > 1 and silence > EXPECTED * usual:
             yield cls(
                 sentence="No event has arrived for "
-                f"{span(silence.total_seconds())}; before that, one came every "
-                f"{span(max(1.0, usual.total_seconds()))}.",
+                f"{span(silence.total_seconds())}; before that, "
+                f"{_rate(facts.arrivals.events, newest - first)}.",
                 remedy="Look at what sends them: whether it runs, and what it is answered.",
                 link=Link(
                     "See what came in",
@@ -237,6 +237,13 @@ KINDS: Final = (
     NothingEverReceived,
     AppQuiet,
 )
+
+
+def _rate(events: int, seconds: timedelta) -> str:
+    """Return how often events came, in words."""
+    if seconds < timedelta(seconds=1):
+        return f"{counted(events, 'event')} came at once"
+    return f"one came every {span(max(1.0, seconds.total_seconds() / (events - 1)))}"
 
 
 def refused_in_all(facts: Facts) -> int:

@@ -64,10 +64,10 @@ class AlertFailing(InstallationFinding):
         """Yield one for each alert that fails, until a message of it gets through."""
         for alert in facts.failing:
             age = span((facts.now - alert.last_at).total_seconds())
-            last = "it" if alert.count == 1 else "the last"
+            last = "" if alert.count == 1 else "the last "
             yield cls(
                 sentence=f"The alert {alert.name} could not be sent: "
-                f"{counted(alert.count, 'message')} given up, {last} {age} ago "
+                f"{counted(alert.count, 'message')} given up, {last}{age} ago "
                 f"({alert.problem}).",
                 remedy="Correct its address, then send a test message.",
                 link=Link("Open the alert", "clevertap_sync_alert_change", (alert.pk,)),
