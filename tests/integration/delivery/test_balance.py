@@ -27,8 +27,12 @@ from tests.builders import (
     an_app,
     an_integration,
 )
-from tests.harness.process import wait_until
-from tests.integration.delivery.conftest import end_pauses, is_left, status_of
+from tests.integration.delivery.conftest import (
+    end_pauses,
+    is_left,
+    repeat_until,
+    status_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -147,7 +151,7 @@ class History:
     def finish(self):
         """Let everything heal, and deliver what is left."""
         self.sandbox.behave()
-        wait_until(self._is_finished)
+        repeat_until(self._is_finished)
         return status_of(self.integration)
 
     def _is_finished(self):
