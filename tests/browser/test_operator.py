@@ -46,7 +46,7 @@ def test_a_wrong_passcode_holds_the_account_and_the_right_one_catches_up(
     operator.go(f"{INTEGRATION}/change/")
     operator.fill("Passcode", "NOT-THE-PASSCODE")
     operator.click("Save", "button")
-    installed.post([a_sent_event() for _ in range(20)])
+    installed.post([a_sent_event(occurred_at=None) for _ in range(20)])
 
     operator.menu("Overview")
     operator.sees("Held")
@@ -66,7 +66,7 @@ def test_a_wrong_passcode_holds_the_account_and_the_right_one_catches_up(
 
 
 def test_dead_letters_are_replayed_after_the_fix_with_a_plan_first(installed, operator):
-    installed.post([a_sent_event(user=NOBODY) for _ in range(3)])
+    installed.post([a_sent_event(occurred_at=None, user=NOBODY) for _ in range(3)])
     installed.wait_until_settled()
 
     operator.menu("Problems")
@@ -93,13 +93,13 @@ def test_dead_letters_are_replayed_after_the_fix_with_a_plan_first(installed, op
 
 def test_pause_and_resume_by_keyboard_alone_lose_nothing(installed, operator):
     press = operator.page.keyboard.press
-    installed.post(a_sent_event())
+    installed.post(a_sent_event(occurred_at=None))
     installed.wait_until_settled()
     operator.go(f"{INTEGRATION}/change/")
     press_until(operator, "Tab", "Pause")
     press("Enter")
     operator.sees("Paused. New events are kept and wait; none is lost.")
-    installed.post([a_sent_event() for _ in range(4)])
+    installed.post([a_sent_event(occurred_at=None) for _ in range(4)])
     assert len(installed.sandbox.records()) == 2
 
     press_until(operator, "Tab", "Resume…")
@@ -120,7 +120,7 @@ def test_the_overview_follows_by_itself_and_says_when_it_is_asked_to(
 ):
     expect(operator.page.get_by_text("Everything is set up.")).to_be_visible()
 
-    installed.post(a_sent_event())
+    installed.post(a_sent_event(occurred_at=None))
 
     operator.sees("accepted the last event")
     assert operator.complaints == []
