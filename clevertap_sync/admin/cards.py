@@ -1,7 +1,7 @@
 """An integration's card on the overview: its light, its numbers, its last 24 hours."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -90,6 +90,8 @@ def card_of(line: Line, person: Any, now: datetime) -> Card:  # noqa: ANN401 - a
     """Return the card of an integration. Call it inside `insight.snapshot()`."""
     integration = line.integration
     status = insight.status_of(integration, checks_all_books=False)
+    # It looks at more books than the facts do.
+    line = line_of(replace(line.facts, imbalances=status.imbalances))
     dead = sum(status.dead_letters.values())
     return Card(
         line,

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from clevertap_sync import clock, doorbell, insight, workers
 from clevertap_sync.admin.cards import Line, card_of
-from clevertap_sync.admin.standing import causes_elsewhere, lines_of
+from clevertap_sync.admin.standing import read_standing
 from clevertap_sync.models import WorkerSeen
 from referrals.models import ApiKey, App
 from referrals.words import Colour
@@ -26,14 +26,14 @@ def context(request: HttpRequest) -> dict[str, Any]:
     """Return what the overview's template shows."""
     now = clock.now()
     with insight.snapshot():
-        lines = lines_of(request.user, now)
+        standing = read_standing(request.user, now)
+        lines = standing.lines
         cards = [card_of(line, request.user, now) for line in lines[:CARDS]]
-        elsewhere = causes_elsewhere(request.user, now)
     return {
         "cards": cards,
         "lines": lines[CARDS:],
-        "summary": _summary(lines),
-        "elsewhere": elsewhere,
+        "summary": _summary([*(card.line for card in cards), *lines[CARDS:]]),
+        "elsewhere": standing.elsewhere,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
         "silence": workers.silence(),

@@ -16,11 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from clevertap_sync import clock, insight
 from clevertap_sync.admin import replaying
 from clevertap_sync.admin.cards import Cause
-from clevertap_sync.admin.standing import causes_elsewhere, lines_of
+from clevertap_sync.admin.standing import read_standing
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.insight.findings.delivery import LettersFinding
 from clevertap_sync.models import DeadLetter, Integration, Replay
-from clevertap_sync.reasons import REASONS, Reason
+from clevertap_sync.reasons import REASONS, Reason, reason_of
 from referrals import access
 from referrals.admin import rejected
 from referrals.admin.base import demand
@@ -89,14 +89,12 @@ def replay(
 
 def causes(request: HttpRequest) -> list[tuple[str, Cause]]:
     """Return what else is not well, and what it is about: dead letters are shown apart."""
-    now = clock.now()
     with insight.snapshot():
-        lines = lines_of(request.user, now)
-        elsewhere = causes_elsewhere(request.user, now)
-    about = [(str(line.integration), line.causes) for line in lines] + elsewhere
+        standing = read_standing(request.user, clock.now())
+    lines = [(str(line.integration), line.causes) for line in standing.lines]
     return [
         (name, cause)
-        for name, shown in about
+        for name, shown in (*lines, *standing.elsewhere)
         for cause in shown
         if not isinstance(cause.finding, LettersFinding)
         and cause.finding.severity is not Severity.INFO
@@ -145,7 +143,7 @@ def _problem(
     )
     return Problem(
         integration=integration,
-        reason=REASONS.get(code, Reason(code, code, "")),
+        reason=reason_of(code),
         count=row["n"],
         percent=round(100 * row["n"] / total),
         first_seen=min((each.created_at for each in seen), default=None),

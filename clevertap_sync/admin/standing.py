@@ -1,10 +1,13 @@
 """How everything stands that a person may see: a line each, sick ones first."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from clevertap_sync import insight
 from clevertap_sync.admin.cards import CHANGE, Cause, Line, causes_of, line_of
+from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.models import Integration
 from referrals import access
@@ -15,8 +18,19 @@ if TYPE_CHECKING:
 SEES_INGEST: Final = "referrals.view_referralevent"
 
 
-def lines_of(person: "Person", now: datetime) -> list[Line]:
-    """Return each integration that the person sees and that is not archived.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Each integration, sick ones first, and what is not well beside them.
+
+    That is told with the name of the app, or of the installation, that it is about.
+    """
+
+    lines: Sequence[Line]
+    elsewhere: Sequence[tuple[str, tuple[Cause, ...]]]
+
+
+def read_standing(person: "Person", now: datetime) -> Standing:
+    """Return what the person may see of everything that is not archived.
 
     Call it inside `insight.snapshot()`.
     """
@@ -26,19 +40,11 @@ def lines_of(person: "Person", now: datetime) -> list[Line]:
         "app",
         *("clevertap_sync.view_integration", CHANGE),
     )
-    lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now)]
-    return sorted(lines, key=lambda line: line.rank)
-
-
-def causes_elsewhere(
-    person: "Person", now: datetime
-) -> list[tuple[str, tuple[Cause, ...]]]:
-    """Return what is not well beside the integrations, of what the person may see.
-
-    Each with the name of the app that it is about. Call it inside `insight.snapshot()`.
-    """
-    return [
+    doors = read_doors(now)
+    lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now, doors)]
+    elsewhere = [
         (str(app or "This installation"), causes_of(findings))
-        for app, findings in insight.findings_elsewhere(now)
+        for app, findings in insight.findings_elsewhere(now, doors)
         if access.may(person, SEES_INGEST, app)
     ]
+    return Standing(sorted(lines, key=lambda line: line.rank), elsewhere)

@@ -11,7 +11,7 @@ from typing import Final
 
 from clevertap_sync import insight, workers
 from clevertap_sync.alerting.thresholds import is_wanted
-from clevertap_sync.insight.door_queries import read_lonely_facts
+from clevertap_sync.insight.door_queries import read_doors, read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import (
@@ -153,10 +153,11 @@ class View:
 def read_view(alerts: Sequence[Alert], now: datetime) -> View:
     """Return all that is wrong now, judged as early as the most careful alert asks for."""
     with insight.snapshot():
-        read = read_facts(insight.shown(), now)
+        doors = read_doors(now)
+        read = read_facts(insight.shown(), now, doors)
         silence = read[0].silence if read else workers.silence()
-        lonely = read_lonely_facts(now)
-        installation = read_installation_facts(now)
+        lonely = read_lonely_facts(now, doors)
+        installation = read_installation_facts(now, doors)
     known = [_as_early_as_asked(facts, alerts) for facts in read]
     sightings = [
         *(_sighting(each, facts) for facts in known for each in judge(facts)),

@@ -1,7 +1,8 @@
 """What came to the doors of apps lately, from what ingest health has counted."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,40 +17,50 @@ from referrals.models import App
 LATELY: Final = timedelta(hours=1)
 
 
-def read_doors(apps: Iterable[App], now: datetime) -> dict[int, Door]:
-    """Return what came to each app's door within the last hour. Two statements.
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """What came to all doors within the last hour, by app; None is nobody's."""
 
-    The app that gets events instead is named among `apps` alone: whoever asks sees these.
-    """
-    named = {app.pk: app.name for app in apps}
+    accepted: Mapping[int, int]
+    refused: Mapping[int | None, Sequence[Refused]]
+
+    @property
+    def strangers(self) -> tuple[Refused, ...]:
+        """Return what was refused of callers whom nobody knows."""
+        return tuple(self.refused.get(None, ()))
+
+    def of(self, apps: Iterable[App]) -> dict[int, Door]:
+        """Return the door of each app.
+
+        The app that gets events instead is named among `apps` alone: whoever asks sees
+        these.
+        """
+        named = {app.pk: app.name for app in apps}
+        return {
+            app_id: Door(
+                self.accepted.get(app_id, 0),
+                tuple(self.refused.get(app_id, ())),
+                *_other(app_id, named, self.accepted),
+            )
+            for app_id in named
+        }
+
+
+def read_doors(now: datetime) -> Doors:
+    """Return what came to all doors. Two statements, so ask once for whatever needs it."""
     since = now - LATELY
-    accepted = accepted_since(since)
     refused: defaultdict[int | None, list[Refused]] = defaultdict(list)
     for each in refusals_since(since):
         refused[each.app_id].append(_refused(each))
-    return {
-        app_id: Door(
-            accepted.get(app_id, 0),
-            tuple(refused[app_id]),
-            *_other(app_id, named, accepted),
-        )
-        for app_id in named
-    }
+    return Doors(accepted_since(since), refused)
 
 
-def read_lonely_facts(now: datetime) -> list[Facts]:
+def read_lonely_facts(now: datetime, doors: Doors) -> list[Facts]:
     """Return what is known of the apps that have no integration, of each its door alone."""
     mine = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
     apps = list(App.objects.filter(~Exists(mine), archived_at=None).order_by("slug"))
-    doors = read_doors(apps, now) if apps else {}
-    return [Facts(now, Integration(app=app), door=doors[app.pk]) for app in apps]
-
-
-def read_strangers(now: datetime) -> tuple[Refused, ...]:
-    """Return what was refused within the last hour of callers whom nobody knows."""
-    return tuple(
-        _refused(each) for each in refusals_since(now - LATELY) if each.app_id is None
-    )
+    found = doors.of(apps)
+    return [Facts(now, Integration(app=app), door=found[app.pk]) for app in apps]
 
 
 def _refused(found: Refusals) -> Refused:

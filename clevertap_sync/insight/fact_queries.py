@@ -29,9 +29,10 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, workers
 from clevertap_sync.books import Range
-from clevertap_sync.insight.door_queries import read_doors
+from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.event_types import count_event_types
 from clevertap_sync.insight.facts import (
+    RECENTLY,
     Arrivals,
     Facts,
     Letters,
@@ -49,14 +50,14 @@ from referrals.vocabulary import EventType
 UPLOADS: Final = 20
 #: The newest events of an app tell what arrives now.
 EVENTS: Final = 30
-#: What settled longer ago says nothing of now.
-RECENTLY: Final = timedelta(hours=24)
 LIVE: Final = timedelta(seconds=LIVE_SECONDS)
 
 Ids = Sequence[int]
 
 
-def read_facts(integrations: Iterable[Integration], now: datetime) -> list[Facts]:
+def read_facts(
+    integrations: Iterable[Integration], now: datetime, doors: Doors
+) -> list[Facts]:
     """Return the facts of each integration, in the order given."""
     rows = list(integrations)
     if not rows:
@@ -69,7 +70,7 @@ def read_facts(integrations: Iterable[Integration], now: datetime) -> list[Facts
     letters, newest = _letters(ids), _newest_ranges(ids)
     verdicts = _verdicts(newest, now)
     arrivals, names = _arrivals(heads), _names(app_ids)
-    doors = read_doors([row.app for row in rows], now)
+    mine = doors.of(row.app for row in rows)
     accepted, silence = _last_accepted(ids), workers.silence()
     return [
         Facts(
@@ -80,7 +81,7 @@ def read_facts(integrations: Iterable[Integration], now: datetime) -> list[Facts
             letters=letters[row.pk],
             verdicts=verdicts.get(row.pk, Verdicts()),
             arrivals=arrivals.get(row.app_id, Arrivals()),
-            door=doors[row.app_id],
+            door=mine[row.app_id],
             last_accepted=accepted.get(row.pk),
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],

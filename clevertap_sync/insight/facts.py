@@ -18,6 +18,10 @@ from clevertap_sync.workers import Silence
 STALE_PERCENT: Final = 51
 
 
+#: What settled or fell out longer ago is no sign of how things stand now.
+RECENTLY: Final = timedelta(hours=24)
+
+
 @dataclass(frozen=True, slots=True)
 class Letters:
     """Open dead letters of one reason, and when the one of the newest event fell out."""

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
-from clevertap_sync.insight.door_queries import read_strangers
+from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.findings import Finding
 from clevertap_sync.insight.findings.installation import (
     KINDS,
@@ -25,8 +25,8 @@ def given_up() -> QuerySet[Notice]:
     return failed.exclude(Exists(later))
 
 
-def read_installation_facts(now: datetime) -> InstallationFacts:
-    """Return the facts, in two queries."""
+def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
+    """Return the facts, in one query."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
     ).order_by("-due_at", "-pk")
@@ -43,7 +43,7 @@ def read_installation_facts(now: datetime) -> InstallationFacts:
     )
     return InstallationFacts(
         now=now,
-        refused=read_strangers(now),
+        refused=doors.strangers,
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

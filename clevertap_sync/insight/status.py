@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
 from clevertap_sync.account_faults import HoldCause, hold_cause_of
-from clevertap_sync.insight.door_queries import read_lonely_facts
+from clevertap_sync.insight.door_queries import Doors, read_doors, read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge, judge_door
@@ -109,30 +109,34 @@ def statuses() -> list[IntegrationStatus]:
     with snapshot():
         now = clock.now()
         rows = list(shown())
-        facts = read_facts(rows, now)
+        doors = read_doors(now)
+        facts = read_facts(rows, now, doors)
         return [
             *(
                 with_findings(status_of(row), known)
                 for row, known in zip(rows, facts, strict=True)
             ),
-            *_without_integration(now),
+            *_without_integration(now, doors),
         ]
 
 
-def findings_elsewhere(now: datetime) -> list[tuple[App | None, list[Finding]]]:
+def findings_elsewhere(
+    now: datetime, doors: Doors
+) -> list[tuple[App | None, list[Finding]]]:
     """Return what is not well of apps without an integration, and of the installation.
 
     The installation's app is None. Call it inside `snapshot()`.
     """
     found: list[tuple[App | None, list[Finding]]] = [
-        (facts.integration.app, judge_door(facts)) for facts in read_lonely_facts(now)
+        (facts.integration.app, judge_door(facts))
+        for facts in read_lonely_facts(now, doors)
     ]
-    found.append((None, judge_installation(read_installation_facts(now))))
+    found.append((None, judge_installation(read_installation_facts(now, doors))))
     return [(app, findings) for app, findings in found if findings]
 
 
-def _without_integration(now: datetime) -> Iterator[IntegrationStatus]:
-    for app, findings in findings_elsewhere(now):
+def _without_integration(now: datetime, doors: Doors) -> Iterator[IntegrationStatus]:
+    for app, findings in findings_elsewhere(now, doors):
         yield IntegrationStatus(
             app=app.slug if app else None,
             integration=None,

@@ -9,7 +9,7 @@ from clevertap_sync.alerting.cases import KINDS_BY_CODE
 from clevertap_sync.alerting.thresholds import is_wanted, thresholds_of
 from clevertap_sync.insight.facts import Facts, Verdicts, Waiting
 from clevertap_sync.insight.findings import KINDS, Finding, Severity
-from clevertap_sync.insight.findings.base import OVERVIEW
+from clevertap_sync.insight.findings.base import Link
 from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
     AlertFailing,
@@ -61,7 +61,13 @@ def a_finding(kind, **changes):
     if kind is AlertFailing:
         extra["alert"] = FailingAlert(1, "A", None, 1, "why", NOON)
     numbers = {"count": 9, "seconds": 9e9, "percent": 100.0, **changes}
-    return kind(sentence="It is bad.", remedy="", link=OVERVIEW, **numbers, **extra)
+    return kind(
+        sentence="It is bad.",
+        remedy="",
+        link=Link("Overview", "index"),
+        **numbers,
+        **extra,
+    )
 
 
 def an_alert_of(**switches):

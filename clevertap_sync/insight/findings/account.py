@@ -74,8 +74,8 @@ class HoldFinding(Finding):
         integration = facts.integration
         if not is_held(facts) or not cls.is_about(facts):
             return
-        words = hold_words(integration.hold_reason, hold_cause_of(integration))
-        meaning, remedy = words
+        cause = hold_cause_of(integration)
+        meaning, remedy = hold_words(integration.hold_reason, cause)
         seconds = held_seconds(facts)
         yield cls(
             sentence=f"Held for {span(seconds)}: {lower_first(meaning)} "

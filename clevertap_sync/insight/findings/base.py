@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from clevertap_sync.insight.facts import Facts
 
@@ -91,6 +91,3 @@ def integration_link(facts: Facts, page: str, label: str) -> Link:
     """Return the way to a page of the integration, such as `enable`."""
     name = f"clevertap_sync_integration_{page}"
     return Link(label, name, (facts.integration.pk,))
-
-
-OVERVIEW: Final = Link("Overview", "index")

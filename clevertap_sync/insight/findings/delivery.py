@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Self
 
 from clevertap_sync.hold_reasons import RESTORED_BACKUP
-from clevertap_sync.insight.facts import Facts, Letters
+from clevertap_sync.insight.facts import RECENTLY, Facts, Letters
 from clevertap_sync.insight.findings.account import is_held
 from clevertap_sync.insight.findings.base import (
     Finding,
@@ -21,13 +21,11 @@ from clevertap_sync.insight.findings.sentences import (
     late_sentence,
     waiting_sentence,
 )
-from clevertap_sync.reasons import REASONS, Reason
+from clevertap_sync.reasons import reason_of
 from referrals.words import counted, span
 
 #: Dead letters that are none of anybody's business: nothing is to be done about them.
 AS_WISHED: Final = frozenset({"suppressed", "erased", "event_removed"})
-#: What fell out longer ago is no sign of how things stand now.
-RECENTLY: Final = timedelta(hours=24)
 NO_IDENTITY: Final = "no_identity"
 NEW_NAME: Final = "new_event_name"
 
@@ -99,7 +97,7 @@ class NothingDelivered(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it with the reason that most of them have."""
         if (letters := _reason_of_all(facts)) and letters.reason != NO_IDENTITY:
-            reason = _reason(letters)
+            reason = reason_of(letters.reason)
             yield cls(
                 sentence=f"None of the last {_records(facts)} was delivered. "
                 f"{reason.meaning}",
@@ -145,7 +143,7 @@ class LettersFinding(Finding):
     @classmethod
     def of_letters(cls, facts: Facts, letters: Letters) -> Self:
         """Return the finding in the reason's own words."""
-        reason = _reason(letters)
+        reason = reason_of(letters.reason)
         were = "was" if letters.count == 1 else "were"
         return cls(
             sentence=f"{counted(letters.count, 'record')} {were} not delivered. "
@@ -346,10 +344,6 @@ def _reason_of_all(facts: Facts) -> Letters | None:
 
 def _records(facts: Facts) -> str:
     return counted(facts.verdicts.records, "record")
-
-
-def _reason(letters: Letters) -> Reason:
-    return REASONS.get(letters.reason) or Reason(letters.reason, letters.reason, "")
 
 
 def _letters_link(facts: Facts, letters: Letters) -> Link:

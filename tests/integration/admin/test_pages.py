@@ -78,6 +78,16 @@ def test_a_held_integration_is_explained(admin, sandbox):
     assert "none is lost" in page
 
 
+def test_books_that_do_not_add_up_are_red_on_the_overview(admin, delivered):
+    upload = delivered.uploads.order_by("-pk").first()
+    delivered.uploads.filter(pk=upload.pk).update(delivered=upload.delivered + 7)
+
+    page = text_of(admin.get("/admin/"))
+
+    assert '<span class="light light-bad">Books do not balance</span>' in page
+    assert f"Upload {upload.pk} has {upload.records} records" in page
+
+
 @pytest.mark.parametrize("page", LISTS)
 def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(
     admin, delivered, page

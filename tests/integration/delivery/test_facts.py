@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import clock, insight
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
 from clevertap_sync.insight.facts import Verdicts
 from clevertap_sync.models import Upload
@@ -30,7 +31,8 @@ pytestmark = pytest.mark.django_db
 
 def facts_of(*integrations):
     rows = [insight.shown().get(pk=each.pk) for each in integrations]
-    return read_facts(rows, clock.now())
+    now = clock.now()
+    return read_facts(rows, now, read_doors(now))
 
 
 def test_the_numbers_are_those_of_the_status(engine, integration, append, finish):
@@ -111,7 +113,7 @@ def test_what_is_not_under_way_waits_as_events(
 def test_a_hundred_integrations_cost_no_query_more_than_one(integration):
     def queries(rows):
         with CaptureQueriesContext(connection) as captured:
-            facts_of_rows = read_facts(rows, NOON)
+            facts_of_rows = read_facts(rows, NOON, read_doors(NOON))
         assert len(facts_of_rows) == len(rows)
         return len(captured.captured_queries)
 
