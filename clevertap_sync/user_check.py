@@ -11,7 +11,7 @@ from clevertap_sync.connection import Credentials, Diagnosis
 from clevertap_sync.delivery.send import give_connection_back
 from clevertap_sync.errors import CleverTapError
 from clevertap_sync.mapping import CLEVERTAP_ID
-from clevertap_sync.recognition import LOOK_UP_SECONDS, Asked, Found
+from clevertap_sync.recognition import LOOK_UP_SECONDS, Asked
 from clevertap_sync.wire import LATEST_SECOND, compared_name
 
 _PREFIXES: Final = ("referred", "generated")
@@ -32,8 +32,8 @@ class UserCheck:
     """What CleverTap knows of one user: it does, it does not, or it did not tell (`fault`)."""
 
     is_known: bool
-    #: It knows the user by the same identity in lower case.
-    in_lower_case: bool = False
+    #: "lower case" or "upper case", where it knows the user by the same identity so.
+    known_in: str = ""
     events: tuple[CountedEvent, ...] = ()
     other_events: int = 0
     fault: Diagnosis | None = field(default=None, repr=False)
@@ -41,29 +41,28 @@ class UserCheck:
 
 def check_user(identity: str, provider: str, credentials: Credentials) -> UserCheck:
     """Ask CleverTap about one user. Ends within `LOOK_UP_SECONDS`; never raises."""
-    by_object_id = provider.casefold() == CLEVERTAP_ID
-    spellings = [identity]
-    if identity.lower() != identity and not by_object_id:
-        spellings.append(identity.lower())
+    asked = Asked(identity, object_id=provider.casefold() == CLEVERTAP_ID)
+    other = recognition.in_other_case(asked)
     give_connection_back()
     began = time.monotonic()
-    found, *lowered = recognition.look_up(
+    found, *found_otherwise = recognition.look_up(
         credentials,
-        [Asked(spelling, by_object_id) for spelling in spellings],
+        [asked, other] if other else [asked],
         until=began + LOOK_UP_SECONDS,
     )
     if isinstance(found, CleverTapError):
         seconds = time.monotonic() - began
         fault = connection.diagnose(found, credentials.location, seconds)
         return UserCheck(is_known=False, fault=fault)
-    return _read(found, lowered)
+    if found is None and other and any(map(recognition.is_known, found_otherwise)):
+        case = "lower case" if other.identity.islower() else "upper case"
+        return UserCheck(is_known=False, known_in=case)
+    return _read(found)
 
 
-def _read(found: dict[str, Any] | None, lowered: list[Found]) -> UserCheck:
+def _read(found: dict[str, Any] | None) -> UserCheck:
     if found is None:
-        return UserCheck(
-            is_known=False, in_lower_case=any(map(recognition.is_known, lowered))
-        )
+        return UserCheck(is_known=False)
     events = found.get("events")
     events = events if isinstance(events, dict) else {}
     referral = [name for name in events if compared_name(name).startswith(_PREFIXES)]

@@ -129,7 +129,7 @@ def _funnel(status: IntegrationStatus, dead: int, waiting: int) -> tuple[Stage, 
     for kind, name, count in (
         ("delivered", "Delivered", status.delivered),
         ("dead", "Dead-lettered", dead),
-        ("waiting", "Under way", waiting),
+        ("waiting", "Waiting", waiting),
     ):
         width = room * count / mapped if mapped else 0.0
         stages.append(

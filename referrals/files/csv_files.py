@@ -1,6 +1,7 @@
 """CSV: a heading with the fields of an event, and one event a row."""
 
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
 
 from referrals.files.csv_columns import Heading, count_known
@@ -13,6 +14,8 @@ from referrals.schema import EventProblem
 
 #: What separates cells, the likeliest first. Spreadsheets choose by their language.
 SEPARATORS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+#: A first line that is none of the table's: by it spreadsheets tell one another.
+_NAMED: Final = re.compile(r'(")?sep=([,;\t|])(?(1)")[,;\t|]*', re.IGNORECASE)
 
 
 def read_csv(
@@ -27,7 +30,10 @@ def read_csv(
     with open_text(file, encoding) as text:
         lines = read_lines(text, LONGEST_ROW)
         numbered = enumerate(lines, 1)
-        number, first = next((one for one in numbered if one[1].strip()), (0, ""))
+        number, first = _next_line(numbered)
+        if named := _NAMED.fullmatch(without_end(first)):
+            separator = separator or named[2]
+            number, first = _next_line(numbered)
         if not first:
             return
         check_text(first, number, text.encoding)
@@ -45,6 +51,11 @@ def read_csv(
                         Code.BAD_ROW, "", explain_width(len(row.cells), width)
                     ),
                 )
+
+
+def _next_line(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
+    """Return the next line with something on it and its number, or an empty text."""
+    return next((one for one in numbered if one[1].strip()), (0, ""))
 
 
 def _read_heading(

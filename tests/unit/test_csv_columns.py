@@ -86,6 +86,21 @@ def test_a_separator_that_is_named_is_the_only_one():
     assert read("id;type\na,b;c\n", separator=";")[0][1].pointer == "/type"
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;;;;", "\nsep=;"])
+def test_a_first_line_that_names_the_separator_is_no_heading(first):
+    table = f"{HEADING},content\r\n{CELLS},spring\r\n".replace(",", ";")
+
+    [(line, event)] = read(f"{first}\r\n{table}")
+
+    assert (line, event.content) == (len(first.splitlines()) + 2, "spring")
+
+
+def test_a_separator_that_a_person_names_counts_before_the_file_s():
+    text = f"sep=;\n{HEADING},content\n{CELLS},spring"
+
+    assert [event.content for _, event in read(text, separator=",")] == ["spring"]
+
+
 @pytest.mark.parametrize("text", ["", "\n \n"])
 def test_a_file_of_nothing_has_no_events(text):
     assert read(text) == []

@@ -187,16 +187,21 @@ class TestUserCheck:
         assert "letter by letter" in page
         assert [r.path for r in sandbox.requests()] == ["/eu1/1/profile.json"]
 
-    def test_a_user_who_is_known_in_lower_case_is_said_to_be(
-        self, admin, sandbox, integration
+    @pytest.mark.parametrize(
+        ("known", "asked", "case"),
+        [
+            ("ann@example.com", "Ann@example.com", "lower case"),
+            ("USER-7F", "user-7f", "upper case"),
+        ],
+    )
+    def test_a_user_who_is_known_in_another_case_is_said_to_be(
+        self, admin, sandbox, integration, known, asked, case
     ):
-        knows(sandbox, "ann@example.com")
+        knows(sandbox, known)
 
-        page = text_of(
-            admin.post(at(integration, "user"), {"identity": "Ann@example.com"})
-        )
+        page = text_of(admin.post(at(integration, "user"), {"identity": asked}))
 
-        assert "CleverTap knows this identity in lower case." in page
+        assert f"CleverTap knows this identity in {case}." in page
 
     def test_a_fault_is_explained_without_the_passcode(self, admin):
         integration = an_integration(passcode=CANARY)
