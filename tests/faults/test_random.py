@@ -1,7 +1,8 @@
 """Random schedules of faults under load: whatever comes together, nothing is lost.
 
 A schedule's seed says everything that happens. `make test` takes the same few each time,
-`make test ARGS=--all` some more, `make soak` a thousand new ones.
+`make test ARGS=--all` some more, `make faults` all of them, `make soak` a thousand new
+ones.
 """
 
 import contextlib
@@ -15,6 +16,14 @@ from tests.faults.network import Network
 from tests.faults.schedules import schedule
 from tests.faults.trouble import Trouble
 from tests.harness import databases
+
+SEEDS = [
+    *choice(soak.seeds()[: soak.SOME], *soak.seeds()[: soak.FEW]),
+    *(
+        pytest.param(seed, marks=[pytest.mark.thorough, pytest.mark.exhaustive])
+        for seed in soak.seeds()[soak.SOME :]
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +54,7 @@ def arena(request, arenas, kind):
 
 
 @pytest.mark.scenario("random schedules")
-@pytest.mark.parametrize("seed", choice(soak.seeds(), *soak.seeds()[: soak.FEW]))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", soak.kinds(databases.KINDS))
 def test_a_random_schedule_loses_nothing(arena, kind, seed):
     scene, network = arena

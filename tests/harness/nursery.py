@@ -10,6 +10,7 @@ what became of them goes by its standard output, as lines of JSON.
 
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -20,10 +21,11 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 #: What the commands of the Procfile run.
 PROGRAMS: Final = {
@@ -38,7 +40,9 @@ LIBRARIES: Final = (
     *("celery.worker.worker", "kombu.transport.redis", "redis"),
     *("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "whitenoise.middleware"),
     *("django.contrib.admin", "django.contrib.auth", "django.db.models"),
+    *("django.core.management", "django.db.backends.sqlite3.base", "environ"),
     *("cryptography.fernet", "msgspec", "psycopg_pool", "requests", "sentry_sdk"),
+    *("sentry_sdk.integrations.celery", "sentry_sdk.integrations.django"),
 )
 POLL_SECONDS: Final = 0.02
 
@@ -160,6 +164,10 @@ def main() -> None:
     """Fork at each order, until there is nobody left to give any."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    # The collector of a fork would write to the pages of all that it got from here, and
+    # so copy them.
+    gc.collect()
+    gc.freeze()
     children: set[int] = set()
     buffer = b""
     while True:
@@ -171,8 +179,6 @@ def main() -> None:
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
                 pid = _fork(json.loads(line))
-                if pid is None:
-                    return  # the fork's own life is over
                 children.add(pid)
                 _say(pid=pid)
         _report(children)
@@ -193,8 +199,8 @@ def _say(**said: int) -> None:
     os.write(1, json.dumps(said).encode() + b"\n")
 
 
-def _fork(order: Mapping[str, Any]) -> int | None:
-    """Return the fork's process ID; in the fork, None once it has run to its end."""
+def _fork(order: Mapping[str, Any]) -> int:
+    """Return the fork's process ID; in the fork, carry out the order and end."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -206,8 +212,38 @@ def _fork(order: Mapping[str, Any]) -> int | None:
     os.setsid()
     os.close(reading)
     os.close(writing)
-    _become(order)
-    return None
+    _live(order)
+
+
+def _live(order: Mapping[str, Any]) -> NoReturn:
+    """Carry out the order, and end as a program does that was started for it.
+
+    What Python takes apart last, module by module, takes it longer than most orders, and
+    nobody sees it; whoever a process forks ends here, too.
+    """
+    status: object = 1
+    try:
+        _become(order)
+        status = None
+    except SystemExit as ending:
+        status = ending.code
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        status = -signal.SIGINT
+    except BaseException:  # noqa: BLE001 - it is the last one who could tell
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does
+    atexit._run_exitfuncs()  # noqa: SLF001 - as Python does
+    if status is not None and not isinstance(status, int):
+        print(status, file=sys.stderr)  # noqa: T201 - what `sys.exit("...")` means
+        status = 1
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if status == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status or 0)
 
 
 def _become(order: Mapping[str, Any]) -> None:

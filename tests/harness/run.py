@@ -3,7 +3,8 @@
 Without more, it runs each kind of test there is, but for those that are marked
 `thorough`: they show more of what others show. `--all` runs them too, and the browser
 tests; `--browser` runs these alone. Where tests are named (`tests/unit`,
-`tests/faults/test_disk.py::test_…`), it runs those, thorough or not.
+`tests/faults/test_disk.py::test_…`), it runs those, whatever their marks: also the
+`exhaustive` ones, which are left to `make faults` and `make soak`.
 
 Every part is a pytest of its own, because Django knows one database per process. One
 PostgreSQL serves all of them. The output ends in one summary of all parts, as pytest
@@ -35,6 +36,7 @@ KEPT_OUTPUTS: Final = 10
 NOTHING_COLLECTED: Final = 5
 INTERRUPTED: Final = 130
 LESS: Final = ("-m", "not thorough")
+NEARLY_ALL: Final = ("-m", "not exhaustive")
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,17 @@ PARTS: Final = (
     Part("sqlite", ["tests/unit", "tests/integration"]),
     Part("postgresql", ["tests/integration"]),
     # Real processes: their time is waiting, and they choose their databases themselves.
+    # What waits longest begins first.
     Part(
         "postgresql",
-        ["tests/acceptance", "tests/faults", "tests/planted"],
-        4,
+        ["tests/planted", "tests/faults", "tests/acceptance"],
+        6,
         "loadgroup",
     ),
 )
 BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
-#: What is run where the first argument says so.
-CHOICES: Final = {"--browser": BROWSER, "--all": PARTS + BROWSER}
+#: What is run where the first argument says so, and what pytest gets with it.
+CHOICES: Final = {"--browser": (BROWSER, ()), "--all": (PARTS + BROWSER, NEARLY_ALL)}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -96,7 +99,8 @@ def chosen(arguments: Sequence[str]) -> tuple[Sequence[Part], Sequence[str]]:
     """Return which parts to run, and what pytest gets."""
     match arguments:
         case [choice, *rest] if choice in CHOICES:
-            return CHOICES[choice], rest
+            parts, options = CHOICES[choice]
+            return parts, [*options, *rest]
     if any(_is_in(each, "tests") for each in arguments):
         return PARTS, arguments
     return PARTS, [*LESS, *arguments]

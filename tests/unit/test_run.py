@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.harness import run
 from tests.harness.failures import Failure
-from tests.harness.run import BROWSER, LESS, PARTS, Part, chosen, part_of
+from tests.harness.run import BROWSER, LESS, NEARLY_ALL, PARTS, Part, chosen, part_of
 from tests.harness.summary import Result
 
 
@@ -71,7 +71,7 @@ def test_thorough_and_browser_tests_run_only_where_they_are_asked_for():
     assert chosen([]) == (PARTS, [*LESS])
     assert chosen(["-k", "bisect"]) == (PARTS, [*LESS, "-k", "bisect"])
     assert chosen(["--browser", "-x"]) == (BROWSER, ["-x"])
-    assert chosen(["--all"]) == (PARTS + BROWSER, [])
+    assert chosen(["--all"]) == (PARTS + BROWSER, [*NEARLY_ALL])
     assert not any("tests/browser" in part.folders for part in PARTS)
 
 
