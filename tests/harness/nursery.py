@@ -200,19 +200,19 @@ def _say(**said: int) -> None:
 
 
 def _fork(order: Mapping[str, Any]) -> int:
-    """Return the fork's process ID; in the fork, carry out the order and end."""
+    """Return the fork's process ID; the fork carries out the order and ends."""
     reading, writing = os.pipe()
     pid = os.fork()
-    if pid:
-        os.close(writing)
-        # Its own group first: a signal to the group must not come too early.
-        os.read(reading, 1)
+    if pid == 0:
+        os.setsid()
         os.close(reading)
-        return pid
-    os.setsid()
-    os.close(reading)
+        os.close(writing)
+        _live(order)
     os.close(writing)
-    _live(order)
+    # Its own group first: a signal to the group must not come too early.
+    os.read(reading, 1)
+    os.close(reading)
+    return pid
 
 
 def _live(order: Mapping[str, Any]) -> NoReturn:

@@ -86,7 +86,9 @@ def test_a_separator_that_is_named_is_the_only_one():
     assert read("id;type\na,b;c\n", separator=";")[0][1].pointer == "/type"
 
 
-@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;;;;", "\nsep=;"])
+@pytest.mark.parametrize(
+    "first", ["sep=;", '"sep=;"', "SEP=;", "sep=;;;;;;", "\nsep=;"]
+)
 def test_a_first_line_that_names_the_separator_is_no_heading(first):
     table = f"{HEADING},content\r\n{CELLS},spring\r\n".replace(",", ";")
 
