@@ -34,6 +34,7 @@ class Code(StrEnum):
     # What is too much, or cannot be kept.
     EVENT_TOO_LARGE = "event_too_large"
     METADATA_TOO_LARGE = "metadata_too_large"
+    TOO_MANY_VALUES = "too_many_values"
     TOO_DEEP = "too_deep"
     NUMBER_TOO_LARGE = "number_too_large"
     BAD_TEXT = "bad_text"
@@ -82,6 +83,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.BAD_IDENTITY: "an identity, or the object that holds them, has another form",
     Code.EVENT_TOO_LARGE: "the event is over its limit",
     Code.METADATA_TOO_LARGE: "the metadata is over its limit",
+    Code.TOO_MANY_VALUES: "an event, or all those of a request, have too many values",
     Code.TOO_DEEP: "objects and lists are nested beyond the limit",
     Code.NUMBER_TOO_LARGE: "a number fits neither 64 bits nor a float",
     Code.BAD_TEXT: "a text has a NUL, or half of a surrogate pair",
@@ -129,6 +131,8 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.BAD_IDENTITY: "Send each identity as a text under the name of its provider.",
     Code.EVENT_TOO_LARGE: "Send less with the event: 32 KB are allowed.",
     Code.METADATA_TOO_LARGE: "Send less metadata: 2 KB are allowed.",
+    Code.TOO_MANY_VALUES: "Send less: 2,000 values are allowed in an event, and 100,000 in "
+    "all events of a request.",
     Code.TOO_DEEP: "Nest objects and lists less deeply: 16 levels are allowed.",
     Code.NUMBER_TOO_LARGE: "Send the number as a text.",
     Code.BAD_TEXT: "Remove NUL characters, and cut texts between characters only.",

@@ -13,11 +13,14 @@ from typing import Any
 
 import msgspec
 
+from referrals import values
 from referrals.refusals import Code
 from referrals.vocabulary import BUILT_IN_NAMES, EventType, Via, normalised_name
 
 MAX_EVENT_BYTES = 32 * 1024
 MAX_METADATA_BYTES = 2 * 1024
+# Each costs time in every reader: this one, the mapping, a page.
+MAX_VALUES = 2_000
 # Objects and lists inside one another, the event included: no destination wants more,
 # and every reader of the log has to be able to walk it.
 MAX_DEPTH = 16
@@ -68,6 +71,32 @@ def check_size(size: int) -> None:
             at="",
             detail=f"The event is {size:,} bytes long; {MAX_EVENT_BYTES:,} (32 KB) are allowed.",
         )
+
+
+def check_values(raw: bytes) -> None:
+    """Refuse an event, given as JSON, with more values than anybody could use."""
+    if not values.may_have_more(raw, MAX_VALUES):
+        return
+    if values.count_values(raw, MAX_VALUES) > MAX_VALUES:
+        raise RefusedError(
+            code=Code.TOO_MANY_VALUES,
+            at=_fullest(raw),
+            detail=f"The event has more than {MAX_VALUES:,} values: members of objects and "
+            "elements of lists, at any depth. Send less with it.",
+        )
+
+
+def _fullest(raw: bytes) -> str:
+    """Return the pointer to the field that has the most values."""
+    try:
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except (ValueError, RecursionError):
+        return ""
+    counted = {
+        name: values.count_values(bytes(value), MAX_VALUES)
+        for name, value in fields.items()
+    }
+    return step("", max(counted, key=counted.__getitem__)) if counted else ""
 
 
 def check_id(event_id: str) -> None:
@@ -209,62 +238,78 @@ def _too_early() -> RefusedError:
     )
 
 
+#: The way to a value: the pointer to its tree, or the way to what it is in, and its key.
+_Way = str | tuple["_Way", object]
+
+
 def check_tree(pointer: str, value: object, depth: int = 0) -> None:
     """Refuse what JSON can say and databases or destinations cannot keep.
 
     `depth` counts the objects and lists around `value`.
     """
+    _check_tree(pointer, value, depth)
+
+
+def _check_tree(way: _Way, value: object, depth: int) -> None:
     if isinstance(value, Mapping):
-        _check_depth(pointer, depth)
+        _check_depth(way, depth)
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise RefusedError(
                     code=Code.WRONG_TYPE,
-                    at=pointer,
+                    at=_pointer(way),
                     detail="The keys of an object must be texts.",
                 )
-            _check_text(pointer, key)
-            check_tree(step(pointer, key), inner, depth + 1)
+            _check_text(way, key)
+            _check_tree((way, key), inner, depth + 1)
     elif isinstance(value, list | tuple):
-        _check_depth(pointer, depth)
+        _check_depth(way, depth)
         for index, inner in enumerate(value):
-            check_tree(step(pointer, index), inner, depth + 1)
+            _check_tree((way, index), inner, depth + 1)
     else:
-        _check_scalar(pointer, value)
+        _check_scalar(way, value)
 
 
-def _check_scalar(pointer: str, value: object) -> None:
+def _pointer(way: _Way) -> str:
+    """Return the way as a pointer, which only a refusal needs."""
+    if isinstance(way, str):
+        return way
+    around, key = way
+    return step(_pointer(around), key)
+
+
+def _check_scalar(way: _Way, value: object) -> None:
     if isinstance(value, str):
-        _check_text(pointer, value)
+        _check_text(way, value)
     elif isinstance(value, int):
         if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
             raise RefusedError(
                 code=Code.NUMBER_TOO_LARGE,
-                at=pointer,
+                at=_pointer(way),
                 detail="This integer needs more than 64 bits. Send it as a text.",
             )
     elif isinstance(value, float) and not math.isfinite(value):
         raise RefusedError(
             code=Code.NOT_JSON,
-            at=pointer,
+            at=_pointer(way),
             detail="NaN and Infinity are no JSON numbers.",
         )
     else:
-        _check_foreign(pointer, value)
+        _check_foreign(way, value)
 
 
-def _check_foreign(pointer: str, value: object) -> None:
+def _check_foreign(way: _Way, value: object) -> None:
     """Refuse what an encoder of JSON would change without a word."""
     if isinstance(value, bytes | bytearray | memoryview):
         raise RefusedError(
             code=Code.NOT_JSON,
-            at=pointer,
+            at=_pointer(way),
             detail="Bytes have no form in JSON. Decode them, and send the text.",
         )
     if isinstance(value, set | frozenset):
         raise RefusedError(
             code=Code.NOT_JSON,
-            at=pointer,
+            at=_pointer(way),
             detail="A set has no order, so that the event would be another one each time. "
             "Send a sorted list.",
         )
@@ -272,26 +317,26 @@ def _check_foreign(pointer: str, value: object) -> None:
     if offset and offset % timedelta(minutes=1):
         raise RefusedError(
             code=Code.BAD_TIME,
-            at=pointer,
+            at=_pointer(way),
             detail="The time's offset has seconds, which RFC 3339 has no form for. Convert "
             "it to UTC.",
         )
 
 
-def _check_depth(pointer: str, depth: int) -> None:
+def _check_depth(way: _Way, depth: int) -> None:
     if depth >= MAX_DEPTH:
         raise RefusedError(
             code=Code.TOO_DEEP,
-            at=pointer,
+            at=_pointer(way),
             detail=f"Objects and lists may be nested {MAX_DEPTH} deep, with the event itself as the first.",
         )
 
 
-def _check_text(pointer: str, text: str) -> None:
+def _check_text(way: _Way, text: str) -> None:
     if "\0" in text:
         raise RefusedError(
             code=Code.BAD_TEXT,
-            at=pointer,
+            at=_pointer(way),
             detail="The text contains the character NUL (U+0000). Remove it.",
         )
     if not text.isascii():
@@ -300,7 +345,7 @@ def _check_text(pointer: str, text: str) -> None:
         except UnicodeEncodeError:
             raise RefusedError(
                 code=Code.BAD_TEXT,
-                at=pointer,
+                at=_pointer(way),
                 detail="The text contains half a surrogate pair, which is no character. "
                 "It was probably cut in the middle of an emoji.",
             ) from None

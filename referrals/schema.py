@@ -159,6 +159,7 @@ def decode(
     now = now or datetime.now(UTC)
     try:
         rules.check_size(len(data))
+        rules.check_values(data)
         try:
             return _checked(_decoder.decode(data), data, now)
         except precision.LostDigitsError:

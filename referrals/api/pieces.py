@@ -6,12 +6,21 @@ from typing import Any, Final
 
 import msgspec
 
+from referrals import values
 from referrals.api.body import NDJSON
-from referrals.api.problems import NOT_JSON, TOO_MANY_EVENTS, WRONG_SHAPE, ProblemError
+from referrals.api.problems import (
+    NOT_JSON,
+    TOO_MANY_EVENTS,
+    TOO_MANY_VALUES,
+    WRONG_SHAPE,
+    ProblemError,
+)
 from referrals.rules import step
 from referrals.schema import EventProblem, IncomingEvent, decode, from_object
 
 MAX_EVENTS: Final = 1_000
+# In all events of a request: each value costs a microsecond or more of everybody's time.
+MAX_VALUES: Final = 100_000
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # A line that holds more than white space.
 LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
@@ -46,16 +55,58 @@ def events_in(media_type: str, body: bytes) -> list[IncomingEvent | EventProblem
 
 
 def _cut(media_type: str, body: bytes) -> list[Piece]:
+    if values.may_have_more(body, MAX_VALUES):
+        _check_amount(media_type, body)
     pieces = _lines(body) if media_type == NDJSON else _values(body)
     if len(pieces) > MAX_EVENTS:
-        raise ProblemError(
-            TOO_MANY_EVENTS,
-            f"The request has more than {MAX_EVENTS:,} events. Nothing was stored. Send "
-            "them in several requests.",
-        )
+        raise _too_many_events()
     if not pieces:
         raise ProblemError(WRONG_SHAPE, "The body has no event. Nothing was stored.")
     return pieces
+
+
+def _check_amount(media_type: str, body: bytes) -> None:
+    """Refuse a body of more than it may hold, before anything is made of it.
+
+    A few kilobytes of gzip can hold millions of events.
+    """
+    try:
+        if media_type == NDJSON:
+            _check_lines(body)
+        elif values.BATCH.match(body):
+            values.check_batch(body, MAX_EVENTS, MAX_VALUES)
+        elif values.count_values(body, MAX_VALUES) > MAX_VALUES:
+            raise _too_many_values("")
+    except values.TooMuchError as error:
+        if not error.of_values:
+            raise _too_many_events() from error
+        raise _too_many_values(step("/events", error.event)) from error
+
+
+def _check_lines(body: bytes) -> None:
+    left = MAX_VALUES
+    for line in _lines(body):
+        left -= values.count_values(line, left)
+        if left < 0:
+            raise _too_many_values(None)
+
+
+def _too_many_events() -> ProblemError:
+    return ProblemError(
+        TOO_MANY_EVENTS,
+        f"The request has more than {MAX_EVENTS:,} events. Nothing was stored. Send them "
+        "in several requests.",
+    )
+
+
+def _too_many_values(pointer: str | None) -> ProblemError:
+    return ProblemError(
+        TOO_MANY_VALUES,
+        f"The events of the request have more than {MAX_VALUES:,} values: members of "
+        "objects and elements of lists, at any depth. Nothing was stored. Send fewer "
+        "events in one request, or less with each.",
+        pointer=pointer,
+    )
 
 
 def _lines(body: bytes) -> list[Piece]:

@@ -175,6 +175,13 @@ TOO_MANY_EVENTS: Final = Kind(
     REMEDIES[Code.TOO_MANY_EVENTS],
     Code.TOO_MANY_EVENTS,
 )
+TOO_MANY_VALUES: Final = Kind(
+    "too-many-values",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The events of the request have too many values",
+    REMEDIES[Code.TOO_MANY_VALUES],
+    Code.TOO_MANY_VALUES,
+)
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "unsupported-media-type",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -234,6 +241,7 @@ KINDS: Final = (
     TOO_MANY_EVENTS,
     UNSUPPORTED_MEDIA_TYPE,
     WRONG_SHAPE,
+    TOO_MANY_VALUES,
     NOTHING_STORED,
     UNSTORABLE,
     INTERNAL,

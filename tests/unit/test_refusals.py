@@ -101,7 +101,7 @@ def test_python_values_are_refused_with_codes_too(value, code):
 
 def test_bytes_that_are_no_json_are_so_called():
     assert decode(b"{").code == "not_json"
-    deep = b'{"id":"a","event_data":{"k":' + b"[" * 15_000 + b"]" * 15_000 + b"}}"
+    deep = b'{"id":"a","event_data":{"k":' + b"[" * 1_500 + b"]" * 1_500 + b"}}"
     assert decode(deep).code == "too_deep"
 
 
@@ -146,7 +146,7 @@ def test_every_code_has_a_meaning_a_remedy_and_a_line_in_the_docs(code):
 def test_a_problem_that_the_sender_causes_has_the_remedy_of_its_code():
     by_code = {kind.code: kind for kind in problems.KINDS if kind.code}
 
-    assert len(by_code) == 9
+    assert len(by_code) == 10
     for code, kind in by_code.items():
         assert kind.slug.replace("-", "_") == code
         assert kind.remedy == REMEDIES[code]

@@ -1,0 +1,75 @@
+"""How many values a JSON text holds, which is what it costs whoever reads it. Pure.
+
+A value is a member of an object or an element of a list, at any depth; the outermost one
+is not counted. A text of a few kilobytes can hold so many that decoding, checking and
+storing them takes seconds, so they are counted before anything is made of them.
+"""
+
+import re
+from typing import Final
+
+BATCH: Final = re.compile(
+    rb'[ \t\r\n]*+\{[ \t\r\n]*+"events"[ \t\r\n]*+:[ \t\r\n]*+\['
+)
+_TOKEN: Final = re.compile(
+    # A text, whatever stands in it. One that never ends is taken whole: to look for the
+    # next quote from each of its quotes would take the square of the time.
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
+    rb"|\[[ \t\r\n]*+\]|\{[ \t\r\n]*+\}"  # a list or an object without anything
+    rb"|[\[\]{},]",
+    re.DOTALL,
+)
+_OPENING: Final = (b"[", b"{")
+_CLOSING: Final = (b"]", b"}")
+#: A sound text has at most two texts, a comma and two brackets for each value.
+_TOKENS_PER_VALUE: Final = 5
+#: How deep the events of a batch lie: within an object and a list.
+_BATCH_DEPTH: Final = 2
+
+
+class TooMuchError(ValueError):
+    """A batch has too many events, or too many values: `event` is the index of the first
+    that is, or has, one too many."""
+
+    def __init__(self, event: int, *, of_values: bool) -> None:
+        super().__init__("too many values" if of_values else "too many events")
+        self.event = event
+        self.of_values = of_values
+
+
+def may_have_more(text: bytes, most: int) -> bool:
+    """Return False where `text` surely has at most `most` values. Costs microseconds."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{") > most
+
+
+def count_values(text: bytes, most: int) -> int:
+    """Return how many values `text` has, or more than `most` as soon as it has more."""
+    values = 0
+    for tokens, match in enumerate(_TOKEN.finditer(text)):
+        if match[0] == b"," or match[0] in _OPENING:
+            values += 1
+        if values > most or tokens > _TOKENS_PER_VALUE * (most + 1):
+            return most + 1
+    return values
+
+
+def check_batch(batch: bytes, most_events: int, most_values: int) -> None:
+    """Raise `TooMuchError` where a batch has too many events, or too many values in them.
+
+    Stops at the first one too many: what follows may be a thousand times as much.
+    """
+    depth = events = values = 0
+    for tokens, match in enumerate(_TOKEN.finditer(batch)):
+        token = match[0]
+        if token in _OPENING:
+            values += depth >= _BATCH_DEPTH
+            depth += 1
+        elif token in _CLOSING:
+            depth -= 1
+        elif token == b",":
+            events += depth == _BATCH_DEPTH
+            values += depth > _BATCH_DEPTH
+        if events >= most_events:
+            raise TooMuchError(events, of_values=False)
+        if values > most_values or tokens > _TOKENS_PER_VALUE * (most_values + 1):
+            raise TooMuchError(events, of_values=True)
