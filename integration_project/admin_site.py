@@ -7,13 +7,18 @@ imported when they are asked for: they need the site first.
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib.auth.views import PasswordChangeView
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, reverse
 
 from integration_project.admin_menu import menu
-from integration_project.login_throttle import ThrottledLoginForm
+from integration_project.login_throttle import (
+    ThrottledLoginForm,
+    ThrottledPasswordChangeForm,
+    remember_browser,
+)
 
 
 class ReferralsAdminSite(admin.AdminSite):
@@ -38,6 +43,26 @@ class ReferralsAdminSite(admin.AdminSite):
         from clevertap_sync.admin.pages import urls  # noqa: PLC0415 - needs this site
 
         return [*urls(self), *super().get_urls()]
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """Let a person in, and know the browser again."""
+        response: HttpResponseBase = super().login(request, extra_context)
+        if request.method == "POST" and request.user.is_authenticated:
+            remember_browser(request, response)
+        return response
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        """Change one's own password, by the form that is throttled."""
+        request.current_app = self.name  # type: ignore[attr-defined] # as Django's does
+        return PasswordChangeView.as_view(
+            form_class=ThrottledPasswordChangeForm,
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )(request)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

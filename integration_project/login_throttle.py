@@ -1,63 +1,87 @@
-"""Logging in, slowed down for whoever guesses.
+"""Checking passwords, slowed down for whoever guesses.
 
-Failures are counted per process, in memory: a guesser with many processes to ask gets
-that many times the tries, which is still far too few, and nothing has to be stored about
-anybody. A restart forgets.
+Tries are counted per process, in memory: a guesser with many processes to ask gets that
+many times the tries, which is still far too few, and nothing has to be stored about
+anybody. A restart forgets. A try is taken before the password is checked and given back
+where it was right, so that many at once are no more than one after the other.
+
+A browser in which a person has logged in before has a count of its own (a signed cookie
+tells it), and so nobody else's guesses can lock that person out.
 """
 
+import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.crypto import salted_hmac
+
+from integration_project.caller import network_of_caller
 
 WINDOW_SECONDS: Final = 300.0
 #: Wrong passwords for one user name from one address, and for one address in all.
 TRIES: Final = 5
 TRIES_OF_ADDRESS: Final = 20
+#: What tells a browser in which somebody has logged in, and for how long it does.
+COOKIE: Final = "referrals_browser"
+COOKIE_SECONDS: Final = 365 * 24 * 3600
+_SALT: Final = "integration_project.login_throttle"
 _MOST_KEPT: Final = 10_000
 
 
 class Throttle:
-    """Counts failures by key within the window. Bounded, and safe in threads."""
+    """Counts tries by key within the window. Bounded, and safe in threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failures: dict[str, deque[float]] = {}
+        self._tries: dict[str, deque[float]] = {}
 
-    def wait(self, key: str, tries: int, now: float) -> float:
-        """Return the seconds until `key` may try again; 0 where it may now."""
-        with self._lock:
-            recent = self._recent(key, now)
-            if len(recent) < tries:
-                return 0.0
-            return recent[-tries] + WINDOW_SECONDS - now
+    def take(self, limits: Mapping[str, int], now: float) -> float:
+        """Take a try of each key and return 0, or return the seconds until that can be.
 
-    def fail(self, key: str, now: float) -> None:
-        """Count one failure."""
+        `limits` are how many tries a key has within the window. Then none is taken.
+        """
         with self._lock:
-            if key not in self._failures and len(self._failures) >= _MOST_KEPT:
-                self._failures.pop(next(iter(self._failures)))
-            recent = self._recent(key, now)
-            recent.append(now)
-            self._failures[key] = recent
+            wait = max(self._wait(key, limit, now) for key, limit in limits.items())
+            if wait <= 0:
+                for key in limits:
+                    self._make_room(key)
+                    self._tries.setdefault(key, deque()).append(now)
+            return max(wait, 0.0)
+
+    def give_back(self, key: str, taken_at: float) -> None:
+        """Give a try back that was taken at that instant."""
+        with self._lock:
+            tries = self._tries.get(key)
+            if tries and taken_at in tries:
+                tries.remove(taken_at)
 
     def forget(self, key: str | None = None) -> None:
-        """Forget the failures of `key`, or all of them."""
+        """Forget the tries of `key`, or all of them."""
         with self._lock:
             if key is None:
-                self._failures.clear()
+                self._tries.clear()
             else:
-                self._failures.pop(key, None)
+                self._tries.pop(key, None)
 
-    def _recent(self, key: str, now: float) -> deque[float]:
-        recent = self._failures.get(key, deque(maxlen=TRIES_OF_ADDRESS))
-        while recent and recent[0] <= now - WINDOW_SECONDS:
-            recent.popleft()
-        return recent
+    def _wait(self, key: str, limit: int, now: float) -> float:
+        tries = self._tries.get(key)
+        while tries and tries[0] <= now - WINDOW_SECONDS:
+            tries.popleft()
+        if not tries or len(tries) < limit:
+            return 0.0
+        return tries[-limit] + WINDOW_SECONDS - now
+
+    def _make_room(self, key: str) -> None:
+        if key not in self._tries and len(self._tries) >= _MOST_KEPT:
+            self._tries.pop(next(iter(self._tries)))
 
 
 throttle = Throttle()
@@ -68,34 +92,85 @@ class ThrottledLoginForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Check the password, unless it was wrong too often lately."""
-        address = self._address()
-        name = f"{address} {str(self.cleaned_data.get('username', '')).casefold()}"
-        now = time.monotonic()
-        wait = max(
-            throttle.wait(name, TRIES, now),
-            throttle.wait(address, TRIES_OF_ADDRESS, now),
+        limits = _limits_of_login(
+            self.request, str(self.cleaned_data.get("username", ""))
         )
-        if wait > 0:
-            minutes = max(1, round(wait / 60))
-            message = (
-                "Too many wrong passwords. Wait about %(minutes)d min, then try again."
-            )
-            raise ValidationError(
-                message, code="throttled", params={"minutes": minutes}
-            )
-        try:
+        with _one_try(limits):
             cleaned: dict[str, Any] = super().clean()
-        except ValidationError:
-            throttle.fail(name, now)
-            throttle.fail(address, now)
-            raise
-        throttle.forget(name)
         return cleaned
 
-    def _address(self) -> str:
-        """Return whom we talk to: the proxy's word for it only where a proxy is trusted."""
-        meta = self.request.META if self.request else {}
-        if settings.SECURE_PROXY:
-            forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", ""))
-            return forwarded.rpartition(",")[2].strip()
-        return str(meta.get("REMOTE_ADDR", ""))
+
+class ThrottledPasswordChangeForm(AdminPasswordChangeForm):
+    """A change of one's own password, where somebody else's session guesses the old one."""
+
+    def clean_old_password(self) -> str:
+        """Check the old password, unless it was wrong too often lately."""
+        with _one_try({f"password change {self.user.pk}": TRIES}):
+            return str(super().clean_old_password())
+
+
+def remember_browser(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Give the browser of a person who has just logged in its own count from now on."""
+    name = request.user.get_username()
+    if not _browser_of(request, name):
+        response.set_signed_cookie(
+            COOKIE,
+            f"{_hash_of(name)}:{secrets.token_urlsafe(12)}",
+            salt=_SALT,
+            max_age=COOKIE_SECONDS,
+            path="/admin/",
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+@contextmanager
+def _one_try(limits: Mapping[str, int]) -> Iterator[None]:
+    """Take a try of each key, and give it back unless the password is wrong.
+
+    One that is right makes all tries of the first key forgotten.
+    """
+    now = time.monotonic()
+    wait = throttle.take(limits, now)
+    if wait > 0:
+        raise ValidationError(
+            "Too many wrong passwords. Wait about %(minutes)d min, then try again.",
+            code="throttled",
+            params={"minutes": max(1, round(wait / 60))},
+        )
+    try:
+        yield
+    except ValidationError:
+        raise
+    except BaseException:
+        for key in limits:
+            throttle.give_back(key, now)
+        raise
+    most, *others = limits
+    throttle.forget(most)
+    for key in others:
+        throttle.give_back(key, now)
+
+
+def _limits_of_login(request: HttpRequest | None, name: str) -> dict[str, int]:
+    """Return what a login is counted by; a right password makes the first one forgotten."""
+    if request is None:
+        return {f"user {name.casefold()}": TRIES}
+    if browser := _browser_of(request, name):
+        return {f"browser {browser}": TRIES}
+    network = network_of_caller(request)
+    return {f"{network} {name.casefold()}": TRIES, network: TRIES_OF_ADDRESS}
+
+
+def _browser_of(request: HttpRequest, name: str) -> str:
+    """Return which browser it is, where this person has logged in with it before."""
+    cookie = request.get_signed_cookie(
+        COOKIE, default="", salt=_SALT, max_age=COOKIE_SECONDS
+    )
+    whose, _, _ = str(cookie).partition(":")
+    return str(cookie) if cookie and whose == _hash_of(name) else ""
+
+
+def _hash_of(name: str) -> str:
+    return salted_hmac(_SALT, name.casefold()).hexdigest()[:32]

@@ -167,6 +167,10 @@ if SECURE_PROXY:
     CSRF_COOKIE_SECURE = True
     # The API refuses plain HTTP itself: a key that travelled so must not go unnoticed.
     SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)"]
+# Whose words in X-Forwarded-For count: the login's throttle goes by the caller's address.
+TRUSTED_PROXIES = env.whole(
+    "TRUSTED_PROXIES", 1 if SECURE_PROXY else 0, least=0, most=10
+)
 CSRF_TRUSTED_ORIGINS = env.each(
     "CSRF_TRUSTED_ORIGINS",
     check_origin,

@@ -8,9 +8,7 @@ storing them takes seconds, so they are counted before anything is made of them.
 import re
 from typing import Final
 
-BATCH: Final = re.compile(
-    rb'[ \t\r\n]*+\{[ \t\r\n]*+"events"[ \t\r\n]*+:[ \t\r\n]*+\['
-)
+BATCH: Final = re.compile(rb'[ \t\r\n]*+\{[ \t\r\n]*+"events"[ \t\r\n]*+:[ \t\r\n]*+\[')
 _TOKEN: Final = re.compile(
     # A text, whatever stands in it. One that never ends is taken whole: to look for the
     # next quote from each of its quotes would take the square of the time.

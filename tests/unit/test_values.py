@@ -81,7 +81,7 @@ def test_what_a_producer_in_python_sends_has_the_same_limit():
 
 
 def test_commas_and_brackets_in_texts_are_no_values():
-    event = a_sent_custom_event(event_data={"text": "[{,\\\"" * 2_500})
+    event = a_sent_custom_event(event_data={"text": '[{,\\"' * 2_500})
 
     assert isinstance(decode(json.dumps(event).encode()), IncomingEvent)
 

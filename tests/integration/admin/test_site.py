@@ -1,4 +1,4 @@
-"""The site itself: the login's throttle, the policy, the menu, what every page has."""
+"""The site itself: the policy, the menu, what every page has."""
 
 import re
 
@@ -7,45 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from clevertap_sync.models import Alert
-from integration_project.login_throttle import TRIES, WINDOW_SECONDS, Throttle
 from tests.integration.admin.conftest import text_of
-
-LOGIN = "/admin/login/"
-
-
-def log_in(client, password, name="ann"):
-    return client.post(LOGIN, {"username": name, "password": password, "next": "/"})
-
-
-def test_after_five_wrong_passwords_the_right_one_has_to_wait(admin):
-    guesser = Client()
-
-    for _ in range(TRIES):
-        assert "Please enter the correct" in text_of(log_in(guesser, "wrong"))
-    refused = log_in(guesser, "secret")
-
-    assert "Too many wrong passwords. Wait about 5 min" in text_of(refused)
-    other = Client(REMOTE_ADDR="192.0.2.7")
-    assert log_in(other, "secret").status_code == 302
-
-
-def test_a_right_password_forgets_the_wrong_ones(admin):
-    person = Client()
-
-    for _ in range(3):
-        for _ in range(TRIES - 1):
-            log_in(person, "wrong")
-        assert log_in(person, "secret").status_code == 302
-
-
-def test_the_throttle_forgets_after_its_window():
-    throttle = Throttle()
-    for second in range(5):
-        throttle.fail("key", float(second))
-
-    assert throttle.wait("key", 5, 10.0) == WINDOW_SECONDS - 10.0
-    assert throttle.wait("key", 5, WINDOW_SECONDS + 1.0) == 0.0
-    assert throttle.wait("other", 5, 10.0) == 0.0
 
 
 def test_no_page_has_an_inline_script_or_style(admin, delivered):

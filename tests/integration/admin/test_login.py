@@ -1,0 +1,228 @@
+"""Passwords that are guessed: wherever one is checked, and whoever says who it is."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.contrib.auth import hashers
+from django.contrib.auth.models import User
+from django.test import Client
+
+from integration_project import login_throttle
+from integration_project.login_throttle import (
+    COOKIE,
+    TRIES,
+    TRIES_OF_ADDRESS,
+    WINDOW_SECONDS,
+    Throttle,
+)
+from tests.integration.admin.conftest import text_of
+
+LOGIN = "/admin/login/"
+CHANGE = "/admin/password_change/"
+OWNER = "198.51.100.20"
+GUESSER = "203.0.113.66"
+WRONG = "Please enter the correct"
+WAIT = "Too many wrong passwords. Wait about 5 min"
+
+
+def log_in(client, password, name="ann", **headers):
+    data = {"username": name, "password": password, "next": "/"}
+    return client.post(LOGIN, data, **headers)
+
+
+def by_proxies(*hops):
+    """Return what a request brings that came by proxies: whom each of them has seen."""
+    return {"HTTP_X_FORWARDED_FOR": ", ".join(hops), "REMOTE_ADDR": "10.0.0.1"}
+
+
+def test_after_five_wrong_passwords_the_right_one_has_to_wait(admin):
+    guesser = Client()
+
+    for _ in range(TRIES):
+        assert WRONG in text_of(log_in(guesser, "wrong"))
+    refused = log_in(guesser, "secret")
+
+    assert WAIT in text_of(refused)
+    other = Client(REMOTE_ADDR="192.0.2.7")
+    assert log_in(other, "secret").status_code == 302
+
+
+def test_a_right_password_forgets_the_wrong_ones(admin):
+    person = Client()
+
+    for _ in range(3):
+        for _ in range(TRIES - 1):
+            log_in(person, "wrong")
+        assert log_in(person, "secret").status_code == 302
+
+
+def test_an_address_has_twenty_tries_whatever_the_names(admin):
+    guesser = Client()
+
+    pages = [
+        text_of(log_in(guesser, "wrong", name=f"name-{number}"))
+        for number in range(TRIES_OF_ADDRESS + 1)
+    ]
+
+    assert [WRONG in page for page in pages] == [True] * TRIES_OF_ADDRESS + [False]
+    assert WAIT in pages[-1]
+
+
+@pytest.mark.parametrize("proxies", [1, 2])
+def test_an_address_that_the_caller_chooses_counts_for_nothing(
+    admin, settings, proxies
+):
+    settings.TRUSTED_PROXIES = proxies
+    inner = ["10.0.0.2"] * (proxies - 1)
+
+    pages = [
+        text_of(
+            log_in(Client(), "wrong", **by_proxies(f"192.0.2.{n}", GUESSER, *inner))
+        )
+        for n in range(TRIES + 1)
+    ]
+    owner = log_in(Client(), "secret", **by_proxies(OWNER, *inner))
+
+    assert [WAIT in page for page in pages] == [False] * TRIES + [True]
+    assert owner.status_code == 302
+
+
+def test_without_a_trusted_proxy_the_peer_counts(admin):
+    pages = [
+        text_of(log_in(Client(), "wrong", **by_proxies(f"192.0.2.{number}")))
+        for number in range(TRIES + 1)
+    ]
+
+    assert WAIT in pages[-1]
+
+
+def test_a_network_of_ipv6_is_one_caller(admin):
+    pages = [
+        text_of(log_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number:x}"), "wrong"))
+        for number in range(TRIES + 1)
+    ]
+    other = log_in(Client(REMOTE_ADDR="2001:db8:1:3::1"), "secret")
+
+    assert WAIT in pages[-1]
+    assert other.status_code == 302
+
+
+def test_others_cannot_lock_out_who_has_logged_in_with_the_browser_before(admin):
+    owner = Client()
+    log_in(owner, "secret")
+    owner.post("/admin/logout/")
+    for _ in range(TRIES + 1):
+        log_in(Client(), "wrong")
+
+    assert WAIT in text_of(log_in(Client(), "secret"))
+    assert log_in(owner, "secret").status_code == 302
+
+
+def test_a_known_browser_has_five_tries_of_its_own(admin):
+    owner = Client()
+    log_in(owner, "secret")
+    owner.post("/admin/logout/")
+
+    pages = [text_of(log_in(owner, "wrong")) for _ in range(TRIES + 1)]
+
+    assert [WAIT in page for page in pages] == [False] * TRIES + [True]
+
+
+def test_a_known_browser_is_known_for_its_person_alone(admin):
+    User.objects.create_user("bob", password="secret", is_staff=True)
+    browser = Client()
+    log_in(browser, "secret", name="bob")
+    browser.post("/admin/logout/")
+    for _ in range(TRIES):
+        log_in(Client(), "wrong")
+
+    assert WAIT in text_of(log_in(browser, "secret"))
+
+
+def test_the_cookie_is_kept_from_scripts_and_forging(admin, settings):
+    settings.SESSION_COOKIE_SECURE = True
+    browser = Client()
+    log_in(browser, "secret")
+    cookie = browser.cookies[COOKIE]
+
+    assert cookie["httponly"]
+    assert cookie["secure"]
+    assert "ann" not in cookie.value
+    forged = Client()
+    forged.cookies[COOKIE] = cookie.value[:-1] + (
+        "a" if cookie.value[-1] != "a" else "b"
+    )
+    for _ in range(TRIES):
+        log_in(Client(), "wrong")
+    assert WAIT in text_of(log_in(forged, "secret"))
+
+
+def test_tries_at_the_same_time_are_no_more_than_one_after_the_other():
+    throttle, together = Throttle(), Barrier(16)
+
+    def take(_):
+        together.wait()
+        return throttle.take({"key": TRIES}, 1.0)
+
+    with ThreadPoolExecutor(16) as pool:
+        waits = list(pool.map(take, range(16)))
+
+    assert sorted(waits) == [0.0] * TRIES + [WINDOW_SECONDS] * (16 - TRIES)
+
+
+def test_a_try_is_taken_before_the_password_is_checked(admin, monkeypatch):
+    taken = []
+
+    def check(password, encoded, *_args, **_kwargs):
+        [counted, _] = login_throttle.throttle._tries.values()
+        taken.append(len(counted))
+        return False, False
+
+    monkeypatch.setattr(hashers, "verify_password", check)
+    log_in(Client(), "wrong")
+
+    assert taken == [1]
+
+
+def test_the_old_password_cannot_be_guessed_by_who_has_a_session(admin):
+    new = {"new_password1": "a-long-new-one-7", "new_password2": "a-long-new-one-7"}
+
+    pages = [
+        text_of(admin.post(CHANGE, {"old_password": "wrong", **new}))
+        for _ in range(TRIES)
+    ]
+    refused = text_of(admin.post(CHANGE, {"old_password": "secret", **new}))
+
+    assert all("entered incorrectly" in page for page in pages)
+    assert WAIT in refused
+
+
+def test_a_person_changes_their_password(admin):
+    new = {"new_password1": "a-long-new-one-7", "new_password2": "a-long-new-one-7"}
+
+    response = admin.post(CHANGE, {"old_password": "secret", **new})
+
+    assert response.status_code == 302
+    assert log_in(Client(), "a-long-new-one-7").status_code == 302
+
+
+def test_the_throttle_forgets_after_its_window():
+    throttle = Throttle()
+    for second in range(TRIES):
+        assert throttle.take({"key": TRIES}, float(second)) == 0.0
+
+    assert throttle.take({"key": TRIES}, 10.0) == WINDOW_SECONDS - 10.0
+    assert throttle.take({"other": TRIES}, 10.0) == 0.0
+    assert throttle.take({"key": TRIES}, WINDOW_SECONDS + 1.0) == 0.0
+
+
+def test_a_try_of_two_keys_is_taken_of_both_or_of_none():
+    throttle = Throttle()
+    throttle.take({"narrow": 1, "wide": 9}, 0.0)
+
+    assert throttle.take({"narrow": 1, "wide": 9}, 1.0) == WINDOW_SECONDS - 1.0
+    assert [throttle.take({"wide": 2}, 2.0), throttle.take({"wide": 2}, 3.0)] == [
+        0.0,
+        WINDOW_SECONDS - 3.0,
+    ]
