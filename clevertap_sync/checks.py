@@ -4,7 +4,7 @@
 * clevertap_sync.E002  CLEVERTAP_BASE_URL is not an address
 * clevertap_sync.E003  LEASE_SECONDS leaves no time after the request's deadline
 * clevertap_sync.E004  FIRST_HOLD_SECONDS is longer than LONGEST_HOLD_SECONDS
-* clevertap_sync.E005  no key decrypts a stored passcode (`check --database default`)
+* clevertap_sync.E005  no key decrypts a stored secret (`check --database default`)
 * clevertap_sync.W001  production delivers to CLEVERTAP_BASE_URL (`check --deploy`)
 * clevertap_sync.W002  passcodes travel unencrypted (`check --deploy`)
 * clevertap_sync.W003  no broker: only the sweep delivers (`check --deploy`)
@@ -24,8 +24,7 @@ from django.core.checks import (
 )
 from django.db import DatabaseError
 
-from clevertap_sync.fields import UnreadableSecret
-from clevertap_sync.models import Integration
+from clevertap_sync.rotation import read_secrets
 
 SHORTEST_KEY: Final = 32
 # What a worker needs after the deadline to write down how the request ended.
@@ -42,8 +41,8 @@ def check_keys(
         yield Error(
             f"A key in FIELD_ENCRYPTION_KEYS has fewer than {SHORTEST_KEY} characters.",
             hint="Put a new key in front: python -c 'import secrets; "
-            "print(secrets.token_urlsafe(50))'. Keep the old one behind it until "
-            "every passcode was saved again.",
+            "print(secrets.token_urlsafe(50))'. Keep the old one behind it, and run "
+            "manage.py rotate_keys.",
             id="clevertap_sync.E001",
         )
 
@@ -86,20 +85,20 @@ def check_durations(
 
 
 @register(Tags.database)
-def check_passcodes(
+def check_secrets(
     databases: Sequence[str] | None = None,
     **_: Any,  # noqa: ANN401 - Django's protocol
 ) -> Iterator[CheckMessage]:
-    """Find passcodes that were saved with a key that is gone."""
+    """Find secrets that were saved with a key that is gone."""
     if not databases:
         return
-    unreadable = _unreadable_passcodes()
+    unreadable = _unreadable_secrets()
     if unreadable:
         yield Error(
-            "No key in FIELD_ENCRYPTION_KEYS decrypts the passcode of: "
-            f"{', '.join(unreadable)}. Nothing is delivered there.",
+            "No key in FIELD_ENCRYPTION_KEYS decrypts the "
+            f"{', the '.join(unreadable)}. Nothing is delivered or sent there.",
             hint="Put the key that they were saved with back into the list, or enter "
-            "the passcodes again in the admin.",
+            "them again in the admin.",
             id="clevertap_sync.E005",
         )
 
@@ -152,14 +151,9 @@ def _address() -> Any:  # noqa: ANN401 - urllib's own result type
     return parts if usable and not {"{", "}", "?", "#"} & set(text) else None
 
 
-def _unreadable_passcodes() -> list[str]:
-    integrations = Integration.objects.filter(archived_at=None).select_related("app")
+def _unreadable_secrets() -> list[str]:
     try:
-        return [
-            f"{integration.app.slug}/{integration.name}"
-            for integration in integrations
-            if isinstance(integration.passcode, UnreadableSecret)
-        ]
+        return [secret.name() for secret in read_secrets() if secret.key is None]
     except DatabaseError:
         # Before the first migration there is nothing to read.
         return []

@@ -1,4 +1,4 @@
-"""The passcode's column: encrypted at rest, a `Secret` in memory."""
+"""The column of what is secret: encrypted at rest, a `Secret` in memory."""
 
 import base64
 from functools import cache
@@ -15,7 +15,7 @@ from clevertap_sync.secret import Secret
 
 
 @cache
-def _cipher(keys: tuple[str, ...]) -> MultiFernet:
+def cipher_of(keys: tuple[str, ...]) -> MultiFernet:
     """Return a cipher that encrypts with the first key and decrypts with any."""
     return MultiFernet([Fernet(_derive(key)) for key in keys])
 
@@ -29,19 +29,19 @@ def _derive(key: str) -> bytes:
 
 def cipher() -> MultiFernet:
     """Return the cipher of `FIELD_ENCRYPTION_KEYS`, newest first."""
-    return _cipher(tuple(settings.FIELD_ENCRYPTION_KEYS))
+    return cipher_of(tuple(settings.FIELD_ENCRYPTION_KEYS))
 
 
 class UnreadableSecret(Secret):
-    """A passcode that no key decrypts. It is loud when it is used, not when it is listed."""
+    """A secret that no key decrypts. It is loud when it is used, not when it is listed."""
 
     __slots__ = ()
 
     def reveal(self) -> NoReturn:
         """Refuse, and say what to do."""
         msg = (
-            "No key in FIELD_ENCRYPTION_KEYS decrypts this passcode. Put the key that it "
-            "was saved with back into the list, or enter the passcode again."
+            "No key in FIELD_ENCRYPTION_KEYS decrypts this value. Put the key that it was "
+            "saved with back into the list, or enter the value again."
         )
         raise ImproperlyConfigured(msg)
 
@@ -54,7 +54,7 @@ class EncryptedField(models.TextField):  # type: ignore[type-arg]
     """A text that the database sees only encrypted, and Python only as a `Secret`.
 
     A value that no key decrypts becomes an `UnreadableSecret`, never a ciphertext that
-    travels on as if it were the passcode.
+    travels on as if it were the secret.
     """
 
     def get_prep_value(self, value: object) -> str:

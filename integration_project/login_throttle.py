@@ -134,11 +134,11 @@ def _one_try(limits: Mapping[str, int]) -> Iterator[None]:
     now = time.monotonic()
     wait = throttle.take(limits, now)
     if wait > 0:
-        raise ValidationError(
-            "Too many wrong passwords. Wait about %(minutes)d min, then try again.",
-            code="throttled",
-            params={"minutes": max(1, round(wait / 60))},
+        message = (
+            "Too many wrong passwords. Wait about %(minutes)d min, then try again."
         )
+        minutes = max(1, round(wait / 60))
+        raise ValidationError(message, code="throttled", params={"minutes": minutes})
     try:
         yield
     except ValidationError:

@@ -26,8 +26,10 @@ _BATCH_DEPTH: Final = 2
 
 
 class TooMuchError(ValueError):
-    """A batch has too many events, or too many values: `event` is the index of the first
-    that is, or has, one too many."""
+    """A batch has too many events, or too many values.
+
+    `event` is the index of the first that is, or has, one too many.
+    """
 
     def __init__(self, event: int, *, of_values: bool) -> None:
         super().__init__("too many values" if of_values else "too many events")

@@ -76,7 +76,7 @@ def _check_amount(media_type: str, body: bytes) -> None:
         elif values.BATCH.match(body):
             values.check_batch(body, MAX_EVENTS, MAX_VALUES)
         elif values.count_values(body, MAX_VALUES) > MAX_VALUES:
-            raise _too_many_values("")
+            raise _too_many_values(None)
     except values.TooMuchError as error:
         if not error.of_values:
             raise _too_many_events() from error

@@ -44,7 +44,7 @@ _SAME_SUBJECTS = {
     """,
     "": """
         api_dry_run api_edge api_hostile api_pages api_shortcut broker check_clevertap
-        code_samples database_pool harness passcode_check provision refusals
+        code_samples database_pool harness keys_of_secrets provision refusals
         request_log security_headers
     """,
 }

@@ -1,5 +1,6 @@
 """Passwords that are guessed: wherever one is checked, and whoever says who it is."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -172,17 +173,17 @@ def test_tries_at_the_same_time_are_no_more_than_one_after_the_other():
 
 
 def test_a_try_is_taken_before_the_password_is_checked(admin, monkeypatch):
-    taken = []
+    waits = []
 
-    def check(password, encoded, *_args, **_kwargs):
-        [counted, _] = login_throttle.throttle._tries.values()
-        taken.append(len(counted))
+    def check(*_args, **_kwargs):
+        again = {"127.0.0.1": TRIES_OF_ADDRESS, "127.0.0.1 ann": 1}
+        waits.append(login_throttle.throttle.take(again, time.monotonic()) > 0)
         return False, False
 
     monkeypatch.setattr(hashers, "verify_password", check)
     log_in(Client(), "wrong")
 
-    assert taken == [1]
+    assert waits == [True]
 
 
 def test_the_old_password_cannot_be_guessed_by_who_has_a_session(admin):

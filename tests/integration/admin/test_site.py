@@ -4,7 +4,6 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 
 from clevertap_sync.models import Alert
 from tests.integration.admin.conftest import text_of

@@ -1,0 +1,102 @@
+"""Rotating keys: what is encrypted with which of `FIELD_ENCRYPTION_KEYS`, and with none.
+
+What is encrypted are all columns of type `EncryptedField`, whatever their model: nobody has
+to remember to add the next one here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.fernet import InvalidToken
+from django.apps import apps
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.functions import Cast
+
+from clevertap_sync.fields import EncryptedField, cipher, cipher_of
+from clevertap_sync.secret import Secret
+
+_CHUNK: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """One encrypted value. `key` is the index in the list of keys, None where none fits."""
+
+    field: EncryptedField
+    row: int
+    ciphertext: str
+    key: int | None
+
+    @property
+    def kind(self) -> str:
+        """Return what it is, in words: `passcode of an integration`."""
+        noun = str(self.field.model._meta.verbose_name)
+        article = "an" if noun[0] in "aeiou" else "a"
+        return f"{self.field.verbose_name} of {article} {noun}"
+
+    def name(self) -> str:
+        """Return whose it is, as the admin names it: `passcode of Shop → ABC-123-4567`."""
+        return f"{self.field.verbose_name} of {_rows_of(self.field).get(pk=self.row)}"
+
+
+def encrypted_fields() -> list[EncryptedField]:
+    """Return every column that is encrypted."""
+    return [
+        field
+        for model in apps.get_models()
+        for field in model._meta.local_fields
+        if isinstance(field, EncryptedField)
+    ]
+
+
+def read_secrets() -> Iterator[StoredSecret]:
+    """Yield every value that is encrypted, archived rows and switched-off ones included."""
+    for field in encrypted_fields():
+        stored = Cast(field.name, models.TextField())
+        rows = (
+            _rows_of(field)
+            .annotate(stored=stored)
+            .exclude(stored="")
+            .order_by("pk")
+            .values_list("pk", "stored")
+        )
+        for row, ciphertext in rows.iterator(_CHUNK):
+            yield StoredSecret(field, row, ciphertext, _key_of(ciphertext))
+
+
+def encrypt_again(secret: StoredSecret) -> bool:
+    """Encrypt a value with the newest key; False where somebody has changed it meanwhile.
+
+    It must be one that a key decrypts.
+    """
+    text = cipher().decrypt(secret.ciphertext.encode()).decode()
+    stored = Cast(secret.field.name, models.TextField())
+    with transaction.atomic():
+        same = (
+            _rows_of(secret.field)
+            .select_for_update()
+            .annotate(stored=stored)
+            .filter(pk=secret.row, stored=secret.ciphertext)
+        )
+        if not same.exists():
+            return False
+        _rows_of(secret.field).filter(pk=secret.row).update(
+            **{secret.field.name: Secret(text)}
+        )
+    return True
+
+
+def _rows_of(field: EncryptedField) -> Any:  # noqa: ANN401 - a query of any model
+    return field.model._base_manager
+
+
+def _key_of(ciphertext: str) -> int | None:
+    for index, key in enumerate(settings.FIELD_ENCRYPTION_KEYS):
+        try:
+            cipher_of((key,)).decrypt(ciphertext.encode())
+        except InvalidToken:
+            continue
+        return index
+    return None

@@ -1,0 +1,183 @@
+"""Keys of `FIELD_ENCRYPTION_KEYS` that are gone, and keys that are rotated."""
+
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from clevertap_sync.models import Alert, Integration, Way
+from clevertap_sync.rotation import encrypt_again, read_secrets
+from clevertap_sync.secret import Secret
+from tests import builders
+
+OLDEST, OLD, NEW = "oldest-" * 20, "old-" * 20, "new-" * 20
+
+
+@pytest.fixture
+def _saved_with_the_old_key(db, settings):
+    settings.FIELD_ENCRYPTION_KEYS = [OLD]
+    integration = builders.an_integration(builders.an_app(slug="shop"))
+    integration.passcode = Secret("canary-passcode")
+    integration.save()
+
+
+@pytest.mark.usefixtures("_saved_with_the_old_key")
+def test_a_passcode_without_its_key_is_found_by_its_integration(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    with pytest.raises(SystemCheckError) as caught:
+        call_command("check", databases=["default"])
+
+    assert "(clevertap_sync.E005)" in str(caught.value)
+    assert f"decrypts the passcode of {Integration.objects.get()}." in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_saved_with_the_old_key")
+def test_a_passcode_without_its_key_has_no_end_to_recognise_it_by(settings):
+    readable = Integration.objects.get().passcode.hint()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    assert (readable, Integration.objects.get().passcode.hint()) == ("••••de", "••••")
+
+
+@pytest.mark.usefixtures("_saved_with_the_old_key")
+def test_a_rotated_key_still_reads_it(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+
+    call_command("check", databases=["default"])
+
+    assert Integration.objects.get().passcode.reveal() == "canary-passcode"
+
+
+@pytest.mark.usefixtures("_saved_with_the_old_key")
+def test_without_the_option_the_database_is_not_asked(
+    settings, django_assert_num_queries
+):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    with django_assert_num_queries(0):
+        call_command("check")
+
+
+SECRETS = ["passcode", "address", "signing secret", "heartbeat address"]
+
+
+@pytest.fixture
+def everything_with_the_old_key(db, settings):
+    """Every secret that there is, of rows that are archived and switched off."""
+    settings.FIELD_ENCRYPTION_KEYS = [OLD, OLDEST]
+    app = builders.an_app(slug="shop")
+    integration = builders.an_integration(app)
+    integration.passcode = Secret("canary-passcode")
+    integration.archived_at = datetime.now(UTC)
+    integration.save()
+    Alert.objects.create(
+        name="Growth team",
+        app=app,
+        enabled=False,
+        way=Way.WEBHOOK,
+        url=Secret("https://canary.example.com"),
+        signing_secret=Secret("canary-signing"),
+        heartbeat_url=Secret("https://canary.example.com/ping"),
+    )
+
+
+def revealed():
+    alert = Alert.objects.get()
+    secrets = (alert.url, alert.signing_secret, alert.heartbeat_url)
+    passcode = Integration.objects.get().passcode
+    return [secret.reveal() for secret in (passcode, *secrets)]
+
+
+def rotate(*options):
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("rotate_keys", *options, stdout=out, stderr=err)
+    except SystemExit as ending:
+        return ending.code, out.getvalue(), err.getvalue()
+    return 0, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.usefixtures("everything_with_the_old_key")
+def test_every_kind_of_secret_is_found_without_its_key(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    with pytest.raises(SystemCheckError) as caught:
+        call_command("check", databases=["default"])
+    status, _, errors = rotate()
+
+    found = [line for line in errors.splitlines() if line]
+    assert status == 1
+    assert [line.partition(" of ")[0] for line in found] == [
+        f"No key decrypts the {name}" for name in SECRETS
+    ]
+    assert all(f"the {name} of " in str(caught.value) for name in SECRETS)
+    assert "canary" not in errors + str(caught.value)
+
+
+@pytest.mark.usefixtures("everything_with_the_old_key")
+def test_after_rotating_the_newest_key_is_enough(settings):
+    before = revealed()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD, OLDEST]
+
+    assert rotate("--check")[0] == 1
+    status, said, _ = rotate()
+    assert rotate("--check") == (0, *rotate("--check")[1:])
+
+    assert status == 0
+    assert said.splitlines() == [
+        "Encrypted again with the newest key: 4.",
+        "Key 1 of 3 (newest): 1 × address of an alert; 1 × heartbeat address of an alert; "
+        "1 × passcode of an integration; 1 × signing secret of an alert; what is saved "
+        "from now on.",
+        "Key 2 of 3: nothing. It can be taken out of the list.",
+        "Key 3 of 3 (oldest): the hashes of repeated events, devices and erased people: "
+        "keep it.",
+    ]
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    assert revealed() == before
+
+
+@pytest.mark.usefixtures("everything_with_the_old_key")
+def test_looking_changes_nothing(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD, OLDEST]
+    before = [secret.ciphertext for secret in read_secrets()]
+
+    rotate("--check")
+
+    assert [secret.ciphertext for secret in read_secrets()] == before
+
+
+@pytest.mark.usefixtures("everything_with_the_old_key")
+def test_what_a_person_saves_meanwhile_stays(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD, OLDEST]
+    old = next(read_secrets())
+    Integration.objects.update(passcode=Secret("a-newer-one"))
+
+    assert not encrypt_again(old)
+    assert Integration.objects.get().passcode.reveal() == "a-newer-one"
+
+
+@pytest.mark.usefixtures("everything_with_the_old_key")
+def test_a_lost_secret_does_not_keep_the_others_from_being_rotated(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [OLDEST]
+    Integration.objects.update(passcode=Secret("by the oldest"))
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLDEST]
+
+    status, said, _ = rotate()
+
+    assert (status, said.splitlines()[0][-2:]) == (1, "1.")
+    assert Integration.objects.get().passcode.reveal() == "by the oldest"
+
+
+def test_one_key_is_the_newest_and_the_oldest(db, settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    assert (
+        rotate()[1]
+        .splitlines()[1]
+        .startswith("Key 1 of 1 (newest, oldest): the hashes")
+    )
