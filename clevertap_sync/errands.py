@@ -4,10 +4,10 @@ The sweep hands out what is due every few seconds, busy or not: without a bound,
 whose threads wait for slow accounts would pile errands up for hours.
 """
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -17,8 +17,7 @@ from clevertap_sync import doorbell, witness, workers
 from clevertap_sync.alerting import rounds
 from clevertap_sync.delivery import due, erasure, retention, stopping, tallies
 from clevertap_sync.delivery.deliver import deliver
-
-logger = logging.getLogger(__name__)
+from clevertap_sync.steps import Steps
 
 
 class Errands:
@@ -29,18 +28,20 @@ class Errands:
         self._mutex = threading.Lock()
         self._open: Counter[int] = Counter()
         self._alerting = threading.Lock()
+        self._steps = Steps()
 
     def sweep(self) -> None:
-        """Say that this worker is here, and hand out everything that is due."""
+        """Say that this worker is here, and hand out everything that is due.
+
+        Nothing that goes wrong with one of these keeps the others from being done.
+        """
         if stopping.is_stopping():
             return
         try:
-            witness.compare()
-            workers.seen(workers.name())
-            self.alert()
-            for integration_id, wanted in due.due_integrations():
-                while self.deliver(integration_id, at_most=wanted):
-                    pass
+            self._steps.carry_out("comparing with the broker's memory", witness.compare)
+            self._steps.carry_out("handing out deliveries", self._hand_out)
+            self._steps.carry_out("looking for alerts", self.alert)
+            self._steps.carry_out("saying that it is at work", self._be_seen)
         finally:
             connection.close()
 
@@ -50,19 +51,20 @@ class Errands:
             if self._open[integration_id] >= at_most:
                 return False
             self._open[integration_id] += 1
-        self._pool.apply_async(self._run, (self._deliver, integration_id))
+        errand = partial(self._deliver, integration_id)
+        self._pool.apply_async(self._run, ("delivery", errand))
         return True
 
     def alert(self) -> None:
         """Ask a thread to look what people should be told of, unless one does already."""
         if self._alerting.acquire(blocking=False):
-            self._pool.apply_async(self._run, (self._alert,))
+            self._pool.apply_async(self._run, ("alerts", self._alert))
 
     def retain(self) -> None:
         """Ask threads to tally, to remove what is past its days, and to erase people."""
-        self._pool.apply_async(self._run, (tallies.add_up,))
-        self._pool.apply_async(self._run, (retention.retain,))
-        self._pool.apply_async(self._run, (erasure.go_on,))
+        self._pool.apply_async(self._run, ("tallies", tallies.add_up))
+        self._pool.apply_async(self._run, ("retention", retention.retain))
+        self._pool.apply_async(self._run, ("erasures", erasure.go_on))
 
     def ring(self, integration_id: int) -> bool:
         """Ring for any worker; where there is no broker, ask this process's threads."""
@@ -85,11 +87,17 @@ class Errands:
             with self._mutex:
                 self._open[integration_id] -= 1
 
-    def _run(self, errand: Callable[..., object], *arguments: object) -> None:
+    def _hand_out(self) -> None:
+        for integration_id, wanted in due.due_integrations():
+            while self.deliver(integration_id, at_most=wanted):
+                pass
+
+    def _be_seen(self) -> None:
+        workers.seen(workers.name(), self._steps.failing())
+
+    def _run(self, name: str, errand: Callable[[], object]) -> None:
         """Run an errand with a database connection of its own."""
         try:
-            errand(*arguments)
-        except Exception:
-            logger.exception("An errand stopped; the next sweep goes on")
+            self._steps.carry_out(name, errand)
         finally:
             connection.close()

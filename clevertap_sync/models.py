@@ -666,6 +666,13 @@ class WorkerSeen(models.Model):
         help_text="By the database's clock, when it last swept."
     )
     sweep_seconds = models.FloatField(help_text="How often it sweeps.")
+    failing = models.CharField(
+        max_length=200,
+        blank=True,
+        # Workers of the release before write rows without it.
+        db_default="",
+        help_text="What of its last sweep failed, in words.",
+    )
 
     class Meta:
         verbose_name_plural = "workers seen"

@@ -32,7 +32,7 @@ class StoredSecret:
     @property
     def kind(self) -> str:
         """Return what it is, in words: `passcode of an integration`."""
-        noun = str(self.field.model._meta.verbose_name)
+        noun = str(self.field.model._meta.verbose_name)  # noqa: SLF001
         article = "an" if noun[0] in "aeiou" else "a"
         return f"{self.field.verbose_name} of {article} {noun}"
 
@@ -46,7 +46,7 @@ def encrypted_fields() -> list[EncryptedField]:
     return [
         field
         for model in apps.get_models()
-        for field in model._meta.local_fields
+        for field in model._meta.local_fields  # noqa: SLF001 - Django documents it
         if isinstance(field, EncryptedField)
     ]
 
@@ -89,7 +89,7 @@ def encrypt_again(secret: StoredSecret) -> bool:
 
 
 def _rows_of(field: EncryptedField) -> Any:  # noqa: ANN401 - a query of any model
-    return field.model._base_manager
+    return field.model._base_manager  # noqa: SLF001 - Django documents it
 
 
 def _key_of(ciphertext: str) -> int | None:

@@ -52,9 +52,8 @@ class Sweep(bootsteps.StartStopStep):
                 if time.monotonic() >= retain_at:
                     retain_at = time.monotonic() + RETENTION_SECONDS
                     errands.retain()
-            except Exception as error:  # noqa: BLE001 - the next sweep may find the database well
-                name = type(error).__name__
-                logger.warning("The sweep failed (%s); it tries again", name)
+            except Exception:
+                logger.exception("The sweep failed; it tries again")
             self._stop.wait(settings.SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
 
 

@@ -4,12 +4,17 @@ A restored backup does not know what was delivered after it was made: its cursor
 behind what CleverTap has, and delivering from there would count everything twice. The
 broker's memory survives that, so whoever finds a cursor behind it pauses the integration
 until a person decides. Where the broker forgot, or there is none, nothing is noticed.
+
+What stands there is signed: whoever can write to Redis cannot pause anything by it, and
+what is none of ours is as good as forgotten.
 """
 
 import logging
+from typing import Final
 
 import redis
 from django.conf import settings
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from clevertap_sync import doorbell
 from clevertap_sync.delivery import switch
@@ -19,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: Longer than anybody keeps a backup that would still be restored.
 KEPT_SECONDS = 400 * 24 * 3600
+_SALT: Final = "clevertap_sync.witness"
+#: More digits than any position has.
+_LONGEST_CURSOR: Final = 20
 
 _has_compared = False
 
@@ -52,13 +60,29 @@ def _compare() -> None:
 def _marks(integrations: list[Integration]) -> list[int]:
     if not integrations:
         return []
-    found = doorbell.connection().mget([_key(each) for each in integrations])
-    return [int(mark or 0) for mark in found]
+    keys = [_key(each) for each in integrations]
+    found = doorbell.connection().mget(keys)
+    return [_read_mark(key, mark) for key, mark in zip(keys, found, strict=True)]
 
 
 def _set_mark(integration: Integration) -> None:
     """Remember the cursor. A slower worker may set it back; the next sweep mends that."""
-    doorbell.connection().set(_key(integration), integration.cursor, ex=KEPT_SECONDS)
+    key = _key(integration)
+    mark = _write_mark(key, integration.cursor)
+    doorbell.connection().set(key, mark, ex=KEPT_SECONDS)
+
+
+def _write_mark(key: str, cursor: int) -> str:
+    """Return the cursor with what shows that it is ours, and of this key."""
+    return f"{cursor}:{salted_hmac(_SALT, f'{key} {cursor}').hexdigest()}"
+
+
+def _read_mark(key: str, mark: object) -> int:
+    """Return the cursor of a mark that is ours; 0 of any other, as where there is none."""
+    text = mark.decode("latin-1") if isinstance(mark, bytes) else ""
+    digits = text.partition(":")[0][:_LONGEST_CURSOR]
+    cursor = int(digits) if digits.isascii() and digits.isdigit() else 0
+    return cursor if constant_time_compare(text, _write_mark(key, cursor)) else 0
 
 
 def _key(integration: Integration) -> str:

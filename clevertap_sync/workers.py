@@ -15,6 +15,8 @@ from clevertap_sync.models import WorkerSeen
 _MISSED_SWEEPS: Final = 4
 _SHORTEST_SILENCE: Final = 30.0
 _FORGOTTEN_AFTER: Final = timedelta(days=1)
+_LONGEST_FAILING: Final = 200
+_SINCE: Final = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
 
 
 class Silence(NamedTuple):
@@ -35,14 +37,22 @@ def name() -> str:
     return f"{socket.gethostname()[:80]}:{os.getpid()}"
 
 
-def seen(name: str) -> None:
-    """Record that the worker `name` is at work now, and forget those long gone."""
-    row = WorkerSeen(name=name, seen_at=Now(), sweep_seconds=settings.SWEEP_SECONDS)
+def seen(name: str, failing: str = "") -> None:
+    """Record that the worker `name` is at work now, and forget those long gone.
+
+    `failing` says in words what of its sweep fails, if anything does.
+    """
+    row = WorkerSeen(
+        name=name,
+        seen_at=Now(),
+        sweep_seconds=settings.SWEEP_SECONDS,
+        failing=failing[:_LONGEST_FAILING],
+    )
     WorkerSeen.objects.bulk_create(
         [row],
         update_conflicts=True,
         unique_fields=["name"],
-        update_fields=["seen_at", "sweep_seconds"],
+        update_fields=["seen_at", "sweep_seconds", "failing"],
     )
     WorkerSeen.objects.filter(seen_at__lt=Now() - _FORGOTTEN_AFTER).delete()
 
@@ -55,9 +65,8 @@ def latest() -> datetime | None:
 
 def silence() -> Silence | None:
     """Return how long no worker was seen, or None if none ever was."""
-    since = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
     newest = (
-        WorkerSeen.objects.annotate(since=since)
+        WorkerSeen.objects.annotate(since=_SINCE)
         .order_by("-seen_at")
         .values_list("since", "sweep_seconds")
         .first()
@@ -65,3 +74,13 @@ def silence() -> Silence | None:
     if newest is None:
         return None
     return Silence(max(0.0, newest[0].total_seconds()), newest[1])
+
+
+def failing_sweeps() -> list[tuple[str, str]]:
+    """Return each worker at work whose sweep fails, and at what, in words."""
+    rows = WorkerSeen.objects.exclude(failing="").annotate(since=_SINCE)
+    return [
+        (row.name, row.failing)
+        for row in rows.order_by("name")
+        if not Silence(row.since.total_seconds(), row.sweep_seconds).is_too_long
+    ]

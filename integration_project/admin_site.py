@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import PasswordChangeView
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
@@ -46,18 +46,18 @@ class ReferralsAdminSite(admin.AdminSite):
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         """Let a person in, and know the browser again."""
-        response: HttpResponseBase = super().login(request, extra_context)
+        response = super().login(request, extra_context)
         if request.method == "POST" and request.user.is_authenticated:
             remember_browser(request, response)
         return response
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> Any:  # noqa: ANN401 - a redirect, or Django's page
         """Change one's own password, by the form that is throttled."""
-        request.current_app = self.name  # type: ignore[attr-defined] # as Django's does
+        request.current_app = self.name
         return PasswordChangeView.as_view(
             form_class=ThrottledPasswordChangeForm,
             success_url=reverse("admin:password_change_done", current_app=self.name),

@@ -84,10 +84,21 @@ def _fault_of_the_workers() -> str:
     elif silence.is_too_long:
         seen = f"No worker has been seen for {silence.seconds:.0f} seconds"
     else:
-        return ""
+        return _fault_of_a_sweep()
     return (
         f"{seen}. Events are accepted and kept, but not delivered: start a worker "
         "(the line `worker` of the Procfile)."
+    )
+
+
+def _fault_of_a_sweep() -> str:
+    failing = workers.failing_sweeps()
+    if not failing:
+        return ""
+    worker, what = failing[0]
+    return (
+        f"Of what the worker {worker} does with each sweep, this fails: {what}. Its log "
+        "has the reason."
     )
 
 

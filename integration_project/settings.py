@@ -247,6 +247,7 @@ else:
 
 # Celery: a doorbell and a pool of threads. A lost message costs seconds.
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_WORKER_CONSUMER = "integration_project.consumer:LastingConsumer"
 CELERY_BROKER_USE_SSL = celery_tls(REDIS_URL, verify=REDIS_TLS_VERIFY)
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options() if REDIS_URL else {}
 CELERY_BROKER_POOL_LIMIT = 2

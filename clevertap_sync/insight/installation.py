@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
+from clevertap_sync import workers
 from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.findings import Finding
 from clevertap_sync.insight.findings.installation import (
@@ -26,7 +27,7 @@ def given_up() -> QuerySet[Notice]:
 
 
 def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
-    """Return the facts, in one query."""
+    """Return the facts, in two queries."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
     ).order_by("-due_at", "-pk")
@@ -44,6 +45,7 @@ def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
     return InstallationFacts(
         now=now,
         refused=doors.strangers,
+        sweeps=tuple(workers.failing_sweeps()),
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -54,9 +55,10 @@ def events_in(media_type: str, body: bytes) -> list[IncomingEvent | EventProblem
     ]
 
 
-def _cut(media_type: str, body: bytes) -> list[Piece]:
+def _cut(media_type: str, body: bytes) -> Sequence[Piece]:
     if values.may_have_more(body, MAX_VALUES):
         _check_amount(media_type, body)
+    pieces: Sequence[Piece]
     pieces = _lines(body) if media_type == NDJSON else _values(body)
     if len(pieces) > MAX_EVENTS:
         raise _too_many_events()
@@ -109,7 +111,7 @@ def _too_many_values(pointer: str | None) -> ProblemError:
     )
 
 
-def _lines(body: bytes) -> list[Piece]:
+def _lines(body: bytes) -> list[bytes]:
     lines = LINE.finditer(body)
     # One more than allowed is enough to know that there are too many.
     return [line[0] for _, line in zip(range(MAX_EVENTS + 1), lines, strict=False)]

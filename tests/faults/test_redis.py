@@ -5,6 +5,8 @@ import time
 import pytest
 import redis
 
+from tests.faults.choice import choice
+
 
 @pytest.fixture
 def broker(scene):
@@ -107,3 +109,55 @@ def test_a_broker_that_never_was_costs_no_event(scene, broker):
     scene.send(1200)
 
     scene.settle_and_check()
+
+
+#: What a stranger who can write to the broker may leave where Celery reads.
+GARBAGE = {
+    "messages that are none": lambda client: client.lpush(
+        "celery",
+        "no JSON",
+        b"\xff\xfe",
+        "[]",
+        "7",
+        '{"body": 1}',
+        "{}",
+        '{"headers": 7}',
+    ),
+    "another type in place of the queue": lambda client: client.set("celery", "text"),
+    "another type in place of the bindings": lambda client: client.set(
+        "_kombu.binding.celery", "text"
+    ),
+    "another type in place of what is not acknowledged": lambda client: (
+        client.set("unacked", "text"),
+        client.set("unacked_index", "text"),
+    ),
+}
+
+
+def write_garbage(client, what):
+    """Leave it there, whatever stands there now."""
+    client.delete("celery", "_kombu.binding.celery", "unacked", "unacked_index")
+    GARBAGE[what](client)
+
+
+def wait_for_answers(scene, number):
+    """Wait until so many more requests were accepted."""
+    before = scene.backend.statuses[202]
+    scene.wait_until(lambda: scene.backend.statuses[202] > before + number)
+
+
+@pytest.mark.scenario("garbage in Redis under load: {what}")
+@pytest.mark.parametrize("what", choice(GARBAGE, *list(GARBAGE)[:2]))
+def test_garbage_in_the_broker_costs_no_event_and_no_worker(scene, broker, what):
+    worker = scene.new_worker()
+    with redis.Redis.from_url(broker.url) as client, scene.load():
+        for _ in range(4):
+            write_garbage(client, what)
+            for key in client.scan_iter("cursor:*"):
+                client.set(key, "no number")
+            wait_for_answers(scene, 3)
+
+    scene.heal()
+
+    scene.settle_and_check()
+    assert worker.returncode is None

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test import override_settings
+from django.utils import timezone
 
 from clevertap_sync import workers
 from clevertap_sync.models import WorkerSeen
@@ -44,6 +45,32 @@ def test_a_process_is_ready_when_events_can_be_stored_and_a_worker_is_there(clie
     answer = client.get("/readyz")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.django_db
+def test_a_sweep_that_fails_is_named(client):
+    workers.seen("worker-1", "alerts (KeyError)")
+    workers.seen("worker-2")
+
+    degraded = client.get("/readyz").json()
+    workers.seen("worker-1")
+
+    assert degraded == {
+        "status": "degraded",
+        "detail": "Of what the worker worker-1 does with each sweep, this fails: alerts "
+        "(KeyError). Its log has the reason.",
+    }
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+@pytest.mark.django_db
+def test_a_sweep_that_failed_before_its_worker_went_away_is_forgotten(client):
+    workers.seen("worker-1", "alerts (KeyError)")
+    long_ago = timezone.now() - timedelta(minutes=5)
+    WorkerSeen.objects.update(seen_at=long_ago)
+    workers.seen("worker-2")
+
+    assert client.get("/readyz").json() == {"status": "ready"}
 
 
 @pytest.mark.django_db

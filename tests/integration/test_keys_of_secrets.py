@@ -79,9 +79,9 @@ def everything_with_the_old_key(db, settings):
         app=app,
         enabled=False,
         way=Way.WEBHOOK,
-        url=Secret("https://canary.example.com"),
-        signing_secret=Secret("canary-signing"),
-        heartbeat_url=Secret("https://canary.example.com/ping"),
+        url="https://canary.example.com",
+        signing_secret="canary-signing",
+        heartbeat_url="https://canary.example.com/ping",
     )
 
 
@@ -130,12 +130,16 @@ def test_after_rotating_the_newest_key_is_enough(settings):
     assert status == 0
     assert said.splitlines() == [
         "Encrypted again with the newest key: 4.",
-        "Key 1 of 3 (newest): 1 × address of an alert; 1 × heartbeat address of an alert; "
-        "1 × passcode of an integration; 1 × signing secret of an alert; what is saved "
-        "from now on.",
+        (
+            "Key 1 of 3 (newest): address of an alert (1); heartbeat address of an alert "
+            "(1); passcode of an integration (1); signing secret of an alert (1); what is "
+            "saved from now on."
+        ),
         "Key 2 of 3: nothing. It can be taken out of the list.",
-        "Key 3 of 3 (oldest): the hashes of repeated events, devices and erased people: "
-        "keep it.",
+        (
+            "Key 3 of 3 (oldest): the hashes of repeated events, devices and erased people: "
+            "keep it."
+        ),
     ]
     settings.FIELD_ENCRYPTION_KEYS = [NEW]
     assert revealed() == before

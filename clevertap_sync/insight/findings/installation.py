@@ -33,6 +33,8 @@ class InstallationFacts:
     failing: tuple[FailingAlert, ...] = ()
     #: What was refused lately of callers whom nobody knows.
     refused: tuple[Refused, ...] = ()
+    #: What fails of the sweeps of workers that are at work, in words; worker by worker.
+    sweeps: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,33 @@ class AlertFailing(InstallationFinding):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepFailing(InstallationFinding):
+    """A worker is at work, and something of what it does every few seconds fails."""
+
+    code = "sweep_failing"
+    severity = Severity.ERROR
+    word = "Sweep fails"
+    started = "a worker's sweep fails"
+    ended = "the workers' sweeps work again"
+
+    @classmethod
+    def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
+        """Yield it where a worker said so with its last sweep."""
+        if not facts.sweeps:
+            return
+        worker, failing = facts.sweeps[0]
+        others = len(facts.sweeps) - 1
+        more = f", and of {counted(others, 'other worker')} some" if others else ""
+        yield cls(
+            sentence=f"Of what the worker {worker} does with each sweep, this fails: "
+            f"{failing}{more}. It is tried again each time.",
+            remedy="Its log has the reason, by the same name.",
+            link=Link("See the machinery", "index", place="machinery"),
+            count=len(facts.sweeps),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeysUnknown(InstallationFinding):
     """Somebody calls with an API key that is not known here, or with none."""
 
@@ -110,4 +139,8 @@ class KeysUnknown(InstallationFinding):
 
 
 _KEYS_SHOWN: Final = 3
-KINDS: Final[Sequence[type[InstallationFinding]]] = (AlertFailing, KeysUnknown)
+KINDS: Final[Sequence[type[InstallationFinding]]] = (
+    SweepFailing,
+    AlertFailing,
+    KeysUnknown,
+)

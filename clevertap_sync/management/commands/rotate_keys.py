@@ -54,13 +54,13 @@ def _name_of(index: int) -> str:
 
 def _needed_for(secrets: list[StoredSecret], index: int) -> str:
     kinds = Counter(secret.kind for secret in secrets if secret.key == index)
-    uses = [f"{count} × {kind}" for kind, count in sorted(kinds.items())]
+    uses = [f"{kind} ({count})" for kind, count in sorted(kinds.items())]
     is_newest = index == 0
     is_oldest = index == len(settings.FIELD_ENCRYPTION_KEYS) - 1
     if is_oldest:
         uses.append("the hashes of repeated events, devices and erased people: keep it")
     if is_newest:
         uses.append("what is saved from now on")
-    return (
-        "; ".join(uses) + "." if uses else "nothing. It can be taken out of the list."
-    )
+    if not uses:
+        return "nothing. It can be taken out of the list."
+    return f"{'; '.join(uses)}."

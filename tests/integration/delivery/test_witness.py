@@ -1,10 +1,12 @@
 """A restored backup is noticed by what the broker remembers, and nothing else is."""
 
 import logging
+from datetime import timedelta
 
 import pytest
 import redis
 from django.db import connection, transaction
+from django.db.models import F
 
 from clevertap_sync import doorbell, witness
 from clevertap_sync.delivery import switch
@@ -101,7 +103,7 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
     errands.sweep()
 
     # People are told of it, and nothing is delivered.
-    assert handed_out == [(errands._alert,)]  # noqa: SLF001
+    assert handed_out == [("alerts", errands._alert)]  # noqa: SLF001
     restored.refresh_from_db()
     assert restored.enabled is False
 
@@ -198,7 +200,8 @@ def test_marks_are_kept_for_longer_than_a_year(engine, integration, append, brok
 
     with redis.Redis.from_url(broker.url) as client:
         (key,) = client.keys("cursor:*")
-        assert (client.get(key), client.ttl(key) > 365 * 86400) == (b"1", True)
+        cursor, _, _signature = client.get(key).partition(b":")
+        assert (cursor, client.ttl(key) > 365 * 86400) == (b"1", True)
 
 
 def test_provisioning_does_not_overrule_it(engine, restored):
@@ -207,3 +210,59 @@ def test_provisioning_does_not_overrule_it(engine, restored):
 
     with pytest.raises(ProvisioningError, match="Enable it from now in the admin"):
         _enable(restored)
+
+
+@pytest.mark.parametrize(
+    "mark", ["no number", "", "99", "99:", "99:" + 40 * "0", "9" * 5_000, b"\xff\xfe"]
+)
+def test_what_is_none_of_ours_pauses_nothing_and_is_written_anew(
+    engine, integration, append, broker, mark
+):
+    append(count=1)
+    deliver(integration.pk)
+    witness.compare()
+    with redis.Redis.from_url(broker.url) as client:
+        [key] = client.keys("cursor:*")
+        ours = client.get(key)
+        client.set(key, mark)
+
+        witness.compare()
+
+        assert client.get(key) == ours
+    assert Integration.objects.get().enabled
+
+
+def test_another_type_at_the_key_of_a_mark_is_written_anew(
+    engine, integration, append, broker
+):
+    append(count=1)
+    deliver(integration.pk)
+    witness.compare()
+    with redis.Redis.from_url(broker.url) as client:
+        [key] = client.keys("cursor:*")
+        ours = client.get(key)
+        client.delete(key)
+        client.lpush(key, "a list")
+
+        witness.compare()
+
+        assert client.get(key) == ours
+
+
+def test_a_mark_of_another_integration_counts_for_nothing(
+    engine, integration, append, broker
+):
+    append(count=3)
+    deliver(integration.pk)
+    witness.compare()
+    with redis.Redis.from_url(broker.url) as client:
+        [key] = client.keys("cursor:*")
+        far = client.get(key)
+        Integration.objects.update(created_at=F("created_at") + timedelta(days=1))
+        Integration.objects.update(cursor=0)
+        witness.compare()
+        client.set(witness._key(Integration.objects.get()), far)  # noqa: SLF001
+
+        witness.compare()
+
+    assert Integration.objects.get().enabled

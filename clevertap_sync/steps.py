@@ -1,0 +1,59 @@
+"""Steps that are carried out again and again, each whatever became of the others.
+
+Who carries them out knows which fail. A failure is logged with its traceback, and so
+reported, when it begins; as long as it lasts, a line says that it does.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import DatabaseError, InterfaceError, connection
+
+logger = logging.getLogger(__name__)
+
+
+class Steps:
+    """Carries out steps by their names. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failing: dict[str, str] = {}
+
+    def carry_out(self, name: str, step: Callable[[], object]) -> None:
+        """Carry out a step; whatever it raises ends here."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the next step does not depend on this one
+            self._fail(name, error)
+            # What it left open would make the next step fail, too.
+            connection.close()
+        else:
+            self._succeed(name)
+
+    def failing(self) -> str:
+        """Return which steps failed when they were last carried out: `alerts (KeyError)`."""
+        with self._lock:
+            failing = sorted(self._failing.items())
+        return ", ".join(f"{name} ({error})" for name, error in failing)
+
+    def _fail(self, name: str, error: Exception) -> None:
+        kind = type(error).__name__
+        with self._lock:
+            is_new = self._failing.get(name) != kind
+            self._failing[name] = kind
+        # A database that is away is no defect, and has said enough by its name.
+        if is_new and not isinstance(error, DatabaseError | InterfaceError):
+            logger.error(
+                "The step %s of the sweep failed; it is tried again",
+                name,
+                exc_info=error,
+            )
+        else:
+            logger.warning("The step %s of the sweep failed (%s)", name, kind)
+
+    def _succeed(self, name: str) -> None:
+        with self._lock:
+            was_failing = self._failing.pop(name, None)
+        if was_failing:
+            logger.info("The step %s of the sweep works again", name)

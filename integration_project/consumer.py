@@ -1,0 +1,34 @@
+"""The worker's end of the broker, which nothing that Redis holds can stop.
+
+Celery's own consumer goes on after a connection is lost, and ends the worker for whatever
+else is raised there: by a message that is no JSON, or by a key that holds something of
+another type. A worker that has ended delivers nothing, not even by its sweep.
+"""
+
+import logging
+from typing import Any
+
+from celery.worker.consumer import Consumer
+
+logger = logging.getLogger(__name__)
+
+
+class LastingConsumer(Consumer):  # type: ignore[misc] # Celery has no types there
+    """Takes any error for a lost connection: says so, waits, and begins anew."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's
+        super().__init__(*arguments, **options)
+        self._lost = tuple(self.connection_errors)
+        self.connection_errors = (*self._lost, Exception)
+
+    def on_connection_error_after_connected(self, error: Exception) -> None:
+        """Say what it was by its class: its words may repeat a message."""
+        kind = type(error).__name__
+        if isinstance(error, self._lost):
+            logger.warning("The connection to the broker was lost (%s)", kind)
+        else:
+            logger.error(
+                "The broker holds something that is none of ours (%s): it was dropped, or is "
+                "asked for again. Look at who else uses this Redis.",
+                kind,
+            )

@@ -1,0 +1,121 @@
+"""What a worker does with each sweep: nothing that fails keeps the rest from being done."""
+
+import logging
+
+import pytest
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from clevertap_sync import witness, workers
+from clevertap_sync.alerting import rounds
+from clevertap_sync.delivery import due
+from clevertap_sync.errands import Errands
+from clevertap_sync.insight.door_queries import read_doors
+from clevertap_sync.insight.installation import (
+    judge_installation,
+    read_installation_facts,
+)
+from clevertap_sync.models import WorkerSeen
+from clevertap_sync.steps import Steps
+
+pytestmark = pytest.mark.django_db
+
+
+class Pool:
+    """Carries out at once what it is asked to."""
+
+    def apply_async(self, function, arguments):
+        function(*arguments)
+
+
+PERSON = "ann@example.com"
+STEPS = {
+    (witness, "compare"): "comparing with the broker's memory",
+    (due, "due_integrations"): "handing out deliveries",
+    (rounds, "look_and_send"): "alerts",
+}
+
+
+def fail(*_args, **_kwargs):
+    raise KeyError(PERSON)
+
+
+def findings():
+    now = timezone.now()
+    return judge_installation(read_installation_facts(now, read_doors(now)))
+
+
+@pytest.fixture(autouse=True)
+def _connection_stays(monkeypatch):
+    """The test's transaction is that of its one connection."""
+    monkeypatch.setattr(connection, "close", lambda: None)
+
+
+@pytest.mark.parametrize("broken", STEPS, ids=STEPS.values())
+def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
+    done = []
+
+    def do():
+        done.append(1)
+        return []
+
+    for place in STEPS:
+        if place != broken:
+            monkeypatch.setattr(*place, do)
+    monkeypatch.setattr(*broken, fail)
+
+    Errands(Pool()).sweep()
+
+    assert len(done) == len(STEPS) - 1
+    assert WorkerSeen.objects.get().failing == f"{STEPS[broken]} (KeyError)"
+    [finding] = findings()
+    assert (finding.code, finding.count) == ("sweep_failing", 1)
+    assert f"this fails: {STEPS[broken]} (KeyError)." in finding.sentence
+    assert PERSON not in finding.sentence
+
+
+def test_what_works_again_is_named_no_more(monkeypatch):
+    sweeping = Errands(Pool())
+    with monkeypatch.context() as broken:
+        broken.setattr(witness, "compare", fail)
+        sweeping.sweep()
+    assert WorkerSeen.objects.get().failing
+
+    sweeping.sweep()
+
+    assert WorkerSeen.objects.get().failing == ""
+    assert findings() == []
+
+
+def test_a_failure_is_reported_when_it_begins_and_told_as_long_as_it_lasts(caplog):
+    steps = Steps()
+    with caplog.at_level(logging.INFO, "clevertap_sync.steps"):
+        for _ in range(3):
+            steps.carry_out("alerts", fail)
+        steps.carry_out("alerts", lambda: None)
+        steps.carry_out("alerts", fail)
+
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["ERROR", "WARNING", "WARNING", "INFO", "ERROR"]
+
+
+def test_a_database_that_is_away_is_no_defect(caplog):
+    def ask():
+        raise DatabaseError
+
+    Steps().carry_out("alerts", ask)
+
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_workers_whose_sweeps_fail_are_counted():
+    workers.seen("one", "retention (KeyError)")
+    workers.seen("three")
+    workers.seen("two", "alerts (ValueError)")
+
+    [finding] = findings()
+
+    assert finding.sentence == (
+        "Of what the worker one does with each sweep, this fails: retention (KeyError), "
+        "and of 1 other worker some. It is tried again each time."
+    )
