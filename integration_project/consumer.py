@@ -13,8 +13,10 @@ from celery.worker.consumer import Consumer
 logger = logging.getLogger(__name__)
 
 
-class LastingConsumer(Consumer):  # type: ignore[misc] # Celery has no types there
+class LastingConsumer(Consumer):
     """Takes any error for a lost connection: says so, waits, and begins anew."""
+
+    connection_errors: tuple[type[BaseException], ...]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's
         super().__init__(*arguments, **options)
