@@ -93,6 +93,30 @@ class Environment:
         """Note that `name` has to be set, and how."""
         self.problems.append(f"{name} is not set. {why} {remedy}")
 
+    def check_secrets(self, secrets: Mapping[str, str], *, least: int) -> None:
+        """Note secrets that could be guessed, and those of which one gives another away.
+
+        `secrets` are those that are set, by their names; each has `least` characters.
+        """
+        for name, text in secrets.items():
+            if len(text) < least:
+                self.problems.append(
+                    f"{name} is shorter than {least} characters, and could be guessed: "
+                    "choose a longer one, by chance."
+                )
+        equal = [
+            name for name, text in secrets.items() if self._is_twice(text, secrets)
+        ]
+        if equal:
+            self.problems.append(
+                f"{' and '.join(equal)} are the same: who learns one, knows the other. Give "
+                "each a value of its own."
+            )
+
+    @staticmethod
+    def _is_twice(text: str, secrets: Mapping[str, str]) -> bool:
+        return list(secrets.values()).count(text) > 1
+
     def refuse(self) -> None:
         """End the process with every problem, if there is one."""
         if self.problems:

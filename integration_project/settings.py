@@ -74,6 +74,15 @@ elif not needs_no_secret(sys.argv):
             "Set it to your domain, such as referrals.example.com.",
         )
 
+if not DEBUG:
+    _secrets = {
+        "SECRET_KEY": SECRET_KEY,
+        # An old key may be short: it is needed for what was written with it.
+        "The first of FIELD_ENCRYPTION_KEYS": (FIELD_ENCRYPTION_KEYS or [""])[0],
+        "METRICS_TOKEN": METRICS_TOKEN,
+    }
+    env.check_secrets({name: text for name, text in _secrets.items() if text}, least=20)
+
 # What answers ------------------------------------------------------------------------
 INSTALLED_APPS = [
     "integration_project",
@@ -128,6 +137,8 @@ PUBLIC_URL = (
 )
 USE_TZ = True
 TIME_ZONE = "UTC"
+# Where a login leads that does not say where to, or says so of somebody else's site.
+LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = ["referrals.access.RolesBackend"]
 AUTH_PASSWORD_VALIDATORS = [

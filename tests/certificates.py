@@ -23,6 +23,8 @@ class Authority:
         certificate = (
             self._builder(self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_of_authority(), critical=True)
+            .add_extension(_key_identifier(self._key), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         self.bundle = folder / "authority.pem"
@@ -38,6 +40,12 @@ class Authority:
         certificate = (
             self._builder(_named(address), key.public_key(), until)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(
+                    self._key.public_key()
+                ),
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
         file = self._folder / "server.pem"
@@ -73,3 +81,24 @@ class Authority:
 
 def _named(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _key_identifier(
+    key: ec.EllipticCurvePrivateKey,
+) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+
+
+def _of_authority() -> x509.KeyUsage:
+    """Return what Python 3.13 and later ask of an authority (RFC 5280, section 4.2.1.3)."""
+    return x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )

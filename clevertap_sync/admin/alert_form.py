@@ -1,6 +1,5 @@
 """The form of an alert. The receiver's address is a secret: typed in, never shown again."""
 
-import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -9,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 
+from clevertap_sync.client.public_addresses import is_public
 from clevertap_sync.models import Alert, Way
 from clevertap_sync.secret import Secret
 
@@ -194,7 +194,7 @@ def _is_private(parts: SplitResult) -> bool:
     """Say so of what shows it by itself. The rest is found out when a message is sent."""
     host = parts.hostname or ""
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not is_public(host)
     except ValueError:
         return host == "localhost" or host.endswith(
             (".localhost", ".internal", ".local")

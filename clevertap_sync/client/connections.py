@@ -6,7 +6,6 @@ hands within its deadline, and the watchdog shuts them when it is over.
 """
 
 import functools
-import ipaddress
 import logging
 import socket
 import ssl
@@ -32,6 +31,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from clevertap_sync.client.faults import CaBundleError, PrivateAddressError
 from clevertap_sync.client.lookup import Address, resolve
+from clevertap_sync.client.public_addresses import is_public
 from clevertap_sync.watchdog import Deadline
 
 # A connection that idled longer is not used again. Whoever closes it may do so just
@@ -173,11 +173,8 @@ _POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TLSPool}
 
 
 def _refuse_private(addresses: Sequence[Address]) -> None:
-    for address in addresses:
-        ip = ipaddress.ip_address(address[4][0].partition("%")[0])
-        inner = getattr(ip, "ipv4_mapped", None) or ip
-        if not inner.is_global or inner.is_multicast:
-            raise PrivateAddressError
+    if not all(is_public(address[4][0]) for address in addresses):
+        raise PrivateAddressError
 
 
 def _connect(

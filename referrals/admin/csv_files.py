@@ -1,6 +1,7 @@
 """CSV files that a spreadsheet opens and nothing in them acts: streamed, row by row."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,7 +12,10 @@ from referrals.words import inert
 
 #: What makes a spreadsheet take a text for a formula, in both widths that they know.
 # Reference: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA: Final = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - these very characters
+_SIGNS: Final = "=+-@\t\r＝＋－＠"  # noqa: RUF001 - these very characters
+_FORMULA: Final = tuple(_SIGNS)
+#: Where a spreadsheet that separates cells by another character than ours would begin one.
+_INNER_FORMULA: Final = re.compile(rf'([;|\t]["\s]*)(?=[{re.escape(_SIGNS)}])')
 #: Tells spreadsheets that the file is UTF-8.
 _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -36,7 +40,7 @@ def cell(value: object) -> object:
             return value.astimezone(UTC).isoformat(timespec="seconds")
     text = str(value)
     acts = text.lstrip(" ").startswith(_FORMULA)
-    text = inert(text)
+    text = inert(_INNER_FORMULA.sub(r"\1'", text))
     return f"'{text}" if acts else text
 
 

@@ -7,6 +7,8 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 
+from referrals.keys import SHAPE
+
 HEADER: Final = "X-Request-Id"
 # Visible ASCII only: the name goes into log lines and back into a header.
 ACCEPTABLE: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -25,9 +27,14 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request under its name."""
         sent = request.headers.get(HEADER, "")
-        request_id = sent if ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
+        request_id = sent if _is_acceptable(sent) else uuid.uuid4().hex
         # Django's class declares no such attribute; the log line reads it by this name.
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers[HEADER] = request_id
         return response
+
+
+def _is_acceptable(name: str) -> bool:
+    """Return whether a name may go into log lines. An API key may not."""
+    return bool(ACCEPTABLE.fullmatch(name)) and not SHAPE.search(name)

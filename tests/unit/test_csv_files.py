@@ -29,6 +29,20 @@ def test_a_formula_is_a_text(text):
     assert str(csv_files.cell(text)).startswith("'")
 
 
+@pytest.mark.parametrize(
+    ("text", "inert"),
+    [
+        ("a;=1+2;b", "a;'=1+2;b"),
+        ("a; @SUM(A1)", "a; '@SUM(A1)"),
+        ('a;"=1+2"', 'a;"\'=1+2"'),
+        ("a|+1|-2", "a|'+1|'-2"),
+        ("=1;=2", "'=1;'=2"),
+    ],
+)
+def test_a_formula_behind_another_separator_is_a_text(text, inert):
+    assert csv_files.cell(text) == inert
+
+
 @pytest.mark.parametrize("text", ["a=b", "ann@example.com", "1-2", "", "'quoted"])
 def test_a_plain_text_stays_as_it_is(text):
     assert csv_files.cell(text) == text

@@ -57,6 +57,14 @@ def refusal(*problems):
     )
 
 
+SOUND = {"SECRET_KEY": "s" * 50, "ALLOWED_HOSTS": "127.0.0.1"}
+
+
+def settings_with(**variables):
+    """Return with what a process ends that has these secrets, else sound ones."""
+    return refusal_of(**{**SOUND, "FIELD_ENCRYPTION_KEYS": "k" * 50, **variables})
+
+
 class TestRefusal:
     def test_production_names_everything_that_is_missing_and_does_not_start(
         self, tmp_path
@@ -108,6 +116,32 @@ class TestRefusal:
             "LOG_FORMAT has a value that cannot be used: give one of auto, json, "
             "terminal.",
         )
+
+    def test_secrets_that_could_be_guessed_are_refused(self):
+        short = settings_with(SECRET_KEY="x" * 19, METRICS_TOKEN="y" * 19)
+
+        assert short == refusal(
+            *(
+                f"{name} is shorter than 20 characters, and could be guessed: choose a "
+                "longer one, by chance."
+                for name in ("SECRET_KEY", "METRICS_TOKEN")
+            )
+        )
+
+    def test_one_secret_for_two_things_is_refused(self):
+        same = settings_with(
+            SECRET_KEY="x" * 50, FIELD_ENCRYPTION_KEYS=f"{'x' * 50},old"
+        )
+
+        assert same == refusal(
+            "SECRET_KEY and The first of FIELD_ENCRYPTION_KEYS are the same: who learns "
+            "one, knows the other. Give each a value of its own."
+        )
+
+    def test_an_old_key_may_be_short(self):
+        kept = settings_of(**SOUND, FIELD_ENCRYPTION_KEYS=f"{'k' * 50},old")
+
+        assert kept["FIELD_ENCRYPTION_KEYS"] == ["k" * 50, "old"]
 
     def test_collecting_static_files_needs_no_secret(self, tmp_path):
         settings = {"DJANGO_SETTINGS_MODULE": "integration_project.settings"}
