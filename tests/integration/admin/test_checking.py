@@ -174,7 +174,9 @@ class TestUserCheck:
         with ScriptedServer() as clevertap:
             clevertap.answers(200, {"status": "success", "record": {"events": events}})
             settings.CLEVERTAP_BASE_URL = clevertap.url
-            page = text_of(admin.post(at(integration, "user"), {"identity": "ann"}))
+            page = text_of(
+                admin.post(at(integration, "user"), {"identity": "ann@example.com"})
+            )
 
         assert "Generated App Open" in page
         assert "App Launched" not in page
@@ -205,7 +207,9 @@ class TestUserCheck:
     def test_a_fault_is_explained_without_the_passcode(self, admin):
         integration = an_integration(passcode=CANARY)
 
-        page = text_of(admin.post(at(integration, "user"), {"identity": "ann"}))
+        page = text_of(
+            admin.post(at(integration, "user"), {"identity": "ann@example.com"})
+        )
 
         assert "CleverTap in Europe refuses the passcode." in page
         assert CANARY not in page
@@ -218,7 +222,9 @@ class TestUserCheck:
         sandbox.switch(faults=(hang,))
         began = time.monotonic()
 
-        page = text_of(admin.post(at(integration, "user"), {"identity": "ann"}))
+        page = text_of(
+            admin.post(at(integration, "user"), {"identity": "ann@example.com"})
+        )
 
         assert "did not answer in time" in page
         assert time.monotonic() - began < settings.REQUEST_SECONDS
@@ -249,7 +255,7 @@ class TestUserCheck:
             clevertap.answers(200, {"status": "success", "record": {"events": events}})
             settings.CLEVERTAP_BASE_URL = clevertap.url
             page = text_of(
-                admin.post(at(integration, "user"), {"identity": SCRIPT.lower()})
+                admin.post(at(integration, "user"), {"identity": f"{SCRIPT.lower()}@x"})
             )
 
         assert SCRIPT not in page
@@ -260,7 +266,9 @@ class TestUserCheck:
     ):
         sees = staff("clevertap_sync.view_integration", "referrals.view_identities")
 
-        page = text_of(sees.post(at(integration, "user"), {"identity": "ann"}))
+        page = text_of(
+            sees.post(at(integration, "user"), {"identity": "ann@example.com"})
+        )
 
         assert "knows no such user" in page
         assert "Show the match rate" not in page
@@ -276,7 +284,7 @@ class TestUserCheck:
         self, staff, sandbox, integration, permissions
     ):
         response = staff(*permissions).post(
-            at(integration, "user"), {"identity": "ann"}
+            at(integration, "user"), {"identity": "ann@example.com"}
         )
 
         assert response.status_code == 403
@@ -340,7 +348,7 @@ class TestEach:
         forged = Client(enforce_csrf_checks=True)
         forged.cookies = admin.cookies
 
-        response = forged.post(at(integration, name), {"identity": "ann"})
+        response = forged.post(at(integration, name), {"identity": "ann@example.com"})
 
         assert response.status_code == 403
         assert sandbox.requests() == []
@@ -350,7 +358,7 @@ class TestEach:
         integration = doubted()
         viewer = staff("clevertap_sync.view_integration")
 
-        response = viewer.post(at(integration, name), {"identity": "ann"})
+        response = viewer.post(at(integration, name), {"identity": "ann@example.com"})
 
         assert response.status_code == 403
         assert sandbox.requests() == []
@@ -378,7 +386,12 @@ def test_no_transaction_and_no_connection_is_held_while_clevertap_is_asked(
     with ScriptedServer() as clevertap:
         clevertap.plays(*[type(answer(200))(look)] * 3)
         settings.CLEVERTAP_BASE_URL = clevertap.url
-        assert admin.post(at(integration, name), {"identity": "ann"}).status_code == 200
+        assert (
+            admin.post(
+                at(integration, name), {"identity": "ann@example.com"}
+            ).status_code
+            == 200
+        )
 
     assert seen
     assert set(seen) == {(False, False)}
