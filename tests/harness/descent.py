@@ -28,12 +28,14 @@ def parents() -> dict[Running, int]:
 def descendants(pid: int) -> set[Running]:
     """Return the processes that `pid` started, and those that they started."""
     found: set[Running] = set()
-    of = parents()
-    while (
-        more := {each for each, parent in of.items() if parent in {pid, *pids(found)}}
-        - found
-    ):
-        found |= more
+    children: dict[int, list[Running]] = {}
+    for each, parent in parents().items():
+        children.setdefault(parent, []).append(each)
+    newest = [pid]
+    while newest:
+        born = [child for parent in newest for child in children.get(parent, ())]
+        found.update(born)
+        newest = [child.pid for child in born]
     return found
 
 

@@ -24,6 +24,9 @@ from tests.harness.reaper import reaper
 PATIENCE_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.03
+#: What asks for a fifth of the time leaves the rest to what is waited for.
+_PAUSES_PER_ASKING: Final = 4
+_LONGEST_PAUSE_SECONDS: Final = 0.5
 #: Names the folder that the processes of a run share.
 SHARED: Final = "TEST_SHARED_FOLDER"
 #: Below those that a kernel gives to connections by itself.
@@ -182,11 +185,16 @@ def wait_until(
 ) -> None:
     """Return once `condition()` holds. Raise `TimeoutError` after `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
+    while True:
+        began = time.monotonic()
+        if condition():
+            return
+        now = time.monotonic()
+        if now > deadline:
             message = f"Still not so after {seconds} seconds."
             raise TimeoutError(message)
-        time.sleep(POLL_SECONDS)
+        pause = max(POLL_SECONDS, _PAUSES_PER_ASKING * (now - began))
+        time.sleep(min(pause, _LONGEST_PAUSE_SECONDS))
 
 
 class Credentials(TypedDict, total=False):
