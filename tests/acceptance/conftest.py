@@ -2,7 +2,13 @@
 
 import pytest
 
+from tests.faults.choice import choice
 from tests.harness import databases
+
+#: For what no database can do otherwise: a run that is not thorough takes production's.
+ON_EITHER = pytest.mark.parametrize(
+    "kind", choice(databases.KINDS, "postgresql"), indirect=True
+)
 
 
 @pytest.fixture(params=databases.KINDS)

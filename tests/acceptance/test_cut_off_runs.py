@@ -34,7 +34,7 @@ def has_everything(pid):
     "number",
     [
         signal.SIGKILL,
-        signal.SIGINT,
+        pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
         pytest.param(signal.SIGTERM, marks=pytest.mark.thorough),
     ],
 )

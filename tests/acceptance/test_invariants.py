@@ -13,6 +13,7 @@ import requests
 
 from clevertap_sync.locations import Location
 from clevertap_sync.models import DEFAULT_IN_FLIGHT
+from tests.acceptance.conftest import ON_EITHER
 from tests.builders import a_sent_custom_event, a_sent_event
 from tests.faults.load import Backend, Load
 from tests.harness.process import PATIENCE_SECONDS, wait_until
@@ -186,6 +187,7 @@ def test_invariant_5_a_kill_repeats_only_the_uploads_in_flight_byte_for_byte(
     assert (status["unknown_outcomes"], status["balanced"]) == (2, True)
 
 
+@ON_EITHER
 def test_invariant_6_an_account_s_limit_holds_across_workers_and_integrations(
     make_stack, kind
 ):
@@ -224,6 +226,7 @@ def test_invariant_6_an_account_s_limit_holds_across_workers_and_integrations(
 # Invariant 7 takes a scene of its own: test_privacy.py.
 
 
+@ON_EITHER
 def test_invariant_8_an_app_brings_fifty_custom_names_by_itself(stack):
     stack.start()
     stack.post(
@@ -261,6 +264,7 @@ HOSTILE_BODIES = [
 HOSTILE_ENDINGS = ["garbage", "truncated", "reset_after_storing"]
 
 
+@ON_EITHER
 def test_invariant_9_nothing_that_others_send_stops_the_rest(stack):
     stack.start()
     stack.provision("game", location=Location.IN1)
