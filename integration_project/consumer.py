@@ -6,11 +6,14 @@ another type. A worker that has ended delivers nothing, not even by its sweep.
 """
 
 import logging
-from typing import Any
+import time
+from typing import Any, Final
 
 from celery.worker.consumer import Consumer
 
 logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS: Final = 1.0
 
 
 class LastingConsumer(Consumer):
@@ -24,7 +27,10 @@ class LastingConsumer(Consumer):
         self.connection_errors = (*self._lost, Exception)
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
-        """Say what it was by its class: its words may repeat a message."""
+        """Say what it was by its class: its words may repeat a message.
+
+        What stays there is met again at once, hence the pause. The sweep delivers meanwhile.
+        """
         kind = type(error).__name__
         if isinstance(error, self._lost):
             logger.warning("The connection to the broker was lost (%s)", kind)
@@ -34,3 +40,4 @@ class LastingConsumer(Consumer):
                 "asked for again. Look at who else uses this Redis.",
                 kind,
             )
+            time.sleep(PAUSE_SECONDS)

@@ -114,7 +114,7 @@ def test_a_broker_that_never_was_costs_no_event(scene, broker):
 #: What a stranger who can write to the broker may leave where Celery reads.
 GARBAGE = {
     "messages that are none": lambda client: client.lpush(
-        "celery",
+        "referrals",
         "no JSON",
         b"\xff\xfe",
         "[]",
@@ -123,9 +123,11 @@ GARBAGE = {
         "{}",
         '{"headers": 7}',
     ),
-    "another type in place of the queue": lambda client: client.set("celery", "text"),
+    "another type in place of the queue": lambda client: client.set(
+        "referrals", "text"
+    ),
     "another type in place of the bindings": lambda client: client.set(
-        "_kombu.binding.celery", "text"
+        "_kombu.binding.referrals", "text"
     ),
     "another type in place of what is not acknowledged": lambda client: (
         client.set("unacked", "text"),
@@ -136,7 +138,7 @@ GARBAGE = {
 
 def write_garbage(client, what):
     """Leave it there, whatever stands there now."""
-    client.delete("celery", "_kombu.binding.celery", "unacked", "unacked_index")
+    client.delete("referrals", "_kombu.binding.referrals", "unacked", "unacked_index")
     GARBAGE[what](client)
 
 
