@@ -208,6 +208,17 @@ def test_a_person_changes_their_password(admin):
     assert log_in(Client(), "a-long-new-one-7").status_code == 302
 
 
+@pytest.mark.parametrize(
+    "site", ["https://evil.example", "//evil.example/", "javascript:1"]
+)
+def test_a_login_leads_to_no_other_site(admin, site):
+    data = {"username": "ann", "password": "secret", "next": site}
+
+    response = Client().post(f"{LOGIN}?next={site}", data)
+
+    assert (response.status_code, response.headers["Location"]) == (302, "/admin/")
+
+
 def test_the_throttle_forgets_after_its_window():
     throttle = Throttle()
     for second in range(TRIES):
