@@ -261,7 +261,8 @@ CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_WORKER_CONSUMER = "integration_project.consumer:LastingConsumer"
 CELERY_BROKER_USE_SSL = celery_tls(REDIS_URL, verify=REDIS_TLS_VERIFY)
 CELERY_BROKER_TRANSPORT_OPTIONS = transport_options() if REDIS_URL else {}
-CELERY_BROKER_POOL_LIMIT = 2
+# Threads that ring take turns: docs/operations.md reckons with it.
+CELERY_BROKER_POOL_LIMIT = 1
 CELERY_BROKER_CONNECTION_TIMEOUT = 1.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -4,8 +4,11 @@ import json
 import re
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from threading import Event, Thread
 
+import psycopg
 import pytest
 import redis
 import requests
@@ -112,6 +115,61 @@ def test_a_worker_hears_the_doorbell_again_when_the_broker_is_back(make_stack):
 
     stack.wait_until(is_heard)
     assert len(stack.sandbox.records()) == 2 * len(sent)
+
+
+#: Connections to the broker that docs/operations.md reckons with.
+OF_A_WEB_PROCESS, OF_A_WORKER = 2, 4
+POOL = 3
+CONNECTED = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def test_processes_keep_to_the_connections_that_are_reckoned_with(make_stack):
+    stack = make_stack(
+        "postgresql", warm=True, SWEEP_SECONDS="0.2", DATABASE_POOL=str(POOL)
+    )
+    stack.start()
+    events = [a_sent_event() for _ in range(5)]
+
+    with ThreadPoolExecutor(16) as callers, Connections(stack) as connections:
+        answers = callers.map(lambda _: stack.post(events).status_code, range(100))
+        statuses = set(answers)
+
+    # Who finds no free connection is told to come again.
+    assert 202 in statuses <= {202, 503}
+    assert 1 < connections.most_to_database <= 2 * POOL
+    assert 1 < connections.most_to_broker <= OF_A_WEB_PROCESS + OF_A_WORKER
+
+
+class Connections:
+    """Counts, as long as it is entered, who is connected to the database and the broker."""
+
+    def __init__(self, stack):
+        self.most_to_database = self.most_to_broker = 0
+        self._stack = stack
+        self._over = Event()
+        self._thread = Thread(target=self._count)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def _count(self):
+        with (
+            psycopg.connect(self._stack.database.url, autocommit=True) as database,
+            redis.Redis.from_url(self._stack.broker.url) as broker,
+        ):
+            while not self._over.wait(0.01):
+                [(others,)] = database.execute(CONNECTED).fetchall()
+                self.most_to_database = max(self.most_to_database, others)
+                others = len(broker.client_list()) - 1
+                self.most_to_broker = max(self.most_to_broker, others)
 
 
 def test_a_signal_ends_the_web_process_after_the_request_it_serves(make_stack):
