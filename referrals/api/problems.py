@@ -175,13 +175,6 @@ TOO_MANY_EVENTS: Final = Kind(
     REMEDIES[Code.TOO_MANY_EVENTS],
     Code.TOO_MANY_EVENTS,
 )
-TOO_MANY_VALUES: Final = Kind(
-    "too-many-values",
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    "The events of the request have too many values",
-    REMEDIES[Code.TOO_MANY_VALUES],
-    Code.TOO_MANY_VALUES,
-)
 UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "unsupported-media-type",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -195,6 +188,13 @@ WRONG_SHAPE: Final = Kind(
     "The body is JSON, but neither an event nor a list of events",
     REMEDIES[Code.WRONG_SHAPE],
     Code.WRONG_SHAPE,
+)
+TOO_MANY_VALUES: Final = Kind(
+    "too-many-values",
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    "The events of the request have too many values",
+    REMEDIES[Code.TOO_MANY_VALUES],
+    Code.TOO_MANY_VALUES,
 )
 NOTHING_STORED: Final = Kind(
     "nothing-stored",

@@ -41,7 +41,7 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
     with CaptureQueriesContext(connection) as captured:
         facts = read_installation_facts(now, doors)
 
-    assert len(captured) == 1
+    assert len(captured) == 2
     assert facts.failing == (
         FailingAlert(
             pk=alert.pk,
