@@ -78,7 +78,7 @@ if not DEBUG:
     _secrets = {
         "SECRET_KEY": SECRET_KEY,
         # An old key may be short: it is needed for what was written with it.
-        "The first of FIELD_ENCRYPTION_KEYS": (FIELD_ENCRYPTION_KEYS or [""])[0],
+        "the first of FIELD_ENCRYPTION_KEYS": (FIELD_ENCRYPTION_KEYS or [""])[0],
         "METRICS_TOKEN": METRICS_TOKEN,
     }
     env.check_secrets({name: text for name, text in _secrets.items() if text}, least=20)

@@ -141,8 +141,7 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.DOUBTFUL: "Correct what the warning names, or send the request without strict.",
     Code.STRICT: "Correct the other event: a strict request is stored whole or not at all.",
     Code.BAD_ROW: "Correct the row: it has to fit the heading.",
-    Code.NOT_JSON: "Send one JSON text in UTF-8, without NaN or Infinity. The detail names "
-    "the byte.",
+    Code.NOT_JSON: "Send one JSON text in UTF-8, without NaN or Infinity.",
     Code.WRONG_SHAPE: 'Send one event, or `{"events": [ … ]}` with 1 to 1,000 of them and '
     "nothing else.",
     Code.TOO_MANY_EVENTS: "Send at most 1,000 events in one request.",

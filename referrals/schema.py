@@ -138,8 +138,8 @@ _UNKNOWN_CHANNEL = (
     f"{', '.join(sorted(INVITE_CHANNELS))}. The channel of a Smart Link is free: send "
     '"via": "smart_link" with it.'
 )
-# Beside those of Unicode, the characters that have no width.
-_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
+#: What cannot be seen: beside the blanks of Unicode, the characters that have no width.
+BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
     "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 )
 # Nearly every event is read once. One with a number that loses digits is read again.
@@ -210,7 +210,7 @@ def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
         if person and person.ip and not traces.is_address(person.ip):
             yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
         for provider, identity in _identities(person).items() if person else ():
-            if identity.strip(_BLANKS) != identity:
+            if identity.strip(BLANKS) != identity:
                 yield rules.step(f"/{side}/identities", provider), _padded(side)
     if isinstance(event, RoundedEvent):
         yield event.rounded[0], _lost_digits(event.rounded)

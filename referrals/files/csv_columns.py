@@ -16,6 +16,7 @@ from referrals.files.errors import FileError
 from referrals.refusals import Code
 from referrals.rules import OCCURRED_AT, step
 from referrals.schema import (
+    BLANKS,
     EventProblem,
     IncomingEvent,
     IncomingPerson,
@@ -30,7 +31,13 @@ _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 #: How a spreadsheet shows a number that its column has no room for.
-_SHORTENED: Final = re.compile(r"[+-]?[0-9]([.,][0-9]*)?[eE][+-][0-9]+")
+_SHORTENED: Final = re.compile(
+    r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-][0-9]+|[+-]?[0-9]+[.,][0-9]+[eE][0-9]+"
+)
+#: What a spreadsheet shows where it could not calculate, or where a column is too narrow.
+_FAILED: Final = re.compile(
+    r"#(NAME\?|REF!|VALUE!|DIV/0!|NUM!|N/A|NULL!|SPILL!|CALC!|GETTING_DATA|#+)"
+)
 #: The same as other programs write it: as an ID, this may be hexadecimal.
 _POWER_OF_TEN: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
 #: Days since 1900 from 1970 to 2119, as a spreadsheet keeps dates.
@@ -49,6 +56,11 @@ _LOST_DIGITS: Final = (
     "A spreadsheet has shortened this number (scientific notation, such as 1.2E+09), and "
     "digits are lost. Format the column as text, or as a number without decimals, enter the "
     "values again, and save the file anew."
+)
+_FAILED_CELL: Final = (
+    "A spreadsheet shows here that it failed, or that the column is too narrow, in place of "
+    "what belongs here. Format the column as text, enter the values again, and save the "
+    "file anew."
 )
 _DAY_NUMBER: Final = (
     "This looks like a spreadsheet's number of days. Format the column as text, with "
@@ -76,12 +88,18 @@ class Heading:
     def __init__(self, names: Sequence[str], line: int) -> None:
         """Read the names that stand on `line`. Raises `FileError` for any doubt."""
         self.width = len(names)
-        stripped = [name.strip() for name in names]
+        stripped = [name.strip(BLANKS) for name in names]
+        self._names = stripped
         for problem in _problems_of(stripped):
             raise FileError(line, problem)
         columns = list(enumerate(map(_to_column, stripped)))
         # Whole objects first: what has a column of its own is put into them.
         self._columns = sorted(columns, key=lambda item: item[1].name not in OBJECTS)
+
+    def is_other_heading(self, cells: Sequence[str]) -> bool:
+        """Return whether a row names columns, and not those of this heading in its order."""
+        names = [cell.strip(BLANKS) for cell in cells]
+        return len(names) > 1 and all(map(_is_known, names)) and names != self._names
 
     def to_event(self, cells: Sequence[str]) -> IncomingEvent | EventProblem:
         """Return the event that a row of `width` cells holds, or why it is refused."""
@@ -105,7 +123,7 @@ class _CellError(ValueError):
 
 def count_known(names: Sequence[str]) -> int:
     """Return how many of `names` are columns of an event."""
-    return sum(_is_known(name.strip()) for name in names)
+    return sum(_is_known(name.strip(BLANKS)) for name in names)
 
 
 def _fields() -> Iterator[str]:
@@ -196,8 +214,11 @@ _json: Final = msgspec.json.Decoder(float_hook=_as_spelt)
 
 
 def _read_text(cell: str) -> str:
-    if _SHORTENED.fullmatch(cell):
+    seen = cell.strip(BLANKS).removeprefix("'")
+    if _SHORTENED.fullmatch(seen):
         raise _CellError(_LOST_DIGITS)
+    if _FAILED.fullmatch(seen):
+        raise _CellError(_FAILED_CELL)
     return cell
 
 

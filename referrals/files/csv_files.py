@@ -17,6 +17,11 @@ SEPARATORS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 #: A first line that is none of the table's: by it spreadsheets tell one another.
 _NAMED: Final = re.compile(r'(")?sep=([,;\t|])(?(1)")[,;\t|]*', re.IGNORECASE)
 
+_OTHER_HEADING: Final = (
+    "This row is a heading with other columns, or in another order, as where two files were "
+    "put together: the rows below it mean something else. Import each file by itself."
+)
+
 
 def read_csv(
     file: BinaryIO, *, encoding: str | None = None, separator: str | None = None
@@ -42,6 +47,8 @@ def read_csv(
         for row in read_rows(
             lines, grammar, width=width, after=number, encoding=text.encoding
         ):
+            if heading.is_other_heading(row.cells):
+                raise FileError(row.line, _OTHER_HEADING)
             if len(row.cells) == width:
                 yield row.line, heading.to_event(row.cells)
             else:

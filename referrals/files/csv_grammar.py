@@ -22,6 +22,12 @@ _CARRIAGE_RETURN: Final = (
     "A CR without an LF stands in this row, outside of quotes, where some programs end a "
     "line. Save the file with LF or CRLF at the end of each line."
 )
+_CARRIAGE_RETURN_INSIDE: Final = (
+    "A CR without an LF stands inside a quoted cell. Some programs end a line so, and then "
+    "the cell holds other rows. Save the file with LF or CRLF at the end of each line; a "
+    "line break inside a cell is an LF."
+)
+_LONE_CARRIAGE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
 class Grammar:
@@ -46,6 +52,9 @@ class Grammar:
         place = 0
         while match := self._cell.match(text, place):
             quoted, plain, end = match.groups()
+            if quoted and _LONE_CARRIAGE_RETURN.search(quoted):
+                opened = line + text.count("\n", 0, place)
+                raise FileError(opened, _CARRIAGE_RETURN_INSIDE)
             cells.append(plain if quoted is None else quoted.replace('""', '"'))
             if not end:
                 return cells

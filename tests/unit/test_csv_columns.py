@@ -282,3 +282,43 @@ def test_nul_in_a_cell_is_refused_by_itself():
     event = one("content", "a\0b")
 
     assert (event.pointer, "NUL" in event.detail) == ("/content", True)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(" 4.91771E+11", "4.91771E+11 ", "\u00a04.91771E+11", "'4.91771E+11"),
+        *("4.91771e11", "49E+10", "#NAME?", "########", "#N/A", "#REF!"),
+    ],
+)
+def test_an_identity_that_a_spreadsheet_has_spoilt_is_refused(cell):
+    [(_, problem)] = read(f"{HEADING}\n{CELLS.replace(ANN, cell, 1)}\n")
+
+    assert "spreadsheet" in problem.detail
+    assert cell not in problem.detail
+
+
+def test_what_cannot_be_seen_in_a_heading_does_not_count():
+    twice = f"{HEADING},user.identities.email\u200b"
+
+    assert refusal(f"{twice}\n{CELLS},x\n")[0] == 1
+    unseen = HEADING.replace("id,", "\u2060id\u200b,", 1)
+    assert read(f"{unseen}\n{CELLS}\n")[0][1].id == "a"
+
+
+def test_a_second_heading_with_other_columns_ends_the_reading():
+    first, second = "user.identities.email", "referrer.identities.email"
+    heading = HEADING.split(",")
+    a, b = heading.index(first), heading.index(second)
+    heading[a], heading[b] = second, first
+
+    line, detail = refusal(f"{HEADING}\n{CELLS}\n{','.join(heading)}\n{CELLS}\n")
+
+    assert line == 3
+    assert "put together" in detail
+
+
+def test_the_same_heading_again_is_a_row_that_is_refused():
+    rows = read(f"{HEADING}\n{CELLS}\n{HEADING}\n{CELLS}\n")
+
+    assert [line for line, _ in rows] == [2, 3, 4]

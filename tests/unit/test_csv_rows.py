@@ -97,7 +97,7 @@ def test_a_row_is_not_sure_where_the_next_line_may_be_the_rest_of_its_last_cell(
 
 
 @pytest.mark.parametrize(
-    "cell", ["two\nlines", "\n", 'a "quote"\r\nand, a comma\n\n', "a,b,c\n", "x\ry"]
+    "cell", ["two\nlines", "\n", 'a "quote"\r\nand, a comma\n\n', "a,b,c\n"]
 )
 @pytest.mark.parametrize("place", [1, 2])
 def test_a_cell_with_line_breaks_is_read_where_no_line_looks_like_a_row(cell, place):
@@ -108,6 +108,15 @@ def test_a_cell_with_line_breaks_is_read_where_no_line_looks_like_a_row(cell, pl
 
     assert error is None
     assert [cells for _, cells in rows] == [["a", "b", "c"], row, ["g", "h", "i"]]
+
+
+@pytest.mark.parametrize("cell", ["x\ry", "one\rd,e,f\rg,h,i", "\r"])
+def test_a_carriage_return_alone_in_a_cell_ends_the_reading(cell):
+    rows, error = read(f'a,b,c\nx,y,"{cell}"\ng,h,i\n')
+
+    assert [cells for _, cells in rows] == [["a", "b", "c"]]
+    assert error.line == 3
+    assert "Some programs end a line so" in error.detail
 
 
 def test_a_row_on_one_line_may_have_more_cells_than_the_heading_or_fewer():
@@ -162,7 +171,7 @@ def test_what_python_writes_is_read_as_it_was(file):
     found, error = read(text)
 
     cells = [cells for _, cells in found]
-    if any("\n" in cell for row in rows for cell in row):
+    if any({"\n", "\r"} & set(cell) for row in rows for cell in row):
         # A cell whose lines look like rows is refused, and nothing is guessed.
         assert cells == expected[: len(cells)]
         assert error or cells == expected

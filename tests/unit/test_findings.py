@@ -291,7 +291,7 @@ SHOWN = [
         some_facts(letters=letters("no_identity"), verdicts=LOST),
         (
             "None of the last 20 records was delivered: no user carries the identity provider "
-            "email."
+            "that was chosen when they were made."
         ),
     ),
     (

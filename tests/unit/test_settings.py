@@ -134,7 +134,7 @@ class TestRefusal:
         )
 
         assert same == refusal(
-            "SECRET_KEY and The first of FIELD_ENCRYPTION_KEYS are the same: who learns "
+            "SECRET_KEY and the first of FIELD_ENCRYPTION_KEYS are the same: who learns "
             "one, knows the other. Give each a value of its own."
         )
 

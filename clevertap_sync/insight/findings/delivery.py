@@ -123,12 +123,13 @@ class IdentityMissing(Finding):
         """Yield it where no record at all could be made, for want of that identity."""
         letters = _reason_of_all(facts)
         if letters and letters.reason == NO_IDENTITY:
+            # Somebody may have chosen another one since: what fell out stays so.
             provider = facts.integration.identity_provider
             yield cls(
                 sentence=f"None of the last {_records(facts)} was delivered: no user "
-                f"carries the identity provider {provider}.",
-                remedy="Choose the identity that your users carry, then replay what fell "
-                "out.",
+                "carries the identity provider that was chosen when they were made.",
+                remedy=f"It is {provider} now. Choose the one that your users carry, then "
+                "replay what fell out.",
                 link=settings_link(
                     facts, "identity_provider", "Choose the identity provider"
                 ),
