@@ -427,6 +427,27 @@ def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
     assert light_of(replace(facts, last_accepted=None), []).word == "Ready"
 
 
+def test_a_reason_that_not_all_have_says_how_many_do():
+    parts = [
+        ("not_json", 27, "It is not JSON."),
+        ("bad_id", 20, "The id is bad."),
+        ("not_json", 4, "It is cut off."),
+    ]
+    door = Door(
+        accepted=9,
+        refused=tuple(Refused(*part[:2], NOON, sample=part[2]) for part in parts),
+    )
+
+    [finding] = judge(some_facts(door=door))
+
+    assert finding.count == 51
+    assert finding.detail == "not_json"
+    assert finding.sentence == (
+        "Refused 51 times in the last hour. Most often, 31 times: It is not JSON. "
+        "Nothing of that is stored."
+    )
+
+
 def test_the_worst_comes_first_and_a_cause_before_its_consequences():
     facts = some_facts(
         an_integration(

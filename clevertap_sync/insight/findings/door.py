@@ -1,6 +1,7 @@
 """What is refused at an app's door, before there is anything to deliver; and silence."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Final, Self
@@ -38,13 +39,13 @@ class DoorFinding(Finding):
         count = sum(each.count for each in mine)
         if not count:
             return
-        main = max(mine, key=lambda each: each.count)
+        code = _main_code(mine)
         what = cls.what.format(
             events=f"{counted(count, 'event')} of the last hour",
             requests=counted(count, "request"),
             times=counted(count, "time"),
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
-            sample=main.sample,
+            sample=_sample_of(code, mine),
         )
         yield cls(
             sentence=f"{what.rstrip()} Nothing of that is stored.",
@@ -52,7 +53,7 @@ class DoorFinding(Finding):
             link=cls.where(facts),
             count=count,
             percent=100 * count / (facts.door.accepted + refused_in_all(facts)),
-            detail=main.code,
+            detail=code,
         )
 
     @classmethod
@@ -65,6 +66,23 @@ class DoorFinding(Finding):
         """Return where samples of it are shown."""
         query = (("app", facts.integration.app.slug),)
         return Link("See what was refused", "ingest", query=query)
+
+
+def _main_code(refused: Sequence[Refused]) -> str:
+    """Return the cause that most of them have."""
+    counts: Counter[str] = Counter()
+    for each in refused:
+        counts[each.code] += each.count
+    return max(counts, key=counts.__getitem__)
+
+
+def _sample_of(code: str, refused: Sequence[Refused]) -> str:
+    """Return what most were answered, with their number where others had another cause."""
+    same = [each for each in refused if each.code == code]
+    sample = max(same, key=lambda each: each.count).sample
+    if len(same) == len(refused):
+        return sample
+    return f"Most often, {counted(sum(each.count for each in same), 'time')}: {sample}"
 
 
 @dataclass(frozen=True, kw_only=True)
