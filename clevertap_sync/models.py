@@ -4,7 +4,7 @@
 instant in these rows that a lease or a hold depends on is the database's clock.
 """
 
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -658,6 +658,9 @@ class Tally(models.Model):
         return f"Tally of {self.hour:%Y-%m-%d %H:00}"
 
 
+LONGEST_FAILING: Final = 200
+
+
 class WorkerSeen(models.Model):
     """A worker that was at work. `workers` writes it with every sweep."""
 
@@ -667,7 +670,7 @@ class WorkerSeen(models.Model):
     )
     sweep_seconds = models.FloatField(help_text="How often it sweeps.")
     failing = models.CharField(
-        max_length=200,
+        max_length=LONGEST_FAILING,
         blank=True,
         # Workers of the release before write rows without it.
         db_default="",

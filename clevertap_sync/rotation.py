@@ -11,11 +11,10 @@ from typing import Any, Final
 from cryptography.fernet import InvalidToken
 from django.apps import apps
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models.functions import Cast
 
 from clevertap_sync.fields import EncryptedField, cipher, cipher_of
-from clevertap_sync.secret import Secret
 
 _CHUNK: Final = 500
 
@@ -54,15 +53,8 @@ def encrypted_fields() -> list[EncryptedField]:
 def read_secrets() -> Iterator[StoredSecret]:
     """Yield every value that is encrypted, archived rows and switched-off ones included."""
     for field in encrypted_fields():
-        stored = Cast(field.name, models.TextField())
-        rows = (
-            _rows_of(field)
-            .annotate(stored=stored)
-            .exclude(stored="")
-            .order_by("pk")
-            .values_list("pk", "stored")
-        )
-        for row, ciphertext in rows.iterator(_CHUNK):
+        rows = _stored(field).exclude(stored="").order_by("pk")
+        for row, ciphertext in rows.values_list("pk", "stored").iterator(_CHUNK):
             yield StoredSecret(field, row, ciphertext, _key_of(ciphertext))
 
 
@@ -71,21 +63,15 @@ def encrypt_again(secret: StoredSecret) -> bool:
 
     It must be one that a key decrypts.
     """
-    text = cipher().decrypt(secret.ciphertext.encode()).decode()
-    stored = Cast(secret.field.name, models.TextField())
-    with transaction.atomic():
-        same = (
-            _rows_of(secret.field)
-            .select_for_update()
-            .annotate(stored=stored)
-            .filter(pk=secret.row, stored=secret.ciphertext)
-        )
-        if not same.exists():
-            return False
-        _rows_of(secret.field).filter(pk=secret.row).update(
-            **{secret.field.name: Secret(text)}
-        )
-    return True
+    again = cipher().rotate(secret.ciphertext.encode()).decode()
+    same = _stored(secret.field).filter(pk=secret.row, stored=secret.ciphertext)
+    value = models.Value(again, output_field=models.TextField())
+    return bool(same.update(**{secret.field.name: value}))
+
+
+def _stored(field: EncryptedField) -> Any:  # noqa: ANN401 - a query of any model
+    """Return the field's rows, each with the ciphertext that it has as `stored`."""
+    return _rows_of(field).annotate(stored=Cast(field.name, models.TextField()))
 
 
 def _rows_of(field: EncryptedField) -> Any:  # noqa: ANN401 - a query of any model

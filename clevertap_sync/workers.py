@@ -9,13 +9,12 @@ from django.conf import settings
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
-from clevertap_sync.models import WorkerSeen
+from clevertap_sync.models import LONGEST_FAILING, WorkerSeen
 
 # How many sweeps may fail to be heard of before somebody should look, and at least.
 _MISSED_SWEEPS: Final = 4
 _SHORTEST_SILENCE: Final = 30.0
 _FORGOTTEN_AFTER: Final = timedelta(days=1)
-_LONGEST_FAILING: Final = 200
 _SINCE: Final = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
 
 
@@ -32,6 +31,21 @@ class Silence(NamedTuple):
         return self.seconds > longest
 
 
+class FailingSweep(NamedTuple):
+    """What of a worker's sweep fails, in words, though the worker is at work."""
+
+    worker: str
+    what: str
+
+    @property
+    def clause(self) -> str:
+        """Return it as the beginning of a sentence."""
+        return (
+            f"Of what the worker {self.worker} does with each sweep, this fails: "
+            f"{self.what}"
+        )
+
+
 def name() -> str:
     """Return how this process is called in attempts and on the overview: host and process."""
     return f"{socket.gethostname()[:80]}:{os.getpid()}"
@@ -46,7 +60,7 @@ def seen(name: str, failing: str = "") -> None:
         name=name,
         seen_at=Now(),
         sweep_seconds=settings.SWEEP_SECONDS,
-        failing=failing[:_LONGEST_FAILING],
+        failing=failing[:LONGEST_FAILING],
     )
     WorkerSeen.objects.bulk_create(
         [row],
@@ -76,11 +90,11 @@ def silence() -> Silence | None:
     return Silence(max(0.0, newest[0].total_seconds()), newest[1])
 
 
-def failing_sweeps() -> list[tuple[str, str]]:
-    """Return each worker at work whose sweep fails, and at what, in words."""
+def failing_sweeps() -> list[FailingSweep]:
+    """Return what fails of the sweeps of those at work, worker by worker."""
     rows = WorkerSeen.objects.exclude(failing="").annotate(since=_SINCE)
     return [
-        (row.name, row.failing)
+        FailingSweep(row.name, row.failing)
         for row in rows.order_by("name")
         if not Silence(row.since.total_seconds(), row.sweep_seconds).is_too_long
     ]

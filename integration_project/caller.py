@@ -4,14 +4,10 @@ What stands in X-Forwarded-For is the caller's own word, but for the hops that p
 ours have added at its end.
 """
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-
 from django.conf import settings
 from django.http import HttpRequest
 
-#: One person may have all addresses of such a network.
-#: Reference: https://www.rfc-editor.org/rfc/rfc6177
-IPV6_PREFIX = 64
+from referrals import traces
 
 
 def network_of_caller(request: HttpRequest) -> str:
@@ -27,22 +23,10 @@ def network_of_caller(request: HttpRequest) -> str:
     return _network(hop) or _network(peer) or peer
 
 
-def _network(text: str) -> str:
-    address = _address(text.strip())
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(IPv6Network((int(address), IPV6_PREFIX), strict=False))
-    return str(address or "")
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the address in `203.0.113.7`, `203.0.113.7:1234` or `[2001:db8::7]:1234`."""
+def _network(text: str) -> str | None:
+    """Return it of `203.0.113.7`, `203.0.113.7:1234` or `[2001:db8::7]:1234`."""
+    text = text.strip()
     inside, bracket, _ = text.removeprefix("[").partition("]")
-    host, colon, _ = text.partition(":")
-    for one in (text, inside if bracket else "", host if colon else ""):
-        try:
-            return ip_address(one.partition("%")[0])
-        except ValueError:
-            continue
-    return None
+    host, _, _ = text.partition(":")
+    found = map(traces.network_of, (text, inside if bracket else "", host))
+    return next(filter(None, found), None)

@@ -4,6 +4,7 @@ Imports no framework, so that the web server's own configuration can use it. A v
 that is set to nothing counts as not set.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -104,18 +105,13 @@ class Environment:
                     f"{name} is shorter than {least} characters, and could be guessed: "
                     "choose a longer one, by chance."
                 )
-        equal = [
-            name for name, text in secrets.items() if self._is_twice(text, secrets)
-        ]
+        times = Counter(secrets.values())
+        equal = [name for name, text in secrets.items() if times[text] > 1]
         if equal:
             self.problems.append(
                 f"{' and '.join(equal)} are the same: who learns one, knows the other. Give "
                 "each a value of its own."
             )
-
-    @staticmethod
-    def _is_twice(text: str, secrets: Mapping[str, str]) -> bool:
-        return list(secrets.values()).count(text) > 1
 
     def refuse(self) -> None:
         """End the process with every problem, if there is one."""

@@ -93,13 +93,7 @@ def _fault_of_the_workers() -> str:
 
 def _fault_of_a_sweep() -> str:
     failing = workers.failing_sweeps()
-    if not failing:
-        return ""
-    worker, what = failing[0]
-    return (
-        f"Of what the worker {worker} does with each sweep, this fails: {what}. Its log "
-        "has the reason."
-    )
+    return f"{failing[0].clause}. Its log has the reason." if failing else ""
 
 
 def _problem(reason: str) -> HttpResponse:

@@ -242,15 +242,11 @@ def _too_early() -> RefusedError:
 _Way = str | tuple["_Way", object]
 
 
-def check_tree(pointer: str, value: object, depth: int = 0) -> None:
+def check_tree(way: _Way, value: object, depth: int = 0) -> None:
     """Refuse what JSON can say and databases or destinations cannot keep.
 
-    `depth` counts the objects and lists around `value`.
+    `way` is the pointer to `value`; `depth` counts the objects and lists around it.
     """
-    _check_tree(pointer, value, depth)
-
-
-def _check_tree(way: _Way, value: object, depth: int) -> None:
     if isinstance(value, Mapping):
         _check_depth(way, depth)
         for key, inner in value.items():
@@ -261,11 +257,11 @@ def _check_tree(way: _Way, value: object, depth: int) -> None:
                     detail="The keys of an object must be texts.",
                 )
             _check_text(way, key)
-            _check_tree((way, key), inner, depth + 1)
+            check_tree((way, key), inner, depth + 1)
     elif isinstance(value, list | tuple):
         _check_depth(way, depth)
         for index, inner in enumerate(value):
-            _check_tree((way, index), inner, depth + 1)
+            check_tree((way, index), inner, depth + 1)
     else:
         _check_scalar(way, value)
 

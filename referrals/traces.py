@@ -57,21 +57,32 @@ def is_address(text: str) -> bool:
 
 
 def address(text: str, ignored: Sequence[Network] = ()) -> str | None:
-    """Return the IP address as it is compared: IPv4 whole, IPv6 by its /64."""
+    """Return the IP address as it is compared, unless strangers share it."""
     parsed = _parsed(text)
     if parsed is None or _is_shared(parsed):
         return None
     if any(parsed in network for network in ignored):
         return None
-    if isinstance(parsed, IPv6Address):
-        return str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), strict=False))
-    return str(parsed)
+    return _compared(parsed)
+
+
+def network_of(text: str) -> str | None:
+    """Return any IP address as it is compared, or None where `text` is none."""
+    parsed = _parsed(text)
+    return None if parsed is None else _compared(parsed)
 
 
 def device(text: str) -> str | None:
     """Return a device or advertising ID as it is compared: case does not count."""
     folded = text.strip().casefold()
     return folded if folded.strip("0-") else None
+
+
+def _compared(parsed: IPv4Address | IPv6Address) -> str:
+    """Return IPv4 whole, IPv6 by its /64."""
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), strict=False))
+    return str(parsed)
 
 
 # An address comes back event after event: an office, a carrier, one user's session.

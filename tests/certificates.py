@@ -24,7 +24,10 @@ class Authority:
             self._builder(self._name, self._key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_of_authority(), critical=True)
-            .add_extension(_key_identifier(self._key), critical=False)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()),
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
         self.bundle = folder / "authority.pem"
@@ -81,12 +84,6 @@ class Authority:
 
 def _named(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _key_identifier(
-    key: ec.EllipticCurvePrivateKey,
-) -> x509.SubjectKeyIdentifier:
-    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
 
 
 def _of_authority() -> x509.KeyUsage:

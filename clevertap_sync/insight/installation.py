@@ -45,7 +45,7 @@ def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
     return InstallationFacts(
         now=now,
         refused=doors.strangers,
-        sweeps=tuple(workers.failing_sweeps()),
+        sweeps=workers.failing_sweeps(),
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

@@ -34,12 +34,12 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _SHORTENED: Final = re.compile(
     r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-][0-9]+|[+-]?[0-9]+[.,][0-9]+[eE][0-9]+"
 )
+#: The same as other programs write it: as an ID, this may be hexadecimal.
+_POWER_OF_TEN: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
 #: What a spreadsheet shows where it could not calculate, or where a column is too narrow.
 _FAILED: Final = re.compile(
     r"#(NAME\?|REF!|VALUE!|DIV/0!|NUM!|N/A|NULL!|SPILL!|CALC!|GETTING_DATA|#+)"
 )
-#: The same as other programs write it: as an ID, this may be hexadecimal.
-_POWER_OF_TEN: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]*)?[eE][+-]?[0-9]+")
 #: Days since 1900 from 1970 to 2119, as a spreadsheet keeps dates.
 _DAY_NUMBERS: Final = (25_569, 80_000)
 
@@ -98,8 +98,10 @@ class Heading:
 
     def is_other_heading(self, cells: Sequence[str]) -> bool:
         """Return whether a row names columns, and not those of this heading in its order."""
-        names = [cell.strip(BLANKS) for cell in cells]
-        return len(names) > 1 and all(map(_is_known, names)) and names != self._names
+        # Of nearly every row, one cell is looked at.
+        if len(cells) == 1 or not all(_is_known(cell.strip(BLANKS)) for cell in cells):
+            return False
+        return [cell.strip(BLANKS) for cell in cells] != self._names
 
     def to_event(self, cells: Sequence[str]) -> IncomingEvent | EventProblem:
         """Return the event that a row of `width` cells holds, or why it is refused."""

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from clevertap_sync.insight.facts import Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
+from clevertap_sync.workers import FailingSweep
 from referrals.words import counted, span
 
 
@@ -33,8 +34,7 @@ class InstallationFacts:
     failing: tuple[FailingAlert, ...] = ()
     #: What was refused lately of callers whom nobody knows.
     refused: tuple[Refused, ...] = ()
-    #: What fails of the sweeps of workers that are at work, in words; worker by worker.
-    sweeps: tuple[tuple[str, str], ...] = ()
+    sweeps: Sequence[FailingSweep] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +94,10 @@ class SweepFailing(InstallationFinding):
         """Yield it where a worker said so with its last sweep."""
         if not facts.sweeps:
             return
-        worker, failing = facts.sweeps[0]
         others = len(facts.sweeps) - 1
         more = f", and of {counted(others, 'other worker')} some" if others else ""
         yield cls(
-            sentence=f"Of what the worker {worker} does with each sweep, this fails: "
-            f"{failing}{more}. It is tried again each time.",
+            sentence=f"{facts.sweeps[0].clause}{more}. It is tried again each time.",
             remedy="Its log has the reason, by the same name.",
             link=Link("See the machinery", "index", place="machinery"),
             count=len(facts.sweeps),

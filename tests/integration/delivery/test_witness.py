@@ -212,57 +212,47 @@ def test_provisioning_does_not_overrule_it(engine, restored):
         _enable(restored)
 
 
-@pytest.mark.parametrize(
-    "mark", ["no number", "", "99", "99:", "99:" + 40 * "0", "9" * 5_000, b"\xff\xfe"]
-)
-def test_what_is_none_of_ours_pauses_nothing_and_is_written_anew(
-    engine, integration, append, broker, mark
-):
-    append(count=1)
-    deliver(integration.pk)
-    witness.compare()
-    with redis.Redis.from_url(broker.url) as client:
-        [key] = client.keys("cursor:*")
-        ours = client.get(key)
-        client.set(key, mark)
-
-        witness.compare()
-
-        assert client.get(key) == ours
-    assert Integration.objects.get().enabled
-
-
-def test_another_type_at_the_key_of_a_mark_is_written_anew(
-    engine, integration, append, broker
-):
-    append(count=1)
-    deliver(integration.pk)
-    witness.compare()
-    with redis.Redis.from_url(broker.url) as client:
-        [key] = client.keys("cursor:*")
-        ours = client.get(key)
-        client.delete(key)
-        client.lpush(key, "a list")
-
-        witness.compare()
-
-        assert client.get(key) == ours
-
-
-def test_a_mark_of_another_integration_counts_for_nothing(
-    engine, integration, append, broker
-):
+@pytest.fixture
+def remembered(engine, integration, append, broker):
+    """The broker's client, the key of a mark that it has, and the mark."""
     append(count=3)
     deliver(integration.pk)
     witness.compare()
     with redis.Redis.from_url(broker.url) as client:
         [key] = client.keys("cursor:*")
-        far = client.get(key)
-        Integration.objects.update(created_at=F("created_at") + timedelta(days=1))
-        Integration.objects.update(cursor=0)
-        witness.compare()
-        client.set(witness._key(Integration.objects.get()), far)  # noqa: SLF001
+        yield client, key, client.get(key)
 
-        witness.compare()
+
+@pytest.mark.parametrize(
+    "mark", ["no number", "", "99", "99:", "99:" + 40 * "0", "9" * 5_000, b"\xff\xfe"]
+)
+def test_what_is_none_of_ours_pauses_nothing_and_is_written_anew(remembered, mark):
+    client, key, ours = remembered
+    client.set(key, mark)
+
+    witness.compare()
+
+    assert client.get(key) == ours
+    assert Integration.objects.get().enabled
+
+
+def test_another_type_at_the_key_of_a_mark_is_written_anew(remembered):
+    client, key, ours = remembered
+    client.delete(key)
+    client.lpush(key, "a list")
+
+    witness.compare()
+
+    assert client.get(key) == ours
+
+
+def test_a_mark_of_another_integration_counts_for_nothing(remembered):
+    client, _, far = remembered
+    Integration.objects.update(created_at=F("created_at") + timedelta(days=1))
+    Integration.objects.update(cursor=0)
+    witness.compare()
+    client.set(witness._key(Integration.objects.get()), far)  # noqa: SLF001
+
+    witness.compare()
 
     assert Integration.objects.get().enabled
