@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Steps:
             is_new = self._failing.get(name) != kind
             self._failing[name] = kind
         # A database that is away is no defect, and has said enough by its name.
-        if is_new and not isinstance(error, DatabaseError | InterfaceError):
+        if is_new and not isinstance(error, OperationalError | InterfaceError):
             logger.error(
                 "The step %s of the sweep failed; it is tried again",
                 name,

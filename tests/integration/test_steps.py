@@ -3,7 +3,14 @@
 import logging
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 from django.utils import timezone
 
 from clevertap_sync import witness, workers
@@ -99,13 +106,24 @@ def test_a_failure_is_reported_when_it_begins_and_told_as_long_as_it_lasts(caplo
     assert levels == ["ERROR", "WARNING", "WARNING", "INFO", "ERROR"]
 
 
-def test_a_database_that_is_away_is_no_defect(caplog):
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_no_defect(caplog, away):
     def ask():
-        raise DatabaseError
+        raise away
 
     Steps().carry_out("alerts", ask)
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+@pytest.mark.parametrize("defect", [IntegrityError, ProgrammingError, DataError])
+def test_what_a_database_refuses_is_a_defect(caplog, defect):
+    def ask():
+        raise defect
+
+    Steps().carry_out("alerts", ask)
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_workers_whose_sweeps_fail_are_counted():
