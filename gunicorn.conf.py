@@ -1,4 +1,6 @@
-"""How the web process serves. gunicorn reads this file by itself.
+"""How the web processes are kept. gunicorn reads this file by itself.
+
+What callers may take of them is in integration_project/web/limits.py.
 
 Importing the settings here makes a process whose environment is incomplete end with a
 sentence, instead of restarting its workers for ever.
@@ -18,7 +20,7 @@ wsgi_app = "integration_project.wsgi"
 # This machine only. The Procfile and the Dockerfile say `--bind 0.0.0.0:$PORT`.
 bind = f"127.0.0.1:{settings.PORT}"
 
-worker_class = "gthread"
+worker_class = "integration_project.web.worker.Worker"
 workers = _env.whole("WEB_CONCURRENCY", 2, least=1, most=64)
 threads = _env.whole("WEB_THREADS", 8, least=1, most=256)
 _env.refuse()
@@ -33,10 +35,6 @@ timeout = 60
 graceful_timeout = 25
 # The heartbeat's file must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes a file of its own there
-
-limit_request_line = 4094
-limit_request_fields = 64
-limit_request_field_size = 8190
 
 # Our own log line knows the route and leaves the caller out.
 accesslog = None

@@ -4,6 +4,9 @@ What stands in X-Forwarded-For is the caller's own word, but for the hops that p
 ours have added at its end.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -16,8 +19,13 @@ def network_of_caller(request: HttpRequest) -> str:
     That is the hop that the outermost of `TRUSTED_PROXIES` has added; where there are
     fewer hops, or that is no address, whoever is connected to us.
     """
-    peer = str(request.META.get("REMOTE_ADDR", ""))
-    hops = str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+    return network_in(request.META)
+
+
+def network_in(environ: Mapping[str, Any]) -> str:
+    """Return the same of a request of which WSGI's environment is known."""
+    peer = str(environ.get("REMOTE_ADDR", ""))
+    hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
     proxies = settings.TRUSTED_PROXIES
     hop = hops[-proxies] if 0 < proxies <= len(hops) else ""
     return _network(hop) or _network(peer) or peer

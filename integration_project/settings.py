@@ -182,6 +182,8 @@ if SECURE_PROXY:
 TRUSTED_PROXIES = env.whole(
     "TRUSTED_PROXIES", 1 if SECURE_PROXY else 0, least=0, most=10
 )
+# Percent of a web process that one app has while another waits.
+APP_SHARE = env.whole("APP_SHARE", 50, least=1, most=100)
 CSRF_TRUSTED_ORIGINS = env.each(
     "CSRF_TRUSTED_ORIGINS",
     check_origin,

@@ -165,10 +165,19 @@ def decode(
         except precision.LostDigitsError:
             return _rounded(_checked(_rounding_decoder.decode(data), data, now), data)
     except (ValueError, RecursionError) as error:
-        refused = diagnosis.refusal(error, data)
-        return EventProblem(
-            refused.code, refused.pointer, refused.detail, diagnosis.id_of(data)
-        )
+        return _problem(error, data)
+
+
+def _problem(error: Exception, data: bytes) -> EventProblem:
+    """Return why `data` is refused.
+
+    A function of its own: were the refusal a name in the frame that its traceback holds,
+    the data would stay in memory until the garbage collector comes by.
+    """
+    refused = diagnosis.refusal(error, data)
+    return EventProblem(
+        refused.code, refused.pointer, refused.detail, diagnosis.id_of(data)
+    )
 
 
 def from_object(

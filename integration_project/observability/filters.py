@@ -3,23 +3,6 @@
 import logging
 from typing import Final
 
-# gunicorn names the caller's address, the request's first line or its whole URI.
-# Reference: https://github.com/benoitc/gunicorn/blob/master/gunicorn/workers/base.py
-_ABOUT_A_REQUEST: Final = ("Invalid request from ip=", "Error handling request")
-
-
-class RequestTextFilter(logging.Filter):
-    """Cuts what gunicorn says of a request back to the fact."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten the record in place, and let it pass."""
-        text = str(record.msg)
-        if text.startswith(_ABOUT_A_REQUEST[0]):
-            record.msg, record.args = "A request was not readable as HTTP", None
-        elif text.startswith(_ABOUT_A_REQUEST[1]):
-            record.msg, record.args = "A request ended in an error of the server", None
-        return True
-
 
 class RefusalTextFilter(logging.Filter):
     """Cuts what Django says of a request that it refuses back to the kind of refusal."""

@@ -14,6 +14,7 @@ _LEVELS: Final = {
     "celery.worker.strategy": "WARNING",
     "gunicorn.access": "CRITICAL",
     "psycopg.pool": "WARNING",
+    "uvicorn.error": "WARNING",
 }
 
 
@@ -32,7 +33,6 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {
-            "request_text": {"()": f"{_HERE}.filters.RequestTextFilter"},
             "refusal_text": {"()": f"{_HERE}.filters.RefusalTextFilter"},
             "message_text": {"()": f"{_HERE}.filters.MessageTextFilter"},
             "path_template": {"()": f"{_HERE}.filters.PathTemplateFilter"},
@@ -48,7 +48,6 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             "console": {
                 "class": "logging.StreamHandler",
                 "filters": [
-                    "request_text",
                     "refusal_text",
                     "message_text",
                     "path_template",

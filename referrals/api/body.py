@@ -6,12 +6,8 @@ from typing import Final
 from django.http import HttpRequest
 
 from referrals.api.gunzip import gunzip
-from referrals.api.problems import (
-    INCOMPLETE_BODY,
-    UNSUPPORTED_MEDIA_TYPE,
-    ProblemError,
-)
-from referrals.api.stream import BodyStream
+from referrals.api.problems import UNSUPPORTED_MEDIA_TYPE, ProblemError
+from referrals.api.stream import read_stream
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -26,15 +22,9 @@ def read_body(request: HttpRequest) -> tuple[str, bytes]:
 
     Raises `ProblemError`: 400, 413 or 415.
     """
-    stream = BodyStream(request)
-    try:
-        media_type = media_type_of(request.META.get("CONTENT_TYPE", ""))
-        compressed = _is_compressed(request.META.get("HTTP_CONTENT_ENCODING", ""))
-        body = stream.read()
-    except ProblemError as problem:
-        if problem.kind is not INCOMPLETE_BODY:
-            stream.discard()
-        raise
+    media_type = media_type_of(request.META.get("CONTENT_TYPE", ""))
+    compressed = _is_compressed(request.META.get("HTTP_CONTENT_ENCODING", ""))
+    body = read_stream(request)
     if compressed:
         body = gunzip(body)
     return media_type, body.removeprefix(BOM)

@@ -70,7 +70,12 @@ class ProblemsMiddleware:
 
 def is_call(request: HttpRequest) -> bool:
     """Return whether the address is one of the API's, right or nearly right."""
-    return _CALL.match(request.path_info) is not None
+    return is_call_path(request.path_info)
+
+
+def is_call_path(path: str) -> bool:
+    """Return the same of a path."""
+    return _CALL.match(path) is not None
 
 
 def require_our_address(request: HttpRequest) -> None:

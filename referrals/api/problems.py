@@ -225,6 +225,19 @@ UNAVAILABLE: Final = Kind(
     "comes back as a duplicate.",
 )
 
+OVER_SHARE: Final = Kind(
+    "over-share",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Another app is waiting",
+    "Send the same request again after the seconds in Retry-After, and fewer at a time.",
+)
+BUSY: Final = Kind(
+    "busy",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The server holds as many requests as it can",
+    "Send the same request again after the seconds in Retry-After.",
+)
+
 KINDS: Final = (
     BAD_REQUEST,
     UNKNOWN_HOST,
@@ -244,13 +257,18 @@ KINDS: Final = (
     TOO_MANY_VALUES,
     NOTHING_STORED,
     UNSTORABLE,
+    OVER_SHARE,
     INTERNAL,
     UNAVAILABLE,
+    BUSY,
 )
 
 
 def unavailable(detail: str) -> ProblemError:
-    """Return the problem of a caller who should come back in a few seconds."""
-    return ProblemError(
-        UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_SECONDS)}
-    )
+    """Return the problem of a caller who finds no database."""
+    return come_back(UNAVAILABLE, detail)
+
+
+def come_back(kind: Kind, detail: str) -> ProblemError:
+    """Return a problem of a caller who should come back in a few seconds."""
+    return ProblemError(kind, detail, headers={"Retry-After": str(RETRY_SECONDS)})

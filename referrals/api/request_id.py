@@ -26,13 +26,17 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request under its name."""
-        sent = request.headers.get(HEADER, "")
-        request_id = sent if _is_acceptable(sent) else uuid.uuid4().hex
+        request_id = choose_request_id(request.headers.get(HEADER, ""))
         # Django's class declares no such attribute; the log line reads it by this name.
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response.headers[HEADER] = request_id
         return response
+
+
+def choose_request_id(sent: str) -> str:
+    """Return the name of a request whose header says `sent`: that, or a new one."""
+    return sent if _is_acceptable(sent) else uuid.uuid4().hex
 
 
 def _is_acceptable(name: str) -> bool:

@@ -1,10 +1,9 @@
-"""A body on its way in from the socket: counted, capped, and not waited for for ever.
+"""A body as the web process hands it over: whole, or marked as too long or cut off.
 
-Nothing here trusts a length that the caller states: what is read is counted.
+Nothing here trusts a length that the caller states: what is read is counted. That it
+comes in time, and that what is too long is thrown away, integration_project.web sees to.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, Protocol
 
 from django.http import HttpRequest
@@ -13,14 +12,6 @@ from referrals.api.problems import INCOMPLETE_BODY, TOO_LARGE, ProblemError
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 READ_BYTES: Final = 64 * 1024
-# A caller who is silent for so long in the middle of a body has gone away. Without this,
-# each of them would keep a thread until the process ends.
-SILENCE_SECONDS: Final = 10.0
-# A body that is refused unread is read on, and thrown away, up to here: a caller who is
-# still sending when the connection closes sees a reset in place of the answer. One who
-# is silent meanwhile waits for that answer.
-MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
-DISCARD_SILENCE_SECONDS: Final = 1.0
 # Larger numbers than these digits can say are as good as one another.
 LENGTH_DIGITS: Final = 18
 
@@ -32,65 +23,22 @@ class Source(Protocol):
         """Return up to `size` bytes, and none at the end."""
 
 
-class BodyStream:
-    """The body of `request`, read once: whole, or to be thrown away."""
+def read_stream(request: HttpRequest) -> bytes:
+    """Return the whole body of `request`.
 
-    def __init__(self, request: HttpRequest) -> None:
-        self._length = stated_length(request)
-        self._source: Source = request
-        if self._length is None and request.META.get("wsgi.input_terminated"):
-            # Django reads as far as Content-Length says, hence nothing of a chunked
-            # body; the server marks with this flag that its own stream ends by itself.
-            self._source = request.META["wsgi.input"]
-        # Only gunicorn shows it. Other servers have time limits of their own.
-        self._socket = request.META.get("gunicorn.socket")
-
-    def read(self) -> bytes:
-        """Return the whole body.
-
-        Raises `ProblemError`: 400 when it ends early or stops, 413 when it is too long.
-        """
-        if self._length is not None and self._length > MAX_BODY_BYTES:
-            raise _too_large()
-        parts = []
-        size = 0
-        with self._waiting(SILENCE_SECONDS):
-            while part := self._next():
-                parts.append(part)
-                size += len(part)
-                if size > MAX_BODY_BYTES:
-                    raise _too_large()
-        if self._length is not None and size < self._length:
-            raise _incomplete()
-        return b"".join(parts)
-
-    def discard(self) -> None:
-        """Take in what is still coming, so that the caller will read the answer."""
-        size = 0
-        with self._waiting(DISCARD_SILENCE_SECONDS):
-            try:
-                while size < MAX_DISCARDED_BYTES and (part := self._next()):
-                    size += len(part)
-            except ProblemError:
-                return
-
-    @contextmanager
-    def _waiting(self, seconds: float) -> Iterator[None]:
-        if self._socket is None:
-            yield
-            return
-        before = self._socket.gettimeout()
-        self._socket.settimeout(seconds)
-        try:
-            yield
-        finally:
-            self._socket.settimeout(before)
-
-    def _next(self) -> bytes:
-        try:
-            return self._source.read(READ_BYTES)
-        except Exception as error:  # every server has its own errors for a broken body
-            raise _incomplete() from error
+    Raises `ProblemError`: 400 when it ends early or stops, 413 when it is too long.
+    """
+    length = stated_length(request)
+    if length is not None and length > MAX_BODY_BYTES:
+        raise _too_large()
+    parts = []
+    size = 0
+    while part := _next_part(request):
+        parts.append(part)
+        size += len(part)
+    if length is not None and size < length:
+        raise _incomplete()
+    return b"".join(parts)
 
 
 def stated_length(request: HttpRequest) -> int | None:
@@ -99,6 +47,13 @@ def stated_length(request: HttpRequest) -> int | None:
     if not (text.isascii() and text.isdigit()):
         return None
     return int(text.lstrip("0")[:LENGTH_DIGITS] or 0)
+
+
+def _next_part(source: Source) -> bytes:
+    try:
+        return source.read(READ_BYTES)
+    except Exception as error:  # every server has its own errors for a broken body
+        raise _incomplete() from error
 
 
 def _too_large() -> ProblemError:
@@ -112,6 +67,6 @@ def _too_large() -> ProblemError:
 def _incomplete() -> ProblemError:
     return ProblemError(
         INCOMPLETE_BODY,
-        "The body ended before it was complete, or its chunks are malformed. Nothing was "
-        "stored. Send the request again.",
+        "The body ended before it was complete, took too long to come, or its chunks are "
+        "malformed. Nothing was stored. Send the request again.",
     )

@@ -38,7 +38,8 @@ SCRIPTS: Final = ("manage.py",)
 LIBRARIES: Final = (
     *("celery.apps.worker", "celery.bin.celery", "celery.concurrency.thread"),
     *("celery.worker.worker", "kombu.transport.redis", "redis"),
-    *("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "whitenoise.middleware"),
+    *("gunicorn.app.wsgiapp", "gunicorn.workers.base", "whitenoise.middleware"),
+    *("uvicorn", "uvicorn.protocols.http.httptools_impl"),
     *("django.contrib.admin", "django.contrib.auth", "django.db.models"),
     *("django.core.management", "django.db.backends.sqlite3.base", "environ"),
     *("cryptography.fernet", "msgspec", "psycopg_pool", "requests", "sentry_sdk"),

@@ -15,7 +15,6 @@ from integration_project.observability.filters import (
     MessageTextFilter,
     PathTemplateFilter,
     RefusalTextFilter,
-    RequestTextFilter,
 )
 from integration_project.observability.formatters import (
     JsonFormatter,
@@ -215,16 +214,6 @@ class TestRedaction:
 
 
 class TestFilters:
-    def test_gunicorn_does_not_repeat_what_a_caller_sent(self):
-        by_address = a_record("Invalid request from ip=203.0.113.9: canary")
-        by_uri = a_record("Error handling request %s", "/v1/events/canary?canary")
-
-        for record in (by_address, by_uri):
-            assert RequestTextFilter().filter(record)
-
-        assert by_address.getMessage() == "A request was not readable as HTTP"
-        assert by_uri.getMessage() == "A request ended in an error of the server"
-
     def test_django_names_the_route_in_place_of_the_path(self, rf):
         request = rf.get("/v1/events/canary")
         one = a_record("Not Found: %s", "/v1/events/canary", request=request)
@@ -299,7 +288,6 @@ class TestFilters:
             record = a_record("said %s", "so")
             record.name = name
             for each in (
-                RequestTextFilter,
                 RefusalTextFilter,
                 MessageTextFilter,
                 PathTemplateFilter,
@@ -323,6 +311,8 @@ class TestConfiguration:
             ("django.request", logging.WARNING, 0),
             ("django.request", logging.ERROR, 1),
             ("gunicorn.error", logging.INFO, 1),
+            ("uvicorn.error", logging.INFO, 0),
+            ("uvicorn.error", logging.WARNING, 1),
             ("celery.app.trace", logging.INFO, 0),
             ("celery.app.trace", logging.ERROR, 1),
             ("urllib3", logging.INFO, 1),

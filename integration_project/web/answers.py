@@ -1,0 +1,220 @@
+"""What Django answers, on its way from a thread to the caller.
+
+A short answer goes to the event loop in one piece, and the thread is free. A long one
+goes in pieces, each after the caller has taken the one before.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from integration_project.web import limits
+from integration_project.web.bodies import Receive
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from _typeshed.wsgi import WSGIApplication
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+#: What has no body, and no length of one (RFC 9110, 8.6).
+_BODILESS: Final = (204, 304)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+#: A whole answer, None for one that was sent in pieces, or why there is none.
+Outcome = Answer | BaseException | None
+
+
+class LeftError(Exception):
+    """The caller has left in the middle of the answer, or takes nothing of it."""
+
+
+class Line:
+    """The way to a caller: an answer whole from the loop, or in pieces from a thread."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._receive = receive
+        self._send = send
+        #: Done as soon as a whole answer is there, or the pieces are sent (then None).
+        self.answer: asyncio.Future[Answer | None] = self._loop.create_future()
+        self.has_begun = False
+        self._leaving: asyncio.Future[Any] | None = None
+
+    async def send_whole(self, answer: Answer, *, closes: bool = False) -> None:
+        """Send an answer; with `closes`, the connection ends after it."""
+        headers = answer.headers
+        if closes:
+            headers = [*headers, (b"connection", b"close")]
+        await self._start(answer.status, headers)
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    def settle(self, outcome: Outcome) -> None:
+        """Take what `answer_by_wsgi` has returned, in the loop."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+        if self.answer.done():
+            return
+        if isinstance(outcome, BaseException):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+    def stream(self, status: int, headers: Headers, parts: Iterator[bytes]) -> None:
+        """Send an answer in pieces, from a thread. Raises `LeftError`."""
+        self._wait(self._begin_stream(status, headers))
+        for part in parts:
+            self._wait(self._send_part(part))
+        self._wait(self._send({"type": "http.response.body"}))
+
+    def _wait(self, step: Awaitable[None]) -> None:
+        sent: Future[None] = asyncio.run_coroutine_threadsafe(
+            _as_coroutine(step), self._loop
+        )
+        try:
+            sent.result(limits.STALL_SECONDS)
+        except TimeoutError:
+            sent.cancel()
+            raise LeftError from None
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.has_begun = True
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": headers}
+        )
+
+    async def _begin_stream(self, status: int, headers: Headers) -> None:
+        self._leaving = asyncio.ensure_future(self._receive())
+        await self._start(status, headers)
+
+    async def _send_part(self, part: bytes) -> None:
+        if self._leaving is not None and self._leaving.done():
+            raise LeftError
+        await self._send(
+            {"type": "http.response.body", "body": part, "more_body": True}
+        )
+
+
+def answer_by_wsgi(
+    application: "WSGIApplication", environ: dict[str, Any], line: Line
+) -> Outcome:
+    """Return what the application answers, for `line.settle`. Runs in a thread."""
+    try:
+        return _call(application, environ, line)
+    except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+        return error
+
+
+def _call(
+    application: "WSGIApplication", environ: dict[str, Any], line: Line
+) -> Answer | None:
+    started = _Started()
+    result = application(environ, started)
+    with closing(_Closing(result)):
+        parts = iter(_joined(result))
+        first = next(parts, b"")
+        second = next(parts, None)
+        if second is None:
+            return Answer(started.status, started.with_length(len(first)), first)
+        everything = _chain(first, second, parts)
+        if started.has_length or environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+            line.stream(started.status, started.headers, everything)
+        else:
+            _stream_spooled(started, everything, line)
+    return None
+
+
+class _Started:
+    """What WSGI's `start_response` is told."""
+
+    status = 500
+
+    def __init__(self) -> None:
+        self.headers: Headers = []
+
+    def __call__(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: object = None,  # noqa: ARG002 - WSGI's signature
+    ) -> Callable[[bytes], object]:
+        self.status = int(status[:3])
+        self.headers = [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in headers
+        ]
+        return _refuse_to_write
+
+    @property
+    def has_length(self) -> bool:
+        return any(name == b"content-length" for name, _ in self.headers)
+
+    def with_length(self, length: int) -> Headers:
+        if self.has_length or self.status in _BODILESS:
+            return self.headers
+        return [*self.headers, (b"content-length", str(length).encode())]
+
+
+class _Closing:
+    """A WSGI answer's `close`, which not each of them has."""
+
+    def __init__(self, result: Iterable[bytes]) -> None:
+        self.close = getattr(result, "close", lambda: None)
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what the parts hold in pieces of about `WHOLE_BYTES`."""
+    pieces: list[bytes] = []
+    size = 0
+    for part in parts:
+        if size and size + len(part) > limits.WHOLE_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+        pieces.append(part)
+        size += len(part)
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _chain(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield second
+    yield from rest
+
+
+def _stream_spooled(started: _Started, parts: Iterator[bytes], line: Line) -> None:
+    """Learn the length first: HTTP/1.0 has no chunks, and proxies speak it."""
+    with tempfile.TemporaryFile() as file:
+        for part in parts:
+            file.write(part)
+        headers = started.with_length(file.tell())
+        file.seek(0)
+        line.stream(started.status, headers, _read(file))
+
+
+def _read(file: IO[bytes]) -> Iterator[bytes]:
+    while part := file.read(limits.WHOLE_BYTES):
+        yield part
+
+
+def _refuse_to_write(_data: bytes) -> object:
+    message = "WSGI's write() is not served here"
+    raise NotImplementedError(message)
+
+
+async def _as_coroutine(step: Awaitable[None]) -> None:
+    await step

@@ -1,0 +1,187 @@
+"""The way of a request through the web process, as an ASGI application.
+
+Reference: https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from integration_project.web import limits, probes, refusals
+from integration_project.web.answers import (
+    Answer,
+    LeftError,
+    Line,
+    Outcome,
+    Send,
+    answer_by_wsgi,
+)
+from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
+from integration_project.web.calls import (
+    PAGES,
+    Call,
+    complete,
+    is_head_too_large,
+    read_head,
+    weigh,
+)
+from integration_project.web.connections import Connection
+from integration_project.web.threads import Threads
+from integration_project.web.turns import OverShareError, Turn, Turns
+from referrals.api.problems import ProblemError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Work:
+    """A request that wants a thread. `begins` is done when it has one, or never will."""
+
+    environ: dict[str, Any]
+    body: Body
+    line: Line
+    begins: asyncio.Future[None]
+
+
+class _GoneError(Exception):
+    """The caller left while the request waited."""
+
+
+class Application:
+    """Lets `django` answer requests in `threads` threads, of which an app has a `share`.
+
+    That is in percent. Belongs to the event loop that runs when it is made.
+    """
+
+    def __init__(self, django: "WSGIApplication", *, threads: int, share: int) -> None:
+        self._django = django
+        self._loop = asyncio.get_running_loop()
+        self.bodies = Bodies(self._make_room)
+        self._turns: Turns[_Work] = Turns(threads=threads, share=share)
+        self._threads = Threads(threads, "request")
+        self._readiness = probes.Readiness(partial(answer_by_wsgi, django))
+
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Answer a request."""
+        line = Line(receive, send)
+        if scope["path"] == probes.ALIVE:
+            await line.send_whole(probes.IS_ALIVE)
+        elif is_head_too_large(scope):
+            await line.send_whole(refusals.HEAD_TOO_LARGE, closes=True)
+        else:
+            await self._serve(read_head(scope), receive, line, scope["connection"])
+
+    async def _serve(
+        self, call: Call, receive: Receive, line: Line, connection: Connection
+    ) -> None:
+        try:
+            body = await self._collect(call, receive)
+        except NoRoomError:
+            refusal = refusals.refuse(call, refusals.busy())
+            await line.send_whole(refusal, closes=True)
+            return
+        try:
+            answer = await self._answer(call, body, receive, line)
+        except ProblemError as problem:
+            answer = refusals.refuse(call, problem)
+        except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
+            answer = None if line.has_begun else refusals.FAULT
+            _log(error)
+            if answer is None:
+                connection.drop()
+        finally:
+            self.bodies.release(body)
+        if answer is not None:
+            # What is left of a body that was not read to its end would be taken for the
+            # next request.
+            await line.send_whole(answer, closes=not body.is_whole)
+
+    async def _collect(self, call: Call, receive: Receive) -> Body:
+        if not call.has_body:
+            return Body(b"", 0, is_whole=True)
+        return await self.bodies.collect(
+            receive, stated=call.stated, most=call.most, owner=call.owner
+        )
+
+    async def _answer(
+        self, call: Call, body: Body, receive: Receive, line: Line
+    ) -> Answer | None:
+        environ = complete(call, body)
+        if call.path == probes.READY:
+            return await self._readiness.answer(environ, line)
+        work = _Work(environ, body, line, self._loop.create_future())
+        turn = Turn(
+            owner=call.owner,
+            key=call.key,
+            size=len(body.data),
+            weight=weigh(call, body),
+            is_limited=call.owner != PAGES,
+            work=work,
+        )
+        try:
+            self._turns.add(turn)
+        except OverShareError:
+            raise refusals.over_share() from None
+        self._begin_next()
+        if not turn.has_begun:
+            await self._wait_for(turn, receive)
+        return await line.answer
+
+    async def _wait_for(self, turn: Turn[_Work], receive: Receive) -> None:
+        """Return when a thread begins with it. Raises what its caller is told instead."""
+        begins = turn.work.begins
+        leaving = asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait(
+                (begins, leaving),
+                timeout=limits.TURN_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if begins.done():
+                return begins.result()
+            raise _GoneError if leaving.done() else refusals.busy()
+        finally:
+            leaving.cancel()
+            if not begins.done():
+                begins.cancel()
+                self._turns.leave(turn)
+
+    def _begin_next(self) -> None:
+        while (turn := self._turns.take()) is not None:
+            turn.work.begins.set_result(None)
+            self._threads.give(partial(self._work, turn))
+
+    def _work(self, turn: Turn[_Work]) -> None:
+        """Serve the request, in a thread."""
+        outcome = answer_by_wsgi(self._django, turn.work.environ, turn.work.line)
+        self._loop.call_soon_threadsafe(self._end, turn, outcome)
+
+    def _end(self, turn: Turn[_Work], outcome: Outcome) -> None:
+        turn.work.line.settle(outcome)
+        self._turns.finish(turn)
+        self._begin_next()
+
+    def _make_room(self, owner: str) -> bool:
+        """Refuse what the app that fills the process sent last, if it is not `owner`'s."""
+        turn = self._turns.largest_of_others(owner)
+        if turn is None:
+            return False
+        self._turns.leave(turn)
+        turn.work.begins.set_exception(refusals.over_share())
+        self.bodies.release(turn.work.body)
+        return True
+
+
+def _log(error: Exception) -> None:
+    if not isinstance(error, _GoneError | LeftError):
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        logger.error("The web process met %s. %s", type(error).__name__, frames)

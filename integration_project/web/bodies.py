@@ -1,0 +1,188 @@
+"""Request bodies on their way in: counted, capped, and not waited for for ever.
+
+All of them together have a budget. What makes it overflow ends the one that has been on
+its way for longest; nothing that a caller states is trusted.
+"""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from integration_project.web import limits
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+
+class NoRoomError(Exception):
+    """The bodies that are held already leave no room for this one."""
+
+
+@dataclass(eq=False, slots=True)
+class Body:
+    """What came of a body. One that is not whole is too long, or was cut off.
+
+    `length` is what the caller announced, or sent where that is more; `held` is what it
+    takes of the budget.
+    """
+
+    data: bytes
+    length: int
+    is_whole: bool
+    held: int = 0
+
+    def stream(self) -> io.BytesIO:
+        """Return it to be read; one that is not whole fails where it ends."""
+        return io.BytesIO(self.data) if self.is_whole else _CutOff(self.data)
+
+
+class _CutOff(io.BytesIO):
+    """A body that fails at its end, so that nobody takes the beginning for the whole."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._checked(super().read(size))
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self._checked(super().readline(size))
+
+    def _checked(self, data: bytes) -> bytes:
+        if not data:
+            raise ConnectionResetError
+        return data
+
+
+@dataclass(eq=False, slots=True)
+class _Collecting:
+    """A body that is on its way. Without `parts`, what comes is thrown away."""
+
+    deadline: asyncio.Timeout
+    parts: list[bytes] | None
+    ends_at: float
+    size: int = 0
+    held: int = 0
+    is_evicted: bool = False
+
+
+class Bodies:
+    """Collects bodies, and knows how much of them the process holds.
+
+    `make_room` is called with the owner of a body for which there is none: it lets go of
+    something that waits, or returns False.
+    """
+
+    def __init__(self, make_room: Callable[[str], bool]) -> None:
+        self._make_room = make_room
+        self._held = 0
+        #: Oldest first.
+        self._collecting: dict[_Collecting, None] = {}
+        self._is_ending = False
+
+    @property
+    def held(self) -> int:
+        """How many bytes the process holds."""
+        return self._held
+
+    async def collect(
+        self, receive: Receive, *, stated: int | None, most: int, owner: str
+    ) -> Body:
+        """Return the body, which counts as held until `release`.
+
+        `stated` is its Content-Length, or None for chunks. Raises `NoRoomError`.
+        """
+        ends_at = asyncio.get_running_loop().time() + limits.BODY_SECONDS
+        deadline = asyncio.timeout_at(ends_at)
+        parts: list[bytes] | None = [] if (stated or 0) <= most else None
+        mine = _Collecting(deadline, parts, ends_at)
+        self._collecting[mine] = None
+        is_complete = False
+        try:
+            async with deadline:
+                is_complete = await self._receive(mine, receive, most, owner)
+        except TimeoutError:
+            pass
+        except BaseException:
+            self._held -= mine.held
+            raise
+        finally:
+            del self._collecting[mine]
+        if mine.is_evicted:
+            raise NoRoomError
+        is_whole = is_complete and mine.parts is not None
+        length = max(stated or 0, mine.size + (not is_whole))
+        return Body(b"".join(mine.parts or ()), length, is_whole, mine.held)
+
+    def release(self, body: Body) -> None:
+        """Hold a body no longer. A second time changes nothing."""
+        self._held -= body.held
+        body.held = 0
+
+    def evict_oldest(self) -> bool:
+        """End the body that has been on its way for longest. Return whether there is one."""
+        for oldest in self._collecting:
+            if not oldest.is_evicted:
+                self._evict(oldest)
+                return True
+        return False
+
+    def end_all(self) -> None:
+        """End whatever is on its way, and what comes from now on: the process ends."""
+        self._is_ending = True
+        for collecting in self._collecting:
+            self._evict(collecting)
+
+    async def _receive(
+        self, mine: _Collecting, receive: Receive, most: int, owner: str
+    ) -> bool:
+        """Take in what comes. Return whether it has come to its end."""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return False
+            part = message.get("body", b"")
+            if self._is_ending and message.get("more_body"):
+                self._evict(mine)
+            mine.size += len(part)
+            if mine.parts is None or mine.size > most:
+                self._throw_away(mine)
+            else:
+                mine.parts.append(part)
+                self._hold(mine, len(part), owner)
+            if not message.get("more_body"):
+                return True
+            if mine.size > limits.MAX_DISCARDED_BYTES:
+                return False
+
+    def _hold(self, mine: _Collecting, size: int, owner: str) -> None:
+        mine.held += size
+        self._held += size
+        while self._held > limits.MAX_HELD_BYTES:
+            if not (self._evict_another(mine) or self._make_room(owner)):
+                raise NoRoomError
+
+    def _throw_away(self, mine: _Collecting) -> None:
+        """Keep nothing of what is too long, and wait less for the rest of it."""
+        self._held -= mine.held
+        mine.held = 0
+        mine.parts = None
+        if not mine.is_evicted:
+            now = asyncio.get_running_loop().time()
+            silent_at = now + limits.DISCARD_SILENCE_SECONDS
+            mine.deadline.reschedule(min(silent_at, mine.ends_at))
+
+    def _evict_another(self, mine: _Collecting) -> bool:
+        for oldest in self._collecting:
+            if oldest is not mine and not oldest.is_evicted and oldest.held:
+                self._evict(oldest)
+                return True
+        return False
+
+    def _evict(self, collecting: _Collecting) -> None:
+        """Let its wait end at once."""
+        if not collecting.is_evicted:
+            collecting.is_evicted = True
+            collecting.deadline.reschedule(asyncio.get_running_loop().time())
+            self._held -= collecting.held
+            collecting.held = 0
+            collecting.parts = None

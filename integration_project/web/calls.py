@@ -1,0 +1,172 @@
+"""What a request is, before Django sees it: whose, how heavy, and what WSGI is told."""
+
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from integration_project.caller import network_in
+from integration_project.web import limits
+from integration_project.web.bodies import Body
+from referrals.api.auth import find_remembered, key_in
+from referrals.api.edge import is_call_path
+from referrals.api.gunzip import WBITS
+from referrals.api.stream import MAX_BODY_BYTES
+
+Headers = Mapping[str, str]
+
+#: Whose requests those are that show no API key which is remembered, or want a page.
+STRANGERS: Final = "strangers"
+PAGES: Final = "pages"
+_GZIP: Final = ("gzip", "x-gzip")
+#: Names of headers, as WSGI calls them. Callers choose them, so that it does not grow.
+_NAMES: Final[dict[bytes, str]] = {}
+_MAX_NAMES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose head has come, and its body not."""
+
+    method: str
+    path: str
+    query: str
+    environ: dict[str, Any]
+    #: The app, or whoever else has turns of its own, and one of its callers.
+    owner: str
+    key: str
+    #: How long its body may be, how long it says it is, and whether there is one at all.
+    most: int
+    stated: int | None
+    has_body: bool
+
+    @property
+    def is_api(self) -> bool:
+        """Whether a program reads the answer."""
+        return is_call_path(self.path)
+
+
+def read_head(scope: Mapping[str, Any]) -> Call:
+    """Return what the head says. `scope` is ASGI's, of a request by HTTP."""
+    environ = _environ(scope)
+    path = environ["PATH_INFO"]
+    owner, key = _owner(path, environ)
+    length = environ.get("CONTENT_LENGTH")
+    return Call(
+        method=scope["method"],
+        path=path,
+        query=environ["QUERY_STRING"],
+        environ=environ,
+        owner=owner,
+        key=key,
+        most=_most(scope["method"], path),
+        stated=int(length) if length else None,
+        has_body=length not in (None, "0") or "HTTP_TRANSFER_ENCODING" in environ,
+    )
+
+
+def complete(call: Call, body: Body) -> dict[str, Any]:
+    """Return what WSGI is told, with the body."""
+    environ = call.environ
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    if call.has_body:
+        environ["CONTENT_LENGTH"] = str(body.length)
+    environ["wsgi.input"] = body.stream()
+    return environ
+
+
+def weigh(call: Call, body: Body) -> int:
+    """Return how many of `limits.HEAVY_PLACES` the request needs; 0 where it is light."""
+    if not call.is_api or not body.is_whole:
+        return 0
+    encoding = call.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding in _GZIP and _unpacks_to_more(body.data):
+        return limits.COMPRESSED_PLACES
+    return int(len(body.data) > limits.HEAVY_BYTES)
+
+
+def is_head_too_large(scope: Mapping[str, Any]) -> bool:
+    """Return whether the head has too many headers, or too long ones, or too long a URL."""
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    return (
+        len(headers) > limits.MAX_HEADERS
+        or len(scope["raw_path"]) + len(scope["query_string"]) > limits.MAX_URL_BYTES
+        or max((len(n) + len(v) for n, v in headers), default=0)
+        > limits.MAX_HEADER_BYTES
+    )
+
+
+def _unpacks_to_more(data: bytes) -> bool:
+    unpacker = zlib.decompressobj(WBITS)
+    try:
+        unpacked = unpacker.decompress(data, limits.HEAVY_BYTES)
+    except zlib.error:
+        return False
+    # More than one member is unusual enough to be careful with.
+    return len(unpacked) == limits.HEAVY_BYTES or bool(unpacker.unused_data)
+
+
+def _most(method: str, path: str) -> int:
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return 0
+    return MAX_BODY_BYTES if is_call_path(path) else limits.MAX_FORM_BYTES
+
+
+def _owner(path: str, environ: Headers) -> tuple[str, str]:
+    if not is_call_path(path):
+        return PAGES, network_in(environ)
+    key = find_remembered(key_in(environ.get("HTTP_AUTHORIZATION", "")))
+    if key is None:
+        return STRANGERS, network_in(environ)
+    return f"app {key.app_id}", key.digest
+
+
+def _environ(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return WSGI's environment, but for the body.
+
+    Reference: https://peps.python.org/pep-3333/#environ-variables
+    """
+    host, port = scope["server"] or ("", 0)
+    client = scope["client"] or ("", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port or 0),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw, value in scope["headers"]:
+        name = _NAMES.get(raw) or _name(raw)
+        text = value.decode("latin-1")
+        if name in environ:
+            text = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{text}"
+        if name:
+            environ[name] = text
+    return environ
+
+
+def _name(raw: bytes) -> str:
+    """Return WSGI's name of a header, or nothing for one that could pose as another.
+
+    `X_Forwarded_For` would have the name of `X-Forwarded-For`, which a proxy watches.
+    """
+    if b"_" in raw:
+        return ""
+    name = raw.decode("latin-1").upper().replace("-", "_")
+    if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        name = f"HTTP_{name}"
+    if len(_NAMES) < _MAX_NAMES:
+        _NAMES[raw] = name
+    return name

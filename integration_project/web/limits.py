@@ -1,0 +1,52 @@
+"""What a caller may take of a web process. One place; the reference quotes it."""
+
+from typing import Final
+
+KIBIBYTE: Final = 1024
+MEBIBYTE: Final = 1024 * KIBIBYTE
+
+# Heads -------------------------------------------------------------------------------
+#: A request's line and headers are whole so soon after its first byte, and that comes so
+#: soon after the connection.
+HEAD_SECONDS: Final = 10.0
+MAX_HEAD_BYTES: Final = 64 * KIBIBYTE
+MAX_URL_BYTES: Final = 4_094
+MAX_HEADERS: Final = 64
+MAX_HEADER_BYTES: Final = 8_190
+
+# Bodies ------------------------------------------------------------------------------
+#: A body is whole so soon after its head.
+BODY_SECONDS: Final = 20.0
+#: What the admin's largest form needs, several times over.
+MAX_FORM_BYTES: Final = 256 * KIBIBYTE
+#: A body that is too long is read on, and thrown away, up to here and until its sender is
+#: silent: whoever is still sending when the connection closes sees a reset in place of
+#: the answer.
+MAX_DISCARDED_BYTES: Final = 64 * MEBIBYTE
+DISCARD_SILENCE_SECONDS: Final = 1.0
+#: All bodies together that a process holds, on their way in, waiting, or being served.
+MAX_HELD_BYTES: Final = 24 * MEBIBYTE
+
+# Turns -------------------------------------------------------------------------------
+#: A request whose body is larger is heavy: it keeps the interpreter busy.
+HEAVY_BYTES: Final = 64 * KIBIBYTE
+#: One heavy request computes while another waits for the database. More would be no
+#: faster, would need more memory, and would let each light one wait for the interpreter.
+HEAVY_PLACES: Final = 2
+#: One whose body is compressed may become many times as large, so it is alone.
+COMPRESSED_PLACES: Final = HEAVY_PLACES
+#: An app's requests that wait or are served count as shares of so many for each thread.
+PLACES_A_THREAD: Final = 8
+#: Routers give up on an answer after 30 seconds.
+TURN_SECONDS: Final = 20.0
+
+# Answers -----------------------------------------------------------------------------
+#: Answers up to here leave in one piece; the thread is free before the caller reads.
+WHOLE_BYTES: Final = 256 * KIBIBYTE
+#: Whoever takes nothing of an answer for so long has gone away.
+STALL_SECONDS: Final = 30.0
+
+# Connections -------------------------------------------------------------------------
+MAX_CONNECTIONS: Final = 4_096
+#: File descriptors that are for something else: databases, logs, files.
+SPARE_DESCRIPTORS: Final = 256

@@ -1,0 +1,47 @@
+"""What a platform asks, answered whatever else is going on.
+
+`/healthz` needs nothing but the event loop. `/readyz` asks the database, in a thread of
+its own; whoever asks meanwhile has the same answer.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from integration_project.web.answers import Answer, Line, Outcome
+from integration_project.web.threads import Threads
+
+ALIVE: Final = "/healthz"
+READY: Final = "/readyz"
+_BODY: Final = b'{"status": "alive"}'
+IS_ALIVE: Final = Answer(
+    200,
+    [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", str(len(_BODY)).encode()),
+    ],
+    _BODY,
+)
+
+
+class Readiness:
+    """Asks whether the process can work, once at a time. `ask` runs in a thread."""
+
+    def __init__(self, ask: Callable[[dict[str, Any], Line], Outcome]) -> None:
+        self._ask = ask
+        self._loop = asyncio.get_running_loop()
+        self._thread = Threads(1, "readiness")
+        self._asking: asyncio.Future[Answer | None] | None = None
+
+    async def answer(self, environ: dict[str, Any], line: Line) -> Answer | None:
+        """Return the answer of the question that is under way, or of a new one."""
+        if self._asking is None or self._asking.done():
+            self._asking = line.answer
+            self._thread.give(partial(self._find, environ, line))
+        return await asyncio.shield(self._asking)
+
+    def _find(self, environ: dict[str, Any], line: Line) -> None:
+        outcome = self._ask(environ, line)
+        self._loop.call_soon_threadsafe(line.settle, outcome)

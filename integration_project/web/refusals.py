@@ -1,0 +1,87 @@
+"""Refusals that need no thread: there is none to be had, or nothing worth one."""
+
+import logging
+from typing import Final
+
+from integration_project.observability import context
+from integration_project.web.answers import Answer
+from integration_project.web.calls import Call
+from referrals.api.problems import (
+    BUSY,
+    OVER_SHARE,
+    RETRY_SECONDS,
+    ProblemError,
+    come_back,
+)
+from referrals.api.request_id import HEADER, choose_request_id
+
+logger: Final = logging.getLogger("integration_project.request")
+
+_TEXT: Final = b"text/plain; charset=utf-8"
+HEAD_TOO_LARGE: Final = Answer(
+    431,
+    [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
+    b"The request has too many headers, or one that is too long, or a long address.\n",
+)
+FAULT: Final = Answer(
+    500,
+    [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
+    b"The request met a fault of the server, which has been logged.\n",
+)
+
+
+def over_share() -> ProblemError:
+    """Return what an app is told that has its share while another waits."""
+    return come_back(
+        OVER_SHARE,
+        "This app has as many requests here as its share of the server allows while "
+        "another app is waiting. Nothing of this one was read: send it again in a few "
+        "seconds, fewer at a time, and more events in each.",
+    )
+
+
+def busy() -> ProblemError:
+    """Return what a caller is told for whom there is no room, or no time."""
+    return come_back(
+        BUSY,
+        "The server has more to do than it can hold. Nothing of this request was read: "
+        "send it again in a few seconds.",
+    )
+
+
+def refuse(call: Call, problem: ProblemError) -> Answer:
+    """Return the answer, and log it as every other."""
+    name = choose_request_id(call.environ.get("HTTP_X_REQUEST_ID", ""))
+    _log(call, problem, name)
+    if call.is_api:
+        response = problem.response()
+        headers, body = response.headers.items(), response.content
+    else:
+        headers = {
+            "Content-Type": _TEXT.decode(),
+            "Cache-Control": "no-store",
+            "Retry-After": str(RETRY_SECONDS),
+        }.items()
+        body = f"{problem.kind.title}. Try again in a few seconds.\n".encode()
+    return Answer(
+        int(problem.kind.status),
+        [
+            *((n.lower().encode(), v.encode()) for n, v in headers),
+            (HEADER.lower().encode(), name.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ],
+        body,
+    )
+
+
+def _log(call: Call, problem: ProblemError, name: str) -> None:
+    token = context.request_id.set(name)
+    fields = {
+        "method": call.method if call.method.isalpha() else "",
+        # No route was looked for.
+        "path": "(not served)",
+        "status": int(problem.kind.status),
+        "reason": problem.kind.slug,
+    }
+    logger.warning("request", extra=fields)
+    context.request_id.reset(token)

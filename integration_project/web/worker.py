@@ -1,0 +1,152 @@
+"""gunicorn's worker process: an event loop for the connections, threads for Django.
+
+gunicorn starts it, watches that it is not frozen, replaces it, and ends it.
+Reference: https://gunicorn.org/reference/settings/#worker_class
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from socket import socket
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import uvicorn
+from django.conf import settings
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker as BaseWorker
+
+from integration_project.web import connections
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from integration_project.web.application import Application
+
+#: What the process needs, after the last answer, for what it still has to write down.
+LAST_SECONDS: Final = 2
+NOTIFY_SECONDS: Final = 1
+ARENAS: Final = 2
+_M_ARENA_MAX: Final = -8
+_GENTLE: Final = signal.SIGTERM
+_HARD: Final = (signal.SIGINT, signal.SIGQUIT)
+
+
+class Worker(BaseWorker):
+    """Serves the WSGI application that gunicorn's `wsgi_app` names."""
+
+    def init_signals(self) -> None:
+        """Leave those that end the process to the server."""
+        super().init_signals()
+        for number in (_GENTLE, *_HARD):
+            signal.signal(number, signal.SIG_DFL)
+        # The event loop has one of its own.
+        signal.set_wakeup_fd(-1)
+
+    def init_process(self) -> None:
+        """Begin to serve, with little memory for what is served at the same time."""
+        _limit_arenas()
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until the process is to end."""
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        from integration_project.web.application import Application  # noqa: PLC0415 - Django is ready now
+
+        application = Application(
+            cast("WSGIApplication", self.wsgi),
+            threads=self.cfg.threads,
+            share=settings.APP_SHARE,
+        )
+        watch = connections.Connections(
+            connections.raise_descriptor_limit(), application.bodies.evict_oldest
+        )
+        server = _Server(self._config(application, watch), application, watch)
+        self._server = server
+        # The stubs take gunicorn's listeners for sockets, which they have.
+        sockets = [listener.sock for listener in cast("Any", self.sockets)]
+        await server.serve(sockets=sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def _config(
+        self, application: "Application", watch: connections.Connections
+    ) -> uvicorn.Config:
+        return uvicorn.Config(
+            application,
+            loop="asyncio",
+            # A class by all that is done with it, but each connection knows its watch.
+            http=partial(connections.Connection, watch),  # type: ignore[arg-type]
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=self.cfg.keepalive,
+            timeout_graceful_shutdown=max(1, self.cfg.graceful_timeout - LAST_SECONDS),
+            callback_notify=self._notify,
+            timeout_notify=NOTIFY_SECONDS,
+        )
+
+    async def _notify(self) -> None:
+        self.notify()
+        if self.ppid != os.getppid():
+            self.log.warning("gunicorn's first process is gone: this one ends")
+            self._server.should_exit = True
+
+
+def _limit_arenas() -> None:
+    """Let all threads share few pools of memory: each keeps what it once needed.
+
+    The interpreter runs in one of them at a time, so nobody waits. Only glibc has such.
+    Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which does not end the process by the signal that ended its work."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        application: "Application",
+        watch: connections.Connections,
+    ) -> None:
+        super().__init__(config)
+        self._application = application
+        self._watch = watch
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections once a second."""
+        if counter % 10 == 0:
+            self._watch.close_overdue(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Take no more, finish what has come whole, and let the rest go."""
+        self._application.bodies.end_all()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End gently at SIGTERM, and at once at those by which gunicorn says so."""
+        signal.signal(_GENTLE, self._end_gently)
+        for number in _HARD:
+            signal.signal(number, self._end_at_once)
+        yield
+
+    def _end_gently(self, _number: int, _frame: object) -> None:
+        self.should_exit = True
+
+    def _end_at_once(self, _number: int, _frame: object) -> None:
+        self.should_exit = self.force_exit = True

@@ -1,0 +1,226 @@
+"""Bodies on their way in, from a script in place of a socket."""
+
+import asyncio
+
+import pytest
+
+from integration_project.web import limits
+from integration_project.web.bodies import Bodies, NoRoomError
+
+MEBIBYTE = 1024 * 1024
+
+
+class Caller:
+    """Sends what the test says, when it says so."""
+
+    def __init__(self):
+        self.messages = asyncio.Queue()
+
+    def send(self, data, *, more=True):
+        self.messages.put_nowait(
+            {"type": "http.request", "body": data, "more_body": more}
+        )
+
+    def leave(self):
+        self.messages.put_nowait({"type": "http.disconnect"})
+
+    async def receive(self):
+        return await self.messages.get()
+
+
+def collecting(bodies, caller, *, stated=None, most=MEBIBYTE, owner="a"):
+    return asyncio.ensure_future(
+        bodies.collect(caller.receive, stated=stated, most=most, owner=owner)
+    )
+
+
+async def settled():
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def no_room(_owner):
+    return False
+
+
+def test_a_body_comes_in_pieces_and_is_held_until_it_is_released():
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        caller.send(b"one ")
+        caller.send(b"body", more=False)
+        body = await collecting(bodies, caller)
+        held = bodies.held
+        bodies.release(body)
+        bodies.release(body)
+        return body, held, bodies.held
+
+    body, held, after = asyncio.run(scenario())
+
+    assert (body.data, body.length, body.is_whole) == (b"one body", 8, True)
+    assert body.stream().read() == b"one body"
+    assert (held, after) == (8, 0)
+
+
+def test_a_caller_who_leaves_has_not_sent_a_whole_body():
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        caller.send(b"half")
+        caller.leave()
+        return await collecting(bodies, caller, stated=8)
+
+    body = asyncio.run(scenario())
+
+    assert (body.length, body.is_whole) == (8, False)
+    stream = body.stream()
+    assert stream.read(100) == b"half"
+    with pytest.raises(ConnectionResetError):
+        stream.read(100)
+
+
+def test_a_chunked_body_that_was_cut_off_is_longer_than_what_came():
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        caller.send(b"half")
+        caller.leave()
+        return await collecting(bodies, caller)
+
+    body = asyncio.run(scenario())
+
+    assert (body.data, body.length, body.is_whole) == (b"half", 5, False)
+
+
+def test_a_slow_body_ends_at_its_deadline_whatever_still_comes(monkeypatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05)
+
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        task = collecting(bodies, caller, stated=100)
+        while not task.done():
+            caller.send(b" ")
+            await asyncio.sleep(0.005)
+        return task.result(), bodies.held
+
+    body, held = asyncio.run(scenario())
+
+    assert body.is_whole is False
+    assert body.length == 100
+    assert held == len(body.data) < 100
+
+
+@pytest.mark.parametrize("stated", [None, 21, 10**18])
+def test_what_is_too_long_is_thrown_away_until_it_ends(stated):
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        held = []
+        task = collecting(bodies, caller, stated=stated, most=20)
+        for n in range(3):
+            caller.send(b"x" * 7, more=n < 2)
+            await settled()
+            held.append(bodies.held)
+        return await task, held[-1]
+
+    body, held = asyncio.run(scenario())
+
+    assert (body.data, body.is_whole, held) == (b"", False, 0)
+    assert body.length == max(stated or 0, 22)
+
+
+def test_what_is_too_long_is_not_read_without_end():
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        part, sent = b"x" * MEBIBYTE, 0
+        task = collecting(bodies, caller)
+        while not task.done():
+            caller.send(part)
+            sent += 1
+            await settled()
+        return sent
+
+    assert asyncio.run(scenario()) == 65
+
+
+def test_a_silent_sender_of_too_much_gets_the_answer_soon(monkeypatch):
+    monkeypatch.setattr(limits, "BODY_SECONDS", 3600)
+    monkeypatch.setattr(limits, "DISCARD_SILENCE_SECONDS", 0.01)
+
+    async def scenario():
+        bodies, caller = Bodies(no_room), Caller()
+        caller.send(b"x" * 21)
+        return await collecting(bodies, caller, most=20)
+
+    assert asyncio.run(scenario()).is_whole is False
+
+
+def test_where_there_is_no_room_the_oldest_that_is_on_its_way_goes(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100)
+
+    async def scenario():
+        bodies = Bodies(no_room)
+        callers = [Caller() for _ in range(3)]
+        tasks = [collecting(bodies, caller) for caller in callers]
+        for caller in callers[:2]:
+            caller.send(b"x" * 50)
+            await settled()
+        callers[2].send(b"x" * 10, more=False)
+        body = await tasks[2]
+        with pytest.raises(NoRoomError):
+            await tasks[0]
+        callers[1].send(b"", more=False)
+        return body.is_whole, (await tasks[1]).is_whole, bodies.held
+
+    assert asyncio.run(scenario()) == (True, True, 60)
+
+
+def test_a_body_for_which_nobody_goes_is_refused(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100)
+    asked = []
+
+    async def scenario():
+        bodies, caller = Bodies(asked.append), Caller()
+        caller.send(b"x" * 101, more=False)
+        with pytest.raises(NoRoomError):
+            await collecting(bodies, caller, owner="app 7")
+        return bodies.held
+
+    assert asyncio.run(scenario()) == 0
+    assert asked == ["app 7"]
+
+
+def test_another_that_waits_makes_room(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100)
+
+    async def scenario():
+        waiting = []
+
+        def make_room(_owner):
+            bodies.release(waiting.pop())
+            return True
+
+        bodies = Bodies(make_room)
+        for _ in range(2):
+            caller = Caller()
+            caller.send(b"x" * 60, more=False)
+            waiting.append(await collecting(bodies, caller))
+        return len(waiting), bodies.held
+
+    assert asyncio.run(scenario()) == (1, 60)
+
+
+def test_at_the_end_what_is_on_its_way_is_let_go_and_what_is_whole_is_not():
+    async def scenario():
+        bodies, slow, late, quick = Bodies(no_room), Caller(), Caller(), Caller()
+        task = collecting(bodies, slow)
+        slow.send(b"half")
+        await settled()
+        bodies.end_all()
+        with pytest.raises(NoRoomError):
+            await task
+        quick.send(b"whole", more=False)
+        body = await collecting(bodies, quick)
+        late.send(b"half")
+        with pytest.raises(NoRoomError):
+            await collecting(bodies, late)
+        return body.data, bodies.held
+
+    assert asyncio.run(scenario()) == (b"whole", 5)
