@@ -17,6 +17,10 @@ PREFIX_LENGTH: Final = 12
 # What `token_urlsafe(32)` yields. Whatever looks different is no key of ours, and is
 # refused without a look into the database.
 SHAPE: Final = re.compile(r"rk_[A-Za-z0-9_-]{43}")
+# More of a key than may be shown, however much of its end is missing.
+MORE_THAN_PREFIX: Final = re.compile(
+    rf"rk_[A-Za-z0-9_-]{{{PREFIX_LENGTH + 1 - len(MARK)},}}"
+)
 
 
 def create_key(app: App, label: str = "") -> tuple[ApiKey, str]:

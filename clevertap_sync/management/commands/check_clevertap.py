@@ -6,16 +6,17 @@ Does CleverTap take the credentials, does the passcode expire, are the users kno
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync import checkup
 from clevertap_sync.connection import Diagnosis
 from clevertap_sync.expiry import expiry_of
 from clevertap_sync.match_rate import match_rate
 from clevertap_sync.models import Integration
+from referrals.management.arguments import DiscreetCommand
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Ask CleverTap for each integration. Exits with 1 where its credentials are not good."""
 
     help = (

@@ -3,14 +3,15 @@
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from clevertap_sync import insight
 from clevertap_sync.hold_reasons import hold_words
 from clevertap_sync.insight import IntegrationStatus
+from referrals.management.arguments import DiscreetCommand
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Print the delivery status. Exits with 1 if the books of one do not balance."""
 
     help = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from clevertap_sync.delivery import deletion, erasure
@@ -16,29 +16,21 @@ from clevertap_sync.delivery.deletion import Deletion
 from clevertap_sync.delivery.erasure import State
 from clevertap_sync.management import forgetting
 from referrals.identity import Identity, UnreadableIdentityError, parse
+from referrals.management.arguments import DiscreetCommand
 from referrals.models import App, ErasureRequest
 
 POLL_SECONDS = 0.25
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Suppress, erase, and delete in CleverTap where that is asked for."""
 
     help = forgetting.HELP
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
-        """Keep the line breaks of the help, and arguments out of error messages."""
+        """Keep the line breaks of the help."""
         kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
-        parser = super().create_parser(*args, **kwargs)
-        refuse = parser.error
-
-        def error(message: str) -> Any:  # noqa: ANN401, ARG001 - it repeats what was typed
-            return refuse(
-                "the arguments cannot be read: APP --identity PROVIDER=VALUE …"
-            )
-
-        parser.error = error  # type: ignore[method-assign]
-        return parser
+        return super().create_parser(*args, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take an app, and who is meant."""

@@ -4,7 +4,7 @@ import os
 import sys
 from json import dumps
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync.provisioning import (
     DEFAULT_INTEGRATION,
@@ -15,11 +15,12 @@ from clevertap_sync.provisioning import (
     provision,
 )
 from clevertap_sync.secret import Secret
+from referrals.management.arguments import DiscreetCommand
 
 PASSCODE_VARIABLE = "CLEVERTAP_PASSCODE"
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Create or update an app, its API key and its CleverTap integration."""
 
     help = (

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
@@ -13,9 +13,10 @@ from clevertap_sync.models import Integration, Replay
 from clevertap_sync.reasons import REASONS
 from clevertap_sync.wire import MAX_RECORDS
 from referrals import log
+from referrals.management.arguments import DiscreetCommand
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Order a replay, after saying what it would do."""
 
     help = (

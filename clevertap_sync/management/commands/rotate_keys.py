@@ -4,12 +4,13 @@ from collections import Counter
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from clevertap_sync.rotation import StoredSecret, encrypt_again, read_secrets
+from referrals.management.arguments import DiscreetCommand
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Encrypt every secret with the newest key. Exits with 1 where no key decrypts one."""
 
     help = (

@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from referrals import log
@@ -17,6 +17,7 @@ from referrals.files import SEPARATORS, FileError, Line, read_csv, read_jsonl
 from referrals.files.encodings import is_encoding
 from referrals.ingest.counter import Way
 from referrals.log import ArchivedAppError, Result, Status
+from referrals.management.arguments import DiscreetCommand
 from referrals.models import App
 
 BATCH = 1000
@@ -52,7 +53,7 @@ is in conflict with a stored event, or what comes after the place of a stop.
 """
 
 
-class Command(BaseCommand):
+class Command(DiscreetCommand):
     """Read, append a thousand at a time, and count."""
 
     help = HELP

@@ -1,0 +1,47 @@
+"""Command lines that cannot be read are refused without a word of what they say.
+
+A passcode, a key or somebody's address may have got into the wrong place there, and what a
+command prints is often kept: by a platform, by a pipeline.
+"""
+
+import re
+from typing import Any, Final
+
+from django.core.management.base import BaseCommand, CommandParser
+
+#: What argparse says in its own words and in ours alone.
+_OF_OURS: Final = re.compile(
+    r"the following arguments are required: .*"
+    r"|argument [^:]+: expected .*"
+    r"|argument [^:]+: choose from [a-z, ]+"
+    r"|argument [^:]+: not allowed with argument .*"
+)
+_OF_A_VALUE: Final = re.compile(r"argument ([^:]+): .*", re.DOTALL)
+_UNKNOWN: Final = (
+    "there is something on the command line that this command does not know. It is not "
+    "repeated here, since it may be a secret. Compare it with the usage above"
+)
+
+
+class DiscreetCommand(BaseCommand):
+    """A command whose refusals never repeat an argument."""
+
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:  # noqa: ANN401 - Django's
+        """Return Django's parser, which says what is wrong, and not with what."""
+        parser = super().create_parser(*args, **options)
+        refuse = parser.error
+
+        def error(message: str) -> Any:  # noqa: ANN401 - it does not return
+            return refuse(discreet(message))
+
+        parser.error = error  # type: ignore[method-assign] # it alone knows how to end
+        return parser
+
+
+def discreet(message: str) -> str:
+    """Return what argparse says, without what was typed."""
+    if _OF_OURS.fullmatch(message):
+        return message
+    if about := _OF_A_VALUE.fullmatch(message):
+        return f"argument {about[1]}: this value cannot be used; --help says which can"
+    return _UNKNOWN
