@@ -1,5 +1,6 @@
-"""What alerts are sent to: a web server and a mail server on loopback that keep it all."""
+"""What alerts and reports are sent to: servers on loopback that keep everything."""
 
+import gzip
 import json
 import socketserver
 import threading
@@ -110,6 +111,55 @@ class _Mail(socketserver.StreamRequestHandler):
 
     def _say(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
+
+
+class SentryReceiver(ThreadingHTTPServer):
+    """Takes envelopes as Sentry does, and keeps them as they came, decompressed."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Sentry)
+        self.envelopes: list[bytes] = []
+        self.asked = 0
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        # The SDK sends no trace headers to Sentry itself, which it knows by its name.
+        self.other_url = f"http://localhost:{self.server_port}"
+
+    def dsn(self, key: str = "public") -> str:
+        """Return the address of a project here, to which `key` lets reports in."""
+        return self.url.replace("//", f"//{key}@") + "/1"
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the events of all envelopes, in the order of their arrival."""
+        items = [line for e in self.envelopes for line in e.splitlines()]
+        read = [json.loads(item) for item in items]
+        return [item for item in read if "event_id" in item and "platform" in item]
+
+
+class _Sentry(BaseHTTPRequestHandler):
+    server: SentryReceiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers["Content-Encoding"] == "gzip":
+            body = gzip.decompress(body)
+        self.server.envelopes.append(body)
+        self._answer(b"{}")
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        names = sorted(name.lower() for name in self.headers)
+        self._answer(" ".join(names).encode())
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @contextmanager

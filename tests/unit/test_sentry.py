@@ -3,16 +3,13 @@
 A process that fails in many ways sends real envelopes to a receiver on 127.0.0.1.
 """
 
-import gzip
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.harness import commands
-from tests.harness.receivers import running
+from tests.harness.receivers import SentryReceiver, running
 from tests.unit import warm
 
 CANARY = {
@@ -22,50 +19,6 @@ CANARY = {
     "custom": "canary_identity_4471",
     "ip": "203.0.113.77",
 }
-
-
-class Receiver(ThreadingHTTPServer):
-    """Takes envelopes as Sentry does, and keeps them as they came, decompressed."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.envelopes: list[bytes] = []
-        self.asked = 0
-        self.printed = ""
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        # The SDK sends no trace headers to Sentry itself, which it knows by its name.
-        self.other_url = f"http://localhost:{self.server_port}"
-        self.dsn = self.url.replace("//", "//public@") + "/1"
-
-    def events(self) -> list[dict[str, Any]]:
-        """Return the events of all envelopes, in the order of their arrival."""
-        items = [line for e in self.envelopes for line in e.splitlines()]
-        read = [json.loads(item) for item in items]
-        return [item for item in read if "event_id" in item and "platform" in item]
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers["Content-Encoding"] == "gzip":
-            body = gzip.decompress(body)
-        self.server.envelopes.append(body)
-        self.answer(b"{}")
-
-    def do_GET(self):
-        self.server.asked += 1
-        self.answer(" ".join(sorted(name.lower() for name in self.headers)).encode())
-
-    def answer(self, body: bytes):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        """Stay silent."""
 
 
 def fail(folder, receiver, **variables):
@@ -83,17 +36,22 @@ def fail(folder, receiver, **variables):
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory):
+def failed(tmp_path_factory):
     """Everything that the failing process sent, and what it printed."""
-    with running(Receiver()) as receiver:
-        receiver.printed = fail(
+    with running(SentryReceiver()) as receiver:
+        printed = fail(
             tmp_path_factory.mktemp("failing"),
             receiver,
-            SENTRY_DSN=receiver.dsn,
+            SENTRY_DSN=receiver.dsn(),
             SENTRY_ENVIRONMENT="staging",
             SENTRY_RELEASE="1.2.3",
         )
-    return receiver
+    return receiver, printed
+
+
+@pytest.fixture(scope="module")
+def sent(failed):
+    return failed[0]
 
 
 @pytest.fixture(scope="module")
@@ -168,15 +126,15 @@ def test_a_breadcrumb_says_what_kind_of_thing_happened(events):
     }
 
 
-def test_no_trace_header_goes_to_anybody_else(sent):
-    headers = sent.printed.split()
+def test_no_trace_header_goes_to_anybody_else(failed):
+    headers = failed[1].split()
 
     assert "authorization" in headers
     assert not {"sentry-trace", "baggage", "traceparent"} & set(headers)
 
 
 def test_a_program_without_an_address_of_sentry_sends_nothing(tmp_path):
-    with running(Receiver()) as receiver:
+    with running(SentryReceiver()) as receiver:
         printed = fail(tmp_path, receiver)
 
     assert printed.startswith("Sentry is off.\n")
