@@ -7,7 +7,7 @@ the overview asks every few seconds. Call it inside `snapshot()`, so that they a
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -32,7 +32,6 @@ from clevertap_sync.books import Range
 from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.event_types import count_event_types
 from clevertap_sync.insight.facts import (
-    RECENTLY,
     Arrivals,
     Facts,
     Letters,
@@ -40,7 +39,7 @@ from clevertap_sync.insight.facts import (
     Verdicts,
     Waiting,
 )
-from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Tally, Upload
 from clevertap_sync.wire import LIVE_SECONDS
 from referrals import log
 from referrals.models import CustomName, ReferralEvent
@@ -48,6 +47,8 @@ from referrals.vocabulary import EventType
 
 #: The newest uploads of an integration tell what becomes of its events now.
 UPLOADS: Final = 20
+#: Among so many, replays and parts included, is the one that last delivered something.
+RECENT_UPLOADS: Final = 100
 #: The newest events of an app tell what arrives now.
 EVENTS: Final = 30
 LIVE: Final = timedelta(seconds=LIVE_SECONDS)
@@ -68,10 +69,10 @@ def read_facts(
     open_uploads = _open_uploads(ids, now)
     waiting = _waiting(rows, heads, open_uploads)
     letters, newest = _letters(ids), _newest_ranges(ids)
-    verdicts = _verdicts(newest, now)
+    verdicts = _verdicts(newest)
     arrivals, names = _arrivals(heads), _names(app_ids)
     mine = doors.of(row.app for row in rows)
-    accepted, silence = _last_accepted(ids), workers.silence()
+    successes, silence = _successes(ids), workers.silence()
     return [
         Facts(
             now=now,
@@ -82,7 +83,8 @@ def read_facts(
             verdicts=verdicts.get(row.pk, Verdicts()),
             arrivals=arrivals.get(row.app_id, Arrivals()),
             door=mine[row.app_id],
-            last_accepted=accepted.get(row.pk),
+            last_accepted=successes[row.pk].accepted_at,
+            delivered_at=successes[row.pk].delivered_at,
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],
             silence=silence,
@@ -198,10 +200,11 @@ _RANGES: Final = f"""
 """  # noqa: S608 - our own number
 
 
-def _verdicts(
-    newest: Mapping[int, Sequence[Range]], now: datetime
-) -> dict[int, Verdicts]:
-    """Return what the newest ranges came to, by themselves or through their parts."""
+def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
+    """Return what the newest ranges came to, by themselves or through their parts.
+
+    However long ago that was: what failed last has not been mended by waiting.
+    """
     skipped = Upload.State.SKIPPED
     ids = [
         each.pk
@@ -209,9 +212,7 @@ def _verdicts(
         for each in ranges
         if each.state != skipped
     ]
-    leaves = Upload.objects.leaves().filter(
-        Q(pk__in=ids) | Q(root__in=ids), settled_at__gte=now - RECENTLY
-    )
+    leaves = Upload.objects.leaves().filter(Q(pk__in=ids) | Q(root__in=ids))
     sums = leaves.values("integration").annotate(
         events=Coalesce(
             Sum(Case(When(parent=None, then=F("last") - F("first") + 1))), 0
@@ -289,10 +290,36 @@ def _names(app_ids: Ids) -> Mapping[int, Names]:
     return found
 
 
-def _last_accepted(ids: Ids) -> dict[int, datetime | None]:
+class _Successes(NamedTuple):
+    """When CleverTap last accepted an upload, and when a record was last delivered."""
+
+    accepted_at: datetime | None
+    delivered_at: datetime | None
+
+
+def _successes(ids: Ids) -> dict[int, _Successes]:
+    """Return each integration's newest successes.
+
+    The delivered one is looked for among the newest uploads, replays included, then among
+    the tallies, of which there is one an hour: where all fails, no table is read back to
+    its beginning.
+    """
     accepted = Attempt.objects.filter(
         integration=OuterRef("pk"), outcome="ok", dry_run=False
     )
-    newest = accepted.order_by("-pk").values("ended_at")[:1]
-    rows = Integration.objects.filter(pk__in=ids).annotate(accepted=Subquery(newest))
-    return dict(rows.values_list("pk", "accepted"))
+    newest = Upload.objects.filter(integration=OuterRef(OuterRef("pk"))).order_by("-pk")
+    uploads = Upload.objects.leaves().filter(
+        pk__in=newest.values("pk")[:RECENT_UPLOADS], delivered__gt=0
+    )
+    hours = Tally.objects.filter(
+        Q(delivered__gt=0) | Q(replayed__gt=0), integration=OuterRef("pk")
+    )
+    rows = Integration.objects.filter(pk__in=ids).annotate(
+        accepted=Subquery(accepted.order_by("-pk").values("ended_at")[:1]),
+        delivered=Coalesce(
+            Subquery(uploads.order_by("-settled_at").values("settled_at")[:1]),
+            Subquery(hours.order_by("-hour").values("hour")[:1]),
+        ),
+    )
+    found = rows.values_list("pk", "accepted", "delivered")
+    return {pk: _Successes(*instants) for pk, *instants in found}

@@ -18,7 +18,8 @@ from clevertap_sync.workers import Silence
 STALE_PERCENT: Final = 51
 
 
-#: What settled or fell out longer ago is no sign of how things stand now.
+#: What fell out longer ago is no sign of how things stand now, if anything was delivered
+#: since.
 RECENTLY: Final = timedelta(hours=24)
 
 
@@ -117,6 +118,9 @@ class Facts:
     arrivals: Arrivals = field(default_factory=Arrivals)
     door: Door = field(default_factory=Door)
     last_accepted: datetime | None = None
+    #: When a record was last delivered, by a replay too. Where that was many uploads ago, the
+    #: beginning of its hour.
+    delivered_at: datetime | None = None
     event_types: int = 0
     names: Names = field(default_factory=Names)
     silence: Silence | None = None

@@ -34,6 +34,7 @@ from referrals.words import Colour
 from tests.builders import NOON
 
 HOUR = timedelta(hours=1)
+WEEKS = timedelta(days=40)
 
 
 def errors_below(root):
@@ -67,6 +68,7 @@ def some_facts(integration=None, **changes):
         now=NOON,
         integration=integration or an_integration(),
         last_accepted=NOON - HOUR,
+        delivered_at=NOON - 2 * HOUR,
         silence=Silence(seconds=1.0, sweep_seconds=5.0),
     )
     return replace(well, **changes)
@@ -446,6 +448,57 @@ def test_a_reason_that_not_all_have_says_how_many_do():
         "Refused 51 times in the last hour. Most often, 31 times: It is not JSON. "
         "Nothing of that is stored."
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"letters": letters("clevertap_528", age=WEEKS)}, "nothing_delivered"),
+        ({"letters": letters("no_identity", age=WEEKS)}, "identity_missing"),
+        ({"verdicts": Verdicts(events=5, unsent=10)}, "everything_kept_back"),
+    ],
+)
+def test_that_nothing_arrives_is_said_however_long_ago_the_last_event_came(
+    changes, code
+):
+    facts = replace(some_facts(delivered_at=None, verdicts=LOST), **changes)
+
+    findings = judge(facts)
+
+    assert [each.code for each in findings] == [code]
+    assert light_of(facts, findings).colour != "good"
+
+
+@pytest.mark.parametrize("delivered_at", [None, NOON - WEEKS - HOUR, NOON - WEEKS])
+def test_what_fell_out_last_is_not_old_however_long_ago_it_was(delivered_at):
+    facts = some_facts(
+        letters=letters("clevertap_528", age=WEEKS),
+        verdicts=SENT,
+        delivered_at=delivered_at,
+    )
+
+    (finding,) = judge(facts)
+
+    assert finding.code == "dead_letters"
+    assert light_of(facts, [finding]).colour == "busy"
+
+
+def test_what_a_replay_delivered_is_not_said_to_be_lost():
+    facts = some_facts(
+        letters=letters("clevertap_528", count=2), verdicts=LOST, delivered_at=NOON
+    )
+
+    (finding,) = judge(facts)
+
+    assert finding.code == "dead_letters"
+
+
+def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
+    fell_out = some_facts(letters=letters("new_event_name"), verdicts=SENT)
+    waiting = replace(fell_out, names=Names(sent=50, waiting=1))
+
+    assert [each.code for each in judge(fell_out)] == ["dead_letters"]
+    assert [each.code for each in judge(waiting)] == ["new_name"]
 
 
 def test_the_worst_comes_first_and_a_cause_before_its_consequences():

@@ -308,8 +308,12 @@ KINDS: Final = (
 
 
 def is_recent(instant: datetime, facts: Facts) -> bool:
-    """Return whether it tells how things stand now."""
-    return facts.now - instant < RECENTLY
+    """Return whether what fell out at an instant tells how things stand now.
+
+    That it was long ago mends nothing: only that something was delivered since does.
+    """
+    is_last = facts.delivered_at is None or facts.delivered_at <= instant
+    return is_last or facts.now - instant < RECENTLY
 
 
 def _of(facts: Facts) -> tuple[tuple[str, int | str], ...]:
@@ -326,9 +330,13 @@ def _is_paused(facts: Facts) -> bool:
 
 
 def _letters_to_mend(facts: Facts) -> Iterator[Letters]:
-    """Yield what a person can do something about. New names are a finding of their own."""
+    """Yield what a person can do something about.
+
+    New names are a finding of their own while one waits; then only what fell out is left.
+    """
     for letters in facts.letters:
-        if letters.reason not in AS_WISHED and letters.reason != NEW_NAME:
+        is_said = letters.reason == NEW_NAME and facts.names.waiting
+        if letters.reason not in AS_WISHED and not is_said:
             yield letters
 
 
@@ -338,9 +346,16 @@ def _reason_of_all(facts: Facts) -> Letters | None:
     if not verdicts.records or verdicts.delivered:
         return None
     recent = (
-        each for each in _letters_to_mend(facts) if is_recent(each.newest_at, facts)
+        each
+        for each in _letters_to_mend(facts)
+        if is_recent(each.newest_at, facts) and not _is_revived(each, facts)
     )
     return next(recent, None)
+
+
+def _is_revived(letters: Letters, facts: Facts) -> bool:
+    """Return whether a replay has delivered something since these fell out."""
+    return facts.delivered_at is not None and facts.delivered_at >= letters.newest_at
 
 
 def _records(facts: Facts) -> str:

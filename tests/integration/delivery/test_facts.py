@@ -4,14 +4,18 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import clock, insight
+from clevertap_sync.delivery import replay, tallies
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.insight import fact_queries
 from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
 from clevertap_sync.insight.facts import Verdicts
-from clevertap_sync.models import Upload
+from clevertap_sync.insight.findings import judge
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
 from referrals.models import ReferralEvent
@@ -25,6 +29,8 @@ from tests.builders import (
     an_app,
     an_integration,
 )
+
+HOUR = timedelta(hours=1)
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +70,105 @@ def test_parts_of_an_upload_count_with_it(engine, integration, append, finish):
 
     assert Upload.objects.filter(parent__isnull=False).exists()
     assert (facts.verdicts.records, facts.verdicts.delivered) == (10, 10)
+
+
+def let_pass(time):
+    """Let everything that was settled have been settled so long before."""
+    Upload.objects.update(settled_at=F("settled_at") - time)
+    Attempt.objects.update(ended_at=F("ended_at") - time)
+    DeadLetter.objects.update(changed_at=F("changed_at") - time)
+
+
+def codes_found():
+    (facts,) = facts_of(Integration.objects.get())
+    # No worker is at work in these tests, and their events are of one day.
+    return {each.code for each in judge(facts)} - {"no_worker", "stale_events"}
+
+
+def with_a_provider_that_nobody_has(engine):
+    Integration.objects.update(identity_provider="customer_number")
+
+
+def with_records_that_clevertap_refuses(engine):
+    engine.switch(poison=(Poison(event_name="", code=513, times=99),))
+
+
+def with_settings_that_keep_all_back(engine):
+    Integration.objects.update(
+        not_sent=["app_install:referred", "app_install:generated"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("plant", "code"),
+    [
+        (with_a_provider_that_nobody_has, "identity_missing"),
+        (with_records_that_clevertap_refuses, "nothing_delivered"),
+        (with_settings_that_keep_all_back, "everything_kept_back"),
+    ],
+)
+def test_that_nothing_was_delivered_stays_until_something_is(
+    engine, append, finish, plant, code
+):
+    plant(engine)
+    append(count=5)
+    finish()
+
+    assert code in codes_found()
+
+    let_pass(25 * HOUR)
+
+    assert code in codes_found()
+
+
+def test_what_failed_last_is_old_once_something_was_delivered_since(
+    engine, append, finish
+):
+    append(count=1)
+    finish()
+    engine.switch(poison=(Poison(event_name="Generated", code=513, times=1),))
+    append(a_sent_event())
+    finish()
+    let_pass(25 * HOUR)
+
+    assert codes_found() == {"dead_letters"}
+
+    append(a_sent_event())
+    finish()
+
+    assert codes_found() == {"old_dead_letters"}
+
+
+def test_when_something_was_delivered_is_known_however_much_failed_since(
+    engine, append, finish, monkeypatch
+):
+    monkeypatch.setattr(fact_queries, "RECENT_UPLOADS", 1)
+    append(count=1)
+    finish()
+    (settled_at,) = Upload.objects.values_list("settled_at", flat=True)
+    (delivered,) = facts_of(Integration.objects.get())
+    with_a_provider_that_nobody_has(engine)
+    append(a_sent_event())
+    finish()
+    tallies.add_up(worthwhile=1)
+
+    (facts,) = facts_of(Integration.objects.get())
+
+    assert delivered.delivered_at == settled_at
+    assert facts.delivered_at == settled_at.replace(minute=0, second=0, microsecond=0)
+
+
+def test_what_a_replay_delivers_is_a_success_too(engine, integration, append, finish):
+    with_a_provider_that_nobody_has(engine)
+    append(count=2)
+    finish()
+    Integration.objects.update(identity_provider="email")
+    replay.replay_letters(integration, reasons=["no_identity"])
+    finish()
+
+    (facts,) = facts_of(integration)
+
+    assert facts.delivered_at == Upload.objects.get(replay__isnull=False).settled_at
 
 
 def test_only_the_newest_events_tell_what_arrives(integration):
