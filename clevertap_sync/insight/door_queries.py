@@ -3,25 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from django.db.models import Exists, OuterRef
 
-from clevertap_sync.insight.facts import Door, Facts, Refused
+from clevertap_sync.insight.facts import LATELY, Door, Facts, Refused
 from clevertap_sync.models import Integration
-from referrals.ingest.health import Refusals, accepted_since, refusals_since
+from referrals.ingest.health import Accepted, Refusals, accepted_since, refusals_since
 from referrals.models import App
-
-#: What was refused longer ago is not refused now.
-LATELY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What came to all doors within the last hour, by app; None is nobody's."""
+    """What came to all doors, by app; None is nobody's. See `Door` for how far back."""
 
-    accepted: Mapping[int, int]
+    accepted: Mapping[int, Accepted]
     refused: Mapping[int | None, Sequence[Refused]]
 
     @property
@@ -38,7 +34,7 @@ class Doors:
         named = {app.pk: app.name for app in apps}
         return {
             app_id: Door(
-                self.accepted.get(app_id, 0),
+                self.accepted[app_id].in_all if app_id in self.accepted else 0,
                 tuple(self.refused.get(app_id, ())),
                 *_other(app_id, named, self.accepted),
             )
@@ -52,7 +48,12 @@ def read_doors(now: datetime) -> Doors:
     refused: defaultdict[int | None, list[Refused]] = defaultdict(list)
     for each in refusals_since(since):
         refused[each.app_id].append(_refused(each))
-    return Doors(accepted_since(since), refused)
+    earlier = {
+        app_id: max(each.last_at for each in found) - LATELY
+        for app_id, found in refused.items()
+        if app_id is not None
+    }
+    return Doors(accepted_since(since, earlier), refused)
 
 
 def read_lonely_facts(now: datetime, doors: Doors) -> list[Facts]:
@@ -70,13 +71,13 @@ def _refused(found: Refusals) -> Refused:
 
 
 def _other(
-    app_id: int, named: Mapping[int, str], accepted: Mapping[int, int]
+    app_id: int, named: Mapping[int, str], accepted: Mapping[int, Accepted]
 ) -> tuple[str, int]:
     """Return the name of the other app that got most events, and how many."""
     others = [
-        (accepted[other], name)
+        (accepted[other].lately, name)
         for other, name in named.items()
-        if other != app_id and accepted.get(other)
+        if other != app_id and other in accepted and accepted[other].lately
     ]
     count, name = max(others, default=(0, ""))
     return name, count

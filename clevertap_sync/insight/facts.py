@@ -22,6 +22,9 @@ STALE_PERCENT: Final = 51
 #: since.
 RECENTLY: Final = timedelta(hours=24)
 
+#: What was refused at a door longer ago is not refused now, if anything was taken since.
+LATELY: Final = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Letters:
@@ -83,9 +86,10 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What was refused at an app's door lately, of one cause; `code` is one of the API's.
+    """What was refused at an app's door, of one cause; `code` is one of the API's.
 
-    `sample` is the sentence of the newest one. It repeats no value of an event.
+    `count` is of the last hour. Where `last_at` is longer ago, it is of all that came since
+    something was last taken the same way. `sample` is the sentence of the newest one. It repeats no value of an event.
     """
 
     code: str
@@ -97,7 +101,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What came to an app's door lately, and which other app gets events instead of it."""
+    """What came to an app's door, and which other app gets events instead of it.
+
+    `accepted` is of the last hour; where something was refused, it is since an hour before
+    that. `other_accepted` is of the last hour.
+    """
 
     accepted: int = 0
     refused: Sequence[Refused] = ()

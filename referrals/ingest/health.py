@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from django.db.models import (
+    Exists,
     F,
     Max,
     OuterRef,
@@ -21,7 +22,14 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, RowNumber
 
-from referrals.ingest.counter import NO_APP, REFUSALS, SAMPLES, Outcome, hour_of
+from referrals.ingest.counter import (
+    NO_APP,
+    REFUSALS,
+    SAMPLES,
+    Outcome,
+    Way,
+    hour_of,
+)
 from referrals.ingest.writing import EVER
 from referrals.keys import MARK
 from referrals.models import IngestCount, IngestSample
@@ -30,6 +38,8 @@ from referrals.models import IngestCount, IngestSample
 MOST: Final = 1_000
 
 _TAKEN: Final = (Outcome.ACCEPTED, Outcome.DUPLICATE)
+# Somebody sits before it, and sees what was refused.
+_ONCE: Final = (Way.IMPORT, Way.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,13 @@ class Refusals:
     count: int
     last_at: datetime
     sample: str
+
+
+class Accepted(NamedTuple):
+    """How many events of an app came in since an instant, and since the app's own."""
+
+    lately: int
+    in_all: int
 
 
 class Traffic(NamedTuple):
@@ -74,19 +91,26 @@ class Total(NamedTuple):
 
 
 def refusals_since(since: datetime) -> list[Refusals]:
-    """Return what was refused since an instant, in all apps, the latest first."""
+    """Return what was refused since an instant, in all apps, the latest first.
+
+    Of a cause that was not met since, what came before counts instead, as far back as
+    hours are kept, where nothing that came the same way was taken after it.
+    """
     newest = IngestSample.objects.filter(
         app_id=OuterRef("app_id"),
         way=OuterRef("way"),
         outcome=OuterRef("outcome"),
         code=OuterRef("code"),
     ).order_by("-at", "-id")
+    is_new = Q(hour__gte=hour_of(since), last_at__gte=since)
+    refused = IngestCount.objects.filter(
+        is_new | _is_last(), hour__gt=EVER, outcome__in=REFUSALS
+    )
     rows = (
-        _since(since)
-        .filter(outcome__in=REFUSALS)
-        .values("app_id", "outcome", "code", "way")
+        refused.values("app_id", "outcome", "code", "way")
         .annotate(
-            total=Sum("number"),
+            # Where some are new, those alone.
+            total=Coalesce(Sum("number", filter=is_new), Sum("number")),
             last=Max("last_at"),
             sample=Subquery(newest.values("detail")[:1]),
         )
@@ -106,10 +130,24 @@ def refusals_since(since: datetime) -> list[Refusals]:
     ]
 
 
-def accepted_since(since: datetime) -> dict[int, int]:
-    """Return how many events came in since an instant, by app, duplicates included."""
-    rows = _since(since).filter(outcome__in=_TAKEN).values_list("app_id")
-    return dict(rows.annotate(Sum("number")).order_by())
+def accepted_since(
+    since: datetime, earlier: Mapping[int, datetime] | None = None
+) -> dict[int, Accepted]:
+    """Return how many events came in since an instant, by app, duplicates included.
+
+    `earlier` has instants of their own for some apps.
+    """
+    is_recent = Q(hour__gte=hour_of(since), last_at__gte=since)
+    is_wanted = is_recent
+    for app_id, instant in (earlier or {}).items():
+        is_wanted |= Q(app_id=app_id, hour__gte=hour_of(instant), last_at__gte=instant)
+    rows = IngestCount.objects.filter(is_wanted, outcome__in=_TAKEN).values_list(
+        "app_id"
+    )
+    sums = rows.annotate(
+        lately=Coalesce(Sum("number", filter=is_recent), 0), in_all=Sum("number")
+    ).order_by()
+    return {app_id: Accepted(*numbers) for app_id, *numbers in sums}
 
 
 def read_traffic(
@@ -159,6 +197,30 @@ def read_totals() -> list[Total]:
     return [
         Total(*row) for row in read.values_list("app_id", "outcome", "code", "number")
     ]
+
+
+def _is_last() -> Q:
+    """Return the condition that a refusal is the last of what came the same way.
+
+    What has no next time, such as an import, or a key that is taken no more, is over with
+    whatever else the app took. So is a caller whom nobody knows, with whatever any app took;
+    and who shows no API key of ours does not wait to be let in.
+    """
+    taken = IngestCount.objects.filter(
+        outcome__in=_TAKEN, code="", last_at__gt=OuterRef("last_at")
+    )
+    of_app = taken.filter(app_id=OuterRef("app_id"))
+    by_way = of_app.filter(way=OuterRef("way"), hour__gte=OuterRef("hour"))
+    is_strange = Q(app_id=NO_APP)
+    is_once = Q(outcome=Outcome.UNAUTHORISED) | Q(way__in=_ONCE)
+    ends_by_way = Q(Exists(by_way))
+    ends_by_app = Q(Exists(of_app.filter(way="", hour=EVER)))
+    ends_by_any = Q(Exists(taken.filter(hour=EVER)))
+    return (
+        (~is_strange & ~is_once & ~ends_by_way)
+        | (~is_strange & is_once & ~ends_by_app)
+        | (is_strange & Q(way__startswith=MARK) & ~ends_by_any)
+    )
 
 
 def _since(since: datetime) -> QuerySet[IngestCount]:

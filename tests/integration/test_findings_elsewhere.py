@@ -1,18 +1,23 @@
 """What is not well beside the integrations: at doors of apps without one, and at large."""
 
 import json
+from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
 from django.core.management import call_command
+from django.db.models import F
 from django.test import Client
 
 from clevertap_sync.alerting import watch
 from clevertap_sync.models import Alert, Incident
 from referrals.ingest import background
-from referrals.models import Membership
+from referrals.ingest.writing import EVER
+from referrals.models import IngestCount, Membership
 from tests.builders import a_sent_event, an_api_key, an_app, an_integration
 from tests.integration.admin.conftest import admin, staff, text_of  # noqa: F401 - fixtures
+
+HOUR = timedelta(hours=1)
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +38,13 @@ def send(django_capture_on_commit_callbacks):
         return answer
 
     return send
+
+
+def let_pass(time):
+    """Let everything at the doors have come so long before: whole hours."""
+    counts = IngestCount.objects.exclude(hour=EVER)
+    counts.update(hour=F("hour") - time, last_at=F("last_at") - time)
+    IngestCount.objects.filter(hour=EVER).update(last_at=F("last_at") - time)
 
 
 def rows(capsys):
@@ -71,6 +83,43 @@ def test_what_is_refused_at_the_door_of_an_app_without_integration_has_a_row(
         "unknown_outcomes": 0,
         "balanced": True,
     }
+
+
+def test_a_batch_that_was_refused_is_no_less_refused_a_day_later(send, capsys):
+    app = an_app("shop")
+    an_integration(app)
+    key = an_api_key(app)
+    send(key, occurred_at=1795428900000)
+    let_pass(30 * HOUR)
+
+    (row,) = rows(capsys)
+
+    codes = [each["code"] for each in row["findings"]]
+    assert codes == ["nothing_accepted", "no_worker", "times_in_milliseconds"]
+    assert "1 time, 30 h ago" in row["findings"][0]["sentence"]
+
+    send(key)
+
+    (row,) = rows(capsys)
+
+    assert {"nothing_accepted", "times_in_milliseconds"}.isdisjoint(
+        each["code"] for each in row["findings"]
+    )
+
+
+def test_what_was_taken_in_the_hour_before_keeps_a_refusal_a_warning(send, capsys):
+    app = an_app("shop")
+    an_integration(app)
+    key = an_api_key(app)
+    send(key)
+    send(key, occurred_at=1795428900000)
+    let_pass(30 * HOUR)
+
+    (row,) = rows(capsys)
+
+    codes = {each["code"] for each in row["findings"]}
+    assert "times_in_milliseconds" in codes
+    assert "nothing_accepted" not in codes
 
 
 def test_what_is_refused_stands_on_each_integration_of_the_app(send, capsys):

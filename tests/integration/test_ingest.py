@@ -536,11 +536,77 @@ class TestReading:
 
     def test_an_hour_that_was_over_before_does_not_count(self):
         writing.write({hourly(refused()): a_count(1, NOON + HOUR / 4)})
-        writing.write({hourly(taken()): a_count(1, NOON + HOUR / 4)})
+        writing.write({hourly(taken()): a_count(1, NOON + HOUR / 3)})
 
         for since, number in ((NOON + HOUR / 4, 1), (NOON + HOUR / 2, 0)):
             assert len(health.refusals_since(since)) == number
             assert len(health.accepted_since(since)) == number
+
+    @pytest.mark.parametrize(
+        ("cause", "success"),
+        [
+            (refused(), taken()),
+            (refused(), taken(outcome=Outcome.DUPLICATE)),
+            (refused(way=Way.TASK), taken(way=Way.TASK)),
+            # What has no next time is over with whatever the app took.
+            (refused(way=Way.IMPORT), taken(way=Way.TASK)),
+            (
+                Cause(1, "rk_old", Outcome.UNAUTHORISED, Code.REVOKED_KEY),
+                taken(way="rk_new"),
+            ),
+            (a_stranger(1), taken(app_id=2)),
+        ],
+    )
+    def test_what_was_refused_last_counts_until_something_is_taken(
+        self, cause, success
+    ):
+        night = NOON - 30 * HOUR
+        writing.write({hourly(success, night - HOUR): a_count(9, night - HOUR / 2)})
+        writing.write({hourly(cause, night - HOUR): a_count(3, night - HOUR / 3)})
+        writing.write({hourly(cause, night): a_count(4, night + HOUR / 4)})
+
+        (found,) = health.refusals_since(NOON)
+
+        assert (found.code, found.count) == (cause.code, 7)
+        assert found.last_at == night + HOUR / 4
+
+        writing.write({hourly(success, night): a_count(1, night + HOUR / 3)})
+
+        assert health.refusals_since(NOON) == []
+
+    @pytest.mark.parametrize(
+        ("cause", "success"),
+        [
+            (refused(), taken(way="rk_another")),
+            (refused(), taken(app_id=2)),
+            (Cause(1, "rk_old", Outcome.UNAUTHORISED, "revoked_key"), taken(app_id=2)),
+        ],
+    )
+    def test_a_success_of_another_kind_is_no_end(self, cause, success):
+        night = NOON - 30 * HOUR
+        writing.write({hourly(cause, night): a_count(4, night)})
+        writing.write({hourly(success): a_count(1, NOON)})
+
+        (found,) = health.refusals_since(NOON)
+
+        assert found.count == 4
+
+    def test_who_shows_no_key_is_not_waited_for(self):
+        night = NOON - 30 * HOUR
+        stranger = Cause(NO_APP, "", Outcome.UNAUTHORISED, Code.NO_KEY)
+        writing.write({hourly(stranger, night): a_count(4, night)})
+
+        assert health.refusals_since(NOON) == []
+
+    def test_an_app_may_ask_for_longer_ago(self):
+        night = NOON - 30 * HOUR
+        writing.write({hourly(taken(), night): a_count(3, night)})
+        writing.write({hourly(taken()): a_count(2, NOON)})
+        writing.write({hourly(taken(app_id=2), night): a_count(5, night)})
+
+        found = health.accepted_since(NOON, {1: night})
+
+        assert found == {1: (2, 5)}
 
     def test_what_is_accepted_includes_duplicates(self):
         writing.write(
@@ -553,7 +619,7 @@ class TestReading:
             }
         )
 
-        assert health.accepted_since(NOON) == {1: 9, 2: 5}
+        assert health.accepted_since(NOON) == {1: (9, 9), 2: (5, 5)}
 
     def test_traffic_is_read_for_a_day_and_a_week(self):
         writing.write(

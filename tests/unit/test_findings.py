@@ -185,7 +185,7 @@ SHOWN = [
         "nothing_accepted",
         refused("milliseconds", accepted=0, sample="It looks like milliseconds."),
         (
-            "Refused: all that came in the last hour, 47 times. It looks like "
+            "Refused: all that came, 47 times in the last hour. It looks like "
             "milliseconds. Nothing of that is stored."
         ),
     ),
@@ -427,6 +427,55 @@ def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
     assert judge(facts) == []
     assert light_of(facts, []).word == "Delivering"
     assert light_of(replace(facts, last_accepted=None), []).word == "Ready"
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "sentence"),
+    [
+        (
+            "milliseconds",
+            {},
+            "Refused: 47 events, the last 30 h ago, because occurred_at",
+        ),
+        (
+            "in_future",
+            {"count": 1},
+            "Refused: 1 event, 30 h ago, because occurred_at is",
+        ),
+        (
+            "revoked_key",
+            {"key_prefix": "rk_abc"},
+            "Refused: 47 requests, the last 30 h ago, with a revoked API key (rk_abc…).",
+        ),
+        (
+            "not_json",
+            {"sample": "It is not JSON."},
+            "Refused 47 times, the last 30 h ago. It is not JSON.",
+        ),
+    ],
+)
+def test_what_was_refused_last_is_said_however_long_ago_it_was(code, changes, sentence):
+    last = Refused(code, **{"count": 47, "last_at": NOON - 30 * HOUR, **changes})
+    facts = some_facts(door=Door(accepted=0, refused=(last,)))
+
+    nothing, finding = judge(facts)
+
+    assert nothing.code == "nothing_accepted"
+    assert "30 h ago" in nothing.sentence
+    assert finding.sentence.startswith(sentence)
+    assert light_of(facts, [nothing, finding]).colour == "bad"
+
+
+def test_what_is_refused_now_is_counted_without_what_was_refused_before():
+    now, before = (
+        Refused("not_json", count, at, key_prefix=key, sample="It is not JSON.")
+        for count, at, key in ((3, NOON, "rk_a"), (40, NOON - 30 * HOUR, "rk_b"))
+    )
+
+    (finding,) = judge(some_facts(door=Door(accepted=9, refused=(now, before))))
+
+    assert finding.count == 3
+    assert finding.sentence.startswith("Refused 3 times in the last hour. It is not")
 
 
 def test_a_reason_that_not_all_have_says_how_many_do():

@@ -8,6 +8,7 @@ from typing import ClassVar, Final, Self
 
 from clevertap_sync.insight.facts import Facts, Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
+from clevertap_sync.insight.findings.sentences import newest_of, refused_words
 from referrals.words import counted, span
 
 #: So many events came at their rate before a silence is one.
@@ -19,8 +20,8 @@ class DoorFinding(Finding):
     """Something is refused. Each cause that a person mends differently is a class of its own.
 
     `what` is the sentence, in which `{events}`, `{requests}` and `{times}` are the number in
-    words, `{keys}` the keys' first characters, and `{sample}` what most senders were
-    answered.
+    words, and when that was, `{keys}` the keys' first characters, and `{sample}` what most
+    senders were answered.
     """
 
     codes: ClassVar[frozenset[str]]
@@ -34,16 +35,17 @@ class DoorFinding(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where something was refused for one of its causes in the last hour."""
-        mine = [each for each in facts.door.refused if cls.is_about(each)]
+        """Yield it where something was refused for one of its causes, lately or at last."""
+        about = (each for each in facts.door.refused if cls.is_about(each))
+        mine = newest_of(about, facts.now)
         count = sum(each.count for each in mine)
         if not count:
             return
         code = _main_code(mine)
         what = cls.what.format(
-            events=f"{counted(count, 'event')} of the last hour",
-            requests=counted(count, "request"),
-            times=counted(count, "time"),
+            events=refused_words(mine, "event", "of", facts.now),
+            requests=refused_words(mine, "request", "of", facts.now),
+            times=refused_words(mine, "time", "in", facts.now),
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
             sample=_sample_of(code, mine),
         )
@@ -92,7 +94,7 @@ class NothingAccepted(DoorFinding):
     code = "nothing_accepted"
     severity = Severity.ERROR
     started = "every event is refused"
-    what = "Refused: all that came in the last hour, {times}. {sample}"
+    what = "Refused: all that came, {times}. {sample}"
 
     @classmethod
     def is_about(cls, refused: Refused) -> bool:
@@ -101,7 +103,7 @@ class NothingAccepted(DoorFinding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where nothing was accepted in the last hour, though something came."""
+        """Yield it where nothing was accepted in that hour or since, though something came."""
         if not facts.door.accepted:
             yield from super().find(facts)
 
@@ -148,7 +150,7 @@ class KeyRevoked(DoorFinding):
     started = "a revoked API key is in use"
     ended = "no revoked API key is in use any more"
     codes = frozenset({"revoked_key"})
-    what = "Refused: {requests} of the last hour, with a revoked API key ({keys})."
+    what = "Refused: {requests}, with a revoked API key ({keys})."
     todo = "Give your backend a key that works."
 
     @classmethod
@@ -165,7 +167,7 @@ class EventsRefused(DoorFinding):
     code = "events_refused"
     started = "events are refused"
     codes = frozenset()
-    what = "Refused {times} in the last hour. {sample}"
+    what = "Refused {times}. {sample}"
 
     @classmethod
     def is_about(cls, refused: Refused) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from clevertap_sync.insight.facts import Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
+from clevertap_sync.insight.findings.sentences import newest_of, refused_words
 from clevertap_sync.workers import FailingSweep
 from referrals.words import counted, span
 
@@ -117,21 +118,21 @@ class KeysUnknown(InstallationFinding):
 
     @classmethod
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
-        """Yield it where somebody was turned away within the last hour."""
-        count = sum(each.count for each in facts.refused)
-        if not count:
+        """Yield it where somebody was turned away lately, or last of all."""
+        refused = newest_of(facts.refused, facts.now)
+        if not refused:
             return
-        main = max(facts.refused, key=lambda each: each.count)
-        keys = sorted({each.key_prefix for each in facts.refused if each.key_prefix})
+        main = max(refused, key=lambda each: each.count)
+        keys = sorted({each.key_prefix for each in refused if each.key_prefix})
         shown = (
             f" ({', '.join(f'{key}…' for key in keys[:_KEYS_SHOWN])})" if keys else ""
         )
         yield cls(
-            sentence=f"Refused: {counted(count, 'request')} of the last hour, of callers "
-            f"whom no API key names{shown}. Nothing of that is stored.",
+            sentence=f"Refused: {refused_words(refused, 'request', 'of', facts.now)}, of "
+            f"callers whom no API key names{shown}. Nothing of that is stored.",
             remedy="If one of them is yours, give it a key of its app.",
             link=Link("See what was refused", "ingest"),
-            count=count,
+            count=sum(each.count for each in refused),
             detail=main.code,
         )
 

@@ -1,8 +1,10 @@
-"""Sentences that several findings end with."""
+"""Sentences, and parts of them, that several findings share."""
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
-from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.facts import LATELY, Facts, Refused
 from clevertap_sync.wire import LIVE_SECONDS
 from referrals.words import counted, span
 
@@ -38,6 +40,25 @@ def late_sentence(facts: Facts) -> str:
     if left <= 0:
         return " For the oldest, live campaigns fire no more."
     return f" In {span(left)} live campaigns stop firing for the oldest."
+
+
+def newest_of(refused: Iterable[Refused], now: datetime) -> list[Refused]:
+    """Return those of the last hour; where there are none, those that stand since before."""
+    found = list(refused)
+    lately = [each for each in found if now - each.last_at <= LATELY]
+    return lately or found
+
+
+def refused_words(
+    refused: Sequence[Refused], noun: str, link: str, now: datetime
+) -> str:
+    """Return how many were refused, and when: in the last hour, or how long ago the last."""
+    count = sum(each.count for each in refused)
+    silence = now - max(each.last_at for each in refused)
+    if silence <= LATELY:
+        return f"{counted(count, noun)} {link} the last hour"
+    last = "" if count == 1 else "the last "
+    return f"{counted(count, noun)}, {last}{span(silence.total_seconds())} ago"
 
 
 def lower_first(sentence: str) -> str:
