@@ -40,7 +40,7 @@ def read_standing(person: "Person", now: datetime) -> Standing:
         "app",
         *("clevertap_sync.view_integration", CHANGE),
     )
-    doors = read_doors(now)
+    doors = read_doors(now).limited(lambda app: access.may(person, SEES_INGEST, app))
     lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now, doors)]
     elsewhere = [
         (str(app or "This installation"), causes_of(findings))

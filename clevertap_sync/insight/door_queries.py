@@ -1,14 +1,16 @@
-"""What came to the doors of apps lately, from what ingest health has counted."""
+"""What came to the doors of apps, from what ingest health has counted."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef
 
-from clevertap_sync.insight.facts import LATELY, Door, Facts, Refused
+from clevertap_sync.insight.facts import LATELY, Door, Facts, Refused, Waiting
 from clevertap_sync.models import Integration
+from referrals import log
 from referrals.ingest.health import Accepted, Refusals, accepted_since, refusals_since
 from referrals.models import App
 
@@ -19,6 +21,8 @@ class Doors:
 
     accepted: Mapping[int, Accepted]
     refused: Mapping[int | None, Sequence[Refused]]
+    #: The apps that have no integration.
+    lonely: Sequence[App] = ()
 
     @property
     def strangers(self) -> tuple[Refused, ...]:
@@ -28,22 +32,27 @@ class Doors:
     def of(self, apps: Iterable[App]) -> dict[int, Door]:
         """Return the door of each app.
 
-        The app that gets events instead is named among `apps` alone: whoever asks sees
-        these.
+        The app that gets events instead is named among `apps` and the lonely ones alone:
+        whoever asks sees these.
         """
-        named = {app.pk: app.name for app in apps}
+        asked = {app.pk: app.name for app in apps}
+        named = {**asked, **{app.pk: app.name for app in self.lonely}}
         return {
             app_id: Door(
                 self.accepted[app_id].in_all if app_id in self.accepted else 0,
                 tuple(self.refused.get(app_id, ())),
                 *_other(app_id, named, self.accepted),
             )
-            for app_id in named
+            for app_id in asked
         }
+
+    def limited(self, may_see: Callable[[App], bool]) -> Self:
+        """Return the doors for somebody who may not see all apps without integration."""
+        return replace(self, lonely=[app for app in self.lonely if may_see(app)])
 
 
 def read_doors(now: datetime) -> Doors:
-    """Return what came to all doors. Two statements, so ask once for whatever needs it."""
+    """Return what came to all doors. Three statements, so ask once for whatever needs it."""
     since = now - LATELY
     refused: defaultdict[int | None, list[Refused]] = defaultdict(list)
     for each in refusals_since(since):
@@ -53,15 +62,34 @@ def read_doors(now: datetime) -> Doors:
         for app_id, found in refused.items()
         if app_id is not None
     }
-    return Doors(accepted_since(since, earlier), refused)
+    mine = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
+    lonely = App.objects.filter(~Exists(mine), archived_at=None).order_by("slug")
+    return Doors(accepted_since(since, earlier), refused, list(lonely))
 
 
 def read_lonely_facts(now: datetime, doors: Doors) -> list[Facts]:
-    """Return what is known of the apps that have no integration, of each its door alone."""
-    mine = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
-    apps = list(App.objects.filter(~Exists(mine), archived_at=None).order_by("slug"))
-    found = doors.of(apps)
-    return [Facts(now, Integration(app=app), door=found[app.pk]) for app in apps]
+    """Return what is known of the apps that have no integration.
+
+    Of each its door, and the events that no integration has taken, one that is archived
+    included. Two statements, where there is such an app.
+    """
+    if not doors.lonely:
+        return []
+    found = doors.of(doors.lonely)
+    heads = log.heads(found)
+    rows = Integration.objects.filter(app__in=found).values_list("app")
+    taken = dict(rows.annotate(Max("cursor")).order_by())
+    return [
+        Facts(
+            now,
+            Integration(app=app),
+            is_lonely=True,
+            head=heads[app.pk],
+            waiting=Waiting(events=max(0, heads[app.pk] - taken.get(app.pk, 0))),
+            door=found[app.pk],
+        )
+        for app in doors.lonely
+    ]
 
 
 def _refused(found: Refusals) -> Refused:

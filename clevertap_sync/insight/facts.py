@@ -115,10 +115,12 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One integration, now."""
+    """One integration, now; or an app that has none, where `is_lonely`."""
 
     now: datetime
+    #: Of a lonely app it is not in the database, and says which app that is.
     integration: Integration
+    is_lonely: bool = False
     head: int = 0
     waiting: Waiting = field(default_factory=Waiting)
     letters: Sequence[Letters] = ()

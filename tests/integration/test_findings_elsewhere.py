@@ -14,7 +14,7 @@ from clevertap_sync.models import Alert, Incident
 from referrals.ingest import background
 from referrals.ingest.writing import EVER
 from referrals.models import IngestCount, Membership
-from tests.builders import a_sent_event, an_api_key, an_app, an_integration
+from tests.builders import NOON, a_sent_event, an_api_key, an_app, an_integration
 from tests.integration.admin.conftest import admin, staff, text_of  # noqa: F401 - fixtures
 
 HOUR = timedelta(hours=1)
@@ -83,6 +83,62 @@ def test_what_is_refused_at_the_door_of_an_app_without_integration_has_a_row(
         "unknown_outcomes": 0,
         "balanced": True,
     }
+
+
+def test_what_is_accepted_for_an_app_without_integration_is_told_with_its_number(
+    send,
+    capsys,
+    admin,  # noqa: F811 - the fixture
+):
+    lonely = an_app("lonely")
+    key = an_api_key(lonely)
+    send(key)
+    send(key)
+
+    (row,) = rows(capsys)
+
+    assert (row["app"], row["integration"], row["head"]) == ("lonely", None, 0)
+    (finding,) = row["findings"]
+    assert (finding["code"], finding["severity"]) == ("no_integration", "warning")
+    assert finding["count"] == 2
+    add = f"/admin/clevertap_sync/integration/add/?app={lonely.pk}"
+    assert finding["url"] == add
+    assert f'<option value="{lonely.pk}" selected>' in admin.get(add).content.decode()
+    for page in ("", "problems/"):
+        shown = text_of(admin.get(f"/admin/{page}"))
+        assert "2 events were accepted, and this app has no integration" in shown
+
+
+def test_what_an_archived_integration_took_is_not_told_again(send, capsys):
+    app = an_app("shop")
+    key = an_api_key(app)
+    send(key)
+    an_integration(app, archived_at=NOON, cursor=1)
+
+    assert rows(capsys) == []
+
+    send(key)
+
+    (row,) = rows(capsys)
+
+    assert [(each["code"], each["count"]) for each in row["findings"]] == [
+        ("no_integration", 1)
+    ]
+
+
+def test_the_key_of_an_app_without_integration_is_named_to_those_who_see_it(
+    send,
+    admin,  # noqa: F811 - the fixture
+    staff,  # noqa: F811 - the fixture
+):
+    shop, lonely = an_app("shop"), an_app("lonely", name="Of somebody else")
+    an_integration(shop)
+    send(an_api_key(lonely))
+    viewer = staff()
+    Membership.objects.create(user_id=viewer.session["_auth_user_id"], app=shop)
+
+    assert "Of somebody else got 1 event" in text_of(admin.get("/admin/"))
+    assert "Of somebody else" not in text_of(viewer.get("/admin/"))
 
 
 def test_a_batch_that_was_refused_is_no_less_refused_a_day_later(send, capsys):

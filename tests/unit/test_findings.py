@@ -220,6 +220,15 @@ SHOWN = [
         "No event has ever arrived for this app, while Game got 12 events",
     ),
     (
+        "no_integration",
+        some_facts(
+            an_integration(pk=None, first_enabled_at=NOON, enabled=False),
+            is_lonely=True,
+            waiting=Waiting(events=12),
+        ),
+        "12 events were accepted, and this app has no integration: nothing goes",
+    ),
+    (
         "quiet",
         some_facts(
             arrivals=Arrivals(
@@ -406,6 +415,22 @@ def test_a_passcode_past_its_last_day_is_a_finding_before_it_is_refused():
 
     assert finding.code == "passcode_expired"
     assert "The passcode expired on 22 November 2026" in finding.sentence
+
+
+def test_a_few_events_of_the_set_up_are_as_good_as_none():
+    door = Door(other_app="Game", other_accepted=12)
+    tried = some_facts(
+        head=1, door=door, arrivals=Arrivals(events=1, newest_at=NOON - 5 * HOUR)
+    )
+
+    (finding,) = judge(tried)
+
+    assert finding.sentence == (
+        "Only 1 event has ever arrived for this app, 5 h ago, while Game got 12 events "
+        "in the last hour."
+    )
+    assert judge(replace(tried, head=4)) == []
+    assert judge(replace(tried, door=replace(door, accepted=1))) == []
 
 
 def test_events_that_came_at_once_have_no_rate():

@@ -11,6 +11,8 @@ from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import newest_of, refused_words
 from referrals.words import counted, span
 
+#: So few events are what people try a set-up with.
+AT_SET_UP: Final = 3
 #: So many events came at their rate before a silence is one.
 EXPECTED: Final = 10
 
@@ -177,7 +179,7 @@ class EventsRefused(DoorFinding):
 
 @dataclass(frozen=True, kw_only=True)
 class NothingEverReceived(Finding):
-    """No event ever came, while another app gets some: its key may be in use."""
+    """No event ever came, or a few at set-up, while another app gets some: its key may be in use."""
 
     code = "nothing_received"
     severity = Severity.WARNING
@@ -190,11 +192,11 @@ class NothingEverReceived(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where delivery is enabled and all new events belong to another app."""
         door = facts.door
-        if facts.is_running and not facts.head and door.other_accepted:
+        is_new = facts.head <= AT_SET_UP and not door.accepted
+        if facts.is_running and is_new and door.other_accepted:
             yield cls(
-                sentence="No event has ever arrived for this app, while "
-                f"{door.other_app} got {counted(door.other_accepted, 'event')} in the last "
-                "hour.",
+                sentence=f"{_ever(facts)}, while {door.other_app} got "
+                f"{counted(door.other_accepted, 'event')} in the last hour.",
                 remedy=f"If they are meant for this app, its backend uses the API key of "
                 f"{door.other_app}: give it a key of this app.",
                 link=Link(
@@ -203,6 +205,36 @@ class NothingEverReceived(Finding):
                     query=(("app__id__exact", facts.integration.app_id),),
                 ),
                 count=door.other_accepted,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoIntegration(Finding):
+    """Events are accepted for an app that has no integration."""
+
+    code = "no_integration"
+    severity = Severity.WARNING
+    scope = Scope.APP
+    word = "No integration"
+    started = "events are accepted, and no integration sends them"
+    ended = "an integration sends the events"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where an app without one has events that none has ever taken."""
+        events = facts.waiting.events
+        if facts.is_lonely and events:
+            verb = "was" if events == 1 else "were"
+            yield cls(
+                sentence=f"{counted(events, 'event')} {verb} accepted, and this app has no "
+                "integration: nothing goes to CleverTap. None is lost.",
+                remedy="Add an integration, or archive the app.",
+                link=Link(
+                    "Add an integration",
+                    "clevertap_sync_integration_add",
+                    query=(("app", facts.integration.app_id),),
+                ),
+                count=events,
             )
 
 
@@ -255,8 +287,20 @@ KINDS: Final = (
     IdsReused,
     EventsRefused,
     NothingEverReceived,
+    NoIntegration,
     AppQuiet,
 )
+
+
+def _ever(facts: Facts) -> str:
+    """Return how many events have ever come, as a sentence begins."""
+    newest_at = facts.arrivals.newest_at
+    if not facts.head or newest_at is None:
+        return "No event has ever arrived for this app"
+    has, last = ("has", "") if facts.head == 1 else ("have", "the last ")
+    age = span((facts.now - newest_at).total_seconds())
+    many = counted(facts.head, "event")
+    return f"Only {many} {has} ever arrived for this app, {last}{age} ago"
 
 
 def _rate(events: int, seconds: timedelta) -> str:

@@ -18,7 +18,7 @@ _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def judge_door(facts: Facts) -> list[Finding]:
-    """Return what is refused at the door of an app that has no integration."""
+    """Return what is not well of an app that has no integration, by rank."""
     return [finding for kind in door.KINDS for finding in kind.find(facts)]
 
 
