@@ -32,6 +32,7 @@ from clevertap_sync.books import Range
 from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.event_types import count_event_types
 from clevertap_sync.insight.facts import (
+    RECENTLY,
     Arrivals,
     Facts,
     Letters,
@@ -69,7 +70,7 @@ def read_facts(
     open_uploads = _open_uploads(ids, now)
     waiting = _waiting(rows, heads, open_uploads)
     letters, newest = _letters(ids), _newest_ranges(ids)
-    verdicts = _verdicts(newest)
+    verdicts = _verdicts(newest, now)
     arrivals, names = _arrivals(heads), _names(app_ids)
     mine = doors.of(row.app for row in rows)
     successes, silence = _successes(ids), workers.silence()
@@ -200,10 +201,13 @@ _RANGES: Final = f"""
 """  # noqa: S608 - our own number
 
 
-def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
+def _verdicts(
+    newest: Mapping[int, Sequence[Range]], now: datetime
+) -> dict[int, Verdicts]:
     """Return what the newest ranges came to, by themselves or through their parts.
 
-    However long ago that was: what failed last has not been mended by waiting.
+    Within a day; where nothing was settled within it, however long ago that was: what
+    failed last has not been mended by waiting.
     """
     skipped = Upload.State.SKIPPED
     ids = [
@@ -212,8 +216,11 @@ def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
         for each in ranges
         if each.state != skipped
     ]
+    if not ids:
+        return {}
     leaves = Upload.objects.leaves().filter(Q(pk__in=ids) | Q(root__in=ids))
-    sums = leaves.values("integration").annotate(
+    is_recent = Case(When(settled_at__gte=now - RECENTLY, then=1), default=0)
+    sums = leaves.values("integration", is_recent=is_recent).annotate(
         events=Coalesce(
             Sum(Case(When(parent=None, then=F("last") - F("first") + 1))), 0
         ),
@@ -230,7 +237,8 @@ def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
             dead=row["all_dead"],
             unsent=row["all_unsent"],
         )
-        for row in (sums.order_by() if ids else ())
+        # What is recent comes last, and stands.
+        for row in sums.order_by("is_recent")
     }
 
 
