@@ -5,7 +5,8 @@ the overview asks every few seconds. Call it inside `snapshot()`, so that they a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,7 @@ from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.event_types import count_event_types
 from clevertap_sync.insight.facts import (
     RECENTLY,
+    UPLOADS,
     Arrivals,
     Facts,
     Letters,
@@ -46,12 +48,14 @@ from referrals import log
 from referrals.models import CustomName, ReferralEvent
 from referrals.vocabulary import EventType
 
-#: The newest uploads of an integration tell what becomes of its events now.
-UPLOADS: Final = 20
 #: Among so many, replays and parts included, is the one that last delivered something.
 RECENT_UPLOADS: Final = 100
 #: The newest events of an app tell what arrives now.
 EVENTS: Final = 30
+#: Of an app that has been silent for so long, a few older events tell whether they came as
+#: a flow: each so many times further back than the one before.
+SILENT: Final = timedelta(hours=1)
+FURTHER: Final = 4
 LIVE: Final = timedelta(seconds=LIVE_SECONDS)
 
 Ids = Sequence[int]
@@ -71,7 +75,8 @@ def read_facts(
     waiting = _waiting(rows, heads, open_uploads)
     letters, newest = _letters(ids), _newest_ranges(ids)
     verdicts = _verdicts(newest, now)
-    arrivals, names = _arrivals(heads), _names(app_ids)
+    arrivals, names = _arrivals(heads, now), _names(app_ids)
+    kinds = _kinds_sent(rows)
     mine = doors.of(row.app for row in rows)
     successes, silence = _successes(ids), workers.silence()
     return [
@@ -79,6 +84,9 @@ def read_facts(
             now=now,
             integration=row,
             head=heads[row.app_id],
+            others_send=frozenset(
+                kind for pk, kind in kinds[row.app_id] if pk != row.pk
+            ),
             waiting=waiting[row.pk],
             letters=letters[row.pk],
             verdicts=verdicts.get(row.pk, Verdicts()),
@@ -242,7 +250,16 @@ def _verdicts(
     }
 
 
-def _arrivals(heads: Mapping[int, int]) -> dict[int, Arrivals]:
+def _kinds_sent(rows: Iterable[Integration]) -> Mapping[int, list[tuple[int, str]]]:
+    """Return which integrations of each app send which events, now or after a pause."""
+    found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+    for row in rows:
+        if row.first_enabled_at:
+            found[row.app_id].append((row.pk, row.event_kinds))
+    return found
+
+
+def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
     """Return what the newest events of each app are like: so many rows an app, by key."""
     newest = Q()
     for app_id, head in heads.items():
@@ -264,9 +281,10 @@ def _arrivals(heads: Mapping[int, int]) -> dict[int, Arrivals]:
             oldest=Max(delay),
             first_at=Min("received_at"),
             newest_at=Max("received_at"),
+            instants=Count("received_at", distinct=True),
         )
     )
-    return {
+    found = {
         row["app"]: Arrivals(
             events=row["events"],
             test=row["tests"],
@@ -275,9 +293,42 @@ def _arrivals(heads: Mapping[int, int]) -> dict[int, Arrivals]:
             oldest=row["oldest"],
             first_at=row["first_at"],
             newest_at=row["newest_at"],
+            instants=row["instants"],
         )
         for row in rows.order_by()
     }
+    return _with_earlier(found, heads, now)
+
+
+def _with_earlier(
+    found: Mapping[int, Arrivals], heads: Mapping[int, int], now: datetime
+) -> dict[int, Arrivals]:
+    """Return the arrivals with what is read of apps that are silent: a few rows each."""
+    # An alert may ask for less than QUIET_HOURS, an hour at least.
+    since = now - min(SILENT, timedelta(hours=settings.QUIET_HOURS))
+    places = [
+        (app_id, position)
+        for app_id, each in found.items()
+        if each.newest_at and each.newest_at <= since
+        for position in _ever_further(heads[app_id])
+    ]
+    received = log.received_at_positions(places)
+    earlier: defaultdict[int, list[datetime]] = defaultdict(list)
+    for place in places:
+        if place in received:
+            earlier[place[0]].append(received[place])
+    return {
+        app_id: replace(each, earlier=tuple(earlier[app_id]))
+        for app_id, each in found.items()
+    }
+
+
+def _ever_further(head: int) -> Iterator[int]:
+    """Yield positions before the newest events, back to the first ones."""
+    ago = EVENTS * FURTHER
+    while head > ago:
+        yield head - ago
+        ago *= FURTHER
 
 
 def _sum_of(**condition: Any) -> Sum:  # noqa: ANN401 - of a filter

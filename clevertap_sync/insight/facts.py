@@ -25,6 +25,9 @@ RECENTLY: Final = timedelta(hours=24)
 #: What was refused at a door longer ago is not refused now, if anything was taken since.
 LATELY: Final = timedelta(hours=1)
 
+#: The newest uploads of an integration tell what becomes of its events now.
+UPLOADS: Final = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Letters:
@@ -51,7 +54,8 @@ class Arrivals:
     """What the newest events of an app are like.
 
     `late` of them happened too long before they arrived for a live campaign to fire, the
-    oldest by `oldest`.
+    oldest by `oldest`. They came at so many different `instants`. `earlier` is when some came
+    before them, newest first, ever further apart in the log: of an app that is silent.
     """
 
     events: int = 0
@@ -61,6 +65,8 @@ class Arrivals:
     oldest: timedelta = timedelta(0)
     first_at: datetime | None = None
     newest_at: datetime | None = None
+    instants: int = 0
+    earlier: Sequence[datetime] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ class Facts:
     integration: Integration
     is_lonely: bool = False
     head: int = 0
+    #: Which events the app's other integrations send, of `EventKinds`.
+    others_send: frozenset[str] = frozenset()
     waiting: Waiting = field(default_factory=Waiting)
     letters: Sequence[Letters] = ()
     verdicts: Verdicts = field(default_factory=Verdicts)

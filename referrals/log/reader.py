@@ -140,9 +140,12 @@ def received_at_positions(
     places: Collection[tuple[int, int]],
 ) -> dict[tuple[int, int], datetime]:
     """Return when the events at (app, position) were received, of those that are there."""
-    wanted = Q()
+    by_app: dict[int, list[int]] = {}
     for app_id, position in places:
-        wanted |= Q(app=app_id, position=position)
+        by_app.setdefault(app_id, []).append(position)
+    wanted = Q()
+    for app_id, positions in by_app.items():
+        wanted |= Q(app=app_id, position__in=positions)
     if not wanted:
         return {}
     rows = ReferralEvent.objects.filter(wanted)

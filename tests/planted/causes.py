@@ -18,7 +18,7 @@ from clevertap_sync.sandbox.faults import Fault
 from tests.builders import a_sent_event
 from tests.harness.process import free_port, wait_until
 from tests.people import knows
-from tests.planted.stacks import Cause, Site
+from tests.planted.stacks import Cause, Site, title_of
 
 INTEGRATION: Final = "/admin/clevertap_sync/integration/N/"
 SETTINGS: Final = f"{INTEGRATION}change/#id_"
@@ -292,11 +292,26 @@ def other_key(site, app):
 
 
 @cause(
+    "an app without integration",
+    "no_integration",
+    f"{INTEGRATION.removesuffix('N/')}add/?app=N",
+    count=2,
+)
+def no_integration(site, app):
+    site.person.fill_in("/admin/referrals/app/add/", name=title_of(app), slug=app)
+    lines = [msgspec.json.encode(each) for each in installs(app, 2)]
+    site.stack.manage("import_events", app, "-", stdin=b"\n".join(lines).decode())
+
+
+@cause(
     "an app that went quiet", "quiet", f"{INGEST}?app=APP", count=None, site="impatient"
 )
 def quiet_app(site, app):
     site.provision(app, ENABLE)
-    site.send(app, installs(app, 2))
+    # A flow: ten times, a little apart. What comes at once is not missed.
+    for number in range(1, 11):
+        site.send(app, installs(app, 1, first=number))
+        time.sleep(0.04)
 
 
 # What CleverTap refuses, or was never asked

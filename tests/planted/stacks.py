@@ -237,4 +237,10 @@ def _of_app(rows: Sequence[Mapping[str, Any]], app: str | None) -> list[dict[str
 
 
 def _is_green(overview: Page, app: str | None) -> bool:
-    return app is not None and overview.lights()[title_of(app)][0] == "good"
+    """Say whether the app's light is green. What has no integration has no light."""
+    lights = overview.lights()
+    return (
+        app is not None
+        and title_of(app) in lights
+        and lights[title_of(app)][0] == "good"
+    )

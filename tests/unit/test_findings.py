@@ -232,7 +232,10 @@ SHOWN = [
         "quiet",
         some_facts(
             arrivals=Arrivals(
-                events=30, first_at=NOON - 40 * HOUR, newest_at=NOON - 30 * HOUR
+                events=30,
+                first_at=NOON - 40 * HOUR,
+                newest_at=NOON - 30 * HOUR,
+                instants=30,
             )
         ),
         "No event has arrived for 30 h; before that, one came every 20 min.",
@@ -251,7 +254,7 @@ SHOWN = [
     ),
     (
         "nothing_to_send",
-        some_facts(verdicts=Verdicts(events=12)),
+        some_facts(verdicts=Verdicts(events=12), delivered_at=None),
         "The last 12 events came to nothing to send: link clicks that name no referrer",
     ),
     (
@@ -433,15 +436,99 @@ def test_a_few_events_of_the_set_up_are_as_good_as_none():
     assert judge(replace(tried, door=replace(door, accepted=1))) == []
 
 
-def test_events_that_came_at_once_have_no_rate():
-    at_once = NOON - 30 * HOUR
-    facts = some_facts(arrivals=Arrivals(events=2, first_at=at_once, newest_at=at_once))
+LAST = NOON - 30 * HOUR
 
-    (finding,) = judge(facts)
 
-    assert finding.sentence == (
-        "No event has arrived for 30 h; before that, 2 events came at once."
+def arrived(lasted=timedelta(0), instants=1, earlier=(), **changes):
+    """Return thirty events that came until the app fell silent, thirty hours ago."""
+    came = {"first_at": LAST - lasted, "newest_at": LAST, "instants": instants}
+    before = tuple(LAST - ago for ago in earlier)
+    return Arrivals(**{"events": 30, "earlier": before, **came, **changes})
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        # An import alone, and one after two events of the set-up.
+        arrived(earlier=[timedelta(seconds=9), timedelta(seconds=40)]),
+        arrived(lasted=72 * HOUR, instants=3),
+        # Two imports, a week apart.
+        arrived(earlier=[timedelta(0), timedelta(days=7)]),
+        # One that took a script an hour, event by event.
+        arrived(timedelta(minutes=1), 30, earlier=[HOUR / 16, HOUR / 4, HOUR]),
+        # Events of which fewer than ten were to be expected since.
+        arrived(lasted=100 * HOUR, instants=30),
+    ],
+)
+def test_what_is_no_flow_is_not_missed(arrivals):
+    assert judge(some_facts(arrivals=arrivals)) == []
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "rate"),
+    [
+        (arrived(10 * HOUR, 30), "one came every 20 min"),
+        (arrived(timedelta(minutes=1), 30, [HOUR, 4 * HOUR, 16 * HOUR]), "every 2 s"),
+        (arrived(earlier=[HOUR, 20 * HOUR, 44 * HOUR]), "30 events came at once"),
+    ],
+)
+def test_a_flow_that_stopped_is_missed_however_busy_it_was(arrivals, rate):
+    (finding,) = judge(some_facts(arrivals=arrivals))
+
+    assert finding.code == "quiet"
+    assert finding.sentence.startswith("No event has arrived for 30 h; before that, ")
+    assert finding.sentence.endswith(f"{rate}.")
+
+
+TESTS, PRODUCTION = Arrivals(events=30, test=30), Arrivals(events=30)
+#: What the settings kept back of the newest uploads.
+KEPT = Verdicts(events=30, unsent=60)
+
+
+@pytest.mark.parametrize("other", [EventKinds.TEST, EventKinds.BOTH])
+@pytest.mark.parametrize("verdicts", [KEPT, Verdicts()])
+def test_test_events_that_another_integration_sends_are_none_of_this_ones(
+    other, verdicts
+):
+    mine = an_integration(event_kinds=EventKinds.PRODUCTION)
+    facts = some_facts(mine, arrivals=TESTS, verdicts=verdicts)
+
+    assert judge(replace(facts, others_send=frozenset({other}))) == []
+    alone = replace(facts, others_send=frozenset({EventKinds.PRODUCTION}))
+    assert [each.code for each in judge(alone)] == ["only_test_events"]
+
+
+@pytest.mark.parametrize("other", [EventKinds.PRODUCTION, EventKinds.BOTH])
+@pytest.mark.parametrize("tests", [0, 10])
+def test_production_events_that_another_integration_sends_are_none_of_this_ones(
+    other, tests
+):
+    mine = an_integration(event_kinds=EventKinds.TEST)
+    arrivals = replace(PRODUCTION, test=tests)
+    facts = some_facts(mine, arrivals=arrivals, verdicts=KEPT)
+
+    assert judge(replace(facts, others_send=frozenset({other}))) == []
+    assert judge(facts)[0].code.startswith(("only_production", "everything_kept"))
+
+
+def test_events_of_its_own_kind_that_are_kept_back_are_told_beside_another_integration():
+    mine = an_integration(event_kinds=EventKinds.TEST)
+    arrivals = replace(PRODUCTION, test=11)
+    others = frozenset({EventKinds.PRODUCTION})
+    facts = some_facts(mine, arrivals=arrivals, verdicts=KEPT, others_send=others)
+
+    assert [each.code for each in judge(facts)] == ["everything_kept_back"]
+
+
+@pytest.mark.parametrize(("days", "codes"), [(6, []), (7, ["nothing_to_send"])])
+def test_clicks_that_name_nobody_are_usual_beside_events_that_are_delivered(
+    days, codes
+):
+    facts = some_facts(
+        verdicts=Verdicts(events=12), delivered_at=NOON - timedelta(days=days)
     )
+
+    assert [each.code for each in judge(facts)] == codes
 
 
 def test_nothing_is_found_where_all_is_well_and_the_light_is_green():

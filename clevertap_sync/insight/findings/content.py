@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Self
 
-from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.facts import UPLOADS, Facts
 from clevertap_sync.insight.findings.base import (
     Finding,
     Link,
@@ -18,7 +19,8 @@ from referrals.words import counted, span
 
 #: From this share of CleverTap's event types on, people should know.
 NEAR_PERCENT: Final = 90
-_DAY_SECONDS: Final = 86_400
+#: In so many days come all kinds of events that an app usually has, those of a weekend too.
+USUALLY: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +35,11 @@ class OnlyTestEvents(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where each of the newest events is marked as a test."""
+        """Yield it where each of the newest events is a test that no integration takes."""
         arrivals = facts.arrivals
         takes = facts.integration.event_kinds == EventKinds.PRODUCTION
-        if facts.is_running and takes and 0 < arrivals.events == arrivals.test:
+        is_all = 0 < arrivals.events == arrivals.test
+        if facts.is_running and takes and is_all and not _has_another(facts):
             yield cls(
                 sentence=f"All of the last {counted(arrivals.events, 'event')} are test "
                 "events, and this integration sends production events alone: nothing "
@@ -59,10 +62,11 @@ class OnlyProductionEvents(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where none of the newest events is marked as a test."""
+        """Yield it where none of the newest is a test, and no integration takes them."""
         arrivals = facts.arrivals
         takes = facts.integration.event_kinds == EventKinds.TEST
-        if facts.is_running and takes and arrivals.events and not arrivals.test:
+        is_all = arrivals.events > 0 == arrivals.test
+        if facts.is_running and takes and is_all and not _has_another(facts):
             yield cls(
                 sentence=f"None of the last {counted(arrivals.events, 'event')} is a test "
                 "event, and this integration sends test events alone: nothing goes to "
@@ -85,9 +89,14 @@ class NothingToSend(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where the newest uploads had no record at all."""
-        verdicts = facts.verdicts
-        if facts.is_running and verdicts.events and not _sides(facts):
+        """Yield it where the newest uploads had no record, and none went out for days.
+
+        Beside events that are delivered, clicks that name nobody are as they should be.
+        """
+        verdicts, delivered_at = facts.verdicts, facts.delivered_at
+        is_usual = delivered_at and facts.now - delivered_at < USUALLY
+        is_empty = verdicts.events > 0 == _sides(facts)
+        if facts.is_running and is_empty and not is_usual:
             yield cls(
                 sentence=f"The last {counted(verdicts.events, 'event')} came to nothing to "
                 "send: link clicks that name no referrer are about nobody.",
@@ -119,7 +128,10 @@ class EverythingKeptBack(Finding):
         is_said = any(
             kind.is_there(facts) for kind in (OnlyTestEvents, OnlyProductionEvents)
         )
-        if not facts.is_running or is_said or verdicts.records or not verdicts.unsent:
+        is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
+        if is_said or is_for_another or verdicts.records or not verdicts.unsent:
+            return
+        if not facts.is_running:
             return
         yield cls(
             sentence=f"The settings kept back all of the last "
@@ -260,6 +272,26 @@ KINDS: Final = (
     EventsStale,
     TestAccountInUse,
 )
+
+
+def _has_another(facts: Facts) -> bool:
+    """Return whether another integration sends the events that this one leaves to it."""
+    kind = facts.integration.event_kinds
+    left = EventKinds.TEST if kind == EventKinds.PRODUCTION else EventKinds.PRODUCTION
+    return kind != EventKinds.BOTH and not facts.others_send.isdisjoint(
+        {left, EventKinds.BOTH}
+    )
+
+
+def _is_own_among_newest(facts: Facts) -> bool:
+    """Return whether an event that is for this one is among the newest uploads for sure.
+
+    Each has one event at least: so it is where more are its own than these leave room for.
+    """
+    arrivals = facts.arrivals
+    is_for_tests = facts.integration.event_kinds == EventKinds.TEST
+    own = arrivals.test if is_for_tests else arrivals.events - arrivals.test
+    return own > max(0, arrivals.events - UPLOADS)
 
 
 def _sides(facts: Facts) -> int:

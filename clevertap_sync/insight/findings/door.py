@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import ClassVar, Final, Self
 
-from clevertap_sync.insight.facts import Facts, Refused
+from clevertap_sync.insight.facts import Arrivals, Facts, Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import newest_of, refused_words
 from referrals.words import counted, span
 
 #: So few events are what people try a set-up with.
 AT_SET_UP: Final = 3
-#: So many events came at their rate before a silence is one.
+#: So many times events came before they are a flow, and would have come in a silence.
 EXPECTED: Final = 10
+#: At so many times, far from each other, the events of a busy app came.
+FLOW_TIMES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,18 +254,17 @@ class AppQuiet(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it after QUIET_HOURS in which some events should have come at their rate."""
-        first, newest = facts.arrivals.first_at, facts.arrivals.newest_at
-        if not facts.is_running or first is None or newest is None:
+        """Yield it after QUIET_HOURS in which a flow of events should have brought some."""
+        newest = facts.arrivals.newest_at
+        if not facts.is_running or newest is None:
             return
-        silence = facts.now - newest
-        usual = (newest - first) / max(1, facts.arrivals.events - 1)
-        is_long = silence >= timedelta(hours=facts.quiet_hours)
-        if is_long and facts.arrivals.events > 1 and silence > EXPECTED * usual:
+        silence, quiet = facts.now - newest, timedelta(hours=facts.quiet_hours)
+        longest = _longest_wait(facts.arrivals, quiet / EXPECTED)
+        if silence >= quiet and longest is not None and silence > longest:
             yield cls(
                 sentence="No event has arrived for "
                 f"{span(silence.total_seconds())}; before that, "
-                f"{_rate(facts.arrivals.events, newest - first)}.",
+                f"{_rate(facts.arrivals)}.",
                 remedy="Look at what sends them: whether it runs, and what it is answered.",
                 link=Link(
                     "See what came in",
@@ -303,11 +305,35 @@ def _ever(facts: Facts) -> str:
     return f"Only {many} {has} ever arrived for this app, {last}{age} ago"
 
 
-def _rate(events: int, seconds: timedelta) -> str:
-    """Return how often events came, in words."""
-    if seconds < timedelta(seconds=1):
-        return f"{counted(events, 'event')} came at once"
-    return f"one came every {span(max(1.0, seconds.total_seconds() / (events - 1)))}"
+def _longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
+    """Return for how long a flow of events may pause; None where they came as none.
+
+    What came at once, such as an import, is no flow: that takes instants that are `apart`.
+    Where even the newest events are, their rate tells. Of a busy app these came within
+    seconds, and older ones tell: at three times at least.
+    """
+    if arrivals.first_at is None or arrivals.newest_at is None:
+        return None
+    lasted = arrivals.newest_at - arrivals.first_at
+    if arrivals.instants >= EXPECTED and lasted >= apart:
+        return EXPECTED * lasted / (arrivals.instants - 1)
+    times = [arrivals.newest_at]
+    for instant in (arrivals.first_at, *arrivals.earlier):
+        if times[-1] - instant >= apart:
+            times.append(instant)
+    if len(times) < FLOW_TIMES:
+        return None
+    return min(later - earlier for later, earlier in pairwise(times))
+
+
+def _rate(arrivals: Arrivals) -> str:
+    """Return how often the newest events came, in words."""
+    first, newest = arrivals.first_at, arrivals.newest_at
+    lasted = newest - first if first and newest else timedelta(0)
+    if lasted < timedelta(seconds=1):
+        return f"{counted(arrivals.events, 'event')} came at once"
+    usual = lasted.total_seconds() / (arrivals.events - 1)
+    return f"one came every {span(max(1.0, usual))}"
 
 
 def refused_in_all(facts: Facts) -> int:

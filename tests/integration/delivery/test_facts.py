@@ -191,6 +191,52 @@ def test_only_the_newest_events_tell_what_arrives(integration):
     assert facts.names.sent == 1
 
 
+def test_older_events_of_a_silent_app_tell_whether_they_were_a_flow(integration):
+    log.append(integration.app, [a_sent_event() for _ in range(EVENTS * 5)])
+    now = clock.now()
+
+    (busy,) = facts_of(integration)
+
+    assert (busy.arrivals.instants, busy.arrivals.earlier) == (1, ())
+
+    for event in ReferralEvent.objects.all():
+        ago = (EVENTS * 5 + 1 - event.position) * HOUR
+        rows = ReferralEvent.objects.filter(app=event.app_id, position=event.position)
+        rows.update(received_at=now - ago)
+
+    (silent,) = facts_of(integration)
+
+    assert silent.arrivals.instants == EVENTS
+    assert silent.arrivals.earlier == (now - (EVENTS * 4 + 1) * HOUR,)
+
+
+def test_each_event_goes_to_the_integration_of_its_kind_and_all_is_well(
+    engine, integration, append, finish
+):
+    tests = an_integration(
+        integration.app,
+        name="tests",
+        event_kinds="test",
+        account=an_account(account_id="TWO-TWO-TWOZ"),
+    )
+    append(count=5)
+    finish()
+    deliver(tests.pk)
+
+    production, beside = facts_of(integration, tests)
+
+    assert production.others_send == {"test"}
+    assert beside.others_send == {"production"}
+    found = {each.code for facts in (production, beside) for each in judge(facts)}
+    assert found - {"no_worker", "stale_events"} == set()
+
+    Integration.objects.filter(pk=integration.pk).update(archived_at=clock.now())
+
+    (alone,) = facts_of(tests)
+
+    assert "only_production_events" in {each.code for each in judge(alone)}
+
+
 @pytest.mark.parametrize(
     ("changes", "waiting"),
     [
