@@ -5,7 +5,7 @@ the overview asks every few seconds. Call it inside `snapshot()`, so that they a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -33,6 +33,7 @@ from clevertap_sync.books import Range
 from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.event_types import count_event_types
 from clevertap_sync.insight.facts import (
+    EXPECTED,
     RECENTLY,
     UPLOADS,
     Arrivals,
@@ -52,8 +53,8 @@ from referrals.vocabulary import EventType
 RECENT_UPLOADS: Final = 100
 #: The newest events of an app tell what arrives now.
 EVENTS: Final = 30
-#: Of an app that has been silent for so long, a few older events tell whether they came as
-#: a flow: each so many times further back than the one before.
+#: Of an app that has been silent for so long, a few events tell whether they came as a flow:
+#: older ones are each so many times further back than the one before.
 SILENT: Final = timedelta(hours=1)
 FURTHER: Final = 4
 LIVE: Final = timedelta(seconds=LIVE_SECONDS)
@@ -281,7 +282,6 @@ def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
             oldest=Max(delay),
             first_at=Min("received_at"),
             newest_at=Max("received_at"),
-            instants=Count("received_at", distinct=True),
         )
     )
     found = {
@@ -293,7 +293,6 @@ def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
             oldest=row["oldest"],
             first_at=row["first_at"],
             newest_at=row["newest_at"],
-            instants=row["instants"],
         )
         for row in rows.order_by()
     }
@@ -306,29 +305,41 @@ def _with_earlier(
     """Return the arrivals with what is read of apps that are silent: a few rows each."""
     # An alert may ask for less than QUIET_HOURS, an hour at least.
     since = now - min(SILENT, timedelta(hours=settings.QUIET_HOURS))
-    places = [
-        (app_id, position)
+    silent = {
+        app_id: each
         for app_id, each in found.items()
         if each.newest_at and each.newest_at <= since
-        for position in _ever_further(heads[app_id])
-    ]
-    received = log.received_at_positions(places)
-    earlier: defaultdict[int, list[datetime]] = defaultdict(list)
-    for place in places:
-        if place in received:
-            earlier[place[0]].append(received[place])
-    return {
-        app_id: replace(each, earlier=tuple(earlier[app_id]))
-        for app_id, each in found.items()
+    }
+    spread = {pk: _spread(heads[pk], each.events) for pk, each in silent.items()}
+    further = {pk: _ever_further(heads[pk]) for pk in silent}
+    received = log.received_at_positions(
+        [(pk, at) for pk in silent for at in (*spread[pk], *further[pk])]
+    )
+    return {**found} | {
+        pk: replace(
+            each,
+            instants=len({received.get((pk, at)) for at in spread[pk]}),
+            earlier=tuple(
+                received[pk, at] for at in further[pk] if (pk, at) in received
+            ),
+        )
+        for pk, each in silent.items()
     }
 
 
-def _ever_further(head: int) -> Iterator[int]:
-    """Yield positions before the newest events, back to the first ones."""
-    ago = EVENTS * FURTHER
+def _spread(head: int, events: int) -> list[int]:
+    """Return a few positions, evenly spread among so many newest events."""
+    step = max(1, events // EXPECTED)
+    return [head - step * number for number in range(min(events, EXPECTED))]
+
+
+def _ever_further(head: int) -> list[int]:
+    """Return positions before the newest events, back to the first ones."""
+    found, ago = [], EVENTS * FURTHER
     while head > ago:
-        yield head - ago
+        found.append(head - ago)
         ago *= FURTHER
+    return found
 
 
 def _sum_of(**condition: Any) -> Sum:  # noqa: ANN401 - of a filter

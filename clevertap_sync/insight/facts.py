@@ -25,6 +25,8 @@ RECENTLY: Final = timedelta(hours=24)
 #: What was refused at a door longer ago is not refused now, if anything was taken since.
 LATELY: Final = timedelta(hours=1)
 
+#: So many times events came before they are a flow, and would have come in a silence.
+EXPECTED: Final = 10
 #: The newest uploads of an integration tell what becomes of its events now.
 UPLOADS: Final = 20
 
@@ -54,8 +56,9 @@ class Arrivals:
     """What the newest events of an app are like.
 
     `late` of them happened too long before they arrived for a live campaign to fire, the
-    oldest by `oldest`. They came at so many different `instants`. `earlier` is when some came
-    before them, newest first, ever further apart in the log: of an app that is silent.
+    oldest by `oldest`. Of an app that is silent, `instants` says at how many different ones
+    came `EXPECTED` of them, evenly spread; `earlier` is when some came before them, newest
+    first, ever further apart in the log.
     """
 
     events: int = 0

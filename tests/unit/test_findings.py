@@ -235,7 +235,7 @@ SHOWN = [
                 events=30,
                 first_at=NOON - 40 * HOUR,
                 newest_at=NOON - 30 * HOUR,
-                instants=30,
+                instants=10,
             )
         ),
         "No event has arrived for 30 h; before that, one came every 20 min.",
@@ -455,9 +455,9 @@ def arrived(lasted=timedelta(0), instants=1, earlier=(), **changes):
         # Two imports, a week apart.
         arrived(earlier=[timedelta(0), timedelta(days=7)]),
         # One that took a script an hour, event by event.
-        arrived(timedelta(minutes=1), 30, earlier=[HOUR / 16, HOUR / 4, HOUR]),
+        arrived(timedelta(minutes=1), 10, earlier=[HOUR / 16, HOUR / 4, HOUR]),
         # Events of which fewer than ten were to be expected since.
-        arrived(lasted=100 * HOUR, instants=30),
+        arrived(lasted=100 * HOUR, instants=10),
     ],
 )
 def test_what_is_no_flow_is_not_missed(arrivals):
@@ -467,8 +467,8 @@ def test_what_is_no_flow_is_not_missed(arrivals):
 @pytest.mark.parametrize(
     ("arrivals", "rate"),
     [
-        (arrived(10 * HOUR, 30), "one came every 20 min"),
-        (arrived(timedelta(minutes=1), 30, [HOUR, 4 * HOUR, 16 * HOUR]), "every 2 s"),
+        (arrived(10 * HOUR, 10), "one came every 20 min"),
+        (arrived(timedelta(minutes=1), 10, [HOUR, 4 * HOUR, 16 * HOUR]), "every 2 s"),
         (arrived(earlier=[HOUR, 20 * HOUR, 44 * HOUR]), "30 events came at once"),
     ],
 )

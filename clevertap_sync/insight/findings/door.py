@@ -7,15 +7,13 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import ClassVar, Final, Self
 
-from clevertap_sync.insight.facts import Arrivals, Facts, Refused
+from clevertap_sync.insight.facts import EXPECTED, Arrivals, Facts, Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import newest_of, refused_words
 from referrals.words import counted, span
 
 #: So few events are what people try a set-up with.
 AT_SET_UP: Final = 3
-#: So many times events came before they are a flow, and would have come in a silence.
-EXPECTED: Final = 10
 #: At so many times, far from each other, the events of a busy app came.
 FLOW_TIMES: Final = 3
 
@@ -316,7 +314,7 @@ def _longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
         return None
     lasted = arrivals.newest_at - arrivals.first_at
     if arrivals.instants >= EXPECTED and lasted >= apart:
-        return EXPECTED * lasted / (arrivals.instants - 1)
+        return EXPECTED * lasted / (arrivals.events - 1)
     times = [arrivals.newest_at]
     for instant in (arrivals.first_at, *arrivals.earlier):
         if times[-1] - instant >= apart:

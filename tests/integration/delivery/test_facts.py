@@ -13,7 +13,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.insight import fact_queries
 from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
-from clevertap_sync.insight.facts import Verdicts
+from clevertap_sync.insight.facts import EXPECTED, Verdicts
 from clevertap_sync.insight.findings import judge
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.sandbox.faults import Poison
@@ -197,7 +197,7 @@ def test_older_events_of_a_silent_app_tell_whether_they_were_a_flow(integration)
 
     (busy,) = facts_of(integration)
 
-    assert (busy.arrivals.instants, busy.arrivals.earlier) == (1, ())
+    assert (busy.arrivals.instants, busy.arrivals.earlier) == (0, ())
 
     for event in ReferralEvent.objects.all():
         ago = (EVENTS * 5 + 1 - event.position) * HOUR
@@ -206,8 +206,15 @@ def test_older_events_of_a_silent_app_tell_whether_they_were_a_flow(integration)
 
     (silent,) = facts_of(integration)
 
-    assert silent.arrivals.instants == EVENTS
+    assert silent.arrivals.instants == EXPECTED
     assert silent.arrivals.earlier == (now - (EVENTS * 4 + 1) * HOUR,)
+
+    # All at once.
+    ReferralEvent.objects.update(received_at=now - 30 * HOUR)
+
+    (imported,) = facts_of(integration)
+
+    assert imported.arrivals.instants == 1
 
 
 def test_each_event_goes_to_the_integration_of_its_kind_and_all_is_well(
