@@ -1,7 +1,7 @@
 # One image, three commands: web (the default), worker, and release:
 #   docker run … IMAGE python manage.py migrate
 
-FROM python:3.11-slim AS build
+FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 RUN python -m venv /opt/venv
@@ -12,7 +12,7 @@ COPY . .
 # Needs no secret.
 RUN python manage.py collectstatic --no-input
 
-FROM python:3.11-slim
+FROM python:3.13-slim
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 --home-dir /app app
 WORKDIR /app

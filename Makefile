@@ -1,6 +1,6 @@
-# The verbs of this project. Each needs make and Python 3.11 or later, nothing else.
+# The verbs of this project. Each needs make and Python 3.11 to 3.14, nothing else.
 
-# Set it to choose an interpreter; otherwise the newest supported one is taken.
+# Set it to choose an interpreter; otherwise 3.13 is taken, or else what is there.
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin

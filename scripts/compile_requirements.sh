@@ -12,7 +12,13 @@ unset PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_CONSTRAINT
 
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
-python3.11 -m venv "$tools"
+scripts/pythons.sh python3.11 | while read -r python; do
+  ! "$python" -m venv "$tools" 2>/dev/null || break
+done
+if [ ! -x "$tools/bin/python" ]; then
+  echo "Python 3.11, the oldest that is supported, is needed, with its venv module." >&2
+  exit 1
+fi
 "$tools/bin/python" -m pip install --quiet --disable-pip-version-check pip-tools
 
 # A package that another one asks for with an extra keeps it (pip takes the last of two

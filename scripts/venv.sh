@@ -12,17 +12,24 @@ if [ ! -e "$venv/.installing" ] && "$venv/bin/python" -m pip --version >/dev/nul
   exit 0
 fi
 
-new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
+supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
 found=
 without_venv=
-for candidate in ${PYTHON:-} python3.13 python3.12 python3.11 python3; do
-  "$candidate" -c "$new_enough" >/dev/null 2>&1 || continue
+seen=
+# The one that .python-version names, then what every test ran on, then what has wheels.
+IFS='
+'
+for candidate in $(scripts/pythons.sh ${PYTHON:+"$PYTHON"} \
+  python3.13 python3.12 python3.11 python3.14 python3); do
+  seen=${seen:-$("$candidate" --version 2>/dev/null || :)}
+  "$candidate" -c "$supported" >/dev/null 2>&1 || continue
   if "$candidate" -c 'import venv, ensurepip' >/dev/null 2>&1; then
     found=$candidate
     break
   fi
   without_venv=${without_venv:-$candidate}
 done
+unset IFS
 
 if [ -z "$found" ] && [ -n "$without_venv" ]; then
   version=$("$without_venv" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -31,9 +38,8 @@ if [ -z "$found" ] && [ -n "$without_venv" ]; then
   exit 1
 fi
 if [ -z "$found" ]; then
-  seen=$(python3 --version 2>/dev/null) || seen='no Python 3'
-  echo "Python 3.11 or newer is needed; found: $seen. Install one, from your system's" >&2
-  echo "packages or from https://www.python.org/downloads/, then run make again." >&2
+  echo "Python 3.11 to 3.14 is needed; found: ${seen:-no Python 3}. Install one, from your" >&2
+  echo "system's packages or from https://www.python.org/downloads/, then run make again." >&2
   exit 1
 fi
 

@@ -12,6 +12,15 @@ TOO_OLD = """#!/bin/sh
 [ "$1" = --version ] && echo "Python 3.9.2" && exit 0
 exit 1
 """
+TOO_NEW = """#!/bin/sh
+[ "$1" = --version ] && echo "Python 3.15.0" && exit 0
+exit 1
+"""
+# A command of pyenv where .python-version names what it does not have.
+HIDDEN = """#!/bin/sh
+echo "pyenv: version \\`3.13' is not installed (set by .python-version)" >&2
+exit 1
+"""
 WITHOUT_VENV = """#!/bin/sh
 case "$2" in
   *ensurepip*) exit 1 ;;
@@ -34,21 +43,32 @@ class Machine:
     def __init__(self, folder):
         self.script = folder / "a checkout" / "scripts" / "venv.sh"
         self.script.parent.mkdir(parents=True)
-        shutil.copy(ROOT / "scripts" / "venv.sh", self.script)
+        for name in ("venv.sh", "pythons.sh"):
+            shutil.copy(ROOT / "scripts" / name, self.script.parent)
         self.venv = folder / "a checkout" / ".venv"
         self.programs = folder / "bin"
-        self.programs.mkdir()
+        self.system = folder / "system's own" / "bin"
+        self.pyenv = folder / "pyenv"
+        for programs in (self.programs, self.system):
+            programs.mkdir(parents=True)
         for name in ("dirname", "rm"):
             (self.programs / name).symlink_to(shutil.which(name))
 
-    def run(self, **pythons):
+    def install(self, folder, **pythons):
+        folder.mkdir(parents=True, exist_ok=True)
         for name, program in pythons.items():
-            path = self.programs / name.replace("_", ".")
+            path = folder / name.replace("_", ".")
             path.write_text(program)
             path.chmod(0o755)
+
+    def run(self, **pythons):
+        self.install(self.programs, **pythons)
         return subprocess.run(
             ["/bin/sh", self.script],
-            env={"PATH": str(self.programs)},
+            env={
+                "PATH": f"{self.programs}:{self.system}",
+                "PYENV_ROOT": str(self.pyenv),
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -64,14 +84,39 @@ def test_no_python_is_said(machine):
     done = machine.run()
 
     assert done.returncode == 1
-    assert "Python 3.11 or newer is needed; found: no Python 3." in done.stderr
+    assert "Python 3.11 to 3.14 is needed; found: no Python 3." in done.stderr
 
 
 def test_an_old_python_is_named(machine):
     done = machine.run(python3=TOO_OLD)
 
     assert done.returncode == 1
-    assert "Python 3.11 or newer is needed; found: Python 3.9.2." in done.stderr
+    assert "Python 3.11 to 3.14 is needed; found: Python 3.9.2." in done.stderr
+
+
+def test_a_python_without_wheels_is_named(machine):
+    done = machine.run(python3=TOO_NEW)
+
+    assert done.returncode == 1
+    assert "Python 3.11 to 3.14 is needed; found: Python 3.15.0." in done.stderr
+
+
+def test_what_pyenv_hides_is_passed_over_for_the_system_s(machine):
+    machine.install(machine.system, python3=TOO_OLD, python3_11=HERE)
+
+    done = machine.run(python3_11=HIDDEN, python3=HIDDEN)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (machine.venv / "bin" / "python").exists()
+
+
+def test_what_pyenv_hides_is_found_where_pyenv_keeps_it(machine):
+    machine.install(machine.pyenv / "versions" / "3.12.1" / "bin", python3_12=HERE)
+
+    done = machine.run(python3_12=HIDDEN, python3=HIDDEN)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (machine.venv / "bin" / "python").exists()
 
 
 def test_a_missing_venv_module_is_named_with_its_package(machine):
