@@ -112,6 +112,11 @@ def _split(url: str, schemes: Sequence[str]) -> SplitResult:
         raise UnusableError(because=f"its host cannot be read; {_ENCODE}") from None
     if parts.fragment or "#" in url:
         raise UnusableError(because="it has a #, which is written %23")
+    if "?" in parts.query:
+        raise UnusableError(
+            because="it has a second ?: the parts of a query have & between them, and a "
+            "question mark is written %3F"
+        )
     return parts
 
 

@@ -3,6 +3,8 @@
 Reference: https://www.postgresql.org/docs/current/libpq-connect.html
 """
 
+import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -53,8 +55,9 @@ _IN_MEMORY: Final = "sqlite://:memory:"
 def database(url: str, *, pool: int) -> dict[str, Any]:
     """Return Django's settings for the database at `url`.
 
-    What the URL's query says (`?sslmode=require`) comes before our own options; an empty
+    What the URL's query says (`?sslmode=disable`) comes before our own options; an empty
     `?options=` leaves the server-side timeouts out, for a PgBouncer that refuses them.
+    A server on another machine has to speak TLS, unless libpq is told otherwise.
     `pool` is the number of connections that a process keeps at most; 0 opens one per
     request or task instead. Raises `UnusableError` with what is wrong.
     """
@@ -100,6 +103,7 @@ def _postgresql(address: Address, pool: int) -> dict[str, Any]:
     query = dict(address.query)
     folder, _, name = address.path.removeprefix("/").rpartition("/")
     name = name or query.pop("dbname", "")
+    host = folder or address.host
     _check_name(name, query)
     _check_query(query)
     return _settings(
@@ -107,9 +111,9 @@ def _postgresql(address: Address, pool: int) -> dict[str, Any]:
         NAME=name,
         USER=address.user,
         PASSWORD=address.password,
-        HOST=folder or address.host,
+        HOST=host,
         PORT=address.port,
-        OPTIONS=_overridden(_CONNECTION, query)
+        OPTIONS=_overridden(_CONNECTION | _encryption(host, query), query)
         | ({"pool": _pool(pool)} if pool else {})
         | _FIXED,
     )
@@ -125,16 +129,50 @@ def _check_name(name: str, query: Mapping[str, str]) -> None:
 
 
 def _check_query(query: Mapping[str, str]) -> None:
-    from psycopg import pq  # noqa: PLC0415 - SQLite goes without
-
-    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-    if query.keys() - known:
+    if query.keys() - _defaults_of_libpq().keys():
         raise UnusableError(
             because="its query has something that is no parameter of libpq"
         )
     for name in sorted(query.keys() & _WHOLE):
         if query[name] and not re.fullmatch(r"-?[0-9]{1,9}", query[name]):
             raise UnusableError(because=f"its {name} is not a whole number")
+
+
+def _encryption(host: str, query: Mapping[str, str]) -> dict[str, str]:
+    """Return that TLS is required, where a server is on another machine.
+
+    libpq alone would go on in plain text where a server, or somebody on the way, says that
+    it speaks no TLS. Its own variable `PGSSLMODE`, or a service, may know better.
+    """
+    told = _defaults_of_libpq()
+    if os.environ.get("PGSSLMODE") or query.get("service") or told.get("service"):
+        return {}
+    places = (
+        query.get("hostaddr")
+        or told.get("hostaddr")
+        or host
+        or query.get("host")
+        or told.get("host", "")
+    )
+    return {} if all(map(_is_here, places.split(","))) else {"sslmode": "require"}
+
+
+def _defaults_of_libpq() -> dict[str, str]:
+    """Return each parameter's value where an address leaves it out, as `PGHOST` has it."""
+    from psycopg import pq  # noqa: PLC0415 - SQLite goes without
+
+    options = pq.Conninfo.get_defaults()
+    return {option.keyword.decode(): (option.val or b"").decode() for option in options}
+
+
+def _is_here(host: str) -> bool:
+    """Return whether `host` is this machine: a socket's folder, or no further than it."""
+    if not host or host[0] in "/@" or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _overridden(ours: Mapping[str, Any], theirs: Mapping[str, str]) -> dict[str, Any]:

@@ -123,6 +123,7 @@ POOL = 3
 CONNECTED = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND backend_type = 'client backend'  -- no autovacuum
 """
 
 

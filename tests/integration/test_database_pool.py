@@ -1,13 +1,16 @@
 """The pool of connections on a real PostgreSQL: small, patient for seconds, back at once."""
 
+import re
 import signal
 import threading
 
+import psycopg
 import pytest
 from django.db import OperationalError
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from integration_project.databases import database
+from tests.documented import block, page
 from tests.harness import postgres
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 
@@ -57,16 +60,58 @@ def answer(connection, query="SELECT 1"):
         return cursor.fetchone()[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("lock_timeout", "5s"),
-        ("statement_timeout", "15s"),
-        ("idle_in_transaction_session_timeout", "10s"),
-    ],
-)
+LIMITS = [
+    ("lock_timeout", "5s"),
+    ("statement_timeout", "15s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), LIMITS)
 def test_the_server_ends_what_takes_too_long(open_connection, name, value):
     assert answer(open_connection(), f"SHOW {name}") == value
+
+
+@pytest.fixture
+def answers(server, settings, django_db_blocker):
+    """Return a function that asks the server by a URL of its own, as a process would."""
+
+    def ask(user, query, *questions):
+        url = server.url.replace("postgres@", f"{user}@") + query
+        values = settings.DATABASES["default"] | database(url, pool=0)
+        values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
+        connection = DatabaseWrapper(values, alias="test_database_pool")
+        try:
+            return [answer(connection, question) for question in questions]
+        finally:
+            connection.close()
+
+    with django_db_blocker.unblock():
+        yield ask
+
+
+def test_a_role_has_the_limits_that_a_pgbouncer_does_not_pass_on(server, answers):
+    statements = block("operations", "sql")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE referrals LOGIN")
+        connection.execute(statements)
+    limits = [f"SHOW {name}" for name, _ in LIMITS]
+
+    of_role = answers("referrals", "?sslmode=disable&options=", *limits)
+    of_nobody = answers("postgres", "?options=", *limits)
+
+    assert of_role == [value for _, value in LIMITS]
+    assert of_nobody == ["0", "0", "0"]
+    # What is typed for a migration that takes longer is heard above the role's limits.
+    (query,) = re.findall(r'"\$DATABASE_URL(\?options=.+)"', page("operations"))
+    assert answers("referrals", query, *limits) == ["5s", "0", "10s"]
+
+
+def test_a_server_without_tls_is_refused_where_it_has_to_speak_it(answers):
+    with pytest.raises(
+        OperationalError, match="does not support SSL, but SSL was requi"
+    ):
+        answers("postgres", "?sslmode=require", "SELECT 1")
 
 
 def test_connections_that_were_given_back_serve_the_next(open_connection):

@@ -36,6 +36,10 @@ ENCODED = (
     "in a user or a password, : / ? # @ [ and ] are written %3A %2F %3F %23 %40 %5B and "
     "%5D"
 )
+SECOND_QUERY = (
+    "it has a second ?: the parts of a query have & between them, and a question mark is "
+    "written %3F"
+)
 JUNK = f"is not a number from 1 to 65535; {ENCODED}"
 PERCENT = (
     "it has a % without two hexadecimal digits behind it; a percent sign is written %25"
@@ -251,9 +255,7 @@ class TestEnvironment:
 
 class TestDatabase:
     def test_postgresql_is_reached_through_a_small_pool_with_short_waits(self):
-        found = database(
-            "postgres://u:p%40@db.example.com:5433/d?sslmode=require", pool=4
-        )
+        found = database("postgres://u:p%40@db.example.com:5433/d", pool=4)
 
         assert found["ENGINE"] == "django.db.backends.postgresql"
         assert (found["HOST"], found["PORT"], found["NAME"]) == (
@@ -322,13 +324,66 @@ class TestDatabase:
         assert (found["HOST"], found["PORT"], found["NAME"]) == place
         assert "dbname" not in found["OPTIONS"]
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://db/d",
+            "postgresql://10.0.0.5/d",
+            "postgresql://[2001:db8::1]/d",
+            "postgresql://localhost,db.example.com/d",
+            "postgresql:///d?host=db.example.com",
+            "postgresql://localhost/d?hostaddr=10.0.0.5",
+        ],
+    )
+    def test_a_server_on_another_machine_has_to_speak_tls(self, url):
+        assert database(url, pool=0)["OPTIONS"]["sslmode"] == "require"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql:///d",
+            "postgresql:////run/postgresql/d",
+            "postgresql://localhost/d",
+            "postgresql://127.0.0.1:6432/d",
+            "postgresql://[::1]/d",
+            "postgresql://db/d?hostaddr=127.0.0.1",
+            "postgresql:///?service=main",
+            # An empty one leaves it to libpq, which asks for TLS and goes without.
+            "postgresql://db/d?sslmode=",
+        ],
+    )
+    def test_elsewhere_libpq_decides(self, url):
+        assert "sslmode" not in database(url, pool=0)["OPTIONS"]
+
+    @pytest.mark.parametrize(
+        ("variables", "sslmode"),
+        [
+            ({"PGHOST": "db.example.com"}, "require"),
+            ({"PGHOST": "/run/postgresql"}, None),
+            ({"PGHOSTADDR": "10.0.0.5"}, "require"),
+            ({"PGHOST": "db.example.com", "PGSSLMODE": "disable"}, None),
+            ({"PGSERVICE": "main"}, None),
+        ],
+    )
+    def test_the_variables_of_libpq_are_heard(self, monkeypatch, variables, sslmode):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+        assert database("postgresql:///d", pool=0)["OPTIONS"].get("sslmode") == sslmode
+
+    @pytest.mark.parametrize("sslmode", ["disable", "verify-full"])
+    def test_the_url_says_how_it_is_encrypted(self, sslmode):
+        url = f"postgresql://db.example.com/d?sslmode={sslmode}"
+
+        assert database(url, pool=0)["OPTIONS"]["sslmode"] == sslmode
+
     def test_empty_options_leave_the_startup_packet_plain_for_a_pgbouncer(self):
-        options = database("postgresql://db/d?options=&sslmode=require", pool=0)[
+        options = database("postgresql://db/d?sslmode=disable&options=", pool=0)[
             "OPTIONS"
         ]
 
         assert "options" not in options
-        assert options["sslmode"] == "require"
+        assert options["sslmode"] == "disable"
         assert options["tcp_user_timeout"] == 10_000
 
     def test_sqlite_writes_through_and_waits(self):
@@ -362,6 +417,7 @@ class TestDatabase:
             ("postgres://u:hunter2[x@h/d", f"its host cannot be read; {ENCODED}"),
             ("postgres://u:hunter2@h h/d", f"its host cannot be read; {ENCODED}"),
             ("postgres://u:hunter2#x@h/d", "it has a #, which is written %23"),
+            ("postgres://h/d?sslmode=require?options=hunter2", SECOND_QUERY),
             ("postgres://u:hunter2%zz@h/d", PERCENT),
             ("postgres://u:hunter2%@h/d", PERCENT),
             ("postgres://u:hunter2%FF@h/d", "its percent codes are not text in UTF-8"),

@@ -1,5 +1,6 @@
 """Passwords that are guessed: wherever one is checked, and whoever says who it is."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -17,6 +18,7 @@ from integration_project.login_throttle import (
     WINDOW_SECONDS,
     Throttle,
 )
+from tests.documented import block
 from tests.integration.admin.conftest import text_of
 
 LOGIN = "/admin/login/"
@@ -87,6 +89,80 @@ def test_an_address_that_the_caller_chooses_counts_for_nothing(
 
     assert [WAIT in page for page in pages] == [False] * TRIES + [True]
     assert owner.status_code == 302
+
+
+def by_nginx(peer, host="referrals.example.com", **said):
+    """Return what a request brings that came by the nginx of docs/operations.md.
+
+    `said` is what its caller wrote into headers, by their names in lower case.
+    """
+    hops = filter(None, [said.get("x_forwarded_for"), peer])
+    variables = {
+        "$http_host": host,
+        "$scheme": "https",
+        "$proxy_add_x_forwarded_for": ", ".join(hops),
+    }
+    lines = re.findall("proxy_set_header (.+) (.+);", block("operations", "nginx"))
+    sent = {name: variables[value] for name, value in lines}
+    kept = {name.replace("_", "-"): value for name, value in said.items()}
+    # nginx sends the headers of the caller on, but for those that it sets itself.
+    theirs = {name.lower() for name in sent}
+    kept = {name: value for name, value in kept.items() if name not in theirs}
+    return {"headers": kept | sent, "REMOTE_ADDR": "127.0.0.1"}
+
+
+@pytest.fixture
+def behind_nginx(settings):
+    """Set what `SECURE_PROXY=true` sets, for the proxy's own host."""
+    settings.ALLOWED_HOSTS = ["referrals.example.com"]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+    settings.TRUSTED_PROXIES = 1
+
+
+@pytest.mark.parametrize("port", ["", ":8443"])
+def test_people_log_in_behind_the_documented_nginx_on_any_port(
+    admin, behind_nginx, port
+):
+    browser = Client(enforce_csrf_checks=True)
+    host = f"referrals.example.com{port}"
+    page = browser.get(LOGIN, **by_nginx(OWNER, host)).content.decode()
+    (token,) = re.findall('name="csrfmiddlewaretoken" value="(.+?)"', page)
+
+    answer = browser.post(
+        LOGIN,
+        {"username": "ann", "password": "secret", "csrfmiddlewaretoken": token},
+        **by_nginx(OWNER, host, origin=f"https://{host}"),
+    )
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_behind_the_documented_nginx_nobody_chooses_whom_a_guess_counts_for(
+    admin, behind_nginx
+):
+    pages = [
+        text_of(
+            log_in(
+                Client(), "wrong", **by_nginx(GUESSER, x_forwarded_for=f"192.0.2.{n}")
+            )
+        )
+        for n in range(TRIES + 1)
+    ]
+    owner = log_in(Client(), "secret", **by_nginx(OWNER))
+
+    assert [WAIT in page for page in pages] == [False] * TRIES + [True]
+    assert owner.status_code == 302
+
+
+def test_behind_the_documented_nginx_nobody_passes_plain_http_for_https(
+    admin, behind_nginx
+):
+    request = by_nginx(OWNER, x_forwarded_proto="http")
+
+    assert request["headers"]["X-Forwarded-Proto"] == "https"
+    assert Client().get(LOGIN, **request).status_code == 200
 
 
 def test_without_a_trusted_proxy_the_peer_counts(admin):
