@@ -101,8 +101,14 @@ def test_python_values_are_refused_with_codes_too(value, code):
 
 def test_bytes_that_are_no_json_are_so_called():
     assert decode(b"{").code == "not_json"
-    deep = b'{"id":"a","event_data":{"k":' + b"[" * 1_500 + b"]" * 1_500 + b"}}"
-    assert decode(deep).code == "too_deep"
+
+
+def test_whatever_python_gives_up_at_is_too_deep():
+    # Python 3.13 does not, and our own limit is met behind it.
+    event = msgspec.json.encode(a_sent_event(metadata={"k": None}))
+    raw = event.replace(b"null", b"[" * 1_500 + b"]" * 1_500)
+
+    assert decode(raw).code == "too_deep"
 
 
 def test_rows_of_files_have_codes(tmp_path):
