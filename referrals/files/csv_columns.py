@@ -62,6 +62,7 @@ _FAILED_CELL: Final = (
     "what belongs here. Format the column as text, enter the values again, and save the "
     "file anew."
 )
+_BROKEN_CELL: Final = "A line break stands in this cell, which no ID and no identity has. Take the break out."
 _DAY_NUMBER: Final = (
     "This looks like a spreadsheet's number of days. Format the column as text, with "
     f"times in it that say what they are. {OCCURRED_AT}"
@@ -221,6 +222,8 @@ def _read_text(cell: str) -> str:
         raise _CellError(_LOST_DIGITS)
     if _FAILED.fullmatch(seen):
         raise _CellError(_FAILED_CELL)
+    if "\n" in cell:
+        raise _CellError(_BROKEN_CELL)
     return cell
 
 

@@ -6,11 +6,17 @@ from typing import BinaryIO, Final
 
 from referrals.files.csv_columns import Heading, count_known
 from referrals.files.csv_grammar import Grammar, without_end
-from referrals.files.csv_rows import LONGEST_ROW, explain_width, read_rows
+from referrals.files.csv_rows import (
+    LONGEST_ROW,
+    MAY_BE_CUT,
+    Row,
+    explain_width,
+    read_rows,
+)
 from referrals.files.encodings import check_text, open_text, read_lines
 from referrals.files.errors import FileError, Line
 from referrals.refusals import Code
-from referrals.schema import EventProblem
+from referrals.schema import EventProblem, IncomingEvent
 
 #: What separates cells, the likeliest first. Spreadsheets choose by their language.
 SEPARATORS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -20,6 +26,11 @@ _NAMED: Final = re.compile(r'(")?sep=([,;\t|])(?(1)")[,;\t|]*', re.IGNORECASE)
 _OTHER_HEADING: Final = (
     "This row is a heading with other columns, or in another order, as where two files were "
     "put together: the rows below it mean something else. Import each file by itself."
+)
+_CUT_HEADING: Final = (
+    "The line below the heading has one cell. Perhaps a line break has cut the heading's "
+    "last name in two, and its column means something else. Put the heading on one line, "
+    "and give the row below all its cells."
 )
 
 
@@ -44,20 +55,26 @@ def read_csv(
         check_text(first, number, text.encoding)
         grammar, heading = _read_heading(without_end(first), number, separator)
         width = heading.width
+        is_first = True
         for row in read_rows(
             lines, grammar, width=width, after=number, encoding=text.encoding
         ):
             if heading.is_other_heading(row.cells):
                 raise FileError(row.line, _OTHER_HEADING)
-            if len(row.cells) == width:
-                yield row.line, heading.to_event(row.cells)
-            else:
-                yield (
-                    row.line,
-                    EventProblem(
-                        Code.BAD_ROW, "", explain_width(len(row.cells), width)
-                    ),
-                )
+            if is_first and len(row.cells) == 1 < width:
+                raise FileError(number, _CUT_HEADING)
+            is_first = False
+            yield row.line, _event_of(row, heading)
+
+
+def _event_of(row: Row, heading: Heading) -> IncomingEvent | EventProblem:
+    if len(row.cells) != heading.width:
+        detail = explain_width(len(row.cells), heading.width)
+    elif row.may_be_cut:
+        detail = MAY_BE_CUT
+    else:
+        return heading.to_event(row.cells)
+    return EventProblem(Code.BAD_ROW, "", detail)
 
 
 def _next_line(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:

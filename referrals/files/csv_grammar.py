@@ -42,6 +42,7 @@ class Grammar:
             rf'(?:"([^"]*+(?:""[^"]*+)*+)"|([^"{escaped}\r\n]*+))({escaped}|\Z)'
         )
         self._quoted = re.compile(f'"{inside}')
+        self._first_cell = re.compile(rf'"{inside}{escaped}|[^"{escaped}]*+{escaped}')
         self._rest_of_quoted = re.compile(rf"{inside}(?:{escaped}{cell})*+(?:\r?\n)?")
 
     def split(self, text: str, line: int) -> list[str]:
@@ -64,6 +65,10 @@ class Grammar:
     def could_end_cell(self, line: str) -> bool:
         """Return whether a quoted cell from the lines before could end on `line`."""
         return bool(self._rest_of_quoted.fullmatch(line))
+
+    def is_one_cell(self, line: str) -> bool:
+        """Return whether the first cell that `line` begins goes on to its end, or beyond."""
+        return self._first_cell.match(line) is None
 
     def _explain(self, text: str, place: int, line: int) -> str:
         """Return what is wrong with the cell at `place` of the row that begins at `line`."""

@@ -1,16 +1,21 @@
 """From lines of text to the rows of a CSV, each of which is sure.
 
 Most quotes that are missing or too many break the grammar. Some make another file that is
-as well-formed, in which a cell swallows rows or a row is cut off. Two rules keep that out:
+as well-formed, in which a cell swallows rows or a row is cut off; so does a line break that
+nothing quotes. Three rules keep that out:
 
 * **No row looks like several.** Of a row over several lines, no line between the first
-  and the last may have as many cells as the heading, its quotes not counted; nor may the
-  first and the last both.
+  and the last may look like a row, which is to have more than half of the heading's cells,
+  its quotes not counted; nor may the first and the last both. Of a row that is broken in
+  one place, one end at most has more than half.
 * **A row waits for the next one.** It is yielded once what follows cannot have been
   inside a quoted cell that began in it: for a row on one line that is the next row.
+* **A row beside a short one may be cut.** A line break in its first or last cell leaves
+  one piece with as many cells as the heading, and one with a single cell. It says so.
 
-So for a file that these rules accept, and any one quote added or taken away: each row that
-is yielded is a row of the file as it was.
+So for a file that these rules accept, and any one quote or line break added or taken away:
+each row that is yielded, and not cut, is a row of the file as it was; only within quotes a
+line break more or less stays what it is.
 """
 
 from collections.abc import Iterator
@@ -34,6 +39,12 @@ _TOO_MANY_WAIT: Final = (
     "over several lines, so that it is not sure where they end. Give each row as many cells "
     "as the heading has, on one line."
 )
+#: Why a row that may be cut is refused, though it has as many cells as the heading.
+MAY_BE_CUT: Final = (
+    "The row before or after this one has too few cells. Perhaps a line break in a cell has "
+    "cut one row in two, so that this is not all of it. Put a cell with a line break into "
+    "quotes, or take the break out, and give the other row all its cells."
+)
 
 
 class Row(NamedTuple):
@@ -41,8 +52,15 @@ class Row(NamedTuple):
 
     line: int
     cells: list[str]
-    #: Whether it is on one line that has as many cells as the heading, or more.
-    is_full: bool
+    #: Whether it is on one line that looks like a row by itself.
+    is_one_line: bool
+    #: Whether a line break may have cut off a part of it, as a row beside it is short.
+    may_be_cut: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing stands in its cells."""
+        return not any(map(str.strip, self.cells))
 
 
 def read_rows(
@@ -55,22 +73,30 @@ def read_rows(
     is; every row before the line that it names was yielded, and none from there on.
     """
     source = _Source(lines, grammar, width=width, after=after, encoding=encoding)
+    return (row for row in _settled(source, width) if not row.is_blank)
+
+
+def _settled(source: "_Source", width: int) -> Iterator[Row]:
+    """Yield each row once it is sure. Blank are those alone in which a quote stands."""
     waiting: list[Row] = []
     while True:
         try:
             row = source.read_row()
         except FileError as error:
-            if waiting and not source.is_settled(waiting):
+            if waiting and not source.is_settled_at_error(waiting):
                 raise _unsettled(waiting[0].line, error) from error
             yield from waiting
             raise
         if row is None:
             break
+        if row.is_blank and not source.has_quote:
+            continue
+        if waiting:
+            waiting[-1], row = _beside(waiting[-1], row, width)
         if source.is_settled(waiting):
             yield from waiting
             waiting = []
-        if any(map(str.strip, row.cells)):
-            waiting.append(row)
+        waiting.append(row)
         if len(waiting) > _MOST_WAITING:
             raise FileError(waiting[0].line, _TOO_MANY_WAIT)
     yield from waiting
@@ -104,12 +130,17 @@ class _Source:
             return None
         line = self._number
         if first.count('"') % 2:
-            return Row(line, self._read_on(first, line), is_full=False)
+            return Row(line, self._read_on(first, line), is_one_line=False)
         check_text(first, line, self._encoding)
         if len(first) > LONGEST_ROW:
             raise FileError(line, _TOO_LONG)
         cells = self._grammar.split(without_end(first), line)
-        return Row(line, cells, self._is_full(first))
+        return Row(line, cells, self._looks_like_row(first))
+
+    @property
+    def has_quote(self) -> bool:
+        """Whether a quote stands on the first line of the row that was asked for last."""
+        return '"' in self._first
 
     def is_settled(self, waiting: list[Row]) -> bool:
         """Return whether no quoted cell of a waiting row could go on in this row.
@@ -119,13 +150,18 @@ class _Source:
         first = self._first
         if not first.count('"') % 2:
             # It would be within that cell's row, neither its first line nor its last.
-            return self._is_full(first)
+            return self._looks_like_row(first)
         if not self._grammar.could_end_cell(first):
             return True
-        return self._is_full(first) and all(row.is_full for row in waiting)
+        return self._looks_like_row(first) and all(row.is_one_line for row in waiting)
 
-    def _is_full(self, line: str) -> bool:
-        return line.count(self._grammar.separator) >= self._width - 1
+    def is_settled_at_error(self, waiting: list[Row]) -> bool:
+        """Return the same where this row cannot be read, and may be the end of a cut one."""
+        return self.is_settled(waiting) and not self._grammar.is_one_cell(self._first)
+
+    def _looks_like_row(self, line: str) -> bool:
+        cells = line.count(self._grammar.separator) + 1
+        return cells * 2 > self._width + 1
 
     def _next_line(self) -> str:
         self._number += 1
@@ -139,7 +175,7 @@ class _Source:
             last = self._next_line()
             text += last
             is_open = not last.count('"') % 2
-            is_within = is_open and self._is_full(last)
+            is_within = is_open and self._looks_like_row(last)
             if not last or is_within or len(text) > LONGEST_ROW:
                 break
         check_text(text, line, self._encoding)
@@ -147,7 +183,7 @@ class _Source:
         cells = self._grammar.split(without_end(text), line)
         if len(text) > LONGEST_ROW:
             raise FileError(line, _TOO_LONG)
-        if self._is_full(first) and self._is_full(last):
+        if self._looks_like_row(first) and self._looks_like_row(last):
             raise FileError(line, _explain_likeness(line, self._number))
         if len(cells) != self._width:
             raise FileError(line, explain_width(len(cells), self._width))
@@ -157,9 +193,19 @@ class _Source:
 def explain_width(found: int, width: int) -> str:
     """Return what to do with a row of `found` cells under a heading of `width`."""
     return (
-        f"The row has {found:,} cells, the heading {width:,}. Put a cell that holds the "
-        "separator into quotes, and leave an empty cell for what a row does not have."
+        f"The row has {found:,} {'cell' if found == 1 else 'cells'}, the heading {width:,}. "
+        "Put a cell that holds the separator or a line break into quotes, and leave an empty "
+        "cell for what a row does not have."
     )
+
+
+def _beside(row: Row, following: Row, width: int) -> tuple[Row, Row]:
+    """Return two rows that follow each other, and whether either may be cut by that."""
+    if len(following.cells) < width:
+        row = row._replace(may_be_cut=True)
+    if len(row.cells) < width:
+        following = following._replace(may_be_cut=True)
+    return row, following
 
 
 def _explain_likeness(first: int, last: int) -> str:

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 
 from referrals.files import FileError, read_csv
@@ -322,3 +323,80 @@ def test_the_same_heading_again_is_a_row_that_is_refused():
     rows = read(f"{HEADING}\n{CELLS}\n{HEADING}\n{CELLS}\n")
 
     assert [line for line, _ in rows] == [2, 3, 4]
+
+
+IDENTITY_LAST = (
+    "type,metadata.a,user.identities.email,id,referrer.identities.email\n"
+    'app_open,"x, y",ann@example.com,a,bob@example.com\n'
+    'app_open,"say ""hi""",cleo@example.com,b,dan@example.com\n'
+    "app_open,,eve@example.com,c,fay@example.com\n"
+)
+IDENTITY_FIRST = (
+    "user.identities.email,type,metadata.a,referrer.identities.email,id\n"
+    'ann@example.com,app_open,"x, y",bob@example.com,a\n'
+    '"cleo@example.com",app_open,"say ""hi""",dan@example.com,b\n'
+    "eve@example.com,app_open,,fay@example.com,c\n"
+)
+
+
+def stored(text):
+    """Return the events that an import of `text` would store."""
+    events = []
+    try:
+        for _, event in read_csv(io.BytesIO(text.encode())):
+            if not isinstance(event, EventProblem):
+                events.append(event)
+    except FileError:
+        pass
+    return events
+
+
+def without_breaks(event):
+    metadata = {
+        key: value.replace("\r", "").replace("\n", "")
+        for key, value in (event.metadata or {}).items()
+    }
+    return msgspec.structs.replace(event, metadata=metadata)
+
+
+@pytest.mark.parametrize("text", [IDENTITY_LAST, IDENTITY_FIRST], ids=["last", "first"])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\n\n"])
+def test_a_line_break_anywhere_makes_nobody_another_person(text, line_break):
+    original = list(map(without_breaks, stored(text)))
+    assert len(original) == 3
+
+    for place in range(len(text) + 1):
+        found = stored(text[:place] + line_break + text[place:])
+
+        assert all(without_breaks(event) in original for event in found), place
+
+
+@pytest.mark.parametrize("text", [IDENTITY_LAST, IDENTITY_FIRST], ids=["last", "first"])
+def test_a_line_break_that_is_missing_makes_nobody_another_person(text):
+    original = stored(text)
+
+    for place in (place for place, sign in enumerate(text) if sign == "\n"):
+        assert all(e in original for e in stored(text[:place] + text[place + 1 :]))
+
+
+def test_a_row_that_may_be_cut_is_refused_with_what_to_do():
+    rows = read(f"{HEADING}\n{CELLS}\n{CELLS}\nple.com\n")
+
+    details = {line: e.detail for line, e in rows if isinstance(e, EventProblem)}
+    assert sorted(details) == [3, 4]
+    assert details[3].startswith("The row before or after this one has too few cells.")
+    assert details[4].startswith("The row has 1 cell, the heading 5.")
+
+
+def test_a_heading_whose_last_name_may_be_cut_is_refused():
+    line, detail = refusal(f"id,type,user.identities.x\n-y\na,app_open,{ANN}\n")
+
+    assert (line, "has cut the heading's last name" in detail) == (1, True)
+
+
+@pytest.mark.parametrize("cell", ['"ann@exam\nple.com"', '"ann@exam\r\nple.com"'])
+def test_an_identity_over_several_lines_is_refused(cell):
+    [(_, problem)] = read(f"{HEADING}\n{CELLS.replace(ANN, cell, 1)}\n")
+
+    assert problem.pointer == "/user/identities/email"
+    assert problem.detail.startswith("A line break stands in this cell")

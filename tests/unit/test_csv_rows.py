@@ -18,6 +18,18 @@ SIGNS = ',"\n\r\\a'
 
 def read(text, *, width=WIDTH, separator=","):
     """Return the rows with their lines, and why reading stopped, if it did."""
+    rows, error = read_marked(text, width=width, separator=separator)
+    return [(row.line, row.cells) for row in rows], error
+
+
+def taken(text, *, width=WIDTH):
+    """Return the cells of the rows that are taken for events."""
+    rows, _ = read_marked(text, width=width)
+    return [r.cells for r in rows if len(r.cells) == width and not r.may_be_cut]
+
+
+def read_marked(text, *, width=WIDTH, separator=","):
+    """Return the rows as they are read, and why reading stopped, if it did."""
     lines = read_lines(
         io.TextIOWrapper(io.BytesIO(text.encode()), newline="\n"), LONGEST_ROW
     )
@@ -25,7 +37,7 @@ def read(text, *, width=WIDTH, separator=","):
     rows = []
     try:
         for row in read_rows(lines, grammar, width=width, after=1, encoding="utf-8"):
-            rows.append((row.line, row.cells))  # noqa: PERF401 - it may stop half-way
+            rows.append(row)  # noqa: PERF402 - it may stop half-way
     except FileError as error:
         return rows, error
     return rows, None
@@ -146,6 +158,53 @@ def test_what_is_not_in_the_encoding_ends_the_reading():
     assert caught.value.line == 3
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b,c\nd,e,user@exam\nple.com\ng,h,i\nj,k,l\n", [[*"abc"], [*"jkl"]]),
+        ("a,b,c\nuser@exam\nple.com,e,f\ng,h,i\n", [[*"ghi"]]),
+        ("a,b,c\nd,user@exam\nple.com,f\ng,h,i\nj,k,l\n", [[*"jkl"]]),
+        ("a,b,c\nd,e,one\ntwo, three\ng,h,i\nj,k,l\n", [[*"abc"], [*"jkl"]]),
+        ("a,b,c\nd,e,one\n\n \ntwo\n\ng,h,i\nj,k,l\n", [[*"abc"], [*"jkl"]]),
+        ('a,b,c\nd,e,"o"\n"ne"\ng,h,i\nj,k,l\n', [[*"abc"], [*"jkl"]]),
+        ('a,b,c\nd\n,"two\nlines",f\ng,h,i\n', [[*"ghi"]]),
+        ('a,b,c\nd,e,\n"two\nlines"\ng,h,i\n', [[*"abc"]]),
+        ('a,b,c\nd,e,\n"two, and\nlines"\ng,h,i\n', [[*"abc"]]),
+        ("a,b,c\nd,e,user@exam\nple.com", [[*"abc"]]),
+    ],
+    ids=[
+        *("last cell", "first cell", "middle cell", "more cells behind", "blank lines"),
+        *("within a quote", "before a cell of lines", "a last cell of lines"),
+        *("with a separator", "at the end"),
+    ],
+)
+def test_a_row_that_a_line_break_may_have_cut_is_not_taken(text, expected):
+    assert taken(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,b,c,d,"x\ne,f,g,h",i\n',
+        'a,b,c,"x\ne,f,g",h,i\n',
+        'a,b,c,d,"x\ne,f,g,h\nj",k\n',
+    ],
+    ids=["one short", "two short", "one short between"],
+)
+def test_a_quote_swallows_no_rows_that_are_short(text):
+    rows, error = read(f"1,2,3,4,5,6\n{text}7,8,9,10,11,12\n", width=6)
+
+    assert [line for line, _ in rows] == [2]
+    assert error.line == 3
+
+
+def test_a_text_over_several_lines_may_have_separators_in_each():
+    text = "Dear Ann,\nthank you for apples, pears, and plums,\nyours, Bob"
+    row = ["a", "b", "c", "d", "e", "f", text, "h"]
+
+    assert read(written([row]), width=8) == ([(2, row)], None)
+
+
 @st.composite
 def files(draw):
     """Return rows, and the text that Python writes for them."""
@@ -196,3 +255,31 @@ def test_one_quote_more_or_less_yields_no_row_that_was_none(file, data):
 
     assert error is not None
     assert found == original[: len(found)]
+
+
+def quoted_at(text, place):
+    return text.count('"', 0, place) % 2 == 1
+
+
+@given(files(), st.data())
+def test_one_line_break_more_or_less_yields_no_row_that_was_none(file, data):
+    _, text = file
+    _, error = read(text)
+    assume(error is None)
+    breaks = [place for place, sign in enumerate(text) if sign == "\n"]
+    if breaks and data.draw(st.booleans()):
+        place = data.draw(st.sampled_from(breaks))
+        mutated = text[:place] + text[place + 1 :]
+    else:
+        place = data.draw(st.integers(0, len(text)))
+        mutated = text[:place] + "\n" + text[place:]
+
+    found, original = taken(mutated), taken(text)
+
+    if quoted_at(text, place):
+        # What a cell says over several lines nobody can tell from what it should say.
+        found, original = (
+            [["".join(cell.split("\n")) for cell in row] for row in rows]
+            for rows in (found, original)
+        )
+    assert all(row in original for row in found)
