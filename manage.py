@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
+from integration_project import streams
 from integration_project.local import running, secrets_file
 
 VAR = Path(__file__).resolve().parent / "var"
@@ -17,4 +18,5 @@ if __name__ == "__main__":
     secrets_file.load(VAR / "secrets.env", os.environ, create=is_up)
     if not is_up:
         running.load(VAR, os.environ)
-    execute_from_command_line(sys.argv)
+    with streams.guarded():
+        execute_from_command_line(sys.argv)

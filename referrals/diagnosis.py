@@ -15,6 +15,7 @@ from referrals.vocabulary import EventType, FraudStatus, Via
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _WRONG_TYPE = re.compile(r"Expected `(.*)`, got `(.*)`")
+_BYTE = re.compile(r"\(byte ([0-9]+)\)")
 _OUT_OF_RANGE = "Number out of range"
 
 _PERSON = (
@@ -80,12 +81,22 @@ def refusal(error: Exception, raw: bytes) -> RefusedError:
         return RefusedError(
             code=Code.NOT_JSON,
             at="",
-            detail="The event is not valid JSON in UTF-8. NaN and Infinity are not, either.",
+            detail=f"The event is not valid JSON in UTF-8{_place_of(error)}. NaN and "
+            "Infinity are not, either.",
         )
     message, _, path = str(error).rpartition(" - at `$")
     return _explained(
         message or path, _pointer(path.rstrip("`")) if message else "", raw
     )
+
+
+def _place_of(error: Exception) -> str:
+    """Return where a decoder stopped, as far as it says: the byte, never what stands there."""
+    if match := _BYTE.search(str(error)):
+        return f", from its byte {int(match[1]) + 1:,} on"
+    if isinstance(error, UnicodeDecodeError):
+        return f", from its byte {error.start + 1:,} on"
+    return ": it ends early" if "truncated" in str(error) else ""
 
 
 def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:

@@ -19,6 +19,7 @@ class Code(StrEnum):
     BAD_TIME = "bad_time"
     # Fields.
     UNKNOWN_FIELD = "unknown_field"
+    REPEATED_KEY = "repeated_key"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     UNKNOWN_VALUE = "unknown_value"
@@ -70,6 +71,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.TOO_EARLY: "the time is before the year 2000",
     Code.BAD_TIME: "what stands in occurred_at is no time",
     Code.UNKNOWN_FIELD: "a field that events do not have",
+    Code.REPEATED_KEY: "an object has the same key twice",
     Code.MISSING_FIELD: "a required field is not there",
     Code.WRONG_TYPE: "a value is of another type than its field",
     Code.UNKNOWN_VALUE: "a value is none of those that its field knows",
@@ -98,7 +100,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.UNSUPPORTED_MEDIA_TYPE: "another content type, charset or encoding",
     Code.BAD_GZIP: "the body is not the gzip data that it claims to be",
     Code.INCOMPLETE_BODY: "the body ended early",
-    Code.BAD_PARAMETER: "an unknown parameter, or another value than 1 or 0",
+    Code.BAD_PARAMETER: "an unknown parameter, one that stands twice, or another value than 1 or 0",
     Code.UNSTORABLE: "the database refused a value that validation let through",
     Code.NO_KEY: "the request shows no API key",
     Code.MALFORMED_KEY: "what it shows cannot be an API key",
@@ -116,6 +118,7 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.BAD_TIME: "Send occurred_at as RFC 3339 with an offset, or as Unix seconds.",
     Code.UNKNOWN_FIELD: "Check the field's spelling, or put data of your own into "
     "metadata.",
+    Code.REPEATED_KEY: "Send each key of an object once: of two, nobody knows which counts.",
     Code.MISSING_FIELD: "Send the field: every event needs it.",
     Code.WRONG_TYPE: "Send a value of the type that the field has.",
     Code.UNKNOWN_VALUE: "Send one of the values that the field knows.",
@@ -150,7 +153,7 @@ REMEDIES: Final[Mapping[Code, str]] = {
     "`application/x-ndjson`, in UTF-8, plain or with `Content-Encoding: gzip`.",
     Code.BAD_GZIP: "Compress the body with gzip (RFC 1952), or leave Content-Encoding out.",
     Code.INCOMPLETE_BODY: "Send it again. Check Content-Length, and the proxy on the way.",
-    Code.BAD_PARAMETER: "Use only `strict` and `dry_run`, each with the value 1 or 0.",
+    Code.BAD_PARAMETER: "Use only `strict` and `dry_run`, each once, with the value 1 or 0.",
     Code.UNSTORABLE: "Nothing was stored. Send the events one by one to find the one that "
     "is refused, and report it: this is a gap in our validation, and it has been logged.",
     Code.NO_KEY: "Send `Authorization: Bearer <API key>`, or the key as the user of Basic.",

@@ -42,6 +42,10 @@ ID_RULE = (
     "An event needs an id of 1 to 200 visible ASCII characters without a slash. It makes "
     "sending the event again harmless, so it must be the same then."
 )
+REPEATED_KEY = (
+    "This key stands twice in one object, and nobody knows which of the two counts. Send it "
+    "once."
+)
 DOTS_RULE = (
     "An id of one or two dots is a step in an address, so nobody could ask what became of "
     "the event. Choose an id that says more."

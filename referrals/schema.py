@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from referrals import diagnosis, precision, rules, traces
+from referrals import diagnosis, precision, repeated_keys, rules, traces
 from referrals.refusals import Code
 from referrals.rules import RefusedError
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
@@ -324,9 +324,25 @@ def _checked(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
     rules.check_metadata(event.metadata)
     occurred_at = _instant(event.occurred_at, data)
     rules.check_occurred_at(occurred_at, now)
+    # Last, as not everything that is refused before has a form to compare.
+    _check_keys(event, data)
     if occurred_at is event.occurred_at:
         return event
     return msgspec.structs.replace(event, occurred_at=occurred_at)
+
+
+def _check_keys(event: IncomingEvent, data: bytes) -> None:
+    """Refuse an event that `data` holds with a key twice, of which `event` has one."""
+    time = event.occurred_at
+    # An offset may have been sent without the colon with which it is written.
+    has_offset = isinstance(time, datetime) and time.tzinfo is not UTC
+    if not repeated_keys.may_have_lost(data, None if has_offset else event):
+        return
+    pointer = repeated_keys.find_repeated_key(data)
+    if pointer is not None:
+        raise RefusedError(
+            code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY
+        )
 
 
 def _without_nulls(event: IncomingEvent) -> IncomingEvent:
@@ -359,7 +375,7 @@ def _rounded(event: IncomingEvent, data: bytes) -> IncomingEvent:
         *precision.lost_in("/event_data", marked.event_data),
         *precision.lost_in("/metadata", marked.metadata),
     )
-    if not pointers:  # of keys that stand twice, the first counts for nothing
+    if not pointers:  # digits of a time are rounded down
         return event
     rounded = RoundedEvent(**msgspec.structs.asdict(event))
     rounded.__dict__["rounded"] = pointers

@@ -16,6 +16,7 @@ from referrals.api.problems import (
     WRONG_SHAPE,
     ProblemError,
 )
+from referrals.repeated_keys import find_repeated_key
 from referrals.rules import step
 from referrals.schema import EventProblem, IncomingEvent, decode, from_object
 
@@ -126,9 +127,17 @@ def _values(body: bytes) -> list[Piece]:
 
 def _values_of_sound(body: bytes) -> list[Piece]:
     try:
-        return list(_batch.decode(body).events)
+        events = _batch.decode(body).events
     except msgspec.ValidationError:
         return [_single(body)]
+    # Of two lists, the decoder has dropped one.
+    if body.count(b'"events"') > 1 and find_repeated_key(body) == "/events":
+        raise ProblemError(
+            WRONG_SHAPE,
+            "`events` stands twice. Put all events into one list. Nothing was stored.",
+            pointer="/events",
+        )
+    return list(events)
 
 
 def _single(body: bytes) -> Piece:

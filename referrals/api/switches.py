@@ -16,16 +16,21 @@ MAX_PARAMETERS = 10
 def read_switches(request: HttpRequest, *names: str) -> tuple[bool, ...]:
     """Return whether each of the switches `names` is on, in that order.
 
-    Raises `ProblemError` 400 for any other parameter or value. Reads the address itself,
+    Raises `ProblemError` 400 for any other parameter or value, and for one that stands
+    twice: of two values, one would lose without a word. Reads the address itself,
     because Django decodes `request.GET` with whatever charset the Content-Type claims.
     """
     switched = dict.fromkeys(names, False)
+    seen = set()
     for name, value in _parameters(request):
         if name not in switched:
             raise ProblemError(
                 BAD_PARAMETER,
                 f"There is no such parameter here; known: {', '.join(names) or 'none'}.",
             )
+        if name in seen:
+            raise ProblemError(BAD_PARAMETER, f"`{name}` stands twice: send it once.")
+        seen.add(name)
         if value.lower() not in VALUES:
             raise ProblemError(BAD_PARAMETER, f"The value of `{name}` is not 1 or 0.")
         switched[name] = VALUES[value.lower()]

@@ -14,7 +14,8 @@ import msgspec
 
 from referrals.files.errors import FileError
 from referrals.refusals import Code
-from referrals.rules import OCCURRED_AT, step
+from referrals.repeated_keys import find_repeated_key
+from referrals.rules import OCCURRED_AT, REPEATED_KEY, step
 from referrals.schema import (
     BLANKS,
     EventProblem,
@@ -236,6 +237,8 @@ def _read_object(cell: str) -> dict[str, Any]:
         found = _json.decode(cell)
     except (ValueError, RecursionError):
         found = cell
+    if isinstance(found, dict) and find_repeated_key(cell) is not None:
+        raise _CellError(REPEATED_KEY, Code.REPEATED_KEY)
     # Null means left out.
     if found is None:
         return {}

@@ -179,6 +179,9 @@ QUERIES = [
     "strict=yes",
     "strict=2",
     "dryrun=1",
+    "strict=1&strict=0",
+    "dry_run=1&dry_run=1",
+    "dry_run=1&dry%5Frun=0",
     "dry_run=1&dry_run=perhaps",
     "dry_run[]=1",
     "a=1&" * 1_000,
@@ -256,14 +259,20 @@ def test_a_parameter_that_means_nothing_is_refused(key, query):
     assert_problem(answer, 400, "bad-parameter")
 
 
-def test_a_duplicate_key_counts_once_and_the_last_one_wins(key):
-    body = b'{"events": [1], "events": [' + with_field(b'"channel": "sms"') + b"]}"
+def test_a_key_that_stands_twice_is_refused_and_nothing_stored(key):
+    event = with_field(b'"channel": "sms"')
 
-    answer = send(key, body)
+    answers = [
+        send(key, event),
+        send(key, b'{"events": [' + event + b"]}"),
+        send(key, b'{"events": [1], "events": [' + event + b"]}"),
+    ]
 
-    assert answer.status_code == 202
-    event = ReferralEvent.objects.get()
-    assert event.channel == "whatsapp"
+    assert [answer.status_code for answer in answers] == [422, 422, 422]
+    assert answers[1].json()["results"][0]["code"] == "repeated_key"
+    assert answers[1].json()["results"][0]["pointer"] == "/channel"
+    assert answers[2].json()["pointer"] == "/events"
+    assert not ReferralEvent.objects.exists()
 
 
 def test_an_unknown_field_is_named_with_its_pointer(key):

@@ -192,6 +192,44 @@ def test_a_wrong_argument_is_explained(app, tmp_path, slug, name, words):
         call_command("import_events", slug, str(tmp_path / name))
 
 
+def test_a_closed_standard_input_is_explained(app, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+
+    assert stop("-").startswith("Standard input is closed.")
+
+
+def test_warnings_are_counted_below_the_summary(app, tmp_path):
+    padded = {"identities": {"email": f" {ANN}"}}
+    sent = [a_sent_event(user=padded) for _ in range(7)]
+    path = jsonl(tmp_path, a_sent_event(), *sent, a_sent_event(channel="pigeon"))
+
+    status, stdout, stderr = run(path)
+
+    assert (status, stderr) == (0, "")
+    summary, first, second = stdout.splitlines()
+    assert summary == "9 accepted, 0 duplicate, 0 conflict, 0 rejected."
+    assert first.startswith("Warning of 7 on line 2, 3, 4, 5, 6, …: An identity of the")
+    assert second.startswith("Warning of 1 on line 9: The channel is none of the known")
+    assert ANN not in stdout
+    assert "pigeon" not in stdout
+
+
+def test_warnings_of_many_kinds_are_summed_up(app, tmp_path):
+    sent = [
+        a_sent_event(metadata={f"k{number}": 0.12345678901234567890123})
+        for number in range(25)
+    ]
+    raw = [
+        json.dumps(one).replace("0.12345678901234568", "0.12345678901234567890")
+        for one in sent
+    ]
+
+    lines = run(jsonl(tmp_path, *raw))[1].splitlines()
+
+    assert len(lines) == 22
+    assert lines[-1] == "Warnings of other kinds: 5."
+
+
 HEADING = "id,type,occurred_at,user.identities.email,referrer.identities.email,content"
 
 

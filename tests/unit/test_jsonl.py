@@ -133,3 +133,19 @@ def test_an_encoding_that_is_named_is_used():
     )
 
     assert read_event.content == "Größe"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"id": secret}', "UTF-8, from its byte 8 on."),
+        ('   {"id": "a",}', "UTF-8, from its byte 12 on."),
+        ('{"id": "a', "UTF-8: it ends early."),
+    ],
+)
+def test_a_line_that_is_no_json_is_refused_with_the_place(text, place):
+    ((line, problem),) = read(text)
+
+    assert (line, problem.code) == (1, "not_json")
+    assert place in problem.detail
+    assert "secret" not in problem.detail

@@ -716,10 +716,10 @@ def test_a_lost_digit_changes_nothing_in_what_is_compared():
     assert b'{"k":0.12345678901234568}' in as_sent
 
 
-def test_of_a_key_that_stands_twice_only_the_last_number_counts():
-    text = with_number('0.1234567890123456789,"k":1')
+def test_a_number_of_a_key_that_stands_twice_is_refused_with_it():
+    problem = read(with_number('0.1234567890123456789,"k":1'))
 
-    assert warnings_of(read(text)) == ()
+    assert problem.code == "repeated_key"
 
 
 def test_the_log_keeps_signals_only_as_hashes():

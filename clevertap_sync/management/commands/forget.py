@@ -155,7 +155,9 @@ def _app(slug: str) -> App:
 
 
 def _identities(given: Sequence[str], *, stdin: bool) -> list[Identity]:
-    lines = [line.rstrip("\r\n") for line in sys.stdin] if stdin else []
+    # Where it is closed, it is None.
+    given_there = sys.stdin if stdin and sys.stdin else ()
+    lines = [line.rstrip("\r\n") for line in given_there]
     try:
         found = [parse(text) for text in (*given, *filter(None, lines))]
     except UnreadableIdentityError as error:

@@ -105,7 +105,7 @@ def _passcode(*, from_stdin: bool) -> Secret:
     """Return the passcode without the blanks and the line end that came along."""
     if not from_stdin:
         return Secret(os.environ.get(PASSCODE_VARIABLE, "").strip())
-    text = sys.stdin.read().strip()
+    text = sys.stdin.read().strip() if sys.stdin else ""  # it is None where closed
     if not text:
         message = (
             "No passcode came on standard input. Pipe it in, for example from a file."

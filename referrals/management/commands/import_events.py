@@ -4,7 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,9 @@ from referrals.models import App
 BATCH = 1000
 STDIN = "-"
 BAR_CHARACTERS = 30
+SHOWN_LINES = 5
+#: Warnings that name their fields may all be different ones.
+SHOWN_WARNINGS = 20
 CSV_SUFFIXES = {".csv", ".tsv", ".tab"}
 STOPPERS = (DatabaseError, ArchivedAppError, FileError)
 
@@ -43,7 +46,8 @@ The cells of a CSV are separated by commas, semicolons, tabs or bars: the headin
 which. A file is UTF-8, or what its byte order mark says.
 
 Refused lines go to standard error as "FILE, line N: POINTER: reason", and the others are
-stored. Where it is no longer sure what a line is (a quote that is not closed, a byte of
+stored. What was stored and is probably a mistake is counted below the summary, with its
+first lines. Where it is no longer sure what a line is (a quote that is not closed, a byte of
 another encoding), the import stops: what comes before is stored, nothing from there on.
 Ids make the import idempotent: after correcting the file, or after an interruption, run
 the same command again. What is stored already counts as duplicate.
@@ -93,6 +97,7 @@ class Command(DiscreetCommand):
         target = _app(app)
         name = "standard input" if file == STDIN else file
         counts: Counter[Status] = Counter()
+        warnings = _Warnings()
         with ExitStack() as stack:
             opened = _opened(file, stack)
             lines = stack.enter_context(closing(_lines(opened, file, options)))
@@ -102,20 +107,59 @@ class Command(DiscreetCommand):
                     bar.clear()
                     self._report(name, numbers, results)
                     counts.update(result.status for result in results)
+                    warnings.note(numbers, results)
                     bar.draw(counts.total())
             except STOPPERS as error:
+                self._write_lines(warnings.summary())
                 raise CommandError(_stopped(name, error, counts)) from error
             finally:
                 bar.clear()
-        self.stdout.write(_summary(counts))
+        self._write_lines([_summary(counts), *warnings.summary()])
         if counts[Status.REJECTED] or counts[Status.CONFLICT]:
             sys.exit(1)
+
+    def _write_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.stdout.write(line)
 
     def _report(self, name: str, numbers: list[int], results: list[Result]) -> None:
         for number, result in zip(numbers, results, strict=True):
             if result.status in {Status.REJECTED, Status.CONFLICT}:
                 where = result.pointer or "/"
                 self.stderr.write(f"{name}, line {number}: {where}: {result.detail}")
+
+
+class _Warnings:
+    """What was stored and is probably a mistake: how often, and on which lines first."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lines: dict[str, list[int]] = {}
+        self._others = 0
+
+    def note(self, numbers: Sequence[int], results: Sequence[Result]) -> None:
+        """Count the warnings of a batch."""
+        for number, result in zip(numbers, results, strict=True):
+            for warning in result.warnings:
+                self._count(warning, number)
+
+    def summary(self) -> Iterator[str]:
+        """Yield a sentence for each warning, the most frequent first."""
+        for warning, count in self._counts.most_common():
+            lines = ", ".join(f"{line:,}" for line in self._lines[warning])
+            more = ", …" if count > SHOWN_LINES else ""
+            yield f"Warning of {count:,} on line {lines}{more}: {warning}"
+        if self._others:
+            yield f"Warnings of other kinds: {self._others:,}."
+
+    def _count(self, warning: str, number: int) -> None:
+        if warning not in self._counts and len(self._counts) == SHOWN_WARNINGS:
+            self._others += 1
+            return
+        self._counts[warning] += 1
+        lines = self._lines.setdefault(warning, [])
+        if len(lines) < SHOWN_LINES:
+            lines.append(number)
 
 
 class _Bar:
@@ -173,6 +217,9 @@ def _app(slug: str) -> App:
 
 def _opened(name: str, stack: ExitStack) -> BinaryIO:
     if name == STDIN:
+        if sys.stdin is None:  # closed, as `<&-` does
+            msg = "Standard input is closed. Pipe the file in, or give its name."
+            raise CommandError(msg)
         return sys.stdin.buffer
     try:
         return stack.enter_context(Path(name).open("rb"))

@@ -1,0 +1,70 @@
+"""Keys that stand twice in one JSON object. Pure.
+
+JSON allows it, if barely (RFC 8259, section 4), and every decoder takes one of the two
+without a word: of two `email`, one person gets the event of another.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from referrals.rules import step
+
+
+class _Repeated(NamedTuple):
+    """Stands where an object has a key twice."""
+
+    key: str
+
+
+def may_have_lost(text: bytes, decoded: object) -> bool:
+    """Return False where `decoded`, read from the JSON `text`, surely has all its keys.
+
+    Each key has a colon, and a colon within a text stays one, so that an object that lost
+    a key has fewer. Costs a fraction of what reading the text did. `decoded` may lack what
+    the text has, but must not write colons that the text has not.
+    """
+    if b"\\u003" in text:  # a colon in disguise
+        return True
+    count = text.count(b":")
+    if count == msgspec.json.encode(decoded).count(b":"):
+        return False
+    # A struct leaves out what is null, and writes times in its own way.
+    return count != msgspec.json.encode(msgspec.json.decode(text)).count(b":")
+
+
+def find_repeated_key(text: bytes | str) -> str | None:
+    """Return the JSON pointer to the first key that stands twice in sound JSON, or None."""
+    return next(_repeated_in("", _decoder.decode(_as_text(text))), None)
+
+
+def _as_text(text: bytes | str) -> str:
+    return text if isinstance(text, str) else text.decode()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    counts = Counter(key for key, _ in pairs)
+    return _Repeated(next(key for key, count in counts.items() if count > 1))
+
+
+# What numbers say does not matter, and how many digits they have must not.
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=len, parse_float=len
+)
+
+
+def _repeated_in(pointer: str, value: object) -> Iterator[str]:
+    if isinstance(value, _Repeated):
+        yield step(pointer, value.key)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _repeated_in(step(pointer, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _repeated_in(step(pointer, index), inner)
