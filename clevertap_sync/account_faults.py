@@ -20,8 +20,10 @@ class AccountFault(StrEnum):
     """What is wrong with the credentials of a held integration."""
 
     WRONG_ACCOUNT_ID = "wrong_account_id"
+    WRONG_ACCOUNT_ID_AND_PASSCODE = "wrong_account_id_and_passcode"
     WRONG_PASSCODE = "wrong_passcode"
     WRONG_LOCATION = "wrong_location"
+    WRONG_LOCATION_AND_PASSCODE = "wrong_location_and_passcode"
     TEST_PREFIX_MISSING = "test_prefix_missing"
     PASSCODE_EXPIRED = "passcode_expired"
     UNREADABLE_PASSCODE = "unreadable_passcode"
@@ -54,7 +56,21 @@ class Held(Protocol):
 _WORDS: Final[dict[AccountFault, tuple[str, str, Field]]] = {
     AccountFault.WRONG_ACCOUNT_ID: (
         "CleverTap does not know the account ID.",
-        "Compare it with Settings → Project in CleverTap.",
+        (
+            "Compare it with Settings → Project in CleverTap. Whether passcode and "
+            "location are right shows only then."
+        ),
+        "account_id",
+    ),
+    AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE: (
+        (
+            "CleverTap knows {hint}, not the account ID of the settings, and it refuses the "
+            "passcode for {hint} too."
+        ),
+        (
+            "Enter {hint} as the account ID, if that is meant, and copy its passcode again "
+            "from Settings → Passcode in CleverTap."
+        ),
         "account_id",
     ),
     AccountFault.WRONG_PASSCODE: (
@@ -68,6 +84,17 @@ _WORDS: Final[dict[AccountFault, tuple[str, str, Field]]] = {
     AccountFault.WRONG_LOCATION: (
         "CleverTap stores the account in {place}, not where the settings say.",
         "Change the location to {place}.",
+        "location",
+    ),
+    AccountFault.WRONG_LOCATION_AND_PASSCODE: (
+        (
+            "CleverTap stores the account in {place}, not where the settings say, and it "
+            "refuses the passcode there too."
+        ),
+        (
+            "Change the location to {place}, and copy the passcode again from Settings → "
+            "Passcode in CleverTap."
+        ),
         "location",
     ),
     AccountFault.TEST_PREFIX_MISSING: (
@@ -98,8 +125,8 @@ _WORDS: Final[dict[AccountFault, tuple[str, str, Field]]] = {
     ),
     AccountFault.UNCLEAR: (
         (
-            "CleverTap refuses the account ID or the passcode, and neither its answer nor "
-            "its other locations tell which."
+            "CleverTap refuses the account ID, the passcode or the location, perhaps more "
+            "than one of them: neither its answer nor its other locations tell which."
         ),
         (
             "Compare the account ID with Settings → Project and the passcode with "

@@ -9,7 +9,7 @@ made of them stands in `connection`, and no wording alone decides where the same
 imaginable for two faults.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -124,7 +124,9 @@ def _look_elsewhere(credentials: Credentials, told: Verdict, seconds: float) -> 
             return Culprit(AccountFault.WRONG_LOCATION, place.value)
     if of_twin.is_good:
         return Culprit(_fault_of_prefix(twin), twin)
-    return Culprit(_judge(told, [*elsewhere, of_twin]))
+    if told is Verdict.ACCOUNT_UNKNOWN:
+        return _judge_unknown(dict(zip(places, elsewhere, strict=True)), twin, of_twin)
+    return Culprit(_judge_known(told, [*elsewhere, of_twin]))
 
 
 def _other_places(credentials: Credentials) -> Sequence[Location]:
@@ -148,17 +150,38 @@ def _fault_of_prefix(right: str) -> AccountFault:
     return AccountFault.WRONG_ACCOUNT_ID
 
 
-def _judge(told: Verdict, others: Iterable[Diagnosis]) -> AccountFault:
-    """Return what the answers mean together, none of which took the credentials.
+def _judge_unknown(
+    elsewhere: Mapping[Location, Diagnosis], twin: str, of_twin: Diagnosis
+) -> Culprit:
+    """Return what the answers mean where CleverTap calls the account ID unknown here.
 
-    Who did not answer may have taken them. Where CleverTap calls the account ID unknown
-    anywhere else, but not here, it knows it here.
+    None of them took the credentials. If one alone is about the passcode, and all others
+    say unknown too, then that is where the account is, and two things are wrong.
+    """
+    others = {**{place.value: seen for place, seen in elsewhere.items()}, twin: of_twin}
+    known = [
+        hint
+        for hint, seen in others.items()
+        if seen.verdict is not Verdict.ACCOUNT_UNKNOWN
+    ]
+    if not known:
+        return Culprit(AccountFault.WRONG_ACCOUNT_ID)
+    if len(known) > 1 or others[known[0]].verdict is not Verdict.PASSCODE_REFUSED:
+        return Culprit(AccountFault.UNCLEAR)
+    if known == [twin]:
+        return Culprit(AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE, twin)
+    return Culprit(AccountFault.WRONG_LOCATION_AND_PASSCODE, known[0])
+
+
+def _judge_known(told: Verdict, others: Iterable[Diagnosis]) -> AccountFault:
+    """Return what the answers mean where CleverTap may know the account ID here.
+
+    None of them took the credentials; who did not answer may have taken them. Where
+    CleverTap calls the account ID unknown anywhere else, but not here, it knows it here.
     """
     others = list(others)
     if not all(other.is_about_credentials for other in others):
         return AccountFault.UNCLEAR
-    if told is Verdict.ACCOUNT_UNKNOWN:
-        return AccountFault.WRONG_ACCOUNT_ID
     is_known_here = any(other.verdict is Verdict.ACCOUNT_UNKNOWN for other in others)
     if told is Verdict.PASSCODE_REFUSED and is_known_here:
         return AccountFault.WRONG_PASSCODE

@@ -14,8 +14,10 @@ from clevertap_sync.hold_reasons import hold_words
 
 FIELDS = {
     AccountFault.WRONG_ACCOUNT_ID: "account_id",
+    AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE: "account_id",
     AccountFault.WRONG_PASSCODE: "passcode",
     AccountFault.WRONG_LOCATION: "location",
+    AccountFault.WRONG_LOCATION_AND_PASSCODE: "location",
     AccountFault.TEST_PREFIX_MISSING: "account_id",
     AccountFault.PASSCODE_EXPIRED: "passcode",
     AccountFault.UNREADABLE_PASSCODE: "passcode",
@@ -23,7 +25,9 @@ FIELDS = {
     AccountFault.UNCLEAR: "account_id",
 }
 HINTS = {
+    AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE: "TEST-ABC-DEF-123Z",
     AccountFault.WRONG_LOCATION: "in1",
+    AccountFault.WRONG_LOCATION_AND_PASSCODE: "in1",
     AccountFault.TEST_PREFIX_MISSING: "TEST-ABC-DEF-123Z",
 }
 

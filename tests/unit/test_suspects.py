@@ -121,6 +121,34 @@ def test_a_wrong_passcode_is_told_by_the_others_that_do_not_know_the_account(
     assert found(replace(right, passcode=Secret("WRO-NG-PASS"))) == Culprit(fault)
 
 
+@pytest.mark.parametrize(
+    ("wording", "culprit"),
+    [
+        ("told", Culprit(AccountFault.WRONG_LOCATION_AND_PASSCODE, "eu1")),
+        ("alike", Culprit(AccountFault.UNCLEAR)),
+        # Unlike all others, which know nothing of it: but that is no known wording.
+        ("blocked", Culprit(AccountFault.UNCLEAR)),
+    ],
+)
+def test_a_wrong_location_with_a_wrong_passcode_accuses_not_the_account_id(
+    sandbox, right, wording, culprit
+):
+    sandbox.switch(refused_credentials=wording)
+    wrong = replace(right, location=Location.SG1, passcode=Secret("WRO-NG-PASS"))
+
+    assert found(wrong) == culprit
+    assert len(sandbox.requests()) == 1 + 7
+
+
+def test_a_test_that_was_left_out_with_a_wrong_passcode_names_both(sandbox, right):
+    sandbox.switch(HERE, test_account=True)
+    wrong = replace(right, passcode=Secret("WRO-NG-PASS"))
+
+    assert found(wrong) == Culprit(
+        AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE, f"TEST-{right.account_id}"
+    )
+
+
 def test_an_answer_that_names_the_passcode_needs_no_other_location(sandbox, right):
     refusal = AuthenticationError("Passcode is not valid", status=401)
 

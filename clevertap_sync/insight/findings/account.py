@@ -133,7 +133,9 @@ class AccountIdWrong(CredentialsRefused):
 
     code = AccountFault.WRONG_ACCOUNT_ID.value
     started = "CleverTap does not know the account ID"
-    faults = frozenset({AccountFault.WRONG_ACCOUNT_ID})
+    faults = frozenset(
+        {AccountFault.WRONG_ACCOUNT_ID, AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,9 @@ class LocationWrong(CredentialsRefused):
 
     code = AccountFault.WRONG_LOCATION.value
     started = "the location is wrong"
-    faults = frozenset({AccountFault.WRONG_LOCATION})
+    faults = frozenset(
+        {AccountFault.WRONG_LOCATION, AccountFault.WRONG_LOCATION_AND_PASSCODE}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
