@@ -15,7 +15,14 @@ from django.db import connection
 
 from clevertap_sync import doorbell, witness, workers
 from clevertap_sync.alerting import rounds
-from clevertap_sync.delivery import due, erasure, retention, stopping, tallies
+from clevertap_sync.delivery import (
+    due,
+    erasure,
+    retention,
+    stopping,
+    switch,
+    tallies,
+)
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.steps import Steps
 
@@ -39,6 +46,9 @@ class Errands:
             return
         try:
             self._steps.carry_out("comparing with the broker's memory", witness.compare)
+            self._steps.carry_out(
+                "looking for keys that are back", switch.try_readable_passcodes
+            )
             self._steps.carry_out("handing out deliveries", self._hand_out)
             self._steps.carry_out("looking for alerts", self.alert)
             self._steps.carry_out("saying that it is at work", self._be_seen)

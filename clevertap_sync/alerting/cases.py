@@ -22,6 +22,7 @@ from clevertap_sync.insight.findings import (
     judge,
     judge_door,
 )
+from clevertap_sync.insight.findings.account import HoldFinding
 from clevertap_sync.insight.findings.delivery import WorkerGone
 from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
@@ -113,15 +114,15 @@ class View:
                 yield sighting
 
     def is_well(self, alert: Alert) -> bool:
-        """Return whether a worker is at work, and nothing that the alert sees is an error."""
-        if not self.has_worker:
-            return False
-        errors = (
-            each
+        """Return whether a worker is at work, and nothing that the alert sees is an error or holds.
+
+        A hold that passes by itself is a warning, and nothing is sent while it lasts.
+        """
+        return self.has_worker and not any(
+            each.finding.severity is Severity.ERROR
+            or isinstance(each.finding, HoldFinding)
             for each in self.seen_by(alert)
-            if each.finding.severity is Severity.ERROR
         )
-        return not any(errors)
 
     def excuse_for(self, key: Key) -> str:
         """Return why a case is over that nobody mended; nothing where it was mended."""

@@ -1,4 +1,7 @@
-"""What a person decides about an integration: enable, pause, new settings, check now."""
+"""What a person decides about an integration: enable, pause, new settings, check now.
+
+A person also decides which keys there are: a key that is back ends what its lack held.
+"""
 
 from datetime import datetime
 from typing import Literal
@@ -9,6 +12,8 @@ from clevertap_sync import clock
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.claim import lock_account_of, lock_accounts
 from clevertap_sync.delivery.mapping_settings import settings_of
+from clevertap_sync.errors import UnreadablePasscodeError
+from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
 from clevertap_sync.models import Integration, Upload
 from referrals import history, log
@@ -87,6 +92,29 @@ def settings_changed(integration: Integration) -> None:
         lock_account_of(integration.pk)
         integration.refresh_from_db()
         hold.probe_at_once(integration, now=clock.now())
+
+
+def try_readable_passcodes() -> None:
+    """Let what was held for want of a key send its dry run, once a key is back.
+
+    Keys come with a new process, not with a row: nothing but a look tells.
+    """
+    waits = Integration.objects.enabled().filter(
+        hold_reason=UnreadablePasscodeError.code, held_until__gt=clock.now()
+    )
+    for integration in waits:
+        if not isinstance(integration.passcode, UnreadableSecret):
+            _try_if_waiting(integration.pk)
+
+
+def _try_if_waiting(integration_id: int) -> None:
+    """Let it try now, unless another worker has, or the hold is another by now."""
+    with transaction.atomic():
+        lock_account_of(integration_id)
+        integration, now = Integration.objects.get(pk=integration_id), clock.now()
+        is_same = integration.hold_reason == UnreadablePasscodeError.code
+        if is_same and integration.held_until and integration.held_until > now:
+            hold.probe_at_once(integration, now=now)
 
 
 def confirm_identities(integration: Integration) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from clevertap_sync import witness, workers
 from clevertap_sync.alerting import rounds
-from clevertap_sync.delivery import due
+from clevertap_sync.delivery import due, switch
 from clevertap_sync.errands import Errands
 from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.installation import (
@@ -38,6 +38,7 @@ class Pool:
 PERSON = "ann@example.com"
 STEPS = {
     (witness, "compare"): "comparing with the broker's memory",
+    (switch, "try_readable_passcodes"): "looking for keys that are back",
     (due, "due_integrations"): "handing out deliveries",
     (rounds, "look_and_send"): "alerts",
 }

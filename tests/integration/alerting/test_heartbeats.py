@@ -63,6 +63,28 @@ def test_it_is_not_called_while_something_is_an_error(receiver, integration):
     assert called(receiver) == [WELL]
 
 
+@pytest.mark.parametrize("reason", ["server_error", "too_many_requests", "unheard_of"])
+def test_a_hold_that_passes_by_itself_is_not_well_either(receiver, integration, reason):
+    with_heartbeat(receiver, heartbeat_fails=True)
+    hold(integration, reason, minutes=0)
+    go_on()
+    assert called(receiver) == [FAIL]
+
+    release(integration)
+    go_on(minutes=1)
+
+    assert called(receiver) == [FAIL, WELL]
+
+
+def test_a_pause_is_well_whatever_held_it_before(receiver, integration):
+    with_heartbeat(receiver)
+    hold(integration, "server_error", enabled=False)
+
+    go_on()
+
+    assert called(receiver) == [WELL]
+
+
 def test_it_says_so_within_a_minute_where_it_is_asked_to(receiver, integration):
     with_heartbeat(receiver, heartbeat_fails=True, heartbeat_minutes=60)
     go_on()

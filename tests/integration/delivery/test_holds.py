@@ -33,6 +33,63 @@ def uploads(engine):
     return [request for request in engine.requests() if not request.dry_run]
 
 
+def lose_the_key(settings):
+    settings.FIELD_ENCRYPTION_KEYS = ["another-key-than-the-one-it-was-saved-with"]
+
+
+def test_a_key_that_is_back_ends_the_hold_with_the_next_sweep(
+    engine, integration, append, settings
+):
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    lose_the_key(settings)
+    append(count=1)
+    deliver(integration.pk)
+    switch.try_readable_passcodes()
+    without = list(due.due_integrations())
+
+    settings.FIELD_ENCRYPTION_KEYS = keys
+    switch.try_readable_passcodes()
+    with_it = list(due.due_integrations())
+    deliver(integration.pk)
+
+    assert (without, with_it) == ([], [(integration.pk, 1)])
+    assert [request.dry_run for request in engine.requests()] == [True, False]
+    status = status_of(integration)
+    assert (status.hold, status.delivered, status.balanced) == (None, 2, True)
+
+
+def test_of_two_sweeps_that_see_the_key_one_has_the_dry_run(
+    engine, integration, append, settings
+):
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    lose_the_key(settings)
+    append(count=1)
+    deliver(integration.pk)
+    settings.FIELD_ENCRYPTION_KEYS = keys
+    switch.try_readable_passcodes()
+    first = claim_next(integration.pk)
+
+    switch.try_readable_passcodes()
+
+    assert isinstance(first, ProbeClaim)
+    assert claim_next(integration.pk) is None
+
+
+def test_a_hold_for_another_reason_is_not_ended_by_a_key(
+    engine, integration, append, settings
+):
+    engine.switch(faults=(Fault(status=404, times=None),))
+    append(count=1)
+    deliver(integration.pk)
+    integration.refresh_from_db()
+    until = integration.held_until
+
+    switch.try_readable_passcodes()
+
+    integration.refresh_from_db()
+    assert integration.held_until == until
+
+
 def test_a_refused_passcode_holds_with_a_reason_and_loses_nothing(
     engine, integration, append, settings
 ):
