@@ -1,7 +1,8 @@
 """System checks of the delivery. Their IDs are stable: docs and scripts use them.
 
-* clevertap_sync.E001  a key in FIELD_ENCRYPTION_KEYS is too short
-* clevertap_sync.E002  CLEVERTAP_BASE_URL is not an address
+What one variable alone gets wrong, such as a short key, is refused when a process starts:
+E001 and E002 were that, and are not given again.
+
 * clevertap_sync.E003  LEASE_SECONDS leaves no time after the request's deadline
 * clevertap_sync.E004  FIRST_HOLD_SECONDS is longer than LONGEST_HOLD_SECONDS
 * clevertap_sync.E005  no key decrypts a stored secret (`check --database default`)
@@ -26,39 +27,9 @@ from django.db import DatabaseError
 
 from clevertap_sync.rotation import read_secrets
 
-SHORTEST_KEY: Final = 32
 # What a worker needs after the deadline to write down how the request ended.
 LEASE_MARGIN_SECONDS: Final = 5.0
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-@register(Tags.security)
-def check_keys(
-    **_: Any,  # noqa: ANN401 - Django's protocol
-) -> Iterator[CheckMessage]:
-    """Refuse keys that could be guessed."""
-    if any(len(key) < SHORTEST_KEY for key in settings.FIELD_ENCRYPTION_KEYS):
-        yield Error(
-            f"A key in FIELD_ENCRYPTION_KEYS has fewer than {SHORTEST_KEY} characters.",
-            hint="Put a new key in front: python -c 'import secrets; "
-            "print(secrets.token_urlsafe(50))'. Keep the old one behind it, and run "
-            "manage.py rotate_keys.",
-            id="clevertap_sync.E001",
-        )
-
-
-@register()
-def check_base_url(
-    **_: Any,  # noqa: ANN401 - Django's protocol
-) -> Iterator[CheckMessage]:
-    """Refuse a template from which no address can be made."""
-    if settings.CLEVERTAP_BASE_URL and _address() is None:
-        yield Error(
-            "CLEVERTAP_BASE_URL is not an address to which uploads could go.",
-            hint="Leave it out to use CleverTap's own hosts, or give one such as "
-            "http://127.0.0.1:9100/{location}.",
-            id="clevertap_sync.E002",
-        )
 
 
 @register()
@@ -115,8 +86,8 @@ def check_destination(
         hint="Right for a proxy or a trial. Otherwise leave it out.",
         id="clevertap_sync.W001",
     )
-    address = _address()
-    if address and address.scheme == "http" and address.hostname not in _LOOPBACK:
+    address = urlsplit(settings.CLEVERTAP_BASE_URL.replace("{location}", "eu1"))
+    if address.scheme == "http" and address.hostname not in _LOOPBACK:
         yield CheckWarning(
             "CLEVERTAP_BASE_URL is http://: passcodes and identities travel unencrypted.",
             hint="Use https://.",
@@ -136,19 +107,6 @@ def check_broker(
             hint="Nothing is lost. For delivery within a second, set REDIS_URL.",
             id="clevertap_sync.W003",
         )
-
-
-def _address() -> Any:  # noqa: ANN401 - urllib's own result type
-    """Return CLEVERTAP_BASE_URL in parts, or None if it is no address."""
-    text = settings.CLEVERTAP_BASE_URL.replace("{location}", "eu1")
-    try:
-        parts = urlsplit(text)
-        usable = (
-            parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        )
-    except ValueError:
-        return None
-    return parts if usable and not {"{", "}", "?", "#"} & set(text) else None
 
 
 def _unreadable_secrets() -> list[str]:

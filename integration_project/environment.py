@@ -94,15 +94,18 @@ class Environment:
         """Note that `name` has to be set, and how."""
         self.problems.append(f"{name} is not set. {why} {remedy}")
 
-    def check_secrets(self, secrets: Mapping[str, str], *, least: int) -> None:
+    def check_secrets(
+        self, secrets: Mapping[str, str], *, least: int, longer: Mapping[str, int]
+    ) -> None:
         """Note secrets that could be guessed, and those of which one gives another away.
 
-        `secrets` are those that are set, by their names; each has `least` characters.
+        `secrets` are those that are set, by their names; each has `least` characters, or
+        as many as `longer` says of it.
         """
         for name, text in secrets.items():
-            if len(text) < least:
+            if len(text) < (needed := longer.get(name, least)):
                 self.problems.append(
-                    f"{name} is shorter than {least} characters, and could be guessed: "
+                    f"{name} is shorter than {needed} characters, and could be guessed: "
                     "choose a longer one, by chance."
                 )
         times = Counter(secrets.values())
