@@ -166,14 +166,31 @@ def _letters(ids: Ids) -> Mapping[int, Sequence[Letters]]:
     with connection.cursor() as cursor:
         cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
         rows = cursor.fetchall()
-    newest = DeadLetter.objects.filter(pk__in=[pk for *_, pk in rows])
-    changed = dict(newest.values_list("pk", "changed_at")) if rows else {}
+    newest = DeadLetter.objects.in_bulk([pk for *_, pk in rows])
+    lately = _lately(newest.values())
     found: defaultdict[int, list[Letters]] = defaultdict(list)
     for integration_id, reason, count, pk in rows:
-        found[integration_id].append(Letters(reason, count, changed[pk]))
-    for letters in found.values():
-        letters.sort(key=lambda each: (-each.count, each.reason))
+        of_upload = lately.get((integration_id, reason), 0)
+        letters = Letters(reason, count, newest[pk].changed_at, of_upload)
+        found[integration_id].append(letters)
+    for each in found.values():
+        each.sort(key=lambda letters: (-letters.count, letters.reason))
     return found
+
+
+def _lately(newest: Iterable[DeadLetter]) -> dict[tuple[int, str], int]:
+    """Return how many letters of each reason fell out of each integration's newest upload.
+
+    `newest` are those of the newest event, one for each reason. An upload has a thousand
+    records at most.
+    """
+    last: dict[int, DeadLetter] = {}
+    for letter in sorted(newest, key=lambda each: (each.position or 0, each.pk)):
+        last[letter.integration_id] = letter
+    uploads = [letter.upload_id for letter in last.values()]
+    rows = DeadLetter.objects.open().filter(upload__in=uploads)
+    counts = rows.values_list("integration", "reason").annotate(n=Count("pk"))
+    return {(mine, reason): n for mine, reason, n in counts.order_by()}
 
 
 _LETTERS: Final = """

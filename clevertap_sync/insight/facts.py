@@ -33,11 +33,15 @@ UPLOADS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """Open dead letters of one reason, and when the one of the newest event fell out."""
+    """Open dead letters of one reason, and when the one of the newest event fell out.
+
+    `lately` of them fell out of the newest upload that left any.
+    """
 
     reason: str
     count: int
     newest_at: datetime
+    lately: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -662,6 +662,52 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
     assert [each.code for each in judge(waiting)] == ["new_name"]
 
 
+OLD_AND_NEW = (
+    Letters("no_identity", 400, NOON - 3 * HOUR),
+    Letters("clevertap_513", 40, NOON - HOUR),
+)
+
+
+# Something was delivered between the two, or before both.
+@pytest.mark.parametrize("delivered_at", [NOON - 2 * HOUR, NOON - 4 * HOUR])
+def test_the_reason_that_is_named_is_that_of_the_newest_and_not_of_most(delivered_at):
+    facts = some_facts(verdicts=LOST, letters=OLD_AND_NEW, delivered_at=delivered_at)
+
+    found = judge(facts)
+
+    assert [(each.code, each.detail, each.count) for each in found] == [
+        ("nothing_delivered", "clevertap_513", 20),
+        ("dead_letters", "no_identity", 400),
+    ]
+    assert found[0].sentence.startswith(
+        "None of the last 20 records was delivered. The newest: CleverTap "
+    )
+
+
+def test_of_one_upload_the_reason_of_most_is_named():
+    few = Letters("clevertap_513", 400, NOON - HOUR, lately=1)
+    most = Letters("no_identity", 39, NOON - HOUR, lately=19)
+
+    finding = judge(some_facts(verdicts=LOST, letters=(few, most)))[0]
+
+    assert (finding.code, finding.count) == ("identity_missing", 20)
+    assert finding.sentence == (
+        "None of the last 20 records was delivered. For the newest no user carries the "
+        "identity provider that was chosen when they were made."
+    )
+
+
+@pytest.mark.parametrize("reason", ["no_identity", "clevertap_513"])
+def test_the_number_is_that_of_the_sentence(reason):
+    many = (Letters(reason, 400, NOON - HOUR),)
+
+    finding = judge(some_facts(verdicts=LOST, letters=many))[0]
+
+    assert finding.count == 20
+    assert finding.sentence.startswith("None of the last 20 records was delivered")
+    assert "newest" not in finding.sentence
+
+
 def test_the_worst_comes_first_and_a_cause_before_its_consequences():
     facts = some_facts(
         an_integration(

@@ -19,6 +19,7 @@ from clevertap_sync.insight.findings.base import (
 from clevertap_sync.insight.findings.sentences import (
     LATE_SECONDS,
     late_sentence,
+    lower_first,
     waiting_sentence,
 )
 from clevertap_sync.reasons import reason_of
@@ -95,15 +96,17 @@ class NothingDelivered(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it with the reason that most of them have."""
+        """Yield it with the reason that the newest of them have."""
         if (letters := _reason_of_all(facts)) and letters.reason != NO_IDENTITY:
             reason = reason_of(letters.reason)
+            newest = "" if _is_only_reason(facts, letters) else "The newest: "
+            meaning = lower_first(reason.meaning) if newest else reason.meaning
             yield cls(
                 sentence=f"None of the last {_records(facts)} was delivered. "
-                f"{reason.meaning}",
+                f"{newest}{meaning}",
                 remedy=reason.remedy,
                 link=_letters_link(facts, letters),
-                count=letters.count,
+                count=facts.verdicts.records,
                 detail=letters.reason,
             )
 
@@ -125,15 +128,17 @@ class IdentityMissing(Finding):
         if letters and letters.reason == NO_IDENTITY:
             # Somebody may have chosen another one since: what fell out stays so.
             provider = facts.integration.identity_provider
+            only = _is_only_reason(facts, letters)
+            why = ": no user carries" if only else ". For the newest no user carries"
             yield cls(
-                sentence=f"None of the last {_records(facts)} was delivered: no user "
-                "carries the identity provider that was chosen when they were made.",
+                sentence=f"None of the last {_records(facts)} was delivered{why} "
+                "the identity provider that was chosen when they were made.",
                 remedy=f"It is {provider} now. Choose the one that your users carry, then "
                 "replay what fell out.",
                 link=settings_link(
                     facts, "identity_provider", "Choose the identity provider"
                 ),
-                count=letters.count,
+                count=facts.verdicts.records,
                 detail=letters.reason,
             )
 
@@ -341,7 +346,10 @@ def _letters_to_mend(facts: Facts) -> Iterator[Letters]:
 
 
 def _reason_of_all(facts: Facts) -> Letters | None:
-    """Return the main reason where none of the newest records was delivered."""
+    """Return the newest records' main reason, where none of them was delivered.
+
+    Not that of most letters: there may be many of a cause that was mended since.
+    """
     verdicts = facts.verdicts
     if not verdicts.records or verdicts.delivered:
         return None
@@ -350,7 +358,15 @@ def _reason_of_all(facts: Facts) -> Letters | None:
         for each in _letters_to_mend(facts)
         if is_recent(each.newest_at, facts) and not _is_revived(each, facts)
     )
-    return next(recent, None)
+    return max(recent, key=lambda each: (each.lately, each.newest_at), default=None)
+
+
+def _is_only_reason(facts: Facts, letters: Letters) -> bool:
+    """Return whether nothing fell out lately for another reason."""
+    return all(
+        each is letters or not is_recent(each.newest_at, facts)
+        for each in facts.letters
+    )
 
 
 def _is_revived(letters: Letters, facts: Facts) -> bool:

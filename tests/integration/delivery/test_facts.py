@@ -171,6 +171,46 @@ def test_what_a_replay_delivers_is_a_success_too(engine, integration, append, fi
     assert facts.delivered_at == Upload.objects.get(replay__isnull=False).settled_at
 
 
+def test_what_fell_out_of_the_newest_upload_is_counted_by_reason(
+    engine, integration, append, finish
+):
+    nobody = {"identities": {"custom_id": "7"}}
+    append(*(a_sent_event(user=nobody, referrer=nobody) for _ in range(6)))
+    finish()
+    engine.switch(poison=(Poison(event_name="Generated", code=513),))
+    append(*(a_sent_event(user=nobody) for _ in range(2)), a_sent_event())
+    finish()
+
+    (facts,) = facts_of(integration)
+
+    assert [(each.reason, each.count, each.lately) for each in facts.letters] == [
+        ("no_identity", 14, 2),
+        ("clevertap_513", 3, 3),
+    ]
+
+
+def test_letters_that_fall_out_of_a_replay_again_tell_nothing_of_now(
+    engine, integration, append, finish
+):
+    nobody = {"identities": {"custom_id": "7"}}
+    append(*(a_sent_event(user=nobody, referrer=nobody) for _ in range(6)))
+    finish()
+    engine.switch(
+        poison=(Poison(event_name="Re", code=513), Poison(event_name="Ge", code=513))
+    )
+    append(count=2)
+    finish()
+    replay.replay_letters(integration, reasons=["no_identity"])
+    finish()
+
+    (facts,) = facts_of(integration)
+
+    assert [(each.reason, each.count, each.lately) for each in facts.letters] == [
+        ("no_identity", 12, 0),
+        ("clevertap_513", 4, 4),
+    ]
+
+
 def test_only_the_newest_events_tell_what_arrives(integration):
     now = clock.now()
     old = [a_sent_event(test=True) for _ in range(5)]
