@@ -1,5 +1,13 @@
-"""How many of CleverTap's event types an integration's events take: 512 an account."""
+"""What the settings let an integration's events become: which types, and which not at all.
 
+CleverTap gives an account 512 event types.
+"""
+
+from typing import Any
+
+import msgspec
+
+from clevertap_sync.mapping import MappingSettings
 from clevertap_sync.models import Integration
 from referrals.vocabulary import EventType, Side
 
@@ -17,3 +25,25 @@ def count_event_types(integration: Integration, custom_names: int) -> int:
         if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
         and f"{event_type}:{side}" not in off
     )
+
+
+def are_sends_changed(
+    integration: Integration, made_with: dict[str, Any] | None
+) -> bool:
+    """Return whether what keeps records back is not as it was on an upload. Reads nothing.
+
+    `made_with` are the upload's mapping settings; None where there is no upload.
+    """
+    if made_with is None:
+        return False
+    then = msgspec.convert(made_with, MappingSettings)
+    since = integration.deliver_since
+    now = msgspec.structs.replace(
+        then,
+        event_kinds=integration.event_kinds,
+        send_suspicious=integration.send_suspicious,
+        send_rejected=integration.send_rejected,
+        not_sent=tuple(integration.not_sent),
+        since=since.timestamp() if since else None,
+    )
+    return now != then

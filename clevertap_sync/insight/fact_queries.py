@@ -31,7 +31,7 @@ from django.db.models.functions import Coalesce
 from clevertap_sync import books, workers
 from clevertap_sync.books import Range
 from clevertap_sync.insight.door_queries import Doors
-from clevertap_sync.insight.event_types import count_event_types
+from clevertap_sync.insight.event_types import are_sends_changed, count_event_types
 from clevertap_sync.insight.facts import (
     EXPECTED,
     RECENTLY,
@@ -78,6 +78,8 @@ def read_facts(
     verdicts = _verdicts(newest, now)
     arrivals, names = _arrivals(heads, now), _names(app_ids)
     kinds = _kinds_sent(rows)
+    silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
+    made_with = _settings_of_newest(newest[row.pk] for row in silent)
     mine = doors.of(row.app for row in rows)
     successes, silence = _successes(ids), workers.silence()
     return [
@@ -95,6 +97,7 @@ def read_facts(
             door=mine[row.app_id],
             last_accepted=successes[row.pk].accepted_at,
             delivered_at=successes[row.pk].delivered_at,
+            sends_changed=are_sends_changed(row, made_with.get(row.pk)),
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],
             silence=silence,
@@ -266,6 +269,33 @@ def _verdicts(
         # What is recent comes last, and stands.
         for row in sums.order_by("is_recent")
     }
+
+
+def _sends_nothing(
+    row: Integration,
+    verdicts: Mapping[int, Verdicts],
+    arrivals: Mapping[int, Arrivals],
+) -> bool:
+    """Return whether its settings may have kept back all that is newest."""
+    came = verdicts.get(row.pk, Verdicts())
+    arrived = arrivals.get(row.app_id, Arrivals())
+    return (came.unsent > 0 and not came.records) or arrived.test == arrived.events > 0
+
+
+def _settings_of_newest(
+    newest: Iterable[Sequence[Range]],
+) -> dict[int, dict[str, Any]]:
+    """Return the settings that the newest records of each integration were made with.
+
+    What is open takes new settings when it goes again, and what was skipped has no record.
+    """
+    made = {Upload.State.SETTLED, Upload.State.SPLIT}
+    last = (
+        next((each.pk for each in ranges if each.state in made), None)
+        for ranges in newest
+    )
+    rows = Upload.objects.filter(pk__in=[pk for pk in last if pk is not None])
+    return dict(rows.values_list("integration", "settings"))
 
 
 def _kinds_sent(rows: Iterable[Integration]) -> Mapping[int, list[tuple[int, str]]]:

@@ -146,6 +146,8 @@ class Facts:
     #: When a record was last delivered, by a replay too. Where that was many uploads ago, the
     #: beginning of its hour.
     delivered_at: datetime | None = None
+    #: Settings that can keep records back were changed since the newest upload was made.
+    sends_changed: bool = False
     event_types: int = 0
     names: Names = field(default_factory=Names)
     silence: Silence | None = None

@@ -263,6 +263,14 @@ SHOWN = [
         "The settings kept back all of the last 24 records",
     ),
     (
+        "settings_changed",
+        some_facts(verdicts=Verdicts(events=12, unsent=24), sends_changed=True),
+        (
+            "The settings kept back all of the last 24 records. What is sent was changed "
+            "since: the next event shows whether it goes to CleverTap."
+        ),
+    ),
+    (
         "new_name",
         some_facts(names=Names(sent=50, waiting=1)),
         "1 new custom name waits for approval",
@@ -660,6 +668,32 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
 
     assert [each.code for each in judge(fell_out)] == ["dead_letters"]
     assert [each.code for each in judge(waiting)] == ["new_name"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        some_facts(verdicts=Verdicts(events=12, unsent=24)),
+        some_facts(arrivals=Arrivals(events=12, test=12)),
+    ],
+    ids=["kept back", "only tests"],
+)
+def test_after_the_settings_were_changed_an_event_is_awaited_and_nobody_warned(facts):
+    (before,) = judge(facts)
+    (after,) = judge(replace(facts, sends_changed=True))
+
+    assert before.severity is Severity.WARNING
+    assert (after.code, after.severity) == ("settings_changed", Severity.INFO)
+    assert light_of(facts, [after]).colour == "idle"
+
+
+def test_settings_that_were_changed_while_records_are_delivered_are_no_finding():
+    delivered = Verdicts(events=10, records=20, delivered=20, unsent=4)
+    test = Arrivals(events=12, test=11)
+
+    assert (
+        judge(some_facts(verdicts=delivered, arrivals=test, sends_changed=True)) == []
+    )
 
 
 OLD_AND_NEW = (

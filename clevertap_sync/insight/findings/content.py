@@ -35,11 +35,12 @@ class OnlyTestEvents(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where each of the newest events is a test that no integration takes."""
+        """Yield it where each of the newest events is a test that no integration takes.
+
+        What came before the integration was set so says nothing of what comes now.
+        """
         arrivals = facts.arrivals
-        takes = facts.integration.event_kinds == EventKinds.PRODUCTION
-        is_all = 0 < arrivals.events == arrivals.test
-        if facts.is_running and takes and is_all and not _has_another(facts):
+        if _are_only_tests(facts) and not facts.sends_changed:
             yield cls(
                 sentence=f"All of the last {counted(arrivals.events, 'event')} are test "
                 "events, and this integration sends production events alone: nothing "
@@ -128,10 +129,7 @@ class EverythingKeptBack(Finding):
         is_said = any(
             kind.is_there(facts) for kind in (OnlyTestEvents, OnlyProductionEvents)
         )
-        is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
-        if is_said or is_for_another or verdicts.records or not verdicts.unsent:
-            return
-        if not facts.is_running:
+        if is_said or facts.sends_changed or not _is_all_kept_back(facts):
             return
         yield cls(
             sentence=f"The settings kept back all of the last "
@@ -140,6 +138,42 @@ class EverythingKeptBack(Finding):
             "should be sent.",
             link=settings_link(facts, "sends", "Choose what to send"),
             count=verdicts.unsent,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsChanged(Finding):
+    """What is sent was changed since all was kept back, and the next event is awaited."""
+
+    code = "settings_changed"
+    severity = Severity.INFO
+    word = "Settings changed"
+    started = "what is sent was changed"
+    ended = "an event has arrived since what is sent was changed"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it until an event shows what the new settings do."""
+        if not facts.sends_changed:
+            return
+        kept_back, tests = facts.verdicts.unsent, facts.arrivals.events
+        if _is_all_kept_back(facts):
+            count = kept_back
+            before = f"The settings kept back all of the last {counted(kept_back, 'record')}."
+        elif _are_only_tests(facts):
+            count, before = (
+                tests,
+                f"All of the last {counted(tests, 'event')} are test events.",
+            )
+        else:
+            return
+        yield cls(
+            sentence=f"{before} What is sent was changed since: the next event shows "
+            "whether it goes to CleverTap.",
+            remedy="Nothing to do but wait for it. What was kept back before stays here; "
+            "a replay of its range sends it.",
+            link=settings_link(facts, "sends", "See what is sent"),
+            count=count,
         )
 
 
@@ -271,7 +305,27 @@ KINDS: Final = (
     EventTypesNearLimit,
     EventsStale,
     TestAccountInUse,
+    SettingsChanged,
 )
+
+
+def _are_only_tests(facts: Facts) -> bool:
+    """Return whether production events alone are sent, and the newest are none of them.
+
+    What another integration sends is not missed here.
+    """
+    arrivals = facts.arrivals
+    takes = facts.integration.event_kinds == EventKinds.PRODUCTION
+    is_all = 0 < arrivals.events == arrivals.test
+    return facts.is_running and takes and is_all and not _has_another(facts)
+
+
+def _is_all_kept_back(facts: Facts) -> bool:
+    """Return whether the newest records were all kept back, and not for another to send."""
+    verdicts = facts.verdicts
+    is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
+    is_all = verdicts.unsent > 0 == verdicts.records
+    return facts.is_running and is_all and not is_for_another
 
 
 def _has_another(facts: Facts) -> bool:

@@ -171,6 +171,34 @@ def test_what_a_replay_delivers_is_a_success_too(engine, integration, append, fi
     assert facts.delivered_at == Upload.objects.get(replay__isnull=False).settled_at
 
 
+@pytest.mark.parametrize(
+    ("mend", "is_mend"),
+    [
+        ({"event_kinds": "both"}, True),
+        ({"not_sent": ["app_open:generated"]}, True),
+        ({"send_suspicious": False}, True),
+        ({"deliver_since": NOON}, True),
+        ({"identity_provider": "custom_id", "send_event_id": True}, False),
+    ],
+)
+def test_what_is_sent_counts_as_changed_until_an_upload_is_made_with_it(
+    engine, integration, append, mend, is_mend
+):
+    append(a_sent_event(test=True))
+    deliver(integration.pk)
+    assert facts_of(integration)[0].sends_changed is False
+
+    Integration.objects.update(**mend)
+    (after,) = facts_of(integration)
+    append(a_sent_event(test=True))
+    (waiting,) = facts_of(integration)
+    deliver(integration.pk)
+    (met,) = facts_of(integration)
+
+    assert (after.sends_changed, waiting.sends_changed) == (is_mend, is_mend)
+    assert met.sends_changed is False
+
+
 def test_what_fell_out_of_the_newest_upload_is_counted_by_reason(
     engine, integration, append, finish
 ):
