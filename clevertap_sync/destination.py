@@ -6,22 +6,21 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from clevertap_sync import whereabouts
+from clevertap_sync.delivery import whereabouts
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.delivery.prepare import named_sides
+from clevertap_sync.delivery.whereabouts import Whereabouts
 from clevertap_sync.delivery.work import pick_of
 from clevertap_sync.mapping import (
     EventRecord,
     Mapped,
     MappingSettings,
     Unmappable,
-    Withheld,
     as_dict,
     to_records,
 )
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from clevertap_sync.reasons import REASONS
-from clevertap_sync.whereabouts import Whereabouts
 from referrals import suppression
 from referrals.destinations import Outcome, OutcomeStatus, Preview, PreviewStatus
 from referrals.schema import Event
@@ -135,46 +134,57 @@ def _became(
     event: Event,
 ) -> Outcome:
     place = (integration.pk, pick_of(position, side))
-    letter, upload = found.letters.get(place), found.uploads.get(place)
+    letter = found.letters.get(place)
     outcome = Outcome(
         integration=integration.name, side=side, status=OutcomeStatus.PENDING
     )
     if letter is not None:
         return _fell_out(outcome, letter)
+    if accepting := found.accepting(place, event, side):
+        first = accepting[0]
+        return _at(outcome, OutcomeStatus.DELIVERED, first.pk, at=first.settled_at)
+    return _not_yet(outcome, found.uploads.get(place), found.replays.get(place, ()))
+
+
+def _not_yet(
+    outcome: Outcome, upload: Upload | None, replays: Sequence[Upload]
+) -> Outcome:
+    """Return where a record stands that was neither accepted nor refused."""
     if upload is None:
         return _at(outcome, OutcomeStatus.PENDING)
+    under_way = next((each for each in (upload, *replays) if _is_under_way(each)), None)
+    if under_way is not None:
+        return _at(outcome, OutcomeStatus.IN_FLIGHT, under_way.pk)
     if upload.state == Upload.State.SKIPPED:
         return _at(outcome, OutcomeStatus.SKIPPED, upload.pk)
-    if upload.state != Upload.State.SETTLED:
-        return _at(outcome, OutcomeStatus.IN_FLIGHT, upload.pk)
-    if _is_withheld(upload, event, side):
-        return _at(outcome, OutcomeStatus.NOT_SENT, upload.pk)
-    return _at(outcome, OutcomeStatus.DELIVERED, upload.pk, at=upload.settled_at)
+    return _at(outcome, OutcomeStatus.NOT_SENT, upload.pk)
+
+
+def _is_under_way(upload: Upload) -> bool:
+    return upload.state not in {Upload.State.SETTLED, Upload.State.SKIPPED}
 
 
 def _fell_out(outcome: Outcome, letter: DeadLetter) -> Outcome:
     if letter.state == DeadLetter.State.DELIVERED:
         # By a replay's upload, which retention may have removed since.
         upload_id = letter.replay_upload_id
-        return _at(outcome, OutcomeStatus.DELIVERED, upload_id, at=letter.changed_at)
+        at = letter.delivered_at or letter.changed_at
+        return _at(outcome, OutcomeStatus.DELIVERED, upload_id, at=at)
+    reason = _reason(letter.reason, letter.detail)
+    if letter.delivered_at is not None:
+        # What CleverTap has once accepted, no replay takes back.
+        delivered = _at(outcome, OutcomeStatus.DELIVERED, at=letter.delivered_at)
+        meaning = (
+            f"{delivered.meaning} A later replay of it fell out: "
+            f"{reason.get('meaning', letter.reason)}"
+        )
+        return replace(delivered, state=letter.state, meaning=meaning)
     return replace(
         outcome,
         status=OutcomeStatus.DEAD_LETTER,
         state=letter.state,
-        **_reason(letter.reason, letter.detail),
+        **reason,
     )
-
-
-def _is_withheld(upload: Upload, event: Event, side: Side) -> bool:
-    """Return whether the settings kept the side back, which leaves no dead letter.
-
-    Of an event that was erased since there is no record any more: what has neither a
-    record nor a dead letter was delivered before.
-    """
-    if not upload.unsent:
-        return False
-    values = to_records(event, read_settings(upload.settings))
-    return any(value.side is side and isinstance(value, Withheld) for value in values)
 
 
 def _at(

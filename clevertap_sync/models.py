@@ -460,7 +460,13 @@ class Upload(models.Model):
                     condition=Q(**{f"{name}__isnull": False}),
                     name=f"uploads_of_a_{name}",
                 )
-                for name in ("replay", "parent", "root")
+                for name in ("parent", "root")
+            ),
+            # Explain: which upload of a replay covers a position.
+            models.Index(
+                fields=["replay", "first"],
+                condition=Q(replay__isnull=False),
+                name="uploads_of_a_replay",
             ),
             # Explain: which upload covers a position; the books: do they tile.
             models.Index(
@@ -584,6 +590,12 @@ class DeadLetter(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     failures = models.PositiveIntegerField(
         default=1, help_text="How often it fell out."
+    )
+    delivered_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When CleverTap first accepted the record. It may have fallen out of a "
+        "later replay.",
     )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()

@@ -53,8 +53,9 @@ class Preview(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What became of one side of a stored event at one integration.
 
-    `state` tells whether a dead letter is open, in replay or delivered; `upload` is the
-    number of the upload that has the record.
+    `state` tells whether a dead letter is open, in replay or delivered; on what was
+    delivered, it is of the dead letter that a later replay left. `upload` is the number of
+    the upload that has the record.
     """
 
     integration: str

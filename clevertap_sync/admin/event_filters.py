@@ -17,7 +17,7 @@ from referrals.vocabulary import EventType, FraudStatus
 
 #: The names of the filters in a page's address, but for the search.
 NAMES: Final = ("type", "channel", "status", "kind", "day", "outcome")
-#: The outcome that can be asked for: a record of the event is a dead letter.
+#: The outcome that can be asked for: a record of the event fell out, and never arrived.
 NOT_DELIVERED: Final = "not_delivered"
 _KINDS: Final = {"test": True, "production": False}
 _LONGEST: Final = 500
@@ -52,11 +52,12 @@ def narrowed(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent
 
 
 def _not_delivered(app: App, reach: range) -> QuerySet[DeadLetter, int | None]:
-    """Return the positions of which a record fell out and was not delivered since."""
+    """Return the positions of which a record fell out, and was not delivered before or since."""
     letters = DeadLetter.objects.filter(
         integration__in=Integration.objects.filter(app=app, archived_at=None),
         position__gte=reach.start,
         position__lt=reach.stop,
+        delivered_at=None,
     )
     delivered = DeadLetter.State.DELIVERED
     return letters.exclude(state=delivered).values_list("position", flat=True)

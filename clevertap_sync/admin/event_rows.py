@@ -12,7 +12,7 @@ from clevertap_sync.mapping import identity_under
 from clevertap_sync.models import DeadLetter, Integration
 from clevertap_sync.reasons import shorten_reason
 from referrals import words
-from referrals.destinations import Outcome as Fate
+from referrals.destinations import Outcome as Fate, OutcomeStatus
 from referrals.models import App, ReferralEvent
 from referrals.schema import Event, Person
 from referrals.vocabulary import Side
@@ -22,6 +22,11 @@ from referrals.words import Colour
 ERASED: Final = "erased"
 #: How many characters of an identity have room.
 WIDEST: Final = 28
+#: What became of the replay of a record that was delivered before, by its letter's state.
+_AGAIN: Final[dict[str, str]] = {
+    DeadLetter.State.OPEN: "Delivered, replay fell out",
+    DeadLetter.State.REPLAYING: "Delivered, in replay",
+}
 _WORST_FIRST: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
@@ -119,6 +124,8 @@ def _together(fates: Iterable[Fate]) -> list[Outcome]:
 
 def _light_of(fate: Fate) -> tuple[Colour, str, str]:
     colour, word = LIGHTS[fate.status]
+    if fate.status is OutcomeStatus.DELIVERED and fate.state:
+        word = _AGAIN.get(fate.state, word)
     if fate.reason:
         word = shorten_reason(fate.reason)
         if fate.state == DeadLetter.State.REPLAYING:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 
+from clevertap_sync.delivery import whereabouts
 from clevertap_sync.delivery.work import Refusal, position_of, side_of
 from clevertap_sync.models import DeadLetter, Upload
+from referrals import log
 from referrals.vocabulary import Side
 
 _CHUNK = 500
@@ -15,10 +18,10 @@ _CHUNK = 500
 def write(upload: Upload, refusals: Sequence[Refusal], now: datetime) -> None:
     """Write the refused records down; one that fell out before counts on."""
     known = _fall_again(upload, refusals, now) if refusals else set()
+    new = [refusal for refusal in refusals if refusal.pick not in known]
+    before = _delivered_before(upload, [each.pick for each in new if each.pick])
     DeadLetter.objects.bulk_create(
-        _letter(upload, refusal, now)
-        for refusal in refusals
-        if refusal.pick not in known
+        _letter(upload, refusal, now, before.get(refusal.pick)) for refusal in new
     )
 
 
@@ -28,7 +31,10 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
         return
     delivered = _ids_of(upload, picks).values()
     DeadLetter.objects.filter(pk__in=list(delivered)).update(
-        state=DeadLetter.State.DELIVERED, replay_upload=upload, changed_at=now
+        state=DeadLetter.State.DELIVERED,
+        replay_upload=upload,
+        changed_at=now,
+        delivered_at=Coalesce(F("delivered_at"), Value(now)),
     )
 
 
@@ -64,6 +70,31 @@ def _fall_again(
     return set(known)
 
 
+def _delivered_before(
+    upload: Upload, picks: Sequence[int]
+) -> dict[int | None, datetime]:
+    """Return pick → when CleverTap accepted what fell out of a replay for the first time.
+
+    Without a dead letter, a record was kept back or accepted by whatever had it before.
+    """
+    if not upload.replay_id or not picks:
+        return {}
+    integration, positions = upload.integration, {position_of(pick) for pick in picks}
+    found = whereabouts.find_records(integration.app_id, [integration], positions)
+    events = log.read_positions(integration.app_id, positions)
+    event_at = {logged.position: logged.event for logged in events}
+    before: dict[int | None, datetime] = {}
+    for pick in picks:
+        event = event_at.get(position_of(pick))
+        place = (integration.pk, pick)
+        accepting = found.accepting(place, event, side_of(pick)) if event else []
+        others = (each for each in accepting if each.replay_id != upload.replay_id)
+        times = [each.settled_at for each in others if each.settled_at]
+        if times:
+            before[pick] = min(times)
+    return before
+
+
 def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
     """Return pick → id of the dead letters that there are of these records."""
     wanted = set(picks)
@@ -81,7 +112,9 @@ def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
     return found
 
 
-def _letter(upload: Upload, refusal: Refusal, now: datetime) -> DeadLetter:
+def _letter(
+    upload: Upload, refusal: Refusal, now: datetime, delivered_at: datetime | None
+) -> DeadLetter:
     pick = refusal.pick
     return DeadLetter(
         integration_id=upload.integration_id,
@@ -91,6 +124,7 @@ def _letter(upload: Upload, refusal: Refusal, now: datetime) -> DeadLetter:
         event_name=refusal.name[:512],
         reason=refusal.reason,
         detail=refusal.detail[:500],
+        delivered_at=delivered_at,
         created_at=now,
         changed_at=now,
     )

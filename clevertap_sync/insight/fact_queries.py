@@ -168,44 +168,64 @@ def _letters(ids: Ids) -> Mapping[int, Sequence[Letters]]:
     """
     with connection.cursor() as cursor:
         cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
-        rows = cursor.fetchall()
-    newest = DeadLetter.objects.in_bulk([pk for *_, pk in rows])
-    lately = _lately(newest.values())
+        rows = [_Group(*row) for row in cursor.fetchall()]
+    told = _told_by_newest(rows)
     found: defaultdict[int, list[Letters]] = defaultdict(list)
-    for integration_id, reason, count, pk in rows:
-        of_upload = lately.get((integration_id, reason), 0)
-        letters = Letters(reason, count, newest[pk].changed_at, of_upload)
-        found[integration_id].append(letters)
+    for row in rows:
+        of_newest = told[row.integration_id, row.reason]
+        found[row.integration_id].append(Letters(row.reason, row.letters, *of_newest))
     for each in found.values():
         each.sort(key=lambda letters: (-letters.count, letters.reason))
     return found
 
 
-def _lately(newest: Iterable[DeadLetter]) -> dict[tuple[int, str], int]:
-    """Return how many letters of each reason fell out of each integration's newest upload.
+class _Group(NamedTuple):
+    """An integration's open letters of one reason; the last three are of the newest event."""
 
-    `newest` are those of the newest event, one for each reason. An upload has a thousand
-    records at most.
+    integration_id: int
+    reason: str
+    letters: int
+    pk: int
+    position: int | None
+    upload_id: int
+
+
+def _told_by_newest(
+    groups: Sequence[_Group],
+) -> dict[tuple[int, str], tuple[datetime, int]]:
+    """Return when the newest letter of each group fell out, and how many did so lately.
+
+    That is out of the upload of the integration's newest letter: a thousand at most.
     """
-    last: dict[int, DeadLetter] = {}
-    for letter in sorted(newest, key=lambda each: (each.position or 0, each.pk)):
-        last[letter.integration_id] = letter
-    uploads = [letter.upload_id for letter in last.values()]
-    rows = DeadLetter.objects.open().filter(upload__in=uploads)
-    counts = rows.values_list("integration", "reason").annotate(n=Count("pk"))
-    return {(mine, reason): n for mine, reason, n in counts.order_by()}
+    last: dict[int, _Group] = {}
+    for group in sorted(groups, key=lambda each: (each.position or 0, each.pk)):
+        last[group.integration_id] = group
+    is_newest = Q(pk__in=[group.pk for group in groups])
+    is_late = Q(upload__in=[group.upload_id for group in last.values()])
+    rows = DeadLetter.objects.open().filter(is_newest | is_late)
+    sums = rows.values_list("integration", "reason").annotate(
+        newest_at=Max(Case(When(is_newest, then="changed_at"))),
+        lately=Sum(Case(When(is_late, then=1), default=0)),
+    )
+    return {
+        (integration_id, reason): (newest_at, lately)
+        for integration_id, reason, newest_at, lately in sums.order_by()
+    }
 
 
 _LETTERS: Final = """
-    SELECT d.integration_id, d.reason, count(*), (
-        SELECT newest.id FROM clevertap_sync_deadletter newest
-        WHERE newest.integration_id = d.integration_id AND newest.reason = d.reason
-            AND newest.state = 'open'
-        ORDER BY newest.position DESC LIMIT 1
-    )
-    FROM clevertap_sync_deadletter d
-    WHERE d.state = 'open' AND d.integration_id IN ({ids})
-    GROUP BY d.integration_id, d.reason
+    SELECT groups.*, newest.position, newest.upload_id FROM (
+        SELECT d.integration_id, d.reason, count(*), (
+            SELECT l.id FROM clevertap_sync_deadletter l
+            WHERE l.integration_id = d.integration_id AND l.reason = d.reason
+                AND l.state = 'open'
+            ORDER BY l.position DESC LIMIT 1
+        ) AS newest_id
+        FROM clevertap_sync_deadletter d
+        WHERE d.state = 'open' AND d.integration_id IN ({ids})
+        GROUP BY d.integration_id, d.reason
+    ) AS groups
+    JOIN clevertap_sync_deadletter newest ON newest.id = groups.newest_id
 """
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from clevertap_sync import destination
 from clevertap_sync.delivery import erasure, replay, slots, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
@@ -177,6 +178,169 @@ def test_each_row_says_what_the_api_answers_of_the_event(admin, client, everythi
                 assert where == (names[0] if len(names) == 1 else "all 2")
     assert len(rows) == log.head(everything.pk) == 12
     assert statuses == {*WORDS, "dead_letter"}
+
+
+def replay_all(integration):
+    replay.replay_range(integration, first=1, last=integration.cursor)
+    finish(integration)
+
+
+def change(integration, **settings):
+    for name, value in settings.items():
+        setattr(integration, name, value)
+    integration.save(update_fields=list(settings))
+    switch.settings_changed(integration)
+
+
+def shown_of(admin, integration):
+    """Return what the list says of each side of the newest event; listed: not delivered."""
+    cells = next(iter(rows_of(text_of(admin.get("/admin/events/"))).values()))
+    listed = positions(admin.get("/admin/events/?outcome=not_delivered"))
+    words = [word for cell in cells for word, _ in outcomes_in(cell)]
+    return words, bool(listed)
+
+
+AGAIN = "Delivered, replay fell out"
+
+
+@pytest.mark.parametrize("kept_back", [True, False], ids=["not sent", "skipped"])
+def test_what_a_replay_of_the_range_delivered_is_delivered(
+    admin, sandbox, integration, quick, kept_back
+):
+    integration.enabled = kept_back
+    change(integration, not_sent=["app_install:generated"], enabled=kept_back)
+    log.append(integration.app, [a_sent_event(id="once")])
+    if not kept_back:
+        switch.enable(integration, start="now")
+    finish(integration)
+    before = shown_of(admin, integration)
+
+    change(integration, not_sent=[])
+    replay_all(integration)
+
+    assert before[0] == (
+        ["Delivered", "Not sent"] if kept_back else ["Skipped", "Skipped"]
+    )
+    assert shown_of(admin, integration) == (["Delivered", "Delivered"], False)
+    (outcomes,) = destination.fates_of(
+        integration.app_id,
+        [integration],
+        [(1, log.read(integration.app_id, 1, 1)[0].event)],
+    )
+    replayed = Upload.objects.get(replay__isnull=False)
+    assert outcomes[1].upload == replayed.pk
+    assert outcomes[1].delivered_at == replayed.settled_at
+
+
+def test_a_replay_that_is_under_way_is_said_of_what_it_may_deliver(
+    admin, sandbox, integration, quick
+):
+    change(integration, not_sent=["app_install:generated"])
+    log.append(integration.app, [a_sent_event()])
+    finish(integration)
+    change(integration, not_sent=[])
+    replay.replay_range(integration, first=1, last=1)
+    assert claim_next(integration.pk) is not None
+
+    assert shown_of(admin, integration) == (["Delivered", "Under way"], False)
+
+
+def test_what_was_delivered_stays_so_when_a_replay_of_it_falls_out(
+    admin, client, sandbox, integration, quick
+):
+    log.append(integration.app, [a_sent_event(id="once")])
+    finish(integration)
+    change(integration, identity_provider="custom_id")
+    replay_all(integration)
+
+    assert shown_of(admin, integration) == ([AGAIN, AGAIN], False)
+    answer = client.get(
+        "/v1/events/once",
+        headers={"Authorization": f"Bearer {an_api_key(integration.app)}"},
+    ).json()
+    live = Upload.objects.get(replay=None)
+    for outcome in answer["outcomes"]:
+        assert (outcome["status"], outcome["state"]) == ("delivered", "open")
+        assert outcome["meaning"].startswith(
+            "CleverTap accepted it. A later replay of it fell out: The user has no "
+        )
+        assert "reason" not in outcome
+    assert {letter.delivered_at for letter in DeadLetter.objects.all()} == {
+        live.settled_at
+    }
+
+
+def test_what_a_person_was_sent_before_the_erasure_stays_delivered(
+    admin, sandbox, integration, quick
+):
+    log.append(integration.app, [a_sent_event()])
+    finish(integration)
+    erasure.advance(erasure.request(integration.app, [Identity("email", ANN)]))
+    replay_all(integration)
+
+    words, is_listed = shown_of(admin, integration)
+
+    assert set(DeadLetter.objects.values_list("side", flat=True)) == {"referred"}
+    assert (words, is_listed) == ([AGAIN, "Delivered"], False)
+
+
+def test_what_one_replay_delivered_no_later_one_takes_back(
+    admin, sandbox, integration, quick
+):
+    nobody = {"identities": {"custom_id": "7"}}
+    change(integration, not_sent=["app_install:generated"])
+    log.append(integration.app, [a_sent_event(user=nobody)])
+    finish(integration)
+    told = [shown_of(admin, integration)]
+    change(integration, not_sent=[], identity_provider="phone")
+    replay_all(integration)
+    told.append(shown_of(admin, integration))
+    change(integration, identity_provider="email")
+    replay_all(integration)
+    told.append(shown_of(admin, integration))
+    change(integration, identity_provider="phone")
+    replay_all(integration)
+    told.append(shown_of(admin, integration))
+
+    assert told == [
+        (["No identity", "Not sent"], True),
+        (["No identity", "No identity"], True),
+        (["No identity", "Delivered"], True),
+        (["No identity", AGAIN], True),
+    ]
+
+
+def test_what_was_kept_back_delivered_by_one_replay_and_refused_by_the_next_was_delivered(
+    admin, sandbox, integration, quick
+):
+    change(integration, not_sent=["app_install:generated"])
+    log.append(integration.app, [a_sent_event()])
+    finish(integration)
+    change(integration, not_sent=[])
+    replay_all(integration)
+    sandbox.switch(poison=(Poison(identity=BOB),))
+    replay_all(integration)
+
+    assert Upload.objects.filter(replay__isnull=False, state="split").exists()
+    assert shown_of(admin, integration) == (["Delivered", AGAIN], False)
+
+
+def test_replays_cost_no_query_more(admin, sandbox, integration, quick):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert admin.get("/admin/events/").status_code == 200
+        return len(captured)
+
+    change(integration, not_sent=["app_install:generated"])
+    log.append(integration.app, [a_sent_event() for _ in range(10)])
+    finish(integration)
+    before = queries()
+    change(integration, not_sent=[])
+    replay_all(integration)
+    replay_all(integration)
+
+    assert Upload.objects.filter(replay__isnull=False).count() == 2
+    assert queries() == before
 
 
 def test_what_is_asked_is_the_same_for_one_event_and_for_a_page_of_split_ones(

@@ -1,0 +1,168 @@
+"""Where records went: the uploads that have each, and the dead letter that it left.
+
+For a page of events at once. It takes as many queries for one event as for fifty, however
+far apart they are in the log and however many integrations the app has; where uploads
+were split, one more for each time that parts were split again.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db.models import F, OuterRef, Subquery
+
+from clevertap_sync.delivery.mapping_settings import read_settings
+from clevertap_sync.delivery.work import SIDES, pick_of, position_of
+from clevertap_sync.mapping import Withheld, to_records
+from clevertap_sync.models import DeadLetter, Integration, Upload, UploadQuerySet
+from referrals.models import ReferralEvent
+from referrals.schema import Event
+from referrals.vocabulary import Side
+
+#: A record's place: the integration's number, and the record's own within the log.
+Place = tuple[int, int]
+#: A record in the log's own upload, or in that of a replay of a range: its number, or None.
+_Track = tuple[int, int, int | None]
+
+_SPLIT: Final = Upload.State.SPLIT
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What is known of the records of some events.
+
+    `uploads` are those of the log itself; `replays` those of replayed ranges, in the order
+    of the replays. A replay of dead letters has its traces on these.
+    """
+
+    uploads: dict[Place, Upload] = field(default_factory=dict)
+    replays: dict[Place, list[Upload]] = field(default_factory=dict)
+    letters: dict[Place, DeadLetter] = field(default_factory=dict)
+
+    def accepting(self, place: Place, event: Event, side: Side) -> list[Upload]:
+        """Return the settled uploads that had the record and did not keep it back.
+
+        Where it left no dead letter, CleverTap accepted it with each of these.
+        """
+        live = self.uploads.get(place)
+        found = [*([live] if live else []), *self.replays.get(place, ())]
+        return [
+            upload
+            for upload in found
+            if upload.state == Upload.State.SETTLED
+            and not (upload.unsent and keeps_back(upload, event, side))
+        ]
+
+
+def find_records(
+    app_id: int, integrations: Sequence[Integration], positions: Collection[int]
+) -> Whereabouts:
+    """Return where the records at `positions` went. What is in no upload yet has no entry."""
+    if not integrations or not positions:
+        return Whereabouts()
+    ids = [integration.pk for integration in integrations]
+    tracks = _uploads(app_id, ids, positions)
+    _descend(tracks)
+    found = Whereabouts(letters=_letters(ids, positions))
+    for (integration_id, pick, replay_id), upload in sorted(
+        tracks.items(), key=lambda track: track[0][2] or 0
+    ):
+        if replay_id is None:
+            found.uploads[integration_id, pick] = upload
+        else:
+            found.replays.setdefault((integration_id, pick), []).append(upload)
+    return found
+
+
+def keeps_back(upload: Upload, event: Event, side: Side) -> bool:
+    """Return whether the settings of the upload keep the side back: no letter is left of it.
+
+    Of an event that was erased since there is no record any more: what has neither a
+    record nor a dead letter was delivered before.
+    """
+    values = to_records(event, read_settings(upload.settings))
+    return any(value.side is side and isinstance(value, Withheld) for value in values)
+
+
+def _uploads(
+    app_id: int, ids: Sequence[int], positions: Collection[int]
+) -> dict[_Track, Upload]:
+    """Return the ranges that cover each record, whole or split: the log's, and replays'."""
+    roots = _roots(app_id, ids, positions)
+    roots = roots.union(_replayed(app_id, ids, positions), all=True)
+    return {
+        (upload.integration_id, pick_of(position, side), upload.replay_id): upload
+        for upload in roots
+        for position in positions
+        if upload.first <= position <= upload.last
+        for side in SIDES
+    }
+
+
+def _roots(
+    app_id: int, ids: Sequence[int], positions: Collection[int]
+) -> UploadQuerySet:
+    covering = Upload.objects.ranges().filter(
+        integration=OuterRef("integration"), first__lte=OuterRef("position")
+    )
+    # One look into an index for each pair, where a join would read all uploads between.
+    pairs = (
+        ReferralEvent.objects.filter(app=app_id, position__in=positions)
+        .annotate(integration=F("app__integrations"))
+        .filter(integration__in=ids)
+        .annotate(upload=Subquery(covering.order_by("-first").values("pk")[:1]))
+    )
+    return Upload.objects.filter(pk__in=pairs.values("upload"))
+
+
+def _replayed(
+    app_id: int, ids: Sequence[int], positions: Collection[int]
+) -> UploadQuerySet:
+    """Return, likewise, those of each replay whose range has one of the positions."""
+    covering = Upload.objects.filter(
+        replay=OuterRef("replay"), parent=None, first__lte=OuterRef("position")
+    )
+    replay = "app__integrations__replays"
+    pairs = (
+        ReferralEvent.objects.filter(app=app_id, position__in=positions)
+        .annotate(
+            integration=F("app__integrations"),
+            replay=F(replay),
+            begins=F(f"{replay}__first"),
+            ends=F(f"{replay}__last"),
+        )
+        .filter(integration__in=ids, begins__lte=F("position"), ends__gte=F("position"))
+        .annotate(upload=Subquery(covering.order_by("-first").values("pk")[:1]))
+    )
+    return Upload.objects.filter(pk__in=pairs.values("upload"))
+
+
+def _descend(uploads: dict[_Track, Upload]) -> None:
+    """Put the part, of a part, … that has a record in the place of what was split."""
+    split = {upload.pk for upload in uploads.values() if upload.state == _SPLIT}
+    while split:
+        parts = _parts_by_pick(split, [position_of(pick) for _, pick, _ in uploads])
+        split = set()
+        for track, upload in uploads.items():
+            part = parts.get((upload.pk, track[1]))
+            if part is not None:
+                uploads[track] = part
+                split |= {part.pk} if part.state == _SPLIT else set()
+
+
+def _parts_by_pick(
+    parents: Collection[int], positions: Collection[int]
+) -> dict[tuple[int | None, int], Upload]:
+    parts = Upload.objects.filter(
+        parent__in=parents, first__lte=max(positions), last__gte=min(positions)
+    )
+    return {(part.parent_id, pick): part for part in parts for pick in part.picks or ()}
+
+
+def _letters(ids: Sequence[int], positions: Collection[int]) -> dict[Place, DeadLetter]:
+    found = DeadLetter.objects.filter(integration__in=ids, position__in=positions)
+    return {
+        (each.integration_id, pick_of(each.position, Side(each.side))): each
+        for each in found
+        if each.position is not None
+    }
