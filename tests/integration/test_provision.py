@@ -7,6 +7,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
+from clevertap_sync import clock
 from clevertap_sync.delivery import switch
 from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Account, Integration, Upload
@@ -141,6 +142,34 @@ def test_since_when_credentials_are_in_force_is_noted(provision, changes, are_ne
 
     assert made is None
     assert (Integration.objects.get().credentials_since is not None) is are_new
+
+
+@pytest.mark.parametrize(
+    "changes", [{"account_id": "XYZ-DEF-123Z"}, {"location": "sg1"}]
+)
+@pytest.mark.parametrize("flags", [(), ("--enable",)], ids=["kept", "enabled"])
+@pytest.mark.parametrize("reason", ["identity_mismatch", "identity_letter_case"])
+def test_another_account_has_its_people_looked_up_afresh_and_the_log_goes_on(
+    provision, changes, flags, reason
+):
+    provision("--enable", stdin=PASSCODE)
+    append(App.objects.get(), 1, 2)
+    Integration.objects.update(
+        hold_reason=reason,
+        identities_may_be_new=reason == "identity_letter_case",
+        identities_unknown=12,
+        identities_other_case=12 * (reason == "identity_letter_case"),
+    )
+
+    provision(*flags, **changes)
+
+    integration = Integration.objects.get()
+    assert (integration.enabled, integration.cursor) == (True, 0)
+    assert integration.identities_may_be_new is bool(flags)
+    assert (integration.identities_unknown, integration.identities_other_case) == (0, 0)
+    # The next dry run ends the hold.
+    assert integration.hold_probes is True
+    assert integration.held_until <= clock.now()
 
 
 def test_enabling_first_starts_from_now(provision_json):
