@@ -53,15 +53,15 @@ class Range(NamedTuple):
 
 def newest_imbalances(
     integration: Integration, head: int, newest: Sequence[Range]
-) -> list[str]:
+) -> tuple[str, ...]:
     """Return what is wrong with `newest`, the last range uploads, the newest first.
 
     For those who have read them already. Reads nothing.
     """
-    return [
+    return (
         *_cursor_is_within(integration, head),
         *_neighbours_tile(integration, newest),
-    ]
+    )
 
 
 def _cursor_is_within(integration: Integration, head: int) -> Iterator[str]:

@@ -77,19 +77,16 @@ def read_facts(
     letters, newest = _letters(ids), _newest_ranges(ids)
     verdicts = _verdicts(newest, now)
     arrivals, names = _arrivals(heads, now), _names(app_ids)
-    kinds = _kinds_sent(rows)
+    others, mine = _others_send(rows), doors.of(row.app for row in rows)
     silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
     made_with = _settings_of_newest(newest[row.pk] for row in silent)
-    mine = doors.of(row.app for row in rows)
     successes, silence = _successes(ids), workers.silence()
     return [
         Facts(
             now=now,
             integration=row,
             head=heads[row.app_id],
-            others_send=frozenset(
-                kind for pk, kind in kinds[row.app_id] if pk != row.pk
-            ),
+            others_send=others[row.pk],
             waiting=waiting[row.pk],
             letters=letters[row.pk],
             verdicts=verdicts.get(row.pk, Verdicts()),
@@ -101,9 +98,7 @@ def read_facts(
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],
             silence=silence,
-            imbalances=tuple(
-                books.newest_imbalances(row, heads[row.app_id], newest[row.pk])
-            ),
+            imbalances=books.newest_imbalances(row, heads[row.app_id], newest[row.pk]),
         )
         for row in rows
     ]
@@ -318,13 +313,16 @@ def _settings_of_newest(
     return dict(rows.values_list("integration", "settings"))
 
 
-def _kinds_sent(rows: Iterable[Integration]) -> Mapping[int, list[tuple[int, str]]]:
-    """Return which integrations of each app send which events, now or after a pause."""
+def _others_send(rows: Sequence[Integration]) -> dict[int, frozenset[str]]:
+    """Return which events each app's other integrations send, now or after a pause."""
     found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for row in rows:
         if row.first_enabled_at:
             found[row.app_id].append((row.pk, row.event_kinds))
-    return found
+    return {
+        row.pk: frozenset(kind for pk, kind in found[row.app_id] if pk != row.pk)
+        for row in rows
+    }
 
 
 def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
