@@ -43,7 +43,14 @@ from clevertap_sync.insight.facts import (
     Verdicts,
     Waiting,
 )
-from clevertap_sync.models import Attempt, DeadLetter, Integration, Tally, Upload
+from clevertap_sync.models import (
+    Attempt,
+    DeadLetter,
+    EventKinds,
+    Integration,
+    Tally,
+    Upload,
+)
 from clevertap_sync.wire import LIVE_SECONDS
 from referrals import log
 from referrals.models import CustomName, ReferralEvent
@@ -294,7 +301,12 @@ def _sends_nothing(
     """Return whether its settings may have kept back all that is newest."""
     came = verdicts.get(row.pk, Verdicts())
     arrived = arrivals.get(row.app_id, Arrivals())
-    return (came.unsent > 0 and not came.records) or arrived.test == arrived.events > 0
+    are_kept_back = came.unsent > 0 == came.records
+    are_tests = arrived.test == arrived.events > 0
+    is_no_test = (
+        row.event_kinds == EventKinds.TEST and arrived.events > 0 == arrived.test
+    )
+    return are_kept_back or are_tests or is_no_test
 
 
 def _settings_of_newest(

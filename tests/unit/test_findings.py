@@ -675,8 +675,16 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
     [
         some_facts(verdicts=Verdicts(events=12, unsent=24)),
         some_facts(arrivals=Arrivals(events=12, test=12)),
+        some_facts(
+            an_integration(event_kinds=EventKinds.TEST), arrivals=Arrivals(events=12)
+        ),
+        some_facts(
+            an_integration(event_kinds=EventKinds.TEST),
+            arrivals=Arrivals(events=12),
+            verdicts=Verdicts(events=12, unsent=24),
+        ),
     ],
-    ids=["kept back", "only tests"],
+    ids=["kept back", "only tests", "only production", "production kept back"],
 )
 def test_after_the_settings_were_changed_an_event_is_awaited_and_nobody_warned(facts):
     (before,) = judge(facts)
@@ -685,6 +693,13 @@ def test_after_the_settings_were_changed_an_event_is_awaited_and_nobody_warned(f
     assert before.severity is Severity.WARNING
     assert (after.code, after.severity) == ("settings_changed", Severity.INFO)
     assert light_of(facts, [after]).colour == "idle"
+
+
+def test_settings_that_left_to_another_integration_what_is_its_own_are_no_finding():
+    facts = some_facts(arrivals=TESTS, verdicts=KEPT, sends_changed=True)
+
+    assert judge(replace(facts, others_send=frozenset({EventKinds.TEST}))) == []
+    assert [each.code for each in judge(facts)] == ["settings_changed"]
 
 
 def test_settings_that_were_changed_while_records_are_delivered_are_no_finding():

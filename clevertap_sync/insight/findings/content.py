@@ -63,11 +63,12 @@ class OnlyProductionEvents(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where none of the newest is a test, and no integration takes them."""
+        """Yield it where none of the newest is a test, and no integration takes them.
+
+        What came before the integration was set so says nothing of what comes now.
+        """
         arrivals = facts.arrivals
-        takes = facts.integration.event_kinds == EventKinds.TEST
-        is_all = arrivals.events > 0 == arrivals.test
-        if facts.is_running and takes and is_all and not _has_another(facts):
+        if _is_no_test(facts) and not facts.sends_changed:
             yield cls(
                 sentence=f"None of the last {counted(arrivals.events, 'event')} is a test "
                 "event, and this integration sends test events alone: nothing goes to "
@@ -156,19 +157,21 @@ class SettingsChanged(Finding):
         """Yield it until an event shows what the new settings do."""
         if not facts.sends_changed:
             return
-        kept_back, tests = facts.verdicts.unsent, facts.arrivals.events
+        count = facts.arrivals.events
+        events = f"of the last {counted(count, 'event')}"
         if _is_all_kept_back(facts):
-            count = kept_back
-            before = f"The settings kept back all of the last {counted(kept_back, 'record')}."
-        elif _are_only_tests(facts):
-            count, before = (
-                tests,
-                f"All of the last {counted(tests, 'event')} are test events.",
+            count = facts.verdicts.unsent
+            before = (
+                f"The settings kept back all of the last {counted(count, 'record')}"
             )
+        elif _are_only_tests(facts):
+            before = f"All {events} are test events"
+        elif _is_no_test(facts):
+            before = f"None {events} is a test event"
         else:
             return
         yield cls(
-            sentence=f"{before} What is sent was changed since: the next event shows "
+            sentence=f"{before}. What is sent was changed since: the next event shows "
             "whether it goes to CleverTap.",
             remedy="Nothing to do but wait for it. What was kept back before stays here; "
             "a replay of its range sends it.",
@@ -317,6 +320,14 @@ def _are_only_tests(facts: Facts) -> bool:
     arrivals = facts.arrivals
     takes = facts.integration.event_kinds == EventKinds.PRODUCTION
     is_all = 0 < arrivals.events == arrivals.test
+    return facts.is_running and takes and is_all and not _has_another(facts)
+
+
+def _is_no_test(facts: Facts) -> bool:
+    """Return whether test events alone are sent, and the newest are none, nor another's."""
+    arrivals = facts.arrivals
+    takes = facts.integration.event_kinds == EventKinds.TEST
+    is_all = arrivals.events > 0 == arrivals.test
     return facts.is_running and takes and is_all and not _has_another(facts)
 
 

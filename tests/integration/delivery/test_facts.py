@@ -199,6 +199,25 @@ def test_what_is_sent_counts_as_changed_until_an_upload_is_made_with_it(
     assert met.sends_changed is False
 
 
+@pytest.mark.parametrize(("kind", "is_test"), [("test", False), ("production", True)])
+def test_what_was_sent_before_its_kind_was_ruled_out_warns_of_nothing_yet(
+    engine, append, finish, kind, is_test
+):
+    Integration.objects.update(event_kinds="both")
+    append(a_sent_event(test=is_test))
+    finish()
+    Integration.objects.update(event_kinds=kind)
+
+    assert codes_found() == {"settings_changed"}
+
+    append(a_sent_event(test=is_test))
+    finish()
+
+    assert codes_found() == {
+        "only_test_events" if is_test else "only_production_events"
+    }
+
+
 def test_what_fell_out_of_the_newest_upload_is_counted_by_reason(
     engine, integration, append, finish
 ):
