@@ -28,6 +28,7 @@ from integration_project.environment import Environment, needs_no_secret
 from integration_project.mail import mail
 from integration_project.observability import sentry
 from integration_project.observability.logs import logging_config
+from integration_project.web.limits import MAX_FORM_BYTES
 from referrals import failpoints
 
 BASE_DIR: Final = Path(__file__).resolve().parent.parent
@@ -184,6 +185,8 @@ if SECURE_PROXY:
     CSRF_COOKIE_SECURE = True
     # The API refuses plain HTTP itself: a key that travelled so must not go unnoticed.
     SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)"]
+# Beyond that a web process collects no form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_FORM_BYTES
 # Whose words in X-Forwarded-For count: the login's throttle goes by the caller's address.
 TRUSTED_PROXIES = env.whole(
     "TRUSTED_PROXIES", 1 if SECURE_PROXY else 0, least=0, most=10

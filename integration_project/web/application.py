@@ -25,7 +25,7 @@ from integration_project.web.calls import (
     PAGES,
     Call,
     complete,
-    is_head_too_large,
+    fault_of_head,
     read_head,
     weigh,
 )
@@ -75,8 +75,8 @@ class Application:
         line = Line(receive, send)
         if scope["path"] == probes.ALIVE:
             await line.send_whole(probes.IS_ALIVE)
-        elif is_head_too_large(scope):
-            await line.send_whole(refusals.HEAD_TOO_LARGE, closes=True)
+        elif fault := fault_of_head(scope):
+            await line.send_whole(refusals.refuse_head(fault), closes=True)
         else:
             await self._serve(read_head(scope), receive, line, scope["connection"])
 
@@ -85,6 +85,7 @@ class Application:
     ) -> None:
         try:
             body = await self._collect(call, receive)
+            body.is_whole &= not connection.is_cut_off
         except NoRoomError:
             refusal = refusals.refuse(call, refusals.busy())
             await line.send_whole(refusal, closes=True)

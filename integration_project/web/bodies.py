@@ -24,14 +24,19 @@ class NoRoomError(Exception):
 class Body:
     """What came of a body. One that is not whole is too long, or was cut off.
 
-    `length` is what the caller announced, or sent where that is more; `held` is what it
+    `size` is what the caller announced, or sent where that is more; `held` is what it
     takes of the budget.
     """
 
     data: bytes
-    length: int
+    size: int
     is_whole: bool
     held: int = 0
+
+    @property
+    def length(self) -> int:
+        """The length under which it is handed on: more than there is, if it is not whole."""
+        return self.size if self.is_whole else max(self.size, len(self.data) + 1)
 
     def stream(self) -> io.BytesIO:
         """Return it to be read; one that is not whole fails where it ends."""
@@ -77,7 +82,8 @@ class Bodies:
         self._held = 0
         #: Oldest first.
         self._collecting: dict[_Collecting, None] = {}
-        self._is_ending = False
+        #: When those that are not whole are let go, once the process is to end.
+        self._ends_at: float | None = None
 
     @property
     def held(self) -> int:
@@ -92,6 +98,8 @@ class Bodies:
         `stated` is its Content-Length, or None for chunks. Raises `NoRoomError`.
         """
         ends_at = asyncio.get_running_loop().time() + limits.BODY_SECONDS
+        if self._ends_at is not None:
+            ends_at = min(ends_at, self._ends_at)
         deadline = asyncio.timeout_at(ends_at)
         parts: list[bytes] | None = [] if (stated or 0) <= most else None
         mine = _Collecting(deadline, parts, ends_at)
@@ -107,11 +115,13 @@ class Bodies:
             raise
         finally:
             del self._collecting[mine]
-        if mine.is_evicted:
+        if mine.is_evicted or (self._ends_at is not None and not is_complete):
+            self._held -= mine.held
             raise NoRoomError
         is_whole = is_complete and mine.parts is not None
-        length = max(stated or 0, mine.size + (not is_whole))
-        return Body(b"".join(mine.parts or ()), length, is_whole, mine.held)
+        return Body(
+            b"".join(mine.parts or ()), max(stated or 0, mine.size), is_whole, mine.held
+        )
 
     def release(self, body: Body) -> None:
         """Hold a body no longer. A second time changes nothing."""
@@ -126,11 +136,14 @@ class Bodies:
                 return True
         return False
 
-    def end_all(self) -> None:
-        """End whatever is on its way, and what comes from now on: the process ends."""
-        self._is_ending = True
+    def end_soon(self) -> None:
+        """Wait a moment for what is on its way, and for what still comes: the process ends."""
+        self._ends_at = asyncio.get_running_loop().time() + limits.LAST_BODY_SECONDS
         for collecting in self._collecting:
-            self._evict(collecting)
+            collecting.ends_at = min(collecting.ends_at, self._ends_at)
+            deadline = collecting.deadline.when()
+            if deadline is not None and deadline > collecting.ends_at:
+                collecting.deadline.reschedule(collecting.ends_at)
 
     async def _receive(
         self, mine: _Collecting, receive: Receive, most: int, owner: str
@@ -141,8 +154,6 @@ class Bodies:
             if message["type"] == "http.disconnect":
                 return False
             part = message.get("body", b"")
-            if self._is_ending and message.get("more_body"):
-                self._evict(mine)
             mine.size += len(part)
             if mine.parts is None or mine.size > most:
                 self._throw_away(mine)

@@ -4,6 +4,7 @@ import sys
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -87,15 +88,15 @@ def weigh(call: Call, body: Body) -> int:
     return int(len(body.data) > limits.HEAVY_BYTES)
 
 
-def is_head_too_large(scope: Mapping[str, Any]) -> bool:
-    """Return whether the head has too many headers, or too long ones, or too long a URL."""
+def fault_of_head(scope: Mapping[str, Any]) -> HTTPStatus | None:
+    """Return why a head is refused before anything is made of it, if it is."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > limits.MAX_URL_BYTES:
+        return HTTPStatus.REQUEST_URI_TOO_LONG
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    return (
-        len(headers) > limits.MAX_HEADERS
-        or len(scope["raw_path"]) + len(scope["query_string"]) > limits.MAX_URL_BYTES
-        or max((len(n) + len(v) for n, v in headers), default=0)
-        > limits.MAX_HEADER_BYTES
-    )
+    longest = max((len(name) + len(text) for name, text in headers), default=0)
+    if len(headers) > limits.MAX_HEADERS or longest > limits.MAX_HEADER_BYTES:
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    return None
 
 
 def _unpacks_to_more(data: bytes) -> bool:

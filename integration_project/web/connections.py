@@ -7,20 +7,19 @@ many, the one that has been idle for longest goes.
 import asyncio
 import resource
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from integration_project.web import limits
 
 LOOK_SECONDS: Final = 1.0
-_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 33\r\n"
-    b"connection: close\r\n\r\nThe head of the request is large."
-)
 
 
 class Connection(HttpToolsProtocol):
@@ -42,6 +41,8 @@ class Connection(HttpToolsProtocol):
         self.head_since: float | None = None
         #: Since when the other side takes nothing of what is written.
         self.stalled_since: float | None = None
+        #: Whether the body that is on its way has ended before its end.
+        self.is_cut_off = False
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,8 +63,27 @@ class Connection(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._head_bytes > limits.MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer whoever sends no more and still listens, if there is something to answer.
+
+        A body that is not at its end then never comes to it.
+        """
+        # Before the first request there is none, whatever its type says.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        cycle.keep_alive = False
+        if cycle.more_body:
+            self.is_cut_off = True
+            cycle.more_body = False
+            cycle.message_event.set()
+        return True
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
+        """Refuse what is no HTTP."""
+        self._refuse(HTTPStatus.BAD_REQUEST)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a head."""
@@ -97,6 +117,17 @@ class Connection(HttpToolsProtocol):
         """Note that it reads again."""
         self.stalled_since = None
         super().resume_writing()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Say why nothing of this reached an application, and close."""
+        text = f"{status.phrase}: {status.description}.\n".encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\n"
+            "content-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(text)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + text)
+        self.transport.close()
 
 
 class Connections:

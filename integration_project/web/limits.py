@@ -17,6 +17,8 @@ MAX_HEADER_BYTES: Final = 8_190
 # Bodies ------------------------------------------------------------------------------
 #: A body is whole so soon after its head.
 BODY_SECONDS: Final = 20.0
+#: The same from SIGTERM on, so that a process that ends serves what is on its way.
+LAST_BODY_SECONDS: Final = 5.0
 #: What the admin's largest form needs, several times over.
 MAX_FORM_BYTES: Final = 256 * KIBIBYTE
 #: A body that is too long is read on, and thrown away, up to here and until its sender is

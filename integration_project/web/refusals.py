@@ -1,6 +1,7 @@
 """Refusals that need no thread: there is none to be had, or nothing worth one."""
 
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from integration_project.observability import context
@@ -18,16 +19,21 @@ from referrals.api.request_id import HEADER, choose_request_id
 logger: Final = logging.getLogger("integration_project.request")
 
 _TEXT: Final = b"text/plain; charset=utf-8"
-HEAD_TOO_LARGE: Final = Answer(
-    431,
-    [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
-    b"The request has too many headers, or one that is too long, or a long address.\n",
-)
 FAULT: Final = Answer(
     500,
     [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
     b"The request met a fault of the server, which has been logged.\n",
 )
+
+
+def refuse_head(status: HTTPStatus) -> Answer:
+    """Return what is said of a head that is too large. Nobody has looked whose it is."""
+    text = f"{status.phrase}: {status.description}.\n".encode()
+    return Answer(
+        status.value,
+        [(b"content-type", _TEXT), (b"content-length", str(len(text)).encode())],
+        text,
+    )
 
 
 def over_share() -> ProblemError:

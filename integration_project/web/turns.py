@@ -120,7 +120,7 @@ class Turns(Generic[Work]):
         # Whoever has least is first; among those who have the same, who was served last is
         # last.
         owners = sorted(self._owners.values(), key=lambda o: (o.running, o.served))
-        heavy = self._next_heavy(owners)
+        heavy: Turn[Work] | None = self._next_heavy(owners)
         for owner in owners:
             turn = self._next_of(owner, heavy)
             if turn is not None:
@@ -153,7 +153,7 @@ class Turns(Generic[Work]):
         if name == than:
             return None
         owner = self._owners[name]
-        turns = (*owner.light, *owner.heavy)
+        turns: list[Turn[Work]] = [*owner.light, *owner.heavy]
         return max(turns, key=lambda turn: turn.number)
 
     def _next_heavy(self, owners: Iterable[_Owner[Work]]) -> Turn[Work] | None:

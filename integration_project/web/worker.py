@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: What the process needs, after the last answer, for what it still has to write down.
 LAST_SECONDS: Final = 2
 NOTIFY_SECONDS: Final = 1
-ARENAS: Final = 2
+ARENAS: Final = 1
 _M_ARENA_MAX: Final = -8
 _GENTLE: Final = signal.SIGTERM
 _HARD: Final = (signal.SIGINT, signal.SIGQUIT)
@@ -49,7 +49,7 @@ class Worker(BaseWorker):
 
     def init_process(self) -> None:
         """Begin to serve, with little memory for what is served at the same time."""
-        _limit_arenas()
+        _share_memory()
         super().init_process()
 
     def run(self) -> None:
@@ -103,8 +103,8 @@ class Worker(BaseWorker):
             self._server.should_exit = True
 
 
-def _limit_arenas() -> None:
-    """Let all threads share few pools of memory: each keeps what it once needed.
+def _share_memory() -> None:
+    """Let all threads share one pool of memory: each would keep what it once needed.
 
     The interpreter runs in one of them at a time, so nobody waits. Only glibc has such.
     Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html
@@ -134,7 +134,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Take no more, finish what has come whole, and let the rest go."""
-        self._application.bodies.end_all()
+        self._application.bodies.end_soon()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager

@@ -210,6 +210,12 @@ UNSTORABLE: Final = Kind(
     REMEDIES[Code.UNSTORABLE],
     Code.UNSTORABLE,
 )
+OVER_SHARE: Final = Kind(
+    "over-share",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "Another app is waiting",
+    "Send the same request again after the seconds in Retry-After, and fewer at a time.",
+)
 INTERNAL: Final = Kind(
     "internal",
     HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -225,12 +231,6 @@ UNAVAILABLE: Final = Kind(
     "comes back as a duplicate.",
 )
 
-OVER_SHARE: Final = Kind(
-    "over-share",
-    HTTPStatus.TOO_MANY_REQUESTS,
-    "Another app is waiting",
-    "Send the same request again after the seconds in Retry-After, and fewer at a time.",
-)
 BUSY: Final = Kind(
     "busy",
     HTTPStatus.SERVICE_UNAVAILABLE,

@@ -123,7 +123,7 @@ def test_what_is_too_long_is_thrown_away_until_it_ends(stated):
     body, held = asyncio.run(scenario())
 
     assert (body.data, body.is_whole, held) == (b"", False, 0)
-    assert body.length == max(stated or 0, 22)
+    assert body.length == max(stated or 0, 21)
 
 
 def test_what_is_too_long_is_not_read_without_end():
@@ -207,20 +207,22 @@ def test_another_that_waits_makes_room(monkeypatch):
     assert asyncio.run(scenario()) == (1, 60)
 
 
-def test_at_the_end_what_is_on_its_way_is_let_go_and_what_is_whole_is_not():
+def test_at_the_end_what_is_on_its_way_has_a_moment_and_then_goes(monkeypatch):
+    monkeypatch.setattr(limits, "LAST_BODY_SECONDS", 0.05)
+
     async def scenario():
         bodies, slow, late, quick = Bodies(no_room), Caller(), Caller(), Caller()
-        task = collecting(bodies, slow)
-        slow.send(b"half")
+        tasks = [collecting(bodies, caller) for caller in (slow, quick)]
+        for caller in (slow, quick):
+            caller.send(b"half")
         await settled()
-        bodies.end_all()
-        with pytest.raises(NoRoomError):
-            await task
-        quick.send(b"whole", more=False)
-        body = await collecting(bodies, quick)
+        bodies.end_soon()
+        quick.send(b" and half", more=False)
+        body = await tasks[1]
         late.send(b"half")
-        with pytest.raises(NoRoomError):
-            await collecting(bodies, late)
-        return body.data, bodies.held
+        for task in (tasks[0], collecting(bodies, late)):
+            with pytest.raises(NoRoomError):
+                await task
+        return body.data, body.is_whole, bodies.held
 
-    assert asyncio.run(scenario()) == (b"whole", 5)
+    assert asyncio.run(scenario()) == (b"half and half", True, 13)

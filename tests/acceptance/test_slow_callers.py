@@ -1,0 +1,246 @@
+"""Callers who are slow, many, or greedy: they hold no thread, and nobody else up."""
+
+import gzip
+import json
+import re
+import select
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import requests
+
+from referrals.log.postgresql import LOCK_NAMESPACE
+from tests.builders import a_sent_event
+from tests.harness.process import PATIENCE_SECONDS, wait_until
+
+MEBIBYTE = 1024 * 1024
+#: The server's own limits for a lock and a statement would end what a test holds.
+UNLIMITED = "?options="
+EACH = 40
+
+
+@pytest.fixture
+def stack(make_stack):
+    stack = make_stack("postgresql", broker=False, warm=True)
+    stack.env["DATABASE_URL"] = without_limits(stack.database.url)
+    return stack
+
+
+def without_limits(url):
+    return f"{url}&options=" if "?" in url else f"{url}{UNLIMITED}"
+
+
+def head(path, *lines, method="POST"):
+    named = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""]
+    return "\r\n".join(named).encode()
+
+
+@contextmanager
+def slow_callers(stack):
+    """Have two hundred connections open of which none is a whole request."""
+    unfinished = ("Content-Type: application/json", "Content-Length: 500")
+    key = f"Authorization: Bearer {stack.keys['shop']}"
+    begun = (
+        head("/admin/login/", *unfinished) + b"username=",
+        head("/v1/events", key, *unfinished) + b'{"id":',
+        head("/v1/events", *unfinished) + b'{"id":',
+        b"",
+        head("/v1/events", key)[:-2] + b"X-More: ",
+    )
+    address = urlsplit(stack.web_url)
+    callers = []
+    try:
+        for _ in range(EACH):
+            for sent in begun:
+                caller = socket.create_connection((address.hostname, address.port))
+                callers.append(caller)
+                caller.sendall(sent)
+        yield callers
+    finally:
+        for caller in callers:
+            caller.close()
+
+
+def unanswered(callers):
+    answered, _, _ = select.select(callers, [], [], 0)
+    return len(callers) - len(answered)
+
+
+@contextmanager
+def held_up(stack, app):
+    """Let nothing be appended to the log of `app` meanwhile."""
+    app_id = dict(stack.database.rows("SELECT slug, id FROM referrals_app"))[app]
+    with psycopg.connect(stack.database.url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_NAMESPACE, app_id))
+        yield
+
+
+def waiting_for_locks(stack):
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    return stack.database.rows(query)[0][0]
+
+
+def test_two_hundred_slow_callers_hold_nobody_up(stack):
+    stack.web(WEB_CONCURRENCY="1", WEB_THREADS="4")
+    stack.provision()
+
+    with slow_callers(stack) as callers:
+        health = requests.get(f"{stack.web_url}/healthz", timeout=PATIENCE_SECONDS)
+        ready = requests.get(f"{stack.web_url}/readyz", timeout=PATIENCE_SECONDS)
+        page = requests.get(f"{stack.web_url}/admin/login/", timeout=PATIENCE_SECONDS)
+        answers = [stack.post(a_sent_event(id=f"e-{n}")) for n in range(20)]
+        # They would have been answered, or let go, if anything had waited for them.
+        still_open = unanswered(callers)
+
+    assert (health.status_code, health.json()) == (200, {"status": "alive"})
+    assert (ready.status_code, page.status_code) == (200, 200)
+    assert {answer.status_code for answer in answers} == {202}
+    assert still_open == 5 * EACH
+
+
+def test_the_process_ends_with_slow_callers_and_loses_no_whole_request(stack):
+    web = stack.web(WEB_CONCURRENCY="1")
+    stack.provision()
+    stack.post(a_sent_event(id="first"))
+
+    with slow_callers(stack) as callers, ThreadPoolExecutor(4) as callers_who_wait:
+        with held_up(stack, "shop"):
+            under_way = [
+                callers_who_wait.submit(stack.post, a_sent_event(id=f"e-{n}"))
+                for n in range(3)
+            ]
+            wait_until(lambda: waiting_for_locks(stack) == 1)
+            web.send(signal.SIGTERM)
+            # It lets go of what is not whole, and goes on with what is.
+            wait_until(lambda: unanswered(callers) == 0)
+            assert web.returncode is None
+        answers = [each.result(PATIENCE_SECONDS) for each in under_way]
+        status = web.wait()
+
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert status == 0
+    assert stack.database.rows("SELECT count(*) FROM referrals_referralevent") == [(4,)]
+
+
+def test_an_app_that_is_held_up_holds_no_other_up(stack):
+    stack.web(WEB_CONCURRENCY="1", WEB_THREADS="4")
+    for app in ("shop", "other"):
+        stack.provision(app)
+        stack.post(a_sent_event(id="first"), app=app)
+
+    with ThreadPoolExecutor(20) as callers, held_up(stack, "shop"):
+        greedy = [
+            callers.submit(stack.post, a_sent_event(id=f"e-{n}")) for n in range(20)
+        ]
+        wait_until(lambda: waiting_for_locks(stack) >= 1)
+        other = [
+            stack.post(a_sent_event(id=f"e-{n}"), app="other").status_code
+            for n in range(5)
+        ]
+        assert not any(each.done() for each in greedy)
+
+    assert other == [202] * 5
+    assert [each.result().status_code for each in greedy] == [202] * 20
+
+
+def test_over_its_share_an_app_is_refused_while_another_waits(stack):
+    # Of the one thread and its eight places an app has four while another waits.
+    stack.web(WEB_CONCURRENCY="1", WEB_THREADS="1", APP_SHARE="50")
+    for app in ("shop", "other"):
+        stack.provision(app)
+        stack.post(a_sent_event(id="first"), app=app)
+
+    with ThreadPoolExecutor(20) as callers, held_up(stack, "shop"):
+        first = [
+            callers.submit(stack.post, a_sent_event(id=f"e-{n}")) for n in range(9)
+        ]
+        wait_until(lambda: waiting_for_locks(stack) == 1)
+        other = callers.submit(stack.post, a_sent_event(), app="other")
+        refused = []
+
+        def is_refused():
+            # Until the other waits, those wait, too.
+            try:
+                answer = requests.post(
+                    f"{stack.web_url}/v1/events",
+                    json=a_sent_event(id=f"late-{len(refused)}"),
+                    headers={"Authorization": f"Bearer {stack.keys['shop']}"},
+                    timeout=1,
+                )
+            except requests.Timeout:
+                return False
+            refused.append(answer)
+            return True
+
+        wait_until(is_refused)
+
+    (answer,) = refused
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "5"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+    assert answer.json()["type"] == "/docs#problem-over-share"
+    assert other.result().status_code == 202
+    assert [each.result().status_code for each in first] == [202] * 9
+
+
+def worst_requests():
+    """Yield bodies that are small on the wire, and the worst of their kind for memory."""
+    event = a_sent_event(type="custom", name="Worst")
+    full = {f"k{n}": "v" * 60 for n in range(85)}
+    yield {
+        "events": [{**event, "id": f"{n}", "event_data": full} for n in range(1_000)]
+    }
+    yield {"events": [{} for _ in range(2_600_000)]}
+    yield {"events": [{**event, "event_data": {"list": [1] * 3_900_000}}]}
+    yield {"events": [{**event, "id": "é" * 1_300_000}]}
+
+
+def peak_of_a_process(web):
+    """Return the most memory that any process of the server has had, in bytes."""
+    peaks = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        if re.search(rf"^(?:Pid|PPid):\t{web.pid}$", text, re.MULTILINE):
+            peak = re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE)
+            peaks.append(int(peak[1]) * 1024 if peak else 0)
+    return max(peaks)
+
+
+@pytest.mark.thorough
+def test_eight_of_the_worst_requests_at_once_need_little_memory(stack):
+    web = stack.web(WEB_CONCURRENCY="1")
+    stack.provision()
+    headers = {
+        "Authorization": f"Bearer {stack.keys['shop']}",
+        "Content-Type": "application/json",
+        "Content-Encoding": "gzip",
+    }
+    statuses = []
+    for worst in worst_requests():
+        body = gzip.compress(json.dumps(worst, separators=(",", ":")).encode())
+        assert len(body) < MEBIBYTE
+        with ThreadPoolExecutor(8) as callers:
+            answers = [
+                callers.submit(
+                    requests.post,
+                    f"{stack.web_url}/v1/events",
+                    data=body,
+                    headers=headers,
+                    timeout=PATIENCE_SECONDS,
+                )
+                for _ in range(8)
+            ]
+        statuses.append({each.result().status_code for each in answers})
+
+    assert statuses == [{202}, {413}, {422}, {422}]
+    assert peak_of_a_process(web) < 150 * MEBIBYTE
