@@ -1,0 +1,1 @@
+"""A mixed attack on the running product, beside ordinary load: `make attack`."""
