@@ -1,5 +1,6 @@
 """The wire format: what is taken, and what is refused where and why."""
 
+import gc
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
@@ -762,3 +763,26 @@ def test_nothing_that_is_printed_shows_an_identity():
 
     for value in (event, event.user, kept, kept.user, kept.referrer):
         assert "example.com" not in f"{value!r} {value}"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[",
+        b"7",
+        b"\xff",
+        b'{"id":"a"}',
+        b'{"id":"' + b"x" * 40_000 + b'"}',
+        b'{"a":1}',
+    ],
+    ids=("cut", "number", "no utf-8", "missing", "too large", "unknown"),
+)
+def test_a_refused_event_leaves_nothing_for_the_garbage_collector(data):
+    decode(data)
+    gc.collect()
+    gc.disable()
+    try:
+        assert isinstance(decode(data), EventProblem)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
