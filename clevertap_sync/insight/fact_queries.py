@@ -85,9 +85,9 @@ def read_facts(
     verdicts = _verdicts(newest, now)
     arrivals, names = _arrivals(heads, now), _names(app_ids)
     others, mine = _others_send(rows), doors.of(row.app for row in rows)
-    silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
-    made_with = _settings_of_newest(newest[row.pk] for row in silent)
     successes, silence = _successes(ids), workers.silence()
+    silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
+    made_with = _settings_of_newest(silent, newest, successes)
     return [
         Facts(
             now=now,
@@ -101,7 +101,8 @@ def read_facts(
             door=mine[row.app_id],
             last_accepted=successes[row.pk].accepted_at,
             delivered_at=successes[row.pk].delivered_at,
-            sends_changed=are_sends_changed(row, made_with.get(row.pk)),
+            sends_changed=are_sends_changed(row, made_with[row.pk].newest),
+            sends_proven=_are_proven(row, made_with[row.pk].accepted),
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],
             silence=silence,
@@ -309,20 +310,41 @@ def _sends_nothing(
     return are_kept_back or are_tests or is_no_test
 
 
+class _MadeWith(NamedTuple):
+    """The mapping settings of an integration's newest records, and of those accepted last."""
+
+    newest: dict[str, Any] | None = None
+    accepted: dict[str, Any] | None = None
+
+
 def _settings_of_newest(
-    newest: Iterable[Sequence[Range]],
-) -> dict[int, dict[str, Any]]:
-    """Return the settings that the newest records of each integration were made with.
+    rows: Iterable[Integration],
+    newest: Mapping[int, Sequence[Range]],
+    successes: Mapping[int, "_Successes"],
+) -> Mapping[int, _MadeWith]:
+    """Return the settings that records of each integration were made with.
 
     What is open takes new settings when it goes again, and what was skipped has no record.
     """
     made = {Upload.State.SETTLED, Upload.State.SPLIT}
-    last = (
-        next((each.pk for each in ranges if each.state in made), None)
-        for ranges in newest
-    )
-    rows = Upload.objects.filter(pk__in=[pk for pk in last if pk is not None])
-    return dict(rows.values_list("integration", "settings"))
+    uploads = {
+        row.pk: (
+            next((each.pk for each in newest[row.pk] if each.state in made), None),
+            successes[row.pk].accepted_upload,
+        )
+        for row in rows
+    }
+    wanted = {pk for pair in uploads.values() for pk in pair if pk is not None}
+    found = dict(Upload.objects.filter(pk__in=wanted).values_list("pk", "settings"))
+    return defaultdict(_MadeWith) | {
+        integration_id: _MadeWith(*(found.get(pk) if pk else None for pk in pair))
+        for integration_id, pair in uploads.items()
+    }
+
+
+def _are_proven(row: Integration, accepted: dict[str, Any] | None) -> bool:
+    """Return whether CleverTap last accepted what was made with the settings of now."""
+    return accepted is not None and not are_sends_changed(row, accepted)
 
 
 def _others_send(rows: Sequence[Integration]) -> dict[int, frozenset[str]]:
@@ -438,9 +460,10 @@ def _names(app_ids: Ids) -> Mapping[int, Names]:
 
 
 class _Successes(NamedTuple):
-    """When CleverTap last accepted an upload, and when a record was last delivered."""
+    """When CleverTap last accepted an upload, which, and when a record was last delivered."""
 
     accepted_at: datetime | None
+    accepted_upload: int | None
     delivered_at: datetime | None
 
 
@@ -461,12 +484,14 @@ def _successes(ids: Ids) -> dict[int, _Successes]:
     hours = Tally.objects.filter(
         Q(delivered__gt=0) | Q(replayed__gt=0), integration=OuterRef("pk")
     )
+    last_accepted = accepted.order_by("-pk")
     rows = Integration.objects.filter(pk__in=ids).annotate(
-        accepted=Subquery(accepted.order_by("-pk").values("ended_at")[:1]),
+        accepted=Subquery(last_accepted.values("ended_at")[:1]),
+        upload=Subquery(last_accepted.values("upload")[:1]),
         delivered=Coalesce(
             Subquery(uploads.order_by("-settled_at").values("settled_at")[:1]),
             Subquery(hours.order_by("-hour").values("hour")[:1]),
         ),
     )
-    found = rows.values_list("pk", "accepted", "delivered")
-    return {pk: _Successes(*instants) for pk, *instants in found}
+    found = rows.values_list("pk", "accepted", "upload", "delivered")
+    return {pk: _Successes(*values) for pk, *values in found}

@@ -148,6 +148,8 @@ class Facts:
     delivered_at: datetime | None = None
     #: Settings that can keep records back were changed since the newest upload was made.
     sends_changed: bool = False
+    #: What CleverTap accepted last was made with the settings of now.
+    sends_proven: bool = False
     event_types: int = 0
     names: Names = field(default_factory=Names)
     silence: Silence | None = None

@@ -95,10 +95,9 @@ class NothingToSend(Finding):
 
         Beside events that are delivered, clicks that name nobody are as they should be.
         """
-        verdicts, delivered_at = facts.verdicts, facts.delivered_at
-        is_usual = delivered_at and facts.now - delivered_at < USUALLY
+        verdicts = facts.verdicts
         is_empty = verdicts.events > 0 == _sides(facts)
-        if facts.is_running and is_empty and not is_usual:
+        if facts.is_running and is_empty and not _is_delivered_lately(facts):
             yield cls(
                 sentence=f"The last {counted(verdicts.events, 'event')} came to nothing to "
                 "send: link clicks that name no referrer are about nobody.",
@@ -125,12 +124,16 @@ class EverythingKeptBack(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where each record of the newest uploads was kept back."""
+        """Yield it where each record of the newest uploads was kept back.
+
+        Settings that let something through within days keep back what they are to.
+        """
         verdicts = facts.verdicts
         is_said = any(
             kind.is_there(facts) for kind in (OnlyTestEvents, OnlyProductionEvents)
         )
-        if is_said or facts.sends_changed or not _is_all_kept_back(facts):
+        is_usual = facts.sends_proven and _is_delivered_lately(facts)
+        if is_said or facts.sends_changed or is_usual or not _is_all_kept_back(facts):
             return
         yield cls(
             sentence=f"The settings kept back all of the last "
@@ -337,6 +340,12 @@ def _is_all_kept_back(facts: Facts) -> bool:
     is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
     is_all = verdicts.unsent > 0 == verdicts.records
     return facts.is_running and is_all and not is_for_another
+
+
+def _is_delivered_lately(facts: Facts) -> bool:
+    """Return whether a record was delivered within so many days that it shows what is usual."""
+    delivered_at = facts.delivered_at
+    return delivered_at is not None and facts.now - delivered_at < USUALLY
 
 
 def _has_another(facts: Facts) -> bool:

@@ -218,6 +218,38 @@ def test_what_was_sent_before_its_kind_was_ruled_out_warns_of_nothing_yet(
     }
 
 
+def test_settings_keep_back_what_they_are_to_where_they_let_something_through(
+    engine, append, finish
+):
+    Integration.objects.update(not_sent=["app_open:generated", "app_open:referred"])
+    append(a_sent_event())
+    finish()
+    let_pass(25 * HOUR)
+    append(a_sent_event(type="app_open"))
+    finish()
+
+    assert codes_found() == set()
+
+    let_pass(6 * 24 * HOUR)
+    append(a_sent_event(type="app_open"))
+    finish()
+
+    assert codes_found() == {"everything_kept_back"}
+
+
+def test_settings_that_let_through_what_they_do_no_more_are_told(
+    engine, append, finish
+):
+    append(a_sent_event())
+    finish()
+    let_pass(25 * HOUR)
+    with_settings_that_keep_all_back(engine)
+    append(a_sent_event())
+    finish()
+
+    assert codes_found() == {"everything_kept_back"}
+
+
 def test_what_fell_out_of_the_newest_upload_is_counted_by_reason(
     engine, integration, append, finish
 ):
