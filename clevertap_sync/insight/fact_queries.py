@@ -36,6 +36,7 @@ from clevertap_sync.insight.facts import (
     EXPECTED,
     RECENTLY,
     UPLOADS,
+    WEEK,
     Arrivals,
     Facts,
     Letters,
@@ -53,6 +54,7 @@ from clevertap_sync.models import (
 )
 from clevertap_sync.wire import LIVE_SECONDS
 from referrals import log
+from referrals.ingest.health import last_accepted_before
 from referrals.models import CustomName, ReferralEvent
 from referrals.vocabulary import EventType
 
@@ -64,6 +66,8 @@ EVENTS: Final = 30
 #: older ones are each so many times further back than the one before.
 SILENT: Final = timedelta(hours=1)
 FURTHER: Final = 4
+#: What comes at the same local time each week is so much later when summer time ends.
+AN_HOUR_LATER: Final = timedelta(hours=1)
 LIVE: Final = timedelta(seconds=LIVE_SECONDS)
 
 Ids = Sequence[int]
@@ -414,6 +418,12 @@ def _with_earlier(
     received = log.received_at_positions(
         [(pk, at) for pk in silent for at in (*spread[pk], *further[pk])]
     )
+    week_ago = now - WEEK
+    weeks = (
+        last_accepted_before(silent, week_ago - AN_HOUR_LATER, since=week_ago - WEEK)
+        if silent
+        else {}
+    )
     return {**found} | {
         pk: replace(
             each,
@@ -421,6 +431,7 @@ def _with_earlier(
             earlier=tuple(
                 received[pk, at] for at in further[pk] if (pk, at) in received
             ),
+            week_ago_at=weeks.get(pk),
         )
         for pk, each in silent.items()
     }

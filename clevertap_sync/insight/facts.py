@@ -25,6 +25,9 @@ RECENTLY: Final = timedelta(hours=24)
 #: What was refused at a door longer ago is not refused now, if anything was taken since.
 LATELY: Final = timedelta(hours=1)
 
+#: What people do repeats after so long.
+WEEK: Final = timedelta(days=7)
+
 #: So many times events came before they are a flow, and would have come in a silence.
 EXPECTED: Final = 10
 #: The newest uploads of an integration tell what becomes of its events now.
@@ -62,7 +65,8 @@ class Arrivals:
     `late` of them happened too long before they arrived for a live campaign to fire, the
     oldest by `oldest`. Of an app that is silent, `instants` says at how many different ones
     came `EXPECTED` of them, evenly spread; `earlier` is when some came before them, newest
-    first, ever further apart in the log.
+    first, ever further apart in the log; `week_ago_at` is when something last came by this
+    time a week ago, as far back as another week.
     """
 
     events: int = 0
@@ -74,6 +78,7 @@ class Arrivals:
     newest_at: datetime | None = None
     instants: int = 0
     earlier: Sequence[datetime] = ()
+    week_ago_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

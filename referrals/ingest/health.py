@@ -150,6 +150,22 @@ def accepted_since(
     return {app_id: Accepted(*numbers) for app_id, *numbers in sums}
 
 
+def last_accepted_before(
+    app_ids: Collection[int], instant: datetime, *, since: datetime
+) -> dict[int, datetime]:
+    """Return when something last came in before an instant, by app, duplicates included.
+
+    An hour counts with its newest one; what came only before `since` has no entry.
+    """
+    hours = IngestCount.objects.filter(
+        app_id__in=app_ids,
+        outcome__in=_TAKEN,
+        hour__gte=hour_of(since),
+        last_at__lt=instant,
+    )
+    return dict(hours.values_list("app_id").annotate(Max("last_at")).order_by())
+
+
 def read_traffic(
     app_ids: Collection[int], *, day: datetime, week: datetime
 ) -> list[Traffic]:

@@ -488,6 +488,21 @@ def test_a_flow_that_stopped_is_missed_however_busy_it_was(arrivals, rate):
     assert finding.sentence.endswith(f"{rate}.")
 
 
+@pytest.mark.parametrize(
+    ("week_ago", "codes"),
+    [
+        # Last Friday's events ended an hour later, two hours, and three.
+        (LAST + HOUR, []),
+        (LAST + 2 * HOUR, []),
+        (LAST + 3 * HOUR, ["quiet"]),
+    ],
+)
+def test_a_silence_that_was_there_a_week_ago_is_usual(week_ago, codes):
+    came = arrived(10 * HOUR, 10, week_ago_at=week_ago - timedelta(days=7))
+
+    assert [each.code for each in judge(some_facts(arrivals=came))] == codes
+
+
 TESTS, PRODUCTION = Arrivals(events=30, test=30), Arrivals(events=30)
 #: What the settings kept back of the newest uploads.
 KEPT = Verdicts(events=30, unsent=60)

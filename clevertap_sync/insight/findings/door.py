@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import ClassVar, Final, Self
 
-from clevertap_sync.insight.facts import EXPECTED, Arrivals, Facts, Refused
+from clevertap_sync.insight.facts import EXPECTED, WEEK, Arrivals, Facts, Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import newest_of, refused_words
 from referrals.words import counted, span
@@ -252,13 +252,18 @@ class AppQuiet(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it after QUIET_HOURS in which a flow of events should have brought some."""
+        """Yield it after QUIET_HOURS in which a flow of events should have brought some.
+
+        Not where it paused as long a week ago, as on a weekend.
+        """
         newest = facts.arrivals.newest_at
         if not facts.is_running or newest is None:
             return
         silence, quiet = facts.now - newest, timedelta(hours=facts.quiet_hours)
-        longest = _longest_wait(facts.arrivals, quiet / EXPECTED)
-        if silence >= quiet and longest is not None and silence > longest:
+        apart = quiet / EXPECTED
+        longest = _longest_wait(facts.arrivals, apart)
+        is_over = silence >= quiet and longest is not None and silence > longest
+        if is_over and not _was_silent_a_week_ago(facts.arrivals, newest + apart):
             yield cls(
                 sentence="No event has arrived for "
                 f"{span(silence.total_seconds())}; before that, "
@@ -322,6 +327,11 @@ def _longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
     if len(times) < FLOW_TIMES:
         return None
     return min(later - earlier for later, earlier in pairwise(times))
+
+
+def _was_silent_a_week_ago(arrivals: Arrivals, since: datetime) -> bool:
+    """Return whether nothing came a week ago, from a week before `since` until this time."""
+    return arrivals.week_ago_at is not None and arrivals.week_ago_at + WEEK <= since
 
 
 def _rate(arrivals: Arrivals) -> str:

@@ -18,7 +18,8 @@ from clevertap_sync.insight.findings import judge
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
-from referrals.models import ReferralEvent
+from referrals.ingest.counter import hour_of
+from referrals.models import IngestCount, ReferralEvent
 from tests.builders import (
     ANN,
     NOON,
@@ -169,6 +170,39 @@ def test_what_a_replay_delivers_is_a_success_too(engine, integration, append, fi
     (facts,) = facts_of(integration)
 
     assert facts.delivered_at == Upload.objects.get(replay__isnull=False).settled_at
+
+
+def test_of_a_silent_app_it_is_known_when_something_last_came_by_this_time_a_week_ago(
+    integration,
+):
+    log.append(integration.app, [a_sent_event()])
+    now = clock.now()
+    ReferralEvent.objects.update(received_at=now - 30 * HOUR)
+    week = timedelta(days=7)
+    last = now - week - 2 * HOUR
+    for number, at in enumerate((now - week, last, last - 20 * HOUR, last - week)):
+        IngestCount.objects.create(
+            app_id=integration.app_id,
+            way=f"rk_{number}",
+            number=1,
+            outcome="accepted",
+            hour=hour_of(at),
+            last_at=at,
+        )
+    # What was refused, and what another app took, is none of this one's events.
+    IngestCount.objects.create(
+        app_id=integration.app_id,
+        way="rk_0",
+        number=1,
+        code="conflict",
+        outcome="conflict",
+        hour=hour_of(now - week),
+        last_at=last + HOUR / 2,
+    )
+
+    (facts,) = facts_of(integration)
+
+    assert facts.arrivals.week_ago_at == last
 
 
 @pytest.mark.parametrize(
