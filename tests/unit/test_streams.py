@@ -51,5 +51,13 @@ def test_a_command_whose_reader_goes_away_says_so_once():
     assert len(errors.splitlines()) == 1
 
 
+def test_a_command_whose_output_finds_no_room_says_so_once():
+    code, _, errors = run(">/dev/full", "1", "0")
+
+    assert code == 1
+    assert errors.startswith("There is no space left where the output goes")
+    assert len(errors.splitlines()) == 1
+
+
 def test_a_command_whose_output_is_read_says_nothing_of_it():
     assert run("| wc -l", "10", "3") == (3, "10\n", "")
