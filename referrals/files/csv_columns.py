@@ -28,6 +28,8 @@ from referrals.vocabulary import normalised_name
 _PEOPLE: Final = ("user", "referrer")
 #: Objects whose keys are free: each key may have a column, and all of them one as JSON.
 OBJECTS: Final = ("user.identities", "referrer.identities", "event_data", "metadata")
+#: Of whose texts a part is less, and nothing else.
+_LOOSE: Final = ("channel", "content", "event_data", "metadata")
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
@@ -97,6 +99,11 @@ class Heading:
         columns = list(enumerate(map(_to_column, stripped)))
         # Whole objects first: what has a column of its own is put into them.
         self._columns = sorted(columns, key=lambda item: item[1].name not in OBJECTS)
+
+    @property
+    def is_last_needed_whole(self) -> bool:
+        """Whether a part of a last cell may be somebody else, or another kind of event."""
+        return self._names[-1].partition(".")[0] not in _LOOSE
 
     def is_other_heading(self, cells: Sequence[str]) -> bool:
         """Return whether a row names columns, and not those of this heading in its order."""

@@ -32,6 +32,10 @@ _CUT_HEADING: Final = (
     "last name in two, and its column means something else. Put the heading on one line, "
     "and give the row below all its cells."
 )
+_CUT_OFF: Final = (
+    "The file ends within this row's last cell, without a line break, so that the cell may "
+    "be cut off. If the file is whole, put a line break at its end; else get it anew."
+)
 
 
 def read_csv(
@@ -72,6 +76,8 @@ def _event_of(row: Row, heading: Heading) -> IncomingEvent | EventProblem:
         detail = explain_width(len(row.cells), heading.width)
     elif row.may_be_cut:
         detail = MAY_BE_CUT
+    elif not row.is_ended and heading.is_last_needed_whole:
+        detail = _CUT_OFF
     else:
         return heading.to_event(row.cells)
     return EventProblem(Code.BAD_ROW, "", detail)

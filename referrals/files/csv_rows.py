@@ -56,6 +56,8 @@ class Row(NamedTuple):
     is_one_line: bool
     #: Whether a line break may have cut off a part of it, as a row beside it is short.
     may_be_cut: bool = False
+    #: Whether it is sure that its last cell is whole: where the file ends, it may be cut off.
+    is_ended: bool = True
 
     @property
     def is_blank(self) -> bool:
@@ -130,12 +132,14 @@ class _Source:
             return None
         line = self._number
         if first.count('"') % 2:
-            return Row(line, self._read_on(first, line), is_one_line=False)
+            text, cells = self._read_on(first, line)
+            return Row(line, cells, is_one_line=False, is_ended=_is_ended(text))
         check_text(first, line, self._encoding)
         if len(first) > LONGEST_ROW:
             raise FileError(line, _TOO_LONG)
         cells = self._grammar.split(without_end(first), line)
-        return Row(line, cells, self._looks_like_row(first))
+        is_one_line = self._looks_like_row(first)
+        return Row(line, cells, is_one_line, is_ended=_is_ended(first))
 
     @property
     def has_quote(self) -> bool:
@@ -167,8 +171,8 @@ class _Source:
         self._number += 1
         return next(self._lines, "")
 
-    def _read_on(self, first: str, line: int) -> list[str]:
-        """Return the cells of a row that does not end with its first line."""
+    def _read_on(self, first: str, line: int) -> tuple[str, list[str]]:
+        """Return a row that does not end with its first line, and its cells."""
         text = first
         is_open = True
         while is_open:
@@ -187,7 +191,7 @@ class _Source:
             raise FileError(line, _explain_likeness(line, self._number))
         if len(cells) != self._width:
             raise FileError(line, explain_width(len(cells), self._width))
-        return cells
+        return text, cells
 
 
 def explain_width(found: int, width: int) -> str:
@@ -197,6 +201,11 @@ def explain_width(found: int, width: int) -> str:
         "Put a cell that holds the separator or a line break into quotes, and leave an empty "
         "cell for what a row does not have."
     )
+
+
+def _is_ended(text: str) -> bool:
+    """Return whether something ends the last cell of a row, and be it its quote."""
+    return text.endswith(("\n", "\r", '"'))
 
 
 def _beside(row: Row, following: Row, width: int) -> tuple[Row, Row]:

@@ -115,6 +115,39 @@ def test_blank_lines_and_rows_of_empty_cells_are_no_events():
     assert [(line, event.id) for line, event in read(text)] == [(5, "a")]
 
 
+LAST_COLUMNS = {
+    "user.identities.email": ANN,
+    "id": "a-1",
+    "occurred_at": str(NOON_SECONDS),
+    "test": "true",
+    "type": "web_open",
+    "via": "smart_link",
+}
+
+
+@pytest.mark.parametrize("last", LAST_COLUMNS)
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"])
+def test_a_last_cell_that_may_be_cut_off_is_not_taken(last, end):
+    columns = [*(name for name in LAST_COLUMNS if name != last), last]
+    *cells, cell = (LAST_COLUMNS[name] for name in columns)
+    before = f"{','.join(columns)}\n{','.join(cells)},"
+
+    (_, event), (_, quoted) = read(before + cell + end) + read(f'{before}"{cell}"')
+
+    is_refused = isinstance(event, EventProblem)
+    assert is_refused is (not end)
+    assert not is_refused or "put a line break at its end" in event.detail
+    assert not isinstance(quoted, EventProblem)
+
+
+@pytest.mark.parametrize("last", ["content", "metadata.source", "metadata"])
+def test_a_last_cell_of_which_a_part_is_less_and_nothing_else_is_taken(last):
+    columns = ",".join([*LAST_COLUMNS, last])
+    ((_, event),) = read(f"{columns}\n{','.join(LAST_COLUMNS.values())},{{}}")
+
+    assert not isinstance(event, EventProblem)
+
+
 def test_a_row_of_another_width_is_refused_by_itself():
     first, second = read(f"{HEADING}\n{CELLS},x\n{CELLS}\n")
 
