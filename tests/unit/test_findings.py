@@ -489,6 +489,23 @@ def test_a_flow_that_stopped_is_missed_however_busy_it_was(arrivals, rate):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"arrivals": arrived(10 * HOUR, 10)},
+        {"door": Door(other_app="Game", other_accepted=12)},
+    ],
+    ids=["quiet", "nothing_received"],
+)
+def test_no_event_of_an_archived_app_is_missed(changes):
+    found = some_facts(**changes)
+    app = App(name="Old", slug="old", archived_at=NOON)
+    integration = an_integration(app=app)
+
+    assert len(judge(found)) == 1
+    assert judge(replace(found, integration=integration)) == []
+
+
+@pytest.mark.parametrize(
     ("week_ago", "codes"),
     [
         # Last Friday's events ended an hour later, two hours, and three.

@@ -194,7 +194,7 @@ class NothingEverReceived(Finding):
         """Yield it where delivery is enabled and all new events belong to another app."""
         door = facts.door
         is_new = facts.head <= AT_SET_UP and not door.accepted
-        if facts.is_running and is_new and door.other_accepted:
+        if _is_awaiting(facts) and is_new and door.other_accepted:
             yield cls(
                 sentence=f"{_ever(facts)}, while {door.other_app} got "
                 f"{counted(door.other_accepted, 'event')} in the last hour.",
@@ -257,7 +257,7 @@ class AppQuiet(Finding):
         Not where it paused as long a week ago, as on a weekend.
         """
         newest = facts.arrivals.newest_at
-        if not facts.is_running or newest is None:
+        if not _is_awaiting(facts) or newest is None:
             return
         silence, quiet = facts.now - newest, timedelta(hours=facts.quiet_hours)
         apart = quiet / EXPECTED
@@ -295,6 +295,11 @@ KINDS: Final = (
     NoIntegration,
     AppQuiet,
 )
+
+
+def _is_awaiting(facts: Facts) -> bool:
+    """Return whether events are to come: an archived app takes none."""
+    return facts.is_running and not facts.integration.app.archived_at
 
 
 def _ever(facts: Facts) -> str:
