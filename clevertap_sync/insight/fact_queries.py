@@ -6,7 +6,7 @@ the overview asks every few seconds. Call it inside `snapshot()`, so that they a
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -86,7 +86,7 @@ def read_facts(
     open_uploads = _open_uploads(ids, now)
     waiting = _waiting(rows, heads, open_uploads)
     letters, newest = _letters(ids), _newest_ranges(ids)
-    verdicts = _verdicts(newest, now)
+    verdicts = _verdicts(newest)
     arrivals, names = _arrivals(heads, now), _names(app_ids)
     others, mine = _others_send(rows), doors.of(row.app for row in rows)
     successes, silence = _successes(ids), workers.silence()
@@ -257,13 +257,11 @@ _RANGES: Final = f"""
 """  # noqa: S608 - our own number
 
 
-def _verdicts(
-    newest: Mapping[int, Sequence[Range]], now: datetime
-) -> dict[int, Verdicts]:
+def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
     """Return what the newest ranges came to, by themselves or through their parts.
 
-    Within a day; where nothing was settled within it, however long ago that was: what
-    failed last has not been mended by waiting.
+    Of each integration those that were settled within a day of the last one: that time
+    passes makes nothing better, and nothing worse.
     """
     skipped = Upload.State.SKIPPED
     ids = [
@@ -275,9 +273,9 @@ def _verdicts(
     if not ids:
         return {}
     leaves = Upload.objects.leaves().filter(Q(pk__in=ids) | Q(root__in=ids))
-    is_recent = Case(When(settled_at__gte=now - RECENTLY, then=1), default=0)
-    sums = leaves.values("integration", is_recent=is_recent).annotate(
-        events=Coalesce(
+    sums = leaves.values_list("integration", Coalesce("root", "pk")).annotate(
+        settled=Max("settled_at"),
+        positions=Coalesce(
             Sum(Case(When(parent=None, then=F("last") - F("first") + 1))), 0
         ),
         all_records=Coalesce(Sum("records"), 0),
@@ -285,17 +283,24 @@ def _verdicts(
         all_dead=Coalesce(Sum("dead"), 0),
         all_unsent=Coalesce(Sum("unsent"), 0),
     )
-    return {
-        row["integration"]: Verdicts(
-            events=row["events"],
-            records=row["all_records"],
-            delivered=row["all_delivered"],
-            dead=row["all_dead"],
-            unsent=row["all_unsent"],
-        )
-        # What is recent comes last, and stands.
-        for row in sums.order_by("is_recent")
-    }
+    found: defaultdict[int, list[_Settled]] = defaultdict(list)
+    for integration_id, _, settled_at, *numbers in sums.order_by():
+        found[integration_id].append(_Settled(settled_at, Verdicts(*numbers)))
+    return {pk: _added_up(settled) for pk, settled in found.items()}
+
+
+class _Settled(NamedTuple):
+    """What one range came to, and when the last of it did."""
+
+    at: datetime
+    verdicts: Verdicts
+
+
+def _added_up(settled: Sequence[_Settled]) -> Verdicts:
+    """Return what those of the last day, of all that were settled, came to."""
+    since = max(each.at for each in settled) - RECENTLY
+    recent = [astuple(each.verdicts) for each in settled if each.at >= since]
+    return Verdicts(*map(sum, zip(*recent, strict=True)))
 
 
 def _sends_nothing(

@@ -122,6 +122,28 @@ def test_that_nothing_was_delivered_stays_until_something_is(
     assert code in codes_found()
 
 
+@pytest.mark.parametrize(
+    ("apart", "code"), [(26, "identity_missing"), (20, "dead_letters")]
+)
+def test_that_time_passes_makes_a_failure_neither_better_nor_worse(
+    engine, append, finish, apart, code
+):
+    append(*(a_sent_event() for _ in range(5)))
+    finish()
+    let_pass(apart * HOUR)
+    with_a_provider_that_nobody_has(engine)
+    append(*(a_sent_event() for _ in range(5)))
+    finish()
+
+    assert codes_found() == {code}
+
+    let_pass(10 * HOUR)
+    assert codes_found() == {code}
+
+    let_pass(30 * HOUR)
+    assert codes_found() == {code}
+
+
 def test_what_failed_last_is_old_once_something_was_delivered_since(
     engine, append, finish
 ):
