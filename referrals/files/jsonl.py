@@ -21,6 +21,10 @@ _SPREAD: Final = (
     "The first event goes over several lines. JSONL has one event a line. This writes it: "
     "jq -c . FILE"
 )
+_HEADING: Final = (
+    "This is the heading of a CSV, and the file is read as JSONL, because its name does not "
+    "end in .csv, .tsv or .tab. Say --format csv."
+)
 _CARRIAGE_RETURNS: Final = (
     "This line cannot be read, and it holds a CR without an LF: perhaps several events, "
     "as old programs end lines. Save the file with LF or CRLF at the end of each line."
@@ -89,11 +93,14 @@ def _read_lines(readline: Readline) -> Iterator[_RawLine]:
 
 
 def _check_first(line: _RawLine) -> None:
-    """Raise `FileError` where the first line shows that the file is other JSON."""
+    """Raise `FileError` where the first line shows that the file is other JSON, or a CSV."""
     if line.text.startswith(b"["):
         raise FileError(line.number, _ARRAY)
     if line.text == b"{":
         raise FileError(line.number, _SPREAD)
+    # Every heading has this column, and in JSON a colon follows.
+    if b"occurred_at" in line.text and b":" not in line.text:
+        raise FileError(line.number, _HEADING)
 
 
 def _event_of(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:

@@ -90,9 +90,10 @@ def test_lines_that_end_in_cr_alone_are_explained(event_count):
         (f"[{an_event()}]", "one JSON array"),
         (f"\n \n[\n{an_event()}\n]", "one JSON array"),
         (json.dumps(a_sent_event(), indent=2), "over several lines"),
+        ("id;type;occurred_at\na-1;web_open;1795428900", "Say --format csv"),
     ],
 )
-def test_other_json_is_refused_as_a_whole(text, words):
+def test_another_format_is_refused_as_a_whole(text, words):
     with pytest.raises(FileError, match=words) as caught:
         read(text)
     assert caught.value.line == text.count("\n", 0, len(text) - len(text.lstrip())) + 1
