@@ -199,10 +199,10 @@ class _Group(NamedTuple):
 
 def _told_by_newest(
     groups: Sequence[_Group],
-) -> dict[tuple[int, str], tuple[datetime, int]]:
-    """Return when the newest letter of each group fell out, and how many did so lately.
+) -> dict[tuple[int, str], tuple[datetime, int, bool]]:
+    """Return when the newest letter of each group fell out, how many did lately, and more.
 
-    That is out of the upload of the integration's newest letter: a thousand at most.
+    The last one is whether the newest had been delivered before. Lately is out of the upload of the integration's newest letter: a thousand at most.
     """
     last: dict[int, _Group] = {}
     for group in sorted(groups, key=lambda each: (each.position or 0, each.pk)):
@@ -213,10 +213,11 @@ def _told_by_newest(
     sums = rows.values_list("integration", "reason").annotate(
         newest_at=Max(Case(When(is_newest, then="changed_at"))),
         lately=Sum(Case(When(is_late, then=1), default=0)),
+        delivered_at=Max(Case(When(is_newest, then="delivered_at"))),
     )
     return {
-        (integration_id, reason): (newest_at, lately)
-        for integration_id, reason, newest_at, lately in sums.order_by()
+        (integration_id, reason): (newest_at, lately, delivered_at is not None)
+        for integration_id, reason, newest_at, lately, delivered_at in sums.order_by()
     }
 
 

@@ -38,13 +38,15 @@ UPLOADS: Final = 20
 class Letters:
     """Open dead letters of one reason, and when the one of the newest event fell out.
 
-    `lately` of them fell out of the newest upload that left any.
+    `lately` of them fell out of the newest upload that left any. `was_delivered`: that of the
+    newest event had arrived before, and fell out of a replay since.
     """
 
     reason: str
     count: int
     newest_at: datetime
     lately: int = 0
+    was_delivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -370,7 +370,9 @@ def _is_only_reason(facts: Facts, letters: Letters) -> bool:
 
 
 def _is_revived(letters: Letters, facts: Facts) -> bool:
-    """Return whether a replay has delivered something since these fell out."""
+    """Return whether a replay has delivered the newest of these, or something since."""
+    if letters.was_delivered:
+        return True
     return facts.delivered_at is not None and facts.delivered_at >= letters.newest_at
 
 

@@ -194,6 +194,22 @@ def test_what_a_replay_delivers_is_a_success_too(engine, integration, append, fi
     assert facts.delivered_at == Upload.objects.get(replay__isnull=False).settled_at
 
 
+def test_what_falls_out_of_a_replay_after_it_was_delivered_is_not_said_to_be_lost(
+    engine, integration, append, finish
+):
+    with_a_provider_that_nobody_has(engine)
+    append(count=2)
+    finish()
+    Integration.objects.update(identity_provider="email")
+    replay.replay_letters(integration, reasons=["no_identity"])
+    finish()
+    with_a_provider_that_nobody_has(engine)
+    replay.replay_range(integration, first=1, last=2)
+    finish()
+
+    assert codes_found() == {"dead_letters"}
+
+
 def test_of_a_silent_app_it_is_known_when_something_last_came_by_this_time_a_week_ago(
     integration,
 ):
