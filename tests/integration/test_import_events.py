@@ -151,7 +151,7 @@ def test_standard_input_is_a_file_too(app, monkeypatch, form):
     text = {
         "jsonl": json.dumps(sent),
         "csv": "id,type,user.identities.email,referrer.identities.email\n"
-        f"a,app_open,{ANN},{BOB}",
+        f"a,app_open,{ANN},{BOB}\n",
     }
     stdin = io.TextIOWrapper(io.BytesIO(text[form].encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
@@ -167,7 +167,7 @@ def test_a_terminal_sees_how_far_it_is(app, tmp_path, name):
     path.write_text(
         json.dumps(a_sent_event())
         if path.suffix == ".jsonl"
-        else f"{columns}\na,app_open,{ANN},{BOB}"
+        else f"{columns}\na,app_open,{ANN},{BOB}\n"
     )
 
     status, _, stderr = run(path, stderr=Terminal())
