@@ -81,7 +81,7 @@ def refusal(error: Exception, raw: bytes) -> RefusedError:
         return RefusedError(
             code=Code.NOT_JSON,
             at="",
-            detail=f"The event is not valid JSON in UTF-8{_place_of(error)}. NaN and "
+            detail=f"The event is not valid JSON in UTF-8{_place_of(error, raw)}. NaN and "
             "Infinity are not, either.",
         )
     message, _, path = str(error).rpartition(" - at `$")
@@ -90,13 +90,22 @@ def refusal(error: Exception, raw: bytes) -> RefusedError:
     )
 
 
-def _place_of(error: Exception) -> str:
+def _place_of(error: Exception, raw: bytes) -> str:
     """Return where a decoder stopped, as far as it says: the byte, never what stands there."""
     if match := _BYTE.search(str(error)):
         return f", from its byte {int(match[1]) + 1:,} on"
     if isinstance(error, UnicodeDecodeError):
-        return f", from its byte {error.start + 1:,} on"
+        return f", from its byte {_first_beyond_utf8(raw, error):,} on"
     return ": it ends early" if "truncated" in str(error) else ""
+
+
+def _first_beyond_utf8(raw: bytes, error: UnicodeDecodeError) -> int:
+    """Return the number of the byte: the decoder counts from the start of the one text."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as of_all:
+        error = of_all
+    return error.start + 1
 
 
 def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:

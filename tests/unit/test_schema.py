@@ -472,6 +472,22 @@ def test_what_is_no_event_is_a_problem_and_never_an_exception(raw):
     assert problem.detail
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b' {"id":"a","content":"fr\xfch"}',
+        b' {"id":"a","con\xfcent":"early"}',
+        b' {"id":"a","content":\xfc"early"}',
+    ],
+)
+def test_the_byte_that_is_not_utf_8_is_counted_from_the_start_of_the_event(raw):
+    problem = decode(raw)
+
+    place = raw.index(b"\xfc") + 1
+    assert problem.code is Code.NOT_JSON
+    assert f"UTF-8, from its byte {place} on." in problem.detail
+
+
 @pytest.mark.parametrize("field", ["event_data", "metadata"])
 def test_a_number_that_no_float_can_hold_is_named_as_such(field):
     problem = decode(b'{"id":"a","type":"custom","%s":{"k":1e999}}' % field.encode())
