@@ -208,7 +208,9 @@ def test_warnings_are_counted_below_the_summary(app, tmp_path):
     assert (status, stderr) == (0, "")
     summary, first, second = stdout.splitlines()
     assert summary == "9 accepted, 0 duplicate, 0 conflict, 0 rejected."
-    assert first.startswith("Warning of 7 on line 2, 3, 4, 5, 6, …: An identity of the")
+    assert first.startswith(
+        "Warning of 7 on lines 2, 3, 4, 5, 6, …: An identity of the"
+    )
     assert second.startswith("Warning of 1 on line 9: The channel is none of the known")
     assert ANN not in stdout
     assert "pigeon" not in stdout

@@ -651,6 +651,18 @@ def test_a_reason_that_not_all_have_says_how_many_do():
     )
 
 
+def test_that_nothing_was_stored_is_said_once():
+    sample = "The body has no event. Nothing was stored. Send one."
+    refused_once = Refused("wrong_shape", 1, NOON, sample=sample)
+
+    [finding] = judge(some_facts(door=Door(accepted=9, refused=(refused_once,))))
+
+    assert finding.sentence == (
+        "Refused 1 time in the last hour. The body has no event. Send one. "
+        "Nothing of that is stored."
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

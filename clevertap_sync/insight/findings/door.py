@@ -52,8 +52,10 @@ class DoorFinding(Finding):
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
             sample=_sample_of(code, mine),
         )
+        # Some samples say so in the middle of what to do.
+        what = what.replace(" Nothing was stored.", "").rstrip()
         yield cls(
-            sentence=f"{what.rstrip()} Nothing of that is stored.",
+            sentence=f"{what} Nothing of that is stored.",
             remedy=cls.todo,
             link=cls.where(facts),
             count=count,

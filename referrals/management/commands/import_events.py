@@ -148,7 +148,8 @@ class _Warnings:
         for warning, count in self._counts.most_common():
             lines = ", ".join(f"{line:,}" for line in self._lines[warning])
             more = ", …" if count > SHOWN_LINES else ""
-            yield f"Warning of {count:,} on line {lines}{more}: {warning}"
+            word = "line" if count == 1 else "lines"
+            yield f"Warning of {count:,} on {word} {lines}{more}: {warning}"
         if self._others:
             yield f"Warnings of other kinds: {self._others:,}."
 
