@@ -6,6 +6,12 @@ from tests.browser import axe, crawl
 from tests.browser.chromium import LOOKS
 
 ELSEWHERE = "https://referrals-of-a-long-name.eu-central-1.example.com"
+#: What is for screen readers alone must not make the page longer. A table has a height of
+#: its own, whatever its style says.
+TALLEST_HIDDEN = """
+    () => Math.max(0, ...[...document.querySelectorAll(".visually-hidden")].map(
+        each => each.offsetHeight))
+"""
 HELD = "SELECT id FROM clevertap_sync_integration WHERE hold_reason <> ''"
 
 
@@ -32,6 +38,9 @@ def problems_of(person, address):
     width = person.page.evaluate("document.documentElement.scrollWidth")
     if width > person.look.width:
         yield f"{address}: it is {width} pixels wide"
+    hidden = person.page.evaluate(TALLEST_HIDDEN)
+    if hidden > 1:
+        yield f"{address}: what nobody sees is {hidden} pixels tall"
     yield from (f"{address}: {finding}" for finding in axe.findings(person.page))
 
 
