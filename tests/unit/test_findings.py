@@ -207,7 +207,7 @@ SHOWN = [
     (
         "ids_reused",
         refused("conflict"),
-        "Refused: 47 events of the last hour, because their id belongs to another event",
+        "Refused: 47 events of the last hour, because the id belongs to another event",
     ),
     (
         "events_refused",

@@ -142,7 +142,7 @@ class IdsReused(DoorFinding):
     code = "ids_reused"
     started = "events with used ids are refused"
     codes = frozenset({"conflict"})
-    what = "Refused: {events}, because their id belongs to another event, which stands."
+    what = "Refused: {events}, because the id belongs to another event, which stands."
     todo = "Give each event an id of its own, and send an event again unchanged."
 
 
