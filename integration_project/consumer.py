@@ -5,6 +5,7 @@ else is raised there: by a message that is no JSON, or by a key that holds somet
 another type. A worker that has ended delivers nothing, not even by its sweep.
 """
 
+import contextlib
 import logging
 import time
 from typing import Any, Final
@@ -41,3 +42,16 @@ class LastingConsumer(Consumer):
                 kind,
             )
             time.sleep(PAUSE_SECONDS)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the connection, as Celery's own answer to an error does: it would stay open.
+
+        A channel reads once more when it is closed, and meets the same again.
+        """
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        for close in (connection.collect, connection.close):
+            with contextlib.suppress(Exception):
+                close()

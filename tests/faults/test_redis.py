@@ -136,6 +136,10 @@ GARBAGE = {
 }
 
 
+#: What docs/operations.md reckons with for a web process and a worker.
+MOST_CONNECTIONS = 2 + 4
+
+
 def write_garbage(client, what):
     """Leave it there, whatever stands there now."""
     client.delete("referrals", "_kombu.binding.referrals", "unacked", "unacked_index")
@@ -163,3 +167,5 @@ def test_garbage_in_the_broker_costs_no_event_and_no_worker(scene, broker, what)
 
     scene.settle_and_check()
     assert worker.returncode is None
+    with redis.Redis.from_url(broker.url) as client:
+        assert len(client.client_list()) - 1 <= MOST_CONNECTIONS
