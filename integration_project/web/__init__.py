@@ -10,5 +10,5 @@ takes this way, the first four steps of it in one event loop:
 5. `threads`: Django answers it, as WSGI;
 6. `answers`: the answer goes out as fast as the caller reads.
 
-Why this server: docs/adr/0022-the-web-server.md.
+Why this server: docs/adr/0023-requests-are-whole-before-they-take-a-thread.md.
 """

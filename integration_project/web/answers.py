@@ -43,6 +43,12 @@ class LeftError(Exception):
     """The caller has left in the middle of the answer, or takes nothing of it."""
 
 
+async def wait_until_left(receive: Receive) -> None:
+    """Return when the caller is gone; what the request still had to say is not that."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class Line:
     """The way to a caller: an answer whole from the loop, or in pieces from a thread."""
 
@@ -98,7 +104,7 @@ class Line:
         )
 
     async def _begin_stream(self, status: int, headers: Headers) -> None:
-        self._leaving = asyncio.ensure_future(self._receive())
+        self._leaving = asyncio.ensure_future(wait_until_left(self._receive))
         await self._start(status, headers)
 
     async def _send_part(self, part: bytes) -> None:
@@ -131,7 +137,7 @@ def _call(
         if second is None:
             return Answer(started.status, started.with_length(len(first)), first)
         everything = _chain(first, second, parts)
-        if started.has_length or environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+        if started.has_length or environ["SERVER_PROTOCOL"] == "HTTP/1.1":
             line.stream(started.status, started.headers, everything)
         else:
             _stream_spooled(started, everything, line)

@@ -19,23 +19,26 @@ from integration_project.web.answers import (
     Outcome,
     Send,
     answer_by_wsgi,
+    wait_until_left,
 )
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
 from integration_project.web.calls import (
     PAGES,
     Call,
+    announces_body,
     complete,
     fault_of_head,
     read_head,
     weigh,
 )
-from integration_project.web.connections import Connection
 from integration_project.web.threads import Threads
 from integration_project.web.turns import OverShareError, Turn, Turns
 from referrals.api.problems import ProblemError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+    from integration_project.web.connections import Connection
 
 logger: Final = logging.getLogger(__name__)
 
@@ -74,18 +77,20 @@ class Application:
         """Answer a request."""
         line = Line(receive, send)
         if scope["path"] == probes.ALIVE:
-            await line.send_whole(probes.IS_ALIVE)
+            await line.send_whole(probes.IS_ALIVE, closes=announces_body(scope))
         elif fault := fault_of_head(scope):
             await line.send_whole(refusals.refuse_head(fault), closes=True)
         else:
-            await self._serve(read_head(scope), receive, line, scope["connection"])
+            await self._serve(scope, receive, line)
 
     async def _serve(
-        self, call: Call, receive: Receive, line: Line, connection: Connection
+        self, scope: MutableMapping[str, Any], receive: Receive, line: Line
     ) -> None:
+        call = read_head(scope)
+        connection: Connection = scope["connection"]
         try:
             body = await self._collect(call, receive)
-            body.is_whole &= not connection.is_cut_off
+            body.is_whole &= not connection.has_cut_off(scope)
         except NoRoomError:
             refusal = refusals.refuse(call, refusals.busy())
             await line.send_whole(refusal, closes=True)
@@ -140,7 +145,7 @@ class Application:
     async def _wait_for(self, turn: Turn[_Work], receive: Receive) -> None:
         """Return when a thread begins with it. Raises what its caller is told instead."""
         begins = turn.work.begins
-        leaving = asyncio.ensure_future(receive())
+        leaving = asyncio.ensure_future(wait_until_left(receive))
         try:
             await asyncio.wait(
                 (begins, leaving),

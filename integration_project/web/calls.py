@@ -88,6 +88,14 @@ def weigh(call: Call, body: Body) -> int:
     return int(len(body.data) > limits.HEAVY_BYTES)
 
 
+def announces_body(scope: Mapping[str, Any]) -> bool:
+    """Say whether the head says that a body follows."""
+    return any(
+        name in (b"content-length", b"transfer-encoding")
+        for name, _ in scope["headers"]
+    )
+
+
 def fault_of_head(scope: Mapping[str, Any]) -> HTTPStatus | None:
     """Return why a head is refused before anything is made of it, if it is."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > limits.MAX_URL_BYTES:

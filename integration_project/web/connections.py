@@ -6,10 +6,12 @@ many, the one that has been idle for longest goes.
 
 import asyncio
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final
 
+import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
@@ -19,7 +21,8 @@ from uvicorn.server import ServerState
 
 from integration_project.web import limits
 
-LOOK_SECONDS: Final = 1.0
+#: What says where a body ends.
+_FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
 class Connection(HttpToolsProtocol):
@@ -41,25 +44,48 @@ class Connection(HttpToolsProtocol):
         self.head_since: float | None = None
         #: Since when the other side takes nothing of what is written.
         self.stalled_since: float | None = None
-        #: Whether the body that is on its way has ended before its end.
-        self.is_cut_off = False
-        self._head_bytes = 0
+        #: The request that is served; `cycle` is the last that came.
+        self._answering: RequestResponseCycle | None = None
+        #: The request whose body has ended before its end.
+        self._cut_off: MutableMapping[str, Any] | None = None
+        #: Whether nothing that still comes is of interest.
+        self._is_deaf = False
+        #: Whether the parser is told of a head that has been read already.
+        self._goes_on = False
+        self._fault = HTTPStatus.BAD_REQUEST
+        #: What came of a head, what of it is read, and what waits for its turn.
+        self._head_bytes = self._parsed_bytes = self._waiting_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(limits.UNSENT_BYTES)
         self.head_since = self.loop.time()
         self._watch.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._watch.remove(self)
+        self.pipeline.clear()
+        if self.is_busy:
+            self.cycle = self._answering  # type: ignore[assignment]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless it is a head that does not end."""
-        super().data_received(data)
+        if self._is_deaf:
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self._refuse(self._fault)
+            return
         if self.head_since is None:
+            if not self.is_busy:
+                # It belongs to no request, and must not keep the connection for ever.
+                self.head_since = self.loop.time()
             return
         self._head_bytes += len(data)
         if self._head_bytes > limits.MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -70,63 +96,175 @@ class Connection(HttpToolsProtocol):
 
         A body that is not at its end then never comes to it.
         """
-        # Before the first request there is none, whatever its type says.
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
-            return False
-        cycle.keep_alive = False
-        if cycle.more_body:
-            self.is_cut_off = True
-            cycle.more_body = False
-            cycle.message_event.set()
-        return True
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
-        """Refuse what is no HTTP."""
-        self._refuse(HTTPStatus.BAD_REQUEST)
+        if self.is_busy:
+            self._end_input()
+        return self.is_busy
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a head."""
+        if self._goes_on:
+            return
         super().on_message_begin()
         self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
         self.head_since = self.loop.time()
-        self._head_bytes = 0
+        self._head_bytes = self._parsed_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL."""
+        if not self._goes_on:
+            self._count(len(url))
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, unless there are too many of them."""
+        if self._goes_on:
+            return
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+        if len(self.headers) > limits.MAX_HEADERS:
+            self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Wait no longer, and let the request begin."""
+        if self._goes_on:
+            return
         self.head_since = None
+        if self.parser.get_method() == b"CONNECT":
+            self._end_parsing(HTTPStatus.NOT_IMPLEMENTED)
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        # Of two, a proxy might take the one and we the other (RFC 9112, 3.2).
+        is_unclear = hosts > 1 or (
+            not hosts and self.parser.get_http_version() == "1.1"
+        )
+        if is_unclear or len(self.pipeline) >= limits.MAX_PIPELINED:
+            self._end_parsing(HTTPStatus.BAD_REQUEST)
         self._watch.note_busy(self)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, but little of one whose turn has not come."""
+        if self.cycle is not self._answering:
+            self._count_waiting(len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that a request is whole, unless the parser skips its body."""
+        if not (self.parser.should_upgrade() and _framing(self.headers)):
+            super().on_message_complete()
+
     def on_response_complete(self) -> None:
         """Let the next request begin, if there is one."""
-        self._watch.note_idle(self)
+        if not self.pipeline:
+            self._watch.note_idle(self)
+        if self.head_since is not None:
+            # The rest of the next head was not waited for until now.
+            self.head_since = self.loop.time()
         super().on_response_complete()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being served."""
+        return self._answering is not None and not self._answering.response_complete
+
+    def has_cut_off(self, scope: MutableMapping[str, Any]) -> bool:
+        """Whether the body of the request has ended before its end."""
+        return self._cut_off is scope
 
     def drop(self) -> None:
         """Close it in the middle of an answer."""
-        self.cycle.disconnected = True
+        if self._answering is not None:
+            self._answering.disconnected = True
         self.transport.abort()
 
     def pause_writing(self) -> None:
         """Note since when the other side does not read."""
         self.stalled_since = self.loop.time()
         super().pause_writing()
+        self._watch.note_stalled(self)
 
     def resume_writing(self) -> None:
         """Note that it reads again."""
         self.stalled_since = None
+        self._watch.note_taken(self)
         super().resume_writing()
 
+    def _start_asgi_task(
+        self, cycle: RequestResponseCycle, app: ASGI3Application
+    ) -> None:
+        self._answering = cycle
+        if not self.pipeline:
+            self._waiting_bytes = 0
+        super()._start_asgi_task(cycle, app)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what came. Raises `HttpParserError`.
+
+        Whoever proposes another protocol goes on in this one; the parser would stop.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                if framing := _framing(self.headers):
+                    self._go_on_with_body(framing)
+            else:
+                return
+
+    def _go_on_with_body(self, framing: bytes) -> None:
+        """Have the body parsed that the parser took for another protocol."""
+        self._goes_on = True
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        self._goes_on = False
+
+    def _count(self, size: int) -> None:
+        """Count a part of a head, which need not have come bit by bit."""
+        self._parsed_bytes += size
+        if self._parsed_bytes > limits.MAX_HEAD_BYTES:
+            self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self.is_busy:
+            self._count_waiting(size)
+
+    def _count_waiting(self, size: int) -> None:
+        self._waiting_bytes += size
+        if self._waiting_bytes > limits.MAX_HEAD_BYTES:
+            self._end_parsing(HTTPStatus.BAD_REQUEST)
+
+    def _end_parsing(self, fault: HTTPStatus) -> None:
+        """Let the parser fail, for what it passes on cannot be refused otherwise."""
+        self._fault = fault
+        raise ValueError
+
+    def _end_input(self) -> None:
+        """Answer what has come, and nothing after it."""
+        self._is_deaf = True
+        self.head_since = None
+        self.cycle.keep_alive = False
+        if self.cycle.more_body:
+            self._cut_off = self.cycle.scope  # type: ignore[assignment]
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
     def _refuse(self, status: HTTPStatus) -> None:
-        """Say why nothing of this reached an application, and close."""
+        """Say why nothing of this reached an application, and close.
+
+        While another request is served, its answer is all that is said.
+        """
+        if self.is_busy:
+            self._end_input()
+            return
         text = f"{status.phrase}: {status.description}.\n".encode()
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\n"
-            "content-type: text/plain; charset=utf-8\r\n"
-            f"content-length: {len(text)}\r\n\r\n"
-        )
-        self.transport.write(head.encode() + text)
+        headers = [
+            *self.server_state.default_headers,
+            (b"connection", b"close"),
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+        ]
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+        lines += [b": ".join(header) for header in headers]
+        self.transport.write(b"\r\n".join([*lines, b"", text]))
         self.transport.close()
 
 
@@ -142,6 +280,8 @@ class Connections:
         self._all: dict[Connection, None] = {}
         #: Those that serve no request, the one that became so first in front.
         self._idle: dict[Connection, None] = {}
+        #: Those whose other side takes nothing, the one that began so first in front.
+        self._stalled: dict[Connection, None] = {}
         self._closing_since: dict[Connection, float] = {}
 
     def add(self, connection: Connection) -> None:
@@ -158,6 +298,7 @@ class Connections:
         """Forget a connection that is closed."""
         self._all.pop(connection, None)
         self._idle.pop(connection, None)
+        self._stalled.pop(connection, None)
         self._closing_since.pop(connection, None)
 
     def note_busy(self, connection: Connection) -> None:
@@ -170,6 +311,25 @@ class Connections:
         if connection in self._all:
             self._idle[connection] = None
 
+    def note_stalled(self, connection: Connection) -> None:
+        """Note that it has more to send than the other side takes.
+
+        Where all such have too much, those go that have waited for longest.
+        """
+        self._stalled[connection] = None
+        sizes = {each: each.transport.get_write_buffer_size() for each in self._stalled}
+        too_much = sum(sizes.values()) - limits.MAX_UNSENT_BYTES
+        for each, size in sizes.items():
+            if too_much <= 0:
+                break
+            too_much -= size
+            del self._stalled[each]
+            each.transport.abort()
+
+    def note_taken(self, connection: Connection) -> None:
+        """Note that the other side has taken what it was sent."""
+        self._stalled.pop(connection, None)
+
     def close_overdue(self, now: float) -> None:
         """Close those whose head is overdue, and whose other side reads nothing."""
         for connection in list(self._all):
@@ -180,7 +340,9 @@ class Connections:
                 since = self._closing_since.setdefault(connection, now)
                 if _is_over(since, now, limits.STALL_SECONDS):
                     transport.abort()
-            elif _is_over(connection.head_since, now, limits.HEAD_SECONDS):
+            elif not connection.is_busy and _is_over(
+                connection.head_since, now, limits.HEAD_SECONDS
+            ):
                 transport.close()
 
 
@@ -195,3 +357,10 @@ def raise_descriptor_limit() -> int:
 
 def _is_over(since: float | None, now: float, seconds: float) -> bool:
     return since is not None and now - since > seconds
+
+
+def _framing(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the lines of a head that say where the body ends, if there is one."""
+    return b"\r\n".join(
+        b": ".join(header) for header in headers if header[0] in _FRAMING
+    )

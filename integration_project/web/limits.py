@@ -13,6 +13,8 @@ MAX_HEAD_BYTES: Final = 64 * KIBIBYTE
 MAX_URL_BYTES: Final = 4_094
 MAX_HEADERS: Final = 64
 MAX_HEADER_BYTES: Final = 8_190
+#: Requests that come while another of the connection is served, in MAX_HEAD_BYTES.
+MAX_PIPELINED: Final = 16
 
 # Bodies ------------------------------------------------------------------------------
 #: A body is whole so soon after its head.
@@ -44,7 +46,11 @@ TURN_SECONDS: Final = 20.0
 
 # Answers -----------------------------------------------------------------------------
 #: Answers up to here leave in one piece; the thread is free before the caller reads.
-WHOLE_BYTES: Final = 256 * KIBIBYTE
+WHOLE_BYTES: Final = 320 * KIBIBYTE
+#: All answers together that a process holds and their callers do not take, but for so
+#: much of each.
+MAX_UNSENT_BYTES: Final = 16 * MEBIBYTE
+UNSENT_BYTES: Final = 16 * KIBIBYTE
 #: Whoever takes nothing of an answer for so long has gone away.
 STALL_SECONDS: Final = 30.0
 

@@ -19,10 +19,15 @@ from referrals.api.request_id import HEADER, choose_request_id
 logger: Final = logging.getLogger("integration_project.request")
 
 _TEXT: Final = b"text/plain; charset=utf-8"
+_FAULT_TEXT: Final = b"The request met a fault of the server, which has been logged.\n"
 FAULT: Final = Answer(
     500,
-    [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
-    b"The request met a fault of the server, which has been logged.\n",
+    [
+        (b"content-type", _TEXT),
+        (b"cache-control", b"no-store"),
+        (b"content-length", str(len(_FAULT_TEXT)).encode()),
+    ],
+    _FAULT_TEXT,
 )
 
 

@@ -1,8 +1,10 @@
 """Bodies on their way in, from a script in place of a socket."""
 
 import asyncio
+import contextlib
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from integration_project.web import limits
 from integration_project.web.bodies import Bodies, NoRoomError
@@ -226,3 +228,62 @@ def test_at_the_end_what_is_on_its_way_has_a_moment_and_then_goes(monkeypatch):
         return body.data, body.is_whole, bodies.held
 
     assert asyncio.run(scenario()) == (b"half and half", True, 13)
+
+
+class Crowd:
+    """Callers of whom each may do anything at any time."""
+
+    def __init__(self):
+        self.whole = []
+        self.bodies = Bodies(lambda _owner: self.release())
+        self.callers, self.tasks = {}, {}
+
+    def release(self):
+        if self.whole:
+            self.bodies.release(self.whole.pop(0))
+            return True
+        return False
+
+    async def keep(self, caller):
+        with contextlib.suppress(NoRoomError):
+            self.whole.append(await collecting(self.bodies, caller, most=80))
+
+    def let(self, what, n, size):
+        if n not in self.tasks or self.tasks[n].done():
+            self.callers[n] = Caller()
+            self.tasks[n] = asyncio.ensure_future(self.keep(self.callers[n]))
+        {
+            "send": lambda: self.callers[n].send(b"x" * size),
+            "end": lambda: self.callers[n].send(b"x" * size, more=False),
+            "leave": self.callers[n].leave,
+            "cancel": self.tasks[n].cancel,
+            "evict": self.bodies.evict_oldest,
+            "release": self.release,
+        }[what]()
+
+    async def end(self):
+        for caller in self.callers.values():
+            caller.leave()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        while self.release():
+            pass
+
+
+WHAT = st.sampled_from(["send", "end", "leave", "cancel", "evict", "release"])
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(WHAT, st.integers(0, 5), st.integers(0, 60)), max_size=60))
+def test_whatever_comes_and_goes_nothing_stays_held(steps):
+    async def scenario():
+        crowd = Crowd()
+        for step in steps:
+            crowd.let(*step)
+            await settled()
+            assert 0 <= crowd.bodies.held <= 100
+        await crowd.end()
+        return crowd.bodies.held
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "MAX_HELD_BYTES", 100)
+        assert asyncio.run(scenario()) == 0

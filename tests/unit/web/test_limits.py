@@ -31,7 +31,15 @@ def test_the_page_on_security_names_the_limits_of_a_process():
     assert row(SECURITY, "all bodies")[0] == limits.MAX_HELD_BYTES // limits.MEBIBYTE
     assert row(SECURITY, "connections") == [limits.MAX_CONNECTIONS]
     assert row(SECURITY, "wait for a thread") == [limits.TURN_SECONDS, 503]
-    assert row(SECURITY, "an answer of which") == [limits.STALL_SECONDS]
+    assert row(SECURITY, "a piece of an answer") == [limits.STALL_SECONDS]
+    assert row(SECURITY, "requests that come before") == [
+        limits.MAX_PIPELINED,
+        limits.MAX_HEAD_BYTES // limits.KIBIBYTE,
+    ]
+    assert row(SECURITY, "answers that nobody takes") == [
+        limits.MAX_UNSENT_BYTES // limits.MEBIBYTE
+    ]
+    assert f"up to {limits.WHOLE_BYTES // limits.KIBIBYTE} KB" in SECURITY
     assert f"more than {limits.HEAVY_BYTES // limits.KIBIBYTE} KB are heavy" in SECURITY
 
 

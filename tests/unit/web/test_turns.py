@@ -1,7 +1,9 @@
 """Who gets the next thread, without threads."""
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
+from integration_project.web import limits
 from integration_project.web.turns import OverShareError, Turn, Turns
 
 
@@ -166,3 +168,51 @@ def test_the_app_whose_bodies_take_most_is_found_and_its_newest_goes():
 
     assert room.turns.largest_of_others("b").work == "newest"
     assert room.turns.largest_of_others("a") is None
+
+
+@settings(max_examples=30)
+@given(
+    threads=st.integers(1, 4),
+    share=st.sampled_from([1, 50, 100]),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from("abc"), st.sampled_from("xy"), st.integers(0, 2)),
+            st.tuples(st.sampled_from(["finish", "leave"]), st.integers(0, 99)),
+        ),
+        max_size=60,
+    ),
+)
+def test_whatever_comes_and_goes_each_is_served_once_and_nothing_is_left(
+    threads, share, steps
+):
+    room, waiting, served = Room(threads, share), {}, []
+
+    def serve():
+        for name in room.serve():
+            served.append(name)
+            del waiting[name]
+        running = list(room.running.values())
+        owners = [turn.owner for turn in running]
+        assert len(running) <= threads
+        assert all(owners.count(each) <= max(1, threads - 1) for each in owners)
+        assert sum(turn.weight for turn in running) <= limits.HEAVY_PLACES
+
+    for n, (what, *how) in enumerate(steps):
+        if what == "finish" and room.running:
+            room.finish(list(room.running)[how[0] % len(room.running)])
+        elif what == "leave" and waiting:
+            name = list(waiting)[how[0] % len(waiting)]
+            room.turns.leave(waiting.pop(name))
+        elif len(how) > 1:
+            key, weight = how
+            turn = room.add(what, n, key=key, weight=weight, is_limited=False)
+            waiting[turn.work] = turn
+        serve()
+    while room.running:
+        room.finish(next(iter(room.running)))
+        serve()
+
+    assert waiting == {}
+    assert len(served) == len(set(served))
+    # As in a room in which nothing has been yet.
+    assert len(filled(room, "new", 9, weight=0)) == max(1, threads - 1)

@@ -1,0 +1,407 @@
+"""Connections as callers use and misuse them: real ones, with an application behind."""
+
+import asyncio
+import logging
+import re
+import socket
+import threading
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from integration_project.web import limits
+from integration_project.web.application import Application
+from integration_project.web.connections import Connection, Connections
+
+HEAD = b"Host: h\r\n"
+DATE = b"Sun, 29 Nov 2026 00:00:00 GMT"
+ALIVE = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def a_post(path=b"/", *lines, body=b"body"):
+    stated = b"Content-Length: %d" % len(body)
+    return b"\r\n".join(
+        [b"POST %b HTTP/1.1" % path, b"Host: h", *lines, stated, b"", body]
+    )
+
+
+def a_get(path=b"/", *lines):
+    return b"\r\n".join([b"GET %b HTTP/1.1" % path, b"Host: h", *lines, b"", b""])
+
+
+class Django:
+    """Answers what it was sent, or `size` bytes; waits where the path says so."""
+
+    def __init__(self):
+        self.may_go_on = threading.Event()
+        self.waiting = threading.Semaphore(0)
+        self.served = []
+
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"]
+        if path == "/wait":
+            self.waiting.release()
+            assert self.may_go_on.wait(10)
+        length = int(environ.get("CONTENT_LENGTH", "0"))
+        try:
+            body = b""
+            while len(body) < length:
+                body += environ["wsgi.input"].read(length - len(body))
+            start_response("200 OK", [])
+        except ConnectionResetError:
+            body = b"cut off"
+            start_response("400 Bad Request", [])
+        self.served.append((path, body))
+        if size := re.fullmatch(r"/size/(\d+)", path):
+            return (b"x" * 1024 for _ in range(int(size[1]) // 1024))
+        return [path.encode() + b" " + body]
+
+
+class Server:
+    """A web process's connections, application and threads, in this process."""
+
+    def __init__(self, threads):
+        self.django = Django()
+        self.application = Application(self.django, threads=threads, share=50)
+        self.watch = Connections(100, self.application.bodies.evict_oldest)
+        self.config = uvicorn.Config(
+            self.application,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+        )
+        self.state = ServerState()
+        self.state.default_headers = [(b"date", DATE)]
+        self.config.load()
+        self.callers, self.connections = [], []
+
+    async def connect(self):
+        """Return the caller's end, and the server's."""
+        loop, ends = asyncio.get_running_loop(), socket.socketpair()
+        # What is sent and not read waits here, and not in the system.
+        ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        _, connection = await loop.connect_accepted_socket(
+            lambda: Connection(self.watch, self.config, self.state, {}), ends[0]
+        )
+        reader, writer = await asyncio.open_connection(sock=ends[1])
+        self.connections.append(connection)
+        self.callers.append(Caller(reader, writer))
+        return self.callers[-1], connection
+
+    async def wait_for_thread(self):
+        """Return when a thread waits in Django."""
+        await asyncio.to_thread(self.django.waiting.acquire)
+
+
+class Caller:
+    """The other end of a connection."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+
+    def send(self, data):
+        self.writer.write(data)
+
+    async def answer(self):
+        """Return the status, the headers and the body of the next answer."""
+        async with asyncio.timeout(10):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            lines = head.decode().split("\r\n")[:-2]
+            headers = dict(line.split(": ", 1) for line in lines[1:])
+            if headers.get("transfer-encoding") != "chunked":
+                length = int(headers["content-length"])
+                body = await self.reader.readexactly(length)
+            else:
+                body = await self._chunks()
+        return int(lines[0].split()[1]), headers, body
+
+    async def _chunks(self):
+        body = b""
+        while size := int(await self.reader.readline(), 16):
+            body += (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readline()
+        return body
+
+    async def rest(self):
+        """Return what comes until the connection is closed."""
+        async with asyncio.timeout(10):
+            return await self.reader.read()
+
+
+@asynccontextmanager
+async def serving(threads=2):
+    server = Server(threads)
+    try:
+        yield server
+    finally:
+        server.django.may_go_on.set()
+        for connection in server.connections:
+            connection.transport.abort()
+        for caller in server.callers:
+            caller.writer.transport.abort()
+        await settled()
+
+
+def run(scenario, **how):
+    """Run it with a server, and one connection to it."""
+
+    async def with_server():
+        async with serving(**how) as server:
+            caller, connection = await server.connect()
+            return await scenario(server, caller, connection)
+
+    return asyncio.run(with_server())
+
+
+async def settled():
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def wait_until(is_so):
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+
+
+# What comes while there is no thread, and answers in pieces -------------------------
+
+
+def test_a_request_without_a_body_waits_for_its_thread():
+    async def scenario(server, caller, _connection):
+        first, _ = await server.connect()
+        first.send(a_get(b"/wait"))
+        await server.wait_for_thread()
+        caller.send(a_get(b"/next"))
+        await settled()
+        server.django.may_go_on.set()
+        return await caller.answer()
+
+    status, _, body = run(scenario, threads=1)
+
+    assert (status, body) == (200, b"/next ")
+
+
+def test_who_leaves_while_waiting_is_not_served():
+    async def scenario(server, caller, connection):
+        first, _ = await server.connect()
+        first.send(a_get(b"/wait"))
+        await server.wait_for_thread()
+        caller.send(a_post(b"/gone") * 2)
+        await settled()
+        connection.transport.abort()
+        await settled()
+        server.django.may_go_on.set()
+        await first.answer()
+        return server.django.served
+
+    assert run(scenario, threads=1) == [("/wait", b"")]
+
+
+def test_a_long_answer_comes_in_pieces_to_who_sent_no_body():
+    size = 4 * limits.WHOLE_BYTES
+
+    async def scenario(_server, caller, _connection):
+        caller.send(a_get(b"/size/%d" % size))
+        return await caller.answer()
+
+    status, headers, body = run(scenario)
+
+    assert (status, headers["transfer-encoding"]) == (200, "chunked")
+    assert body == b"x" * size
+
+
+def test_of_answers_that_nobody_takes_little_is_held(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_UNSENT_BYTES", 1_000_000)
+    size = limits.WHOLE_BYTES
+
+    async def scenario(server, _caller, _connection):
+        for _ in range(10):
+            caller, _ = await server.connect()
+            caller.send(a_get(b"/size/%d" % size))
+        await wait_until(lambda: server.state.total_requests == 10)
+        await settled()
+        kept = [c.transport.get_write_buffer_size() for c in server.connections]
+        return sum(kept)
+
+    assert 0 < run(scenario) <= 1_000_000
+
+
+# Many requests in one packet -----------------------------------------------------------
+
+
+def test_requests_in_one_packet_are_answered_in_their_order():
+    async def scenario(_server, caller, _connection):
+        caller.send(a_post(b"/1") + a_get(b"/2") + a_post(b"/3", body=b"more"))
+        return [(await caller.answer())[2] for _ in range(3)]
+
+    assert run(scenario) == [b"/1 body", b"/2 ", b"/3 more"]
+
+
+def test_of_very_many_requests_in_one_packet_few_are_kept():
+    async def scenario(server, caller, connection):
+        caller.send(a_get(b"/wait") + a_get(b"/x") * 5_000)
+        await server.wait_for_thread()
+        kept = len(connection.pipeline)
+        server.django.may_go_on.set()
+        return kept, (await caller.rest()).count(b"HTTP/1.1 200 OK")
+
+    assert run(scenario) == (limits.MAX_PIPELINED, 1 + limits.MAX_PIPELINED)
+
+
+def test_of_a_body_that_comes_too_early_little_is_kept():
+    async def scenario(server, caller, connection):
+        caller.send(a_get(b"/wait") + a_post(b"/x", body=b"x" * 200_000))
+        await server.wait_for_thread()
+        await wait_until(lambda: not connection.cycle.more_body)
+        kept = len(connection.cycle.body)
+        server.django.may_go_on.set()
+        return kept, [(await caller.answer())[0] for _ in range(2)]
+
+    kept, statuses = run(scenario)
+
+    assert kept <= limits.MAX_HEAD_BYTES
+    assert statuses == [200, 400]
+
+
+def test_who_ends_in_the_middle_of_a_request_is_answered_the_whole_ones():
+    async def scenario(_server, caller, _connection):
+        caller.send(a_post(b"/1") + a_post(b"/2") + a_post(b"/3")[:-1])
+        caller.writer.write_eof()
+        answers = [await caller.answer() for _ in range(3)]
+        return [(status, body) for status, _, body in answers], await caller.rest()
+
+    assert run(scenario) == (
+        [(200, b"/1 body"), (200, b"/2 body"), (400, b"/3 cut off")],
+        b"",
+    )
+
+
+def test_what_is_no_http_is_refused_after_the_answers_before_it():
+    async def scenario(server, caller, _connection):
+        caller.send(a_get(b"/wait") + b"GARBAGE\0\r\n\r\n")
+        await server.wait_for_thread()
+        server.django.may_go_on.set()
+        status, headers, body = await caller.answer()
+        return status, headers["connection"], body, await caller.rest()
+
+    assert run(scenario) == (200, "close", b"/wait ", b"")
+
+
+def test_a_chunk_that_is_none_cuts_the_body_off():
+    chunked = b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def scenario(_server, caller, _connection):
+        caller.send(chunked + b"4\r\nhalf\r\nzz\r\n")
+        return (await caller.answer())[::2], await caller.rest()
+
+    assert run(scenario) == ((400, b"/x cut off"), b"")
+
+
+# Heads ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n" + b"a:b\r\n" * 20_000, 431),
+        (a_get(b"/healthz", b"X: " + b"x" * 70_000), 431),
+        (a_get(b"/", b"Host: other"), 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"CONNECT / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+        (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+        (a_post(b"/", b"Content-Length: 4"), 400),
+        (a_post(b"/", b"Transfer-Encoding: chunked"), 400),
+        (b"no http\r\n\r\n", 400),
+    ],
+    ids=(
+        *("headers", "large", "hosts", "no host", "connect", "tunnel"),
+        *("lengths", "framings", "no http"),
+    ),
+)
+def test_a_head_that_is_refused_ends_the_connection(head, status):
+    async def scenario(_server, caller, _connection):
+        caller.send(head)
+        return await caller.answer(), await caller.rest()
+
+    (told, headers, body), rest = run(scenario)
+
+    assert (told, headers["connection"], rest) == (status, "close", b"")
+    assert headers["date"] == DATE.decode()
+    assert body.endswith(b".\n")
+
+
+@pytest.mark.parametrize("early", [b"\r\n", b"\r\n\r\n"])
+def test_what_is_no_head_keeps_no_connection(early):
+    async def scenario(server, caller, connection):
+        caller.send(ALIVE)
+        await caller.answer()
+        caller.send(early)
+        await wait_until(lambda: connection.head_since is not None)
+        server.watch.close_overdue(connection.head_since + limits.HEAD_SECONDS + 1)
+        return await caller.rest()
+
+    assert run(scenario) == b""
+
+
+def test_a_body_for_the_probe_is_not_waited_for():
+    async def scenario(_server, caller, _connection):
+        caller.send(a_post(b"/healthz", body=b"x" * 9)[:-5])
+        return (await caller.answer())[0], await caller.rest()
+
+    assert run(scenario) == (200, b"")
+
+
+def test_half_a_head_behind_a_request_costs_nobody_the_answer():
+    async def scenario(server, caller, connection):
+        caller.send(a_get(b"/wait") + ALIVE[:9])
+        await server.wait_for_thread()
+        begun = connection.head_since
+        server.watch.close_overdue(begun + limits.HEAD_SECONDS + 1)
+        server.django.may_go_on.set()
+        body = (await caller.answer())[2]
+        caller.send(ALIVE[9:])
+        return body, (await caller.answer())[0], connection.head_since
+
+    assert run(scenario) == (b"/wait ", 200, None)
+
+
+# Another protocol ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("to", [b"h2c", b"websocket"])
+def test_who_proposes_another_protocol_goes_on_in_this_one(to, at_once, caplog):
+    proposal = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: " + to)
+    inner = a_get(b"/smuggled")
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(inner), inner)
+    chunked = (
+        b"POST /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+        + b"\r\n".join(proposal)
+        + b"\r\n\r\n"
+        + chunks
+    )
+    sent = [a_post(b"/1", *proposal, body=inner), chunked, a_get(b"/3", *proposal)]
+    sent.append(a_post(b"/4"))
+
+    async def scenario(server, caller, _connection):
+        if at_once:
+            caller.send(b"".join(sent))
+        else:
+            for byte in b"".join(sent):
+                caller.send(bytes([byte]))
+                await asyncio.sleep(0)
+        bodies = [(await caller.answer())[2] for _ in sent]
+        return bodies, server.django.served
+
+    with caplog.at_level(logging.INFO):
+        bodies, served = run(scenario)
+
+    assert bodies == [b"/1 " + inner, b"/2 " + inner, b"/3 ", b"/4 body"]
+    assert [path for path, _ in served] == ["/1", "/2", "/3", "/4"]
+    assert caplog.messages == []
