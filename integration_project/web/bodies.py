@@ -80,8 +80,10 @@ class Bodies:
     def __init__(self, make_room: Callable[[str], bool]) -> None:
         self._make_room = make_room
         self._held = 0
-        #: Oldest first.
+        #: Oldest first, and of these those of which something is held. Who is evicted is in
+        #: neither, for there may be thousands at once.
         self._collecting: dict[_Collecting, None] = {}
+        self._holding: dict[_Collecting, None] = {}
         #: When those that are not whole are let go, once the process is to end.
         self._ends_at: float | None = None
 
@@ -114,7 +116,7 @@ class Bodies:
             self._held -= mine.held
             raise
         finally:
-            del self._collecting[mine]
+            self._forget(mine)
         if mine.is_evicted or (self._ends_at is not None and not is_complete):
             self._held -= mine.held
             raise NoRoomError
@@ -131,9 +133,8 @@ class Bodies:
     def evict_oldest(self) -> bool:
         """End the body that has been on its way for longest. Return whether there is one."""
         for oldest in self._collecting:
-            if not oldest.is_evicted:
-                self._evict(oldest)
-                return True
+            self._evict(oldest)
+            return True
         return False
 
     def end_soon(self) -> None:
@@ -168,6 +169,8 @@ class Bodies:
     def _hold(self, mine: _Collecting, size: int, owner: str) -> None:
         mine.held += size
         self._held += size
+        if size:
+            self._holding[mine] = None
         while self._held > limits.MAX_HELD_BYTES:
             if not (self._evict_another(mine) or self._make_room(owner)):
                 raise NoRoomError
@@ -175,6 +178,7 @@ class Bodies:
     def _throw_away(self, mine: _Collecting) -> None:
         """Keep nothing of what is too long, and wait less for the rest of it."""
         self._held -= mine.held
+        self._holding.pop(mine, None)
         mine.held = 0
         mine.parts = None
         if not mine.is_evicted:
@@ -183,17 +187,21 @@ class Bodies:
             mine.deadline.reschedule(min(silent_at, mine.ends_at))
 
     def _evict_another(self, mine: _Collecting) -> bool:
-        for oldest in self._collecting:
-            if oldest is not mine and not oldest.is_evicted and oldest.held:
+        for oldest in self._holding:
+            if oldest is not mine:
                 self._evict(oldest)
                 return True
         return False
 
     def _evict(self, collecting: _Collecting) -> None:
         """Let its wait end at once."""
-        if not collecting.is_evicted:
-            collecting.is_evicted = True
-            collecting.deadline.reschedule(asyncio.get_running_loop().time())
-            self._held -= collecting.held
-            collecting.held = 0
-            collecting.parts = None
+        self._forget(collecting)
+        collecting.is_evicted = True
+        collecting.deadline.reschedule(asyncio.get_running_loop().time())
+        self._held -= collecting.held
+        collecting.held = 0
+        collecting.parts = None
+
+    def _forget(self, collecting: _Collecting) -> None:
+        self._collecting.pop(collecting, None)
+        self._holding.pop(collecting, None)

@@ -53,13 +53,15 @@ class Connection(HttpToolsProtocol):
         #: Whether the parser is told of a head that has been read already.
         self._goes_on = False
         self._fault = HTTPStatus.BAD_REQUEST
-        #: What came of a head, what of it is read, and what waits for its turn.
+        #: What came of a head, what of it is read, and the heads that wait.
         self._head_bytes = self._parsed_bytes = self._waiting_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(limits.UNSENT_BYTES)
+        # All that have something to read are read before anything of it is counted.
+        transport.max_size = limits.READ_BYTES  # type: ignore[attr-defined]
         self.head_since = self.loop.time()
         self._watch.add(self)
 
@@ -142,9 +144,9 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body, but little of one whose turn has not come."""
+        """Take a part of a body, but no more of one whose turn has not come."""
         if self.cycle is not self._answering:
-            self._count_waiting(len(body))
+            self.flow.pause_reading()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -225,12 +227,9 @@ class Connection(HttpToolsProtocol):
         if self._parsed_bytes > limits.MAX_HEAD_BYTES:
             self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if self.is_busy:
-            self._count_waiting(size)
-
-    def _count_waiting(self, size: int) -> None:
-        self._waiting_bytes += size
-        if self._waiting_bytes > limits.MAX_HEAD_BYTES:
-            self._end_parsing(HTTPStatus.BAD_REQUEST)
+            self._waiting_bytes += size
+            if self._waiting_bytes > limits.MAX_HEAD_BYTES:
+                self._end_parsing(HTTPStatus.BAD_REQUEST)
 
     def _end_parsing(self, fault: HTTPStatus) -> None:
         """Let the parser fail, for what it passes on cannot be refused otherwise."""
@@ -265,7 +264,11 @@ class Connection(HttpToolsProtocol):
         lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
         lines += [b": ".join(header) for header in headers]
         self.transport.write(b"\r\n".join([*lines, b"", text]))
-        self.transport.close()
+        # Whoever is still sending would see a reset in place of the answer: it has as long
+        # as a head to read it and to close.
+        self.transport.write_eof()
+        self._is_deaf = True
+        self.head_since = self.loop.time()
 
 
 class Connections:

@@ -254,19 +254,20 @@ def test_of_very_many_requests_in_one_packet_few_are_kept():
     assert run(scenario) == (limits.MAX_PIPELINED, 1 + limits.MAX_PIPELINED)
 
 
-def test_of_a_body_that_comes_too_early_little_is_kept():
+def test_of_a_body_that_comes_early_little_is_kept_and_nothing_lost():
     async def scenario(server, caller, connection):
         caller.send(a_get(b"/wait") + a_post(b"/x", body=b"x" * 200_000))
         await server.wait_for_thread()
-        await wait_until(lambda: not connection.cycle.more_body)
+        await wait_until(lambda: connection.pipeline)
+        await settled()
         kept = len(connection.cycle.body)
         server.django.may_go_on.set()
-        return kept, [(await caller.answer())[0] for _ in range(2)]
+        return kept, [(await caller.answer())[2] for _ in range(2)]
 
-    kept, statuses = run(scenario)
+    kept, bodies = run(scenario)
 
-    assert kept <= limits.MAX_HEAD_BYTES
-    assert statuses == [200, 400]
+    assert kept <= limits.READ_BYTES
+    assert bodies == [b"/wait ", b"/x " + b"x" * 200_000]
 
 
 def test_who_ends_in_the_middle_of_a_request_is_answered_the_whole_ones():
@@ -301,6 +302,23 @@ def test_a_chunk_that_is_none_cuts_the_body_off():
         return (await caller.answer())[::2], await caller.rest()
 
     assert run(scenario) == ((400, b"/x cut off"), b"")
+
+
+def test_of_a_body_that_is_there_at_once_little_is_read_at_a_time(monkeypatch):
+    monkeypatch.setattr(limits, "READ_BYTES", 1_000)
+    sizes = []
+
+    async def scenario(_server, caller, connection):
+        def data_received(data, take=connection.data_received):
+            sizes.append(len(data))
+            take(data)
+
+        monkeypatch.setattr(connection, "data_received", data_received)
+        caller.send(a_post(b"/x", body=b"x" * 9_000))
+        return (await caller.answer())[2]
+
+    assert run(scenario) == b"/x " + b"x" * 9_000
+    assert max(sizes) <= 1_000
 
 
 # Heads ---------------------------------------------------------------------------------
