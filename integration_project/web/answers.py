@@ -6,13 +6,14 @@ goes in pieces, each after the caller has taken the one before.
 
 import asyncio
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from integration_project.web import limits
-from integration_project.web.bodies import Receive
+from integration_project.web.bodies import NoRoomError, Receive
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -24,6 +25,7 @@ Headers = list[tuple[bytes, bytes]]
 
 #: What has no body, and no length of one (RFC 9110, 8.6).
 _BODILESS: Final = (204, 304)
+_STREAMS: Final = threading.BoundedSemaphore(limits.MAX_STREAMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,18 @@ def _call(
         second = next(parts, None)
         if second is None:
             return Answer(started.status, started.with_length(len(first)), first)
-        everything = _chain(first, second, parts)
-        if started.has_length or environ["SERVER_PROTOCOL"] == "HTTP/1.1":
-            line.stream(started.status, started.headers, everything)
-        else:
-            _stream_spooled(started, everything, line)
+        # Each holds its thread, and perhaps a connection of the database, for as long as
+        # its caller takes.
+        if not _STREAMS.acquire(blocking=False):
+            raise NoRoomError
+        try:
+            everything = _chain(first, second, parts)
+            if started.has_length or environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+                line.stream(started.status, started.headers, everything)
+            else:
+                _stream_spooled(started, everything, line)
+        finally:
+            _STREAMS.release()
     return None
 
 

@@ -99,6 +99,8 @@ class Application:
             answer = await self._answer(call, body, receive, line)
         except ProblemError as problem:
             answer = refusals.refuse(call, problem)
+        except NoRoomError:
+            answer = refusals.refuse(call, refusals.busy())
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
             answer = None if line.has_begun else refusals.FAULT
             _log(error)

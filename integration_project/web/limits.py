@@ -54,6 +54,9 @@ WHOLE_BYTES: Final = 320 * KIBIBYTE
 #: much of each.
 MAX_UNSENT_BYTES: Final = 16 * MEBIBYTE
 UNSENT_BYTES: Final = 16 * KIBIBYTE
+#: Longer answers that are on their way at the same time: each keeps a thread and a
+#: connection of the database.
+MAX_STREAMS: Final = 2
 #: Whoever takes nothing of an answer for so long has gone away.
 STALL_SECONDS: Final = 30.0
 

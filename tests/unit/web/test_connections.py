@@ -216,6 +216,22 @@ def test_a_long_answer_comes_in_pieces_to_who_sent_no_body():
     assert body == b"x" * size
 
 
+def test_who_takes_long_answers_slowly_leaves_threads_to_others():
+    long = a_get(b"/size/%d" % (20 * limits.WHOLE_BYTES))
+
+    async def scenario(server, caller, _connection):
+        for _ in range(limits.MAX_STREAMS):
+            slow, connection = await server.connect()
+            slow.send(long)
+            await wait_until(lambda of=connection: of.stalled_since is not None)
+        caller.send(long)
+        busy = await caller.answer()
+        caller.send(a_get(b"/short"))
+        return busy[0], busy[1]["retry-after"], (await caller.answer())[2]
+
+    assert run(scenario, threads=4) == (503, "5", b"/short ")
+
+
 def test_of_answers_that_nobody_takes_little_is_held(monkeypatch):
     monkeypatch.setattr(limits, "MAX_UNSENT_BYTES", 1_000_000)
     size = limits.WHOLE_BYTES

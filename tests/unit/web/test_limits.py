@@ -39,6 +39,11 @@ def test_the_page_on_security_names_the_limits_of_a_process():
     assert row(SECURITY, "answers that nobody takes") == [
         limits.MAX_UNSENT_BYTES // limits.MEBIBYTE
     ]
+    assert row(SECURITY, "answers of more than") == [
+        limits.WHOLE_BYTES // limits.KIBIBYTE,
+        limits.MAX_STREAMS,
+        503,
+    ]
     assert f"up to {limits.WHOLE_BYTES // limits.KIBIBYTE} KB" in SECURITY
     assert f"more than {limits.HEAVY_BYTES // limits.KIBIBYTE} KB are heavy" in SECURITY
 
