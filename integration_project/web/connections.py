@@ -133,12 +133,9 @@ class Connection(HttpToolsProtocol):
         self.head_since = None
         if self.parser.get_method() == b"CONNECT":
             self._end_parsing(HTTPStatus.NOT_IMPLEMENTED)
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        # Of two, a proxy might take the one and we the other (RFC 9112, 3.2).
-        is_unclear = hosts > 1 or (
-            not hosts and self.parser.get_http_version() == "1.1"
-        )
-        if is_unclear or len(self.pipeline) >= limits.MAX_PIPELINED:
+        if _is_unclear(self.headers, self.parser.get_http_version()) or (
+            len(self.pipeline) >= limits.MAX_PIPELINED
+        ):
             self._end_parsing(HTTPStatus.BAD_REQUEST)
         self._watch.note_busy(self)
         super().on_headers_complete()
@@ -366,4 +363,20 @@ def _framing(headers: list[tuple[bytes, bytes]]) -> bytes:
     """Return the lines of a head that say where the body ends, if there is one."""
     return b"\r\n".join(
         b": ".join(header) for header in headers if header[0] in _FRAMING
+    )
+
+
+def _is_unclear(headers: list[tuple[bytes, bytes]], version: str) -> bool:
+    """Say whether a proxy may take the head for something else than we do.
+
+    Reference: RFC 9112, 3.2 and 6.1
+    """
+    hosts = sum(name == b"host" for name, _ in headers)
+    return (
+        hosts > 1
+        or (not hosts and version == "1.1")
+        or any(
+            name == b"transfer-encoding" and value.strip().lower() != b"chunked"
+            for name, value in headers
+        )
     )

@@ -351,11 +351,13 @@ def test_of_a_body_that_is_there_at_once_little_is_read_at_a_time(monkeypatch):
         (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", 501),
         (a_post(b"/", b"Content-Length: 4"), 400),
         (a_post(b"/", b"Transfer-Encoding: chunked"), 400),
+        (a_get(b"/", b"Transfer-Encoding: br"), 400),
+        (a_get(b"/", b"Transfer-Encoding: gzip, chunked"), 400),
         (b"no http\r\n\r\n", 400),
     ],
     ids=(
         *("headers", "large", "hosts", "no host", "connect", "tunnel"),
-        *("lengths", "framings", "no http"),
+        *("lengths", "framings", "coded", "codings", "no http"),
     ),
 )
 def test_a_head_that_is_refused_ends_the_connection(head, status):
