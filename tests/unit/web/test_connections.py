@@ -43,7 +43,7 @@ class Django:
         path = environ["PATH_INFO"]
         if path == "/wait":
             self.waiting.release()
-            assert self.may_go_on.wait(10)
+            assert self.may_go_on.wait(60)
         length = int(environ.get("CONTENT_LENGTH", "0"))
         try:
             body = b""
@@ -108,7 +108,7 @@ class Caller:
 
     async def answer(self):
         """Return the status, the headers and the body of the next answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head = await self.reader.readuntil(b"\r\n\r\n")
             lines = head.decode().split("\r\n")[:-2]
             headers = dict(line.split(": ", 1) for line in lines[1:])
@@ -128,7 +128,7 @@ class Caller:
 
     async def rest(self):
         """Return what comes until the connection is closed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.reader.read()
 
 
@@ -164,7 +164,7 @@ async def settled():
 
 
 async def wait_until(is_so):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
 
