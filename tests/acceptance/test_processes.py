@@ -118,7 +118,7 @@ def test_a_worker_hears_the_doorbell_again_when_the_broker_is_back(make_stack):
 
 
 #: Connections to the broker that docs/operations.md reckons with.
-OF_A_WEB_PROCESS, OF_A_WORKER = 2, 4
+OF_A_WEB_PROCESS, OF_A_WORKER = 3, 3
 POOL = 3
 CONNECTED = """
     SELECT count(*) FROM pg_stat_activity
@@ -131,16 +131,24 @@ def test_processes_keep_to_the_connections_that_are_reckoned_with(make_stack):
     stack = make_stack(
         "postgresql", warm=True, SWEEP_SECONDS="0.2", DATABASE_POOL=str(POOL)
     )
-    stack.start()
+    stack.web()
+    stack.provision()
     events = [a_sent_event() for _ in range(5)]
 
+    def post(_number):
+        return stack.post(events).status_code
+
+    with ThreadPoolExecutor(16) as callers, Connections(stack) as of_web:
+        statuses = set(callers.map(post, range(50)))
+    worker = stack.worker()
+    stack.wait_until(lambda: "ready." in worker.log)
     with ThreadPoolExecutor(16) as callers, Connections(stack) as connections:
-        answers = callers.map(lambda _: stack.post(events).status_code, range(100))
-        statuses = set(answers)
+        statuses |= set(callers.map(post, range(100)))
 
     # Who finds no free connection is told to come again.
     assert 202 in statuses <= {202, 503}
     assert 1 < connections.most_to_database <= 2 * POOL
+    assert 1 < of_web.most_to_broker <= OF_A_WEB_PROCESS
     assert 1 < connections.most_to_broker <= OF_A_WEB_PROCESS + OF_A_WORKER
 
 

@@ -137,7 +137,7 @@ GARBAGE = {
 
 
 #: What docs/operations.md reckons with for a web process and a worker.
-MOST_CONNECTIONS = 2 + 4
+MOST_CONNECTIONS = 3 + 3
 
 
 def write_garbage(client, what):
