@@ -52,7 +52,8 @@ def test_a_run_that_is_cut_off_leaves_no_process_and_no_file(tmp_path, number):
         },
         cwd=ROOT,
     )
-    run.wait_until_ready(lambda: has_everything(run.pid))
+    # Beside all other tests, even to start takes its time.
+    run.wait_until_ready(lambda: has_everything(run.pid), seconds=600)
     everything = descendants(run.pid)
 
     run.send(number)
