@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from integration_project.web import limits
@@ -84,15 +85,19 @@ class Line:
 
     def stream(self, status: int, headers: Headers, parts: Iterator[bytes]) -> None:
         """Send an answer in pieces, from a thread. Raises `LeftError`."""
-        self._wait(self._begin_stream(status, headers))
+        self._wait(partial(self._begin_stream, status, headers))
         for part in parts:
-            self._wait(self._send_part(part))
-        self._wait(self._send({"type": "http.response.body"}))
+            self._wait(partial(self._send_part, part))
+        self._wait(partial(self._send, {"type": "http.response.body"}))
 
-    def _wait(self, step: Awaitable[None]) -> None:
-        sent: Future[None] = asyncio.run_coroutine_threadsafe(
-            _as_coroutine(step), self._loop
-        )
+    def _wait(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step in the loop, and return when it is taken."""
+        coroutine = _take(step)
+        try:
+            sent: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the loop is closed, as the process ends
+            coroutine.close()
+            raise LeftError from None
         try:
             sent.result(limits.STALL_SECONDS)
         except TimeoutError:
@@ -231,5 +236,5 @@ def _refuse_to_write(_data: bytes) -> object:
     raise NotImplementedError(message)
 
 
-async def _as_coroutine(step: Awaitable[None]) -> None:
-    await step
+async def _take(step: Callable[[], Awaitable[None]]) -> None:
+    await step()

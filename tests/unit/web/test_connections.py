@@ -143,6 +143,9 @@ async def serving(threads=2):
             connection.transport.abort()
         for caller in server.callers:
             caller.writer.transport.abort()
+        # A thread that is still at an answer would find the loop closed.
+        while server.application._turns._running:  # noqa: ASYNC110, SLF001 - nobody else waits for it
+            await asyncio.sleep(0.001)
         await settled()
 
 
