@@ -11,7 +11,7 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
 import msgspec
 
-from referrals.rules import step
+from referrals.rules import find_all
 
 # As many characters hold at most 15 digits, which every double keeps.
 _SURELY_EXACT = 16
@@ -58,15 +58,8 @@ def mark_float(text: str) -> float | Lost:
 
 
 def lost_in(pointer: str, value: object) -> Iterator[str]:
-    """Yield where in `value`, which stands at `pointer`, something is `Lost`."""
-    if isinstance(value, Lost):
-        yield pointer
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from lost_in(step(pointer, key), inner)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from lost_in(step(pointer, index), inner)
+    """Return where in `value`, which stands at `pointer`, something is `Lost`."""
+    return (at for at, _ in find_all(Lost, pointer, value))
 
 
 def may_be_finer(raw: bytes) -> bool:

@@ -6,12 +6,11 @@ without a word: of two `email`, one person gets the event of another.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from referrals.rules import step
+from referrals.rules import find_all, step
 
 
 class _Repeated(NamedTuple):
@@ -38,7 +37,8 @@ def may_have_lost(text: bytes, decoded: object) -> bool:
 
 def find_repeated_key(text: bytes | str) -> str | None:
     """Return the JSON pointer to the first key that stands twice in sound JSON, or None."""
-    return next(_repeated_in("", _decoder.decode(_as_text(text))), None)
+    found = find_all(_Repeated, "", _decoder.decode(_as_text(text)))
+    return next((step(pointer, each.key) for pointer, each in found), None)
 
 
 def _as_text(text: bytes | str) -> str:
@@ -57,14 +57,3 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
 _decoder: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=len, parse_float=len
 )
-
-
-def _repeated_in(pointer: str, value: object) -> Iterator[str]:
-    if isinstance(value, _Repeated):
-        yield step(pointer, value.key)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _repeated_in(step(pointer, key), inner)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _repeated_in(step(pointer, index), inner)

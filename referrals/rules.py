@@ -7,15 +7,17 @@ kept and shown where identities must not be.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from referrals import values
 from referrals.refusals import Code
 from referrals.vocabulary import BUILT_IN_NAMES, EventType, Via, normalised_name
+
+Found = TypeVar("Found")
 
 MAX_EVENT_BYTES = 32 * 1024
 MAX_METADATA_BYTES = 2 * 1024
@@ -65,6 +67,20 @@ class RefusedError(ValueError):
 def step(pointer: str, key: object) -> str:
     """Return `pointer` one step further, with RFC 6901's escapes."""
     return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+
+
+def find_all(
+    kind: type[Found], pointer: str, value: object
+) -> Iterator[tuple[str, Found]]:
+    """Yield each `kind` in `value`, which stands at `pointer`, with the pointer to it."""
+    if isinstance(value, kind):
+        yield pointer, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from find_all(kind, step(pointer, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from find_all(kind, step(pointer, index), inner)
 
 
 def check_size(size: int) -> None:
