@@ -2,16 +2,15 @@
 
 import http.client
 import json
-import re
 import socket
 import time
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.builders import a_sent_event
+from tests.harness.memory import peak_of_family
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 from tests.harness.stack import Stack
 
@@ -97,16 +96,7 @@ def warm_up(connection, stack):
 def peak_memory(stack):
     """Return the most memory that any process of the server has had, in bytes."""
     (web,) = stack.processes
-    peaks = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        if re.search(rf"^(?:Pid|PPid):\t{web.pid}$", text, re.MULTILINE):
-            peak = re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE)
-            peaks.append(int(peak[1]) * 1024 if peak else 0)
-    return max(peaks)
+    return peak_of_family(web.pid)
 
 
 def test_an_event_is_answered_and_stored(stack, connect, stored):

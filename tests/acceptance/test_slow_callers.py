@@ -8,7 +8,6 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,6 +16,7 @@ import requests
 
 from referrals.log.postgresql import LOCK_NAMESPACE
 from tests.builders import a_sent_event
+from tests.harness.memory import peak_of_family
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 
 MEBIBYTE = 1024 * 1024
@@ -70,6 +70,13 @@ def slow_callers(stack):
 def unanswered(callers):
     answered, _, _ = select.select(callers, [], [], 0)
     return len(callers) - len(answered)
+
+
+def have_two_apps(stack):
+    """Make the apps shop and other, of which the server knows the keys."""
+    for app in ("shop", "other"):
+        stack.provision(app)
+        stack.post(a_sent_event(id="first"), app=app)
 
 
 @contextmanager
@@ -130,9 +137,7 @@ def test_the_process_ends_with_slow_callers_and_loses_no_whole_request(stack):
 
 def test_an_app_that_is_held_up_holds_no_other_up(stack):
     stack.web(WEB_CONCURRENCY="1", WEB_THREADS="4")
-    for app in ("shop", "other"):
-        stack.provision(app)
-        stack.post(a_sent_event(id="first"), app=app)
+    have_two_apps(stack)
 
     with ThreadPoolExecutor(20) as callers, held_up(stack, "shop"):
         greedy = [
@@ -152,9 +157,7 @@ def test_an_app_that_is_held_up_holds_no_other_up(stack):
 def test_over_its_share_an_app_is_refused_while_another_waits(stack):
     # Of the one thread and its eight places an app has four while another waits.
     stack.web(WEB_CONCURRENCY="1", WEB_THREADS="1", APP_SHARE="50")
-    for app in ("shop", "other"):
-        stack.provision(app)
-        stack.post(a_sent_event(id="first"), app=app)
+    have_two_apps(stack)
 
     with ThreadPoolExecutor(20) as callers, held_up(stack, "shop"):
         first = [
@@ -202,20 +205,6 @@ def worst_requests():
     yield {"events": [{**event, "id": "é" * 1_300_000}]}
 
 
-def peak_of_a_process(web):
-    """Return the most memory that any process of the server has had, in bytes."""
-    peaks = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        if re.search(rf"^(?:Pid|PPid):\t{web.pid}$", text, re.MULTILINE):
-            peak = re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE)
-            peaks.append(int(peak[1]) * 1024 if peak else 0)
-    return max(peaks)
-
-
 @pytest.mark.thorough
 def test_eight_of_the_worst_requests_at_once_need_little_memory(stack):
     web = stack.web(WEB_CONCURRENCY="1")
@@ -243,4 +232,4 @@ def test_eight_of_the_worst_requests_at_once_need_little_memory(stack):
         statuses.append({each.result().status_code for each in answers})
 
     assert statuses == [{202}, {413}, {422}, {422}]
-    assert peak_of_a_process(web) < 150 * MEBIBYTE
+    assert peak_of_family(web.pid) < 150 * MEBIBYTE

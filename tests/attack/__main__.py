@@ -7,7 +7,6 @@ backend saw before and meanwhile, and the ledger: `make attack ARGS="--minutes 3
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,11 @@ from typing import Final
 import requests
 
 from tests.attack import attackers
+from tests.harness.descent import descendants, pids
+from tests.harness.memory import peaks_of
 from tests.harness.stack import Stack
 
+MEGABYTE: Final = 1024 * 1024
 THREADS: Final = 4
 PAUSE_SECONDS: Final = 0.1
 ANSWER_SECONDS: Final = 60.0
@@ -160,16 +162,7 @@ def check(stack: Stack, ordinary: Ordinary) -> bool:
 def peaks(stack: Stack) -> list[int]:
     """Return the most memory that each web process has had, in MB."""
     web = stack.processes[0]
-    found = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        peak = re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE)
-        if peak and re.search(rf"^PPid:\t{web.pid}$", text, re.MULTILINE):
-            found.append(int(peak[1]) // 1024)
-    return sorted(found)
+    return sorted(peak // MEGABYTE for peak in peaks_of(pids(descendants(web.pid))))
 
 
 def say(line: str) -> None:
