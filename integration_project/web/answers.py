@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapp
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from integration_project.web import limits
@@ -36,6 +37,11 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+
+
+def make_answer(status: int, headers: Headers, body: bytes) -> Answer:
+    """Return a whole answer, with the length of its body."""
+    return Answer(status, [*headers, _length(len(body))], body)
 
 
 #: A whole answer, None for one that was sent in pieces, or why there is none.
@@ -148,7 +154,7 @@ def _call(
         if not _STREAMS.acquire(blocking=False):
             raise NoRoomError
         try:
-            everything = _chain(first, second, parts)
+            everything = chain((first, second), parts)
             if started.has_length or environ["SERVER_PROTOCOL"] == "HTTP/1.1":
                 line.stream(started.status, started.headers, everything)
             else:
@@ -186,7 +192,7 @@ class _Started:
     def with_length(self, length: int) -> Headers:
         if self.has_length or self.status in _BODILESS:
             return self.headers
-        return [*self.headers, (b"content-length", str(length).encode())]
+        return [*self.headers, _length(length)]
 
 
 class _Closing:
@@ -210,12 +216,6 @@ def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
-def _chain(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield second
-    yield from rest
-
-
 def _stream_spooled(started: _Started, parts: Iterator[bytes], line: Line) -> None:
     """Learn the length first: HTTP/1.0 has no chunks, and proxies speak it."""
     with tempfile.TemporaryFile() as file:
@@ -229,6 +229,10 @@ def _stream_spooled(started: _Started, parts: Iterator[bytes], line: Line) -> No
 def _read(file: IO[bytes]) -> Iterator[bytes]:
     while part := file.read(limits.WHOLE_BYTES):
         yield part
+
+
+def _length(length: int) -> tuple[bytes, bytes]:
+    return b"content-length", str(length).encode()
 
 
 def _refuse_to_write(_data: bytes) -> object:

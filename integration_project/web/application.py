@@ -23,14 +23,12 @@ from integration_project.web.answers import (
 )
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
 from integration_project.web.calls import (
-    PAGES,
     Call,
-    announces_body,
     complete,
-    fault_of_head,
     read_head,
     weigh,
 )
+from integration_project.web.heads import fault_of_head, find_framing
 from integration_project.web.threads import Threads
 from integration_project.web.turns import OverShareError, Turn, Turns
 from referrals.api.problems import ProblemError
@@ -75,10 +73,11 @@ class Application:
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
         """Answer a request."""
-        line = Line(receive, send)
+        line, headers = Line(receive, send), scope["headers"]
+        url_bytes = len(scope["raw_path"]) + len(scope["query_string"])
         if scope["path"] == probes.ALIVE:
-            await line.send_whole(probes.IS_ALIVE, closes=announces_body(scope))
-        elif fault := fault_of_head(scope):
+            await line.send_whole(probes.IS_ALIVE, closes=bool(find_framing(headers)))
+        elif fault := fault_of_head(url_bytes, headers):
             await line.send_whole(refusals.refuse_head(fault), closes=True)
         else:
             await self._serve(scope, receive, line)
@@ -88,14 +87,10 @@ class Application:
     ) -> None:
         call = read_head(scope)
         connection: Connection = scope["connection"]
+        body = Body(b"", 0, is_whole=False)
         try:
             body = await self._collect(call, receive)
             body.is_whole &= not connection.has_cut_off(scope)
-        except NoRoomError:
-            refusal = refusals.refuse(call, refusals.busy())
-            await line.send_whole(refusal, closes=True)
-            return
-        try:
             answer = await self._answer(call, body, receive, line)
         except ProblemError as problem:
             answer = refusals.refuse(call, problem)
@@ -132,7 +127,7 @@ class Application:
             key=call.key,
             size=len(body.data),
             weight=weigh(call, body),
-            is_limited=call.owner != PAGES,
+            is_limited=call.is_api,
             work=work,
         )
         try:

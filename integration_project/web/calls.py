@@ -2,9 +2,8 @@
 
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -12,16 +11,14 @@ from integration_project.caller import network_in
 from integration_project.web import limits
 from integration_project.web.bodies import Body
 from referrals.api.auth import find_remembered, key_in
+from referrals.api.body import GZIP
 from referrals.api.edge import is_call_path
 from referrals.api.gunzip import WBITS
 from referrals.api.stream import MAX_BODY_BYTES
 
-Headers = Mapping[str, str]
-
 #: Whose requests those are that show no API key which is remembered, or want a page.
 STRANGERS: Final = "strangers"
 PAGES: Final = "pages"
-_GZIP: Final = ("gzip", "x-gzip")
 #: Names of headers, as WSGI calls them. Callers choose them, so that it does not grow.
 _NAMES: Final[dict[bytes, str]] = {}
 _MAX_NAMES: Final = 256
@@ -33,7 +30,6 @@ class Call:
 
     method: str
     path: str
-    query: str
     environ: dict[str, Any]
     #: The app, or whoever else has turns of its own, and one of its callers.
     owner: str
@@ -42,29 +38,27 @@ class Call:
     most: int
     stated: int | None
     has_body: bool
-
-    @property
-    def is_api(self) -> bool:
-        """Whether a program reads the answer."""
-        return is_call_path(self.path)
+    #: Whether a program reads the answer.
+    is_api: bool
 
 
 def read_head(scope: Mapping[str, Any]) -> Call:
     """Return what the head says. `scope` is ASGI's, of a request by HTTP."""
     environ = _environ(scope)
     path = environ["PATH_INFO"]
-    owner, key = _owner(path, environ)
+    is_api = is_call_path(path)
+    owner, key = _api_owner(environ) if is_api else (PAGES, network_in(environ))
     length = environ.get("CONTENT_LENGTH")
     return Call(
         method=scope["method"],
         path=path,
-        query=environ["QUERY_STRING"],
         environ=environ,
         owner=owner,
         key=key,
-        most=_most(scope["method"], path),
+        most=_most(scope["method"], is_api=is_api),
         stated=int(length) if length else None,
         has_body=length not in (None, "0") or "HTTP_TRANSFER_ENCODING" in environ,
+        is_api=is_api,
     )
 
 
@@ -83,28 +77,9 @@ def weigh(call: Call, body: Body) -> int:
     if not call.is_api or not body.is_whole:
         return 0
     encoding = call.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding in _GZIP and _unpacks_to_more(body.data):
+    if encoding in GZIP and _unpacks_to_more(body.data):
         return limits.COMPRESSED_PLACES
     return int(len(body.data) > limits.HEAVY_BYTES)
-
-
-def announces_body(scope: Mapping[str, Any]) -> bool:
-    """Say whether the head says that a body follows."""
-    return any(
-        name in (b"content-length", b"transfer-encoding")
-        for name, _ in scope["headers"]
-    )
-
-
-def fault_of_head(scope: Mapping[str, Any]) -> HTTPStatus | None:
-    """Return why a head is refused before anything is made of it, if it is."""
-    if len(scope["raw_path"]) + len(scope["query_string"]) > limits.MAX_URL_BYTES:
-        return HTTPStatus.REQUEST_URI_TOO_LONG
-    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-    longest = max((len(name) + len(text) for name, text in headers), default=0)
-    if len(headers) > limits.MAX_HEADERS or longest > limits.MAX_HEADER_BYTES:
-        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-    return None
 
 
 def _unpacks_to_more(data: bytes) -> bool:
@@ -117,15 +92,13 @@ def _unpacks_to_more(data: bytes) -> bool:
     return len(unpacked) == limits.HEAVY_BYTES or bool(unpacker.unused_data)
 
 
-def _most(method: str, path: str) -> int:
+def _most(method: str, *, is_api: bool) -> int:
     if method in ("GET", "HEAD", "OPTIONS"):
         return 0
-    return MAX_BODY_BYTES if is_call_path(path) else limits.MAX_FORM_BYTES
+    return MAX_BODY_BYTES if is_api else limits.MAX_FORM_BYTES
 
 
-def _owner(path: str, environ: Headers) -> tuple[str, str]:
-    if not is_call_path(path):
-        return PAGES, network_in(environ)
+def _api_owner(environ: Mapping[str, str]) -> tuple[str, str]:
     key = find_remembered(key_in(environ.get("HTTP_AUTHORIZATION", "")))
     if key is None:
         return STRANGERS, network_in(environ)

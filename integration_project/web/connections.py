@@ -8,7 +8,7 @@ import asyncio
 import resource
 from collections.abc import Callable, MutableMapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -20,9 +20,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from integration_project.web import limits
-
-#: What says where a body ends.
-_FRAMING: Final = (b"content-length", b"transfer-encoding")
+from integration_project.web.heads import explain_fault, find_framing, is_unclear
 
 
 class Connection(HttpToolsProtocol):
@@ -133,7 +131,7 @@ class Connection(HttpToolsProtocol):
         self.head_since = None
         if self.parser.get_method() == b"CONNECT":
             self._end_parsing(HTTPStatus.NOT_IMPLEMENTED)
-        if _is_unclear(self.headers, self.parser.get_http_version()) or (
+        if is_unclear(self.headers, self.parser.get_http_version()) or (
             len(self.pipeline) >= limits.MAX_PIPELINED
         ):
             self._end_parsing(HTTPStatus.BAD_REQUEST)
@@ -148,7 +146,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that a request is whole, unless the parser skips its body."""
-        if not (self.parser.should_upgrade() and _framing(self.headers)):
+        if not (self.parser.should_upgrade() and find_framing(self.headers)):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -205,17 +203,18 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
-                if framing := _framing(self.headers):
+                if framing := find_framing(self.headers):
                     self._go_on_with_body(framing)
             else:
                 return
 
-    def _go_on_with_body(self, framing: bytes) -> None:
+    def _go_on_with_body(self, framing: list[tuple[bytes, bytes]]) -> None:
         """Have the body parsed that the parser took for another protocol."""
         self._goes_on = True
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+        lines = map(b": ".join, framing)
+        self.parser.feed_data(b"\r\n".join([b"POST / HTTP/1.1", *lines, b"", b""]))
         self._goes_on = False
 
     def _count(self, size: int) -> None:
@@ -251,7 +250,7 @@ class Connection(HttpToolsProtocol):
         if self.is_busy:
             self._end_input()
             return
-        text = f"{status.phrase}: {status.description}.\n".encode()
+        text = explain_fault(status)
         headers = [
             *self.server_state.default_headers,
             (b"connection", b"close"),
@@ -259,7 +258,7 @@ class Connection(HttpToolsProtocol):
             (b"content-length", str(len(text)).encode()),
         ]
         lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
-        lines += [b": ".join(header) for header in headers]
+        lines += map(b": ".join, headers)
         self.transport.write(b"\r\n".join([*lines, b"", text]))
         # Whoever is still sending would see a reset in place of the answer: it has as long
         # as a head to read it and to close.
@@ -357,26 +356,3 @@ def raise_descriptor_limit() -> int:
 
 def _is_over(since: float | None, now: float, seconds: float) -> bool:
     return since is not None and now - since > seconds
-
-
-def _framing(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the lines of a head that say where the body ends, if there is one."""
-    return b"\r\n".join(
-        b": ".join(header) for header in headers if header[0] in _FRAMING
-    )
-
-
-def _is_unclear(headers: list[tuple[bytes, bytes]], version: str) -> bool:
-    """Say whether a proxy may take the head for something else than we do.
-
-    Reference: RFC 9112, 3.2 and 6.1
-    """
-    hosts = sum(name == b"host" for name, _ in headers)
-    return (
-        hosts > 1
-        or (not hosts and version == "1.1")
-        or any(
-            name == b"transfer-encoding" and value.strip().lower() != b"chunked"
-            for name, value in headers
-        )
-    )

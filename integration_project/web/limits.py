@@ -31,9 +31,6 @@ DISCARD_SILENCE_SECONDS: Final = 1.0
 #: All bodies together that a process holds, on their way in, waiting, or being served.
 MAX_HELD_BYTES: Final = 24 * MEBIBYTE
 
-#: What is read of a connection at a time.
-READ_BYTES: Final = 16 * KIBIBYTE
-
 # Turns -------------------------------------------------------------------------------
 #: A request whose body is larger is heavy: it keeps the interpreter busy.
 HEAVY_BYTES: Final = 64 * KIBIBYTE
@@ -62,5 +59,7 @@ STALL_SECONDS: Final = 30.0
 
 # Connections -------------------------------------------------------------------------
 MAX_CONNECTIONS: Final = 4_096
+#: What is read of a connection at a time.
+READ_BYTES: Final = 16 * KIBIBYTE
 #: File descriptors that are for something else: databases, logs, files.
 SPARE_DESCRIPTORS: Final = 256

@@ -9,20 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from integration_project.web.answers import Answer, Line, Outcome
+from integration_project.web.answers import Answer, Line, Outcome, make_answer
 from integration_project.web.threads import Threads
 
 ALIVE: Final = "/healthz"
 READY: Final = "/readyz"
-_BODY: Final = b'{"status": "alive"}'
-IS_ALIVE: Final = Answer(
+IS_ALIVE: Final = make_answer(
     200,
-    [
-        (b"content-type", b"application/json"),
-        (b"cache-control", b"no-store"),
-        (b"content-length", str(len(_BODY)).encode()),
-    ],
-    _BODY,
+    [(b"content-type", b"application/json"), (b"cache-control", b"no-store")],
+    b'{"status": "alive"}',
 )
 
 

@@ -5,8 +5,9 @@ from http import HTTPStatus
 from typing import Final
 
 from integration_project.observability import context
-from integration_project.web.answers import Answer
+from integration_project.web.answers import Answer, make_answer
 from integration_project.web.calls import Call
+from integration_project.web.heads import explain_fault
 from referrals.api.problems import (
     BUSY,
     OVER_SHARE,
@@ -19,26 +20,16 @@ from referrals.api.request_id import HEADER, choose_request_id
 logger: Final = logging.getLogger("integration_project.request")
 
 _TEXT: Final = b"text/plain; charset=utf-8"
-_FAULT_TEXT: Final = b"The request met a fault of the server, which has been logged.\n"
-FAULT: Final = Answer(
+FAULT: Final = make_answer(
     500,
-    [
-        (b"content-type", _TEXT),
-        (b"cache-control", b"no-store"),
-        (b"content-length", str(len(_FAULT_TEXT)).encode()),
-    ],
-    _FAULT_TEXT,
+    [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
+    b"The request met a fault of the server, which has been logged.\n",
 )
 
 
 def refuse_head(status: HTTPStatus) -> Answer:
     """Return what is said of a head that is too large. Nobody has looked whose it is."""
-    text = f"{status.phrase}: {status.description}.\n".encode()
-    return Answer(
-        status.value,
-        [(b"content-type", _TEXT), (b"content-length", str(len(text)).encode())],
-        text,
-    )
+    return make_answer(status.value, [(b"content-type", _TEXT)], explain_fault(status))
 
 
 def over_share() -> ProblemError:
@@ -74,12 +65,11 @@ def refuse(call: Call, problem: ProblemError) -> Answer:
             "Retry-After": str(RETRY_SECONDS),
         }.items()
         body = f"{problem.kind.title}. Try again in a few seconds.\n".encode()
-    return Answer(
+    return make_answer(
         int(problem.kind.status),
         [
             *((n.lower().encode(), v.encode()) for n, v in headers),
             (HEADER.lower().encode(), name.encode()),
-            (b"content-length", str(len(body)).encode()),
         ],
         body,
     )

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from integration_project.web import calls, limits
+from integration_project.web import calls, heads, limits
 from integration_project.web.bodies import Body
 
 MEBIBYTE = 1024 * 1024
@@ -144,7 +144,9 @@ def test_what_is_refused_anyhow_weighs_nothing():
     ids=("path", "query", "header", "long header", "headers", "many headers"),
 )
 def test_a_head_has_bounds(scope, status):
-    assert calls.fault_of_head(scope) == status
+    url_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+
+    assert heads.fault_of_head(url_bytes, scope["headers"]) == status
 
 
 def test_names_of_headers_are_remembered_within_bounds(monkeypatch):
