@@ -226,7 +226,22 @@ def compact(*tables):
 
 
 def size_of(table):
-    """Return a table's bytes, with those of its indexes."""
+    """Return a table's bytes, with those of its indexes and of what is stored beside it.
+
+    Without the maps of free and visible pages, which come with the first vacuum: the
+    server's own may come at any moment.
+    """
+    query = """
+        WITH stored(relation) AS (
+            SELECT %s::regclass::oid UNION ALL
+            SELECT reltoastrelid FROM pg_class
+            WHERE oid = %s::regclass AND reltoastrelid <> 0
+        )
+        SELECT sum(pg_relation_size(relation)) FROM (
+            SELECT relation FROM stored UNION ALL
+            SELECT indexrelid FROM pg_index JOIN stored ON indrelid = relation
+        ) AS all_of_it
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_total_relation_size(%s)", [table])
-        return cursor.fetchone()[0]
+        cursor.execute(query, [table, table])
+        return int(cursor.fetchone()[0])
