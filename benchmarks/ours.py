@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.ground import Ground
 from benchmarks.load import HERE
 from benchmarks.system import System, programs
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.harness import commands, databases
 

@@ -5,11 +5,12 @@ No transaction and no connection is held while CleverTap is asked.
 
 from django.core.exceptions import ImproperlyConfigured
 
-from clevertap_sync import connection, doorbell
-from clevertap_sync.connection import Credentials, Diagnosis, Verdict
+from clevertap_sync import doorbell
+from clevertap_sync.clevertap import connection_check
+from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis, Verdict
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import send, switch
 from clevertap_sync.delivery.send import give_connection_back
-from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration
 
 
@@ -19,7 +20,7 @@ def check(integration: Integration) -> Diagnosis:
     if isinstance(credentials, Diagnosis):
         return credentials
     give_connection_back()
-    diagnosis = connection.check(credentials)
+    diagnosis = connection_check.check(credentials)
     if diagnosis.is_good:
         switch.settings_changed(integration)
         doorbell.ring(integration.pk)
@@ -32,7 +33,7 @@ def check_everywhere(integration: Integration) -> dict[Location, Diagnosis]:
     if isinstance(credentials, Diagnosis):
         return dict.fromkeys(Location, credentials)
     give_connection_back()
-    return connection.check_everywhere(credentials)
+    return connection_check.check_everywhere(credentials)
 
 
 def credentials_of(integration: Integration) -> Credentials | Diagnosis:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.mapping import identity_under
+from clevertap_sync.clevertap.mapping import identity_under
 from referrals import log
 from referrals.log import LoggedEvent
 from referrals.schema import Event, Person

@@ -6,12 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from clevertap_sync.delivery import whereabouts
-from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
-from clevertap_sync.delivery.prepare import named_sides
-from clevertap_sync.delivery.whereabouts import Whereabouts
-from clevertap_sync.delivery.work import pick_of
-from clevertap_sync.mapping import (
+from clevertap_sync.clevertap.mapping import (
     EventRecord,
     Mapped,
     MappingSettings,
@@ -19,8 +14,13 @@ from clevertap_sync.mapping import (
     as_dict,
     to_records,
 )
+from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.delivery import whereabouts
+from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
+from clevertap_sync.delivery.prepare import named_sides
+from clevertap_sync.delivery.whereabouts import Whereabouts
+from clevertap_sync.delivery.work import pick_of
 from clevertap_sync.models import DeadLetter, Integration, Upload
-from clevertap_sync.reasons import REASONS
 from referrals import suppression
 from referrals.destinations import Outcome, OutcomeStatus, Preview, PreviewStatus
 from referrals.schema import Event

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 
 @cache

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync import recognition
-from clevertap_sync.connection import Credentials
+from clevertap_sync.clevertap import profile_lookup
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.mapping import CLEVERTAP_ID, identity_under
+from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, Asked
 from clevertap_sync.coverage import people_of
 from clevertap_sync.delivery.send import give_connection_back
-from clevertap_sync.mapping import CLEVERTAP_ID, identity_under
-from clevertap_sync.recognition import LOOK_UP_SECONDS, Asked
 from referrals import log
 from referrals.schema import Person
 
@@ -194,8 +194,8 @@ class _Asking:
     def _ask(self, provider: str, identities: Sequence[str]) -> list[bool | None]:
         is_object_id = provider.casefold() == CLEVERTAP_ID
         asked = [Asked(identity, is_object_id) for identity in identities]
-        found = recognition.look_up(self._credentials, asked, until=self._until)
-        return [recognition.is_known(each) for each in found]
+        found = profile_lookup.look_up(self._credentials, asked, until=self._until)
+        return [profile_lookup.is_known(each) for each in found]
 
     def _match(self, provider: str, known: Sequence[bool | None]) -> Match:
         return Match(provider, len(known), known.count(True), known.count(False))

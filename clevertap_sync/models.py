@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
+from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.fields import EncryptedField
-from clevertap_sync.locations import LABELS, Location, spell_in_brackets
 from referrals.models import App
 
 DEFAULT_IN_FLIGHT = 5

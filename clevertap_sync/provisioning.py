@@ -13,21 +13,21 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.db.models import Model
 
-from clevertap_sync.delivery import canary, cause, switch
-from clevertap_sync.hold_reasons import (
+from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     RESTORED_BACKUP,
     hold_words,
 )
-from clevertap_sync.locations import LABELS, Location, spell_in_brackets
+from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
+from clevertap_sync.clevertap.profile_lookup import Recognition
+from clevertap_sync.delivery import canary, cause, switch
 from clevertap_sync.match_rate import STRANGERS, people_to_ask
 from clevertap_sync.models import Account, Integration
-from clevertap_sync.recognition import Recognition
-from clevertap_sync.secret import Secret
 from referrals import history
 from referrals.history import Difference
 from referrals.keys import create_key
 from referrals.models import App
+from referrals.secret import Secret
 
 DEFAULT_INTEGRATION = "default"
 KEY_LABEL = "provision"

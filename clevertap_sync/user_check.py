@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from clevertap_sync import connection, recognition
-from clevertap_sync.connection import Credentials, Diagnosis
+from clevertap_sync.clevertap import connection_check, profile_lookup
+from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis
+from clevertap_sync.clevertap.errors import CleverTapError
+from clevertap_sync.clevertap.limits import LATEST_SECOND, compared_name
+from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
+from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, Asked
 from clevertap_sync.delivery.send import give_connection_back
-from clevertap_sync.errors import CleverTapError
-from clevertap_sync.mapping import CLEVERTAP_ID
-from clevertap_sync.recognition import LOOK_UP_SECONDS, Asked
-from clevertap_sync.wire import LATEST_SECOND, compared_name
 
 _PREFIXES: Final = ("referred", "generated")
 _SHOWN: Final = 50
@@ -42,19 +42,19 @@ class UserCheck:
 def check_user(identity: str, provider: str, credentials: Credentials) -> UserCheck:
     """Ask CleverTap about one user. Ends within `LOOK_UP_SECONDS`; never raises."""
     asked = Asked(identity, object_id=provider.casefold() == CLEVERTAP_ID)
-    other = recognition.in_other_case(asked)
+    other = profile_lookup.in_other_case(asked)
     give_connection_back()
     began = time.monotonic()
-    found, *found_otherwise = recognition.look_up(
+    found, *found_otherwise = profile_lookup.look_up(
         credentials,
         [asked, other] if other else [asked],
         until=began + LOOK_UP_SECONDS,
     )
     if isinstance(found, CleverTapError):
         seconds = time.monotonic() - began
-        fault = connection.diagnose(found, credentials.location, seconds)
+        fault = connection_check.diagnose(found, credentials.location, seconds)
         return UserCheck(is_known=False, fault=fault)
-    if found is None and other and any(map(recognition.is_known, found_otherwise)):
+    if found is None and other and any(map(profile_lookup.is_known, found_otherwise)):
         case = "lower case" if other.identity.islower() else "upper case"
         return UserCheck(is_known=False, known_in=case)
     return _read(found)

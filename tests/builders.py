@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals.keys import create_key

@@ -1,10 +1,10 @@
 """People whom CleverTap knows before anything is delivered, and many who send events."""
 
-from clevertap_sync.connection import Credentials
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.limits import encode, encode_body
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
-from clevertap_sync.secret import Secret
-from clevertap_sync.wire import encode, encode_body
+from referrals.secret import Secret
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Self
 
-from clevertap_sync.client import Client
-from clevertap_sync.secret import Secret
+from clevertap_sync.clevertap.client import Client
+from referrals.secret import Secret
 from tests.harness.process import PATIENCE_SECONDS
 
 CRLF = b"\r\n"

@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 
-from clevertap_sync.client.public_addresses import is_public
+from clevertap_sync.clevertap.client.public_addresses import is_public
 from clevertap_sync.models import Alert, Way
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Alert]

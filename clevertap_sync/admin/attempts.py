@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync.errors import CleverTapError
-from clevertap_sync.hold_reasons import hold_words
+from clevertap_sync.clevertap.errors import CleverTapError
+from clevertap_sync.clevertap.hold_reasons import hold_words
 from clevertap_sync.models import Attempt, Integration
 from referrals import words
 from referrals.admin.base import ReadOnlyInline

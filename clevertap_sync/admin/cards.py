@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from clevertap_sync import insight, pace
 from clevertap_sync.admin.lights import COLOURS, Light, light_of
+from clevertap_sync.clevertap.limits import EVENT_TYPES
 from clevertap_sync.insight import IntegrationStatus
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge
 from clevertap_sync.insight.links import path_of
 from clevertap_sync.models import Integration
-from clevertap_sync.wire import EVENT_TYPES
 from referrals.admin.charts import Bars, bars
 from referrals.words import Colour
 

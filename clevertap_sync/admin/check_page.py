@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from clevertap_sync.locations import Location, spell_in_sentence
+from clevertap_sync.clevertap.locations import Location, spell_in_sentence
 from clevertap_sync.models import Integration
 from referrals import access
 from referrals.admin.base import ModelAdmin

@@ -13,12 +13,12 @@ from django.urls import URLPattern
 from clevertap_sync import checkup, doorbell
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page
-from clevertap_sync.connection import Diagnosis
+from clevertap_sync.clevertap.connection_check import Diagnosis
+from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
 from clevertap_sync.delivery import switch
 from clevertap_sync.match_rate import match_rate
 from clevertap_sync.models import Integration
 from clevertap_sync.user_check import check_user
-from clevertap_sync.wire import MAX_IDENTITY, has_control_characters
 from referrals import access
 from referrals.admin.base import ModelAdmin
 

@@ -7,10 +7,10 @@ from typing import Final
 from clevertap_sync import destination
 from clevertap_sync.admin.event_filters import event_of
 from clevertap_sync.admin.timeline import LIGHTS
+from clevertap_sync.clevertap.mapping import identity_under
+from clevertap_sync.clevertap.reasons import shorten_reason
 from clevertap_sync.delivery.prepare import named_sides
-from clevertap_sync.mapping import identity_under
 from clevertap_sync.models import DeadLetter, Integration
-from clevertap_sync.reasons import shorten_reason
 from referrals import words
 from referrals.destinations import Outcome as Fate, OutcomeStatus
 from referrals.models import App, ReferralEvent

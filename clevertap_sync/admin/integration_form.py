@@ -12,8 +12,8 @@ from django.db.models import F
 from django.db.models.functions import Least
 
 from clevertap_sync.admin.grid import SENDS, SendsGrid, name_of
-from clevertap_sync.connection import read_dashboard_address
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.clevertap.connection_check import read_dashboard_address
+from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.models import (
     CLEVERTAP_IN_FLIGHT,
     DEFAULT_IN_FLIGHT,
@@ -22,7 +22,7 @@ from clevertap_sync.models import (
     PasscodeKind,
 )
 from clevertap_sync.provisioning import ACCOUNT_ID, UNUSUAL_ACCOUNT_ID
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Integration]

@@ -16,8 +16,8 @@ from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.lights import state_of
 from clevertap_sync.admin.ranges import replay_range
 from clevertap_sync.admin.replaying import REPLAY
+from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import canary, cause, switch
-from clevertap_sync.locations import LABELS, Location
 from clevertap_sync.models import Integration
 from referrals import access, history, words
 from referrals.admin import code_samples

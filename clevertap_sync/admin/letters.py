@@ -14,8 +14,8 @@ from django.utils.html import format_html
 
 from clevertap_sync.admin import replaying
 from clevertap_sync.admin.replaying import REPLAY
+from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.models import DeadLetter
-from clevertap_sync.reasons import REASONS
 from referrals import access, words
 from referrals.admin.date_range import by
 from referrals.admin.export import CsvExport

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.hold_reasons import PASSING
+from clevertap_sync.clevertap.hold_reasons import PASSING
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity
 from clevertap_sync.models import Integration

@@ -22,8 +22,8 @@ from clevertap_sync.admin.preview_form import (
     SourceForm,
 )
 from clevertap_sync.admin.previewing import MOST, Preview
+from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
-from clevertap_sync.mapping import MappingSettings
 from clevertap_sync.models import Integration
 from referrals import access, log, samples
 from referrals.admin.base import demand

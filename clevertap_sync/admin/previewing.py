@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from clevertap_sync.admin.timeline import pretty
-from clevertap_sync.destination import records_of
-from clevertap_sync.mapping import (
+from clevertap_sync.clevertap.mapping import (
     EventRecord,
     Mapped,
     MappingSettings,
     Unmappable,
     as_dict,
 )
-from clevertap_sync.reasons import REASONS
-from clevertap_sync.withholding import kept_back_by
+from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.clevertap.withheld import kept_back_by
+from clevertap_sync.destination import records_of
 from referrals.api import pieces
 from referrals.api.body import JSON
 from referrals.api.dry_run import as_stored

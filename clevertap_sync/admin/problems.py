@@ -17,10 +17,10 @@ from clevertap_sync import clock, insight
 from clevertap_sync.admin import replaying
 from clevertap_sync.admin.cards import Cause
 from clevertap_sync.admin.standing import read_standing
+from clevertap_sync.clevertap.reasons import REASONS, Reason, reason_of
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.insight.findings.delivery import LettersFinding
 from clevertap_sync.models import DeadLetter, Integration, Replay
-from clevertap_sync.reasons import REASONS, Reason, reason_of
 from referrals import access
 from referrals.admin import rejected
 from referrals.admin.base import demand

@@ -13,13 +13,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from clevertap_sync.account_faults import hold_cause_of
 from clevertap_sync.admin import following, previewing
 from clevertap_sync.admin.lights import state_of
 from clevertap_sync.admin.preview import SEES, SENDS, integrations
 from clevertap_sync.admin.sending_form import AnnounceForm, SendingForm, TestEventForm
+from clevertap_sync.clevertap.account_faults import hold_cause_of
+from clevertap_sync.clevertap.hold_reasons import hold_words
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
-from clevertap_sync.hold_reasons import hold_words
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.base import demand

@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from clevertap_sync.account_faults import AccountFault, HoldCause, hold_cause_of
 from clevertap_sync.admin.integration_form import hint_of
-from clevertap_sync.expiry import expiry_of
-from clevertap_sync.fields import UnreadableSecret
-from clevertap_sync.hold_reasons import (
+from clevertap_sync.clevertap.account_faults import (
+    AccountFault,
+    HoldCause,
+    hold_cause_of,
+)
+from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
     hold_words,
 )
+from clevertap_sync.expiry import expiry_of
+from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.models import Integration
 from referrals.words import Colour
 

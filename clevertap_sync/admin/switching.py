@@ -16,17 +16,18 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from clevertap_sync import checkup, connection, doorbell
+from clevertap_sync import checkup, doorbell
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
+from clevertap_sync.clevertap import connection_check
+from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
 from clevertap_sync.delivery import canary, cause, freshness, switch
 from clevertap_sync.delivery.switch import Start
 from clevertap_sync.expiry import zone_of
-from clevertap_sync.locations import LABELS, Location, spell_in_sentence
 from clevertap_sync.models import Account, Integration
-from clevertap_sync.secret import Secret
 from referrals import log
 from referrals.admin.base import ModelAdmin
+from referrals.secret import Secret
 
 NOW, DATE, RESUME = "now", "date", "resume"
 
@@ -87,7 +88,8 @@ def find_location(
         integration,
         searched=[(LABELS[location], found[location]) for location in Location],
         answers=[
-            (place, spell_in_sentence(place)) for place in connection.found_in(found)
+            (place, spell_in_sentence(place))
+            for place in connection_check.found_in(found)
         ],
         set_to=spell_in_sentence(Location(integration.account.location)),
         everywhere=True,

@@ -9,16 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from clevertap_sync.admin.attempts import outcome_light
+from clevertap_sync.clevertap.mapping import EventRecord, as_dict, to_records
 from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.destination import CleverTapDestination
-from clevertap_sync.mapping import EventRecord, as_dict, to_records
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
-from clevertap_sync.secret import Secret
 from referrals import suppression
 from referrals.destinations import Outcome
 from referrals.log import LoggedEvent
 from referrals.models import App
 from referrals.schema import Event
+from referrals.secret import Secret
 from referrals.words import Colour
 
 _MOST_ATTEMPTS: Final = 20

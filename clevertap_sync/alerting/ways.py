@@ -20,11 +20,11 @@ from django.core.mail import EmailMessage
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from clevertap_sync.client.connections import public_only
-from clevertap_sync.client.transport import Transport
-from clevertap_sync.errors import CleverTapError, MalformedResponseError
+from clevertap_sync.clevertap.client.transport import Transport
+from clevertap_sync.clevertap.client.watched_connections import public_only
+from clevertap_sync.clevertap.errors import CleverTapError, MalformedResponseError
 from clevertap_sync.models import Alert, Notice, Way
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 SECONDS: Final = 10.0
 ACKNOWLEDGE: Final = "Acknowledge or mute"

@@ -20,14 +20,18 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from clevertap_sync import clock, insight, recognition
+from clevertap_sync import clock, insight
+from clevertap_sync.clevertap import profile_lookup
+from clevertap_sync.clevertap.hold_reasons import (
+    IDENTITY_LETTER_CASE,
+    IDENTITY_MISMATCH,
+)
+from clevertap_sync.clevertap.profile_lookup import Asked, Recognition
 from clevertap_sync.delivery import hold, stopping
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import credentials_of, give_connection_back
 from clevertap_sync.delivery.work import Claim, Mapped
-from clevertap_sync.hold_reasons import IDENTITY_LETTER_CASE, IDENTITY_MISMATCH
 from clevertap_sync.models import Integration, Upload
-from clevertap_sync.recognition import Asked, Recognition
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -106,8 +110,8 @@ def _look_up(integration: Integration, asked: Sequence[Asked]) -> Recognition:
     except ImproperlyConfigured:  # the upload that follows says so
         return Recognition(untold=len(asked), refused=len(asked))
     give_connection_back()
-    until = time.monotonic() + recognition.LOOK_UP_SECONDS
-    return recognition.recognise(credentials_of(integration), asked, until=until)
+    until = time.monotonic() + profile_lookup.LOOK_UP_SECONDS
+    return profile_lookup.recognise(credentials_of(integration), asked, until=until)
 
 
 def _locked(integration_id: int) -> Integration:

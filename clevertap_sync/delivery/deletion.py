@@ -12,11 +12,11 @@ from typing import Final, Literal
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from clevertap_sync.clevertap.errors import CleverTapError, NotSentError
+from clevertap_sync.clevertap.limits import MAX_DELETED
+from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
 from clevertap_sync.delivery.send import client_of, give_connection_back
-from clevertap_sync.errors import CleverTapError, NotSentError
-from clevertap_sync.mapping import CLEVERTAP_ID
 from clevertap_sync.models import Integration
-from clevertap_sync.wire import MAX_DELETED
 from referrals.identity import Identity
 from referrals.models import App
 

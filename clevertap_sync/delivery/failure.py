@@ -8,15 +8,15 @@ from django.db import transaction
 from django.db.models import F
 
 from clevertap_sync import clock
+from clevertap_sync.clevertap.errors import CleverTapError
+from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
+from clevertap_sync.clevertap.retry import Bisect, HalveLimit, Hold, decide
 from clevertap_sync.delivery import hold, letters, rows, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
-from clevertap_sync.errors import CleverTapError
-from clevertap_sync.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.models import Account, Integration, Upload
-from clevertap_sync.retry import Bisect, HalveLimit, Hold, decide
 from referrals import failpoints
 from referrals.failpoints import Place
 

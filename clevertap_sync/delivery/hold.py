@@ -7,8 +7,8 @@ the old passcode does not hold the new one.
 
 from datetime import datetime, timedelta
 
-from clevertap_sync.account_faults import AccountFault
-from clevertap_sync.hold_reasons import ABOUT_IDENTITIES
+from clevertap_sync.clevertap.account_faults import AccountFault
+from clevertap_sync.clevertap.hold_reasons import ABOUT_IDENTITIES
 from clevertap_sync.models import Account, Integration
 
 CLEAN_SECONDS = 30

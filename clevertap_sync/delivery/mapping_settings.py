@@ -6,8 +6,8 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
+from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.delivery.glance import Glance
-from clevertap_sync.mapping import MappingSettings
 from clevertap_sync.models import Integration
 from referrals import suppression
 

@@ -3,6 +3,14 @@
 import logging
 from collections.abc import Sequence
 
+from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, body_bytes
+from clevertap_sync.clevertap.mapping import (
+    EventRecord,
+    MappingSettings,
+    Unmappable,
+    Withheld,
+    to_records,
+)
 from clevertap_sync.delivery import doubt, split
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.mapping_settings import read_settings
@@ -14,14 +22,6 @@ from clevertap_sync.delivery.work import (
     pick_of,
     position_of,
 )
-from clevertap_sync.mapping import (
-    EventRecord,
-    MappingSettings,
-    Unmappable,
-    Withheld,
-    to_records,
-)
-from clevertap_sync.wire import MAX_BODY_BYTES, body_bytes
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from referrals.schema import Event

@@ -7,6 +7,9 @@ from django.conf import settings
 from django.db import transaction
 
 from clevertap_sync import clock, workers
+from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
+from clevertap_sync.clevertap.limits import encode_body, probe_record
+from clevertap_sync.clevertap.retry import Bisect, Hold
 from clevertap_sync.delivery import cause, failure, hold, journal, rows
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import (
@@ -17,10 +20,7 @@ from clevertap_sync.delivery.send import (
 )
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import ProbeClaim
-from clevertap_sync.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.models import Account, Attempt, Integration
-from clevertap_sync.retry import Bisect, Hold
-from clevertap_sync.wire import encode_body, probe_record
 from referrals import failpoints
 from referrals.failpoints import Place
 

@@ -14,19 +14,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 
 from clevertap_sync import workers
-from clevertap_sync.client import Client, UploadResult
-from clevertap_sync.connection import Credentials
-from clevertap_sync.delivery import rows
-from clevertap_sync.delivery.work import Claim, Mapped
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client import Client, UploadResult
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.errors import (
     CleverTapError,
     NoAnswerError,
     NotSentError,
     UnreadablePasscodeError,
 )
-from clevertap_sync.locations import Location, base_url
+from clevertap_sync.clevertap.limits import encode_body
+from clevertap_sync.clevertap.locations import Location, base_url
+from clevertap_sync.delivery import rows
+from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Attempt, Integration, Upload
-from clevertap_sync.wire import encode_body
 from referrals import failpoints
 from referrals.failpoints import Place
 

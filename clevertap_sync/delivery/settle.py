@@ -8,15 +8,15 @@ from django.conf import settings
 from django.db import transaction
 
 from clevertap_sync import clock
-from clevertap_sync.client import UploadResult
+from clevertap_sync.clevertap.client import UploadResult
+from clevertap_sync.clevertap.limits import RETRYABLE_CODE
+from clevertap_sync.clevertap.reasons import reason_for_code
+from clevertap_sync.clevertap.retry import backoff
 from clevertap_sync.delivery import hold, letters, rows, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.models import Account, Attempt, Integration, Upload
-from clevertap_sync.reasons import reason_for_code
-from clevertap_sync.retry import backoff
-from clevertap_sync.wire import RETRYABLE_CODE
 from referrals import failpoints
 from referrals.failpoints import Place
 

@@ -7,7 +7,7 @@ them as unknown and to release their leases.
 
 import threading
 
-from clevertap_sync import watchdog
+from clevertap_sync.clevertap.client import deadline
 
 GRACE_SECONDS = 15.0
 
@@ -19,7 +19,7 @@ def begin() -> None:
     if _stopping.is_set():
         return
     _stopping.set()
-    timer = threading.Timer(GRACE_SECONDS, watchdog.abort_all)
+    timer = threading.Timer(GRACE_SECONDS, deadline.abort_all)
     timer.daemon = True
     timer.start()
 

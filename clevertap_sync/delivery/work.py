@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from clevertap_sync.mapping import EventRecord, Unmappable, Withheld
+from clevertap_sync.clevertap.limits import MAX_RECORDS
+from clevertap_sync.clevertap.mapping import EventRecord, Unmappable, Withheld
 from clevertap_sync.models import Integration, Upload
-from clevertap_sync.wire import MAX_RECORDS
 from referrals.vocabulary import Side
 
 # An event names at most two people, so whole events fill a request to its limit.

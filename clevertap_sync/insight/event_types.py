@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from clevertap_sync.mapping import MappingSettings
+from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.models import Integration
 from referrals.vocabulary import EventType, Side
 

@@ -30,6 +30,7 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, workers
 from clevertap_sync.books import Range
+from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.event_types import are_sends_changed, count_event_types
 from clevertap_sync.insight.facts import (
@@ -52,7 +53,6 @@ from clevertap_sync.models import (
     Tally,
     Upload,
 )
-from clevertap_sync.wire import LIVE_SECONDS
 from referrals import log
 from referrals.ingest.health import last_accepted_before
 from referrals.models import CustomName, ReferralEvent

@@ -17,7 +17,7 @@ from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync import books, clock
-from clevertap_sync.account_faults import HoldCause, hold_cause_of
+from clevertap_sync.clevertap.account_faults import HoldCause, hold_cause_of
 from clevertap_sync.insight.door_queries import Doors, read_doors, read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts

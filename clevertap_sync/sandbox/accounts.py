@@ -6,7 +6,7 @@ Pure. Reference: https://developer.clevertap.com/docs/authentication
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.answers import (
     BLOCKED_ACCOUNT,
     WRONG_ACCOUNT,

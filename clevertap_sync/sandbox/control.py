@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import page
 from clevertap_sync.sandbox.answers import Answer
 from clevertap_sync.sandbox.exchange import Exchange

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.answers import MALFORMED, Answer, failure, json_answer
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.limits import DELETED_PER_REQUEST

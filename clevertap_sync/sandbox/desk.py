@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.faults import Fault, Poison, SwitchOrder
 from clevertap_sync.sandbox.rules import STRICT, changed
 from clevertap_sync.sandbox.world import World

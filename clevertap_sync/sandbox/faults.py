@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 
 #: Which requests a fault is for. `uploads` are those that are no dry run.
 Only = Literal["all", "uploads", "dry_runs", "reads"]

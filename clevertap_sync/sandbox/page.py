@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.sandbox import verdicts
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.html import Html, join, tag

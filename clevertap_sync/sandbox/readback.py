@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import authenticate
 from clevertap_sync.sandbox.answers import (
     MALFORMED,

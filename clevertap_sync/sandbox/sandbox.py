@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self
 
 import msgspec
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS, SandboxAccount
 from clevertap_sync.sandbox.faults import Fault, Only, Poison, SwitchOrder
 from clevertap_sync.sandbox.server import HOST, Server

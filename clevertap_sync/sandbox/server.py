@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import control, deletion, readback
 from clevertap_sync.sandbox.answers import NOT_FOUND, WRONG_METHOD
 from clevertap_sync.sandbox.exchange import Exchange

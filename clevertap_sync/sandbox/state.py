@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.desk import Desk
 from clevertap_sync.sandbox.faults import SwitchOrder
 from clevertap_sync.sandbox.store import Store

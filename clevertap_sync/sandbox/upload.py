@@ -7,7 +7,7 @@ Reference: https://developer.clevertap.com/docs/upload-events-api
 import hashlib
 from typing import Literal
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import judging
 from clevertap_sync.sandbox.accounts import authenticate
 from clevertap_sync.sandbox.answers import MALFORMED, TOO_MANY, Answer, usual

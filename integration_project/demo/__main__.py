@@ -7,7 +7,7 @@ import time
 from random import Random
 from types import FrameType
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from integration_project.demo.api import Api, discard_in_sandbox
 from integration_project.demo.feeder import Feeder
 from integration_project.demo.story import DISCARDED_NAME

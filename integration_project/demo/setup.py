@@ -11,11 +11,11 @@ from django.contrib.auth import get_user_model
 
 from clevertap_sync.provisioning import Wanted, provision
 from clevertap_sync.sandbox.accounts import ACCOUNTS
-from clevertap_sync.secret import Secret
 from integration_project.demo.__main__ import LOCATION
 from integration_project.local import private_file
 from referrals.keys import create_key, digest_of
 from referrals.models import ApiKey, App
+from referrals.secret import Secret
 
 APP: Final = "demo"
 APP_NAME: Final = "Demo Shop"

@@ -7,7 +7,7 @@ from tests.harness.receivers import WebhookReceiver, running
 SET_UP = """
 from clevertap_sync.alerting.ways import new_secret
 from clevertap_sync.models import Alert, Integration
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 for integration in Integration.objects.all():
     integration.passcode = Secret("CAN-ARY-PASS-XYZ")
     integration.save(update_fields=["passcode"])

@@ -11,7 +11,7 @@ from functools import partial
 
 import requests
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import DEFAULT_IN_FLIGHT
 from tests.acceptance.conftest import ON_EITHER
 from tests.builders import a_sent_custom_event, a_sent_event

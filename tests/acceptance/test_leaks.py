@@ -117,7 +117,7 @@ SET_UP = """
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 from clevertap_sync.models import Alert
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from referrals.keys import create_key
 from referrals.models import App, Membership
 shop, people = App.objects.get(slug="shop"), get_user_model().objects

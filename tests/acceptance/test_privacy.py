@@ -3,7 +3,7 @@
 import redis
 import requests
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.acceptance.conftest import ON_EITHER
 from tests.builders import a_sent_event

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from integration_project.demo.feeder import changed, history
 from integration_project.demo.story import DISCARDED_NAME

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.browser import axe
 from tests.browser.chromium import LIGHT, PHONE

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.browser.chromium import LIGHT
 from tests.builders import NOON_TEXT, a_sent_event

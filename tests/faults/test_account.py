@@ -6,9 +6,9 @@ from email.utils import format_datetime
 
 import pytest
 
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import switch
-from clevertap_sync.locations import Location
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.builders import NOON, an_integration
 from tests.faults.choice import choice
 from tests.faults.ground import HASTY

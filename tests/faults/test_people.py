@@ -8,10 +8,10 @@ from django.db.models import F
 
 from clevertap_sync import clock
 from clevertap_sync.models import Account, Attempt, DeadLetter, Replay, Upload
-from clevertap_sync.secret import Secret
 from referrals import log
 from referrals.failpoints import Place
 from referrals.models import ReferralEvent
+from referrals.secret import Secret
 from tests.faults.choice import choice
 from tests.harness import commands
 

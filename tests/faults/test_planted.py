@@ -10,7 +10,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from clevertap_sync.client.verdicts import RejectedRecord, UploadResult
+from clevertap_sync.clevertap.client.upload_result import RejectedRecord, UploadResult
+from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
 from clevertap_sync.delivery import (
     claim,
     deliver,
@@ -24,7 +25,6 @@ from clevertap_sync.delivery import (
     split,
 )
 from clevertap_sync.delivery.send import Outcome
-from clevertap_sync.errors import NoAnswerError, NotSentError
 from clevertap_sync.insight import status
 from clevertap_sync.models import Integration
 from clevertap_sync.sandbox import Sandbox

@@ -13,7 +13,7 @@ from django.test import override_settings
 
 from clevertap_sync import checkup
 from clevertap_sync.delivery import replay, switch
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.faults.network import Network
 from tests.faults.scene import Scene
 from tests.faults.schedules import NETWORK, Step

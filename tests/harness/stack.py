@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import requests
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.store import Request

@@ -9,15 +9,14 @@ from whitenoise.middleware import (  # type: ignore[import-untyped] # it has non
     WhiteNoiseMiddleware,
 )
 
-from clevertap_sync import (
-    connection as clevertap,
-    match_rate,
-    recognition,
-    suspects,
-    user_check,
-)
+from clevertap_sync import match_rate, user_check
 from clevertap_sync.admin import erasures
 from clevertap_sync.alerting import ways
+from clevertap_sync.clevertap import (
+    account_fault_search,
+    connection_check as clevertap,
+    profile_lookup,
+)
 from clevertap_sync.delivery import erasure, retention, tallies
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
@@ -90,11 +89,11 @@ def _nothing_is_late(settings, monkeypatch):
     settings.EMAIL_TIMEOUT = PATIENCE_SECONDS
     monkeypatch.setattr(ways, "SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(erasures, "DELETION_SECONDS", PATIENCE_SECONDS)
-    for module in (recognition, match_rate, user_check):
+    for module in (profile_lookup, match_rate, user_check):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
     for work in (
         *(clevertap.check, clevertap.check_everywhere, erasure.advance, erasure.go_on),
-        *(retention.retain, suspects.find_culprit, tallies.add_up),
+        *(retention.retain, account_fault_search.find_culprit, tallies.add_up),
     ):
         monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE_SECONDS)
 

@@ -9,7 +9,7 @@ from django.core.management.base import SystemCheckError
 
 from clevertap_sync.models import Alert, Integration, Way
 from clevertap_sync.rotation import encrypt_again, read_secrets
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests import builders
 
 OLDEST, OLD, NEW = "oldest-" * 20, "old-" * 20, "new-" * 20

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import requests
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from tests.builders import a_sent_event

@@ -3,8 +3,8 @@
 import time
 from typing import Final
 
-from clevertap_sync import watchdog
-from clevertap_sync.watchdog import Watchdog
+from clevertap_sync.clevertap.client import deadline
+from clevertap_sync.clevertap.client.deadline import Watchdog
 from tests.harness.process import PATIENCE_SECONDS
 
 #: Longer than any deadline of a test.
@@ -15,7 +15,7 @@ class Clock:
     """Stands in for the module `time`. It can go faster, or stand still."""
 
     def __init__(self, dog: Watchdog | None = None) -> None:
-        self._deadline = dog.deadline if dog else watchdog.deadline
+        self._deadline = dog.deadline if dog else deadline.deadline
         self._ahead = 0.0
         self._stands_at: float | None = None
 

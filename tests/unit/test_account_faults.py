@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from clevertap_sync.account_faults import (
+from clevertap_sync.clevertap.account_faults import (
     UNSENDABLE,
     AccountFault,
     hold_cause_of,
     words_of,
 )
-from clevertap_sync.hold_reasons import hold_words
+from clevertap_sync.clevertap.hold_reasons import hold_words
 
 FIELDS = {
     AccountFault.WRONG_ACCOUNT_ID: "account_id",

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from clevertap_sync.client.answers import Answer, excerpt, retry_after
-from clevertap_sync.client.redaction import MASK, identity_of, redacted
-from clevertap_sync.secret import Secret
+from clevertap_sync.clevertap.client.answer import Answer, excerpt, retry_after
+from clevertap_sync.clevertap.client.echo_redaction import MASK, identity_of, redacted
+from referrals.secret import Secret
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 IN_90_SECONDS = "Mon, 23 Nov 2026 12:01:30 GMT"

@@ -10,7 +10,7 @@ import requests.exceptions
 import urllib3
 import urllib3.exceptions
 
-from clevertap_sync.client.faults import RAISED, WORDS, describe
+from clevertap_sync.clevertap.client.transport_faults import RAISED, WORDS, describe
 
 EVERY = [
     cls

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     MalformedResponseError,
     ServerError,

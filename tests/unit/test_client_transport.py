@@ -13,10 +13,10 @@ from concurrent.futures import Future
 
 import pytest
 
-from clevertap_sync import watchdog
-from clevertap_sync.client.connections import WatchedConnection
-from clevertap_sync.client.transport import MAX_ANSWER_BYTES
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client import deadline
+from clevertap_sync.clevertap.client.transport import MAX_ANSWER_BYTES
+from clevertap_sync.clevertap.client.watched_connections import WatchedConnection
+from clevertap_sync.clevertap.errors import (
     CleverTapError,
     MalformedResponseError,
     NoAnswerError,
@@ -70,7 +70,7 @@ def clevertap():
 def clock(monkeypatch):
     """The clock that deadlines go by."""
     clock = Clock()
-    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(deadline, "time", clock)
     return clock
 
 
@@ -290,10 +290,10 @@ class TestAbort:
     @pytest.fixture(autouse=True)
     def _reset(self):
         yield
-        watchdog.reset()
+        deadline.reset()
 
     def test_an_open_request_ends_at_once_and_its_outcome_is_unknown(self, clevertap):
-        server = _Endless(watchdog.abort_all)
+        server = _Endless(deadline.abort_all)
         clevertap.plays(server.step)
 
         error = _fails(a_client(clevertap.url, seconds=LONG))
@@ -303,7 +303,7 @@ class TestAbort:
         assert error.detail == "stopped, because this worker is shutting down"
 
     def test_a_request_that_begins_afterwards_is_not_sent(self, clevertap):
-        watchdog.abort_all()
+        deadline.abort_all()
 
         error = _fails(a_client(clevertap.url))
 
@@ -315,7 +315,7 @@ class TestAbort:
         answered, found = threading.Event(), threading.Event()
 
         def look_up(*_):
-            watchdog.abort_all()
+            deadline.abort_all()
             answered.wait(LONG)
             found.set()
             raise socket.gaierror(socket.EAI_AGAIN, "Try again")
@@ -563,7 +563,9 @@ class TestKeepAlive:
         assert [seen.connection for seen in clevertap.requests] == [1, 2]
 
     def test_a_connection_that_idled_is_not_trusted(self, clevertap, monkeypatch):
-        monkeypatch.setattr("clevertap_sync.client.connections.KEPT_SECONDS", 0.01)
+        monkeypatch.setattr(
+            "clevertap_sync.clevertap.client.watched_connections.KEPT_SECONDS", 0.01
+        )
         clevertap.plays(KEPT, KEPT)
         client = a_client(clevertap.url)
         client.upload(BODY, RECORDS)
@@ -759,7 +761,8 @@ class TestProxy:
 
         with ScriptedServer() as proxy:
             monkeypatch.setattr(
-                "clevertap_sync.client.transport._is_this_machine", lambda _: False
+                "clevertap_sync.clevertap.client.transport._is_this_machine",
+                lambda _: False,
             )
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
             proxy.plays(Step(tunnel))

@@ -6,8 +6,8 @@ import traceback
 
 import pytest
 
-from clevertap_sync.client import Client, UploadResult
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client import Client, UploadResult
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,
@@ -17,7 +17,7 @@ from clevertap_sync.errors import (
     TooManyRequestsError,
     error_for_status,
 )
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.wire import CANARY, ScriptedServer, a_client, answer, dribble, raw, reset
 
 ACCEPTED = {"status": "success", "processed": 2, "unprocessed": []}

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from clevertap_sync.client.answers import Answer
-from clevertap_sync.client.verdicts import read_result
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client.answer import Answer
+from clevertap_sync.clevertap.client.upload_result import read_result
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     MalformedResponseError,

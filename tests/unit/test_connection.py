@@ -2,8 +2,8 @@
 
 import pytest
 
-from clevertap_sync import watchdog
-from clevertap_sync.connection import (
+from clevertap_sync.clevertap.client import deadline
+from clevertap_sync.clevertap.connection_check import (
     Credentials,
     Verdict,
     check,
@@ -11,10 +11,10 @@ from clevertap_sync.connection import (
     found_in,
     read_dashboard_address,
 )
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests import wire
 from tests.unit.clock import Clock
 
@@ -58,7 +58,7 @@ def test_each_answer_has_its_diagnosis(status, body, verdict):
 
 def test_silence_ends_in_time(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(deadline, "time", clock)
 
     def play(sock):
         clock.forward()

@@ -8,7 +8,12 @@ from random import Random
 
 import pytest
 
-from clevertap_sync.mapping import EventRecord, MappingSettings, Unmappable, to_records
+from clevertap_sync.clevertap.mapping import (
+    EventRecord,
+    MappingSettings,
+    Unmappable,
+    to_records,
+)
 from integration_project.demo import feeder
 from integration_project.demo.story import DISCARDED_NAME, ODD_EVERY, ODDITIES, story
 from referrals.schema import EventProblem, from_object, to_event, warnings_of

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from clevertap_sync import errors
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap import errors
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     GatewayError,

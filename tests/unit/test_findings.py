@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from clevertap_sync.account_faults import AccountFault
 from clevertap_sync.admin.lights import COLOURS, light_of
-from clevertap_sync.errors import CleverTapError
+from clevertap_sync.clevertap.account_faults import AccountFault
+from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import (
     Arrivals,
@@ -27,9 +27,9 @@ from clevertap_sync.insight.findings.installation import (
 )
 from clevertap_sync.insight.links import path_of
 from clevertap_sync.models import Account, EventKinds, Integration
-from clevertap_sync.secret import Secret
 from clevertap_sync.workers import Silence
 from referrals.models import App
+from referrals.secret import Secret
 from referrals.words import Colour
 from tests.builders import NOON
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clevertap_sync.locations import (
+from clevertap_sync.clevertap.locations import (
     LABELS,
     Location,
     spell_in_brackets,

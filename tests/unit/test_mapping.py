@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from clevertap_sync import wire
-from clevertap_sync.mapping import (
+from clevertap_sync.clevertap import limits
+from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
     Unmappable,
@@ -308,7 +308,7 @@ def test_a_name_that_clevertap_reads_as_a_built_in_events_is_refused(name):
 
 def test_a_name_that_clevertap_keeps_for_itself_is_refused(monkeypatch):
     # None of the known ones begins as ours do, so one has to be made up.
-    monkeypatch.setattr(wire, "RESTRICTED_NAMES", frozenset({"referredkeptback"}))
+    monkeypatch.setattr(limits, "RESTRICTED_NAMES", frozenset({"referredkeptback"}))
 
     sides = mapped(a_custom_event("Kept BACK"))
 

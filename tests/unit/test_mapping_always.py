@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from hypothesis import given, strategies as st
 
-from clevertap_sync.mapping import (
+from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
     Unmappable,
     Withheld,
     to_records,
 )
-from clevertap_sync.reasons import REASONS
+from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.sandbox import validation
 from clevertap_sync.sandbox.rules import Rules
 from referrals.schema import Event, Person

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clevertap_sync.mapping import (
+from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
     Unmappable,

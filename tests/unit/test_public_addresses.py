@@ -2,7 +2,7 @@
 
 import pytest
 
-from clevertap_sync.client.public_addresses import is_public
+from clevertap_sync.clevertap.client.public_addresses import is_public
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clevertap_sync import errors, mapping, properties
-from clevertap_sync.account_faults import AccountFault, words_of
-from clevertap_sync.errors import CleverTapError
+from clevertap_sync.clevertap import errors, mapping, properties
+from clevertap_sync.clevertap.account_faults import AccountFault, words_of
+from clevertap_sync.clevertap.errors import CleverTapError
+from clevertap_sync.clevertap.reasons import REASONS, reason_for_code, shorten_reason
 from clevertap_sync.models import DeadLetter
-from clevertap_sync.reasons import REASONS, reason_for_code, shorten_reason
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clevertap_sync import recognition, watchdog
-from clevertap_sync.connection import Credentials
-from clevertap_sync.errors import AuthenticationError, NotSentError
-from clevertap_sync.locations import Location
-from clevertap_sync.recognition import (
+from clevertap_sync.clevertap import profile_lookup
+from clevertap_sync.clevertap.client import deadline
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.errors import AuthenticationError, NotSentError
+from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.clevertap.profile_lookup import (
     Asked,
     Recognition,
     in_other_case,
@@ -20,7 +21,7 @@ from clevertap_sync.recognition import (
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.people import emails, knows
 from tests.unit.clock import Clock
 
@@ -68,8 +69,8 @@ def test_who_cannot_be_asked_about_in_time_is_an_error_among_the_others(
     sandbox, monkeypatch
 ):
     clock = Clock()
-    monkeypatch.setattr(recognition, "time", clock)
-    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(profile_lookup, "time", clock)
+    monkeypatch.setattr(deadline, "time", clock)
     hang = Fault(ending="hang_before_storing", only="reads", times=None)
     sandbox.switch(faults=(hang,))
 

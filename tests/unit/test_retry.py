@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from hypothesis import given, strategies as st
 
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,
@@ -20,7 +20,7 @@ from clevertap_sync.errors import (
     WrongAddressError,
     error_for_status,
 )
-from clevertap_sync.retry import (
+from clevertap_sync.clevertap.retry import (
     SHORTEST_HOLD_SECONDS,
     Bisect,
     HalveLimit,

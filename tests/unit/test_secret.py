@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 CANARY = "CAN-ARY-PASS"
 

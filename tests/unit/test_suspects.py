@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from clevertap_sync.account_faults import UNSENDABLE, AccountFault
-from clevertap_sync.connection import Credentials
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.account_fault_search import Culprit, Past, find_culprit
+from clevertap_sync.clevertap.account_faults import UNSENDABLE, AccountFault
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,
     NoPasscodeError,
     UnreadablePasscodeError,
 )
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.limits import encode_body, probe_record
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
-from clevertap_sync.secret import Secret
-from clevertap_sync.suspects import Culprit, Past, find_culprit
-from clevertap_sync.wire import encode_body, probe_record
+from referrals.secret import Secret
 
 HERE = Location.EU1
 WORDINGS = ("told", "alike", "blocked")

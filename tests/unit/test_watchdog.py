@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from clevertap_sync import watchdog
-from clevertap_sync.watchdog import Watchdog
+from clevertap_sync.clevertap.client import deadline
+from clevertap_sync.clevertap.client.deadline import Watchdog
 from tests.harness.commands import ROOT
 from tests.harness.process import PATIENCE_SECONDS
 from tests.unit.clock import Clock
@@ -29,7 +29,7 @@ def dog():
 def clock(dog, monkeypatch):
     """The clock that the dog goes by."""
     clock = Clock(dog)
-    monkeypatch.setattr(watchdog, "time", clock)
+    monkeypatch.setattr(deadline, "time", clock)
     return clock
 
 

@@ -7,46 +7,50 @@ import pytest
 from hypothesis import given, strategies as st
 from wcwidth import iter_graphemes
 
-from clevertap_sync import wire
+from clevertap_sync.clevertap import limits
 from referrals.vocabulary import TITLES
 
 
 def test_the_figures_are_the_published_ones():
-    assert wire.MAX_RECORDS == 1000
-    assert wire.MAX_BODY_BYTES == 1_048_576
-    assert wire.MAX_RECORD_BYTES == 131_072
-    assert wire.MAX_TEXT_BYTES == 512
-    assert wire.MAX_PROPERTY_NAME == 120
-    assert wire.MAX_EVENT_NAME == 512
-    assert wire.MAX_IDENTITY == 1024
-    assert (wire.MAX_LEVELS, wire.MAX_BRANCHES, wire.MAX_LIST_ITEMS) == (3, 5, 100)
-    assert wire.CUSTOM_NAMES_LIMIT == 50
+    assert limits.MAX_RECORDS == 1000
+    assert limits.MAX_BODY_BYTES == 1_048_576
+    assert limits.MAX_RECORD_BYTES == 131_072
+    assert limits.MAX_TEXT_BYTES == 512
+    assert limits.MAX_PROPERTY_NAME == 120
+    assert limits.MAX_EVENT_NAME == 512
+    assert limits.MAX_IDENTITY == 1024
+    assert (limits.MAX_LEVELS, limits.MAX_BRANCHES, limits.MAX_LIST_ITEMS) == (
+        3,
+        5,
+        100,
+    )
+    assert limits.CUSTOM_NAMES_LIMIT == 50
 
 
 def test_all_our_names_together_leave_most_event_types_to_the_account():
     event_types = 512
 
-    ours = 2 * len(TITLES) - 1 + 2 * wire.CUSTOM_NAMES_LIMIT
+    ours = 2 * len(TITLES) - 1 + 2 * limits.CUSTOM_NAMES_LIMIT
 
     assert ours == 111
     assert ours < event_types / 4
 
 
 def test_a_body_joins_records_as_they_are():
-    assert wire.encode_body([b'{"a":1}', b'{"b":2}']) == b'{"d":[{"a":1},{"b":2}]}'
-    assert wire.encode_body([]) == b'{"d":[]}'
+    assert limits.encode_body([b'{"a":1}', b'{"b":2}']) == b'{"d":[{"a":1},{"b":2}]}'
+    assert limits.encode_body([]) == b'{"d":[]}'
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1000])
 def test_the_length_of_a_body_is_known_without_making_it(count):
     records = [b'{"a":1}'] * count
 
-    assert wire.body_bytes(records) == len(wire.encode_body(records))
+    assert limits.body_bytes(records) == len(limits.encode_body(records))
 
 
 def test_the_probe_is_a_good_record_about_nobody_and_always_the_same():
-    assert wire.probe_record() == wire.probe_record()
-    assert wire.probe_record() == (
+    assert limits.probe_record() == limits.probe_record()
+    assert limits.probe_record() == (
         b'{"identity":"referral-events-connection-check","ts":1767225600,"type":"event",'
         b'"evtName":"Referral Events Connection Check","evtData":{}}'
     )
@@ -69,24 +73,24 @@ def test_the_probe_is_a_good_record_about_nobody_and_always_the_same():
     ],
 )
 def test_a_name_that_clevertap_keeps_is_restricted_however_it_is_spelt(name):
-    assert wire.is_restricted(name)
+    assert limits.is_restricted(name)
 
 
 @pytest.mark.parametrize("name", ["App Launched 2", "Launched", "", "Web Page View"])
 def test_another_name_is_not_restricted(name):
-    assert not wire.is_restricted(name)
+    assert not limits.is_restricted(name)
 
 
 def test_no_restricted_name_begins_as_ours_do():
-    assert len(wire.RESTRICTED_NAMES) == 50
+    assert len(limits.RESTRICTED_NAMES) == 50
     assert not [
-        n for n in wire.RESTRICTED_NAMES if n.startswith(("referred", "generated"))
+        n for n in limits.RESTRICTED_NAMES if n.startswith(("referred", "generated"))
     ]
 
 
 def test_the_bad_characters_of_a_name_are_told_once_each():
-    assert wire.bad_characters("50% off! 60% off!\n") == "%!\n"
-    assert wire.bad_characters("Zoë bought #1 (gold_plan) - 5/10 @ home?") == ""
+    assert limits.bad_characters("50% off! 60% off!\n") == "%!\n"
+    assert limits.bad_characters("Zoë bought #1 (gold_plan) - 5/10 @ home?") == ""
 
 
 @pytest.mark.parametrize(
@@ -103,21 +107,21 @@ def test_the_bad_characters_of_a_name_are_told_once_each():
     ],
 )
 def test_a_property_name_is_cleaned(name, clean):
-    assert wire.clean_property_name(name) == clean
+    assert limits.clean_property_name(name) == clean
 
 
 @given(st.text())
 def test_cleaning_twice_changes_nothing_more(name):
-    clean = wire.clean_property_name(name)
+    clean = limits.clean_property_name(name)
 
-    assert wire.clean_property_name(clean) == clean
+    assert limits.clean_property_name(clean) == clean
 
 
 @given(
     st.text(max_size=600) | st.text("é🦊\u0301\u200d🇫\r\n", min_size=120, max_size=600)
 )
 def test_a_shortened_text_fits_and_is_how_the_text_begins(text):
-    short = wire.shorten(text)
+    short = limits.shorten(text)
 
     assert text.startswith(short)
     assert len(short.encode()) <= 512
@@ -163,10 +167,10 @@ WHOLE = {
 def test_what_people_see_as_one_character_is_not_cut(whole):
     for inside in range(1, len(whole)):
         room = 512 - len(whole[:inside].encode())
-        assert wire.shorten("x" * room + whole) == "x" * room
-        assert wire.shorten("é" + "x" * (room - 2) + whole) == "é" + "x" * (room - 2)
+        assert limits.shorten("x" * room + whole) == "x" * room
+        assert limits.shorten("é" + "x" * (room - 2) + whole) == "é" + "x" * (room - 2)
     fitting = "x" * (512 - len(whole.encode())) + whole
-    assert wire.shorten(fitting + "y") == fitting
+    assert limits.shorten(fitting + "y") == fitting
 
 
 #: What stands side by side as two, by the rule that says so.
@@ -190,33 +194,35 @@ APART = {
 def test_between_two_characters_a_text_is_cut(first, second):
     fitting = "x" * (512 - len(first.encode())) + first
 
-    assert wire.shorten(fitting + second) == fitting
+    assert limits.shorten(fitting + second) == fitting
 
 
 def test_a_flag_counts_from_where_the_flags_begin():
     # An odd letter before them would pair them otherwise.
-    assert wire.shorten("x" * 500 + "🇫🇷🇩🇪") == "x" * 500 + "🇫🇷"
-    assert wire.shorten("x" * 500 + "🇫x🇫🇷🇩🇪") == "x" * 500 + "🇫x"
+    assert limits.shorten("x" * 500 + "🇫🇷🇩🇪") == "x" * 500 + "🇫🇷"
+    assert limits.shorten("x" * 500 + "🇫x🇫🇷🇩🇪") == "x" * 500 + "🇫x"
 
 
 def test_a_character_longer_than_the_limit_is_cut_only_where_nothing_stands_before_it():
     accents = "\u0301" * 600
 
-    assert wire.shorten("e" + accents) == "e" + "\u0301" * 255
-    assert wire.shorten("xe" + accents) == "x"
+    assert limits.shorten("e" + accents) == "e" + "\u0301" * 255
+    assert limits.shorten("xe" + accents) == "x"
 
 
 def test_a_control_character_is_told_from_an_odd_space():
-    assert wire.has_control_characters("a\u0085b")
-    assert wire.has_control_characters("\x1b")
-    assert not wire.has_control_characters("a\u00a0\u2028b")
-    assert not wire.has_control_characters("")
+    assert limits.has_control_characters("a\u0085b")
+    assert limits.has_control_characters("\x1b")
+    assert not limits.has_control_characters("a\u00a0\u2028b")
+    assert not limits.has_control_characters("")
 
 
 def test_a_record_is_encoded_in_the_wires_order():
-    record = wire.ObjectIdRecord("__g1", 1, "event", "N", msgspec.Raw(b'{"b":1,"a":2}'))
+    record = limits.ObjectIdRecord(
+        "__g1", 1, "event", "N", msgspec.Raw(b'{"b":1,"a":2}')
+    )
 
-    assert list(json.loads(wire.encode(record))) == [
+    assert list(json.loads(limits.encode(record))) == [
         "objectId",
         "ts",
         "type",

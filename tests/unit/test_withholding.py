@@ -5,8 +5,8 @@ import itertools
 import msgspec
 import pytest
 
-from clevertap_sync.mapping import MappingSettings, Withheld, to_records
-from clevertap_sync.withholding import kept_back_by
+from clevertap_sync.clevertap.mapping import MappingSettings, Withheld, to_records
+from clevertap_sync.clevertap.withheld import kept_back_by
 from referrals.vocabulary import FraudStatus, Side
 from tests.builders import NOON_SECONDS, an_event
 

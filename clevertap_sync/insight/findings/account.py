@@ -4,16 +4,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
-from clevertap_sync.account_faults import AccountFault, hold_cause_of, words_of
-from clevertap_sync.expiry import expiry_of
-from clevertap_sync.fields import UnreadableSecret
-from clevertap_sync.hold_reasons import (
+from clevertap_sync.clevertap.account_faults import (
+    AccountFault,
+    hold_cause_of,
+    words_of,
+)
+from clevertap_sync.clevertap.hold_reasons import (
     EVERYTHING_REFUSED,
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
     RESTORED_BACKUP,
     hold_words,
 )
+from clevertap_sync.expiry import expiry_of
+from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings.base import (
     Finding,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
+from clevertap_sync.clevertap.limits import EVENT_TYPES
 from clevertap_sync.insight.facts import UPLOADS, Facts
 from clevertap_sync.insight.findings.base import (
     Finding,
@@ -14,7 +15,6 @@ from clevertap_sync.insight.findings.base import (
     settings_link,
 )
 from clevertap_sync.models import EventKinds
-from clevertap_sync.wire import EVENT_TYPES
 from referrals.words import counted, span
 
 #: From this share of CleverTap's event types on, people should know.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from clevertap_sync.hold_reasons import RESTORED_BACKUP
+from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
+from clevertap_sync.clevertap.reasons import reason_of
 from clevertap_sync.insight.facts import RECENTLY, Facts, Letters
 from clevertap_sync.insight.findings.account import is_held
 from clevertap_sync.insight.findings.base import (
@@ -22,7 +23,6 @@ from clevertap_sync.insight.findings.sentences import (
     lower_first,
     waiting_sentence,
 )
-from clevertap_sync.reasons import reason_of
 from referrals.words import counted, span
 
 #: Dead letters that are none of anybody's business: nothing is to be done about them.

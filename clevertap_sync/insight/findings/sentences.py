@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight.facts import LATELY, Facts, Refused
-from clevertap_sync.wire import LIVE_SECONDS
 from referrals.words import counted, span
 
 #: Events that wait for less are on their usual way.

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync import checkup
-from clevertap_sync.connection import Diagnosis
+from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.expiry import expiry_of
 from clevertap_sync.match_rate import match_rate
 from clevertap_sync.models import Integration

@@ -6,7 +6,7 @@ import msgspec
 from django.core.management.base import CommandParser
 
 from clevertap_sync import insight
-from clevertap_sync.hold_reasons import hold_words
+from clevertap_sync.clevertap.hold_reasons import hold_words
 from clevertap_sync.insight import IntegrationStatus
 from referrals.management.arguments import DiscreetCommand
 

@@ -14,8 +14,8 @@ from clevertap_sync.provisioning import (
     find_location,
     provision,
 )
-from clevertap_sync.secret import Secret
 from referrals.management.arguments import DiscreetCommand
+from referrals.secret import Secret
 
 PASSCODE_VARIABLE = "CLEVERTAP_PASSCODE"
 

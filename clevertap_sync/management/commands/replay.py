@@ -8,10 +8,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
 from clevertap_sync import doorbell
+from clevertap_sync.clevertap.limits import MAX_RECORDS
+from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.delivery import freshness, replay
 from clevertap_sync.models import Integration, Replay
-from clevertap_sync.reasons import REASONS
-from clevertap_sync.wire import MAX_RECORDS
 from referrals import log
 from referrals.management.arguments import DiscreetCommand
 

@@ -11,8 +11,8 @@ from django.test import Client
 from clevertap_sync import clock
 from clevertap_sync.alerting import watch
 from clevertap_sync.models import Alert, Incident, Integration, Mute, Notice
-from clevertap_sync.secret import Secret
 from referrals.models import Change, Membership, Role
+from referrals.secret import Secret
 from tests.builders import NOON, an_app
 from tests.harness.receivers import WebhookReceiver, running
 from tests.integration.admin.conftest import text_of

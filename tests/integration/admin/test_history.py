@@ -8,9 +8,9 @@ from django.core.management import call_command
 
 from clevertap_sync.delivery import switch
 from clevertap_sync.models import Alert, Integration
-from clevertap_sync.secret import Secret
 from referrals import history
 from referrals.models import ApiKey, Change, CustomName, Membership, Role
+from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.integration.admin.conftest import CANARY, text_of
 from tests.integration.admin.test_alerts import typed as typed_alert

@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.models import Account, Integration
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.integration.admin.conftest import CANARY, text_of
 

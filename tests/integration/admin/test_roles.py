@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from clevertap_sync.admin import events, problems
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Integration, Replay
 from referrals import access
 from referrals.models import App, CustomName, Membership, Role

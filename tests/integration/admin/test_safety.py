@@ -8,7 +8,7 @@ import re
 import pytest
 from django.contrib.auth.models import User
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Alert, Attempt, DeadLetter, Replay
 from referrals import history, log
 from referrals.models import ApiKey, App, CustomName, RejectedEvent

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import insight
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import switch
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration
 from referrals import log
 from referrals.models import ReferralEvent

@@ -15,10 +15,10 @@ from django.db import connection
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_letters
-from clevertap_sync.locations import Location
 from clevertap_sync.models import Alert, Integration
 from referrals import log
 from referrals.identity import Identity

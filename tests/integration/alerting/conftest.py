@@ -6,7 +6,7 @@ import pytest
 
 from clevertap_sync import workers
 from clevertap_sync.models import Alert, Way
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.harness.receivers import MailServer, WebhookReceiver, running
 

@@ -7,8 +7,8 @@ import pytest
 from clevertap_sync import clock
 from clevertap_sync.alerting import heartbeats, ways
 from clevertap_sync.models import Alert, WorkerSeen
-from clevertap_sync.secret import Secret
 from referrals.models import App
+from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import Last, hold, look, release

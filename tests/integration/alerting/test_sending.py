@@ -14,7 +14,7 @@ from django.db import connection
 from clevertap_sync import clock
 from clevertap_sync.alerting import notices, watch
 from clevertap_sync.models import Incident, Notice, Way
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 from tests.builders import an_app
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import hold

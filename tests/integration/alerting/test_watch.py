@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from clevertap_sync import clock, workers
 from clevertap_sync.alerting import watch
 from clevertap_sync.alerting.watch import EVERY, QUIET
-from clevertap_sync.hold_reasons import RESTORED_BACKUP
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import (
     DeadLetter,
     Incident,

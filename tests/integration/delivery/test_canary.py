@@ -6,15 +6,16 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from clevertap_sync import clock, recognition
+from clevertap_sync import clock
+from clevertap_sync.clevertap import profile_lookup
 from clevertap_sync.delivery import canary, due, prepare, slots, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.sandbox.faults import Fault
-from clevertap_sync.secret import Secret
 from referrals import failpoints, log
+from referrals.secret import Secret
 from tests.builders import an_account, an_integration
 from tests.integration.delivery.conftest import status_of
 from tests.people import emails, installs_of, knows
@@ -194,7 +195,7 @@ def test_answers_that_do_not_come_count_as_confirmed(engine, integration):
 def test_a_silent_clevertap_delays_the_upload_by_its_deadline_and_no_longer(
     engine, integration, monkeypatch
 ):
-    monkeypatch.setattr(recognition, "LOOK_UP_SECONDS", 0.3)
+    monkeypatch.setattr(profile_lookup, "LOOK_UP_SECONDS", 0.3)
     engine.switch(
         faults=(Fault(ending="hang_before_storing", only="reads", times=None),)
     )

@@ -8,16 +8,16 @@ import pytest
 from django.core.management import call_command
 
 from clevertap_sync import clock
-from clevertap_sync.account_faults import AccountFault, hold_cause_of
+from clevertap_sync.clevertap.account_faults import AccountFault, hold_cause_of
+from clevertap_sync.clevertap.errors import AuthenticationError
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import cause, switch
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.errors import AuthenticationError
-from clevertap_sync.locations import Location
 from clevertap_sync.models import Integration, PasscodeKind
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
-from clevertap_sync.secret import Secret
 from referrals import failpoints, log
+from referrals.secret import Secret
 from tests.builders import a_sent_event, an_account, an_integration
 from tests.integration.delivery.conftest import begun, fails, status_of
 from tests.integration.threads import Worker

@@ -7,9 +7,9 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import erasure, slots
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.locations import Location
 from clevertap_sync.models import Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault

@@ -4,25 +4,26 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync import clock, mapping
-from clevertap_sync.delivery import due, erasure, hold, prepare, slots, switch
-from clevertap_sync.delivery.claim import claim_next
-from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.work import ProbeClaim
-from clevertap_sync.errors import (
+from clevertap_sync import clock
+from clevertap_sync.clevertap import mapping
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     NoAnswerError,
     RequestRejectedError,
     ServerError,
     TooManyRequestsError,
 )
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.delivery import due, erasure, hold, prepare, slots, switch
+from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
-from clevertap_sync.secret import Secret
 from referrals import failpoints
 from referrals.identity import Identity
+from referrals.secret import Secret
 from tests.builders import ANN, a_sent_event
 from tests.integration.delivery.conftest import begun, fails, status_of
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import requests
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import ACCOUNTS, Sandbox
 from tests.harness.process import PATIENCE_SECONDS
 

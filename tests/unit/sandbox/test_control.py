@@ -10,7 +10,7 @@ import sys
 import pytest
 import requests
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import ACCOUNTS, Sandbox
 from tests.harness.commands import ERRORS, ROOT
 from tests.harness.process import PATIENCE_SECONDS, wait_until
@@ -307,4 +307,4 @@ def test_the_sandbox_knows_nothing_of_the_product_and_needs_no_framework():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
 
-    assert shown.stdout.strip() == "['clevertap_sync.locations']"
+    assert shown.stdout.strip() == "['clevertap_sync.clevertap.locations']"

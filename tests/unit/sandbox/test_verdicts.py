@@ -2,7 +2,7 @@
 
 import pytest
 
-from clevertap_sync.locations import Location
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import verdicts
 from clevertap_sync.sandbox.rules import Rules
 from clevertap_sync.sandbox.validation import check

@@ -7,7 +7,7 @@ Pure: imports no framework. Chance comes in as an argument.
 
 from dataclasses import dataclass
 
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from clevertap_sync import wire
+from clevertap_sync.clevertap import limits
 from referrals.schema import Event
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
 
@@ -18,7 +18,7 @@ EventDataFormat = Literal["flattened", "json", "nested"]
 
 _NONE = "none"
 # A character has at most four bytes, so a text this short needs no count.
-_SURELY_FITS = wire.MAX_TEXT_BYTES // 4
+_SURELY_FITS = limits.MAX_TEXT_BYTES // 4
 _SHOWN = 60
 _WHENEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ def _made(event: Event, rules: PropertyRules) -> Properties | Refusal:
         draft.write()
     except _RefusedError as refused:
         return refused.refusal
-    return Properties(msgspec.Raw(wire.encode(draft.properties)), draft.shortened)
+    return Properties(msgspec.Raw(limits.encode(draft.properties)), draft.shortened)
 
 
 class _RefusedError(Exception):
@@ -156,8 +156,8 @@ class _Draft:
                 continue
             branches += isinstance(kept, dict | list)
             pairs[self._name(key, "", pairs)] = kept
-        if branches > wire.MAX_BRANCHES:
-            detail = f"An object holds {branches} objects or lists; the limit is {wire.MAX_BRANCHES}."
+        if branches > limits.MAX_BRANCHES:
+            detail = f"An object holds {branches} objects or lists; the limit is {limits.MAX_BRANCHES}."
             raise _RefusedError(Refusal("nested_too_wide", detail))
         self.inner += len(pairs)
         return pairs
@@ -179,26 +179,26 @@ class _Draft:
             kept = None if _is_null(item) else self._nested(key, item, below)
             if kept is not None:
                 items.append(kept)
-        if len(items) > wire.MAX_LIST_ITEMS:
+        if len(items) > limits.MAX_LIST_ITEMS:
             detail = (
-                f"A list has {len(items)} items; the limit is {wire.MAX_LIST_ITEMS}."
+                f"A list has {len(items)} items; the limit is {limits.MAX_LIST_ITEMS}."
             )
             raise _RefusedError(Refusal("nested_too_wide", detail))
         return items
 
     def _check_level(self, level: int) -> None:
-        if level > wire.MAX_LEVELS:
-            detail = f"The limit is {wire.MAX_LEVELS} levels of keys."
+        if level > limits.MAX_LEVELS:
+            detail = f"The limit is {limits.MAX_LEVELS} levels of keys."
             raise _RefusedError(Refusal("nested_too_deep", detail))
 
     def _name(self, key: str, prefix: str, taken: dict[str, Any]) -> str:
-        clean = wire.clean_property_name(key)
+        clean = limits.clean_property_name(key)
         name = prefix + clean
         if not clean:
             detail = f"Nothing remains of {self._quoted(key)}."
             raise _RefusedError(Refusal("property_name_empty", detail))
-        if len(name) > wire.MAX_PROPERTY_NAME:
-            detail = f"{self._quoted(name)} has {len(name)} characters; the limit is {wire.MAX_PROPERTY_NAME}."
+        if len(name) > limits.MAX_PROPERTY_NAME:
+            detail = f"{self._quoted(name)} has {len(name)} characters; the limit is {limits.MAX_PROPERTY_NAME}."
             raise _RefusedError(Refusal("property_name_too_long", detail))
         # Property names are compared exactly: only of event names do we know otherwise.
         if name in taken:
@@ -210,7 +210,7 @@ class _Draft:
         if isinstance(value, str):
             return self._fit(name, value)
         if isinstance(value, int) and not (
-            wire.MIN_INTEGER <= value <= wire.MAX_INTEGER
+            limits.MIN_INTEGER <= value <= limits.MAX_INTEGER
         ):
             return self._fit(name, str(value))
         return value
@@ -218,12 +218,12 @@ class _Draft:
     def _fit(self, name: str, text: str) -> str:
         if len(text) <= _SURELY_FITS:
             return text
-        short = wire.shorten(text)
+        short = limits.shorten(text)
         if short is text:
             return text
         if self.rules.refuse_long_texts:
             size = len(text.encode())
-            detail = f"{self._quoted(name)} has {size} bytes; the limit is {wire.MAX_TEXT_BYTES}."
+            detail = f"{self._quoted(name)} has {size} bytes; the limit is {limits.MAX_TEXT_BYTES}."
             raise _RefusedError(Refusal("text_too_long", detail))
         self.shortened += 1
         return short
@@ -248,7 +248,7 @@ def printable(text: str) -> str:
 def _occurs(identity: str, name: str) -> bool:
     """Return whether `identity`, as sent or as cleaning leaves it, stands in `name`."""
     folded = name.casefold()
-    clean = wire.clean_property_name(identity)
+    clean = limits.clean_property_name(identity)
     return any(form and form.casefold() in folded for form in (identity, clean))
 
 
@@ -269,4 +269,4 @@ def _is_null(value: object) -> bool:
 
 
 def _json_text(value: object) -> str:
-    return wire.encode(value).decode()
+    return limits.encode(value).decode()

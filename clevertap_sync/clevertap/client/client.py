@@ -9,13 +9,17 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from clevertap_sync.client.answers import Answer, number
-from clevertap_sync.client.redaction import identity_of
-from clevertap_sync.client.transport import Transport
-from clevertap_sync.client.verdicts import UploadResult, read_result
-from clevertap_sync.errors import CredentialsError, NoPasscodeError, ResponseError
-from clevertap_sync.secret import Secret
-from clevertap_sync.wire import encode_deletion
+from clevertap_sync.clevertap.client.answer import Answer, number
+from clevertap_sync.clevertap.client.echo_redaction import identity_of
+from clevertap_sync.clevertap.client.transport import Transport
+from clevertap_sync.clevertap.client.upload_result import UploadResult, read_result
+from clevertap_sync.clevertap.errors import (
+    CredentialsError,
+    NoPasscodeError,
+    ResponseError,
+)
+from clevertap_sync.clevertap.limits import encode_deletion
+from referrals.secret import Secret
 
 _VISIBLE = re.compile(r"[!-~]+")
 _NOT_FOUND = re.compile(

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from clevertap_sync import wire
-from clevertap_sync.properties import (
+from clevertap_sync.clevertap import limits
+from clevertap_sync.clevertap.properties import (
     EventDataFormat,
     Properties,
     PropertyRules,
@@ -60,7 +60,7 @@ class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
     send_rejected: bool = True
     not_sent: tuple[str, ...] = ()
     approved_names: tuple[str, ...] = ()
-    custom_names_limit: int = wire.CUSTOM_NAMES_LIMIT
+    custom_names_limit: int = limits.CUSTOM_NAMES_LIMIT
     since: float | None = None
     suppressions_until: int = 0
 
@@ -134,7 +134,7 @@ class _Plan(msgspec.Struct, frozen=True):
     provider: str
     folded_provider: str
     is_plain: bool  # an identity that is plain text needs no further look
-    record: type[wire.Record]
+    record: type[limits.Record]
     rules: PropertyRules
     withheld_sides: frozenset[tuple[EventType, Side]]
     withheld_statuses: frozenset[FraudStatus]
@@ -156,7 +156,7 @@ def _plan(settings: MappingSettings) -> _Plan:
         provider=settings.identity_provider,
         folded_provider=folded,
         is_plain=not by_object_id,
-        record=wire.ObjectIdRecord if by_object_id else wire.IdentityRecord,
+        record=limits.ObjectIdRecord if by_object_id else limits.IdentityRecord,
         rules=PropertyRules(
             event_data_format=settings.event_data_format,
             send_none=settings.send_none,
@@ -217,7 +217,7 @@ class _Mapper:
             outcome = Refusal("mapping_failed", type(error).__name__)
         if isinstance(outcome, EventRecord):
             return outcome
-        shown = printable(name[: wire.MAX_EVENT_NAME])
+        shown = printable(name[: limits.MAX_EVENT_NAME])
         return Unmappable(side, shown, outcome.reason, outcome.detail)
 
     def _forgotten(self, side: Side, person: Person) -> Refusal | None:
@@ -230,7 +230,9 @@ class _Mapper:
         if self.event.type is _CUSTOM and (bad := self._bad_name(name)):
             return bad
         identity = person.identities.get(plan.provider)
-        if identity is None or not (plan.is_plain and wire.is_plain_identity(identity)):
+        if identity is None or not (
+            plan.is_plain and limits.is_plain_identity(identity)
+        ):
             checked = _identity_of(person, plan)
             if isinstance(checked, Refusal):
                 return checked
@@ -240,23 +242,23 @@ class _Mapper:
             properties = self._properties = self._shared()
         if isinstance(properties, Refusal):
             return properties
-        json = wire.encode(
+        json = limits.encode(
             plan.record(identity, self.seconds, "event", name, properties.json)
         )
-        if len(json) > wire.MAX_RECORD_BYTES:
+        if len(json) > limits.MAX_RECORD_BYTES:
             return Refusal("record_too_large", f"It has {len(json)} bytes.")
         return EventRecord(side, name, json, properties.shortened)
 
     def _shared(self) -> Properties | Refusal:
         """Return the properties, or what is wrong with the event itself."""
-        if not 0 < self.seconds <= wire.LATEST_SECOND:
+        if not 0 < self.seconds <= limits.LATEST_SECOND:
             detail = f"The time is {self.seconds} Unix seconds."
             return Refusal("timestamp_invalid", detail)
         return properties_of(self.event, self.plan.rules)
 
     def _bad_name(self, name: str) -> Refusal | None:
         custom = self.event.name
-        if len(name) > wire.MAX_EVENT_NAME:
+        if len(name) > limits.MAX_EVENT_NAME:
             return Refusal("event_name_too_long", f"It has {len(name)} characters.")
         if bad := _name_refusal(custom, name):
             return bad
@@ -279,11 +281,11 @@ def _name_refusal(custom: str, name: str) -> Refusal | None:
     """
     if not custom.strip():
         return Refusal("event_name_empty", "")
-    if bad := wire.bad_characters(custom):
+    if bad := limits.bad_characters(custom):
         return Refusal("event_name_characters", f"It contains {printable(bad)}")
-    if wire.compared_name(custom) in BUILT_IN_NAMES:
+    if limits.compared_name(custom) in BUILT_IN_NAMES:
         return Refusal("event_name_clash", "")
-    if wire.is_restricted(name):
+    if limits.is_restricted(name):
         return Refusal("event_name_restricted", "")
     return None
 
@@ -315,13 +317,13 @@ def _identity_refusal(identity: str, plan: _Plan) -> Refusal | None:
     reason = None
     if not identity or identity.isspace():
         reason = "identity_empty"
-    elif wire.is_forbidden_identity(identity):
+    elif limits.is_forbidden_identity(identity):
         reason = "identity_forbidden"
-    elif plan.record is wire.ObjectIdRecord:
-        if not wire.is_object_id(identity):
+    elif plan.record is limits.ObjectIdRecord:
+        if not limits.is_object_id(identity):
             reason = "clevertap_id_invalid"
-    elif len(identity) > wire.MAX_IDENTITY:
+    elif len(identity) > limits.MAX_IDENTITY:
         reason = "identity_too_long"
-    elif wire.has_control_characters(identity):
+    elif limits.has_control_characters(identity):
         reason = "identity_characters"
     return Refusal(reason, f"It has {len(identity)} characters.") if reason else None

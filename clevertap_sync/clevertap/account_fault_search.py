@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final, TypeAlias
 
-from clevertap_sync.account_faults import UNSENDABLE, AccountFault
-from clevertap_sync.connection import (
+from clevertap_sync.clevertap.account_faults import UNSENDABLE, AccountFault
+from clevertap_sync.clevertap.connection_check import (
     CHECK_SECONDS,
     Credentials,
     Diagnosis,
@@ -24,13 +24,13 @@ from clevertap_sync.connection import (
     check,
     diagnose,
 )
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CredentialsError,
     NoPasscodeError,
     UnreadablePasscodeError,
 )
-from clevertap_sync.locations import Location, base_url
+from clevertap_sync.clevertap.locations import Location, base_url
 
 Refusal: TypeAlias = AuthenticationError | CredentialsError
 

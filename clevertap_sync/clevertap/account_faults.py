@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, Protocol
 
-from clevertap_sync.errors import NoPasscodeError, UnreadablePasscodeError
-from clevertap_sync.locations import LABELS, Location
+from clevertap_sync.clevertap.errors import NoPasscodeError, UnreadablePasscodeError
+from clevertap_sync.clevertap.locations import LABELS, Location
 
 Field = Literal["account_id", "passcode", "location"]
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from clevertap_sync.client import Client
-from clevertap_sync.connection import Credentials
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client import Client
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from urllib3.util.connection import allowed_gai_family
 
-from clevertap_sync.watchdog import Deadline
+from clevertap_sync.clevertap.client.deadline import Deadline
 
 Address: TypeAlias = tuple[
     socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]

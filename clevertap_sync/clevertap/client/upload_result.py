@@ -12,16 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clevertap_sync.client.answers import Answer, number
-from clevertap_sync.client.matching import (
+from clevertap_sync.clevertap.client.answer import Answer, number
+from clevertap_sync.clevertap.client.echo_redaction import (
+    identity_of,
+    personal_texts_of,
+    redacted,
+)
+from clevertap_sync.clevertap.client.record_matching import (
     REPEATED,
     error_text,
     match,
     without_record_number,
 )
-from clevertap_sync.client.redaction import identity_of, personal_texts_of, redacted
-from clevertap_sync.errors import MalformedResponseError, ResponseError
-from clevertap_sync.secret import Secret
+from clevertap_sync.clevertap.errors import MalformedResponseError, ResponseError
+from referrals.secret import Secret
 
 _LONGEST_MESSAGE = 300
 _CODE = re.compile(r"ErrorCode\s*:\s*([0-9]{3,4})", re.IGNORECASE)

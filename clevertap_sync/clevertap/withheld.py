@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from clevertap_sync.mapping import MappingSettings, Withheld, to_records
+from clevertap_sync.clevertap.mapping import MappingSettings, Withheld, to_records
 from referrals.schema import Event
 from referrals.vocabulary import Side
 

@@ -6,8 +6,8 @@ Pure: imports no framework. Reasons that an attempt has are the codes of `errors
 from collections.abc import Iterator
 from typing import Final
 
-from clevertap_sync.account_faults import HoldCause
-from clevertap_sync.errors import CleverTapError
+from clevertap_sync.clevertap.account_faults import HoldCause
+from clevertap_sync.clevertap.errors import CleverTapError
 
 EVERYTHING_REFUSED: Final = "everything_refused"
 RESTORED_BACKUP: Final = "restored_backup"

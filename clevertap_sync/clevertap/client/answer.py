@@ -9,13 +9,13 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from clevertap_sync.client.redaction import redacted
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client.echo_redaction import redacted
+from clevertap_sync.clevertap.errors import (
     MalformedResponseError,
     ResponseError,
     error_for_status,
 )
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 _LONGEST_EXCERPT = 200

@@ -29,10 +29,13 @@ from urllib3.exceptions import (
 from urllib3.response import HTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
 
-from clevertap_sync.client.faults import CaBundleError, PrivateAddressError
-from clevertap_sync.client.lookup import Address, resolve
-from clevertap_sync.client.public_addresses import is_public
-from clevertap_sync.watchdog import Deadline
+from clevertap_sync.clevertap.client.deadline import Deadline
+from clevertap_sync.clevertap.client.host_lookup import Address, resolve
+from clevertap_sync.clevertap.client.public_addresses import is_public
+from clevertap_sync.clevertap.client.transport_faults import (
+    CaBundleError,
+    PrivateAddressError,
+)
 
 # A connection that idled longer is not used again. Whoever closes it may do so just
 # while we send, and then nobody knows whether the upload was stored.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from clevertap_sync.client import Client
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client import Client
+from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,
@@ -23,9 +23,9 @@ from clevertap_sync.errors import (
     TooManyRequestsError,
     WrongAddressError,
 )
-from clevertap_sync.locations import Location, base_url, spell_in_sentence
-from clevertap_sync.secret import Secret
-from clevertap_sync.wire import encode_body, probe_record
+from clevertap_sync.clevertap.limits import encode_body, probe_record
+from clevertap_sync.clevertap.locations import Location, base_url, spell_in_sentence
+from referrals.secret import Secret
 
 #: A person waits for the answer, and so does a thread of the web process.
 CHECK_SECONDS: Final = 8.0

@@ -13,11 +13,15 @@ from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import DecodeError
 
-from clevertap_sync import watchdog
-from clevertap_sync.client.answers import Answer
-from clevertap_sync.client.connections import Exchange, WatchedAdapter, exchange
-from clevertap_sync.client.faults import RAISED, TIMED_OUT, describe
-from clevertap_sync.errors import (
+from clevertap_sync.clevertap.client import deadline
+from clevertap_sync.clevertap.client.answer import Answer
+from clevertap_sync.clevertap.client.transport_faults import RAISED, TIMED_OUT, describe
+from clevertap_sync.clevertap.client.watched_connections import (
+    Exchange,
+    WatchedAdapter,
+    exchange,
+)
+from clevertap_sync.clevertap.errors import (
     CleverTapError,
     MalformedResponseError,
     NoAnswerError,
@@ -102,14 +106,14 @@ class Transport:
     def _outcome(
         self, request: requests.Request, seconds: float
     ) -> Answer | CleverTapError:
-        with watchdog.deadline(seconds) as limit:
+        with deadline.deadline(seconds) as limit:
             outcome, again = self._try(request, limit)
             if again:
                 outcome, _ = self._try(request, limit)
             return outcome
 
     def _try(
-        self, request: requests.Request, limit: watchdog.Deadline
+        self, request: requests.Request, limit: deadline.Deadline
     ) -> tuple[Answer | CleverTapError, bool]:
         """Return the outcome, and whether a fresh connection deserves a try.
 
@@ -124,7 +128,7 @@ class Transport:
                 return self._failure(now, describe(fault)), again
 
     def _exchange(
-        self, request: requests.Request, limit: watchdog.Deadline
+        self, request: requests.Request, limit: deadline.Deadline
     ) -> Answer | CleverTapError:
         if limit.is_over:
             raise TimeoutError
@@ -155,7 +159,7 @@ class Transport:
 
 
 def _whole(
-    response: requests.Response, limit: watchdog.Deadline, sent_bytes: int
+    response: requests.Response, limit: deadline.Deadline, sent_bytes: int
 ) -> Answer | CleverTapError:
     """Read a 200 to its end, decompressed, but not further than it may go."""
     longest = MAX_ANSWER_BYTES + _ECHO_FACTOR * sent_bytes

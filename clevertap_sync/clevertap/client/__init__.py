@@ -13,7 +13,7 @@
 Pure: imports no framework. A `Client` is used by one thread at a time.
 """
 
-from clevertap_sync.client.api import Client
-from clevertap_sync.client.verdicts import RejectedRecord, UploadResult
+from clevertap_sync.clevertap.client.client import Client
+from clevertap_sync.clevertap.client.upload_result import RejectedRecord, UploadResult
 
 __all__ = ["Client", "RejectedRecord", "UploadResult"]

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from clevertap_sync.secret import Secret
+from referrals.secret import Secret
 
 MASK = "••••"
 
