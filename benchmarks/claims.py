@@ -14,9 +14,9 @@ import django
 
 def main(count: int) -> list[float]:
     """Claim `count` ranges of the only integration; return the seconds of each."""
-    from clevertap_sync.delivery import slots  # noqa: PLC0415 - Django comes first
     from clevertap_sync.delivery.claim import claim_next  # noqa: PLC0415
     from clevertap_sync.models import Integration, Upload  # noqa: PLC0415
+    from clevertap_sync.process import slots  # noqa: PLC0415 - Django comes first
 
     pk = Integration.objects.values_list("pk", flat=True).get()
     taken = []
@@ -33,7 +33,7 @@ def main(count: int) -> list[float]:
 
 def settle(uploads: Any) -> None:  # noqa: ANN401 - a query; Django comes first
     """Settle uploads as if they had been empty, with the instant that tallies need."""
-    from clevertap_sync import clock  # noqa: PLC0415
+    from clevertap_sync.process import clock  # noqa: PLC0415
 
     uploads.update(
         state="settled", leased_until=None, records=0, settled_at=clock.now()

@@ -16,13 +16,14 @@ from benchmarks.claims import settle
 from benchmarks.ours import Ours
 from benchmarks.stages import Stage, Step
 from clevertap_sync import receivers
-from clevertap_sync.delivery import prepare, slots
+from clevertap_sync.delivery import prepare
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import Outcome, Sending, begin, send
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Integration
+from clevertap_sync.process import slots
 from integration_project.wsgi import application
 from referrals import log
 from referrals.api.pieces import events_in

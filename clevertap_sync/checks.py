@@ -25,7 +25,7 @@ from django.core.checks import (
 )
 from django.db import DatabaseError
 
-from clevertap_sync.rotation import read_secrets
+from clevertap_sync.key_rotation import read_secrets
 
 # What a worker needs after the deadline to write down how the request ended.
 LEASE_MARGIN_SECONDS: Final = 5.0

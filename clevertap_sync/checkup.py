@@ -5,13 +5,13 @@ No transaction and no connection is held while CleverTap is asked.
 
 from django.core.exceptions import ImproperlyConfigured
 
-from clevertap_sync import doorbell
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis, Verdict
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import send, switch
 from clevertap_sync.delivery.send import give_connection_back
 from clevertap_sync.models import Integration
+from clevertap_sync.process import doorbell
 
 
 def check(integration: Integration) -> Diagnosis:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.dispatch import receiver
 
-from clevertap_sync import doorbell
+from clevertap_sync.process import doorbell
 from referrals.signals import events_recorded
 
 #: Somebody who enables a second integration within it may wait for the sweep, once. The

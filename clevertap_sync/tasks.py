@@ -2,13 +2,14 @@
 
 from celery import shared_task
 
-from clevertap_sync import doorbell, witness
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.process import doorbell
+from clevertap_sync.worker import restored_backup
 
 
 @shared_task(name=doorbell.TASK, ignore_result=True)
 def deliver_task(integration_id: int) -> None:
     """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
-    witness.compare_once()
+    restored_backup.compare_once()
     doorbell.answer(integration_id)
     deliver(integration_id, ring=doorbell.ring)

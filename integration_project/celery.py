@@ -8,7 +8,7 @@ from typing import Any, Final
 from celery import Celery
 from celery.signals import setup_logging, worker_ready
 
-from clevertap_sync.sweep import Sweep
+from clevertap_sync.worker.sweep import Sweep
 
 _COLLECT_AFTER: Final = 50_000
 

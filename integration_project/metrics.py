@@ -16,9 +16,10 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync import insight, workers
+from clevertap_sync import insight
 from clevertap_sync.insight import IntegrationStatus
 from clevertap_sync.models import Attempt
+from clevertap_sync.process import heartbeat
 from integration_project.prometheus import (
     CONTENT_TYPE,
     Kind,
@@ -244,5 +245,5 @@ def _ingested() -> list[Sample]:
 
 
 def _silence() -> list[Sample]:
-    silence = workers.silence()
+    silence = heartbeat.silence()
     return [Sample({}, silence.seconds)] if silence else []

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from clevertap_sync import checkup, doorbell
+from clevertap_sync import checkup
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page
 from clevertap_sync.clevertap.connection_check import Diagnosis
@@ -18,6 +18,7 @@ from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
 from clevertap_sync.delivery import switch
 from clevertap_sync.match_rate import match_rate
 from clevertap_sync.models import Integration
+from clevertap_sync.process import doorbell
 from clevertap_sync.user_check import check_user
 from referrals import access
 from referrals.admin.base import ModelAdmin

@@ -18,10 +18,10 @@ from django.urls import URLPattern, path
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from clevertap_sync import workers
 from clevertap_sync.admin.erasing_form import EraseForm, SamePersonForm
 from clevertap_sync.delivery import deletion, erasure
 from clevertap_sync.management import forgetting
+from clevertap_sync.process import heartbeat
 from referrals import suppression, words
 from referrals.admin.base import ReadOnlyAdmin
 from referrals.admin.charts import shares
@@ -227,7 +227,7 @@ class ErasureAdmin(ReadOnlyAdmin):
 def _progress_of(order: ErasureRequest) -> dict[str, Any]:
     """Return what the live part of an order's page shows."""
     is_done = order.state == State.DONE
-    silence = None if is_done else workers.silence()
+    silence = None if is_done else heartbeat.silence()
     return {
         "is_done": is_done,
         "light": words.light(*_LIGHTS[order.state]),

@@ -9,7 +9,6 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from clevertap_sync import doorbell
 from clevertap_sync.admin import checking, evidence, steps, switching
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.integration_form import COLUMNS, IntegrationForm
@@ -19,6 +18,7 @@ from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import canary, cause, switch
 from clevertap_sync.models import Integration
+from clevertap_sync.process import doorbell
 from referrals import access, history, words
 from referrals.admin import code_samples
 from referrals.admin.base import ListAdmin

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from clevertap_sync import clock, doorbell, insight, workers
+from clevertap_sync import insight
 from clevertap_sync.admin.cards import Line, card_of
 from clevertap_sync.admin.standing import read_standing
 from clevertap_sync.models import WorkerSeen
+from clevertap_sync.process import clock, doorbell, heartbeat
 from referrals.models import ApiKey, App
 from referrals.words import Colour
 
@@ -36,7 +37,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "elsewhere": standing.elsewhere,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
-        "silence": workers.silence(),
+        "silence": heartbeat.silence(),
         "broker": _broker(),
         "steps": first_steps(lines)
         if request.user.has_perm("referrals.add_app")

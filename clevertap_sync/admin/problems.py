@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from clevertap_sync import clock, insight
+from clevertap_sync import insight
 from clevertap_sync.admin import replaying
 from clevertap_sync.admin.cards import Cause
 from clevertap_sync.admin.standing import read_standing
@@ -21,6 +21,7 @@ from clevertap_sync.clevertap.reasons import REASONS, Reason, reason_of
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.insight.findings.delivery import LettersFinding
 from clevertap_sync.models import DeadLetter, Integration, Replay
+from clevertap_sync.process import clock
 from referrals import access
 from referrals.admin import rejected
 from referrals.admin.base import demand

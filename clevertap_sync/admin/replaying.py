@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync import doorbell
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery import freshness
 from clevertap_sync.delivery.freshness import Freshness
@@ -21,6 +20,7 @@ from clevertap_sync.delivery.replay import (
     replay_range,
 )
 from clevertap_sync.models import Integration, Replay
+from clevertap_sync.process import doorbell
 from referrals.words import counted
 
 #: What a person needs, in the integration's app, to order a replay.

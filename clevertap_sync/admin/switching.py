@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from clevertap_sync import checkup, doorbell
+from clevertap_sync import checkup
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
 from clevertap_sync.clevertap import connection_check
@@ -25,6 +25,7 @@ from clevertap_sync.delivery import canary, cause, freshness, switch
 from clevertap_sync.delivery.switch import Start
 from clevertap_sync.expiry import zone_of
 from clevertap_sync.models import Account, Integration
+from clevertap_sync.process import doorbell
 from referrals import log
 from referrals.admin.base import ModelAdmin
 from referrals.secret import Secret

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from clevertap_sync import insight, workers
+from clevertap_sync import insight
 from clevertap_sync.alerting.thresholds import is_wanted
 from clevertap_sync.insight.door_queries import read_doors, read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
@@ -33,6 +33,7 @@ from clevertap_sync.insight.installation import (
     read_installation_facts,
 )
 from clevertap_sync.models import Alert, Integration
+from clevertap_sync.process import heartbeat
 from referrals.models import App
 
 INSTALLATION: Final = "installation"
@@ -156,7 +157,7 @@ def read_view(alerts: Sequence[Alert], now: datetime) -> View:
     with insight.snapshot():
         doors = read_doors(now)
         read = read_facts(insight.shown(), now, doors)
-        silence = read[0].silence if read else workers.silence()
+        silence = read[0].silence if read else heartbeat.silence()
         lonely = read_lonely_facts(now, doors)
         installation = read_installation_facts(now, doors)
     known = [_as_early_as_asked(facts, alerts) for facts in read]

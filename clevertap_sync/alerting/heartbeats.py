@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import ways
 from clevertap_sync.models import Alert, Heartbeat
+from clevertap_sync.process import clock
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from django.db import Error, connection
 
-from clevertap_sync import clock, workers
 from clevertap_sync.alerting import rounds
 from clevertap_sync.models import LastLook
+from clevertap_sync.process import clock, heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def look_if_nobody_does() -> bool:
 
 
 def _is_nobody_at_work() -> bool:
-    silence = workers.silence()
+    silence = heartbeat.silence()
     return silence is None or silence.is_too_long
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from django.db import transaction
 
-from clevertap_sync import clock
 from clevertap_sync.models import Alert, Incident, Mute
+from clevertap_sync.process import clock
 from referrals import history
 from referrals.words import utc
 

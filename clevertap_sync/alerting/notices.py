@@ -12,9 +12,9 @@ from typing import Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import messages, ways
 from clevertap_sync.models import Alert, Notice
+from clevertap_sync.process import clock
 
 logger = logging.getLogger(__name__)
 

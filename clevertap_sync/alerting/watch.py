@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import heartbeats, messages, muting
 from clevertap_sync.alerting.cases import (
     KINDS_BY_CODE,
@@ -20,6 +19,7 @@ from clevertap_sync.alerting.cases import (
 )
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.models import Alert, Incident, LastLook, Notice
+from clevertap_sync.process import clock
 
 EVERY: Final = timedelta(seconds=30)
 #: What comes and goes is one incident: it is over when it has been for so long.

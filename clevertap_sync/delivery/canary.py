@@ -20,18 +20,19 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from clevertap_sync import clock, insight
+from clevertap_sync import insight
 from clevertap_sync.clevertap import profile_lookup
 from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
 )
 from clevertap_sync.clevertap.profile_lookup import Asked, Recognition
-from clevertap_sync.delivery import hold, stopping
+from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import credentials_of, give_connection_back
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Integration, Upload
+from clevertap_sync.process import clock, stopping
 from referrals import failpoints
 from referrals.failpoints import Place
 

@@ -10,18 +10,17 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.account_fault_search import Culprit, Past, find_culprit
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
     CredentialsError,
 )
-from clevertap_sync.delivery import stopping
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import credentials_of, give_connection_back
 from clevertap_sync.expiry import expiry_of
 from clevertap_sync.models import Attempt, Integration, PasscodeKind
+from clevertap_sync.process import clock, stopping
 from referrals import failpoints
 from referrals.failpoints import Place
 

@@ -16,16 +16,7 @@ from django.db import (
     transaction,
 )
 
-from clevertap_sync import clock
-from clevertap_sync.delivery import (
-    canary,
-    cause,
-    journal,
-    prepare,
-    slots,
-    split,
-    stopping,
-)
+from clevertap_sync.delivery import canary, cause, journal, prepare, split
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import probe
@@ -33,6 +24,7 @@ from clevertap_sync.delivery.send import Outcome, Sending, begin, send
 from clevertap_sync.delivery.settle import settle_result, settle_unsent
 from clevertap_sync.delivery.work import Claim, Mapped, ProbeClaim
 from clevertap_sync.models import Upload
+from clevertap_sync.process import clock, slots, stopping
 from referrals import failpoints
 from referrals.failpoints import Place
 

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from clevertap_sync import clock
 from clevertap_sync.delivery import holding
 from clevertap_sync.delivery.claim import lock_accounts
 from clevertap_sync.models import DeadLetter, Integration
+from clevertap_sync.process import clock
 from referrals import failpoints, log, rejections, suppression
 from referrals.failpoints import Place
 from referrals.identity import Identity

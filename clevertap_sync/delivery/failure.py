@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.clevertap.retry import Bisect, HalveLimit, Hold, decide
@@ -17,6 +16,7 @@ from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.models import Account, Integration, Upload
+from clevertap_sync.process import clock
 from referrals import failpoints
 from referrals.failpoints import Place
 

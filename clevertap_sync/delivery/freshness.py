@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from django.db.models import QuerySet
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.models import DeadLetter
+from clevertap_sync.process import clock
 from referrals import log
 
 

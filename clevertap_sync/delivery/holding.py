@@ -9,11 +9,11 @@ that takes too long. Then parts without the person take their place.
 from django.db import transaction
 from django.db.models import Q
 
-from clevertap_sync import clock
 from clevertap_sync.delivery import letters, prepare, split
 from clevertap_sync.delivery.claim import lock_account_of, record_unknown
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal, pick_of
 from clevertap_sync.models import Upload
+from clevertap_sync.process import clock
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from referrals.models import ErasureRequest

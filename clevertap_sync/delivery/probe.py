@@ -6,7 +6,6 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
-from clevertap_sync import clock, workers
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.clevertap.limits import encode_body, probe_record
 from clevertap_sync.clevertap.retry import Bisect, Hold
@@ -21,6 +20,7 @@ from clevertap_sync.delivery.send import (
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Account, Attempt, Integration
+from clevertap_sync.process import clock, heartbeat
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -51,7 +51,7 @@ def _begin(claim: ProbeClaim, body: bytes) -> Sending:
         integration=claim.integration,
         lease_token=claim.token,
         dry_run=True,
-        worker=workers.name(),
+        worker=heartbeat.name(),
         began_at=clock.now(),
         records=1,
         body_bytes=len(body),

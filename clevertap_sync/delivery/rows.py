@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.db import connection, transaction
 from django.db.models import Field, Model
 
-from clevertap_sync import clock
+from clevertap_sync.process import clock
 
 M = TypeVar("M", bound=Model)
 Fields = Mapping[str, "Field[Any, Any]"]

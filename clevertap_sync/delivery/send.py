@@ -13,7 +13,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 
-from clevertap_sync import workers
 from clevertap_sync.clevertap.client import Client, UploadResult
 from clevertap_sync.clevertap.connection_check import Credentials
 from clevertap_sync.clevertap.errors import (
@@ -27,6 +26,7 @@ from clevertap_sync.clevertap.locations import Location, base_url
 from clevertap_sync.delivery import rows
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.process import heartbeat
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -75,7 +75,7 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
         integration_id=upload.integration_id,
         upload=upload,
         lease_token=claim.token,
-        worker=workers.name(),
+        worker=heartbeat.name(),
         records=len(mapped.records),
         body_bytes=len(body),
     )

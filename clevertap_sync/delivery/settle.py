@@ -7,7 +7,6 @@ from random import random
 from django.conf import settings
 from django.db import transaction
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.client import UploadResult
 from clevertap_sync.clevertap.limits import RETRYABLE_CODE
 from clevertap_sync.clevertap.reasons import reason_for_code
@@ -17,6 +16,7 @@ from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.models import Account, Attempt, Integration, Upload
+from clevertap_sync.process import clock
 from referrals import failpoints
 from referrals.failpoints import Place
 

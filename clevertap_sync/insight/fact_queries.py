@@ -28,7 +28,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from clevertap_sync import books, workers
+from clevertap_sync import books
 from clevertap_sync.books import Range
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight.door_queries import Doors
@@ -53,6 +53,7 @@ from clevertap_sync.models import (
     Tally,
     Upload,
 )
+from clevertap_sync.process import heartbeat
 from referrals import log
 from referrals.ingest.health import last_accepted_before
 from referrals.models import CustomName, ReferralEvent
@@ -89,7 +90,7 @@ def read_facts(
     verdicts = _verdicts(newest)
     arrivals, names = _arrivals(heads, now), _names(app_ids)
     others, mine = _others_send(rows), doors.of(row.app for row in rows)
-    successes, silence = _successes(ids), workers.silence()
+    successes, silence = _successes(ids), heartbeat.silence()
     silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
     made_with = _settings_of_newest(silent, newest, successes)
     return [

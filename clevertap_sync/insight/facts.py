@@ -12,7 +12,7 @@ from django.conf import settings
 
 from clevertap_sync.expiry import REMIND_DAYS
 from clevertap_sync.models import Integration
-from clevertap_sync.workers import Silence
+from clevertap_sync.process.heartbeat import Silence
 
 #: From so large a share of late events on, people should know: more than half.
 STALE_PERCENT: Final = 51

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
-from clevertap_sync import workers
 from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.findings import Finding
 from clevertap_sync.insight.findings.installation import (
@@ -13,6 +12,7 @@ from clevertap_sync.insight.findings.installation import (
     InstallationFacts,
 )
 from clevertap_sync.models import Notice
+from clevertap_sync.process import heartbeat
 
 
 def given_up() -> QuerySet[Notice]:
@@ -45,7 +45,7 @@ def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
     return InstallationFacts(
         now=now,
         refused=doors.strangers,
-        sweeps=workers.failing_sweeps(),
+        sweeps=heartbeat.failing_sweeps(),
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from clevertap_sync import books, clock
+from clevertap_sync import books
 from clevertap_sync.clevertap.account_faults import HoldCause, hold_cause_of
 from clevertap_sync.insight.door_queries import Doors, read_doors, read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
@@ -28,6 +28,7 @@ from clevertap_sync.insight.installation import (
 )
 from clevertap_sync.insight.links import address_of
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.process import clock
 from referrals import log
 from referrals.models import App
 

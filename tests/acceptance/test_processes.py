@@ -13,7 +13,7 @@ import pytest
 import redis
 import requests
 
-from clevertap_sync.doorbell import RUNG_SECONDS
+from clevertap_sync.process.doorbell import RUNG_SECONDS
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS
 

@@ -16,8 +16,8 @@ from django.db import connections
 from django.db.models import F
 from django.db.utils import load_backend
 
-from clevertap_sync import clock
 from clevertap_sync.models import Account, Integration, Upload
+from clevertap_sync.process import clock
 from integration_project.databases import database
 from tests.harness import databases
 from tests.harness.environment import Kind

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from clevertap_sync import clock
 from clevertap_sync.models import Account, Attempt, DeadLetter, Replay, Upload
+from clevertap_sync.process import clock
 from referrals import log
 from referrals.failpoints import Place
 from referrals.models import ReferralEvent

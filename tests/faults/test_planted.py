@@ -21,12 +21,12 @@ from clevertap_sync.delivery import (
     prepare,
     send,
     settle,
-    slots,
     split,
 )
 from clevertap_sync.delivery.send import Outcome
 from clevertap_sync.insight import status
 from clevertap_sync.models import Integration
+from clevertap_sync.process import slots
 from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from referrals.models import ReferralEvent

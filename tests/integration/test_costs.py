@@ -10,14 +10,14 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from clevertap_sync import clock
-from clevertap_sync.delivery import prepare, slots
+from clevertap_sync.delivery import prepare
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin, send
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Attempt, DeadLetter, Upload
+from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from referrals.models import CustomName, ReferralEvent

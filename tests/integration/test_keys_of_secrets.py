@@ -7,8 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from clevertap_sync.key_rotation import encrypt_again, read_secrets
 from clevertap_sync.models import Alert, Integration, Way
-from clevertap_sync.rotation import encrypt_again, read_secrets
 from referrals.secret import Secret
 from tests import builders
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from clevertap_sync import workers
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.process import heartbeat
 from integration_project.prometheus import Metric, Sample, exposition
 from referrals import log
 from referrals.ingest import removal, writing
@@ -177,7 +177,7 @@ class TestNumbers:
     def test_the_silence_of_the_workers_is_measured(self, read):
         assert "clevertap_worker_silence_seconds" not in read()
 
-        workers.seen("worker-1")
+        heartbeat.seen("worker-1")
 
         assert 0 <= float(read()["clevertap_worker_silence_seconds"]) < 60
 

@@ -7,10 +7,10 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import switch
 from clevertap_sync.models import Account, Integration, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.provisioning import find_location
 from referrals import log
 from referrals.keys import digest_of

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from clevertap_sync import doorbell, receivers
+from clevertap_sync import receivers
 from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.process import doorbell
 from referrals import log
 from tests.builders import a_sent_event, an_app, an_integration
 from tests.harness.process import PATIENCE_SECONDS

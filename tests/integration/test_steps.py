@@ -13,17 +13,18 @@ from django.db import (
 )
 from django.utils import timezone
 
-from clevertap_sync import witness, workers
 from clevertap_sync.alerting import rounds
-from clevertap_sync.delivery import due, switch
-from clevertap_sync.errands import Errands
+from clevertap_sync.delivery import switch
 from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.installation import (
     judge_installation,
     read_installation_facts,
 )
 from clevertap_sync.models import WorkerSeen
-from clevertap_sync.steps import Steps
+from clevertap_sync.process import heartbeat
+from clevertap_sync.worker import due, restored_backup
+from clevertap_sync.worker.background import Errands
+from clevertap_sync.worker.steps import Steps
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ class Pool:
 
 PERSON = "ann@example.com"
 STEPS = {
-    (witness, "compare"): "comparing with the broker's memory",
+    (restored_backup, "compare"): "comparing with the broker's memory",
     (switch, "try_readable_passcodes"): "looking for keys that are back",
     (due, "due_integrations"): "handing out deliveries",
     (rounds, "look_and_send"): "alerts",
@@ -85,7 +86,7 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
 def test_what_works_again_is_named_no_more(monkeypatch):
     sweeping = Errands(Pool())
     with monkeypatch.context() as broken:
-        broken.setattr(witness, "compare", fail)
+        broken.setattr(restored_backup, "compare", fail)
         sweeping.sweep()
     assert WorkerSeen.objects.get().failing
 
@@ -97,7 +98,7 @@ def test_what_works_again_is_named_no_more(monkeypatch):
 
 def test_a_failure_is_reported_when_it_begins_and_told_as_long_as_it_lasts(caplog):
     steps = Steps()
-    with caplog.at_level(logging.INFO, "clevertap_sync.steps"):
+    with caplog.at_level(logging.INFO, "clevertap_sync.worker.steps"):
         for _ in range(3):
             steps.carry_out("alerts", fail)
         steps.carry_out("alerts", lambda: None)
@@ -128,9 +129,9 @@ def test_what_a_database_refuses_is_a_defect(caplog, defect):
 
 
 def test_workers_whose_sweeps_fail_are_counted():
-    workers.seen("one", "retention (KeyError)")
-    workers.seen("three")
-    workers.seen("two", "alerts (ValueError)")
+    heartbeat.seen("one", "retention (KeyError)")
+    heartbeat.seen("three")
+    heartbeat.seen("two", "alerts (ValueError)")
 
     [finding] = findings()
 

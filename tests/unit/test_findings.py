@@ -27,7 +27,7 @@ from clevertap_sync.insight.findings.installation import (
 )
 from clevertap_sync.insight.links import path_of
 from clevertap_sync.models import Account, EventKinds, Integration
-from clevertap_sync.workers import Silence
+from clevertap_sync.process.heartbeat import Silence
 from referrals.models import App
 from referrals.secret import Secret
 from referrals.words import Colour

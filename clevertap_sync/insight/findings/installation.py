@@ -8,7 +8,7 @@ from typing import Final, Self
 from clevertap_sync.insight.facts import Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import newest_of, refused_words
-from clevertap_sync.workers import FailingSweep
+from clevertap_sync.process.heartbeat import FailingSweep
 from referrals.words import counted, span
 
 

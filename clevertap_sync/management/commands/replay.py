@@ -7,11 +7,11 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
-from clevertap_sync import doorbell
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.delivery import freshness, replay
 from clevertap_sync.models import Integration, Replay
+from clevertap_sync.process import doorbell
 from referrals import log
 from referrals.management.arguments import DiscreetCommand
 

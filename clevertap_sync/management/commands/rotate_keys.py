@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from clevertap_sync.rotation import StoredSecret, encrypt_again, read_secrets
+from clevertap_sync.key_rotation import StoredSecret, encrypt_again, read_secrets
 from referrals.management.arguments import DiscreetCommand
 
 

@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import watch
 from clevertap_sync.models import Alert, Incident, Integration, Mute, Notice
+from clevertap_sync.process import clock
 from referrals.models import Change, Membership, Role
 from referrals.secret import Secret
 from tests.builders import NOON, an_app

@@ -8,10 +8,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from clevertap_sync import insight, workers
+from clevertap_sync import insight
 from clevertap_sync.admin import erasures
-from clevertap_sync.delivery import erasure, slots
+from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.process import heartbeat, slots
 from clevertap_sync.sandbox.faults import Fault
 from referrals import log
 from referrals.models import Change, ErasureRequest, Membership, Role, Suppression
@@ -105,7 +106,7 @@ def test_an_order_is_confirmed_then_carried_out_by_the_workers(
 def test_a_page_looks_again_until_the_order_is_done(admin, order):
     page = f"{LIST}{order.pk}/change/"
     alone = text_of(admin.get(page))
-    workers.seen("one")
+    heartbeat.seen("one")
     begun = text_of(admin.get(page))
     done(order)
     ended = text_of(admin.get(page))

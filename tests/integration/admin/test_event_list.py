@@ -8,10 +8,11 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import destination
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import erasure, replay, slots, switch
+from clevertap_sync.delivery import erasure, replay, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay, Upload
+from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
 from referrals.identity import Identity

@@ -6,10 +6,10 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.models import Integration, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals import log
 from referrals.models import Change, ReferralEvent

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from clevertap_sync import workers
 from clevertap_sync.models import Alert, Way
+from clevertap_sync.process import heartbeat
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.harness.receivers import MailServer, WebhookReceiver, running
@@ -36,7 +36,7 @@ def mail_server(settings):
 @pytest.fixture
 def integration(db):
     """An enabled integration of the app "shop", and a worker that is at work."""
-    workers.seen("worker")
+    heartbeat.seen("worker")
     return an_integration(an_app("shop", name="Shop"))
 
 

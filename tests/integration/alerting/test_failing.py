@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import notices
 from clevertap_sync.alerting.watch import QUIET
 from clevertap_sync.insight.door_queries import read_doors
@@ -15,6 +14,7 @@ from clevertap_sync.insight.installation import (
     read_installation_facts,
 )
 from clevertap_sync.models import Notice
+from clevertap_sync.process import clock
 from tests.builders import an_app
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import Last, look, moments, titles

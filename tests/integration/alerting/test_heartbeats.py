@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import heartbeats, ways
 from clevertap_sync.models import Alert, WorkerSeen
+from clevertap_sync.process import clock
 from referrals.models import App
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration

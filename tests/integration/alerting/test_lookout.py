@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError, connection
 
-from clevertap_sync import clock, workers
 from clevertap_sync.alerting import notices, watch
 from clevertap_sync.alerting.lookout import OVERDUE, Lookout, look_if_nobody_does
 from clevertap_sync.models import Incident, LastLook, Notice, WorkerSeen
+from clevertap_sync.process import clock, heartbeat
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import moments
@@ -61,7 +61,7 @@ def test_its_thread_survives_the_database_and_keeps_no_connection(caplog, integr
     looks, done = [], threading.Event()
 
     def look():
-        workers.silence()
+        heartbeat.silence()
         looks.append(connection.connection)
         if len(looks) == 1:
             message = "the database is away"

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import muting, notices, watch
 from clevertap_sync.alerting.watch import QUIET, REMIND_EVERY
 from clevertap_sync.models import Incident, Mute, Notice
+from clevertap_sync.process import clock
 from referrals.models import Change, CustomName
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import (

@@ -11,9 +11,9 @@ from email.header import decode_header, make_header
 import pytest
 from django.db import connection
 
-from clevertap_sync import clock
 from clevertap_sync.alerting import notices, watch
 from clevertap_sync.models import Incident, Notice, Way
+from clevertap_sync.process import clock
 from referrals.secret import Secret
 from tests.builders import an_app
 from tests.integration.alerting.conftest import an_alert

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync import clock, workers
 from clevertap_sync.alerting import watch
 from clevertap_sync.alerting.watch import EVERY, QUIET
 from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
@@ -20,6 +19,7 @@ from clevertap_sync.models import (
     Upload,
     WorkerSeen,
 )
+from clevertap_sync.process import clock, heartbeat
 from referrals import log
 from referrals.models import CustomName
 from tests.builders import a_sent_event, an_app, an_integration
@@ -400,7 +400,7 @@ def test_a_worker_that_is_gone_is_told_once_for_all_integrations(integration):
     assert (
         f"{other}: No worker has been seen for 10 min. 1 event waits" in content["text"]
     )
-    workers.seen("worker")
+    heartbeat.seen("worker")
     look(look() + QUIET)
     assert titles()[1] == "This installation: a worker is at work again"
 
@@ -418,7 +418,7 @@ def test_an_alert_is_told_what_names_it_in_the_app_and_integration(integration):
 def test_a_custom_name_that_waits_is_told_without_the_name(settings, db):
     settings.CUSTOM_NAMES_LIMIT = 1
     app = an_app("shop")
-    workers.seen("worker")
+    heartbeat.seen("worker")
     an_integration(app)
     an_integration(app, name="second", location=Location.US1)
     an_alert()

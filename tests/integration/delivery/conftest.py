@@ -2,14 +2,15 @@
 
 import pytest
 
-from clevertap_sync import clock, insight
-from clevertap_sync.delivery import prepare, slots
+from clevertap_sync import insight
+from clevertap_sync.delivery import prepare
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.send import Outcome, begin
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Integration, Upload
+from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox import Sandbox
 from referrals import failpoints, log
 from tests.builders import a_sent_event, an_integration

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 
 from clevertap_sync.clevertap.errors import RequestRejectedError
-from clevertap_sync.delivery import slots
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.probe import probe
@@ -15,6 +14,7 @@ from clevertap_sync.delivery.send import send
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import DeadLetter, Upload
+from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Fault, Poison
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync import clock
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Integration, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from tests.integration.delivery.conftest import status_of
 

@@ -6,14 +6,15 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap import profile_lookup
-from clevertap_sync.delivery import canary, due, prepare, slots, switch
+from clevertap_sync.delivery import canary, prepare, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.faults import Fault
+from clevertap_sync.worker import due
 from referrals import failpoints, log
 from referrals.secret import Secret
 from tests.builders import an_account, an_integration

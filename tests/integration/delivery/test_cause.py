@@ -7,13 +7,13 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.account_faults import AccountFault, hold_cause_of
 from clevertap_sync.clevertap.errors import AuthenticationError
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import cause, switch
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration, PasscodeKind
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from referrals import failpoints, log

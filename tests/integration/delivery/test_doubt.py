@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.delivery import doubt, erasure, holding, replay
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Fault
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError

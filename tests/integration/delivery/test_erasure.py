@@ -2,8 +2,9 @@
 
 import pytest
 
-from clevertap_sync.delivery import erasure, slots
+from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.process import slots
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.identity import Identity

@@ -6,11 +6,11 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
-from clevertap_sync import clock
-from clevertap_sync.delivery import erasure, replay, slots, switch
+from clevertap_sync.delivery import erasure, replay, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Upload
+from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.faults import Fault, Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync import clock, insight
+from clevertap_sync import insight
 from clevertap_sync.delivery import replay, tallies
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.insight import fact_queries
@@ -16,6 +16,7 @@ from clevertap_sync.insight.fact_queries import EVENTS, read_facts
 from clevertap_sync.insight.facts import EXPECTED, Verdicts
 from clevertap_sync.insight.findings import judge
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
 from referrals.ingest.counter import hour_of

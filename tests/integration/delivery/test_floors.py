@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from clevertap_sync import clock
-from clevertap_sync.delivery import floors, glance, slots
+from clevertap_sync.delivery import floors, glance
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Upload
+from clevertap_sync.process import clock, slots
 from tests.integration.delivery.conftest import begun
 
 IS_POSTGRESQL = connection.vendor == "postgresql"

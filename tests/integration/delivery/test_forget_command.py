@@ -8,9 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import erasure, slots
+from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Upload
+from clevertap_sync.process import slots
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from referrals.models import ErasureRequest, Suppression

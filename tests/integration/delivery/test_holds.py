@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap import mapping
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
@@ -14,13 +13,15 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
 )
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import due, erasure, hold, prepare, slots, switch
+from clevertap_sync.delivery import erasure, hold, prepare, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
+from clevertap_sync.worker import due
 from referrals import failpoints
 from referrals.identity import Identity
 from referrals.secret import Secret

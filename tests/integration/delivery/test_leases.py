@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from clevertap_sync import clock
 from clevertap_sync.clevertap import mapping
 from clevertap_sync.clevertap.errors import NoAnswerError
-from clevertap_sync.delivery import prepare, slots, switch
+from clevertap_sync.delivery import prepare, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin, send
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.process import clock, slots
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from tests.builders import a_sent_event, an_integration

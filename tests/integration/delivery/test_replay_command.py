@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from clevertap_sync import clock
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from referrals.models import ReferralEvent
 from tests.integration.delivery.conftest import status_of

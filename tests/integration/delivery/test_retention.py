@@ -6,11 +6,11 @@ from functools import partial
 import pytest
 from django.db.models import F
 
-from clevertap_sync import clock
 from clevertap_sync.delivery import hold, replay, retention, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError

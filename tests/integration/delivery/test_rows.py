@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from clevertap_sync import clock
 from clevertap_sync.delivery import rows
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.models import Account, Attempt, Integration, Upload
+from clevertap_sync.process import clock
 
 NOBODY = {"id": 0}
 

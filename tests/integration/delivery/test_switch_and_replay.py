@@ -2,11 +2,11 @@
 
 import pytest
 
-from clevertap_sync import clock
 from clevertap_sync.delivery import replay, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
 from referrals.models import CustomName

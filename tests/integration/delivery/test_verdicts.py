@@ -3,9 +3,9 @@
 import pytest
 from django.db import transaction
 
-from clevertap_sync import clock
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Fault, Poison
 from tests.builders import ANN, BOB, NOON_SECONDS, a_sent_event
 from tests.integration.delivery.conftest import status_of

@@ -8,13 +8,14 @@ import redis
 from django.db import connection, transaction
 from django.db.models import F
 
-from clevertap_sync import doorbell, witness
 from clevertap_sync.delivery import switch
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.errands import Errands
 from clevertap_sync.models import Integration
+from clevertap_sync.process import doorbell
 from clevertap_sync.provisioning import ProvisioningError, _enable
 from clevertap_sync.tasks import deliver_task
+from clevertap_sync.worker import restored_backup
+from clevertap_sync.worker.background import Errands
 from referrals import log
 from tests.builders import a_sent_event
 from tests.harness.valkey import Valkey
@@ -34,7 +35,7 @@ def valkey():
 def broker(valkey, settings, monkeypatch):
     """A broker that this process asks, and that remembers nothing yet."""
     settings.REDIS_URL = valkey.url
-    monkeypatch.setattr(witness, "_has_compared", False)
+    monkeypatch.setattr(restored_backup, "_has_compared", False)
     monkeypatch.setattr(doorbell, "_silent_until", float("inf"))
     doorbell.connection.cache_clear()
     valkey.flush()
@@ -52,7 +53,7 @@ class Backup:
     def restore(self):
         transaction.savepoint_rollback(self._mark)
         # As a new process finds it.
-        witness._has_compared = False  # noqa: SLF001
+        restored_backup._has_compared = False  # noqa: SLF001
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def restored(engine, integration, append):
     for _ in range(3):
         log.append(integration.app, [a_sent_event()])
         deliver(integration.pk)
-    witness.compare()
+    restored_backup.compare()
     backup.restore()
     log.append(integration.app, [a_sent_event()])
     return integration
@@ -111,13 +112,13 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
 def test_once_a_person_enabled_it_again_it_goes_on_and_is_left_alone(
     engine, restored, finish
 ):
-    witness.compare()
+    restored_backup.compare()
 
     switch.enable(restored, start="now")
     log.append(restored.app, [a_sent_event()])
-    witness.compare()
+    restored_backup.compare()
     status = finish()
-    witness.compare()
+    restored_backup.compare()
 
     assert (status.hold, status.backlog, status.balanced) == (None, 0, True)
     assert status_of(restored).cursor == 3
@@ -128,12 +129,12 @@ def test_a_backup_that_is_restored_twice_is_noticed_twice(engine, integration, a
     backup = Backup()
     append(count=2)
     deliver(integration.pk)
-    witness.compare()
+    restored_backup.compare()
     backup.restore()
     backup = Backup()
 
     for _ in range(2):
-        witness.compare()
+        restored_backup.compare()
         integration.refresh_from_db()
         assert integration.enabled is False
         switch.enable(integration, start="now")
@@ -144,14 +145,14 @@ def test_a_backup_that_is_restored_twice_is_noticed_twice(engine, integration, a
 def test_delivering_and_pausing_by_a_person_is_no_restoration(
     engine, integration, append, finish
 ):
-    witness.compare()
+    restored_backup.compare()
     append(count=3)
     finish()
-    witness.compare()
+    restored_backup.compare()
     switch.pause(integration)
-    witness.compare()
+    restored_backup.compare()
     switch.enable(integration)
-    witness.compare()
+    restored_backup.compare()
 
     assert status_of(integration).hold is None
     assert (integration.enabled, integration.restorations) == (True, 0)
@@ -172,11 +173,11 @@ def test_a_mark_that_moved_on_after_the_row_was_read_pauses_nothing(
 def test_another_databases_marks_are_not_taken_for_its_own(engine, integration, append):
     append(count=2)
     deliver(integration.pk)
-    witness.compare()
+    restored_backup.compare()
     made = integration.created_at.replace(year=2020)
     Integration.objects.update(created_at=made, cursor=0)
 
-    witness.compare()
+    restored_backup.compare()
 
     integration.refresh_from_db()
     assert integration.enabled is True
@@ -196,7 +197,7 @@ def test_a_broker_that_is_away_stops_nothing(engine, integration, append, broker
 def test_marks_are_kept_for_longer_than_a_year(engine, integration, append, broker):
     append(count=1)
     deliver(integration.pk)
-    witness.compare()
+    restored_backup.compare()
 
     with redis.Redis.from_url(broker.url) as client:
         (key,) = client.keys("cursor:*")
@@ -205,7 +206,7 @@ def test_marks_are_kept_for_longer_than_a_year(engine, integration, append, brok
 
 
 def test_provisioning_does_not_overrule_it(engine, restored):
-    witness.compare()
+    restored_backup.compare()
     restored.refresh_from_db()
 
     with pytest.raises(ProvisioningError, match="Enable it from now in the admin"):
@@ -217,7 +218,7 @@ def remembered(engine, integration, append, broker):
     """The broker's client, the key of a mark that it has, and the mark."""
     append(count=3)
     deliver(integration.pk)
-    witness.compare()
+    restored_backup.compare()
     with redis.Redis.from_url(broker.url) as client:
         [key] = client.keys("cursor:*")
         yield client, key, client.get(key)
@@ -230,7 +231,7 @@ def test_what_is_none_of_ours_pauses_nothing_and_is_written_anew(remembered, mar
     client, key, ours = remembered
     client.set(key, mark)
 
-    witness.compare()
+    restored_backup.compare()
 
     assert client.get(key) == ours
     assert Integration.objects.get().enabled
@@ -241,7 +242,7 @@ def test_another_type_at_the_key_of_a_mark_is_written_anew(remembered):
     client.delete(key)
     client.lpush(key, "a list")
 
-    witness.compare()
+    restored_backup.compare()
 
     assert client.get(key) == ours
 
@@ -250,9 +251,9 @@ def test_a_mark_of_another_integration_counts_for_nothing(remembered):
     client, _, far = remembered
     Integration.objects.update(created_at=F("created_at") + timedelta(days=1))
     Integration.objects.update(cursor=0)
-    witness.compare()
-    client.set(witness._key(Integration.objects.get()), far)  # noqa: SLF001
+    restored_backup.compare()
+    client.set(restored_backup._key(Integration.objects.get()), far)  # noqa: SLF001
 
-    witness.compare()
+    restored_backup.compare()
 
     assert Integration.objects.get().enabled

@@ -42,7 +42,7 @@ class Sweep(bootsteps.StartStopStep):
         # Django is not ready when Celery imports its steps.
         from django.conf import settings  # noqa: PLC0415
 
-        from clevertap_sync.errands import Errands  # noqa: PLC0415
+        from clevertap_sync.worker.background import Errands  # noqa: PLC0415
 
         errands = Errands(worker.pool)
         retain_at = time.monotonic() + random.uniform(0, RETENTION_SECONDS)  # noqa: S311
@@ -60,6 +60,6 @@ class Sweep(bootsteps.StartStopStep):
 @signals.worker_shutting_down.connect
 def stop_claiming(**_: Any) -> None:  # noqa: ANN401
     """On SIGTERM claim nothing more."""
-    from clevertap_sync.delivery import stopping  # noqa: PLC0415
+    from clevertap_sync.process import stopping  # noqa: PLC0415
 
     stopping.begin()

@@ -16,9 +16,9 @@ import redis
 from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from clevertap_sync import doorbell
 from clevertap_sync.delivery import switch
 from clevertap_sync.models import Integration
+from clevertap_sync.process import doorbell
 
 logger = logging.getLogger(__name__)
 

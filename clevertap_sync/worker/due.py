@@ -5,10 +5,10 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from clevertap_sync import clock
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.models import Integration, Replay, Upload
+from clevertap_sync.process import clock
 from referrals import log
 
 

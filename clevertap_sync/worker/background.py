@@ -13,18 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from clevertap_sync import doorbell, witness, workers
 from clevertap_sync.alerting import rounds
-from clevertap_sync.delivery import (
-    due,
-    erasure,
-    retention,
-    stopping,
-    switch,
-    tallies,
-)
+from clevertap_sync.delivery import erasure, retention, switch, tallies
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.steps import Steps
+from clevertap_sync.process import doorbell, heartbeat, stopping
+from clevertap_sync.worker import due, restored_backup
+from clevertap_sync.worker.steps import Steps
 
 
 class Errands:
@@ -45,7 +39,9 @@ class Errands:
         if stopping.is_stopping():
             return
         try:
-            self._steps.carry_out("comparing with the broker's memory", witness.compare)
+            self._steps.carry_out(
+                "comparing with the broker's memory", restored_backup.compare
+            )
             self._steps.carry_out(
                 "looking for keys that are back", switch.try_readable_passcodes
             )
@@ -103,7 +99,7 @@ class Errands:
                 pass
 
     def _be_seen(self) -> None:
-        workers.seen(workers.name(), self._steps.failing())
+        heartbeat.seen(heartbeat.name(), self._steps.failing())
 
     def _run(self, name: str, errand: Callable[[], object]) -> None:
         """Run an errand with a database connection of its own."""

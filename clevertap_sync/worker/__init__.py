@@ -1,0 +1,1 @@
+"""What a worker does by itself, with every sweep: finds work, and hands it to its threads."""
