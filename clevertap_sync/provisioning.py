@@ -21,7 +21,7 @@ from clevertap_sync.clevertap.hold_reasons import (
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.clevertap.profile_lookup import Recognition
 from clevertap_sync.delivery import canary, cause, switch
-from clevertap_sync.match_rate import STRANGERS, people_to_ask
+from clevertap_sync.insight.match_rate import STRANGERS, people_to_ask
 from clevertap_sync.models import Account, Integration
 from referrals import history
 from referrals.history import Difference

@@ -22,7 +22,7 @@ from clevertap_sync.admin.alert_form import (
 )
 from clevertap_sync.admin.silencing import Silencing, open_incidents
 from clevertap_sync.alerting import notices, ways
-from clevertap_sync.insight.installation import given_up
+from clevertap_sync.insight.installation_facts import given_up
 from clevertap_sync.models import Alert, Mute, Notice, Way
 from referrals import access, words
 from referrals.admin.base import ListAdmin

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from clevertap_sync import insight, pace
+from clevertap_sync import insight
 from clevertap_sync.admin.lights import COLOURS, Light, light_of
 from clevertap_sync.clevertap.limits import EVENT_TYPES
-from clevertap_sync.insight import IntegrationStatus
+from clevertap_sync.insight import IntegrationStatus, pace
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge
 from clevertap_sync.insight.links import path_of

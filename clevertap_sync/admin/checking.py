@@ -16,10 +16,10 @@ from clevertap_sync.admin.check_page import check_page
 from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
 from clevertap_sync.delivery import switch
-from clevertap_sync.match_rate import match_rate
+from clevertap_sync.insight.match_rate import match_rate
+from clevertap_sync.insight.user_check import check_user
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
-from clevertap_sync.user_check import check_user
 from referrals import access
 from referrals.admin.base import ModelAdmin
 

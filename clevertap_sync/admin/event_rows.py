@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync import destination
 from clevertap_sync.admin.event_filters import event_of
 from clevertap_sync.admin.timeline import LIGHTS
 from clevertap_sync.clevertap.mapping import identity_under
 from clevertap_sync.clevertap.reasons import shorten_reason
 from clevertap_sync.delivery.prepare import named_sides
+from clevertap_sync.insight import record_fates
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import words
 from referrals.destinations import Outcome as Fate, OutcomeStatus
@@ -71,7 +71,7 @@ def rows_of(
 ) -> list[Row]:
     """Return the rows of `events`, in their order, in a few queries for all of them."""
     stored = [(row.position, event_of(row)) for row in events]
-    fates = destination.fates_of(app.pk, integrations, stored)
+    fates = record_fates.fates_of(app.pk, integrations, stored)
     providers = [each.identity_provider for each in integrations]
     return [
         Row(row, _sides(event, told, providers if shows_identities else None))

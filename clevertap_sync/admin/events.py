@@ -12,9 +12,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync import destination
 from clevertap_sync.admin import event_filters, event_rows, timeline
 from clevertap_sync.admin.preview_form import TYPES
+from clevertap_sync.insight import record_fates
 from referrals import access, log
 from referrals.admin.base import demand
 from referrals.admin.places import AFTER, BEFORE, DIGITS, key_in
@@ -50,7 +50,7 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         if found is not None:
             return redirect("admin:event", app.slug, found.position)
         page = _page(app, _permitted(request, app))
-        integrations = destination.integrations_of(app.pk)
+        integrations = record_fates.integrations_of(app.pk)
         context |= page | {
             "sees_identities": shows,
             "integrations": integrations,

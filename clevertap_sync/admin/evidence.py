@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from clevertap_sync import coverage, usage
 from clevertap_sync.admin.grid import SendsGrid
+from clevertap_sync.insight import coverage, usage
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
 from referrals.models import App

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from clevertap_sync.admin.attempts import outcome_light
 from clevertap_sync.admin.timeline import LIGHTS
-from clevertap_sync.destination import fates_of
+from clevertap_sync.insight.record_fates import fates_of
 from clevertap_sync.models import Attempt, Integration
 from referrals.destinations import Outcome
 from referrals.log import LoggedEvent

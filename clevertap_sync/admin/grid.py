@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django import forms
 
-from clevertap_sync.usage import Usage, Use
+from clevertap_sync.insight.usage import Usage, Use
 from referrals.vocabulary import TITLES, EventType, Side
 
 #: What there is to switch, such as "app_open:generated". A link click has no user.

@@ -23,7 +23,7 @@ from clevertap_sync.admin.preview_form import (
 )
 from clevertap_sync.admin.previewing import MOST, Preview
 from clevertap_sync.clevertap.mapping import MappingSettings
-from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
 from clevertap_sync.models import Integration
 from referrals import access, log, samples
 from referrals.admin.base import demand

@@ -14,7 +14,7 @@ from clevertap_sync.clevertap.mapping import (
 )
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.clevertap.withheld import kept_back_by
-from clevertap_sync.destination import records_of
+from clevertap_sync.insight.record_fates import records_of
 from referrals.api import pieces
 from referrals.api.body import JSON
 from referrals.api.dry_run import as_stored

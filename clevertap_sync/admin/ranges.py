@@ -15,11 +15,11 @@ from django.template.response import TemplateResponse
 
 from clevertap_sync.admin import replaying
 from clevertap_sync.admin.check_page import context_of
-from clevertap_sync.delivery import freshness
-from clevertap_sync.delivery.freshness import Freshness
 from clevertap_sync.delivery.replay import COUNTS_TWICE
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
-from clevertap_sync.expiry import zone_of
+from clevertap_sync.insight import freshness
+from clevertap_sync.insight.freshness import Freshness
+from clevertap_sync.insight.passcode_expiry import zone_of
 from clevertap_sync.models import Integration, Replay
 from referrals import log
 from referrals.admin.base import ModelAdmin

@@ -10,8 +10,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
-from clevertap_sync.delivery import freshness
-from clevertap_sync.delivery.freshness import Freshness
 from clevertap_sync.delivery.replay import (
     COUNTS_TWICE,
     letters_of,
@@ -19,6 +17,8 @@ from clevertap_sync.delivery.replay import (
     replay_letters,
     replay_range,
 )
+from clevertap_sync.insight import freshness
+from clevertap_sync.insight.freshness import Freshness
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.process import doorbell
 from referrals.words import counted

@@ -13,8 +13,8 @@ from clevertap_sync.admin.grid import SENDS
 from clevertap_sync.admin.preview import SEES, integrations
 from clevertap_sync.admin.sending_form import names_of
 from clevertap_sync.clevertap.mapping import EventRecord, as_dict
-from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
-from clevertap_sync.destination import records_of
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.record_fates import records_of
 from clevertap_sync.models import Integration
 from referrals import access, log
 from referrals.admin import csv_files

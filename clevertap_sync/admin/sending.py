@@ -19,7 +19,7 @@ from clevertap_sync.admin.preview import SEES, SENDS, integrations
 from clevertap_sync.admin.sending_form import AnnounceForm, SendingForm, TestEventForm
 from clevertap_sync.clevertap.account_faults import hold_cause_of
 from clevertap_sync.clevertap.hold_reasons import hold_words
-from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.base import demand

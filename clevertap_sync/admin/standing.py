@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from clevertap_sync import insight
 from clevertap_sync.admin.cards import CHANGE, Cause, Line, causes_of, line_of
-from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.fact_queries import read_facts
+from clevertap_sync.insight.ingest_queries import read_doors
 from clevertap_sync.models import Integration
 from referrals import access
 

@@ -16,8 +16,8 @@ from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_MISMATCH,
     hold_words,
 )
-from clevertap_sync.expiry import expiry_of
 from clevertap_sync.fields import UnreadableSecret
+from clevertap_sync.insight.passcode_expiry import expiry_of
 from clevertap_sync.models import Integration
 from referrals.words import Colour
 

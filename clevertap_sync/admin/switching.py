@@ -21,9 +21,10 @@ from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
-from clevertap_sync.delivery import canary, cause, freshness, switch
+from clevertap_sync.delivery import canary, cause, switch
 from clevertap_sync.delivery.switch import Start
-from clevertap_sync.expiry import zone_of
+from clevertap_sync.insight import freshness
+from clevertap_sync.insight.passcode_expiry import zone_of
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.process import doorbell
 from referrals import log

@@ -10,8 +10,8 @@ import msgspec
 
 from clevertap_sync.admin.attempts import outcome_light
 from clevertap_sync.clevertap.mapping import EventRecord, as_dict, to_records
-from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
-from clevertap_sync.destination import CleverTapDestination
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.record_fates import CleverTapDestination
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import suppression
 from referrals.destinations import Outcome

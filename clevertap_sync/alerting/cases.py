@@ -11,7 +11,6 @@ from typing import Final
 
 from clevertap_sync import insight
 from clevertap_sync.alerting.thresholds import is_wanted
-from clevertap_sync.insight.door_queries import read_doors, read_lonely_facts
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import (
@@ -28,7 +27,8 @@ from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
     AlertFailing,
 )
-from clevertap_sync.insight.installation import (
+from clevertap_sync.insight.ingest_queries import read_doors, read_lonely_facts
+from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )

@@ -18,7 +18,7 @@ from clevertap_sync.clevertap.errors import (
 )
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import credentials_of, give_connection_back
-from clevertap_sync.expiry import expiry_of
+from clevertap_sync.insight.passcode_expiry import expiry_of
 from clevertap_sync.models import Attempt, Integration, PasscodeKind
 from clevertap_sync.process import clock, stopping
 from referrals import failpoints

@@ -18,8 +18,8 @@ from django.db.models import F, Q, QuerySet
 from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.delivery import floors, glance, hold, replay, rows, split
 from clevertap_sync.delivery.glance import Glance
-from clevertap_sync.delivery.mapping_settings import settings_of, settings_seen
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
+from clevertap_sync.insight.mapping_settings import settings_of, settings_seen
 from clevertap_sync.models import Account, Attempt, Integration, Upload
 from clevertap_sync.process import clock, slots
 from referrals import failpoints

@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
-from clevertap_sync.delivery import whereabouts
 from clevertap_sync.delivery.work import Refusal, position_of, side_of
+from clevertap_sync.insight import whereabouts
 from clevertap_sync.models import DeadLetter, Upload
 from referrals import log
 from referrals.vocabulary import Side

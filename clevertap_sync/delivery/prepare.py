@@ -13,7 +13,6 @@ from clevertap_sync.clevertap.mapping import (
 )
 from clevertap_sync.delivery import doubt, split
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
-from clevertap_sync.delivery.mapping_settings import read_settings
 from clevertap_sync.delivery.work import (
     SIDES,
     Claim,
@@ -22,6 +21,7 @@ from clevertap_sync.delivery.work import (
     pick_of,
     position_of,
 )
+from clevertap_sync.insight.mapping_settings import read_settings
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from referrals.schema import Event

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery.doubt import OUTCOME_UNKNOWN
-from clevertap_sync.delivery.mapping_settings import settings_of
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, pick_of, position_of
+from clevertap_sync.insight.mapping_settings import settings_of
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
 from referrals.vocabulary import Side

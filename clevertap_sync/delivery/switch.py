@@ -12,8 +12,8 @@ from clevertap_sync.clevertap.errors import UnreadablePasscodeError
 from clevertap_sync.clevertap.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.claim import lock_account_of, lock_accounts
-from clevertap_sync.delivery.mapping_settings import settings_of
 from clevertap_sync.fields import UnreadableSecret
+from clevertap_sync.insight.mapping_settings import settings_of
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock
 from referrals import history, log

@@ -28,10 +28,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from clevertap_sync import books
-from clevertap_sync.books import Range
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
-from clevertap_sync.insight.door_queries import Doors
+from clevertap_sync.insight import books
+from clevertap_sync.insight.books import Range
 from clevertap_sync.insight.event_types import are_sends_changed, count_event_types
 from clevertap_sync.insight.facts import (
     EXPECTED,
@@ -45,6 +44,7 @@ from clevertap_sync.insight.facts import (
     Verdicts,
     Waiting,
 )
+from clevertap_sync.insight.ingest_queries import Doors
 from clevertap_sync.models import (
     Attempt,
     DeadLetter,

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
-from clevertap_sync.expiry import REMIND_DAYS
+from clevertap_sync.insight.passcode_expiry import REMIND_DAYS
 from clevertap_sync.models import Integration
 from clevertap_sync.process.heartbeat import Silence
 

@@ -16,13 +16,13 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from clevertap_sync import books
 from clevertap_sync.clevertap.account_faults import HoldCause, hold_cause_of
-from clevertap_sync.insight.door_queries import Doors, read_doors, read_lonely_facts
+from clevertap_sync.insight import books
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge, judge_door
-from clevertap_sync.insight.installation import (
+from clevertap_sync.insight.ingest_queries import Doors, read_doors, read_lonely_facts
+from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )

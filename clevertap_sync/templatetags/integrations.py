@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from django import template
 
-from clevertap_sync import expiry
-from clevertap_sync.expiry import Expiry
+from clevertap_sync.insight import passcode_expiry as expiry
+from clevertap_sync.insight.passcode_expiry import Expiry
 from clevertap_sync.models import Integration
 
 register = template.Library()

@@ -9,7 +9,6 @@ from whitenoise.middleware import (  # type: ignore[import-untyped] # it has non
     WhiteNoiseMiddleware,
 )
 
-from clevertap_sync import match_rate, user_check
 from clevertap_sync.admin import erasures
 from clevertap_sync.alerting import ways
 from clevertap_sync.clevertap import (
@@ -18,6 +17,7 @@ from clevertap_sync.clevertap import (
     profile_lookup,
 )
 from clevertap_sync.delivery import erasure, retention, tallies
+from clevertap_sync.insight import match_rate, user_check
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from clevertap_sync.alerting import rounds
 from clevertap_sync.delivery import switch
-from clevertap_sync.insight.door_queries import read_doors
-from clevertap_sync.insight.installation import (
+from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clevertap_sync.match_rate import Match, MatchRate
+from clevertap_sync.insight.match_rate import Match, MatchRate
 
 
 def a_rate(known, unknown, *others, carried=30, people=30, lower_case=0):

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from clevertap_sync.coverage import coverage_of
-from clevertap_sync.usage import Use, usage_of
+from clevertap_sync.insight.coverage import coverage_of
+from clevertap_sync.insight.usage import Use, usage_of
 from referrals.log import LoggedEvent
 from referrals.schema import Person
 from referrals.vocabulary import EventType

@@ -16,7 +16,6 @@ from clevertap_sync.clevertap.hold_reasons import (
     RESTORED_BACKUP,
     hold_words,
 )
-from clevertap_sync.expiry import expiry_of
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings.base import (
@@ -31,6 +30,7 @@ from clevertap_sync.insight.findings.sentences import (
     lower_first,
     waiting_sentence,
 )
+from clevertap_sync.insight.passcode_expiry import expiry_of
 from referrals.words import span
 
 #: What is one trouble, whatever its cause is.

@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync import checkup
 from clevertap_sync.clevertap.connection_check import Diagnosis
-from clevertap_sync.expiry import expiry_of
-from clevertap_sync.match_rate import match_rate
+from clevertap_sync.insight.match_rate import match_rate
+from clevertap_sync.insight.passcode_expiry import expiry_of
 from clevertap_sync.models import Integration
 from referrals.management.arguments import DiscreetCommand
 

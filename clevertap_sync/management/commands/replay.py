@@ -9,7 +9,8 @@ from django.utils.timezone import is_naive, make_aware
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.delivery import freshness, replay
+from clevertap_sync.delivery import replay
+from clevertap_sync.insight import freshness
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.process import doorbell
 from referrals import log

@@ -8,8 +8,8 @@ from django.contrib.admin.models import LogEntry
 from django.db import connections
 from django.test import Client
 
-from clevertap_sync import match_rate, user_check
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.insight import match_rate, user_check
 from clevertap_sync.models import Integration
 from clevertap_sync.sandbox.faults import Fault
 from referrals import log

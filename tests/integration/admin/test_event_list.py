@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync import destination
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import erasure, replay, switch
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.insight import record_fates
 from clevertap_sync.models import DeadLetter, Replay, Upload
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Poison
@@ -223,7 +223,7 @@ def test_what_a_replay_of_the_range_delivered_is_delivered(
         ["Delivered", "Not sent"] if kept_back else ["Skipped", "Skipped"]
     )
     assert shown_of(admin, integration) == (["Delivered", "Delivered"], False)
-    (outcomes,) = destination.fates_of(
+    (outcomes,) = record_fates.fates_of(
         integration.app_id,
         [integration],
         [(1, log.read(integration.app_id, 1, 1)[0].event)],

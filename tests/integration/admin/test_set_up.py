@@ -196,7 +196,7 @@ class TestEvidence:
     def test_the_page_reads_no_more_than_its_sample(
         self, admin, integration, monkeypatch
     ):
-        monkeypatch.setattr("clevertap_sync.coverage.EVENTS", 2)
+        monkeypatch.setattr("clevertap_sync.insight.coverage.EVENTS", 2)
         log.append(integration.app, installs_of(emails(5)))
 
         page = text_of(admin.get(change(integration)))

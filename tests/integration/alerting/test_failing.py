@@ -7,9 +7,9 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.alerting import notices
 from clevertap_sync.alerting.watch import QUIET
-from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.findings.installation import FailingAlert
-from clevertap_sync.insight.installation import (
+from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )

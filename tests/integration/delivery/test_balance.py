@@ -15,7 +15,7 @@ from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin
 from clevertap_sync.delivery.work import Claim
-from clevertap_sync.destination import CleverTapDestination
+from clevertap_sync.insight.record_fates import CleverTapDestination
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.faults import Fault, Poison

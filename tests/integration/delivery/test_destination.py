@@ -5,7 +5,7 @@ import pytest
 
 from clevertap_sync.delivery import replay, switch
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.destination import CleverTapDestination
+from clevertap_sync.insight.record_fates import CleverTapDestination
 from clevertap_sync.models import Upload
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log

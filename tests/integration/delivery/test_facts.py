@@ -11,10 +11,10 @@ from clevertap_sync import insight
 from clevertap_sync.delivery import replay, tallies
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.insight import fact_queries
-from clevertap_sync.insight.door_queries import read_doors
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
 from clevertap_sync.insight.facts import EXPECTED, Verdicts
 from clevertap_sync.insight.findings import judge
+from clevertap_sync.insight.ingest_queries import read_doors
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison

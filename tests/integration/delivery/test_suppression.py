@@ -3,7 +3,7 @@
 import pytest
 
 from clevertap_sync.delivery import erasure, replay
-from clevertap_sync.destination import CleverTapDestination
+from clevertap_sync.insight.record_fates import CleverTapDestination
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Poison

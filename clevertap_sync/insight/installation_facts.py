@@ -4,13 +4,13 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
-from clevertap_sync.insight.door_queries import Doors
 from clevertap_sync.insight.findings import Finding
 from clevertap_sync.insight.findings.installation import (
     KINDS,
     FailingAlert,
     InstallationFacts,
 )
+from clevertap_sync.insight.ingest_queries import Doors
 from clevertap_sync.models import Notice
 from clevertap_sync.process import heartbeat
 

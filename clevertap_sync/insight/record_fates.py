@@ -15,11 +15,11 @@ from clevertap_sync.clevertap.mapping import (
     to_records,
 )
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.delivery import whereabouts
-from clevertap_sync.delivery.mapping_settings import read_settings, settings_of
 from clevertap_sync.delivery.prepare import named_sides
-from clevertap_sync.delivery.whereabouts import Whereabouts
 from clevertap_sync.delivery.work import pick_of
+from clevertap_sync.insight import whereabouts
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.whereabouts import Whereabouts
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from referrals import suppression
 from referrals.destinations import Outcome, OutcomeStatus, Preview, PreviewStatus

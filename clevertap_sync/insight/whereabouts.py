@@ -12,8 +12,8 @@ from typing import Final
 from django.db.models import F, OuterRef, Subquery
 
 from clevertap_sync.clevertap.mapping import Withheld, to_records
-from clevertap_sync.delivery.mapping_settings import read_settings
 from clevertap_sync.delivery.work import SIDES, pick_of, position_of
+from clevertap_sync.insight.mapping_settings import read_settings
 from clevertap_sync.models import DeadLetter, Integration, Upload, UploadQuerySet
 from referrals.models import ReferralEvent
 from referrals.schema import Event

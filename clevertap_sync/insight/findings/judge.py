@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import account, content, delivery, door
+from clevertap_sync.insight.findings import account, content, delivery, ingest
 from clevertap_sync.insight.findings.base import Finding, Severity
 
 #: Within a severity, what stands first counts more: a cause before its consequences.
 KINDS: Final[Sequence[type[Finding]]] = (
     *account.KINDS,
-    *door.KINDS,
+    *ingest.KINDS,
     *content.KINDS,
     *delivery.KINDS,
 )
@@ -19,7 +19,7 @@ _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 def judge_door(facts: Facts) -> list[Finding]:
     """Return what is not well of an app that has no integration, by rank."""
-    return [finding for kind in door.KINDS for finding in kind.find(facts)]
+    return [finding for kind in ingest.KINDS for finding in kind.find(facts)]
 
 
 def judge(facts: Facts) -> list[Finding]:
