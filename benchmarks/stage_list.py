@@ -16,7 +16,7 @@ from benchmarks.claims import settle
 from benchmarks.ours import Ours
 from benchmarks.stages import Stage, Step
 from clevertap_sync import receivers
-from clevertap_sync.delivery import prepare
+from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import Outcome, Sending, begin, send
@@ -89,11 +89,11 @@ class _Steps:
 
     def map(self) -> Step:
         work = self._claimed()
-        return lambda: prepare.map_upload(work)
+        return lambda: map_upload.map_upload(work)
 
     def begin(self) -> Step:
         work = self._claimed()
-        mapped = prepare.map_upload(work)
+        mapped = map_upload.map_upload(work)
         return lambda: begin(work, mapped)
 
     def send(self) -> Step:
@@ -133,7 +133,7 @@ class _Steps:
 
     def _begun(self) -> tuple[Claim, Mapped, Sending]:
         work = self._claimed()
-        mapped = prepare.map_upload(work)
+        mapped = map_upload.map_upload(work)
         begun = begin(work, mapped)
         if begun is None:
             message = "The lease was lost, though nobody else is there."

@@ -20,7 +20,7 @@ from clevertap_sync.clevertap.hold_reasons import (
 )
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.clevertap.profile_lookup import Recognition
-from clevertap_sync.delivery import canary, cause, switch
+from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.insight.match_rate import STRANGERS, people_to_ask
 from clevertap_sync.models import Account, Integration
 from referrals import history
@@ -108,7 +108,7 @@ def _provision(wanted: Wanted) -> Provisioned:
     if wanted.enable and not integration.enabled:
         _enable(integration)
     if wanted.enable and integration.identities_confirmed_at is None:
-        switch.expect_new_people(integration)
+        lifecycle.expect_new_people(integration)
     return Provisioned(app, integration, _key(app), _warnings(integration))
 
 
@@ -186,11 +186,11 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
         if changes.keys() & {"account", "identity_provider"}:
             columns += canary.start_over(integration)
         if changes.keys() & {"account", "passcode"}:
-            columns += cause.note_new_credentials(integration)
-        switch.between_claims(integration)
+            columns += hold_cause.note_new_credentials(integration)
+        lifecycle.between_claims(integration)
         integration.save(update_fields=columns)
         _record(integration, "Changed.", integration.app, differences)
-        switch.settings_changed(integration)
+        lifecycle.settings_changed(integration)
     return integration
 
 
@@ -247,7 +247,7 @@ def _enable(integration: Integration) -> None:
     start: Literal["now", "resume"] = (
         "resume" if integration.first_enabled_at else "now"
     )
-    switch.enable(integration, start=start)
+    lifecycle.enable(integration, start=start)
     _record(integration, f"Enabled, from: {start}.", integration.app)
 
 

@@ -57,10 +57,12 @@ def postgresql_server():
 @pytest.fixture(autouse=True)
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
-    from clevertap_sync.delivery import floors  # noqa: PLC0415 - Django comes first
+    from clevertap_sync.delivery.sql import (
+        open_floor,
+    )  # noqa: PLC0415 - Django comes first
     from referrals.ingest import background  # noqa: PLC0415
 
-    floors.forget()
+    open_floor.forget()
     background.forget()
 
 

@@ -10,12 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from clevertap_sync import checkup
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page
 from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import check_integration, lifecycle
 from clevertap_sync.insight.match_rate import match_rate
 from clevertap_sync.insight.user_check import check_user
 from clevertap_sync.models import Integration
@@ -61,7 +60,7 @@ def show_match_rate(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask CleverTap about the newest users."""
-    credentials = checkup.credentials_of(integration)
+    credentials = check_integration.credentials_of(integration)
     if isinstance(credentials, Diagnosis):
         return check_page(page, request, integration, diagnosis=credentials)
     rate = match_rate(integration.app_id, integration.identity_provider, credentials)
@@ -75,7 +74,7 @@ def show_user(
     form = UserForm(request.POST)
     if not form.is_valid():
         return check_page(page, request, integration, user_form=form)
-    credentials = checkup.credentials_of(integration)
+    credentials = check_integration.credentials_of(integration)
     if isinstance(credentials, Diagnosis):
         return check_page(page, request, integration, diagnosis=credentials)
     identity = form.cleaned_data["identity"]
@@ -87,7 +86,7 @@ def confirm_identities(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Let delivery go on although CleverTap knows few of the first identities."""
-    switch.confirm_identities(integration)
+    lifecycle.confirm_identities(integration)
     doorbell.ring(integration.pk)
     page.log_change(request, integration, "Confirmed the identities.")
     messages.success(

@@ -19,8 +19,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from clevertap_sync.admin.erasing_form import EraseForm, SamePersonForm
-from clevertap_sync.delivery import deletion, erasure
-from clevertap_sync.management import forgetting
+from clevertap_sync.delivery.erasure import (
+    erasure_orders,
+    erasure_words,
+    profile_deletion,
+)
 from clevertap_sync.process import heartbeat
 from referrals import suppression, words
 from referrals.admin.base import ReadOnlyAdmin
@@ -142,15 +145,15 @@ class ErasureAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "form": form,
             "whom": form.cleaned_data["identities"] if is_read else [],
-            "kept": forgetting.KEPT,
-            "clevertap_has": forgetting.CLEVERTAP_HAS,
+            "kept": erasure_words.KEPT,
+            "clevertap_has": erasure_words.CLEVERTAP_HAS,
         }
         return TemplateResponse(request, "clevertap_sync/erase.html", context)
 
     def _order(self, request: HttpRequest, form: EraseForm) -> HttpResponse:
         app, identities = form.cleaned_data["app"], form.cleaned_data["identities"]
         with transaction.atomic():
-            order = erasure.request(
+            order = erasure_orders.request(
                 app, identities, requested_by=request.user.get_username()
             )
             self.log_addition(
@@ -175,10 +178,10 @@ class ErasureAdmin(ReadOnlyAdmin):
     def _delete(
         self, request: HttpRequest, order: ErasureRequest, identities: list[Identity]
     ) -> list[str]:
-        deletions = deletion.delete_profiles(
+        deletions = profile_deletion.delete_profiles(
             order.app, identities, seconds=DELETION_SECONDS
         )
-        answers = forgetting.answers_in_words(deletions)
+        answers = erasure_words.answers_in_words(deletions)
         self.log_change(
             request, order, f"Asked CleverTap to delete them. {' '.join(answers)}"
         )
@@ -188,8 +191,8 @@ class ErasureAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, order: ErasureRequest, identities: list[Identity]
     ) -> list[str]:
         with transaction.atomic():
-            lifted = erasure.lift(order.app, identities)
-            answer = forgetting.lifted_in_words(identities, lifted)
+            lifted = erasure_orders.lift(order.app, identities)
+            answer = erasure_words.lifted_in_words(identities, lifted)
             self.log_change(request, order, f"Lifted: {answer}")
         return [answer]
 
@@ -219,7 +222,7 @@ class ErasureAdmin(ReadOnlyAdmin):
             "order": order,
             "form": form,
             "answers": answers,
-            "takes": forgetting.DELETION_TAKES,
+            "takes": erasure_words.DELETION_TAKES,
         }
         return TemplateResponse(request, template, context)
 
@@ -232,7 +235,7 @@ def _progress_of(order: ErasureRequest) -> dict[str, Any]:
         "is_done": is_done,
         "light": words.light(*_LIGHTS[order.state]),
         "shares": shares(order.head, accepted=order.erased_to),
-        "completes_by": erasure.completes_by(order),
+        "completes_by": erasure_orders.completes_by(order),
         "suppressed": _suppressed(order),
         "lacks_worker": not is_done and (silence is None or silence.is_too_long),
     }

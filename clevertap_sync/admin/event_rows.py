@@ -8,7 +8,7 @@ from clevertap_sync.admin.event_filters import event_of
 from clevertap_sync.admin.timeline import LIGHTS
 from clevertap_sync.clevertap.mapping import identity_under
 from clevertap_sync.clevertap.reasons import shorten_reason
-from clevertap_sync.delivery.prepare import named_sides
+from clevertap_sync.delivery.map_upload import named_sides
 from clevertap_sync.insight import record_fates
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import words

@@ -16,7 +16,7 @@ from clevertap_sync.admin.lights import state_of
 from clevertap_sync.admin.ranges import replay_range
 from clevertap_sync.admin.replaying import REPLAY
 from clevertap_sync.clevertap.locations import LABELS, Location
-from clevertap_sync.delivery import canary, cause, switch
+from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
 from referrals import access, history, words
@@ -112,10 +112,10 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             if form.cleaned_data["new_passcode"]:
                 columns.append("passcode")
             if form.changes_credentials:
-                columns += cause.note_new_credentials(obj)
+                columns += hold_cause.note_new_credentials(obj)
             if form.changes_identities:
                 columns += canary.start_over(obj)
-            switch.between_claims(obj)
+            lifecycle.between_claims(obj)
             obj.save(update_fields=columns)
             transaction.on_commit(lambda: _take_effect(obj.pk))
         else:
@@ -186,5 +186,5 @@ class IntegrationAdmin(CsvExport, ListAdmin):
 
 def _take_effect(integration_id: int) -> None:
     integration = Integration.objects.get(pk=integration_id)
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     doorbell.ring(integration_id)

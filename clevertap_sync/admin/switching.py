@@ -16,13 +16,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from clevertap_sync import checkup
 from clevertap_sync.admin.addresses import address
 from clevertap_sync.admin.check_page import check_page, context_of
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
-from clevertap_sync.delivery import canary, cause, switch
-from clevertap_sync.delivery.switch import Start
+from clevertap_sync.delivery import canary, check_integration, hold_cause, lifecycle
+from clevertap_sync.delivery.lifecycle import Start
 from clevertap_sync.insight import freshness
 from clevertap_sync.insight.passcode_expiry import zone_of
 from clevertap_sync.models import Account, Integration
@@ -75,7 +74,9 @@ def check(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Check the connection on a POST, and say what came of it."""
-    diagnosis = checkup.check(integration) if request.method == "POST" else None
+    diagnosis = (
+        check_integration.check(integration) if request.method == "POST" else None
+    )
     return check_page(page, request, integration, diagnosis=diagnosis)
 
 
@@ -83,7 +84,7 @@ def find_location(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask every location for the account."""
-    found = checkup.check_everywhere(integration)
+    found = check_integration.check_everywhere(integration)
     return check_page(
         page,
         request,
@@ -115,16 +116,16 @@ def move(
             columns = [
                 "account",
                 *canary.start_over(integration),
-                *cause.note_new_credentials(integration),
+                *hold_cause.note_new_credentials(integration),
             ]
-            switch.between_claims(integration)
+            lifecycle.between_claims(integration)
             integration.save(update_fields=columns)
     except IntegrityError:
         messages.error(
             request, "Another integration of this app uses the account there already."
         )
         return redirect("admin:clevertap_sync_integration_check", integration.pk)
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     doorbell.ring(integration.pk)
     before, after = old.get_location_display(), LABELS[location]
     integration.__dict__["differences"] = [("Location", before, after)]
@@ -140,7 +141,7 @@ def enable(
     form = EnableForm(request.POST or None, initial={"start": _proposed(integration)})
     diagnosis = None
     if request.method == "POST" and form.is_valid():
-        diagnosis = checkup.check(integration)
+        diagnosis = check_integration.check(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
             start = form.starting_point(zone_of(integration))
             return _enabled(
@@ -164,7 +165,7 @@ def pause(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Stop delivery; the log goes on."""
-    switch.pause(integration)
+    lifecycle.pause(integration)
     page.log_change(request, integration, "Paused.")
     messages.success(
         request,
@@ -178,7 +179,7 @@ def archive(
 ) -> HttpResponse:
     """Pause for good and wipe the passcode. What was delivered stays on the books."""
     if not integration.archived_at:
-        switch.pause(integration)
+        lifecycle.pause(integration)
         integration.archived_at = timezone.now()
         integration.passcode = Secret()
         integration.save(update_fields=["archived_at", "passcode"])
@@ -195,7 +196,7 @@ def _enabled(
     *,
     although_failed: bool,
 ) -> HttpResponse:
-    switch.enable(integration, start=start)
+    lifecycle.enable(integration, start=start)
     doorbell.ring(integration.pk)
     chosen = start if isinstance(start, str) else f"{start:%Y-%m-%d}"
     although = " The check of the connection had failed." if although_failed else ""

@@ -16,8 +16,9 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from clevertap_sync.clevertap.errors import NoAnswerError
-from clevertap_sync.delivery import floors, glance, hold, replay, rows, split
-from clevertap_sync.delivery.glance import Glance
+from clevertap_sync.delivery import hold, replay, split
+from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
+from clevertap_sync.delivery.sql.account_state import Glance
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
 from clevertap_sync.insight.mapping_settings import settings_of, settings_seen
 from clevertap_sync.models import Account, Attempt, Integration, Upload
@@ -30,14 +31,14 @@ _LOOK_AHEAD = 20
 _ENDED = "The worker ended before the answer came."
 # Part of every claim, so in SQL, as the glance is.
 _ACCOUNT = f"""
-    SELECT {rows.columns(Account, "account")} FROM clevertap_sync_account account
+    SELECT {row_writer.columns(Account, "account")} FROM clevertap_sync_account account
     WHERE account.id =
         (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
 """  # noqa: S608 - our own names
 # `no_key` lets other transactions go on inserting rows that point at it. The clock is
 # read once the lock is held: what is selected with the lock is older than the wait.
 _LOCK = f"""
-    SELECT clock_timestamp(), {rows.columns(Account, "locked")}
+    SELECT clock_timestamp(), {row_writer.columns(Account, "locked")}
     FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
 """  # noqa: S608 - our own names
 
@@ -67,7 +68,7 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
     if locked is None:
         return None
     now, account = locked
-    seen = glance.at(account.pk, now)
+    seen = account_state.at(account.pk, now)
     room = hold.limit_of(account) - sum(one.leases for one in seen)
     if room <= 0:
         return None
@@ -109,7 +110,7 @@ def _lock(integration_id: int) -> tuple[datetime, Account] | None:
         return None
     if not is_locking:
         found = (clock.now(), *found)
-    return found[0], rows.read(Account, found[1:])
+    return found[0], row_writer.read(Account, found[1:])
 
 
 def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
@@ -247,16 +248,16 @@ def _lease(
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
     integration.last_served_at = now
-    served = rows.Update(
+    served = row_writer.Update(
         Integration,
         {"id": integration.pk},
         {"last_served_at": now, "cursor": integration.cursor},
     )
     if upload._state.adding:  # noqa: SLF001 - documented
-        rows.write(served, rows.Insert(upload, {}))
-        floors.opened(integration.account_id, integration.pk, upload.pk)
+        row_writer.write(served, row_writer.Insert(upload, {}))
+        open_floor.opened(integration.account_id, integration.pk, upload.pk)
     else:
-        rows.write(served)
+        row_writer.write(served)
         upload.save()
     return Claim(upload, integration, upload.lease_token, held, more)
 

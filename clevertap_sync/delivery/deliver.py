@@ -16,7 +16,7 @@ from django.db import (
     transaction,
 )
 
-from clevertap_sync.delivery import canary, cause, journal, prepare, split
+from clevertap_sync.delivery import attempt_log, canary, hold_cause, map_upload, split
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import probe
@@ -71,8 +71,8 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
     if isinstance(work, ProbeClaim):
         probe(work)
         return 1
-    mapped = prepare.map_upload(work)
-    if groups := prepare.groups_of(work, mapped):
+    mapped = map_upload.map_upload(work)
+    if groups := map_upload.groups_of(work, mapped):
         _split(work, groups)
         return 0
     if not mapped.records:
@@ -90,14 +90,14 @@ def _upload(claim: Claim, mapped: Mapped) -> int:
     failpoints.reach(Place.ATTEMPT_COMMITTED)
     outcome = send(claim.integration, sending, list(mapped.bodies()))
     failpoints.reach(Place.REQUEST_ANSWERED)
-    journal.attempt(claim.integration, claim.upload, sending, outcome)
+    attempt_log.attempt(claim.integration, claim.upload, sending, outcome)
     kept = _patiently(lambda: _settle(claim, mapped, sending, outcome))
     failpoints.reach(Place.SETTLE_COMMITTED)
     if not kept:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk
         )
-    cause.find_out(claim.integration, outcome.error)
+    hold_cause.find_out(claim.integration, outcome.error)
     return 1
 
 

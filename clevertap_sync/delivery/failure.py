@@ -10,10 +10,11 @@ from django.db.models import F
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.clevertap.retry import Bisect, HalveLimit, Hold, decide
-from clevertap_sync.delivery import hold, letters, rows, split
+from clevertap_sync.delivery import dead_letters, hold, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.settle import end_of
+from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
@@ -35,7 +36,7 @@ def settle_failure(
         account = lock_account_of(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.now()
-        rows.write(end_of(sending, outcome))
+        row_writer.write(end_of(sending, outcome))
         if account is None or not _give_back(claim, error, now):
             return False
         decision = decision_on(error, integration)
@@ -152,5 +153,5 @@ def _refuse(
         delivered=0,
         settled_at=now,
     )
-    letters.write(upload, refusals, now)
-    letters.put_back(upload, mapped.withheld, now)
+    dead_letters.write(upload, refusals, now)
+    dead_letters.put_back(upload, mapped.withheld, now)

@@ -9,7 +9,7 @@ from django.db import transaction
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.clevertap.limits import encode_body, probe_record
 from clevertap_sync.clevertap.retry import Bisect, Hold
-from clevertap_sync.delivery import cause, failure, hold, journal, rows
+from clevertap_sync.delivery import attempt_log, failure, hold, hold_cause
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import (
     Outcome,
@@ -18,6 +18,7 @@ from clevertap_sync.delivery.send import (
     request,
 )
 from clevertap_sync.delivery.settle import end_of
+from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, heartbeat
@@ -39,11 +40,11 @@ def probe(claim: ProbeClaim) -> None:
         account = lock_account_of(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.now()
-        rows.write(end_of(sending, outcome))
+        row_writer.write(end_of(sending, outcome))
         if account is not None and integration.probe_token == claim.token:
             _conclude(account, integration, outcome, sending.began_at, now)
-    journal.attempt(claim.integration, None, sending, outcome)
-    cause.find_out(claim.integration, outcome.error)
+    attempt_log.attempt(claim.integration, None, sending, outcome)
+    hold_cause.find_out(claim.integration, outcome.error)
 
 
 def _begin(claim: ProbeClaim, body: bytes) -> Sending:

@@ -11,7 +11,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
-from clevertap_sync.delivery.doubt import OUTCOME_UNKNOWN
+from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, pick_of, position_of
 from clevertap_sync.insight.mapping_settings import settings_of
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload

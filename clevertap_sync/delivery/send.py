@@ -23,7 +23,7 @@ from clevertap_sync.clevertap.errors import (
 )
 from clevertap_sync.clevertap.limits import encode_body
 from clevertap_sync.clevertap.locations import Location, base_url
-from clevertap_sync.delivery import rows
+from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import heartbeat
@@ -87,12 +87,12 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
         "body_changed": upload.body_changed or differs,
         "idle_claims": 0,
         "attempt_count": upload.attempt_count + 1,
-        "leased_until": rows.Later(settings.LEASE_SECONDS),
+        "leased_until": row_writer.Later(settings.LEASE_SECONDS),
     }
     with transaction.atomic():
-        if not rows.write(
-            rows.Update(Upload, claim.mine, changes),
-            rows.Insert(attempt, {"began_at": rows.NOW}),
+        if not row_writer.write(
+            row_writer.Update(Upload, claim.mine, changes),
+            row_writer.Insert(attempt, {"began_at": row_writer.NOW}),
         ):
             return None
         failpoints.reach(Place.ATTEMPT_WRITTEN)

@@ -11,9 +11,10 @@ from clevertap_sync.clevertap.client import UploadResult
 from clevertap_sync.clevertap.limits import RETRYABLE_CODE
 from clevertap_sync.clevertap.reasons import reason_for_code
 from clevertap_sync.clevertap.retry import backoff
-from clevertap_sync.delivery import hold, letters, rows, split
+from clevertap_sync.delivery import dead_letters, hold, split
 from clevertap_sync.delivery.claim import lock_account_of
 from clevertap_sync.delivery.send import Outcome, Sending
+from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.models import Account, Attempt, Integration, Upload
 from clevertap_sync.process import clock
@@ -56,9 +57,9 @@ def settle_result(
         if settled is None:
             return False
         upload, now = settled
-        letters.write(upload, verdicts.refusals, now)
-        letters.put_back(upload, mapped.withheld, now)
-        letters.mark_delivered(upload, verdicts.delivered, now)
+        dead_letters.write(upload, verdicts.refusals, now)
+        dead_letters.put_back(upload, mapped.withheld, now)
+        dead_letters.mark_delivered(upload, verdicts.delivered, now)
         failpoints.reach(Place.SETTLE_WRITTEN)
     return True
 
@@ -71,11 +72,11 @@ def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
     with transaction.atomic():
         integration = _held_integration(claim)
         verdicts = Verdicts([], mapped.refusals, [])
-        now = rows.write(_leaf(claim, verdicts, unsent=mapped.unsent))
+        now = row_writer.write(_leaf(claim, verdicts, unsent=mapped.unsent))
         if now is None:
             return False
-        letters.write(claim.upload, mapped.refusals, now)
-        letters.put_back(claim.upload, mapped.withheld, now)
+        dead_letters.write(claim.upload, mapped.refusals, now)
+        dead_letters.put_back(claim.upload, mapped.withheld, now)
         if integration is not None:
             hold.probe_at_once(integration, now=now)
     return True
@@ -107,14 +108,14 @@ def _mend(
         hold.lift(integration, now=now, forget_failures=True)
 
 
-def end_of(sending: Sending, outcome: Outcome) -> rows.Update:
+def end_of(sending: Sending, outcome: Outcome) -> row_writer.Update:
     """End the attempt, unless whoever took the lease over has ended it as unknown."""
     error, result = outcome.error, outcome.result
-    return rows.Update(
+    return row_writer.Update(
         Attempt,
         {"id": sending.attempt.pk, "ended_at": None},
         {
-            "ended_at": rows.NOW,
+            "ended_at": row_writer.NOW,
             "outcome": error.code if error else "ok",
             "outcome_unknown": bool(error and error.outcome_unknown),
             "status": error.status if error else (result and result.status),
@@ -148,7 +149,7 @@ def _settle(
     mapped: Mapped,
     verdicts: Verdicts,
     result: UploadResult,
-    ended: rows.Update,
+    ended: row_writer.Update,
 ) -> tuple[Upload, datetime] | None:
     """Settle the upload, and when; None where the lease was lost. The attempt ends anyway.
 
@@ -158,11 +159,13 @@ def _settle(
     if verdicts.again:
         now = clock.now()
         upload = _split_off(claim, mapped, verdicts, now, miscounted=result.miscounted)
-        rows.write(ended)
+        row_writer.write(ended)
         return None if upload is None else (upload, now)
-    settled_at = rows.write(_leaf(claim, verdicts, miscounted=result.miscounted), ended)
+    settled_at = row_writer.write(
+        _leaf(claim, verdicts, miscounted=result.miscounted), ended
+    )
     if settled_at is None:
-        rows.write(ended)
+        row_writer.write(ended)
         return None
     return claim.upload, settled_at
 
@@ -173,7 +176,7 @@ def _leaf(
     *,
     miscounted: bool = False,
     unsent: int | None = None,
-) -> rows.Update:
+) -> row_writer.Update:
     """Settle the upload itself. A refusal of no known record takes one of the delivered."""
     dead = len(verdicts.refusals)
     unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
@@ -185,10 +188,10 @@ def _leaf(
         "dead": dead,
         "miscounted": miscounted,
         "leased_until": None,
-        "settled_at": rows.NOW,
+        "settled_at": row_writer.NOW,
     }
     changes |= {} if unsent is None else {"unsent": unsent}
-    return rows.Update(Upload, claim.mine, changes)
+    return row_writer.Update(Upload, claim.mine, changes)
 
 
 def _split_off(

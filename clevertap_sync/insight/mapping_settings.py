@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync.clevertap.mapping import MappingSettings
-from clevertap_sync.delivery.glance import Glance
+from clevertap_sync.delivery.sql.account_state import Glance
 from clevertap_sync.models import Integration
 from referrals import suppression
 

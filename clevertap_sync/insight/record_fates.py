@@ -15,7 +15,7 @@ from clevertap_sync.clevertap.mapping import (
     to_records,
 )
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.delivery.prepare import named_sides
+from clevertap_sync.delivery.map_upload import named_sides
 from clevertap_sync.delivery.work import pick_of
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.mapping_settings import read_settings, settings_of

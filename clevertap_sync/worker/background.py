@@ -14,8 +14,10 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync.alerting import rounds
-from clevertap_sync.delivery import erasure, retention, switch, tallies
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.process import doorbell, heartbeat, stopping
 from clevertap_sync.worker import due, restored_backup
 from clevertap_sync.worker.steps import Steps
@@ -43,7 +45,7 @@ class Errands:
                 "comparing with the broker's memory", restored_backup.compare
             )
             self._steps.carry_out(
-                "looking for keys that are back", switch.try_readable_passcodes
+                "looking for keys that are back", lifecycle.try_readable_passcodes
             )
             self._steps.carry_out("handing out deliveries", self._hand_out)
             self._steps.carry_out("looking for alerts", self.alert)
@@ -70,7 +72,7 @@ class Errands:
         """Ask threads to tally, to remove what is past its days, and to erase people."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up))
         self._pool.apply_async(self._run, ("retention", retention.retain))
-        self._pool.apply_async(self._run, ("erasures", erasure.go_on))
+        self._pool.apply_async(self._run, ("erasures", erasure_orders.go_on))
 
     def ring(self, integration_id: int) -> bool:
         """Ring for any worker; where there is no broker, ask this process's threads."""

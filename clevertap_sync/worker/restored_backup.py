@@ -16,7 +16,7 @@ import redis
 from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
 
@@ -93,7 +93,7 @@ def _key(integration: Integration) -> str:
 
 def _pause(integration: Integration, mark: int) -> None:
     # Not where the row was read before another worker moved cursor and mark on.
-    if switch.pause_restored(integration.pk, mark):
+    if lifecycle.pause_restored(integration.pk, mark):
         logger.error(
             "%s / %s is paused: its cursor is %s, but it had come to %s. The database is an "
             "older one, such as a restored backup. Enable it from now in the admin.",

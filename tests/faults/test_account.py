@@ -7,7 +7,7 @@ from email.utils import format_datetime
 import pytest
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from referrals.secret import Secret
 from tests.builders import NOON, an_integration
 from tests.faults.choice import choice
@@ -65,7 +65,7 @@ def test_new_settings_heal_a_held_account_at_once(scene):
     with scene.ground.django():
         scene.integration.passcode = Secret(scene.sandbox.account().passcode)
         scene.integration.save(update_fields=["passcode"])
-        switch.settings_changed(scene.integration)
+        lifecycle.settings_changed(scene.integration)
     scene.heal()
 
     scene.settle()

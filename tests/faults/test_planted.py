@@ -14,14 +14,14 @@ from clevertap_sync.clevertap.client.upload_result import RejectedRecord, Upload
 from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
 from clevertap_sync.delivery import (
     claim,
+    dead_letters,
     deliver,
-    doubt,
     failure,
-    letters,
-    prepare,
+    map_upload,
     send,
     settle,
     split,
+    unknown_outcomes,
 )
 from clevertap_sync.delivery.send import Outcome
 from clevertap_sync.insight import status
@@ -128,13 +128,17 @@ def a_skipped_position(product):
 
 def a_row_that_a_reader_misses(product):
     """The last event of a range is not seen by whom the range was handed to."""
-    product.replace(prepare, "_events_of", lambda real: lambda *args: real(*args)[:-1])
+    product.replace(
+        map_upload, "_events_of", lambda real: lambda *args: real(*args)[:-1]
+    )
     return "Lost: "
 
 
 def a_dead_letter_that_is_not_written(product):
     """A refused record is counted, and its letter forgotten."""
-    product.replace(letters, "write", lambda real: first_only(real, lambda *_: None))
+    product.replace(
+        dead_letters, "write", lambda real: first_only(real, lambda *_: None)
+    )
     return "records are booked as dead"
 
 
@@ -161,7 +165,7 @@ def a_refusal_of_the_neighbour(product):
 def a_side_that_is_never_mapped(product):
     """An event yields its first record, and not its second."""
     product.replace(
-        prepare, "to_records", lambda real: lambda *args: list(real(*args))[:1]
+        map_upload, "to_records", lambda real: lambda *args: list(real(*args))[:1]
     )
     return "Lost: "
 
@@ -179,7 +183,7 @@ def a_record_in_the_other_persons_name(product):
 
         return wrong
 
-    product.replace(prepare, "to_records", make)
+    product.replace(map_upload, "to_records", make)
     return "CleverTap has a record that no event asks for"
 
 
@@ -203,7 +207,9 @@ def an_unknown_outcome_that_is_taken_for_none(product):
 def a_record_that_is_given_up_too_early(product):
     """One answer that never came is taken for eight."""
     product.replace(
-        doubt, "is_given_up", lambda _: lambda upload: upload.unknown_outcomes > 0
+        unknown_outcomes,
+        "is_given_up",
+        lambda _: lambda upload: upload.unknown_outcomes > 0,
     )
     return "Given up after 1 times"
 

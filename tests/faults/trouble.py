@@ -11,8 +11,7 @@ import psycopg
 import redis
 from django.test import override_settings
 
-from clevertap_sync import checkup
-from clevertap_sync.delivery import replay, switch
+from clevertap_sync.delivery import check_integration, lifecycle, replay
 from referrals.secret import Secret
 from tests.faults.network import Network
 from tests.faults.scene import Scene
@@ -208,7 +207,7 @@ class Trouble:
         with self.scene.ground.django():
             integration.passcode = Secret(passcode)
             integration.save(update_fields=["passcode"])
-            switch.settings_changed(integration)
+            lifecycle.settings_changed(integration)
 
     def check_connection(self) -> None:
         """Check the connection, as the admin's button does."""
@@ -218,17 +217,17 @@ class Trouble:
             self.scene.ground.django(),
             override_settings(CLEVERTAP_BASE_URL=template, REDIS_URL=""),
         ):
-            checkup.check(integration)
+            check_integration.check(integration)
 
     def pause(self) -> None:
         """Pause the integration."""
         with self.scene.ground.django():
-            switch.pause(self.scene.integration)
+            lifecycle.pause(self.scene.integration)
 
     def resume(self) -> None:
         """Go on where it stopped."""
         with self.scene.ground.django():
-            switch.enable(self.scene.integration)
+            lifecycle.enable(self.scene.integration)
 
     def replay_letters(self) -> None:
         """Order every open dead letter to be sent again."""

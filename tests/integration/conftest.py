@@ -16,7 +16,8 @@ from clevertap_sync.clevertap import (
     connection_check as clevertap,
     profile_lookup,
 )
-from clevertap_sync.delivery import erasure, retention, tallies
+from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.insight import match_rate, user_check
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
@@ -92,7 +93,12 @@ def _nothing_is_late(settings, monkeypatch):
     for module in (profile_lookup, match_rate, user_check):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
     for work in (
-        *(clevertap.check, clevertap.check_everywhere, erasure.advance, erasure.go_on),
+        *(
+            clevertap.check,
+            clevertap.check_everywhere,
+            erasure_orders.advance,
+            erasure_orders.go_on,
+        ),
         *(retention.retain, account_fault_search.find_culprit, tallies.add_up),
     ):
         monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE_SECONDS)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from clevertap_sync.delivery import prepare
+from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin, send
@@ -160,7 +160,7 @@ def test_reading_beginning_and_settling_take_a_statement_each(integration):
     assert isinstance(claim, Claim)
 
     with counted() as read:
-        mapped = prepare.map_upload(claim)
+        mapped = map_upload.map_upload(claim)
     with counted() as begun:
         sending = begin(claim, mapped)
     outcome = send(claim.integration, sending, list(mapped.bodies()))

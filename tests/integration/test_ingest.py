@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.db import DataError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from clevertap_sync.delivery import erasure, retention
+from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.upkeep import retention
 from referrals import log, rejections
 from referrals.identity import Identity
 from referrals.ingest import background, health, removal, writing
@@ -339,7 +340,7 @@ class TestSamples:
         sample = Sample(NOON, "/id", "x", f"sign-up-{ANN}")
         writing.write({hourly(conflict): a_count(1, NOON, sample)})
 
-        erasure.request(app, [Identity("email", ANN)])
+        erasure_orders.request(app, [Identity("email", ANN)])
 
         assert not IngestSample.objects.exists()
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from clevertap_sync.clevertap.locations import LABELS, Location
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.provisioning import find_location
@@ -187,7 +187,7 @@ def test_enabling_again_skips_nothing_although_nothing_was_delivered_yet(provisi
     provision("--enable", stdin=PASSCODE)
     integration = Integration.objects.get()
     enabled_at = integration.first_enabled_at
-    switch.pause(integration)
+    lifecycle.pause(integration)
     append(App.objects.get(), 1, 2, 3)
 
     provision("--enable")
@@ -210,7 +210,7 @@ def test_enabling_again_goes_on_where_it_stopped(provision):
         due_at="2026-01-01T00:00Z",
     )
     Integration.objects.update(cursor=1)
-    switch.pause(integration)
+    lifecycle.pause(integration)
 
     provision("--enable")
 

@@ -14,7 +14,7 @@ from django.db import (
 from django.utils import timezone
 
 from clevertap_sync.alerting import rounds
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.insight.ingest_queries import read_doors
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
@@ -39,7 +39,7 @@ class Pool:
 PERSON = "ann@example.com"
 STEPS = {
     (restored_backup, "compare"): "comparing with the broker's memory",
-    (switch, "try_readable_passcodes"): "looking for keys that are back",
+    (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
     (due, "due_integrations"): "handing out deliveries",
     (rounds, "look_and_send"): "alerts",
 }

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from clevertap_sync import checkup
 from clevertap_sync.clevertap.connection_check import Diagnosis
+from clevertap_sync.delivery import check_integration
 from clevertap_sync.insight.match_rate import match_rate
 from clevertap_sync.insight.passcode_expiry import expiry_of
 from clevertap_sync.models import Integration
@@ -45,7 +45,7 @@ class Command(DiscreetCommand):
             raise SystemExit(1)
 
     def _check(self, integration: Integration) -> Diagnosis:
-        diagnosis = checkup.check(integration)
+        diagnosis = check_integration.check(integration)
         name = f"{integration.app.slug} / {integration.name}"
         self.stdout.write(f"{name}: {diagnosis.title}")
         if diagnosis.evidence:
@@ -63,7 +63,7 @@ class Command(DiscreetCommand):
             self.stdout.write(f"  passcode: {expiry.sentence} {expiry.remedy}")
 
     def _tell_match_rate(self, integration: Integration) -> None:
-        credentials = checkup.credentials_of(integration)
+        credentials = check_integration.credentials_of(integration)
         if isinstance(credentials, Diagnosis):
             return
         provider = integration.identity_provider

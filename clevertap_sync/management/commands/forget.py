@@ -11,10 +11,13 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
-from clevertap_sync.delivery import deletion, erasure
-from clevertap_sync.delivery.deletion import Deletion
-from clevertap_sync.delivery.erasure import State
-from clevertap_sync.management import forgetting
+from clevertap_sync.delivery.erasure import (
+    erasure_orders,
+    erasure_words,
+    profile_deletion,
+)
+from clevertap_sync.delivery.erasure.erasure_orders import State
+from clevertap_sync.delivery.erasure.profile_deletion import Deletion
 from referrals.identity import Identity, UnreadableIdentityError, parse
 from referrals.management.arguments import DiscreetCommand
 from referrals.models import App, ErasureRequest
@@ -25,7 +28,7 @@ POLL_SECONDS = 0.25
 class Command(DiscreetCommand):
     """Suppress, erase, and delete in CleverTap where that is asked for."""
 
-    help = forgetting.HELP
+    help = erasure_words.HELP
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
         """Keep the line breaks of the help."""
@@ -83,31 +86,39 @@ class Command(DiscreetCommand):
             raise CommandError(msg) from error
 
     def _lift(self, app: App, identities: list[Identity]) -> None:
-        lifted = erasure.lift(app, identities)
+        lifted = erasure_orders.lift(app, identities)
         self._print(
             {"app": app.slug, "lifted": lifted},
-            forgetting.lifted_in_words(identities, lifted),
+            erasure_words.lifted_in_words(identities, lifted),
         )
 
     def _plan(self, app: App, identities: list[Identity]) -> None:
-        plan = erasure.plan(app, identities, progress=self._progress)
+        plan = erasure_orders.plan(app, identities, progress=self._progress)
         self._clear()
-        shown = forgetting.plan_as_json(app, identities, plan)
-        self._print(shown, forgetting.plan_in_words(app, identities, plan))
+        shown = erasure_words.plan_as_json(app, identities, plan)
+        self._print(shown, erasure_words.plan_in_words(app, identities, plan))
 
     def _forget(self, app: App, identities: list[Identity], *, delete: bool) -> None:
-        order = erasure.request(app, identities, requested_by="command line")
+        order = erasure_orders.request(app, identities, requested_by="command line")
         order = self._advance(order)
         self._clear()
         is_done = order.state == State.DONE
         deletions = (
-            deletion.delete_profiles(app, identities) if is_done and delete else []
+            profile_deletion.delete_profiles(app, identities)
+            if is_done and delete
+            else []
         )
-        shown = forgetting.order_as_json(app, identities, order)
+        shown = erasure_words.order_as_json(app, identities, order)
         if delete:
-            shown["clevertap"] = list(map(forgetting.deletion_as_json, deletions))
-        words = [forgetting.order_in_words(identities, order), "", forgetting.KEPT]
-        words += forgetting.deletions_in_words(deletions, asked=delete, is_done=is_done)
+            shown["clevertap"] = list(map(erasure_words.deletion_as_json, deletions))
+        words = [
+            erasure_words.order_in_words(identities, order),
+            "",
+            erasure_words.KEPT,
+        ]
+        words += erasure_words.deletions_in_words(
+            deletions, asked=delete, is_done=is_done
+        )
         self._print(shown, "\n".join(words).strip())
         if delete and not (is_done and _all_accepted(deletions)):
             raise SystemExit(1)
@@ -117,14 +128,16 @@ class Command(DiscreetCommand):
         ends_at = time.monotonic() + settings.LEASE_SECONDS + 1
         is_worth_it = True
         while True:
-            order = erasure.advance(order, progress=self._progress)
+            order = erasure_orders.advance(order, progress=self._progress)
             if order.state == State.DONE:
                 return order
             if order.state == State.WAITING:
                 if not is_worth_it:
                     return order
                 self._say(f"Waiting for {order.uploads_waiting} uploads under way …")
-                is_worth_it = time.monotonic() < ends_at and erasure.is_under_way(order)
+                is_worth_it = (
+                    time.monotonic() < ends_at and erasure_orders.is_under_way(order)
+                )
                 time.sleep(POLL_SECONDS if is_worth_it else 0)
 
     def _progress(self, reached: int, head: int) -> None:

@@ -10,8 +10,8 @@ from django.test import Client
 
 from clevertap_sync import insight
 from clevertap_sync.admin import erasures
-from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.process import heartbeat, slots
 from clevertap_sync.sandbox.faults import Fault
 from referrals import log
@@ -53,7 +53,7 @@ def order(admin, typed, sandbox):
 
 def done(order):
     """Go on as a worker does, to the end."""
-    erasure.go_on()
+    erasure_orders.go_on()
     order.refresh_from_db()
     return f"{LIST}{order.pk}/"
 
@@ -125,7 +125,7 @@ def test_uploads_that_are_waited_for_are_told(admin, integration, sandbox, typed
     log.append(integration.app, [by_canary()])
     deliver(integration.pk)
     admin.post(ERASE, {**typed, "confirmed": "1"})
-    erasure.go_on()
+    erasure_orders.go_on()
 
     order = ErasureRequest.objects.get()
     page = text_of(admin.get(f"{LIST}{order.pk}/change/"))

@@ -7,9 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import erasure, replay, switch
+from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.insight import record_fates
 from clevertap_sync.models import DeadLetter, Replay, Upload
 from clevertap_sync.process import slots
@@ -114,7 +115,7 @@ def everything(sandbox, integration, quick):
     integration.enabled = False
     integration.save()
     append(app, [a_sent_event(id="skipped")])
-    switch.enable(integration, start="now")
+    lifecycle.enable(integration, start="now")
     integration.not_sent = ["app_open:generated"]
     integration.save()
     lasting = (
@@ -146,7 +147,7 @@ def everything(sandbox, integration, quick):
     assert claim_next(integration.pk) is not None
     append(app, [a_sent_event(id="under-way")])
     assert claim_next(integration.pk) is not None
-    switch.enable(other)
+    lifecycle.enable(other)
     finish(other)
     append(app, [a_sent_event(id="waits")])
     return app
@@ -190,7 +191,7 @@ def change(integration, **settings):
     for name, value in settings.items():
         setattr(integration, name, value)
     integration.save(update_fields=list(settings))
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
 
 
 def shown_of(admin, integration):
@@ -212,7 +213,7 @@ def test_what_a_replay_of_the_range_delivered_is_delivered(
     change(integration, not_sent=["app_install:generated"], enabled=kept_back)
     log.append(integration.app, [a_sent_event(id="once")])
     if not kept_back:
-        switch.enable(integration, start="now")
+        lifecycle.enable(integration, start="now")
     finish(integration)
     before = shown_of(admin, integration)
 
@@ -276,7 +277,9 @@ def test_what_a_person_was_sent_before_the_erasure_stays_delivered(
 ):
     log.append(integration.app, [a_sent_event()])
     finish(integration)
-    erasure.advance(erasure.request(integration.app, [Identity("email", ANN)]))
+    erasure_orders.advance(
+        erasure_orders.request(integration.app, [Identity("email", ANN)])
+    )
     replay_all(integration)
 
     words, is_listed = shown_of(admin, integration)
@@ -454,7 +457,9 @@ def test_whom_an_event_is_about_is_seen_by_nobody_else(staff, delivered):
 def test_a_person_who_was_erased_has_no_name_in_the_list(admin, delivered):
     assert ANN in text_of(admin.get("/admin/events/"))
 
-    erasure.advance(erasure.request(delivered.app, [Identity("email", ANN)]))
+    erasure_orders.advance(
+        erasure_orders.request(delivered.app, [Identity("email", ANN)])
+    )
 
     page = text_of(admin.get("/admin/events/"))
     assert ANN not in page

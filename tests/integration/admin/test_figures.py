@@ -8,7 +8,7 @@ import re
 import pytest
 from django.core.management import call_command
 
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from referrals import log
 from tests.builders import (
@@ -104,7 +104,7 @@ def test_the_first_steps_tick_one_by_one_until_an_event_is_delivered(admin, sand
     assert ticked() == first(2)
     integration = an_integration(app, enabled=False)
     assert ticked() == first(3)
-    switch.enable(integration)
+    lifecycle.enable(integration)
     assert ticked() == first(4)
     log.append(app, [a_sent_event()])
     assert ticked() == first(5)

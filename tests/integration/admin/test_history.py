@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Alert, Integration
 from referrals import history
 from referrals.models import ApiKey, Change, CustomName, Membership, Role
@@ -260,7 +260,7 @@ def test_the_command_line_is_told_as_such(monkeypatch):
 
 
 def test_a_pause_after_a_restore_is_told_as_the_workers(integration):
-    switch.pause_restored(integration.pk, 10)
+    lifecycle.pause_restored(integration.pk, 10)
 
     by, kind, what, _ = changes()[0]
     assert (by, kind) == ("worker", "integration")

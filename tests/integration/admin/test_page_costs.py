@@ -9,8 +9,9 @@ import pytest
 from django.db import connection
 
 from clevertap_sync import insight
-from clevertap_sync.delivery import erasure, tallies
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.models import DeadLetter, Replay
 from referrals import log
 from referrals.identity import Identity
@@ -74,7 +75,7 @@ def places(admin, delivered):
         "attempt": delivered.attempts.first().pk,
         "letter": DeadLetter.objects.first().pk,
         "replay": Replay.objects.get().pk,
-        "erasure": erasure.request(
+        "erasure": erasure_orders.request(
             delivered.app, [Identity("email", "a@b.example")]
         ).pk,
     }

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import insight
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration
 from referrals import log
@@ -159,7 +159,7 @@ def test_who_else_would_deliver_it_is_said(admin, integration, address):
 
 
 def test_what_waits_says_why(admin, integration, address):
-    switch.pause(integration)
+    lifecycle.pause(integration)
 
     page = text_of(admin.post(address, order()))
     follow = text_of(admin.get(admin.post(address, order(confirmed="1")).url))

@@ -16,8 +16,8 @@ from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.models import Alert, Integration
 from referrals import log
@@ -104,7 +104,7 @@ def a_side(slug: str, location: Location) -> Side:
     alert = Alert.objects.create(
         app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
     )
-    erased = erasure.request(app, [Identity("email", f"gone@{slug}.example")])
+    erased = erasure_orders.request(app, [Identity("email", f"gone@{slug}.example")])
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     return Side(
         app,

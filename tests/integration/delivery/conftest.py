@@ -3,7 +3,7 @@
 import pytest
 
 from clevertap_sync import insight
-from clevertap_sync.delivery import prepare
+from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.failure import settle_failure
@@ -117,7 +117,7 @@ def begun(integration, claim=None):
     """Claim the next upload and begin its attempt, as a worker that is about to POST."""
     claim = claim or claim_next(integration.pk)
     assert isinstance(claim, Claim)
-    mapped = prepare.map_upload(claim)
+    mapped = map_upload.map_upload(claim)
     return claim, mapped, begin(claim, mapped)
 
 

@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from clevertap_sync.delivery import erasure
+from clevertap_sync.delivery.erasure import erasure_orders
 from referrals import log
 from referrals.identity import Identity
 from referrals.schema import Person
@@ -36,7 +36,7 @@ def rows_with(text):
 
 def erase(integration, whom=WHOM):
     """Order the erasure in the integration's app, and go on with it as far as it goes."""
-    return erasure.advance(erasure.request(integration.app, whom))
+    return erasure_orders.advance(erasure_orders.request(integration.app, whom))
 
 
 def event_at(integration, position):

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync.delivery import prepare, replay, switch
+from clevertap_sync.delivery import lifecycle, map_upload, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin
@@ -105,7 +105,7 @@ class History:
         """Let a worker disappear after its claim, or after it began to send."""
         work = claim_next(self.integration.pk)
         if isinstance(work, Claim):
-            mapped = prepare.map_upload(work)
+            mapped = map_upload.map_upload(work)
             if mapped.records and self.dice.random() < 0.5:
                 begin(work, mapped)
         slots.forget()
@@ -127,14 +127,14 @@ class History:
 
     def pause_and_resume(self):
         """Let a person pause, and resume where it stopped."""
-        switch.pause(self.integration)
+        lifecycle.pause(self.integration)
         self.append()
-        switch.enable(self.integration, start="resume")
+        lifecycle.enable(self.integration, start="resume")
 
     def skip(self):
         """Let a person resume from now."""
         if self.dice.random() < 0.3:
-            switch.enable(self.integration, start="now")
+            lifecycle.enable(self.integration, start="now")
 
     def replay_letters(self):
         """Let a person replay dead letters."""
@@ -200,7 +200,7 @@ class History:
         for name, value in changes.items():
             setattr(self.integration, name, value)
         self.integration.save()
-        switch.settings_changed(self.integration)
+        lifecycle.settings_changed(self.integration)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from clevertap_sync.clevertap import profile_lookup
-from clevertap_sync.delivery import canary, prepare, switch
+from clevertap_sync.delivery import canary, lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.work import Claim, ProbeClaim
@@ -131,7 +131,7 @@ def test_what_a_person_confirms_goes_on_after_a_dry_run_and_is_never_asked_again
     log.append(integration.app, installs_of(NOBODY))
     deliver(integration.pk)
 
-    switch.confirm_identities(integration)
+    lifecycle.confirm_identities(integration)
     deliver(integration.pk)
 
     status = status_of(integration)
@@ -147,9 +147,9 @@ def test_neither_a_check_nor_time_nor_enabling_lifts_it(engine, integration):
     log.append(integration.app, installs_of(NOBODY))
     deliver(integration.pk)
 
-    switch.settings_changed(integration)
-    switch.pause(integration)
-    switch.enable(integration)
+    lifecycle.settings_changed(integration)
+    lifecycle.pause(integration)
+    lifecycle.enable(integration)
     Integration.objects.update(held_until=clock.now() - timedelta(hours=1))
     deliver(integration.pk)
 
@@ -172,7 +172,7 @@ def test_a_corrected_provider_is_looked_up_afresh_and_the_held_upload_takes_it(
     integration.save(
         update_fields=["identity_provider", *canary.start_over(integration)]
     )
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     deliver(integration.pk)
 
     status = status_of(integration)
@@ -288,10 +288,10 @@ def test_another_letter_case_waits_for_a_person_as_strangers_do(engine, integrat
     log.append(integration.app, installs_of(shouted(emails(5))))
     deliver(integration.pk)
 
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     deliver(integration.pk)
     waiting = the_integration().hold_reason
-    switch.confirm_identities(integration)
+    lifecycle.confirm_identities(integration)
     deliver(integration.pk)
 
     assert waiting == "identity_letter_case"
@@ -394,7 +394,7 @@ def test_enabling_by_command_only_tells_of_people_whom_clevertap_does_not_know(
 def test_enabling_by_command_lifts_a_hold_for_strangers_sake(engine, provision):
     provision()
     integration = the_integration()
-    switch.enable(integration)
+    lifecycle.enable(integration)
     log.append(integration.app, installs_of(NOBODY[:12]))
     deliver(integration.pk)
     held = status_of(integration).hold.reason
@@ -423,7 +423,7 @@ def test_enabling_by_command_says_so_where_clevertap_did_not_tell(engine, provis
 def test_a_confirmed_integration_is_not_looked_at_again(engine, provision):
     provision("--enable")
     integration = the_integration()
-    switch.confirm_identities(integration)
+    lifecycle.confirm_identities(integration)
     log.append(integration.app, installs_of(NOBODY[:3]))
 
     provision("--enable")
@@ -442,7 +442,7 @@ def test_a_refused_passcode_is_no_silence_that_confirms(engine, integration):
     confirmed = integration.identities_confirmed_at
 
     Integration.objects.update(passcode=right)
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     deliver(integration.pk)
 
     assert (refused, confirmed) == ("credentials_refused", None)
@@ -479,7 +479,7 @@ def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
 ):
     log.append(integration.app, installs_of(NOBODY))
     claim = claimed(integration)
-    mapped = prepare.map_upload(claim)
+    mapped = map_upload.map_upload(claim)
     Integration.objects.update(identity_provider="custom_id")
 
     assert canary.passes(claim, mapped) is False
@@ -493,7 +493,7 @@ def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
 def test_whoever_lost_the_lease_while_looking_up_changes_nothing(engine, integration):
     log.append(integration.app, installs_of(NOBODY))
     late = claimed(integration)
-    mapped = prepare.map_upload(late)
+    mapped = map_upload.map_upload(late)
     Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
     slots.forget()
     current = claimed(integration)
@@ -537,7 +537,7 @@ def test_after_the_confirmation_a_dry_run_goes_first(engine, integration):
     log.append(integration.app, installs_of(NOBODY))
     deliver(integration.pk)
 
-    switch.confirm_identities(integration)
+    lifecycle.confirm_identities(integration)
 
     slots.forget()
     assert isinstance(claim_next(integration.pk), ProbeClaim)

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from clevertap_sync.clevertap.account_faults import AccountFault, hold_cause_of
 from clevertap_sync.clevertap.errors import AuthenticationError
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import cause, switch
+from clevertap_sync.delivery import hold_cause, lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration, PasscodeKind
 from clevertap_sync.process import clock
@@ -124,7 +124,11 @@ def test_what_was_accepted_with_another_passcode_says_nothing_of_this_one(
     refuse(integration)
     integration.passcode_kind = PasscodeKind.USER
     integration.passcode = Secret(WRONG)
-    columns = ["passcode", "passcode_kind", *cause.note_new_credentials(integration)]
+    columns = [
+        "passcode",
+        "passcode_kind",
+        *hold_cause.note_new_credentials(integration),
+    ]
     integration.save(update_fields=columns)
 
     refuse(integration)
@@ -194,7 +198,7 @@ def test_answers_that_come_at_the_same_time_look_for_it_once(sandbox):
         fails(attempt, REFUSED)
 
     for claim, _, _ in parallel:
-        cause.find_out(claim.integration, REFUSED)
+        hold_cause.find_out(claim.integration, REFUSED)
 
     integration.refresh_from_db()
     assert found(integration) == ("wrong_location", "eu1")
@@ -209,7 +213,7 @@ def test_nobody_looks_beside_the_one_who_does(sandbox):
     first = Worker(deliver, integration.pk)
     sandbox.wait_for_requests(8)
 
-    cause.find_out(Integration.objects.get(), REFUSED)
+    hold_cause.find_out(Integration.objects.get(), REFUSED)
     probe(integration)
     asked = len(sandbox.requests())
     sandbox.release()
@@ -230,8 +234,8 @@ def test_what_is_found_of_old_settings_is_not_written(sandbox):
     sandbox.wait_for_requests(8)
     Integration.objects.update(account=an_account(Location.EU1))
 
-    switch.settings_changed(integration)
-    switch.pause(integration)
+    lifecycle.settings_changed(integration)
+    lifecycle.pause(integration)
     sandbox.release()
     worker.finish()
 
@@ -251,7 +255,7 @@ def test_an_answer_to_replaced_credentials_is_not_read_for_the_new_ones(
     Integration.objects.update(hold_cause="", passcode=Secret("OTH-ER-PASS"))
     asked = len(sandbox.requests())
 
-    cause.find_out(old, AuthenticationError("Invalid Credentials", status=401))
+    hold_cause.find_out(old, AuthenticationError("Invalid Credentials", status=401))
 
     integration.refresh_from_db()
     assert found(integration) == ("", "")
@@ -262,7 +266,7 @@ def test_new_settings_have_it_looked_for_again(sandbox, integration):
     refuse(integration, passcode=Secret(WRONG))
     Integration.objects.update(account=an_account(account_id="ABC-DEF-123Z"))
 
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     forgotten = found(integration)
     deliver(integration.pk)
 

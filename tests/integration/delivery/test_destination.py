@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from clevertap_sync.delivery import replay, switch
+from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.insight.record_fates import CleverTapDestination
 from clevertap_sync.models import Upload
@@ -87,7 +87,7 @@ def test_what_was_skipped_and_what_is_kept_back_is_said(engine, integration, app
     integration.enabled = False
     integration.save()
     append(count=1)
-    switch.enable(integration, start="now")
+    lifecycle.enable(integration, start="now")
     integration.not_sent = ["app_install:generated"]
     integration.save()
     log.append(integration.app, [a_sent_event()])

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.delivery import doubt, erasure, holding, replay
+from clevertap_sync.delivery import replay, unknown_outcomes
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders, uploads_under_way
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Fault
@@ -74,7 +75,7 @@ def test_an_upload_that_is_never_answered_ends_as_dead_letters(engine, append, f
     status = finish()
 
     assert sizes(engine) == [*[2] * 4, *[1] * 8]
-    assert set(arrivals(engine).values()) == {doubt.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES}
     assert (status.dead_letters, status.delivered) == ({"outcome_unknown": 2}, 0)
     assert (status.balanced, status.backlog, status.in_flight) == (True, 0, 0)
     # Requests are counted, and each once: parts begin with what their parent had.
@@ -88,8 +89,8 @@ def test_an_upload_that_is_never_answered_ends_as_dead_letters(engine, append, f
 
 
 def test_the_reason_tells_people_the_number_that_is_true():
-    assert doubt.MOST_OUTCOMES == 8
-    assert "eight times" in REASONS[doubt.OUTCOME_UNKNOWN].meaning
+    assert unknown_outcomes.MOST_OUTCOMES == 8
+    assert "eight times" in REASONS[unknown_outcomes.OUTCOME_UNKNOWN].meaning
 
 
 def test_every_repeat_waits_for_an_answered_dry_run(engine, append, finish):
@@ -183,7 +184,7 @@ def test_a_part_of_a_bisect_has_no_more_tries_than_the_whole(engine, append, fin
 
     assert sizes(engine) == [2, 2, 2, 2, *[1] * 10]
     assert status.dead_letters == {"outcome_unknown": 2}
-    assert set(arrivals(engine).values()) == {doubt.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES}
 
 
 def test_parts_have_no_more_retries_of_555_than_the_whole(engine, integration, append):
@@ -201,7 +202,7 @@ def test_parts_have_no_more_retries_of_555_than_the_whole(engine, integration, a
 
 def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, append):
     append(*people(1, **A_CLICK))
-    for _ in range(doubt.MOST_OUTCOMES):
+    for _ in range(unknown_outcomes.MOST_OUTCOMES):
         failpoints.arm(failpoints.parse(["request.answered=raise"]))
         with pytest.raises(FailpointError):
             deliver(integration.pk)
@@ -210,7 +211,7 @@ def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, 
     deliver(integration.pk)
 
     status = status_of(integration)
-    assert set(arrivals(engine).values()) == {doubt.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES}
     assert (status.dead_letters, status.unknown_outcomes) == ({"outcome_unknown": 1}, 8)
     assert (status.in_flight, status.hold, status.balanced) == (0, None, True)
 
@@ -235,11 +236,11 @@ def test_a_replay_is_a_new_life(engine, integration, append, finish):
     append(*people(1, **A_CLICK))
     finish()
     engine.behave()
-    replay.replay_letters(integration, reasons=[doubt.OUTCOME_UNKNOWN])
+    replay.replay_letters(integration, reasons=[unknown_outcomes.OUTCOME_UNKNOWN])
 
     status = finish_replay(integration)
 
-    assert set(arrivals(engine).values()) == {doubt.MOST_OUTCOMES + 1}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES + 1}
     assert (status.delivered, status.dead_letters) == (1, {})
     assert status.balanced
 
@@ -250,11 +251,11 @@ def test_a_replay_that_is_never_answered_ends_as_the_same_dead_letters(
     engine.switch(faults=(FOR_EVER,))
     append(*people(1))
     finish()
-    replay.replay_letters(integration, reasons=[doubt.OUTCOME_UNKNOWN])
+    replay.replay_letters(integration, reasons=[unknown_outcomes.OUTCOME_UNKNOWN])
 
     status = finish_replay(integration)
 
-    assert set(arrivals(engine).values()) == {2 * doubt.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {2 * unknown_outcomes.MOST_OUTCOMES}
     letters = DeadLetter.objects.values_list("state", "reason", "failures")
     assert list(letters) == [("open", "outcome_unknown", 2)] * 2
     assert status.balanced
@@ -272,12 +273,12 @@ def test_an_upload_that_is_given_up_holds_up_no_erasure(
     append(a_sent_event(id="one"))
     engine.switch(faults=(STORED,))
     deliver(integration.pk)
-    Upload.objects.update(unknown_outcomes=doubt.MOST_OUTCOMES)
+    Upload.objects.update(unknown_outcomes=unknown_outcomes.MOST_OUTCOMES)
 
-    order = erasure.request(integration.app, [Identity("email", ANN)])
+    order = erasure_orders.request(integration.app, [Identity("email", ANN)])
 
-    assert holding.uploads(order) == []
-    assert erasure.advance(order).state == "done"
+    assert uploads_under_way.uploads(order) == []
+    assert erasure_orders.advance(order).state == "done"
     status = finish()
     assert sizes(engine) == [2]
     assert sum(status.dead_letters.values()) == 2
@@ -324,12 +325,12 @@ def test_whatever_happens_no_record_is_sent_more_often(
     status = status_of(integration)
     assert status.delivered + sum(status.dead_letters.values()) == 16
     assert status.balanced
-    assert max(arrivals(engine).values()) <= doubt.MOST_OUTCOMES
-    given_up = DeadLetter.objects.filter(reason=doubt.OUTCOME_UNKNOWN)
+    assert max(arrivals(engine).values()) <= unknown_outcomes.MOST_OUTCOMES
+    given_up = DeadLetter.objects.filter(reason=unknown_outcomes.OUTCOME_UNKNOWN)
     parked = {2 * letter.position + (letter.side == "generated") for letter in given_up}
     for pick in range(2, 18):
         most = sendings(pick)
-        assert most == doubt.MOST_OUTCOMES if pick in parked else most < 8
+        assert most == unknown_outcomes.MOST_OUTCOMES if pick in parked else most < 8
 
 
 def finish_or_crash(integration, rounds=5):

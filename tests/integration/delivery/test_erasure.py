@@ -2,8 +2,8 @@
 
 import pytest
 
-from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.process import slots
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
@@ -193,7 +193,7 @@ def test_a_log_that_retention_shortened_is_gone_through(integration, append):
 def test_an_empty_log_is_done_at_once_and_suppresses():
     app = an_app()
 
-    order = erasure.advance(erasure.request(app, WHOM))
+    order = erasure_orders.advance(erasure_orders.request(app, WHOM))
 
     assert (order.state, order.events) == ("done", 0)
     assert Suppression.objects.count() == 1
@@ -236,13 +236,13 @@ def test_what_came_since_is_erased_by_a_new_order(integration, append):
 def test_after_a_crash_the_workers_go_on_where_it_stopped(
     integration, append, monkeypatch, place, number
 ):
-    monkeypatch.setattr(erasure, "CHUNK", 2)
+    monkeypatch.setattr(erasure_orders, "CHUNK", 2)
     append(*(by_canary() for _ in range(5)))
     failpoints.arm(failpoints.parse([f"{place}=raise@{number}"]))
     with pytest.raises(FailpointError):
         erase(integration)
 
-    erasure.go_on()
+    erasure_orders.go_on()
 
     order = ErasureRequest.objects.get()
     assert (order.state, order.events, order.erased_to) == ("done", 5, 5)
@@ -252,10 +252,10 @@ def test_after_a_crash_the_workers_go_on_where_it_stopped(
 def test_a_worker_that_was_overtaken_takes_nothing_back(
     integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure, "CHUNK", 2)
+    monkeypatch.setattr(erasure_orders, "CHUNK", 2)
     append(*(by_canary() for _ in range(9)))
-    order = erasure.request(integration.app, WHOM)
-    erasure.advance(order, seconds=0)
+    order = erasure_orders.request(integration.app, WHOM)
+    erasure_orders.advance(order, seconds=0)
     scan, overtaken = log.scan, []
 
     def slow_scan(*args, **kwargs):
@@ -264,12 +264,12 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
         if not overtaken:
             overtaken.append(True)
             for _ in range(2):
-                erasure._erase_next(ErasureRequest.objects.get())  # noqa: SLF001
+                erasure_orders._erase_next(ErasureRequest.objects.get())  # noqa: SLF001
         return found
 
     monkeypatch.setattr(log, "scan", slow_scan)
     reached = []
-    order = erasure.advance(order, progress=lambda *at: reached.append(at[0]))
+    order = erasure_orders.advance(order, progress=lambda *at: reached.append(at[0]))
 
     assert reached == [4, 6, 8, 9]
     assert (order.state, order.events) == ("done", 9)
@@ -278,14 +278,14 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
 def test_an_order_stops_when_its_time_is_over_and_goes_on_later(
     integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure, "CHUNK", 2)
+    monkeypatch.setattr(erasure_orders, "CHUNK", 2)
     append(*(by_canary() for _ in range(5)))
-    order = erasure.request(integration.app, WHOM)
-    assert erasure.advance(order, seconds=0).state == "erasing"
+    order = erasure_orders.request(integration.app, WHOM)
+    assert erasure_orders.advance(order, seconds=0).state == "erasing"
     assert rows_with(CANARY) == ["referrals_referralevent"]
 
     reached = []
-    order = erasure.advance(order, progress=lambda *at: reached.append(at))
+    order = erasure_orders.advance(order, progress=lambda *at: reached.append(at))
 
     assert reached == [(2, 5), (4, 5), (5, 5)]
     assert order.state == "done"

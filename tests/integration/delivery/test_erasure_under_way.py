@@ -6,9 +6,10 @@ import pytest
 from django.db import transaction
 from django.db.models import F
 
-from clevertap_sync.delivery import erasure, replay, switch
+from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.models import DeadLetter, Upload
 from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.faults import Fault, Poison
@@ -92,7 +93,7 @@ def test_an_upload_of_unknown_outcome_goes_again_as_it_was_and_is_waited_for(
     assert event_at(integration, 1).user == Person({"email": CANARY})
 
     finish()
-    order = erasure.advance(order)
+    order = erasure_orders.advance(order)
 
     first, _, again = engine.requests()
     assert first.sha256 == again.sha256
@@ -125,11 +126,11 @@ def test_after_a_day_parts_without_the_person_take_the_uploads_place(
     deliver(integration.pk)
     order = erase(integration)
     assert order.state == "waiting"
-    before = erasure.completes_by(order) - clock.now()
+    before = erasure_orders.completes_by(order) - clock.now()
     assert timedelta(hours=23) < before <= timedelta(days=1)
 
     ErasureRequest.objects.update(requested_at=F("requested_at") - timedelta(days=1))
-    erasure.go_on()
+    erasure_orders.go_on()
 
     order.refresh_from_db()
     assert (order.state, order.uploads_replaced) == ("done", 1)
@@ -157,11 +158,11 @@ def test_after_a_day_the_upload_of_a_dead_worker_of_a_paused_integration_is_repl
     failpoints.arm(failpoints.parse(["request.answered=raise"]))
     with pytest.raises(FailpointError):
         deliver(integration.pk)
-    switch.pause(integration)
+    lifecycle.pause(integration)
     assert erase(integration).state == "waiting"  # its lease is alive
     Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
 
-    erasure.go_on()
+    erasure_orders.go_on()
 
     order = ErasureRequest.objects.get()
     assert (order.state, order.uploads_replaced) == ("done", 1)
@@ -211,7 +212,7 @@ def test_a_crash_while_an_upload_is_replaced_changes_nothing(
     assert Upload.objects.get().state == "open"
     assert not DeadLetter.objects.exists()
 
-    erasure.go_on()
+    erasure_orders.go_on()
 
     assert ErasureRequest.objects.get().uploads_replaced == 1
     assert status_of(integration).balanced
@@ -228,12 +229,12 @@ def test_a_request_under_way_finishes_with_the_person_and_is_waited_for(
 
     order = erase(integration)
     assert (order.state, order.uploads_waiting) == ("waiting", 1)
-    assert erasure.is_under_way(order)
+    assert erasure_orders.is_under_way(order)
     engine.release()
     worker.finish()
 
-    assert not erasure.is_under_way(order)
-    assert erasure.advance(order).state == "done"
+    assert not erasure_orders.is_under_way(order)
+    assert erasure_orders.advance(order).state == "done"
     assert (CANARY, "Referred App Install") in sent(engine)
     assert rows_with(CANARY) == []
     assert status_of(integration).balanced
@@ -268,8 +269,8 @@ def test_an_upload_that_was_claimed_first_is_never_missed(engine, integration, a
         assert order.state == "waiting"
         engine.release()
         worker.finish()
-        erasure.advance(order)
-        erasure.lift(integration.app, WHOM)
+        erasure_orders.advance(order)
+        erasure_orders.lift(integration.app, WHOM)
 
     assert rows_with(CANARY) == []
     assert engine.counts()[CANARY, "Referred App Install"] == 5
@@ -279,14 +280,14 @@ def test_an_upload_that_was_claimed_first_is_never_missed(engine, integration, a
 def test_workers_that_go_on_at_once_share_the_work(
     engine, integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure, "CHUNK", 5)
+    monkeypatch.setattr(erasure_orders, "CHUNK", 5)
     append(*(by_canary() for _ in range(60)))
-    erasure.request(integration.app, WHOM)
+    erasure_orders.request(integration.app, WHOM)
 
-    workers = [Worker(erasure.go_on) for _ in range(3)]
+    workers = [Worker(erasure_orders.go_on) for _ in range(3)]
     for worker in workers:
         worker.finish()
-    erasure.go_on()
+    erasure_orders.go_on()
 
     order = ErasureRequest.objects.get()
     assert (order.state, order.events, order.erased_to) == ("done", 60, 60)
@@ -296,15 +297,15 @@ def test_workers_that_go_on_at_once_share_the_work(
 def test_appending_goes_on_while_a_long_log_is_gone_through(
     engine, integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure, "CHUNK", 10)
+    monkeypatch.setattr(erasure_orders, "CHUNK", 10)
     append(*(by_canary() for _ in range(300)))
-    order = erasure.request(integration.app, WHOM)
-    eraser = Worker(erasure.advance, order)
+    order = erasure_orders.request(integration.app, WHOM)
+    eraser = Worker(erasure_orders.advance, order)
 
     for n in range(50):
         append(a_sent_event(id=f"late-{n}"))
     eraser.finish()
 
-    order = erasure.advance(order)
+    order = erasure_orders.advance(order)
     assert (order.state, order.events) == ("done", 300)
     assert log.head(integration.app_id) == 350

@@ -8,8 +8,9 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import insight
-from clevertap_sync.delivery import replay, tallies
+from clevertap_sync.delivery import replay
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.insight import fact_queries
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
 from clevertap_sync.insight.facts import EXPECTED, Verdicts

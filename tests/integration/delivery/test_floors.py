@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from clevertap_sync.delivery import floors, glance
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.sql import account_state, open_floor
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock, slots
 from tests.integration.delivery.conftest import begun
@@ -20,13 +20,13 @@ IS_POSTGRESQL = connection.vendor == "postgresql"
 @pytest.fixture(autouse=True)
 def _a_hint_lasts(monkeypatch):
     """Let no hint be forgotten because the machine is slow."""
-    monkeypatch.setattr(floors, "LOOK_AGAIN_SECONDS", 1e9)
-    floors.forget()
+    monkeypatch.setattr(open_floor, "LOOK_AGAIN_SECONDS", 1e9)
+    open_floor.forget()
 
 
 def opens_seen(integration):
     with transaction.atomic():
-        (seen,) = glance.at(integration.account_id, clock.now())
+        (seen,) = account_state.at(integration.account_id, clock.now())
     return seen.first_open
 
 
@@ -64,13 +64,13 @@ def test_an_upload_that_another_process_opened_is_seen(
     append(count=1)
     deliver(integration.pk)
     assert opens_seen(integration) is None
-    mine = dict(floors.of(integration.account_id))
+    mine = dict(open_floor.of(integration.account_id))
     assert mine == {integration.pk: Upload.objects.get().pk}
 
     # Another process knows nothing of this one's floor, nor this one of its upload.
     append({**an_event(), "id": "other"})
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(floors, "_accounts", {})
+        elsewhere.setattr(open_floor, "_accounts", {})
         other, _, _ = begun(integration)
 
     assert opens_seen(integration) == other.upload.pk
@@ -80,12 +80,12 @@ def test_an_upload_that_another_process_opened_is_seen(
 def test_parts_lie_above_the_floor(engine, integration, append):
     engine.poison(identity="user-2@")
     append(count=3)
-    floors.forget()
+    open_floor.forget()
 
     deliver(integration.pk)
 
     assert opens_seen(integration) is None
-    floor = floors.of(integration.account_id)[integration.pk]
+    floor = open_floor.of(integration.account_id)[integration.pk]
     assert floor <= Upload.objects.order_by("pk").last().pk
 
 
@@ -93,14 +93,14 @@ def test_parts_lie_above_the_floor(engine, integration, append):
 def test_the_hint_is_forgotten_after_a_while(engine, integration, append, monkeypatch):
     append(count=1)
     deliver(integration.pk)
-    assert floors.of(integration.account_id)
+    assert open_floor.of(integration.account_id)
 
-    monkeypatch.setattr(floors, "LOOK_AGAIN_SECONDS", 0.0)
-    floors.forget()
+    monkeypatch.setattr(open_floor, "LOOK_AGAIN_SECONDS", 0.0)
+    open_floor.forget()
     append({**an_event(), "id": "later"})
     deliver(integration.pk)
 
-    assert floors.of(integration.account_id) == {}
+    assert open_floor.of(integration.account_id) == {}
 
 
 @pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite keeps no dead versions")
@@ -119,7 +119,7 @@ def test_a_transaction_that_stays_open_makes_claims_no_slower(
             slots.forget()
 
         with_floor = pages_looked_at(integration)
-        floors.forget()
+        open_floor.forget()
         without = pages_looked_at(integration)
 
     assert with_floor <= 5
@@ -144,7 +144,7 @@ def leave_dead_versions(integration, count):
 
 def pages_looked_at(integration):
     """Return how many pages a glance reads of the uploads and of the index of open ones."""
-    sql, asked = glance.question(integration.account_id, clock.now())
+    sql, asked = account_state.question(integration.account_id, clock.now())
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", asked)

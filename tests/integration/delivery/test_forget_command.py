@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import erasure
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.models import Upload
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -139,14 +139,14 @@ def test_an_upload_under_way_is_waited_for(
     engine, integration, append, forget, monkeypatch
 ):
     engine.switch(faults=(Fault(hold="before_storing", only="uploads"),))
-    is_under_way = erasure.is_under_way
+    is_under_way = erasure_orders.is_under_way
 
     def goes_on_then(order):
         found = is_under_way(order)
         engine.release()
         return found
 
-    monkeypatch.setattr(erasure, "is_under_way", goes_on_then)
+    monkeypatch.setattr(erasure_orders, "is_under_way", goes_on_then)
     append(by_canary())
     worker = Worker(deliver, integration.pk)
     engine.wait_for_requests(1, PATIENCE_SECONDS)
@@ -174,7 +174,7 @@ def test_what_has_to_wait_completes_by_itself_and_clevertap_is_asked_after_that(
     assert "CleverTap was not asked to delete anything yet" in said
     assert known_to(engine) == {CANARY, BOB}
     finish()
-    erasure.go_on()
+    erasure_orders.go_on()
 
     status, said = forget("--identity", IDENTITY, "--delete-in-clevertap")
 
@@ -289,7 +289,7 @@ def test_no_log_line_holds_the_person(engine, append, finish, forget, caplog):
     finish()
 
     forget("--identity", IDENTITY, "--delete-in-clevertap")
-    erasure.go_on()
+    erasure_orders.go_on()
 
     own = [r for r in caplog.records if not r.name.startswith("django.db.backends")]
     assert "canary" not in repr([vars(record) for record in own]).casefold()

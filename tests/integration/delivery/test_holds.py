@@ -13,9 +13,10 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
 )
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import erasure, hold, prepare, switch
+from clevertap_sync.delivery import hold, lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock, slots
@@ -46,11 +47,11 @@ def test_a_key_that_is_back_ends_the_hold_with_the_next_sweep(
     lose_the_key(settings)
     append(count=1)
     deliver(integration.pk)
-    switch.try_readable_passcodes()
+    lifecycle.try_readable_passcodes()
     without = list(due.due_integrations())
 
     settings.FIELD_ENCRYPTION_KEYS = keys
-    switch.try_readable_passcodes()
+    lifecycle.try_readable_passcodes()
     with_it = list(due.due_integrations())
     deliver(integration.pk)
 
@@ -68,10 +69,10 @@ def test_of_two_sweeps_that_see_the_key_one_has_the_dry_run(
     append(count=1)
     deliver(integration.pk)
     settings.FIELD_ENCRYPTION_KEYS = keys
-    switch.try_readable_passcodes()
+    lifecycle.try_readable_passcodes()
     first = claim_next(integration.pk)
 
-    switch.try_readable_passcodes()
+    lifecycle.try_readable_passcodes()
 
     assert isinstance(first, ProbeClaim)
     assert claim_next(integration.pk) is None
@@ -86,7 +87,7 @@ def test_a_hold_for_another_reason_is_not_ended_by_a_key(
     integration.refresh_from_db()
     until = integration.held_until
 
-    switch.try_readable_passcodes()
+    lifecycle.try_readable_passcodes()
 
     integration.refresh_from_db()
     assert integration.held_until == until
@@ -110,7 +111,7 @@ def test_a_refused_passcode_holds_with_a_reason_and_loses_nothing(
 
     integration.passcode = Secret(ACCOUNTS[Location.EU1].passcode)
     integration.save(update_fields=["passcode"])
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     deliver(integration.pk)
 
     status = status_of(integration)
@@ -157,7 +158,7 @@ def test_a_body_that_changed_after_an_unknown_outcome_is_marked_and_logged(
     append(count=1)
     real, lengths = mapping.to_records, iter([2, 1])
     monkeypatch.setattr(
-        prepare, "to_records", lambda *given: list(real(*given))[: next(lengths)]
+        map_upload, "to_records", lambda *given: list(real(*given))[: next(lengths)]
     )
 
     status = finish()
@@ -241,7 +242,7 @@ def test_corrected_settings_reach_an_open_upload(engine, integration, append, fi
 
     integration.identity_provider = "email"
     integration.save(update_fields=["identity_provider"])
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
     status = finish()
 
     assert status.delivered + sum(status.dead_letters.values()) == 2
@@ -285,7 +286,7 @@ def test_a_late_refusal_of_the_old_passcode_does_not_hold_the_new_one(
 ):
     append(count=1)
     late = begun(integration)
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
 
     fails(late, AuthenticationError(status=401))
 
@@ -297,7 +298,7 @@ def test_a_refusal_of_a_passcode_that_was_read_before_it_changed_holds_nothing(
 ):
     append(count=1)
     claim = claim_next(integration.pk)
-    switch.settings_changed(integration)
+    lifecycle.settings_changed(integration)
 
     fails(begun(integration, claim), AuthenticationError(status=401))
 
@@ -418,7 +419,7 @@ def test_a_hold_ends_by_a_dry_run_although_what_waited_is_no_longer_sent(
     append(a_sent_event(id="one", referrer=None, via="smart_link"))
     deliver(integration.pk)
     assert status_of(integration).hold.reason == "server_error"
-    erasure.request(integration.app, [Identity("email", ANN)])
+    erasure_orders.request(integration.app, [Identity("email", ANN)])
 
     status = finish()
 

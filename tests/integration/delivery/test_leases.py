@@ -9,7 +9,7 @@ from django.db import connection
 
 from clevertap_sync.clevertap import mapping
 from clevertap_sync.clevertap.errors import NoAnswerError
-from clevertap_sync.delivery import prepare, switch
+from clevertap_sync.delivery import lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin, send
@@ -115,7 +115,7 @@ def test_an_upload_has_at_most_one_live_lease_and_a_late_settle_changes_nothing(
     append(count=2)
     late = claim_next(integration.pk)
     assert isinstance(late, Claim)
-    mapped = prepare.map_upload(late)
+    mapped = map_upload.map_upload(late)
     sending = begin(late, mapped)
     outcome = send(late.integration, sending, list(mapped.bodies()))
     expire_leases()
@@ -165,8 +165,8 @@ def test_an_upload_claimed_three_times_without_an_attempt_is_split_and_the_culpr
             raise SystemExit
         return real(claim)
 
-    real = prepare.map_upload
-    monkeypatch.setattr(prepare, "map_upload", dies)
+    real = map_upload.map_upload
+    monkeypatch.setattr(map_upload, "map_upload", dies)
     for _ in range(60):
         try:
             deliver(integration.pk)
@@ -190,7 +190,7 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
             raise ValueError(message)
         return real(event, *given)
 
-    monkeypatch.setattr(prepare, "to_records", fails)
+    monkeypatch.setattr(map_upload, "to_records", fails)
 
     deliver(integration.pk)
 
@@ -260,7 +260,7 @@ def test_the_attempt_of_a_dry_run_that_was_lost_is_ended_by_the_next_one(
     )
     Integration.objects.update(probe_leased_until=clock.now())
     if settings_change:
-        switch.settings_changed(integration)
+        lifecycle.settings_changed(integration)
 
     assert isinstance(claim_next(integration.pk), ProbeClaim)
 

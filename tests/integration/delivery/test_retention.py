@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 from django.db.models import F
 
-from clevertap_sync.delivery import hold, replay, retention, switch
+from clevertap_sync.delivery import hold, lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.upkeep import retention
 from clevertap_sync.models import Attempt, DeadLetter, Replay, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
@@ -76,14 +77,14 @@ def test_a_paused_integration_keeps_what_it_still_has_to_deliver(
 ):
     append(count=2)
     deliver(integration.pk)
-    switch.pause(integration)
+    lifecycle.pause(integration)
     log.append(integration.app, [a_sent_event() for _ in range(3)])
     age(5)
 
     retention.retain()
 
     assert positions() == [3, 4, 5]
-    switch.enable(integration, start="resume")
+    lifecycle.enable(integration, start="resume")
     deliver(integration.pk)
     assert (status_of(integration).delivered, status_of(integration).balanced) == (
         10,
@@ -94,13 +95,13 @@ def test_a_paused_integration_keeps_what_it_still_has_to_deliver(
 def test_an_integration_paused_before_its_first_event_keeps_what_waits(
     engine, integration, append
 ):
-    switch.pause(integration)
+    lifecycle.pause(integration)
     append(count=3)
     age(2)
 
     assert retention.retain() == 0
 
-    switch.enable(integration, start="resume")
+    lifecycle.enable(integration, start="resume")
     deliver(integration.pk)
     assert status_of(integration).delivered == 6
 
@@ -173,7 +174,7 @@ def test_what_was_skipped_does_not_keep_old_events(engine, integration, append):
     integration.enabled = False
     integration.save()
     append(count=4)
-    switch.enable(integration, start="now")
+    lifecycle.enable(integration, start="now")
     age(2)
 
     assert retention.retain() == 2

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from clevertap_sync.delivery import rows
 from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.models import Account, Attempt, Integration, Upload
 from clevertap_sync.process import clock
 
@@ -27,9 +27,11 @@ def upload(integration, append):
 def test_all_steps_are_taken_at_one_instant_of_the_database(integration, upload):
     attempt, before = an_attempt(integration, upload), clock.now()
 
-    now = rows.write(
-        rows.Update(Upload, {"id": upload.pk}, {"leased_until": rows.Later(90.5)}),
-        rows.Insert(attempt, {"began_at": rows.NOW}),
+    now = row_writer.write(
+        row_writer.Update(
+            Upload, {"id": upload.pk}, {"leased_until": row_writer.Later(90.5)}
+        ),
+        row_writer.Insert(attempt, {"began_at": row_writer.NOW}),
     )
 
     assert before <= now <= clock.now()
@@ -48,9 +50,9 @@ def test_all_steps_are_taken_at_one_instant_of_the_database(integration, upload)
 def test_nothing_is_written_after_a_step_that_finds_no_row(integration, upload):
     attempt = an_attempt(integration, upload)
 
-    now = rows.write(
-        rows.Update(Upload, NOBODY, {"leased_until": None}),
-        rows.Insert(attempt, {"began_at": rows.NOW}),
+    now = row_writer.write(
+        row_writer.Update(Upload, NOBODY, {"leased_until": None}),
+        row_writer.Insert(attempt, {"began_at": row_writer.NOW}),
     )
 
     assert now is None
@@ -60,9 +62,9 @@ def test_nothing_is_written_after_a_step_that_finds_no_row(integration, upload):
 
 @pytest.mark.django_db
 def test_a_later_step_that_finds_no_row_undoes_nothing(integration, upload):
-    now = rows.write(
-        rows.Update(Upload, {"id": upload.pk}, {"idle_claims": 7}),
-        rows.Update(Attempt, NOBODY, {"detail": ""}),
+    now = row_writer.write(
+        row_writer.Update(Upload, {"id": upload.pk}, {"idle_claims": 7}),
+        row_writer.Update(Attempt, NOBODY, {"detail": ""}),
     )
 
     assert now is not None
@@ -73,10 +75,10 @@ def test_a_later_step_that_finds_no_row_undoes_nothing(integration, upload):
 @pytest.mark.django_db
 def test_a_condition_of_none_finds_what_is_null(upload):
     where = {"id": upload.pk, "settled_at": None}
-    change = rows.Update(Upload, where, {"settled_at": rows.NOW})
+    change = row_writer.Update(Upload, where, {"settled_at": row_writer.NOW})
 
-    assert rows.write(change) is not None
-    assert rows.write(change) is None
+    assert row_writer.write(change) is not None
+    assert row_writer.write(change) is None
 
 
 @pytest.mark.django_db
@@ -88,8 +90,10 @@ def test_a_row_is_read_as_the_orm_reads_it(integration, model):
     select = model.objects.all()
 
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {rows.columns(model, 'r')} FROM ({select.query}) r")  # noqa: S608 - our own names
-        read = rows.read(model, cursor.fetchone())
+        cursor.execute(
+            f"SELECT {row_writer.columns(model, 'r')} FROM ({select.query}) r"
+        )  # noqa: S608 - our own names
+        read = row_writer.read(model, cursor.fetchone())
 
     stored = model.objects.get()
     for field in fields_of(model):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from clevertap_sync.delivery import erasure, replay
+from clevertap_sync.delivery import replay
+from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.insight.record_fates import CleverTapDestination
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.process import slots
@@ -130,7 +131,7 @@ def test_an_app_in_which_nobody_asked_costs_one_small_query_per_claim(
 def test_a_person_who_agrees_again_is_sent_again(engine, integration, append, finish):
     erase(integration)
 
-    assert erasure.lift(integration.app, WHOM) == 1
+    assert erasure_orders.lift(integration.app, WHOM) == 1
     append(by_canary())
     status = finish()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clevertap_sync.delivery import replay, switch
+from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import DeadLetter, Replay, Upload
@@ -25,7 +25,7 @@ def disabled(integration):
 
 def test_enabled_from_now_the_past_is_one_skipped_upload(engine, disabled, append):
     append(count=3)
-    switch.enable(disabled, start="now")
+    lifecycle.enable(disabled, start="now")
     log.append(disabled.app, [a_sent_event()])
 
     deliver(disabled.pk)
@@ -47,7 +47,7 @@ def test_enabled_from_an_instant_delivery_begins_with_what_was_received_then(
         disabled.app, [a_sent_event(occurred_at=None), a_sent_event(occurred_at=None)]
     )
 
-    switch.enable(disabled, start=instant)
+    lifecycle.enable(disabled, start=instant)
     deliver(disabled.pk)
 
     assert status_of(disabled).delivered == 4
@@ -56,7 +56,7 @@ def test_enabled_from_an_instant_delivery_begins_with_what_was_received_then(
 
 def test_what_occurred_before_the_instant_is_kept_back(engine, disabled):
     instant = clock.now()
-    switch.enable(disabled, start=instant)
+    lifecycle.enable(disabled, start=instant)
     late, fresh = a_sent_event(occurred_at=NOON_TEXT), a_sent_event(occurred_at=None)
     log.append(disabled.app, [late, fresh])
 
@@ -90,12 +90,12 @@ def test_a_custom_name_beyond_the_limit_waits_for_approval(
 def test_a_paused_integration_goes_on_where_it_stopped(engine, integration, append):
     append(count=1)
     deliver(integration.pk)
-    switch.pause(integration)
+    lifecycle.pause(integration)
     log.append(integration.app, [a_sent_event()])
     deliver(integration.pk)
     assert status_of(integration).backlog == 1
 
-    switch.enable(integration, start="resume")
+    lifecycle.enable(integration, start="resume")
     deliver(integration.pk)
 
     assert (status_of(integration).delivered, status_of(integration).backlog) == (4, 0)
@@ -106,7 +106,7 @@ def test_the_cursor_never_moves_back(engine, integration, append):
     long_ago = clock.now().replace(year=2020)
     deliver(integration.pk)
 
-    switch.enable(integration, start=long_ago)
+    lifecycle.enable(integration, start=long_ago)
     deliver(integration.pk)
 
     assert integration.cursor == 2

@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from clevertap_sync.delivery import replay, retention, tallies
+from clevertap_sync.delivery import replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.insight import books, pace
 from clevertap_sync.models import Tally, Upload
 from clevertap_sync.process import clock

@@ -8,7 +8,7 @@ import redis
 from django.db import connection, transaction
 from django.db.models import F
 
-from clevertap_sync.delivery import switch
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
@@ -114,7 +114,7 @@ def test_once_a_person_enabled_it_again_it_goes_on_and_is_left_alone(
 ):
     restored_backup.compare()
 
-    switch.enable(restored, start="now")
+    lifecycle.enable(restored, start="now")
     log.append(restored.app, [a_sent_event()])
     restored_backup.compare()
     status = finish()
@@ -137,7 +137,7 @@ def test_a_backup_that_is_restored_twice_is_noticed_twice(engine, integration, a
         restored_backup.compare()
         integration.refresh_from_db()
         assert integration.enabled is False
-        switch.enable(integration, start="now")
+        lifecycle.enable(integration, start="now")
         backup.restore()
         backup = Backup()
 
@@ -149,9 +149,9 @@ def test_delivering_and_pausing_by_a_person_is_no_restoration(
     append(count=3)
     finish()
     restored_backup.compare()
-    switch.pause(integration)
+    lifecycle.pause(integration)
     restored_backup.compare()
-    switch.enable(integration)
+    lifecycle.enable(integration)
     restored_backup.compare()
 
     assert status_of(integration).hold is None
@@ -164,7 +164,7 @@ def test_a_mark_that_moved_on_after_the_row_was_read_pauses_nothing(
     append(count=2)
     deliver(integration.pk)
 
-    assert switch.pause_restored(integration.pk, 2) is False
+    assert lifecycle.pause_restored(integration.pk, 2) is False
 
     integration.refresh_from_db()
     assert integration.enabled is True

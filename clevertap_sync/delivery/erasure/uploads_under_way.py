@@ -9,7 +9,7 @@ that takes too long. Then parts without the person take their place.
 from django.db import transaction
 from django.db.models import Q
 
-from clevertap_sync.delivery import letters, prepare, split
+from clevertap_sync.delivery import dead_letters, map_upload, split
 from clevertap_sync.delivery.claim import lock_account_of, record_unknown
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal, pick_of
 from clevertap_sync.models import Upload
@@ -77,7 +77,7 @@ def _named(upload: Upload, request: ErasureRequest) -> set[int]:
 
 
 def _mapped(upload: Upload) -> Mapped:
-    return prepare.map_upload(
+    return map_upload.map_upload(
         Claim(upload, upload.integration, upload.lease_token, held=False)
     )
 
@@ -101,5 +101,5 @@ def _take_out(upload: Upload, request: ErasureRequest) -> bool:
         dead=len(gone),
         settled_at=now,
     )
-    letters.write(parts[0], erased, now)
+    dead_letters.write(parts[0], erased, now)
     return True

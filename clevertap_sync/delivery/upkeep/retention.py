@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from clevertap_sync.delivery import tallies
 from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
 from referrals import failpoints, log

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from clevertap_sync.delivery import erasure
-from clevertap_sync.delivery.deletion import Deletion
-from clevertap_sync.delivery.erasure import Plan
+from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.erasure.erasure_orders import Plan
+from clevertap_sync.delivery.erasure.profile_deletion import Deletion
 from referrals.identity import Identity
 from referrals.models import App, ErasureRequest
 
@@ -95,7 +95,7 @@ def order_as_json(
     app: App, identities: Identities, order: ErasureRequest
 ) -> dict[str, Any]:
     """Return how far an erasure is."""
-    is_waiting = order.state == erasure.State.WAITING
+    is_waiting = order.state == erasure_orders.State.WAITING
     return {
         "app": app.slug,
         "identities": list(map(str, identities)),
@@ -105,19 +105,19 @@ def order_as_json(
         "dead_letters": order.dead_letters,
         "uploads_waiting": order.uploads_waiting,
         "uploads_replaced": order.uploads_replaced,
-        "completes_by": erasure.completes_by(order) if is_waiting else None,
+        "completes_by": erasure_orders.completes_by(order) if is_waiting else None,
     }
 
 
 def order_in_words(identities: Identities, order: ErasureRequest) -> str:
     """Return how far an erasure is, and what happens next."""
-    if order.state == erasure.State.WAITING:
+    if order.state == erasure_orders.State.WAITING:
         return (
             f"{_names(identities)}: later events are suppressed from now on. "
             f"{order.uploads_waiting} uploads may hold the person, and what became of them is "
             "not known yet. The workers complete the erasure by themselves as soon as it is, "
             "and leave the person's records out if it is not by "
-            f"{erasure.completes_by(order):%Y-%m-%d %H:%M} UTC."
+            f"{erasure_orders.completes_by(order):%Y-%m-%d %H:%M} UTC."
         )
     return (
         f"{_names(identities)}: erased from {order.events:,} events and "

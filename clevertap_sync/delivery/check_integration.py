@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis, Verdict
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import send, switch
+from clevertap_sync.delivery import lifecycle, send
 from clevertap_sync.delivery.send import give_connection_back
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
@@ -22,7 +22,7 @@ def check(integration: Integration) -> Diagnosis:
     give_connection_back()
     diagnosis = connection_check.check(credentials)
     if diagnosis.is_good:
-        switch.settings_changed(integration)
+        lifecycle.settings_changed(integration)
         doorbell.ring(integration.pk)
     return diagnosis
 

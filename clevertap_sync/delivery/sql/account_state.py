@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from clevertap_sync.delivery import floors, rows
+from clevertap_sync.delivery.sql import open_floor, row_writer
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.models import Account, Integration
 from referrals import log, suppression
@@ -38,7 +38,7 @@ _GLANCE = f"""
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
         coalesce({suppression.newest_sql("i.app_id")}, 0),
         coalesce({log.head_sql("i.app_id")}, 0),
-        app.slug, {rows.columns(Integration, "i")}
+        app.slug, {row_writer.columns(Integration, "i")}
     FROM clevertap_sync_integration i
     JOIN referrals_app app ON app.id = i.app_id
     LEFT JOIN clevertap_sync_upload u
@@ -83,7 +83,7 @@ class Glance:
 
     def integration(self, account: Account) -> Integration:
         """Return the integration with its `account`, and its app's slug for the journal."""
-        integration = rows.read(Integration, self.row)
+        integration = row_writer.read(Integration, self.row)
         integration.account = account
         named = (self.app_id, self.app_slug)
         integration.app = App.from_db(connection.alias, ["id", "slug"], named)
@@ -115,7 +115,7 @@ def at(account_id: int, now: datetime) -> list[Glance]:
     with connection.cursor() as cursor:
         cursor.execute(*question(account_id, now))
         seen = [_seen(row) for row in cursor.fetchall()]
-    floors.seen(account_id, {one.integration_id: one.first_open for one in seen})
+    open_floor.seen(account_id, {one.integration_id: one.first_open for one in seen})
     return seen
 
 
@@ -127,7 +127,7 @@ def question(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
     """Return the statement that a glance is, and what its marks stand for."""
     slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
     adapt = connection.ops.adapt_datetimefield_value
-    known = floors.of(account_id)
+    known = open_floor.of(account_id)
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
     asked |= {f"floor_{key}": floor for key, floor in known.items()}
     return _statement(tuple(known)), asked

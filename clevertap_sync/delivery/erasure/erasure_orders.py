@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from clevertap_sync.delivery import holding
 from clevertap_sync.delivery.claim import lock_accounts
+from clevertap_sync.delivery.erasure import uploads_under_way
 from clevertap_sync.models import DeadLetter, Integration
 from clevertap_sync.process import clock
 from referrals import failpoints, log, rejections, suppression
@@ -146,8 +146,8 @@ def completes_by(order: ErasureRequest) -> datetime:
 
 def is_under_way(order: ErasureRequest) -> bool:
     """Return whether a worker is sending the person's records at this moment."""
-    return order.state == State.WAITING and holding.are_under_way(
-        holding.uploads(order)
+    return order.state == State.WAITING and uploads_under_way.are_under_way(
+        uploads_under_way.uploads(order)
     )
 
 
@@ -163,11 +163,11 @@ def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:
 
 def _settle(order: ErasureRequest) -> None:
     """Begin to erase, once no upload may bring the person to CleverTap any more."""
-    held = holding.uploads(order)
+    held = uploads_under_way.uploads(order)
     replaced = 0
     if held and clock.now() >= completes_by(order):
-        replaced = sum(holding.replace(upload, order) for upload in held)
-        held = holding.uploads(order)
+        replaced = sum(uploads_under_way.replace(upload, order) for upload in held)
+        held = uploads_under_way.uploads(order)
     waiting = ErasureRequest.objects.filter(pk=order.pk, state=State.WAITING)
     waiting.update(
         uploads_waiting=len(held), uploads_replaced=F("uploads_replaced") + replaced
@@ -217,5 +217,5 @@ def _mark_letters(app_id: int, named: dict[int, frozenset[Side]]) -> int:
             integration__app=app_id, side=side, position__in=positions
         )
         count += letters.update(detail="")
-        letters.open().update(reason=holding.ERASED, changed_at=clock.now())
+        letters.open().update(reason=uploads_under_way.ERASED, changed_at=clock.now())
     return count

@@ -11,7 +11,7 @@ from clevertap_sync.clevertap.mapping import (
     Withheld,
     to_records,
 )
-from clevertap_sync.delivery import doubt, split
+from clevertap_sync.delivery import split, unknown_outcomes
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.work import (
     SIDES,
@@ -53,9 +53,9 @@ def map_upload(claim: Claim) -> Mapped:
                 mapped.add(position, value)
     if wanted is not None and upload.covers is not None:
         _note_the_removed(mapped, wanted)
-    if doubt.is_given_up(upload):
+    if unknown_outcomes.is_given_up(upload):
         detail = f"{upload.unknown_outcomes} requests with it ended without an answer."
-        mapped.refuse_all(doubt.OUTCOME_UNKNOWN, detail)
+        mapped.refuse_all(unknown_outcomes.OUTCOME_UNKNOWN, detail)
     return mapped
 
 
@@ -119,7 +119,7 @@ def groups_of(claim: Claim, mapped: Mapped) -> list[list[int]] | None:
     """Return the picks in the groups that go instead of the upload, or None: it goes whole."""
     if groups := _groups_by_size(mapped):
         return groups
-    if len(mapped.records) > 1 and doubt.wants_halves(claim.upload):
+    if len(mapped.records) > 1 and unknown_outcomes.wants_halves(claim.upload):
         return split.halves_of(mapped)
     return None
 

@@ -1,0 +1,1 @@
+"""Erasing a person: the order, the uploads under way that hold them, CleverTap's own call."""

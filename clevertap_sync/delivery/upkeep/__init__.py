@@ -1,0 +1,1 @@
+"""What keeps the delivery's tables small: tallies by the hour, and retention."""
