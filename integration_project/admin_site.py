@@ -40,7 +40,9 @@ class ReferralsAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages that are not about one table."""
-        from clevertap_sync.admin.pages import urls  # noqa: PLC0415 - needs this site
+        from clevertap_sync.admin.page_urls import (
+            urls,
+        )  # noqa: PLC0415 - needs this site
 
         return [*urls(self), *super().get_urls()]
 
@@ -68,12 +70,14 @@ class ReferralsAdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """Show where every integration stands."""
-        from clevertap_sync.admin import overview  # noqa: PLC0415 - needs this site first
+        from clevertap_sync.admin.overview import (
+            overview_page,
+        )  # noqa: PLC0415 - needs this site first
 
         context = {
             **self.each_context(request),
             "title": self.index_title,
-            **overview.context(request),
+            **overview_page.context(request),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/index.html", context)

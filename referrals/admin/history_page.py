@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
 from referrals import history
-from referrals.admin.places import BEFORE, key_in
+from referrals.admin.kit.page_keys import BEFORE, key_in
 from referrals.models import App, Change
 
 PER_PAGE: Final = 50

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 
 from referrals import access
 from referrals.admin import code_samples
-from referrals.admin.base import demand
-from referrals.admin.keys import events_address
+from referrals.admin.key_admin import events_address
+from referrals.admin.kit.base import demand
 from referrals.ingest import health
 from referrals.ingest.counter import NO_APP, REFUSALS, Way
 from referrals.ingest.health import Traffic

@@ -5,7 +5,7 @@ from datetime import datetime
 from django import template
 
 from referrals import words
-from referrals.admin import export
+from referrals.admin.kit import export
 from referrals.models import ReferralEvent
 from referrals.schema import Event
 from referrals.vocabulary import TITLES, EventType

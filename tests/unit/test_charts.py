@@ -1,6 +1,6 @@
 """Bars: what is counted becomes heights, to the same scale in each column."""
 
-from referrals.admin.charts import Share, bars, shares
+from referrals.admin.kit.charts import Share, bars, shares
 
 KINDS = {"delivered": "delivered", "dead": "dead-lettered"}
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from clevertap_sync.admin.lights import COLOURS, light_of
+from clevertap_sync.admin.overview.status_light import COLOURS, light_of
 from clevertap_sync.clevertap.account_faults import AccountFault
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.fields import UnreadableSecret

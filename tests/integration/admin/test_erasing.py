@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from clevertap_sync import insight
-from clevertap_sync.admin import erasures
+from clevertap_sync.admin.erasures import erasure_admin
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.process import heartbeat, slots
@@ -276,7 +276,7 @@ def test_clevertap_is_asked_when_the_order_is_done_and_for_the_same_person_alone
 def test_an_account_that_does_not_answer_keeps_nobody_waiting_for_long(
     admin, order, sandbox, settings, monkeypatch
 ):
-    monkeypatch.setattr(erasures, "DELETION_SECONDS", 0.3)
+    monkeypatch.setattr(erasure_admin, "DELETION_SECONDS", 0.3)
     hang = Fault(ending="hang_before_storing", only="reads", times=None)
     sandbox.switch(faults=(hang,))
     page = done(order)

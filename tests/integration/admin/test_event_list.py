@@ -416,7 +416,7 @@ def test_what_was_not_delivered_is_listed_alone(admin, everything):
 def test_the_search_for_what_was_not_delivered_says_how_far_it_looked(
     admin, delivered, monkeypatch
 ):
-    monkeypatch.setattr("clevertap_sync.admin.events.WINDOW", 5)
+    monkeypatch.setattr("clevertap_sync.admin.events.event_pages.WINDOW", 5)
 
     newest = text_of(admin.get("/admin/events/?outcome=not_delivered"))
     older = text_of(admin.get("/admin/events/?outcome=not_delivered&before=8"))

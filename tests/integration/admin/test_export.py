@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.models import Attempt, DeadLetter, Upload
 from referrals import log
-from referrals.admin import export
+from referrals.admin.kit import export
 from referrals.models import CustomName, RejectedEvent
 from tests.builders import (
     ANN,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clevertap_sync.models import Attempt
-from referrals.admin import keyset
+from referrals.admin.kit import keyset
 from tests.integration.admin.conftest import text_of
 
 ATTEMPTS = "/admin/clevertap_sync/attempt/"

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync.admin import referring
+from clevertap_sync.admin.events import statistics_page
 from referrals import log
 from referrals.models import ReferralEvent
 from tests.builders import (
@@ -76,7 +76,7 @@ def test_whoever_may_not_see_identities_sees_counts(staff, events):
 
 
 def test_it_reads_a_bounded_stretch_and_says_which(admin, integration, monkeypatch):
-    monkeypatch.setattr(referring, "EVENTS", 10)
+    monkeypatch.setattr(statistics_page, "EVENTS", 10)
     log.append(integration.app, [a_sent_event() for _ in range(25)])
 
     with CaptureQueriesContext(connection) as captured:
@@ -95,7 +95,7 @@ def test_days_bound_the_stretch(admin, integration):
     nothing = admin.get(PAGE, {"since": "2026-11-26", "until": "2026-11-27"})
     nonsense = admin.get(PAGE, {"since": "\0", "until": "x"})
 
-    assert response.context["stretch"] == referring.Stretch(2, 3, 2)
+    assert response.context["stretch"] == statistics_page.Stretch(2, 3, 2)
     assert response.context["tally"].events == 2
     assert "Counted are all 2 events of these days" in text_of(response)
     assert "Nothing was received on these days" in text_of(nothing)

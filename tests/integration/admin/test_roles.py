@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from clevertap_sync.admin import events, problems
+from clevertap_sync.admin.events import event_pages
+from clevertap_sync.admin.overview import problems_page
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Integration, Replay
 from referrals import access
@@ -234,13 +235,13 @@ def test_a_role_lets_a_person_log_in_and_taking_it_away_closes_everything(db):
 
     carol = User.objects.get(username="carol")
     assert carol.is_staff
-    assert carol.has_perm(events.SEES_EVENTS, app)
+    assert carol.has_perm(event_pages.SEES_EVENTS, app)
     assert not carol.has_perm(access.VIEW_IDENTITIES, app)
-    assert not access.may(carol, events.SEES_EVENTS, None)
+    assert not access.may(carol, event_pages.SEES_EVENTS, None)
     role.delete()
     carol = User.objects.get(username="carol")
-    assert not carol.has_perm(events.SEES_EVENTS, app)
-    assert not access.apps_of(carol, events.SEES_EVENTS).exists()
+    assert not carol.has_perm(event_pages.SEES_EVENTS, app)
+    assert not access.apps_of(carol, event_pages.SEES_EVENTS).exists()
 
 
 def test_an_inactive_person_has_no_role(db):
@@ -248,10 +249,10 @@ def test_an_inactive_person_has_no_role(db):
     user = User.objects.create_user("carol", password="x", is_active=False)
     Membership.objects.create(user=user, app=app, role=Role.EDITOR)
 
-    assert not user.has_perm(events.SEES_EVENTS, app)
-    assert not access.apps_of(user, events.SEES_EVENTS).exists()
+    assert not user.has_perm(event_pages.SEES_EVENTS, app)
+    assert not access.apps_of(user, event_pages.SEES_EVENTS).exists()
     user.is_superuser = True
-    assert not access.apps_of(user, events.SEES_EVENTS).exists()
+    assert not access.apps_of(user, event_pages.SEES_EVENTS).exists()
 
 
 def test_a_role_that_is_not_known_gives_nothing(db):
@@ -259,7 +260,7 @@ def test_a_role_that_is_not_known_gives_nothing(db):
     user = User.objects.create_user("carol", password="x")
     Membership.objects.create(user=user, app=app, role="owner")
 
-    assert not user.has_perm(events.SEES_EVENTS, app)
+    assert not user.has_perm(event_pages.SEES_EVENTS, app)
 
 
 def test_every_permission_that_roles_give_exists(db):
@@ -316,7 +317,7 @@ def test_problems_of_other_apps_are_not_counted(mine, theirs, person, rf):
     request.user = User.objects.get(username="member")
     Replay.objects.all()
 
-    found = problems.found(request)
+    found = problems_page.found(request)
 
     assert {problem.integration for problem in found} <= {mine.integration}
 

@@ -1,0 +1,1 @@
+"""Alerts: who is told about what, and silencing them."""

@@ -1,0 +1,1 @@
+"""What was sent: uploads, attempts, dead letters, replays, and ordering a replay."""

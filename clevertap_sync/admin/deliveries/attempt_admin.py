@@ -1,0 +1,150 @@
+"""Attempts: each HTTP request, what came of it, and how long it took."""
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clevertap_sync.clevertap.errors import CleverTapError
+from clevertap_sync.clevertap.hold_reasons import hold_words
+from clevertap_sync.models import Attempt, Integration
+from referrals import words
+from referrals.admin.kit.base import ReadOnlyInline
+from referrals.admin.kit.date_range import by
+from referrals.admin.kit.export import CsvExport
+from referrals.admin.kit.keyset import KeysetAdmin
+
+
+def app_of(integration: Integration) -> str:
+    """Return the app's name, and the whole integration's on hover."""
+    return format_html('<span title="{}">{}</span>', integration, integration.app)
+
+
+def outcome_light(attempt: Attempt) -> str:
+    """Return what came of the attempt, as a light."""
+    if attempt.ended_at is None:
+        return words.light("busy", "Under way")
+    if attempt.outcome == "ok":
+        if attempt.refused:
+            return words.light("busy", "Accepted in part")
+        return words.light("good", "Accepted")
+    colour: words.Colour = "busy" if attempt.outcome_unknown else "bad"
+    meaning, _ = hold_words(attempt.outcome)
+    unknown = " (outcome unknown)" if attempt.outcome_unknown else ""
+    return format_html(
+        '<span title="{}">{}</span>',
+        meaning if attempt.outcome else CleverTapError.meaning(),
+        words.light(colour, attempt.outcome.replace("_", " ").capitalize() + unknown),
+    )
+
+
+class _Shown:
+    """Columns that the list and the inline share."""
+
+    @admin.display(description="outcome")
+    def result(self, attempt: Attempt) -> str:
+        """Return what came of it."""
+        return outcome_light(attempt)
+
+    @admin.display(description="began")
+    def began(self, attempt: Attempt) -> str:
+        """Return when it began."""
+        return words.at(attempt.began_at)
+
+    @admin.display(description="duration")
+    def duration(self, attempt: Attempt) -> str:
+        """Return how long it took."""
+        return words.milliseconds(attempt.duration_ms)
+
+    @admin.display(description="body")
+    def size(self, attempt: Attempt) -> str:
+        """Return how large the request was."""
+        return f"{attempt.body_bytes / 1024:,.1f} KB"
+
+
+class AttemptInline(_Shown, ReadOnlyInline):
+    """An upload's attempts, oldest first."""
+
+    model = Attempt
+    fields = (
+        *("began", "result", "status", "duration", "accepted", "refused"),
+        *("detail", "worker"),
+    )
+    readonly_fields = fields
+    ordering = ("pk",)
+
+
+@admin.register(Attempt)
+class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
+    """Every request that went to CleverTap, dry runs included."""
+
+    app_path = "integration__app"
+    intro = (
+        "Every request to CleverTap. A dry run carries one made-up record, which CleverTap "
+        "does not store."
+    )
+    list_display = (
+        *("id", "result", "kind", "app", "status", "duration", "records"),
+        *("accepted", "refused", "begun"),
+    )
+    indexed_lookups = frozenset({"integration__id__exact"})
+    list_filter = (by("began_at"), "integration", "dry_run", "outcome_unknown")
+    list_select_related = ("integration__app", "integration__account")
+    search_fields = ("upload__id__exact",)
+    search_help_text = "An upload's number"
+    empty_state = (
+        "No request went to CleverTap yet. Checking a connection makes the first."
+    )
+    next_step = ("admin:clevertap_sync_integration_changelist", "Check a connection")
+    csv_columns = (
+        ("Attempt", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("Upload", "upload_id"),
+        ("Dry run", "dry_run"),
+        ("Outcome", "outcome"),
+        ("Outcome unknown", "outcome_unknown"),
+        ("HTTP status", "status"),
+        ("Milliseconds", "duration_ms"),
+        ("Records", "records"),
+        ("Accepted", "accepted"),
+        ("Refused", "refused"),
+        ("Bytes", "body_bytes"),
+        ("Detail", "detail"),
+        ("Worker", "worker"),
+        ("Began", "began_at"),
+        ("Ended", "ended_at"),
+    )
+    fields = (
+        *("integration", "kind", "result", "meaning", "status", "detail", "duration"),
+        *("began", "ended", "records", "accepted", "refused", "size", "worker"),
+    )
+
+    @admin.display(description="app")
+    def app(self, attempt: Attempt) -> str:
+        """Return the app's name, and the whole integration's on hover."""
+        return app_of(attempt.integration)
+
+    @admin.display(description="began")
+    def begun(self, attempt: Attempt) -> str:
+        """Return how long ago it began."""
+        return words.ago(attempt.began_at)
+
+    @admin.display(description="for")
+    def kind(self, attempt: Attempt) -> str:
+        """Return the upload that it was made for."""
+        if attempt.upload_id is None:
+            return "Dry run"
+        url = reverse("admin:clevertap_sync_upload_change", args=[attempt.upload_id])
+        return format_html('<a href="{}">Upload {}</a>', url, attempt.upload_id)
+
+    @admin.display(description="ended")
+    def ended(self, attempt: Attempt) -> str:
+        """Return when it ended."""
+        return words.at(attempt.ended_at)
+
+    @admin.display(description="what it means")
+    def meaning(self, attempt: Attempt) -> str:
+        """Return the outcome in words, with what to do."""
+        if attempt.outcome in {"", "ok"}:
+            return words.NOTHING
+        return " ".join(hold_words(attempt.outcome))

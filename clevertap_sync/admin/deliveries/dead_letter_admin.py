@@ -1,0 +1,167 @@
+"""Dead letters: which records were not delivered, why, and the order to send them again."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from clevertap_sync.admin.deliveries import replay_plan
+from clevertap_sync.admin.deliveries.replay_plan import REPLAY
+from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.models import DeadLetter
+from referrals import access, words
+from referrals.admin.kit.date_range import by
+from referrals.admin.kit.export import CsvExport
+from referrals.admin.kit.keyset import KeysetAdmin
+from referrals.words import Colour
+
+_LIGHTS: dict[str, tuple[Colour, str]] = {
+    DeadLetter.State.OPEN: ("bad", "Open"),
+    DeadLetter.State.REPLAYING: ("busy", "In replay"),
+    DeadLetter.State.DELIVERED: ("good", "Delivered since"),
+}
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """Filters by reason. The choices are known, so no table is read for them."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        model_admin: Any,  # noqa: ANN401, ARG002 - Django's protocol
+    ) -> Iterable[tuple[str, str]]:
+        """Return every reason there is."""
+        return [(code, code) for code in sorted(REASONS)]
+
+    def queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[DeadLetter],
+    ) -> QuerySet[DeadLetter]:
+        """Keep those with the chosen reason."""
+        chosen = self.value()
+        return queryset.filter(reason=chosen) if chosen in REASONS else queryset
+
+
+def _words(code: str) -> tuple[str, str]:
+    """Return what a reason means and what to do, empty for one that is not known."""
+    reason = REASONS.get(code)
+    return (reason.meaning, reason.remedy) if reason else ("", "")
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(CsvExport, KeysetAdmin):
+    """Records that were not delivered. Only a person revives them."""
+
+    app_path = "integration__app"
+    intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone."
+    list_display = (
+        *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
+    )
+    indexed_lookups = frozenset({"integration__id__exact"})
+    list_filter = (by("created_at"), "integration", "state", ReasonFilter)
+    list_select_related = ("integration__app", "integration__account")
+    actions = ("replay_selected",)
+    empty_state = "No dead letter: every record was delivered, is on its way, or was kept back by your settings."
+    csv_columns = (
+        ("Dead letter", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("Position", "position"),
+        ("Side", "side"),
+        ("Event", "event_name"),
+        ("Reason", "reason"),
+        ("Meaning", lambda letter: _words(letter.reason)[0]),
+        ("What to do", lambda letter: _words(letter.reason)[1]),
+        ("Detail", "detail"),
+        ("State", "state"),
+        ("Times", "failures"),
+        ("Upload", "upload_id"),
+        ("Fell out", "created_at"),
+        ("Last change", "changed_at"),
+    )
+    fields = (
+        *("integration", "status", "event", "side", "event_name"),
+        *("reason", "meaning", "detail", "remedy"),
+        *("failures", "upload", "replay_upload", "fell_out", "changed"),
+    )
+
+    @admin.display(description="status", ordering="state")
+    def status(self, letter: DeadLetter) -> str:
+        """Return where a replay took it."""
+        return words.light(*_LIGHTS[letter.state])
+
+    @admin.display(description="event", ordering="position")
+    def event(self, letter: DeadLetter) -> str:
+        """Link to the event that the record was made of."""
+        if letter.position is None:
+            return "Unknown"
+        slug = letter.integration.app.slug
+        url = reverse("admin:event", args=[slug, letter.position])
+        return format_html('<a href="{}">{}</a>', url, words.number(letter.position))
+
+    @admin.display(description="fell out", ordering="pk")
+    def fell_out(self, letter: DeadLetter) -> str:
+        """Return when it was not delivered for the first time."""
+        return words.ago(letter.created_at)
+
+    @admin.display(description="last change")
+    def changed(self, letter: DeadLetter) -> str:
+        """Return when it fell out last, or was delivered."""
+        return words.at(letter.changed_at)
+
+    @admin.display(description="what it means")
+    def meaning(self, letter: DeadLetter) -> str:
+        """Return the reason in words."""
+        return _words(letter.reason)[0] or words.NOTHING
+
+    @admin.display(description="what to do")
+    def remedy(self, letter: DeadLetter) -> str:
+        """Return what to do about it."""
+        return _words(letter.reason)[1] or words.NOTHING
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Return whether the person may order replays."""
+        return request.user.has_perm(REPLAY)
+
+    @admin.action(description="Replay selected", permissions=["replay"])
+    def replay_selected(
+        self, request: HttpRequest, letters: QuerySet[DeadLetter]
+    ) -> HttpResponse:
+        """Show the plan, and on confirmation order a replay for each integration."""
+        own = access.limited(letters, request.user, self.app_path, REPLAY)
+        rows = own.filter(state=DeadLetter.State.OPEN, position__gt=0)
+        found = list(
+            rows.select_related("integration__app").order_by("integration", "pk")
+        )
+        chosen = [
+            (integration, [letter.pk for letter in group])
+            for integration, group in groupby(found, lambda letter: letter.integration)
+        ]
+        if request.POST.get("confirmed") and chosen:
+            for integration, ids in chosen:
+                replay_plan.order(request, self, integration, selection=ids)
+            return redirect("admin:clevertap_sync_replay_changelist")
+        plans = [
+            replay_plan.plan(integration, selection=ids) for integration, ids in chosen
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Replay the selected dead letters?",
+            "opts": self.opts,
+            "plans": plans,
+            "selected": [letter.pk for letter in found],
+            "action": "replay_selected",
+            "back": reverse("admin:clevertap_sync_deadletter_changelist"),
+        }
+        return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)

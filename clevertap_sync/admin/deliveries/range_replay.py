@@ -1,0 +1,138 @@
+"""Send a range of the log again: asked for, shown as a plan, ordered by a POST.
+
+For what CleverTap lost or never was given, such as a project that was made anew.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from clevertap_sync.admin.deliveries import replay_plan
+from clevertap_sync.admin.integration.check_page import context_of
+from clevertap_sync.delivery.replay import COUNTS_TWICE
+from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
+from clevertap_sync.insight import freshness
+from clevertap_sync.insight.freshness import Freshness
+from clevertap_sync.insight.passcode_expiry import zone_of
+from clevertap_sync.models import Integration, Replay
+from referrals import log
+from referrals.admin.kit.base import ModelAdmin
+
+DAYS, POSITIONS = "days", "positions"
+#: A position is a number of 64 bits.
+_LARGEST: Final = 2**63 - 1
+#: No event is before or after, and no time zone leads out of the calendar from there.
+_FIRST_DAY: Final = date(2000, 1, 1)
+_LAST_DAY: Final = date(9000, 1, 1)
+
+
+class RangeForm(forms.Form):
+    """Which events: those received on some days, or those at some positions."""
+
+    by = forms.ChoiceField(choices=[(DAYS, DAYS), (POSITIONS, POSITIONS)])
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+    first = forms.IntegerField(required=False, min_value=1, max_value=_LARGEST)
+    last = forms.IntegerField(required=False, min_value=1, max_value=_LARGEST)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for where it begins, and for an end that is not before it."""
+        cleaned = super().clean() or self.cleaned_data
+        low, high = (
+            ("since", "until") if cleaned.get("by") == DAYS else ("first", "last")
+        )
+        begin, end = cleaned.get(low), cleaned.get(high)
+        if begin is None and low not in self.errors:
+            self.add_error(low, "Choose where it begins.")
+        if begin is not None and end is not None and end < begin:
+            self.add_error(high, "The end is before the beginning.")
+        return cleaned
+
+    def positions(self, integration: Integration) -> range:
+        """Return the positions asked for, as far as they were handed out already."""
+        asked = self.cleaned_data
+        if asked["by"] == DAYS:
+            first, last = _positions_of_days(
+                integration, asked["since"], asked["until"]
+            )
+        else:
+            first, last = asked["first"], asked["last"] or integration.cursor
+        first = max(first, integration.tail + 1)
+        return range(first, max(first, min(last, integration.cursor) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RangePlan:
+    """What replaying a range would send, and what that sets off."""
+
+    positions: range
+    freshness: Freshness
+
+    @property
+    def events(self) -> int:
+        """Return how many events it has. Each makes one record or two."""
+        return len(self.positions)
+
+    @property
+    def last(self) -> int:
+        """Return the last position."""
+        return self.positions.stop - 1
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return what sending it will set off, for whoever is about to order it."""
+        return [COUNTS_TWICE, *self.freshness.sentences]
+
+    @property
+    def uploads(self) -> int:
+        """Return how many requests it takes at least."""
+        return -(-self.events // EVENTS_PER_UPLOAD)
+
+
+def replay_range(
+    page: ModelAdmin, request: HttpRequest, integration: Integration
+) -> HttpResponse:
+    """Ask for a range, show its plan, and order it on a POST."""
+    asked = request.POST if request.method == "POST" else request.GET
+    form = RangeForm(asked if "by" in asked else None, initial={"by": DAYS})
+    plan = plan_of(integration, form) if form.is_valid() else None
+    if request.method == "POST" and plan and plan.events:
+        keeper = page.admin_site.get_model_admin(Replay)
+        ordered = replay_plan.order_range(request, keeper, integration, plan.positions)
+        return redirect("admin:clevertap_sync_replay_change", ordered.pk)
+    context = context_of(page, request, integration) | {
+        "title": "Replay a range",
+        "form": form,
+        "by": form["by"].value(),
+        "plan": plan,
+        "zone": zone_of(integration),
+    }
+    return TemplateResponse(request, "clevertap_sync/replay_range.html", context)
+
+
+def plan_of(integration: Integration, form: RangeForm) -> RangePlan:
+    """Return what a valid form asks for."""
+    positions = form.positions(integration)
+    first, last = positions.start, positions.stop - 1
+    return RangePlan(positions, freshness.of_range(integration.app_id, first, last))
+
+
+def _positions_of_days(
+    integration: Integration, since: date, until: date | None
+) -> tuple[int, int]:
+    zone, app_id = zone_of(integration), integration.app_id
+    first = log.position_at(app_id, _midnight(since, zone)) + 1
+    if until is None:
+        return first, integration.cursor
+    day_after = min(until, _LAST_DAY) + timedelta(days=1)
+    return first, log.position_at(app_id, _midnight(day_after, zone))
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(min(max(day, _FIRST_DAY), _LAST_DAY), time(), zone)

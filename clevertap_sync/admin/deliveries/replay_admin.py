@@ -1,0 +1,149 @@
+"""Replays: ordered by a person, followed to their end, cancelled."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from clevertap_sync.delivery import replay as replaying
+from clevertap_sync.models import Replay, Upload
+from referrals import words
+from referrals.admin.kit.base import ReadOnlyAdmin, demand
+from referrals.admin.kit.charts import Share, shares
+from referrals.admin.kit.date_range import by
+from referrals.admin.kit.export import CsvExport
+from referrals.words import Colour
+
+_LIGHTS: dict[str, tuple[Colour, str]] = {
+    Replay.State.RUNNING: ("busy", "Running"),
+    Replay.State.DONE: ("good", "Handed out"),
+    Replay.State.CANCELLED: ("idle", "Cancelled"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a replay's uploads came to so far, in records."""
+
+    delivered: int
+    dead: int
+    waiting: int
+    is_over: bool
+    shares: tuple[Share, ...]
+    uploads_url: str
+
+
+def progress_of(replay: Replay) -> Progress:
+    """Return how far the replay is. Costs what its own uploads cost."""
+    mine = Upload.objects.filter(replay=replay)
+    done = mine.leaves().aggregate(
+        delivered=Coalesce(Sum("delivered"), 0), dead=Coalesce(Sum("dead"), 0)
+    )
+    waiting = mine.waiting_records()
+    uploads = reverse("admin:clevertap_sync_upload_changelist")
+    return Progress(
+        **done,
+        waiting=waiting,
+        is_over=replay.state != Replay.State.RUNNING and not waiting,
+        # A range is planned in events, of which each may have two records.
+        shares=shares(
+            0 if replay.last is not None and not waiting else replay.planned,
+            **done,
+            waiting=waiting,
+        ),
+        uploads_url=f"{uploads}?replay__id__exact={replay.pk}",
+    )
+
+
+@admin.register(Replay)
+class ReplayAdmin(CsvExport, ReadOnlyAdmin):
+    """What was ordered to be sent again, and how far that is."""
+
+    app_path = "integration__app"
+    change_form_template = "clevertap_sync/replay.html"
+    intro = "What a person ordered to be sent again. Order one under Problems, or for a range on an integration's page."
+    list_display = (
+        "id",
+        "status",
+        "integration",
+        "what",
+        "planned",
+        "created_by",
+        "ordered",
+    )
+    list_filter = (by("created_at"), "integration", "state")
+    list_select_related = ("integration__app", "integration__account")
+    empty_state = "Nobody ordered a replay yet. When there is something to send again, it stands under Problems."
+    next_step = ("admin:problems", "See the problems")
+    csv_columns = (
+        ("Replay", "pk"),
+        ("App", "integration.app.slug"),
+        ("Integration", "integration.name"),
+        ("State", "state"),
+        ("First position", "first"),
+        ("Last position", "last"),
+        ("Reasons", lambda replay: ", ".join(replay.reasons)),
+        ("Chosen dead letters", lambda replay: len(replay.selection)),
+        ("Planned", "planned"),
+        ("Ordered by", "created_by"),
+        ("Ordered", "created_at"),
+    )
+    fields = ("integration", "what", "planned", "created_by", "ordered")
+
+    @admin.display(description="status", ordering="state")
+    def status(self, replay: Replay) -> str:
+        """Return whether it still hands out uploads."""
+        return words.light(*_LIGHTS[replay.state])
+
+    @admin.display(description="what")
+    def what(self, replay: Replay) -> str:
+        """Return what it sends again."""
+        if replay.last is not None:
+            return f"Events at {replay.first:,} to {replay.last:,}"
+        if replay.selection:
+            return f"{words.counted(len(replay.selection), 'dead letter')} that a person chose"
+        return f"Dead letters: {', '.join(replay.reasons) or 'all reasons'}"
+
+    @admin.display(description="ordered", ordering="pk")
+    def ordered(self, replay: Replay) -> str:
+        """Return when it was ordered."""
+        return words.at(replay.created_at)
+
+    def shown_beside(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        context: dict[str, Any],  # noqa: ARG002
+        obj: Replay | None,
+    ) -> dict[str, Any]:
+        """Add how far it is."""
+        return {"progress": progress_of(obj)} if obj else {}
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what the page's button posts to."""
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                "<int:pk>/cancel/",
+                wrap(require_POST(self.cancel)),
+                name="clevertap_sync_replay_cancel",
+            ),
+            *super().get_urls(),
+        ]
+
+    def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Hand out nothing more of it."""
+        replay = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "clevertap_sync.change_replay", replay.integration.app)
+        replaying.cancel(replay.pk)
+        self.log_change(request, replay, "Cancelled.")
+        messages.success(
+            request,
+            "Cancelled. What is under way is finished; nothing more is handed out.",
+        )
+        return redirect("admin:clevertap_sync_replay_change", pk)

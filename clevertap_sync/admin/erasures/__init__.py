@@ -1,0 +1,1 @@
+"""Erasures: for superusers alone."""

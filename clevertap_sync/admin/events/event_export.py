@@ -1,0 +1,84 @@
+"""The events of an app as a CSV file: what is filtered, newest first, by position."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest, QueryDict, StreamingHttpResponse
+from django.views.decorators.http import require_safe
+
+from clevertap_sync.admin.events import event_filters
+from clevertap_sync.admin.events.event_pages import chosen_app
+from referrals import access, log
+from referrals.admin.kit import csv_download
+from referrals.admin.kit.base import demand
+from referrals.admin.kit.export import CUT, KEYS, ROWS, STRETCH
+from referrals.models import App, ReferralEvent
+from referrals.schema import Event
+
+SEES: Final = "referrals.view_referralevent"
+_OPEN: Final = (
+    *("position", "key", "type", "name", "channel", "status", "test"),
+    *("occurred_at", "received_at"),
+)
+_HEADER: Final = (
+    *("Position", "Event ID", "Type", "Name", "Channel", "Status", "Test"),
+    *("Happened", "Received"),
+)
+#: What only those see who may see identities and payloads.
+_PRIVATE: Final = ("User", "Referrer", "Content", "Event data", "Metadata")
+
+
+@require_safe
+def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
+    """Answer with the app's events under the filters of the list."""
+    demand(request, SEES)
+    mine = list(access.apps_of(request.user, SEES))
+    app = chosen_app(mine, request.GET.get("app", ""))
+    if app is None:
+        raise Http404
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
+    header = (*_HEADER, *_PRIVATE) if shows else _HEADER
+    asked = request.GET.copy()
+    if not shows:
+        asked.pop("q", None)
+    rows = _rows(app, asked, shows_identities=shows)
+    return csv_download.answer(f"events-{app.slug}", header, rows)
+
+
+def _rows(
+    app: App, asked: QueryDict, *, shows_identities: bool
+) -> Iterator[list[object]]:
+    for number, event in enumerate(_events(app, asked)):
+        if number == ROWS:
+            yield [CUT]
+            return
+        private = _private(event) if shows_identities else ()
+        yield [*(getattr(event, name) for name in _OPEN), *private]
+
+
+def _events(app: App, asked: QueryDict) -> Iterator[ReferralEvent]:
+    allowed = event_filters.allowed(app, log.head(app.pk), asked)
+    identity = asked.get("q", "").strip()
+    last = allowed.stop - 1
+    for top in range(last, max(allowed.start - 1, last - KEYS), -STRETCH):
+        reach = range(max(allowed.start, top - STRETCH + 1), top + 1)
+        found = event_filters.narrowed(app, reach, asked).order_by("-position")
+        yield from event_filters.naming(found, identity) if identity else found
+
+
+def _private(event: ReferralEvent) -> Iterator[object]:
+    body = _decode(event.body)
+    for person in (body.user, body.referrer):
+        yield _text(person.identities) if person else ""
+    yield body.content or ""
+    yield _text(body.event_data)
+    yield _text(body.metadata)
+
+
+def _text(value: dict[str, Any]) -> str:
+    return msgspec.json.encode(value).decode() if value else ""
+
+
+_decode: Final = msgspec.json.Decoder(Event).decode

@@ -1,0 +1,160 @@
+"""Events: the newest of an app's log, and one event's way from receipt to verdict.
+
+Paging is by key, so that the millionth page costs what the first does.
+"""
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
+
+from clevertap_sync.admin.events import event_filters, event_rows, timeline
+from clevertap_sync.admin.try_out.preview_form import TYPES
+from clevertap_sync.insight import record_fates
+from referrals import access, log
+from referrals.admin.kit.base import demand
+from referrals.admin.kit.page_keys import AFTER, BEFORE, DIGITS, key_in
+from referrals.models import App, ReferralEvent
+from referrals.vocabulary import INVITE_CHANNELS, FraudStatus
+
+PER_PAGE: Final = 50
+#: How far a filter looks at once: no page may read the whole log.
+WINDOW: Final = 20_000
+SEES_EVENTS: Final = "referrals.view_referralevent"
+
+
+@require_safe
+def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show the newest events of one app, filtered, by key."""
+    demand(request, SEES_EVENTS)
+    apps = list(access.apps_of(request.user, SEES_EVENTS))
+    app = chosen_app(apps, request.GET.get("app", ""))
+    context = {
+        **site.each_context(request),
+        "title": "Events",
+        "apps": apps,
+        "app": app,
+        "types": TYPES,
+        "statuses": list(FraudStatus),
+        "channels": sorted(INVITE_CHANNELS),
+        "not_delivered": event_filters.NOT_DELIVERED,
+        "asked": request.GET,
+    }
+    if app is not None:
+        shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
+        found = log.find(app.pk, request.GET.get("q", "").strip())
+        if found is not None:
+            return redirect("admin:event", app.slug, found.position)
+        page = _page(app, _permitted(request, app))
+        integrations = record_fates.integrations_of(app.pk)
+        context |= page | {
+            "sees_identities": shows,
+            "integrations": integrations,
+            "rows": event_rows.rows_of(
+                app, integrations, page["events"], shows_identities=shows
+            ),
+            "has_key": bool(page["head"]) or app.api_keys.working().exists(),
+        }
+    return TemplateResponse(request, "clevertap_sync/events.html", context)
+
+
+@require_safe
+def event(
+    request: HttpRequest, slug: str, position: int, site: AdminSite
+) -> HttpResponse:
+    """Show one event as a timeline, with what was sent in and what went out."""
+    demand(request, SEES_EVENTS)
+    app = get_object_or_404(access.apps_of(request.user, SEES_EVENTS), slug=slug)
+    known = len(str(position)) <= DIGITS
+    found = log.read(app.pk, position, position) if known else []
+    if not found:
+        raise Http404
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
+    context = {
+        **site.each_context(request),
+        "title": f"Event {position:,}",
+        "app": app,
+        "logged": found[0],
+        "shows_identities": shows,
+        **timeline.of(app, found[0], shows_identities=shows),
+    }
+    return TemplateResponse(request, "clevertap_sync/event.html", context)
+
+
+def _permitted(request: HttpRequest, app: App) -> QueryDict:
+    """Return what was asked for, without a search by identity that is not allowed."""
+    asked = request.GET.copy()
+    if asked.get("q") and not request.user.has_perm(access.VIEW_IDENTITIES, app):
+        messages.warning(
+            request,
+            "No event of this app has exactly this ID. You may not search by identity.",
+        )
+        del asked["q"]
+    return asked
+
+
+def chosen_app(apps: list[App], slug: str) -> App | None:
+    """Return the app that was asked for, else the first."""
+    return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
+
+
+def _page(app: App, asked: QueryDict) -> dict[str, Any]:
+    head = log.head(app.pk)
+    allowed = event_filters.allowed(app, head, asked)
+    before, after = key_in(asked.get(BEFORE)), key_in(asked.get(AFTER))
+    if after:
+        reach = _within(allowed, after + 1, after + WINDOW)
+        events, more = _read(app, reach, asked, order="position")
+        events.reverse()
+        top = events[0].position if more else reach.stop - 1
+        bottom = reach.start
+    else:
+        last = before - 1 if before else head
+        reach = _within(allowed, last - WINDOW + 1, last)
+        events, more = _read(app, reach, asked, order="-position")
+        top = reach.stop - 1
+        bottom = events[-1].position if more else reach.start
+    return {
+        "head": head,
+        "events": events,
+        "newer": _link(asked, after=top) if top < allowed.stop - 1 else "",
+        "older": _link(asked, before=bottom) if bottom > allowed.start else "",
+        "newest": _link(asked) if top < allowed.stop - 1 else "",
+        "window": (reach.start, reach.stop - 1) if reach else None,
+        "filters": _link(asked, app=app.slug, live=""),
+        "filtered": event_filters.are_used(asked),
+        "live": top >= allowed.stop - 1 and asked.get("live") != "off",
+        "pause": _link(asked, live="off"),
+        "resume": _link(asked, live=""),
+    }
+
+
+def _within(allowed: range, first: int, last: int) -> range:
+    start = min(max(first, allowed.start), allowed.stop)
+    return range(start, max(start, min(last + 1, allowed.stop)))
+
+
+def _read(
+    app: App, reach: range, asked: QueryDict, *, order: str
+) -> tuple[list[ReferralEvent], bool]:
+    """Return a page of what is in `reach`, and whether there is more of it."""
+    rows = event_filters.narrowed(app, reach, asked).order_by(order)
+    identity = asked.get("q", "").strip()
+    found = list(rows[: PER_PAGE + 1])
+    shown = found[:PER_PAGE]
+    more = len(found) > PER_PAGE
+    return (event_filters.naming(shown, identity) if identity else shown), more
+
+
+def _link(asked: QueryDict, **place: int | str) -> str:
+    query = asked.copy()
+    for name in (BEFORE, AFTER, *place):
+        query.pop(name, None)
+    for name, value in place.items():
+        if value:
+            query[name] = str(value)
+    return f"?{query.urlencode()}"

@@ -1,0 +1,141 @@
+"""The rows of the list of events: whom each is about, and what became of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from clevertap_sync.admin.events.event_filters import event_of
+from clevertap_sync.admin.events.timeline import LIGHTS
+from clevertap_sync.clevertap.mapping import identity_under
+from clevertap_sync.clevertap.reasons import shorten_reason
+from clevertap_sync.delivery.map_upload import named_sides
+from clevertap_sync.insight import record_fates
+from clevertap_sync.models import DeadLetter, Integration
+from referrals import words
+from referrals.destinations import Outcome as Fate, OutcomeStatus
+from referrals.models import App, ReferralEvent
+from referrals.schema import Event, Person
+from referrals.vocabulary import Side
+from referrals.words import Colour
+
+#: What is shown of a person who was erased.
+ERASED: Final = "erased"
+#: How many characters of an identity have room.
+WIDEST: Final = 28
+#: What became of the replay of a record that was delivered before, by its letter's state.
+_AGAIN: Final[dict[str, str]] = {
+    DeadLetter.State.OPEN: "Delivered, replay fell out",
+    DeadLetter.State.REPLAYING: "Delivered, in replay",
+}
+_WORST_FIRST: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a record, at those of the app's integrations that say the same.
+
+    `light` is HTML; `where` names them, and is empty where the app has one integration.
+    """
+
+    light: str
+    meaning: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSide:
+    """One side of an event. Both texts are empty for those who may not see identities."""
+
+    who: str
+    short: str
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event of the list, with the user's side and the referrer's.
+
+    A side that the event does not name is None.
+    """
+
+    event: ReferralEvent
+    sides: list[ShownSide | None]
+
+
+def rows_of(
+    app: App,
+    integrations: Sequence[Integration],
+    events: Sequence[ReferralEvent],
+    *,
+    shows_identities: bool,
+) -> list[Row]:
+    """Return the rows of `events`, in their order, in a few queries for all of them."""
+    stored = [(row.position, event_of(row)) for row in events]
+    fates = record_fates.fates_of(app.pk, integrations, stored)
+    providers = [each.identity_provider for each in integrations]
+    return [
+        Row(row, _sides(event, told, providers if shows_identities else None))
+        for row, (_, event), told in zip(events, stored, fates, strict=True)
+    ]
+
+
+def _sides(
+    event: Event,
+    fates: Sequence[Fate],
+    providers: Sequence[str] | None,
+) -> list[ShownSide | None]:
+    people = {Side.REFERRED: event.user, Side.GENERATED: event.referrer}
+    named = named_sides(event)
+    shown: list[ShownSide | None] = []
+    for side, person in people.items():
+        who = _who(person, providers) if person and providers is not None else ""
+        outcomes = _together([fate for fate in fates if fate.side is side])
+        shown.append(ShownSide(who, _short(who), outcomes) if side in named else None)
+    return shown
+
+
+def _who(person: Person, providers: Sequence[str]) -> str:
+    """Return the identity that CleverTap gets of the person, else any; "" for nobody."""
+    if person.erased:
+        return ERASED
+    sent = (identity_under(person, provider) for provider in providers)
+    others = (person.identities[each] for each in sorted(person.identities))
+    who = next((identity for identity in (*sent, *others) if identity), "")
+    return words.inert(who)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def _together(fates: Iterable[Fate]) -> list[Outcome]:
+    """Return what the integrations say, the worst first, and each thing once."""
+    said: dict[tuple[Colour, str, str], list[str]] = {}
+    for fate in fates:
+        said.setdefault(_light_of(fate), []).append(fate.integration)
+    total = sum(map(len, said.values()))
+    return [
+        Outcome(words.light(colour, word), meaning, _names(names, total))
+        for (colour, word, meaning), names in sorted(
+            said.items(), key=lambda each: _WORST_FIRST.index(each[0][0])
+        )
+    ]
+
+
+def _light_of(fate: Fate) -> tuple[Colour, str, str]:
+    colour, word = LIGHTS[fate.status]
+    if fate.status is OutcomeStatus.DELIVERED and fate.state:
+        word = _AGAIN.get(fate.state, word)
+    if fate.reason:
+        word = shorten_reason(fate.reason)
+        if fate.state == DeadLetter.State.REPLAYING:
+            colour, word = "busy", f"{word}, in replay"
+    return colour, word, fate.meaning or ""
+
+
+def _names(names: Sequence[str], total: int) -> str:
+    if total == 1:
+        return ""
+    if len(names) == total:
+        return f"all {total}"
+    return names[0] if len(names) == 1 else f"{len(names)} of {total}"

@@ -1,0 +1,113 @@
+"""Referrals: what came by which channel, how much of it is suspect, and who brings most.
+
+The log may be long, so this counts a bounded stretch of it, and says which.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from django import forms
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_safe
+
+from clevertap_sync.admin.events.event_pages import chosen_app
+from referrals import access, log, tally
+from referrals.admin.kit import charts
+from referrals.admin.kit.base import demand
+from referrals.models import App
+from referrals.vocabulary import FraudStatus
+
+#: How many events are counted at most.
+EVENTS: Final = 10_000
+_SEES: Final = "referrals.view_referralevent"
+_LINES: Final = 15
+_REFERRERS: Final = 20
+
+
+class DaysForm(forms.Form):
+    """The days to count, in UTC, both included; without them, the newest events."""
+
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Positions to count: the newest of those that were asked for."""
+
+    first: int
+    last: int
+    asked: int
+
+    @property
+    def left_out(self) -> int:
+        """Return how many older events of the chosen days are not counted."""
+        return self.asked - (self.last - self.first + 1)
+
+
+@require_safe
+def referrals(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show the referrals of one app."""
+    demand(request, _SEES)
+    apps = list(access.apps_of(request.user, _SEES))
+    app = chosen_app(apps, request.GET.get("app", ""))
+    form = DaysForm(request.GET)
+    context = {
+        **site.each_context(request),
+        "title": "Referrals",
+        "apps": apps,
+        "app": app,
+        "form": form,
+        "limit": EVENTS,
+    }
+    if app is not None and form.is_valid():
+        shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
+        stretch = _stretch(app, **form.cleaned_data)
+        context |= _counted(app, stretch, shows_identities=shows)
+    return TemplateResponse(request, "clevertap_sync/referrals.html", context)
+
+
+def _stretch(app: App, since: date | None, until: date | None) -> Stretch:
+    head = log.head(app.pk)
+    last = min(head, _before(app, until + timedelta(days=1))) if until else head
+    start = _before(app, since) if since else 0
+    first = max(start + 1, last - EVENTS + 1)
+    return Stretch(first, last, max(0, last - start))
+
+
+def _before(app: App, day: date) -> int:
+    """Return the last position received before a day began."""
+    return log.position_at(app.pk, datetime.combine(day, time(), UTC))
+
+
+def _counted(app: App, stretch: Stretch, *, shows_identities: bool) -> dict[str, Any]:
+    events = log.read(app.pk, stretch.first, stretch.last)
+    counted = tally.of(events)
+    referrers = counted.referrers()
+    kinds = {status.value: status.value for status in FraudStatus}
+    shown = [
+        (rank, referrer if shows_identities else _unnamed(referrer))
+        for rank, referrer in enumerate(referrers[:_REFERRERS], start=1)
+    ]
+    return {
+        "stretch": stretch,
+        "oldest": events[0] if events else None,
+        "newest": events[-1] if events else None,
+        "tally": counted,
+        "types": tally.lines(counted.types, counted.events)[:_LINES],
+        "channels": tally.lines(counted.channels, counted.events)[:_LINES],
+        "chart": charts.bars(
+            "Events received, UTC", kinds, tally.periods(counted.hours)
+        ),
+        "brought": sum(each.brought for each in referrers),
+        "referrers": shown,
+        "referrer_count": len(referrers),
+        "shows_identities": shows_identities,
+    }
+
+
+def _unnamed(referrer: tally.Referrer) -> tally.Referrer:
+    return tally.Referrer("", referrer.brought, referrer.events, referrer.doubtful)

@@ -1,0 +1,197 @@
+"""One event's way: received, uploaded attempt by attempt, judged side by side."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from clevertap_sync.admin.deliveries.attempt_admin import outcome_light
+from clevertap_sync.clevertap.mapping import EventRecord, as_dict, to_records
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.record_fates import CleverTapDestination
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from referrals import suppression
+from referrals.destinations import Outcome
+from referrals.log import LoggedEvent
+from referrals.models import App
+from referrals.schema import Event
+from referrals.secret import Secret
+from referrals.words import Colour
+
+_MOST_ATTEMPTS: Final = 20
+#: Characters that change the direction of what follows, so that it reads as another text.
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: What of a payload tells nothing about a person.
+_OPEN_KEYS: Final = frozenset(
+    {
+        *("id", "type", "name", "name_number", "via", "channel", "status", "reasons"),
+        *("test", "occurred_at", "ts", "evtName", "Channel", "Status"),
+    }
+)
+
+#: What became of a record, as a light.
+LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
+    "pending": ("busy", "Waits for its upload"),
+    "in_flight": ("busy", "Under way"),
+    "skipped": ("idle", "Skipped"),
+    "not_sent": ("idle", "Not sent"),
+    "delivered": ("good", "Delivered"),
+    "dead_letter": ("bad", "Not delivered"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SideVerdict:
+    """What became of one record."""
+
+    side: str
+    colour: Colour
+    word: str
+    meaning: str
+    remedy: str
+    reason: str
+    detail: str
+    upload: int | None
+    letter: int | None
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """The event's way to one integration."""
+
+    integration: Integration
+    upload: Upload | None
+    attempts: list[tuple[Attempt, str]]
+    sides: list[SideVerdict]
+
+
+def of(app: App, logged: LoggedEvent, *, shows_identities: bool) -> dict[str, Any]:
+    """Return what the event's page shows."""
+    explained = CleverTapDestination().explain(app.pk, logged.position, logged.event)
+    integrations = app.integrations.filter(archived_at=None)
+    journeys = [
+        _journey(
+            integration,
+            logged.event,
+            [told for told in explained if told.integration == integration.name],
+            _letters_of(integration, logged.position),
+            shows_identities=shows_identities,
+        )
+        for integration in integrations.select_related("account").order_by("name")
+    ]
+    stored = msgspec.to_builtins(logged.event)
+    return {
+        "journeys": journeys,
+        "stored": pretty(stored if shows_identities else masked(stored)),
+    }
+
+
+def masked(value: Any, *, is_open: bool = False) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON in which everything that could tell about a person is a mask."""
+    match value:
+        case dict():
+            return {
+                key: masked(inner, is_open=key in _OPEN_KEYS)
+                for key, inner in value.items()
+            }
+        case list() | tuple():
+            return [masked(inner, is_open=is_open) for inner in value]
+    return value if is_open else Secret.MASK
+
+
+def pretty(value: object) -> str:
+    """Return JSON as people read it. What would turn the text around is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _journey(
+    integration: Integration,
+    event: Event,
+    told: list[Outcome],
+    letters: Mapping[str, DeadLetter],
+    *,
+    shows_identities: bool,
+) -> Journey:
+    uploads = _uploads_of(told, letters)
+    upload = Upload.objects.filter(pk__in=uploads).order_by("pk").first()
+    made = read_settings(
+        settings_of(integration) if upload is None else upload.settings
+    )
+    (suppressed,) = suppression.suppressed_sides(
+        integration.app_id, [event], made.suppressions_until
+    )
+    records = {
+        value.side.value: as_dict(value)
+        for value in to_records(event, made, suppressed)
+        if isinstance(value, EventRecord)
+    }
+    return Journey(
+        integration,
+        upload,
+        _attempts(uploads),
+        [
+            _side(
+                each,
+                letters.get(each.side),
+                records.get(each.side),
+                shows_identities=shows_identities,
+            )
+            for each in told
+        ],
+    )
+
+
+def _letters_of(integration: Integration, position: int) -> dict[str, DeadLetter]:
+    """Return the event's dead letters by side."""
+    found = DeadLetter.objects.filter(integration=integration, position=position)
+    return {letter.side: letter for letter in found}
+
+
+def _uploads_of(told: Iterable[Outcome], letters: Mapping[str, DeadLetter]) -> set[int]:
+    found = (_upload_of(each, letters.get(each.side)) for each in told)
+    return {upload for upload in found if upload is not None}
+
+
+def _upload_of(told: Outcome, letter: DeadLetter | None) -> int | None:
+    """Return the upload that has the record, or from which it fell out."""
+    if told.upload is None and letter is not None:
+        return letter.upload_id
+    return told.upload
+
+
+def _attempts(uploads: Collection[int]) -> list[tuple[Attempt, str]]:
+    if not uploads:
+        return []
+    attempts = Attempt.objects.filter(upload__in=uploads).order_by("-pk")
+    return [
+        (attempt, outcome_light(attempt))
+        for attempt in reversed(attempts[:_MOST_ATTEMPTS])
+    ]
+
+
+def _side(
+    told: Outcome,
+    letter: DeadLetter | None,
+    record: dict[str, Any] | None,
+    *,
+    shows_identities: bool,
+) -> SideVerdict:
+    colour, word = LIGHTS[told.status]
+    shown = record if record is None or shows_identities else masked(record)
+    return SideVerdict(
+        side=told.side,
+        colour=colour,
+        word=word,
+        meaning=told.meaning or "",
+        remedy=told.remedy or "",
+        reason=told.reason or "",
+        detail=told.detail or "",
+        upload=_upload_of(told, letter),
+        letter=None if letter is None else letter.pk,
+        record="" if shown is None else pretty(shown),
+    )

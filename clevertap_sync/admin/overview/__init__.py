@@ -1,0 +1,1 @@
+"""Where everything stands: the overview's cards, and the page Problems."""

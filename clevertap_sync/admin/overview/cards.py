@@ -1,0 +1,154 @@
+"""An integration's card on the overview: its light, its numbers, its last 24 hours."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from clevertap_sync import insight
+from clevertap_sync.admin.overview.status_light import COLOURS, Light, light_of
+from clevertap_sync.clevertap.limits import EVENT_TYPES
+from clevertap_sync.insight import IntegrationStatus, pace
+from clevertap_sync.insight.facts import Facts
+from clevertap_sync.insight.findings import Finding, Severity, judge
+from clevertap_sync.insight.links import path_of
+from clevertap_sync.models import Integration
+from referrals.admin.kit.charts import Bars, bars
+from referrals.words import Colour
+
+CHANGE: Final = "clevertap_sync.change_integration"
+_KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding as a card shows it: its colour, its words, and the way to its fix."""
+
+    finding: Finding
+    colour: Colour
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the funnel. Its bar begins at `start`; both are in percent."""
+
+    kind: str
+    name: str
+    count: int
+    unit: str
+    start: str
+    width: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One integration in a line of its own: how it stands, and why."""
+
+    facts: Facts
+    light: Light
+    causes: tuple[Cause, ...]
+    rank: int
+
+    @property
+    def integration(self) -> Integration:
+        """Return whose line it is."""
+        return self.facts.integration
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One integration on the overview, with all its numbers."""
+
+    line: Line
+    status: IntegrationStatus
+    usual_wait: float | None
+    dead: int
+    funnel: tuple[Stage, ...]
+    chart: Bars
+    may_change: bool
+    most_event_types: int = EVENT_TYPES
+
+
+def line_of(facts: Facts) -> Line:
+    """Return how an integration stands. Reads nothing."""
+    findings = judge(facts)
+    return Line(
+        facts,
+        light_of(facts, findings),
+        causes_of(findings),
+        _rank(findings),
+    )
+
+
+def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Return the findings as the overview shows them."""
+    return tuple(map(_cause, findings))
+
+
+def card_of(line: Line, person: Any, now: datetime) -> Card:  # noqa: ANN401 - a user
+    """Return the card of an integration. Call it inside `insight.snapshot()`."""
+    integration = line.integration
+    status = insight.status_of(integration, checks_all_books=False)
+    # It looks at more books than the facts do.
+    line = line_of(replace(line.facts, imbalances=status.imbalances))
+    dead = sum(status.dead_letters.values())
+    return Card(
+        line,
+        status,
+        pace.usual_wait(integration, now),
+        dead,
+        _funnel(status, dead, insight.under_way(integration)),
+        _chart(integration, now),
+        may_change=person.has_perm(CHANGE, integration.app),
+    )
+
+
+def _cause(finding: Finding) -> Cause:
+    return Cause(finding, COLOURS[finding.severity], path_of(finding.link))
+
+
+def _rank(findings: Sequence[Finding]) -> int:
+    """Return the place among all integrations: those that need a person come first."""
+    if not findings:
+        return len(Severity)
+    return list(Severity).index(findings[0].severity)
+
+
+def _funnel(status: IntegrationStatus, dead: int, waiting: int) -> tuple[Stage, ...]:
+    """Return the steps from accepted to judged, to the scale of what was accepted."""
+    if not status.head:
+        return ()
+    mapped = status.delivered + dead + waiting
+    room = 100 * min(1.0, status.cursor / status.head)
+    stages = [
+        Stage("accepted", "Accepted", status.head, "event", "0%", "100%"),
+        Stage("mapped", "Mapped", mapped, "record", "0%", f"{room:.2f}%"),
+    ]
+    start = 0.0
+    for kind, name, count in (
+        ("delivered", "Delivered", status.delivered),
+        ("dead", "Dead-lettered", dead),
+        ("waiting", "Waiting", waiting),
+    ):
+        width = room * count / mapped if mapped else 0.0
+        stages.append(
+            Stage(kind, name, count, "record", f"{start:.2f}%", f"{width:.2f}%")
+        )
+        start += width
+    return tuple(stages)
+
+
+def _chart(integration: Integration, now: datetime) -> Bars:
+    return bars(
+        "Records in the last 24 hours",
+        _KINDS,
+        [
+            (
+                f"{hour.began_at:%H:%M} UTC",
+                {"delivered": hour.delivered, "dead": hour.dead},
+            )
+            for hour in pace.hours(integration, now)
+        ],
+        ends=("24 hours ago", "now"),
+    )

@@ -1,0 +1,155 @@
+"""Problems: dead letters grouped by integration and reason, each with what to do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.admin import AdminSite
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_safe
+
+from clevertap_sync import insight
+from clevertap_sync.admin.deliveries import replay_plan
+from clevertap_sync.admin.overview.cards import Cause
+from clevertap_sync.admin.overview.standing import read_standing
+from clevertap_sync.clevertap.reasons import REASONS, Reason, reason_of
+from clevertap_sync.insight.findings import Severity
+from clevertap_sync.insight.findings.delivery import LettersFinding
+from clevertap_sync.models import DeadLetter, Integration, Replay
+from clevertap_sync.process import clock
+from referrals import access
+from referrals.admin import rejected_admin
+from referrals.admin.kit.base import demand
+
+_SAMPLES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The open dead letters of one integration and reason.
+
+    They are seen from the log's oldest event among them to its newest.
+    """
+
+    integration: Integration
+    reason: Reason
+    count: int
+    percent: int
+    first_seen: datetime | None
+    last_seen: datetime | None
+    samples: tuple[DeadLetter, ...]
+    letters_url: str
+    may_replay: bool
+
+
+@require_safe
+def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Show what is not delivered, most first."""
+    demand(request, "clevertap_sync.view_deadletter")
+    context = {
+        **site.each_context(request),
+        "title": "Problems",
+        "problems": found(request),
+        "causes": causes(request),
+        "rejected": rejected_admin.newest(request),
+    }
+    return TemplateResponse(request, "clevertap_sync/problems.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def replay(
+    request: HttpRequest, integration_id: int, reason: str, site: AdminSite
+) -> HttpResponse:
+    """Show the plan for all open dead letters of a reason; a POST orders it."""
+    if reason not in REASONS:
+        raise Http404
+    integration = get_object_or_404(
+        Integration.objects.select_related("app", "account"),
+        pk=integration_id,
+        archived_at=None,
+    )
+    demand(request, replay_plan.REPLAY, integration.app)
+    if request.method == "POST":
+        page = site.get_model_admin(Replay)
+        ordered = replay_plan.order(request, page, integration, reasons=[reason])
+        return redirect("admin:clevertap_sync_replay_change", ordered.pk)
+    context = {
+        **site.each_context(request),
+        "title": "Replay these dead letters?",
+        "plans": [replay_plan.plan(integration, reasons=[reason])],
+        "reason": REASONS[reason],
+        "back": reverse("admin:problems"),
+    }
+    return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
+
+
+def causes(request: HttpRequest) -> list[tuple[str, Cause]]:
+    """Return what else is not well, and what it is about: dead letters are shown apart."""
+    with insight.snapshot():
+        standing = read_standing(request.user, clock.now())
+    lines = [(str(line.integration), line.causes) for line in standing.lines]
+    return [
+        (name, cause)
+        for name, shown in (*lines, *standing.elsewhere)
+        for cause in shown
+        if not isinstance(cause.finding, LettersFinding)
+        and cause.finding.severity is not Severity.INFO
+    ]
+
+
+def found(request: HttpRequest) -> list[Problem]:
+    """Return the open dead letters that the person may see, in groups, largest first."""
+    seen = access.limited(
+        Integration.objects.all(),
+        request.user,
+        "app",
+        "clevertap_sync.view_deadletter",
+    )
+    integrations = {each.pk: each for each in insight.shown(seen)}
+    # Everything is in the index `open_reasons`: no row is read.
+    rows: list[Any] = list(
+        DeadLetter.objects.open()
+        .filter(integration__in=list(integrations))
+        .values("integration", "reason")
+        .annotate(n=Count("*"))
+        .order_by("-n", "reason")
+    )
+    total = sum(row["n"] for row in rows)
+    return [
+        _problem(request, row, integrations[row["integration"]], total) for row in rows
+    ]
+
+
+def _problem(
+    request: HttpRequest, row: dict[str, Any], integration: Integration, total: int
+) -> Problem:
+    letters = DeadLetter.objects.open().filter(
+        integration=integration, reason=row["reason"]
+    )
+    code = row["reason"]
+    samples = tuple(letters.order_by("-position")[:_SAMPLES])
+    oldest = letters.order_by("position").first()
+    seen = [each for each in (oldest, *samples) if each is not None]
+    query = urlencode(
+        [
+            ("integration__id__exact", integration.pk),
+            ("reason", code),
+            ("state__exact", DeadLetter.State.OPEN),
+        ]
+    )
+    return Problem(
+        integration=integration,
+        reason=reason_of(code),
+        count=row["n"],
+        percent=round(100 * row["n"] / total),
+        first_seen=min((each.created_at for each in seen), default=None),
+        last_seen=max((each.changed_at for each in seen), default=None),
+        samples=samples,
+        may_replay=request.user.has_perm(replay_plan.REPLAY, integration.app),
+        letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
+    )

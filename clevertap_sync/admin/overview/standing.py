@@ -1,0 +1,50 @@
+"""How everything stands that a person may see: a line each, sick ones first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from clevertap_sync import insight
+from clevertap_sync.admin.overview.cards import CHANGE, Cause, Line, causes_of, line_of
+from clevertap_sync.insight.fact_queries import read_facts
+from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.models import Integration
+from referrals import access
+
+if TYPE_CHECKING:
+    from referrals.access import Person
+
+SEES_INGEST: Final = "referrals.view_referralevent"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Each integration, sick ones first, and what is not well beside them.
+
+    That is told with the name of the app, or of the installation, that it is about.
+    """
+
+    lines: Sequence[Line]
+    elsewhere: Sequence[tuple[str, tuple[Cause, ...]]]
+
+
+def read_standing(person: "Person", now: datetime) -> Standing:
+    """Return what the person may see of everything that is not archived.
+
+    Call it inside `insight.snapshot()`.
+    """
+    seen = access.limited(
+        Integration.objects.all(),
+        person,
+        "app",
+        *("clevertap_sync.view_integration", CHANGE),
+    )
+    doors = read_doors(now).limited(lambda app: access.may(person, SEES_INGEST, app))
+    lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now, doors)]
+    elsewhere = [
+        (str(app or "This installation"), causes_of(findings))
+        for app, findings in insight.findings_elsewhere(now, doors)
+        if access.may(person, SEES_INGEST, app)
+    ]
+    return Standing(sorted(lines, key=lambda line: line.rank), elsewhere)

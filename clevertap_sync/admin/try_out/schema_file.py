@@ -1,0 +1,100 @@
+"""What CleverTap's schema has to know: each event's name, its properties, their types."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from clevertap_sync.admin.integration.sends_grid import SENDS
+from clevertap_sync.admin.try_out.preview_page import SEES, integrations
+from clevertap_sync.admin.try_out.sending_form import names_of
+from clevertap_sync.clevertap.mapping import EventRecord, as_dict
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.record_fates import records_of
+from clevertap_sync.models import Integration
+from referrals import access, log
+from referrals.admin.kit import csv_download
+from referrals.vocabulary import TITLES, EventType, Side
+
+#: How many of the newest events tell which properties custom events have.
+EVENTS: Final = 5_000
+
+HEADER: Final = ("Event", "Property", "Type", "What it says")
+_BUILT_IN: Final = (
+    ("Channel", "String", "How the invitation came, such as whatsapp"),
+    ("Content", "String", "Which invitation it was, such as spring"),
+    ("Status", "String", "valid, suspicious or rejected"),
+)
+_EVENT_ID: Final = ("Event ID", "String", "Our idempotency key of the event")
+_TYPES: Final[dict[type, str]] = {
+    str: "String",
+    bool: "Boolean",
+    int: "Integer",
+    float: "Float",
+    dict: "Object",
+    list: "Array",
+}
+
+Types = dict[str, dict[str, set[str]]]
+
+
+@require_safe
+def csv(request: HttpRequest, pk: int, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
+    """Answer with the events that the integration sends, under its settings of now."""
+    integration = get_object_or_404(integrations(request, SEES), pk=pk)
+    shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
+    seen = _seen(integration) if shows else {}
+    name = f"clevertap-schema-{integration.app.slug}-{integration.name}"
+    return csv_download.answer(name, HEADER, _rows(integration, seen))
+
+
+def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
+    off = set(integration.not_sent)
+    extra = (_EVENT_ID,) if integration.send_event_id else ()
+    for key in SENDS:
+        event_type, _, side = key.partition(":")
+        if key in off:
+            continue
+        if event_type != EventType.CUSTOM:
+            name = f"{Side(side).title()} {TITLES[EventType(event_type)]}"
+            yield from ((name, *row) for row in (*_BUILT_IN, *extra))
+            continue
+        for custom in names_of(integration).values():
+            name = f"{Side(side).title()} {custom}"
+            yield from _custom(name, seen.get(name, {}), extra)
+
+
+def _custom(
+    name: str, properties: dict[str, set[str]], extra: tuple[tuple[str, ...], ...]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the properties that events of this name really carried."""
+    known = {prop for prop, _, _ in extra}
+    for prop, types in sorted(properties.items()):
+        if prop not in known:
+            yield name, prop, " or ".join(sorted(types)), ""
+    yield from ((name, *row) for row in extra)
+    if not properties and not extra:
+        yield name, "", "", ""
+
+
+def _seen(integration: Integration) -> Types:
+    """Return the types of each property of each custom event's record."""
+    head = log.head(integration.app_id)
+    newest = log.read(integration.app_id, head - EVENTS + 1, head)
+    custom = [e.event for e in newest if e.event.type is EventType.CUSTOM]
+    settings = read_settings(settings_of(integration))
+    found: Types = defaultdict(lambda: defaultdict(set))
+    for values in records_of(integration.app_id, custom, settings):
+        for value in values:
+            if isinstance(value, EventRecord):
+                for prop, content in as_dict(value)["evtData"].items():
+                    found[value.name][prop].add(_type_of(content))
+    return found
+
+
+def _type_of(content: Any) -> str:  # noqa: ANN401 - JSON
+    return _TYPES.get(type(content), "String")

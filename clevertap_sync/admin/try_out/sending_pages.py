@@ -1,0 +1,161 @@
+"""Send test events for real, announce events, and follow them until they are delivered.
+
+They are ordinary events: appended to the log, delivered and booked like any other.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from django.contrib.admin import AdminSite
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from clevertap_sync.admin.overview.status_light import state_of
+from clevertap_sync.admin.try_out import record_previews, sent_events
+from clevertap_sync.admin.try_out.preview_page import SEES, SENDS, integrations
+from clevertap_sync.admin.try_out.sending_form import (
+    AnnounceForm,
+    SendingForm,
+    TestEventForm,
+)
+from clevertap_sync.clevertap.account_faults import hold_cause_of
+from clevertap_sync.clevertap.hold_reasons import hold_words
+from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.models import EventKinds, Integration
+from referrals import log
+from referrals.admin.kit.base import demand
+from referrals.ingest.counter import Way
+from referrals.log import ArchivedAppError, Result, Status
+from referrals.schema import from_object
+from referrals.words import counted
+
+#: More than any batch has.
+_MOST_FOLLOWED: Final = 200
+
+
+@require_safe
+def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Go on to the first integration's page, or say what is missing."""
+    first = integrations(request, SENDS).first()
+    if first is not None:
+        return redirect("admin:test_event", first.pk)
+    context = {**site.each_context(request), "title": "Test event"}
+    return TemplateResponse(request, "clevertap_sync/no_integration.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def test_event(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
+    """Ask for one event, show what it would send, and on confirmation append it."""
+    return _page(request, pk, site, TestEventForm, "clevertap_sync/test_event.html")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def announce(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
+    """Ask for events and a test profile; on confirmation append one of each."""
+    return _page(request, pk, site, AnnounceForm, "clevertap_sync/announce.html")
+
+
+@require_safe
+def sent(
+    request: HttpRequest, pk: int, first: int, last: int, site: AdminSite
+) -> HttpResponse:
+    """Follow events that were sent from here, until each has its verdict."""
+    integration = get_object_or_404(integrations(request, SEES), pk=pk)
+    demand(request, "referrals.view_referralevent", integration.app)
+    if not 0 < first <= last < first + _MOST_FOLLOWED or last > sent_events.LATEST:
+        raise Http404
+    events = log.read(integration.app_id, first, last)
+    if not events:
+        raise Http404
+    context = {
+        **site.each_context(request),
+        "title": "Follow the test event" if len(events) == 1 else "Follow the events",
+        "integration": integration,
+        "may_send": request.user.has_perm(SENDS, integration.app),
+        "state": state_of(integration),
+        "hold": _hold_of(integration),
+        **sent_events.of(integration, events),
+    }
+    return TemplateResponse(request, "clevertap_sync/sent.html", context)
+
+
+def _hold_of(integration: Integration) -> tuple[str, ...]:
+    """Return what the hold means and what to do; nothing where there is none."""
+    if not integration.hold_reason:
+        return ()
+    return hold_words(integration.hold_reason, hold_cause_of(integration))
+
+
+def _page(
+    request: HttpRequest,
+    pk: int,
+    site: AdminSite,
+    make: Callable[..., SendingForm],
+    template: str,
+) -> HttpResponse:
+    mine = integrations(request, SENDS)
+    integration = get_object_or_404(mine, pk=pk)
+    form = partial(make, integration=integration)(request.POST or None)
+    previews: list[record_previews.Preview] = []
+    if form.is_bound and form.is_valid():
+        if request.POST.get("confirmed"):
+            answer = _send(request, site, integration, form)
+            if answer is not None:
+                return answer
+        previews = _previews(integration, form)
+    context = {
+        **site.each_context(request),
+        "title": "Announce events" if make is AnnounceForm else "Send a test event",
+        "integration": integration,
+        "integrations": list(mine),
+        "page": "admin:announce" if make is AnnounceForm else "admin:test_event",
+        "form": form,
+        "previews": previews,
+        "sendable": any(preview.outcomes for preview in previews),
+        "others": _others(integration, form) if previews else [],
+    }
+    return TemplateResponse(request, template, context)
+
+
+def _previews(
+    integration: Integration, form: SendingForm
+) -> list[record_previews.Preview]:
+    events = [from_object(event) for event in form.events()]
+    settings = read_settings(settings_of(integration))
+    return record_previews.of_sent(integration.app, events, settings)
+
+
+def _send(
+    request: HttpRequest, site: AdminSite, integration: Integration, form: SendingForm
+) -> HttpResponse | None:
+    """Append the events and go on to follow them; None where the log refuses them."""
+    try:
+        results = log.append(integration.app, form.events(), strict=True, way=Way.ADMIN)
+    except ArchivedAppError:
+        form.add_error(None, "The app is archived: it accepts no events.")
+        return None
+    if problems := [each for each in results if each.position is None or _bad(each)]:
+        form.add_error(None, problems[0].detail or "The log refused the event.")
+        return None
+    positions = [result.position or 0 for result in results]
+    first, last = min(positions), max(positions)
+    where = f"event {first:,}" if first == last else f"events {first:,} to {last:,}"
+    if any(result.status is Status.ACCEPTED for result in results):
+        message = f"Sent {counted(len(results), 'event')} for real: {where} of the log."
+        site.get_model_admin(Integration).log_change(request, integration, message)
+    return redirect("admin:sent", integration.pk, first, last)
+
+
+def _bad(result: Result) -> bool:
+    return result.status in {Status.REJECTED, Status.CONFLICT}
+
+
+def _others(integration: Integration, form: SendingForm) -> list[Integration]:
+    """Return the app's other integrations that would deliver the events too."""
+    kinds = (form.cleaned_data["kind"], EventKinds.BOTH.value)
+    found = Integration.objects.enabled().select_related("app", "account")
+    others = found.filter(app=integration.app_id, event_kinds__in=kinds)
+    return list(others.exclude(pk=integration.pk))

@@ -1,0 +1,203 @@
+"""API keys: made and shown once, rotated with overlap, revoked."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from referrals import words
+from referrals.admin import code_samples
+from referrals.admin.kit.base import ListAdmin, demand
+from referrals.admin.kit.export import CsvExport
+from referrals.keys import create_key
+from referrals.models import ApiKey
+
+#: How long an old key goes on working beside the new one, by the form's names.
+OVERLAPS: Final = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+}
+
+
+def events_address(request: HttpRequest) -> str:
+    """Return where the app's backend sends events, as the person reaches us."""
+    base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+    return f"{base}/v1/events"
+
+
+class ShownKey:
+    """What a key's own list, and its app's page, show of it."""
+
+    @admin.display(description="key", ordering="prefix")
+    def prefix_dots(self, key: ApiKey) -> str:
+        """Return what tells keys apart."""
+        return f"{key.prefix}…"
+
+    @admin.display(description="state", ordering="revoked_at")
+    def state(self, key: ApiKey) -> str:
+        """Say whether it works."""
+        if key.is_revoked:
+            return words.light("idle", "Revoked")
+        if key.revoked_at:
+            left = (key.revoked_at - timezone.now()).total_seconds()
+            return words.light("busy", f"Works for {words.span(left)} more")
+        return words.light("good", "Works")
+
+    @admin.display(description="last used", ordering="last_used_at")
+    def used(self, key: ApiKey) -> str:
+        """Return when it was last shown to us, to the minute."""
+        return words.ago(key.last_used_at)
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, key: ApiKey) -> str:
+        """Return when it was made."""
+        return words.ago(key.created_at)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
+    """What an app's backend shows to send events. Only its hash is kept."""
+
+    change_form_template = "referrals/api_key.html"
+    list_display = ("prefix_dots", "app", "label", "state", "used", "created")
+    list_filter = ("app", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("app",)
+    empty_state = "No API key yet: an app's backend needs one to send events."
+    next_step = ("admin:referrals_apikey_add", "Make an API key")
+    csv_columns = (
+        ("Key", "prefix"),
+        ("App", "app.slug"),
+        ("Label", "label"),
+        ("Created", "created_at"),
+        ("Last used", "last_used_at"),
+        ("Revoked", "revoked_at"),
+    )
+    readonly_fields = ("prefix_dots", "state", "used", "created")
+
+    def get_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: ApiKey | None = None,
+    ) -> tuple[str, ...]:
+        """Ask for app and label; show the rest of a key that is there."""
+        made = ("prefix_dots", "state", "used", "created") if obj else ()
+        return ("app", "label", *made)
+
+    def get_readonly_fields(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: ApiKey | None = None,
+    ) -> tuple[str, ...]:
+        """Let nothing but the label of a key be changed."""
+        return ("app", *self.readonly_fields) if obj else self.readonly_fields
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ApiKey | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Offer apps that accept events, without a button for editing one in between."""
+        form = super().get_form(request, obj, change, **options)
+        if "app" in form.base_fields:
+            field: Any = form.base_fields["app"]
+            field.queryset = field.queryset.filter(archived_at=None)
+        return form
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: ApiKey,
+        form: Form,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        """Make the key. Its text is kept for the answer to this request alone."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        made, text = create_key(obj.app, obj.label)
+        obj.__dict__.update(made.__dict__, text=text)
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: ApiKey,
+        post_url_continue: str | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Show the key, in this answer and never again."""
+        return self._shown(request, obj, obj.__dict__.pop("text"))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what the buttons of a key's page post to."""
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                "<int:pk>/revoke/",
+                wrap(require_POST(self.revoke)),
+                name="referrals_apikey_revoke",
+            ),
+            path(
+                "<int:pk>/rotate/",
+                wrap(require_POST(self.rotate)),
+                name="referrals_apikey_rotate",
+            ),
+            *super().get_urls(),
+        ]
+
+    def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let the key work no more."""
+        key = get_object_or_404(self.get_queryset(request), pk=pk)
+        demand(request, "referrals.change_apikey", key.app)
+        if not key.is_revoked:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+            self.log_change(request, key, "Revoked.")
+        messages.success(
+            request,
+            f"Revoked {key}. Backends that still use it get 401 within seconds.",
+        )
+        return redirect("admin:referrals_apikey_change", pk)
+
+    def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Make a new key beside the old one, which works until a chosen time or a person's."""
+        keys = self.get_queryset(request).select_related("app")
+        old = get_object_or_404(keys, pk=pk)
+        demand(request, "referrals.add_apikey", old.app)
+        key, text = create_key(old.app, old.label)
+        self.log_addition(request, key, f"Made to take the place of {old}.")
+        overlap = OVERLAPS.get(request.POST.get("overlap", ""))
+        if overlap is not None and not old.is_revoked:
+            old.revoked_at = timezone.now() + overlap
+            old.save(update_fields=["revoked_at"])
+            self.log_change(request, old, f"Revoked in {overlap}: rotated.")
+        return self._shown(request, key, text, old=old)
+
+    def _shown(
+        self, request: HttpRequest, key: ApiKey, text: str, *, old: ApiKey | None = None
+    ) -> HttpResponse:
+        address = events_address(request)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Your new API key",
+            "key": key,
+            "text": text,
+            "old": old,
+            "samples": code_samples.all_of(address, text),
+            "opts": self.opts,
+        }
+        return TemplateResponse(
+            request,
+            "referrals/api_key_shown.html",
+            context,
+            headers={"Cache-Control": "no-store"},
+        )

@@ -1,0 +1,1 @@
+"""What all our admin pages are made of. It knows no page."""

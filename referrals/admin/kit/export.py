@@ -1,0 +1,94 @@
+"""A list as a CSV file: what is filtered, newest first, by key, and never without end."""
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any, ClassVar, Final
+
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import Max, Min, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.views.decorators.http import require_safe
+
+from referrals.admin.kit import csv_download
+from referrals.admin.kit.base import ModelAdmin
+
+#: How many rows a file has at most.
+ROWS: Final = 50_000
+#: How many keys are looked through for them, a stretch at a time: a filter that hardly
+#: anything passes must not read a table of millions.
+KEYS: Final = 1_000_000
+STRETCH: Final = 5_000
+CUT: Final = (
+    "# This file ends here, and the list goes on: filter it to get the rest. A file has "
+    f"at most {ROWS:,} rows, out of the newest {KEYS:,}."
+)
+
+Column = tuple[str, str | Callable[[Any], object]]
+
+
+class CsvExport(ModelAdmin):
+    """Adds the button, and the file: `csv_columns` are headings with what is below.
+
+    What is below is the path of an attribute, or a function of the row.
+    """
+
+    csv_columns: ClassVar[tuple[Column, ...]] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the file's address beside the list's."""
+        urls = super().get_urls()
+        if not self.csv_columns:
+            return urls
+        view = self.admin_site.admin_view(require_safe(self.export))
+        return [path("export/", view, name=f"{self._list()}_export"), *urls]
+
+    def _list(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}"
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer with what the list shows under the same filters, on all its pages."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            listed = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            return redirect(f"admin:{self._list()}_changelist")
+        header = [heading for heading, _ in self.csv_columns]
+        name = str(self.opts.verbose_name_plural).replace(" ", "-")
+        return csv_download.answer(name, header, self._rows(listed.queryset))
+
+    def _rows(self, found: QuerySet[Any]) -> Iterator[list[object]]:
+        getters = [
+            attrgetter(below) if isinstance(below, str) else below
+            for _, below in self.csv_columns
+        ]
+        for number, row in enumerate(by_key(found)):
+            if number == ROWS:
+                yield [CUT]
+                return
+            yield [get(row) for get in getters]
+
+
+def by_key(found: QuerySet[Any]) -> Iterator[Any]:
+    """Yield the rows with the highest keys first, a bounded stretch of keys at a time."""
+    ends = found.model._default_manager.aggregate(low=Min("pk"), high=Max("pk"))  # noqa: SLF001 - Django's documented name
+    if ends["high"] is None:
+        return
+    lowest = max(ends["low"], ends["high"] - KEYS + 1)
+    for top in range(ends["high"], lowest - 1, -STRETCH):
+        reach = found.filter(pk__lte=top, pk__gt=max(top - STRETCH, lowest - 1))
+        yield from reach.order_by("-pk")
+
+
+def link(address: str, query: str = "") -> str:
+    """Return the button that leads to a file."""
+    return format_html(
+        '<a class="button quiet" href="{}{}" title="{}" download>Export CSV</a>',
+        address,
+        query if query != "?" else "",
+        f"What is filtered, newest first: at most {ROWS:,} rows",
+    )
