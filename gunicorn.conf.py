@@ -1,6 +1,6 @@
 """How the web processes are kept. gunicorn reads this file by itself.
 
-What callers may take of them is in integration_project/web/limits.py.
+What callers may take of them is in integration_project/web/request_limits.py.
 
 Importing the settings here makes a process whose environment is incomplete end with a
 sentence, instead of restarting its workers for ever.
@@ -45,14 +45,16 @@ control_socket_disable = True
 
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
     """Let each web process look out for a worker that is gone."""
-    from clevertap_sync.alerting import lookout  # noqa: PLC0415 - Django is ready now
+    from clevertap_sync.alerting import (
+        web_lookout,
+    )  # noqa: PLC0415 - Django is ready now
 
-    worker.lookout = lookout.Lookout(lookout.look_if_nobody_does)
+    worker.lookout = web_lookout.Lookout(web_lookout.look_if_nobody_does)
     worker.lookout.start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001
     """Stop it before the process ends. One that never served has none."""
-    lookout = getattr(worker, "lookout", None)
-    if lookout is not None:
-        lookout.stop()
+    web_lookout = getattr(worker, "lookout", None)
+    if web_lookout is not None:
+        web_lookout.stop()

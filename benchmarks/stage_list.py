@@ -26,7 +26,7 @@ from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
 from integration_project.wsgi import application
 from referrals import log
-from referrals.api.pieces import events_in
+from referrals.api.body_events import events_in
 from referrals.models import App
 
 RANGE: Final = 500

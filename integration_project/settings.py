@@ -28,7 +28,7 @@ from integration_project.environment import Environment, needs_no_secret
 from integration_project.mail import mail
 from integration_project.observability import sentry
 from integration_project.observability.logs import logging_config
-from integration_project.web.limits import MAX_FORM_BYTES
+from integration_project.web.request_limits import MAX_FORM_BYTES
 from referrals import failpoints
 
 BASE_DIR: Final = Path(__file__).resolve().parent.parent
@@ -198,7 +198,7 @@ CSRF_TRUSTED_ORIGINS = env.each(
     check_origin,
     right="https://referrals.example.com, or several with commas between",
 )
-CSRF_FAILURE_VIEW = "integration_project.refusals.form_refused"
+CSRF_FAILURE_VIEW = "integration_project.error_pages.form_refused"
 # The neighbours on the domain are not ours to bind: no subdomains, no preload list.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"

@@ -15,10 +15,10 @@ from integration_project.metrics import metrics
 # files say, later.
 _icon = lazy(static, str)("integration_project/icon.svg")
 
-handler400 = "integration_project.refusals.request_refused"
-handler403 = "integration_project.refusals.access_refused"
-handler404 = "integration_project.refusals.page_missing"
-handler500 = "integration_project.refusals.server_failed"
+handler400 = "integration_project.error_pages.request_refused"
+handler403 = "integration_project.error_pages.access_refused"
+handler404 = "integration_project.error_pages.page_missing"
+handler500 = "integration_project.error_pages.server_failed"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from clevertap_sync.alerting import ways
+from clevertap_sync.alerting import notifiers
 from clevertap_sync.models import Alert, Heartbeat
 from clevertap_sync.process import clock
 
@@ -51,10 +51,10 @@ def _call(alert: Alert) -> bool:
     if not claim.update(heartbeat_owed=""):
         return False
     try:
-        ways.call_heartbeat(
+        notifiers.call_heartbeat(
             alert.heartbeat_url, fails=alert.heartbeat_owed == Heartbeat.FAIL
         )
-    except ways.NotSentError as error:
+    except notifiers.NotSentError as error:
         row.update(heartbeat_problem=str(error)[:200])
         logger.warning("The heartbeat of alert %s failed (%s)", alert.pk, error)
         return False

@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.urls import reverse
 
-from clevertap_sync.alerting.cases import KINDS_BY_CODE, Case
+from clevertap_sync.alerting.subjects import KINDS_BY_CODE, Case
 from clevertap_sync.insight.links import address_of
 from clevertap_sync.models import Alert, Incident, Notice
 from referrals.words import span

@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from clevertap_sync.alerting import messages, ways
+from clevertap_sync.alerting import messages, notifiers
 from clevertap_sync.models import Alert, Notice
 from clevertap_sync.process import clock
 
@@ -37,8 +37,8 @@ def send(notice_id: int) -> bool:
     if notice is None:
         return False
     try:
-        ways.send(notice.alert, notice)
-    except ways.NotSentError as error:
+        notifiers.send(notice.alert, notice)
+    except notifiers.NotSentError as error:
         _failed(notice, str(error))
         return False
     mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from clevertap_sync.alerting import heartbeats, messages, muting
-from clevertap_sync.alerting.cases import (
+from clevertap_sync.alerting.subjects import (
     KINDS_BY_CODE,
     Case,
     Key,

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from clevertap_sync.alerting import rounds
+from clevertap_sync.alerting import alert_round
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
@@ -84,7 +84,7 @@ class Errands:
 
     def _alert(self) -> None:
         try:
-            rounds.look_and_send()
+            alert_round.look_and_send()
         finally:
             self._alerting.release()
 

@@ -11,16 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from integration_project.web import limits, probes, refusals
-from integration_project.web.answers import (
-    Answer,
-    LeftError,
-    Line,
-    Outcome,
-    Send,
-    answer_by_wsgi,
-    wait_until_left,
-)
+from integration_project.web import early_refusals, probes, request_limits
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
 from integration_project.web.calls import (
     Call,
@@ -29,6 +20,15 @@ from integration_project.web.calls import (
     weigh,
 )
 from integration_project.web.heads import fault_of_head, find_framing
+from integration_project.web.responses import (
+    Answer,
+    LeftError,
+    Line,
+    Outcome,
+    Send,
+    answer_by_wsgi,
+    wait_until_left,
+)
 from integration_project.web.threads import Threads
 from integration_project.web.turns import OverShareError, Turn, Turns
 from referrals.api.problems import ProblemError
@@ -78,7 +78,7 @@ class Application:
         if scope["path"] == probes.ALIVE:
             await line.send_whole(probes.IS_ALIVE, closes=bool(find_framing(headers)))
         elif fault := fault_of_head(url_bytes, headers):
-            await line.send_whole(refusals.refuse_head(fault), closes=True)
+            await line.send_whole(early_refusals.refuse_head(fault), closes=True)
         else:
             await self._serve(scope, receive, line)
 
@@ -93,11 +93,11 @@ class Application:
             body.is_whole &= not connection.has_cut_off(scope)
             answer = await self._answer(call, body, receive, line)
         except ProblemError as problem:
-            answer = refusals.refuse(call, problem)
+            answer = early_refusals.refuse(call, problem)
         except NoRoomError:
-            answer = refusals.refuse(call, refusals.busy())
+            answer = early_refusals.refuse(call, early_refusals.busy())
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-            answer = None if line.has_begun else refusals.FAULT
+            answer = None if line.has_begun else early_refusals.FAULT
             _log(error)
             if answer is None:
                 connection.drop()
@@ -133,7 +133,7 @@ class Application:
         try:
             self._turns.add(turn)
         except OverShareError:
-            raise refusals.over_share() from None
+            raise early_refusals.over_share() from None
         self._begin_next()
         if not turn.has_begun:
             await self._wait_for(turn, receive)
@@ -146,12 +146,12 @@ class Application:
         try:
             await asyncio.wait(
                 (begins, leaving),
-                timeout=limits.TURN_SECONDS,
+                timeout=request_limits.TURN_SECONDS,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if begins.done():
                 return begins.result()
-            raise _GoneError if leaving.done() else refusals.busy()
+            raise _GoneError if leaving.done() else early_refusals.busy()
         finally:
             leaving.cancel()
             if not begins.done():
@@ -179,7 +179,7 @@ class Application:
         if turn is None:
             return False
         self._turns.leave(turn)
-        turn.work.begins.set_exception(refusals.over_share())
+        turn.work.begins.set_exception(early_refusals.over_share())
         self.bodies.release(turn.work.body)
         return True
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -99,7 +99,7 @@ class Bodies:
 
         `stated` is its Content-Length, or None for chunks. Raises `NoRoomError`.
         """
-        ends_at = asyncio.get_running_loop().time() + limits.BODY_SECONDS
+        ends_at = asyncio.get_running_loop().time() + request_limits.BODY_SECONDS
         if self._ends_at is not None:
             ends_at = min(ends_at, self._ends_at)
         deadline = asyncio.timeout_at(ends_at)
@@ -139,7 +139,9 @@ class Bodies:
 
     def end_soon(self) -> None:
         """Wait a moment for what is on its way, and for what still comes: the process ends."""
-        self._ends_at = asyncio.get_running_loop().time() + limits.LAST_BODY_SECONDS
+        self._ends_at = (
+            asyncio.get_running_loop().time() + request_limits.LAST_BODY_SECONDS
+        )
         for collecting in self._collecting:
             collecting.ends_at = min(collecting.ends_at, self._ends_at)
             deadline = collecting.deadline.when()
@@ -163,7 +165,7 @@ class Bodies:
                 self._hold(mine, len(part), owner)
             if not message.get("more_body"):
                 return True
-            if mine.size > limits.MAX_DISCARDED_BYTES:
+            if mine.size > request_limits.MAX_DISCARDED_BYTES:
                 return False
 
     def _hold(self, mine: _Collecting, size: int, owner: str) -> None:
@@ -171,7 +173,7 @@ class Bodies:
         self._held += size
         if size:
             self._holding[mine] = None
-        while self._held > limits.MAX_HELD_BYTES:
+        while self._held > request_limits.MAX_HELD_BYTES:
             if not (self._evict_another(mine) or self._make_room(owner)):
                 raise NoRoomError
 
@@ -183,7 +185,7 @@ class Bodies:
         mine.parts = None
         if not mine.is_evicted:
             now = asyncio.get_running_loop().time()
-            silent_at = now + limits.DISCARD_SILENCE_SECONDS
+            silent_at = now + request_limits.DISCARD_SILENCE_SECONDS
             mine.deadline.reschedule(min(silent_at, mine.ends_at))
 
     def _evict_another(self, mine: _Collecting) -> bool:

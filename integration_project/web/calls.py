@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from integration_project.caller import network_in
-from integration_project.web import limits
+from integration_project.web import request_limits
 from integration_project.web.bodies import Body
 from referrals.api.auth import find_remembered, key_in
 from referrals.api.body import GZIP
@@ -78,24 +78,24 @@ def weigh(call: Call, body: Body) -> int:
         return 0
     encoding = call.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in GZIP and _unpacks_to_more(body.data):
-        return limits.COMPRESSED_PLACES
-    return int(len(body.data) > limits.HEAVY_BYTES)
+        return request_limits.COMPRESSED_PLACES
+    return int(len(body.data) > request_limits.HEAVY_BYTES)
 
 
 def _unpacks_to_more(data: bytes) -> bool:
     unpacker = zlib.decompressobj(WBITS)
     try:
-        unpacked = unpacker.decompress(data, limits.HEAVY_BYTES)
+        unpacked = unpacker.decompress(data, request_limits.HEAVY_BYTES)
     except zlib.error:
         return False
     # More than one member is unusual enough to be careful with.
-    return len(unpacked) == limits.HEAVY_BYTES or bool(unpacker.unused_data)
+    return len(unpacked) == request_limits.HEAVY_BYTES or bool(unpacker.unused_data)
 
 
 def _most(method: str, *, is_api: bool) -> int:
     if method in ("GET", "HEAD", "OPTIONS"):
         return 0
-    return MAX_BODY_BYTES if is_api else limits.MAX_FORM_BYTES
+    return MAX_BODY_BYTES if is_api else request_limits.MAX_FORM_BYTES
 
 
 def _api_owner(environ: Mapping[str, str]) -> tuple[str, str]:

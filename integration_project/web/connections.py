@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 from integration_project.web.heads import explain_fault, find_framing, is_unclear
 
 
@@ -57,9 +57,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(limits.UNSENT_BYTES)
+        transport.set_write_buffer_limits(request_limits.UNSENT_BYTES)
         # All that have something to read are read before anything of it is counted.
-        transport.max_size = limits.READ_BYTES  # type: ignore[attr-defined]
+        transport.max_size = request_limits.READ_BYTES  # type: ignore[attr-defined]
         self.head_since = self.loop.time()
         self._watch.add(self)
 
@@ -88,7 +88,10 @@ class Connection(HttpToolsProtocol):
                 self.head_since = self.loop.time()
             return
         self._head_bytes += len(data)
-        if self._head_bytes > limits.MAX_HEAD_BYTES and not self.transport.is_closing():
+        if (
+            self._head_bytes > request_limits.MAX_HEAD_BYTES
+            and not self.transport.is_closing()
+        ):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -121,7 +124,7 @@ class Connection(HttpToolsProtocol):
             return
         self._count(len(name) + len(value))
         super().on_header(name, value)
-        if len(self.headers) > limits.MAX_HEADERS:
+        if len(self.headers) > request_limits.MAX_HEADERS:
             self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
@@ -132,7 +135,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             self._end_parsing(HTTPStatus.NOT_IMPLEMENTED)
         if is_unclear(self.headers, self.parser.get_http_version()) or (
-            len(self.pipeline) >= limits.MAX_PIPELINED
+            len(self.pipeline) >= request_limits.MAX_PIPELINED
         ):
             self._end_parsing(HTTPStatus.BAD_REQUEST)
         self._watch.note_busy(self)
@@ -220,11 +223,11 @@ class Connection(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         """Count a part of a head, which need not have come bit by bit."""
         self._parsed_bytes += size
-        if self._parsed_bytes > limits.MAX_HEAD_BYTES:
+        if self._parsed_bytes > request_limits.MAX_HEAD_BYTES:
             self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if self.is_busy:
             self._waiting_bytes += size
-            if self._waiting_bytes > limits.MAX_HEAD_BYTES:
+            if self._waiting_bytes > request_limits.MAX_HEAD_BYTES:
                 self._end_parsing(HTTPStatus.BAD_REQUEST)
 
     def _end_parsing(self, fault: HTTPStatus) -> None:
@@ -317,7 +320,7 @@ class Connections:
         """
         self._stalled[connection] = None
         sizes = {each: each.transport.get_write_buffer_size() for each in self._stalled}
-        too_much = sum(sizes.values()) - limits.MAX_UNSENT_BYTES
+        too_much = sum(sizes.values()) - request_limits.MAX_UNSENT_BYTES
         for each, size in sizes.items():
             if too_much <= 0:
                 break
@@ -333,14 +336,14 @@ class Connections:
         """Close those whose head is overdue, and whose other side reads nothing."""
         for connection in list(self._all):
             transport = connection.transport
-            if _is_over(connection.stalled_since, now, limits.STALL_SECONDS):
+            if _is_over(connection.stalled_since, now, request_limits.STALL_SECONDS):
                 transport.abort()
             elif transport.is_closing():
                 since = self._closing_since.setdefault(connection, now)
-                if _is_over(since, now, limits.STALL_SECONDS):
+                if _is_over(since, now, request_limits.STALL_SECONDS):
                     transport.abort()
             elif not connection.is_busy and _is_over(
-                connection.head_since, now, limits.HEAD_SECONDS
+                connection.head_since, now, request_limits.HEAD_SECONDS
             ):
                 transport.close()
 
@@ -350,8 +353,10 @@ def raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard == resource.RLIM_INFINITY:
-        return limits.MAX_CONNECTIONS
-    return max(1, min(limits.MAX_CONNECTIONS, hard - limits.SPARE_DESCRIPTORS))
+        return request_limits.MAX_CONNECTIONS
+    return max(
+        1, min(request_limits.MAX_CONNECTIONS, hard - request_limits.SPARE_DESCRIPTORS)
+    )
 
 
 def _is_over(since: float | None, now: float, seconds: float) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -34,10 +34,13 @@ def is_unclear(headers: Headers, version: str) -> bool:
 
 def fault_of_head(url_bytes: int, headers: Headers) -> HTTPStatus | None:
     """Return why a head is too large, if it is."""
-    if url_bytes > limits.MAX_URL_BYTES:
+    if url_bytes > request_limits.MAX_URL_BYTES:
         return HTTPStatus.REQUEST_URI_TOO_LONG
     longest = max((len(name) + len(text) for name, text in headers), default=0)
-    if len(headers) > limits.MAX_HEADERS or longest > limits.MAX_HEADER_BYTES:
+    if (
+        len(headers) > request_limits.MAX_HEADERS
+        or longest > request_limits.MAX_HEADER_BYTES
+    ):
         return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from integration_project.web.answers import Answer, Line, Outcome, make_answer
+from integration_project.web.responses import Answer, Line, Outcome, make_answer
 from integration_project.web.threads import Threads
 
 ALIVE: Final = "/healthz"

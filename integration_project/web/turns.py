@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Generic, TypeVar
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 
 Work = TypeVar("Work")
 
@@ -95,7 +95,7 @@ class Turns(Generic[Work]):
         # One is left for whoever comes next.
         self._alone = max(1, threads - 1)
         self._together = max(1, min(self._alone, threads * share // 100))
-        self._places = max(1, threads * limits.PLACES_A_THREAD * share // 100)
+        self._places = max(1, threads * request_limits.PLACES_A_THREAD * share // 100)
         self._owners: dict[str, _Owner[Work]] = {}
         self._numbers = count(1)
         self._running = 0
@@ -164,7 +164,7 @@ class Turns(Generic[Work]):
         for owner in owners:
             turn = owner.heavy.first()
             if turn is not None and self._may_run(owner):
-                has_room = self._weight + turn.weight <= limits.HEAVY_PLACES
+                has_room = self._weight + turn.weight <= request_limits.HEAVY_PLACES
                 return turn if has_room else None
         return None
 

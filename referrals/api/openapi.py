@@ -13,9 +13,9 @@ import msgspec
 
 from referrals.api.answers import DryRun, Receipt, StoredEvent
 from referrals.api.body import JSON, NDJSON
+from referrals.api.body_events import MAX_EVENTS
 from referrals.api.conditions import CONDITIONS
 from referrals.api.gunzip import MAX_DECOMPRESSED_BYTES
-from referrals.api.pieces import MAX_EVENTS
 from referrals.api.problems import (
     APP_ARCHIVED,
     BAD_PARAMETER,

@@ -11,11 +11,11 @@ from referrals import destinations, log
 from referrals.api.answers import Receipt, StoredEvent, answer
 from referrals.api.auth import authenticated
 from referrals.api.body import read_body
-from referrals.api.door import receiving
+from referrals.api.body_events import events_in
 from referrals.api.dry_run import Incoming, dry_run
 from referrals.api.guard import api_view
-from referrals.api.pieces import events_in
 from referrals.api.problems import NO_PLACE, NOT_FOUND, NOTHING_STORED, ProblemError
+from referrals.api.refusal_counting import receiving
 from referrals.api.switches import read_switches
 from referrals.log import Status
 from referrals.models import ApiKey, App

@@ -5,7 +5,7 @@ from tests.harness.receivers import WebhookReceiver, running
 
 #: What a person would type in, with a passcode that CleverTap refuses.
 SET_UP = """
-from clevertap_sync.alerting.ways import new_secret
+from clevertap_sync.alerting.notifiers import new_secret
 from clevertap_sync.models import Alert, Integration
 from referrals.secret import Secret
 for integration in Integration.objects.all():

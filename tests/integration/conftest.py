@@ -10,7 +10,7 @@ from whitenoise.middleware import (  # type: ignore[import-untyped] # it has non
 )
 
 from clevertap_sync.admin.erasures import erasure_admin
-from clevertap_sync.alerting import ways
+from clevertap_sync.alerting import notifiers
 from clevertap_sync.clevertap import (
     account_fault_search,
     connection_check as clevertap,
@@ -88,7 +88,7 @@ def _nothing_is_late(settings, monkeypatch):
     settings.REQUEST_SECONDS = PATIENCE_SECONDS
     settings.LEASE_SECONDS = 3 * PATIENCE_SECONDS
     settings.EMAIL_TIMEOUT = PATIENCE_SECONDS
-    monkeypatch.setattr(ways, "SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(notifiers, "SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(erasure_admin, "DELETION_SECONDS", PATIENCE_SECONDS)
     for module in (profile_lookup, match_rate, user_check):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)

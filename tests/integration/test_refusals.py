@@ -92,7 +92,7 @@ def test_https_that_the_server_was_not_told_of_is_named_with_its_setting(
         "Nothing was changed.",
     )
     assert "hunter2" not in answer.text
-    (line,) = [r for r in caplog.records if r.name == "integration_project.refusals"]
+    (line,) = [r for r in caplog.records if r.name == "integration_project.error_pages"]
     assert line.levelname == "WARNING"
     assert "sets `SECURE_PROXY=true`" in line.getMessage()
 
@@ -143,7 +143,9 @@ def test_a_browser_without_cookies_is_told_to_allow_them(strict, caplog):
     answer = strict.post(LOGIN, {})
 
     assert_page(answer, 403, "The browser sent no cookie.")
-    assert not [r for r in caplog.records if r.name == "integration_project.refusals"]
+    assert not [
+        r for r in caplog.records if r.name == "integration_project.error_pages"
+    ]
 
 
 def test_a_browser_that_hides_where_it_comes_from_is_told(strict):

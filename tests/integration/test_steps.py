@@ -13,7 +13,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from clevertap_sync.alerting import rounds
+from clevertap_sync.alerting import alert_round
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.insight.ingest_queries import read_doors
 from clevertap_sync.insight.installation_facts import (
@@ -41,7 +41,7 @@ STEPS = {
     (restored_backup, "compare"): "comparing with the broker's memory",
     (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
     (due, "due_integrations"): "handing out deliveries",
-    (rounds, "look_and_send"): "alerts",
+    (alert_round, "look_and_send"): "alerts",
 }
 
 

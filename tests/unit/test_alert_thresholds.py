@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync.alerting import thresholds
-from clevertap_sync.alerting.cases import KINDS_BY_CODE
+from clevertap_sync.alerting.subjects import KINDS_BY_CODE
 from clevertap_sync.alerting.thresholds import is_wanted, thresholds_of
 from clevertap_sync.insight.facts import Facts, Verdicts, Waiting
 from clevertap_sync.insight.findings import KINDS, Finding, Severity

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from referrals.api.body import JSON
-from referrals.api.pieces import events_in
+from referrals.api.body_events import events_in
 from referrals.api.problems import ProblemError
 from referrals.files import read_csv, read_jsonl
 from referrals.repeated_keys import find_repeated_key, may_have_lost

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from referrals import rules
-from referrals.api import pieces
+from referrals.api import body_events
 from referrals.api.body import JSON, NDJSON
 from referrals.api.problems import ProblemError
 from referrals.refusals import Code
@@ -61,7 +61,7 @@ def with_values(number):
 
 def refusal(body, media_type=JSON):
     with pytest.raises(ProblemError) as raised:
-        pieces.events_in(media_type, body)
+        body_events.events_in(media_type, body)
     return raised.value
 
 
@@ -89,7 +89,7 @@ def test_commas_and_brackets_in_texts_are_no_values():
 def test_a_request_has_at_most_100_000_values():
     full = with_values(2_000)
 
-    allowed = pieces.events_in(JSON, json.dumps({"events": [full] * 50}).encode())
+    allowed = body_events.events_in(JSON, json.dumps({"events": [full] * 50}).encode())
     refused = refusal(json.dumps({"events": [full] * 50 + [with_values(30)]}).encode())
 
     assert len(allowed) == 50
@@ -100,7 +100,7 @@ def test_a_request_has_at_most_100_000_values():
 def test_lines_have_the_same_limit_as_a_list():
     line = json.dumps(with_values(2_000)).encode() + b"\n"
 
-    assert len(pieces.events_in(NDJSON, line * 50)) == 50
+    assert len(body_events.events_in(NDJSON, line * 50)) == 50
     assert refusal(line * 51, NDJSON).kind.slug == "too-many-values"
 
 

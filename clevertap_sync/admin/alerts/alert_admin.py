@@ -21,7 +21,7 @@ from clevertap_sync.admin.alerts.alert_form import (
     masked,
 )
 from clevertap_sync.admin.alerts.silencing import Silencing, open_incidents
-from clevertap_sync.alerting import notices, ways
+from clevertap_sync.alerting import notices, notifiers
 from clevertap_sync.insight.installation_facts import given_up
 from clevertap_sync.models import Alert, Mute, Notice, Way
 from referrals import access, words
@@ -97,7 +97,7 @@ class AlertAdmin(Silencing, ListAdmin):
     def where(self, alert: Alert) -> str:
         """Return where messages go, as people may see it."""
         if alert.way == Way.EMAIL:
-            return ", ".join(ways.addresses_of(alert))
+            return ", ".join(notifiers.addresses_of(alert))
         return masked(alert.url) if alert.url else words.NOTHING
 
     @admin.display(description="about")
@@ -143,7 +143,7 @@ class AlertAdmin(Silencing, ListAdmin):
     ) -> None:
         """Give a webhook a secret to sign with, to be shown once."""
         if obj.way == Way.WEBHOOK and not obj.signing_secret:
-            obj.signing_secret = ways.new_secret()
+            obj.signing_secret = notifiers.new_secret()
             obj.__dict__["shows_secret"] = True
         super().save_model(request, obj, form, change)
 
@@ -174,7 +174,7 @@ class AlertAdmin(Silencing, ListAdmin):
     ) -> dict[str, Any]:
         """Add what was sent lately, what is open now, and what the set-up lacks."""
         extra: dict[str, Any] = {
-            "lacks_mail": settings.EMAIL_BACKEND == ways.NO_MAIL,
+            "lacks_mail": settings.EMAIL_BACKEND == notifiers.NO_MAIL,
             "lacks_address": not settings.PUBLIC_URL,
         }
         if obj is not None:
@@ -224,7 +224,7 @@ class AlertAdmin(Silencing, ListAdmin):
 
     def secret(self, request: HttpRequest, alert: Alert) -> HttpResponse:
         """Make a new secret to sign with, and show it."""
-        alert.signing_secret = ways.new_secret()
+        alert.signing_secret = notifiers.new_secret()
         alert.save(update_fields=["signing_secret"])
         self.log_change(request, alert, "Made a new signing secret.")
         return self._secret(request, alert)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from clevertap_sync.alerting import muting
-from clevertap_sync.alerting.cases import KINDS_BY_CODE
+from clevertap_sync.alerting.subjects import KINDS_BY_CODE
 from clevertap_sync.models import Alert, Incident, Integration, Mute, Notice
 from clevertap_sync.process import clock
 from referrals.models import App

@@ -15,7 +15,7 @@ from clevertap_sync.clevertap.mapping import (
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.clevertap.withheld import kept_back_by
 from clevertap_sync.insight.record_fates import records_of
-from referrals.api import pieces
+from referrals.api import body_events
 from referrals.api.body import JSON
 from referrals.api.dry_run import as_stored
 from referrals.api.problems import ProblemError
@@ -100,7 +100,7 @@ def of_sent(
 def read_pasted(text: str) -> list[IncomingEvent | EventProblem]:
     """Return the events of a body that somebody pasted, as `POST /v1/events` reads it."""
     try:
-        return pieces.events_in(JSON, text.encode())
+        return body_events.events_in(JSON, text.encode())
     except ProblemError as problem:
         return [
             EventProblem(

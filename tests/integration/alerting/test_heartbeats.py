@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync.alerting import heartbeats, ways
+from clevertap_sync.alerting import heartbeats, notifiers
 from clevertap_sync.models import Alert, WorkerSeen
 from clevertap_sync.process import clock
 from referrals.models import App
@@ -163,7 +163,7 @@ def test_what_nobody_called_in_time_is_not_called_when_it_is_no_longer_so(
 def test_it_is_called_at_no_private_address(receiver, settings, db):
     settings.ALERTS_TO_PRIVATE_ADDRESSES = False
 
-    with pytest.raises(ways.NotSentError, match="on a private network"):
-        ways.call_heartbeat(Secret(receiver.url), fails=False)
+    with pytest.raises(notifiers.NotSentError, match="on a private network"):
+        notifiers.call_heartbeat(Secret(receiver.url), fails=False)
 
     assert receiver.received == []

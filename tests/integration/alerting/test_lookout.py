@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from clevertap_sync.alerting import notices, watch
-from clevertap_sync.alerting.lookout import OVERDUE, Lookout, look_if_nobody_does
+from clevertap_sync.alerting.web_lookout import OVERDUE, Lookout, look_if_nobody_does
 from clevertap_sync.models import Incident, LastLook, Notice, WorkerSeen
 from clevertap_sync.process import clock, heartbeat
 from tests.harness.process import PATIENCE_SECONDS

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from integration_project.web import limits
-from integration_project.web.answers import Answer, LeftError, Line, answer_by_wsgi
+from integration_project.web import request_limits
+from integration_project.web.responses import Answer, LeftError, Line, answer_by_wsgi
 
 PIECE = b"x" * 1_000
 
@@ -81,7 +81,7 @@ def test_a_length_is_added_where_one_is_missing_and_has_a_meaning(status, header
 
 
 def test_a_long_answer_is_sent_in_pieces_and_then_closed(monkeypatch):
-    monkeypatch.setattr(limits, "WHOLE_BYTES", 2_500)
+    monkeypatch.setattr(request_limits, "WHOLE_BYTES", 2_500)
     result = Result([PIECE] * 6)
 
     outcome, sent = answered(an_application(result))
@@ -98,7 +98,7 @@ def test_a_long_answer_is_sent_in_pieces_and_then_closed(monkeypatch):
 
 
 def test_http_1_0_is_told_the_length_of_a_long_answer(monkeypatch):
-    monkeypatch.setattr(limits, "WHOLE_BYTES", 2_500)
+    monkeypatch.setattr(request_limits, "WHOLE_BYTES", 2_500)
 
     _, sent = answered(an_application([PIECE] * 6), version="1.0")
 
@@ -107,8 +107,8 @@ def test_http_1_0_is_told_the_length_of_a_long_answer(monkeypatch):
 
 
 def test_no_more_is_made_for_a_caller_who_takes_nothing(monkeypatch):
-    monkeypatch.setattr(limits, "WHOLE_BYTES", 2_500)
-    monkeypatch.setattr(limits, "STALL_SECONDS", 0.05)
+    monkeypatch.setattr(request_limits, "WHOLE_BYTES", 2_500)
+    monkeypatch.setattr(request_limits, "STALL_SECONDS", 0.05)
     made = []
 
     def parts():
@@ -124,7 +124,7 @@ def test_no_more_is_made_for_a_caller_who_takes_nothing(monkeypatch):
 
 
 def test_no_more_is_made_for_a_caller_who_has_left(monkeypatch):
-    monkeypatch.setattr(limits, "WHOLE_BYTES", 2_500)
+    monkeypatch.setattr(request_limits, "WHOLE_BYTES", 2_500)
     result = Result([PIECE] * 1_000)
 
     outcome, sent = answered(an_application(result), leaves=True)

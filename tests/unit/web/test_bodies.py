@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 from integration_project.web.bodies import Bodies, NoRoomError
 
 MEBIBYTE = 1024 * 1024
@@ -93,7 +93,7 @@ def test_a_chunked_body_that_was_cut_off_is_longer_than_what_came():
 
 
 def test_a_slow_body_ends_at_its_deadline_whatever_still_comes(monkeypatch):
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.05)
 
     async def scenario():
         bodies, caller = Bodies(no_room), Caller()
@@ -143,8 +143,8 @@ def test_what_is_too_long_is_not_read_without_end():
 
 
 def test_a_silent_sender_of_too_much_gets_the_answer_soon(monkeypatch):
-    monkeypatch.setattr(limits, "BODY_SECONDS", 3600)
-    monkeypatch.setattr(limits, "DISCARD_SILENCE_SECONDS", 0.01)
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 3600)
+    monkeypatch.setattr(request_limits, "DISCARD_SILENCE_SECONDS", 0.01)
 
     async def scenario():
         bodies, caller = Bodies(no_room), Caller()
@@ -155,7 +155,7 @@ def test_a_silent_sender_of_too_much_gets_the_answer_soon(monkeypatch):
 
 
 def test_where_there_is_no_room_the_oldest_that_is_on_its_way_goes(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(request_limits, "MAX_HELD_BYTES", 100)
 
     async def scenario():
         bodies = Bodies(no_room)
@@ -175,7 +175,7 @@ def test_where_there_is_no_room_the_oldest_that_is_on_its_way_goes(monkeypatch):
 
 
 def test_a_body_for_which_nobody_goes_is_refused(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(request_limits, "MAX_HELD_BYTES", 100)
     asked = []
 
     async def scenario():
@@ -190,7 +190,7 @@ def test_a_body_for_which_nobody_goes_is_refused(monkeypatch):
 
 
 def test_another_that_waits_makes_room(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(request_limits, "MAX_HELD_BYTES", 100)
 
     async def scenario():
         waiting = []
@@ -210,7 +210,7 @@ def test_another_that_waits_makes_room(monkeypatch):
 
 
 def test_at_the_end_what_is_on_its_way_has_a_moment_and_then_goes(monkeypatch):
-    monkeypatch.setattr(limits, "LAST_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_limits, "LAST_BODY_SECONDS", 0.05)
 
     async def scenario():
         bodies, slow, late, quick = Bodies(no_room), Caller(), Caller(), Caller()
@@ -285,5 +285,5 @@ def test_whatever_comes_and_goes_nothing_stays_held(steps):
         return crowd.bodies.held
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "MAX_HELD_BYTES", 100)
+        patch.setattr(request_limits, "MAX_HELD_BYTES", 100)
         assert asyncio.run(scenario()) == 0

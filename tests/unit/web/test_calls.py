@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from integration_project.web import calls, heads, limits
+from integration_project.web import calls, heads, request_limits
 from integration_project.web.bodies import Body
 
 MEBIBYTE = 1024 * 1024
@@ -85,12 +85,12 @@ def test_a_body_that_is_not_whole_says_that_more_was_to_come():
     [
         ("POST", b"/v1/events", MEBIBYTE),
         ("POST", b"//v1/events", MEBIBYTE),
-        ("POST", b"/admin/login/", limits.MAX_FORM_BYTES),
-        ("POST", b"/v1x", limits.MAX_FORM_BYTES),
+        ("POST", b"/admin/login/", request_limits.MAX_FORM_BYTES),
+        ("POST", b"/v1x", request_limits.MAX_FORM_BYTES),
         ("GET", b"/v1/events", 0),
         ("HEAD", b"/", 0),
         ("OPTIONS", b"/", 0),
-        ("BREW", b"/", limits.MAX_FORM_BYTES),
+        ("BREW", b"/", request_limits.MAX_FORM_BYTES),
     ],
 )
 def test_how_long_a_body_may_be_goes_by_where_it_goes(method, path, most):
@@ -108,14 +108,14 @@ def test_pages_and_strangers_take_turns_by_their_network():
 @pytest.mark.parametrize(
     ("body", "encoding", "weight"),
     [
-        (b"x" * limits.HEAVY_BYTES, "", 0),
-        (b"x" * (limits.HEAVY_BYTES + 1), "", 1),
-        (gzip.compress(b"x" * (limits.HEAVY_BYTES - 1)), "gzip", 0),
-        (gzip.compress(b"x" * limits.HEAVY_BYTES), " X-GZIP ", 2),
+        (b"x" * request_limits.HEAVY_BYTES, "", 0),
+        (b"x" * (request_limits.HEAVY_BYTES + 1), "", 1),
+        (gzip.compress(b"x" * (request_limits.HEAVY_BYTES - 1)), "gzip", 0),
+        (gzip.compress(b"x" * request_limits.HEAVY_BYTES), " X-GZIP ", 2),
         (gzip.compress(b"x" * 50 * MEBIBYTE), "gzip", 2),
         (gzip.compress(b"x") + gzip.compress(b"x" * MEBIBYTE), "gzip", 2),
         (b"no gzip", "gzip", 0),
-        (b"x" * (limits.HEAVY_BYTES + 1), "br", 1),
+        (b"x" * (request_limits.HEAVY_BYTES + 1), "br", 1),
     ],
     ids=("light", "heavy", "zipped", "more", "bomb", "members", "no gzip", "else"),
 )
@@ -134,12 +134,12 @@ def test_what_is_refused_anyhow_weighs_nothing():
 @pytest.mark.parametrize(
     ("scope", "status"),
     [
-        (a_scope(path=b"/" * limits.MAX_URL_BYTES), None),
-        (a_scope(path=b"/", query=b"x" * limits.MAX_URL_BYTES), 414),
-        (a_scope(name="x" * (limits.MAX_HEADER_BYTES - 4)), None),
-        (a_scope(name="x" * (limits.MAX_HEADER_BYTES - 3)), 431),
-        (a_scope(**{f"x{n}": "1" for n in range(limits.MAX_HEADERS)}), None),
-        (a_scope(**{f"x{n}": "1" for n in range(limits.MAX_HEADERS + 1)}), 431),
+        (a_scope(path=b"/" * request_limits.MAX_URL_BYTES), None),
+        (a_scope(path=b"/", query=b"x" * request_limits.MAX_URL_BYTES), 414),
+        (a_scope(name="x" * (request_limits.MAX_HEADER_BYTES - 4)), None),
+        (a_scope(name="x" * (request_limits.MAX_HEADER_BYTES - 3)), 431),
+        (a_scope(**{f"x{n}": "1" for n in range(request_limits.MAX_HEADERS)}), None),
+        (a_scope(**{f"x{n}": "1" for n in range(request_limits.MAX_HEADERS + 1)}), 431),
     ],
     ids=("path", "query", "header", "long header", "headers", "many headers"),
 )

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 from integration_project.web.application import Application
 from integration_project.web.connections import Connection, Connections
 
@@ -207,7 +207,7 @@ def test_who_leaves_while_waiting_is_not_served():
 
 
 def test_a_long_answer_comes_in_pieces_to_who_sent_no_body():
-    size = 4 * limits.WHOLE_BYTES
+    size = 4 * request_limits.WHOLE_BYTES
 
     async def scenario(_server, caller, _connection):
         caller.send(a_get(b"/size/%d" % size))
@@ -220,10 +220,10 @@ def test_a_long_answer_comes_in_pieces_to_who_sent_no_body():
 
 
 def test_who_takes_long_answers_slowly_leaves_threads_to_others():
-    long = a_get(b"/size/%d" % (20 * limits.WHOLE_BYTES))
+    long = a_get(b"/size/%d" % (20 * request_limits.WHOLE_BYTES))
 
     async def scenario(server, caller, _connection):
-        for _ in range(limits.MAX_STREAMS):
+        for _ in range(request_limits.MAX_STREAMS):
             slow, connection = await server.connect()
             slow.send(long)
             await wait_until(lambda of=connection: of.stalled_since is not None)
@@ -236,8 +236,8 @@ def test_who_takes_long_answers_slowly_leaves_threads_to_others():
 
 
 def test_of_answers_that_nobody_takes_little_is_held(monkeypatch):
-    monkeypatch.setattr(limits, "MAX_UNSENT_BYTES", 1_000_000)
-    size = limits.WHOLE_BYTES
+    monkeypatch.setattr(request_limits, "MAX_UNSENT_BYTES", 1_000_000)
+    size = request_limits.WHOLE_BYTES
 
     async def scenario(server, _caller, _connection):
         for _ in range(10):
@@ -270,7 +270,10 @@ def test_of_very_many_requests_in_one_packet_few_are_kept():
         server.django.may_go_on.set()
         return kept, (await caller.rest()).count(b"HTTP/1.1 200 OK")
 
-    assert run(scenario) == (limits.MAX_PIPELINED, 1 + limits.MAX_PIPELINED)
+    assert run(scenario) == (
+        request_limits.MAX_PIPELINED,
+        1 + request_limits.MAX_PIPELINED,
+    )
 
 
 def test_of_a_body_that_comes_early_little_is_kept_and_nothing_lost():
@@ -285,7 +288,7 @@ def test_of_a_body_that_comes_early_little_is_kept_and_nothing_lost():
 
     kept, bodies = run(scenario)
 
-    assert kept <= limits.READ_BYTES
+    assert kept <= request_limits.READ_BYTES
     assert bodies == [b"/wait ", b"/x " + b"x" * 200_000]
 
 
@@ -324,7 +327,7 @@ def test_a_chunk_that_is_none_cuts_the_body_off():
 
 
 def test_of_a_body_that_is_there_at_once_little_is_read_at_a_time(monkeypatch):
-    monkeypatch.setattr(limits, "READ_BYTES", 1_000)
+    monkeypatch.setattr(request_limits, "READ_BYTES", 1_000)
     sizes = []
 
     async def scenario(_server, caller, connection):
@@ -382,7 +385,9 @@ def test_what_is_no_head_keeps_no_connection(early):
         await caller.answer()
         caller.send(early)
         await wait_until(lambda: connection.head_since is not None)
-        server.watch.close_overdue(connection.head_since + limits.HEAD_SECONDS + 1)
+        server.watch.close_overdue(
+            connection.head_since + request_limits.HEAD_SECONDS + 1
+        )
         return await caller.rest()
 
     assert run(scenario) == b""
@@ -401,7 +406,7 @@ def test_half_a_head_behind_a_request_costs_nobody_the_answer():
         caller.send(a_get(b"/wait") + ALIVE[:9])
         await server.wait_for_thread()
         begun = connection.head_since
-        server.watch.close_overdue(begun + limits.HEAD_SECONDS + 1)
+        server.watch.close_overdue(begun + request_limits.HEAD_SECONDS + 1)
         server.django.may_go_on.set()
         body = (await caller.answer())[2]
         caller.send(ALIVE[9:])

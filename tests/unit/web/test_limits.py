@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 from referrals.api.stream import MAX_BODY_BYTES
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -19,41 +19,49 @@ def row(page, beginning):
 
 def test_the_page_on_security_names_the_limits_of_a_process():
     assert row(SECURITY, "a head") == [
-        limits.HEAD_SECONDS,
-        limits.MAX_HEAD_BYTES // limits.KIBIBYTE,
+        request_limits.HEAD_SECONDS,
+        request_limits.MAX_HEAD_BYTES // request_limits.KIBIBYTE,
     ]
-    assert row(SECURITY, "a body, from") == [limits.BODY_SECONDS, 400]
-    assert row(SECURITY, "a body when") == [limits.LAST_BODY_SECONDS, 503]
+    assert row(SECURITY, "a body, from") == [request_limits.BODY_SECONDS, 400]
+    assert row(SECURITY, "a body when") == [request_limits.LAST_BODY_SECONDS, 503]
     assert row(SECURITY, "a body to the API")[:2] == [
-        MAX_BODY_BYTES // limits.MEBIBYTE,
-        limits.MAX_FORM_BYTES // limits.KIBIBYTE,
+        MAX_BODY_BYTES // request_limits.MEBIBYTE,
+        request_limits.MAX_FORM_BYTES // request_limits.KIBIBYTE,
     ]
-    assert row(SECURITY, "all bodies")[0] == limits.MAX_HELD_BYTES // limits.MEBIBYTE
-    assert row(SECURITY, "connections") == [limits.MAX_CONNECTIONS]
-    assert row(SECURITY, "wait for a thread") == [limits.TURN_SECONDS, 503]
-    assert row(SECURITY, "a piece of an answer") == [limits.STALL_SECONDS]
+    assert (
+        row(SECURITY, "all bodies")[0]
+        == request_limits.MAX_HELD_BYTES // request_limits.MEBIBYTE
+    )
+    assert row(SECURITY, "connections") == [request_limits.MAX_CONNECTIONS]
+    assert row(SECURITY, "wait for a thread") == [request_limits.TURN_SECONDS, 503]
+    assert row(SECURITY, "a piece of an answer") == [request_limits.STALL_SECONDS]
     assert row(SECURITY, "requests that come before") == [
-        limits.MAX_PIPELINED,
-        limits.MAX_HEAD_BYTES // limits.KIBIBYTE,
+        request_limits.MAX_PIPELINED,
+        request_limits.MAX_HEAD_BYTES // request_limits.KIBIBYTE,
     ]
     assert row(SECURITY, "answers that nobody takes") == [
-        limits.MAX_UNSENT_BYTES // limits.MEBIBYTE
+        request_limits.MAX_UNSENT_BYTES // request_limits.MEBIBYTE
     ]
     assert row(SECURITY, "answers of more than") == [
-        limits.WHOLE_BYTES // limits.KIBIBYTE,
-        limits.MAX_STREAMS,
+        request_limits.WHOLE_BYTES // request_limits.KIBIBYTE,
+        request_limits.MAX_STREAMS,
         503,
     ]
-    assert f"up to {limits.WHOLE_BYTES // limits.KIBIBYTE} KB" in SECURITY
-    assert f"more than {limits.HEAVY_BYTES // limits.KIBIBYTE} KB are heavy" in SECURITY
+    assert (
+        f"up to {request_limits.WHOLE_BYTES // request_limits.KIBIBYTE} KB" in SECURITY
+    )
+    assert (
+        f"more than {request_limits.HEAVY_BYTES // request_limits.KIBIBYTE} KB are heavy"
+        in SECURITY
+    )
 
 
 def test_the_reference_names_what_is_refused_before_the_api():
-    assert row(API, "time from the head") == [limits.BODY_SECONDS, 400]
-    assert row(API, "414") == [414, limits.MAX_URL_BYTES]
+    assert row(API, "time from the head") == [request_limits.BODY_SECONDS, 400]
+    assert row(API, "414") == [414, request_limits.MAX_URL_BYTES]
     assert row(API, "431") == [
         431,
-        limits.MAX_HEADERS,
-        limits.MAX_HEADER_BYTES,
-        limits.MAX_HEAD_BYTES // limits.KIBIBYTE,
+        request_limits.MAX_HEADERS,
+        request_limits.MAX_HEADER_BYTES,
+        request_limits.MAX_HEAD_BYTES // request_limits.KIBIBYTE,
     ]

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 from integration_project.web.turns import OverShareError, Turn, Turns
 
 
@@ -195,7 +195,7 @@ def test_whatever_comes_and_goes_each_is_served_once_and_nothing_is_left(
         owners = [turn.owner for turn in running]
         assert len(running) <= threads
         assert all(owners.count(each) <= max(1, threads - 1) for each in owners)
-        assert sum(turn.weight for turn in running) <= limits.HEAVY_PLACES
+        assert sum(turn.weight for turn in running) <= request_limits.HEAVY_PLACES
 
     for n, (what, *how) in enumerate(steps):
         if what == "finish" and room.running:

@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import Error, connection
 
-from clevertap_sync.alerting import rounds
+from clevertap_sync.alerting import alert_round
 from clevertap_sync.models import LastLook
 from clevertap_sync.process import clock, heartbeat
 
@@ -73,7 +73,7 @@ def look_if_nobody_does() -> bool:
     """Look and send where no worker is at work, or none has looked. Return whether it did."""
     if not (_is_nobody_at_work() or _is_look_overdue()):
         return False
-    rounds.look_and_send()
+    alert_round.look_and_send()
     return True
 
 

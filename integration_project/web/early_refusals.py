@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import Final
 
 from integration_project.observability import context
-from integration_project.web.answers import Answer, make_answer
 from integration_project.web.calls import Call
 from integration_project.web.heads import explain_fault
+from integration_project.web.responses import Answer, make_answer
 from referrals.api.problems import (
     BUSY,
     OVER_SHARE,

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from integration_project.web import limits
+from integration_project.web import request_limits
 from integration_project.web.bodies import NoRoomError, Receive
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 
 #: What has no body, and no length of one (RFC 9110, 8.6).
 _BODILESS: Final = (204, 304)
-_STREAMS: Final = threading.BoundedSemaphore(limits.MAX_STREAMS)
+_STREAMS: Final = threading.BoundedSemaphore(request_limits.MAX_STREAMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Line:
             coroutine.close()
             raise LeftError from None
         try:
-            sent.result(limits.STALL_SECONDS)
+            sent.result(request_limits.STALL_SECONDS)
         except TimeoutError:
             sent.cancel()
             raise LeftError from None
@@ -207,7 +207,7 @@ def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
     pieces: list[bytes] = []
     size = 0
     for part in parts:
-        if size and size + len(part) > limits.WHOLE_BYTES:
+        if size and size + len(part) > request_limits.WHOLE_BYTES:
             yield b"".join(pieces)
             pieces, size = [], 0
         pieces.append(part)
@@ -227,7 +227,7 @@ def _stream_spooled(started: _Started, parts: Iterator[bytes], line: Line) -> No
 
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:
-    while part := file.read(limits.WHOLE_BYTES):
+    while part := file.read(request_limits.WHOLE_BYTES):
         yield part
 
 
