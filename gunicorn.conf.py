@@ -45,9 +45,9 @@ control_socket_disable = True
 
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
     """Let each web process look out for a worker that is gone."""
-    from clevertap_sync.alerting import (
+    from clevertap_sync.alerting import (  # noqa: PLC0415 - Django is ready now
         web_lookout,
-    )  # noqa: PLC0415 - Django is ready now
+    )
 
     worker.lookout = web_lookout.Lookout(web_lookout.look_if_nobody_does)
     worker.lookout.start()
@@ -55,6 +55,6 @@ def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
 
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001
     """Stop it before the process ends. One that never served has none."""
-    web_lookout = getattr(worker, "lookout", None)
-    if web_lookout is not None:
-        web_lookout.stop()
+    lookout = getattr(worker, "lookout", None)
+    if lookout is not None:
+        lookout.stop()

@@ -13,9 +13,9 @@ class ClevertapSyncConfig(AppConfig):
     def ready(self) -> None:
         """Connect the log's signal, the destination registry, the checks and the roles."""
         from clevertap_sync import checks, receivers  # noqa: F401, PLC0415
-        from clevertap_sync.insight.record_fates import (
+        from clevertap_sync.insight.record_fates import (  # noqa: PLC0415
             CleverTapDestination,
-        )  # noqa: PLC0415
+        )
         from referrals import access  # noqa: PLC0415
         from referrals.destinations import register  # noqa: PLC0415
         from referrals.models import Role  # noqa: PLC0415

@@ -40,9 +40,9 @@ class ReferralsAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages that are not about one table."""
-        from clevertap_sync.admin.page_urls import (
+        from clevertap_sync.admin.page_urls import (  # noqa: PLC0415 - needs this site
             urls,
-        )  # noqa: PLC0415 - needs this site
+        )
 
         return [*urls(self), *super().get_urls()]
 
@@ -70,9 +70,9 @@ class ReferralsAdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """Show where every integration stands."""
-        from clevertap_sync.admin.overview import (
+        from clevertap_sync.admin.overview import (  # noqa: PLC0415 - needs this site first
             overview_page,
-        )  # noqa: PLC0415 - needs this site first
+        )
 
         context = {
             **self.each_context(request),

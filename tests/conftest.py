@@ -57,9 +57,9 @@ def postgresql_server():
 @pytest.fixture(autouse=True)
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
-    from clevertap_sync.delivery.sql import (
+    from clevertap_sync.delivery.sql import (  # noqa: PLC0415 - Django comes first
         open_floor,
-    )  # noqa: PLC0415 - Django comes first
+    )
     from referrals.ingest import background  # noqa: PLC0415
 
     open_floor.forget()

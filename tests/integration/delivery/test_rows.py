@@ -91,8 +91,8 @@ def test_a_row_is_read_as_the_orm_reads_it(integration, model):
 
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {row_writer.columns(model, 'r')} FROM ({select.query}) r"
-        )  # noqa: S608 - our own names
+            f"SELECT {row_writer.columns(model, 'r')} FROM ({select.query}) r"  # noqa: S608 - our own names
+        )
         read = row_writer.read(model, cursor.fetchone())
 
     stored = model.objects.get()
