@@ -22,7 +22,7 @@ UNSETTLED = """
               WHERE e.app_id = i.app_id), 0))
 """
 _TALLY = """
-from clevertap_sync.delivery import tallies
+from clevertap_sync.delivery.upkeep import tallies
 tallies.add_up(worthwhile=1)
 """
 

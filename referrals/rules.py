@@ -15,10 +15,20 @@ import msgspec
 
 from referrals import values
 from referrals.refusals import Code
-from referrals.vocabulary import BUILT_IN_NAMES, EventType, Via, normalised_name
+from referrals.vocabulary import (
+    BUILT_IN_NAMES,
+    SIDES,
+    EventType,
+    Side,
+    Via,
+    find_types_without,
+    normalised_name,
+)
 
 Found = TypeVar("Found")
 
+# The types without a user, as a sentence lists them.
+_WITHOUT_USER = " and ".join(find_types_without(Side.REFERRED))
 MAX_EVENT_BYTES = 32 * 1024
 MAX_METADATA_BYTES = 2 * 1024
 # Each costs time in every reader: this one, the mapping, a page.
@@ -163,13 +173,18 @@ def check_people(
     event_type: EventType, via: Via | None, *, has_user: bool, has_referrer: bool
 ) -> None:
     """Refuse an event that is about nobody, or that is no referral."""
-    if not has_user and event_type is not EventType.LINK_CLICK:
+    if not has_user and Side.REFERRED in SIDES[event_type]:
         raise RefusedError(
             code=Code.NO_USER,
             at="/user",
-            detail="Say who did it: every event but link_click needs a user with identities.",
+            detail=f"Say who did it: every event but {_WITHOUT_USER} needs a user with "
+            "identities.",
         )
-    if not has_referrer and via is not Via.SMART_LINK:
+    if (
+        not has_referrer
+        and via is not Via.SMART_LINK
+        and Side.GENERATED in SIDES[event_type]
+    ):
         raise RefusedError(
             code=Code.NO_REFERRER,
             at="/referrer",

@@ -6,7 +6,7 @@ Pure. The people are made up, under a host that is reserved for documentation (R
 from collections.abc import Mapping
 from typing import Any, Final
 
-from referrals.vocabulary import EventType, FraudStatus, Via
+from referrals.vocabulary import SIDES, EventType, FraudStatus, Side, Via
 
 #: Ann came because Bob invited her.
 ANN: Final = {"email": "ann@example.com", "custom_id": "ann-42"}
@@ -29,7 +29,7 @@ def sample(
     Its status is sent along, so that nobody's earlier installs make it suspicious.
     """
     event: dict[str, Any] = {"id": event_id, "type": event_type.value}
-    if event_type is not EventType.LINK_CLICK:
+    if Side.REFERRED in SIDES[event_type]:
         event["user"] = {"identities": dict(user)}
     if referrer is not None:
         event["referrer"] = {"identities": dict(referrer)}

@@ -13,7 +13,14 @@ import msgspec
 from referrals import diagnosis, precision, repeated_keys, rules, traces
 from referrals.refusals import Code
 from referrals.rules import RefusedError
-from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
+from referrals.vocabulary import (
+    INVITE_CHANNELS,
+    SIDES,
+    EventType,
+    FraudStatus,
+    Side,
+    Via,
+)
 
 
 class IncomingPerson(
@@ -122,6 +129,12 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     event_data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
     test: bool = False
+
+
+def find_sides(event: Event) -> list[tuple[Side, Person]]:
+    """Return whom the event is about, by side, in the order of its records."""
+    people = {Side.REFERRED: event.user, Side.GENERATED: event.referrer}
+    return [(side, person) for side in SIDES[event.type] if (person := people[side])]
 
 
 class EventProblem(msgspec.Struct, frozen=True):

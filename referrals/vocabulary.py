@@ -4,6 +4,7 @@ Pure: imports no framework, and knows of no destination.
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class EventType(StrEnum):
@@ -40,6 +41,18 @@ class FraudStatus(StrEnum):
     REJECTED = "rejected"
 
 
+_BOTH: Final = (Side.REFERRED, Side.GENERATED)
+#: Whom an event of each type can be about. Whatever depends on it reads this table.
+SIDES: Final[dict[EventType, tuple[Side, ...]]] = {
+    EventType.APP_INSTALL: _BOTH,
+    EventType.APP_REINSTALL: _BOTH,
+    EventType.APP_OPEN: _BOTH,
+    EventType.WEB_SIGN_UP: _BOTH,
+    EventType.WEB_OPEN: _BOTH,
+    EventType.LINK_CLICK: (Side.GENERATED,),
+    EventType.CUSTOM: _BOTH,
+}
+#: What people call an event of each type; a custom event has a name of its own.
 TITLES = {
     EventType.APP_INSTALL: "App Install",
     EventType.APP_REINSTALL: "App Reinstall",
@@ -75,6 +88,11 @@ INVITE_CHANNELS = frozenset(
         "whatsapp",
     }
 )
+
+
+def find_types_without(side: Side) -> tuple[EventType, ...]:
+    """Return the types of which no event is about this side."""
+    return tuple(each for each in EventType if side not in SIDES[each])
 
 
 def normalised_name(name: str) -> str:

@@ -27,6 +27,7 @@ from referrals.vocabulary import (
     EventType,
     FraudStatus,
     Side,
+    find_types_without,
     normalised_name,
 )
 
@@ -35,7 +36,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 # To look a member up in its enum takes as long as to encode an identity.
-_LINK_CLICK, _CUSTOM = EventType.LINK_CLICK, EventType.CUSTOM
+_CUSTOM = EventType.CUSTOM
+# Tuples: to look into one this short costs less than to hash a member of an enum.
+_WITHOUT_USER = find_types_without(Side.REFERRED)
+_WITHOUT_REFERRER = find_types_without(Side.GENERATED)
 _REFERRED, _GENERATED = Side.REFERRED, Side.GENERATED
 
 
@@ -105,9 +109,9 @@ def to_records(
     title = TITLES.get(event.type) or event.name
     user, referrer = event.user, event.referrer
     mapped = []
-    if user is not None and event.type is not _LINK_CLICK:
+    if user is not None and event.type not in _WITHOUT_USER:
         mapped.append(mapper.map(_REFERRED, "Referred " + title, user))
-    if referrer is not None:
+    if referrer is not None and event.type not in _WITHOUT_REFERRER:
         mapped.append(mapper.map(_GENERATED, "Generated " + title, referrer))
     return mapped
 

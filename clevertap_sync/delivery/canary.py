@@ -28,11 +28,11 @@ from clevertap_sync.clevertap.hold_reasons import (
 )
 from clevertap_sync.clevertap.profile_lookup import Asked, Recognition
 from clevertap_sync.delivery import hold
-from clevertap_sync.delivery.claim import lock_account_of
-from clevertap_sync.delivery.send import credentials_of, give_connection_back
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, stopping
+from clevertap_sync.process.account_access import give_connection_back, read_credentials
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -68,7 +68,7 @@ def passes(claim: Claim, mapped: Mapped) -> bool:
     seen = _look_up(claim.integration, list(_people(mapped.bodies())))
     failpoints.reach(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
-        lock_account_of(claim.integration.pk)
+        lock_account(claim.integration.pk)
         mine = Upload.objects.select_for_update(no_key=True).open()
         if not mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
             return False
@@ -94,7 +94,7 @@ def look_at(integration: Integration, people: Sequence[Asked]) -> Recognition | 
         return None
     seen = _look_up(integration, people[:ENOUGH])
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         now = _locked(integration.pk)
         if not now.wants_canary or _is_out_of_date(integration, now):
             return None
@@ -112,7 +112,7 @@ def _look_up(integration: Integration, asked: Sequence[Asked]) -> Recognition:
         return Recognition(untold=len(asked), refused=len(asked))
     give_connection_back()
     until = time.monotonic() + profile_lookup.LOOK_UP_SECONDS
-    return profile_lookup.recognise(credentials_of(integration), asked, until=until)
+    return profile_lookup.recognise(read_credentials(integration), asked, until=until)
 
 
 def _locked(integration_id: int) -> Integration:

@@ -8,15 +8,15 @@ from django.core.exceptions import ImproperlyConfigured
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis, Verdict
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import lifecycle, send
-from clevertap_sync.delivery.send import give_connection_back
+from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
+from clevertap_sync.process.account_access import give_connection_back, read_credentials
 
 
 def check(integration: Integration) -> Diagnosis:
     """Check with a dry run. Where that is good, a held integration goes on at once."""
-    credentials = credentials_of(integration)
+    credentials = find_credentials(integration)
     if isinstance(credentials, Diagnosis):
         return credentials
     give_connection_back()
@@ -29,21 +29,21 @@ def check(integration: Integration) -> Diagnosis:
 
 def check_everywhere(integration: Integration) -> dict[Location, Diagnosis]:
     """Check at every location. Only on a person's request: each gets the passcode."""
-    credentials = credentials_of(integration)
+    credentials = find_credentials(integration)
     if isinstance(credentials, Diagnosis):
         return dict.fromkeys(Location, credentials)
     give_connection_back()
     return connection_check.check_everywhere(credentials)
 
 
-def credentials_of(integration: Integration) -> Credentials | Diagnosis:
+def find_credentials(integration: Integration) -> Credentials | Diagnosis:
     """Return the stored credentials, or why there are none to check."""
     try:
         if not integration.passcode or not integration.passcode.reveal():
             return _incomplete("No passcode was entered yet.")
     except ImproperlyConfigured as error:
         return _incomplete(str(error))
-    return send.credentials_of(integration)
+    return read_credentials(integration)
 
 
 def _incomplete(title: str) -> Diagnosis:

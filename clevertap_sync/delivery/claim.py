@@ -6,41 +6,29 @@ allows; a partial one only alone (Nagle's rule), so that a quiet app's event goe
 and a busy app's events go in full requests.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import transaction
+from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.delivery import hold, replay, split
+from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
 from clevertap_sync.delivery.sql.account_state import Glance
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
 from clevertap_sync.insight.mapping_settings import settings_of, settings_seen
-from clevertap_sync.models import Account, Attempt, Integration, Upload
-from clevertap_sync.process import clock, slots
+from clevertap_sync.models import Attempt, Integration, Upload
+from clevertap_sync.process import slots
 from referrals import failpoints
 from referrals.failpoints import Place
 
 IDLE_CLAIMS = 3
 _LOOK_AHEAD = 20
 _ENDED = "The worker ended before the answer came."
-# Part of every claim, so in SQL, as the glance is.
-_ACCOUNT = f"""
-    SELECT {row_writer.columns(Account, "account")} FROM clevertap_sync_account account
-    WHERE account.id =
-        (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
-"""  # noqa: S608 - our own names
-# `no_key` lets other transactions go on inserting rows that point at it. The clock is
-# read once the lock is held: what is selected with the lock is older than the wait.
-_LOCK = f"""
-    SELECT clock_timestamp(), {row_writer.columns(Account, "locked")}
-    FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
-"""  # noqa: S608 - our own names
 
 
 def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
@@ -64,7 +52,7 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
 
 
 def _claim(integration_id: int) -> Claim | ProbeClaim | None:
-    locked = _lock(integration_id)
+    locked = lock_account_and_read_clock(integration_id)
     if locked is None:
         return None
     now, account = locked
@@ -92,31 +80,6 @@ def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
     worker as much as half an upload.
     """
     return replace(work, more=False) if isinstance(work, Claim) else work
-
-
-def lock_account_of(integration_id: int) -> Account | None:
-    """Lock the account until the transaction ends, and return it."""
-    locked = _lock(integration_id)
-    return locked and locked[1]
-
-
-def _lock(integration_id: int) -> tuple[datetime, Account] | None:
-    """Lock the account until the transaction ends; return the instant since, and it."""
-    is_locking = connection.features.has_select_for_no_key_update
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK if is_locking else _ACCOUNT, [integration_id])
-        found = cursor.fetchone()
-    if found is None:
-        return None
-    if not is_locking:
-        found = (clock.now(), *found)
-    return found[0], row_writer.read(Account, found[1:])
-
-
-def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
-    """Lock several accounts until the transaction ends, in the order that all keep."""
-    accounts = Account.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    list(accounts.order_by("pk"))
 
 
 def _claim_from(
@@ -303,7 +266,11 @@ def _next_range(
         integration=integration,
         first=first,
         last=integration.cursor,
-        settings=settings_seen(integration, seen),
+        settings=settings_seen(
+            integration,
+            has_approved_names=seen.has_approved_names,
+            suppressions_until=seen.newest_suppression,
+        ),
         created_at=now,
         due_at=now,
     )

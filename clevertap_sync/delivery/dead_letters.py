@@ -6,8 +6,9 @@ from datetime import datetime
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
-from clevertap_sync.delivery.work import Refusal, position_of, side_of
+from clevertap_sync.delivery.work import Refusal
 from clevertap_sync.insight import whereabouts
+from clevertap_sync.insight.picks import read_position, read_side
 from clevertap_sync.models import DeadLetter, Upload
 from referrals import log
 from referrals.vocabulary import Side
@@ -79,15 +80,15 @@ def _delivered_before(
     """
     if not upload.replay_id or not picks:
         return {}
-    integration, positions = upload.integration, {position_of(pick) for pick in picks}
+    integration, positions = upload.integration, {read_position(pick) for pick in picks}
     found = whereabouts.find_records(integration.app_id, [integration], positions)
     events = log.read_positions(integration.app_id, positions)
     event_at = {logged.position: logged.event for logged in events}
     before: dict[int | None, datetime] = {}
     for pick in picks:
-        event = event_at.get(position_of(pick))
+        event = event_at.get(read_position(pick))
         place = (integration.pk, pick)
-        accepting = found.accepting(place, event, side_of(pick)) if event else []
+        accepting = found.accepting(place, event, read_side(pick)) if event else []
         others = (each for each in accepting if each.replay_id != upload.replay_id)
         times = [each.settled_at for each in others if each.settled_at]
         if times:
@@ -99,7 +100,7 @@ def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
     """Return pick → id of the dead letters that there are of these records."""
     wanted = set(picks)
     found: dict[int | None, int] = {}
-    positions = sorted({position_of(pick) for pick in picks})
+    positions = sorted({read_position(pick) for pick in picks})
     for start in range(0, len(positions), _CHUNK):
         rows = DeadLetter.objects.filter(
             integration_id=upload.integration_id,
@@ -119,8 +120,8 @@ def _letter(
     return DeadLetter(
         integration_id=upload.integration_id,
         upload=upload,
-        position=None if pick is None else position_of(pick),
-        side="" if pick is None else side_of(pick),
+        position=None if pick is None else read_position(pick),
+        side="" if pick is None else read_side(pick),
         event_name=refusal.name[:512],
         reason=refusal.reason,
         detail=refusal.detail[:500],

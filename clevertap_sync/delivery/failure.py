@@ -11,7 +11,7 @@ from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.clevertap.retry import Bisect, HalveLimit, Hold, decide
 from clevertap_sync.delivery import dead_letters, hold, split
-from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.sql import row_writer
@@ -33,7 +33,7 @@ def settle_failure(
 ) -> bool:
     """Give the upload back and do what the error asks for. False: the lease was lost."""
     with transaction.atomic():
-        account = lock_account_of(claim.integration.pk)
+        account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.now()
         row_writer.write(end_of(sending, outcome))

@@ -16,11 +16,11 @@ from clevertap_sync.clevertap.errors import (
     CleverTapError,
     CredentialsError,
 )
-from clevertap_sync.delivery.claim import lock_account_of
-from clevertap_sync.delivery.send import credentials_of, give_connection_back
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.insight.passcode_expiry import expiry_of
 from clevertap_sync.models import Attempt, Integration, PasscodeKind
 from clevertap_sync.process import clock, stopping
+from clevertap_sync.process.account_access import give_connection_back, read_credentials
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -35,7 +35,7 @@ def find_out(asked: Integration, error: CleverTapError | None) -> None:
     held = None if stopping.is_stopping() else _take(asked, error)
     if held is None:
         return
-    credentials, past = credentials_of(held), _past_of(held)
+    credentials, past = read_credentials(held), _past_of(held)
     give_connection_back()
     culprit = find_culprit(credentials, error, past)
     failpoints.reach(Place.CAUSE_FOUND)
@@ -54,7 +54,7 @@ def _take(asked: Integration, error: CleverTapError) -> Integration | None:
     An answer to credentials that were replaced meanwhile tells nothing of the new ones.
     """
     with transaction.atomic():
-        lock_account_of(asked.pk)
+        lock_account(asked.pk)
         held = Integration.objects.select_related("account").get(pk=asked.pk)
         now = clock.now()
         is_open = held.hold_reason == error.code and not held.hold_cause
@@ -83,7 +83,7 @@ def _past_of(held: Integration) -> Past:
 def _write(held: Integration, culprit: Culprit) -> None:
     """Write the cause down, if the hold is still the one that it was looked for."""
     with transaction.atomic():
-        lock_account_of(held.pk)
+        lock_account(held.pk)
         same = Integration.objects.filter(
             pk=held.pk,
             hold_reason=held.hold_reason,

@@ -11,7 +11,7 @@ from django.db import transaction
 from clevertap_sync.clevertap.errors import UnreadablePasscodeError
 from clevertap_sync.clevertap.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
 from clevertap_sync.delivery import hold
-from clevertap_sync.delivery.claim import lock_account_of, lock_accounts
+from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.mapping_settings import settings_of
 from clevertap_sync.models import Integration, Upload
@@ -28,7 +28,7 @@ def enable(integration: Integration, *, start: Start = "resume") -> None:
     upload, so that the books still tile. Refreshes `integration`.
     """
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         integration.refresh_from_db()
         if start != "resume":
             _skip_to(integration, _position(integration, start))
@@ -45,7 +45,7 @@ def enable(integration: Integration, *, start: Start = "resume") -> None:
 def pause(integration: Integration) -> None:
     """Stop delivering. The log goes on, and nothing is lost. Refreshes `integration`."""
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         integration.refresh_from_db()
         integration.enabled = False
         integration.save(update_fields=["enabled"])
@@ -57,7 +57,7 @@ def pause_restored(integration_id: int, reached: int) -> bool:
     So the database is an older one than that which delivered. Returns whether it is.
     """
     with transaction.atomic():
-        lock_account_of(integration_id)
+        lock_account(integration_id)
         integration = Integration.objects.get(pk=integration_id)
         if not integration.enabled or integration.cursor >= reached:
             return False
@@ -89,7 +89,7 @@ def between_claims(integration: Integration) -> None:
 def settings_changed(integration: Integration) -> None:
     """Let new settings take effect at once, on a held integration too."""
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         integration.refresh_from_db()
         hold.probe_at_once(integration, now=clock.now())
 
@@ -110,7 +110,7 @@ def try_readable_passcodes() -> None:
 def _try_if_waiting(integration_id: int) -> None:
     """Let it try now, unless another worker has, or the hold is another by now."""
     with transaction.atomic():
-        lock_account_of(integration_id)
+        lock_account(integration_id)
         integration, now = Integration.objects.get(pk=integration_id), clock.now()
         is_same = integration.hold_reason == UnreadablePasscodeError.code
         if is_same and integration.held_until and integration.held_until > now:
@@ -123,7 +123,7 @@ def confirm_identities(integration: Integration) -> None:
     A hold for their sake ends with the next dry run. Refreshes `integration`.
     """
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         integration.refresh_from_db()
         now = clock.now()
         integration.identities_confirmed_at = integration.identities_confirmed_at or now
@@ -137,7 +137,7 @@ def expect_new_people(integration: Integration) -> None:
     That it knows them in another letter case still does. Refreshes `integration`.
     """
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         integration.refresh_from_db()
         integration.identities_may_be_new = True
         integration.save(update_fields=["identities_may_be_new"])

@@ -13,18 +13,12 @@ from clevertap_sync.clevertap.mapping import (
 )
 from clevertap_sync.delivery import split, unknown_outcomes
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
-from clevertap_sync.delivery.work import (
-    SIDES,
-    Claim,
-    Mapped,
-    Refusal,
-    pick_of,
-    position_of,
-)
+from clevertap_sync.delivery.work import Claim, Mapped, Refusal
 from clevertap_sync.insight.mapping_settings import read_settings
+from clevertap_sync.insight.picks import make_pick, read_position
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
-from referrals.schema import Event
+from referrals.schema import Event, find_sides
 from referrals.vocabulary import Side
 
 logger = logging.getLogger(__name__)
@@ -49,7 +43,7 @@ def map_upload(claim: Claim) -> Mapped:
         events, _suppressed(claim, events, settings), strict=True
     ):
         for value in _values_of(position, event, settings, suppressed):
-            if wanted is None or pick_of(position, value.side) in wanted:
+            if wanted is None or make_pick(position, value.side) in wanted:
                 mapped.add(position, value)
     if wanted is not None and upload.covers is not None:
         _note_the_removed(mapped, wanted)
@@ -63,7 +57,7 @@ def _events_of(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Eve
     app_id, upload = claim.integration.app_id, claim.upload
     if wanted is None:
         return log.read_events(app_id, upload.first, upload.last)
-    found = log.read_positions(app_id, {position_of(pick) for pick in wanted})
+    found = log.read_positions(app_id, {read_position(pick) for pick in wanted})
     return [(logged.position, logged.event) for logged in found]
 
 
@@ -97,16 +91,10 @@ def _values_of(
         given = [value.side for value in values]
         values += [
             Unmappable(side, "", MAPPING_FAILED, kind)
-            for side in named_sides(event)
+            for side, _ in find_sides(event)
             if side not in given
         ]
     return values
-
-
-def named_sides(event: Event) -> list[Side]:
-    """Return the sides that an event names, in the order of its records."""
-    named = (event.user and event.type != "link_click", event.referrer)
-    return [side for side, is_named in zip(SIDES, named, strict=True) if is_named]
 
 
 def _note_the_removed(mapped: Mapped, wanted: set[int]) -> None:

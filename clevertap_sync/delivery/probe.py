@@ -10,18 +10,14 @@ from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
 from clevertap_sync.clevertap.limits import encode_body, probe_record
 from clevertap_sync.clevertap.retry import Bisect, Hold
 from clevertap_sync.delivery import attempt_log, failure, hold, hold_cause
-from clevertap_sync.delivery.claim import lock_account_of
-from clevertap_sync.delivery.send import (
-    Outcome,
-    Sending,
-    give_connection_back,
-    request,
-)
+from clevertap_sync.delivery.account_lock import lock_account
+from clevertap_sync.delivery.send import Outcome, Sending, request
 from clevertap_sync.delivery.settle import end_of
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, heartbeat
+from clevertap_sync.process.account_access import give_connection_back
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -37,7 +33,7 @@ def probe(claim: ProbeClaim) -> None:
     outcome = request(claim.integration, sending.body, records, dry_run=True)
     failpoints.reach(Place.PROBE_ANSWERED)
     with transaction.atomic():
-        account = lock_account_of(claim.integration.pk)
+        account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.now()
         row_writer.write(end_of(sending, outcome))

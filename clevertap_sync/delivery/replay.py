@@ -12,8 +12,9 @@ from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
-from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, pick_of, position_of
+from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.insight.mapping_settings import settings_of
+from clevertap_sync.insight.picks import make_pick, read_position
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
 from referrals.vocabulary import Side
@@ -130,10 +131,10 @@ def _next_letters(
     replay.cursor = int(found[-1].position or 0)
     replay.save(update_fields=["cursor"])
     picks = sorted(
-        pick_of(int(letter.position or 0), Side(letter.side)) for letter in found
+        make_pick(int(letter.position or 0), Side(letter.side)) for letter in found
     )
     upload = _upload(
-        replay, integration, position_of(picks[0]), position_of(picks[-1]), now
+        replay, integration, read_position(picks[0]), read_position(picks[-1]), now
     )
     upload.picks, upload.covers = picks, len(picks)
     upload.save()

@@ -11,10 +11,9 @@ from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import transaction
 
-from clevertap_sync.clevertap.client import Client, UploadResult
-from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.client import UploadResult
 from clevertap_sync.clevertap.errors import (
     CleverTapError,
     NoAnswerError,
@@ -22,11 +21,11 @@ from clevertap_sync.clevertap.errors import (
     UnreadablePasscodeError,
 )
 from clevertap_sync.clevertap.limits import encode_body
-from clevertap_sync.clevertap.locations import Location, base_url
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, Mapped
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import heartbeat
+from clevertap_sync.process.account_access import give_connection_back, open_client
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -145,42 +144,4 @@ def _post(
         integration.passcode.reveal()
     except ImproperlyConfigured:
         raise UnreadablePasscodeError from None
-    return client_of(integration).upload(body, records, dry_run=dry_run)
-
-
-def credentials_of(integration: Integration) -> Credentials:
-    """Return what the integration's account is reached with."""
-    account = integration.account
-    return Credentials(
-        Location(account.location),
-        account.account_id,
-        integration.passcode,
-        settings.CLEVERTAP_BASE_URL,
-    )
-
-
-def client_of(integration: Integration) -> Client:
-    """Return this thread's client of the account; it keeps the connection open."""
-    account = integration.account
-    address = base_url(Location(account.location), settings.CLEVERTAP_BASE_URL)
-    key = (address, account.account_id, integration.passcode)
-    clients: dict[object, Client] = _local.__dict__.setdefault("clients", {})
-    if key not in clients:
-        if len(clients) >= _CLIENTS_PER_THREAD:
-            clients.pop(next(iter(clients))).close()
-        clients[key] = Client(
-            base_url=address,
-            account_id=account.account_id,
-            passcode=integration.passcode,
-            request_seconds=settings.REQUEST_SECONDS,
-        )
-    return clients[key]
-
-
-def give_connection_back() -> None:
-    """Return the database connection to its pool, so that a slow answer pins none.
-
-    SQLite's connections cost nobody anything and are kept.
-    """
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
-        connection.close()
+    return open_client(integration).upload(body, records, dry_run=dry_run)

@@ -12,7 +12,7 @@ from clevertap_sync.clevertap.limits import RETRYABLE_CODE
 from clevertap_sync.clevertap.reasons import reason_for_code
 from clevertap_sync.clevertap.retry import backoff
 from clevertap_sync.delivery import dead_letters, hold, split
-from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import Outcome, Sending
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, Mapped, Refusal
@@ -86,7 +86,7 @@ def _held_integration(claim: Claim) -> Integration | None:
     """Return the integration as it is now, if it was held; its account is locked then."""
     if not claim.integration.hold_reason:
         return None
-    lock_account_of(claim.integration.pk)
+    lock_account(claim.integration.pk)
     return Integration.objects.get(pk=claim.integration.pk)
 
 
@@ -95,7 +95,7 @@ def _account_to_mend(claim: Claim) -> Account | None:
     known = claim.integration.account
     if not claim.held and known.current_limit >= known.in_flight_limit:
         return None
-    return lock_account_of(claim.integration.pk)
+    return lock_account(claim.integration.pk)
 
 
 def _mend(

@@ -7,7 +7,8 @@ caller holds the upload's lease, or the account's lock while it has none.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from clevertap_sync.delivery.work import SIDES, Mapped, pick_of, position_of
+from clevertap_sync.delivery.work import Mapped
+from clevertap_sync.insight.picks import SIDES, make_pick, read_position
 from clevertap_sync.models import Upload
 
 
@@ -53,8 +54,8 @@ def _part_of(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
         replay_id=parent.replay_id,
         parent=parent,
         root_id=parent.root_id or parent.pk,
-        first=position_of(picks[0]),
-        last=position_of(picks[-1]),
+        first=read_position(picks[0]),
+        last=read_position(picks[-1]),
         picks=list(picks),
         covers=len(picks),
         settings=parent.settings,
@@ -78,5 +79,7 @@ def _replace(
 
 def _every_pick(first: int, last: int) -> list[int]:
     return [
-        pick_of(position, side) for position in range(first, last + 1) for side in SIDES
+        make_pick(position, side)
+        for position in range(first, last + 1)
+        for side in SIDES
     ]

@@ -6,28 +6,11 @@ from typing import Any
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.mapping import EventRecord, Unmappable, Withheld
+from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Integration, Upload
-from referrals.vocabulary import Side
 
 # An event names at most two people, so whole events fill a request to its limit.
 EVENTS_PER_UPLOAD = MAX_RECORDS // 2
-SIDES = (Side.REFERRED, Side.GENERATED)
-_GENERATED = Side.GENERATED
-
-
-def pick_of(position: int, side: Side) -> int:
-    """Return the number of a record within its log: stable, whatever is mapped how."""
-    return position * 2 + (side is _GENERATED)
-
-
-def position_of(pick: int) -> int:
-    """Return the position that a pick belongs to."""
-    return pick // 2
-
-
-def side_of(pick: int) -> Side:
-    """Return the side that a pick stands for."""
-    return SIDES[pick % 2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +66,7 @@ class Mapped:
 
     def add(self, position: int, value: EventRecord | Unmappable | Withheld) -> None:
         """Sort one side's value into its place."""
-        pick = pick_of(position, value.side)
+        pick = make_pick(position, value.side)
         if isinstance(value, EventRecord):
             self.picks.append(pick)
             self.records.append(value)

@@ -11,8 +11,7 @@ from typing import Final
 from clevertap_sync.clevertap.mapping import identity_under
 from referrals import log
 from referrals.log import LoggedEvent
-from referrals.schema import Event, Person
-from referrals.vocabulary import EventType
+from referrals.schema import Event, Person, find_sides
 
 #: They name up to 4,000 users; a page reads and counts them in less than a tenth of a second.
 EVENTS: Final = 2_000
@@ -90,13 +89,8 @@ def people_of(event: Event) -> Iterator[Person]:
 
 
 def _of_records(event: Event) -> Iterator[Person]:
-    """Yield whom the event's records are about. A link click has no triggering user."""
-    without_user = event.type is EventType.LINK_CLICK
-    yield from (
-        person
-        for person in people_of(event)
-        if not (without_user and person is event.user)
-    )
+    """Yield whom the event's records are about."""
+    yield from (person for _, person in find_sides(event) if not person.erased)
 
 
 def _covered(

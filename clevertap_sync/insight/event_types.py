@@ -9,7 +9,7 @@ import msgspec
 
 from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.models import Integration
-from referrals.vocabulary import EventType, Side
+from referrals.vocabulary import SIDES, EventType
 
 
 def count_event_types(integration: Integration, custom_names: int) -> int:
@@ -21,9 +21,8 @@ def count_event_types(integration: Integration, custom_names: int) -> int:
     return sum(
         custom_names if event_type is EventType.CUSTOM else 1
         for event_type in EventType
-        for side in Side
-        if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
-        and f"{event_type}:{side}" not in off
+        for side in SIDES[event_type]
+        if f"{event_type}:{side}" not in off
     )
 
 

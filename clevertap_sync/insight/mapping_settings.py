@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db import connection
 
 from clevertap_sync.clevertap.mapping import MappingSettings
-from clevertap_sync.delivery.sql.account_state import Glance
 from clevertap_sync.models import Integration
 from referrals import suppression
 
@@ -23,10 +22,12 @@ def settings_of(integration: Integration) -> dict[str, Any]:
     return _settings(integration, _approved_names(app_id), suppression.newest(app_id))
 
 
-def settings_seen(integration: Integration, seen: Glance) -> dict[str, Any]:
-    """Return what `settings_of` does, where a glance has told already."""
-    approved = _approved_names(seen.app_id) if seen.has_approved_names else ()
-    return _settings(integration, approved, seen.newest_suppression)
+def settings_seen(
+    integration: Integration, *, has_approved_names: bool, suppressions_until: int
+) -> dict[str, Any]:
+    """Return what `settings_of` does, for a claim, which has read the two already."""
+    approved = _approved_names(integration.app_id) if has_approved_names else ()
+    return _settings(integration, approved, suppressions_until)
 
 
 def _settings(

@@ -13,8 +13,8 @@ from clevertap_sync.clevertap import profile_lookup
 from clevertap_sync.clevertap.connection_check import Credentials
 from clevertap_sync.clevertap.mapping import CLEVERTAP_ID, identity_under
 from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, Asked
-from clevertap_sync.delivery.send import give_connection_back
 from clevertap_sync.insight.coverage import people_of
+from clevertap_sync.process.account_access import give_connection_back
 from referrals import log
 from referrals.schema import Person
 

@@ -15,15 +15,14 @@ from clevertap_sync.clevertap.mapping import (
     to_records,
 )
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.delivery.map_upload import named_sides
-from clevertap_sync.delivery.work import pick_of
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.insight.whereabouts import Whereabouts
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from referrals import suppression
 from referrals.destinations import Outcome, OutcomeStatus, Preview, PreviewStatus
-from referrals.schema import Event
+from referrals.schema import Event, find_sides
 from referrals.vocabulary import Side
 
 _MEANINGS: Final = {
@@ -87,7 +86,7 @@ def fates_of(
         [
             _became(found, integration, side, position, event)
             for integration in integrations
-            for side in named_sides(event)
+            for side, _ in find_sides(event)
         ]
         for position, event in events
     ]
@@ -133,7 +132,7 @@ def _became(
     position: int,
     event: Event,
 ) -> Outcome:
-    place = (integration.pk, pick_of(position, side))
+    place = (integration.pk, make_pick(position, side))
     letter = found.letters.get(place)
     outcome = Outcome(
         integration=integration.name, side=side, status=OutcomeStatus.PENDING

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from referrals.log import LoggedEvent
-from referrals.schema import Event, Person
-from referrals.vocabulary import EventType, Side
+from referrals.schema import Event, Person, find_sides
 
 DAYS: Final = 30
 
@@ -58,7 +57,5 @@ def _sides(events: Sequence[Event]) -> Iterator[tuple[str, Person]]:
     for event in events:
         if event.test:
             continue
-        if event.user is not None and event.type is not EventType.LINK_CLICK:
-            yield f"{event.type}:{Side.REFERRED}", event.user
-        if event.referrer is not None:
-            yield f"{event.type}:{Side.GENERATED}", event.referrer
+        for side, person in find_sides(event):
+            yield f"{event.type}:{side}", person

@@ -12,7 +12,7 @@ from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.limits import LATEST_SECOND, compared_name
 from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
 from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, Asked
-from clevertap_sync.delivery.send import give_connection_back
+from clevertap_sync.process.account_access import give_connection_back
 
 _PREFIXES: Final = ("referred", "generated")
 _SHOWN: Final = 50

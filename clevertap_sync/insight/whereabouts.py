@@ -12,8 +12,8 @@ from typing import Final
 from django.db.models import F, OuterRef, Subquery
 
 from clevertap_sync.clevertap.mapping import Withheld, to_records
-from clevertap_sync.delivery.work import SIDES, pick_of, position_of
 from clevertap_sync.insight.mapping_settings import read_settings
+from clevertap_sync.insight.picks import SIDES, make_pick, read_position
 from clevertap_sync.models import DeadLetter, Integration, Upload, UploadQuerySet
 from referrals.models import ReferralEvent
 from referrals.schema import Event
@@ -91,7 +91,7 @@ def _uploads(
     roots = _roots(app_id, ids, positions)
     roots = roots.union(_replayed(app_id, ids, positions), all=True)
     return {
-        (upload.integration_id, pick_of(position, side), upload.replay_id): upload
+        (upload.integration_id, make_pick(position, side), upload.replay_id): upload
         for upload in roots
         for position in positions
         if upload.first <= position <= upload.last
@@ -141,7 +141,7 @@ def _descend(uploads: dict[_Track, Upload]) -> None:
     """Put the part, of a part, … that has a record in the place of what was split."""
     split = {upload.pk for upload in uploads.values() if upload.state == _SPLIT}
     while split:
-        parts = _parts_by_pick(split, [position_of(pick) for _, pick, _ in uploads])
+        parts = _parts_by_pick(split, [read_position(pick) for _, pick, _ in uploads])
         split = set()
         for track, upload in uploads.items():
             part = parts.get((upload.pk, track[1]))
@@ -162,7 +162,7 @@ def _parts_by_pick(
 def _letters(ids: Sequence[int], positions: Collection[int]) -> dict[Place, DeadLetter]:
     found = DeadLetter.objects.filter(integration__in=ids, position__in=positions)
     return {
-        (each.integration_id, pick_of(each.position, Side(each.side))): each
+        (each.integration_id, make_pick(each.position, Side(each.side))): each
         for each in found
         if each.position is not None
     }

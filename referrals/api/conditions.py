@@ -7,10 +7,14 @@ and is refused with 422.
 from typing import Any, Final
 
 from referrals.rules import MAX_NAME_CHARACTERS
-from referrals.vocabulary import EventType, Via
+from referrals.vocabulary import EventType, Side, Via, find_types_without
 
 _CUSTOM: Final = {"properties": {"type": {"const": EventType.CUSTOM.value}}}
-_LINK_CLICK: Final = {"properties": {"type": {"const": EventType.LINK_CLICK.value}}}
+_WITHOUT_USER: Final = {
+    "properties": {
+        "type": {"enum": [each.value for each in find_types_without(Side.REFERRED)]}
+    }
+}
 _SMART_LINK: Final = {
     "properties": {"via": {"const": Via.SMART_LINK.value}},
     "required": ["via"],
@@ -37,7 +41,7 @@ CONDITIONS: Final[list[dict[str, Any]]] = [
         },
     },
     {
-        "if": _LINK_CLICK,
+        "if": _WITHOUT_USER,
         "else": {"required": ["user"], "properties": {"user": {"type": "object"}}},
     },
     {

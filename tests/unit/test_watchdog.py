@@ -226,7 +226,7 @@ def test_deadlines_that_ended_in_time_do_not_pile_up(dog):
 
 FORKS = f"""
 import os, socket
-from clevertap_sync import watchdog
+from clevertap_sync.clevertap.client import deadline as watchdog
 with watchdog.deadline({LATE}):
     child = os.fork()
     if child == 0:

@@ -8,13 +8,12 @@ from clevertap_sync.admin.events.event_filters import event_of
 from clevertap_sync.admin.events.timeline import LIGHTS
 from clevertap_sync.clevertap.mapping import identity_under
 from clevertap_sync.clevertap.reasons import shorten_reason
-from clevertap_sync.delivery.map_upload import named_sides
 from clevertap_sync.insight import record_fates
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import words
 from referrals.destinations import Outcome as Fate, OutcomeStatus
 from referrals.models import App, ReferralEvent
-from referrals.schema import Event, Person
+from referrals.schema import Event, Person, find_sides
 from referrals.vocabulary import Side
 from referrals.words import Colour
 
@@ -84,14 +83,12 @@ def _sides(
     fates: Sequence[Fate],
     providers: Sequence[str] | None,
 ) -> list[ShownSide | None]:
-    people = {Side.REFERRED: event.user, Side.GENERATED: event.referrer}
-    named = named_sides(event)
-    shown: list[ShownSide | None] = []
-    for side, person in people.items():
-        who = _who(person, providers) if person and providers is not None else ""
+    shown: dict[Side, ShownSide] = {}
+    for side, person in find_sides(event):
+        who = _who(person, providers) if providers is not None else ""
         outcomes = _together([fate for fate in fates if fate.side is side])
-        shown.append(ShownSide(who, _short(who), outcomes) if side in named else None)
-    return shown
+        shown[side] = ShownSide(who, _short(who), outcomes)
+    return [shown.get(side) for side in Side]
 
 
 def _who(person: Person, providers: Sequence[str]) -> str:

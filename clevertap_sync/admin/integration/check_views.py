@@ -60,7 +60,7 @@ def show_match_rate(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask CleverTap about the newest users."""
-    credentials = check_integration.credentials_of(integration)
+    credentials = check_integration.find_credentials(integration)
     if isinstance(credentials, Diagnosis):
         return check_page(page, request, integration, diagnosis=credentials)
     rate = match_rate(integration.app_id, integration.identity_provider, credentials)
@@ -74,7 +74,7 @@ def show_user(
     form = UserForm(request.POST)
     if not form.is_valid():
         return check_page(page, request, integration, user_form=form)
-    credentials = check_integration.credentials_of(integration)
+    credentials = check_integration.find_credentials(integration)
     if isinstance(credentials, Diagnosis):
         return check_page(page, request, integration, diagnosis=credentials)
     identity = form.cleaned_data["identity"]

@@ -5,14 +5,11 @@ from typing import Any, Final
 from django import forms
 
 from clevertap_sync.insight.usage import Usage, Use
-from referrals.vocabulary import TITLES, EventType, Side
+from referrals.vocabulary import SIDES, TITLES, EventType, Side
 
-#: What there is to switch, such as "app_open:generated". A link click has no user.
+#: What there is to switch, such as "app_open:generated".
 SENDS: Final = tuple(
-    f"{event_type}:{side}"
-    for event_type in EventType
-    for side in Side
-    if (event_type, side) != (EventType.LINK_CLICK, Side.REFERRED)
+    f"{event_type}:{side}" for event_type in EventType for side in SIDES[event_type]
 )
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 from clevertap_sync.models import EventKinds, Integration
 from referrals import samples
 from referrals.models import CustomName
-from referrals.vocabulary import TITLES, EventType
+from referrals.vocabulary import TITLES, EventType, Side, find_types_without
 
 PRODUCTION, TEST = EventKinds.PRODUCTION.value, EventKinds.TEST.value
 #: How many custom names are offered: as many as go to CleverTap by themselves, and more.
@@ -121,9 +121,11 @@ class TestEventForm(SendingForm):
     def clean(self) -> dict[str, Any]:
         """Ask for the person whom the event is about."""
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("what") == EventType.LINK_CLICK:
+        what = cleaned.get("what")
+        if what in find_types_without(Side.REFERRED):
             if not cleaned.get("referrer"):
-                self.add_error("referrer", "A link click is about the referrer alone.")
+                title = TITLES[EventType(what)].lower()
+                self.add_error("referrer", f"A {title} is about the referrer alone.")
         elif not cleaned.get("user"):
             self.add_error("user", "Enter the identity of the user who came.")
         return cleaned

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from clevertap_sync.delivery.claim import lock_accounts
+from clevertap_sync.delivery.account_lock import lock_accounts
 from clevertap_sync.delivery.erasure import uploads_under_way
 from clevertap_sync.models import DeadLetter, Integration
 from clevertap_sync.process import clock

@@ -15,8 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from clevertap_sync.clevertap.errors import CleverTapError, NotSentError
 from clevertap_sync.clevertap.limits import MAX_DELETED
 from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
-from clevertap_sync.delivery.send import client_of, give_connection_back
 from clevertap_sync.models import Integration
+from clevertap_sync.process.account_access import give_connection_back, open_client
 from referrals.identity import Identity
 from referrals.models import App
 
@@ -76,7 +76,7 @@ def _outcome(
     try:
         for start in range(0, len(mine), MAX_DELETED):
             chunk = mine[start : start + MAX_DELETED]
-            client_of(integration).delete_profiles(
+            open_client(integration).delete_profiles(
                 chunk, object_ids=object_ids, seconds=_left(until)
             )
     except CleverTapError as error:

@@ -10,8 +10,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from clevertap_sync.delivery import dead_letters, map_upload, split
-from clevertap_sync.delivery.claim import lock_account_of, record_unknown
-from clevertap_sync.delivery.work import Claim, Mapped, Refusal, pick_of
+from clevertap_sync.delivery.account_lock import lock_account
+from clevertap_sync.delivery.claim import record_unknown
+from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock
 from referrals import failpoints, log, suppression
@@ -47,7 +49,7 @@ def replace(held: Upload, request: ErasureRequest) -> bool:
     False where a worker has the upload, or nothing of the person is in it any more.
     """
     with transaction.atomic():
-        lock_account_of(held.integration_id)
+        lock_account(held.integration_id)
         now = clock.now()
         idle = Q(leased_until=None) | Q(leased_until__lte=now)
         locked = Upload.objects.select_for_update(no_key=True).open()
@@ -70,7 +72,7 @@ def _named(upload: Upload, request: ErasureRequest) -> set[int]:
     is_meant = suppression.recogniser(request.app_id, request.hashes)
     events = log.read(request.app_id, upload.first, upload.last)
     return {
-        pick_of(logged.position, side)
+        make_pick(logged.position, side)
         for logged in events
         for side in suppression.sides_meant(logged.event, is_meant)
     }

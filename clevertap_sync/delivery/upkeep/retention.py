@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
@@ -92,7 +92,7 @@ def _free(integration: Integration, limit: int) -> int:
 def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
     """Remove the oldest families up to `limit`, and keep their totals. False: none left."""
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         integration.refresh_from_db()
         roots = list(_ranges(integration, limit)) or list(_replays(integration, cutoff))
         if not roots:

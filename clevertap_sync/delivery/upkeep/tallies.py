@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncHour
 
-from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.models import Integration, Tally, Upload
 
 UPLOADS_PER_STEP = 5_000
@@ -55,7 +55,7 @@ def take_back(integration: Integration, family: QuerySet[Upload]) -> None:
 def _add_up(integration_id: int, worthwhile: int) -> bool:
     """Tally the next uploads; return whether there may be more."""
     with transaction.atomic():
-        if lock_account_of(integration_id) is None:
+        if lock_account(integration_id) is None:
             return False
         integration = Integration.objects.get(pk=integration_id)
         mine = Upload.objects.filter(integration=integration)

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery.claim import lock_account_of
+from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -115,7 +115,7 @@ def test_an_account_changes_only_between_two_claims(
         changed.append(Integration.objects.get().account_id)
 
     with transaction.atomic():
-        lock_account_of(integration.pk)
+        lock_account(integration.pk)
         mover = Worker(move)
         mover.wait_for_its_lock()
         assert changed == []

@@ -307,4 +307,7 @@ def test_the_sandbox_knows_nothing_of_the_product_and_needs_no_framework():
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
 
-    assert shown.stdout.strip() == "['clevertap_sync.clevertap.locations']"
+    assert shown.stdout.split() == [
+        "['clevertap_sync.clevertap',",
+        "'clevertap_sync.clevertap.locations']",
+    ]

@@ -1,0 +1,54 @@
+"""The account's lock, under which everything about its integrations is decided.
+
+Whoever claims, holds, settles with consequences, or changes settings takes it first, so
+that two workers never decide about one account at the same time.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from clevertap_sync.delivery.sql import row_writer
+from clevertap_sync.models import Account
+from clevertap_sync.process import clock
+
+# Part of every claim, so in SQL, as `sql.account_state` is.
+_ACCOUNT = f"""
+    SELECT {row_writer.columns(Account, "account")} FROM clevertap_sync_account account
+    WHERE account.id =
+        (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
+"""  # noqa: S608 - our own names
+# `no_key` lets other transactions go on inserting rows that point at it. The clock is
+# read once the lock is held: what is selected with the lock is older than the wait.
+_LOCK = f"""
+    SELECT clock_timestamp(), {row_writer.columns(Account, "locked")}
+    FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
+"""  # noqa: S608 - our own names
+
+
+def lock_account(integration_id: int) -> Account | None:
+    """Lock the integration's account until the transaction ends, and return it."""
+    locked = lock_account_and_read_clock(integration_id)
+    return locked and locked[1]
+
+
+def lock_account_and_read_clock(integration_id: int) -> tuple[datetime, Account] | None:
+    """Lock the account until the transaction ends; return the instant since, and it."""
+    is_locking = connection.features.has_select_for_no_key_update
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK if is_locking else _ACCOUNT, [integration_id])
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    if not is_locking:
+        found = (clock.now(), *found)
+    return found[0], row_writer.read(Account, found[1:])
+
+
+def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:
+    """Lock several accounts until the transaction ends, in the order that all keep."""
+    accounts = Account.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    list(accounts.order_by("pk"))

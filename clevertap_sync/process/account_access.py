@@ -1,0 +1,46 @@
+"""How this process reaches an integration's account: credentials and open connections."""
+
+import threading
+
+from django.conf import settings
+from django.db import connection
+
+from clevertap_sync.clevertap.client import Client
+from clevertap_sync.clevertap.connection_check import Credentials
+from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.models import Integration
+
+_CLIENTS_PER_THREAD = 8
+
+_local = threading.local()
+
+
+def read_credentials(integration: Integration) -> Credentials:
+    """Return what the integration's account is reached with."""
+    account = integration.account
+    return Credentials(
+        Location(account.location),
+        account.account_id,
+        integration.passcode,
+        settings.CLEVERTAP_BASE_URL,
+    )
+
+
+def open_client(integration: Integration) -> Client:
+    """Return this thread's client of the account; it keeps the connection open."""
+    credentials = read_credentials(integration)
+    clients: dict[Credentials, Client] = _local.__dict__.setdefault("clients", {})
+    if credentials not in clients:
+        if len(clients) >= _CLIENTS_PER_THREAD:
+            clients.pop(next(iter(clients))).close()
+        clients[credentials] = credentials.client(settings.REQUEST_SECONDS)
+    return clients[credentials]
+
+
+def give_connection_back() -> None:
+    """Return the database connection to its pool, so that a slow answer pins none.
+
+    SQLite's connections cost nobody anything and are kept.
+    """
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        connection.close()
