@@ -1,0 +1,67 @@
+"""Accounts, integrations, and the uploads that deliver events to them.
+
+`delivery` is the only writer of uploads, attempts, dead letters and cursors. Every
+instant in these rows that a lease or a hold depends on is the database's clock.
+"""
+
+from clevertap_sync.models.accounts import (
+    CLEVERTAP_IN_FLIGHT,
+    DEFAULT_IN_FLIGHT,
+    ENOUGH_UNKNOWN,
+    Account,
+    EventDataFormat,
+    EventKinds,
+    Integration,
+    IntegrationQuerySet,
+    PasscodeKind,
+)
+from clevertap_sync.models.alerts import (
+    Alert,
+    Heartbeat,
+    Incident,
+    LastLook,
+    Mute,
+    Notice,
+    Way,
+)
+from clevertap_sync.models.upkeep import (
+    LONGEST_FAILING,
+    Tally,
+    WorkerSeen,
+)
+from clevertap_sync.models.uploads import (
+    Attempt,
+    DeadLetter,
+    DeadLetterQuerySet,
+    Replay,
+    Upload,
+    UploadQuerySet,
+)
+
+__all__ = [
+    "Account",
+    "Alert",
+    "Attempt",
+    "CLEVERTAP_IN_FLIGHT",
+    "DEFAULT_IN_FLIGHT",
+    "DeadLetter",
+    "DeadLetterQuerySet",
+    "ENOUGH_UNKNOWN",
+    "EventDataFormat",
+    "EventKinds",
+    "Heartbeat",
+    "Incident",
+    "Integration",
+    "IntegrationQuerySet",
+    "LONGEST_FAILING",
+    "LastLook",
+    "Mute",
+    "Notice",
+    "PasscodeKind",
+    "Replay",
+    "Tally",
+    "Upload",
+    "UploadQuerySet",
+    "Way",
+    "WorkerSeen",
+]

@@ -1,0 +1,281 @@
+"""Accounts, and the integrations that deliver to them."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
+from clevertap_sync.fields import EncryptedField
+from referrals.models import App
+
+DEFAULT_IN_FLIGHT = 5
+# Reference: https://developer.clevertap.com/docs/api-request-limit
+CLEVERTAP_IN_FLIGHT = 15
+#: So many identities that CleverTap surely does not know are no accident.
+ENOUGH_UNKNOWN = 10
+
+
+class Account(models.Model):
+    """What CleverTap counts by: concurrent requests are limited per account."""
+
+    location = models.CharField(max_length=8, choices=list(LABELS.items()))
+    account_id = models.CharField("account ID", max_length=64)
+    in_flight_limit = models.PositiveSmallIntegerField(
+        default=DEFAULT_IN_FLIGHT,
+        help_text="Uploads at the same time. CleverTap allows 15 per account, shared with "
+        "every other tool that uses the account.",
+    )
+    current_limit = models.PositiveSmallIntegerField(
+        default=DEFAULT_IN_FLIGHT,
+        help_text="Halved when CleverTap answers 429, raised by one after each clean half minute.",
+    )
+    limit_changed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["location", "account_id"], name="one_row_per_account"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({spell_in_brackets(Location(self.location))})"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is one of CleverTap's test accounts, which can be reset."""
+        return self.account_id.startswith("TEST-")
+
+
+class EventDataFormat(models.TextChoices):
+    """How a custom event's Event Data travels."""
+
+    FLATTENED = "flattened", "One property per pair"
+    JSON = "json", "One JSON text"
+    NESTED = "nested", "A nested object (CleverTap must have enabled it)"
+
+
+class EventKinds(models.TextChoices):
+    """Which events an integration delivers."""
+
+    PRODUCTION = "production", "Production events"
+    TEST = "test", "Test events"
+    BOTH = "both", "Production and test events"
+
+
+class PasscodeKind(models.TextChoices):
+    """Whose passcode it is: CleverTap lets a person's expire."""
+
+    ACCOUNT = "account", "Account passcode"
+    USER = "user", "User passcode, which expires"
+
+
+class IntegrationQuerySet(models.QuerySet["Integration"]):
+    """Integrations by what they may do."""
+
+    def enabled(self) -> Self:
+        """Return those that deliver, held ones included."""
+        return self.filter(enabled=True, archived_at=None)
+
+
+class Integration(models.Model):
+    """One CleverTap account's settings, and the cursor on the app's log."""
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="integrations")
+    name = models.SlugField(
+        default="default",
+        help_text="Tells an app's integrations apart on the command line.",
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="integrations"
+    )
+    passcode = EncryptedField(
+        blank=True,
+        help_text="Account passcode or user passcode: in CleverTap under Settings → Project → Passcodes.",
+    )
+    credentials_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when account and passcode are these; empty: from the first.",
+    )
+    passcode_kind = models.CharField(
+        "kind of passcode",
+        max_length=8,
+        choices=PasscodeKind,
+        default=PasscodeKind.ACCOUNT,
+    )
+    passcode_expires_on = models.DateField(
+        "passcode expires on",
+        null=True,
+        blank=True,
+        help_text="A user passcode's last day, as CleverTap shows it.",
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        help_text="The CleverTap project's time zone: its days begin there.",
+    )
+    identity_provider = models.CharField(
+        max_length=100,
+        help_text="Which of a user's identities is the CleverTap identity, such as email or custom_id; "
+        "clevertap_id means CleverTap's own object ID.",
+    )
+    enabled = models.BooleanField(default=False)
+    first_enabled_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="From then on, retention keeps what it has not delivered, paused or not.",
+    )
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # How events become records. `mapping_settings` puts these on each upload.
+    event_data_format = models.CharField(
+        max_length=10, choices=EventDataFormat, default=EventDataFormat.FLATTENED
+    )
+    send_none = models.BooleanField(
+        "send 'none' for a missing Channel or Content",
+        default=False,
+        help_text="For accounts whose schema demands these properties.",
+    )
+    refuse_long_texts = models.BooleanField(
+        default=False,
+        help_text="Texts over CleverTap's limit become dead letters; otherwise they are shortened.",
+    )
+    send_event_id = models.BooleanField(
+        "send the property Event ID",
+        default=False,
+        help_text="Our idempotency key, for audits.",
+    )
+    property_limit = models.PositiveSmallIntegerField(
+        default=100,
+        help_text="Properties per event that the account accepts: 100 unless CleverTap raised it.",
+    )
+    event_kinds = models.CharField(
+        max_length=10, choices=EventKinds, default=EventKinds.PRODUCTION
+    )
+    send_suspicious = models.BooleanField(default=True)
+    send_rejected = models.BooleanField(default=True)
+    not_sent = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='What is switched off, as ["app_open:generated", …].',
+    )
+
+    # The cursor. Range uploads tile tail+1 … cursor.
+    tail = models.BigIntegerField(
+        default=0,
+        help_text="The position after which this integration's uploads begin.",
+    )
+    cursor = models.BigIntegerField(
+        default=0, help_text="The last position handed to an upload. Never moves back."
+    )
+    deliver_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Events that occurred before this are kept back.",
+    )
+    last_served_at = models.DateTimeField(null=True, blank=True)
+
+    # The identity canary; `delivery.canary` writes it. Null until enough of the first
+    # identities turned out to be known, or a person confirmed them.
+    identities_confirmed_at = models.DateTimeField(null=True, blank=True)
+    identities_known = models.PositiveSmallIntegerField(default=0)
+    identities_unknown = models.PositiveSmallIntegerField(default=0)
+    identities_other_case = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="Of the unknown ones, those that CleverTap knows in another letter case.",
+    )
+    identities_may_be_new = models.BooleanField(
+        default=False,
+        help_text="Whoever enabled it by command expects people whom CleverTap does not know.",
+    )
+
+    # The hold. An answer changes it only if its attempt began after `hold_changed_at`.
+    hold_reason = models.CharField(max_length=40, blank=True)
+    hold_cause = models.CharField(
+        max_length=30,
+        blank=True,
+        help_text="Which part of the credentials is wrong, once `delivery.cause` knows.",
+    )
+    hold_hint = models.CharField(
+        max_length=80, blank=True, help_text="What is right instead. Never a secret."
+    )
+    held_since = models.DateTimeField(null=True, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
+    hold_changed_at = models.DateTimeField(null=True, blank=True)
+    hold_probes = models.BooleanField(
+        default=False,
+        help_text="Whether a dry run of a made-up record has to succeed before the next upload.",
+    )
+    failures = models.PositiveIntegerField(default=0)
+    probe_leased_until = models.DateTimeField(null=True, blank=True)
+    probe_token = models.BigIntegerField(default=0)
+    accepted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the last dry run began that CleverTap accepted.",
+    )
+
+    restorations = models.PositiveIntegerField(
+        default=0,
+        help_text="How often it was paused because the database is an older one.",
+    )
+
+    # Totals of uploads that retention removed.
+    removed_delivered = models.BigIntegerField(default=0)
+    removed_dead = models.BigIntegerField(default=0)
+    removed_unknown = models.BigIntegerField(default=0)
+
+    tallied_to = models.BigIntegerField(
+        default=0, help_text="Uploads up to this ID are in the tallies."
+    )
+
+    objects = IntegrationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["app", "name"], name="one_integration_per_name"
+            ),
+            models.UniqueConstraint(
+                fields=["app", "account"], name="one_integration_per_account"
+            ),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | Q(first_enabled_at__isnull=False),
+                name="enabled_since_an_instant",
+            ),
+        ]
+        ordering = ["app", "name"]
+
+    def __str__(self) -> str:
+        return f"{self.app} → {self.account}"
+
+    @property
+    def wants_canary(self) -> bool:
+        """Whether the first identities are still to be looked up, and not just a test's."""
+        return self.identities_confirmed_at is None and not self.account.is_test
+
+    @property
+    def identities_asked(self) -> int:
+        """How many of the first identities CleverTap gave a definite answer for."""
+        return self.identities_known + self.identities_unknown
+
+    @property
+    def identities_are_doubted(self) -> bool:
+        """Whether the first identities are most likely not CleverTap's, and nobody confirmed them."""
+        if self.identities_confirmed_at is not None:
+            return False
+        return self.differs_in_case or self._has_too_many_strangers
+
+    @property
+    def differs_in_case(self) -> bool:
+        """Whether CleverTap knows as many of the first identities in another letter case."""
+        return self.identities_other_case >= max(1, self.identities_known)
+
+    @property
+    def _has_too_many_strangers(self) -> bool:
+        enough = self.identities_unknown >= ENOUGH_UNKNOWN
+        outweigh = self.identities_unknown > self.identities_known
+        return enough and outweigh and not self.identities_may_be_new
