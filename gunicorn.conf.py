@@ -43,9 +43,9 @@ logconfig_dict = settings.LOGGING
 control_socket_disable = True
 
 
-def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
+def post_worker_init(worker: Any) -> None:
     """Let each web process look out for a worker that is gone."""
-    from clevertap_sync.alerting import (  # noqa: PLC0415 - Django is ready now
+    from clevertap_sync.alerting import (
         web_lookout,
     )
 
@@ -53,7 +53,7 @@ def post_worker_init(worker: Any) -> None:  # noqa: ANN401 - gunicorn's worker
     worker.lookout.start()
 
 
-def worker_exit(server: Any, worker: Any) -> None:  # noqa: ANN401, ARG001
+def worker_exit(server: Any, worker: Any) -> None:
     """Stop it before the process ends. One that never served has none."""
     lookout = getattr(worker, "lookout", None)
     if lookout is not None:

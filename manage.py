@@ -15,8 +15,8 @@ VAR = Path(__file__).resolve().parent / "var"
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "integration_project.settings")
     is_up = sys.argv[1:2] == ["up"]
-    secrets_file.load(VAR / "secrets.env", os.environ, create=is_up)
+    secrets_file.load_secrets(VAR / "secrets.env", os.environ, create=is_up)
     if not is_up:
-        running.load(VAR, os.environ)
-    with streams.guarded():
+        running.load_running(VAR, os.environ)
+    with streams.guard_streams():
         execute_from_command_line(sys.argv)

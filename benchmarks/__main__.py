@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(text: str) -> None:
-    print(f"{text}\n", flush=True)  # noqa: T201 - a command's output
+    print(f"{text}\n", flush=True)
 
 
 if __name__ == "__main__":

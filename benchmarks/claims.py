@@ -14,9 +14,9 @@ import django
 
 def main(count: int) -> list[float]:
     """Claim `count` ranges of the only integration; return the seconds of each."""
-    from clevertap_sync.delivery.claim import claim_next  # noqa: PLC0415
-    from clevertap_sync.models import Integration, Upload  # noqa: PLC0415
-    from clevertap_sync.process import slots  # noqa: PLC0415 - Django comes first
+    from clevertap_sync.delivery.claim import claim_next
+    from clevertap_sync.models import Integration, Upload
+    from clevertap_sync.process import slots
 
     pk = Integration.objects.values_list("pk", flat=True).get()
     taken = []
@@ -26,17 +26,17 @@ def main(count: int) -> list[float]:
         taken.append(time.perf_counter() - began)
         if work is None:
             break
-        slots.release(pk, held=work.held)
+        slots.release_slot(pk, held=work.held)
         settle(Upload.objects.open())
     return taken
 
 
-def settle(uploads: Any) -> None:  # noqa: ANN401 - a query; Django comes first
+def settle(uploads: Any) -> None:
     """Settle uploads as if they had been empty, with the instant that tallies need."""
-    from clevertap_sync.process import clock  # noqa: PLC0415
+    from clevertap_sync.process import clock
 
     uploads.update(
-        state="settled", leased_until=None, records=0, settled_at=clock.now()
+        state="settled", leased_until=None, records=0, settled_at=clock.read_now()
     )
 
 

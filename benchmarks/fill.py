@@ -25,7 +25,7 @@ _NUMBERED = f"""
         format('{{"email":"r%s@example.com","custom_id":"r-%s"}}', n % 50000, n % 50000)
             AS by_whom
     FROM generate_series(FIRST::bigint, LAST::bigint) AS n
-"""  # noqa: S608 - put together from our own constants
+"""
 # Rows of the log. Custom events carry their name's number and their data.
 _OURS = """
     INSERT INTO referrals_referralevent

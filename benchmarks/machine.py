@@ -57,9 +57,7 @@ def load() -> float:
 def _commit() -> str:
     git = ["git", "rev-parse", "--short=10", "HEAD"]
     try:
-        done = subprocess.run(  # noqa: S603 - constant
-            git, cwd=ROOT, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
@@ -98,7 +96,7 @@ def _postgresql(ground: Ground) -> str:
 
 
 def _valkey() -> str:
-    import redis  # noqa: PLC0415 - for this one question
+    import redis
 
     server = Valkey()
     try:

@@ -23,7 +23,7 @@ def peers_python() -> Path:
     python = ENVIRONMENT / "bin" / "python"
     if not STAMP.exists() or STAMP.read_bytes() != PINNED.read_bytes():
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        subprocess.run(  # noqa: S603 - constant
+        subprocess.run(
             [
                 *(str(python), "-m", "pip", "install", "--quiet"),
                 *("--disable-pip-version-check", "--require-hashes", "-r", str(PINNED)),

@@ -13,7 +13,7 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.harness import commands, databases
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - to be replaced
+EVERYWHERE = "0.0.0.0"
 #: What is not settled yet: uploads under way, and events that no upload has.
 UNSETTLED = """
     SELECT (SELECT count(*) FROM clevertap_sync_upload WHERE state = 'open')
@@ -79,7 +79,7 @@ class Ours(System):
     def allow_in_flight(self, count: int) -> None:
         """Set the account's limit, as a person does in the admin."""
         self.ask(
-            f"UPDATE clevertap_sync_account SET in_flight_limit = {count}, "  # noqa: S608 - a number
+            f"UPDATE clevertap_sync_account SET in_flight_limit = {count}, "
             f"current_limit = {count}"
         )
 

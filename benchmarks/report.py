@@ -83,7 +83,7 @@ def write(path: Path, content: str, *, markers: str = "benchmarks") -> None:
 
 def number(value: float) -> str:
     """Return a number with three significant digits, as people read it."""
-    if value >= 100:  # noqa: PLR2004 - three digits before the point
+    if value >= 100:
         digits = len(str(int(value)))
         return f"{round(value, 3 - digits):,.0f}"
     return f"{value:.3g}"
@@ -91,7 +91,7 @@ def number(value: float) -> str:
 
 def times(value: float) -> str:
     """Return a ratio."""
-    return f"{number(value)} ×"  # noqa: RUF001 - it is the sign that is meant
+    return f"{number(value)} ×"
 
 
 def milliseconds(seconds: float) -> str:
@@ -107,4 +107,4 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def progress(text: str) -> None:
     """Tell whoever waits what is measured now."""
-    print(f"  {text}", file=sys.stderr, flush=True)  # noqa: T201 - a command's output
+    print(f"  {text}", file=sys.stderr, flush=True)

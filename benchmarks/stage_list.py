@@ -19,14 +19,19 @@ from clevertap_sync import receivers
 from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.send import Outcome, Sending, begin, send
+from clevertap_sync.delivery.send import (
+    RequestOutcome,
+    Sending,
+    begin_attempt,
+    send_upload,
+)
 from clevertap_sync.delivery.settle import settle_result
-from clevertap_sync.delivery.work import Claim, Mapped
+from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
 from integration_project.wsgi import application
 from referrals import log
-from referrals.api.body_events import events_in
+from referrals.api.body_events import decode_events
 from referrals.models import App
 
 RANGE: Final = 500
@@ -66,10 +71,10 @@ class _Steps:
 
     def decode(self) -> Step:
         body = _body(1_000)
-        return lambda: events_in("application/json", body)
+        return lambda: decode_events("application/json", body)
 
     def append(self, size: int, *, signals: bool = False) -> Step:
-        made = events_in("application/json", _body(size, signals=signals))
+        made = decode_events("application/json", _body(size, signals=signals))
         return lambda: log.append(self._app, made)
 
     def request(self, size: int) -> Step:
@@ -77,7 +82,7 @@ class _Steps:
         return lambda: _request(self._ours, body)
 
     def ring(self) -> Step:
-        return lambda: receivers.ring_for(self._app.pk)
+        return lambda: receivers.ring_for_app(self._app.pk)
 
     def claim(self) -> Step:
         self._fill(RANGE)
@@ -94,7 +99,7 @@ class _Steps:
     def begin(self) -> Step:
         work = self._claimed()
         mapped = map_upload.map_upload(work)
-        return lambda: begin(work, mapped)
+        return lambda: begin_attempt(work, mapped)
 
     def send(self) -> Step:
         _, mapped, begun = self._begun()
@@ -116,9 +121,9 @@ class _Steps:
         """Leave exactly `count` events to be delivered, and nothing under way."""
         settle(self._integration.uploads.open())
         Integration.objects.update(cursor=log.head(self._app.pk))
-        slots.forget()
+        slots.clear_slots()
         if count:
-            log.append(self._app, events_in("application/json", _body(count)))
+            log.append(self._app, decode_events("application/json", _body(count)))
 
     def _claim(self) -> Claim:
         work = claim_next(self._integration.pk)
@@ -131,17 +136,17 @@ class _Steps:
         self._fill(RANGE)
         return self._claim()
 
-    def _begun(self) -> tuple[Claim, Mapped, Sending]:
+    def _begun(self) -> tuple[Claim, MappedUpload, Sending]:
         work = self._claimed()
         mapped = map_upload.map_upload(work)
-        begun = begin(work, mapped)
+        begun = begin_attempt(work, mapped)
         if begun is None:
             message = "The lease was lost, though nobody else is there."
             raise RuntimeError(message)
         return work, mapped, begun
 
-    def _send(self, mapped: Mapped, begun: Sending) -> Outcome:
-        return send(self._integration, begun, list(mapped.bodies()))
+    def _send(self, mapped: MappedUpload, begun: Sending) -> RequestOutcome:
+        return send_upload(self._integration, begun, list(mapped.bodies()))
 
 
 @contextmanager
@@ -149,7 +154,7 @@ def counting() -> Iterator[list[str]]:
     """Collect the statements that are sent to the database."""
     seen: list[str] = []
 
-    def note(execute: Any, sql: str, *rest: Any) -> Any:  # noqa: ANN401 - Django's hook
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
         seen.append(sql)
         return execute(sql, *rest)
 

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
-    from benchmarks.stage_list import stages  # noqa: PLC0415 - it imports Django
+    from benchmarks.stage_list import stages
 
     columns = (
         "",
@@ -78,7 +78,7 @@ def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
 
 
 def _row(name: str, stage: Stage, database: int) -> Row:
-    from benchmarks.stage_list import counting  # noqa: PLC0415 - it imports Django
+    from benchmarks.stage_list import counting
 
     for _ in range(WARM):
         stage.prepare()()
@@ -129,7 +129,7 @@ def _set_up() -> None:
 
 
 def _let_go() -> None:
-    from django.db import connection  # noqa: PLC0415 - Django comes first
+    from django.db import connection
 
     connection.close()
     close_pool: Any = getattr(connection, "close_pool", None)

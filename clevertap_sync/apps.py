@@ -12,18 +12,18 @@ class ClevertapSyncConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the log's signal, the destination registry, the checks and the roles."""
-        from clevertap_sync import checks, receivers  # noqa: F401, PLC0415
-        from clevertap_sync.insight.record_fates import (  # noqa: PLC0415
-            CleverTapDestination,
-        )
-        from referrals import access  # noqa: PLC0415
-        from referrals.destinations import register  # noqa: PLC0415
-        from referrals.models import Role  # noqa: PLC0415
+        from clevertap_sync import checks, receivers
+        from clevertap_sync.insight.clevertap_destination import CleverTapDestination
+        from referrals import access
+        from referrals.destinations import register_destination
+        from referrals.models import Role
 
-        register(CleverTapDestination())
+        register_destination(CleverTapDestination())
         tables = ("integration", "upload", "attempt", "deadletter", "replay")
-        access.grant(Role.VIEWER, *(f"clevertap_sync.view_{table}" for table in tables))
-        access.grant(
+        access.grant_permissions(
+            Role.VIEWER, *(f"clevertap_sync.view_{table}" for table in tables)
+        )
+        access.grant_permissions(
             Role.EDITOR,
             *("clevertap_sync.add_integration", "clevertap_sync.change_integration"),
             *("clevertap_sync.add_replay", "clevertap_sync.change_replay"),

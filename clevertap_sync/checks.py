@@ -34,7 +34,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @register()
 def check_durations(
-    **_: Any,  # noqa: ANN401 - Django's protocol
+    **_: Any,
 ) -> Iterator[CheckMessage]:
     """Refuse durations that contradict each other."""
     margin = min(LEASE_MARGIN_SECONDS, settings.REQUEST_SECONDS / 2)
@@ -58,7 +58,7 @@ def check_durations(
 @register(Tags.database)
 def check_secrets(
     databases: Sequence[str] | None = None,
-    **_: Any,  # noqa: ANN401 - Django's protocol
+    **_: Any,
 ) -> Iterator[CheckMessage]:
     """Find secrets that were saved with a key that is gone."""
     if not databases:
@@ -76,7 +76,7 @@ def check_secrets(
 
 @register(deploy=True)
 def check_destination(
-    **_: Any,  # noqa: ANN401 - Django's protocol
+    **_: Any,
 ) -> Iterator[CheckMessage]:
     """Warn where production does not deliver to CleverTap, or not safely."""
     if not settings.CLEVERTAP_BASE_URL:
@@ -97,7 +97,7 @@ def check_destination(
 
 @register(deploy=True)
 def check_broker(
-    **_: Any,  # noqa: ANN401 - Django's protocol
+    **_: Any,
 ) -> Iterator[CheckMessage]:
     """Warn where no broker rings the workers."""
     if not settings.REDIS_URL:

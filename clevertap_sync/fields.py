@@ -15,7 +15,7 @@ from referrals.secret import Secret
 
 
 @cache
-def cipher_of(keys: tuple[str, ...]) -> MultiFernet:
+def make_cipher(keys: tuple[str, ...]) -> MultiFernet:
     """Return a cipher that encrypts with the first key and decrypts with any."""
     return MultiFernet([Fernet(_derive(key)) for key in keys])
 
@@ -27,9 +27,9 @@ def _derive(key: str) -> bytes:
     return base64.urlsafe_b64encode(hkdf.derive(key.encode()))
 
 
-def cipher() -> MultiFernet:
+def read_cipher() -> MultiFernet:
     """Return the cipher of `FIELD_ENCRYPTION_KEYS`, newest first."""
-    return cipher_of(tuple(settings.FIELD_ENCRYPTION_KEYS))
+    return make_cipher(tuple(settings.FIELD_ENCRYPTION_KEYS))
 
 
 class UnreadableSecret(Secret):
@@ -60,14 +60,14 @@ class EncryptedField(models.TextField):  # type: ignore[type-arg]
     def get_prep_value(self, value: object) -> str:
         """Encrypt with the newest key; an empty text stays empty."""
         text = value.reveal() if isinstance(value, Secret) else str(value or "")
-        return cipher().encrypt(text.encode()).decode() if text else ""
+        return read_cipher().encrypt(text.encode()).decode() if text else ""
 
     def from_db_value(self, value: str | None, *_: object) -> Secret:
         """Decrypt with whichever key fits."""
         if not value:
             return Secret()
         try:
-            return Secret(cipher().decrypt(value.encode()).decode())
+            return Secret(read_cipher().decrypt(value.encode()).decode())
         except InvalidToken:
             return UnreadableSecret("unreadable")
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Cast
 
-from clevertap_sync.fields import EncryptedField, cipher, cipher_of
+from clevertap_sync.fields import EncryptedField, make_cipher, read_cipher
 
 _CHUNK: Final = 500
 
@@ -31,7 +31,7 @@ class StoredSecret:
     @property
     def kind(self) -> str:
         """Return what it is, in words: `passcode of an integration`."""
-        noun = str(self.field.model._meta.verbose_name)  # noqa: SLF001
+        noun = str(self.field.model._meta.verbose_name)
         article = "an" if noun[0] in "aeiou" else "a"
         return f"{self.field.verbose_name} of {article} {noun}"
 
@@ -40,48 +40,48 @@ class StoredSecret:
         return f"{self.field.verbose_name} of {_rows_of(self.field).get(pk=self.row)}"
 
 
-def encrypted_fields() -> list[EncryptedField]:
+def list_encrypted_fields() -> list[EncryptedField]:
     """Return every column that is encrypted."""
     return [
         field
         for model in apps.get_models()
-        for field in model._meta.local_fields  # noqa: SLF001 - Django documents it
+        for field in model._meta.local_fields
         if isinstance(field, EncryptedField)
     ]
 
 
 def read_secrets() -> Iterator[StoredSecret]:
     """Yield every value that is encrypted, archived rows and switched-off ones included."""
-    for field in encrypted_fields():
+    for field in list_encrypted_fields():
         rows = _stored(field).exclude(stored="").order_by("pk")
         for row, ciphertext in rows.values_list("pk", "stored").iterator(_CHUNK):
             yield StoredSecret(field, row, ciphertext, _key_of(ciphertext))
 
 
-def encrypt_again(secret: StoredSecret) -> bool:
+def encrypt_with_newest_key(secret: StoredSecret) -> bool:
     """Encrypt a value with the newest key; False where somebody has changed it meanwhile.
 
     It must be one that a key decrypts.
     """
-    again = cipher().rotate(secret.ciphertext.encode()).decode()
+    again = read_cipher().rotate(secret.ciphertext.encode()).decode()
     same = _stored(secret.field).filter(pk=secret.row, stored=secret.ciphertext)
     value = models.Value(again, output_field=models.TextField())
     return bool(same.update(**{secret.field.name: value}))
 
 
-def _stored(field: EncryptedField) -> Any:  # noqa: ANN401 - a query of any model
+def _stored(field: EncryptedField) -> Any:
     """Return the field's rows, each with the ciphertext that it has as `stored`."""
     return _rows_of(field).annotate(stored=Cast(field.name, models.TextField()))
 
 
-def _rows_of(field: EncryptedField) -> Any:  # noqa: ANN401 - a query of any model
-    return field.model._base_manager  # noqa: SLF001 - Django documents it
+def _rows_of(field: EncryptedField) -> Any:
+    return field.model._base_manager
 
 
 def _key_of(ciphertext: str) -> int | None:
     for index, key in enumerate(settings.FIELD_ENCRYPTION_KEYS):
         try:
-            cipher_of((key,)).decrypt(ciphertext.encode())
+            make_cipher((key,)).decrypt(ciphertext.encode())
         except InvalidToken:
             continue
         return index

@@ -16,12 +16,12 @@ from django.db.models import Model
 from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     RESTORED_BACKUP,
-    hold_words,
+    describe_hold,
 )
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.clevertap.profile_lookup import Recognition
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
-from clevertap_sync.insight.match_rate import STRANGERS, people_to_ask
+from clevertap_sync.insight.match_rate import STRANGERS, list_people_to_ask
 from clevertap_sync.models import Account, Integration
 from referrals import history
 from referrals.history import Difference
@@ -96,8 +96,8 @@ def provision(wanted: Wanted) -> Provisioned:
     if not wanted.enable:
         return provisioned
     integration = provisioned.integration
-    people = people_to_ask(integration.app_id, integration.identity_provider)
-    seen = canary.look_at(integration, people)
+    people = list_people_to_ask(integration.app_id, integration.identity_provider)
+    seen = canary.check_people(integration, people)
     doubts = _doubts(integration, seen) if seen else ()
     return replace(provisioned, warnings=(*provisioned.warnings, *doubts))
 
@@ -184,13 +184,13 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
         _check(integration)
         columns = list(changes)
         if changes.keys() & {"account", "identity_provider"}:
-            columns += canary.start_over(integration)
+            columns += canary.start_canary_over(integration)
         if changes.keys() & {"account", "passcode"}:
             columns += hold_cause.note_new_credentials(integration)
-        lifecycle.between_claims(integration)
+        lifecycle.lock_out_claims(integration)
         integration.save(update_fields=columns)
         _record(integration, "Changed.", integration.app, differences)
-        lifecycle.settings_changed(integration)
+        lifecycle.apply_new_settings(integration)
     return integration
 
 
@@ -208,7 +208,7 @@ def _changes(
 
 
 def _difference(integration: Integration, name: str, value: object) -> Difference:
-    label = str(Integration._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]  # noqa: SLF001 - Django's public name
+    label = str(Integration._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]
     if isinstance(value, Secret):
         return label, history.HIDDEN, "changed"
     return label, str(getattr(integration, name)), str(value)
@@ -217,7 +217,9 @@ def _difference(integration: Integration, name: str, value: object) -> Differenc
 def _record(
     row: Model, what: str, app: App, differences: Iterable[Difference] = ()
 ) -> None:
-    history.record(history.COMMAND_LINE, row, what, app=app, differences=differences)
+    history.record_change(
+        history.COMMAND_LINE, row, what, app=app, differences=differences
+    )
 
 
 def _is_same(stored: object, passcode: Secret) -> bool:
@@ -247,7 +249,7 @@ def _enable(integration: Integration) -> None:
     start: Literal["now", "resume"] = (
         "resume" if integration.first_enabled_at else "now"
     )
-    lifecycle.enable(integration, start=start)
+    lifecycle.enable_integration(integration, start=start)
     _record(integration, f"Enabled, from: {start}.", integration.app)
 
 
@@ -276,7 +278,7 @@ def _doubts(integration: Integration, seen: Recognition) -> tuple[str, ...]:
         return (silent,)
     known = f"CleverTap knows {seen.known} of {told} recent users by {provider}"
     if seen.other_case:
-        _, remedy = hold_words(IDENTITY_LETTER_CASE)
+        _, remedy = describe_hold(IDENTITY_LETTER_CASE)
         held = "Delivery is held. " if integration.differs_in_case else ""
         differs = (
             f"{known}, and {seen.other_case} more in another letter case only: it would "

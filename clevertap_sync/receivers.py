@@ -23,7 +23,7 @@ _READERS = """
 
 
 @receiver(events_recorded, dispatch_uid="clevertap_sync.ring")
-def ring_for(app_id: int, **_: Any) -> None:  # noqa: ANN401 - Django's signal protocol
+def ring_for_app(app_id: int, **_: Any) -> None:
     """Ring for the app's enabled integrations. The events are safe whatever happens here."""
     if not settings.REDIS_URL:
         return
@@ -32,10 +32,10 @@ def ring_for(app_id: int, **_: Any) -> None:  # noqa: ANN401 - Django's signal p
     except DatabaseError:
         return
     for integration_id in ids:
-        doorbell.ring(integration_id)
+        doorbell.ring_doorbell(integration_id)
 
 
-def forget_readers() -> None:
+def clear_remembered_readers() -> None:
     """Forget what this process remembers, so that the next append looks again."""
     _remembered.clear()
 

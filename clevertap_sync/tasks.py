@@ -10,6 +10,6 @@ from clevertap_sync.worker import restored_backup
 @shared_task(name=doorbell.TASK, ignore_result=True)
 def deliver_task(integration_id: int) -> None:
     """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
-    restored_backup.compare_once()
-    doorbell.answer(integration_id)
-    deliver(integration_id, ring=doorbell.ring)
+    restored_backup.compare_cursors_once()
+    doorbell.clear_ring(integration_id)
+    deliver(integration_id, ring=doorbell.ring_doorbell)

@@ -106,7 +106,7 @@ _SECTIONS: Final = (
 )
 
 
-def menu(request: HttpRequest) -> list[Section]:
+def build_menu(request: HttpRequest) -> list[Section]:
     """Return the sections that have something for the person."""
     addresses = {
         name: reverse(f"admin:{name}") for _, pages in _SECTIONS for _, name, _ in pages

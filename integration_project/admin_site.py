@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
 
-from integration_project.admin_menu import menu
+from integration_project.admin_menu import build_menu
 from integration_project.login_throttle import (
     ThrottledLoginForm,
     ThrottledPasswordChangeForm,
@@ -35,16 +35,14 @@ class ReferralsAdminSite(admin.AdminSite):
         """Add the menu to what every page knows."""
         context = super().each_context(request)
         if context["has_permission"]:
-            context["menu"] = menu(request)
+            context["menu"] = build_menu(request)
         return context
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages that are not about one table."""
-        from clevertap_sync.admin.page_urls import (  # noqa: PLC0415 - needs this site
-            urls,
-        )
+        from clevertap_sync.admin.page_urls import list_page_urls
 
-        return [*urls(self), *super().get_urls()]
+        return [*list_page_urls(self), *super().get_urls()]
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -57,7 +55,7 @@ class ReferralsAdminSite(admin.AdminSite):
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 - a redirect, or Django's page
+    ) -> Any:
         """Change one's own password, by the form that is throttled."""
         request.current_app = self.name
         return PasswordChangeView.as_view(
@@ -70,23 +68,23 @@ class ReferralsAdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """Show where every integration stands."""
-        from clevertap_sync.admin.overview import (  # noqa: PLC0415 - needs this site first
+        from clevertap_sync.admin.overview import (
             overview_page,
         )
 
         context = {
             **self.each_context(request),
             "title": self.index_title,
-            **overview_page.context(request),
+            **overview_page.build_overview(request),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/index.html", context)
 
     def app_index(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        app_label: str,  # noqa: ARG002
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> Any:  # noqa: ANN401 - a redirect; Django names the page it has there
+        request: HttpRequest,
+        app_label: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
         """Lead to the overview: the menu lists every page, in an order that people know."""
         return redirect("admin:index")

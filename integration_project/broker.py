@@ -43,7 +43,7 @@ def is_encrypted(url: str) -> bool:
     return url.startswith("rediss://")
 
 
-def redis_options(url: str, *, verify: bool) -> dict[str, Any]:
+def make_redis_options(url: str, *, verify: bool) -> dict[str, Any]:
     """Return the keywords for `redis.Redis.from_url(url, **…)`.
 
     Nothing is tried twice: whoever asks has something better to do than to wait, and
@@ -53,12 +53,12 @@ def redis_options(url: str, *, verify: bool) -> dict[str, Any]:
     return options | (_certificates(verify=verify) if is_encrypted(url) else {})
 
 
-def celery_tls(url: str, *, verify: bool) -> dict[str, Any] | None:
+def make_celery_tls(url: str, *, verify: bool) -> dict[str, Any] | None:
     """Return Celery's `broker_use_ssl`."""
     return _certificates(verify=verify) if is_encrypted(url) else None
 
 
-def transport_options() -> dict[str, Any]:
+def make_transport_options() -> dict[str, Any]:
     """Return Celery's `broker_transport_options`.
 
     Whoever publishes connects once and does not wait two seconds to try again. The

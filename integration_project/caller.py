@@ -13,16 +13,16 @@ from django.http import HttpRequest
 from referrals import traces
 
 
-def network_of_caller(request: HttpRequest) -> str:
+def find_network_of_caller(request: HttpRequest) -> str:
     """Return the caller's IPv4 address, or the network of its IPv6 address.
 
     That is the hop that the outermost of `TRUSTED_PROXIES` has added; where there are
     fewer hops, or that is no address, whoever is connected to us.
     """
-    return network_in(request.META)
+    return find_network_in(request.META)
 
 
-def network_in(environ: Mapping[str, Any]) -> str:
+def find_network_in(environ: Mapping[str, Any]) -> str:
     """Return the same of a request of which WSGI's environment is known."""
     peer = str(environ.get("REMOTE_ADDR", ""))
     hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
@@ -36,5 +36,5 @@ def _network(text: str) -> str | None:
     text = text.strip()
     inside, bracket, _ = text.removeprefix("[").partition("]")
     host, _, _ = text.partition(":")
-    found = map(traces.network_of, (text, inside if bracket else "", host))
+    found = map(traces.find_network, (text, inside if bracket else "", host))
     return next(filter(None, found), None)

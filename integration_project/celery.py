@@ -22,15 +22,15 @@ app.steps["worker"].add(Sweep)
 
 
 @setup_logging.connect(dispatch_uid="integration_project.celery.logging")
-def log_like_the_rest(**_: Any) -> None:  # noqa: ANN401 - Celery's signal protocol
+def set_up_logging(**_: Any) -> None:
     """Log as web and commands do. Celery leaves logging alone where somebody listens."""
-    from django.conf import settings  # noqa: PLC0415 - not before the app exists
+    from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
 
 
 @worker_ready.connect(dispatch_uid="integration_project.celery.garbage")
-def collect_rarely(**_: Any) -> None:  # noqa: ANN401 - Celery's signal protocol
+def collect_rarely(**_: Any) -> None:
     """Look for cyclic garbage less often, and not in what was there at the start.
 
     Delivery makes thousands of short-lived objects per request and hardly a cycle: to

@@ -52,7 +52,7 @@ _SCHEMES: Final = ("postgresql", "postgres", "sqlite")
 _IN_MEMORY: Final = "sqlite://:memory:"
 
 
-def database(url: str, *, pool: int) -> dict[str, Any]:
+def read_database_url(url: str, *, pool: int) -> dict[str, Any]:
     """Return Django's settings for the database at `url`.
 
     What the URL's query says (`?sslmode=disable`) comes before our own options; an empty

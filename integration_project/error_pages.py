@@ -18,7 +18,7 @@ from django.middleware.csrf import (
 )
 from django.template.loader import render_to_string
 
-from referrals.api.edge import unknown_host
+from referrals.api.edge import explain_unknown_host
 
 logger: Final = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ _FROM_ELSEWHERE: Final = (
 )
 
 
-def request_refused(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def show_request_refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400: an unknown host, or a request that cannot be read."""
-    told = unknown_host(request)
+    told = explain_unknown_host(request)
     if told:
         return _page(HTTPStatus.BAD_REQUEST, "Unknown host name", told)
     return _page(
@@ -49,7 +49,7 @@ def request_refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
-def access_refused(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def show_access_refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 403: the person lacks a permission."""
     return _page(
         HTTPStatus.FORBIDDEN,
@@ -58,7 +58,7 @@ def access_refused(request: HttpRequest, exception: Exception) -> HttpResponse: 
     )
 
 
-def page_missing(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def show_page_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404."""
     return _page(
         HTTPStatus.NOT_FOUND,
@@ -67,7 +67,7 @@ def page_missing(request: HttpRequest, exception: Exception) -> HttpResponse:  #
     )
 
 
-def server_failed(request: HttpRequest) -> HttpResponse:
+def show_server_failed(request: HttpRequest) -> HttpResponse:
     """Answer 500."""
     name = getattr(request, "request_id", "")
     return _page(
@@ -77,7 +77,7 @@ def server_failed(request: HttpRequest) -> HttpResponse:
     )
 
 
-def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+def show_form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403: nobody can tell whether the form was sent by the person (CSRF)."""
     told = _OF_THE_BROWSER.get(reason)
     if told is None and reason.startswith(_FROM_ELSEWHERE):

@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _missing_migrations() -> bool:
 
 
 def _fault_of_the_workers() -> str:
-    silence = heartbeat.silence()
+    silence = worker_presence.read_silence()
     if silence is None:
         seen = "No worker has ever been seen"
     elif silence.is_too_long:
@@ -92,7 +92,7 @@ def _fault_of_the_workers() -> str:
 
 
 def _fault_of_a_sweep() -> str:
-    failing = heartbeat.failing_sweeps()
+    failing = worker_presence.list_failing_sweeps()
     return f"{failing[0].clause}. Its log has the reason." if failing else ""
 
 

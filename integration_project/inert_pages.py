@@ -11,7 +11,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from referrals.words import TURNING, inert
+from referrals.words import TURNING, make_inert
 
 _TURNING: Final = "".join(map(chr, TURNING))
 _TYPED: Final = r'<textarea.*?</textarea>|\svalue="[^"]*"'
@@ -36,4 +36,4 @@ class InertPagesMiddleware:
 
 
 def _marked(found: re.Match[str]) -> str:
-    return found[1] or inert(found[0])
+    return found[1] or make_inert(found[0])

@@ -23,7 +23,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
 
-from integration_project.caller import network_of_caller
+from integration_project.caller import find_network_of_caller
 
 WINDOW_SECONDS: Final = 300.0
 #: Wrong passwords for one user name from one address, and for one address in all.
@@ -159,7 +159,7 @@ def _limits_of_login(request: HttpRequest | None, name: str) -> dict[str, int]:
         return {f"user {name.casefold()}": TRIES}
     if browser := _browser_of(request, name):
         return {f"browser {browser}": TRIES}
-    network = network_of_caller(request)
+    network = find_network_of_caller(request)
     return {f"{network} {name.casefold()}": TRIES, network: TRIES_OF_ADDRESS}
 
 

@@ -14,7 +14,7 @@ _BACKENDS: Final = {
 }
 
 
-def mail(url: str) -> dict[str, Any]:
+def read_mail_url(url: str) -> dict[str, Any]:
     """Return Django's `EMAIL_…` settings for `smtp+tls://user:password@host:587`.
 
     Raises `UnusableError` with what is wrong.

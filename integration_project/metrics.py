@@ -19,13 +19,13 @@ from django.views.decorators.http import require_safe
 from clevertap_sync import insight
 from clevertap_sync.insight import IntegrationStatus
 from clevertap_sync.models import Attempt
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from integration_project.prometheus import (
     CONTENT_TYPE,
     Kind,
+    Measurement,
     Metric,
-    Sample,
-    exposition,
+    render_page,
 )
 from referrals.ingest import health
 from referrals.models import App
@@ -110,7 +110,7 @@ _PER_INTEGRATION: Final = (
 
 
 @require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
+def show_metrics(request: HttpRequest) -> HttpResponse:
     """Return every metric to a caller who shows METRICS_TOKEN."""
     if not settings.METRICS_TOKEN:
         return HttpResponse(status=HTTPStatus.NOT_FOUND)
@@ -122,7 +122,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             headers={"WWW-Authenticate": "Bearer"},
         )
     return HttpResponse(
-        exposition(_metrics(insight.statuses())),
+        render_page(_metrics(insight.read_statuses())),
         content_type=CONTENT_TYPE,
         headers={"Cache-Control": "no-store"},
     )
@@ -139,14 +139,16 @@ def _is_allowed(request: HttpRequest) -> bool:
 def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
     integrations = [status for status in statuses if status.integration]
     for name, kind, text, value in _PER_INTEGRATION:
-        samples = [Sample(_whose(status), value(status)) for status in integrations]
+        samples = [
+            Measurement(_whose(status), value(status)) for status in integrations
+        ]
         yield Metric(name, kind, text, samples)
     yield Metric(
         "clevertap_dead_letters",
         "gauge",
         "Records that were not delivered and wait for a person, by reason.",
         [
-            Sample(_whose(status) | {"reason": reason}, count)
+            Measurement(_whose(status) | {"reason": reason}, count)
             for status in statuses
             for reason, count in status.dead_letters.items()
         ],
@@ -156,7 +158,7 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         "gauge",
         "1 for the reason for which delivery is on hold; none while it is not.",
         [
-            Sample(_whose(status) | {"reason": status.hold.reason}, 1)
+            Measurement(_whose(status) | {"reason": status.hold.reason}, 1)
             for status in statuses
             if status.hold
         ],
@@ -195,9 +197,9 @@ def _whose(status: IntegrationStatus) -> dict[str, str]:
     return {"app": status.app or "", "integration": status.integration or ""}
 
 
-def _findings(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
+def _findings(statuses: Sequence[IntegrationStatus]) -> list[Measurement]:
     return [
-        Sample(_whose(status) | {"code": code, "severity": severity}, count)
+        Measurement(_whose(status) | {"code": code, "severity": severity}, count)
         for status in statuses
         for (code, severity), count in Counter(
             (finding.code, finding.severity) for finding in status.findings
@@ -205,7 +207,7 @@ def _findings(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
     ]
 
 
-def _recent_attempts(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
+def _recent_attempts(statuses: Sequence[IntegrationStatus]) -> list[Measurement]:
     newest = (
         Attempt.objects.order_by("-pk")
         .annotate(since=Now() - _RECENTLY)
@@ -224,15 +226,15 @@ def _recent_attempts(statuses: Sequence[IntegrationStatus]) -> list[Sample]:
         if ended_at and ended_at >= since and (app, name) in shown
     )
     return [
-        Sample({"app": app, "integration": name, "outcome": outcome}, count)
+        Measurement({"app": app, "integration": name, "outcome": outcome}, count)
         for (app, name, outcome), count in sorted(counts.items())
     ]
 
 
-def _ingested() -> list[Sample]:
+def _ingested() -> list[Measurement]:
     slugs = dict(App.objects.values_list("pk", "slug"))
     return [
-        Sample(
+        Measurement(
             {
                 "app": slugs.get(total.app_id, ""),
                 "outcome": total.outcome,
@@ -244,6 +246,6 @@ def _ingested() -> list[Sample]:
     ]
 
 
-def _silence() -> list[Sample]:
-    silence = heartbeat.silence()
-    return [Sample({}, silence.seconds)] if silence else []
+def _silence() -> list[Measurement]:
+    silence = worker_presence.read_silence()
+    return [Measurement({}, silence.seconds)] if silence else []

@@ -11,7 +11,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Kind = Literal["gauge", "counter"]
 
 
-class Sample(NamedTuple):
+class Measurement(NamedTuple):
     """One number, and whose it is."""
 
     labels: Mapping[str, str]
@@ -24,10 +24,10 @@ class Metric(NamedTuple):
     name: str
     kind: Kind
     help: str
-    samples: Iterable[Sample]
+    samples: Iterable[Measurement]
 
 
-def exposition(metrics: Iterable[Metric]) -> str:
+def render_page(metrics: Iterable[Metric]) -> str:
     """Return the page. A metric without samples still says that it exists."""
     return "".join(f"{line}\n" for metric in metrics for line in _lines(metric))
 

@@ -18,16 +18,16 @@ from integration_project.addresses import (
     check_web_address,
 )
 from integration_project.broker import (
-    celery_tls,
     check_broker,
-    redis_options,
-    transport_options,
+    make_celery_tls,
+    make_redis_options,
+    make_transport_options,
 )
-from integration_project.databases import database
+from integration_project.databases import read_database_url
 from integration_project.environment import Environment, needs_no_secret
-from integration_project.mail import mail
+from integration_project.mail import read_mail_url
 from integration_project.observability import sentry
-from integration_project.observability.logs import logging_config
+from integration_project.observability.logs import build_logging_config
 from integration_project.web.request_limits import MAX_FORM_BYTES
 from referrals import failpoints
 
@@ -198,7 +198,7 @@ CSRF_TRUSTED_ORIGINS = env.each(
     check_origin,
     right="https://referrals.example.com, or several with commas between",
 )
-CSRF_FAILURE_VIEW = "integration_project.error_pages.form_refused"
+CSRF_FAILURE_VIEW = "integration_project.error_pages.show_form_refused"
 # The neighbours on the domain are not ours to bind: no subdomains, no preload list.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
@@ -210,7 +210,7 @@ if not env.text("DATABASE_URL"):
     VAR_DIR.mkdir(exist_ok=True)
 _database = env.read(
     "DATABASE_URL",
-    partial(database, pool=DATABASE_POOL),
+    partial(read_database_url, pool=DATABASE_POOL),
     default=f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}",
     right="postgresql://user:password@host/name, or sqlite:////path/to/file",
 )
@@ -222,7 +222,7 @@ INGEST_FLUSH_SECONDS = 10.0
 # How workers hear of it ------------------------------------------------------------------
 REDIS_URL = env.read("REDIS_URL", check_broker, right="redis://host:6379/0") or ""
 REDIS_TLS_VERIFY = env.flag("REDIS_TLS_VERIFY", default=True)
-REDIS_OPTIONS = redis_options(REDIS_URL, verify=REDIS_TLS_VERIFY)
+REDIS_OPTIONS = make_redis_options(REDIS_URL, verify=REDIS_TLS_VERIFY)
 
 # How it is delivered -----------------------------------------------------------------
 CLEVERTAP_BASE_URL = (
@@ -260,7 +260,7 @@ if _orders and not DEBUG:
     )
 else:
     try:
-        FAILPOINTS = failpoints.parse(_orders)
+        FAILPOINTS = failpoints.parse_failpoints(_orders)
     except ValueError:
         env.problems.append(
             "FAILPOINTS has an order that cannot be used: give place=action or "
@@ -270,8 +270,8 @@ else:
 # Celery: a doorbell and a pool of threads. A lost message costs seconds.
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_WORKER_CONSUMER = "integration_project.consumer:LastingConsumer"
-CELERY_BROKER_USE_SSL = celery_tls(REDIS_URL, verify=REDIS_TLS_VERIFY)
-CELERY_BROKER_TRANSPORT_OPTIONS = transport_options() if REDIS_URL else {}
+CELERY_BROKER_USE_SSL = make_celery_tls(REDIS_URL, verify=REDIS_TLS_VERIFY)
+CELERY_BROKER_TRANSPORT_OPTIONS = make_transport_options() if REDIS_URL else {}
 # Threads that ring take turns: docs/operations.md reckons with it.
 CELERY_BROKER_POOL_LIMIT = 1
 CELERY_BROKER_CONNECTION_TIMEOUT = 1.0
@@ -297,7 +297,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 # What people hear of it --------------------------------------------------------------
 _mail = env.read(
     "EMAIL_URL",
-    mail,
+    read_mail_url,
     default="dummymail://",
     right="smtp+tls://user:password@host:587, or leave it out",
 )
@@ -311,7 +311,7 @@ LOG_LEVEL = env.choice(
     "LOG_LEVEL", "info", among=("debug", "info", "warning", "error")
 ).upper()
 LOG_FORMAT = env.choice("LOG_FORMAT", "auto", among=("auto", "json", "terminal"))
-LOGGING = logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
+LOGGING = build_logging_config(level=LOG_LEVEL, form=LOG_FORMAT)
 
 SENTRY_DSN = (
     env.read(
@@ -331,4 +331,6 @@ env.refuse()
 ENV_NAMES: Final = frozenset(env.names)
 
 if SENTRY_DSN:
-    sentry.start(SENTRY_DSN, environment=SENTRY_ENVIRONMENT, release=SENTRY_RELEASE)
+    sentry.start_sentry(
+        SENTRY_DSN, environment=SENTRY_ENVIRONMENT, release=SENTRY_RELEASE
+    )

@@ -21,7 +21,7 @@ _FULL: Final = (
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
+def guard_streams() -> Iterator[None]:
     """Let a command run without its output, and end it quietly if nothing takes any.
 
     Exits with `STATUS` if its reader goes away, with 1 if its disk is full: what was not

@@ -28,7 +28,7 @@ VIEW_IDENTITIES: Final = "referrals.view_identities"
 _granted: Final[dict[str, set[str]]] = {role: set() for role in Role}
 
 
-def grant(role: Role, *permissions: str) -> None:
+def grant_permissions(role: Role, *permissions: str) -> None:
     """Let everybody who has `role` do this in the app that the role is for.
 
     An editor has what a viewer has.
@@ -36,7 +36,7 @@ def grant(role: Role, *permissions: str) -> None:
     _granted[role].update(permissions)
 
 
-def permissions_of(role: str) -> AbstractSet[str]:
+def list_permissions(role: str) -> AbstractSet[str]:
     """Return what a role gives in its app; nothing for a role that is not known."""
     if role == Role.EDITOR:
         return _granted[Role.VIEWER] | _granted[Role.EDITOR]
@@ -52,7 +52,7 @@ class RolesBackend(ModelBackend):
 
     def get_all_permissions(
         self,
-        user_obj: Any,  # noqa: ANN401 - Django's protocol
+        user_obj: Any,
         obj: Model | None = None,
     ) -> set[str]:
         """Return the permissions everywhere, and those in `obj`, an app; or in any app."""
@@ -61,24 +61,24 @@ class RolesBackend(ModelBackend):
             return everywhere
         roles = _roles(user_obj)
         if obj is None:
-            return everywhere.union(*map(permissions_of, roles.values()))
+            return everywhere.union(*map(list_permissions, roles.values()))
         role = roles.get(obj.pk, "") if isinstance(obj, App) else ""
-        return everywhere | permissions_of(role)
+        return everywhere | list_permissions(role)
 
 
-def may(person: "Person", permission: str, app: App | None) -> bool:
+def has_permission(person: "Person", permission: str, app: App | None) -> bool:
     """Return whether the person may do this in `app`; without one, in every app."""
     if app is not None:
         return person.has_perm(permission, app)
     return _may_everywhere(person, permission)
 
 
-def apps_of(person: "Person", *permissions: str) -> QuerySet[App]:
+def list_apps(person: "Person", *permissions: str) -> QuerySet[App]:
     """Return the apps in which the person has any of these permissions."""
-    return limited(App.objects.all(), person, "pk", *permissions)
+    return limit_to_apps(App.objects.all(), person, "pk", *permissions)
 
 
-def limited(
+def limit_to_apps(
     rows: QuerySet[_Row], person: "Person", path: str, *permissions: str
 ) -> QuerySet[_Row]:
     """Keep the rows of apps in which the person has any of these permissions.
@@ -91,7 +91,7 @@ def limited(
         return rows.none()
     wanted = set(permissions)
     found = [
-        app for app, role in _roles(person).items() if wanted & permissions_of(role)
+        app for app, role in _roles(person).items() if wanted & list_permissions(role)
     ]
     return rows.filter(**{f"{path}__in": found})
 
@@ -103,7 +103,7 @@ def _may_everywhere(person: "Person", permission: str) -> bool:
     return permission in ModelBackend().get_all_permissions(person)
 
 
-def _roles(person: Any) -> dict[int, str]:  # noqa: ANN401 - a user, as Django caches on it
+def _roles(person: Any) -> dict[int, str]:
     """Return the person's role by app, read once for each request's user."""
     kept: dict[int, str] | None = person.__dict__.get("_roles")
     if kept is None:

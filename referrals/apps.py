@@ -15,19 +15,19 @@ class ReferralsConfig(AppConfig):
 
         Tests alone have failpoints.
         """
-        from django.conf import settings  # noqa: PLC0415 - not before Django is ready
+        from django.conf import settings
 
-        from referrals import access, checks, failpoints  # noqa: F401, PLC0415
-        from referrals.models import Role  # noqa: PLC0415
+        from referrals import access, checks, failpoints
+        from referrals.models import Role
 
-        access.grant(
+        access.grant_permissions(
             Role.VIEWER,
             *("referrals.view_app", "referrals.view_referralevent"),
             *("referrals.view_customname", "referrals.view_rejectedevent"),
         )
-        access.grant(
+        access.grant_permissions(
             Role.EDITOR,
             *(access.VIEW_IDENTITIES, "referrals.change_app"),
             "referrals.change_customname",
         )
-        failpoints.arm(settings.FAILPOINTS)
+        failpoints.arm_failpoints(settings.FAILPOINTS)

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Warning as CheckWarning, register
 
 @register(deploy=True)
 def check_database(
-    **_: Any,  # noqa: ANN401 - Django's protocol
+    **_: Any,
 ) -> Iterator[CheckMessage]:
     """Warn where the log is kept in a file of this machine."""
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):

@@ -83,12 +83,12 @@ class Destination(Protocol):
 _destinations: list[Destination] = []
 
 
-def register(destination: Destination) -> None:
+def register_destination(destination: Destination) -> None:
     """Add a destination. Called once per process, when its app is ready."""
     if destination not in _destinations:
         _destinations.append(destination)
 
 
-def registered() -> tuple[Destination, ...]:
+def list_destinations() -> tuple[Destination, ...]:
     """Return the destinations of this process."""
     return tuple(_destinations)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from referrals.refusals import Code
-from referrals.rules import ID, ID_RULE, OCCURRED_AT, RefusedError, step
+from referrals.rules import ID, ID_RULE, OCCURRED_AT, RefusedError, extend_pointer
 from referrals.vocabulary import EventType, FraudStatus, Via
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -58,7 +58,7 @@ class _WithId(msgspec.Struct):
     id: str
 
 
-def id_of(raw: bytes) -> str | None:
+def read_id(raw: bytes) -> str | None:
     """Return the event's id where it has a good one, whatever else is wrong with it."""
     try:
         found = msgspec.json.decode(raw, type=_WithId).id
@@ -67,7 +67,7 @@ def id_of(raw: bytes) -> str | None:
     return found if ID.fullmatch(found) else None
 
 
-def refusal(error: Exception, raw: bytes) -> RefusedError:
+def explain_refusal(error: Exception, raw: bytes) -> RefusedError:
     """Return where in `raw` the decoder stopped, and what to do about it."""
     if isinstance(error, RefusedError):
         return error
@@ -112,7 +112,7 @@ def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
     if match := _UNKNOWN_FIELD.fullmatch(message):
         return _unknown_field(pointer, match[1])
     if match := _MISSING_FIELD.fullmatch(message):
-        pointer = step(pointer, match[1])
+        pointer = extend_pointer(pointer, match[1])
         return RefusedError(
             code=Code.MISSING_FIELD,
             at=pointer,
@@ -155,7 +155,7 @@ def _unknown_field(pointer: str, name: str) -> RefusedError:
     )
     return RefusedError(
         code=Code.UNKNOWN_FIELD,
-        at=step(pointer, name),
+        at=extend_pointer(pointer, name),
         detail=f"There is no such field. {advice}",
     )
 
@@ -170,7 +170,7 @@ def _bad_identities(pointer: str, raw: bytes) -> RefusedError:
     provider = next((k for k, v in found.items() if not isinstance(v, str | None)), "")
     return RefusedError(
         code=Code.BAD_IDENTITY,
-        at=step(pointer, provider),
+        at=extend_pointer(pointer, provider),
         detail="An identity is a text and is sent on byte for byte: put it in quotes, or leave "
         "it out.",
     )

@@ -86,13 +86,13 @@ _ORDER: Final = re.compile(
 _armed: dict[Place, tuple[Failpoint, Iterator[int]]] = {}
 
 
-def reach(place: Place) -> None:
+def reach_failpoint(place: Place) -> None:
     """Do what was ordered for `place`, which is nothing unless a test says otherwise."""
     if _armed:
         _pass(place)
 
 
-def parse(orders: Sequence[str]) -> list[Failpoint]:
+def parse_failpoints(orders: Sequence[str]) -> list[Failpoint]:
     """Read orders such as `claim.written=kill@2`: at the second pass, once.
 
     Raises ValueError where one names no place or no action.
@@ -100,7 +100,7 @@ def parse(orders: Sequence[str]) -> list[Failpoint]:
     return [_parse(order) for order in orders]
 
 
-def arm(failpoints: Sequence[Failpoint]) -> None:
+def arm_failpoints(failpoints: Sequence[Failpoint]) -> None:
     """Put these in place of those that were armed before."""
     _armed.clear()
     _armed.update({each.place: (each, itertools.count(1)) for each in failpoints})

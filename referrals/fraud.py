@@ -51,7 +51,9 @@ class Sighting(NamedTuple):
 Earlier = Mapping[str, Collection[str]]
 
 
-def sightings(event: Event, hash_signal: Callable[[str], str]) -> tuple[Sighting, ...]:
+def find_sightings(
+    event: Event, hash_signal: Callable[[str], str]
+) -> tuple[Sighting, ...]:
     """Return what to look up before judging `event`, and to remember afterwards.
 
     Only installs that carry signals leave anything. Test events meet only test events.
@@ -71,7 +73,7 @@ def sightings(event: Event, hash_signal: Callable[[str], str]) -> tuple[Sighting
     return tuple(found)
 
 
-def judge(
+def judge_fraud(
     event: Event, own: Collection[Sighting], earlier: Earlier
 ) -> tuple[FraudStatus, tuple[str, ...]]:
     """Return whether `event` is suspected of fraud, and why.

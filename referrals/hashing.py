@@ -19,12 +19,12 @@ KEY_BYTES = 32
 _SALT_BYTES = 16
 
 
-def fingerprinter(app_id: int) -> Callable[[bytes], str]:
+def make_fingerprinter(app_id: int) -> Callable[[bytes], str]:
     """Return the hash that tells an equal event from another one with its key."""
     return _hasher(b"referrals.fingerprint", app_id)
 
 
-def signal_hasher(app_id: int) -> Callable[[str], str]:
+def make_signal_hasher(app_id: int) -> Callable[[str], str]:
     """Return the hash for an app's IP addresses, device and advertising IDs.
 
     Each app has hashes of its own: nobody is followed from one app to another.
@@ -33,7 +33,7 @@ def signal_hasher(app_id: int) -> Callable[[str], str]:
     return lambda signal: digest(signal.encode())
 
 
-def identity_hasher(app_id: int) -> Callable[[str, str], str]:
+def make_identity_hasher(app_id: int) -> Callable[[str, str], str]:
     """Return the hash for an app's people who asked to be forgotten.
 
     It takes a provider, whose case does not count, and an identity, byte for byte.

@@ -22,7 +22,7 @@ _LONGEST_SUBJECT: Final = 200
 Difference = tuple[str, str, str]
 
 
-def record(
+def record_change(
     by: str,
     row: Model,
     what: str,
@@ -34,7 +34,7 @@ def record(
     Change.objects.create(
         by=by,
         app=app,
-        kind=row._meta.model_name or "",  # noqa: SLF001 - Django's public name for it
+        kind=row._meta.model_name or "",
         row=str(row.pk),
         subject=str(row)[:_LONGEST_SUBJECT],
         what=what[:_LONGEST],
@@ -42,13 +42,13 @@ def record(
     )
 
 
-def changes_of(row: Model) -> QuerySet[Change]:
+def list_changes(row: Model) -> QuerySet[Change]:
     """Return what was done to `row`, the latest first."""
-    kind = row._meta.model_name or ""  # noqa: SLF001
+    kind = row._meta.model_name or ""
     return Change.objects.filter(kind=kind, row=str(row.pk)).order_by("-pk")
 
 
-def differences_of(form: forms.BaseForm) -> list[Difference]:
+def list_differences(form: forms.BaseForm) -> list[Difference]:
     """Return what a form that was saved has changed, in the words of its fields.
 
     A form says `secret_fields` of those whose values nobody may see, and
@@ -67,14 +67,14 @@ def differences_of(form: forms.BaseForm) -> list[Difference]:
             if form.cleaned_data.get(name):
                 found.append((label, HIDDEN, "changed"))
             continue
-        old = words(field, form.get_initial_for_field(field, name))
-        new = words(field, form.cleaned_data.get(name))
+        old = describe_differences(field, form.get_initial_for_field(field, name))
+        new = describe_differences(field, form.cleaned_data.get(name))
         if old != new:
             found.append((label, old, new))
     return found
 
 
-def words(field: forms.Field, value: Any) -> str:  # noqa: ANN401 - whatever a form holds
+def describe_differences(field: forms.Field, value: Any) -> str:
     """Return a field's value as the form's reader knows it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -91,11 +91,11 @@ def words(field: forms.Field, value: Any) -> str:  # noqa: ANN401 - whatever a f
     return text[:_LONGEST] or EMPTY
 
 
-def _related(field: "forms.ModelChoiceField[Any]", value: Any) -> str:  # noqa: ANN401
+def _related(field: "forms.ModelChoiceField[Any]", value: Any) -> str:
     if value is None or value == "":
         return str(field.empty_label or EMPTY).strip("-") or EMPTY
     if not isinstance(value, Model):
-        value = field.queryset.model._default_manager.filter(pk=value).first()  # type: ignore[union-attr]  # noqa: SLF001
+        value = field.queryset.model._default_manager.filter(pk=value).first()  # type: ignore[union-attr]
     return str(value)
 
 
@@ -110,7 +110,7 @@ def _chosen(field: forms.MultipleChoiceField, chosen: Sequence[str]) -> str:
     return ", ".join(labels[key] for key in labels if key in chosen) or "none"
 
 
-def _flat(choices: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - Django's choices
+def _flat(choices: Any) -> list[tuple[Any, Any]]:
     return [
         inner
         for key, label in choices

@@ -34,7 +34,7 @@ class UnreadableIdentityError(ValueError):
     """A text is no identity. The message does not repeat it."""
 
 
-def parse(text: str) -> Identity:
+def parse_identity(text: str) -> Identity:
     """Return the identity that PROVIDER=VALUE means.
 
     Raises `UnreadableIdentityError`.

@@ -27,16 +27,16 @@ def create_key(app: App, label: str = "") -> tuple[ApiKey, str]:
     """Make a key for `app`. The text is returned here and can never be read again."""
     text = MARK + secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey.objects.create(
-        app=app, label=label, prefix=text[:PREFIX_LENGTH], digest=digest_of(text)
+        app=app, label=label, prefix=text[:PREFIX_LENGTH], digest=digest_key(text)
     )
     return key, text
 
 
-def has_shape(text: str) -> bool:
+def has_key_shape(text: str) -> bool:
     """Return whether `text` could be one of our keys at all."""
     return SHAPE.fullmatch(text) is not None
 
 
-def digest_of(text: str) -> str:
+def digest_key(text: str) -> str:
     """Return what is kept of a key: its SHA-256 in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()

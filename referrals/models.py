@@ -15,7 +15,7 @@ from referrals.vocabulary import EventType, FraudStatus
 def validate_networks(text: str) -> None:
     """Refuse a text that is no list of networks."""
     try:
-        traces.networks(text)
+        traces.parse_networks(text)
     except ValueError as error:
         msg = f"Write one network or address a line, such as 192.0.2.0/24: {error}."
         raise ValidationError(msg) from error
@@ -84,7 +84,7 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user}: {Role(self.role).label} of {self.app}"
 
-    def save(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def save(self, *args: Any, **options: Any) -> None:
         """Save, and let the person log in to the admin: a role is of no use otherwise."""
         super().save(*args, **options)
         type(self.user).objects.filter(pk=self.user_id, is_staff=False).update(

@@ -25,7 +25,7 @@ class LostDigitsError(Exception):
     """A number has digits that a double does not keep."""
 
 
-class Lost:
+class LostDigits:
     """Stands where a number has lost digits."""
 
 
@@ -49,17 +49,17 @@ def read_float(text: str) -> float:
     return number
 
 
-def mark_float(text: str) -> float | Lost:
+def mark_float(text: str) -> float | LostDigits:
     """Return the number that `text` spells in JSON, or `Lost` where digits are lost."""
     try:
         return read_float(text)
     except LostDigitsError:
-        return Lost()
+        return LostDigits()
 
 
-def lost_in(pointer: str, value: object) -> Iterator[str]:
+def find_lost_digits(pointer: str, value: object) -> Iterator[str]:
     """Return where in `value`, which stands at `pointer`, something is `Lost`."""
-    return (at for at, _ in find_all(Lost, pointer, value))
+    return (at for at, _ in find_all(LostDigits, pointer, value))
 
 
 def may_be_finer(raw: bytes) -> bool:
@@ -67,7 +67,7 @@ def may_be_finer(raw: bytes) -> bool:
     return _FINE_TIME.search(raw) is not None
 
 
-def exact_instant(raw: bytes) -> datetime:
+def read_exact_instant(raw: bytes) -> datetime:
     """Return the `occurred_at` of the JSON event `raw`, rounded down to a microsecond.
 
     It must be good already: RFC 3339, or seconds that a `datetime` can hold.

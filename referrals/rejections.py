@@ -34,7 +34,7 @@ def record_rejections(app_id: int, source: str, results: Iterable[Result]) -> in
     return len(refused)
 
 
-def forget(app_id: int, identities: Iterable[str]) -> int:
+def forget_rejections(app_id: int, identities: Iterable[str]) -> int:
     """Remove the refusals in which one of `identities` stands; return how many it were.
 
     Those among the samples of `ingest`, too.

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from referrals.rules import find_all, step
+from referrals.rules import extend_pointer, find_all
 
 
 class _Repeated(NamedTuple):
@@ -38,7 +38,7 @@ def may_have_lost(text: bytes, decoded: object) -> bool:
 def find_repeated_key(text: bytes | str) -> str | None:
     """Return the JSON pointer to the first key that stands twice in sound JSON, or None."""
     found = find_all(_Repeated, "", _decoder.decode(_as_text(text)))
-    return next((step(pointer, each.key) for pointer, each in found), None)
+    return next((extend_pointer(pointer, each.key) for pointer, each in found), None)
 
 
 def _as_text(text: bytes | str) -> str:

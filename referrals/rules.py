@@ -22,7 +22,7 @@ from referrals.vocabulary import (
     Side,
     Via,
     find_types_without,
-    normalised_name,
+    normalise_name,
 )
 
 Found = TypeVar("Found")
@@ -74,7 +74,7 @@ class RefusedError(ValueError):
         self.detail = detail
 
 
-def step(pointer: str, key: object) -> str:
+def extend_pointer(pointer: str, key: object) -> str:
     """Return `pointer` one step further, with RFC 6901's escapes."""
     return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
 
@@ -87,10 +87,10 @@ def find_all(
         yield pointer, value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from find_all(kind, step(pointer, key), inner)
+            yield from find_all(kind, extend_pointer(pointer, key), inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from find_all(kind, step(pointer, index), inner)
+            yield from find_all(kind, extend_pointer(pointer, index), inner)
 
 
 def check_size(size: int) -> None:
@@ -126,7 +126,7 @@ def _fullest(raw: bytes) -> str:
         name: values.count_values(bytes(value), MAX_VALUES)
         for name, value in fields.items()
     }
-    return step("", max(counted, key=counted.__getitem__)) if counted else ""
+    return extend_pointer("", max(counted, key=counted.__getitem__)) if counted else ""
 
 
 def check_id(event_id: str) -> None:
@@ -147,7 +147,7 @@ def check_name(event_type: EventType, name: str | None) -> None:
                 detail="Only events of type custom have a name. Leave it out here.",
             )
         return
-    normalised = normalised_name(name or "")
+    normalised = normalise_name(name or "")
     if not name or not normalised:
         raise RefusedError(
             code=Code.BAD_NAME,
@@ -231,7 +231,7 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> None:
         )
 
 
-def as_instant(value: datetime | float | None) -> datetime | None:
+def read_instant(value: datetime | float | None) -> datetime | None:
     """Return when it happened, in UTC; None where the sender left it to us.
 
     Raises `RefusedError` for a time that no event has.
@@ -306,7 +306,7 @@ def _pointer(way: _Way) -> str:
     if isinstance(way, str):
         return way
     around, key = way
-    return step(_pointer(around), key)
+    return extend_pointer(_pointer(around), key)
 
 
 def _check_scalar(way: _Way, value: object) -> None:

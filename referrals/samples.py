@@ -14,7 +14,7 @@ BOB: Final = {"email": "bob@example.com", "custom_id": "bob-7"}
 CUSTOM_NAME: Final = "Subscription Started"
 
 
-def sample(
+def make_sample_event(
     event_type: EventType,
     *,
     event_id: str,

@@ -161,7 +161,7 @@ _rounding_decoder = msgspec.json.Decoder(IncomingEvent)
 _marking_decoder = msgspec.json.Decoder(IncomingEvent, float_hook=precision.mark_float)
 
 
-def decode(
+def decode_event(
     raw: bytes | msgspec.Raw, *, now: datetime | None = None
 ) -> IncomingEvent | EventProblem:
     """Return the JSON event that `raw` holds, checked, or why it is refused.
@@ -187,13 +187,13 @@ def _problem(error: Exception, data: bytes) -> EventProblem:
     A function of its own: were the refusal a name in the frame that its traceback holds,
     the data would stay in memory until the garbage collector comes by.
     """
-    refused = diagnosis.refusal(error, data)
+    refused = diagnosis.explain_refusal(error, data)
     return EventProblem(
-        refused.code, refused.pointer, refused.detail, diagnosis.id_of(data)
+        refused.code, refused.pointer, refused.detail, diagnosis.read_id(data)
     )
 
 
-def from_object(
+def check_object(
     value: object, *, now: datetime | None = None
 ) -> IncomingEvent | EventProblem:
     """Return the event that a decoded object holds, checked, or why it is refused.
@@ -212,16 +212,16 @@ def from_object(
             "",
             "The event holds something that JSON has no form for. Send plain values.",
         )
-    return decode(raw, now=now)
+    return decode_event(raw, now=now)
 
 
-def warnings_of(event: IncomingEvent) -> tuple[str, ...]:
+def list_warnings(event: IncomingEvent) -> tuple[str, ...]:
     """Return what is probably a mistake, yet no reason to lose a referral."""
-    found = list(doubts(event))
+    found = list(find_doubts(event))
     return tuple(detail for _, detail in found) if found else ()
 
 
-def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
+def find_doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
     """Yield each warning with the pointer at which a strict request refuses it."""
     channel = event.channel
     # A Smart Link's channel is free; an invite's is the provider that carried it.
@@ -233,7 +233,10 @@ def doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
             yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
         for provider, identity in _identities(person).items() if person else ():
             if identity.strip(BLANKS) != identity:
-                yield rules.step(f"/{side}/identities", provider), _padded(side)
+                yield (
+                    rules.extend_pointer(f"/{side}/identities", provider),
+                    _padded(side),
+                )
     if isinstance(event, RoundedEvent):
         yield event.rounded[0], _lost_digits(event.rounded)
 
@@ -255,7 +258,7 @@ def _lost_digits(pointers: Sequence[str]) -> str:
     )
 
 
-def to_event(
+def build_event(
     event: IncomingEvent,
     *,
     received_at: datetime,
@@ -270,7 +273,7 @@ def to_event(
     return Event(
         id=event.id,
         type=event.type,
-        occurred_at=rules.as_instant(event.occurred_at) or received_at,
+        occurred_at=rules.read_instant(event.occurred_at) or received_at,
         name=event.name or "",
         user=_kept(event.user, hash_signal, ignored),
         referrer=_kept(event.referrer, hash_signal, ignored),
@@ -300,9 +303,9 @@ def _kept(
 
     return Person(
         identities,
-        hashed("ip", traces.address(person.ip or "", ignored)),
-        hashed("device", traces.device(person.device_id or "")),
-        hashed("advertising", traces.device(person.advertising_id or "")),
+        hashed("ip", traces.normalise_address(person.ip or "", ignored)),
+        hashed("device", traces.normalise_device(person.device_id or "")),
+        hashed("advertising", traces.normalise_device(person.advertising_id or "")),
     )
 
 
@@ -374,19 +377,19 @@ def _named(person: IncomingPerson | None) -> IncomingPerson | None:
 
 def _instant(value: datetime | float | None, data: bytes) -> datetime | None:
     """Return when it happened, rounded down to a microsecond. Raises `RefusedError`."""
-    instant = rules.as_instant(value)
+    instant = rules.read_instant(value)
     is_number = isinstance(value, float)
     if instant is None or not (is_number or precision.may_be_finer(data)):
         return instant
-    return rules.as_instant(precision.exact_instant(data))
+    return rules.read_instant(precision.read_exact_instant(data))
 
 
 def _rounded(event: IncomingEvent, data: bytes) -> IncomingEvent:
     """Return `event` with a note of the numbers that have lost digits."""
     marked = _marking_decoder.decode(data)
     pointers = (
-        *precision.lost_in("/event_data", marked.event_data),
-        *precision.lost_in("/metadata", marked.metadata),
+        *precision.find_lost_digits("/event_data", marked.event_data),
+        *precision.find_lost_digits("/metadata", marked.metadata),
     )
     if not pointers:  # digits of a time are rounded down
         return event

@@ -19,13 +19,13 @@ _NEWEST = "SELECT max(id) FROM referrals_suppression WHERE app_id = {app}"
 _NO_SIDE: frozenset[Side] = frozenset()
 
 
-def hashes_of(app_id: int, identities: Iterable[Identity]) -> list[str]:
+def hash_identities(app_id: int, identities: Iterable[Identity]) -> list[str]:
     """Return the keyed hashes by which these identities are recognised, sorted."""
-    digest = hashing.identity_hasher(app_id)
+    digest = hashing.make_identity_hasher(app_id)
     return sorted({digest(*identity) for identity in identities})
 
 
-def suppress(app_id: int, hashes: Collection[str]) -> int:
+def suppress_hashes(app_id: int, hashes: Collection[str]) -> int:
     """Remember the hashes; return the number of the last of them.
 
     Of one app, one transaction at a time may do so: a number that is read must never
@@ -39,19 +39,19 @@ def suppress(app_id: int, hashes: Collection[str]) -> int:
     return max(remembered.values_list("pk", flat=True))
 
 
-def lift(app_id: int, hashes: Collection[str]) -> int:
+def lift_suppression(app_id: int, hashes: Collection[str]) -> int:
     """Forget the hashes: the person agrees again. Return how many there were."""
     found = Suppression.objects.filter(app=app_id, identity_hash__in=hashes)
     lifted, _ = found.delete()
     return lifted
 
 
-def count(app_id: int, hashes: Collection[str]) -> int:
+def count_suppressed(app_id: int, hashes: Collection[str]) -> int:
     """Return how many of the hashes are remembered."""
     return Suppression.objects.filter(app=app_id, identity_hash__in=hashes).count()
 
 
-def newest(app_id: int) -> int:
+def find_newest_suppression(app_id: int) -> int:
     """Return the number of the app's last suppression; 0 where nobody has one."""
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST.format(app="%s"), [app_id])
@@ -59,7 +59,7 @@ def newest(app_id: int) -> int:
     return number or 0
 
 
-def newest_sql(app: str) -> str:
+def newest_suppression_sql(app: str) -> str:
     """Return `newest` as an SQL expression, NULL where nobody has one.
 
     For a statement that asks more. `app` is its column, never what somebody sent.
@@ -67,9 +67,9 @@ def newest_sql(app: str) -> str:
     return f"({_NEWEST.format(app=app)})"
 
 
-def recogniser(app_id: int, hashes: Collection[str]) -> Callable[[Person], bool]:
+def make_recogniser(app_id: int, hashes: Collection[str]) -> Callable[[Person], bool]:
     """Return what tells whether a person has an identity with one of `hashes`."""
-    digest = hashing.identity_hasher(app_id)
+    digest = hashing.make_identity_hasher(app_id)
     wanted = frozenset(hashes)
 
     def is_meant(person: Person) -> bool:
@@ -78,14 +78,16 @@ def recogniser(app_id: int, hashes: Collection[str]) -> Callable[[Person], bool]
     return is_meant
 
 
-def sides_meant(event: Event, is_meant: Callable[[Person], bool]) -> frozenset[Side]:
+def find_sides_meant(
+    event: Event, is_meant: Callable[[Person], bool]
+) -> frozenset[Side]:
     """Return the sides of the event on which somebody is meant."""
     people = ((Side.REFERRED, event.user), (Side.GENERATED, event.referrer))
     found = [side for side, person in people if person and is_meant(person)]
     return frozenset(found) if found else _NO_SIDE
 
 
-def suppressed_sides(
+def find_suppressed_sides(
     app_id: int, events: Sequence[Event], until: int
 ) -> list[frozenset[Side]]:
     """Return, per event, the sides of which nothing may be sent.
@@ -94,7 +96,7 @@ def suppressed_sides(
     """
     if not until:
         return [_NO_SIDE] * len(events)
-    digest = hashing.identity_hasher(app_id)
+    digest = hashing.make_identity_hasher(app_id)
     present = {
         digest(*pair)
         for event in events
@@ -105,8 +107,8 @@ def suppressed_sides(
     found = _remembered(app_id, list(present), until)
     if not found:
         return [_NO_SIDE] * len(events)
-    is_meant = recogniser(app_id, found)
-    return [sides_meant(event, is_meant) for event in events]
+    is_meant = make_recogniser(app_id, found)
+    return [find_sides_meant(event, is_meant) for event in events]
 
 
 def _remembered(app_id: int, hashes: Sequence[str], until: int) -> set[str]:

@@ -37,7 +37,7 @@ class Logged(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TallyLine:
     """One line of a table. `percent` is its share of all, `doubtful` that of its own."""
 
     name: str
@@ -107,7 +107,7 @@ class Tally:
         return sorted(found, key=lambda r: (-r.brought, -r.events, r.identity))
 
 
-def of(logged: Iterable[Logged]) -> Tally:
+def tally_events(logged: Iterable[Logged]) -> Tally:
     """Return the tally of these events."""
     tally = Tally()
     for each in logged:
@@ -115,10 +115,10 @@ def of(logged: Iterable[Logged]) -> Tally:
     return tally
 
 
-def lines(counted: Mapping[str, Statuses], total: int) -> list[Line]:
+def list_lines(counted: Mapping[str, Statuses], total: int) -> list[TallyLine]:
     """Return a table's lines, the largest first."""
     rows = [
-        Line(
+        TallyLine(
             name,
             statuses.total(),
             round(100 * statuses.total() / max(1, total)),
@@ -129,7 +129,7 @@ def lines(counted: Mapping[str, Statuses], total: int) -> list[Line]:
     return sorted(rows, key=lambda line: (-line.count, line.name))
 
 
-def periods(
+def list_periods(
     hours: Mapping[datetime, Statuses],
 ) -> list[tuple[str, Mapping[str, int]]]:
     """Return the counts over time, oldest first and without gaps, in UTC.

@@ -8,13 +8,13 @@ from celery import Task, shared_task
 from django.db import InterfaceError, OperationalError
 
 from referrals import log
-from referrals.ingest.background import count
-from referrals.ingest.counter import NO_APP, Cause, Outcome, Way
+from referrals.ingest.background import count_ingest
+from referrals.ingest.counter import NO_APP, CountKey, IngestOutcome, WayIn
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import App
 from referrals.refusals import Code
 from referrals.rejections import record_rejections
-from referrals.schema import EventProblem, IncomingEvent, from_object
+from referrals.schema import EventProblem, IncomingEvent, check_object
 
 SOURCE = "celery"
 BATCH = 1000
@@ -56,8 +56,10 @@ def _append_events(app_slug: object, events: object) -> None:
             "Events for an app that does not exist were dropped. The first argument of "
             "referrals.append_events is the app's slug: correct it in the producer."
         )
-        cause = Cause(NO_APP, Way.TASK, Outcome.UNAUTHORISED, Code.UNKNOWN_APP)
-        count(cause, detail=NO_SUCH_APP)
+        cause = CountKey(
+            NO_APP, WayIn.TASK, IngestOutcome.UNAUTHORISED, Code.UNKNOWN_APP
+        )
+        count_ingest(cause, detail=NO_SUCH_APP)
         return
     refused = 0
     for batch in _batches(events):
@@ -72,7 +74,7 @@ def _append_events(app_slug: object, events: object) -> None:
 
 def _append(app: App, batch: list[IncomingEvent | EventProblem]) -> list[Result]:
     try:
-        return log.append(app, batch, way=Way.TASK)
+        return log.append(app, batch, way=WayIn.TASK)
     except ArchivedAppError as error:
         return [
             Result(
@@ -91,6 +93,6 @@ def _batches(events: object) -> Iterator[list[IncomingEvent | EventProblem]]:
     """Yield the events checked, a thousand at a time: the lock is held for each alone."""
     if isinstance(events, list):
         for first in range(0, len(events), BATCH):
-            yield [from_object(event) for event in events[first : first + BATCH]]
+            yield [check_object(event) for event in events[first : first + BATCH]]
     else:
         yield [EventProblem(Code.WRONG_SHAPE, "", NOT_A_LIST)]

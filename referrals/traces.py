@@ -43,7 +43,7 @@ SHARED_NETWORKS: tuple[Network, ...] = tuple(
 )
 
 
-def networks(text: str) -> tuple[Network, ...]:
+def parse_networks(text: str) -> tuple[Network, ...]:
     """Return the networks that `text` lists, one a line; a bare address is one too.
 
     Raises `ValueError`, which names the line.
@@ -56,7 +56,7 @@ def is_address(text: str) -> bool:
     return _parsed(text) is not None
 
 
-def address(text: str, ignored: Sequence[Network] = ()) -> str | None:
+def normalise_address(text: str, ignored: Sequence[Network] = ()) -> str | None:
     """Return the IP address as it is compared, unless strangers share it."""
     parsed = _parsed(text)
     if parsed is None or _is_shared(parsed):
@@ -66,13 +66,13 @@ def address(text: str, ignored: Sequence[Network] = ()) -> str | None:
     return _compared(parsed)
 
 
-def network_of(text: str) -> str | None:
+def find_network(text: str) -> str | None:
     """Return any IP address as it is compared, or None where `text` is none."""
     parsed = _parsed(text)
     return None if parsed is None else _compared(parsed)
 
 
-def device(text: str) -> str | None:
+def normalise_device(text: str) -> str | None:
     """Return a device or advertising ID as it is compared: case does not count."""
     folded = text.strip().casefold()
     return folded if folded.strip("0-") else None

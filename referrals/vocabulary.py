@@ -95,9 +95,9 @@ def find_types_without(side: Side) -> tuple[EventType, ...]:
     return tuple(each for each in EventType if side not in SIDES[each])
 
 
-def normalised_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return `name` as names are compared: case and white space do not count."""
     return "".join(name.split()).casefold()
 
 
-BUILT_IN_NAMES = frozenset(normalised_name(title) for title in TITLES.values())
+BUILT_IN_NAMES = frozenset(normalise_name(title) for title in TITLES.values())

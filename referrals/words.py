@@ -29,22 +29,22 @@ _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
 _INERT: Final = dict.fromkeys((*_CONTROLS, *TURNING), "\N{REPLACEMENT CHARACTER}")
 
 
-def inert(text: str) -> str:
+def make_inert(text: str) -> str:
     """Return `text` with a mark for each character that could make it read otherwise."""
     return text.translate(_INERT)
 
 
-def number(count: float) -> str:
+def format_number(count: float) -> str:
     """Return `count` with commas between the thousands."""
     return f"{count:,}"
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
+def format_count(count: int, noun: str, plural: str = "") -> str:
     """Return "1 event" or "1,204 events"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def span(seconds: float) -> str:
+def format_span(seconds: float) -> str:
     """Return a length of time in its one or two leading units, such as "1 h 19 min"."""
     whole = max(0, int(seconds))
     if whole < _FEW * _MINUTE:
@@ -58,59 +58,65 @@ def span(seconds: float) -> str:
     return f"{days} days"
 
 
-def wait(seconds: float) -> str:
+def format_wait(seconds: float) -> str:
     """Return a span, in tenths of a second where it is below ten seconds."""
-    return f"{max(0.0, seconds):.1f} s" if seconds < _TENTHS_BELOW else span(seconds)
+    return (
+        f"{max(0.0, seconds):.1f} s"
+        if seconds < _TENTHS_BELOW
+        else format_span(seconds)
+    )
 
 
-def milliseconds(count: int | None) -> str:
+def format_milliseconds(count: int | None) -> str:
     """Return "1,204 ms", or a dash for what has not ended."""
     return NOTHING if count is None else f"{count:,} ms"
 
 
-def ago(instant: datetime | None, now: datetime | None = None) -> str:
+def format_age(instant: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago it was, exactly on hover."""
     if instant is None:
         return "never"
     seconds = ((now or datetime.now(UTC)) - instant).total_seconds()
-    text = f"in {span(-seconds)}" if seconds < 0 else f"{span(seconds)} ago"
+    text = (
+        f"in {format_span(-seconds)}" if seconds < 0 else f"{format_span(seconds)} ago"
+    )
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         instant.astimezone(UTC).isoformat(),
-        utc(instant),
+        format_utc(instant),
         text,
     )
 
 
-def at(instant: datetime | None) -> str:
+def format_instant(instant: datetime | None) -> str:
     """Return the instant in UTC. In a browser it becomes the viewer's zone, UTC on hover."""
     if instant is None:
         return NOTHING
     return format_html(
         '<time datetime="{}" title="{}" data-local>{}</time>',
         instant.astimezone(UTC).isoformat(),
-        utc(instant),
-        utc(instant),
+        format_utc(instant),
+        format_utc(instant),
     )
 
 
-def since(instant: datetime, now: datetime) -> str:
+def format_since(instant: datetime, now: datetime) -> str:
     """Return the time of day, with the day where it is another one: "since 10:42"."""
     spoken = instant.astimezone(UTC)
     same = spoken.date() == now.astimezone(UTC).date()
     return format_html(
         '<time datetime="{}" title="{}" data-local="clock">{} UTC</time>',
         spoken.isoformat(),
-        utc(instant),
+        format_utc(instant),
         f"{spoken:%H:%M}" if same else f"{spoken:%d %b, %H:%M}",
     )
 
 
-def utc(instant: datetime) -> str:
+def format_utc(instant: datetime) -> str:
     """Return the instant as plain text."""
     return f"{instant.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"
 
 
-def light(colour: Colour, word: str) -> str:
+def render_light(colour: Colour, word: str) -> str:
     """Return a status light. The word says what the colour says."""
     return format_html('<span class="light light-{}">{}</span>', colour, word)

@@ -57,13 +57,13 @@ def postgresql_server():
 @pytest.fixture(autouse=True)
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
-    from clevertap_sync.delivery.sql import (  # noqa: PLC0415 - Django comes first
+    from clevertap_sync.delivery.sql import (
         open_floor,
     )
-    from referrals.ingest import background  # noqa: PLC0415
+    from referrals.ingest import background
 
-    open_floor.forget()
-    background.forget()
+    open_floor.clear_floors()
+    background.clear_counts()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def make_stack(request, tmp_path):
     `make_stack("postgresql", SWEEP_SECONDS="60")`. They end with the test, and a test
     that fails shows what they printed.
     """
-    from tests.harness.stack import Stack  # noqa: PLC0415 - few tests need it
+    from tests.harness.stack import Stack
 
     made: list[Stack] = []
     with contextlib.ExitStack() as stacks:
@@ -88,7 +88,7 @@ def make_stack(request, tmp_path):
         yield make
         if request.node.stash.get(FAILED, False):
             for stack in made:
-                print(stack.logs())  # noqa: T201 - pytest shows it with the failure
+                print(stack.logs())
 
 
 @pytest.fixture(params=databases.KINDS)
@@ -110,7 +110,7 @@ def pytest_collection_modifyitems(config, items):
         group = item.get_closest_marker("xdist_group")
         if group and "@" not in item.nodeid.rpartition("]")[2]:
             name = f"{item.nodeid}@{group.args[0]}"
-            item._id = type(item.id).parse(name)  # noqa: SLF001 - it has no other way
+            item._id = type(item.id).parse(name)
 
 
 @pytest.hookimpl(wrapper=True)

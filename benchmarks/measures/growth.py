@@ -158,7 +158,7 @@ def grow(ours: Ours, size: int) -> None:
 
 
 def _claims(ours: Ours) -> list[float]:
-    done = subprocess.run(  # noqa: S603 - our own module
+    done = subprocess.run(
         ours.python("benchmarks.claims", str(CLAIMED)),
         cwd=ROOT,
         env={**ours.env, "DJANGO_SETTINGS_MODULE": "integration_project.settings"},
@@ -339,5 +339,5 @@ def _backlog_line(backlog: int, caught_up: Table) -> Highlight:
         f"Catching up on {backlog:,} events while {NEW_PER_SECOND} new ones come each second",
         f"{seconds} s, {rate} records/s",
         f"worker's memory at most {memory}",
-        f"{halves} × from half to half",  # noqa: RUF001 - it is the sign that is meant
+        f"{halves} × from half to half",
     )

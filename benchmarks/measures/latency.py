@@ -87,7 +87,7 @@ def measure(ground: Ground, scale: Scale) -> Findings:
 def _quiet(system: System, rate: int, seconds: float) -> Quiet:
     progress(f"latency: {system.name}, {rate} events/s for {seconds:.0f} s")
     count = int(rate * seconds)
-    chance = random.Random(7)  # noqa: S311 - the same for everyone
+    chance = random.Random(7)
     starts = [(n + chance.random()) / rate for n in range(count)]
     with system:
         system.start()

@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 
 django.setup()
 
-from benchmarks.peers.http import upload  # noqa: E402 - Django comes first
-from benchmarks.peers.models import Delivery  # noqa: E402
+from benchmarks.peers.http import upload
+from benchmarks.peers.models import Delivery
 
 State = Delivery.State
 CLAIM = 1_000

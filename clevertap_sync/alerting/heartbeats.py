@@ -54,9 +54,9 @@ def _call(alert: Alert) -> bool:
         notifiers.call_heartbeat(
             alert.heartbeat_url, fails=alert.heartbeat_owed == Heartbeat.FAIL
         )
-    except notifiers.NotSentError as error:
+    except notifiers.AlertNotSentError as error:
         row.update(heartbeat_problem=str(error)[:200])
         logger.warning("The heartbeat of alert %s failed (%s)", alert.pk, error)
         return False
-    row.update(heartbeat_at=clock.now(), heartbeat_problem="")
+    row.update(heartbeat_at=clock.read_now(), heartbeat_problem="")
     return True

@@ -7,25 +7,25 @@ from django.conf import settings
 from django.urls import reverse
 
 from clevertap_sync.alerting.subjects import KINDS_BY_CODE, Case
-from clevertap_sync.insight.links import address_of
+from clevertap_sync.insight.links import build_address
 from clevertap_sync.models import Alert, Incident, Notice
-from referrals.words import span
+from referrals.words import format_span
 
 #: Of more findings than that, a message has the first.
 _MOST: Final = 5
 
 
-def started(alert: Alert, case: Case, now: datetime) -> dict[str, Any]:
+def write_start(alert: Alert, case: Case, now: datetime) -> dict[str, Any]:
     """Return what is said when something starts."""
     return _of_case(alert, case, now, Notice.Moment.STARTED)
 
 
-def reminded(
+def write_reminder(
     alert: Alert, case: Case, incident: Incident, now: datetime
 ) -> dict[str, Any]:
     """Return what is said when something goes on that nobody acknowledged."""
     content = _of_case(alert, case, now, Notice.Moment.REMINDED)
-    lasts = span((now - incident.started_at).total_seconds())
+    lasts = format_span((now - incident.started_at).total_seconds())
     return {
         **content,
         "title": f"{content['title']}, for {lasts} now",
@@ -33,7 +33,7 @@ def reminded(
     }
 
 
-def ended(
+def write_end(
     start: dict[str, Any], incident: Incident, now: datetime, *, excuse: str = ""
 ) -> dict[str, Any]:
     """Return what is said when it is over, from what was said when it started.
@@ -42,7 +42,7 @@ def ended(
     """
     kind = KINDS_BY_CODE.get(incident.rule)
     over = excuse or (kind.ended if kind else "it is over")
-    lasted = span((now - incident.started_at).total_seconds())
+    lasted = format_span((now - incident.started_at).total_seconds())
     why = f": {excuse}" if excuse else ""
     return {
         **start,
@@ -54,7 +54,7 @@ def ended(
     }
 
 
-def a_test(alert: Alert, now: datetime) -> dict[str, Any]:
+def write_test(alert: Alert, now: datetime) -> dict[str, Any]:
     """Return what a test message says."""
     page = _page_of(alert)
     return {
@@ -85,7 +85,7 @@ def _of_case(
         "about": about,
         "title": f"{about}: {kind.started}",
         "text": _text_of(case),
-        "url": address_of(link) if settings.PUBLIC_URL else "",
+        "url": build_address(link) if settings.PUBLIC_URL else "",
         "alert_url": _page_of(alert),
     }
 

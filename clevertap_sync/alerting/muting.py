@@ -10,7 +10,7 @@ from django.db import transaction
 from clevertap_sync.models import Alert, Incident, Mute
 from clevertap_sync.process import clock
 from referrals import history
-from referrals.words import utc
+from referrals.words import format_utc
 
 #: For how long something can be muted, and how a person is offered it.
 SPANS: Final = {
@@ -48,7 +48,9 @@ def acknowledge_incident(incident: Incident, by: str) -> bool:
         pk=incident.pk, acknowledged_at=None, ended_at=None
     )
     with transaction.atomic():
-        if not unseen.update(acknowledged_at=clock.now(), acknowledged_by=by[:150]):
+        if not unseen.update(
+            acknowledged_at=clock.read_now(), acknowledged_by=by[:150]
+        ):
             return False
         _record(incident.alert, by, f"Acknowledged: {incident}.")
     return True
@@ -78,9 +80,9 @@ def _mute(alert: Alert, key: tuple[str, str], length: timedelta, by: str) -> Mut
             alert=alert,
             rule=rule,
             subject=subject,
-            defaults={"until": clock.now() + length, "by": by[:150]},
+            defaults={"until": clock.read_now() + length, "by": by[:150]},
         )
-        _record(alert, by, f"Muted until {utc(mute.until)}: {_words_of(mute)}.")
+        _record(alert, by, f"Muted until {format_utc(mute.until)}: {_words_of(mute)}.")
     return mute
 
 
@@ -89,4 +91,4 @@ def _words_of(mute: Mute) -> str:
 
 
 def _record(alert: Alert, by: str, what: str) -> None:
-    history.record(by, alert, what, app=alert.app)
+    history.record_change(by, alert, what, app=alert.app)

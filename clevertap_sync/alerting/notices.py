@@ -28,38 +28,38 @@ _LONGEST: Final = 200
 
 def send_due(now: datetime | None = None) -> int:
     """Send what is to be sent now. Return how many messages got through."""
-    return sum(send(pk) for pk in list(_due(now or clock.now())))
+    return sum(send_notice(pk) for pk in list(_due(now or clock.read_now())))
 
 
-def send(notice_id: int) -> bool:
+def send_notice(notice_id: int) -> bool:
     """Send one message, unless another worker does. Return whether it got through."""
     notice = _claimed(notice_id)
     if notice is None:
         return False
     try:
-        notifiers.send(notice.alert, notice)
-    except notifiers.NotSentError as error:
+        notifiers.send_message(notice.alert, notice)
+    except notifiers.AlertNotSentError as error:
         _failed(notice, str(error))
         return False
     mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts)
     mine.update(
-        state=Notice.State.SENT, sent_at=clock.now(), leased_until=None, problem=""
+        state=Notice.State.SENT, sent_at=clock.read_now(), leased_until=None, problem=""
     )
     return True
 
 
 def send_test(alert: Alert) -> Notice:
     """Send a test message at once, and return it with what came of it."""
-    now = clock.now()
+    now = clock.read_now()
     notice = Notice.objects.create(
         alert=alert,
         moment=Notice.Moment.TEST,
         key=uuid.uuid4(),
-        content=messages.a_test(alert, now),
+        content=messages.write_test(alert, now),
         created_at=now,
         due_at=now,
     )
-    send(notice.pk)
+    send_notice(notice.pk)
     notice.refresh_from_db()
     return notice
 
@@ -83,7 +83,7 @@ def _free(now: datetime) -> QuerySet[Notice]:
 
 def _claimed(notice_id: int) -> Notice | None:
     """Take the message, by compare-and-set, and return it."""
-    now = clock.now()
+    now = clock.read_now()
     claimed = _free(now).filter(pk=notice_id)
     if not claimed.update(leased_until=now + LEASE, attempts=F("attempts") + 1):
         return None
@@ -96,7 +96,7 @@ def _failed(notice: Notice, problem: str) -> None:
     is_last = notice.moment == Notice.Moment.TEST or tried > len(WAITS)
     Notice.objects.filter(pk=notice.pk, attempts=tried).update(
         state=Notice.State.FAILED if is_last else Notice.State.PENDING,
-        due_at=notice.due_at if is_last else clock.now() + WAITS[tried - 1],
+        due_at=notice.due_at if is_last else clock.read_now() + WAITS[tried - 1],
         leased_until=None,
         problem=problem[:_LONGEST],
     )

@@ -21,9 +21,9 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from clevertap_sync.clevertap.client.transport import Transport
-from clevertap_sync.clevertap.client.watched_connections import public_only
+from clevertap_sync.clevertap.client.watched_connections import require_public_addresses
 from clevertap_sync.clevertap.errors import CleverTapError, MalformedResponseError
-from clevertap_sync.models import Alert, Notice, Way
+from clevertap_sync.models import Alert, AlertMedium, Notice
 from referrals.secret import Secret
 
 SECONDS: Final = 10.0
@@ -39,21 +39,21 @@ _OK: Final = range(200, 300)
 _DROPPED: Final = (b"OK (not found)", b"OK (rate limited)")
 
 
-class NotSentError(Exception):
+class AlertNotSentError(Exception):
     """A message did not get through. The text says why, without any address."""
 
 
-def send(alert: Alert, notice: Notice) -> None:
+def send_message(alert: Alert, notice: Notice) -> None:
     """Send the message the alert's way. Raises `NotSentError`."""
     match alert.way:
-        case Way.EMAIL:
+        case AlertMedium.EMAIL:
             _mail(alert, notice)
-        case Way.SLACK:
+        case AlertMedium.SLACK:
             text = _for_slack(notice)
             _post(alert.url, json.dumps({"text": text}).encode(), {})
         case _:
             body = json.dumps({"id": str(notice.key), **notice.content}).encode()
-            _post(alert.url, body, signature(alert.signing_secret, notice, body))
+            _post(alert.url, body, sign_message(alert.signing_secret, notice, body))
 
 
 def call_heartbeat(url: Secret, *, fails: bool) -> None:
@@ -64,13 +64,13 @@ def call_heartbeat(url: Secret, *, fails: bool) -> None:
     _ask("GET", parts, None, {})
 
 
-def new_secret() -> Secret:
+def create_signing_secret() -> Secret:
     """Return a new secret to sign with."""
     key = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     return Secret(_PREFIX + key)
 
 
-def signature(secret: Secret, notice: Notice, body: bytes) -> dict[str, str]:
+def sign_message(secret: Secret, notice: Notice, body: bytes) -> dict[str, str]:
     """Return the headers by which a receiver knows that the message is ours."""
     key = base64.b64decode(_revealed(secret).removeprefix(_PREFIX))
     stamp = str(int(time.time()))
@@ -83,7 +83,7 @@ def signature(secret: Secret, notice: Notice, body: bytes) -> dict[str, str]:
     }
 
 
-def addresses_of(alert: Alert) -> list[str]:
+def list_addresses(alert: Alert) -> list[str]:
     """Return the e-mail addresses of an alert."""
     return [line.strip() for line in alert.recipients.splitlines() if line.strip()]
 
@@ -91,12 +91,12 @@ def addresses_of(alert: Alert) -> list[str]:
 def _mail(alert: Alert, notice: Notice) -> None:
     if settings.EMAIL_BACKEND == NO_MAIL:
         message = "E-mail is not set up: set EMAIL_URL"
-        raise NotSentError(message)
+        raise AlertNotSentError(message)
     content = notice.content
     mail = EmailMessage(
         subject=" ".join(content["title"].split()),
         body=_for_mail(notice),
-        to=addresses_of(alert),
+        to=list_addresses(alert),
         headers={"Message-ID": f"<{notice.key}@referrals>"},
     )
     try:
@@ -110,7 +110,7 @@ def _mail(alert: Alert, notice: Notice) -> None:
     else:
         return
     # Outside of the handlers: what the server said may name people.
-    raise NotSentError(message)
+    raise AlertNotSentError(message)
 
 
 def _for_mail(notice: Notice) -> str:
@@ -165,7 +165,11 @@ def _ask(
 ) -> None:
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     base = f"{parts.scheme}://{parts.netloc}"
-    guard = nullcontext() if settings.ALERTS_TO_PRIVATE_ADDRESSES else public_only()
+    guard = (
+        nullcontext()
+        if settings.ALERTS_TO_PRIVATE_ADDRESSES
+        else require_public_addresses()
+    )
     with guard, closing(Transport(base, _Headers(headers), seconds=SECONDS)) as way:
         try:
             answer = way.ask(method, path, params={}, body=body)
@@ -182,7 +186,7 @@ def _ask(
                 return
             else:
                 message = f"The receiver answered {answer.status}"
-    raise NotSentError(message)
+    raise AlertNotSentError(message)
 
 
 def _revealed(secret: Secret) -> str:
@@ -190,4 +194,4 @@ def _revealed(secret: Secret) -> str:
         return secret.reveal()
     except ImproperlyConfigured:
         message = "Its address or secret cannot be decrypted: enter it again"
-    raise NotSentError(message)
+    raise AlertNotSentError(message)

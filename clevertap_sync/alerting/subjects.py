@@ -18,8 +18,8 @@ from clevertap_sync.insight.findings import (
     Finding,
     Scope,
     Severity,
-    judge,
-    judge_door,
+    judge_facts,
+    judge_ingest,
 )
 from clevertap_sync.insight.findings.account import HoldFinding
 from clevertap_sync.insight.findings.delivery import WorkerGone
@@ -27,13 +27,13 @@ from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
     AlertFailing,
 )
-from clevertap_sync.insight.ingest_queries import read_doors, read_lonely_facts
+from clevertap_sync.insight.ingest_queries import read_app_ingest, read_lonely_facts
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )
 from clevertap_sync.models import Alert, Integration
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from referrals.models import App
 
 INSTALLATION: Final = "installation"
@@ -42,11 +42,11 @@ KINDS_BY_CODE: Final[dict[str, type[Finding]]] = {
     kind.code: kind for kind in (*INTEGRATION_KINDS, *INSTALLATION_KINDS)
 }
 
-Key = tuple[str, str]
+CaseKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class SubjectFinding:
     """One finding, what it is about, and the facts that it was found in, if of one app."""
 
     finding: Finding
@@ -55,7 +55,7 @@ class Sighting:
     facts: Facts | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> CaseKey:
         """Return what tells its case apart from the other cases of an alert."""
         return self.finding.code, self.subject
 
@@ -64,7 +64,7 @@ class Sighting:
 class Case:
     """What is wrong with one subject, in all its findings of one code; there is one at least."""
 
-    sightings: tuple[Sighting, ...]
+    sightings: tuple[SubjectFinding, ...]
 
     @property
     def kind(self) -> type[Finding]:
@@ -72,7 +72,7 @@ class Case:
         return type(self.first.finding)
 
     @property
-    def first(self) -> Sighting:
+    def first(self) -> SubjectFinding:
         """Return the most important finding."""
         return self.sightings[0]
 
@@ -92,16 +92,16 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class AlertView:
     """All that is wrong now, whoever is told of it."""
 
-    sightings: Sequence[Sighting]
+    sightings: Sequence[SubjectFinding]
     known: Sequence[Facts]
     #: Those that are on.
     alert_ids: frozenset[int]
     has_worker: bool
 
-    def seen_by(self, alert: Alert) -> Iterator[Sighting]:
+    def seen_by(self, alert: Alert) -> Iterator[SubjectFinding]:
         """Yield what is of the alert's app, and never the alert's own failure."""
         for sighting in self.sightings:
             finding = sighting.finding
@@ -125,7 +125,7 @@ class View:
             for each in self.seen_by(alert)
         )
 
-    def excuse_for(self, key: Key) -> str:
+    def excuse_for(self, key: CaseKey) -> str:
         """Return why a case is over that nobody mended; nothing where it was mended."""
         code, subject = key
         name, _, number = subject.partition(":")
@@ -141,7 +141,7 @@ class View:
             return "delivery is paused everywhere"
         return "it is below what the alert asks for" if self._has_left(key) else ""
 
-    def _has_left(self, key: Key) -> bool:
+    def _has_left(self, key: CaseKey) -> bool:
         """Return whether it is still there, or another cause of the same trouble."""
         code, subject = key
         kind = KINDS_BY_CODE.get(code)
@@ -152,21 +152,21 @@ class View:
         )
 
 
-def read_view(alerts: Sequence[Alert], now: datetime) -> View:
+def read_view(alerts: Sequence[Alert], now: datetime) -> AlertView:
     """Return all that is wrong now, judged as early as the most careful alert asks for."""
-    with insight.snapshot():
-        doors = read_doors(now)
-        read = read_facts(insight.shown(), now, doors)
-        silence = read[0].silence if read else heartbeat.silence()
+    with insight.read_in_snapshot():
+        doors = read_app_ingest(now)
+        read = read_facts(insight.list_integrations_shown(), now, doors)
+        silence = read[0].silence if read else worker_presence.read_silence()
         lonely = read_lonely_facts(now, doors)
         installation = read_installation_facts(now, doors)
     known = [_as_early_as_asked(facts, alerts) for facts in read]
     sightings = [
-        *(_sighting(each, facts) for facts in known for each in judge(facts)),
-        *(_sighting(each, facts) for facts in lonely for each in judge_door(facts)),
+        *(_sighting(each, facts) for facts in known for each in judge_facts(facts)),
+        *(_sighting(each, facts) for facts in lonely for each in judge_ingest(facts)),
         *map(_sighting_elsewhere, judge_installation(installation)),
     ]
-    return View(
+    return AlertView(
         sightings,
         [*known, *lonely],
         alert_ids=frozenset(alert.pk for alert in alerts),
@@ -174,20 +174,22 @@ def read_view(alerts: Sequence[Alert], now: datetime) -> View:
     )
 
 
-def _sighting(finding: Finding, facts: Facts) -> Sighting:
-    return Sighting(finding, _subject_of(finding, facts), _about(finding, facts), facts)
+def _sighting(finding: Finding, facts: Facts) -> SubjectFinding:
+    return SubjectFinding(
+        finding, _subject_of(finding, facts), _about(finding, facts), facts
+    )
 
 
-def _sighting_elsewhere(finding: Finding) -> Sighting:
+def _sighting_elsewhere(finding: Finding) -> SubjectFinding:
     if isinstance(finding, AlertFailing):
         alert = finding.alert
-        return Sighting(finding, f"alert:{alert.pk}", f"Alert {alert.name}")
-    return Sighting(finding, INSTALLATION, THE_INSTALLATION)
+        return SubjectFinding(finding, f"alert:{alert.pk}", f"Alert {alert.name}")
+    return SubjectFinding(finding, INSTALLATION, THE_INSTALLATION)
 
 
-def cases_of(alert: Alert, view: View) -> dict[Key, Case]:
+def list_cases(alert: Alert, view: AlertView) -> dict[CaseKey, Case]:
     """Return what the alert is told of, by code and subject."""
-    found: dict[Key, tuple[Sighting, ...]] = {}
+    found: dict[CaseKey, tuple[SubjectFinding, ...]] = {}
     for sighting in view.seen_by(alert):
         if is_wanted(alert, sighting.finding, sighting.facts):
             found[sighting.key] = (*found.get(sighting.key, ()), sighting)

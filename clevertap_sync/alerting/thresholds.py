@@ -10,7 +10,7 @@ from typing import Final
 
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity
-from clevertap_sync.insight.findings.account import held_seconds
+from clevertap_sync.insight.findings.account import count_held_seconds
 from clevertap_sync.models import Alert
 
 #: Fewer dead letters, or late events, than that are no share of anything.
@@ -52,7 +52,7 @@ class Threshold:
 def _held(minutes: int, _: Finding, facts: Facts | None) -> bool:
     if facts is None or not facts.integration.hold_reason:
         return False
-    return held_seconds(facts) >= minutes * _MINUTE
+    return count_held_seconds(facts) >= minutes * _MINUTE
 
 
 def _waited(minutes: int, _: Finding, facts: Facts | None) -> bool:
@@ -112,7 +112,7 @@ THRESHOLDS: Final = (
 )
 
 
-def thresholds_of(kind: type[Finding]) -> list[Threshold]:
+def list_thresholds(kind: type[Finding]) -> list[Threshold]:
     """Return what decides about findings of this kind; nothing, where no alert tells them."""
     named = [each for each in THRESHOLDS if each.names(kind)]
     if named:
@@ -124,5 +124,5 @@ def thresholds_of(kind: type[Finding]) -> list[Threshold]:
 
 def is_wanted(alert: Alert, finding: Finding, facts: Facts | None) -> bool:
     """Return whether the alert asks to be told of this finding now."""
-    deciding = thresholds_of(type(finding))
+    deciding = list_thresholds(type(finding))
     return any(each.wants(alert, finding, facts) for each in deciding)

@@ -10,11 +10,11 @@ from django.db import transaction
 from clevertap_sync.alerting import heartbeats, messages, muting
 from clevertap_sync.alerting.subjects import (
     KINDS_BY_CODE,
+    AlertView,
     Case,
-    Key,
-    View,
-    cases_of,
+    CaseKey,
     is_of_family,
+    list_cases,
     read_view,
 )
 from clevertap_sync.insight.findings import Severity
@@ -29,9 +29,9 @@ REMIND_EVERY: Final = timedelta(days=1)
 _THE_ROW: Final = 1
 
 
-def watch(now: datetime | None = None) -> bool:
+def watch_everything(now: datetime | None = None) -> bool:
     """Look, unless a process did so less than half a minute ago. Return whether it looked."""
-    now = now or clock.now()
+    now = now or clock.read_now()
     alerts = list(Alert.objects.filter(enabled=True).select_related("app"))
     if not alerts and not Incident.objects.filter(ended_at=None).exists():
         return False
@@ -60,8 +60,8 @@ def _claim(now: datetime) -> bool:
     return True
 
 
-def _compare(alert: Alert, view: View, muted: muting.Mutes, now: datetime) -> None:
-    cases = cases_of(alert, view)
+def _compare(alert: Alert, view: AlertView, muted: muting.Mutes, now: datetime) -> None:
+    cases = list_cases(alert, view)
     still_open = {
         (incident.rule, incident.subject): incident
         for incident in alert.incidents.filter(ended_at=None).order_by("pk")
@@ -94,7 +94,7 @@ def _start(alert: Alert, case: Case, now: datetime) -> None:
             defaults={"started_at": now},
         )
         if created:
-            content = messages.started(alert, case, now)
+            content = messages.write_start(alert, case, now)
             _tell(incident, Notice.Moment.STARTED, content, now)
 
 
@@ -115,7 +115,7 @@ def _go_on(
     )
     with transaction.atomic():
         if unacknowledged.update(reminded_at=now):
-            content = messages.reminded(alert, case, incident, now)
+            content = messages.write_reminder(alert, case, incident, now)
             _tell(incident, Notice.Moment.REMINDED, content, now)
 
 
@@ -124,7 +124,7 @@ def _look_open(incident: Incident) -> None:
         Incident.objects.filter(pk=incident.pk).update(clear_since=None)
 
 
-def _has_another_cause(key: Key, cases: Collection[Key]) -> bool:
+def _has_another_cause(key: CaseKey, cases: Collection[CaseKey]) -> bool:
     """Return whether the same trouble goes on, of which it was one cause."""
     code, subject = key
     return any(
@@ -148,7 +148,7 @@ def _settle_down(
                 and not _is_told_by_another(incident)
             ):
                 start = incident.notices.get(moment=Notice.Moment.STARTED).content
-                content = messages.ended(start, incident, now, excuse=excuse)
+                content = messages.write_end(start, incident, now, excuse=excuse)
                 _tell(incident, Notice.Moment.ENDED, content, now)
 
 

@@ -14,7 +14,7 @@ from django.db import Error, connection
 
 from clevertap_sync.alerting import alert_round
 from clevertap_sync.models import LastLook
-from clevertap_sync.process import clock, heartbeat
+from clevertap_sync.process import clock, worker_presence
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +78,11 @@ def look_if_nobody_does() -> bool:
 
 
 def _is_nobody_at_work() -> bool:
-    silence = heartbeat.silence()
+    silence = worker_presence.read_silence()
     return silence is None or silence.is_too_long
 
 
 def _is_look_overdue() -> bool:
-    return not LastLook.objects.filter(looked_at__gt=clock.now() - OVERDUE).exists()
+    return not LastLook.objects.filter(
+        looked_at__gt=clock.read_now() - OVERDUE
+    ).exists()

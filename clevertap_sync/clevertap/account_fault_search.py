@@ -18,11 +18,11 @@ from typing import Final, TypeAlias
 from clevertap_sync.clevertap.account_faults import UNSENDABLE, AccountFault
 from clevertap_sync.clevertap.connection_check import (
     CHECK_SECONDS,
+    CheckVerdict,
     Credentials,
     Diagnosis,
-    Verdict,
-    check,
-    diagnose,
+    check_credentials,
+    diagnose_error,
 )
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
@@ -30,9 +30,9 @@ from clevertap_sync.clevertap.errors import (
     NoPasscodeError,
     UnreadablePasscodeError,
 )
-from clevertap_sync.clevertap.locations import Location, base_url
+from clevertap_sync.clevertap.locations import Location, find_base_url
 
-Refusal: TypeAlias = AuthenticationError | CredentialsError
+CredentialsRefusal: TypeAlias = AuthenticationError | CredentialsError
 
 _TEST: Final = "TEST-"
 
@@ -59,7 +59,7 @@ class Past:
 
 def find_culprit(
     credentials: Credentials,
-    refusal: Refusal,
+    refusal: CredentialsRefusal,
     past: Past,
     *,
     seconds: float = CHECK_SECONDS,
@@ -71,7 +71,7 @@ def find_culprit(
     """
     if isinstance(refusal, CredentialsError):
         return _unsent(refusal)
-    told = diagnose(refusal, credentials.location, 0.0).verdict
+    told = diagnose_error(refusal, credentials.location, 0.0).verdict
     if culprit := _told(refusal, told, past):
         return culprit
     return _look_elsewhere(credentials, told, seconds)
@@ -93,13 +93,15 @@ def _unsent(error: CredentialsError) -> Culprit:
     return Culprit(fault, UNSENDABLE)
 
 
-def _told(refusal: AuthenticationError, told: Verdict, past: Past) -> Culprit | None:
+def _told(
+    refusal: AuthenticationError, told: CheckVerdict, past: Past
+) -> Culprit | None:
     """Return what answer and past tell, if they do.
 
     An account ID that is not known here may be right elsewhere. A 403 is about what one
     may do, so that it says nothing of what was accepted before.
     """
-    if told is Verdict.ACCOUNT_UNKNOWN:
+    if told is CheckVerdict.ACCOUNT_UNKNOWN:
         return None
     was_accepted = past.were_accepted and refusal.status != HTTPStatus.FORBIDDEN
     if past.is_over or (was_accepted and past.is_user_passcode):
@@ -109,7 +111,9 @@ def _told(refusal: AuthenticationError, told: Verdict, past: Past) -> Culprit | 
     return None
 
 
-def _look_elsewhere(credentials: Credentials, told: Verdict, seconds: float) -> Culprit:
+def _look_elsewhere(
+    credentials: Credentials, told: CheckVerdict, seconds: float
+) -> Culprit:
     """Ask the other locations, and for the account ID's twin, all at once."""
     places = _other_places(credentials)
     twin = _twin_of(credentials.account_id)
@@ -118,22 +122,26 @@ def _look_elsewhere(credentials: Credentials, told: Verdict, seconds: float) -> 
         replace(credentials, account_id=twin),
     ]
     with ThreadPoolExecutor(len(asked), thread_name_prefix="suspects") as pool:
-        *elsewhere, of_twin = pool.map(lambda each: check(each, seconds=seconds), asked)
+        *elsewhere, of_twin = pool.map(
+            lambda each: check_credentials(each, seconds=seconds), asked
+        )
     for place, diagnosis in zip(places, elsewhere, strict=True):
         if diagnosis.is_good:
             return Culprit(AccountFault.WRONG_LOCATION, place.value)
     if of_twin.is_good:
         return Culprit(_fault_of_prefix(twin), twin)
-    if told is Verdict.ACCOUNT_UNKNOWN:
+    if told is CheckVerdict.ACCOUNT_UNKNOWN:
         return _judge_unknown(dict(zip(places, elsewhere, strict=True)), twin, of_twin)
     return Culprit(_judge_known(told, [*elsewhere, of_twin]))
 
 
 def _other_places(credentials: Credentials) -> Sequence[Location]:
     """Return the locations that another host answers for: a proxy may be all of them."""
-    here = base_url(credentials.location, credentials.template)
+    here = find_base_url(credentials.location, credentials.template)
     return [
-        place for place in Location if base_url(place, credentials.template) != here
+        place
+        for place in Location
+        if find_base_url(place, credentials.template) != here
     ]
 
 
@@ -162,18 +170,18 @@ def _judge_unknown(
     known = [
         hint
         for hint, seen in others.items()
-        if seen.verdict is not Verdict.ACCOUNT_UNKNOWN
+        if seen.verdict is not CheckVerdict.ACCOUNT_UNKNOWN
     ]
     if not known:
         return Culprit(AccountFault.WRONG_ACCOUNT_ID)
-    if len(known) > 1 or others[known[0]].verdict is not Verdict.PASSCODE_REFUSED:
+    if len(known) > 1 or others[known[0]].verdict is not CheckVerdict.PASSCODE_REFUSED:
         return Culprit(AccountFault.UNCLEAR)
     if known == [twin]:
         return Culprit(AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE, twin)
     return Culprit(AccountFault.WRONG_LOCATION_AND_PASSCODE, known[0])
 
 
-def _judge_known(told: Verdict, others: Iterable[Diagnosis]) -> AccountFault:
+def _judge_known(told: CheckVerdict, others: Iterable[Diagnosis]) -> AccountFault:
     """Return what the answers mean where CleverTap may know the account ID here.
 
     None of them took the credentials; who did not answer may have taken them. Where
@@ -182,7 +190,9 @@ def _judge_known(told: Verdict, others: Iterable[Diagnosis]) -> AccountFault:
     others = list(others)
     if not all(other.is_about_credentials for other in others):
         return AccountFault.UNCLEAR
-    is_known_here = any(other.verdict is Verdict.ACCOUNT_UNKNOWN for other in others)
-    if told is Verdict.PASSCODE_REFUSED and is_known_here:
+    is_known_here = any(
+        other.verdict is CheckVerdict.ACCOUNT_UNKNOWN for other in others
+    )
+    if told is CheckVerdict.PASSCODE_REFUSED and is_known_here:
         return AccountFault.WRONG_PASSCODE
     return AccountFault.UNCLEAR

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 from clevertap_sync.clevertap.errors import NoPasscodeError, UnreadablePasscodeError
 from clevertap_sync.clevertap.locations import LABELS, Location
 
-Field = Literal["account_id", "passcode", "location"]
+FaultyField = Literal["account_id", "passcode", "location"]
 
 #: The hint of what has blanks or characters that no header takes.
 UNSENDABLE: Final = "unsendable"
@@ -38,10 +38,10 @@ class HoldCause:
     fault: AccountFault
     sentence: str
     remedy: str
-    field: Field
+    field: FaultyField
 
 
-class Held(Protocol):
+class HasHold(Protocol):
     """What an integration says about its hold."""
 
     @property
@@ -53,7 +53,7 @@ class Held(Protocol):
         """What is right, or seen: a location's code, an account ID, `UNSENDABLE`."""
 
 
-_WORDS: Final[dict[AccountFault, tuple[str, str, Field]]] = {
+_WORDS: Final[dict[AccountFault, tuple[str, str, FaultyField]]] = {
     AccountFault.WRONG_ACCOUNT_ID: (
         "CleverTap does not know the account ID.",
         (
@@ -158,14 +158,14 @@ _UNSENDABLE: Final = {
 }
 
 
-def hold_cause_of(integration: Held) -> HoldCause | None:
+def describe_hold_cause(integration: HasHold) -> HoldCause | None:
     """Return what is wrong with the credentials; None where nobody has found it out."""
     if integration.hold_cause not in set(AccountFault):
         return None
-    return words_of(AccountFault(integration.hold_cause), integration.hold_hint)
+    return describe_fault(AccountFault(integration.hold_cause), integration.hold_hint)
 
 
-def words_of(fault: AccountFault, hint: str = "") -> HoldCause:
+def describe_fault(fault: AccountFault, hint: str = "") -> HoldCause:
     """Return a fault in words. `hint` is what is right: a location's code, an account ID."""
     sentence, remedy, field = _WORDS[fault]
     if hint == UNSENDABLE:

@@ -23,8 +23,12 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
     WrongAddressError,
 )
-from clevertap_sync.clevertap.limits import encode_body, probe_record
-from clevertap_sync.clevertap.locations import Location, base_url, spell_in_sentence
+from clevertap_sync.clevertap.limits import encode_body, make_probe_record
+from clevertap_sync.clevertap.locations import (
+    Location,
+    find_base_url,
+    spell_in_sentence,
+)
 from referrals.secret import Secret
 
 #: A person waits for the answer, and so does a thread of the web process.
@@ -37,7 +41,7 @@ _DASHBOARD = re.compile(
 )
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """What a check found."""
 
     GOOD = "good"
@@ -66,7 +70,7 @@ class Credentials:
     def client(self, seconds: float) -> Client:
         """Return a client of the account, for one thread; each request takes at most `seconds`."""
         return Client(
-            base_url=base_url(self.location, self.template),
+            base_url=find_base_url(self.location, self.template),
             account_id=self.account_id,
             passcode=self.passcode,
             request_seconds=seconds,
@@ -77,7 +81,7 @@ class Credentials:
 class Diagnosis:
     """A verdict in words: what happened, what was seen of it, what to do."""
 
-    verdict: Verdict
+    verdict: CheckVerdict
     title: str
     remedy: str
     evidence: str = ""
@@ -86,99 +90,101 @@ class Diagnosis:
     @property
     def is_good(self) -> bool:
         """Whether events can be delivered."""
-        return self.verdict is Verdict.GOOD
+        return self.verdict is CheckVerdict.GOOD
 
     @property
     def is_about_credentials(self) -> bool:
         """Whether another location could be the cure."""
         return self.verdict in {
-            Verdict.ACCOUNT_UNKNOWN,
-            Verdict.PASSCODE_REFUSED,
-            Verdict.CREDENTIALS_REFUSED,
+            CheckVerdict.ACCOUNT_UNKNOWN,
+            CheckVerdict.PASSCODE_REFUSED,
+            CheckVerdict.CREDENTIALS_REFUSED,
         }
 
 
 _WORDS: Final = {
-    Verdict.ACCOUNT_UNKNOWN: (
+    CheckVerdict.ACCOUNT_UNKNOWN: (
         "CleverTap does not know this account ID in {place}.",
         (
             "Compare the account ID with Settings → Project in CleverTap. If it is right, "
             "the account is stored in another location: let us find it."
         ),
     ),
-    Verdict.PASSCODE_REFUSED: (
+    CheckVerdict.PASSCODE_REFUSED: (
         "CleverTap in {place} refuses the passcode.",
         (
             "Copy the passcode again from Settings → Passcode in CleverTap. A user passcode "
             "may have expired: then make a new one there."
         ),
     ),
-    Verdict.CREDENTIALS_REFUSED: (
+    CheckVerdict.CREDENTIALS_REFUSED: (
         "CleverTap in {place} refuses the credentials.",
         "Check the account ID, the passcode and the location.",
     ),
-    Verdict.INCOMPLETE: (
+    CheckVerdict.INCOMPLETE: (
         "The passcode or the account ID is missing, or cannot be right.",
         "Enter both as CleverTap shows them under Settings.",
     ),
-    Verdict.DNS: (
+    CheckVerdict.DNS: (
         "The host name of CleverTap in {place} was not found.",
         "Check this server's DNS and, where it is set, CLEVERTAP_BASE_URL.",
     ),
-    Verdict.TLS: (
+    CheckVerdict.TLS: (
         "CleverTap's certificate in {place} cannot be trusted.",
         (
             "Check this server's clock and certificates, and whether a proxy intercepts "
             "HTTPS. Nothing was sent."
         ),
     ),
-    Verdict.TIMEOUT: (
+    CheckVerdict.TIMEOUT: (
         "CleverTap in {place} did not answer in time.",
         "Try again. If it lasts, check the outgoing firewall and status.clevertap.com.",
     ),
-    Verdict.NOT_REACHED: (
+    CheckVerdict.NOT_REACHED: (
         "CleverTap in {place} cannot be reached.",
         "Check this server's network and outgoing firewall.",
     ),
-    Verdict.WRONG_ADDRESS: (
+    CheckVerdict.WRONG_ADDRESS: (
         "Something other than CleverTap's upload API answered for {place}.",
         "Check CLEVERTAP_BASE_URL and any proxy on the way.",
     ),
-    Verdict.BUSY: (
+    CheckVerdict.BUSY: (
         "CleverTap knows the account, but too many requests are under way for it.",
         "Try again in a minute. Other tools share the account's 15 requests at a time.",
     ),
-    Verdict.FAULT: (
+    CheckVerdict.FAULT: (
         "CleverTap in {place} answered with a fault of its own.",
         "Try again in a minute, and see status.clevertap.com.",
     ),
 }
 
 
-def check(credentials: Credentials, *, seconds: float = CHECK_SECONDS) -> Diagnosis:
+def check_credentials(
+    credentials: Credentials, *, seconds: float = CHECK_SECONDS
+) -> Diagnosis:
     """Send one dry run and say what came of it. Never raises for what CleverTap does.
 
     Ends within about `seconds`.
     """
     place = spell_in_sentence(credentials.location)
-    record = probe_record()
+    record = make_probe_record()
     client = credentials.client(seconds)
     began = time.monotonic()
     try:
         client.upload(encode_body([record]), [record], dry_run=True)
     except CleverTapError as error:
-        return diagnose(error, credentials.location, time.monotonic() - began)
+        return diagnose_error(error, credentials.location, time.monotonic() - began)
     finally:
         client.close()
     return Diagnosis(
-        Verdict.GOOD,
+        CheckVerdict.GOOD,
         f"CleverTap in {place} accepts the account ID and the passcode.",
         "Nothing was stored: the check is a dry run.",
         seconds=time.monotonic() - began,
     )
 
 
-def check_everywhere(
+def check_all_locations(
     credentials: Credentials, *, seconds: float = CHECK_SECONDS
 ) -> dict[Location, Diagnosis]:
     """Check the same account ID and passcode at every location, all at once.
@@ -191,13 +197,13 @@ def check_everywhere(
         moved = Credentials(
             location, credentials.account_id, credentials.passcode, credentials.template
         )
-        return check(moved, seconds=seconds)
+        return check_credentials(moved, seconds=seconds)
 
     with ThreadPoolExecutor(len(Location), thread_name_prefix="find") as pool:
         return dict(zip(Location, pool.map(at, Location), strict=True))
 
 
-def found_in(diagnoses: dict[Location, Diagnosis]) -> Sequence[Location]:
+def find_good_locations(diagnoses: dict[Location, Diagnosis]) -> Sequence[Location]:
     """Return the locations at which the account answers."""
     return [location for location, found in diagnoses.items() if found.is_good]
 
@@ -213,7 +219,9 @@ def read_dashboard_address(address: str) -> tuple[Location, str] | None:
     return Location(match["region"].lower()), match["account"].upper()
 
 
-def diagnose(error: CleverTapError, location: Location, seconds: float) -> Diagnosis:
+def diagnose_error(
+    error: CleverTapError, location: Location, seconds: float
+) -> Diagnosis:
     """Return what an error means for the person who asked."""
     verdict = _verdict(error)
     title, remedy = _WORDS[verdict]
@@ -227,38 +235,38 @@ def diagnose(error: CleverTapError, location: Location, seconds: float) -> Diagn
     )
 
 
-def _verdict(error: CleverTapError) -> Verdict:
+def _verdict(error: CleverTapError) -> CheckVerdict:
     match error:
         case CredentialsError():
-            return Verdict.INCOMPLETE
+            return CheckVerdict.INCOMPLETE
         case AuthenticationError():
             return _refused(error)
         case NotSentError() | NoAnswerError():
             return _unanswered(error.detail.casefold())
         case TooManyRequestsError():
-            return Verdict.BUSY
+            return CheckVerdict.BUSY
         case WrongAddressError() | MalformedResponseError():
-            return Verdict.WRONG_ADDRESS
-    return Verdict.FAULT
+            return CheckVerdict.WRONG_ADDRESS
+    return CheckVerdict.FAULT
 
 
-def _refused(error: AuthenticationError) -> Verdict:
+def _refused(error: AuthenticationError) -> CheckVerdict:
     """Read which part is wrong. CleverTap words it, and only the wording tells."""
     detail = error.detail.casefold()
     if "account id" in detail:
-        return Verdict.ACCOUNT_UNKNOWN
+        return CheckVerdict.ACCOUNT_UNKNOWN
     if "passcode" in detail or "invalid credentials" in detail:
-        return Verdict.PASSCODE_REFUSED
-    return Verdict.CREDENTIALS_REFUSED
+        return CheckVerdict.PASSCODE_REFUSED
+    return CheckVerdict.CREDENTIALS_REFUSED
 
 
-def _unanswered(detail: str) -> Verdict:
+def _unanswered(detail: str) -> CheckVerdict:
     for words, verdict in (
-        ("dns", Verdict.DNS),
-        ("tls", Verdict.TLS),
-        ("certificate", Verdict.TLS),
-        ("timed out", Verdict.TIMEOUT),
+        ("dns", CheckVerdict.DNS),
+        ("tls", CheckVerdict.TLS),
+        ("certificate", CheckVerdict.TLS),
+        ("timed out", CheckVerdict.TIMEOUT),
     ):
         if words in detail:
             return verdict
-    return Verdict.NOT_REACHED
+    return CheckVerdict.NOT_REACHED

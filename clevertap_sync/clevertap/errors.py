@@ -183,7 +183,7 @@ _BY_STATUS: dict[int, type[ResponseError]] = {
 }
 
 
-def error_for_status(
+def make_error_for_status(
     status: int, detail: str = "", *, retry_after: float | None = None
 ) -> ResponseError:
     """Return the error that an HTTP status other than 200 means."""

@@ -61,7 +61,7 @@ _OURS: Final = {
 }
 
 
-def hold_words(reason: str, cause: HoldCause | None = None) -> tuple[str, str]:
+def describe_hold(reason: str, cause: HoldCause | None = None) -> tuple[str, str]:
     """Return what a hold's reason means, and what to do; by its cause where that is known.
 
     An attempt has a reason of its own, and no cause.

@@ -176,7 +176,7 @@ _LIKELY_RESTRICTED = (
 )
 
 
-def compared_name(name: str) -> str:
+def normalise_event_name(name: str) -> str:
     """Return `name` as CleverTap compares event names: case and spaces do not count.
 
     Reference: https://docs.clevertap.com/docs/platform-considerations
@@ -186,7 +186,7 @@ def compared_name(name: str) -> str:
 
 RESTRICTED_NAMES = frozenset(
     map(
-        compared_name,
+        normalise_event_name,
         (*_DOCUMENTED, *_REFUSED_BY_SDKS, *_SEEN_REFUSED, *_LIKELY_RESTRICTED),
     )
 )
@@ -194,10 +194,10 @@ RESTRICTED_NAMES = frozenset(
 
 def is_restricted(event_name: str) -> bool:
     """Return whether CleverTap keeps this whole event name for itself."""
-    return compared_name(event_name) in RESTRICTED_NAMES
+    return normalise_event_name(event_name) in RESTRICTED_NAMES
 
 
-def bad_characters(name: str) -> str:
+def find_bad_characters(name: str) -> str:
     """Return the prohibited and control characters of an event name, each once."""
     return "".join(dict.fromkeys(_BAD_IN_NAME.findall(name)))
 
@@ -211,7 +211,7 @@ def clean_property_name(name: str) -> str:
     return name if name.isidentifier() else _BAD_IN_NAME.sub("", name).strip()
 
 
-def shorten(text: str) -> str:
+def shorten_text(text: str) -> str:
     """Return `text`, cut where CleverTap's limit demands it, at a whole character.
 
     What people see as one character stays one (UAX #29, extended grapheme clusters): a
@@ -271,18 +271,18 @@ class IdentityRecord(msgspec.Struct, frozen=True, gc=False):
     identity: str
     ts: int
     type: str
-    evtName: str  # noqa: N815 - CleverTap's spelling
-    evtData: msgspec.Raw  # noqa: N815 - CleverTap's spelling
+    evtName: str
+    evtData: msgspec.Raw
 
 
 class ObjectIdRecord(msgspec.Struct, frozen=True, gc=False):
     """One entry of an upload, for a user known by CleverTap's own ID."""
 
-    objectId: str  # noqa: N815 - CleverTap's spelling
+    objectId: str
     ts: int
     type: str
-    evtName: str  # noqa: N815 - CleverTap's spelling
-    evtData: msgspec.Raw  # noqa: N815 - CleverTap's spelling
+    evtName: str
+    evtData: msgspec.Raw
 
 
 Record = IdentityRecord | ObjectIdRecord
@@ -302,13 +302,13 @@ def encode_body(records: Sequence[bytes]) -> bytes:
     return b'{"d":[' + b",".join(records) + b"]}"
 
 
-def body_bytes(records: Sequence[bytes]) -> int:
+def count_body_bytes(records: Sequence[bytes]) -> int:
     """Return the length of the body that `encode_body` makes, without making it."""
     commas = max(0, len(records) - 1)
     return len(encode_body([])) + sum(map(len, records)) + commas
 
 
-def probe_record() -> bytes:
+def make_probe_record() -> bytes:
     """Return a good record about a user who does not exist, always the same.
 
     For dry runs. Its instant lies long ago, so that it starts no live campaign even if

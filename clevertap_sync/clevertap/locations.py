@@ -41,7 +41,7 @@ def spell_in_brackets(location: Location) -> str:
     return LABELS[location].replace(" (", ", ").removesuffix(")")
 
 
-def base_url(location: Location, template: str | None = None) -> str:
+def find_base_url(location: Location, template: str | None = None) -> str:
     """Return the address, without a trailing slash, that answers for `location`.
 
     `template` (`CLEVERTAP_BASE_URL`) sends every location elsewhere; `{location}` in

@@ -14,11 +14,11 @@ import msgspec
 from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.properties import (
     EventDataFormat,
+    MappingRefusal,
     Properties,
     PropertyRules,
-    Refusal,
-    printable,
-    properties_of,
+    build_properties,
+    make_printable,
 )
 from referrals.schema import Event, Person
 from referrals.vocabulary import (
@@ -28,7 +28,7 @@ from referrals.vocabulary import (
     FraudStatus,
     Side,
     find_types_without,
-    normalised_name,
+    normalise_name,
 )
 
 CLEVERTAP_ID = "clevertap_id"
@@ -87,18 +87,18 @@ class Unmappable(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
-class Withheld(msgspec.Struct, frozen=True, gc=False):
+class KeptBack(msgspec.Struct, frozen=True, gc=False):
     """A side that the settings keep back."""
 
     side: Side
 
 
-Mapped = EventRecord | Unmappable | Withheld
+MappedSide = EventRecord | Unmappable | KeptBack
 
 
-def to_records(
+def map_event(
     event: Event, settings: MappingSettings, suppressed: Collection[Side] = ()
-) -> list[Mapped]:
+) -> list[MappedSide]:
     """Return a value for each side that `event` names: a record, or why there is none.
 
     The triggering user comes first, then the referrer. A link click has no triggering
@@ -116,12 +116,12 @@ def to_records(
     return mapped
 
 
-def as_dict(record: EventRecord) -> dict[str, Any]:
+def decode_record(record: EventRecord) -> dict[str, Any]:
     """Return the record as CleverTap reads it, for previews."""
     return msgspec.json.decode(record.json, type=dict[str, Any])
 
 
-def identity_under(person: Person, provider: str) -> str | None:
+def find_identity(person: Person, provider: str) -> str | None:
     """Return the identity by which CleverTap would get `person`, if one can be sent."""
     identity = _identity_of(person, _plan_of(provider))
     return identity if isinstance(identity, str) else None
@@ -205,31 +205,33 @@ class _Mapper:
             or event.occurred_at < plan.since
         )
         self.seconds = (event.occurred_at - _EPOCH) // _SECOND
-        self._properties: Properties | Refusal | None = None
+        self._properties: Properties | MappingRefusal | None = None
 
-    def map(self, side: Side, name: str, person: Person) -> Mapped:
+    def map(self, side: Side, name: str, person: Person) -> MappedSide:
         """Return what becomes of one side. Never raises for what an event may hold."""
         withheld_sides = self.plan.withheld_sides
         if self.withheld or (
             withheld_sides and (self.event.type, side) in withheld_sides
         ):
-            return Withheld(side)
+            return KeptBack(side)
         try:
             outcome = self._forgotten(side, person) or self._record(side, name, person)
         # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
         except (ValueError, TypeError, RecursionError) as error:
-            outcome = Refusal("mapping_failed", type(error).__name__)
+            outcome = MappingRefusal("mapping_failed", type(error).__name__)
         if isinstance(outcome, EventRecord):
             return outcome
-        shown = printable(name[: limits.MAX_EVENT_NAME])
+        shown = make_printable(name[: limits.MAX_EVENT_NAME])
         return Unmappable(side, shown, outcome.reason, outcome.detail)
 
-    def _forgotten(self, side: Side, person: Person) -> Refusal | None:
+    def _forgotten(self, side: Side, person: Person) -> MappingRefusal | None:
         if person.erased:
-            return Refusal("erased", "")
-        return Refusal("suppressed", "") if side in self.suppressed else None
+            return MappingRefusal("erased", "")
+        return MappingRefusal("suppressed", "") if side in self.suppressed else None
 
-    def _record(self, side: Side, name: str, person: Person) -> EventRecord | Refusal:
+    def _record(
+        self, side: Side, name: str, person: Person
+    ) -> EventRecord | MappingRefusal:
         plan = self.plan
         if self.event.type is _CUSTOM and (bad := self._bad_name(name)):
             return bad
@@ -238,63 +240,67 @@ class _Mapper:
             plan.is_plain and limits.is_plain_identity(identity)
         ):
             checked = _identity_of(person, plan)
-            if isinstance(checked, Refusal):
+            if isinstance(checked, MappingRefusal):
                 return checked
             identity = checked
         properties = self._properties
         if properties is None:
             properties = self._properties = self._shared()
-        if isinstance(properties, Refusal):
+        if isinstance(properties, MappingRefusal):
             return properties
         json = limits.encode(
             plan.record(identity, self.seconds, "event", name, properties.json)
         )
         if len(json) > limits.MAX_RECORD_BYTES:
-            return Refusal("record_too_large", f"It has {len(json)} bytes.")
+            return MappingRefusal("record_too_large", f"It has {len(json)} bytes.")
         return EventRecord(side, name, json, properties.shortened)
 
-    def _shared(self) -> Properties | Refusal:
+    def _shared(self) -> Properties | MappingRefusal:
         """Return the properties, or what is wrong with the event itself."""
         if not 0 < self.seconds <= limits.LATEST_SECOND:
             detail = f"The time is {self.seconds} Unix seconds."
-            return Refusal("timestamp_invalid", detail)
-        return properties_of(self.event, self.plan.rules)
+            return MappingRefusal("timestamp_invalid", detail)
+        return build_properties(self.event, self.plan.rules)
 
-    def _bad_name(self, name: str) -> Refusal | None:
+    def _bad_name(self, name: str) -> MappingRefusal | None:
         custom = self.event.name
         if len(name) > limits.MAX_EVENT_NAME:
-            return Refusal("event_name_too_long", f"It has {len(name)} characters.")
+            return MappingRefusal(
+                "event_name_too_long", f"It has {len(name)} characters."
+            )
         if bad := _name_refusal(custom, name):
             return bad
         if (
             self.event.name_number > self.plan.custom_names_limit
-            and normalised_name(custom) not in self.plan.approved_names
+            and normalise_name(custom) not in self.plan.approved_names
         ):
             rank, limit = self.event.name_number, self.plan.custom_names_limit
-            return Refusal(
+            return MappingRefusal(
                 "new_event_name", f"It is name {rank}; {limit} go by themselves."
             )
         return None
 
 
 @lru_cache(maxsize=1024)
-def _name_refusal(custom: str, name: str) -> Refusal | None:
+def _name_refusal(custom: str, name: str) -> MappingRefusal | None:
     """Return why a custom event's name, of a bearable length, cannot be sent.
 
     Cleaning it instead would let one event silently join another's funnel.
     """
     if not custom.strip():
-        return Refusal("event_name_empty", "")
-    if bad := limits.bad_characters(custom):
-        return Refusal("event_name_characters", f"It contains {printable(bad)}")
-    if limits.compared_name(custom) in BUILT_IN_NAMES:
-        return Refusal("event_name_clash", "")
+        return MappingRefusal("event_name_empty", "")
+    if bad := limits.find_bad_characters(custom):
+        return MappingRefusal(
+            "event_name_characters", f"It contains {make_printable(bad)}"
+        )
+    if limits.normalise_event_name(custom) in BUILT_IN_NAMES:
+        return MappingRefusal("event_name_clash", "")
     if limits.is_restricted(name):
-        return Refusal("event_name_restricted", "")
+        return MappingRefusal("event_name_restricted", "")
     return None
 
 
-def _identity_of(person: Person, plan: _Plan) -> str | Refusal:
+def _identity_of(person: Person, plan: _Plan) -> str | MappingRefusal:
     """Return the identity as the producer sent it, byte for byte, or why it cannot go.
 
     Provider names are compared without regard to case; where two of a user's differ in
@@ -305,19 +311,21 @@ def _identity_of(person: Person, plan: _Plan) -> str | Refusal:
     if identity is None:
         alike = [p for p in identities if p.casefold() == plan.folded_provider]
         if not alike:
-            return Refusal("no_identity", _missing(plan.provider, len(identities)))
+            return MappingRefusal(
+                "no_identity", _missing(plan.provider, len(identities))
+            )
         identity = identities[min(alike)]
     return _identity_refusal(identity, plan) or identity
 
 
 def _missing(provider: str, others: int) -> str:
-    wanted = f'"{printable(provider[:100])}"'
+    wanted = f'"{make_printable(provider[:100])}"'
     if others == 1:
         return f"The user's only identity is not {wanted}."
     return f"There is no {wanted} among the user's {others} identities."
 
 
-def _identity_refusal(identity: str, plan: _Plan) -> Refusal | None:
+def _identity_refusal(identity: str, plan: _Plan) -> MappingRefusal | None:
     reason = None
     if not identity or identity.isspace():
         reason = "identity_empty"
@@ -330,4 +338,8 @@ def _identity_refusal(identity: str, plan: _Plan) -> Refusal | None:
         reason = "identity_too_long"
     elif limits.has_control_characters(identity):
         reason = "identity_characters"
-    return Refusal(reason, f"It has {len(identity)} characters.") if reason else None
+    return (
+        MappingRefusal(reason, f"It has {len(identity)} characters.")
+        if reason
+        else None
+    )

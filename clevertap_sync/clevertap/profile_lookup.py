@@ -31,10 +31,10 @@ _SHORTEST_SECONDS: Final = 0.05
 _REFUSED: Final = (AuthenticationError, CredentialsError)
 
 #: A profile; None where CleverTap knows no such user; an error where it did not tell.
-Found: TypeAlias = dict[str, Any] | CleverTapError | None
+FoundProfile: TypeAlias = dict[str, Any] | CleverTapError | None
 
 
-class Asked(NamedTuple):
+class AskedPerson(NamedTuple):
     """Whom to look up. An object ID is CleverTap's own ID of a user."""
 
     identity: str
@@ -59,20 +59,20 @@ class Recognition:
     refused: int = 0
 
 
-def recognise(
-    credentials: Credentials, asked: Sequence[Asked], *, until: float
+def recognise_people(
+    credentials: Credentials, asked: Sequence[AskedPerson], *, until: float
 ) -> Recognition:
     """Ask about each, and about the unknown once more in their other letter case.
 
     Ends by `until`, an instant of `time.monotonic()`. Never raises for what CleverTap does.
     """
-    found = look_up(credentials, asked, until=until)
+    found = look_up_profiles(credentials, asked, until=until)
     answers = [is_known(each) for each in found]
     strangers = [
         each for each, known in zip(asked, answers, strict=True) if known is False
     ]
-    again = [other for each in strangers if (other := in_other_case(each))]
-    known_so = look_up(credentials, again, until=until)
+    again = [other for each in strangers if (other := change_case(each))]
+    known_so = look_up_profiles(credentials, again, until=until)
     return Recognition(
         known=answers.count(True),
         unknown=answers.count(False),
@@ -82,7 +82,7 @@ def recognise(
     )
 
 
-def in_other_case(asked: Asked) -> Asked | None:
+def change_case(asked: AskedPerson) -> AskedPerson | None:
     """Return the spelling in which CleverTap may know a stranger, if there is one.
 
     That is all lower case; of an ID that is so already, all upper case. Which letters of
@@ -93,14 +93,14 @@ def in_other_case(asked: Asked) -> Asked | None:
     if asked.object_id:
         return None
     if lower != asked.identity:
-        return Asked(lower)
+        return AskedPerson(lower)
     upper = asked.identity.upper()
-    return None if "@" in lower or upper == lower else Asked(upper)
+    return None if "@" in lower or upper == lower else AskedPerson(upper)
 
 
-def look_up(
-    credentials: Credentials, asked: Sequence[Asked], *, until: float
-) -> list[Found]:
+def look_up_profiles(
+    credentials: Credentials, asked: Sequence[AskedPerson], *, until: float
+) -> list[FoundProfile]:
     """Return what CleverTap knows of each, asked at most three at a time.
 
     Ends by `until`, an instant of `time.monotonic()`: who was not answered by then is an
@@ -109,7 +109,7 @@ def look_up(
     if not asked:
         return []
 
-    def in_turn(mine: Sequence[Asked]) -> list[Found]:
+    def in_turn(mine: Sequence[AskedPerson]) -> list[FoundProfile]:
         client = credentials.client(LOOK_UP_SECONDS)
         try:
             return [_one(client, each, until) for each in mine]
@@ -123,14 +123,14 @@ def look_up(
     return [each for row in rows for each in row][: len(asked)]
 
 
-def is_known(found: Found) -> bool | None:
+def is_known(found: FoundProfile) -> bool | None:
     """Return whether CleverTap knows the user; None where it did not tell."""
     if isinstance(found, CleverTapError):
         return None
     return found is not None
 
 
-def _one(client: Client, asked: Asked, until: float) -> Found:
+def _one(client: Client, asked: AskedPerson, until: float) -> FoundProfile:
     left = until - time.monotonic()
     if left < _SHORTEST_SECONDS:
         return NotSentError("There was no time left to ask.")

@@ -30,7 +30,7 @@ class Properties(msgspec.Struct, frozen=True, gc=False):
     shortened: int
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class MappingRefusal(msgspec.Struct, frozen=True):
     """Why the properties cannot be sent. `detail` carries no identity."""
 
     reason: str
@@ -47,7 +47,7 @@ class PropertyRules(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     property_limit: int
 
 
-def properties_of(event: Event, rules: PropertyRules) -> Properties | Refusal:
+def build_properties(event: Event, rules: PropertyRules) -> Properties | MappingRefusal:
     """Return the `evtData` of `event`, the same for both sides."""
     channel, content = event.channel or "", event.content or ""
     is_short = len(channel) <= _SURELY_FITS and len(content) <= _SURELY_FITS
@@ -63,7 +63,7 @@ def _of_built_in(
     content: str,
     status: FraudStatus,
     rules: PropertyRules,
-) -> Properties | Refusal:
+) -> Properties | MappingRefusal:
     """Return what `_made` does of any built-in event with these: a campaign's are alike."""
     event = Event(
         "", EventType.APP_OPEN, _WHENEVER, via=via, channel=channel, content=content,
@@ -72,7 +72,7 @@ def _of_built_in(
     return _made(event, rules)
 
 
-def _made(event: Event, rules: PropertyRules) -> Properties | Refusal:
+def _made(event: Event, rules: PropertyRules) -> Properties | MappingRefusal:
     draft = _Draft(event, rules)
     try:
         draft.write()
@@ -84,7 +84,7 @@ def _made(event: Event, rules: PropertyRules) -> Properties | Refusal:
 class _RefusedError(Exception):
     """Leads out of the nesting to the one place that answers."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: MappingRefusal) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
 
@@ -111,7 +111,7 @@ class _Draft:
         count = len(self.properties) + self.inner
         if count > self.rules.property_limit:
             detail = f"It has {count}; the limit is {self.rules.property_limit}."
-            raise _RefusedError(Refusal("too_many_properties", detail))
+            raise _RefusedError(MappingRefusal("too_many_properties", detail))
 
     def _write_built_in(self) -> None:
         event = self.event
@@ -158,7 +158,7 @@ class _Draft:
             pairs[self._name(key, "", pairs)] = kept
         if branches > limits.MAX_BRANCHES:
             detail = f"An object holds {branches} objects or lists; the limit is {limits.MAX_BRANCHES}."
-            raise _RefusedError(Refusal("nested_too_wide", detail))
+            raise _RefusedError(MappingRefusal("nested_too_wide", detail))
         self.inner += len(pairs)
         return pairs
 
@@ -183,27 +183,27 @@ class _Draft:
             detail = (
                 f"A list has {len(items)} items; the limit is {limits.MAX_LIST_ITEMS}."
             )
-            raise _RefusedError(Refusal("nested_too_wide", detail))
+            raise _RefusedError(MappingRefusal("nested_too_wide", detail))
         return items
 
     def _check_level(self, level: int) -> None:
         if level > limits.MAX_LEVELS:
             detail = f"The limit is {limits.MAX_LEVELS} levels of keys."
-            raise _RefusedError(Refusal("nested_too_deep", detail))
+            raise _RefusedError(MappingRefusal("nested_too_deep", detail))
 
     def _name(self, key: str, prefix: str, taken: dict[str, Any]) -> str:
         clean = limits.clean_property_name(key)
         name = prefix + clean
         if not clean:
             detail = f"Nothing remains of {self._quoted(key)}."
-            raise _RefusedError(Refusal("property_name_empty", detail))
+            raise _RefusedError(MappingRefusal("property_name_empty", detail))
         if len(name) > limits.MAX_PROPERTY_NAME:
             detail = f"{self._quoted(name)} has {len(name)} characters; the limit is {limits.MAX_PROPERTY_NAME}."
-            raise _RefusedError(Refusal("property_name_too_long", detail))
+            raise _RefusedError(MappingRefusal("property_name_too_long", detail))
         # Property names are compared exactly: only of event names do we know otherwise.
         if name in taken:
             detail = f"Two keys become {self._quoted(name)}."
-            raise _RefusedError(Refusal("property_clash", detail))
+            raise _RefusedError(MappingRefusal("property_clash", detail))
         return name
 
     def _scalar(self, name: str, value: object) -> object:
@@ -218,13 +218,13 @@ class _Draft:
     def _fit(self, name: str, text: str) -> str:
         if len(text) <= _SURELY_FITS:
             return text
-        short = limits.shorten(text)
+        short = limits.shorten_text(text)
         if short is text:
             return text
         if self.rules.refuse_long_texts:
             size = len(text.encode())
             detail = f"{self._quoted(name)} has {size} bytes; the limit is {limits.MAX_TEXT_BYTES}."
-            raise _RefusedError(Refusal("text_too_long", detail))
+            raise _RefusedError(MappingRefusal("text_too_long", detail))
         self.shortened += 1
         return short
 
@@ -235,10 +235,10 @@ class _Draft:
         if any(_occurs(identity, name) for identity in identities):
             return "A name that contains an identity"
         shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "…"
-        return f'"{printable(shown)}"'
+        return f'"{make_printable(shown)}"'
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Return `text` as a log line or a database can hold it."""
     if text.isprintable():
         return text

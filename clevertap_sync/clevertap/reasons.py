@@ -252,12 +252,12 @@ REASONS: dict[str, Reason] = {
 }
 
 
-def reason_of(code: str) -> Reason:
+def find_reason(code: str) -> Reason:
     """Return the reason with this code; one without a remedy where nobody knows it."""
     return REASONS.get(code) or Reason(code, code, "")
 
 
-def reason_for_code(code: int | None) -> str:
+def find_reason_for_code(code: int | None) -> str:
     """Return the reason that a record code of CleverTap's answer means."""
     reason = f"clevertap_{code}"
     return reason if reason in REASONS else "clevertap_unknown"

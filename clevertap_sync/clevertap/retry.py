@@ -54,7 +54,7 @@ class Bisect:
     """Split the upload until the record that CleverTap refuses stands alone."""
 
 
-def decide(
+def decide_after_failure(
     error: CleverTapError,
     *,
     failures: int,
@@ -67,7 +67,7 @@ def decide(
     `jitter` in [0, 1) spreads accounts that failed together. What CleverTap asks for
     by Retry-After is the least that an account is held.
     """
-    wait = backoff(failures, jitter, first_hold, longest_hold)
+    wait = choose_backoff(failures, jitter, first_hold, longest_hold)
     match error:
         case RequestRejectedError():
             return Bisect()
@@ -83,7 +83,7 @@ def _hold(error: CleverTapError, delay: float, *, probe: bool) -> Hold:
     return Hold(max(delay, error.retry_after or 0.0), error.code, probe=probe)
 
 
-def backoff(
+def choose_backoff(
     failures: int, jitter: float, first_hold: float, longest_hold: float
 ) -> float:
     """Return a delay in seconds, anywhere below the doubled one ("full jitter").

@@ -17,16 +17,16 @@ from clevertap_sync.process import clock
 
 # Part of every claim, so in SQL, as `sql.account_state` is.
 _ACCOUNT = f"""
-    SELECT {row_writer.columns(Account, "account")} FROM clevertap_sync_account account
+    SELECT {row_writer.list_columns(Account, "account")} FROM clevertap_sync_account account
     WHERE account.id =
         (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
-"""  # noqa: S608 - our own names
+"""
 # `no_key` lets other transactions go on inserting rows that point at it. The clock is
 # read once the lock is held: what is selected with the lock is older than the wait.
 _LOCK = f"""
-    SELECT clock_timestamp(), {row_writer.columns(Account, "locked")}
+    SELECT clock_timestamp(), {row_writer.list_columns(Account, "locked")}
     FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
-"""  # noqa: S608 - our own names
+"""
 
 
 def lock_account(integration_id: int) -> Account | None:
@@ -44,8 +44,8 @@ def lock_account_and_read_clock(integration_id: int) -> tuple[datetime, Account]
     if found is None:
         return None
     if not is_locking:
-        found = (clock.now(), *found)
-    return found[0], row_writer.read(Account, found[1:])
+        found = (clock.read_now(), *found)
+    return found[0], row_writer.read_row(Account, found[1:])
 
 
 def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:

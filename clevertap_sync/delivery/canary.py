@@ -26,10 +26,10 @@ from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
 )
-from clevertap_sync.clevertap.profile_lookup import Asked, Recognition
+from clevertap_sync.clevertap.profile_lookup import AskedPerson, Recognition
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.work import Claim, Mapped
+from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.process.account_access import give_connection_back, read_credentials
@@ -50,7 +50,7 @@ class _Person(msgspec.Struct):
 _read = msgspec.json.Decoder(_Person).decode
 
 
-def start_over(integration: Integration) -> tuple[str, ...]:
+def start_canary_over(integration: Integration) -> tuple[str, ...]:
     """Have identities looked up afresh: provider or account changed. Return what to save."""
     integration.identities_confirmed_at = None
     integration.identities_may_be_new = False
@@ -58,7 +58,7 @@ def start_over(integration: Integration) -> tuple[str, ...]:
     return _COLUMNS
 
 
-def passes(claim: Claim, mapped: Mapped) -> bool:
+def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
     """Return whether the upload may be sent now. Where it may not, it was given back.
 
     What may have been stored already goes again as it was: its people exist by now.
@@ -66,7 +66,7 @@ def passes(claim: Claim, mapped: Mapped) -> bool:
     if not claim.integration.wants_canary or claim.upload.unknown_outcomes:
         return True
     seen = _look_up(claim.integration, list(_people(mapped.bodies())))
-    failpoints.reach(Place.IDENTITIES_ANSWERED)
+    failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account(claim.integration.pk)
         mine = Upload.objects.select_for_update(no_key=True).open()
@@ -83,7 +83,9 @@ def passes(claim: Claim, mapped: Mapped) -> bool:
     return False
 
 
-def look_at(integration: Integration, people: Sequence[Asked]) -> Recognition | None:
+def check_people(
+    integration: Integration, people: Sequence[AskedPerson]
+) -> Recognition | None:
     """Ask CleverTap about people whom the log names, and hold where it is not to be.
 
     For whoever enables by command. Counts these people in place of those of before, since
@@ -105,14 +107,16 @@ def look_at(integration: Integration, people: Sequence[Asked]) -> Recognition | 
     return seen
 
 
-def _look_up(integration: Integration, asked: Sequence[Asked]) -> Recognition:
+def _look_up(integration: Integration, asked: Sequence[AskedPerson]) -> Recognition:
     try:
         integration.passcode.reveal()
     except ImproperlyConfigured:  # the upload that follows says so
         return Recognition(untold=len(asked), refused=len(asked))
     give_connection_back()
     until = time.monotonic() + profile_lookup.LOOK_UP_SECONDS
-    return profile_lookup.recognise(read_credentials(integration), asked, until=until)
+    return profile_lookup.recognise_people(
+        read_credentials(integration), asked, until=until
+    )
 
 
 def _locked(integration_id: int) -> Integration:
@@ -126,16 +130,16 @@ def _hold_where_doubted(integration: Integration) -> bool:
         return False
     differs = integration.differs_in_case
     reason = IDENTITY_LETTER_CASE if differs else IDENTITY_MISMATCH
-    hold.wait_for_a_person(integration, reason=reason, now=clock.now())
+    hold.hold_for_person(integration, reason=reason, now=clock.read_now())
     return True
 
 
-def _people(records: Sequence[bytes]) -> Iterator[Asked]:
+def _people(records: Sequence[bytes]) -> Iterator[AskedPerson]:
     """Yield the people of the first records, each once."""
-    seen: set[Asked] = set()
+    seen: set[AskedPerson] = set()
     for record in records:
         person = _read(record)
-        asked = Asked(person.identity or person.object_id, bool(person.object_id))
+        asked = AskedPerson(person.identity or person.object_id, bool(person.object_id))
         if asked not in seen:
             seen.add(asked)
             yield asked
@@ -164,7 +168,7 @@ def _count(
     is_enough = integration.identities_asked >= ENOUGH or is_silent
     if is_enough and not integration.identities_are_doubted:
         integration.identities_confirmed_at = (
-            integration.identities_confirmed_at or clock.now()
+            integration.identities_confirmed_at or clock.read_now()
         )
     integration.save(update_fields=_COLUMNS)
 
@@ -175,7 +179,9 @@ def _may_tell_later(integration: Integration, seen: Recognition) -> bool:
     Then it refuses the upload too, and tells once they are right. An account that takes
     uploads and lets nobody look is asked no more.
     """
-    return seen.refused == seen.untold and insight.last_accepted(integration) is None
+    return (
+        seen.refused == seen.untold and insight.find_last_accepted(integration) is None
+    )
 
 
 def _forget_counts(integration: Integration) -> None:
@@ -186,5 +192,5 @@ def _forget_counts(integration: Integration) -> None:
 def _give_back(claim: Claim) -> None:
     """Let the upload go again as soon as it may. That it was not sent is no idle claim."""
     Upload.objects.filter(pk=claim.upload.pk).update(
-        leased_until=None, due_at=clock.now(), idle_claims=0
+        leased_until=None, due_at=clock.read_now(), idle_claims=0
     )

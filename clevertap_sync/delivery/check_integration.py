@@ -6,7 +6,11 @@ No transaction and no connection is held while CleverTap is asked.
 from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync.clevertap import connection_check
-from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis, Verdict
+from clevertap_sync.clevertap.connection_check import (
+    CheckVerdict,
+    Credentials,
+    Diagnosis,
+)
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Integration
@@ -14,26 +18,26 @@ from clevertap_sync.process import doorbell
 from clevertap_sync.process.account_access import give_connection_back, read_credentials
 
 
-def check(integration: Integration) -> Diagnosis:
+def check_connection(integration: Integration) -> Diagnosis:
     """Check with a dry run. Where that is good, a held integration goes on at once."""
     credentials = find_credentials(integration)
     if isinstance(credentials, Diagnosis):
         return credentials
     give_connection_back()
-    diagnosis = connection_check.check(credentials)
+    diagnosis = connection_check.check_credentials(credentials)
     if diagnosis.is_good:
-        lifecycle.settings_changed(integration)
-        doorbell.ring(integration.pk)
+        lifecycle.apply_new_settings(integration)
+        doorbell.ring_doorbell(integration.pk)
     return diagnosis
 
 
-def check_everywhere(integration: Integration) -> dict[Location, Diagnosis]:
+def check_all_locations(integration: Integration) -> dict[Location, Diagnosis]:
     """Check at every location. Only on a person's request: each gets the passcode."""
     credentials = find_credentials(integration)
     if isinstance(credentials, Diagnosis):
         return dict.fromkeys(Location, credentials)
     give_connection_back()
-    return connection_check.check_everywhere(credentials)
+    return connection_check.check_all_locations(credentials)
 
 
 def find_credentials(integration: Integration) -> Credentials | Diagnosis:
@@ -48,7 +52,7 @@ def find_credentials(integration: Integration) -> Credentials | Diagnosis:
 
 def _incomplete(title: str) -> Diagnosis:
     return Diagnosis(
-        Verdict.INCOMPLETE,
+        CheckVerdict.INCOMPLETE,
         title,
         "Enter the passcode that CleverTap shows under Settings → Passcode.",
     )

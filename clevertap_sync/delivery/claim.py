@@ -18,9 +18,12 @@ from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.delivery import hold, replay, split
 from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
-from clevertap_sync.delivery.sql.account_state import Glance
+from clevertap_sync.delivery.sql.account_state import IntegrationState
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
-from clevertap_sync.insight.mapping_settings import settings_of, settings_seen
+from clevertap_sync.insight.mapping_settings import (
+    build_settings,
+    build_settings_for_claim,
+)
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import slots
 from referrals import failpoints
@@ -42,11 +45,11 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
         with transaction.atomic():
             work = _claim(integration_id)
             if work is not None:
-                failpoints.reach(Place.CLAIM_WRITTEN)
+                failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
     except BaseException:
         # What was not committed is no claim, and its slot would be taken for good.
         if work is not None:
-            slots.release(work.integration.pk, held=work.held)
+            slots.release_slot(work.integration.pk, held=work.held)
         raise
     return work
 
@@ -56,8 +59,8 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
     if locked is None:
         return None
     now, account = locked
-    seen = account_state.at(account.pk, now)
-    room = hold.limit_of(account) - sum(one.leases for one in seen)
+    seen = account_state.read_integration_states(account.pk, now)
+    room = hold.find_limit(account) - sum(one.leases for one in seen)
     if room <= 0:
         return None
     for one in seen:
@@ -68,9 +71,9 @@ def _claim(integration_id: int) -> Claim | ProbeClaim | None:
     return None
 
 
-def _coming(seen: Sequence[Glance]) -> int:
+def _coming(seen: Sequence[IntegrationState]) -> int:
     """Return how many of this process's threads come to claim on the account anyway."""
-    return slots.coming(one.integration_id for one in seen)
+    return slots.count_claimers(one.integration_id for one in seen)
 
 
 def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
@@ -83,29 +86,29 @@ def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
 
 
 def _claim_from(
-    integration: Integration, seen: Glance, now: datetime
+    integration: Integration, seen: IntegrationState, now: datetime
 ) -> Claim | ProbeClaim | None:
     """Take a slot of this process, and give it back when there is no work for it."""
     held = bool(integration.hold_reason or integration.failures)
-    if not slots.take(integration.pk, held=held):
+    if not slots.take_slot(integration.pk, held=held):
         return None
     work = None
     try:
         work = _work(integration, seen, now, held=held)
     finally:
         if work is None:
-            slots.release(integration.pk, held=held)
+            slots.release_slot(integration.pk, held=held)
     return work
 
 
 def _work(
-    integration: Integration, seen: Glance, now: datetime, *, held: bool
+    integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | ProbeClaim | None:
     unleased = _unleased(integration, now) if seen.unleased else []
     if abandoned := [upload for upload in unleased if upload.leased_until]:
-        record_unknown(abandoned, integration, now)
+        record_unknown_outcomes(abandoned, integration, now)
     if integration.hold_reason:
-        if not hold.is_over(integration, now):
+        if not hold.is_hold_over(integration, now):
             return None
         if integration.hold_probes:
             return _lease_probe(integration, now, held=held)
@@ -129,7 +132,7 @@ def _unleased(integration: Integration, now: datetime) -> list[Upload]:
     return list(waiting.order_by("first", "-pk")[:_LOOK_AHEAD])
 
 
-def record_unknown(
+def record_unknown_outcomes(
     abandoned: Sequence[Upload], integration: Integration, now: datetime
 ) -> None:
     """Close the attempts of workers whose lease ran out before an answer came."""
@@ -146,7 +149,7 @@ def record_unknown(
         )
         for upload in abandoned:
             upload.unknown_outcomes += upload.pk == upload_id
-        hold.ask_first(integration, reason=NoAnswerError.code, now=now)
+        hold.require_probe(integration, reason=NoAnswerError.code, now=now)
 
 
 def _lease_probe(
@@ -189,7 +192,7 @@ def _due_again(
         return None
     upload = unleased[0]
     if upload.idle_claims >= IDLE_CLAIMS:
-        upload = split.divide(upload, now)
+        upload = split.split_in_halves(upload, now)
     _take_new_settings(upload, integration)
     return upload
 
@@ -198,7 +201,7 @@ def _take_new_settings(upload: Upload, integration: Integration) -> None:
     """Let corrected settings reach an upload, unless CleverTap may have stored it already."""
     if upload.unknown_outcomes:
         return
-    current = settings_of(integration)
+    current = build_settings(integration)
     if upload.settings != current:
         upload.settings = current
         upload.body_hash = ""
@@ -211,22 +214,22 @@ def _lease(
     upload.idle_claims += 1
     upload.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
     integration.last_served_at = now
-    served = row_writer.Update(
+    served = row_writer.UpdateRow(
         Integration,
         {"id": integration.pk},
         {"last_served_at": now, "cursor": integration.cursor},
     )
-    if upload._state.adding:  # noqa: SLF001 - documented
-        row_writer.write(served, row_writer.Insert(upload, {}))
-        open_floor.opened(integration.account_id, integration.pk, upload.pk)
+    if upload._state.adding:
+        row_writer.write_rows(served, row_writer.InsertRow(upload, {}))
+        open_floor.learn_new_upload(integration.account_id, integration.pk, upload.pk)
     else:
-        row_writer.write(served)
+        row_writer.write_rows(served)
         upload.save()
     return Claim(upload, integration, upload.lease_token, held, more)
 
 
 def _next_in_turn(
-    integration: Integration, seen: Glance, now: datetime, *, held: bool
+    integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | None:
     """Lease what nobody had yet: a replay and the log by turns, so that neither waits."""
     turns = [_next_range, _next_replay] if seen.is_replaying else [_next_range]
@@ -247,16 +250,16 @@ def _was_live(integration: Integration) -> bool:
 
 
 def _next_replay(
-    integration: Integration, _: Glance, now: datetime, *, held: bool
+    integration: Integration, _: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | None:
-    upload = replay.next_upload(integration, now)
+    upload = replay.take_next_upload(integration, now)
     if upload is None:
         return None
     return _lease(upload, integration, now, held=held, more=True)
 
 
 def _next_range(
-    integration: Integration, seen: Glance, now: datetime, *, held: bool
+    integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | None:
     if not seen.may_hand_over():
         return None
@@ -266,7 +269,7 @@ def _next_range(
         integration=integration,
         first=first,
         last=integration.cursor,
-        settings=settings_seen(
+        settings=build_settings_for_claim(
             integration,
             has_approved_names=seen.has_approved_names,
             suppressions_until=seen.newest_suppression,

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
-from clevertap_sync.delivery.work import Refusal
+from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.picks import read_position, read_side
 from clevertap_sync.models import DeadLetter, Upload
@@ -16,7 +16,9 @@ from referrals.vocabulary import Side
 _CHUNK = 500
 
 
-def write(upload: Upload, refusals: Sequence[Refusal], now: datetime) -> None:
+def write_dead_letters(
+    upload: Upload, refusals: Sequence[Undelivered], now: datetime
+) -> None:
     """Write the refused records down; one that fell out before counts on."""
     known = _fall_again(upload, refusals, now) if refusals else set()
     new = [refusal for refusal in refusals if refusal.pick not in known]
@@ -39,7 +41,7 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     )
 
 
-def put_back(upload: Upload, picks: Sequence[int], now: datetime) -> None:
+def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     """Open the dead letters again that a replay took, and that the settings keep back."""
     if not upload.replay_id or not picks:
         return
@@ -51,7 +53,7 @@ def put_back(upload: Upload, picks: Sequence[int], now: datetime) -> None:
 
 
 def _fall_again(
-    upload: Upload, refusals: Sequence[Refusal], now: datetime
+    upload: Upload, refusals: Sequence[Undelivered], now: datetime
 ) -> set[int | None]:
     known = _ids_of(upload, [r.pick for r in refusals if r.pick is not None])
     # The books of the log and those of replays are apart: each letter keeps its origin.
@@ -114,7 +116,7 @@ def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
 
 
 def _letter(
-    upload: Upload, refusal: Refusal, now: datetime, delivered_at: datetime | None
+    upload: Upload, refusal: Undelivered, now: datetime, delivered_at: datetime | None
 ) -> DeadLetter:
     pick = refusal.pick
     return DeadLetter(

@@ -16,13 +16,18 @@ from django.db import (
     transaction,
 )
 
-from clevertap_sync.delivery import attempt_log, canary, hold_cause, map_upload, split
+from clevertap_sync.delivery import attempt_line, canary, hold_cause, map_upload, split
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.failure import settle_failure
-from clevertap_sync.delivery.probe import probe
-from clevertap_sync.delivery.send import Outcome, Sending, begin, send
+from clevertap_sync.delivery.probe import send_probe
+from clevertap_sync.delivery.send import (
+    RequestOutcome,
+    Sending,
+    begin_attempt,
+    send_upload,
+)
 from clevertap_sync.delivery.settle import settle_result, settle_unsent
-from clevertap_sync.delivery.work import Claim, Mapped, ProbeClaim
+from clevertap_sync.delivery.work import Claim, MappedUpload, ProbeClaim
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock, slots, stopping
 from referrals import failpoints
@@ -45,7 +50,7 @@ def deliver(
     has done its share; it returns whether somebody will come.
     """
     requests = 0
-    with slots.looking(integration_id):
+    with slots.claim_from(integration_id):
         while not stopping.is_stopping():
             if requests >= ROUNDS and ring(integration_id):
                 break
@@ -59,49 +64,51 @@ def deliver(
 def _do(work: Claim | ProbeClaim, call: Callable[[], object]) -> int:
     """Carry out a claim, and give its slot back. Return the number of requests."""
     try:
-        failpoints.reach(Place.CLAIM_COMMITTED)
+        failpoints.reach_failpoint(Place.CLAIM_COMMITTED)
         if isinstance(work, Claim) and work.more:
             call()
         return _carry_out(work)
     finally:
-        slots.release(work.integration.pk, held=work.held)
+        slots.release_slot(work.integration.pk, held=work.held)
 
 
 def _carry_out(work: Claim | ProbeClaim) -> int:
     if isinstance(work, ProbeClaim):
-        probe(work)
+        send_probe(work)
         return 1
     mapped = map_upload.map_upload(work)
-    if groups := map_upload.groups_of(work, mapped):
+    if groups := map_upload.group_picks(work, mapped):
         _split(work, groups)
         return 0
     if not mapped.records:
         settle_unsent(work, mapped)
         return 0
-    if not canary.passes(work, mapped):
+    if not canary.passes_canary(work, mapped):
         return 0
     return _upload(work, mapped)
 
 
-def _upload(claim: Claim, mapped: Mapped) -> int:
-    sending = begin(claim, mapped)
+def _upload(claim: Claim, mapped: MappedUpload) -> int:
+    sending = begin_attempt(claim, mapped)
     if sending is None:
         return 0
-    failpoints.reach(Place.ATTEMPT_COMMITTED)
-    outcome = send(claim.integration, sending, list(mapped.bodies()))
-    failpoints.reach(Place.REQUEST_ANSWERED)
-    attempt_log.attempt(claim.integration, claim.upload, sending, outcome)
+    failpoints.reach_failpoint(Place.ATTEMPT_COMMITTED)
+    outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
+    failpoints.reach_failpoint(Place.REQUEST_ANSWERED)
+    attempt_line.log_attempt(claim.integration, claim.upload, sending, outcome)
     kept = _patiently(lambda: _settle(claim, mapped, sending, outcome))
-    failpoints.reach(Place.SETTLE_COMMITTED)
+    failpoints.reach_failpoint(Place.SETTLE_COMMITTED)
     if not kept:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk
         )
-    hold_cause.find_out(claim.integration, outcome.error)
+    hold_cause.find_hold_cause(claim.integration, outcome.error)
     return 1
 
 
-def _settle(claim: Claim, mapped: Mapped, sending: Sending, outcome: Outcome) -> bool:
+def _settle(
+    claim: Claim, mapped: MappedUpload, sending: Sending, outcome: RequestOutcome
+) -> bool:
     """Write down what the request led to. False: the lease was lost meanwhile."""
     if outcome.error is not None:
         return settle_failure(claim, mapped, sending, outcome, outcome.error)
@@ -133,4 +140,4 @@ def _split(claim: Claim, groups: list[list[int]]) -> None:
     with transaction.atomic():
         mine = Upload.objects.select_for_update().open()
         if mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
-            split.into(claim.upload, groups, clock.now())
+            split.split_into_parts(claim.upload, groups, clock.read_now())

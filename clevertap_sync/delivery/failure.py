@@ -9,13 +9,18 @@ from django.db.models import F
 
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
-from clevertap_sync.clevertap.retry import Bisect, HalveLimit, Hold, decide
+from clevertap_sync.clevertap.retry import (
+    Bisect,
+    HalveLimit,
+    Hold,
+    decide_after_failure,
+)
 from clevertap_sync.delivery import dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import Outcome, Sending
-from clevertap_sync.delivery.settle import end_of
+from clevertap_sync.delivery.send import RequestOutcome, Sending
+from clevertap_sync.delivery.settle import end_attempt
 from clevertap_sync.delivery.sql import row_writer
-from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import failpoints
@@ -26,44 +31,46 @@ REQUEST_REJECTED = "request_rejected"
 
 def settle_failure(
     claim: Claim,
-    mapped: Mapped,
+    mapped: MappedUpload,
     sending: Sending,
-    outcome: Outcome,
+    outcome: RequestOutcome,
     error: CleverTapError,
 ) -> bool:
     """Give the upload back and do what the error asks for. False: the lease was lost."""
     with transaction.atomic():
         account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
-        now = clock.now()
-        row_writer.write(end_of(sending, outcome))
+        now = clock.read_now()
+        row_writer.write_rows(end_attempt(sending, outcome))
         if account is None or not _give_back(claim, error, now):
             return False
-        decision = decision_on(error, integration)
+        decision = decide_on_failure(error, integration)
         if isinstance(decision, Bisect):
             _bisect(claim, integration, mapped, error, now)
         else:
-            follow(decision, account, integration, began_at=_known_at(claim), now=now)
+            carry_out_decision(
+                decision, account, integration, began_at=_known_at(claim), now=now
+            )
         if error.outcome_unknown:
-            hold.ask_first(integration, reason=error.code, now=now)
-        failpoints.reach(Place.FAILURE_WRITTEN)
+            hold.require_probe(integration, reason=error.code, now=now)
+        failpoints.reach_failpoint(Place.FAILURE_WRITTEN)
     return True
 
 
-def decision_on(
+def decide_on_failure(
     error: CleverTapError, integration: Integration
 ) -> Hold | HalveLimit | Bisect:
     """Return what the error asks for after one failure more than there were."""
-    return decide(
+    return decide_after_failure(
         error,
         failures=integration.failures + 1,
-        jitter=random(),  # noqa: S311 - it spreads load, it guards nothing
+        jitter=random(),
         first_hold=settings.FIRST_HOLD_SECONDS,
         longest_hold=settings.LONGEST_HOLD_SECONDS,
     )
 
 
-def follow(
+def carry_out_decision(
     decision: Hold | HalveLimit,
     account: Account,
     integration: Integration,
@@ -73,15 +80,15 @@ def follow(
 ) -> None:
     """Hold, or lower the limit, if the attempt says something new. The account is locked."""
     if isinstance(decision, HalveLimit):
-        at_one = hold.limit_of(account) <= 1
+        at_one = hold.find_limit(account) <= 1
         hold.halve_limit(account, began_at=began_at, now=now)
         if decision.delay is None and not at_one:
             return
         delay = decision.at_one if decision.delay is None else decision.delay
         decision = Hold(delay, decision.reason)
-    if not hold.may_change(integration, began_at):
+    if not hold.may_change_hold(integration, began_at):
         return
-    hold.hold(
+    hold.hold_delivery(
         integration,
         reason=decision.reason,
         delay=decision.delay,
@@ -109,20 +116,22 @@ def _give_back(claim: Claim, error: CleverTapError, now: datetime) -> bool:
 def _bisect(
     claim: Claim,
     integration: Integration,
-    mapped: Mapped,
+    mapped: MappedUpload,
     error: CleverTapError,
     now: datetime,
 ) -> None:
     """Halve the upload; a record that stands alone is refused only on evidence."""
     upload = claim.upload
     if len(mapped.records) > 1:
-        split.into(upload, split.halves_of(mapped), now)
+        split.split_into_parts(upload, split.halve_records(mapped), now)
         return
     if _was_refused_by_a_sound_account(claim):
         _refuse(upload, mapped, error, now)
         return
     Upload.objects.filter(pk=upload.pk).update(refused_at=upload.refused_at or now)
-    hold.hold(integration, reason=EVERYTHING_REFUSED, delay=0, probe=True, now=now)
+    hold.hold_delivery(
+        integration, reason=EVERYTHING_REFUSED, delay=0, probe=True, now=now
+    )
 
 
 def _was_refused_by_a_sound_account(claim: Claim) -> bool:
@@ -137,14 +146,16 @@ def _was_refused_by_a_sound_account(claim: Claim) -> bool:
 
 
 def _refuse(
-    upload: Upload, mapped: Mapped, error: CleverTapError, now: datetime
+    upload: Upload, mapped: MappedUpload, error: CleverTapError, now: datetime
 ) -> None:
     detail = (
         f"HTTP {error.status}: {error.detail}"
         if error.detail
         else f"HTTP {error.status}"
     )
-    refused = Refusal(mapped.picks[0], mapped.records[0].name, REQUEST_REJECTED, detail)
+    refused = Undelivered(
+        mapped.picks[0], mapped.records[0].name, REQUEST_REJECTED, detail
+    )
     refusals = [*mapped.refusals, refused]
     Upload.objects.filter(pk=upload.pk).update(
         state=Upload.State.SETTLED,
@@ -153,5 +164,5 @@ def _refuse(
         delivered=0,
         settled_at=now,
     )
-    dead_letters.write(upload, refusals, now)
-    dead_letters.put_back(upload, mapped.withheld, now)
+    dead_letters.write_dead_letters(upload, refusals, now)
+    dead_letters.reopen_dead_letters(upload, mapped.withheld, now)

@@ -26,13 +26,13 @@ _HOLD_FIELDS = [
 ]
 
 
-def may_change(integration: Integration, began_at: datetime) -> bool:
+def may_change_hold(integration: Integration, began_at: datetime) -> bool:
     """Return whether an attempt that began then still says something new."""
     changed_at = integration.hold_changed_at
     return changed_at is None or began_at > changed_at
 
 
-def hold(
+def hold_delivery(
     integration: Integration, *, reason: str, delay: float, probe: bool, now: datetime
 ) -> None:
     """Stop delivery for `delay` seconds; with `probe`, a dry run has to succeed first."""
@@ -46,7 +46,7 @@ def hold(
     integration.save(update_fields=_HOLD_FIELDS)
 
 
-def wait_for_a_person(integration: Integration, *, reason: str, now: datetime) -> None:
+def hold_for_person(integration: Integration, *, reason: str, now: datetime) -> None:
     """Stop delivery until a person decides: neither time nor a dry run lifts it."""
     integration.held_since = integration.held_since or now
     _give_reason(integration, reason)
@@ -57,20 +57,20 @@ def wait_for_a_person(integration: Integration, *, reason: str, now: datetime) -
     integration.save(update_fields=_HOLD_FIELDS)
 
 
-def waits_for_a_person(integration: Integration) -> bool:
+def is_waiting_for_person(integration: Integration) -> bool:
     """Return whether neither time nor a dry run may end the hold."""
     is_about_identities = integration.hold_reason in ABOUT_IDENTITIES
     return is_about_identities and integration.identities_are_doubted
 
 
-def is_over(integration: Integration, now: datetime) -> bool:
+def is_hold_over(integration: Integration, now: datetime) -> bool:
     """Return whether the hold's time is up, so that the next thing may be tried."""
-    if waits_for_a_person(integration):
+    if is_waiting_for_person(integration):
         return False
     return integration.held_until is None or integration.held_until <= now
 
 
-def ask_first(integration: Integration, *, reason: str, now: datetime) -> None:
+def require_probe(integration: Integration, *, reason: str, now: datetime) -> None:
     """Have a dry run answered before the next upload, whenever its attempt began.
 
     What was answered before is no ground to send an upload of unknown outcome again. A
@@ -88,7 +88,7 @@ def ask_first(integration: Integration, *, reason: str, now: datetime) -> None:
     integration.save(update_fields=_HOLD_FIELDS)
 
 
-def lift(integration: Integration, *, now: datetime, forget_failures: bool) -> None:
+def end_hold(integration: Integration, *, now: datetime, forget_failures: bool) -> None:
     """Let delivery go on.
 
     After a dry run the failures are kept, so that the backoff goes on growing until an
@@ -112,7 +112,7 @@ def probe_at_once(integration: Integration, *, now: datetime) -> None:
     """
     integration.hold_changed_at = now
     integration.hold_cause = integration.hold_hint = ""
-    if integration.hold_reason and not waits_for_a_person(integration):
+    if integration.hold_reason and not is_waiting_for_person(integration):
         integration.held_until = now
         integration.hold_probes = True
         integration.probe_leased_until = None
@@ -131,7 +131,7 @@ def _give_reason(integration: Integration, reason: str) -> None:
     integration.hold_reason = reason
 
 
-def limit_of(account: Account) -> int:
+def find_limit(account: Account) -> int:
     """Return how many uploads may be in flight: what a person allows, or less."""
     return min(account.current_limit, account.in_flight_limit)
 
@@ -140,7 +140,7 @@ def halve_limit(account: Account, *, began_at: datetime, now: datetime) -> None:
     """Answer a 429: half as many uploads at a time."""
     if account.limit_changed_at and began_at <= account.limit_changed_at:
         return
-    account.current_limit = max(1, limit_of(account) // 2)
+    account.current_limit = max(1, find_limit(account) // 2)
     account.limit_changed_at = now
     account.save(update_fields=["current_limit", "limit_changed_at"])
 

@@ -17,7 +17,7 @@ from clevertap_sync.clevertap.errors import (
     CredentialsError,
 )
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.insight.passcode_expiry import expiry_of
+from clevertap_sync.insight.passcode_expiry import find_expiry
 from clevertap_sync.models import Attempt, Integration, PasscodeKind
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.process.account_access import give_connection_back, read_credentials
@@ -25,7 +25,7 @@ from referrals import failpoints
 from referrals.failpoints import Place
 
 
-def find_out(asked: Integration, error: CleverTapError | None) -> None:
+def find_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
     """Write down what is wrong with the credentials that `asked` was refused with.
 
     Does nothing where the error is another, or the cause is known or being looked for.
@@ -38,13 +38,13 @@ def find_out(asked: Integration, error: CleverTapError | None) -> None:
     credentials, past = read_credentials(held), _past_of(held)
     give_connection_back()
     culprit = find_culprit(credentials, error, past)
-    failpoints.reach(Place.CAUSE_FOUND)
+    failpoints.reach_failpoint(Place.CAUSE_FOUND)
     _write(held, culprit)
 
 
 def note_new_credentials(integration: Integration) -> tuple[str, ...]:
     """Remember since when they are in force. Return what to save."""
-    integration.credentials_since = clock.now()
+    integration.credentials_since = clock.read_now()
     return ("credentials_since",)
 
 
@@ -56,7 +56,7 @@ def _take(asked: Integration, error: CleverTapError) -> Integration | None:
     with transaction.atomic():
         lock_account(asked.pk)
         held = Integration.objects.select_related("account").get(pk=asked.pk)
-        now = clock.now()
+        now = clock.read_now()
         is_open = held.hold_reason == error.code and not held.hold_cause
         is_taken = held.probe_leased_until is not None and held.probe_leased_until > now
         is_same = (held.account_id, held.passcode) == (asked.account_id, asked.passcode)
@@ -72,7 +72,7 @@ def _past_of(held: Integration) -> Past:
     accepted = Attempt.objects.filter(integration=held, outcome="ok")
     if held.credentials_since is not None:
         accepted = accepted.filter(began_at__gt=held.credentials_since)
-    expiry = expiry_of(held, clock.now())
+    expiry = find_expiry(held, clock.read_now())
     return Past(
         were_accepted=accepted.exists(),
         is_user_passcode=held.passcode_kind == PasscodeKind.USER,

@@ -13,7 +13,7 @@ from clevertap_sync.clevertap.hold_reasons import IDENTITY_MISMATCH, RESTORED_BA
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
 from clevertap_sync.fields import UnreadableSecret
-from clevertap_sync.insight.mapping_settings import settings_of
+from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock
 from referrals import history, log
@@ -21,7 +21,7 @@ from referrals import history, log
 Start = Literal["now", "resume"] | datetime
 
 
-def enable(integration: Integration, *, start: Start = "resume") -> None:
+def enable_integration(integration: Integration, *, start: Start = "resume") -> None:
     """Let the integration deliver: from now, from an instant, or from where it stopped.
 
     The cursor never moves back; what lies between it and the start is one skipped
@@ -33,7 +33,7 @@ def enable(integration: Integration, *, start: Start = "resume") -> None:
         if start != "resume":
             _skip_to(integration, _position(integration, start))
             integration.deliver_since = start if isinstance(start, datetime) else None
-        now = clock.now()
+        now = clock.read_now()
         integration.enabled = True
         integration.first_enabled_at = integration.first_enabled_at or now
         integration.save(
@@ -42,7 +42,7 @@ def enable(integration: Integration, *, start: Start = "resume") -> None:
         hold.probe_at_once(integration, now=now)
 
 
-def pause(integration: Integration) -> None:
+def pause_integration(integration: Integration) -> None:
     """Stop delivering. The log goes on, and nothing is lost. Refreshes `integration`."""
     with transaction.atomic():
         lock_account(integration.pk)
@@ -51,7 +51,7 @@ def pause(integration: Integration) -> None:
         integration.save(update_fields=["enabled"])
 
 
-def pause_restored(integration_id: int, reached: int) -> bool:
+def pause_restored_backup(integration_id: int, reached: int) -> bool:
     """Pause an integration whose cursor is behind what it had `reached` before.
 
     So the database is an older one than that which delivered. Returns whether it is.
@@ -65,8 +65,10 @@ def pause_restored(integration_id: int, reached: int) -> bool:
         integration.restorations += 1
         integration.save(update_fields=["enabled", "restorations"])
         reason = RESTORED_BACKUP
-        hold.hold(integration, reason=reason, delay=0, probe=True, now=clock.now())
-        history.record(
+        hold.hold_delivery(
+            integration, reason=reason, delay=0, probe=True, now=clock.read_now()
+        )
+        history.record_change(
             history.WORKER,
             integration,
             "Paused: this database is an older one, such as a restored backup.",
@@ -75,7 +77,7 @@ def pause_restored(integration_id: int, reached: int) -> bool:
     return True
 
 
-def between_claims(integration: Integration) -> None:
+def lock_out_claims(integration: Integration) -> None:
     """Let nobody claim for the integration until the transaction ends. Saves nothing.
 
     For whoever is about to store its settings. A claim locks the account that it finds:
@@ -86,12 +88,12 @@ def between_claims(integration: Integration) -> None:
     lock_accounts({*found, integration.account_id})
 
 
-def settings_changed(integration: Integration) -> None:
+def apply_new_settings(integration: Integration) -> None:
     """Let new settings take effect at once, on a held integration too."""
     with transaction.atomic():
         lock_account(integration.pk)
         integration.refresh_from_db()
-        hold.probe_at_once(integration, now=clock.now())
+        hold.probe_at_once(integration, now=clock.read_now())
 
 
 def try_readable_passcodes() -> None:
@@ -100,7 +102,7 @@ def try_readable_passcodes() -> None:
     Keys come with a new process, not with a row: nothing but a look tells.
     """
     waits = Integration.objects.enabled().filter(
-        hold_reason=UnreadablePasscodeError.code, held_until__gt=clock.now()
+        hold_reason=UnreadablePasscodeError.code, held_until__gt=clock.read_now()
     )
     for integration in waits:
         if not isinstance(integration.passcode, UnreadableSecret):
@@ -111,7 +113,7 @@ def _try_if_waiting(integration_id: int) -> None:
     """Let it try now, unless another worker has, or the hold is another by now."""
     with transaction.atomic():
         lock_account(integration_id)
-        integration, now = Integration.objects.get(pk=integration_id), clock.now()
+        integration, now = Integration.objects.get(pk=integration_id), clock.read_now()
         is_same = integration.hold_reason == UnreadablePasscodeError.code
         if is_same and integration.held_until and integration.held_until > now:
             hold.probe_at_once(integration, now=now)
@@ -125,7 +127,7 @@ def confirm_identities(integration: Integration) -> None:
     with transaction.atomic():
         lock_account(integration.pk)
         integration.refresh_from_db()
-        now = clock.now()
+        now = clock.read_now()
         integration.identities_confirmed_at = integration.identities_confirmed_at or now
         integration.save(update_fields=["identities_confirmed_at"])
         hold.probe_at_once(integration, now=now)
@@ -142,7 +144,7 @@ def expect_new_people(integration: Integration) -> None:
         integration.identities_may_be_new = True
         integration.save(update_fields=["identities_may_be_new"])
         if integration.hold_reason == IDENTITY_MISMATCH:
-            hold.probe_at_once(integration, now=clock.now())
+            hold.probe_at_once(integration, now=clock.read_now())
 
 
 def _position(integration: Integration, start: Literal["now"] | datetime) -> int:
@@ -154,13 +156,13 @@ def _position(integration: Integration, start: Literal["now"] | datetime) -> int
 def _skip_to(integration: Integration, position: int) -> None:
     if position <= integration.cursor:
         return
-    now = clock.now()
+    now = clock.read_now()
     Upload.objects.create(
         integration=integration,
         state=Upload.State.SKIPPED,
         first=integration.cursor + 1,
         last=position,
-        settings=settings_of(integration),
+        settings=build_settings(integration),
         records=0,
         created_at=now,
         due_at=now,

@@ -3,17 +3,17 @@
 import logging
 from collections.abc import Sequence
 
-from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, body_bytes
+from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, count_body_bytes
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
+    KeptBack,
     MappingSettings,
     Unmappable,
-    Withheld,
-    to_records,
+    map_event,
 )
 from clevertap_sync.delivery import split, unknown_outcomes
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
-from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.insight.mapping_settings import read_settings
 from clevertap_sync.insight.picks import make_pick, read_position
 from referrals import failpoints, log, suppression
@@ -28,13 +28,13 @@ EVENT_REMOVED = "event_removed"
 _EVENT_MAPPED = Place.EVENT_MAPPED
 
 
-def map_upload(claim: Claim) -> Mapped:
+def map_upload(claim: Claim) -> MappedUpload:
     """Return what the upload's events become. Never raises for a single event's sake."""
     upload = claim.upload
-    mapped = Mapped()
+    mapped = MappedUpload()
     if upload.idle_claims > IDLE_CLAIMS and upload.picks and len(upload.picks) == 1:
         detail = "Workers that mapped this event ended without a trace, three times."
-        mapped.refusals.append(Refusal(upload.picks[0], "", MAPPING_FAILED, detail))
+        mapped.refusals.append(Undelivered(upload.picks[0], "", MAPPING_FAILED, detail))
         return mapped
     settings = read_settings(upload.settings)
     wanted = set(upload.picks) if upload.picks is not None else None
@@ -69,7 +69,7 @@ def _suppressed(
     The upload's settings say which requests count: one that came after an attempt of
     unknown outcome does not change what is sent again.
     """
-    return suppression.suppressed_sides(
+    return suppression.find_suppressed_sides(
         claim.integration.app_id,
         [event for _, event in events],
         settings.suppressions_until,
@@ -78,12 +78,12 @@ def _suppressed(
 
 def _values_of(
     position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
-) -> list[EventRecord | Unmappable | Withheld]:
+) -> list[EventRecord | Unmappable | KeptBack]:
     """Map one event; if that fails, each side that it still owes is a refusal."""
-    values: list[EventRecord | Unmappable | Withheld] = []
+    values: list[EventRecord | Unmappable | KeptBack] = []
     try:
-        failpoints.reach(_EVENT_MAPPED)
-        values += to_records(event, settings, suppressed)
+        failpoints.reach_failpoint(_EVENT_MAPPED)
+        values += map_event(event, settings, suppressed)
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__
@@ -97,27 +97,27 @@ def _values_of(
     return values
 
 
-def _note_the_removed(mapped: Mapped, wanted: set[int]) -> None:
+def _note_the_removed(mapped: MappedUpload, wanted: set[int]) -> None:
     """Give every pick its verdict, also where its event is gone from the log."""
     for pick in sorted(wanted - set(mapped.all_picks())):
-        mapped.refusals.append(Refusal(pick, "", EVENT_REMOVED, ""))
+        mapped.refusals.append(Undelivered(pick, "", EVENT_REMOVED, ""))
 
 
-def groups_of(claim: Claim, mapped: Mapped) -> list[list[int]] | None:
+def group_picks(claim: Claim, mapped: MappedUpload) -> list[list[int]] | None:
     """Return the picks in the groups that go instead of the upload, or None: it goes whole."""
     if groups := _groups_by_size(mapped):
         return groups
     if len(mapped.records) > 1 and unknown_outcomes.wants_halves(claim.upload):
-        return split.halves_of(mapped)
+        return split.halve_records(mapped)
     return None
 
 
-def _groups_by_size(mapped: Mapped) -> list[list[int]] | None:
+def _groups_by_size(mapped: MappedUpload) -> list[list[int]] | None:
     """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
-    if body_bytes(mapped.bodies()) <= MAX_BODY_BYTES:
+    if count_body_bytes(mapped.bodies()) <= MAX_BODY_BYTES:
         return None
     groups = [mapped.settled_picks]
-    room = MAX_BODY_BYTES - body_bytes([])
+    room = MAX_BODY_BYTES - count_body_bytes([])
     left = room
     for pick, record in zip(mapped.picks, mapped.records, strict=True):
         if len(record.json) + 1 > left:

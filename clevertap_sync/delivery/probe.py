@@ -7,40 +7,40 @@ from django.conf import settings
 from django.db import transaction
 
 from clevertap_sync.clevertap.hold_reasons import EVERYTHING_REFUSED
-from clevertap_sync.clevertap.limits import encode_body, probe_record
+from clevertap_sync.clevertap.limits import encode_body, make_probe_record
 from clevertap_sync.clevertap.retry import Bisect, Hold
-from clevertap_sync.delivery import attempt_log, failure, hold, hold_cause
+from clevertap_sync.delivery import attempt_line, failure, hold, hold_cause
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import Outcome, Sending, request
-from clevertap_sync.delivery.settle import end_of
+from clevertap_sync.delivery.send import RequestOutcome, Sending, post_records
+from clevertap_sync.delivery.settle import end_attempt
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Account, Attempt, Integration
-from clevertap_sync.process import clock, heartbeat
+from clevertap_sync.process import clock, worker_presence
 from clevertap_sync.process.account_access import give_connection_back
 from referrals import failpoints
 from referrals.failpoints import Place
 
 
-def probe(claim: ProbeClaim) -> None:
+def send_probe(claim: ProbeClaim) -> None:
     """Send the dry run; lift the hold if it was answered, else renew it.
 
     Where nobody knows yet what the hold's cause is, it is looked for.
     """
-    records = [probe_record()]
+    records = [make_probe_record()]
     sending = _begin(claim, encode_body(records))
     give_connection_back()
-    outcome = request(claim.integration, sending.body, records, dry_run=True)
-    failpoints.reach(Place.PROBE_ANSWERED)
+    outcome = post_records(claim.integration, sending.body, records, dry_run=True)
+    failpoints.reach_failpoint(Place.PROBE_ANSWERED)
     with transaction.atomic():
         account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
-        now = clock.now()
-        row_writer.write(end_of(sending, outcome))
+        now = clock.read_now()
+        row_writer.write_rows(end_attempt(sending, outcome))
         if account is not None and integration.probe_token == claim.token:
             _conclude(account, integration, outcome, sending.began_at, now)
-    attempt_log.attempt(claim.integration, None, sending, outcome)
-    hold_cause.find_out(claim.integration, outcome.error)
+    attempt_line.log_attempt(claim.integration, None, sending, outcome)
+    hold_cause.find_hold_cause(claim.integration, outcome.error)
 
 
 def _begin(claim: ProbeClaim, body: bytes) -> Sending:
@@ -48,8 +48,8 @@ def _begin(claim: ProbeClaim, body: bytes) -> Sending:
         integration=claim.integration,
         lease_token=claim.token,
         dry_run=True,
-        worker=heartbeat.name(),
-        began_at=clock.now(),
+        worker=worker_presence.name_worker(),
+        began_at=clock.read_now(),
         records=1,
         body_bytes=len(body),
     )
@@ -59,7 +59,7 @@ def _begin(claim: ProbeClaim, body: bytes) -> Sending:
 def _conclude(
     account: Account,
     integration: Integration,
-    outcome: Outcome,
+    outcome: RequestOutcome,
     began_at: datetime,
     now: datetime,
 ) -> None:
@@ -68,7 +68,7 @@ def _conclude(
     if outcome.error is None:
         _accept(integration, outcome, began_at, now)
         return
-    decision = failure.decision_on(outcome.error, integration)
+    decision = failure.decide_on_failure(outcome.error, integration)
     if isinstance(decision, Bisect):
         delay = min(
             settings.LONGEST_HOLD_SECONDS,
@@ -77,26 +77,28 @@ def _conclude(
         decision = Hold(delay=delay, reason=EVERYTHING_REFUSED, probe=True)
     elif isinstance(decision, Hold):
         decision = replace(decision, probe=True)
-    failure.follow(decision, account, integration, began_at=began_at, now=now)
+    failure.carry_out_decision(
+        decision, account, integration, began_at=began_at, now=now
+    )
     _keep_held(integration, now)
 
 
 def _accept(
-    integration: Integration, outcome: Outcome, began_at: datetime, now: datetime
+    integration: Integration, outcome: RequestOutcome, began_at: datetime, now: datetime
 ) -> None:
     """Lift the hold. Only a record that was accepted is evidence against another."""
     if outcome.result is not None and outcome.result.accepted:
         # Its answer may be older than a refusal that was settled meanwhile.
         integration.accepted_at = began_at
         integration.save(update_fields=["accepted_at"])
-    hold.lift(integration, now=now, forget_failures=False)
+    hold.end_hold(integration, now=now, forget_failures=False)
 
 
 def _keep_held(integration: Integration, now: datetime) -> None:
     """Do not probe in a tight loop where the answer changed nothing, as after a 429."""
     if integration.held_until is not None and integration.held_until <= now:
         delay = settings.FIRST_HOLD_SECONDS
-        hold.hold(
+        hold.hold_delivery(
             integration,
             reason=integration.hold_reason,
             delay=delay,

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
-from clevertap_sync.insight.mapping_settings import settings_of
+from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.insight.picks import make_pick, read_position
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
@@ -26,7 +26,7 @@ COUNTS_TWICE: Final = (
 )
 
 
-def letters_of(
+def find_open_letters(
     integration: Integration, reasons: Sequence[str], selection: Sequence[int] = ()
 ) -> QuerySet[DeadLetter]:
     """Return the open dead letters that a replay would take, in log order."""
@@ -51,14 +51,14 @@ def replay_letters(
     created_by: str = "",
 ) -> Replay:
     """Order the integration's open dead letters to be sent again."""
-    planned = letters_of(integration, reasons, selection).count()
+    planned = find_open_letters(integration, reasons, selection).count()
     return Replay.objects.create(
         integration=integration,
         reasons=list(reasons),
         selection=list(selection),
         planned=planned,
         created_by=created_by,
-        created_at=clock.now(),
+        created_at=clock.read_now(),
     )
 
 
@@ -77,19 +77,19 @@ def replay_range(
         cursor=first - 1,
         planned=max(0, last - first + 1),
         created_by=created_by,
-        created_at=clock.now(),
+        created_at=clock.read_now(),
         state=Replay.State.RUNNING if last >= first else Replay.State.DONE,
     )
 
 
-def cancel(replay_id: int) -> None:
+def cancel_replay(replay_id: int) -> None:
     """Hand nothing more of a replay to uploads. What is under way is finished."""
     Replay.objects.filter(pk=replay_id, state=Replay.State.RUNNING).update(
         state=Replay.State.CANCELLED
     )
 
 
-def next_upload(integration: Integration, now: datetime) -> Upload | None:
+def take_next_upload(integration: Integration, now: datetime) -> Upload | None:
     """Return the next upload of the integration's oldest running replay, saved or not.
 
     The caller holds the account's lock and leases what it gets.
@@ -122,7 +122,7 @@ def _next_letters(
     replay: Replay, integration: Integration, now: datetime
 ) -> Upload | None:
     """Take the next thousand letters. One that failed again since is newer, and left."""
-    letters = letters_of(integration, replay.reasons, replay.selection)
+    letters = find_open_letters(integration, replay.reasons, replay.selection)
     # Both sides of a position need not fit into one upload: its cursor is not passed by.
     ahead = letters.filter(position__gte=replay.cursor)
     found = list(ahead.filter(changed_at__lte=replay.created_at)[:MAX_RECORDS])
@@ -152,7 +152,7 @@ def _upload(
         replay=replay,
         first=first,
         last=last,
-        settings=settings_of(integration),
+        settings=build_settings(integration),
         created_at=now,
         due_at=now,
     )

@@ -22,9 +22,9 @@ from clevertap_sync.clevertap.errors import (
 )
 from clevertap_sync.clevertap.limits import encode_body
 from clevertap_sync.delivery.sql import row_writer
-from clevertap_sync.delivery.work import Claim, Mapped
+from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Attempt, Integration, Upload
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from clevertap_sync.process.account_access import give_connection_back, open_client
 from referrals import failpoints
 from referrals.failpoints import Place
@@ -56,7 +56,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RequestOutcome:
     """What a request led to: a result or an error, and how long it took."""
 
     result: UploadResult | None
@@ -64,7 +64,7 @@ class Outcome:
     seconds: float
 
 
-def begin(claim: Claim, mapped: Mapped) -> Sending | None:
+def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
     """Write down what is about to be sent. None if the lease was lost meanwhile."""
     body = encode_body(mapped.bodies())
     digest = hashlib.sha256(body).hexdigest()
@@ -74,7 +74,7 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
         integration_id=upload.integration_id,
         upload=upload,
         lease_token=claim.token,
-        worker=heartbeat.name(),
+        worker=worker_presence.name_worker(),
         records=len(mapped.records),
         body_bytes=len(body),
     )
@@ -86,15 +86,15 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
         "body_changed": upload.body_changed or differs,
         "idle_claims": 0,
         "attempt_count": upload.attempt_count + 1,
-        "leased_until": row_writer.Later(settings.LEASE_SECONDS),
+        "leased_until": row_writer.DatabaseInstant(settings.LEASE_SECONDS),
     }
     with transaction.atomic():
-        if not row_writer.write(
-            row_writer.Update(Upload, claim.mine, changes),
-            row_writer.Insert(attempt, {"began_at": row_writer.NOW}),
+        if not row_writer.write_rows(
+            row_writer.UpdateRow(Upload, claim.mine, changes),
+            row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),
         ):
             return None
-        failpoints.reach(Place.ATTEMPT_WRITTEN)
+        failpoints.reach_failpoint(Place.ATTEMPT_WRITTEN)
     if differs:
         logger.warning(
             "Upload %s goes again with another body: a release or an erasure changed it",
@@ -103,7 +103,9 @@ def begin(claim: Claim, mapped: Mapped) -> Sending | None:
     return Sending.of(attempt, body)
 
 
-def send(integration: Integration, sending: Sending, records: list[bytes]) -> Outcome:
+def send_upload(
+    integration: Integration, sending: Sending, records: list[bytes]
+) -> RequestOutcome:
     """Make the request, unless so much time passed that the lease would not cover it."""
     give_connection_back()
     spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
@@ -111,13 +113,15 @@ def send(integration: Integration, sending: Sending, records: list[bytes]) -> Ou
         error = NotSentError(
             "This process stood still for longer than its lease allows."
         )
-        return Outcome(None, error, 0.0)
-    return request(integration, sending.body, records, dry_run=sending.attempt.dry_run)
+        return RequestOutcome(None, error, 0.0)
+    return post_records(
+        integration, sending.body, records, dry_run=sending.attempt.dry_run
+    )
 
 
-def request(
+def post_records(
     integration: Integration, body: bytes, records: list[bytes], *, dry_run: bool
-) -> Outcome:
+) -> RequestOutcome:
     """POST to the integration's account and return what came of it. Never raises."""
     started = time.monotonic()
     result, error = None, None
@@ -134,7 +138,7 @@ def request(
         )
         logger.error("%s in %s, line %s", kind, place.filename, place.lineno)  # noqa: TRY400
         error = NoAnswerError(kind)
-    return Outcome(result, error, time.monotonic() - started)
+    return RequestOutcome(result, error, time.monotonic() - started)
 
 
 def _post(

@@ -9,13 +9,13 @@ from django.db import transaction
 
 from clevertap_sync.clevertap.client import UploadResult
 from clevertap_sync.clevertap.limits import RETRYABLE_CODE
-from clevertap_sync.clevertap.reasons import reason_for_code
-from clevertap_sync.clevertap.retry import backoff
+from clevertap_sync.clevertap.reasons import find_reason_for_code
+from clevertap_sync.clevertap.retry import choose_backoff
 from clevertap_sync.delivery import dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.send import Outcome, Sending
+from clevertap_sync.delivery.send import RequestOutcome, Sending
 from clevertap_sync.delivery.sql import row_writer
-from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.models import Account, Attempt, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import failpoints
@@ -30,15 +30,15 @@ class Verdicts:
     """What an answer means for each record."""
 
     delivered: list[int]
-    refusals: list[Refusal]
+    refusals: list[Undelivered]
     again: list[int]
 
 
 def settle_result(
     claim: Claim,
-    mapped: Mapped,
+    mapped: MappedUpload,
     sending: Sending,
-    outcome: Outcome,
+    outcome: RequestOutcome,
     result: UploadResult,
 ) -> bool:
     """Write the verdicts of an upload that CleverTap answered. False: the lease was lost.
@@ -52,19 +52,21 @@ def settle_result(
     with transaction.atomic():
         account = _account_to_mend(claim)
         if account is not None:
-            _mend(account, claim.integration.pk, sending.began_at, clock.now())
-        settled = _settle(claim, mapped, verdicts, result, end_of(sending, outcome))
+            _mend(account, claim.integration.pk, sending.began_at, clock.read_now())
+        settled = _settle(
+            claim, mapped, verdicts, result, end_attempt(sending, outcome)
+        )
         if settled is None:
             return False
         upload, now = settled
-        dead_letters.write(upload, verdicts.refusals, now)
-        dead_letters.put_back(upload, mapped.withheld, now)
+        dead_letters.write_dead_letters(upload, verdicts.refusals, now)
+        dead_letters.reopen_dead_letters(upload, mapped.withheld, now)
         dead_letters.mark_delivered(upload, verdicts.delivered, now)
-        failpoints.reach(Place.SETTLE_WRITTEN)
+        failpoints.reach_failpoint(Place.SETTLE_WRITTEN)
     return True
 
 
-def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
+def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
     """Write the verdicts of an upload of which nothing is sent. False: the lease was lost.
 
     It says nothing about the account, so that a dry run has to end what holds it.
@@ -72,11 +74,11 @@ def settle_unsent(claim: Claim, mapped: Mapped) -> bool:
     with transaction.atomic():
         integration = _held_integration(claim)
         verdicts = Verdicts([], mapped.refusals, [])
-        now = row_writer.write(_leaf(claim, verdicts, unsent=mapped.unsent))
+        now = row_writer.write_rows(_leaf(claim, verdicts, unsent=mapped.unsent))
         if now is None:
             return False
-        dead_letters.write(claim.upload, mapped.refusals, now)
-        dead_letters.put_back(claim.upload, mapped.withheld, now)
+        dead_letters.write_dead_letters(claim.upload, mapped.refusals, now)
+        dead_letters.reopen_dead_letters(claim.upload, mapped.withheld, now)
         if integration is not None:
             hold.probe_at_once(integration, now=now)
     return True
@@ -104,14 +106,14 @@ def _mend(
     """Forget the failures that came before the attempt, and raise the limit again."""
     hold.raise_limit(account, now=now)
     integration = Integration.objects.get(pk=integration_id)
-    if integration.failures and hold.may_change(integration, began_at):
-        hold.lift(integration, now=now, forget_failures=True)
+    if integration.failures and hold.may_change_hold(integration, began_at):
+        hold.end_hold(integration, now=now, forget_failures=True)
 
 
-def end_of(sending: Sending, outcome: Outcome) -> row_writer.Update:
+def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateRow:
     """End the attempt, unless whoever took the lease over has ended it as unknown."""
     error, result = outcome.error, outcome.result
-    return row_writer.Update(
+    return row_writer.UpdateRow(
         Attempt,
         {"id": sending.attempt.pk, "ended_at": None},
         {
@@ -127,29 +129,33 @@ def end_of(sending: Sending, outcome: Outcome) -> row_writer.Update:
     )
 
 
-def _verdicts(mapped: Mapped, result: UploadResult, *, may_retry: bool) -> Verdicts:
+def _verdicts(
+    mapped: MappedUpload, result: UploadResult, *, may_retry: bool
+) -> Verdicts:
     refusals, again, settled = list(mapped.refusals), [], set()
     for rejected in result.rejected:
         index = rejected.index
         if index is None:
-            refusals.append(Refusal(None, "", "unidentified", rejected.message))
+            refusals.append(Undelivered(None, "", "unidentified", rejected.message))
             continue
         settled.add(index)
         if rejected.code == RETRYABLE_CODE and may_retry:
             again.append(mapped.picks[index])
             continue
-        reason, name = reason_for_code(rejected.code), mapped.records[index].name
-        refusals.append(Refusal(mapped.picks[index], name, reason, rejected.message))
+        reason, name = find_reason_for_code(rejected.code), mapped.records[index].name
+        refusals.append(
+            Undelivered(mapped.picks[index], name, reason, rejected.message)
+        )
     delivered = [pick for i, pick in enumerate(mapped.picks) if i not in settled]
     return Verdicts(delivered, refusals, again)
 
 
 def _settle(
     claim: Claim,
-    mapped: Mapped,
+    mapped: MappedUpload,
     verdicts: Verdicts,
     result: UploadResult,
-    ended: row_writer.Update,
+    ended: row_writer.UpdateRow,
 ) -> tuple[Upload, datetime] | None:
     """Settle the upload, and when; None where the lease was lost. The attempt ends anyway.
 
@@ -157,15 +163,15 @@ def _settle(
     that the other has.
     """
     if verdicts.again:
-        now = clock.now()
+        now = clock.read_now()
         upload = _split_off(claim, mapped, verdicts, now, miscounted=result.miscounted)
-        row_writer.write(ended)
+        row_writer.write_rows(ended)
         return None if upload is None else (upload, now)
-    settled_at = row_writer.write(
+    settled_at = row_writer.write_rows(
         _leaf(claim, verdicts, miscounted=result.miscounted), ended
     )
     if settled_at is None:
-        row_writer.write(ended)
+        row_writer.write_rows(ended)
         return None
     return claim.upload, settled_at
 
@@ -176,7 +182,7 @@ def _leaf(
     *,
     miscounted: bool = False,
     unsent: int | None = None,
-) -> row_writer.Update:
+) -> row_writer.UpdateRow:
     """Settle the upload itself. A refusal of no known record takes one of the delivered."""
     dead = len(verdicts.refusals)
     unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
@@ -191,12 +197,12 @@ def _leaf(
         "settled_at": row_writer.NOW,
     }
     changes |= {} if unsent is None else {"unsent": unsent}
-    return row_writer.Update(Upload, claim.mine, changes)
+    return row_writer.UpdateRow(Upload, claim.mine, changes)
 
 
 def _split_off(
     claim: Claim,
-    mapped: Mapped,
+    mapped: MappedUpload,
     verdicts: Verdicts,
     now: datetime,
     *,
@@ -211,7 +217,7 @@ def _split_off(
         *(r.pick for r in verdicts.refusals if r.pick is not None),
         *mapped.withheld,
     ]
-    parts = split.into(upload, [done, verdicts.again], now)
+    parts = split.split_into_parts(upload, [done, verdicts.again], now)
     again = parts[-1]
     again.failures = upload.failures + 1
     again.due_at = now + timedelta(seconds=_backoff(again.failures))
@@ -236,5 +242,5 @@ def _still_mine(claim: Claim) -> Upload | None:
 def _backoff(failures: int) -> float:
     """Return the seconds until its retryable records go again."""
     longest, first = settings.LONGEST_HOLD_SECONDS, settings.FIRST_HOLD_SECONDS
-    jitter = random()  # noqa: S311 - it spreads load, it guards nothing
-    return backoff(failures, jitter, first, longest)
+    jitter = random()
+    return choose_backoff(failures, jitter, first, longest)

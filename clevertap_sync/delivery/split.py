@@ -7,12 +7,12 @@ caller holds the upload's lease, or the account's lock while it has none.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from clevertap_sync.delivery.work import Mapped
+from clevertap_sync.delivery.work import MappedUpload
 from clevertap_sync.insight.picks import SIDES, make_pick, read_position
 from clevertap_sync.models import Upload
 
 
-def into(
+def split_into_parts(
     parent: Upload, groups: Iterable[Sequence[int]], now: datetime
 ) -> list[Upload]:
     """Replace `parent` by one part for each group of its records, and return the parts."""
@@ -20,19 +20,19 @@ def into(
     return _replace(parent, parts, now, records=sum(part.covers or 0 for part in parts))
 
 
-def halves(picks: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+def halve_picks(picks: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     """Return the picks in two groups of nearly the same size."""
     middle = (len(picks) + 1) // 2
     return picks[:middle], picks[middle:]
 
 
-def halves_of(mapped: Mapped) -> list[list[int]]:
+def halve_records(mapped: MappedUpload) -> list[list[int]]:
     """Return an upload's picks in two groups that send half of its records each."""
-    left, right = halves(mapped.picks)
+    left, right = halve_picks(mapped.picks)
     return [[*left, *mapped.settled_picks], [*right]]
 
 
-def divide(upload: Upload, now: datetime) -> Upload:
+def split_in_halves(upload: Upload, now: datetime) -> Upload:
     """Split an upload that workers claim and never send; return the part to try first.
 
     Something in it may be ending the workers, so nothing of it is read here, and how
@@ -42,7 +42,7 @@ def divide(upload: Upload, now: datetime) -> Upload:
     picks = upload.picks or _every_pick(upload.first, upload.last)
     if len(picks) == 1:
         return upload
-    parts = [_part_of(upload, half, now) for half in halves(picks)]
+    parts = [_part_of(upload, half, now) for half in halve_picks(picks)]
     for part in parts:
         part.covers = None
     return _replace(upload, parts, now, records=None)[0]

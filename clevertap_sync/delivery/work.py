@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
-from clevertap_sync.clevertap.mapping import EventRecord, Unmappable, Withheld
+from clevertap_sync.clevertap.mapping import EventRecord, KeptBack, Unmappable
 from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Integration, Upload
 
@@ -46,7 +46,7 @@ class ProbeClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Undelivered:
     """A record that does not get through. `pick` is None where it cannot be told which."""
 
     pick: int | None
@@ -56,22 +56,22 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Mapped:
+class MappedUpload:
     """What an upload's events became. `picks[i]` belongs to `records[i]`."""
 
     picks: list[int] = field(default_factory=list)
     records: list[EventRecord] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[Undelivered] = field(default_factory=list)
     withheld: list[int] = field(default_factory=list)
 
-    def add(self, position: int, value: EventRecord | Unmappable | Withheld) -> None:
+    def add(self, position: int, value: EventRecord | Unmappable | KeptBack) -> None:
         """Sort one side's value into its place."""
         pick = make_pick(position, value.side)
         if isinstance(value, EventRecord):
             self.picks.append(pick)
             self.records.append(value)
         elif isinstance(value, Unmappable):
-            refusal = Refusal(pick, value.name, value.reason, value.detail)
+            refusal = Undelivered(pick, value.name, value.reason, value.detail)
             self.refusals.append(refusal)
         else:
             self.withheld.append(pick)
@@ -95,7 +95,7 @@ class Mapped:
     def refuse_all(self, reason: str, detail: str) -> None:
         """Turn every record into a refusal, so that nothing is sent."""
         for pick, record in zip(self.picks, self.records, strict=True):
-            self.refusals.append(Refusal(pick, record.name, reason, detail))
+            self.refusals.append(Undelivered(pick, record.name, reason, detail))
         self.picks, self.records = [], []
 
     def all_picks(self) -> list[int]:

@@ -20,7 +20,7 @@ _NEWEST = 200
 _SUMS = ("pk", "records", "delivered", "dead")
 
 
-def imbalances(integration: Integration, head: int) -> list[str]:
+def find_imbalances(integration: Integration, head: int) -> list[str]:
     """Return a sentence for each book that does not balance; none when all do."""
     return [
         *_cursor_is_within(integration, head),
@@ -33,7 +33,7 @@ def imbalances(integration: Integration, head: int) -> list[str]:
     ]
 
 
-def recent_imbalances(integration: Integration, head: int) -> list[str]:
+def find_recent_imbalances(integration: Integration, head: int) -> list[str]:
     """Return what is wrong with the newest uploads alone: for pages that are asked often."""
     return [
         *_cursor_is_within(integration, head),
@@ -42,7 +42,7 @@ def recent_imbalances(integration: Integration, head: int) -> list[str]:
     ]
 
 
-class Range(NamedTuple):
+class UploadRange(NamedTuple):
     """A range upload, as far as tiling goes."""
 
     pk: int
@@ -51,8 +51,8 @@ class Range(NamedTuple):
     state: str
 
 
-def newest_imbalances(
-    integration: Integration, head: int, newest: Sequence[Range]
+def find_newest_imbalances(
+    integration: Integration, head: int, newest: Sequence[UploadRange]
 ) -> tuple[str, ...]:
     """Return what is wrong with `newest`, the last range uploads, the newest first.
 
@@ -94,11 +94,13 @@ def _gap(pk: int, first: int, last_before: int) -> str:
 def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
     ranges = Upload.objects.ranges().filter(integration=integration)
     rows = ranges.order_by("-first").values_list("pk", "first", "last", "state")
-    yield from _neighbours_tile(integration, [Range(*row) for row in rows[:_NEWEST]])
+    yield from _neighbours_tile(
+        integration, [UploadRange(*row) for row in rows[:_NEWEST]]
+    )
 
 
 def _neighbours_tile(
-    integration: Integration, newest: Sequence[Range]
+    integration: Integration, newest: Sequence[UploadRange]
 ) -> Iterator[str]:
     for later, earlier in pairwise(newest):
         if later.first != earlier.last + 1:

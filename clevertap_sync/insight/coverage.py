@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.clevertap.mapping import identity_under
+from clevertap_sync.clevertap.mapping import find_identity
 from referrals import log
 from referrals.log import LoggedEvent
 from referrals.schema import Event, Person, find_sides
@@ -50,19 +50,19 @@ class Coverage:
         return min(self.providers, key=lambda p: p.lost, default=None)
 
 
-def newest_events(app_id: int) -> list[LoggedEvent]:
+def read_newest_events(app_id: int) -> list[LoggedEvent]:
     """Return the app's newest events, ascending."""
     head = log.head(app_id)
     return log.read(app_id, head - EVENTS + 1, head)
 
 
-def coverage_of(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Coverage:
+def measure_coverage(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Coverage:
     """Return how well each identity provider would do for the newest events.
 
     `chosen` is among the answer even where nobody carries it.
     """
     events = [logged.event for logged in newest]
-    people = [person for event in events for person in people_of(event)]
+    people = [person for event in events for person in list_people(event)]
     records = [person for event in events for person in _of_records(event)]
     carried = Counter(
         name for person in people for name in {n.casefold() for n in person.identities}
@@ -82,7 +82,7 @@ def coverage_of(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Coverage:
     )
 
 
-def people_of(event: Event) -> Iterator[Person]:
+def list_people(event: Event) -> Iterator[Person]:
     """Yield the people that an event names, the triggering user first."""
     people = (event.user, event.referrer)
     yield from (person for person in people if person and not person.erased)
@@ -100,5 +100,5 @@ def _covered(
     records: Sequence[Person],
 ) -> ProviderCoverage:
     count = carried[name.casefold()]
-    lost = sum(identity_under(person, name) is None for person in records)
+    lost = sum(find_identity(person, name) is None for person in records)
     return ProviderCoverage(name, count, count * 100 // max(1, len(people)), lost)

@@ -30,7 +30,7 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight import books
-from clevertap_sync.insight.books import Range
+from clevertap_sync.insight.books import UploadRange
 from clevertap_sync.insight.event_types import are_sends_changed, count_event_types
 from clevertap_sync.insight.facts import (
     EXPECTED,
@@ -38,13 +38,13 @@ from clevertap_sync.insight.facts import (
     UPLOADS,
     WEEK,
     Arrivals,
+    CustomNames,
     Facts,
-    Letters,
-    Names,
-    Verdicts,
+    NewestVerdicts,
+    OpenLetters,
     Waiting,
 )
-from clevertap_sync.insight.ingest_queries import Doors
+from clevertap_sync.insight.ingest_queries import IngestByApp
 from clevertap_sync.models import (
     Attempt,
     DeadLetter,
@@ -53,9 +53,9 @@ from clevertap_sync.models import (
     Tally,
     Upload,
 )
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from referrals import log
-from referrals.ingest.health import last_accepted_before
+from referrals.ingest.health import find_last_accepted_before
 from referrals.models import CustomName, ReferralEvent
 from referrals.vocabulary import EventType
 
@@ -75,7 +75,7 @@ Ids = Sequence[int]
 
 
 def read_facts(
-    integrations: Iterable[Integration], now: datetime, doors: Doors
+    integrations: Iterable[Integration], now: datetime, doors: IngestByApp
 ) -> list[Facts]:
     """Return the facts of each integration, in the order given."""
     rows = list(integrations)
@@ -90,7 +90,7 @@ def read_facts(
     verdicts = _verdicts(newest)
     arrivals, names = _arrivals(heads, now), _names(app_ids)
     others, mine = _others_send(rows), doors.of(row.app for row in rows)
-    successes, silence = _successes(ids), heartbeat.silence()
+    successes, silence = _successes(ids), worker_presence.read_silence()
     silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
     made_with = _settings_of_newest(silent, newest, successes)
     return [
@@ -101,7 +101,7 @@ def read_facts(
             others_send=others[row.pk],
             waiting=waiting[row.pk],
             letters=letters[row.pk],
-            verdicts=verdicts.get(row.pk, Verdicts()),
+            verdicts=verdicts.get(row.pk, NewestVerdicts()),
             arrivals=arrivals.get(row.app_id, Arrivals()),
             door=mine[row.app_id],
             last_accepted=successes[row.pk].accepted_at,
@@ -111,7 +111,9 @@ def read_facts(
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],
             silence=silence,
-            imbalances=books.newest_imbalances(row, heads[row.app_id], newest[row.pk]),
+            imbalances=books.find_newest_imbalances(
+                row, heads[row.app_id], newest[row.pk]
+            ),
         )
         for row in rows
     ]
@@ -169,7 +171,7 @@ def _waiting(
     return waiting
 
 
-def _letters(ids: Ids) -> Mapping[int, Sequence[Letters]]:
+def _letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
     """Return each integration's open dead letters by reason, most first.
 
     By two indexes: `open_reasons` counts, and the newest is the end of `open_dead_letters`.
@@ -178,10 +180,12 @@ def _letters(ids: Ids) -> Mapping[int, Sequence[Letters]]:
         cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
         rows = [_Group(*row) for row in cursor.fetchall()]
     told = _told_by_newest(rows)
-    found: defaultdict[int, list[Letters]] = defaultdict(list)
+    found: defaultdict[int, list[OpenLetters]] = defaultdict(list)
     for row in rows:
         of_newest = told[row.integration_id, row.reason]
-        found[row.integration_id].append(Letters(row.reason, row.letters, *of_newest))
+        found[row.integration_id].append(
+            OpenLetters(row.reason, row.letters, *of_newest)
+        )
     for each in found.values():
         each.sort(key=lambda letters: (-letters.count, letters.reason))
     return found
@@ -238,13 +242,13 @@ _LETTERS: Final = """
 """
 
 
-def _newest_ranges(ids: Ids) -> Mapping[int, Sequence[Range]]:
+def _newest_ranges(ids: Ids) -> Mapping[int, Sequence[UploadRange]]:
     """Return each integration's newest range uploads, newest first, by `range_uploads`."""
-    found: defaultdict[int, list[Range]] = defaultdict(list)
+    found: defaultdict[int, list[UploadRange]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join([_RANGES] * len(ids)), ids)
         for integration_id, *row in cursor.fetchall():
-            found[integration_id].append(Range(*row))
+            found[integration_id].append(UploadRange(*row))
     for ranges in found.values():
         ranges.sort(key=lambda each: -each.first)
     return found
@@ -259,7 +263,7 @@ _RANGES: Final = f"""
 """  # noqa: S608 - our own number
 
 
-def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
+def _verdicts(newest: Mapping[int, Sequence[UploadRange]]) -> dict[int, NewestVerdicts]:
     """Return what the newest ranges came to, by themselves or through their parts.
 
     Of each integration those that were settled within a day of the last one: that time
@@ -287,7 +291,7 @@ def _verdicts(newest: Mapping[int, Sequence[Range]]) -> dict[int, Verdicts]:
     )
     found: defaultdict[int, list[_Settled]] = defaultdict(list)
     for integration_id, _, settled_at, *numbers in sums.order_by():
-        found[integration_id].append(_Settled(settled_at, Verdicts(*numbers)))
+        found[integration_id].append(_Settled(settled_at, NewestVerdicts(*numbers)))
     return {pk: _added_up(settled) for pk, settled in found.items()}
 
 
@@ -295,23 +299,23 @@ class _Settled(NamedTuple):
     """What one range came to, and when the last of it did."""
 
     at: datetime
-    verdicts: Verdicts
+    verdicts: NewestVerdicts
 
 
-def _added_up(settled: Sequence[_Settled]) -> Verdicts:
+def _added_up(settled: Sequence[_Settled]) -> NewestVerdicts:
     """Return what those of the last day, of all that were settled, came to."""
     since = max(each.at for each in settled) - RECENTLY
     recent = [astuple(each.verdicts) for each in settled if each.at >= since]
-    return Verdicts(*map(sum, zip(*recent, strict=True)))
+    return NewestVerdicts(*map(sum, zip(*recent, strict=True)))
 
 
 def _sends_nothing(
     row: Integration,
-    verdicts: Mapping[int, Verdicts],
+    verdicts: Mapping[int, NewestVerdicts],
     arrivals: Mapping[int, Arrivals],
 ) -> bool:
     """Return whether its settings may have kept back all that is newest."""
-    came = verdicts.get(row.pk, Verdicts())
+    came = verdicts.get(row.pk, NewestVerdicts())
     arrived = arrivals.get(row.app_id, Arrivals())
     are_kept_back = came.unsent > 0 == came.records
     are_tests = arrived.test == arrived.events > 0
@@ -330,7 +334,7 @@ class _MadeWith(NamedTuple):
 
 def _settings_of_newest(
     rows: Iterable[Integration],
-    newest: Mapping[int, Sequence[Range]],
+    newest: Mapping[int, Sequence[UploadRange]],
     successes: Mapping[int, "_Successes"],
 ) -> Mapping[int, _MadeWith]:
     """Return the settings that records of each integration were made with.
@@ -427,7 +431,9 @@ def _with_earlier(
     )
     week_ago = now - WEEK
     weeks = (
-        last_accepted_before(silent, week_ago - AN_HOUR_LATER, since=week_ago - WEEK)
+        find_last_accepted_before(
+            silent, week_ago - AN_HOUR_LATER, since=week_ago - WEEK
+        )
         if silent
         else {}
     )
@@ -464,16 +470,16 @@ def _sum_of(**condition: Any) -> Sum:  # noqa: ANN401 - of a filter
     return Sum(Case(When(**condition, then=1), default=0))
 
 
-def _names(app_ids: Ids) -> Mapping[int, Names]:
+def _names(app_ids: Ids) -> Mapping[int, CustomNames]:
     is_sent = Q(number__lte=settings.CUSTOM_NAMES_LIMIT) | Q(approved_at__isnull=False)
     rows = CustomName.objects.filter(app__in=app_ids).values_list("app")
     counts = rows.annotate(
         sent=Count(Case(When(is_sent, then=1))),
         waiting=Count(Case(When(~is_sent, then=1))),
     )
-    found = defaultdict(Names)
+    found = defaultdict(CustomNames)
     for app_id, sent, waiting in counts.order_by():
-        found[app_id] = Names(sent, waiting)
+        found[app_id] = CustomNames(sent, waiting)
     return found
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from clevertap_sync.insight.passcode_expiry import REMIND_DAYS
 from clevertap_sync.models import Integration
-from clevertap_sync.process.heartbeat import Silence
+from clevertap_sync.process.worker_presence import WorkerSilence
 
 #: From so large a share of late events on, people should know: more than half.
 STALE_PERCENT: Final = 51
@@ -35,7 +35,7 @@ UPLOADS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
+class OpenLetters:
     """Open dead letters of one reason, and when the one of the newest event fell out.
 
     `lately` of them fell out of the newest upload that left any. `was_delivered`: that of the
@@ -50,7 +50,7 @@ class Letters:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class NewestVerdicts:
     """What the newest settled uploads came to. `events` are positions, the rest records."""
 
     events: int = 0
@@ -97,7 +97,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class CustomNames:
     """Custom names of an app: those that go to CleverTap, and those that nobody approved."""
 
     sent: int = 0
@@ -120,7 +120,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AppIngest:
     """What came to an app's door, and which other app gets events instead of it.
 
     `accepted` is of the last hour; where something was refused, it is since an hour before
@@ -145,10 +145,10 @@ class Facts:
     #: Which events the app's other integrations send, of `EventKinds`.
     others_send: frozenset[str] = frozenset()
     waiting: Waiting = field(default_factory=Waiting)
-    letters: Sequence[Letters] = ()
-    verdicts: Verdicts = field(default_factory=Verdicts)
+    letters: Sequence[OpenLetters] = ()
+    verdicts: NewestVerdicts = field(default_factory=NewestVerdicts)
     arrivals: Arrivals = field(default_factory=Arrivals)
-    door: Door = field(default_factory=Door)
+    door: AppIngest = field(default_factory=AppIngest)
     last_accepted: datetime | None = None
     #: When a record was last delivered, by a replay too. Where that was many uploads ago, the
     #: beginning of its hour.
@@ -158,8 +158,8 @@ class Facts:
     #: What CleverTap accepted last was made with the settings of now.
     sends_proven: bool = False
     event_types: int = 0
-    names: Names = field(default_factory=Names)
-    silence: Silence | None = None
+    names: CustomNames = field(default_factory=CustomNames)
+    silence: WorkerSilence | None = None
     imbalances: Sequence[str] = ()
     #: So many days before a passcode's end it is a finding.
     remind_days: int = REMIND_DAYS

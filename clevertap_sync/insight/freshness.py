@@ -42,14 +42,14 @@ class Freshness:
         return [*([fresh] if self.fresh else []), *([old] if self.old else [])]
 
 
-def of_range(app_id: int, first: int, last: int) -> Freshness:
+def measure_range_freshness(app_id: int, first: int, last: int) -> Freshness:
     """Return the freshness of the events at positions first … last."""
     events = max(0, last - first + 1)
     fresh = min(events, max(0, last - _last_old(app_id))) if events else 0
     return Freshness(fresh, events - fresh)
 
 
-def of_letters(app_id: int, letters: QuerySet[DeadLetter]) -> Freshness:
+def measure_letters_freshness(app_id: int, letters: QuerySet[DeadLetter]) -> Freshness:
     """Return the freshness of dead letters of one app's integration."""
     records = letters.count()
     fresh = letters.filter(position__gt=_last_old(app_id)).count() if records else 0
@@ -58,5 +58,5 @@ def of_letters(app_id: int, letters: QuerySet[DeadLetter]) -> Freshness:
 
 def _last_old(app_id: int) -> int:
     """Return the last position that arrived too long ago."""
-    since = clock.now() - timedelta(seconds=LIVE_SECONDS)
+    since = clock.read_now() - timedelta(seconds=LIVE_SECONDS)
     return log.position_at(app_id, since)

@@ -8,18 +8,23 @@ from typing import Self
 
 from django.db.models import Exists, Max, OuterRef
 
-from clevertap_sync.insight.facts import LATELY, Door, Facts, Refused, Waiting
+from clevertap_sync.insight.facts import LATELY, AppIngest, Facts, Refused, Waiting
 from clevertap_sync.models import Integration
 from referrals import log
-from referrals.ingest.health import Accepted, Refusals, accepted_since, refusals_since
+from referrals.ingest.health import (
+    AcceptedCount,
+    RefusalCount,
+    read_accepted_since,
+    read_refusals_since,
+)
 from referrals.models import App
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class IngestByApp:
     """What came to all doors, by app; None is nobody's. See `Door` for how far back."""
 
-    accepted: Mapping[int, Accepted]
+    accepted: Mapping[int, AcceptedCount]
     refused: Mapping[int | None, Sequence[Refused]]
     #: The apps that have no integration.
     lonely: Sequence[App] = ()
@@ -29,7 +34,7 @@ class Doors:
         """Return what was refused of callers whom nobody knows."""
         return tuple(self.refused.get(None, ()))
 
-    def of(self, apps: Iterable[App]) -> dict[int, Door]:
+    def of(self, apps: Iterable[App]) -> dict[int, AppIngest]:
         """Return the door of each app.
 
         The app that gets events instead is named among `apps` and the lonely ones alone:
@@ -38,7 +43,7 @@ class Doors:
         asked = {app.pk: app.name for app in apps}
         named = {**asked, **{app.pk: app.name for app in self.lonely}}
         return {
-            app_id: Door(
+            app_id: AppIngest(
                 self.accepted[app_id].in_all if app_id in self.accepted else 0,
                 tuple(self.refused.get(app_id, ())),
                 *_other(app_id, named, self.accepted),
@@ -51,11 +56,11 @@ class Doors:
         return replace(self, lonely=[app for app in self.lonely if may_see(app)])
 
 
-def read_doors(now: datetime) -> Doors:
+def read_app_ingest(now: datetime) -> IngestByApp:
     """Return what came to all doors. Three statements, so ask once for whatever needs it."""
     since = now - LATELY
     refused: defaultdict[int | None, list[Refused]] = defaultdict(list)
-    for each in refusals_since(since):
+    for each in read_refusals_since(since):
         refused[each.app_id].append(_refused(each))
     earlier = {
         app_id: max(each.last_at for each in found) - LATELY
@@ -64,10 +69,10 @@ def read_doors(now: datetime) -> Doors:
     }
     mine = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
     lonely = App.objects.filter(~Exists(mine), archived_at=None).order_by("slug")
-    return Doors(accepted_since(since, earlier), refused, list(lonely))
+    return IngestByApp(read_accepted_since(since, earlier), refused, list(lonely))
 
 
-def read_lonely_facts(now: datetime, doors: Doors) -> list[Facts]:
+def read_lonely_facts(now: datetime, doors: IngestByApp) -> list[Facts]:
     """Return what is known of the apps that have no integration.
 
     Of each its door, and the events that no integration has taken, one that is archived
@@ -92,14 +97,14 @@ def read_lonely_facts(now: datetime, doors: Doors) -> list[Facts]:
     ]
 
 
-def _refused(found: Refusals) -> Refused:
+def _refused(found: RefusalCount) -> Refused:
     return Refused(
         found.code, found.count, found.last_at, found.key_prefix, found.sample
     )
 
 
 def _other(
-    app_id: int, named: Mapping[int, str], accepted: Mapping[int, Accepted]
+    app_id: int, named: Mapping[int, str], accepted: Mapping[int, AcceptedCount]
 ) -> tuple[str, int]:
     """Return the name of the other app that got most events, and how many."""
     others = [

@@ -10,12 +10,12 @@ from clevertap_sync.insight.findings.installation import (
     FailingAlert,
     InstallationFacts,
 )
-from clevertap_sync.insight.ingest_queries import Doors
+from clevertap_sync.insight.ingest_queries import IngestByApp
 from clevertap_sync.models import Notice
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 
 
-def given_up() -> QuerySet[Notice]:
+def find_given_up_alerts() -> QuerySet[Notice]:
     """Return the messages that were given up since one of the same alert got through."""
     later = Notice.objects.filter(
         alert=OuterRef("alert"),
@@ -26,14 +26,14 @@ def given_up() -> QuerySet[Notice]:
     return failed.exclude(Exists(later))
 
 
-def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
+def read_installation_facts(now: datetime, doors: IngestByApp) -> InstallationFacts:
     """Return the facts, in two queries."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
     ).order_by("-due_at", "-pk")
     # When the last attempt was due is when it was made: nothing waits after it.
     rows = (
-        given_up()
+        find_given_up_alerts()
         .values("alert", "alert__name", "alert__app")
         .annotate(
             count=Count("pk"),
@@ -45,7 +45,7 @@ def read_installation_facts(now: datetime, doors: Doors) -> InstallationFacts:
     return InstallationFacts(
         now=now,
         refused=doors.strangers,
-        sweeps=heartbeat.failing_sweeps(),
+        sweeps=worker_presence.list_failing_sweeps(),
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

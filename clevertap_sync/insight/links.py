@@ -7,7 +7,7 @@ from django.utils.http import urlencode
 from clevertap_sync.insight.findings import Link
 
 
-def path_of(link: Link) -> str:
+def build_path(link: Link) -> str:
     """Return the path of the page that `link` names, with its query and its place."""
     path = reverse(f"admin:{link.page}", args=link.arguments)
     query = f"?{urlencode(link.query)}" if link.query else ""
@@ -15,6 +15,6 @@ def path_of(link: Link) -> str:
     return f"{path}{query}{place}"
 
 
-def address_of(link: Link) -> str:
+def build_address(link: Link) -> str:
     """Return it with PUBLIC_URL before it, where that is set; else the path alone."""
-    return f"{settings.PUBLIC_URL}{path_of(link)}"
+    return f"{settings.PUBLIC_URL}{build_path(link)}"

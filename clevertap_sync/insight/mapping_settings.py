@@ -16,13 +16,17 @@ _APPROVED = """
 """
 
 
-def settings_of(integration: Integration) -> dict[str, Any]:
+def build_settings(integration: Integration) -> dict[str, Any]:
     """Return what decides how the integration's events become records, JSON-ready."""
     app_id = integration.app_id
-    return _settings(integration, _approved_names(app_id), suppression.newest(app_id))
+    return _settings(
+        integration,
+        _approved_names(app_id),
+        suppression.find_newest_suppression(app_id),
+    )
 
 
-def settings_seen(
+def build_settings_for_claim(
     integration: Integration, *, has_approved_names: bool, suppressions_until: int
 ) -> dict[str, Any]:
     """Return what `settings_of` does, for a claim, which has read the two already."""

@@ -11,9 +11,9 @@ from typing import Final
 
 from clevertap_sync.clevertap import profile_lookup
 from clevertap_sync.clevertap.connection_check import Credentials
-from clevertap_sync.clevertap.mapping import CLEVERTAP_ID, identity_under
-from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, Asked
-from clevertap_sync.insight.coverage import people_of
+from clevertap_sync.clevertap.mapping import CLEVERTAP_ID, find_identity
+from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, AskedPerson
+from clevertap_sync.insight.coverage import list_people
 from clevertap_sync.process.account_access import give_connection_back
 from referrals import log
 from referrals.schema import Person
@@ -114,7 +114,9 @@ class MatchRate:
         )
 
 
-def match_rate(app_id: int, provider: str, credentials: Credentials) -> MatchRate:
+def measure_match_rate(
+    app_id: int, provider: str, credentials: Credentials
+) -> MatchRate:
     """Ask CleverTap about the newest users. Ends within `LOOK_UP_SECONDS`; never raises.
 
     No connection to the database is held meanwhile.
@@ -134,11 +136,11 @@ def match_rate(app_id: int, provider: str, credentials: Credentials) -> MatchRat
     )
 
 
-def people_to_ask(app_id: int, provider: str) -> list[Asked]:
+def list_people_to_ask(app_id: int, provider: str) -> list[AskedPerson]:
     """Return the newest users by the provider's identity, as CleverTap would get them."""
     is_object_id = provider.casefold() == CLEVERTAP_ID
-    found = (identity_under(person, provider) for person in _recent_people(app_id))
-    named = (Asked(identity, is_object_id) for identity in found if identity)
+    found = (find_identity(person, provider) for person in _recent_people(app_id))
+    named = (AskedPerson(identity, is_object_id) for identity in found if identity)
     return list(dict.fromkeys(named))
 
 
@@ -149,7 +151,7 @@ def _recent_people(app_id: int) -> list[Person]:
     people = {
         frozenset(person.identities.items()): person
         for logged in reversed(newest)
-        for person in people_of(logged.event)
+        for person in list_people(logged.event)
         if person.identities
     }
     return list(people.values())[:PEOPLE]
@@ -188,13 +190,15 @@ class _Asking:
         return self._match(provider, self._ask(provider, self._identities(provider)))
 
     def _identities(self, provider: str) -> list[str]:
-        found = (identity_under(person, provider) for person in self._people)
+        found = (find_identity(person, provider) for person in self._people)
         return [identity for identity in found if identity is not None]
 
     def _ask(self, provider: str, identities: Sequence[str]) -> list[bool | None]:
         is_object_id = provider.casefold() == CLEVERTAP_ID
-        asked = [Asked(identity, is_object_id) for identity in identities]
-        found = profile_lookup.look_up(self._credentials, asked, until=self._until)
+        asked = [AskedPerson(identity, is_object_id) for identity in identities]
+        found = profile_lookup.look_up_profiles(
+            self._credentials, asked, until=self._until
+        )
         return [profile_lookup.is_known(each) for each in found]
 
     def _match(self, provider: str, known: Sequence[bool | None]) -> Match:

@@ -31,7 +31,7 @@ class Hour:
     dead: int
 
 
-def hours(integration: Integration, now: datetime) -> list[Hour]:
+def read_hours(integration: Integration, now: datetime) -> list[Hour]:
     """Return the last 24 hours, the present one last."""
     present = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     began = [present - timedelta(hours=ago) for ago in reversed(range(HOURS))]
@@ -46,7 +46,7 @@ def hours(integration: Integration, now: datetime) -> list[Hour]:
     return [Hour(hour, *sums[hour]) for hour in began]
 
 
-def usual_wait(integration: Integration, now: datetime) -> float | None:
+def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
     """Return the seconds from accepted to delivered that 95 % of records stayed within.
 
     Each upload counts with its oldest event, so that the truth is never worse. None: no

@@ -45,18 +45,18 @@ class Expiry:
         )
 
 
-def expiry_of(
+def find_expiry(
     integration: Integration, now: datetime, *, remind_days: int = REMIND_DAYS
 ) -> Expiry | None:
     """Return the expiry that a person should know of; None where none is near."""
     last = integration.passcode_expires_on
     if last is None or integration.archived_at:
         return None
-    days = (last - now.astimezone(zone_of(integration)).date()).days
+    days = (last - now.astimezone(find_time_zone(integration)).date()).days
     return Expiry(last, days) if days <= remind_days else None
 
 
-def zone_of(integration: Integration) -> ZoneInfo:
+def find_time_zone(integration: Integration) -> ZoneInfo:
     """Return the time zone of the CleverTap project; UTC where this machine lacks it."""
     try:
         return ZoneInfo(integration.time_zone)

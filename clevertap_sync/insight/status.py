@@ -16,17 +16,21 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from clevertap_sync.clevertap.account_faults import HoldCause, hold_cause_of
+from clevertap_sync.clevertap.account_faults import HoldCause, describe_hold_cause
 from clevertap_sync.insight import books
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import Finding, Severity, judge, judge_door
-from clevertap_sync.insight.ingest_queries import Doors, read_doors, read_lonely_facts
+from clevertap_sync.insight.findings import Finding, Severity, judge_facts, judge_ingest
+from clevertap_sync.insight.ingest_queries import (
+    IngestByApp,
+    read_app_ingest,
+    read_lonely_facts,
+)
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )
-from clevertap_sync.insight.links import address_of
+from clevertap_sync.insight.links import build_address
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import log
@@ -64,7 +68,7 @@ class ShownFinding(msgspec.Struct, frozen=True):
             severity=finding.severity,
             sentence=finding.sentence,
             count=finding.count,
-            url=address_of(finding.link),
+            url=build_address(finding.link),
         )
 
 
@@ -102,42 +106,44 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
         return shown
 
 
-def statuses() -> list[IntegrationStatus]:
+def read_statuses() -> list[IntegrationStatus]:
     """Return where each integration stands, with all books checked, and what else is wrong.
 
     Apps without an integration, and the installation, have a row where they have findings.
     """
-    with snapshot():
-        now = clock.now()
-        rows = list(shown())
-        doors = read_doors(now)
+    with read_in_snapshot():
+        now = clock.read_now()
+        rows = list(list_integrations_shown())
+        doors = read_app_ingest(now)
         facts = read_facts(rows, now, doors)
         return [
             *(
-                with_findings(status_of(row), known)
+                add_findings(read_status(row), known)
                 for row, known in zip(rows, facts, strict=True)
             ),
             *_without_integration(now, doors),
         ]
 
 
-def findings_elsewhere(
-    now: datetime, doors: Doors
+def find_findings_elsewhere(
+    now: datetime, doors: IngestByApp
 ) -> list[tuple[App | None, list[Finding]]]:
     """Return what is not well of apps without an integration, and of the installation.
 
     The installation's app is None. Call it inside `snapshot()`.
     """
     found: list[tuple[App | None, list[Finding]]] = [
-        (facts.integration.app, judge_door(facts))
+        (facts.integration.app, judge_ingest(facts))
         for facts in read_lonely_facts(now, doors)
     ]
     found.append((None, judge_installation(read_installation_facts(now, doors))))
     return [(app, findings) for app, findings in found if findings]
 
 
-def _without_integration(now: datetime, doors: Doors) -> Iterator[IntegrationStatus]:
-    for app, findings in findings_elsewhere(now, doors):
+def _without_integration(
+    now: datetime, doors: IngestByApp
+) -> Iterator[IntegrationStatus]:
+    for app, findings in find_findings_elsewhere(now, doors):
         yield IntegrationStatus(
             app=app.slug if app else None,
             integration=None,
@@ -156,15 +162,17 @@ def _without_integration(now: datetime, doors: Doors) -> Iterator[IntegrationSta
         )
 
 
-def with_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:
+def add_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:
     """Return the status with what the facts, and the books that it checked, come to."""
     known = replace(facts, imbalances=status.imbalances)
     return msgspec.structs.replace(
-        status, findings=tuple(map(ShownFinding.of, judge(known)))
+        status, findings=tuple(map(ShownFinding.of, judge_facts(known)))
     )
 
 
-def shown(among: QuerySet[Integration] | None = None) -> QuerySet[Integration]:
+def list_integrations_shown(
+    among: QuerySet[Integration] | None = None,
+) -> QuerySet[Integration]:
     """Return those that are not archived, in the order in which they are shown."""
     chosen = Integration.objects.all() if among is None else among
     found = chosen.filter(archived_at=None).select_related("app", "account")
@@ -172,7 +180,7 @@ def shown(among: QuerySet[Integration] | None = None) -> QuerySet[Integration]:
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
+def read_in_snapshot() -> Iterator[None]:
     """Read everything inside as of one instant, without blocking a writer."""
     if connection.vendor == "postgresql" and not connection.in_atomic_block:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -197,7 +205,7 @@ def _deferred() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-def status_of(
+def read_status(
     integration: Integration, *, checks_all_books: bool = True
 ) -> IntegrationStatus:
     """Return where one integration stands. Call it inside `snapshot()`.
@@ -207,9 +215,9 @@ def status_of(
     """
     head = log.head(integration.app_id)
     dead = _dead_letters(integration)
-    check = books.imbalances if checks_all_books else books.recent_imbalances
+    check = books.find_imbalances if checks_all_books else books.find_recent_imbalances
     imbalances = check(integration, head)
-    now = clock.now()
+    now = clock.read_now()
     in_flight, queued = _open_records(integration, now)
     return IntegrationStatus(
         app=integration.app.slug,
@@ -229,7 +237,7 @@ def status_of(
     )
 
 
-def last_accepted(integration: Integration) -> datetime | None:
+def find_last_accepted(integration: Integration) -> datetime | None:
     """Return when CleverTap last accepted an upload of the integration."""
     accepted = Attempt.objects.filter(
         integration=integration, outcome="ok", dry_run=False
@@ -237,7 +245,7 @@ def last_accepted(integration: Integration) -> datetime | None:
     return accepted.order_by("-pk").values_list("ended_at", flat=True).first()
 
 
-def under_way(integration: Integration) -> int:
+def count_open_records(integration: Integration) -> int:
     """Return the records that wait for their first verdict: replays have had theirs."""
     return Upload.objects.filter(integration=integration, replay=None).waiting_records()
 
@@ -249,7 +257,7 @@ def _hold(integration: Integration) -> HoldStatus | None:
         integration.hold_reason,
         integration.held_since,
         integration.held_until,
-        hold_cause_of(integration),
+        describe_hold_cause(integration),
     )
 
 

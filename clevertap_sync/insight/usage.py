@@ -36,7 +36,7 @@ class Usage:
     is_sample: bool
 
 
-def usage_of(newest: Sequence[LoggedEvent], now: datetime) -> Usage:
+def measure_usage(newest: Sequence[LoggedEvent], now: datetime) -> Usage:
     """Count the newest events of the last 30 days. Test events cost nothing and are left out."""
     since = now - timedelta(days=DAYS)
     recent = [logged.event for logged in newest if logged.received_at >= since]

@@ -9,9 +9,9 @@ from typing import Any, Final
 from clevertap_sync.clevertap import connection_check, profile_lookup
 from clevertap_sync.clevertap.connection_check import Credentials, Diagnosis
 from clevertap_sync.clevertap.errors import CleverTapError
-from clevertap_sync.clevertap.limits import LATEST_SECOND, compared_name
+from clevertap_sync.clevertap.limits import LATEST_SECOND, normalise_event_name
 from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
-from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, Asked
+from clevertap_sync.clevertap.profile_lookup import LOOK_UP_SECONDS, AskedPerson
 from clevertap_sync.process.account_access import give_connection_back
 
 _PREFIXES: Final = ("referred", "generated")
@@ -41,18 +41,18 @@ class UserCheck:
 
 def check_user(identity: str, provider: str, credentials: Credentials) -> UserCheck:
     """Ask CleverTap about one user. Ends within `LOOK_UP_SECONDS`; never raises."""
-    asked = Asked(identity, object_id=provider.casefold() == CLEVERTAP_ID)
-    other = profile_lookup.in_other_case(asked)
+    asked = AskedPerson(identity, object_id=provider.casefold() == CLEVERTAP_ID)
+    other = profile_lookup.change_case(asked)
     give_connection_back()
     began = time.monotonic()
-    found, *found_otherwise = profile_lookup.look_up(
+    found, *found_otherwise = profile_lookup.look_up_profiles(
         credentials,
         [asked, other] if other else [asked],
         until=began + LOOK_UP_SECONDS,
     )
     if isinstance(found, CleverTapError):
         seconds = time.monotonic() - began
-        fault = connection_check.diagnose(found, credentials.location, seconds)
+        fault = connection_check.diagnose_error(found, credentials.location, seconds)
         return UserCheck(is_known=False, fault=fault)
     if found is None and other and any(map(profile_lookup.is_known, found_otherwise)):
         case = "lower case" if other.identity.islower() else "upper case"
@@ -65,7 +65,9 @@ def _read(found: dict[str, Any] | None) -> UserCheck:
         return UserCheck(is_known=False)
     events = found.get("events")
     events = events if isinstance(events, dict) else {}
-    referral = [name for name in events if compared_name(name).startswith(_PREFIXES)]
+    referral = [
+        name for name in events if normalise_event_name(name).startswith(_PREFIXES)
+    ]
     return UserCheck(
         is_known=True,
         events=tuple(_counted(events, sorted(referral)[:_SHOWN])),

@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db.models import F, OuterRef, Subquery
 
-from clevertap_sync.clevertap.mapping import Withheld, to_records
+from clevertap_sync.clevertap.mapping import KeptBack, map_event
 from clevertap_sync.insight.mapping_settings import read_settings
 from clevertap_sync.insight.picks import SIDES, make_pick, read_position
 from clevertap_sync.models import DeadLetter, Integration, Upload, UploadQuerySet
@@ -50,7 +50,7 @@ class Whereabouts:
             upload
             for upload in found
             if upload.state == Upload.State.SETTLED
-            and not (upload.unsent and keeps_back(upload, event, side))
+            and not (upload.unsent and is_kept_back(upload, event, side))
         ]
 
 
@@ -74,14 +74,14 @@ def find_records(
     return found
 
 
-def keeps_back(upload: Upload, event: Event, side: Side) -> bool:
+def is_kept_back(upload: Upload, event: Event, side: Side) -> bool:
     """Return whether the settings of the upload keep the side back: no letter is left of it.
 
     Of an event that was erased since there is no record any more: what has neither a
     record nor a dead letter was delivered before.
     """
-    values = to_records(event, read_settings(upload.settings))
-    return any(value.side is side and isinstance(value, Withheld) for value in values)
+    values = map_event(event, read_settings(upload.settings))
+    return any(value.side is side and isinstance(value, KeptBack) for value in values)
 
 
 def _uploads(

@@ -17,12 +17,12 @@ from clevertap_sync.models.accounts import (
 )
 from clevertap_sync.models.alerts import (
     Alert,
+    AlertMedium,
     Heartbeat,
     Incident,
     LastLook,
     Mute,
     Notice,
-    Way,
 )
 from clevertap_sync.models.upkeep import (
     LONGEST_FAILING,
@@ -39,21 +39,22 @@ from clevertap_sync.models.uploads import (
 )
 
 __all__ = [
-    "Account",
-    "Alert",
-    "Attempt",
     "CLEVERTAP_IN_FLIGHT",
     "DEFAULT_IN_FLIGHT",
+    "ENOUGH_UNKNOWN",
+    "LONGEST_FAILING",
+    "Account",
+    "Alert",
+    "AlertMedium",
+    "Attempt",
     "DeadLetter",
     "DeadLetterQuerySet",
-    "ENOUGH_UNKNOWN",
     "EventDataFormat",
     "EventKinds",
     "Heartbeat",
     "Incident",
     "Integration",
     "IntegrationQuerySet",
-    "LONGEST_FAILING",
     "LastLook",
     "Mute",
     "Notice",
@@ -62,6 +63,5 @@ __all__ = [
     "Tally",
     "Upload",
     "UploadQuerySet",
-    "Way",
     "WorkerSeen",
 ]

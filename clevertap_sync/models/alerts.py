@@ -7,7 +7,7 @@ from clevertap_sync.fields import EncryptedField
 from referrals.models import App
 
 
-class Way(models.TextChoices):
+class AlertMedium(models.TextChoices):
     """How an alert reaches people."""
 
     EMAIL = "email", "E-mail"
@@ -41,7 +41,9 @@ class Alert(models.Model):
         help_text="Empty: every app, those to come included.",
     )
     enabled = models.BooleanField(default=True)
-    way = models.CharField("how", max_length=10, choices=Way, default=Way.EMAIL)
+    way = models.CharField(
+        "how", max_length=10, choices=AlertMedium, default=AlertMedium.EMAIL
+    )
     recipients = models.TextField(
         blank=True, help_text="For e-mail: the addresses, one a line."
     )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from django.db import connection
 
 
-def now() -> datetime:
+def read_now() -> datetime:
     """Return the database's present instant, aware UTC."""
     if connection.vendor != "postgresql":
         return datetime.now(UTC)

@@ -25,7 +25,7 @@ _silent_until = 0.0
 
 
 @cache
-def connection() -> redis.Redis:
+def open_broker() -> redis.Redis:
     """Return this process's client of the broker, with short timeouts.
 
     Its threads share one connection: what is asked takes a fraction of a millisecond, and
@@ -40,7 +40,7 @@ def connection() -> redis.Redis:
     return redis.Redis(connection_pool=pool)
 
 
-def ring(integration_id: int) -> bool:
+def ring_doorbell(integration_id: int) -> bool:
     """Ring once for the integration, unless it was rung and not answered yet.
 
     Never raises. Returns whether a worker will hear of it.
@@ -49,7 +49,7 @@ def ring(integration_id: int) -> bool:
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return False
     try:
-        if connection().set(_mark(integration_id), 1, nx=True, ex=RUNG_SECONDS):
+        if open_broker().set(_mark(integration_id), 1, nx=True, ex=RUNG_SECONDS):
             _publish(integration_id)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
         _silent_until = time.monotonic() + SILENCE_SECONDS
@@ -61,12 +61,12 @@ def ring(integration_id: int) -> bool:
     return True
 
 
-def answer(integration_id: int) -> None:
+def clear_ring(integration_id: int) -> None:
     """Take the mark away, before the log is read: what comes later rings again."""
     if not settings.REDIS_URL:
         return
     try:
-        connection().delete(_mark(integration_id))
+        open_broker().delete(_mark(integration_id))
     except redis.RedisError as error:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
 

@@ -17,7 +17,7 @@ _held: Counter[int] = Counter()
 _looking: Counter[int] = Counter()
 
 
-def take(integration_id: int, *, held: bool) -> bool:
+def take_slot(integration_id: int, *, held: bool) -> bool:
     """Occupy a thread, unless the integration, or the held ones together, have their share."""
     threads = settings.WORKER_THREADS
     with _mutex:
@@ -30,7 +30,7 @@ def take(integration_id: int, *, held: bool) -> bool:
         return True
 
 
-def release(integration_id: int, *, held: bool) -> None:
+def release_slot(integration_id: int, *, held: bool) -> None:
     """Give the thread back."""
     with _mutex:
         _busy[integration_id] -= 1
@@ -42,7 +42,7 @@ def release(integration_id: int, *, held: bool) -> None:
 
 
 @contextmanager
-def looking(integration_id: int) -> Iterator[None]:
+def claim_from(integration_id: int) -> Iterator[None]:
     """Be one of those who deliver the integration, from one upload to the next."""
     with _mutex:
         _looking[integration_id] += 1
@@ -55,13 +55,13 @@ def looking(integration_id: int) -> Iterator[None]:
                 del _looking[integration_id]
 
 
-def coming(integration_ids: Iterable[int]) -> int:
+def count_claimers(integration_ids: Iterable[int]) -> int:
     """Return how many threads deliver these integrations and occupy no slot just now."""
     with _mutex:
         return sum(max(0, _looking[each] - _busy[each]) for each in integration_ids)
 
 
-def forget() -> None:
+def clear_slots() -> None:
     """Free every slot: for a process that begins anew, such as a fork or a test."""
     with _mutex:
         _busy.clear()

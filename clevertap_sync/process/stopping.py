@@ -14,7 +14,7 @@ GRACE_SECONDS = 15.0
 _stopping = threading.Event()
 
 
-def begin() -> None:
+def begin_stopping() -> None:
     """Claim nothing more; abort what is still open when the grace is over. Idempotent."""
     if _stopping.is_set():
         return

@@ -14,4 +14,4 @@ register = template.Library()
 @register.simple_tag
 def passcode_expiry(integration: Integration) -> Expiry | None:
     """Return the expiry of its passcode where a person should know of it."""
-    return expiry.expiry_of(integration, datetime.now(UTC))
+    return expiry.find_expiry(integration, datetime.now(UTC))

@@ -18,20 +18,20 @@ from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.upkeep import retention, tallies
-from clevertap_sync.process import doorbell, heartbeat, stopping
+from clevertap_sync.process import doorbell, stopping, worker_presence
 from clevertap_sync.worker import due, restored_backup
-from clevertap_sync.worker.steps import Steps
+from clevertap_sync.worker.steps import SweepSteps
 
 
-class Errands:
+class BackgroundJobs:
     """What the threads of one pool have been asked to do and have not finished."""
 
-    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - Celery's pool
+    def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._mutex = threading.Lock()
         self._open: Counter[int] = Counter()
         self._alerting = threading.Lock()
-        self._steps = Steps()
+        self._steps = SweepSteps()
 
     def sweep(self) -> None:
         """Say that this worker is here, and hand out everything that is due.
@@ -42,7 +42,7 @@ class Errands:
             return
         try:
             self._steps.carry_out(
-                "comparing with the broker's memory", restored_backup.compare
+                "comparing with the broker's memory", restored_backup.compare_cursors
             )
             self._steps.carry_out(
                 "looking for keys that are back", lifecycle.try_readable_passcodes
@@ -70,13 +70,15 @@ class Errands:
 
     def retain(self) -> None:
         """Ask threads to tally, to remove what is past its days, and to erase people."""
-        self._pool.apply_async(self._run, ("tallies", tallies.add_up))
-        self._pool.apply_async(self._run, ("retention", retention.retain))
-        self._pool.apply_async(self._run, ("erasures", erasure_orders.go_on))
+        self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
+        self._pool.apply_async(self._run, ("retention", retention.carry_out_retention))
+        self._pool.apply_async(
+            self._run, ("erasures", erasure_orders.advance_all_erasures)
+        )
 
     def ring(self, integration_id: int) -> bool:
         """Ring for any worker; where there is no broker, ask this process's threads."""
-        if doorbell.ring(integration_id):
+        if doorbell.ring_doorbell(integration_id):
             return True
         return self.deliver(
             integration_id, at_most=max(1, settings.WORKER_THREADS // 2)
@@ -96,12 +98,14 @@ class Errands:
                 self._open[integration_id] -= 1
 
     def _hand_out(self) -> None:
-        for integration_id, wanted in due.due_integrations():
+        for integration_id, wanted in due.find_due_integrations():
             while self.deliver(integration_id, at_most=wanted):
                 pass
 
     def _be_seen(self) -> None:
-        heartbeat.seen(heartbeat.name(), self._steps.failing())
+        worker_presence.record_presence(
+            worker_presence.name_worker(), self._steps.failing()
+        )
 
     def _run(self, name: str, errand: Callable[[], object]) -> None:
         """Run an errand with a database connection of its own."""

@@ -12,12 +12,12 @@ from clevertap_sync.process import clock
 from referrals import log
 
 
-def due_integrations() -> Iterator[tuple[int, int]]:
+def find_due_integrations() -> Iterator[tuple[int, int]]:
     """Yield integrations, and how many workers would find something to do for each.
 
     Without a broker nobody rings, so this is what gets several uploads in flight.
     """
-    now = clock.now()
+    now = clock.read_now()
     ready = Q(held_until=None) | Q(held_until__lte=now)
     for integration in (
         Integration.objects.enabled().filter(ready).select_related("account")
@@ -27,7 +27,7 @@ def due_integrations() -> Iterator[tuple[int, int]]:
 
 
 def _workers_for(integration: Integration, now: datetime) -> int:
-    if hold.waits_for_a_person(integration):
+    if hold.is_waiting_for_person(integration):
         return 0
     waiting = log.head(integration.app_id) - integration.cursor
     wanted = -(-waiting // EVENTS_PER_UPLOAD)

@@ -31,13 +31,13 @@ _LONGEST_CURSOR: Final = 20
 _has_compared = False
 
 
-def compare_once() -> None:
+def compare_cursors_once() -> None:
     """Compare, unless this process has done so: before it delivers anything."""
     if not _has_compared:
-        compare()
+        compare_cursors()
 
 
-def compare() -> None:
+def compare_cursors() -> None:
     """Pause what is behind its mark, and move the marks of the others on. Never raises for Redis."""
     global _has_compared  # noqa: PLW0603 - one memory per process
     if settings.REDIS_URL:
@@ -61,7 +61,7 @@ def _marks(integrations: list[Integration]) -> list[int]:
     if not integrations:
         return []
     keys = [_key(each) for each in integrations]
-    found = doorbell.connection().mget(keys)
+    found = doorbell.open_broker().mget(keys)
     return [_read_mark(key, mark) for key, mark in zip(keys, found, strict=True)]
 
 
@@ -69,7 +69,7 @@ def _set_mark(integration: Integration) -> None:
     """Remember the cursor. A slower worker may set it back; the next sweep mends that."""
     key = _key(integration)
     mark = _write_mark(key, integration.cursor)
-    doorbell.connection().set(key, mark, ex=KEPT_SECONDS)
+    doorbell.open_broker().set(key, mark, ex=KEPT_SECONDS)
 
 
 def _write_mark(key: str, cursor: int) -> str:
@@ -93,7 +93,7 @@ def _key(integration: Integration) -> str:
 
 def _pause(integration: Integration, mark: int) -> None:
     # Not where the row was read before another worker moved cursor and mark on.
-    if lifecycle.pause_restored(integration.pk, mark):
+    if lifecycle.pause_restored_backup(integration.pk, mark):
         logger.error(
             "%s / %s is paused: its cursor is %s, but it had come to %s. The database is an "
             "older one, such as a restored backup. Enable it from now in the admin.",

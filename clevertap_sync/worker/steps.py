@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, connection
 logger = logging.getLogger(__name__)
 
 
-class Steps:
+class SweepSteps:
     """Carries out steps by their names. Safe in threads."""
 
     def __init__(self) -> None:

@@ -22,30 +22,30 @@ class Sweep(bootsteps.StartStopStep):
 
     requires = ("celery.worker.components:Pool",)
 
-    def __init__(self, parent: Any, **options: Any) -> None:  # noqa: ANN401 - Celery's protocol
+    def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, parent: Any) -> None:  # noqa: ANN401
+    def start(self, parent: Any) -> None:
         """Begin to sweep."""
         self._thread = threading.Thread(
             target=self._run, args=(parent,), daemon=True, name="sweep"
         )
         self._thread.start()
 
-    def stop(self, parent: Any) -> None:  # noqa: ANN401, ARG002
+    def stop(self, parent: Any) -> None:
         """Sweep no more."""
         self._stop.set()
 
-    def _run(self, worker: Any) -> None:  # noqa: ANN401
+    def _run(self, worker: Any) -> None:
         # Django is not ready when Celery imports its steps.
-        from django.conf import settings  # noqa: PLC0415
+        from django.conf import settings
 
-        from clevertap_sync.worker.background import Errands  # noqa: PLC0415
+        from clevertap_sync.worker.background import BackgroundJobs
 
-        errands = Errands(worker.pool)
-        retain_at = time.monotonic() + random.uniform(0, RETENTION_SECONDS)  # noqa: S311
+        errands = BackgroundJobs(worker.pool)
+        retain_at = time.monotonic() + random.uniform(0, RETENTION_SECONDS)
         while not self._stop.is_set():
             try:
                 errands.sweep()
@@ -54,12 +54,12 @@ class Sweep(bootsteps.StartStopStep):
                     errands.retain()
             except Exception:
                 logger.exception("The sweep failed; it tries again")
-            self._stop.wait(settings.SWEEP_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+            self._stop.wait(settings.SWEEP_SECONDS * random.uniform(0.8, 1.2))
 
 
 @signals.worker_shutting_down.connect
-def stop_claiming(**_: Any) -> None:  # noqa: ANN401
+def stop_claiming(**_: Any) -> None:
     """On SIGTERM claim nothing more."""
-    from clevertap_sync.process import stopping  # noqa: PLC0415
+    from clevertap_sync.process import stopping
 
-    stopping.begin()
+    stopping.begin_stopping()

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from integration_project.demo.api import Api
-from integration_project.demo.story import Json, story
+from integration_project.demo.story import Json, tell_story
 
 HISTORY_EVENTS: Final = 60
 HISTORY: Final = timedelta(days=3)
@@ -25,7 +25,7 @@ CONFLICT_EVERY: Final = 40
 SUMMARY_EVERY: Final = 30
 
 
-def history(random: Random, now: datetime) -> list[Json]:
+def make_history(random: Random, now: datetime) -> list[Json]:
     """Return the past days' events, oldest first, with IDs that are always the same."""
     share = HISTORY / HISTORY_EVENTS
     return [
@@ -36,24 +36,24 @@ def history(random: Random, now: datetime) -> list[Json]:
             ).isoformat(),
             **event,
         }
-        for number, event in enumerate(islice(story(random), HISTORY_EVENTS), 1)
+        for number, event in enumerate(islice(tell_story(random), HISTORY_EVENTS), 1)
     ]
 
 
-def changed(event: Json) -> Json:
+def make_conflict(event: Json) -> Json:
     """Return another event under the same ID, which is a conflict."""
     return {**event, "metadata": {"changed": True}}
 
 
-def live(random: Random) -> Iterator[Json]:
+def make_live_events(random: Random) -> Iterator[Json]:
     """Yield events that happen now, now and then one that was sent before."""
     recent: deque[Json] = deque(maxlen=10)
-    for number, event in enumerate(story(random), 1):
+    for number, event in enumerate(tell_story(random), 1):
         fresh = {"id": uuid.UUID(int=random.getrandbits(128)).hex, **event}
         yield fresh
         recent.append(fresh)
         if number % CONFLICT_EVERY == 0:
-            yield changed(recent[0])
+            yield make_conflict(recent[0])
         elif number % DUPLICATE_EVERY == 0:
             yield recent[0]
 
@@ -70,16 +70,16 @@ class Feeder:
         """Send the past days once; a second start finds them in the log."""
         if self._api.knows(HISTORY_MARK):
             return
-        events = history(self._random, datetime.now(UTC))
+        events = make_history(self._random, datetime.now(UTC))
         self._send(events)
         # A backend that was not sure whether it had sent these, and one with a bug.
-        self._send([events[10], changed(events[11])])
+        self._send([events[10], make_conflict(events[11])])
         self._say("sent the last three days")
 
     def send_live(self) -> None:
         """Send event by event, for ever: a few a minute after the first ten."""
         began = time.monotonic()
-        for number, event in enumerate(live(self._random), 1):
+        for number, event in enumerate(make_live_events(self._random), 1):
             self._send([event])
             if number % SUMMARY_EVERY == 0:
                 self._say("sent so far")

@@ -13,7 +13,7 @@ from clevertap_sync.provisioning import Wanted, provision
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from integration_project.demo.__main__ import LOCATION
 from integration_project.local import private_file
-from referrals.keys import create_key, digest_of
+from referrals.keys import create_key, digest_key
 from referrals.models import ApiKey, App
 from referrals.secret import Secret
 
@@ -35,7 +35,7 @@ class Access:
     password: str
 
 
-def prepare(path: Path) -> Access:
+def prepare_demo(path: Path) -> Access:
     """Make or update everything; what is shown again at every start is kept at `path`."""
     kept = _read(path)
     account = ACCOUNTS[LOCATION]
@@ -53,13 +53,13 @@ def prepare(path: Path) -> Access:
     key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))
     access = Access(key, USERNAME, _password(kept.get("password", "")))
     kept = {"api_key": access.api_key, "password": access.password}
-    private_file.write(path, json.dumps(kept))
+    private_file.write_private_file(path, json.dumps(kept))
     return access
 
 
 def _working_key(app: App, text: str) -> str:
     """Return the kept key if it still works, else a new one."""
-    works = ApiKey.objects.working().filter(app=app, digest=digest_of(text)).exists()
+    works = ApiKey.objects.working().filter(app=app, digest=digest_key(text)).exists()
     return text if works else create_key(app, "demo")[1]
 
 

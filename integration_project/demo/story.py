@@ -68,7 +68,7 @@ class Cast:
         }
 
 
-def story(random: Random) -> Iterator[Json]:
+def tell_story(random: Random) -> Iterator[Json]:
     """Yield events for ever: several journeys in turns, an odd one now and then."""
     cast = Cast(random)
     journeys = [_journey(cast, random) for _ in range(_JOURNEYS_AT_ONCE)]

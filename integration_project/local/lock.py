@@ -14,7 +14,7 @@ class RunningAlreadyError(Exception):
 
 
 @contextlib.contextmanager
-def held(path: Path) -> Iterator[None]:
+def hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock at `path`; the system releases it whatever becomes of us.
 
     Children do not inherit it: Python's file descriptors end with `exec`.

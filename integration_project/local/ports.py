@@ -8,7 +8,7 @@ HOST = "127.0.0.1"
 _taken: set[int] = set()
 
 
-def take(port: int) -> bool:
+def take_port(port: int) -> bool:
     """Take `port` for a server of ours; return False where it is another's.
 
     Nobody listens there, and no other process has taken it in this way. A server that is
@@ -27,19 +27,19 @@ def take(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Take a port that nothing listens on, and return it."""
     while True:
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port: int = probe.getsockname()[1]
-        if take(port):
+        if take_port(port):
             return port
 
 
-def preferred(port: int) -> int:
+def prefer_port(port: int) -> int:
     """Take `port`, or where it is another's one that is free, and return it."""
-    return port if take(port) else free_port()
+    return port if take_port(port) else find_free_port()
 
 
 def _can_be_bound(port: int) -> bool:

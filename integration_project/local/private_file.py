@@ -10,12 +10,12 @@ from typing import Final
 _PRIVATE: Final = 0o600
 
 
-def write(path: Path, text: str) -> None:
+def write_private_file(path: Path, text: str) -> None:
     """Put a file with `text` at `path`, in the place of what was there."""
-    drafted(path, text).replace(path)
+    draft_private_file(path, text).replace(path)
 
 
-def drafted(path: Path, text: str) -> Path:
+def draft_private_file(path: Path, text: str) -> Path:
     """Return a finished file beside `path`, for a caller with its own way to put it there."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 PATIENCE_SECONDS = 0.3
 
 
-def answers(url: str) -> bool:
+def is_answered(url: str) -> bool:
     """Return whether a GET of `url` is answered, and not with a server's error."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(

@@ -20,21 +20,21 @@ _DATABASE = "DATABASE_URL"
 
 
 @contextlib.contextmanager
-def told(
+def tell_commands(
     folder: Path, values: Mapping[str, str], environment: Mapping[str, str]
 ) -> Iterator[None]:
     """Leave `values` in `folder` for others, where it has the database, until the end."""
     path = folder / TOLD
     path.unlink(missing_ok=True)
     if not environment.get(_DATABASE):
-        private_file.write(path, json.dumps(dict(values)))
+        private_file.write_private_file(path, json.dumps(dict(values)))
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
 
 
-def load(folder: Path, environment: MutableMapping[str, str]) -> None:
+def load_running(folder: Path, environment: MutableMapping[str, str]) -> None:
     """Fill in what `environment` lacks of what the `up` that runs in `folder` told.
 
     What one that was killed left behind is about nothing any more.

@@ -20,7 +20,7 @@ _PRIVATE_FOLDER = 0o700
 _HEAD = "# Made by `manage.py up`. Who loses these loses every stored passcode.\n"
 
 
-def load(
+def load_secrets(
     path: Path, environment: MutableMapping[str, str], *, create: bool = False
 ) -> None:
     """Fill in the secrets that `environment` lacks from the file at `path`.
@@ -38,7 +38,7 @@ def _write(path: Path) -> None:
     path.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     made = [(name, secrets.token_urlsafe(SECRET_BYTES)) for name in SECRETS]
     text = "".join(f"{name}={value}\n" for name, value in (*made, HOSTS))
-    draft = private_file.drafted(path, f"{_HEAD}{text}")
+    draft = private_file.draft_private_file(path, f"{_HEAD}{text}")
     try:
         os.link(draft, path)  # unlike a rename, leaves what another process just made
     except FileExistsError:

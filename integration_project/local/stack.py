@@ -32,7 +32,7 @@ class Ports:
         return f"http://{HOST}:{self.sandbox}"
 
 
-def children(
+def list_children(
     ports: Ports, *, valkey: Valkey | None, worker_threads: int, feeder_key: str = ""
 ) -> list[Child]:
     """Return every process, in the order of their names on the screen."""
@@ -46,7 +46,7 @@ def children(
     return found
 
 
-def shared(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
+def list_shared_settings(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
     """Return what web and worker are told, and commands beside them should know."""
     told = {}
     if valkey:
@@ -57,7 +57,7 @@ def shared(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
 
 
 def _environment(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
-    return shared(ports, valkey) | {
+    return list_shared_settings(ports, valkey) | {
         "PORT": str(ports.web),
         "PYTHONUNBUFFERED": "1",
         # A person reads this, although the children write into a pipe.

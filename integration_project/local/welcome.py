@@ -21,7 +21,7 @@ _SAMPLE: Final = {
 Rows = Sequence[tuple[str, str]]
 
 
-def curl_line(url: str, key: str) -> str:
+def make_curl_line(url: str, key: str) -> str:
     """Return a command that sends an event of one's own, as one line to copy."""
     body = json.dumps(_SAMPLE, separators=(",", ":"))
     return (
@@ -30,7 +30,7 @@ def curl_line(url: str, key: str) -> str:
     )
 
 
-def box(title: str, rows: Rows, footer: str, *, colour: bool) -> str:
+def draw_box(title: str, rows: Rows, footer: str, *, colour: bool) -> str:
     """Return the rows, label and value, in a frame."""
     width = max(len(label) for label, _ in rows)
     body = [f"{label:<{width}}   {value}" for label, value in rows]

@@ -56,11 +56,11 @@ class PathTemplateFilter(logging.Filter):
         request = getattr(record, "request", None)
         if request is not None and isinstance(record.args, tuple) and record.args:
             # The path is what Django's messages end with.
-            record.args = (*record.args[:-1], path_template(request))
+            record.args = (*record.args[:-1], find_path_template(request))
         return True
 
 
-def path_template(request: object) -> str:
+def find_path_template(request: object) -> str:
     """Return the route that `request` took, such as `/v1/events/<id>`, or `(no route)`."""
     match = getattr(request, "resolver_match", None)
     return f"/{match.route}" if match is not None else "(no route)"

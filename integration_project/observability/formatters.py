@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from integration_project.observability import context
-from integration_project.observability.redaction import is_secret_name, redacted
+from integration_project.observability.redaction import is_secret_name, redact_text
 
 # What every record has; whatever else is on one was given as `extra`.
 _STANDARD: Final = frozenset(
@@ -26,9 +26,9 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         try:
-            line = {**_head(record), **public_fields(record)}
+            line = {**_head(record), **list_public_fields(record)}
             if record.exc_info:
-                line["exception"] = trace_of(record)
+                line["exception"] = format_trace(record)
             return json.dumps(line, ensure_ascii=False, default=str)
         except Exception as error:  # noqa: BLE001 - a log line never breaks its caller
             return json.dumps(_unformattable(record, error))
@@ -47,13 +47,15 @@ class TerminalFormatter(logging.Formatter):
         """Return the line, and the trace of an exception below it."""
         try:
             line = self._line(record)
-            return f"{line}\n{trace_of(record)}" if record.exc_info else line
+            return f"{line}\n{format_trace(record)}" if record.exc_info else line
         except Exception as error:  # noqa: BLE001 - a log line never breaks its caller
             return " ".join(_unformattable(record, error).values())
 
     def _line(self, record: logging.LogRecord) -> str:
         time = f"{_instant(record).astimezone():%H:%M:%S}"
-        fields = _plain(" ".join(f"{k}={v}" for k, v in public_fields(record).items()))
+        fields = _plain(
+            " ".join(f"{k}={v}" for k, v in list_public_fields(record).items())
+        )
         level = self._painted(
             record.levelname, self._COLOURS.get(record.levelname, "32")
         )
@@ -64,14 +66,14 @@ class TerminalFormatter(logging.Formatter):
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour and text else text
 
 
-def public_fields(record: logging.LogRecord) -> dict[str, Any]:
+def list_public_fields(record: logging.LogRecord) -> dict[str, Any]:
     """Return the fields that the caller gave as `extra` and that may be seen.
 
     Only plain values pass: an object, such as the request that Django attaches or the
     arguments that Celery does, could hold anything.
     """
     return {
-        name: redacted(value) if isinstance(value, str) else value
+        name: redact_text(value) if isinstance(value, str) else value
         for name, value in vars(record).items()
         if name not in _STANDARD
         and isinstance(value, str | int | float | bool)
@@ -79,13 +81,13 @@ def public_fields(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
-def trace_of(record: logging.LogRecord) -> str:
+def format_trace(record: logging.LogRecord) -> str:
     """Return the exception with its frames and without the values in them."""
     if not isinstance(record.exc_info, tuple) or record.exc_info[1] is None:
         return ""
     lines = traceback.format_exception(record.exc_info[1])
     # The end says what happened.
-    return redacted("".join(lines).rstrip()[-_LONGEST_TRACE:], _LONGEST_TRACE)
+    return redact_text("".join(lines).rstrip()[-_LONGEST_TRACE:], _LONGEST_TRACE)
 
 
 def _head(record: logging.LogRecord) -> dict[str, Any]:
@@ -96,12 +98,12 @@ def _head(record: logging.LogRecord) -> dict[str, Any]:
         "message": _message(record),
     }
     # A caller chose it, so that it may be anything.
-    request_id = redacted(context.request_id.get())
+    request_id = redact_text(context.request_id.get())
     return head | ({"request_id": request_id} if request_id else {})
 
 
 def _message(record: logging.LogRecord) -> str:
-    return redacted(record.getMessage())
+    return redact_text(record.getMessage())
 
 
 def _plain(text: str) -> str:

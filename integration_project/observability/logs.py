@@ -18,7 +18,7 @@ _LEVELS: Final = {
 }
 
 
-def logging_config(*, level: str, form: str) -> dict[str, Any]:
+def build_logging_config(*, level: str, form: str) -> dict[str, Any]:
     """Return the `dictConfig`: every record, by one handler, to standard error.
 
     Standard output stays free for what a command prints. `form` is `json`, `terminal`,

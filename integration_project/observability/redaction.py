@@ -57,7 +57,7 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def redacted(text: str, longest: int = 2_000) -> str:
+def redact_text(text: str, longest: int = 2_000) -> str:
     """Return at most `longest` characters without what looks secret or personal."""
     text = text[: 2 * longest]
     # Most texts of a line are one word, and each pattern needs more than that.

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from integration_project.observability import context
-from integration_project.observability.filters import path_template
+from integration_project.observability.filters import find_path_template
 
 logger = logging.getLogger("integration_project.request")
 
@@ -60,4 +60,4 @@ def _log(request: HttpRequest, status: int, seconds: float) -> None:
 def _path(request: HttpRequest) -> str:
     if request.path_info.startswith(settings.STATIC_URL):
         return f"{settings.STATIC_URL}<file>"
-    return path_template(request)
+    return find_path_template(request)

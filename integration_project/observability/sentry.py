@@ -15,7 +15,7 @@ from sentry_sdk.integrations.logging import ignore_logger
 from sentry_sdk.utils import BadDsn, Dsn
 
 from integration_project.environment import UnusableError
-from integration_project.observability.redaction import redacted
+from integration_project.observability.redaction import redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +52,7 @@ def check_dsn(dsn: str) -> str:
     return dsn
 
 
-def start(dsn: str, *, environment: str, release: str) -> None:
+def start_sentry(dsn: str, *, environment: str, release: str) -> None:
     """Report errors from now on. Without a release, the SDK looks for the platform's."""
     sentry_sdk.init(
         dsn=dsn,
@@ -61,7 +61,7 @@ def start(dsn: str, *, environment: str, release: str) -> None:
         include_local_variables=False,
         send_default_pii=False,
         max_request_body_size="never",
-        before_send=scrubbed_event,
+        before_send=scrub_event,
         auto_enabling_integrations=False,
         integrations=[
             DjangoIntegration(transaction_style="function_name"),
@@ -76,7 +76,7 @@ def start(dsn: str, *, environment: str, release: str) -> None:
         ignore_logger(name)
 
 
-def scrubbed_event(event: "Event", _hint: "Hint") -> "Event":
+def scrub_event(event: "Event", _hint: "Hint") -> "Event":
     """Return a new event that has only what is known to be harmless."""
     given: dict[str, Any] = dict(event)
     scrubbed = {
@@ -126,13 +126,13 @@ def _transaction(event: dict[str, Any]) -> str:
 def _logentry(given: dict[str, Any] | None) -> dict[str, str]:
     """Return the log line's template. What was to be filled in stays here."""
     template = (given or {}).get("message")
-    return {"message": redacted(str(template))} if template else {}
+    return {"message": redact_text(str(template))} if template else {}
 
 
 def _texts(tags: object) -> dict[str, str]:
     """Return the tags, which the SDK keeps as a dict or as pairs."""
     pairs = tags.items() if isinstance(tags, dict) else tags or ()
-    return {str(k): redacted(str(v)) for k, v in pairs}  # type: ignore[attr-defined] # pairs, as the SDK has it
+    return {str(k): redact_text(str(v)) for k, v in pairs}  # type: ignore[attr-defined] # pairs, as the SDK has it
 
 
 def _values(given: Any, scrub: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON in, JSON out

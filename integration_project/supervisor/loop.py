@@ -11,7 +11,7 @@ from types import FrameType
 
 from integration_project.supervisor.guard import Guard
 from integration_project.supervisor.output import Output
-from integration_project.supervisor.process import Child, Process, ended_how
+from integration_project.supervisor.process import Child, Process, describe_end
 
 GRACE_SECONDS = 25.0
 #: Two signals this close are one Ctrl-C that came by two ways.
@@ -135,7 +135,7 @@ class Supervisor:
         if pid is not None:
             self._guard.forget(pid)
         if self._asked_at is None:
-            how = f"{process.child.name} {ended_how(returncode)}"
+            how = f"{process.child.name} {describe_end(returncode)}"
             self._output.say(f"{how}; starting it again in {delay:g} s")
 
     def _unregister(self, process: Process) -> None:

@@ -30,13 +30,13 @@ class Child:
     stage: int = 0
 
 
-def backoff(failures: int) -> float:
+def choose_restart_delay(failures: int) -> float:
     """Return the seconds before a restart after `failures` quick ends in a row."""
     doubled = FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, _DOUBLINGS)
     return min(LONGEST_BACKOFF_SECONDS, doubled)
 
 
-def ended_how(returncode: int) -> str:
+def describe_end(returncode: int) -> str:
     """Say in words how a process ended."""
     if returncode < 0:
         return f"was ended by {signal.Signals(-returncode).name}"
@@ -97,7 +97,7 @@ class Process:
         """Forget the ended process; return the seconds until the next start."""
         well = now - self._started_at >= SETTLED_SECONDS
         self.failures = 1 if well else self.failures + 1
-        delay = backoff(self.failures)
+        delay = choose_restart_delay(self.failures)
         self._popen, self.start_at = None, now + delay
         os.close(self.output)
         return delay

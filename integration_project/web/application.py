@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from integration_project.web import early_refusals, probes, request_limits
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
-from integration_project.web.calls import (
-    Call,
-    complete,
-    read_head,
-    weigh,
-)
-from integration_project.web.heads import fault_of_head, find_framing
+from integration_project.web.calls import Call, complete_environ, read_head, weigh_call
+from integration_project.web.heads import find_fault_of_head, find_framing
 from integration_project.web.responses import (
     Answer,
     LeftError,
@@ -77,7 +72,7 @@ class Application:
         url_bytes = len(scope["raw_path"]) + len(scope["query_string"])
         if scope["path"] == probes.ALIVE:
             await line.send_whole(probes.IS_ALIVE, closes=bool(find_framing(headers)))
-        elif fault := fault_of_head(url_bytes, headers):
+        elif fault := find_fault_of_head(url_bytes, headers):
             await line.send_whole(early_refusals.refuse_head(fault), closes=True)
         else:
             await self._serve(scope, receive, line)
@@ -93,9 +88,9 @@ class Application:
             body.is_whole &= not connection.has_cut_off(scope)
             answer = await self._answer(call, body, receive, line)
         except ProblemError as problem:
-            answer = early_refusals.refuse(call, problem)
+            answer = early_refusals.log_refusal(call, problem)
         except NoRoomError:
-            answer = early_refusals.refuse(call, early_refusals.busy())
+            answer = early_refusals.log_refusal(call, early_refusals.refuse_busy())
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
             answer = None if line.has_begun else early_refusals.FAULT
             _log(error)
@@ -118,7 +113,7 @@ class Application:
     async def _answer(
         self, call: Call, body: Body, receive: Receive, line: Line
     ) -> Answer | None:
-        environ = complete(call, body)
+        environ = complete_environ(call, body)
         if call.path == probes.READY:
             return await self._readiness.answer(environ, line)
         work = _Work(environ, body, line, self._loop.create_future())
@@ -126,14 +121,14 @@ class Application:
             owner=call.owner,
             key=call.key,
             size=len(body.data),
-            weight=weigh(call, body),
+            weight=weigh_call(call, body),
             is_limited=call.is_api,
             work=work,
         )
         try:
             self._turns.add(turn)
         except OverShareError:
-            raise early_refusals.over_share() from None
+            raise early_refusals.refuse_over_share() from None
         self._begin_next()
         if not turn.has_begun:
             await self._wait_for(turn, receive)
@@ -151,7 +146,7 @@ class Application:
             )
             if begins.done():
                 return begins.result()
-            raise _GoneError if leaving.done() else early_refusals.busy()
+            raise _GoneError if leaving.done() else early_refusals.refuse_busy()
         finally:
             leaving.cancel()
             if not begins.done():
@@ -179,7 +174,7 @@ class Application:
         if turn is None:
             return False
         self._turns.leave(turn)
-        turn.work.begins.set_exception(early_refusals.over_share())
+        turn.work.begins.set_exception(early_refusals.refuse_over_share())
         self.bodies.release(turn.work.body)
         return True
 

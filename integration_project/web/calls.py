@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from integration_project.caller import network_in
+from integration_project.caller import find_network_in
 from integration_project.web import request_limits
 from integration_project.web.bodies import Body
-from referrals.api.auth import find_remembered, key_in
+from referrals.api.auth import find_remembered, read_key
 from referrals.api.body import GZIP
 from referrals.api.edge import is_call_path
 from referrals.api.gunzip import WBITS
@@ -47,7 +47,7 @@ def read_head(scope: Mapping[str, Any]) -> Call:
     environ = _environ(scope)
     path = environ["PATH_INFO"]
     is_api = is_call_path(path)
-    owner, key = _api_owner(environ) if is_api else (PAGES, network_in(environ))
+    owner, key = _api_owner(environ) if is_api else (PAGES, find_network_in(environ))
     length = environ.get("CONTENT_LENGTH")
     return Call(
         method=scope["method"],
@@ -62,7 +62,7 @@ def read_head(scope: Mapping[str, Any]) -> Call:
     )
 
 
-def complete(call: Call, body: Body) -> dict[str, Any]:
+def complete_environ(call: Call, body: Body) -> dict[str, Any]:
     """Return what WSGI is told, with the body."""
     environ = call.environ
     environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -72,7 +72,7 @@ def complete(call: Call, body: Body) -> dict[str, Any]:
     return environ
 
 
-def weigh(call: Call, body: Body) -> int:
+def weigh_call(call: Call, body: Body) -> int:
     """Return how many of `limits.HEAVY_PLACES` the request needs; 0 where it is light."""
     if not call.is_api or not body.is_whole:
         return 0
@@ -99,9 +99,9 @@ def _most(method: str, *, is_api: bool) -> int:
 
 
 def _api_owner(environ: Mapping[str, str]) -> tuple[str, str]:
-    key = find_remembered(key_in(environ.get("HTTP_AUTHORIZATION", "")))
+    key = find_remembered(read_key(environ.get("HTTP_AUTHORIZATION", "")))
     if key is None:
-        return STRANGERS, network_in(environ)
+        return STRANGERS, find_network_in(environ)
     return f"app {key.app_id}", key.digest
 
 

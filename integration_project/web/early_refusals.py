@@ -13,7 +13,7 @@ from referrals.api.problems import (
     OVER_SHARE,
     RETRY_SECONDS,
     ProblemError,
-    come_back,
+    make_come_back,
 )
 from referrals.api.request_id import HEADER, choose_request_id
 
@@ -32,9 +32,9 @@ def refuse_head(status: HTTPStatus) -> Answer:
     return make_answer(status.value, [(b"content-type", _TEXT)], explain_fault(status))
 
 
-def over_share() -> ProblemError:
+def refuse_over_share() -> ProblemError:
     """Return what an app is told that has its share while another waits."""
-    return come_back(
+    return make_come_back(
         OVER_SHARE,
         "This app has as many requests here as its share of the server allows while "
         "another app is waiting. Nothing of this one was read: send it again in a few "
@@ -42,16 +42,16 @@ def over_share() -> ProblemError:
     )
 
 
-def busy() -> ProblemError:
+def refuse_busy() -> ProblemError:
     """Return what a caller is told for whom there is no room, or no time."""
-    return come_back(
+    return make_come_back(
         BUSY,
         "The server has more to do than it can hold. Nothing of this request was read: "
         "send it again in a few seconds.",
     )
 
 
-def refuse(call: Call, problem: ProblemError) -> Answer:
+def log_refusal(call: Call, problem: ProblemError) -> Answer:
     """Return the answer, and log it as every other."""
     name = choose_request_id(call.environ.get("HTTP_X_REQUEST_ID", ""))
     _log(call, problem, name)

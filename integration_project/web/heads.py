@@ -32,7 +32,7 @@ def is_unclear(headers: Headers, version: str) -> bool:
     )
 
 
-def fault_of_head(url_bytes: int, headers: Headers) -> HTTPStatus | None:
+def find_fault_of_head(url_bytes: int, headers: Headers) -> HTTPStatus | None:
     """Return why a head is too large, if it is."""
     if url_bytes > request_limits.MAX_URL_BYTES:
         return HTTPStatus.REQUEST_URI_TOO_LONG

@@ -13,13 +13,13 @@ from django.views.decorators.http import require_POST
 
 from referrals import words
 from referrals.admin import code_samples
-from referrals.admin.key_admin import ShownKey, events_address
+from referrals.admin.key_admin import ShownKey, find_events_address
 from referrals.admin.kit.base import (
     ListAdmin,
     ReadOnlyInline,
     SuperusersOnly,
     TabularInline,
-    demand,
+    demand_permission,
 )
 from referrals.admin.kit.export import CsvExport
 from referrals.models import ApiKey, App, Membership
@@ -64,7 +64,7 @@ class AppAdmin(CsvExport, ListAdmin):
     prepopulated_fields = {"slug": ("name",)}
     inlines = (ApiKeyInline, MembershipInline)
 
-    def get_queryset(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's queryset
+    def get_queryset(self, request: HttpRequest) -> Any:
         """Count the working keys along with the apps."""
         works = Q(api_keys__revoked_at=None) | Q(
             api_keys__revoked_at__gt=timezone.now()
@@ -74,7 +74,7 @@ class AppAdmin(CsvExport, ListAdmin):
 
     def get_readonly_fields(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: App | None = None,
     ) -> tuple[str, ...]:
         """Keep the short name as it is once there is one: scripts and addresses use it."""
@@ -82,7 +82,7 @@ class AppAdmin(CsvExport, ListAdmin):
 
     def get_prepopulated_fields(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: App | None = None,
     ) -> dict[str, Any]:
         """Propose a short name for a new app."""
@@ -90,13 +90,13 @@ class AppAdmin(CsvExport, ListAdmin):
 
     def get_inlines(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: App | None,
-    ) -> Any:  # noqa: ANN401 - Django's protocol
+    ) -> Any:
         """Show keys of an app that is there."""
         return self.inlines if obj else ()
 
-    def get_list_display(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's
+    def get_list_display(self, request: HttpRequest) -> Any:
         """Count keys for whoever may see them."""
         sees = request.user.has_perm("referrals.view_apikey")
         return [each for each in self.list_display if each != "keys" or sees]
@@ -104,30 +104,30 @@ class AppAdmin(CsvExport, ListAdmin):
     def shown_beside(
         self,
         request: HttpRequest,
-        context: dict[str, Any],  # noqa: ARG002
+        context: dict[str, Any],
         obj: App | None,
     ) -> dict[str, Any]:
         """Show how the backend of an app that is there sends events."""
         if obj is None or obj.archived_at:
             return {}
-        return {"samples": code_samples.all_of(events_address(request))}
+        return {"samples": code_samples.list_code_samples(find_events_address(request))}
 
     @admin.display(description="state", ordering="archived_at")
     def state(self, app: App) -> str:
         """Say whether it accepts events."""
         if app.archived_at:
-            return words.light("idle", "Archived")
-        return words.light("good", "Accepts events")
+            return words.render_light("idle", "Archived")
+        return words.render_light("good", "Accepts events")
 
     @admin.display(description="working keys")
-    def keys(self, app: Any) -> int:  # noqa: ANN401 - an App with its annotation
+    def keys(self, app: Any) -> int:
         """Return the number of keys that are not revoked."""
         return int(app.working_keys)
 
     @admin.display(description="created", ordering="created_at")
     def created(self, app: App) -> str:
         """Return when it was created."""
-        return words.ago(app.created_at)
+        return words.format_age(app.created_at)
 
     def response_add(
         self, request: HttpRequest, obj: App, post_url_continue: str | None = None
@@ -155,7 +155,7 @@ class AppAdmin(CsvExport, ListAdmin):
     def archive(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Archive an app, or take it back."""
         app = get_object_or_404(self.get_queryset(request), pk=pk)
-        demand(request, "referrals.add_app", app)
+        demand_permission(request, "referrals.add_app", app)
         app.archived_at = None if app.archived_at else timezone.now()
         app.save(update_fields=["archived_at"])
         done = "Archived" if app.archived_at else "Restored"

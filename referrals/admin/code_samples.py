@@ -28,11 +28,11 @@ class CodeSample:
     code: str
 
 
-def all_of(address: str, key: str = NO_KEY) -> list[CodeSample]:
+def list_code_samples(address: str, key: str = NO_KEY) -> list[CodeSample]:
     """Return a sample for each language. `address` is that of `POST /v1/events`."""
     values = {"ADDRESS": address, "KEY": key}
     return [
-        CodeSample("curl", "curl", curl_line(address, key)),
+        CodeSample("curl", "curl", make_curl_line(address, key)),
         *(
             CodeSample(language, slug, _filled(text, values))
             for language, slug, text in (
@@ -44,7 +44,7 @@ def all_of(address: str, key: str = NO_KEY) -> list[CodeSample]:
     ]
 
 
-def curl_line(address: str, key: str) -> str:
+def make_curl_line(address: str, key: str) -> str:
     """Return a command that sends an event, as one to paste into a terminal."""
     # It leaves the shell's quotes, so that each paste is a new event.
     event = {"id": "hello-'$(date +%s)'", **_EVENT}

@@ -49,7 +49,7 @@ class CustomNameAdmin(CsvExport, ListAdmin):
     fields = ("app", "name", "number", "first_position", "state")
     readonly_fields = fields
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: the log numbers names as they come."""
         return False
 
@@ -57,10 +57,10 @@ class CustomNameAdmin(CsvExport, ListAdmin):
     def state(self, row: CustomName) -> str:
         """Say whether the name goes to CleverTap."""
         if row.number <= settings.CUSTOM_NAMES_LIMIT:
-            return words.light("good", "Sent")
+            return words.render_light("good", "Sent")
         if row.approved_at:
-            return words.light("good", "Approved")
-        return words.light("busy", "Waits for approval")
+            return words.render_light("good", "Approved")
+        return words.render_light("busy", "Waits for approval")
 
     @admin.action(
         description="Approve: let these names go to CleverTap", permissions=["change"]
@@ -83,7 +83,7 @@ class CustomNameAdmin(CsvExport, ListAdmin):
                 "Approved {}. From now on, their events are sent. Those that came before "
                 "wait as dead letters, <code>new_event_name</code>: "
                 '<a href="{}">replay them under Problems</a>.',
-                words.counted(len(approved), "name"),
+                words.format_count(len(approved), "name"),
                 reverse("admin:problems"),
             ),
             messages.SUCCESS,

@@ -13,14 +13,14 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_safe
 
 from referrals import history
-from referrals.admin.kit.page_keys import BEFORE, key_in
+from referrals.admin.kit.page_keys import BEFORE, read_page_key
 from referrals.models import App, Change
 
 PER_PAGE: Final = 50
 
 
 @require_safe
-def history_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def show_history(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the latest changes, filtered by app, person and date; paged by key."""
     if not request.user.is_superuser:
         raise PermissionDenied
@@ -61,7 +61,7 @@ def _filtered(asked: QueryDict) -> QuerySet[Change]:
         rows = rows.filter(at__gte=since)
     if until := _day(asked.get("until")):
         rows = rows.filter(at__lt=until + timedelta(days=1))
-    before = key_in(asked.get(BEFORE))
+    before = read_page_key(asked.get(BEFORE))
     if before is not None:
         rows = rows.filter(pk__lt=before)
     return rows

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_safe
 
 from referrals import access
 from referrals.admin import code_samples
-from referrals.admin.key_admin import events_address
-from referrals.admin.kit.base import demand
+from referrals.admin.key_admin import find_events_address
+from referrals.admin.kit.base import demand_permission
 from referrals.ingest import health
-from referrals.ingest.counter import NO_APP, REFUSALS, Way
-from referrals.ingest.health import Traffic
+from referrals.ingest.counter import NO_APP, REFUSALS, WayIn
+from referrals.ingest.health import IngestTraffic
 from referrals.keys import MARK
 from referrals.models import ApiKey, App, IngestSample
 from referrals.refusals import MEANINGS, REMEDIES, Code
@@ -34,11 +34,11 @@ _SEES: Final = "referrals.view_referralevent"
 _MOST_CAUSES: Final = 20
 _WAYS: Final[Mapping[str, str]] = {
     "": "No API key",
-    Way.TASK: "Celery task",
-    Way.IMPORT: "Imported file",
-    Way.PYTHON: "Python code",
-    Way.ADMIN: "Test event",
-    Way.OTHER: "All others",
+    WayIn.TASK: "Celery task",
+    WayIn.IMPORT: "Imported file",
+    WayIn.PYTHON: "Python code",
+    WayIn.ADMIN: "Test event",
+    WayIn.OTHER: "All others",
 }
 
 _Address = tuple[int, str]
@@ -59,7 +59,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class CameIn:
     """One way by which events came in."""
 
     label: str
@@ -71,13 +71,13 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedCount:
     """One cause of refusals, by one way."""
 
     code: str
     meaning: str
     remedy: str
-    way: Came
+    way: CameIn
     day: int
     week: int
     last_at: datetime
@@ -85,25 +85,25 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class AppPanel:
     """Everything about one app; without one, about senders whom nobody knows."""
 
     app: App | None
     day: Span
-    ways: Sequence[Came]
-    refused: Sequence[Refused]
+    ways: Sequence[CameIn]
+    refused: Sequence[RefusedCount]
     left_out: int
 
 
 @require_safe
-def ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def show_ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show what came in within a week, by app and way, the sick ones first."""
-    demand(request, _SEES)
-    apps = {app.pk: app for app in access.apps_of(request.user, _SEES)}
+    demand_permission(request, _SEES)
+    apps = {app.pk: app for app in access.list_apps(request.user, _SEES)}
     asked = request.GET.get("app", "")
     chosen = {pk: app for pk, app in apps.items() if asked in {"", app.slug}}
     shown: dict[int, App | None] = {**chosen}
-    if not asked and access.may(request.user, _SEES, None):
+    if not asked and access.has_permission(request.user, _SEES, None):
         shown[NO_APP] = None
     doors = _doors(shown, request.user, timezone.now())
     busy = {door.app for door in doors}
@@ -114,18 +114,18 @@ def ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "asked": asked,
         "doors": doors,
         "quiet": [app for app in chosen.values() if app not in busy],
-        "samples": code_samples.all_of(events_address(request)),
+        "samples": code_samples.list_code_samples(find_events_address(request)),
     }
     return TemplateResponse(request, "referrals/ingest.html", context)
 
 
 def _doors(
     shown: Mapping[int, App | None], person: "Person", now: datetime
-) -> list[Door]:
+) -> list[AppPanel]:
     traffic = health.read_traffic(list(shown), day=now - DAY, week=now - WEEK)
     samples = health.read_samples(list(shown), now - WEEK)
     keys = _key_addresses(traffic, person)
-    by_app: dict[int, list[Traffic]] = defaultdict(list)
+    by_app: dict[int, list[IngestTraffic]] = defaultdict(list)
     for each in traffic:
         by_app[each.app_id].append(each)
     doors = [
@@ -137,13 +137,15 @@ def _doors(
     )
 
 
-def _key_addresses(traffic: Iterable[Traffic], person: "Person") -> dict[_Address, str]:
+def _key_addresses(
+    traffic: Iterable[IngestTraffic], person: "Person"
+) -> dict[_Address, str]:
     """Return the pages of the keys that the person may see, by app and prefix."""
     prefixes = {each.way for each in traffic if each.way.startswith(MARK)}
     if not prefixes:
         return {}
     rows = ApiKey.objects.filter(prefix__in=prefixes).order_by()
-    seen = access.limited(rows, person, "app", "referrals.view_apikey")
+    seen = access.limit_to_apps(rows, person, "app", "referrals.view_apikey")
     return {
         (app_id, prefix): reverse("admin:referrals_apikey_change", args=[pk])
         for app_id, prefix, pk in seen.values_list("app_id", "prefix", "pk")
@@ -152,11 +154,11 @@ def _key_addresses(traffic: Iterable[Traffic], person: "Person") -> dict[_Addres
 
 def _door(
     app: App | None,
-    traffic: Sequence[Traffic],
+    traffic: Sequence[IngestTraffic],
     samples: Mapping[tuple[int, str, str], list[IngestSample]],
     keys: Mapping[_Address, str],
-) -> Door:
-    by_way: dict[str, list[Traffic]] = defaultdict(list)
+) -> AppPanel:
+    by_way: dict[str, list[IngestTraffic]] = defaultdict(list)
     for each in traffic:
         by_way[each.way].append(each)
     ways = {way: _came(way, found, keys) for way, found in by_way.items()}
@@ -166,7 +168,7 @@ def _door(
         if each.outcome in REFUSALS
     ]
     refused.sort(key=lambda each: (-each.day, -each.week, each.code))
-    return Door(
+    return AppPanel(
         app,
         _span(traffic, [each.day for each in traffic]),
         sorted(ways.values(), key=lambda way: (-way.week.taken, way.label)),
@@ -175,9 +177,11 @@ def _door(
     )
 
 
-def _came(way: str, traffic: Sequence[Traffic], keys: Mapping[_Address, str]) -> Came:
+def _came(
+    way: str, traffic: Sequence[IngestTraffic], keys: Mapping[_Address, str]
+) -> CameIn:
     is_key = way.startswith(MARK)
-    return Came(
+    return CameIn(
         f"{way}…" if is_key else _WAYS.get(way, way),
         is_key,
         keys.get((traffic[0].app_id, way), ""),
@@ -186,7 +190,7 @@ def _came(way: str, traffic: Sequence[Traffic], keys: Mapping[_Address, str]) ->
     )
 
 
-def _span(traffic: Sequence[Traffic], numbers: Sequence[int]) -> Span:
+def _span(traffic: Sequence[IngestTraffic], numbers: Sequence[int]) -> Span:
     refused = sum(
         number
         for each, number in zip(traffic, numbers, strict=True)
@@ -196,13 +200,13 @@ def _span(traffic: Sequence[Traffic], numbers: Sequence[int]) -> Span:
 
 
 def _refused(
-    each: Traffic,
-    way: Came,
+    each: IngestTraffic,
+    way: CameIn,
     samples: Mapping[tuple[int, str, str], list[IngestSample]],
-) -> Refused:
+) -> RefusedCount:
     # A later release may have counted under a code that this one does not know.
     known = Code(each.code) if each.code in set(Code) else None
-    return Refused(
+    return RefusedCount(
         each.code,
         MEANINGS[known] if known else "",
         REMEDIES[known] if known else "",

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from referrals import words
 from referrals.admin import code_samples
-from referrals.admin.kit.base import ListAdmin, demand
+from referrals.admin.kit.base import ListAdmin, demand_permission
 from referrals.admin.kit.export import CsvExport
 from referrals.keys import create_key
 from referrals.models import ApiKey
@@ -28,7 +28,7 @@ OVERLAPS: Final = {
 }
 
 
-def events_address(request: HttpRequest) -> str:
+def find_events_address(request: HttpRequest) -> str:
     """Return where the app's backend sends events, as the person reaches us."""
     base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
     return f"{base}/v1/events"
@@ -46,21 +46,23 @@ class ShownKey:
     def state(self, key: ApiKey) -> str:
         """Say whether it works."""
         if key.is_revoked:
-            return words.light("idle", "Revoked")
+            return words.render_light("idle", "Revoked")
         if key.revoked_at:
             left = (key.revoked_at - timezone.now()).total_seconds()
-            return words.light("busy", f"Works for {words.span(left)} more")
-        return words.light("good", "Works")
+            return words.render_light(
+                "busy", f"Works for {words.format_span(left)} more"
+            )
+        return words.render_light("good", "Works")
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, key: ApiKey) -> str:
         """Return when it was last shown to us, to the minute."""
-        return words.ago(key.last_used_at)
+        return words.format_age(key.last_used_at)
 
     @admin.display(description="created", ordering="created_at")
     def created(self, key: ApiKey) -> str:
         """Return when it was made."""
-        return words.ago(key.created_at)
+        return words.format_age(key.created_at)
 
 
 @admin.register(ApiKey)
@@ -85,7 +87,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
 
     def get_fields(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: ApiKey | None = None,
     ) -> tuple[str, ...]:
         """Ask for app and label; show the rest of a key that is there."""
@@ -94,7 +96,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
 
     def get_readonly_fields(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: ApiKey | None = None,
     ) -> tuple[str, ...]:
         """Let nothing but the label of a key be changed."""
@@ -104,9 +106,9 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         self,
         request: HttpRequest,
         obj: ApiKey | None = None,
-        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
-        **options: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        change: bool = False,
+        **options: Any,
+    ) -> Any:
         """Offer apps that accept events, without a button for editing one in between."""
         form = super().get_form(request, obj, change, **options)
         if "app" in form.base_fields:
@@ -119,7 +121,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         request: HttpRequest,
         obj: ApiKey,
         form: Form,
-        change: bool,  # noqa: FBT001 - Django's signature
+        change: bool,
     ) -> None:
         """Make the key. Its text is kept for the answer to this request alone."""
         if change:
@@ -132,7 +134,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         self,
         request: HttpRequest,
         obj: ApiKey,
-        post_url_continue: str | None = None,  # noqa: ARG002
+        post_url_continue: str | None = None,
     ) -> HttpResponse:
         """Show the key, in this answer and never again."""
         return self._shown(request, obj, obj.__dict__.pop("text"))
@@ -157,7 +159,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     def revoke(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Let the key work no more."""
         key = get_object_or_404(self.get_queryset(request), pk=pk)
-        demand(request, "referrals.change_apikey", key.app)
+        demand_permission(request, "referrals.change_apikey", key.app)
         if not key.is_revoked:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
@@ -172,7 +174,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         """Make a new key beside the old one, which works until a chosen time or a person's."""
         keys = self.get_queryset(request).select_related("app")
         old = get_object_or_404(keys, pk=pk)
-        demand(request, "referrals.add_apikey", old.app)
+        demand_permission(request, "referrals.add_apikey", old.app)
         key, text = create_key(old.app, old.label)
         self.log_addition(request, key, f"Made to take the place of {old}.")
         overlap = OVERLAPS.get(request.POST.get("overlap", ""))
@@ -185,14 +187,14 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     def _shown(
         self, request: HttpRequest, key: ApiKey, text: str, *, old: ApiKey | None = None
     ) -> HttpResponse:
-        address = events_address(request)
+        address = find_events_address(request)
         context = {
             **self.admin_site.each_context(request),
             "title": "Your new API key",
             "key": key,
             "text": text,
             "old": old,
-            "samples": code_samples.all_of(address, text),
+            "samples": code_samples.list_code_samples(address, text),
             "opts": self.opts,
         }
         return TemplateResponse(

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from referrals import access, words
 from referrals.admin.kit.base import ReadOnlyAdmin
-from referrals.admin.kit.date_range import by
+from referrals.admin.kit.date_range import filter_by_date
 from referrals.admin.kit.export import CsvExport
 from referrals.models import RejectedEvent
 
@@ -19,7 +19,7 @@ class RejectedEventAdmin(CsvExport, ReadOnlyAdmin):
     """What was refused, where in the event, and what to do about it."""
 
     list_display = ("key_or_none", "app", "source", "received", "pointer", "detail")
-    list_filter = (by("received_at"), "app", "source")
+    list_filter = (filter_by_date("received_at"), "app", "source")
     list_select_related = ("app",)
     empty_state = "Nothing was refused. Events over HTTP are answered at once; those that a task or a webhook brings, and that are refused, stand here."
     csv_columns = (
@@ -41,11 +41,13 @@ class RejectedEventAdmin(CsvExport, ReadOnlyAdmin):
     @admin.display(description="received")
     def received(self, row: RejectedEvent) -> str:
         """Return when it came."""
-        return words.ago(row.received_at)
+        return words.format_age(row.received_at)
 
 
-def newest(request: HttpRequest) -> list[RejectedEvent]:
+def list_newest_rejected(request: HttpRequest) -> list[RejectedEvent]:
     """Return the newest refusals that the person may see, for the page of problems."""
     rows = RejectedEvent.objects.select_related("app").order_by("-pk")
-    seen = access.limited(rows, request.user, "app", "referrals.view_rejectedevent")
+    seen = access.limit_to_apps(
+        rows, request.user, "app", "referrals.view_rejectedevent"
+    )
     return list(seen[:_NEWEST])

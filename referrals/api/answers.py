@@ -24,7 +24,7 @@ class Receipt(msgspec.Struct, frozen=True):
     results: Sequence[Result]
 
 
-class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
+class DryRunResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """What would become of one event, and the records that destinations would get."""
 
     index: int
@@ -43,7 +43,7 @@ class DryRun(msgspec.Struct, frozen=True):
     dry_run: bool
     accepted: int
     rejected: int
-    results: Sequence[Trial]
+    results: Sequence[DryRunResult]
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -61,7 +61,9 @@ class StoredEvent(msgspec.Struct, frozen=True):
     outcomes: Sequence[Outcome]
 
 
-def answer(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
+def make_json_answer(
+    body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK
+) -> HttpResponse:
     """Return `body` as JSON."""
     return HttpResponse(
         msgspec.json.encode(body), status=status, content_type="application/json"

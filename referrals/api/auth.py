@@ -23,7 +23,7 @@ from django.utils import timezone
 from referrals.api.guard import View
 from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, Kind, ProblemError
 from referrals.ingest.counter import NO_APP
-from referrals.keys import PREFIX_LENGTH, digest_of, has_shape
+from referrals.keys import PREFIX_LENGTH, digest_key, has_key_shape
 from referrals.models import ApiKey
 from referrals.refusals import Code
 
@@ -69,11 +69,11 @@ _keys: dict[str, _Remembered] = {}
 _use_noted: dict[str, float] = {}
 
 
-def authenticated(view: Callable[..., HttpResponse]) -> View:
+def require_key(view: Callable[..., HttpResponse]) -> View:
     """Call the view with the caller's app, as its second argument."""
 
     @functools.wraps(view)
-    def wrapped(request: HttpRequest, **captured: Any) -> HttpResponse:  # noqa: ANN401 - whatever the address captures
+    def wrapped(request: HttpRequest, **captured: Any) -> HttpResponse:
         return view(request, authenticate(request).app, **captured)
 
     return wrapped
@@ -84,14 +84,14 @@ def authenticate(request: HttpRequest) -> ApiKey:
 
     Raises `NotLetInError`: 401 without a valid key, 403 when the app is archived.
     """
-    text = key_in(request.META.get("HTTP_AUTHORIZATION", ""))
+    text = read_key(request.META.get("HTTP_AUTHORIZATION", ""))
     if not text:
         raise NotLetInError(
             Code.NO_KEY,
             "The request shows no API key. Send it as `Authorization: Bearer <API key>`.",
         )
-    is_shaped = has_shape(text)
-    key = _find(digest_of(text)) if is_shaped else None
+    is_shaped = has_key_shape(text)
+    key = _find(digest_key(text)) if is_shaped else None
     if key is None:
         raise NotLetInError(
             Code.UNKNOWN_KEY if is_shaped else Code.MALFORMED_KEY,
@@ -119,7 +119,7 @@ def authenticate(request: HttpRequest) -> ApiKey:
     return key
 
 
-def key_in(authorization: str) -> str:
+def read_key(authorization: str) -> str:
     """Return the key that the header shows, or an empty text.
 
     Basic carries it as the user, whatever the password (RFC 7617).
@@ -138,11 +138,11 @@ def find_remembered(text: str) -> ApiKey | None:
 
     Never asks the database, and says nothing of whether the key may be used.
     """
-    remembered = _keys.get(digest_of(text)) if text else None
+    remembered = _keys.get(digest_key(text)) if text else None
     return remembered.key if remembered else None
 
 
-def forget_keys() -> None:
+def clear_remembered_keys() -> None:
     """Forget what this process remembers, so that the next request looks again."""
     _keys.clear()
     _use_noted.clear()

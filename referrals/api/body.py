@@ -22,7 +22,7 @@ def read_body(request: HttpRequest) -> tuple[str, bytes]:
 
     Raises `ProblemError`: 400, 413 or 415.
     """
-    media_type = media_type_of(request.META.get("CONTENT_TYPE", ""))
+    media_type = read_media_type(request.META.get("CONTENT_TYPE", ""))
     compressed = _is_compressed(request.META.get("HTTP_CONTENT_ENCODING", ""))
     body = read_stream(request)
     if compressed:
@@ -30,7 +30,7 @@ def read_body(request: HttpRequest) -> tuple[str, bytes]:
     return media_type, body.removeprefix(BOM)
 
 
-def media_type_of(content_type: str) -> str:
+def read_media_type(content_type: str) -> str:
     """Return the media type of a Content-Type that can be read here.
 
     Raises `ProblemError` 415 for every other.

@@ -17,8 +17,8 @@ from referrals.api.problems import (
     ProblemError,
 )
 from referrals.repeated_keys import find_repeated_key
-from referrals.rules import step
-from referrals.schema import EventProblem, IncomingEvent, decode, from_object
+from referrals.rules import extend_pointer
+from referrals.schema import EventProblem, IncomingEvent, check_object, decode_event
 
 MAX_EVENTS: Final = 1_000
 # In all events of a request: each value costs a microsecond or more of everybody's time.
@@ -45,13 +45,15 @@ _batch: Final = msgspec.json.Decoder(_Batch)
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def events_in(media_type: str, body: bytes) -> list[IncomingEvent | EventProblem]:
+def decode_events(media_type: str, body: bytes) -> list[IncomingEvent | EventProblem]:
     """Return the events of a body in order, each checked or with its problem.
 
     Raises `ProblemError`: 400 not JSON, 413 too many, 422 neither an event nor a list.
     """
     return [
-        from_object(piece.value) if isinstance(piece, _Doubtful) else decode(piece)
+        check_object(piece.value)
+        if isinstance(piece, _Doubtful)
+        else decode_event(piece)
         for piece in _cut(media_type, body)
     ]
 
@@ -83,7 +85,7 @@ def _check_amount(media_type: str, body: bytes) -> None:
     except values.TooMuchError as error:
         if not error.of_values:
             raise _too_many_events() from error
-        raise _too_many_values(step("/events", error.event)) from error
+        raise _too_many_values(extend_pointer("/events", error.event)) from error
 
 
 def _check_lines(body: bytes) -> None:
@@ -160,7 +162,7 @@ def _single(body: bytes) -> Piece:
             WRONG_SHAPE,
             "Beside `events` nothing else may stand. Put it into each event, or remove "
             "it. Nothing was stored.",
-            pointer=step("", other),
+            pointer=extend_pointer("", other),
         )
     raise ProblemError(
         WRONG_SHAPE,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PLAIN_CHARSETS: Final = ("ascii", "cp1252", "iso8859", "utf")
 
 
-def without_unreadable_content_type(
+def drop_unreadable_content_type(
     application: "WSGIApplication",
 ) -> "WSGIApplication":
     """Return `application`, spared from what `is_readable` says no to."""

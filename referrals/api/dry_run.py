@@ -7,20 +7,26 @@ from django.db.models import Max
 from django.utils import timezone
 
 from referrals import destinations, log
-from referrals.api.answers import DryRun, Trial
-from referrals.fraud import judge
+from referrals.api.answers import DryRun, DryRunResult
+from referrals.fraud import judge_fraud
 from referrals.log import Status
-from referrals.log.results import Result, left_out, rejected
+from referrals.log.results import Result, make_left_out, make_rejected
 from referrals.models import App, CustomName
 from referrals.refusals import Code
-from referrals.schema import Event, EventProblem, IncomingEvent, doubts, warnings_of
-from referrals.vocabulary import normalised_name
+from referrals.schema import (
+    Event,
+    EventProblem,
+    IncomingEvent,
+    find_doubts,
+    list_warnings,
+)
+from referrals.vocabulary import normalise_name
 
 Incoming = IncomingEvent | EventProblem
 Records = list[destinations.Preview]
 
 
-def dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
+def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
     """Return what would become of each event, with the records of every destination.
 
     Does not look into the log: whether an event was sent before, and what earlier
@@ -43,32 +49,32 @@ def dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
 
 def _refused_by_doubt(event: Incoming) -> Incoming:
     if isinstance(event, IncomingEvent):
-        for pointer, detail in doubts(event):
+        for pointer, detail in find_doubts(event):
             return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
     return event
 
 
-def _left_out(index: int, event: Incoming, culprit: int) -> Trial:
+def _left_out(index: int, event: Incoming, culprit: int) -> DryRunResult:
     if isinstance(event, EventProblem):
-        return _refused(rejected(index, event))
-    return _refused(left_out(index, event.id, culprit))
+        return _refused(make_rejected(index, event))
+    return _refused(make_left_out(index, event.id, culprit))
 
 
-def _refused(result: Result) -> Trial:
-    return msgspec.convert(result, Trial, from_attributes=True)
+def _refused(result: Result) -> DryRunResult:
+    return msgspec.convert(result, DryRunResult, from_attributes=True)
 
 
-def _trials(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
+def _trials(app: App, incoming: Sequence[Incoming]) -> list[DryRunResult]:
     good = [event for event in incoming if isinstance(event, IncomingEvent)]
     records = iter(_records(app, good))
     return [
-        _refused(rejected(index, event))
+        _refused(make_rejected(index, event))
         if isinstance(event, EventProblem)
-        else Trial(
+        else DryRunResult(
             index=index,
             id=event.id,
             status=Status.ACCEPTED,
-            warnings=warnings_of(event),
+            warnings=list_warnings(event),
             records=next(records),
         )
         for index, event in enumerate(incoming)
@@ -77,22 +83,22 @@ def _trials(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
 
 def _records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
     """Return, per event, what all destinations would get."""
-    events = as_stored(app, incoming)
+    events = show_as_stored(app, incoming)
     per_event: list[Records] = [[] for _ in events]
-    for destination in destinations.registered() if events else ():
+    for destination in destinations.list_destinations() if events else ():
         previews = destination.preview(app.pk, events)
         for records, previewed in zip(per_event, previews, strict=True):
             records.extend(previewed)
     return per_event
 
 
-def as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
+def show_as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
     """Return the events as the log would keep them, as far as that shows beforehand.
 
     Whether they were sent before, and what earlier installs say, does not show.
     """
     numbers = _numbers(app, incoming)
-    prepared = log.prepare(app, incoming, timezone.now())
+    prepared = log.prepare_events(app, incoming, timezone.now())
     return [
         _finished(sent, event, numbers)
         for sent, event in zip(incoming, prepared, strict=True)
@@ -101,17 +107,17 @@ def as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
 
 def _finished(sent: IncomingEvent, event: Event, numbers: Mapping[str, int]) -> Event:
     if event.name:
-        number = numbers[normalised_name(event.name)]
+        number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
     if sent.status is None:
-        status, reasons = judge(event, own=(), earlier={})
+        status, reasons = judge_fraud(event, own=(), earlier={})
         event = msgspec.structs.replace(event, status=status, reasons=reasons)
     return event
 
 
 def _numbers(app: App, incoming: Sequence[IncomingEvent]) -> dict[str, int]:
     """Return the number of each custom name, a new name's being the next one."""
-    wanted = dict.fromkeys(normalised_name(e.name) for e in incoming if e.name)
+    wanted = dict.fromkeys(normalise_name(e.name) for e in incoming if e.name)
     if not wanted:
         return {}
     names = CustomName.objects.filter(app=app)

@@ -80,7 +80,7 @@ def is_call_path(path: str) -> bool:
 
 def require_our_address(request: HttpRequest) -> None:
     """Raise `ProblemError`: 400 for an unknown host, 403 for HTTP where HTTPS is due."""
-    told = unknown_host(request)
+    told = explain_unknown_host(request)
     if told:
         logger.warning("A call was refused: its host is not in ALLOWED_HOSTS")
         raise ProblemError(UNKNOWN_HOST, told)
@@ -93,7 +93,7 @@ def require_our_address(request: HttpRequest) -> None:
         )
 
 
-def unknown_host(request: HttpRequest) -> str:
+def explain_unknown_host(request: HttpRequest) -> str:
     """Return what is said of a host that this server does not answer to, or nothing."""
     try:
         request.get_host()
@@ -123,7 +123,7 @@ def _replaced(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
 
 
 def _problem(request: HttpRequest, status: int) -> ProblemError:
-    told = unknown_host(request) if status == HTTPStatus.BAD_REQUEST else ""
+    told = explain_unknown_host(request) if status == HTTPStatus.BAD_REQUEST else ""
     if told:
         return ProblemError(UNKNOWN_HOST, told)
     known = _known(status)

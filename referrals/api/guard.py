@@ -20,7 +20,7 @@ from referrals.api.problems import (
     METHOD_NOT_ALLOWED,
     UNSTORABLE,
     ProblemError,
-    unavailable,
+    make_unavailable,
 )
 
 View = Callable[..., HttpResponse]
@@ -28,18 +28,18 @@ View = Callable[..., HttpResponse]
 logger: Final = logging.getLogger(__name__)
 
 
-def api_view(*methods: str) -> Callable[[View], View]:
+def guard_view(*methods: str) -> Callable[[View], View]:
     """Let a view answer `methods` (none: all), and turn its exceptions into problems."""
 
     def decorate(view: View) -> View:
         @csrf_exempt
         @functools.wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ANN401 - whatever the address captures
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 _require_method(request, methods)
                 response = view(request, *args, **kwargs)
             except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-                response = problem_of(error, request).response()
+                response = make_problem(error, request).response()
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 
@@ -48,7 +48,7 @@ def api_view(*methods: str) -> Callable[[View], View]:
     return decorate
 
 
-def problem_of(error: Exception, request: HttpRequest) -> ProblemError:
+def make_problem(error: Exception, request: HttpRequest) -> ProblemError:
     """Return what the caller is told about `error`, and log what an operator must know."""
     match error:
         case ProblemError():
@@ -63,7 +63,7 @@ def problem_of(error: Exception, request: HttpRequest) -> ProblemError:
             )
         case Error():
             _log(error, with_place=False)
-            return unavailable(
+            return make_unavailable(
                 "The database did not take the request. Nothing is lost and nothing is "
                 "half stored: send the same request again in a few seconds."
             )

@@ -130,7 +130,7 @@ INTRODUCTION: Final = (
 
 
 @functools.cache
-def document() -> dict[str, Any]:
+def build_document() -> dict[str, Any]:
     """Return the OpenAPI document. Shared: do not change it."""
     return {
         "openapi": "3.1.0",
@@ -160,9 +160,9 @@ def document() -> dict[str, Any]:
 
 
 @functools.cache
-def encoded() -> bytes:
+def encode_document() -> bytes:
     """Return the document as JSON."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(build_document())
 
 
 def _send() -> dict[str, Any]:

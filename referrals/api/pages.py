@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from referrals.api import openapi
-from referrals.api.guard import api_view
+from referrals.api.guard import guard_view
 from referrals.api.problems import KINDS
 from referrals.refusals import MEANINGS, REMEDIES, Code
 
@@ -19,18 +19,18 @@ CONTENT_SECURITY_POLICY: Final = (
 CACHING: Final = {"Cache-Control": "public, max-age=300"}
 
 
-@api_view("GET", "HEAD")
-def openapi_document(_request: HttpRequest) -> HttpResponse:
+@guard_view("GET", "HEAD")
+def show_openapi_document(_request: HttpRequest) -> HttpResponse:
     """Answer the OpenAPI document."""
     return HttpResponse(
-        openapi.encoded(), content_type="application/json", headers=CACHING
+        openapi.encode_document(), content_type="application/json", headers=CACHING
     )
 
 
-@api_view("GET", "HEAD")
-def docs(request: HttpRequest) -> HttpResponse:
+@guard_view("GET", "HEAD")
+def show_docs(request: HttpRequest) -> HttpResponse:
     """Answer the page that explains the API."""
-    document = openapi.document()
+    document = openapi.build_document()
     schemas = document["components"]["schemas"]
     context = {
         "info": document["info"],

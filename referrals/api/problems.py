@@ -264,11 +264,11 @@ KINDS: Final = (
 )
 
 
-def unavailable(detail: str) -> ProblemError:
+def make_unavailable(detail: str) -> ProblemError:
     """Return the problem of a caller who finds no database."""
-    return come_back(UNAVAILABLE, detail)
+    return make_come_back(UNAVAILABLE, detail)
 
 
-def come_back(kind: Kind, detail: str) -> ProblemError:
+def make_come_back(kind: Kind, detail: str) -> ProblemError:
     """Return a problem of a caller who should come back in a few seconds."""
     return ProblemError(kind, detail, headers={"Retry-After": str(RETRY_SECONDS)})

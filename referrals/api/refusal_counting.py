@@ -10,13 +10,13 @@ from referrals.api.auth import NotLetInError, authenticate
 from referrals.api.guard import View
 from referrals.api.problems import UNSTORABLE, ProblemError
 from referrals.api.switches import read_switches
-from referrals.ingest.background import count
-from referrals.ingest.counter import Cause, Outcome, redact_pointer
+from referrals.ingest.background import count_ingest
+from referrals.ingest.counter import CountKey, IngestOutcome, redact_pointer
 from referrals.models import ApiKey
 from referrals.refusals import Code
 
 
-def receiving(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
+def count_refusals(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
     """Call the view with the caller's API key, and count what keeps events out.
 
     What becomes of single events, the log counts. A fault of ours is no refusal.
@@ -29,16 +29,18 @@ def receiving(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
             return view(request, key)
         except ProblemError as problem:
             if problem.kind.code and not _is_trial(request):
-                cause = Cause(
-                    key.app_id, key.prefix, Outcome.REJECTED, problem.kind.code
+                cause = CountKey(
+                    key.app_id, key.prefix, IngestOutcome.REJECTED, problem.kind.code
                 )
                 pointer = redact_pointer(problem.pointer or "")
-                count(cause, pointer=pointer, detail=problem.detail)
+                count_ingest(cause, pointer=pointer, detail=problem.detail)
             raise
         except DataError:
             if not _is_trial(request):
-                cause = Cause(key.app_id, key.prefix, Outcome.REJECTED, Code.UNSTORABLE)
-                count(cause, detail=f"{UNSTORABLE.title}.")
+                cause = CountKey(
+                    key.app_id, key.prefix, IngestOutcome.REJECTED, Code.UNSTORABLE
+                )
+                count_ingest(cause, detail=f"{UNSTORABLE.title}.")
             raise
 
     return wrapped
@@ -49,10 +51,10 @@ def _caller(request: HttpRequest) -> ApiKey:
         return authenticate(request)
     except NotLetInError as refusal:
         if not _is_trial(request):
-            cause = Cause(
-                refusal.app_id, refusal.prefix, Outcome.UNAUTHORISED, refusal.code
+            cause = CountKey(
+                refusal.app_id, refusal.prefix, IngestOutcome.UNAUTHORISED, refusal.code
             )
-            count(cause, detail=refusal.detail)
+            count_ingest(cause, detail=refusal.detail)
         raise
 
 

@@ -28,7 +28,7 @@ def read_stream(request: HttpRequest) -> bytes:
 
     Raises `ProblemError`: 400 when it ends early or stops, 413 when it is too long.
     """
-    length = stated_length(request)
+    length = read_stated_length(request)
     if length is not None and length > MAX_BODY_BYTES:
         raise _too_large()
     parts = []
@@ -41,7 +41,7 @@ def read_stream(request: HttpRequest) -> bytes:
     return b"".join(parts)
 
 
-def stated_length(request: HttpRequest) -> int | None:
+def read_stated_length(request: HttpRequest) -> int | None:
     """Return the Content-Length, or None where the body is chunked or there is none."""
     text = request.META.get("CONTENT_LENGTH") or ""
     if not (text.isascii() and text.isdigit()):

@@ -8,14 +8,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from referrals import destinations, log
-from referrals.api.answers import Receipt, StoredEvent, answer
-from referrals.api.auth import authenticated
+from referrals.api.answers import Receipt, StoredEvent, make_json_answer
+from referrals.api.auth import require_key
 from referrals.api.body import read_body
-from referrals.api.body_events import events_in
-from referrals.api.dry_run import Incoming, dry_run
-from referrals.api.guard import api_view
+from referrals.api.body_events import decode_events
+from referrals.api.dry_run import Incoming, answer_dry_run
+from referrals.api.guard import guard_view
 from referrals.api.problems import NO_PLACE, NOT_FOUND, NOTHING_STORED, ProblemError
-from referrals.api.refusal_counting import receiving
+from referrals.api.refusal_counting import count_refusals
 from referrals.api.switches import read_switches
 from referrals.log import Status
 from referrals.models import ApiKey, App
@@ -29,19 +29,19 @@ STRICT = (
 )
 
 
-@api_view("POST")
-@receiving
+@guard_view("POST")
+@count_refusals
 def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
     strict, is_trial = read_switches(request, "strict", "dry_run")
-    events = events_in(*read_body(request))
+    events = decode_events(*read_body(request))
     if is_trial:
         return _try(key.app, events, strict=strict)
     return _store(request, key, events, strict=strict)
 
 
-@api_view("GET", "HEAD")
-@authenticated
+@guard_view("GET", "HEAD")
+@require_key
 def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
     """Answer what became of one event, without showing whom it is about."""
     read_switches(request)
@@ -55,10 +55,10 @@ def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
     event = found.event
     outcomes = [
         outcome
-        for destination in destinations.registered()
+        for destination in destinations.list_destinations()
         for outcome in destination.explain(app.pk, found.position, event)
     ]
-    return answer(
+    return make_json_answer(
         StoredEvent(
             id=event.id,
             position=found.position,
@@ -74,8 +74,8 @@ def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
     )
 
 
-@api_view()
-def nothing_here(_request: HttpRequest) -> HttpResponse:
+@guard_view()
+def show_nothing(_request: HttpRequest) -> HttpResponse:
     """Answer any other address below /v1/ in the API's own form."""
     raise ProblemError(NOT_FOUND, NO_PLACE)
 
@@ -94,14 +94,14 @@ def _store(
         rejected=counts[Status.REJECTED],
         results=results,
     )
-    return answer(receipt, HTTPStatus.ACCEPTED)
+    return make_json_answer(receipt, HTTPStatus.ACCEPTED)
 
 
 def _try(app: App, events: Sequence[Incoming], *, strict: bool) -> HttpResponse:
-    trial = dry_run(app, events, strict=strict)
+    trial = answer_dry_run(app, events, strict=strict)
     counts = Counter(result.status for result in trial.results)
     _require_success(counts, trial.results, strict=strict)
-    return answer(trial)
+    return make_json_answer(trial)
 
 
 def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> None:

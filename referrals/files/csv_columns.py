@@ -15,15 +15,15 @@ import msgspec
 from referrals.files.errors import FileError
 from referrals.refusals import Code
 from referrals.repeated_keys import find_repeated_key
-from referrals.rules import OCCURRED_AT, REPEATED_KEY, step
+from referrals.rules import OCCURRED_AT, REPEATED_KEY, extend_pointer
 from referrals.schema import (
     BLANKS,
     EventProblem,
     IncomingEvent,
     IncomingPerson,
-    from_object,
+    check_object,
 )
-from referrals.vocabulary import normalised_name
+from referrals.vocabulary import normalise_name
 
 _PEOPLE: Final = ("user", "referrer")
 #: Objects whose keys are free: each key may have a column, and all of them one as JSON.
@@ -83,7 +83,7 @@ class Column(NamedTuple):
     @property
     def pointer(self) -> str:
         """The JSON pointer to its field."""
-        return reduce(step, (*self.parents, self.key), "")
+        return reduce(extend_pointer, (*self.parents, self.key), "")
 
 
 class Heading:
@@ -121,7 +121,7 @@ class Heading:
                     _put(event, column, column.read(cell) if column.read else cell)
                 except _CellError as error:
                     return EventProblem(error.code, column.pointer, str(error))
-        return from_object(event)
+        return check_object(event)
 
 
 class _CellError(ValueError):
@@ -196,7 +196,7 @@ def _problems_of(names: Sequence[str]) -> Iterator[str]:
             yield f"Column {number} is no field of an event. {_suggestion(name)}"
     numbers: dict[str, int] = {}
     for number, name in enumerate(names, 1):
-        first = numbers.setdefault(normalised_name(name), number)
+        first = numbers.setdefault(normalise_name(name), number)
         if first != number:
             yield (
                 f"Columns {first} and {number} are both {name}, whose case and blanks do "

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
 
 from referrals.files.csv_columns import Heading, count_known
-from referrals.files.csv_grammar import Grammar, without_end
+from referrals.files.csv_grammar import Grammar, cut_line_end
 from referrals.files.csv_rows import (
     LONGEST_ROW,
     MAY_BE_CUT,
@@ -51,13 +51,13 @@ def read_csv(
         lines = read_lines(text, LONGEST_ROW)
         numbered = enumerate(lines, 1)
         number, first = _next_line(numbered)
-        if named := _NAMED.fullmatch(without_end(first)):
+        if named := _NAMED.fullmatch(cut_line_end(first)):
             separator = separator or named[2]
             number, first = _next_line(numbered)
         if not first:
             return
         check_text(first, number, text.encoding)
-        grammar, heading = _read_heading(without_end(first), number, separator)
+        grammar, heading = _read_heading(cut_line_end(first), number, separator)
         width = heading.width
         is_first = True
         for row in read_rows(

@@ -89,6 +89,6 @@ class Grammar:
         )
 
 
-def without_end(text: str) -> str:
+def cut_line_end(text: str) -> str:
     """Return a line or a row without the end of its last line."""
     return text.removesuffix("\n").removesuffix("\r")

@@ -21,7 +21,7 @@ line break more or less stays what it is.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from referrals.files.csv_grammar import CLOSE_IT, Grammar, without_end
+from referrals.files.csv_grammar import CLOSE_IT, Grammar, cut_line_end
 from referrals.files.encodings import check_text
 from referrals.files.errors import FileError
 
@@ -137,7 +137,7 @@ class _Source:
         check_text(first, line, self._encoding)
         if len(first) > LONGEST_ROW:
             raise FileError(line, _TOO_LONG)
-        cells = self._grammar.split(without_end(first), line)
+        cells = self._grammar.split(cut_line_end(first), line)
         is_one_line = self._looks_like_row(first)
         return Row(line, cells, is_one_line, is_ended=_is_ended(first))
 
@@ -184,7 +184,7 @@ class _Source:
                 break
         check_text(text, line, self._encoding)
         # Of a cell that is still open, this says so.
-        cells = self._grammar.split(without_end(text), line)
+        cells = self._grammar.split(cut_line_end(text), line)
         if len(text) > LONGEST_ROW:
             raise FileError(line, _TOO_LONG)
         if self._looks_like_row(first) and self._looks_like_row(last):

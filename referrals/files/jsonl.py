@@ -9,7 +9,7 @@ from referrals.files.encodings import explain_encoding, is_utf_8, open_text
 from referrals.files.errors import FileError, Line
 from referrals.refusals import Code
 from referrals.rules import MAX_EVENT_BYTES, RefusedError, check_size
-from referrals.schema import EventProblem, IncomingEvent, decode
+from referrals.schema import EventProblem, IncomingEvent, decode_event
 
 #: A line without end must not fill the memory: it is read in pieces of so many.
 _PIECE: Final = 2 * MAX_EVENT_BYTES
@@ -111,7 +111,7 @@ def _event_of(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:
             error.code, error.pointer, error.detail
         )
     else:
-        event = decode(line.text)
+        event = decode_event(line.text)
     if isinstance(event, EventProblem) and not event.pointer:
         if b"\r" in line.text:
             return EventProblem(Code.NOT_JSON, "", _CARRIAGE_RETURNS)

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from referrals.ingest import writing
-from referrals.ingest.counter import Cause, IngestCounter, Sample
+from referrals.ingest.counter import CountKey, IngestCounter, RefusalSample
 
 logger: Final = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Flusher:
             if not taken:
                 return
             try:
-                writing.write(taken)
+                writing.write_counts(taken)
             except Exception as error:  # noqa: BLE001 - nothing that was counted is lost
                 self.counter.put_back(taken)
                 self._warn(error)
@@ -105,8 +105,8 @@ class _Flusher:
 _flusher = _Flusher()
 
 
-def count(
-    cause: Cause,
+def count_ingest(
+    cause: CountKey,
     number: int = 1,
     *,
     pointer: str = "",
@@ -119,17 +119,17 @@ def count(
     an event's id, for a cause that is about ids.
     """
     now = datetime.now(UTC)
-    sample = Sample(now, pointer, detail, key) if detail else None
+    sample = RefusalSample(now, pointer, detail, key) if detail else None
     is_new = _flusher.counter.add(cause, number, now, sample)
     _flusher.begin(at_once=is_new)
 
 
-def flush() -> None:
+def flush_counts() -> None:
     """Write what this process has counted. Where the database does not answer, it is kept."""
     _flusher.flush()
 
 
-def forget() -> None:
+def clear_counts() -> None:
     """Forget what was counted and not written, and end the thread."""
     _flusher.stop()
     _begin_anew()

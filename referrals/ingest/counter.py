@@ -30,7 +30,7 @@ _HARMLESS_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}|[0-9]{1,3}")
 _HIDDEN: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
-class Outcome(StrEnum):
+class IngestOutcome(StrEnum):
     """What became of it: the classes of answers."""
 
     ACCEPTED = "accepted"
@@ -41,10 +41,14 @@ class Outcome(StrEnum):
 
 
 #: Those that somebody should hear of.
-REFUSALS: Final = (Outcome.CONFLICT, Outcome.REJECTED, Outcome.UNAUTHORISED)
+REFUSALS: Final = (
+    IngestOutcome.CONFLICT,
+    IngestOutcome.REJECTED,
+    IngestOutcome.UNAUTHORISED,
+)
 
 
-class Way(StrEnum):
+class WayIn(StrEnum):
     """How events came in without an API key, and what is not told apart."""
 
     TASK = "task"
@@ -54,16 +58,16 @@ class Way(StrEnum):
     OTHER = "other"
 
 
-class Cause(NamedTuple):
+class CountKey(NamedTuple):
     """What is counted together. `code` is one of `refusals.Code`; empty for what is taken."""
 
     app_id: int
     way: str
-    outcome: Outcome
+    outcome: IngestOutcome
     code: str = ""
 
 
-class Sample(NamedTuple):
+class RefusalSample(NamedTuple):
     """One refusal, without any value of the event."""
 
     at: datetime
@@ -74,14 +78,16 @@ class Sample(NamedTuple):
 
 
 @dataclass(slots=True)
-class Count:
+class IngestCounts:
     """How often it was, when last, and the newest samples, oldest first."""
 
     last_at: datetime
     number: int = 0
-    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    samples: deque[RefusalSample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
 
-    def add(self, number: int, at: datetime, sample: Sample | None = None) -> None:
+    def add(
+        self, number: int, at: datetime, sample: RefusalSample | None = None
+    ) -> None:
         """Count `number` more."""
         self.number += number
         self.last_at = max(at, self.last_at)
@@ -93,7 +99,7 @@ class Hourly(NamedTuple):
     """A cause in one hour, which is named by its first instant."""
 
     hour: datetime
-    cause: Cause
+    cause: CountKey
 
 
 class IngestCounter:
@@ -101,17 +107,21 @@ class IngestCounter:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._counts: dict[Hourly, Count] = {}
+        self._counts: dict[Hourly, IngestCounts] = {}
         # Of the newest hour.
         self._hour: datetime | None = None
-        self._known: set[Cause] = set()
+        self._known: set[CountKey] = set()
         self._strangers: set[str] = set()
 
     def add(
-        self, cause: Cause, number: int, at: datetime, sample: Sample | None = None
+        self,
+        cause: CountKey,
+        number: int,
+        at: datetime,
+        sample: RefusalSample | None = None,
     ) -> bool:
         """Count `number` more; return whether the hour has not had the cause before."""
-        hour = hour_of(at)
+        hour = find_hour(at)
         with self._mutex:
             if hour != self._hour:
                 self._hour = hour
@@ -121,41 +131,41 @@ class IngestCounter:
             hourly = Hourly(hour, cause)
             count = self._counts.get(hourly)
             if count is None:
-                count = self._counts[hourly] = Count(at)
+                count = self._counts[hourly] = IngestCounts(at)
             count.add(number, at, sample)
             is_new = cause not in self._known
             self._known.add(cause)
         return is_new
 
-    def take(self) -> dict[Hourly, Count]:
+    def take(self) -> dict[Hourly, IngestCounts]:
         """Return what was counted, and begin anew."""
         with self._mutex:
             taken, self._counts = self._counts, {}
         return taken
 
-    def put_back(self, taken: Mapping[Hourly, Count]) -> None:
+    def put_back(self, taken: Mapping[Hourly, IngestCounts]) -> None:
         """Count again what could not be written, but for the samples.
 
         These may name somebody who is erased before the database answers again.
         """
         with self._mutex:
             for hourly, count in taken.items():
-                waiting = self._counts.setdefault(hourly, Count(count.last_at))
+                waiting = self._counts.setdefault(hourly, IngestCounts(count.last_at))
                 waiting.add(count.number, count.last_at)
 
-    def _admitted(self, hour: datetime, cause: Cause) -> Cause:
+    def _admitted(self, hour: datetime, cause: CountKey) -> CountKey:
         """Return the cause, or the one that stands for all beyond the bounds."""
         if cause.code == Code.UNKNOWN_KEY and cause.way not in self._strangers:
             if len(self._strangers) >= STRANGERS:
-                return cause._replace(way=Way.OTHER)
+                return cause._replace(way=WayIn.OTHER)
             self._strangers.add(cause.way)
         is_full = len(self._counts) >= MOST_WAITING
         if is_full and Hourly(hour, cause) not in self._counts:
-            return cause._replace(way=Way.OTHER)
+            return cause._replace(way=WayIn.OTHER)
         return cause
 
 
-def hour_of(instant: datetime) -> datetime:
+def find_hour(instant: datetime) -> datetime:
     """Return when the instant's hour began."""
     return instant.replace(minute=0, second=0, microsecond=0)
 

@@ -26,9 +26,9 @@ from referrals.ingest.counter import (
     NO_APP,
     REFUSALS,
     SAMPLES,
-    Outcome,
-    Way,
-    hour_of,
+    IngestOutcome,
+    WayIn,
+    find_hour,
 )
 from referrals.ingest.writing import EVER
 from referrals.keys import MARK
@@ -37,13 +37,13 @@ from referrals.models import IngestCount, IngestSample
 #: As many causes are read at most, those that were last first.
 MOST: Final = 1_000
 
-_TAKEN: Final = (Outcome.ACCEPTED, Outcome.DUPLICATE)
+_TAKEN: Final = (IngestOutcome.ACCEPTED, IngestOutcome.DUPLICATE)
 # Somebody sits before it, and sees what was refused.
-_ONCE: Final = (Way.IMPORT, Way.ADMIN)
+_ONCE: Final = (WayIn.IMPORT, WayIn.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class RefusalCount:
     """How often something was refused, since an instant, of one app, key and cause.
 
     `app_id` is None where nobody knows whose it was. `reason` is the class of the answer,
@@ -62,14 +62,14 @@ class Refusals:
     sample: str
 
 
-class Accepted(NamedTuple):
+class AcceptedCount(NamedTuple):
     """How many events of an app came in since an instant, and since the app's own."""
 
     lately: int
     in_all: int
 
 
-class Traffic(NamedTuple):
+class IngestTraffic(NamedTuple):
     """How often something became of what came by one way, in two spans of time."""
 
     app_id: int
@@ -81,7 +81,7 @@ class Traffic(NamedTuple):
     last_at: datetime
 
 
-class Total(NamedTuple):
+class IngestTotal(NamedTuple):
     """How often something became of what came in, since the beginning."""
 
     app_id: int
@@ -90,7 +90,7 @@ class Total(NamedTuple):
     number: int
 
 
-def refusals_since(since: datetime) -> list[Refusals]:
+def read_refusals_since(since: datetime) -> list[RefusalCount]:
     """Return what was refused since an instant, in all apps, the latest first.
 
     Of a cause that was not met since, what came before counts instead, as far back as
@@ -102,7 +102,7 @@ def refusals_since(since: datetime) -> list[Refusals]:
         outcome=OuterRef("outcome"),
         code=OuterRef("code"),
     ).order_by("-at", "-id")
-    is_new = Q(hour__gte=hour_of(since), last_at__gte=since)
+    is_new = Q(hour__gte=find_hour(since), last_at__gte=since)
     refused = IngestCount.objects.filter(
         is_new | _is_last(), hour__gt=EVER, outcome__in=REFUSALS
     )
@@ -117,7 +117,7 @@ def refusals_since(since: datetime) -> list[Refusals]:
         .order_by("-last", "app_id", "outcome", "code", "way")[:MOST]
     )
     return [
-        Refusals(
+        RefusalCount(
             app_id=None if row["app_id"] == NO_APP else row["app_id"],
             reason=row["outcome"],
             code=row["code"],
@@ -130,27 +130,29 @@ def refusals_since(since: datetime) -> list[Refusals]:
     ]
 
 
-def accepted_since(
+def read_accepted_since(
     since: datetime, earlier: Mapping[int, datetime] | None = None
-) -> dict[int, Accepted]:
+) -> dict[int, AcceptedCount]:
     """Return how many events came in since an instant, by app, duplicates included.
 
     `earlier` has instants of their own for some apps.
     """
-    is_recent = Q(hour__gte=hour_of(since), last_at__gte=since)
+    is_recent = Q(hour__gte=find_hour(since), last_at__gte=since)
     is_wanted = is_recent
     for app_id, instant in (earlier or {}).items():
-        is_wanted |= Q(app_id=app_id, hour__gte=hour_of(instant), last_at__gte=instant)
+        is_wanted |= Q(
+            app_id=app_id, hour__gte=find_hour(instant), last_at__gte=instant
+        )
     rows = IngestCount.objects.filter(is_wanted, outcome__in=_TAKEN).values_list(
         "app_id"
     )
     sums = rows.annotate(
         lately=Coalesce(Sum("number", filter=is_recent), 0), in_all=Sum("number")
     ).order_by()
-    return {app_id: Accepted(*numbers) for app_id, *numbers in sums}
+    return {app_id: AcceptedCount(*numbers) for app_id, *numbers in sums}
 
 
-def last_accepted_before(
+def find_last_accepted_before(
     app_ids: Collection[int], instant: datetime, *, since: datetime
 ) -> dict[int, datetime]:
     """Return when something last came in before an instant, by app, duplicates included.
@@ -160,7 +162,7 @@ def last_accepted_before(
     hours = IngestCount.objects.filter(
         app_id__in=app_ids,
         outcome__in=_TAKEN,
-        hour__gte=hour_of(since),
+        hour__gte=find_hour(since),
         last_at__lt=instant,
     )
     return dict(hours.values_list("app_id").annotate(Max("last_at")).order_by())
@@ -168,12 +170,12 @@ def last_accepted_before(
 
 def read_traffic(
     app_ids: Collection[int], *, day: datetime, week: datetime
-) -> list[Traffic]:
+) -> list[IngestTraffic]:
     """Return what became of what came in, since `week` and of that since `day`.
 
     Of at most `MOST` causes, the latest first.
     """
-    recent = Q(hour__gte=hour_of(day), last_at__gte=day)
+    recent = Q(hour__gte=find_hour(day), last_at__gte=day)
     rows = (
         _since(week)
         .filter(app_id__in=app_ids)
@@ -185,7 +187,7 @@ def read_traffic(
         )
         .order_by("-last", "app_id", "way", "outcome", "code")
     )
-    return [Traffic(*row) for row in rows[:MOST]]
+    return [IngestTraffic(*row) for row in rows[:MOST]]
 
 
 def read_samples(
@@ -206,12 +208,13 @@ def read_samples(
     return found
 
 
-def read_totals() -> list[Total]:
+def read_totals() -> list[IngestTotal]:
     """Return what was counted since the beginning. No number ever falls."""
     rows = IngestCount.objects.filter(hour=EVER)
     read = rows.order_by("app_id", "outcome", "code")
     return [
-        Total(*row) for row in read.values_list("app_id", "outcome", "code", "number")
+        IngestTotal(*row)
+        for row in read.values_list("app_id", "outcome", "code", "number")
     ]
 
 
@@ -228,7 +231,7 @@ def _is_last() -> Q:
     of_app = taken.filter(app_id=OuterRef("app_id"))
     by_way = of_app.filter(way=OuterRef("way"), hour__gte=OuterRef("hour"))
     is_strange = Q(app_id=NO_APP)
-    is_once = Q(outcome=Outcome.UNAUTHORISED) | Q(way__in=_ONCE)
+    is_once = Q(outcome=IngestOutcome.UNAUTHORISED) | Q(way__in=_ONCE)
     ends_by_way = Q(Exists(by_way))
     ends_by_app = Q(Exists(of_app.filter(way="", hour=EVER)))
     ends_by_any = Q(Exists(taken.filter(hour=EVER)))
@@ -241,4 +244,4 @@ def _is_last() -> Q:
 
 def _since(since: datetime) -> QuerySet[IngestCount]:
     """Return the counts of the hours that end after an instant and had one since."""
-    return IngestCount.objects.filter(hour__gte=hour_of(since), last_at__gte=since)
+    return IngestCount.objects.filter(hour__gte=find_hour(since), last_at__gte=since)

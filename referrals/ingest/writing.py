@@ -12,10 +12,10 @@ from referrals.ingest.counter import (
     NO_APP,
     SAMPLES,
     STRANGERS,
-    Cause,
-    Count,
+    CountKey,
     Hourly,
-    Way,
+    IngestCounts,
+    WayIn,
 )
 from referrals.models import IngestCount, IngestSample
 from referrals.refusals import Code
@@ -42,7 +42,7 @@ _STRANGERS_LOCK: Final = 0x494E47455354
 Row = tuple[int, str, str, str, datetime, int, datetime]
 
 
-def write(counts: Mapping[Hourly, Count]) -> None:
+def write_counts(counts: Mapping[Hourly, IngestCounts]) -> None:
     """Add the counts to what the database has, in one transaction; keep the samples.
 
     Raises the database's errors; nothing is written then.
@@ -53,7 +53,9 @@ def write(counts: Mapping[Hourly, Count]) -> None:
         _keep_samples(admitted)
 
 
-def _admitted(counts: Mapping[Hourly, Count]) -> list[tuple[Hourly, Count]]:
+def _admitted(
+    counts: Mapping[Hourly, IngestCounts],
+) -> list[tuple[Hourly, IngestCounts]]:
     """Return the counts with the unknown keys beyond the bound under one way."""
     ways = {hourly.cause.way for hourly in counts if _is_strange(hourly.cause)}
     if not ways:
@@ -63,30 +65,30 @@ def _admitted(counts: Mapping[Hourly, Count]) -> list[tuple[Hourly, Count]]:
         with connection.cursor() as cursor:
             cursor.execute(_LOCK, [_STRANGERS_LOCK])
     rows = IngestCount.objects.filter(app_id=NO_APP, code=Code.UNKNOWN_KEY)
-    named = rows.exclude(way__in=["", Way.OTHER])
+    named = rows.exclude(way__in=["", WayIn.OTHER])
     known = set(named.values_list("way", flat=True).distinct())
     room = max(0, STRANGERS - len(known))
     refused = set(sorted(ways - known)[room:])
     return [(_told_apart(hourly, refused), count) for hourly, count in counts.items()]
 
 
-def _is_strange(cause: Cause) -> bool:
-    return cause.code == Code.UNKNOWN_KEY and cause.way != Way.OTHER
+def _is_strange(cause: CountKey) -> bool:
+    return cause.code == Code.UNKNOWN_KEY and cause.way != WayIn.OTHER
 
 
 def _told_apart(hourly: Hourly, refused: set[str]) -> Hourly:
     if hourly.cause.way in refused and _is_strange(hourly.cause):
-        return hourly._replace(cause=hourly.cause._replace(way=Way.OTHER))
+        return hourly._replace(cause=hourly.cause._replace(way=WayIn.OTHER))
     return hourly
 
 
-def _rows(counts: Iterable[tuple[Hourly, Count]]) -> Iterator[Row]:
+def _rows(counts: Iterable[tuple[Hourly, IngestCounts]]) -> Iterator[Row]:
     """Yield the rows to add. No two are about the same: a statement may meet a row once."""
-    summed: dict[Hourly, Count] = {}
+    summed: dict[Hourly, IngestCounts] = {}
     for hourly, count in counts:
         app_id, _, outcome, code = hourly.cause
-        for each in (hourly, Hourly(EVER, Cause(app_id, "", outcome, code))):
-            total = summed.setdefault(each, Count(count.last_at))
+        for each in (hourly, Hourly(EVER, CountKey(app_id, "", outcome, code))):
+            total = summed.setdefault(each, IngestCounts(count.last_at))
             total.add(count.number, count.last_at)
     for (hour, cause), count in summed.items():
         yield *cause, hour, count.number, count.last_at
@@ -104,7 +106,7 @@ def _add(rows: list[Row]) -> None:
             cursor.execute(_ADD.format(rows=", ".join([_ROW] * len(chunk))), values)
 
 
-def _keep_samples(counts: Iterable[tuple[Hourly, Count]]) -> None:
+def _keep_samples(counts: Iterable[tuple[Hourly, IngestCounts]]) -> None:
     rows = [
         IngestSample(**hourly.cause._asdict(), **sample._asdict())
         for hourly, count in counts

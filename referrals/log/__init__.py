@@ -5,7 +5,7 @@ Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is on
 `received_at`, `received_at_positions` and `position_at` read; `trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
 """
 
-from referrals.log.drafts import prepare
+from referrals.log.drafts import prepare_events
 from referrals.log.reader import (
     LoggedEvent,
     find,
@@ -37,7 +37,7 @@ __all__ = [
     "head_sql",
     "heads",
     "position_at",
-    "prepare",
+    "prepare_events",
     "read",
     "read_events",
     "read_positions",

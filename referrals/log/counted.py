@@ -7,18 +7,18 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from referrals.ingest.background import count
-from referrals.ingest.counter import Cause, Outcome, redact_pointer
+from referrals.ingest.background import count_ingest
+from referrals.ingest.counter import CountKey, IngestOutcome, redact_pointer
 from referrals.log.results import Result, Status
 from referrals.refusals import Code
 
 _TAKEN: Final = {
-    Status.ACCEPTED: Outcome.ACCEPTED,
-    Status.DUPLICATE: Outcome.DUPLICATE,
+    Status.ACCEPTED: IngestOutcome.ACCEPTED,
+    Status.DUPLICATE: IngestOutcome.DUPLICATE,
 }
 _REFUSED: Final = {
-    Status.CONFLICT: Outcome.CONFLICT,
-    Status.REJECTED: Outcome.REJECTED,
+    Status.CONFLICT: IngestOutcome.CONFLICT,
+    Status.REJECTED: IngestOutcome.REJECTED,
 }
 
 
@@ -33,15 +33,15 @@ def count_answers(app_id: int, way: str, answers: Sequence[Result]) -> None:
 
 def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
     """Count the events of a request to an archived app."""
-    cause = Cause(app_id, way, Outcome.REJECTED, Code.APP_ARCHIVED)
-    count(cause, number, detail=detail)
+    cause = CountKey(app_id, way, IngestOutcome.REJECTED, Code.APP_ARCHIVED)
+    count_ingest(cause, number, detail=detail)
 
 
 def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
     statuses = Counter([answer.status for answer in answers])
     for status, outcome in _TAKEN.items():
         if number := statuses.pop(status, 0):
-            count(Cause(app_id, way, outcome), number)
+            count_ingest(CountKey(app_id, way, outcome), number)
     if statuses:
         _count_refused(app_id, way, answers)
 
@@ -49,9 +49,9 @@ def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
 def _count_refused(app_id: int, way: str, answers: Iterable[Result]) -> None:
     for answer in answers:
         if outcome := _REFUSED.get(answer.status):
-            count(
-                Cause(app_id, way, outcome, answer.code or ""),
+            count_ingest(
+                CountKey(app_id, way, outcome, answer.code or ""),
                 pointer=redact_pointer(answer.pointer or ""),
                 detail=answer.detail or "",
-                key=answer.id or "" if outcome is Outcome.CONFLICT else "",
+                key=answer.id or "" if outcome is IngestOutcome.CONFLICT else "",
             )

@@ -9,7 +9,7 @@ from referrals.log.rows import Dialect
 _DIALECTS: dict[str, Dialect] = {"postgresql": postgresql, "sqlite": sqlite}
 
 
-def dialect() -> Dialect:
+def find_dialect() -> Dialect:
     """Return the dialect of the default database."""
     try:
         return _DIALECTS[connection.vendor]

@@ -7,9 +7,9 @@ import msgspec
 
 from referrals import fraud, hashing, traces
 from referrals.fraud import Sighting
-from referrals.log.rows import Row, to_row
+from referrals.log.rows import LogRow, build_row
 from referrals.models import App
-from referrals.schema import Event, IncomingEvent, to_event
+from referrals.schema import Event, IncomingEvent, build_event
 from referrals.vocabulary import EventType
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -26,31 +26,31 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     fingerprint: str
     event: Event
     sightings: tuple[Sighting, ...] = ()
-    row: Row | None = None
+    row: LogRow | None = None
 
 
-def prepare(
+def prepare_events(
     app: App, events: Sequence[IncomingEvent], received_at: datetime
 ) -> list[Event]:
     """Return `events` as the log would keep them, without what only the log decides.
 
     For previews: no lock is taken, fraud is not judged, custom names have no number.
     """
-    hash_signal = hashing.signal_hasher(app.pk)
-    ignored = traces.networks(app.ignored_networks)
+    hash_signal = hashing.make_signal_hasher(app.pk)
+    ignored = traces.parse_networks(app.ignored_networks)
     return [
-        to_event(
+        build_event(
             event, received_at=received_at, hash_signal=hash_signal, ignored=ignored
         )
         for event in events
     ]
 
 
-def drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
+def make_drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
     """Return the `good` events of a request, which come by their index, as drafts."""
-    hash_signal = hashing.signal_hasher(app.pk)
-    fingerprint = hashing.fingerprinter(app.pk)
-    events = prepare(app, list(good.values()), datetime.now(UTC))
+    hash_signal = hashing.make_signal_hasher(app.pk)
+    fingerprint = hashing.make_fingerprinter(app.pk)
+    events = prepare_events(app, list(good.values()), datetime.now(UTC))
     return [
         _draft(
             index,
@@ -60,7 +60,7 @@ def drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
             # nothing.
             fingerprint(_encode(sent)),
             event,
-            fraud.sightings(event, hash_signal),
+            fraud.find_sightings(event, hash_signal),
         )
         for (index, sent), event in zip(good.items(), events, strict=True)
     ]
@@ -75,11 +75,11 @@ def _draft(
 ) -> Draft:
     if sightings or event.type is EventType.CUSTOM or sent.occurred_at is None:
         return Draft(index, sent, fingerprint, event, sightings)
-    event = judged(event, sent, (), {})
-    return Draft(index, sent, fingerprint, event, row=to_row(event, fingerprint))
+    event = judge_event(event, sent, (), {})
+    return Draft(index, sent, fingerprint, event, row=build_row(event, fingerprint))
 
 
-def judged(
+def judge_event(
     event: Event,
     sent: IncomingEvent,
     sightings: Sequence[Sighting],
@@ -88,7 +88,7 @@ def judged(
     """Return `event` with our verdict, unless the producer sent one."""
     if sent.status is not None:
         return event
-    status, reasons = fraud.judge(event, sightings, seen)
+    status, reasons = fraud.judge_fraud(event, sightings, seen)
     if not reasons:
         return event
     return msgspec.structs.replace(event, status=status, reasons=reasons)

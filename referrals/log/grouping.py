@@ -53,7 +53,7 @@ class _Caller(Generic[Item, Answer]):
         self.woken.set()
 
 
-class Line(Generic[Item, Answer]):
+class WaitingLine(Generic[Item, Answer]):
     """Takes turns at `work`, each for all who were waiting when it began.
 
     A group's items come to `most` by `size`, unless the first alone is larger. `shared`

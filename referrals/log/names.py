@@ -7,7 +7,7 @@ from django.db.models import Max
 
 from referrals.models import CustomName
 from referrals.schema import Event
-from referrals.vocabulary import EventType, normalised_name
+from referrals.vocabulary import EventType, normalise_name
 
 _KNOWN = """
     SELECT normalised, number FROM referrals_customname
@@ -56,5 +56,5 @@ def _first_seen(events: Sequence[Event]) -> dict[str, int]:
     first: dict[str, int] = {}
     for index, event in enumerate(events):
         if event.type is EventType.CUSTOM:
-            first.setdefault(normalised_name(event.name), index)
+            first.setdefault(normalise_name(event.name), index)
     return first

@@ -11,7 +11,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud import Sighting
-from referrals.log.rows import Found, Row, Tail, not_before
+from referrals.log.rows import FoundEvent, LogEnd, LogRow, choose_time_of_receipt
 
 # Sets the log's advisory locks apart from other programs' in the same database.
 LOCK_NAMESPACE = 0x4C4F47
@@ -72,7 +72,7 @@ _BODIES = """
 """
 
 
-def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> LogEnd:
     """Take the app's lock until the transaction ends, then look at the log.
 
     Returns its end, and those of `keys` that are in it.
@@ -90,14 +90,16 @@ def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tai
     rows = cursor.fetchall()
     clock, head, last, *_ = rows[0]
     found = {
-        key: Found(position, fingerprint and fingerprint.hex)
+        key: FoundEvent(position, fingerprint and fingerprint.hex)
         for *_, key, position, fingerprint in rows
         if key is not None
     }
-    return Tail(head or 0, not_before(last, clock), found)
+    return LogEnd(head or 0, choose_time_of_receipt(last, clock), found)
 
 
-def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> None:
+def insert_rows(
+    cursor: CursorWrapper, app_id: int, tail: LogEnd, rows: list[LogRow]
+) -> None:
     """Write `rows` after the end of the log, received at `tail.now`.
 
     COPY takes half the CPU of an INSERT from one JSON parameter. Django knows nothing of
@@ -112,7 +114,7 @@ def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> N
         copy.write("\n".join(lines))
 
 
-def _copied(row: Row) -> str:
+def _copied(row: LogRow) -> str:
     """Return the row's own columns as COPY reads them.
 
     Only a name or a channel can hold a tab or a line's end: an id cannot, and JSON has
@@ -131,20 +133,22 @@ def _text(text: str) -> str:
     return text if text.isalnum() else text.translate(_ESCAPES)
 
 
-def seen(cursor: CursorWrapper, app_id: int, marks: list[str]) -> list[tuple[str, str]]:
+def read_sightings(
+    cursor: CursorWrapper, app_id: int, marks: list[str]
+) -> list[tuple[str, str]]:
     """Return what is remembered at `marks`, as pairs of mark and value."""
     cursor.execute(_SEEN, [_json(marks), app_id])
     return [(mark.hex, value.hex) for mark, value in cursor.fetchall()]
 
 
-def remember(
+def write_sightings(
     cursor: CursorWrapper, app_id: int, sightings: list[Sighting], now: datetime
 ) -> None:
     """Remember `sightings`, but for those that are remembered already."""
     cursor.execute(_REMEMBER, [app_id, now, _json(sightings)])
 
 
-def bodies_at(
+def read_bodies(
     cursor: CursorWrapper, app_id: int, positions: list[int]
 ) -> list[tuple[int, datetime, str]]:
     """Return position, time of receipt and body at `positions`, ascending."""

@@ -8,7 +8,7 @@ import msgspec
 from django.db import connection
 from django.db.models import Max, Min, OuterRef, Q, Subquery
 
-from referrals.log.dialects import dialect
+from referrals.log.dialects import find_dialect
 from referrals.models import ReferralEvent
 from referrals.schema import Event
 
@@ -83,7 +83,9 @@ def read_positions(app_id: int, positions: Collection[int]) -> list[LoggedEvent]
     if not positions:
         return []
     with connection.cursor() as cursor:
-        return _logged(dialect().bodies_at(cursor, app_id, sorted(set(positions))))
+        return _logged(
+            find_dialect().read_bodies(cursor, app_id, sorted(set(positions)))
+        )
 
 
 def scan(app_id: int, after: int, last: int, *, limit: int) -> list[LoggedEvent]:

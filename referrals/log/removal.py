@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from referrals import fraud, hashing
 from referrals.fraud import Sighting as Seen
 from referrals.log.reader import head
-from referrals.log.rows import to_row
+from referrals.log.rows import build_row
 from referrals.models import ReferralEvent, Sighting
 from referrals.schema import Event, Person
 
@@ -83,7 +83,7 @@ def _erase(
     # Locked: somebody else may be taking the other side out of the same event.
     locked = rows.select_for_update().filter(position__in=positions)
     found = list(locked.order_by("position").values_list("position", "body"))
-    hash_signal = hashing.signal_hasher(app_id)
+    hash_signal = hashing.make_signal_hasher(app_id)
     traces: set[Seen] = set()
     changed = 0
     for position, body in found:
@@ -100,7 +100,7 @@ def _erase(
 
 
 def _rewrite(rows: QuerySet[ReferralEvent], kept: Event) -> None:
-    row = to_row(kept, "")
+    row = build_row(kept, "")
     rows.update(
         key=row.key,
         channel=row.channel,
@@ -148,6 +148,6 @@ def _traces(
     A device is the user's. An address together with a referrer tells of both.
     """
     user_is_gone = event.user != kept.user
-    for seen in fraud.sightings(event, hash_signal):
+    for seen in fraud.find_sightings(event, hash_signal):
         if user_is_gone or seen.mark == seen.value:
             yield seen

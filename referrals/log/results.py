@@ -38,7 +38,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     code: str | None = None
 
 
-def rejected(index: int, problem: EventProblem) -> Result:
+def make_rejected(index: int, problem: EventProblem) -> Result:
     """Return the answer to an event that breaks a rule."""
     return Result(
         index,
@@ -50,7 +50,7 @@ def rejected(index: int, problem: EventProblem) -> Result:
     )
 
 
-def conflict(index: int, event_id: str, position: int | None) -> Result:
+def make_conflict(index: int, event_id: str, position: int | None) -> Result:
     """Return the answer to an id that stands for another event already."""
     return Result(
         index,
@@ -64,7 +64,7 @@ def conflict(index: int, event_id: str, position: int | None) -> Result:
     )
 
 
-def left_out(index: int, event_id: str | None, culprit: int) -> Result:
+def make_left_out(index: int, event_id: str | None, culprit: int) -> Result:
     """Return the answer to a good event of a strict request that was refused."""
     return Result(
         index,

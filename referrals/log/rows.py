@@ -13,7 +13,7 @@ from referrals.schema import Event
 COLUMN_CHARACTERS = 255
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class LogRow(msgspec.Struct, frozen=True, gc=False):
     """An event's columns but for app, position and time of receipt.
 
     `fingerprint` is in hexadecimal. `body` is the event as JSON; inside the JSON of a
@@ -31,19 +31,19 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     body: msgspec.Raw
 
 
-class Found(NamedTuple):
+class FoundEvent(NamedTuple):
     """An event that has one of the sent keys. An erased one has no fingerprint."""
 
     position: int
     fingerprint: str | None
 
 
-class Tail(NamedTuple):
+class LogEnd(NamedTuple):
     """The end of the log, seen under the lock: `now` never goes back from row to row."""
 
     head: int
     now: datetime
-    found: dict[str, Found]
+    found: dict[str, FoundEvent]
 
 
 class Dialect(Protocol):
@@ -51,23 +51,23 @@ class Dialect(Protocol):
 
     def lock_and_look_up(
         self, cursor: CursorWrapper, app_id: int, keys: list[str]
-    ) -> Tail:
+    ) -> LogEnd:
         """Wait until no other transaction appends to the app's log; look at it then.
 
         Returns its end, and those of `keys` that are in it.
         """
 
-    def insert(
-        self, cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]
+    def insert_rows(
+        self, cursor: CursorWrapper, app_id: int, tail: LogEnd, rows: list[LogRow]
     ) -> None:
         """Write `rows` after the end of the log, received at `tail.now`."""
 
-    def seen(
+    def read_sightings(
         self, cursor: CursorWrapper, app_id: int, marks: list[str]
     ) -> list[tuple[str, str]]:
         """Return what is remembered at `marks`, as pairs of mark and value."""
 
-    def remember(
+    def write_sightings(
         self,
         cursor: CursorWrapper,
         app_id: int,
@@ -76,15 +76,15 @@ class Dialect(Protocol):
     ) -> None:
         """Remember `sightings`, but for those that are remembered already."""
 
-    def bodies_at(
+    def read_bodies(
         self, cursor: CursorWrapper, app_id: int, positions: list[int]
     ) -> list[tuple[int, datetime, str]]:
         """Return position, time of receipt and body at `positions`, ascending."""
 
 
-def to_row(event: Event, fingerprint: str) -> Row:
+def build_row(event: Event, fingerprint: str) -> LogRow:
     """Return the row that keeps `event`."""
-    return Row(
+    return LogRow(
         key=event.id,
         fingerprint=fingerprint,
         occurred_at=event.occurred_at,
@@ -97,7 +97,7 @@ def to_row(event: Event, fingerprint: str) -> Row:
     )
 
 
-def not_before(last: datetime | None, clock: datetime) -> datetime:
+def choose_time_of_receipt(last: datetime | None, clock: datetime) -> datetime:
     """Return the clock's time, unless it is behind the last row's: `received_at` never is."""
     return clock if last is None else max(last.astimezone(UTC), clock.astimezone(UTC))
 

@@ -26,7 +26,9 @@ class History:
         """Read what is remembered at the marks of `sightings`."""
         marks = sorted({sighting.mark for sighting in sightings})
         if marks:
-            for mark, value in self._dialect.seen(self._cursor, self._app_id, marks):
+            for mark, value in self._dialect.read_sightings(
+                self._cursor, self._app_id, marks
+            ):
                 self.seen.setdefault(mark, set()).add(value)
 
     def add(self, sightings: Sequence[Sighting]) -> None:
@@ -40,4 +42,4 @@ class History:
     def remember(self, now: datetime) -> None:
         """Write down what was added."""
         if self._new:
-            self._dialect.remember(self._cursor, self._app_id, self._new, now)
+            self._dialect.write_sightings(self._cursor, self._app_id, self._new, now)

@@ -9,7 +9,7 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud import Sighting
-from referrals.log.rows import Found, Row, Tail, not_before
+from referrals.log.rows import FoundEvent, LogEnd, LogRow, choose_time_of_receipt
 
 _LAST = """
     SELECT position, received_at FROM referrals_referralevent
@@ -48,7 +48,7 @@ _BODIES = """
 """
 
 
-def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tail:
+def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> LogEnd:
     """Return the end of the log, and those of `keys` that are in it.
 
     The transaction began IMMEDIATE, which is the lock of all apps.
@@ -56,11 +56,15 @@ def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Tai
     cursor.execute(_LAST, [app_id])
     head, last = cursor.fetchone() or (0, None)
     cursor.execute(_LOOK_UP, [_json(keys), app_id])
-    found = {key: Found(*place) for key, *place in cursor.fetchall()}
-    return Tail(head, not_before(last and _aware(last), datetime.now(UTC)), found)
+    found = {key: FoundEvent(*place) for key, *place in cursor.fetchall()}
+    return LogEnd(
+        head, choose_time_of_receipt(last and _aware(last), datetime.now(UTC)), found
+    )
 
 
-def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> None:
+def insert_rows(
+    cursor: CursorWrapper, app_id: int, tail: LogEnd, rows: list[LogRow]
+) -> None:
     """Write `rows` after the end of the log, received at `tail.now`."""
     now = _text(tail.now)
     cursor.executemany(
@@ -73,14 +77,16 @@ def insert(cursor: CursorWrapper, app_id: int, tail: Tail, rows: list[Row]) -> N
     )  # fmt: skip
 
 
-def seen(cursor: CursorWrapper, app_id: int, marks: list[str]) -> list[tuple[str, str]]:
+def read_sightings(
+    cursor: CursorWrapper, app_id: int, marks: list[str]
+) -> list[tuple[str, str]]:
     """Return what is remembered at `marks`, as pairs of mark and value."""
     cursor.execute(_SEEN, [_json(marks), app_id])
     rows: list[tuple[str, str]] = cursor.fetchall()
     return rows
 
 
-def remember(
+def write_sightings(
     cursor: CursorWrapper, app_id: int, sightings: list[Sighting], now: datetime
 ) -> None:
     """Remember `sightings`, but for those that are remembered already."""
@@ -88,7 +94,7 @@ def remember(
     cursor.executemany(_REMEMBER, [(app_id, *pair, seen_at) for pair in sightings])
 
 
-def bodies_at(
+def read_bodies(
     cursor: CursorWrapper, app_id: int, positions: list[int]
 ) -> list[tuple[int, datetime, str]]:
     """Return position, time of receipt and body at `positions`, ascending."""

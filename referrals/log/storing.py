@@ -9,22 +9,22 @@ from django.db import connection, transaction
 
 from referrals import failpoints
 from referrals.failpoints import Place
-from referrals.log.dialects import dialect
-from referrals.log.drafts import Draft, judged
+from referrals.log.dialects import find_dialect
+from referrals.log.drafts import Draft, judge_event
 from referrals.log.names import number_names
-from referrals.log.results import Result, Status, conflict
-from referrals.log.rows import Found, Row, Tail, to_row
+from referrals.log.results import Result, Status, make_conflict
+from referrals.log.rows import FoundEvent, LogEnd, LogRow, build_row
 from referrals.log.sightings import History
 from referrals.log.strict import has_refusal, without_the_new
 from referrals.models import App
-from referrals.schema import warnings_of
+from referrals.schema import list_warnings
 from referrals.signals import events_recorded
-from referrals.vocabulary import EventType, normalised_name
+from referrals.vocabulary import EventType, normalise_name
 
 Answers = Sequence[Result]
 
 
-def store(
+def store_drafts(
     app_id: int,
     drafts: Sequence[Draft],
     *,
@@ -36,7 +36,7 @@ def store(
     `committed` gets the answers as soon as they hold, before anybody is rung for. With
     `strict`, one conflict means that nothing is stored.
     """
-    speak = dialect()
+    speak = find_dialect()
     with transaction.atomic(), connection.cursor() as cursor:
         keys = list({draft.incoming.id for draft in drafts})
         tail = speak.lock_and_look_up(cursor, app_id, keys)
@@ -49,14 +49,14 @@ def store(
             history = History(cursor, app_id, speak)
             history.look_up([seen for draft in fresh for seen in draft.sightings])
             rows = _finished(app_id, tail, fresh, history)
-            speak.insert(cursor, app_id, tail, rows)
+            speak.insert_rows(cursor, app_id, tail, rows)
             history.remember(tail.now)
             _ring_after_commit(app_id, tail.head + len(rows))
-            failpoints.reach(Place.APPEND_WRITTEN)
+            failpoints.reach_failpoint(Place.APPEND_WRITTEN)
     return answers
 
 
-def _decide(drafts: Sequence[Draft], tail: Tail) -> tuple[list[Draft], list[Result]]:
+def _decide(drafts: Sequence[Draft], tail: LogEnd) -> tuple[list[Draft], list[Result]]:
     """Return what is new, and the answer to each: pure, given the end of the log."""
     found = dict(tail.found)
     fresh: list[Draft] = []
@@ -66,26 +66,26 @@ def _decide(drafts: Sequence[Draft], tail: Tail) -> tuple[list[Draft], list[Resu
         stored = found.get(key)
         if stored is None:
             fresh.append(draft)
-            stored = found[key] = Found(tail.head + len(fresh), draft.fingerprint)
+            stored = found[key] = FoundEvent(tail.head + len(fresh), draft.fingerprint)
             answer = _answer(draft, Status.ACCEPTED, stored.position)
         elif stored.fingerprint in (None, draft.fingerprint):
             answer = _answer(draft, Status.DUPLICATE, stored.position)
         else:
-            answer = conflict(draft.index, key, stored.position)
+            answer = make_conflict(draft.index, key, stored.position)
         answers.append(answer)
     return fresh, answers
 
 
 def _answer(draft: Draft, status: Status, position: int) -> Result:
-    warnings = warnings_of(draft.incoming)
+    warnings = list_warnings(draft.incoming)
     return Result(
         draft.index, draft.incoming.id, status, position=position, warnings=warnings
     )
 
 
 def _finished(
-    app_id: int, tail: Tail, fresh: list[Draft], history: History
-) -> list[Row]:
+    app_id: int, tail: LogEnd, fresh: list[Draft], history: History
+) -> list[LogRow]:
     """Return the rows of `fresh`, with what only the log could decide."""
     numbers = number_names(app_id, tail.head, [draft.event for draft in fresh])
     return [draft.row or _finish(draft, tail.now, numbers, history) for draft in fresh]
@@ -93,21 +93,21 @@ def _finished(
 
 def _finish(
     draft: Draft, now: datetime, numbers: Mapping[str, int], history: History
-) -> Row:
+) -> LogRow:
     event = draft.event
     if draft.incoming.occurred_at is None:
         event = msgspec.structs.replace(event, occurred_at=now)
     if event.type is EventType.CUSTOM:
-        number = numbers[normalised_name(event.name)]
+        number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
-    event = judged(event, draft.incoming, draft.sightings, history.seen)
+    event = judge_event(event, draft.incoming, draft.sightings, history.seen)
     history.add(draft.sightings)
-    return to_row(event, draft.fingerprint)
+    return build_row(event, draft.fingerprint)
 
 
 def _ring_after_commit(app_id: int, head: int) -> None:
     def ring() -> None:
-        failpoints.reach(Place.APPEND_COMMITTED)
+        failpoints.reach_failpoint(Place.APPEND_COMMITTED)
         events_recorded.send_robust(sender=App, app_id=app_id, head=head)
 
     transaction.on_commit(ring, robust=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from referrals.log.results import Result, Status, left_out
+from referrals.log.results import Result, Status, make_left_out
 from referrals.schema import IncomingEvent
 
 _REFUSALS = {Status.REJECTED, Status.CONFLICT}
@@ -20,7 +20,7 @@ def without_the_good(
 ) -> list[Result]:
     """Return the answers where the `good` events never came as far as the log."""
     culprit = min(refused)
-    others = {i: left_out(i, event.id, culprit) for i, event in good.items()}
+    others = {i: make_left_out(i, event.id, culprit) for i, event in good.items()}
     answers = {**refused, **others}
     return [answers[index] for index in sorted(answers)]
 
@@ -37,6 +37,6 @@ def without_the_new(answers: Sequence[Result], head: int) -> list[Result]:
             return answer
         if answer.status is Status.CONFLICT:
             return msgspec.structs.replace(answer, position=None)
-        return left_out(answer.index, answer.id, culprit)
+        return make_left_out(answer.index, answer.id, culprit)
 
     return [taken_back(answer) for answer in answers]

@@ -11,16 +11,16 @@ from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError, connection
 
-from referrals.ingest.counter import Way
+from referrals.ingest.counter import WayIn
 from referrals.log.counted import count_answers, count_archived
-from referrals.log.drafts import Draft, drafts
-from referrals.log.grouping import Line, WaitedTooLongError
-from referrals.log.results import Result, rejected
-from referrals.log.storing import Answers, store
+from referrals.log.drafts import Draft, make_drafts
+from referrals.log.grouping import WaitedTooLongError, WaitingLine
+from referrals.log.results import Result, make_rejected
+from referrals.log.storing import Answers, store_drafts
 from referrals.log.strict import without_the_good
 from referrals.models import App
 from referrals.refusals import Code
-from referrals.schema import EventProblem, IncomingEvent, doubts, from_object
+from referrals.schema import EventProblem, IncomingEvent, check_object, find_doubts
 
 Sendable = IncomingEvent | EventProblem | Mapping[str, Any]
 Requests = Sequence[Sequence[Draft]]
@@ -46,7 +46,7 @@ def append(
     events: Sequence[Sendable],
     *,
     strict: bool = False,
-    way: str = Way.PYTHON,
+    way: str = WayIn.PYTHON,
 ) -> list[Result]:
     """Store the good ones among `events` after the log's head; answer each, in order.
 
@@ -79,7 +79,7 @@ def _answers(app: App, events: Sequence[Sendable], *, strict: bool) -> list[Resu
     if strict and answers:
         return without_the_good(answers, good)
     if good:
-        stored = _append(app.pk, drafts(app, good), strict=strict)
+        stored = _append(app.pk, make_drafts(app, good), strict=strict)
         answers |= {answer.index: answer for answer in stored}
     return [answers[index] for index in range(len(events))]
 
@@ -95,19 +95,19 @@ def _checked(
         event = (
             sent
             if isinstance(sent, IncomingEvent | EventProblem)
-            else from_object(sent)
+            else check_object(sent)
         )
         if strict and isinstance(event, IncomingEvent):
             event = _undoubted(event)
         if isinstance(event, EventProblem):
-            refused[index] = rejected(index, event)
+            refused[index] = make_rejected(index, event)
         else:
             good[index] = event
     return good, refused
 
 
 def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
-    for pointer, detail in doubts(event):
+    for pointer, detail in find_doubts(event):
         return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
     return event
 
@@ -115,7 +115,7 @@ def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
 def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
     # A strict request is stored whole or not at all.
     if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
-        return store(app_id, request, strict=strict)
+        return store_drafts(app_id, request, strict=strict)
     try:
         return _line(app_id).ask(request)
     except WaitedTooLongError as error:
@@ -129,11 +129,11 @@ def _is_in_transaction() -> bool:
     return connection.connection is not None and not connection.autocommit
 
 
-def _line(app_id: int) -> Line[Sequence[Draft], Answers]:
+def _line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
     """Return where this process's threads line up for the app's log."""
     line = _lines.get(app_id)
     if line is None:
-        made: Line[Sequence[Draft], Answers] = Line(
+        made: WaitingLine[Sequence[Draft], Answers] = WaitingLine(
             partial(_store_all, app_id),
             shared=_shared,
             size=len,
@@ -154,7 +154,7 @@ def _store_all(
         left = iter(answers)
         answer([list(islice(left, len(request))) for request in requests])
 
-    store(app_id, list(chain.from_iterable(requests)), committed=committed)
+    store_drafts(app_id, list(chain.from_iterable(requests)), committed=committed)
 
 
 def _shared(error: Exception) -> Exception | None:
@@ -170,4 +170,4 @@ def _shared(error: Exception) -> Exception | None:
     return told
 
 
-_lines: Final[dict[int, Line[Sequence[Draft], Answers]]] = {}
+_lines: Final[dict[int, WaitingLine[Sequence[Draft], Answers]]] = {}

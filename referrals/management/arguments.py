@@ -26,19 +26,19 @@ _UNKNOWN: Final = (
 class DiscreetCommand(BaseCommand):
     """A command whose refusals never repeat an argument."""
 
-    def create_parser(self, *args: Any, **options: Any) -> CommandParser:  # noqa: ANN401 - Django's
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
         """Return Django's parser, which says what is wrong, and not with what."""
         parser = super().create_parser(*args, **options)
         refuse = parser.error
 
-        def error(message: str) -> Any:  # noqa: ANN401 - it does not return
-            return refuse(discreet(message))
+        def error(message: str) -> Any:
+            return refuse(hide_arguments(message))
 
         parser.error = error  # type: ignore[method-assign] # it alone knows how to end
         return parser
 
 
-def discreet(message: str) -> str:
+def hide_arguments(message: str) -> str:
     """Return what argparse says, without what was typed."""
     if _OF_OURS.fullmatch(message):
         return message

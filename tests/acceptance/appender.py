@@ -45,15 +45,15 @@ def a_request(name: str, number: int) -> list[dict[str, object]]:
 def make_app(slug: str) -> None:
     """Make the app whose log it is."""
     # Models can be imported only once Django is set up.
-    from referrals.models import App  # noqa: PLC0415
+    from referrals.models import App
 
     App.objects.create(slug=slug, name=slug)
 
 
 def append(slug: str, name: str, requests: int) -> None:
     """Append, and print one line of answers per request, once it is committed."""
-    from referrals import log  # noqa: PLC0415 - as above
-    from referrals.models import App  # noqa: PLC0415
+    from referrals import log
+    from referrals.models import App
 
     output = os.open(f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     app = App.objects.get(slug=slug)
@@ -73,7 +73,7 @@ def fork(task: Callable[[], None]) -> int:
     try:
         task()
         status = 0
-    except Exception:  # noqa: BLE001 - whatever it is, it is shown, and it is the end
+    except Exception:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)

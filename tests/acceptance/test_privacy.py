@@ -110,7 +110,7 @@ def test_invariant_7_what_is_secret_or_personal_shows_nowhere(make_stack, kind):
         "check": stack.manage("check_clevertap", "shop", check=False),
         "broker": repr(broker_s_memory(stack.broker.url)),
         **{
-            table: repr(stack.database.rows(f"SELECT * FROM {table}"))  # noqa: S608 - our own names
+            table: repr(stack.database.rows(f"SELECT * FROM {table}"))
             for table in TABLES
         },
     }

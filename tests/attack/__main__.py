@@ -167,7 +167,7 @@ def peaks(stack: Stack) -> list[int]:
 
 def say(line: str) -> None:
     """Print a line at once."""
-    print(line, flush=True)  # noqa: T201 - a command's output
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def main() -> None:
     until = time.monotonic() + float(os.environ[SECONDS])
     attackers = Attackers(os.environ[URL], os.environ[KEY], os.environ[REDIS], until)
     asyncio.run(attackers.attack())
-    print(json.dumps(dict(sorted(attackers.counts.items()))))  # noqa: T201
+    print(json.dumps(dict(sorted(attackers.counts.items()))))
 
 
 if __name__ == "__main__":

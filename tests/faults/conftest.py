@@ -117,7 +117,7 @@ def a_scene(request, ground):
         )
         for process in shown:
             lines = process.log.splitlines()[-SHOWN_LINES:]
-            print(f"--- {process.log_path.stem}", *lines, sep="\n")  # noqa: T201
-        print("--- CleverTap", *scene.sandbox.requests()[-SHOWN_LINES:], sep="\n")  # noqa: T201
+            print(f"--- {process.log_path.stem}", *lines, sep="\n")
+        print("--- CleverTap", *scene.sandbox.requests()[-SHOWN_LINES:], sep="\n")
         ground.rest()
     ground.rest(share=True)

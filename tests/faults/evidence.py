@@ -99,7 +99,7 @@ def gather(
     stored: Sequence[Stored],
 ) -> Evidence:
     """Read everything about one integration from the database that Django uses."""
-    with insight.snapshot():
+    with insight.read_in_snapshot():
         integration = Integration.objects.select_related("app").get(pk=integration_id)
         events = ReferralEvent.objects.filter(app=integration.app_id)
         uploads = Upload.objects.filter(integration=integration).order_by("first", "pk")
@@ -116,7 +116,7 @@ def gather(
             uploads=[_upload(row) for row in uploads],
             attempts=[_attempt(row) for row in attempts if not row.dry_run],
             letters=[_letter(row) for row in letters.filter(integration=integration)],
-            status=insight.status_of(integration).as_json(),
+            status=insight.read_status(integration).as_json(),
         )
 
 

@@ -18,7 +18,7 @@ from django.db.utils import load_backend
 
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
-from integration_project.databases import database
+from integration_project.databases import read_database_url
 from tests.harness import databases
 from tests.harness.environment import Kind
 from tests.harness.postgres import PostgreSQL
@@ -69,7 +69,9 @@ class Ground:
     def django(self) -> Iterator[None]:
         """Let Django in this process use the ground's database, as one more process."""
         url = self.stack.database.url
-        settings = connections.configure_settings({"default": database(url, pool=0)})
+        settings = connections.configure_settings(
+            {"default": read_database_url(url, pool=0)}
+        )
         ours = load_backend(settings["default"]["ENGINE"]).DatabaseWrapper(
             settings["default"], "default"
         )
@@ -168,7 +170,7 @@ class Ground:
         For who has killed, frozen or cut off every worker that held one.
         """
         with self.django():
-            past = clock.now() - timedelta(seconds=1)
+            past = clock.read_now() - timedelta(seconds=1)
             Upload.objects.exclude(leased_until=None).update(leased_until=past)
             Integration.objects.exclude(probe_leased_until=None).update(
                 probe_leased_until=past

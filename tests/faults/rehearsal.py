@@ -72,8 +72,8 @@ def deliver_all(integration: Integration) -> None:
         requests += made
         vain = 0 if made else vain + 1
         integration.refresh_from_db()
-        with insight.snapshot():
-            status = insight.status_of(integration)
+        with insight.read_in_snapshot():
+            status = insight.read_status(integration)
         if not (status.backlog or status.in_flight or status.queued):
             return
         time.sleep(PAUSE_SECONDS)

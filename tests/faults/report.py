@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         path = Path(folder) / "report.jsonl"
         status = _run(path, options.pytest)
         table = table_of(_lines(path))
-    print(f"\n{table.text()}")  # noqa: T201 - a command's output
+    print(f"\n{table.text()}")
     if options.write and status == 0:
         report.write(DOCUMENT, table.markdown(), markers=MARKERS)
     return status

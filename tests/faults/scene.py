@@ -229,12 +229,12 @@ class Scene:
             SELECT DISTINCT upload_id FROM clevertap_sync_attempt
             WHERE ended_at IS NULL AND upload_id IS NOT NULL
                 AND integration_id = {self.integration.pk}
-        """  # noqa: S608 - our own names
+        """
         return [number for (number,) in self.stack.database.rows(query)]
 
     def is_open(self, upload_id: int) -> bool:
         """Say whether an upload has not got its verdicts, and is not replaced by parts."""
-        query = f"SELECT state FROM clevertap_sync_upload WHERE id = {upload_id}"  # noqa: S608
+        query = f"SELECT state FROM clevertap_sync_upload WHERE id = {upload_id}"
         return self.stack.database.rows(query) == [("open",)]
 
     def dead_letters(self) -> dict[str, int]:

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, default=2, help="at the same time")
     options, more = parser.parse_known_args(arguments)
     first = secrets.randbelow(10**9) if options.seed is None else options.seed
-    print(f"Seeds {first} to {first + options.count - 1}.", flush=True)  # noqa: T201
+    print(f"Seeds {first} to {first + options.count - 1}.", flush=True)
     env = {**os.environ, SEEDS: f"{first}:{options.count}"}
     if options.database:
         env[KINDS] = options.database

@@ -65,7 +65,7 @@ def test_new_settings_heal_a_held_account_at_once(scene):
     with scene.ground.django():
         scene.integration.passcode = Secret(scene.sandbox.account().passcode)
         scene.integration.save(update_fields=["passcode"])
-        lifecycle.settings_changed(scene.integration)
+        lifecycle.apply_new_settings(scene.integration)
     scene.heal()
 
     scene.settle()

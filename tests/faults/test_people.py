@@ -140,7 +140,7 @@ def test_a_cancelled_replay_finishes_what_is_under_way_only(scene):
     before = len(scene.uploads())
     with scene.ground.django():
         # One at a time; the next scenario gets its limit back.
-        Account.objects.update(current_limit=1, limit_changed_at=clock.now())
+        Account.objects.update(current_limit=1, limit_changed_at=clock.read_now())
     manage(scene, "replay", scene.app.slug, "--from", "1")
     scene.wait_until(lambda: len(scene.uploads()) > before)
 
@@ -258,5 +258,5 @@ def age(scene):
         events = ReferralEvent.objects.filter(app=scene.app)
         events.update(received_at=F("received_at") - year)
         Upload.objects.filter(integration=scene.integration).update(
-            settled_at=clock.now() - year
+            settled_at=clock.read_now() - year
         )

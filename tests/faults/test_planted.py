@@ -23,7 +23,7 @@ from clevertap_sync.delivery import (
     split,
     unknown_outcomes,
 )
-from clevertap_sync.delivery.send import Outcome
+from clevertap_sync.delivery.send import RequestOutcome
 from clevertap_sync.insight import status
 from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
@@ -38,9 +38,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _free_slots():
-    slots.forget()
+    slots.clear_slots()
     yield
-    slots.forget()
+    slots.clear_slots()
 
 
 @pytest.fixture
@@ -137,7 +137,9 @@ def a_row_that_a_reader_misses(product):
 def a_dead_letter_that_is_not_written(product):
     """A refused record is counted, and its letter forgotten."""
     product.replace(
-        dead_letters, "write", lambda real: first_only(real, lambda *_: None)
+        dead_letters,
+        "write_dead_letters",
+        lambda real: first_only(real, lambda *_: None),
     )
     return "records are booked as dead"
 
@@ -165,7 +167,7 @@ def a_refusal_of_the_neighbour(product):
 def a_side_that_is_never_mapped(product):
     """An event yields its first record, and not its second."""
     product.replace(
-        map_upload, "to_records", lambda real: lambda *args: list(real(*args))[:1]
+        map_upload, "map_event", lambda real: lambda *args: list(real(*args))[:1]
     )
     return "Lost: "
 
@@ -183,7 +185,7 @@ def a_record_in_the_other_persons_name(product):
 
         return wrong
 
-    product.replace(map_upload, "to_records", make)
+    product.replace(map_upload, "map_event", make)
     return "CleverTap has a record that no event asks for"
 
 
@@ -219,7 +221,7 @@ def a_success_that_is_sent_again(product):
 
     def wrong(work, mapped, sending, *_):
         error = NotSentError("planted")
-        outcome = Outcome(None, error, 0.0)
+        outcome = RequestOutcome(None, error, 0.0)
         return failure.settle_failure(work, mapped, sending, outcome, error)
 
     product.replace(deliver, "settle_result", lambda real: first_only(real, wrong))
@@ -251,7 +253,7 @@ def parts_that_overlap(product):
 
         return wrong
 
-    product.replace(split, "halves", make)
+    product.replace(split, "halve_picks", make)
     return "Two parts of upload"
 
 
@@ -261,7 +263,7 @@ def an_attempt_that_is_left_open(product):
     def make(real):
         return lambda *args: replace(real(*args), where={"id": 0})
 
-    product.replace(settle, "end_of", make)
+    product.replace(settle, "end_attempt", make)
     return "never ended"
 
 

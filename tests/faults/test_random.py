@@ -59,7 +59,7 @@ def arena(request, arenas, kind):
 def test_a_random_schedule_loses_nothing(arena, kind, seed):
     scene, network = arena
     plan = schedule(seed, kind)
-    print(plan)  # noqa: T201 - shown with a failure
+    print(plan)
     trouble = Trouble(scene, network)
     if plan.poison:
         whom = f"-{scene.app.slug}-{plan.poisoned}@"

@@ -39,7 +39,7 @@ class Trouble:
     def carry_out(self, step: Step) -> None:
         """Do what a step says, and pause."""
         since = time.monotonic() - self._began
-        print(f"{since:6.2f} s  {step}")  # noqa: T201 - shown with a failure
+        print(f"{since:6.2f} s  {step}")
         getattr(self, step.name)(**step.options)
         time.sleep(step.pause)
 
@@ -207,7 +207,7 @@ class Trouble:
         with self.scene.ground.django():
             integration.passcode = Secret(passcode)
             integration.save(update_fields=["passcode"])
-            lifecycle.settings_changed(integration)
+            lifecycle.apply_new_settings(integration)
 
     def check_connection(self) -> None:
         """Check the connection, as the admin's button does."""
@@ -217,17 +217,17 @@ class Trouble:
             self.scene.ground.django(),
             override_settings(CLEVERTAP_BASE_URL=template, REDIS_URL=""),
         ):
-            check_integration.check(integration)
+            check_integration.check_connection(integration)
 
     def pause(self) -> None:
         """Pause the integration."""
         with self.scene.ground.django():
-            lifecycle.pause(self.scene.integration)
+            lifecycle.pause_integration(self.scene.integration)
 
     def resume(self) -> None:
         """Go on where it stopped."""
         with self.scene.ground.django():
-            lifecycle.enable(self.scene.integration)
+            lifecycle.enable_integration(self.scene.integration)
 
     def replay_letters(self) -> None:
         """Order every open dead letter to be sent again."""

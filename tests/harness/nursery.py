@@ -231,12 +231,12 @@ def _live(order: Mapping[str, Any]) -> NoReturn:
     except KeyboardInterrupt:
         traceback.print_exc()
         status = -signal.SIGINT
-    except BaseException:  # noqa: BLE001 - it is the last one who could tell
+    except BaseException:
         traceback.print_exc()
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python does
-    atexit._run_exitfuncs()  # noqa: SLF001 - as Python does
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
     if status is not None and not isinstance(status, int):
-        print(status, file=sys.stderr)  # noqa: T201 - what `sys.exit("...")` means
+        print(status, file=sys.stderr)
         status = 1
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -46,15 +46,15 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     commit = _commit()
     while len(done := _rounds(commit, more, options.busy)) < options.times:
-        print(f"Round {len(done) + 1} of {options.times}", flush=True)  # noqa: T201
+        print(f"Round {len(done) + 1} of {options.times}", flush=True)
         with _busy(options.busy):
             ended = _run(commit, more, options.busy)
         if ended.status == INTERRUPTED:
             return INTERRUPTED
         _note(ended)
-        print(f"{ended.seconds:7.1f} s  {ended.summary}", flush=True)  # noqa: T201
+        print(f"{ended.seconds:7.1f} s  {ended.summary}", flush=True)
     red = [each for each in done if each.status]
-    print(f"{len(done)} rounds, {len(red)} of them red; notes: {NOTES}")  # noqa: T201
+    print(f"{len(done)} rounds, {len(red)} of them red; notes: {NOTES}")
     return int(bool(red))
 
 

@@ -84,14 +84,14 @@ def main(arguments: Sequence[str]) -> int:
             for part in parts:
                 _run(part, arguments, result, output)
         except KeyboardInterrupt:
-            print("\nThe run was cut off.")  # noqa: T201 - a command's output
+            print("\nThe run was cut off.")
             result.failed = True
             return INTERRUPTED
         finally:
             result.failed |= not result.counts
             took = time.monotonic() - began
-            print(f"\n{result.table()}")  # noqa: T201
-            print(result.summary(took, Path(output.name)))  # noqa: T201
+            print(f"\n{result.table()}")
+            print(result.summary(took, Path(output.name)))
     return int(result.failed)
 
 
@@ -132,7 +132,7 @@ def _run(
     folders, options = part_of(part, arguments)
     if not folders:
         return
-    print(f"\n{part}", flush=True)  # noqa: T201 - a command's output
+    print(f"\n{part}", flush=True)
     began = time.monotonic()
     said, status, failed = _pytest(part, [*folders, *options], output)
     result.seconds[str(part)] = time.monotonic() - began

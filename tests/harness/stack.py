@@ -30,7 +30,7 @@ from tests.harness.process import (
 )
 from tests.harness.valkey import Valkey
 
-EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - to be replaced
+EVERYWHERE: Final = "0.0.0.0"
 HERE: Final = "127.0.0.1"
 #: Pauses of production, made short.
 QUICK: Final = {

@@ -94,12 +94,16 @@ def _nothing_is_late(settings, monkeypatch):
         monkeypatch.setattr(module, "LOOK_UP_SECONDS", PATIENCE_SECONDS)
     for work in (
         *(
-            clevertap.check,
-            clevertap.check_everywhere,
-            erasure_orders.advance,
-            erasure_orders.go_on,
+            clevertap.check_credentials,
+            clevertap.check_all_locations,
+            erasure_orders.advance_erasure,
+            erasure_orders.advance_all_erasures,
         ),
-        *(retention.retain, account_fault_search.find_culprit, tallies.add_up),
+        *(
+            retention.carry_out_retention,
+            account_fault_search.find_culprit,
+            tallies.add_up_tallies,
+        ),
     ):
         monkeypatch.setitem(work.__kwdefaults__, "seconds", PATIENCE_SECONDS)
 
@@ -136,9 +140,9 @@ def _empty():
     names = set(connection.introspection.django_table_names(only_existing=True)) - KEPT
     tables = [connection.ops.quote_name(name) for name in sorted(names)]
     with transaction.atomic(), connection.cursor() as cursor:
-        has_rows = (f"EXISTS (SELECT 1 FROM {name})" for name in tables)  # noqa: S608
+        has_rows = (f"EXISTS (SELECT 1 FROM {name})" for name in tables)
         cursor.execute(f"SELECT {', '.join(has_rows)}")
         for table, filled in zip(tables, cursor.fetchone(), strict=True):
             if filled:
                 # Foreign keys are checked at the end of the transaction.
-                cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
+                cursor.execute(f"DELETE FROM {table}")

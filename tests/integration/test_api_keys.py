@@ -157,7 +157,7 @@ def test_a_revoke_takes_effect_within_seconds(app, post, monkeypatch):
 def test_what_is_remembered_is_bounded(app, post, monkeypatch):
     monkeypatch.setattr(auth, "REMEMBERED_KEYS", 2)
     monkeypatch.setattr(auth, "monotonic", lambda: 1_000.0)
-    auth.forget_keys()
+    auth.clear_remembered_keys()
     texts = [builders.an_api_key(app) for _ in range(3)]
     for text in texts:
         post(f"Bearer {text}")

@@ -52,7 +52,7 @@ def test_the_openapi_document_is_served(client):
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.content == openapi.encoded()
+    assert answer.content == openapi.encode_document()
     assert answer.json()["openapi"].startswith("3.1")
 
 

@@ -62,7 +62,7 @@ def failing(error, word):
     ],
 )
 def test_a_database_that_fails_is_a_503_with_retry_after(client, key, error, word):
-    auth.forget_keys()
+    auth.clear_remembered_keys()
     with failing(error(f"about {SECRET}"), word):
         answer = post(client, key)
 

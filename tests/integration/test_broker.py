@@ -11,9 +11,9 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from integration_project.broker import (
-    celery_tls,
-    redis_options,
-    transport_options,
+    make_celery_tls,
+    make_redis_options,
+    make_transport_options,
 )
 from tests.certificates import Authority
 from tests.harness.process import PATIENCE_SECONDS, wait_until
@@ -63,7 +63,7 @@ class Listener:
 
 
 def with_redis(url, *, verify=True, **others):
-    options = redis_options(url, verify=verify) | others
+    options = make_redis_options(url, verify=verify) | others
     with redis.Redis.from_url(url, **options) as client:
         client.ping()
 
@@ -73,8 +73,8 @@ def with_celery(url, *, verify=True, **others):
     app.config_from_object("django.conf:settings", namespace="CELERY")
     app.conf.update(
         broker_url=url,
-        broker_use_ssl=celery_tls(url, verify=verify),
-        broker_transport_options=transport_options() | others,
+        broker_use_ssl=make_celery_tls(url, verify=verify),
+        broker_transport_options=make_transport_options() | others,
     )
     app.send_task("doorbell", ignore_result=True)
 
@@ -99,8 +99,8 @@ def test_a_broker_that_says_nothing_costs_half_a_second_once(ring):
     # Once, and no longer than one may wait: how much longer the machine took is its own.
     assert len(silent.connections) == 1
     assert waited > 0.4
-    assert transport_options()["socket_timeout"] == 0.5
-    assert redis_options("redis://x", verify=True)["socket_timeout"] == 0.5
+    assert make_transport_options()["socket_timeout"] == 0.5
+    assert make_redis_options("redis://x", verify=True)["socket_timeout"] == 0.5
 
 
 @BOTH

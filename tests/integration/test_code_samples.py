@@ -29,7 +29,9 @@ def test_a_sample_sends_an_event(live_server, language):
     key = an_api_key(app)
     address = f"{live_server.url}/v1/events"
     (sample,) = (
-        each for each in code_samples.all_of(address, key) if each.language == language
+        each
+        for each in code_samples.list_code_samples(address, key)
+        if each.language == language
     )
 
     code = sample.code.removeprefix("<?php")
@@ -51,6 +53,6 @@ def test_a_sample_sends_an_event(live_server, language):
 def test_nothing_in_an_address_or_a_key_leaves_its_string():
     hostile = 'http://x/"\n; evil()'
 
-    for sample in code_samples.all_of(hostile, "k")[1:]:
+    for sample in code_samples.list_code_samples(hostile, "k")[1:]:
         assert hostile not in sample.code
         assert '"http://x/\\"\\n; evil()"' in sample.code

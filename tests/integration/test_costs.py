@@ -13,7 +13,7 @@ from django.db import connection
 from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.send import begin, send
+from clevertap_sync.delivery.send import begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Attempt, DeadLetter, Upload
@@ -49,12 +49,12 @@ def counted():
 
 @pytest.fixture
 def integration(settings):
-    slots.forget()
+    slots.clear_slots()
     with Sandbox() as sandbox:
         settings.CLEVERTAP_BASE_URL = sandbox.template
         settings.REDIS_URL = ""
         yield an_integration()
-    slots.forget()
+    slots.clear_slots()
 
 
 def append(integration, count):
@@ -151,7 +151,7 @@ def test_a_partial_range_that_has_to_wait_costs_no_more_than_nothing(integration
 
 def keep_fresh():
     """Let the uploads be on their way for less than a moment, however long it takes."""
-    Upload.objects.update(leased_until=clock.now() + timedelta(days=1))
+    Upload.objects.update(leased_until=clock.read_now() + timedelta(days=1))
 
 
 def test_reading_beginning_and_settling_take_a_statement_each(integration):
@@ -162,8 +162,8 @@ def test_reading_beginning_and_settling_take_a_statement_each(integration):
     with counted() as read:
         mapped = map_upload.map_upload(claim)
     with counted() as begun:
-        sending = begin(claim, mapped)
-    outcome = send(claim.integration, sending, list(mapped.bodies()))
+        sending = begin_attempt(claim, mapped)
+    outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
     with counted() as settled:
         settle_result(claim, mapped, sending, outcome, outcome.result)
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 from django.db.backends.postgresql.base import DatabaseWrapper
 
-from integration_project.databases import database
+from integration_project.databases import read_database_url
 from tests.documented import block, page
 from tests.harness import postgres
 from tests.harness.process import PATIENCE_SECONDS, wait_until
@@ -35,7 +35,7 @@ def open_connection(server, settings, django_db_blocker, given_up):
     opened = []
 
     def connect():
-        values = settings.DATABASES["default"] | database(server.url, pool=2)
+        values = settings.DATABASES["default"] | read_database_url(server.url, pool=2)
         values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
         # How long a turn or a reconnect takes is not what is tested here.
         values["OPTIONS"]["pool"] |= {
@@ -78,7 +78,7 @@ def answers(server, settings, django_db_blocker):
 
     def ask(user, query, *questions):
         url = server.url.replace("postgres@", f"{user}@") + query
-        values = settings.DATABASES["default"] | database(url, pool=0)
+        values = settings.DATABASES["default"] | read_database_url(url, pool=0)
         values |= {"TIME_ZONE": None, "AUTOCOMMIT": True, "CONN_MAX_AGE": 0}
         connection = DatabaseWrapper(values, alias="test_database_pool")
         try:

@@ -34,7 +34,7 @@ def send(django_capture_on_commit_callbacks):
                 content_type="application/json",
                 headers={"Authorization": f"Bearer {key}"},
             )
-        background.flush()
+        background.flush_counts()
         return answer
 
     return send
@@ -88,7 +88,7 @@ def test_what_is_refused_at_the_door_of_an_app_without_integration_has_a_row(
 def test_what_is_accepted_for_an_app_without_integration_is_told_with_its_number(
     send,
     capsys,
-    admin,  # noqa: F811 - the fixture
+    admin,
 ):
     lonely = an_app("lonely")
     key = an_api_key(lonely)
@@ -128,8 +128,8 @@ def test_what_an_archived_integration_took_is_not_told_again(send, capsys):
 
 def test_the_key_of_an_app_without_integration_is_named_to_those_who_see_it(
     send,
-    admin,  # noqa: F811 - the fixture
-    staff,  # noqa: F811 - the fixture
+    admin,
+    staff,
 ):
     shop, lonely = an_app("shop"), an_app("lonely", name="Of somebody else")
     an_integration(shop)
@@ -190,7 +190,7 @@ def test_what_is_refused_stands_on_each_integration_of_the_app(send, capsys):
     assert "times_in_milliseconds" in {each["code"] for each in row["findings"]}
 
 
-def test_an_unknown_key_is_the_installations(send, capsys, admin, staff):  # noqa: F811
+def test_an_unknown_key_is_the_installations(send, capsys, admin, staff):
     app = an_app("shop")
     an_integration(app)
     viewer = staff()
@@ -216,7 +216,7 @@ def test_an_alert_for_every_app_hears_of_both(send):
         name="Shop", recipients="bob@example.com", refused_percent=1, app=an_app("shop")
     )
 
-    watch.watch()
+    watch.watch_everything()
 
     found = Incident.objects.values_list("alert__name", "rule", "subject")
     assert sorted(found) == [

@@ -8,7 +8,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from clevertap_sync.models import WorkerSeen
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from integration_project.observability import request_log
 
 NOBODY = (
@@ -40,7 +40,7 @@ def test_a_process_is_alive_without_its_database(client, django_assert_num_queri
 
 @pytest.mark.django_db
 def test_a_process_is_ready_when_events_can_be_stored_and_a_worker_is_there(client):
-    heartbeat.seen("worker-1")
+    worker_presence.record_presence("worker-1")
 
     answer = client.get("/readyz")
 
@@ -49,11 +49,11 @@ def test_a_process_is_ready_when_events_can_be_stored_and_a_worker_is_there(clie
 
 @pytest.mark.django_db
 def test_a_sweep_that_fails_is_named(client):
-    heartbeat.seen("worker-1", "alerts (KeyError)")
-    heartbeat.seen("worker-2")
+    worker_presence.record_presence("worker-1", "alerts (KeyError)")
+    worker_presence.record_presence("worker-2")
 
     degraded = client.get("/readyz").json()
-    heartbeat.seen("worker-1")
+    worker_presence.record_presence("worker-1")
 
     assert degraded == {
         "status": "degraded",
@@ -65,10 +65,10 @@ def test_a_sweep_that_fails_is_named(client):
 
 @pytest.mark.django_db
 def test_a_sweep_that_failed_before_its_worker_went_away_is_forgotten(client):
-    heartbeat.seen("worker-1", "alerts (KeyError)")
+    worker_presence.record_presence("worker-1", "alerts (KeyError)")
     long_ago = timezone.now() - timedelta(minutes=5)
     WorkerSeen.objects.update(seen_at=long_ago)
-    heartbeat.seen("worker-2")
+    worker_presence.record_presence("worker-2")
 
     assert client.get("/readyz").json() == {"status": "ready"}
 
@@ -90,7 +90,7 @@ def test_a_worker_is_missed_after_four_sweeps_or_half_a_minute(
     client, sweep_seconds, silent_for, status
 ):
     with override_settings(SWEEP_SECONDS=sweep_seconds):
-        heartbeat.seen("worker-1")
+        worker_presence.record_presence("worker-1")
     age(silent_for)
 
     answer = client.get("/readyz").json()
@@ -104,24 +104,24 @@ def test_a_worker_is_missed_after_four_sweeps_or_half_a_minute(
 
 @pytest.mark.django_db
 def test_the_worker_that_was_seen_last_counts(client):
-    heartbeat.seen("worker-1")
+    worker_presence.record_presence("worker-1")
     age(1000)
-    heartbeat.seen("worker-2")
+    worker_presence.record_presence("worker-2")
 
     assert client.get("/readyz").json() == {"status": "ready"}
 
 
 @pytest.mark.django_db
 def test_a_worker_has_one_row_and_is_forgotten_after_a_day():
-    assert heartbeat.latest() is None
-    heartbeat.seen("worker-1")
+    assert worker_presence.find_last_presence() is None
+    worker_presence.record_presence("worker-1")
     age(86_500)
-    heartbeat.seen("worker-2")
-    first = heartbeat.latest()
-    heartbeat.seen("worker-2")
+    worker_presence.record_presence("worker-2")
+    first = worker_presence.find_last_presence()
+    worker_presence.record_presence("worker-2")
 
     assert list(WorkerSeen.objects.values_list("name", flat=True)) == ["worker-2"]
-    assert heartbeat.latest() >= first
+    assert worker_presence.find_last_presence() >= first
 
 
 @pytest.mark.django_db

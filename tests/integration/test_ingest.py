@@ -19,14 +19,14 @@ from referrals.ingest import background, health, removal, writing
 from referrals.ingest.counter import (
     NO_APP,
     STRANGERS,
-    Cause,
-    Count,
+    CountKey,
     Hourly,
-    Outcome,
-    Sample,
-    Way,
+    IngestCounts,
+    IngestOutcome,
+    RefusalSample,
+    WayIn,
 )
-from referrals.ingest.health import Refusals
+from referrals.ingest.health import RefusalCount
 from referrals.ingest.writing import EVER
 from referrals.log import ArchivedAppError
 from referrals.models import ApiKey, IngestCount, IngestSample
@@ -66,14 +66,14 @@ def post(client, key):
 
 def counted():
     """Write what was counted; return the numbers of the hours by cause."""
-    background.flush()
+    background.flush_counts()
     rows = IngestCount.objects.exclude(hour=EVER)
     found = rows.values_list("app_id", "way", "outcome", "code", "number")
     return {row[:4]: row[4] for row in found}
 
 
 def a_count(number=1, at=NOON, *samples):
-    count = Count(at)
+    count = IngestCounts(at)
     count.add(number, at)
     for sample in samples:
         count.add(0, at, sample)
@@ -85,16 +85,16 @@ def hourly(cause, hour=NOON):
 
 
 def refused(app_id=1, way="rk_abcdefghi", code=Code.MILLISECONDS):
-    return Cause(app_id, way, Outcome.REJECTED, code)
+    return CountKey(app_id, way, IngestOutcome.REJECTED, code)
 
 
-def taken(app_id=1, way="rk_abcdefghi", outcome=Outcome.ACCEPTED):
-    return Cause(app_id, way, outcome)
+def taken(app_id=1, way="rk_abcdefghi", outcome=IngestOutcome.ACCEPTED):
+    return CountKey(app_id, way, outcome)
 
 
 def a_stranger(number):
     way = f"rk_{number:09}"
-    return Cause(NO_APP, way, Outcome.UNAUTHORISED, Code.UNKNOWN_KEY)
+    return CountKey(NO_APP, way, IngestOutcome.UNAUTHORISED, Code.UNKNOWN_KEY)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -280,7 +280,7 @@ class TestSamplesOfEvents:
                 a_sent_event(id="e-2", content="secret", colour=BOB),
             ],
         )
-        background.flush()
+        background.flush_counts()
 
         assert [
             (row.code, row.pointer, row.key)
@@ -295,7 +295,7 @@ class TestSamplesOfEvents:
     def test_only_a_conflict_names_the_event(self, app):
         log.append(app, [a_sent_event(id="e-1")])
         log.append(app, [a_sent_event(id="e-1", content="other")])
-        background.flush()
+        background.flush_counts()
 
         sample = IngestSample.objects.get()
         assert (sample.code, sample.pointer, sample.key) == ("conflict", "/id", "e-1")
@@ -305,8 +305,8 @@ class TestSamplesOfEvents:
 class TestSamples:
     def test_the_newest_five_of_each_cause_stay(self):
         for start in (0, 4):
-            samples = [Sample(NOON, detail=f"no. {start + n}") for n in range(4)]
-            writing.write(
+            samples = [RefusalSample(NOON, detail=f"no. {start + n}") for n in range(4)]
+            writing.write_counts(
                 {
                     hourly(refused()): a_count(4, NOON, *samples),
                     hourly(refused(code=Code.NO_USER)): a_count(1, NOON, samples[0]),
@@ -321,26 +321,28 @@ class TestSamples:
     def test_who_is_forgotten_stands_in_none(self, app):
         other = an_app()
         for app_id in (app.pk, other.pk):
-            conflict = Cause(app_id, Way.TASK, Outcome.CONFLICT, Code.CONFLICT)
-            samples = (
-                Sample(NOON, "/id", "x", f"sign-up-{ANN.upper()}"),
-                Sample(NOON, "/id", "x", "sign-up-7"),
-                Sample(NOON, "/metadata/bobby_7", "x"),
+            conflict = CountKey(
+                app_id, WayIn.TASK, IngestOutcome.CONFLICT, Code.CONFLICT
             )
-            writing.write({hourly(conflict): a_count(3, NOON, *samples)})
+            samples = (
+                RefusalSample(NOON, "/id", "x", f"sign-up-{ANN.upper()}"),
+                RefusalSample(NOON, "/id", "x", "sign-up-7"),
+                RefusalSample(NOON, "/metadata/bobby_7", "x"),
+            )
+            writing.write_counts({hourly(conflict): a_count(3, NOON, *samples)})
 
-        assert rejections.forget(app.pk, [ANN, "bobby_7", "7"]) == 2
+        assert rejections.forget_rejections(app.pk, [ANN, "bobby_7", "7"]) == 2
 
         left = IngestSample.objects.order_by("id").values_list("app_id", "key")
         assert left[0] == (app.pk, "sign-up-7")
         assert [app_id for app_id, _ in left] == [app.pk] + [other.pk] * 3
 
     def test_an_erasure_forgets_them(self, app):
-        conflict = Cause(app.pk, Way.TASK, Outcome.CONFLICT, Code.CONFLICT)
-        sample = Sample(NOON, "/id", "x", f"sign-up-{ANN}")
-        writing.write({hourly(conflict): a_count(1, NOON, sample)})
+        conflict = CountKey(app.pk, WayIn.TASK, IngestOutcome.CONFLICT, Code.CONFLICT)
+        sample = RefusalSample(NOON, "/id", "x", f"sign-up-{ANN}")
+        writing.write_counts({hourly(conflict): a_count(1, NOON, sample)})
 
-        erasure_orders.request(app, [Identity("email", ANN)])
+        erasure_orders.order_erasure(app, [Identity("email", ANN)])
 
         assert not IngestSample.objects.exists()
 
@@ -349,8 +351,8 @@ class TestSamples:
 class TestWriting:
     def test_it_is_added_to_what_is_there(self):
         later = NOON + HOUR / 2
-        writing.write({hourly(taken()): a_count(2, later)})
-        writing.write({hourly(taken()): a_count(3, NOON)})
+        writing.write_counts({hourly(taken()): a_count(2, later)})
+        writing.write_counts({hourly(taken()): a_count(3, NOON)})
 
         row = IngestCount.objects.get(hour=NOON)
         assert (row.number, row.last_at) == (5, later)
@@ -363,16 +365,16 @@ class TestWriting:
         }
 
         with django_assert_num_queries(3):  # two are the savepoint of the test
-            writing.write(counts)
+            writing.write_counts(counts)
 
         assert IngestCount.objects.count() == 61
 
     def test_the_beginning_sums_up_hours_and_ways(self):
-        writing.write(
+        writing.write_counts(
             {
                 hourly(taken()): a_count(2),
                 hourly(taken(), NOON + HOUR): a_count(3, NOON + HOUR),
-                hourly(taken(way=Way.TASK)): a_count(4),
+                hourly(taken(way=WayIn.TASK)): a_count(4),
                 hourly(refused()): a_count(5),
             }
         )
@@ -384,8 +386,10 @@ class TestWriting:
 
     def test_unknown_keys_have_fifty_names_in_the_whole_installation(self):
         for start in (0, 30, 60):
-            writing.write({hourly(a_stranger(start + n)): a_count() for n in range(30)})
-        writing.write({hourly(a_stranger(3), NOON + HOUR): a_count()})
+            writing.write_counts(
+                {hourly(a_stranger(start + n)): a_count() for n in range(30)}
+            )
+        writing.write_counts({hourly(a_stranger(3), NOON + HOUR): a_count()})
 
         hours = IngestCount.objects.exclude(hour=EVER)
         ways = set(hours.values_list("way", flat=True))
@@ -398,11 +402,11 @@ class TestWriting:
         def fails(execute, sql, *rest):
             raise OperationalError
 
-        background.count(taken(), 2)
+        background.count_ingest(taken(), 2)
         with connection.execute_wrapper(fails):
-            background.flush()
-            background.flush()
-        background.count(taken(), 3)
+            background.flush_counts()
+            background.flush_counts()
+        background.count_ingest(taken(), 3)
         assert not IngestCount.objects.exists()
 
         assert counted() == {(1, "rk_abcdefghi", "accepted", ""): 5}
@@ -411,7 +415,7 @@ class TestWriting:
 
     def test_nothing_counted_asks_nothing(self, django_assert_num_queries):
         with django_assert_num_queries(0):
-            background.flush()
+            background.flush_counts()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -427,32 +431,32 @@ class TestInTheBackground:
         settings.INGEST_FLUSH_SECONDS = 3600
         assert not has_thread()
 
-        background.count(taken())
+        background.count_ingest(taken())
 
         wait_until(IngestCount.objects.exists)
         assert has_thread()
-        background.forget()
+        background.clear_counts()
         assert not has_thread()
 
     def test_what_was_there_before_is_written_from_time_to_time(self, settings):
         settings.INGEST_FLUSH_SECONDS = 0.01
-        background.count(taken())
+        background.count_ingest(taken())
         wait_until(IngestCount.objects.exists)
 
-        background.count(taken())
+        background.count_ingest(taken())
 
         wait_until(IngestCount.objects.filter(hour=EVER, number=2).exists)
-        background.forget()
+        background.clear_counts()
 
     def test_a_forked_child_leaves_to_its_parent_what_that_counted(self):
-        background.count(taken())
+        background.count_ingest(taken())
 
         with warnings.catch_warnings():
             # The threads of the tests do not matter to a child that ends at once.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if not pid:
-            os._exit(len(background._flusher.counter.take()))  # noqa: SLF001
+            os._exit(len(background._flusher.counter.take()))
 
         assert os.waitpid(pid, 0)[1] == 0
         assert list(counted().values()) == [1]
@@ -461,9 +465,9 @@ class TestInTheBackground:
         if connection.vendor == "sqlite":
             pytest.skip("it lets one write at a time")
         with transaction.atomic():
-            writing.write({hourly(a_stranger(n)): a_count() for n in range(40)})
+            writing.write_counts({hourly(a_stranger(n)): a_count() for n in range(40)})
             other = Worker(
-                writing.write,
+                writing.write_counts,
                 {hourly(a_stranger(40 + n)): a_count() for n in range(40)},
             )
             other.wait_for_its_lock()
@@ -478,8 +482,8 @@ class TestRetention:
     def test_hours_and_samples_go_after_fourteen_days_and_totals_stay(self):
         old, kept = NOON - removal.KEPT - HOUR, NOON - removal.KEPT
         for at in (old, kept):
-            sample = Sample(at, detail="x")
-            writing.write({hourly(refused(), at): a_count(1, at, sample)})
+            sample = RefusalSample(at, detail="x")
+            writing.write_counts({hourly(refused(), at): a_count(1, at, sample)})
 
         assert removal.trim_counts(NOON) == 1
 
@@ -495,15 +499,15 @@ class TestRetention:
     def test_a_limit_bounds_each_step(self):
         for number in range(3):
             at = NOON - removal.KEPT - (number + 1) * HOUR
-            writing.write({hourly(taken(), at): a_count(1, at)})
+            writing.write_counts({hourly(taken(), at): a_count(1, at)})
 
         assert removal.trim_counts(NOON, limit=2) == 2
         assert removal.trim_counts(NOON, limit=2) == 1
 
     def test_the_workers_do_it(self):
-        writing.write({hourly(taken(), NOON - 4000 * HOUR): a_count(1, NOON)})
+        writing.write_counts({hourly(taken(), NOON - 4000 * HOUR): a_count(1, NOON)})
 
-        retention.retain()
+        retention.carry_out_retention()
 
         assert [row.hour for row in IngestCount.objects.all()] == [EVER]
 
@@ -514,45 +518,52 @@ class TestReading:
         self, django_assert_num_queries
     ):
         earlier, later = NOON - HOUR, NOON + HOUR / 2
-        samples = (Sample(NOON, detail="older"), Sample(later, detail="newer"))
-        writing.write(
+        samples = (
+            RefusalSample(NOON, detail="older"),
+            RefusalSample(later, detail="newer"),
+        )
+        writing.write_counts(
             {
                 hourly(refused(), earlier): a_count(2, earlier),
                 hourly(refused()): a_count(3, later, *samples),
                 hourly(a_stranger(1)): a_count(1, NOON),
-                hourly(refused(way=Way.TASK, code=Code.NO_USER)): a_count(4, earlier),
+                hourly(refused(way=WayIn.TASK, code=Code.NO_USER)): a_count(4, earlier),
                 hourly(refused(), NOON - 9 * HOUR): a_count(100, NOON - 9 * HOUR),
                 hourly(taken()): a_count(7, later),
             }
         )
 
         with django_assert_num_queries(1):
-            found = health.refusals_since(earlier)
+            found = health.read_refusals_since(earlier)
 
         assert found == [
-            Refusals(1, "rejected", "milliseconds", "rk_abcdefghi", 5, later, "newer"),
-            Refusals(None, "unauthorised", "unknown_key", "rk_000000001", 1, NOON, ""),
-            Refusals(1, "rejected", "no_user", "", 4, earlier, ""),
+            RefusalCount(
+                1, "rejected", "milliseconds", "rk_abcdefghi", 5, later, "newer"
+            ),
+            RefusalCount(
+                None, "unauthorised", "unknown_key", "rk_000000001", 1, NOON, ""
+            ),
+            RefusalCount(1, "rejected", "no_user", "", 4, earlier, ""),
         ]
 
     def test_an_hour_that_was_over_before_does_not_count(self):
-        writing.write({hourly(refused()): a_count(1, NOON + HOUR / 4)})
-        writing.write({hourly(taken()): a_count(1, NOON + HOUR / 3)})
+        writing.write_counts({hourly(refused()): a_count(1, NOON + HOUR / 4)})
+        writing.write_counts({hourly(taken()): a_count(1, NOON + HOUR / 3)})
 
         for since, number in ((NOON + HOUR / 4, 1), (NOON + HOUR / 2, 0)):
-            assert len(health.refusals_since(since)) == number
-            assert len(health.accepted_since(since)) == number
+            assert len(health.read_refusals_since(since)) == number
+            assert len(health.read_accepted_since(since)) == number
 
     @pytest.mark.parametrize(
         ("cause", "success"),
         [
             (refused(), taken()),
-            (refused(), taken(outcome=Outcome.DUPLICATE)),
-            (refused(way=Way.TASK), taken(way=Way.TASK)),
+            (refused(), taken(outcome=IngestOutcome.DUPLICATE)),
+            (refused(way=WayIn.TASK), taken(way=WayIn.TASK)),
             # What has no next time is over with whatever the app took.
-            (refused(way=Way.IMPORT), taken(way=Way.TASK)),
+            (refused(way=WayIn.IMPORT), taken(way=WayIn.TASK)),
             (
-                Cause(1, "rk_old", Outcome.UNAUTHORISED, Code.REVOKED_KEY),
+                CountKey(1, "rk_old", IngestOutcome.UNAUTHORISED, Code.REVOKED_KEY),
                 taken(way="rk_new"),
             ),
             (a_stranger(1), taken(app_id=2)),
@@ -562,68 +573,75 @@ class TestReading:
         self, cause, success
     ):
         night = NOON - 30 * HOUR
-        writing.write({hourly(success, night - HOUR): a_count(9, night - HOUR / 2)})
-        writing.write({hourly(cause, night - HOUR): a_count(3, night - HOUR / 3)})
-        writing.write({hourly(cause, night): a_count(4, night + HOUR / 4)})
+        writing.write_counts(
+            {hourly(success, night - HOUR): a_count(9, night - HOUR / 2)}
+        )
+        writing.write_counts(
+            {hourly(cause, night - HOUR): a_count(3, night - HOUR / 3)}
+        )
+        writing.write_counts({hourly(cause, night): a_count(4, night + HOUR / 4)})
 
-        (found,) = health.refusals_since(NOON)
+        (found,) = health.read_refusals_since(NOON)
 
         assert (found.code, found.count) == (cause.code, 7)
         assert found.last_at == night + HOUR / 4
 
-        writing.write({hourly(success, night): a_count(1, night + HOUR / 3)})
+        writing.write_counts({hourly(success, night): a_count(1, night + HOUR / 3)})
 
-        assert health.refusals_since(NOON) == []
+        assert health.read_refusals_since(NOON) == []
 
     @pytest.mark.parametrize(
         ("cause", "success"),
         [
             (refused(), taken(way="rk_another")),
             (refused(), taken(app_id=2)),
-            (Cause(1, "rk_old", Outcome.UNAUTHORISED, "revoked_key"), taken(app_id=2)),
+            (
+                CountKey(1, "rk_old", IngestOutcome.UNAUTHORISED, "revoked_key"),
+                taken(app_id=2),
+            ),
         ],
     )
     def test_a_success_of_another_kind_is_no_end(self, cause, success):
         night = NOON - 30 * HOUR
-        writing.write({hourly(cause, night): a_count(4, night)})
-        writing.write({hourly(success): a_count(1, NOON)})
+        writing.write_counts({hourly(cause, night): a_count(4, night)})
+        writing.write_counts({hourly(success): a_count(1, NOON)})
 
-        (found,) = health.refusals_since(NOON)
+        (found,) = health.read_refusals_since(NOON)
 
         assert found.count == 4
 
     def test_who_shows_no_key_is_not_waited_for(self):
         night = NOON - 30 * HOUR
-        stranger = Cause(NO_APP, "", Outcome.UNAUTHORISED, Code.NO_KEY)
-        writing.write({hourly(stranger, night): a_count(4, night)})
+        stranger = CountKey(NO_APP, "", IngestOutcome.UNAUTHORISED, Code.NO_KEY)
+        writing.write_counts({hourly(stranger, night): a_count(4, night)})
 
-        assert health.refusals_since(NOON) == []
+        assert health.read_refusals_since(NOON) == []
 
     def test_an_app_may_ask_for_longer_ago(self):
         night = NOON - 30 * HOUR
-        writing.write({hourly(taken(), night): a_count(3, night)})
-        writing.write({hourly(taken()): a_count(2, NOON)})
-        writing.write({hourly(taken(app_id=2), night): a_count(5, night)})
+        writing.write_counts({hourly(taken(), night): a_count(3, night)})
+        writing.write_counts({hourly(taken()): a_count(2, NOON)})
+        writing.write_counts({hourly(taken(app_id=2), night): a_count(5, night)})
 
-        found = health.accepted_since(NOON, {1: night})
+        found = health.read_accepted_since(NOON, {1: night})
 
         assert found == {1: (2, 5)}
 
     def test_what_is_accepted_includes_duplicates(self):
-        writing.write(
+        writing.write_counts(
             {
                 hourly(taken()): a_count(2),
-                hourly(taken(way=Way.TASK)): a_count(3),
-                hourly(taken(outcome=Outcome.DUPLICATE)): a_count(4),
+                hourly(taken(way=WayIn.TASK)): a_count(3),
+                hourly(taken(outcome=IngestOutcome.DUPLICATE)): a_count(4),
                 hourly(taken(app_id=2)): a_count(5),
                 hourly(refused()): a_count(6),
             }
         )
 
-        assert health.accepted_since(NOON) == {1: (9, 9), 2: (5, 5)}
+        assert health.read_accepted_since(NOON) == {1: (9, 9), 2: (5, 5)}
 
     def test_traffic_is_read_for_a_day_and_a_week(self):
-        writing.write(
+        writing.write_counts(
             {
                 hourly(refused()): a_count(2, NOON),
                 hourly(refused(), NOON - 30 * HOUR): a_count(3, NOON - 30 * HOUR),

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from clevertap_sync.key_rotation import encrypt_again, read_secrets
-from clevertap_sync.models import Alert, Integration, Way
+from clevertap_sync.key_rotation import encrypt_with_newest_key, read_secrets
+from clevertap_sync.models import Alert, AlertMedium, Integration
 from referrals.secret import Secret
 from tests import builders
 
@@ -78,7 +78,7 @@ def everything_with_the_old_key(db, settings):
         name="Growth team",
         app=app,
         enabled=False,
-        way=Way.WEBHOOK,
+        way=AlertMedium.WEBHOOK,
         url="https://canary.example.com",
         signing_secret="canary-signing",
         heartbeat_url="https://canary.example.com/ping",
@@ -161,7 +161,7 @@ def test_what_a_person_saves_meanwhile_stays(settings):
     old = next(read_secrets())
     Integration.objects.update(passcode=Secret("a-newer-one"))
 
-    assert not encrypt_again(old)
+    assert not encrypt_with_newest_key(old)
     assert Integration.objects.get().passcode.reveal() == "a-newer-one"
 
 

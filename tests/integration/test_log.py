@@ -12,7 +12,7 @@ from referrals import log
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.models import CustomName, ReferralEvent
 from referrals.refusals import Code
-from referrals.schema import EventProblem, decode
+from referrals.schema import EventProblem, decode_event
 from referrals.signals import events_recorded
 from tests.builders import (
     ANN,
@@ -163,10 +163,10 @@ def test_the_same_content_in_another_spelling_is_a_duplicate(app, again):
         "user": {"identities": {"email": ANN, "x": "1"}},
         "metadata": {"a": {"c": 3, "d": 4}, "b": 2},
     }
-    log.append(app, [decode(json.dumps(sent).encode())])
+    log.append(app, [decode_event(json.dumps(sent).encode())])
     spelt = json.dumps(dict(reversed({**sent, **again}.items())), indent=3)
 
-    assert statuses(log.append(app, [decode(spelt.encode())])) == ["duplicate"]
+    assert statuses(log.append(app, [decode_event(spelt.encode())])) == ["duplicate"]
 
 
 @pytest.mark.parametrize(

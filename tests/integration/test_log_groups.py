@@ -117,10 +117,10 @@ def line_up(app, *requests, **options):
 
 def _stands(app, callers):
     """Whether the first has its turn, alone, and all others wait for theirs."""
-    line = writer._lines.get(app.pk)  # noqa: SLF001 - no caller can tell by itself
+    line = writer._lines.get(app.pk)
     if line is None or not callers[0].is_asking:
         return False
-    return len(line._waiting) == len(callers) - 1  # noqa: SLF001
+    return len(line._waiting) == len(callers) - 1
 
 
 def stored(app):

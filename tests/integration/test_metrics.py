@@ -6,17 +6,17 @@ import pytest
 from django.utils import timezone
 
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
-from clevertap_sync.process import heartbeat
-from integration_project.prometheus import Metric, Sample, exposition
+from clevertap_sync.process import worker_presence
+from integration_project.prometheus import Measurement, Metric, render_page
 from referrals import log
 from referrals.ingest import removal, writing
 from referrals.ingest.counter import (
     NO_APP,
-    Cause,
-    Count,
+    CountKey,
     Hourly,
-    Outcome,
-    Way,
+    IngestCounts,
+    IngestOutcome,
+    WayIn,
 )
 from referrals.refusals import Code
 from tests import builders
@@ -89,16 +89,24 @@ class TestNumbers:
         hours = (NOON, NOON + timedelta(hours=1))
         for at in hours:
             numbers = {
-                Hourly(at, Cause(app.pk, Way.TASK, Outcome.ACCEPTED)): 2,
-                Hourly(at, Cause(app.pk, "rk_abcdefghi", Outcome.ACCEPTED)): 3,
+                Hourly(at, CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED)): 2,
+                Hourly(at, CountKey(app.pk, "rk_abcdefghi", IngestOutcome.ACCEPTED)): 3,
                 Hourly(
-                    at, Cause(app.pk, Way.TASK, Outcome.REJECTED, Code.MILLISECONDS)
+                    at,
+                    CountKey(
+                        app.pk, WayIn.TASK, IngestOutcome.REJECTED, Code.MILLISECONDS
+                    ),
                 ): 4,
                 Hourly(
-                    at, Cause(NO_APP, "rk_x", Outcome.UNAUTHORISED, Code.UNKNOWN_KEY)
+                    at,
+                    CountKey(
+                        NO_APP, "rk_x", IngestOutcome.UNAUTHORISED, Code.UNKNOWN_KEY
+                    ),
                 ): 5,
             }
-            writing.write({hourly: Count(at, n) for hourly, n in numbers.items()})
+            writing.write_counts(
+                {hourly: IngestCounts(at, n) for hourly, n in numbers.items()}
+            )
         removal.trim_counts(NOON + timedelta(days=99))
 
         name = "referrals_ingested_events_total"
@@ -177,7 +185,7 @@ class TestNumbers:
     def test_the_silence_of_the_workers_is_measured(self, read):
         assert "clevertap_worker_silence_seconds" not in read()
 
-        heartbeat.seen("worker-1")
+        worker_presence.record_presence("worker-1")
 
         assert 0 <= float(read()["clevertap_worker_silence_seconds"]) < 60
 
@@ -191,8 +199,8 @@ class TestNumbers:
 
 class TestFormat:
     def test_labels_and_help_are_escaped(self):
-        sample = Sample({"app": 'a"b\\c\nd'}, 1)
-        page = exposition([Metric("m", "gauge", 'h"\\\n', [sample])])
+        sample = Measurement({"app": 'a"b\\c\nd'}, 1)
+        page = render_page([Metric("m", "gauge", 'h"\\\n', [sample])])
 
         assert page == (
             '# HELP m h"\\\\\\n\n# TYPE m gauge\nm{app="a\\"b\\\\c\\nd"} 1\n'
@@ -203,7 +211,7 @@ class TestFormat:
         [(0, "0"), (True, "1"), (3.0, "3"), (0.25, "0.25"), (10**15, "1" + "0" * 15)],
     )
     def test_a_number_is_written_plainly(self, value, text):
-        page = exposition([Metric("m", "counter", "h", [Sample({}, value)])])
+        page = render_page([Metric("m", "counter", "h", [Measurement({}, value)])])
 
         assert page.splitlines()[-1] == f"m {text}"
 

@@ -13,7 +13,7 @@ from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.provisioning import find_location
 from referrals import log
-from referrals.keys import digest_of
+from referrals.keys import digest_key
 from referrals.models import ApiKey, App
 from tests.builders import a_sent_event
 
@@ -70,7 +70,7 @@ def test_it_makes_app_key_and_integration(provision_json):
         "integration": "default",
         "enabled": False,
     }
-    assert ApiKey.objects.get().digest == digest_of(answer["api_key"])
+    assert ApiKey.objects.get().digest == digest_key(answer["api_key"])
     assert (integration.app.slug, integration.name) == ("shop", "default")
     assert integration.account.account_id == "ABC-DEF-123Z"
     assert integration.account.location == "in1"
@@ -169,7 +169,7 @@ def test_another_account_has_its_people_looked_up_afresh_and_the_log_goes_on(
     assert (integration.identities_unknown, integration.identities_other_case) == (0, 0)
     # The next dry run ends the hold.
     assert integration.hold_probes is True
-    assert integration.held_until <= clock.now()
+    assert integration.held_until <= clock.read_now()
 
 
 def test_enabling_first_starts_from_now(provision_json):
@@ -187,7 +187,7 @@ def test_enabling_again_skips_nothing_although_nothing_was_delivered_yet(provisi
     provision("--enable", stdin=PASSCODE)
     integration = Integration.objects.get()
     enabled_at = integration.first_enabled_at
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
     append(App.objects.get(), 1, 2, 3)
 
     provision("--enable")
@@ -210,7 +210,7 @@ def test_enabling_again_goes_on_where_it_stopped(provision):
         due_at="2026-01-01T00:00Z",
     )
     Integration.objects.update(cursor=1)
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
 
     provision("--enable")
 

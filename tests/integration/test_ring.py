@@ -36,9 +36,9 @@ def rung(valkey, settings, clock, monkeypatch):
     """Return for which integrations it was rung since the last time somebody asked."""
     settings.REDIS_URL = valkey.url
     monkeypatch.setattr(doorbell, "RUNG_SECONDS", int(PATIENCE_SECONDS))
-    doorbell.connection.cache_clear()
-    receivers.forget_readers()
-    client = doorbell.connection()
+    doorbell.open_broker.cache_clear()
+    receivers.clear_remembered_readers()
+    client = doorbell.open_broker()
 
     def answered():
         marks = [mark.decode() for mark in client.keys("rung:*")]
@@ -47,8 +47,8 @@ def rung(valkey, settings, clock, monkeypatch):
 
     yield answered
     client.close()
-    doorbell.connection.cache_clear()
-    receivers.forget_readers()
+    doorbell.open_broker.cache_clear()
+    receivers.clear_remembered_readers()
 
 
 @contextmanager

@@ -15,16 +15,16 @@ from django.utils import timezone
 
 from clevertap_sync.alerting import alert_round
 from clevertap_sync.delivery import lifecycle
-from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )
 from clevertap_sync.models import WorkerSeen
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from clevertap_sync.worker import due, restored_backup
-from clevertap_sync.worker.background import Errands
-from clevertap_sync.worker.steps import Steps
+from clevertap_sync.worker.background import BackgroundJobs
+from clevertap_sync.worker.steps import SweepSteps
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def fail(*_args, **_kwargs):
 
 def findings():
     now = timezone.now()
-    return judge_installation(read_installation_facts(now, read_doors(now)))
+    return judge_installation(read_installation_facts(now, read_app_ingest(now)))
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
             monkeypatch.setattr(*place, do)
     monkeypatch.setattr(*broken, fail)
 
-    Errands(Pool()).sweep()
+    BackgroundJobs(Pool()).sweep()
 
     assert len(done) == len(STEPS) - 1
     assert WorkerSeen.objects.get().failing == f"{STEPS[broken]} (KeyError)"
@@ -84,9 +84,9 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
 
 
 def test_what_works_again_is_named_no_more(monkeypatch):
-    sweeping = Errands(Pool())
+    sweeping = BackgroundJobs(Pool())
     with monkeypatch.context() as broken:
-        broken.setattr(restored_backup, "compare", fail)
+        broken.setattr(restored_backup, "compare_cursors", fail)
         sweeping.sweep()
     assert WorkerSeen.objects.get().failing
 
@@ -97,7 +97,7 @@ def test_what_works_again_is_named_no_more(monkeypatch):
 
 
 def test_a_failure_is_reported_when_it_begins_and_told_as_long_as_it_lasts(caplog):
-    steps = Steps()
+    steps = SweepSteps()
     with caplog.at_level(logging.INFO, "clevertap_sync.worker.steps"):
         for _ in range(3):
             steps.carry_out("alerts", fail)
@@ -113,7 +113,7 @@ def test_a_database_that_is_away_is_no_defect(caplog, away):
     def ask():
         raise away
 
-    Steps().carry_out("alerts", ask)
+    SweepSteps().carry_out("alerts", ask)
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
@@ -123,15 +123,15 @@ def test_what_a_database_refuses_is_a_defect(caplog, defect):
     def ask():
         raise defect
 
-    Steps().carry_out("alerts", ask)
+    SweepSteps().carry_out("alerts", ask)
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_workers_whose_sweeps_fail_are_counted():
-    heartbeat.seen("one", "retention (KeyError)")
-    heartbeat.seen("three")
-    heartbeat.seen("two", "alerts (ValueError)")
+    worker_presence.record_presence("one", "retention (KeyError)")
+    worker_presence.record_presence("three")
+    worker_presence.record_presence("two", "alerts (ValueError)")
 
     [finding] = findings()
 

@@ -23,7 +23,7 @@ class Worker(threading.Thread):
         try:
             with connection.execute_wrapper(self._note):
                 self._work(*self._arguments)
-        except Exception as error:  # noqa: BLE001 - whoever waits for the end hears it
+        except Exception as error:
             self.error = error
         finally:
             connection.close()

@@ -42,7 +42,7 @@ def site_of(request, sites):
     yield ask
     if request.node.stash.get(FAILED, False):
         for site in asked:
-            print(site.stack.logs())  # noqa: T201 - pytest shows it with the failure
+            print(site.stack.logs())
 
 
 def plant_all(site, causes, name):

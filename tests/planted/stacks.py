@@ -165,7 +165,7 @@ class Site:
         """Plant a cause, and look at the overview. What goes wrong is for its test."""
         try:
             cause.plant(self, cause.app or "")
-        except Exception as error:  # noqa: BLE001 - `wait_for` raises it
+        except Exception as error:
             self._failed[cause] = error
         else:
             self._planted[cause] = time.monotonic()

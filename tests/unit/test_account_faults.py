@@ -7,10 +7,10 @@ import pytest
 from clevertap_sync.clevertap.account_faults import (
     UNSENDABLE,
     AccountFault,
-    hold_cause_of,
-    words_of,
+    describe_fault,
+    describe_hold_cause,
 )
-from clevertap_sync.clevertap.hold_reasons import hold_words
+from clevertap_sync.clevertap.hold_reasons import describe_hold
 
 FIELDS = {
     AccountFault.WRONG_ACCOUNT_ID: "account_id",
@@ -38,7 +38,7 @@ def held(cause="", hint=""):
 
 @pytest.mark.parametrize("fault", AccountFault)
 def test_each_is_a_sentence_a_remedy_and_a_field(fault):
-    cause = hold_cause_of(held(fault.value, HINTS.get(fault, "")))
+    cause = describe_hold_cause(held(fault.value, HINTS.get(fault, "")))
 
     assert (cause.fault, cause.field) == (fault, FIELDS[fault])
     assert cause.sentence.endswith(".")
@@ -48,11 +48,11 @@ def test_each_is_a_sentence_a_remedy_and_a_field(fault):
 
 @pytest.mark.parametrize("code", ["", "unheard_of"])
 def test_there_is_none_where_nobody_has_found_it_out(code):
-    assert hold_cause_of(held(code)) is None
+    assert describe_hold_cause(held(code)) is None
 
 
 def test_the_right_location_is_named_as_people_know_it():
-    cause = words_of(AccountFault.WRONG_LOCATION, "in1")
+    cause = describe_fault(AccountFault.WRONG_LOCATION, "in1")
 
     assert cause.sentence == (
         "CleverTap stores the account in India, not where the settings say."
@@ -61,8 +61,8 @@ def test_the_right_location_is_named_as_people_know_it():
 
 
 def test_the_right_account_id_is_named():
-    missing = words_of(AccountFault.TEST_PREFIX_MISSING, "TEST-ABC-DEF-123Z")
-    too_many = words_of(AccountFault.WRONG_ACCOUNT_ID, "ABC-DEF-123Z")
+    missing = describe_fault(AccountFault.TEST_PREFIX_MISSING, "TEST-ABC-DEF-123Z")
+    too_many = describe_fault(AccountFault.WRONG_ACCOUNT_ID, "ABC-DEF-123Z")
 
     assert missing.sentence.endswith(
         "CleverTap takes this passcode for TEST-ABC-DEF-123Z."
@@ -77,7 +77,7 @@ def test_the_right_account_id_is_named():
     "fault", [AccountFault.WRONG_ACCOUNT_ID, AccountFault.WRONG_PASSCODE]
 )
 def test_what_was_never_sent_is_no_refusal(fault):
-    sentence = words_of(fault, UNSENDABLE).sentence
+    sentence = describe_fault(fault, UNSENDABLE).sentence
 
     assert sentence.endswith("so CleverTap was not asked.")
     assert "refuses" not in sentence
@@ -87,14 +87,14 @@ def test_what_was_never_sent_is_no_refusal(fault):
     "fault", [AccountFault.UNREADABLE_PASSCODE, AccountFault.NO_PASSCODE]
 )
 def test_a_reason_that_is_a_cause_has_the_same_words(fault):
-    cause = words_of(fault)
+    cause = describe_fault(fault)
 
-    assert hold_words(fault) == (cause.sentence, cause.remedy)
+    assert describe_hold(fault) == (cause.sentence, cause.remedy)
     assert "CleverTap was not asked" in cause.sentence
 
 
 def test_a_hold_is_worded_by_its_cause():
-    cause = words_of(AccountFault.WRONG_LOCATION, "in1")
+    cause = describe_fault(AccountFault.WRONG_LOCATION, "in1")
 
-    assert hold_words("credentials_refused", cause) == (cause.sentence, cause.remedy)
-    assert hold_words("credentials_refused")[0].startswith("CleverTap refuses")
+    assert describe_hold("credentials_refused", cause) == (cause.sentence, cause.remedy)
+    assert describe_hold("credentials_refused")[0].startswith("CleverTap refuses")

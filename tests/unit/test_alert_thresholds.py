@@ -6,8 +6,8 @@ import pytest
 
 from clevertap_sync.alerting import thresholds
 from clevertap_sync.alerting.subjects import KINDS_BY_CODE
-from clevertap_sync.alerting.thresholds import is_wanted, thresholds_of
-from clevertap_sync.insight.facts import Facts, Verdicts, Waiting
+from clevertap_sync.alerting.thresholds import is_wanted, list_thresholds
+from clevertap_sync.insight.facts import Facts, NewestVerdicts, Waiting
 from clevertap_sync.insight.findings import KINDS, Finding, Severity
 from clevertap_sync.insight.findings.base import Link
 from clevertap_sync.insight.findings.installation import (
@@ -28,7 +28,7 @@ FACTS = Facts(
         hold_reason="server_error", held_since=NOON - timedelta(days=9)
     ),
     waiting=Waiting(events=1, since=NOON - timedelta(days=9)),
-    verdicts=Verdicts(records=9, dead=9),
+    verdicts=NewestVerdicts(records=9, dead=9),
 )
 SWITCHES = {
     **dict.fromkeys(("held_minutes", "lag_minutes", "dead_percent")),
@@ -90,7 +90,7 @@ def test_no_code_is_in_the_table_that_no_finding_has():
 
 @pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.code)
 def test_each_kind_leads_to_an_alert_by_a_field_of_its_own(kind):
-    deciding = thresholds_of(kind)
+    deciding = list_thresholds(kind)
     finding = a_finding(kind)
 
     assert bool(deciding) == (kind.code not in INFORMATION)
@@ -110,7 +110,7 @@ def test_a_field_that_is_empty_is_not_made_up_for_by_every_other_error():
 
     told = [kind for kind in ALL_KINDS if is_wanted(alert, a_finding(kind), FACTS)]
 
-    assert {each.column for kind in told for each in thresholds_of(kind)} == {
+    assert {each.column for kind in told for each in list_thresholds(kind)} == {
         "other_errors",
         "other_warnings",
     }

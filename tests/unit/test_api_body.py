@@ -8,10 +8,10 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 
 from referrals.api import gunzip as api_gunzip
-from referrals.api.body import media_type_of, read_body
+from referrals.api.body import read_body, read_media_type
 from referrals.api.gunzip import gunzip
 from referrals.api.problems import ProblemError
-from referrals.api.stream import stated_length
+from referrals.api.stream import read_stated_length
 from tests.unit.bombs import MEGABYTE, a_bomb
 
 
@@ -107,7 +107,7 @@ def test_a_servers_own_errors_are_an_incomplete_body():
     ],
 )
 def test_a_stated_length_is_a_number_or_nothing(stated, length):
-    assert stated_length(a_request(Wire(), CONTENT_LENGTH=stated)) == length
+    assert read_stated_length(a_request(Wire(), CONTENT_LENGTH=stated)) == length
 
 
 def test_a_body_that_is_too_long_is_refused_unread():
@@ -156,7 +156,7 @@ def test_a_member_may_end_anywhere_in_a_step(monkeypatch):
     ],
 )
 def test_two_media_types_are_read(content_type, media_type):
-    assert media_type_of(content_type) == media_type
+    assert read_media_type(content_type) == media_type
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,6 @@ def test_two_media_types_are_read(content_type, media_type):
 )
 def test_everything_else_is_refused(content_type):
     with pytest.raises(ProblemError) as caught:
-        media_type_of(content_type)
+        read_media_type(content_type)
 
     assert caught.value.kind.slug == "unsupported-media-type"

@@ -71,7 +71,7 @@ TRIAL = {
 def client(tmp_path_factory):
     """The client that openapi-python-client makes, as a package."""
     folder = tmp_path_factory.mktemp("client")
-    (folder / "openapi.json").write_bytes(openapi.encoded())
+    (folder / "openapi.json").write_bytes(openapi.encode_document())
     (folder / "config.yml").write_text("post_hooks: []\n", encoding="utf-8")
     subprocess.run(
         [
@@ -124,7 +124,7 @@ def test_every_answer_is_read_as_what_it_is(client, operation, status, body, nam
     module = client(f"api.default.{operation}")
     answer = httpx.Response(status, content=json.dumps(body))
 
-    read = module._parse_response(client=None, response=answer)  # noqa: SLF001 - the rest sends
+    read = module._parse_response(client=None, response=answer)
 
     assert type(read).__name__ == name
 

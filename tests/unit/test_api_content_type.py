@@ -6,7 +6,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from hypothesis import given, strategies as st
 
-from referrals.api.content_type import is_readable, without_unreadable_content_type
+from referrals.api.content_type import drop_unreadable_content_type, is_readable
 
 TOKENS = [
     *("application/json", "charset", "x", "utf-8", "hex", "idna", "base64", "bogus"),
@@ -28,7 +28,7 @@ def seen_by_django(content_type):
         "CONTENT_TYPE": content_type,
         "wsgi.input": io.BytesIO(),
     }
-    without_unreadable_content_type(django)(environ, lambda *_: lambda _: None)
+    drop_unreadable_content_type(django)(environ, lambda *_: lambda _: None)
     return seen[0]
 
 

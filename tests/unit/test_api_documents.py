@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from referrals.api import openapi, problems
-from referrals.schema import IncomingEvent, IncomingPerson, decode
+from referrals.schema import IncomingEvent, IncomingPerson, decode_event
 from tests.harness.commands import ROOT
 
 REFERENCE_PAGE = (ROOT / "docs/reference/http-api.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_every_field_of_an_event_is_described():
 
 
 def test_every_reference_leads_somewhere():
-    document = msgspec.json.decode(openapi.encoded())
+    document = msgspec.json.decode(openapi.encode_document())
 
     found = set(references(document))
     assert found
@@ -56,8 +56,8 @@ def test_every_reference_leads_somewhere():
 
 
 def test_every_kind_of_problem_is_in_the_document():
-    responses = openapi.document()["paths"]["/v1/events"]["post"]["responses"]
-    lookup = openapi.document()["paths"]["/v1/events/{id}"]["get"]["responses"]
+    responses = openapi.build_document()["paths"]["/v1/events"]["post"]["responses"]
+    lookup = openapi.build_document()["paths"]["/v1/events/{id}"]["get"]["responses"]
 
     text = str(responses) + str(lookup)
     for kind in problems.KINDS:
@@ -66,7 +66,7 @@ def test_every_kind_of_problem_is_in_the_document():
 
 
 def test_every_time_is_a_date_time_and_every_list_says_what_of():
-    schemas = openapi.document()["components"]["schemas"]
+    schemas = openapi.build_document()["components"]["schemas"]
     times = {
         name: str(schema["properties"][name])
         for schema in schemas.values()
@@ -135,24 +135,24 @@ BOTH = {**USER, "referrer": {"identities": {"email": "b@example.com"}}}
 def test_the_schema_and_the_code_judge_an_event_alike(event):
     event = {"id": "e-1", **event}
     schema = {
-        **openapi.document()["components"]["schemas"]["IncomingEvent"],
-        "components": openapi.document()["components"],
+        **openapi.build_document()["components"]["schemas"]["IncomingEvent"],
+        "components": openapi.build_document()["components"],
     }
 
-    is_good = isinstance(decode(msgspec.json.encode(event)), IncomingEvent)
+    is_good = isinstance(decode_event(msgspec.json.encode(event)), IncomingEvent)
 
     validator = importlib.import_module("jsonschema_rs").validator_for(schema)
     assert validator.is_valid(event) is is_good
 
 
 def test_the_example_is_a_good_event():
-    event = decode(msgspec.json.encode(openapi.EXAMPLE))
+    event = decode_event(msgspec.json.encode(openapi.EXAMPLE))
 
     assert isinstance(event, IncomingEvent)
 
 
 def test_an_event_that_the_code_takes_fits_its_schema():
-    schemas = openapi.document()["components"]["schemas"]
+    schemas = openapi.build_document()["components"]["schemas"]
     pattern = schemas["IncomingEvent"]["properties"]["id"]["pattern"]
     identities = schemas["IncomingPerson"]["properties"]["identities"]
 

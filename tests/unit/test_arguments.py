@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from referrals.management.arguments import DiscreetCommand, discreet
+from referrals.management.arguments import DiscreetCommand, hide_arguments
 
 SECRET = "ABC-DEF-GHIJ"
 OURS = ("clevertap_sync", "referrals")
@@ -20,7 +20,7 @@ OURS = ("clevertap_sync", "referrals")
     ],
 )
 def test_what_was_typed_is_not_repeated(message):
-    assert SECRET not in discreet(message)
+    assert SECRET not in hide_arguments(message)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ def test_what_was_typed_is_not_repeated(message):
     ],
 )
 def test_what_is_missing_is_named(message):
-    assert discreet(message) == message
+    assert hide_arguments(message) == message
 
 
 def test_the_option_with_a_wrong_value_is_named():
-    said = discreet("argument --letter: invalid int value: 'x'")
+    said = hide_arguments("argument --letter: invalid int value: 'x'")
 
     assert said == (
         "argument --letter: this value cannot be used; --help says which can"

@@ -3,7 +3,7 @@
 import pytest
 from django.test import RequestFactory
 
-from integration_project.caller import network_of_caller
+from integration_project.caller import find_network_of_caller
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,4 @@ def test_the_hop_that_our_outermost_proxy_added_counts(
         "/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded
     )
 
-    assert network_of_caller(request) == network
+    assert find_network_of_caller(request) == network

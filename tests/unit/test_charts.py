@@ -1,12 +1,12 @@
 """Bars: what is counted becomes heights, to the same scale in each column."""
 
-from referrals.admin.kit.charts import Share, bars, shares
+from referrals.admin.kit.charts import Share, draw_bars, list_shares
 
 KINDS = {"delivered": "delivered", "dead": "dead-lettered"}
 
 
 def test_the_highest_column_fills_the_height_and_the_others_compare_with_it():
-    chart = bars(
+    chart = draw_bars(
         "Records",
         KINDS,
         [("09:00", {"delivered": 50}), ("10:00", {"delivered": 75, "dead": 25})],
@@ -30,7 +30,7 @@ def test_the_highest_column_fills_the_height_and_the_others_compare_with_it():
 
 
 def test_the_words_say_what_the_heights_show():
-    chart = bars("Records", KINDS, [("09:00", {"delivered": 1_204, "dead": 3})])
+    chart = draw_bars("Records", KINDS, [("09:00", {"delivered": 1_204, "dead": 3})])
 
     assert chart.columns[0].title == "09:00: 1,204 delivered, 3 dead-lettered"
     assert chart.columns[0].counts == (1_204, 3)
@@ -41,7 +41,9 @@ def test_the_words_say_what_the_heights_show():
 
 
 def test_little_is_seen_beside_much_and_never_leaves_the_drawing():
-    chart = bars("Records", KINDS, [("09:00", {"delivered": 1_000_000, "dead": 1})])
+    chart = draw_bars(
+        "Records", KINDS, [("09:00", {"delivered": 1_000_000, "dead": 1})]
+    )
 
     delivered, dead = chart.columns[0].segments
     assert (delivered.y, delivered.height) == ("2.00", "98.00")
@@ -49,20 +51,20 @@ def test_little_is_seen_beside_much_and_never_leaves_the_drawing():
 
 
 def test_nothing_at_all_has_columns_without_segments():
-    chart = bars("Records", KINDS, [("09:00", {}), ("10:00", {})])
+    chart = draw_bars("Records", KINDS, [("09:00", {}), ("10:00", {})])
 
     assert [column.segments for column in chart.columns] == [(), ()]
     assert chart.columns[0].title == "09:00: 0 delivered, 0 dead-lettered"
-    assert (chart.highest, bars("Nothing", KINDS, []).columns) == (0, ())
+    assert (chart.highest, draw_bars("Nothing", KINDS, []).columns) == (0, ())
 
 
 def test_shares_of_a_bar_follow_each_other_and_leave_the_rest_empty():
-    assert shares(200, delivered=100, dead=50, waiting=0) == (
+    assert list_shares(200, delivered=100, dead=50, waiting=0) == (
         Share("delivered", 100, "0.00%", "50.00%"),
         Share("dead", 50, "50.00%", "25.00%"),
     )
-    assert shares(1, delivered=3, dead=1) == (
+    assert list_shares(1, delivered=3, dead=1) == (
         Share("delivered", 3, "0.00%", "75.00%"),
         Share("dead", 1, "75.00%", "25.00%"),
     )
-    assert shares(0, delivered=0) == ()
+    assert list_shares(0, delivered=0) == ()

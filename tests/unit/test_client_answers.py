@@ -5,8 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from clevertap_sync.clevertap.client.answer import Answer, excerpt, retry_after
-from clevertap_sync.clevertap.client.echo_redaction import MASK, identity_of, redacted
+from clevertap_sync.clevertap.client.answer import Answer, cut_excerpt, read_retry_after
+from clevertap_sync.clevertap.client.echo_redaction import (
+    MASK,
+    find_identities,
+    redact_echo,
+)
 from referrals.secret import Secret
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -47,11 +51,11 @@ def _answer(status, body, content_type="application/json"):
     ids=lambda value: str(value)[:40],
 )
 def test_retry_after_is_read_in_every_form(asked, seconds):
-    assert retry_after({"Retry-After": asked}, NOW) == seconds
+    assert read_retry_after({"Retry-After": asked}, NOW) == seconds
 
 
 def test_no_retry_after_is_none():
-    assert retry_after({}, NOW) is None
+    assert read_retry_after({}, NOW) is None
 
 
 def test_a_date_counts_from_the_answers_own_date():
@@ -59,15 +63,15 @@ def test_a_date_counts_from_the_answers_own_date():
 
     until = {"Retry-After": "Mon, 23 Nov 2026 13:00:20 GMT"}
 
-    assert retry_after(until | hour_ahead, NOW) == 20.0
-    assert retry_after(until | {"Date": "garbage"}, NOW) == 3600.0
+    assert read_retry_after(until | hour_ahead, NOW) == 20.0
+    assert read_retry_after(until | {"Date": "garbage"}, NOW) == 3600.0
 
 
 @given(
     st.text() | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ \w+", fullmatch=True)
 )
 def test_no_retry_after_breaks_the_reader(asked):
-    seconds = retry_after({"Retry-After": asked, "Date": asked}, NOW)
+    seconds = read_retry_after({"Retry-After": asked, "Date": asked}, NOW)
 
     assert seconds is None or 0 <= seconds <= 3600
 
@@ -100,7 +104,7 @@ def test_the_detail_is_clevertaps_own_text_and_nothing_else(body, content_type, 
 
 
 def test_a_long_error_text_is_cut_at_200_characters():
-    assert excerpt("x" * 10**6, []) == "x" * 200
+    assert cut_excerpt("x" * 10**6, []) == "x" * 200
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_a_long_error_text_is_cut_at_200_characters():
 def test_nothing_hidden_or_personal_stays_in_a_text(text):
     hidden = map(Secret, ["42", "CAN-ARY-PASS", "ann@example.com"])
 
-    shown = redacted(text, hidden, limit=300)
+    shown = redact_echo(text, hidden, limit=300)
 
     assert MASK in shown
     for secret in ("42 ", "example", "5551234", "203", "ary"):
@@ -129,7 +133,7 @@ def test_a_short_identity_is_masked_only_where_it_stands_alone():
     text = "ErrorCode: 513 - of 5, 51 and x5"
 
     assert (
-        redacted(text, [Secret("5")], limit=300)
+        redact_echo(text, [Secret("5")], limit=300)
         == "ErrorCode: 513 - of ••••, 51 and x5"
     )
 
@@ -137,12 +141,14 @@ def test_a_short_identity_is_masked_only_where_it_stands_alone():
 def test_a_mask_comes_before_the_cut():
     text = "x" * 295 + " secret-identity"
 
-    assert redacted(text, [Secret("secret-identity")], limit=300) == "x" * 295 + " ••••"
+    assert (
+        redact_echo(text, [Secret("secret-identity")], limit=300) == "x" * 295 + " ••••"
+    )
 
 
 @given(st.text(min_size=1, max_size=50), st.text(), st.text())
 def test_an_identity_never_stays_in_a_text(identity, before, after):
-    shown = redacted(f"{before} {identity} {after}", [Secret(identity)], limit=300)
+    shown = redact_echo(f"{before} {identity} {after}", [Secret(identity)], limit=300)
 
     assert shown.isprintable()
     if len(identity) >= 4 and identity.isprintable():
@@ -150,5 +156,5 @@ def test_an_identity_never_stays_in_a_text(identity, before, after):
 
 
 def test_a_record_names_one_identity():
-    assert list(identity_of(b'{"identity":"ann","evtName":"x"}')) == [Secret("ann")]
-    assert list(identity_of(b'{"objectId":"__abc"}')) == [Secret("__abc")]
+    assert list(find_identities(b'{"identity":"ann","evtName":"x"}')) == [Secret("ann")]
+    assert list(find_identities(b'{"objectId":"__abc"}')) == [Secret("__abc")]

@@ -10,7 +10,11 @@ import requests.exceptions
 import urllib3
 import urllib3.exceptions
 
-from clevertap_sync.clevertap.client.transport_faults import RAISED, WORDS, describe
+from clevertap_sync.clevertap.client.transport_faults import (
+    RAISED,
+    WORDS,
+    describe_fault_class,
+)
 
 EVERY = [
     cls
@@ -37,7 +41,7 @@ def test_the_words_never_show_an_exceptions_own_text(cls):
     fault = cls.__new__(cls)
     fault.args = ("CANARY",)
 
-    assert "CANARY" not in describe(fault)
+    assert "CANARY" not in describe_fault_class(fault)
 
 
 def _raised_from(outer, inner):
@@ -76,18 +80,18 @@ REFUSED = ConnectionRefusedError(111, "Connection refused to CANARY")
     ids=lambda value: repr(value)[:50],
 )  # fmt: skip
 def test_the_innermost_cause_gives_the_words(fault, words):
-    assert describe(fault) == words
+    assert describe_fault_class(fault) == words
 
 
 def test_what_our_caller_was_handling_is_no_cause():
     fault = requests.ConnectionError("CANARY")
     fault.__context__ = REFUSED
 
-    assert describe(fault) == "the connection failed"
+    assert describe_fault_class(fault) == "the connection failed"
 
 
 def test_a_circle_of_causes_ends():
     fault = requests.ConnectionError("x")
     fault.args = (fault,)
 
-    assert describe(fault) == "the connection failed"
+    assert describe_fault_class(fault) == "the connection failed"

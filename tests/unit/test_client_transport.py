@@ -812,7 +812,7 @@ def test_many_requests_leave_no_descriptor_behind(clevertap, clock):
             except CleverTapError:
                 continue
         client.close()
-        wait_until(lambda: all(sock.fileno() < 0 for sock in clevertap._open))  # noqa: SLF001 - the server's own descriptors
+        wait_until(lambda: all(sock.fileno() < 0 for sock in clevertap._open))
         probe = socket.socket()
         descriptors.append(probe.fileno())
         probe.close()

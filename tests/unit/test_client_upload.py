@@ -15,7 +15,7 @@ from clevertap_sync.clevertap.errors import (
     NoPasscodeError,
     NotSentError,
     TooManyRequestsError,
-    error_for_status,
+    make_error_for_status,
 )
 from referrals.secret import Secret
 from tests.wire import CANARY, ScriptedServer, a_client, answer, dribble, raw, reset
@@ -106,7 +106,7 @@ def test_every_status_but_200_raises_its_error(client, clevertap):
         with pytest.raises(CleverTapError) as caught:
             client.upload(BODY, RECORDS)
 
-        assert type(caught.value) is type(error_for_status(status))
+        assert type(caught.value) is type(make_error_for_status(status))
         assert caught.value.status == status
     assert len(clevertap.requests) == 498
 

@@ -4,11 +4,11 @@ import pytest
 
 from clevertap_sync.clevertap.client import deadline
 from clevertap_sync.clevertap.connection_check import (
+    CheckVerdict,
     Credentials,
-    Verdict,
-    check,
-    check_everywhere,
-    found_in,
+    check_all_locations,
+    check_credentials,
+    find_good_locations,
     read_dashboard_address,
 )
 from clevertap_sync.clevertap.locations import Location
@@ -31,25 +31,29 @@ def credentials(template, passcode=wire.CANARY, account_id="ABC-DEF-123Z"):
 @pytest.mark.parametrize(
     ("status", "body", "verdict"),
     [
-        (200, {"status": "success", "processed": 1, "unprocessed": []}, Verdict.GOOD),
-        (401, INVALID_ACCOUNT, Verdict.ACCOUNT_UNKNOWN),
-        (401, {"error": "Invalid Credentials"}, Verdict.PASSCODE_REFUSED),
-        (403, {"error": "Forbidden"}, Verdict.CREDENTIALS_REFUSED),
-        (404, b"<html>no</html>", Verdict.WRONG_ADDRESS),
-        (200, b"<html>login</html>", Verdict.WRONG_ADDRESS),
-        (429, {}, Verdict.BUSY),
-        (503, {}, Verdict.FAULT),
-        (400, {}, Verdict.FAULT),
+        (
+            200,
+            {"status": "success", "processed": 1, "unprocessed": []},
+            CheckVerdict.GOOD,
+        ),
+        (401, INVALID_ACCOUNT, CheckVerdict.ACCOUNT_UNKNOWN),
+        (401, {"error": "Invalid Credentials"}, CheckVerdict.PASSCODE_REFUSED),
+        (403, {"error": "Forbidden"}, CheckVerdict.CREDENTIALS_REFUSED),
+        (404, b"<html>no</html>", CheckVerdict.WRONG_ADDRESS),
+        (200, b"<html>login</html>", CheckVerdict.WRONG_ADDRESS),
+        (429, {}, CheckVerdict.BUSY),
+        (503, {}, CheckVerdict.FAULT),
+        (400, {}, CheckVerdict.FAULT),
     ],
 )
 def test_each_answer_has_its_diagnosis(status, body, verdict):
     with wire.ScriptedServer() as server:
         server.answers(status, body)
 
-        diagnosis = check(credentials(server.url), seconds=SECONDS)
+        diagnosis = check_credentials(credentials(server.url), seconds=SECONDS)
 
     assert diagnosis.verdict is verdict
-    assert diagnosis.is_good is (verdict is Verdict.GOOD)
+    assert diagnosis.is_good is (verdict is CheckVerdict.GOOD)
     assert diagnosis.title
     assert diagnosis.remedy
     assert wire.CANARY not in repr(diagnosis)
@@ -67,9 +71,9 @@ def test_silence_ends_in_time(monkeypatch):
     with wire.ScriptedServer() as server:
         server.plays(wire.Step(play))
 
-        diagnosis = check(credentials(server.url), seconds=SECONDS)
+        diagnosis = check_credentials(credentials(server.url), seconds=SECONDS)
 
-    assert diagnosis.verdict is Verdict.TIMEOUT
+    assert diagnosis.verdict is CheckVerdict.TIMEOUT
     assert diagnosis.seconds < SECONDS
 
 
@@ -77,7 +81,10 @@ def test_a_closed_port_is_not_reached():
     with wire.ScriptedServer() as server:
         url = server.url
 
-    assert check(credentials(url), seconds=SECONDS).verdict is Verdict.NOT_REACHED
+    assert (
+        check_credentials(credentials(url), seconds=SECONDS).verdict
+        is CheckVerdict.NOT_REACHED
+    )
 
 
 def test_a_certificate_that_nobody_vouches_for_is_named_as_tls():
@@ -85,15 +92,18 @@ def test_a_certificate_that_nobody_vouches_for_is_named_as_tls():
         url = server.url.replace("http:", "https:")
         server.plays(wire.raw(b"not TLS", unread=True))
 
-        assert check(credentials(url), seconds=SECONDS).verdict is Verdict.TLS
+        assert (
+            check_credentials(credentials(url), seconds=SECONDS).verdict
+            is CheckVerdict.TLS
+        )
 
 
 @pytest.mark.parametrize("passcode", ["", "with blank"])
 def test_what_can_be_no_passcode_is_not_sent(passcode):
     with wire.ScriptedServer() as server:
-        diagnosis = check(credentials(server.url, passcode))
+        diagnosis = check_credentials(credentials(server.url, passcode))
 
-    assert diagnosis.verdict is Verdict.INCOMPLETE
+    assert diagnosis.verdict is CheckVerdict.INCOMPLETE
     assert server.requests == []
 
 
@@ -102,9 +112,9 @@ def test_an_account_is_found_at_its_location_only():
     with Sandbox() as sandbox:
         wanted = credentials(sandbox.template, account.passcode, account.account_id)
 
-        diagnoses = check_everywhere(wanted, seconds=SECONDS)
+        diagnoses = check_all_locations(wanted, seconds=SECONDS)
 
-    assert found_in(diagnoses) == [Location.MEC1]
+    assert find_good_locations(diagnoses) == [Location.MEC1]
     assert set(diagnoses) == set(Location)
     assert sandbox.records() == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from referrals.files import FileError, read_csv
 from referrals.rules import OCCURRED_AT
-from referrals.schema import EventProblem, warnings_of
+from referrals.schema import EventProblem, list_warnings
 from tests.builders import ANN, BOB, NOON, NOON_SECONDS
 
 PEOPLE = "user.identities.email,referrer.identities.email"
@@ -235,7 +235,7 @@ def test_a_number_in_a_cell_of_json_keeps_its_digits_or_says_that_it_does_not():
     event = one("event_data", cell)
 
     assert event.event_data["exact"] == 0.5
-    assert any("digits" in warning for warning in warnings_of(event))
+    assert any("digits" in warning for warning in list_warnings(event))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ MARK = "\ufeff"
     ],
 )
 def test_a_formula_is_a_text(text):
-    assert str(csv_download.cell(text)).startswith("'")
+    assert str(csv_download.format_cell(text)).startswith("'")
 
 
 @pytest.mark.parametrize(
@@ -40,22 +40,22 @@ def test_a_formula_is_a_text(text):
     ],
 )
 def test_a_formula_behind_another_separator_is_a_text(text, inert):
-    assert csv_download.cell(text) == inert
+    assert csv_download.format_cell(text) == inert
 
 
 @pytest.mark.parametrize("text", ["a=b", "ann@example.com", "1-2", "", "'quoted"])
 def test_a_plain_text_stays_as_it_is(text):
-    assert csv_download.cell(text) == text
+    assert csv_download.format_cell(text) == text
 
 
 def test_what_turns_text_around_or_breaks_lines_is_marked():
-    assert csv_download.cell("a\u202eb\x00c\nd\u2066e\x9ff") == "a�b�c�d�e�f"
+    assert csv_download.format_cell("a\u202eb\x00c\nd\u2066e\x9ff") == "a�b�c�d�e�f"
 
 
 def test_numbers_yes_and_no_and_instants_have_one_form():
     instant = datetime(2026, 11, 23, 13, 0, tzinfo=timezone(timedelta(hours=1)))
 
-    cells = [csv_download.cell(v) for v in (None, True, False, -5, 2.5, instant)]
+    cells = [csv_download.format_cell(v) for v in (None, True, False, -5, 2.5, instant)]
 
     assert cells == ["", "yes", "no", -5, 2.5, "2026-11-23T12:00:00+00:00"]
 
@@ -68,7 +68,7 @@ def test_a_file_is_streamed_and_can_be_read_again():
             asked.append(number)
             yield [number, 'with "quotes", commas', "=1"]
 
-    answer = csv_download.answer("things", ["N", "Text", "Formula"], rows())
+    answer = csv_download.stream_csv("things", ["N", "Text", "Formula"], rows())
 
     assert asked == []
     text = b"".join(answer).decode()

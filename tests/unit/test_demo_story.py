@@ -12,11 +12,16 @@ from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
     Unmappable,
-    to_records,
+    map_event,
 )
 from integration_project.demo import feeder
-from integration_project.demo.story import DISCARDED_NAME, ODD_EVERY, ODDITIES, story
-from referrals.schema import EventProblem, from_object, to_event, warnings_of
+from integration_project.demo.story import (
+    DISCARDED_NAME,
+    ODD_EVERY,
+    ODDITIES,
+    tell_story,
+)
+from referrals.schema import EventProblem, build_event, check_object, list_warnings
 from referrals.vocabulary import EventType
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
@@ -26,23 +31,23 @@ SETTINGS = MappingSettings(identity_provider="email")
 
 
 def seeded(number):
-    return Random(number)  # noqa: S311 - made-up people need no secrecy
+    return Random(number)
 
 
 @pytest.fixture(params=range(5))
 def bodies(request):
     return [
         {"id": f"e{n}", **body}
-        for n, body in enumerate(islice(story(seeded(request.param)), MANY))
+        for n, body in enumerate(islice(tell_story(seeded(request.param)), MANY))
     ]
 
 
 def accepted(bodies):
     """Return the events that the log would keep."""
     for body in bodies:
-        event = from_object(body, now=NOW)
+        event = check_object(body, now=NOW)
         if not isinstance(event, EventProblem):
-            yield to_event(event, received_at=NOW, hash_signal=str)
+            yield build_event(event, received_at=NOW, hash_signal=str)
 
 
 def test_every_type_of_event_happens(bodies):
@@ -50,7 +55,7 @@ def test_every_type_of_event_happens(bodies):
 
 
 def test_only_the_one_that_is_no_referral_is_rejected(bodies):
-    problems = [from_object(body, now=NOW) for body in bodies]
+    problems = [check_object(body, now=NOW) for body in bodies]
 
     pointers = Counter(p.pointer for p in problems if isinstance(p, EventProblem))
 
@@ -58,7 +63,7 @@ def test_only_the_one_that_is_no_referral_is_rejected(bodies):
 
 
 def test_dead_letters_have_several_reasons(bodies):
-    outcomes = [o for e in accepted(bodies) for o in to_records(e, SETTINGS)]
+    outcomes = [o for e in accepted(bodies) for o in map_event(e, SETTINGS)]
 
     reasons = {o.reason for o in outcomes if isinstance(o, Unmappable)}
     names = {o.name for o in outcomes if isinstance(o, EventRecord)}
@@ -74,7 +79,7 @@ def test_dead_letters_have_several_reasons(bodies):
 
 
 def test_most_records_are_good(bodies):
-    outcomes = [o for e in accepted(bodies) for o in to_records(e, SETTINGS)]
+    outcomes = [o for e in accepted(bodies) for o in map_event(e, SETTINGS)]
 
     good = sum(isinstance(o, EventRecord) for o in outcomes)
 
@@ -82,9 +87,11 @@ def test_most_records_are_good(bodies):
 
 
 def test_one_channel_is_doubted(bodies):
-    events = [from_object(body, now=NOW) for body in bodies]
+    events = [check_object(body, now=NOW) for body in bodies]
 
-    doubted = [e for e in events if not isinstance(e, EventProblem) and warnings_of(e)]
+    doubted = [
+        e for e in events if not isinstance(e, EventProblem) and list_warnings(e)
+    ]
 
     assert {e.channel for e in doubted} == {"carrier-pigeon"}
 
@@ -100,7 +107,7 @@ def test_people_and_addresses_are_nobodys(bodies):
 
 
 def test_the_history_lies_in_the_past_days_in_order():
-    events = feeder.history(seeded(1), NOW)
+    events = feeder.make_history(seeded(1), NOW)
 
     times = [datetime.fromisoformat(event["occurred_at"]) for event in events]
     assert len(events) == 60
@@ -111,7 +118,7 @@ def test_the_history_lies_in_the_past_days_in_order():
 
 
 def test_life_has_duplicates_and_conflicts():
-    events = list(islice(feeder.live(seeded(1)), 100))
+    events = list(islice(feeder.make_live_events(seeded(1)), 100))
     sent = Counter(event["id"] for event in events)
     first = {event["id"]: event for event in reversed(events)}
 

@@ -7,7 +7,7 @@ import shlex
 import pytest
 import yaml
 
-from integration_project.databases import database
+from integration_project.databases import read_database_url
 from referrals.api.stream import MAX_BODY_BYTES
 from tests.documented import block
 from tests.harness.commands import ROOT
@@ -45,7 +45,7 @@ def test_compose_names_a_database_that_speaks_no_tls():
     addresses = {service["environment"]["DATABASE_URL"] for service in OURS.values()}
 
     assert len(addresses) == 1
-    found = database(addresses.pop(), pool=6)
+    found = read_database_url(addresses.pop(), pool=6)
     assert found["HOST"] in SERVICES
     assert found["OPTIONS"]["sslmode"] == "disable"
 

@@ -16,7 +16,7 @@ from clevertap_sync.clevertap.errors import (
     ServerError,
     TooManyRequestsError,
     WrongAddressError,
-    error_for_status,
+    make_error_for_status,
 )
 
 
@@ -46,15 +46,15 @@ def test_every_status_has_its_error():
     statuses = range(100, 600)
     usual = {s: ServerError if s >= 500 else WrongAddressError for s in statuses}
 
-    errors = [error_for_status(s, "words", retry_after=7.0) for s in statuses]
+    errors = [make_error_for_status(s, "words", retry_after=7.0) for s in statuses]
 
     assert {error.status: type(error) for error in errors} == usual | EXPECTED
     assert {(error.detail, error.retry_after) for error in errors} == {("words", 7.0)}
 
 
 def test_statuses_that_do_not_exist_have_an_error_too():
-    assert type(error_for_status(999)) is ServerError
-    assert type(error_for_status(0)) is WrongAddressError
+    assert type(make_error_for_status(999)) is ServerError
+    assert type(make_error_for_status(0)) is WrongAddressError
 
 
 @pytest.mark.parametrize("cls", EVERY)
@@ -97,7 +97,9 @@ def test_the_text_leaves_out_what_was_not_seen():
 
 
 def test_an_error_survives_pickling():
-    error = pickle.loads(pickle.dumps(error_for_status(429, "slow", retry_after=3.0)))  # noqa: S301 - our own
+    error = pickle.loads(  # noqa: S301 - our own
+        pickle.dumps(make_error_for_status(429, "slow", retry_after=3.0))
+    )
 
     assert type(error) is TooManyRequestsError
     assert (error.detail, error.status, error.retry_after) == ("slow", 429, 3.0)

@@ -18,29 +18,29 @@ from tests.unit.fresh_settings import refusal_of
 @pytest.fixture(autouse=True)
 def disarm():
     yield
-    failpoints.arm([])
+    failpoints.arm_failpoints([])
 
 
 def test_nothing_happens_where_nothing_was_ordered():
     for place in Place:
-        failpoints.reach(place)
+        failpoints.reach_failpoint(place)
 
 
 def test_an_order_is_carried_out_at_its_nth_pass_and_once():
-    failpoints.arm(failpoints.parse(["claim.written=raise@3"]))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["claim.written=raise@3"]))
 
-    failpoints.reach(Place.CLAIM_WRITTEN)
-    failpoints.reach(Place.CLAIM_COMMITTED)
-    failpoints.reach(Place.CLAIM_WRITTEN)
+    failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
+    failpoints.reach_failpoint(Place.CLAIM_COMMITTED)
+    failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
     with pytest.raises(FailpointError):
-        failpoints.reach(Place.CLAIM_WRITTEN)
-    failpoints.reach(Place.CLAIM_WRITTEN)
+        failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
+    failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
 
 
 def test_orders_are_read_with_place_action_and_number():
     orders = ["settle.written=kill", "append.committed=hang@12"]
 
-    assert failpoints.parse(orders) == [
+    assert failpoints.parse_failpoints(orders) == [
         Failpoint(Place.SETTLE_WRITTEN, "kill", 1),
         Failpoint(Place.APPEND_COMMITTED, "hang", 12),
     ]
@@ -55,7 +55,7 @@ def test_orders_are_read_with_place_action_and_number():
 )
 def test_an_order_that_says_nothing_is_refused(order):
     with pytest.raises(ValueError, match=r"order|Place"):
-        failpoints.parse([order])
+        failpoints.parse_failpoints([order])
 
 
 @pytest.mark.parametrize(

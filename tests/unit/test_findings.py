@@ -7,27 +7,27 @@ from typing import get_args
 
 import pytest
 
-from clevertap_sync.admin.overview.status_light import COLOURS, light_of
+from clevertap_sync.admin.overview.status_light import COLOURS, describe_findings
 from clevertap_sync.clevertap.account_faults import AccountFault
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import (
+    AppIngest,
     Arrivals,
-    Door,
+    CustomNames,
     Facts,
-    Letters,
-    Names,
+    NewestVerdicts,
+    OpenLetters,
     Refused,
-    Verdicts,
     Waiting,
 )
-from clevertap_sync.insight.findings import KINDS, Severity, judge
+from clevertap_sync.insight.findings import KINDS, Severity, judge_facts
 from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
 )
-from clevertap_sync.insight.links import path_of
+from clevertap_sync.insight.links import build_path
 from clevertap_sync.models import Account, EventKinds, Integration
-from clevertap_sync.process.heartbeat import Silence
+from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals.models import App
 from referrals.secret import Secret
 from referrals.words import Colour
@@ -69,7 +69,7 @@ def some_facts(integration=None, **changes):
         integration=integration or an_integration(),
         last_accepted=NOON - HOUR,
         delivered_at=NOON - 2 * HOUR,
-        silence=Silence(seconds=1.0, sweep_seconds=5.0),
+        silence=WorkerSilence(seconds=1.0, sweep_seconds=5.0),
     )
     return replace(well, **changes)
 
@@ -85,16 +85,16 @@ def refused_for(cause, hint=""):
 
 
 def letters(reason, count=4, age=HOUR):
-    return (Letters(reason, count, NOON - age),)
+    return (OpenLetters(reason, count, NOON - age),)
 
 
 def refused(code, count=47, accepted=9, **changes):
     found = Refused(code, count, NOON - timedelta(minutes=1), **changes)
-    return some_facts(door=Door(accepted=accepted, refused=(found,)))
+    return some_facts(door=AppIngest(accepted=accepted, refused=(found,)))
 
 
-SENT = Verdicts(events=10, records=20, delivered=16, dead=4)
-LOST = Verdicts(events=10, records=20, dead=20)
+SENT = NewestVerdicts(events=10, records=20, delivered=16, dead=4)
+LOST = NewestVerdicts(events=10, records=20, dead=20)
 #: A kind's code, what shows it, and a part of what it says.
 SHOWN = [
     (
@@ -216,7 +216,7 @@ SHOWN = [
     ),
     (
         "nothing_received",
-        some_facts(door=Door(other_app="Game", other_accepted=12)),
+        some_facts(door=AppIngest(other_app="Game", other_accepted=12)),
         "No event has ever arrived for this app, while Game got 12 events",
     ),
     (
@@ -254,17 +254,17 @@ SHOWN = [
     ),
     (
         "nothing_to_send",
-        some_facts(verdicts=Verdicts(events=12), delivered_at=None),
+        some_facts(verdicts=NewestVerdicts(events=12), delivered_at=None),
         "The last 12 events came to nothing to send: link clicks that name no referrer",
     ),
     (
         "everything_kept_back",
-        some_facts(verdicts=Verdicts(events=12, unsent=24)),
+        some_facts(verdicts=NewestVerdicts(events=12, unsent=24)),
         "The settings kept back all of the last 24 records",
     ),
     (
         "settings_changed",
-        some_facts(verdicts=Verdicts(events=12, unsent=24), sends_changed=True),
+        some_facts(verdicts=NewestVerdicts(events=12, unsent=24), sends_changed=True),
         (
             "The settings kept back all of the last 24 records. What is sent was changed "
             "since: the next event shows whether it goes to CleverTap."
@@ -272,7 +272,7 @@ SHOWN = [
     ),
     (
         "new_name",
-        some_facts(names=Names(sent=50, waiting=1)),
+        some_facts(names=CustomNames(sent=50, waiting=1)),
         "1 new custom name waits for approval",
     ),
     (
@@ -364,11 +364,11 @@ SHOWN = [
     ("code", "facts", "sentence"), SHOWN, ids=[s[0] for s in SHOWN]
 )
 def test_the_facts_show_the_finding_with_its_number_and_its_fix(code, facts, sentence):
-    (finding,) = (each for each in judge(facts) if each.code == code)
+    (finding,) = (each for each in judge_facts(facts) if each.code == code)
 
     assert sentence in finding.sentence
     assert finding.remedy
-    assert path_of(finding.link).startswith("/admin/")
+    assert build_path(finding.link).startswith("/admin/")
     assert finding.count is None or finding.count > 0
 
 
@@ -390,8 +390,8 @@ def test_a_kind_has_all_its_words(kind):
 
 @pytest.mark.parametrize(("code", "facts", "_"), SHOWN, ids=[s[0] for s in SHOWN])
 def test_what_is_not_well_is_not_green(code, facts, _):
-    findings = judge(facts)
-    light = light_of(facts, findings)
+    findings = judge_facts(facts)
+    light = describe_findings(facts, findings)
 
     worst = findings[0]
     assert light.colour == (COLOURS[worst.severity] if worst.word else "good")
@@ -413,7 +413,7 @@ REASONS_FOR_A_HOLD = [
 @pytest.mark.parametrize("reason", sorted(REASONS_FOR_A_HOLD))
 def test_whatever_holds_is_one_finding(reason, cause):
     """A cause that is no more, such as a key that is back, leaves the hold to be told."""
-    findings = judge(some_facts(held(reason, hold_cause=cause)))
+    findings = judge_facts(some_facts(held(reason, hold_cause=cause)))
 
     assert len(findings) == 1
     assert findings[0].detail == reason
@@ -422,26 +422,26 @@ def test_whatever_holds_is_one_finding(reason, cause):
 def test_a_passcode_past_its_last_day_is_a_finding_before_it_is_refused():
     expired = an_integration(passcode_expires_on=date(2026, 11, 22))
 
-    (finding,) = judge(some_facts(expired))
+    (finding,) = judge_facts(some_facts(expired))
 
     assert finding.code == "passcode_expired"
     assert "The passcode expired on 22 November 2026" in finding.sentence
 
 
 def test_a_few_events_of_the_set_up_are_as_good_as_none():
-    door = Door(other_app="Game", other_accepted=12)
+    door = AppIngest(other_app="Game", other_accepted=12)
     tried = some_facts(
         head=1, door=door, arrivals=Arrivals(events=1, newest_at=NOON - 5 * HOUR)
     )
 
-    (finding,) = judge(tried)
+    (finding,) = judge_facts(tried)
 
     assert finding.sentence == (
         "Only 1 event has ever arrived for this app, 5 h ago, while Game got 12 events "
         "in the last hour."
     )
-    assert judge(replace(tried, head=4)) == []
-    assert judge(replace(tried, door=replace(door, accepted=1))) == []
+    assert judge_facts(replace(tried, head=4)) == []
+    assert judge_facts(replace(tried, door=replace(door, accepted=1))) == []
 
 
 LAST = NOON - 30 * HOUR
@@ -469,7 +469,7 @@ def arrived(lasted=timedelta(0), instants=1, earlier=(), **changes):
     ],
 )
 def test_what_is_no_flow_is_not_missed(arrivals):
-    assert judge(some_facts(arrivals=arrivals)) == []
+    assert judge_facts(some_facts(arrivals=arrivals)) == []
 
 
 @pytest.mark.parametrize(
@@ -481,7 +481,7 @@ def test_what_is_no_flow_is_not_missed(arrivals):
     ],
 )
 def test_a_flow_that_stopped_is_missed_however_busy_it_was(arrivals, rate):
-    (finding,) = judge(some_facts(arrivals=arrivals))
+    (finding,) = judge_facts(some_facts(arrivals=arrivals))
 
     assert finding.code == "quiet"
     assert finding.sentence.startswith("No event has arrived for 30 h; before that, ")
@@ -492,7 +492,7 @@ def test_a_flow_that_stopped_is_missed_however_busy_it_was(arrivals, rate):
     "changes",
     [
         {"arrivals": arrived(10 * HOUR, 10)},
-        {"door": Door(other_app="Game", other_accepted=12)},
+        {"door": AppIngest(other_app="Game", other_accepted=12)},
     ],
     ids=["quiet", "nothing_received"],
 )
@@ -501,8 +501,8 @@ def test_no_event_of_an_archived_app_is_missed(changes):
     app = App(name="Old", slug="old", archived_at=NOON)
     integration = an_integration(app=app)
 
-    assert len(judge(found)) == 1
-    assert judge(replace(found, integration=integration)) == []
+    assert len(judge_facts(found)) == 1
+    assert judge_facts(replace(found, integration=integration)) == []
 
 
 @pytest.mark.parametrize(
@@ -517,25 +517,25 @@ def test_no_event_of_an_archived_app_is_missed(changes):
 def test_a_silence_that_was_there_a_week_ago_is_usual(week_ago, codes):
     came = arrived(10 * HOUR, 10, week_ago_at=week_ago - timedelta(days=7))
 
-    assert [each.code for each in judge(some_facts(arrivals=came))] == codes
+    assert [each.code for each in judge_facts(some_facts(arrivals=came))] == codes
 
 
 TESTS, PRODUCTION = Arrivals(events=30, test=30), Arrivals(events=30)
 #: What the settings kept back of the newest uploads.
-KEPT = Verdicts(events=30, unsent=60)
+KEPT = NewestVerdicts(events=30, unsent=60)
 
 
 @pytest.mark.parametrize("other", [EventKinds.TEST, EventKinds.BOTH])
-@pytest.mark.parametrize("verdicts", [KEPT, Verdicts()])
+@pytest.mark.parametrize("verdicts", [KEPT, NewestVerdicts()])
 def test_test_events_that_another_integration_sends_are_none_of_this_ones(
     other, verdicts
 ):
     mine = an_integration(event_kinds=EventKinds.PRODUCTION)
     facts = some_facts(mine, arrivals=TESTS, verdicts=verdicts)
 
-    assert judge(replace(facts, others_send=frozenset({other}))) == []
+    assert judge_facts(replace(facts, others_send=frozenset({other}))) == []
     alone = replace(facts, others_send=frozenset({EventKinds.PRODUCTION}))
-    assert [each.code for each in judge(alone)] == ["only_test_events"]
+    assert [each.code for each in judge_facts(alone)] == ["only_test_events"]
 
 
 @pytest.mark.parametrize("other", [EventKinds.PRODUCTION, EventKinds.BOTH])
@@ -547,8 +547,8 @@ def test_production_events_that_another_integration_sends_are_none_of_this_ones(
     arrivals = replace(PRODUCTION, test=tests)
     facts = some_facts(mine, arrivals=arrivals, verdicts=KEPT)
 
-    assert judge(replace(facts, others_send=frozenset({other}))) == []
-    assert judge(facts)[0].code.startswith(("only_production", "everything_kept"))
+    assert judge_facts(replace(facts, others_send=frozenset({other}))) == []
+    assert judge_facts(facts)[0].code.startswith(("only_production", "everything_kept"))
 
 
 def test_events_of_its_own_kind_that_are_kept_back_are_told_beside_another_integration():
@@ -557,7 +557,7 @@ def test_events_of_its_own_kind_that_are_kept_back_are_told_beside_another_integ
     others = frozenset({EventKinds.PRODUCTION})
     facts = some_facts(mine, arrivals=arrivals, verdicts=KEPT, others_send=others)
 
-    assert [each.code for each in judge(facts)] == ["everything_kept_back"]
+    assert [each.code for each in judge_facts(facts)] == ["everything_kept_back"]
 
 
 @pytest.mark.parametrize(("days", "codes"), [(6, []), (7, ["nothing_to_send"])])
@@ -565,10 +565,10 @@ def test_clicks_that_name_nobody_are_usual_beside_events_that_are_delivered(
     days, codes
 ):
     facts = some_facts(
-        verdicts=Verdicts(events=12), delivered_at=NOON - timedelta(days=days)
+        verdicts=NewestVerdicts(events=12), delivered_at=NOON - timedelta(days=days)
     )
 
-    assert [each.code for each in judge(facts)] == codes
+    assert [each.code for each in judge_facts(facts)] == codes
 
 
 def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
@@ -576,9 +576,9 @@ def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
         arrivals=Arrivals(events=30, test=3, late=15, oldest=HOUR), verdicts=SENT
     )
 
-    assert judge(facts) == []
-    assert light_of(facts, []).word == "Delivering"
-    assert light_of(replace(facts, last_accepted=None), []).word == "Ready"
+    assert judge_facts(facts) == []
+    assert describe_findings(facts, []).word == "Delivering"
+    assert describe_findings(replace(facts, last_accepted=None), []).word == "Ready"
 
 
 @pytest.mark.parametrize(
@@ -608,14 +608,14 @@ def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
 )
 def test_what_was_refused_last_is_said_however_long_ago_it_was(code, changes, sentence):
     last = Refused(code, **{"count": 47, "last_at": NOON - 30 * HOUR, **changes})
-    facts = some_facts(door=Door(accepted=0, refused=(last,)))
+    facts = some_facts(door=AppIngest(accepted=0, refused=(last,)))
 
-    nothing, finding = judge(facts)
+    nothing, finding = judge_facts(facts)
 
     assert nothing.code == "nothing_accepted"
     assert "30 h ago" in nothing.sentence
     assert finding.sentence.startswith(sentence)
-    assert light_of(facts, [nothing, finding]).colour == "bad"
+    assert describe_findings(facts, [nothing, finding]).colour == "bad"
 
 
 def test_what_is_refused_now_is_counted_without_what_was_refused_before():
@@ -624,7 +624,9 @@ def test_what_is_refused_now_is_counted_without_what_was_refused_before():
         for count, at, key in ((3, NOON, "rk_a"), (40, NOON - 30 * HOUR, "rk_b"))
     )
 
-    (finding,) = judge(some_facts(door=Door(accepted=9, refused=(now, before))))
+    (finding,) = judge_facts(
+        some_facts(door=AppIngest(accepted=9, refused=(now, before)))
+    )
 
     assert finding.count == 3
     assert finding.sentence.startswith("Refused 3 times in the last hour. It is not")
@@ -636,12 +638,12 @@ def test_a_reason_that_not_all_have_says_how_many_do():
         ("bad_id", 20, "The id is bad."),
         ("not_json", 4, "It is cut off."),
     ]
-    door = Door(
+    door = AppIngest(
         accepted=9,
         refused=tuple(Refused(*part[:2], NOON, sample=part[2]) for part in parts),
     )
 
-    [finding] = judge(some_facts(door=door))
+    [finding] = judge_facts(some_facts(door=door))
 
     assert finding.count == 51
     assert finding.detail == "not_json"
@@ -655,7 +657,9 @@ def test_that_nothing_was_stored_is_said_once():
     sample = "The body has no event. Nothing was stored. Send one."
     refused_once = Refused("wrong_shape", 1, NOON, sample=sample)
 
-    [finding] = judge(some_facts(door=Door(accepted=9, refused=(refused_once,))))
+    [finding] = judge_facts(
+        some_facts(door=AppIngest(accepted=9, refused=(refused_once,)))
+    )
 
     assert finding.sentence == (
         "Refused 1 time in the last hour. The body has no event. Send one. "
@@ -668,7 +672,7 @@ def test_that_nothing_was_stored_is_said_once():
     [
         ({"letters": letters("clevertap_528", age=WEEKS)}, "nothing_delivered"),
         ({"letters": letters("no_identity", age=WEEKS)}, "identity_missing"),
-        ({"verdicts": Verdicts(events=5, unsent=10)}, "everything_kept_back"),
+        ({"verdicts": NewestVerdicts(events=5, unsent=10)}, "everything_kept_back"),
     ],
 )
 def test_that_nothing_arrives_is_said_however_long_ago_the_last_event_came(
@@ -676,10 +680,10 @@ def test_that_nothing_arrives_is_said_however_long_ago_the_last_event_came(
 ):
     facts = replace(some_facts(delivered_at=None, verdicts=LOST), **changes)
 
-    findings = judge(facts)
+    findings = judge_facts(facts)
 
     assert [each.code for each in findings] == [code]
-    assert light_of(facts, findings).colour != "good"
+    assert describe_findings(facts, findings).colour != "good"
 
 
 @pytest.mark.parametrize("delivered_at", [None, NOON - WEEKS - HOUR, NOON - WEEKS])
@@ -690,10 +694,10 @@ def test_what_fell_out_last_is_not_old_however_long_ago_it_was(delivered_at):
         delivered_at=delivered_at,
     )
 
-    (finding,) = judge(facts)
+    (finding,) = judge_facts(facts)
 
     assert finding.code == "dead_letters"
-    assert light_of(facts, [finding]).colour == "busy"
+    assert describe_findings(facts, [finding]).colour == "busy"
 
 
 def test_what_a_replay_delivered_is_not_said_to_be_lost():
@@ -701,23 +705,23 @@ def test_what_a_replay_delivered_is_not_said_to_be_lost():
         letters=letters("clevertap_528", count=2), verdicts=LOST, delivered_at=NOON
     )
 
-    (finding,) = judge(facts)
+    (finding,) = judge_facts(facts)
 
     assert finding.code == "dead_letters"
 
 
 def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
     fell_out = some_facts(letters=letters("new_event_name"), verdicts=SENT)
-    waiting = replace(fell_out, names=Names(sent=50, waiting=1))
+    waiting = replace(fell_out, names=CustomNames(sent=50, waiting=1))
 
-    assert [each.code for each in judge(fell_out)] == ["dead_letters"]
-    assert [each.code for each in judge(waiting)] == ["new_name"]
+    assert [each.code for each in judge_facts(fell_out)] == ["dead_letters"]
+    assert [each.code for each in judge_facts(waiting)] == ["new_name"]
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        some_facts(verdicts=Verdicts(events=12, unsent=24)),
+        some_facts(verdicts=NewestVerdicts(events=12, unsent=24)),
         some_facts(arrivals=Arrivals(events=12, test=12)),
         some_facts(
             an_integration(event_kinds=EventKinds.TEST), arrivals=Arrivals(events=12)
@@ -725,39 +729,40 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
         some_facts(
             an_integration(event_kinds=EventKinds.TEST),
             arrivals=Arrivals(events=12),
-            verdicts=Verdicts(events=12, unsent=24),
+            verdicts=NewestVerdicts(events=12, unsent=24),
         ),
     ],
     ids=["kept back", "only tests", "only production", "production kept back"],
 )
 def test_after_the_settings_were_changed_an_event_is_awaited_and_nobody_warned(facts):
-    (before,) = judge(facts)
-    (after,) = judge(replace(facts, sends_changed=True))
+    (before,) = judge_facts(facts)
+    (after,) = judge_facts(replace(facts, sends_changed=True))
 
     assert before.severity is Severity.WARNING
     assert (after.code, after.severity) == ("settings_changed", Severity.INFO)
-    assert light_of(facts, [after]).colour == "idle"
+    assert describe_findings(facts, [after]).colour == "idle"
 
 
 def test_settings_that_left_to_another_integration_what_is_its_own_are_no_finding():
     facts = some_facts(arrivals=TESTS, verdicts=KEPT, sends_changed=True)
 
-    assert judge(replace(facts, others_send=frozenset({EventKinds.TEST}))) == []
-    assert [each.code for each in judge(facts)] == ["settings_changed"]
+    assert judge_facts(replace(facts, others_send=frozenset({EventKinds.TEST}))) == []
+    assert [each.code for each in judge_facts(facts)] == ["settings_changed"]
 
 
 def test_settings_that_were_changed_while_records_are_delivered_are_no_finding():
-    delivered = Verdicts(events=10, records=20, delivered=20, unsent=4)
+    delivered = NewestVerdicts(events=10, records=20, delivered=20, unsent=4)
     test = Arrivals(events=12, test=11)
 
     assert (
-        judge(some_facts(verdicts=delivered, arrivals=test, sends_changed=True)) == []
+        judge_facts(some_facts(verdicts=delivered, arrivals=test, sends_changed=True))
+        == []
     )
 
 
 OLD_AND_NEW = (
-    Letters("no_identity", 400, NOON - 3 * HOUR),
-    Letters("clevertap_513", 40, NOON - HOUR),
+    OpenLetters("no_identity", 400, NOON - 3 * HOUR),
+    OpenLetters("clevertap_513", 40, NOON - HOUR),
 )
 
 
@@ -766,7 +771,7 @@ OLD_AND_NEW = (
 def test_the_reason_that_is_named_is_that_of_the_newest_and_not_of_most(delivered_at):
     facts = some_facts(verdicts=LOST, letters=OLD_AND_NEW, delivered_at=delivered_at)
 
-    found = judge(facts)
+    found = judge_facts(facts)
 
     assert [(each.code, each.detail, each.count) for each in found] == [
         ("nothing_delivered", "clevertap_513", 20),
@@ -778,10 +783,10 @@ def test_the_reason_that_is_named_is_that_of_the_newest_and_not_of_most(delivere
 
 
 def test_of_one_upload_the_reason_of_most_is_named():
-    few = Letters("clevertap_513", 400, NOON - HOUR, lately=1)
-    most = Letters("no_identity", 39, NOON - HOUR, lately=19)
+    few = OpenLetters("clevertap_513", 400, NOON - HOUR, lately=1)
+    most = OpenLetters("no_identity", 39, NOON - HOUR, lately=19)
 
-    finding = judge(some_facts(verdicts=LOST, letters=(few, most)))[0]
+    finding = judge_facts(some_facts(verdicts=LOST, letters=(few, most)))[0]
 
     assert (finding.code, finding.count) == ("identity_missing", 20)
     assert finding.sentence == (
@@ -792,9 +797,9 @@ def test_of_one_upload_the_reason_of_most_is_named():
 
 @pytest.mark.parametrize("reason", ["no_identity", "clevertap_513"])
 def test_the_number_is_that_of_the_sentence(reason):
-    many = (Letters(reason, 400, NOON - HOUR),)
+    many = (OpenLetters(reason, 400, NOON - HOUR),)
 
-    finding = judge(some_facts(verdicts=LOST, letters=many))[0]
+    finding = judge_facts(some_facts(verdicts=LOST, letters=many))[0]
 
     assert finding.count == 20
     assert finding.sentence.startswith("None of the last 20 records was delivered")
@@ -812,7 +817,7 @@ def test_the_worst_comes_first_and_a_cause_before_its_consequences():
         silence=None,
     )
 
-    assert [finding.code for finding in judge(facts)] == [
+    assert [finding.code for finding in judge_facts(facts)] == [
         "unreadable_passcode",
         "no_worker",
         "stale_events",
@@ -822,7 +827,7 @@ def test_the_worst_comes_first_and_a_cause_before_its_consequences():
 
 @pytest.mark.parametrize("reason", ["suppressed", "erased", "event_removed"])
 def test_what_people_wished_is_no_finding(reason):
-    assert judge(some_facts(letters=letters(reason), verdicts=LOST)) == []
+    assert judge_facts(some_facts(letters=letters(reason), verdicts=LOST)) == []
 
 
 def test_only_what_was_sent_waits_for_a_verdict():
@@ -834,11 +839,11 @@ def test_only_what_was_sent_waits_for_a_verdict():
     assert (
         "2 events wait and 3 records wait to be sent again and 4 records wait for "
         "CleverTap's verdict, the oldest for 60 min; none is lost."
-    ) in judge(queued)[0].sentence
+    ) in judge_facts(queued)[0].sentence
 
 
 def test_a_fault_that_no_kind_names_is_a_hold_all_the_same():
-    (finding,) = judge(some_facts(held("a_new_fault")))
+    (finding,) = judge_facts(some_facts(held("a_new_fault")))
 
     assert (finding.code, finding.detail) == ("held", "a_new_fault")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.fraud import MEANINGS, FraudReason, Sighting, judge, sightings
+from referrals.fraud import MEANINGS, FraudReason, Sighting, find_sightings, judge_fraud
 from referrals.schema import Person
 from referrals.vocabulary import EventType, FraudStatus
 from tests.builders import an_event
@@ -26,9 +26,9 @@ def verdict(event, *before):
     """Judge `event` as the log does, after the installs `before`."""
     earlier = {}
     for past in before:
-        for sighting in sightings(past, hashed):
+        for sighting in find_sightings(past, hashed):
             earlier.setdefault(sighting.mark, set()).add(sighting.value)
-    return judge(event, sightings(event, hashed), earlier)
+    return judge_fraud(event, find_sightings(event, hashed), earlier)
 
 
 def suspicious(*reasons):
@@ -153,10 +153,10 @@ def test_other_installs_do_not_count(changes):
 
 
 def test_only_installs_with_signals_leave_anything_behind():
-    assert sightings(an_event(), hashed) == ()
+    assert find_sightings(an_event(), hashed) == ()
     signals = ann(ip="a", device_id="d", advertising_id="x")
-    assert sightings(an_event(type=EventType.APP_OPEN, user=signals), hashed) == ()
-    assert sightings(an_event(user=signals, referrer=bob()), hashed) == (
+    assert find_sightings(an_event(type=EventType.APP_OPEN, user=signals), hashed) == ()
+    assert find_sightings(an_event(user=signals, referrer=bob()), hashed) == (
         Sighting("<production device:d>", "x"),
         Sighting(*["<production install:a:email:bob@example.com>"] * 2),
     )

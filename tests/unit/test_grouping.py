@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from referrals.log.grouping import Line, WaitedTooLongError
+from referrals.log.grouping import WaitedTooLongError, WaitingLine
 from tests.harness.process import PATIENCE_SECONDS as SECONDS, wait_until
 
 
@@ -19,7 +19,7 @@ class Bench:
         self.is_held = False
         self.poison = None
         self.raises = ValueError("poison")
-        self.line = Line(
+        self.line = WaitingLine(
             self.work,
             shared=shared or (lambda _: None),
             size=lambda item: item,
@@ -48,7 +48,7 @@ class Bench:
         return callers
 
     def waits_for(self, count):
-        return len(self.line._waiting) == count  # noqa: SLF001 - only the line knows
+        return len(self.line._waiting) == count
 
     def release(self, turns=100):
         self.is_held = False
@@ -65,7 +65,7 @@ class Caller(threading.Thread):
     def run(self):
         try:
             self.result = self.line.ask(self.item)
-        except BaseException as error:  # noqa: BLE001 - `outcome` hands it on
+        except BaseException as error:
             self.result = error
 
     def outcome(self):
@@ -92,7 +92,7 @@ def outcomes(callers):
 
 def test_a_caller_alone_is_served_at_once():
     bench = Bench(patience=SECONDS)
-    bench.line._come = come = Come()  # noqa: SLF001 - how long it takes is no sign
+    bench.line._come = come = Come()
 
     assert [bench.line.ask(item) for item in (1, 2, 3)] == [2, 4, 6]
     assert bench.groups == [[1], [2], [3]]
@@ -128,7 +128,7 @@ def test_the_next_turn_begins_when_the_answers_hold_not_when_all_is_done():
         if items == [1]:
             assert turn.wait(SECONDS)  # rings for somebody, say
 
-    line = Line(
+    line = WaitingLine(
         work, shared=lambda _: None, size=int, most=9, seconds=SECONDS, patience=0.0
     )
     first = Caller(line, 1)
@@ -221,7 +221,7 @@ def test_a_turn_that_is_stuck_is_taken_over():
 def test_who_is_in_a_turn_that_is_stuck_is_told_so():
     bench = Bench()
     first, leader, member = bench.in_line(5, 3)
-    in_line = bench.line._waiting[1]  # noqa: SLF001 - the one whose time runs out
+    in_line = bench.line._waiting[1]
     bench.go.release()  # the first turn only
     assert bench.begun.acquire(timeout=SECONDS)
     in_line.woken.set()
@@ -246,7 +246,7 @@ def test_a_turn_gives_the_company_of_the_last_a_moment_to_come_again():
 
 def test_company_that_does_not_come_again_is_not_waited_for_twice():
     bench = Bench(patience=SECONDS)
-    bench.line._come = come = Come()  # noqa: SLF001 - how long it takes is no sign
+    bench.line._come = come = Come()
     callers = bench.in_line(5)
     bench.release()
     assert outcomes(callers) == [2, 10]

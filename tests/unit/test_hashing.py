@@ -8,7 +8,7 @@ from tests.builders import an_event
 
 
 def test_a_providers_case_does_not_count_and_each_byte_of_the_identity_does():
-    digest = hashing.identity_hasher(1)
+    digest = hashing.make_identity_hasher(1)
 
     assert digest("EMail", "ann") == digest("email", "ann")
     assert digest("email", "Ann") != digest("email", "ann")
@@ -18,21 +18,27 @@ def test_a_providers_case_does_not_count_and_each_byte_of_the_identity_does():
 
 
 def test_each_app_has_hashes_of_its_own_and_none_of_another_purpose():
-    assert hashing.identity_hasher(1)("a", "b") != hashing.identity_hasher(2)("a", "b")
-    assert hashing.identity_hasher(1)("a", "b") != hashing.fingerprinter(1)(b"a\0b")
+    assert hashing.make_identity_hasher(1)("a", "b") != hashing.make_identity_hasher(2)(
+        "a", "b"
+    )
+    assert hashing.make_identity_hasher(1)("a", "b") != hashing.make_fingerprinter(1)(
+        b"a\0b"
+    )
 
 
 def test_a_new_key_in_front_changes_no_hash(settings):
-    before = hashing.identity_hasher(1)("email", "ann")
+    before = hashing.make_identity_hasher(1)("email", "ann")
 
     settings.FIELD_ENCRYPTION_KEYS = ["new" * 20, *settings.FIELD_ENCRYPTION_KEYS]
 
-    assert hashing.identity_hasher(1)("email", "ann") == before
+    assert hashing.make_identity_hasher(1)("email", "ann") == before
 
 
 def test_a_person_is_meant_by_any_of_their_identities():
-    hashes = suppression.hashes_of(1, [Identity("email", "x"), Identity("Email", "x")])
-    is_meant = suppression.recogniser(1, hashes)
+    hashes = suppression.hash_identities(
+        1, [Identity("email", "x"), Identity("Email", "x")]
+    )
+    is_meant = suppression.make_recogniser(1, hashes)
 
     assert len(hashes) == 1
     assert is_meant(Person({"custom_id": "1", "EMAIL": "x"}))
@@ -41,13 +47,15 @@ def test_a_person_is_meant_by_any_of_their_identities():
 
 
 def test_each_side_of_an_event_is_looked_at():
-    is_meant = suppression.recogniser(
-        1, suppression.hashes_of(1, [Identity("email", "x")])
+    is_meant = suppression.make_recogniser(
+        1, suppression.hash_identities(1, [Identity("email", "x")])
     )
     somebody, nobody = Person({"email": "x"}), Person({"email": "y"})
 
-    assert suppression.sides_meant(an_event(user=somebody), is_meant) == {Side.REFERRED}
-    assert suppression.sides_meant(an_event(referrer=somebody), is_meant) == {
+    assert suppression.find_sides_meant(an_event(user=somebody), is_meant) == {
+        Side.REFERRED
+    }
+    assert suppression.find_sides_meant(an_event(referrer=somebody), is_meant) == {
         Side.GENERATED
     }
-    assert suppression.sides_meant(an_event(user=nobody), is_meant) == set()
+    assert suppression.find_sides_meant(an_event(user=nobody), is_meant) == set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from referrals.identity import Identity, UnreadableIdentityError, parse
+from referrals.identity import Identity, UnreadableIdentityError, parse_identity
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from referrals.identity import Identity, UnreadableIdentityError, parse
     ],
 )
 def test_the_value_is_taken_byte_for_byte(text, identity):
-    assert parse(text) == Identity(*identity)
+    assert parse_identity(text) == Identity(*identity)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_the_value_is_taken_byte_for_byte(text, identity):
 )
 def test_what_is_no_identity_is_refused_and_not_repeated(text):
     with pytest.raises(UnreadableIdentityError) as caught:
-        parse(text)
+        parse_identity(text)
 
     assert "secret" not in str(caught.value)
 

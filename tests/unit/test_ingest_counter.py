@@ -10,21 +10,21 @@ from referrals.ingest.counter import (
     NO_APP,
     SAMPLES,
     STRANGERS,
-    Cause,
-    Count,
+    CountKey,
     Hourly,
     IngestCounter,
-    Outcome,
-    Sample,
-    Way,
+    IngestCounts,
+    IngestOutcome,
+    RefusalSample,
+    WayIn,
     redact_pointer,
 )
 from referrals.refusals import Code
 from tests.builders import NOON
 
 HOUR = timedelta(hours=1)
-TAKEN = Cause(1, "rk_abcdefghi", Outcome.ACCEPTED)
-REFUSED = Cause(1, "rk_abcdefghi", Outcome.REJECTED, Code.MILLISECONDS)
+TAKEN = CountKey(1, "rk_abcdefghi", IngestOutcome.ACCEPTED)
+REFUSED = CountKey(1, "rk_abcdefghi", IngestOutcome.REJECTED, Code.MILLISECONDS)
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def counter():
 
 
 def a_stranger(number):
-    return Cause(NO_APP, f"rk_{number:09}", Outcome.UNAUTHORISED, Code.UNKNOWN_KEY)
+    return CountKey(
+        NO_APP, f"rk_{number:09}", IngestOutcome.UNAUTHORISED, Code.UNKNOWN_KEY
+    )
 
 
 def numbers(counts):
@@ -68,7 +70,7 @@ def test_only_what_the_hour_has_not_had_is_new(counter):
 
 
 def test_the_newest_samples_are_kept(counter):
-    samples = [Sample(NOON, detail=f"no. {n}") for n in range(SAMPLES + 2)]
+    samples = [RefusalSample(NOON, detail=f"no. {n}") for n in range(SAMPLES + 2)]
     for sample in samples:
         counter.add(REFUSED, 1, NOON, sample)
 
@@ -78,18 +80,18 @@ def test_the_newest_samples_are_kept(counter):
 
 
 def test_what_could_not_be_written_is_counted_later_without_its_samples(counter):
-    counter.add(REFUSED, 3, NOON, Sample(NOON, detail="first"))
+    counter.add(REFUSED, 3, NOON, RefusalSample(NOON, detail="first"))
     taken = counter.take()
-    second = Sample(NOON, detail="second")
+    second = RefusalSample(NOON, detail="second")
     counter.add(REFUSED, 1, NOON, second)
 
     counter.put_back(taken)
 
-    assert counter.take() == {Hourly(NOON, REFUSED): Count(NOON, 4, _of(second))}
+    assert counter.take() == {Hourly(NOON, REFUSED): IngestCounts(NOON, 4, _of(second))}
 
 
 def _of(*samples):
-    count = Count(NOON)
+    count = IngestCounts(NOON)
     for sample in samples:
         count.add(0, NOON, sample)
     return count.samples
@@ -101,7 +103,7 @@ def test_unknown_keys_beyond_fifty_are_one(counter):
     counter.add(a_stranger(3), 1, NOON)
 
     counted = numbers(counter.take())
-    others = a_stranger(0)._replace(way=Way.OTHER)
+    others = a_stranger(0)._replace(way=WayIn.OTHER)
     assert len(counted) == STRANGERS + 1
     assert counted[NOON, a_stranger(3)] == 2
     assert counted[NOON, others] == 7
@@ -128,7 +130,7 @@ def test_more_causes_than_there_is_room_for_lose_their_way_and_no_count(
     counted = numbers(counter.take())
     assert len(counted) == 4
     assert counted[NOON, TAKEN._replace(way="rk_0")] == 2
-    assert counted[NOON, TAKEN._replace(way=Way.OTHER)] == 3
+    assert counted[NOON, TAKEN._replace(way=WayIn.OTHER)] == 3
 
 
 def test_threads_lose_no_count(counter):

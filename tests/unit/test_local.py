@@ -18,7 +18,7 @@ from integration_project.local import (
     valkey,
     welcome,
 )
-from integration_project.local.stack import Ports, children
+from integration_project.local.stack import Ports, list_children
 from tests.harness.commands import ROOT
 
 NAMES = {"SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "ALLOWED_HOSTS"}
@@ -28,7 +28,7 @@ def test_secrets_are_made_where_none_are_set(tmp_path):
     path = tmp_path / "var" / "secrets.env"
     environment = {}
 
-    secrets_file.load(path, environment, create=True)
+    secrets_file.load_secrets(path, environment, create=True)
 
     assert environment.keys() == NAMES
     assert environment["SECRET_KEY"] != environment["FIELD_ENCRYPTION_KEYS"]
@@ -40,9 +40,9 @@ def test_secrets_are_made_where_none_are_set(tmp_path):
 
 def test_secrets_stay_what_they_are(tmp_path):
     path, first, second = tmp_path / "secrets.env", {}, {}
-    secrets_file.load(path, first, create=True)
+    secrets_file.load_secrets(path, first, create=True)
 
-    secrets_file.load(path, second, create=True)
+    secrets_file.load_secrets(path, second, create=True)
 
     assert first == second
 
@@ -50,7 +50,7 @@ def test_secrets_stay_what_they_are(tmp_path):
 def test_other_commands_make_no_secrets(tmp_path):
     environment = {}
 
-    secrets_file.load(tmp_path / "secrets.env", environment)
+    secrets_file.load_secrets(tmp_path / "secrets.env", environment)
 
     assert environment == {}
     assert not any(tmp_path.iterdir())
@@ -59,7 +59,7 @@ def test_other_commands_make_no_secrets(tmp_path):
 def test_what_a_person_has_set_stands(tmp_path):
     path, environment = tmp_path / "secrets.env", {"SECRET_KEY": "mine"}
 
-    secrets_file.load(path, environment, create=True)
+    secrets_file.load_secrets(path, environment, create=True)
 
     assert environment == {"SECRET_KEY": "mine"}
     assert not path.exists()
@@ -69,9 +69,9 @@ def test_a_taken_port_is_not_free():
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
 
-        assert not ports.take(taken)
-        assert ports.preferred(taken) != taken
-    assert ports.preferred(taken) == taken
+        assert not ports.take_port(taken)
+        assert ports.prefer_port(taken) != taken
+    assert ports.prefer_port(taken) == taken
 
 
 OTHER = """
@@ -83,7 +83,7 @@ print(ports.preferred(int(sys.argv[1])))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has such names")
 def test_a_port_whose_server_has_not_started_yet_is_not_chosen_by_another(tmp_path):
-    ours = ports.free_port()
+    ours = ports.find_free_port()
 
     done = subprocess.run(
         [sys.executable, "-c", OTHER, str(ours)],
@@ -95,7 +95,7 @@ def test_a_port_whose_server_has_not_started_yet_is_not_chosen_by_another(tmp_pa
 
     assert int(done.stdout) != ours
     # It is ours still, and again.
-    assert ports.take(ours)
+    assert ports.take_port(ours)
 
 
 def test_valkey_is_found_without_importing_its_package():
@@ -108,7 +108,7 @@ def test_valkey_is_found_without_importing_its_package():
 def test_valkeys_configuration_is_private_durable_and_quoted(tmp_path):
     folder = tmp_path / 'a "quoted" folder'
 
-    prepared = valkey.prepare(tmp_path / "valkey-server", folder)
+    prepared = valkey.prepare_valkey(tmp_path / "valkey-server", folder)
 
     path = folder / "valkey.conf"
     lines = path.read_text().splitlines()
@@ -126,9 +126,13 @@ def test_valkeys_configuration_is_private_durable_and_quoted(tmp_path):
 def test_a_second_holder_of_the_lock_is_refused(tmp_path):
     path = tmp_path / "up.lock"
 
-    with lock.held(path), pytest.raises(lock.RunningAlreadyError), lock.held(path):
+    with (
+        lock.hold_lock(path),
+        pytest.raises(lock.RunningAlreadyError),
+        lock.hold_lock(path),
+    ):
         pass
-    with lock.held(path):
+    with lock.hold_lock(path):
         pass
 
 
@@ -138,8 +142,11 @@ TOLD = {"REDIS_URL": "redis://:x@127.0.0.1:1/0", "CLEVERTAP_BASE_URL": "http://y
 def test_a_command_belongs_to_the_stack_that_runs_beside_it(tmp_path):
     environment = {}
 
-    with lock.held(tmp_path / running.LOCK), running.told(tmp_path, TOLD, {}):
-        running.load(tmp_path, environment)
+    with (
+        lock.hold_lock(tmp_path / running.LOCK),
+        running.tell_commands(tmp_path, TOLD, {}),
+    ):
+        running.load_running(tmp_path, environment)
         mode = (tmp_path / running.TOLD).stat().st_mode
 
     assert environment == TOLD
@@ -150,8 +157,11 @@ def test_a_command_belongs_to_the_stack_that_runs_beside_it(tmp_path):
 def test_what_a_command_has_of_its_own_stands(tmp_path):
     environment = {"REDIS_URL": "redis://mine", "CLEVERTAP_BASE_URL": ""}
 
-    with lock.held(tmp_path / running.LOCK), running.told(tmp_path, TOLD, {}):
-        running.load(tmp_path, environment)
+    with (
+        lock.hold_lock(tmp_path / running.LOCK),
+        running.tell_commands(tmp_path, TOLD, {}),
+    ):
+        running.load_running(tmp_path, environment)
 
     assert environment == {**TOLD, "REDIS_URL": "redis://mine"}
 
@@ -161,7 +171,7 @@ def test_a_stack_that_was_killed_tells_nothing(tmp_path):
     (tmp_path / running.TOLD).write_text(json.dumps(TOLD))
     environment = {}
 
-    running.load(tmp_path, environment)
+    running.load_running(tmp_path, environment)
 
     assert environment == {}
 
@@ -172,15 +182,20 @@ def test_a_database_of_somebodys_own_is_not_the_checkouts(tmp_path, whose):
     stack, command = (own, {}) if whose == "stack" else ({}, dict(own))
     before = dict(command)
 
-    with lock.held(tmp_path / running.LOCK), running.told(tmp_path, TOLD, stack):
-        running.load(tmp_path, command)
+    with (
+        lock.hold_lock(tmp_path / running.LOCK),
+        running.tell_commands(tmp_path, TOLD, stack),
+    ):
+        running.load_running(tmp_path, command)
 
     assert command == before
 
 
 def test_only_a_demo_sends_anything_to_the_sandbox():
-    plain = children(Ports(8000), valkey=None, worker_threads=3)
-    demo = children(Ports(8000, 9100), valkey=None, worker_threads=3, feeder_key="rk_x")
+    plain = list_children(Ports(8000), valkey=None, worker_threads=3)
+    demo = list_children(
+        Ports(8000, 9100), valkey=None, worker_threads=3, feeder_key="rk_x"
+    )
 
     assert [child.name for child in plain] == ["web", "worker"]
     assert [child.name for child in demo] == ["web", "worker", "sandbox", "demo"]
@@ -191,7 +206,7 @@ def test_only_a_demo_sends_anything_to_the_sandbox():
 
 
 def test_everything_listens_on_this_machine_only():
-    demo = children(Ports(8000, 9100), valkey=None, worker_threads=3)
+    demo = list_children(Ports(8000, 9100), valkey=None, worker_threads=3)
 
     assert "127.0.0.1:8000" in demo[0].command
     addresses = re.findall(
@@ -201,7 +216,7 @@ def test_everything_listens_on_this_machine_only():
 
 
 def test_the_curl_line_is_one_event_under_a_new_id():
-    line = welcome.curl_line("http://127.0.0.1:8000", "rk_x")
+    line = welcome.make_curl_line("http://127.0.0.1:8000", "rk_x")
 
     echoed = subprocess.run(
         ["/bin/sh", "-c", line.replace("curl", "printf '%s\\n'", 1)],
@@ -221,7 +236,7 @@ def test_the_curl_line_is_one_event_under_a_new_id():
 def test_every_line_of_the_box_is_as_wide(colour):
     rows = [("Admin", "http://127.0.0.1:8000/admin/"), ("API key", "rk_x")]
 
-    box = welcome.box("Everything runs.", rows, "Ctrl-C stops it.", colour=colour)
+    box = welcome.draw_box("Everything runs.", rows, "Ctrl-C stops it.", colour=colour)
 
     bare = re.sub(r"\x1b\[\d+m", "", box)
     assert len({len(line) for line in bare.splitlines()}) == 1

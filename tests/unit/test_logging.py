@@ -20,8 +20,8 @@ from integration_project.observability.formatters import (
     JsonFormatter,
     TerminalFormatter,
 )
-from integration_project.observability.logs import logging_config
-from integration_project.observability.redaction import is_secret_name, redacted
+from integration_project.observability.logs import build_logging_config
+from integration_project.observability.redaction import is_secret_name, redact_text
 
 # Its texts are not in the published types.
 consumer: Any = importlib.import_module("celery.worker.consumer.consumer")
@@ -201,11 +201,11 @@ class TestRedaction:
         ],
     )
     def test_an_ordinary_text_stays_as_it_is(self, text):
-        assert redacted(text) == text.replace("3::4", "[redacted]")
+        assert redact_text(text) == text.replace("3::4", "[redacted]")
 
     def test_a_long_text_is_cut_and_costs_little(self):
         for hostile in ("a" * 10**6, "a-" * 10**6, "1." * 10**6, "a:" * 10**6):
-            assert len(redacted(hostile)) <= 2_000
+            assert len(redact_text(hostile)) <= 2_000
 
     def test_a_name_is_judged_by_its_words(self):
         assert is_secret_name("clevertap_passcode")
@@ -331,7 +331,7 @@ class TestConfiguration:
     ):
         stream = io.StringIO()
         monkeypatch.setattr("sys.stderr", stream)
-        logging.config.dictConfig(logging_config(level="DEBUG", form="auto"))
+        logging.config.dictConfig(build_logging_config(level="DEBUG", form="auto"))
 
         logging.getLogger(logger).log(level, "said")
 

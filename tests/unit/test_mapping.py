@@ -9,11 +9,11 @@ import pytest
 from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
+    KeptBack,
     MappingSettings,
     Unmappable,
-    Withheld,
-    as_dict,
-    to_records,
+    decode_record,
+    map_event,
 )
 from referrals.schema import Person
 from referrals.vocabulary import EventType, FraudStatus, Side, Via
@@ -40,7 +40,7 @@ BUILT_IN = [
 
 def mapped(event, **settings):
     return list(
-        to_records(event, MappingSettings(**{"identity_provider": "email", **settings}))
+        map_event(event, MappingSettings(**{"identity_provider": "email", **settings}))
     )
 
 
@@ -121,7 +121,7 @@ def test_an_event_without_a_referrer_becomes_the_users_record_alone():
 def test_a_record_can_be_previewed_as_an_object():
     (record, _) = mapped(an_event())
 
-    assert as_dict(record) == {
+    assert decode_record(record) == {
         "identity": ANN,
         "ts": NOON_SECONDS,
         "type": "event",
@@ -138,7 +138,7 @@ def test_the_time_is_cut_to_whole_seconds_never_rounded_up():
         occurred_at=datetime(5000, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     )
 
-    assert [as_dict(r)["ts"] for r in mapped(event)] == [95649119999, 95649119999]
+    assert [decode_record(r)["ts"] for r in mapped(event)] == [95649119999, 95649119999]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_time_that_clevertap_refuses_is_said(instant):
 def test_the_first_second_after_1970_is_sent():
     event = an_event(occurred_at=datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
 
-    assert [as_dict(r)["ts"] for r in mapped(event)] == [1, 1]
+    assert [decode_record(r)["ts"] for r in mapped(event)] == [1, 1]
 
 
 # What the settings keep back
@@ -170,14 +170,14 @@ def test_a_switched_off_side_is_withheld_and_the_other_is_sent():
 
     sides = mapped(event, not_sent=("app_open:generated", "app_install:referred"))
 
-    assert [type(s) for s in sides] == [EventRecord, Withheld]
-    assert sides[1] == Withheld(Side.GENERATED)
+    assert [type(s) for s in sides] == [EventRecord, KeptBack]
+    assert sides[1] == KeptBack(Side.GENERATED)
 
 
 def test_custom_events_can_be_switched_off():
     sides = mapped(a_custom_event(), not_sent=("custom:referred",))
 
-    assert sides[0] == Withheld(Side.REFERRED)
+    assert sides[0] == KeptBack(Side.REFERRED)
     assert sides[1].name == "Generated Subscription Started"
 
 
@@ -195,7 +195,7 @@ def test_custom_events_can_be_switched_off():
 def test_only_the_chosen_kinds_of_event_are_sent(kinds, is_test, is_sent):
     sides = mapped(an_event(test=is_test), event_kinds=kinds)
 
-    expected = EventRecord if is_sent else Withheld
+    expected = EventRecord if is_sent else KeptBack
     assert [type(s) for s in sides] == [expected, expected]
 
 
@@ -213,14 +213,14 @@ def test_only_the_chosen_kinds_of_event_are_sent(kinds, is_test, is_sent):
 def test_suspected_fraud_is_sent_unless_switched_off(status, settings, is_sent):
     sides = mapped(an_event(status=status), **settings)
 
-    expected = EventRecord if is_sent else Withheld
+    expected = EventRecord if is_sent else KeptBack
     assert [type(s) for s in sides] == [expected, expected]
 
 
 def test_what_is_withheld_is_not_also_unmappable():
     event = an_event(user=Person(), referrer=Person(), test=True)
 
-    assert mapped(event) == [Withheld(Side.REFERRED), Withheld(Side.GENERATED)]
+    assert mapped(event) == [KeptBack(Side.REFERRED), KeptBack(Side.GENERATED)]
 
 
 # People who asked to be forgotten
@@ -229,12 +229,12 @@ def test_what_is_withheld_is_not_also_unmappable():
 def test_a_suppressed_side_has_no_record_and_the_other_side_has():
     event = an_event()
 
-    referred, generated = to_records(event, BY_EMAIL, {Side.REFERRED})
+    referred, generated = map_event(event, BY_EMAIL, {Side.REFERRED})
 
     assert referred == Unmappable(
         Side.REFERRED, "Referred App Install", "suppressed", ""
     )
-    assert generated == list(to_records(event, BY_EMAIL))[1]
+    assert generated == list(map_event(event, BY_EMAIL))[1]
 
 
 def test_of_an_erased_person_is_said_that_and_not_that_an_identity_is_missing():
@@ -242,7 +242,7 @@ def test_of_an_erased_person_is_said_that_and_not_that_an_identity_is_missing():
         name_number=99, user=Person(erased=True), referrer=Person(erased=True)
     )
 
-    sides = list(to_records(event, BY_EMAIL, set(Side)))
+    sides = list(map_event(event, BY_EMAIL, set(Side)))
 
     assert [(m.name, m.reason) for m in sides] == [
         ("Referred Subscription Started", "erased"),
@@ -253,9 +253,9 @@ def test_of_an_erased_person_is_said_that_and_not_that_an_identity_is_missing():
 def test_what_the_settings_keep_back_is_not_also_suppressed_or_erased():
     event = an_event(test=True, user=Person(erased=True))
 
-    sides = list(to_records(event, BY_EMAIL, set(Side)))
+    sides = list(map_event(event, BY_EMAIL, set(Side)))
 
-    assert sides == [Withheld(Side.REFERRED), Withheld(Side.GENERATED)]
+    assert sides == [KeptBack(Side.REFERRED), KeptBack(Side.GENERATED)]
 
 
 # Names of custom events

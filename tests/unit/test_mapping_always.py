@@ -11,10 +11,10 @@ from hypothesis import given, strategies as st
 
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
+    KeptBack,
     MappingSettings,
     Unmappable,
-    Withheld,
-    to_records,
+    map_event,
 )
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.sandbox import validation
@@ -204,14 +204,14 @@ def sides_named_by(event):
 
 @given(events | good_events, mapping_settings | open_settings)
 def test_every_side_that_an_event_names_yields_exactly_one_value(event, settings):
-    sides = list(to_records(event, settings))
+    sides = list(map_event(event, settings))
 
     assert [s.side for s in sides] == list(sides_named_by(event))
 
 
 @given(good_events, open_settings)
 def test_every_record_keeps_to_clevertaps_limits(event, settings):
-    for side in to_records(event, settings):
+    for side in map_event(event, settings):
         if isinstance(side, EventRecord):
             check_record(side.json, settings)
             assert json.loads(side.json)["evtName"] == side.name
@@ -221,14 +221,14 @@ def test_every_record_keeps_to_clevertaps_limits(event, settings):
 def test_the_sandbox_accepts_every_record_that_is_not_nested(event, settings):
     rules = Rules(properties=settings.property_limit)
 
-    for side in to_records(event, settings):
+    for side in map_event(event, settings):
         if isinstance(side, EventRecord) and settings.event_data_format != "nested":
             assert validation.check(json.loads(side.json), rules) is None
 
 
 @given(events | good_events, mapping_settings | open_settings)
 def test_every_refusal_has_a_known_reason_and_fits_its_columns(event, settings):
-    for side in to_records(event, settings):
+    for side in map_event(event, settings):
         if isinstance(side, Unmappable):
             assert side.reason in REASONS
             assert side.reason != "mapping_failed"
@@ -243,7 +243,7 @@ def test_the_same_event_always_becomes_the_same_bytes(event, settings):
         **{f: getattr(settings, f) for f in settings.__struct_fields__}
     )
 
-    assert list(to_records(event, settings)) == list(to_records(event, again))
+    assert list(map_event(event, settings)) == list(map_event(event, again))
 
 
 @given(identities)
@@ -255,7 +255,7 @@ def test_an_identity_that_is_sent_is_sent_byte_for_byte(identity):
         user=Person({"email": identity}),
     )
 
-    (side,) = to_records(event, MappingSettings("email"))
+    (side,) = map_event(event, MappingSettings("email"))
 
     if isinstance(side, EventRecord):
         assert json.loads(side.json)["identity"].encode() == identity.encode()
@@ -263,7 +263,7 @@ def test_an_identity_that_is_sent_is_sent_byte_for_byte(identity):
 
 @given(events, mapping_settings)
 def test_what_is_withheld_is_withheld_by_a_setting(event, settings):
-    for side in to_records(event, settings):
+    for side in map_event(event, settings):
         kept_back = (
             f"{event.type}:{side.side}" in settings.not_sent
             or (settings.event_kinds, event.test)
@@ -271,4 +271,4 @@ def test_what_is_withheld_is_withheld_by_a_setting(event, settings):
             or (event.status == "suspicious" and not settings.send_suspicious)
             or (event.status == "rejected" and not settings.send_rejected)
         )
-        assert isinstance(side, Withheld) is kept_back
+        assert isinstance(side, KeptBack) is kept_back

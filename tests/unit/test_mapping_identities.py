@@ -8,8 +8,8 @@ from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
     Unmappable,
-    as_dict,
-    to_records,
+    decode_record,
+    map_event,
 )
 from referrals.schema import Person
 from referrals.vocabulary import Side
@@ -18,14 +18,14 @@ from tests.builders import an_event
 
 def of_user(identities, provider="email"):
     event = an_event(user=Person(identities=identities), referrer=None)
-    (side,) = to_records(event, MappingSettings(identity_provider=provider))
+    (side,) = map_event(event, MappingSettings(identity_provider=provider))
     return side
 
 
 def identity_of(identities, provider="email"):
     side = of_user(identities, provider)
     assert isinstance(side, EventRecord), side
-    return as_dict(side)["identity"]
+    return decode_record(side)["identity"]
 
 
 def reason_of(identities, provider="email"):
@@ -136,7 +136,7 @@ def test_a_clevertap_id_is_sent_as_object_id_in_place_of_identity(provider, obje
     side = of_user({"clevertap_id": object_id, "identity": "42"}, provider)
 
     assert side.json.startswith(b'{"objectId":"%s","ts":' % object_id.encode())
-    assert list(as_dict(side)) == ["objectId", "ts", "type", "evtName", "evtData"]
+    assert list(decode_record(side)) == ["objectId", "ts", "type", "evtName", "evtData"]
 
 
 @pytest.mark.parametrize("object_id", ["a b", "ann@example.com", "é", "a" * 68, "a\n"])
@@ -152,7 +152,7 @@ def test_a_detail_never_contains_the_identity():
         referrer=Person({"email": "canary@example.com" * 60}),
     )
 
-    sides: list[Any] = list(to_records(event, MappingSettings("email")))
+    sides: list[Any] = list(map_event(event, MappingSettings("email")))
 
     assert [s.reason for s in sides] == ["identity_characters", "identity_too_long"]
     assert not any("canary" in s.detail for s in sides)

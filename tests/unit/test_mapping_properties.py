@@ -9,8 +9,8 @@ from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
     Unmappable,
-    as_dict,
-    to_records,
+    decode_record,
+    map_event,
 )
 from referrals.schema import Person
 from referrals.vocabulary import INVITE_CHANNELS, FraudStatus, Side, Via
@@ -21,13 +21,13 @@ NAME = "Referred Subscription Started"
 
 def first(event, **settings):
     settings = {"identity_provider": "email", **settings}
-    return to_records(event, MappingSettings(**settings))[0]
+    return map_event(event, MappingSettings(**settings))[0]
 
 
 def properties(event, **settings):
     record = first(event, **settings)
     assert isinstance(record, EventRecord), record
-    return list(as_dict(record)["evtData"].items())
+    return list(decode_record(record)["evtData"].items())
 
 
 def of_data(data, **settings):
@@ -309,7 +309,7 @@ def test_a_long_text_is_shortened_and_counted():
     record = first(an_event(content="é" * 300, channel="x" * 513, via=Via.SMART_LINK))
 
     assert record.shortened == 2
-    assert as_dict(record)["evtData"] == {
+    assert decode_record(record)["evtData"] == {
         "Channel": "x" * 512,
         "Content": "é" * 256,
         "Status": "valid",
@@ -330,7 +330,10 @@ def test_long_texts_of_event_data_are_shortened_in_every_format(form):
 def test_a_text_of_512_bytes_is_sent_whole():
     record = first(an_event(content="é" * 256), refuse_long_texts=True)
 
-    assert (record.shortened, as_dict(record)["evtData"]["Content"]) == (0, "é" * 256)
+    assert (record.shortened, decode_record(record)["evtData"]["Content"]) == (
+        0,
+        "é" * 256,
+    )
 
 
 def test_a_long_text_is_refused_where_the_settings_say_so():

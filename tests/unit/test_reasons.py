@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from clevertap_sync.clevertap import errors, mapping, properties
-from clevertap_sync.clevertap.account_faults import AccountFault, words_of
+from clevertap_sync.clevertap.account_faults import AccountFault, describe_fault
 from clevertap_sync.clevertap.errors import CleverTapError
-from clevertap_sync.clevertap.reasons import REASONS, reason_for_code, shorten_reason
+from clevertap_sync.clevertap.reasons import (
+    REASONS,
+    find_reason_for_code,
+    shorten_reason,
+)
 from clevertap_sync.models import DeadLetter
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "reasons.md"
 
-COLUMN = DeadLetter._meta.get_field("reason")  # noqa: SLF001 - Django documents it
+COLUMN = DeadLetter._meta.get_field("reason")
 
 # What the delivery gives as a reason; the rest comes from the mapping or CleverTap.
 OF_DELIVERY = {
@@ -93,20 +97,22 @@ def test_errors_and_reasons_do_not_share_a_code_by_accident():
 
 @pytest.mark.parametrize("code", [*range(509, 536), 555])
 def test_each_code_of_clevertaps_has_a_reason(code):
-    assert reason_for_code(code) == f"clevertap_{code}"
+    assert find_reason_for_code(code) == f"clevertap_{code}"
     assert f"clevertap_{code}" in REASONS
 
 
 @pytest.mark.parametrize("code", [None, 0, -1, 200, 401, 508, 536, 5090])
 def test_any_other_code_is_unknown(code):
-    assert reason_for_code(code) == "clevertap_unknown"
+    assert find_reason_for_code(code) == "clevertap_unknown"
 
 
 def test_the_documentation_lists_the_cause_of_every_refusal_and_its_field():
     rows = rows_under("The cause of `credentials_refused`")
 
     told = [re.findall(r"^\| `(\w+)` .* `(\w+)` \|$", line) for line in rows]
-    assert told == [[(fault.value, words_of(fault).field)] for fault in AccountFault]
+    assert told == [
+        [(fault.value, describe_fault(fault).field)] for fault in AccountFault
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from clevertap_sync.clevertap.connection_check import Credentials
 from clevertap_sync.clevertap.errors import AuthenticationError, NotSentError
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.clevertap.profile_lookup import (
-    Asked,
+    AskedPerson,
     Recognition,
-    in_other_case,
+    change_case,
     is_known,
-    look_up,
-    recognise,
+    look_up_profiles,
+    recognise_people,
 )
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -38,9 +38,9 @@ def credentials(sandbox, passcode=ACCOUNTS[Location.EU1].passcode):
 
 
 def asking(sandbox, *identities, **options):
-    asked = [Asked(identity) for identity in identities]
+    asked = [AskedPerson(identity) for identity in identities]
     until = time.monotonic() + 60
-    return look_up(credentials(sandbox, **options), asked, until=until)
+    return look_up_profiles(credentials(sandbox, **options), asked, until=until)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 30])
@@ -99,13 +99,13 @@ def test_an_identity_that_cannot_be_sent_is_an_error_that_does_not_name_it(sandb
 
 
 def test_what_is_asked_does_not_show_itself():
-    assert "ann" not in repr(Asked("ann@example.com"))
+    assert "ann" not in repr(AskedPerson("ann@example.com"))
 
 
 def recognised(sandbox, *identities, **options):
-    asked = [Asked(identity) for identity in identities]
+    asked = [AskedPerson(identity) for identity in identities]
     until = time.monotonic() + 60
-    return recognise(credentials(sandbox, **options), asked, until=until)
+    return recognise_people(credentials(sandbox, **options), asked, until=until)
 
 
 def test_strangers_are_asked_about_again_in_their_other_letter_case(sandbox):
@@ -133,14 +133,14 @@ def test_a_refusal_is_no_answer_and_nobody_is_asked_about_again(
 @pytest.mark.parametrize(
     ("asked", "other"),
     [
-        (Asked("Ann@Example.com"), Asked("ann@example.com")),
-        (Asked("ANN-1"), Asked("ann-1")),
-        (Asked("ann-1"), Asked("ANN-1")),
-        (Asked("ann@example.com"), None),
-        (Asked("4711"), None),
-        (Asked("__hAnn", object_id=True), None),
+        (AskedPerson("Ann@Example.com"), AskedPerson("ann@example.com")),
+        (AskedPerson("ANN-1"), AskedPerson("ann-1")),
+        (AskedPerson("ann-1"), AskedPerson("ANN-1")),
+        (AskedPerson("ann@example.com"), None),
+        (AskedPerson("4711"), None),
+        (AskedPerson("__hAnn", object_id=True), None),
     ],
     ids=["e-mail", "upper", "lower", "lower-e-mail", "digits", "object-id"],
 )
 def test_another_spelling_is_asked_for_where_there_is_one(asked, other):
-    assert in_other_case(asked) == other
+    assert change_case(asked) == other

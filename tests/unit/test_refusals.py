@@ -8,9 +8,15 @@ import pytest
 
 from referrals.api import problems
 from referrals.files import read_csv
-from referrals.log.results import Result, Status, conflict, left_out, rejected
+from referrals.log.results import (
+    Result,
+    Status,
+    make_conflict,
+    make_left_out,
+    make_rejected,
+)
 from referrals.refusals import MEANINGS, REMEDIES, Code
-from referrals.schema import EventProblem, decode, from_object
+from referrals.schema import EventProblem, check_object, decode_event
 from tests.builders import NOON, a_sent_custom_event, a_sent_event
 from tests.harness.commands import ROOT
 
@@ -26,7 +32,7 @@ def nested(levels):
 
 
 def code_of(event):
-    problem = decode(json.dumps(event).encode(), now=NOON)
+    problem = decode_event(json.dumps(event).encode(), now=NOON)
     assert isinstance(problem, EventProblem), "it was taken"
     return problem.code
 
@@ -93,14 +99,14 @@ def test_a_custom_name_has_codes_of_its_own(changes, code):
     ids=["NaN", "object", "key", "surrogate"],
 )
 def test_python_values_are_refused_with_codes_too(value, code):
-    problem = from_object(value)
+    problem = check_object(value)
 
     assert isinstance(problem, EventProblem)
     assert problem.code == code
 
 
 def test_bytes_that_are_no_json_are_so_called():
-    assert decode(b"{").code == "not_json"
+    assert decode_event(b"{").code == "not_json"
 
 
 def test_whatever_python_gives_up_at_is_too_deep():
@@ -108,7 +114,7 @@ def test_whatever_python_gives_up_at_is_too_deep():
     event = msgspec.json.encode(a_sent_event(metadata={"k": None}))
     raw = event.replace(b"null", b"[" * 1_500 + b"]" * 1_500)
 
-    assert decode(raw).code == "too_deep"
+    assert decode_event(raw).code == "too_deep"
 
 
 def test_rows_of_files_have_codes(tmp_path):
@@ -127,14 +133,14 @@ def test_rows_of_files_have_codes(tmp_path):
 def test_every_answer_that_refuses_has_its_code():
     problem = EventProblem(Code.NO_USER, "/user", "Say who did it.", "a")
 
-    assert rejected(0, problem).code == "no_user"
-    assert conflict(0, "a", 7).code == "conflict"
-    assert left_out(1, "a", 0).code == "strict"
+    assert make_rejected(0, problem).code == "no_user"
+    assert make_conflict(0, "a", 7).code == "conflict"
+    assert make_left_out(1, "a", 0).code == "strict"
     assert Result(0, "a", Status.ACCEPTED, position=1).code is None
 
 
 def test_a_code_is_written_as_its_word_and_left_out_where_there_is_none():
-    refused = msgspec.json.decode(msgspec.json.encode(conflict(0, "a", 7)))
+    refused = msgspec.json.decode(msgspec.json.encode(make_conflict(0, "a", 7)))
     taken = msgspec.json.encode(Result(0, "a", Status.ACCEPTED, position=1))
 
     assert refused["code"] == "conflict"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from referrals.api.body import JSON
-from referrals.api.body_events import events_in
+from referrals.api.body_events import decode_events
 from referrals.api.problems import ProblemError
 from referrals.files import read_csv, read_jsonl
 from referrals.repeated_keys import find_repeated_key, may_have_lost
-from referrals.schema import EventProblem, decode
+from referrals.schema import EventProblem, decode_event
 from tests.builders import ANN, BOB, a_sent_event
 
 TWICE = f'"user":{{"identities":{{"email":"{ANN}","email":"eve@x"}}}}'
@@ -41,7 +41,7 @@ def an_event(user=f'"user":{{"identities":{{"email":"{ANN}"}}}}', rest=""):
     ids=["plain", "escaped key", "escaped colon", "null", "id", "offset", "number", "null first", "deep"],
 )  # fmt: skip
 def test_an_event_with_a_key_twice_is_refused_where_it_stands(text, pointer):
-    problem = decode(text.encode())
+    problem = decode_event(text.encode())
 
     assert isinstance(problem, EventProblem)
     assert (problem.code, problem.pointer) == ("repeated_key", pointer)
@@ -60,7 +60,7 @@ def test_an_event_with_a_key_twice_is_refused_where_it_stands(text, pointer):
     ],
 )
 def test_a_key_that_stands_in_several_objects_is_none_that_stands_twice(rest):
-    assert decode(an_event(rest=rest).encode()).id == "a"
+    assert decode_event(an_event(rest=rest).encode()).id == "a"
 
 
 def test_a_line_of_a_file_is_refused_by_itself():
@@ -94,14 +94,14 @@ def test_two_lists_of_events_are_refused_as_a_whole():
     body = f'{{"events": [{an_event()}], "events": [{an_event()}]}}'
 
     with pytest.raises(ProblemError) as caught:
-        events_in(JSON, body.encode())
+        decode_events(JSON, body.encode())
     assert caught.value.detail.startswith("`events` stands twice.")
 
 
 def test_events_may_speak_of_events():
     quoted = an_event(rest=',"metadata":{"events":1}')
 
-    [event] = events_in(JSON, f'{{"events": [{quoted}]}}'.encode())
+    [event] = decode_events(JSON, f'{{"events": [{quoted}]}}'.encode())
 
     assert event.metadata == {"events": 1}
 

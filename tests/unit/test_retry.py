@@ -18,15 +18,15 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
     TransportError,
     WrongAddressError,
-    error_for_status,
+    make_error_for_status,
 )
 from clevertap_sync.clevertap.retry import (
     SHORTEST_HOLD_SECONDS,
     Bisect,
     HalveLimit,
     Hold,
-    backoff,
-    decide,
+    choose_backoff,
+    decide_after_failure,
 )
 
 FIRST: Final = 1.0
@@ -34,7 +34,7 @@ LONGEST: Final = 300.0
 
 
 def _decide(error, *, failures=1, jitter=0.5, first_hold=FIRST, longest_hold=LONGEST):
-    return decide(
+    return decide_after_failure(
         error,
         failures=failures,
         jitter=jitter,
@@ -45,12 +45,12 @@ def _decide(error, *, failures=1, jitter=0.5, first_hold=FIRST, longest_hold=LON
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_request_that_is_never_accepted_is_bisected(status):
-    assert _decide(error_for_status(status)) == Bisect()
+    assert _decide(make_error_for_status(status)) == Bisect()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 403, 404, 405, 410, 204])
 def test_a_fault_of_the_account_holds_long_and_until_a_probe_is_well(status):
-    error = error_for_status(status)
+    error = make_error_for_status(status)
 
     assert _decide(error, failures=1, jitter=0.0) == Hold(300.0, error.code, probe=True)
     assert _decide(error, failures=9, jitter=0.5) == Hold(285.0, error.code, probe=True)
@@ -61,9 +61,9 @@ def test_a_fault_of_the_account_holds_long_and_until_a_probe_is_well(status):
     [
         NotSentError(),
         ServerError(status=500),
-        error_for_status(503),
-        error_for_status(408),
-        error_for_status(409),
+        make_error_for_status(503),
+        make_error_for_status(408),
+        make_error_for_status(409),
     ],
 )
 def test_a_passing_fault_holds_with_backoff_and_without_a_probe(error):
@@ -95,11 +95,11 @@ def test_too_many_requests_hold_for_as_long_as_clevertap_asks():
 
 @pytest.mark.parametrize("status", [503, 502, 401, 302])
 def test_retry_after_is_the_least_that_is_waited(status):
-    asked_little = error_for_status(status, retry_after=0.2)
-    asked_much = error_for_status(status, retry_after=3600.0)
+    asked_little = make_error_for_status(status, retry_after=0.2)
+    asked_much = make_error_for_status(status, retry_after=3600.0)
 
     assert _decide(asked_much).delay == 3600.0
-    assert _decide(asked_little) == _decide(error_for_status(status))
+    assert _decide(asked_little) == _decide(make_error_for_status(status))
 
 
 def _leaves(cls):
@@ -127,7 +127,7 @@ def test_a_probe_comes_first_exactly_where_only_a_probe_can_tell(cls):
 
 
 def test_backoff_doubles_up_to_the_longest_hold():
-    delays = [backoff(n, 1.0, FIRST, LONGEST) for n in range(1, 12)]
+    delays = [choose_backoff(n, 1.0, FIRST, LONGEST) for n in range(1, 12)]
 
     assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
@@ -143,7 +143,7 @@ def test_backoff_stays_between_its_floor_and_the_longest_hold(
 ):
     longest = first * factor
 
-    delay = backoff(failures, jitter, first, longest)
+    delay = choose_backoff(failures, jitter, first, longest)
 
     assert min(SHORTEST_HOLD_SECONDS, longest) <= delay <= longest
 
@@ -155,23 +155,23 @@ def test_backoff_stays_between_its_floor_and_the_longest_hold(
 def test_backoff_never_falls_with_more_failures_or_more_jitter(failures, jitters):
     low, high = sorted(jitters)
 
-    assert backoff(failures, low, FIRST, LONGEST) <= backoff(
+    assert choose_backoff(failures, low, FIRST, LONGEST) <= choose_backoff(
         failures + 1, low, FIRST, LONGEST
     )
-    assert backoff(failures, low, FIRST, LONGEST) <= backoff(
+    assert choose_backoff(failures, low, FIRST, LONGEST) <= choose_backoff(
         failures, high, FIRST, LONGEST
     )
 
 
 def test_backoff_spreads_over_the_whole_range():
-    delays = [backoff(9, n / 10, FIRST, LONGEST) for n in range(10)]
+    delays = [choose_backoff(9, n / 10, FIRST, LONGEST) for n in range(10)]
 
     assert delays[0] == SHORTEST_HOLD_SECONDS
     assert delays[1:] == pytest.approx([25.6 * n for n in range(1, 10)])
 
 
 def test_a_million_failures_do_not_overflow():
-    assert backoff(10**6, 0.5, FIRST, LONGEST) == 150.0
+    assert choose_backoff(10**6, 0.5, FIRST, LONGEST) == 150.0
 
 
 @given(
@@ -182,7 +182,7 @@ def test_a_million_failures_do_not_overflow():
 def test_no_hold_without_retry_after_is_longer_than_the_longest(
     status, jitter, failures
 ):
-    decision = _decide(error_for_status(status), failures=failures, jitter=jitter)
+    decision = _decide(make_error_for_status(status), failures=failures, jitter=jitter)
 
     if isinstance(decision, Hold):
         assert 0 < decision.delay <= LONGEST

@@ -98,7 +98,7 @@ def test_the_newest_outputs_stay_however_many_there_are(tmp_path, monkeypatch):
     for there in (8, 12):
         for n in range(there):
             (folder / f"2020-01-{n + 1:02}-000000-1.txt").touch()
-        with run._output_kept_if(Result(failed=True)) as output:  # noqa: SLF001
+        with run._output_kept_if(Result(failed=True)) as output:
             left = {path.name for path in folder.iterdir()} - {Path(output.name).name}
 
         first = max(1, there - run.KEPT_OUTPUTS + 2)

@@ -16,11 +16,11 @@ from referrals.schema import (
     IncomingEvent,
     IncomingPerson,
     Person,
-    decode,
-    doubts,
-    from_object,
-    to_event,
-    warnings_of,
+    build_event,
+    check_object,
+    decode_event,
+    find_doubts,
+    list_warnings,
 )
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
 from tests.builders import (
@@ -35,12 +35,12 @@ from tests.builders import (
 
 
 def sent(event):
-    return decode(json.dumps(event).encode(), now=NOON)
+    return decode_event(json.dumps(event).encode(), now=NOON)
 
 
 def read(text):
     """Return the event of a JSON text, whose spelling `sent` could not keep."""
-    return decode(text.encode(), now=NOON)
+    return decode_event(text.encode(), now=NOON)
 
 
 def refused_at(event):
@@ -179,7 +179,7 @@ def test_seconds_are_rounded_down_as_they_are_spelt(number, microseconds):
 
 
 def test_a_float_in_python_is_rounded_down_as_python_writes_it():
-    event = from_object(a_sent_event(occurred_at=1795478399.9999998), now=NOON)
+    event = check_object(a_sent_event(occurred_at=1795478399.9999998), now=NOON)
 
     assert event.occurred_at == datetime(2026, 11, 23, 23, 59, 59, 999999, UTC)
 
@@ -230,7 +230,7 @@ def test_a_person_may_be_full_of_nulls():
     assert sent(full) == sent(event)
     assert sent(full).user.identities == {"email": ANN}
     assert sent(full).referrer.identities == {}
-    assert from_object(full, now=NOON) == sent(event)
+    assert check_object(full, now=NOON) == sent(event)
     # What is compared to tell a duplicate from a conflict.
     assert msgspec.json.encode(sent(full)) == msgspec.json.encode(sent(event))
 
@@ -466,7 +466,7 @@ def test_an_escaped_backslash_before_u0000_is_no_nul():
     ],
 )
 def test_what_is_no_event_is_a_problem_and_never_an_exception(raw):
-    problem = decode(raw)
+    problem = decode_event(raw)
 
     assert isinstance(problem, EventProblem)
     assert problem.detail
@@ -481,7 +481,7 @@ def test_what_is_no_event_is_a_problem_and_never_an_exception(raw):
     ],
 )
 def test_the_byte_that_is_not_utf_8_is_counted_from_the_start_of_the_event(raw):
-    problem = decode(raw)
+    problem = decode_event(raw)
 
     place = raw.index(b"\xfc") + 1
     assert problem.code is Code.NOT_JSON
@@ -490,7 +490,9 @@ def test_the_byte_that_is_not_utf_8_is_counted_from_the_start_of_the_event(raw):
 
 @pytest.mark.parametrize("field", ["event_data", "metadata"])
 def test_a_number_that_no_float_can_hold_is_named_as_such(field):
-    problem = decode(b'{"id":"a","type":"custom","%s":{"k":1e999}}' % field.encode())
+    problem = decode_event(
+        b'{"id":"a","type":"custom","%s":{"k":1e999}}' % field.encode()
+    )
 
     assert problem == EventProblem(
         Code.NUMBER_TOO_LARGE,
@@ -502,7 +504,7 @@ def test_a_number_that_no_float_can_hold_is_named_as_such(field):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_decoding_raise(raw):
-    assert isinstance(decode(raw), EventProblem)
+    assert isinstance(decode_event(raw), EventProblem)
 
 
 JSONISH = st.recursive(
@@ -514,7 +516,7 @@ JSONISH = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(IncomingEvent.__struct_fields__), JSONISH))
 def test_no_object_makes_decoding_raise(value):
-    assert isinstance(from_object(value), EventProblem | IncomingEvent)
+    assert isinstance(check_object(value), EventProblem | IncomingEvent)
 
 
 def test_an_event_has_at_most_32_kilobytes():
@@ -540,7 +542,7 @@ def test_raw_pieces_of_a_request_are_read_as_they_are():
         json.dumps([a_sent_event(id="a")]).encode(), type=list[msgspec.Raw]
     )
 
-    assert decode(raw[0], now=NOON).id == "a"
+    assert decode_event(raw[0], now=NOON).id == "a"
 
 
 class Colour(Enum):
@@ -549,7 +551,7 @@ class Colour(Enum):
 
 def test_python_values_are_taken_for_what_json_makes_of_them():
     zone = timezone(timedelta(hours=1))
-    event = from_object(
+    event = check_object(
         a_sent_custom_event(
             occurred_at=datetime(2026, 11, 23, 13, tzinfo=zone),
             via=Via.SMART_INVITE,
@@ -593,7 +595,7 @@ def endless():
     ],
 )
 def test_python_values_that_json_cannot_say_are_refused(changes, pointer):
-    problem = from_object(a_sent_custom_event(**changes), now=NOON)
+    problem = check_object(a_sent_custom_event(**changes), now=NOON)
 
     assert isinstance(problem, EventProblem)
     assert problem.pointer == pointer
@@ -601,28 +603,28 @@ def test_python_values_that_json_cannot_say_are_refused(changes, pointer):
 
 @pytest.mark.parametrize("value", [None, 7, "text", [], {1: 2}, object()])
 def test_python_values_that_are_no_event_are_refused(value):
-    assert isinstance(from_object(value), EventProblem)
+    assert isinstance(check_object(value), EventProblem)
 
 
 @pytest.mark.parametrize("channel", [*sorted(INVITE_CHANNELS), "WhatsApp"])
 def test_known_invite_channels_raise_no_doubt(channel):
-    assert warnings_of(sent(a_sent_event(channel=channel))) == ()
+    assert list_warnings(sent(a_sent_event(channel=channel))) == ()
 
 
 def test_an_unknown_invite_channel_is_doubtful_and_a_smart_links_is_not():
     assert len(INVITE_CHANNELS) == 21
-    assert [at for at, _ in doubts(sent(a_sent_event(channel="pigeon")))] == [
+    assert [at for at, _ in find_doubts(sent(a_sent_event(channel="pigeon")))] == [
         "/channel"
     ]
-    assert "whatsapp" in warnings_of(sent(a_sent_event(channel="pigeon")))[0]
-    assert warnings_of(sent(a_sent_event(channel="pigeon", via="smart_link"))) == ()
-    assert warnings_of(sent(a_sent_event(channel=""))) == ()
+    assert "whatsapp" in list_warnings(sent(a_sent_event(channel="pigeon")))[0]
+    assert list_warnings(sent(a_sent_event(channel="pigeon", via="smart_link"))) == ()
+    assert list_warnings(sent(a_sent_event(channel=""))) == ()
 
 
 def test_an_ip_that_is_none_is_doubtful():
     event = sent(a_sent_event(user={"identities": {"email": ANN}, "ip": "10.0.0.300"}))
 
-    assert [at for at, _ in doubts(event)] == ["/user/ip"]
+    assert [at for at, _ in find_doubts(event)] == ["/user/ip"]
 
 
 @pytest.mark.parametrize(
@@ -645,8 +647,8 @@ def test_blanks_around_an_identity_are_kept_and_doubtful(side, identity):
     )
 
     assert getattr(event, side).identities["e/mail"] == identity
-    assert [at for at, _ in doubts(event)] == [f"/{side}/identities/e~1mail"]
-    [warning] = warnings_of(event)
+    assert [at for at, _ in find_doubts(event)] == [f"/{side}/identities/e~1mail"]
+    [warning] = list_warnings(event)
     assert warning == (
         f"An identity of the {side} has blanks or invisible characters around it. It is "
         "kept and sent on byte for byte, so it is another one than without them. Remove "
@@ -659,7 +661,7 @@ def test_blanks_around_an_identity_are_kept_and_doubtful(side, identity):
 )
 def test_an_identity_without_blanks_around_it_is_not_doubtful(identity):
     assert (
-        warnings_of(sent(a_sent_event(user={"identities": {"name": identity}}))) == ()
+        list_warnings(sent(a_sent_event(user={"identities": {"name": identity}}))) == ()
     )
 
 
@@ -685,7 +687,7 @@ def test_a_number_that_loses_digits_is_doubtful(number, kept, field):
     event = read(with_number(number, field))
 
     assert getattr(event, field) == {"a/b": [1.5, {"k": kept}]}
-    [(pointer, detail)] = doubts(event)
+    [(pointer, detail)] = find_doubts(event)
     assert pointer == f"/{field}/a~1b/1/k"
     assert detail == (
         f"The number at {pointer} has more digits than a 64-bit float keeps, and was "
@@ -697,7 +699,7 @@ def test_many_numbers_that_lose_digits_are_one_doubt():
     number = "0.1234567890123456789"
     event = read(with_number(f"[{number},{number},{number}]"))
 
-    [warning] = warnings_of(event)
+    [warning] = list_warnings(event)
     assert warning == (
         "The number at /event_data/a~1b/1/k/0 has more digits than a 64-bit float keeps, "
         "and was rounded. Send it as a text. So it is with 2 more."
@@ -721,7 +723,7 @@ def test_a_number_whose_digits_a_double_keeps_is_not_doubtful(number):
     event = read(with_number(number))
 
     assert type(event) is IncomingEvent
-    assert warnings_of(event) == ()
+    assert list_warnings(event) == ()
 
 
 def test_a_lost_digit_changes_nothing_in_what_is_compared():
@@ -751,7 +753,7 @@ def test_the_log_keeps_signals_only_as_hashes():
         )
     )
 
-    kept = to_event(event, received_at=NOON, hash_signal=lambda text: f"<{text}>")
+    kept = build_event(event, received_at=NOON, hash_signal=lambda text: f"<{text}>")
 
     assert kept.user == Person(
         {"email": ANN}, "<ip:203.0.113.7>", "<device:device-1>", None
@@ -762,7 +764,7 @@ def test_defaults_are_applied_for_the_log():
     received_at = NOON + timedelta(seconds=3)
     event = sent(a_sent_event(id="a", occurred_at=None, channel=None, content=None))
 
-    kept = to_event(event, received_at=received_at, hash_signal=str)
+    kept = build_event(event, received_at=received_at, hash_signal=str)
 
     assert kept == Event(
         id="a",
@@ -775,7 +777,7 @@ def test_defaults_are_applied_for_the_log():
 
 def test_nothing_that_is_printed_shows_an_identity():
     event = sent(a_sent_event())
-    kept = to_event(event, received_at=NOON, hash_signal=str)
+    kept = build_event(event, received_at=NOON, hash_signal=str)
 
     for value in (event, event.user, kept, kept.user, kept.referrer):
         assert "example.com" not in f"{value!r} {value}"
@@ -794,11 +796,11 @@ def test_nothing_that_is_printed_shows_an_identity():
     ids=("cut", "number", "no utf-8", "missing", "too large", "unknown"),
 )
 def test_a_refused_event_leaves_nothing_for_the_garbage_collector(data):
-    decode(data)
+    decode_event(data)
     gc.collect()
     gc.disable()
     try:
-        assert isinstance(decode(data), EventProblem)
+        assert isinstance(decode_event(data), EventProblem)
         assert gc.collect() == 0
     finally:
         gc.enable()

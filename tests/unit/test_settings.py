@@ -7,14 +7,18 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from integration_project.addresses import check_host_name, check_origin
-from integration_project.broker import celery_tls, redis_options, transport_options
-from integration_project.databases import database
+from integration_project.broker import (
+    make_celery_tls,
+    make_redis_options,
+    make_transport_options,
+)
+from integration_project.databases import read_database_url
 from integration_project.environment import (
     Environment,
     UnusableError,
     needs_no_secret,
 )
-from integration_project.mail import mail
+from integration_project.mail import read_mail_url
 from tests.harness import commands
 from tests.unit import warm
 from tests.unit.fresh_settings import refusal_of, settings_of
@@ -265,7 +269,7 @@ class TestEnvironment:
 
 class TestDatabase:
     def test_postgresql_is_reached_through_a_small_pool_with_short_waits(self):
-        found = database("postgres://u:p%40@db.example.com:5433/d", pool=4)
+        found = read_database_url("postgres://u:p%40@db.example.com:5433/d", pool=4)
 
         assert found["ENGINE"] == "django.db.backends.postgresql"
         assert (found["HOST"], found["PORT"], found["NAME"]) == (
@@ -298,11 +302,11 @@ class TestDatabase:
         }
 
     def test_a_pool_of_none_opens_a_connection_each_time(self):
-        assert "pool" not in database("postgresql://db/d", pool=0)["OPTIONS"]
+        assert "pool" not in read_database_url("postgresql://db/d", pool=0)["OPTIONS"]
 
     def test_the_url_has_the_last_word(self):
         url = "postgresql://db/d?options=-c%20statement_timeout%3D0&connect_timeout=9"
-        options = database(url, pool=0)["OPTIONS"]
+        options = read_database_url(url, pool=0)["OPTIONS"]
 
         assert options["options"] == "-c statement_timeout=0"
         assert options["connect_timeout"] == "9"
@@ -310,8 +314,8 @@ class TestDatabase:
     @pytest.mark.parametrize("text", ["00123", "1e3", "true", "None", "0x10", "p+q%2B"])
     def test_what_stands_in_the_url_stays_text(self, text):
         decoded = text.replace("%2B", "+")
-        found = database(f"postgresql://{text}:{text}@db/{text}", pool=0)
-        by_query = database(f"postgresql:///d?user=u&password={text}", pool=0)
+        found = read_database_url(f"postgresql://{text}:{text}@db/{text}", pool=0)
+        by_query = read_database_url(f"postgresql:///d?user=u&password={text}", pool=0)
 
         assert (found["USER"], found["PASSWORD"]) == (decoded, decoded)
         assert found["NAME"] == decoded
@@ -329,7 +333,7 @@ class TestDatabase:
         ],
     )
     def test_a_server_is_found_in_each_way_of_writing_it(self, url, place):
-        found = database(url, pool=0)
+        found = read_database_url(url, pool=0)
 
         assert (found["HOST"], found["PORT"], found["NAME"]) == place
         assert "dbname" not in found["OPTIONS"]
@@ -346,7 +350,7 @@ class TestDatabase:
         ],
     )
     def test_a_server_on_another_machine_has_to_speak_tls(self, url):
-        assert database(url, pool=0)["OPTIONS"]["sslmode"] == "require"
+        assert read_database_url(url, pool=0)["OPTIONS"]["sslmode"] == "require"
 
     @pytest.mark.parametrize(
         "url",
@@ -363,7 +367,7 @@ class TestDatabase:
         ],
     )
     def test_elsewhere_libpq_decides(self, url):
-        assert "sslmode" not in database(url, pool=0)["OPTIONS"]
+        assert "sslmode" not in read_database_url(url, pool=0)["OPTIONS"]
 
     @pytest.mark.parametrize(
         ("variables", "sslmode"),
@@ -379,25 +383,28 @@ class TestDatabase:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
-        assert database("postgresql:///d", pool=0)["OPTIONS"].get("sslmode") == sslmode
+        assert (
+            read_database_url("postgresql:///d", pool=0)["OPTIONS"].get("sslmode")
+            == sslmode
+        )
 
     @pytest.mark.parametrize("sslmode", ["disable", "verify-full"])
     def test_the_url_says_how_it_is_encrypted(self, sslmode):
         url = f"postgresql://db.example.com/d?sslmode={sslmode}"
 
-        assert database(url, pool=0)["OPTIONS"]["sslmode"] == sslmode
+        assert read_database_url(url, pool=0)["OPTIONS"]["sslmode"] == sslmode
 
     def test_empty_options_leave_the_startup_packet_plain_for_a_pgbouncer(self):
-        options = database("postgresql://db/d?sslmode=disable&options=", pool=0)[
-            "OPTIONS"
-        ]
+        options = read_database_url(
+            "postgresql://db/d?sslmode=disable&options=", pool=0
+        )["OPTIONS"]
 
         assert "options" not in options
         assert options["sslmode"] == "disable"
         assert options["tcp_user_timeout"] == 10_000
 
     def test_sqlite_writes_through_and_waits(self):
-        found = database("sqlite:////srv/db.sqlite3", pool=4)
+        found = read_database_url("sqlite:////srv/db.sqlite3", pool=4)
 
         assert found["NAME"] == "/srv/db.sqlite3"
         assert found["OPTIONS"] == {
@@ -407,7 +414,9 @@ class TestDatabase:
         }
 
     def test_a_file_of_sqlite_may_have_any_name(self):
-        found = database("sqlite:////srv/my data/100%25+1.db?timeout=3", pool=4)
+        found = read_database_url(
+            "sqlite:////srv/my data/100%25+1.db?timeout=3", pool=4
+        )
 
         assert found["NAME"] == "/srv/my data/100%+1.db"
         assert found["OPTIONS"]["timeout"] == 3
@@ -473,7 +482,7 @@ class TestDatabase:
     )
     def test_what_is_wrong_is_said_and_no_password_repeated(self, url, reason):
         with pytest.raises(UnusableError) as caught:
-            database(url, pool=4)
+            read_database_url(url, pool=4)
 
         assert str(caught.value) == reason
         assert "hunter2" not in reason
@@ -640,23 +649,26 @@ class TestBroker:
         for verify, words in ((True, "required"), (False, "none")):
             tls = {"ssl_cert_reqs": words, "ssl_check_hostname": verify}
 
-            assert celery_tls(url, verify=verify) == tls
-            assert tls.items() <= redis_options(url, verify=verify).items()
+            assert make_celery_tls(url, verify=verify) == tls
+            assert tls.items() <= make_redis_options(url, verify=verify).items()
 
     def test_a_plain_address_is_told_nothing_of_certificates(self):
-        assert celery_tls("redis://broker", verify=True) is None
+        assert make_celery_tls("redis://broker", verify=True) is None
         assert not [
-            n for n in redis_options("redis://broker", verify=True) if "ssl" in n
+            n for n in make_redis_options("redis://broker", verify=True) if "ssl" in n
         ]
 
     def test_nobody_waits_longer_than_half_a_second(self):
-        for options in (redis_options("redis://b", verify=True), transport_options()):
+        for options in (
+            make_redis_options("redis://b", verify=True),
+            make_transport_options(),
+        ):
             assert options["socket_timeout"] == 0.5
             assert options["socket_connect_timeout"] == 0.5
 
 
 def test_alerts_are_mailed_through_the_address_of_a_server():
-    found = mail("smtp+tls://user:p%40ss@mail.example.com:587")
+    found = read_mail_url("smtp+tls://user:p%40ss@mail.example.com:587")
 
     assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
     assert (found["EMAIL_HOST"], found["EMAIL_PORT"]) == ("mail.example.com", 587)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration_project.supervisor.process import backoff, ended_how
+from integration_project.supervisor.process import choose_restart_delay, describe_end
 from tests.harness.commands import ROOT
 from tests.harness.process import Process, wait_until
 
@@ -197,7 +197,7 @@ def test_no_child_outlives_a_killed_supervisor(supervise):
     ("failures", "seconds"), [(1, 0.5), (2, 1), (3, 2), (6, 16), (7, 30), (10_000, 30)]
 )
 def test_the_pause_doubles_up_to_half_a_minute(failures, seconds):
-    assert backoff(failures) == seconds
+    assert choose_restart_delay(failures) == seconds
 
 
 @pytest.mark.parametrize(
@@ -209,4 +209,4 @@ def test_the_pause_doubles_up_to_half_a_minute(failures, seconds):
     ],
 )
 def test_an_end_is_told_in_words(returncode, text):
-    assert ended_how(returncode) == text
+    assert describe_end(returncode) == text

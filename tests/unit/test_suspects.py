@@ -14,7 +14,7 @@ from clevertap_sync.clevertap.errors import (
     NoPasscodeError,
     UnreadablePasscodeError,
 )
-from clevertap_sync.clevertap.limits import encode_body, probe_record
+from clevertap_sync.clevertap.limits import encode_body, make_probe_record
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -47,7 +47,7 @@ def right(sandbox):
 
 def refusal_of(credentials):
     """Return what CleverTap answers to an upload with these credentials."""
-    record = probe_record()
+    record = make_probe_record()
     client = credentials.client(SECONDS)
     with pytest.raises(CleverTapError) as caught:
         client.upload(encode_body([record]), [record])

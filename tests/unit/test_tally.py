@@ -15,7 +15,7 @@ def logged(*events, at=NOON, apart=timedelta()):
 
 
 def test_events_are_counted_by_type_channel_and_status():
-    found = tally.of(
+    found = tally.tally_events(
         logged(
             an_event(),
             an_event(status=FraudStatus.SUSPICIOUS, channel="WhatsApp"),
@@ -25,19 +25,19 @@ def test_events_are_counted_by_type_channel_and_status():
     )
 
     assert (found.events, found.tests, found.doubtful) == (4, 0, 50)
-    assert tally.lines(found.types, found.events) == [
-        tally.Line("App Install", 3, 75, 67),
-        tally.Line("Gift Sent", 1, 25, 0),
+    assert tally.list_lines(found.types, found.events) == [
+        tally.TallyLine("App Install", 3, 75, 67),
+        tally.TallyLine("Gift Sent", 1, 25, 0),
     ]
-    assert tally.lines(found.channels, found.events) == [
-        tally.Line("whatsapp", 2, 50, 50),
-        tally.Line("No channel", 1, 25, 100),
-        tally.Line("Poster", 1, 25, 0),
+    assert tally.list_lines(found.channels, found.events) == [
+        tally.TallyLine("whatsapp", 2, 50, 50),
+        tally.TallyLine("No channel", 1, 25, 100),
+        tally.TallyLine("Poster", 1, 25, 0),
     ]
 
 
 def test_test_events_are_left_out_and_said_to_be():
-    found = tally.of(logged(an_event(test=True), an_event()))
+    found = tally.tally_events(logged(an_event(test=True), an_event()))
 
     assert (found.events, found.tests) == (1, 1)
     assert len(found.referrers()) == 1
@@ -46,7 +46,7 @@ def test_test_events_are_left_out_and_said_to_be():
 
 def test_referrers_are_ranked_by_the_people_whom_they_brought():
     carla = Person({"custom_id": "carla"})
-    found = tally.of(
+    found = tally.tally_events(
         logged(
             a_link_click(referrer=a_person("clicks@example.com")),
             a_link_click(referrer=a_person("clicks@example.com")),
@@ -66,9 +66,9 @@ def test_referrers_are_ranked_by_the_people_whom_they_brought():
 
 
 def test_a_short_time_is_shown_by_hour_without_gaps():
-    found = tally.of(logged(an_event(), an_event(), apart=timedelta(hours=2)))
+    found = tally.tally_events(logged(an_event(), an_event(), apart=timedelta(hours=2)))
 
-    assert tally.periods(found.hours) == [
+    assert tally.list_periods(found.hours) == [
         ("23 Nov, 12:00", {"valid": 1}),
         ("23 Nov, 13:00", {}),
         ("23 Nov, 14:00", {"valid": 1}),
@@ -76,13 +76,15 @@ def test_a_short_time_is_shown_by_hour_without_gaps():
 
 
 def test_a_longer_time_is_shown_by_day_and_a_long_one_by_month():
-    days = tally.of(logged(an_event(), an_event(), apart=timedelta(days=3)))
-    months = tally.of(logged(an_event(), an_event(), apart=timedelta(days=70)))
+    days = tally.tally_events(logged(an_event(), an_event(), apart=timedelta(days=3)))
+    months = tally.tally_events(
+        logged(an_event(), an_event(), apart=timedelta(days=70))
+    )
 
-    assert [label for label, _ in tally.periods(days.hours)] == [
+    assert [label for label, _ in tally.list_periods(days.hours)] == [
         *("23 Nov", "24 Nov", "25 Nov", "26 Nov"),
     ]
-    assert tally.periods(months.hours) == [
+    assert tally.list_periods(months.hours) == [
         ("Nov 2026", {"valid": 1}),
         ("Dec 2026", {}),
         ("Jan 2027", {}),
@@ -91,10 +93,10 @@ def test_a_longer_time_is_shown_by_day_and_a_long_one_by_month():
 
 
 def test_nothing_is_nothing():
-    found = tally.of([])
+    found = tally.tally_events([])
 
     assert (found.events, found.doubtful, found.referrers()) == (0, 0, [])
-    assert tally.periods(found.hours) == []
-    assert tally.periods({datetime(2026, 1, 1, 5, tzinfo=UTC): Counter()}) == [
+    assert tally.list_periods(found.hours) == []
+    assert tally.list_periods({datetime(2026, 1, 1, 5, tzinfo=UTC): Counter()}) == [
         ("1 Jan, 05:00", {})
     ]

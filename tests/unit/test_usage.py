@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from clevertap_sync.insight.coverage import coverage_of
-from clevertap_sync.insight.usage import Use, usage_of
+from clevertap_sync.insight.coverage import measure_coverage
+from clevertap_sync.insight.usage import Use, measure_usage
 from referrals.log import LoggedEvent
 from referrals.schema import Person
 from referrals.vocabulary import EventType
@@ -19,7 +19,7 @@ def logged(*events, received_at=NOON, first=1):
 def test_each_side_counts_its_records_and_its_people_once():
     newest = logged(an_event(), an_event(user=a_person("eve@example.com")), an_event())
 
-    usage = usage_of(newest, NOON)
+    usage = measure_usage(newest, NOON)
 
     assert usage.by_key == {
         "app_install:referred": Use(3, 2),
@@ -31,23 +31,23 @@ def test_each_side_counts_its_records_and_its_people_once():
 def test_a_link_click_has_no_triggering_user_even_where_it_names_one():
     newest = logged(a_link_click(user=a_person()))
 
-    assert usage_of(newest, NOON).by_key == {"link_click:generated": Use(1, 1)}
+    assert measure_usage(newest, NOON).by_key == {"link_click:generated": Use(1, 1)}
 
 
 def test_test_events_and_those_older_than_thirty_days_are_left_out():
     old = logged(an_event(), received_at=NOON - timedelta(days=30, seconds=1))
     newest = [*old, *logged(an_event(test=True), an_event(), first=2)]
 
-    usage = usage_of(newest, NOON)
+    usage = measure_usage(newest, NOON)
 
     assert usage.by_key["app_install:referred"] == Use(1, 1)
     assert (usage.events, usage.is_sample) == (2, False)
 
 
 def test_it_is_a_sample_where_older_events_of_these_days_were_not_read():
-    assert usage_of(logged(an_event(), first=7), NOON).is_sample
-    assert not usage_of(logged(an_event(), first=1), NOON).is_sample
-    assert not usage_of([], NOON).is_sample
+    assert measure_usage(logged(an_event(), first=7), NOON).is_sample
+    assert not measure_usage(logged(an_event(), first=1), NOON).is_sample
+    assert not measure_usage([], NOON).is_sample
 
 
 def test_coverage_counts_people_by_what_they_carry_and_records_by_what_can_be_sent():
@@ -59,7 +59,7 @@ def test_coverage_counts_people_by_what_they_carry_and_records_by_what_can_be_se
         an_event(user=Person(identities={}, erased=True), referrer=None),
     )
 
-    coverage = coverage_of(newest, chosen="Email")
+    coverage = measure_coverage(newest, chosen="Email")
 
     by_name = {p.name: (p.people, p.percent, p.lost) for p in coverage.providers}
     assert by_name == {"custom_id": (3, 100, 0), "email": (2, 66, 2)}
@@ -69,7 +69,7 @@ def test_coverage_counts_people_by_what_they_carry_and_records_by_what_can_be_se
 
 
 def test_a_chosen_provider_that_nobody_carries_is_shown_with_its_loss():
-    coverage = coverage_of(logged(an_event()), chosen="phone")
+    coverage = measure_coverage(logged(an_event()), chosen="phone")
 
     assert [(p.name, p.people, p.lost) for p in coverage.providers] == [
         ("email", 2, 0),
@@ -78,7 +78,7 @@ def test_a_chosen_provider_that_nobody_carries_is_shown_with_its_loss():
 
 
 def test_without_events_nothing_is_suggested():
-    coverage = coverage_of([], chosen="email")
+    coverage = measure_coverage([], chosen="email")
 
     assert (coverage.providers, coverage.chosen, coverage.suggestion) == (
         (),

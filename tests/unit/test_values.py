@@ -10,7 +10,7 @@ from referrals.api import body_events
 from referrals.api.body import JSON, NDJSON
 from referrals.api.problems import ProblemError
 from referrals.refusals import Code
-from referrals.schema import EventProblem, IncomingEvent, decode, from_object
+from referrals.schema import EventProblem, IncomingEvent, check_object, decode_event
 from referrals.values import count_values, may_have_more
 from tests.builders import a_sent_custom_event
 
@@ -61,13 +61,13 @@ def with_values(number):
 
 def refusal(body, media_type=JSON):
     with pytest.raises(ProblemError) as raised:
-        body_events.events_in(media_type, body)
+        body_events.decode_events(media_type, body)
     return raised.value
 
 
 def test_an_event_has_at_most_2000_values():
-    allowed = decode(json.dumps(with_values(rules.MAX_VALUES)).encode())
-    refused = decode(json.dumps(with_values(rules.MAX_VALUES + 1)).encode())
+    allowed = decode_event(json.dumps(with_values(rules.MAX_VALUES)).encode())
+    refused = decode_event(json.dumps(with_values(rules.MAX_VALUES + 1)).encode())
 
     assert isinstance(allowed, IncomingEvent)
     assert isinstance(refused, EventProblem)
@@ -75,7 +75,7 @@ def test_an_event_has_at_most_2000_values():
 
 
 def test_what_a_producer_in_python_sends_has_the_same_limit():
-    refused = from_object(with_values(rules.MAX_VALUES + 1))
+    refused = check_object(with_values(rules.MAX_VALUES + 1))
 
     assert (refused.code, refused.pointer) == (Code.TOO_MANY_VALUES, "/event_data")
 
@@ -83,13 +83,15 @@ def test_what_a_producer_in_python_sends_has_the_same_limit():
 def test_commas_and_brackets_in_texts_are_no_values():
     event = a_sent_custom_event(event_data={"text": '[{,\\"' * 2_500})
 
-    assert isinstance(decode(json.dumps(event).encode()), IncomingEvent)
+    assert isinstance(decode_event(json.dumps(event).encode()), IncomingEvent)
 
 
 def test_a_request_has_at_most_100_000_values():
     full = with_values(2_000)
 
-    allowed = body_events.events_in(JSON, json.dumps({"events": [full] * 50}).encode())
+    allowed = body_events.decode_events(
+        JSON, json.dumps({"events": [full] * 50}).encode()
+    )
     refused = refusal(json.dumps({"events": [full] * 50 + [with_values(30)]}).encode())
 
     assert len(allowed) == 50
@@ -100,7 +102,7 @@ def test_a_request_has_at_most_100_000_values():
 def test_lines_have_the_same_limit_as_a_list():
     line = json.dumps(with_values(2_000)).encode() + b"\n"
 
-    assert len(body_events.events_in(NDJSON, line * 50)) == 50
+    assert len(body_events.decode_events(NDJSON, line * 50)) == 50
     assert refusal(line * 51, NDJSON).kind.slug == "too-many-values"
 
 
@@ -131,6 +133,6 @@ def test_a_lenient_reader_has_the_same_limit():
 
 def test_a_pointer_names_the_value_however_deep_it_lies():
     data = {"a/b": [0, {"c~d": [1, 2**64]}]}
-    refused = from_object(a_sent_custom_event(event_data=data))
+    refused = check_object(a_sent_custom_event(event_data=data))
 
     assert refused.pointer == "/event_data/a~1b/1/c~0d/1"

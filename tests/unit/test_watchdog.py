@@ -188,7 +188,7 @@ def test_the_thread_starts_with_the_first_deadline_and_is_the_only_one(dog):
         return [t for t in threading.enumerate() if t.name == "watchdog"]
 
     before = len(dogs())
-    assert dog._thread is None  # noqa: SLF001 - that nothing runs has no other sign
+    assert dog._thread is None
     for _ in range(5):
         with dog.deadline(LATE):
             pass
@@ -221,7 +221,7 @@ def test_deadlines_that_ended_in_time_do_not_pile_up(dog):
         with dog.deadline(LATE):
             pass
 
-    assert len(dog._heap) <= 1  # noqa: SLF001 - memory has no other sign
+    assert len(dog._heap) <= 1
 
 
 FORKS = f"""

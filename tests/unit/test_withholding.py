@@ -5,8 +5,8 @@ import itertools
 import msgspec
 import pytest
 
-from clevertap_sync.clevertap.mapping import MappingSettings, Withheld, to_records
-from clevertap_sync.clevertap.withheld import kept_back_by
+from clevertap_sync.clevertap.kept_back import find_keeping_settings
+from clevertap_sync.clevertap.mapping import KeptBack, MappingSettings, map_event
 from referrals.vocabulary import FraudStatus, Side
 from tests.builders import NOON_SECONDS, an_event
 
@@ -28,9 +28,12 @@ def test_a_setting_is_named_exactly_where_it_keeps_a_record_back(count, status, 
 
     for names in itertools.combinations(STRICT, count):
         settings = msgspec.structs.replace(OPEN, **{n: STRICT[n] for n in names})
-        for value in to_records(event, settings):
-            named = [kept.setting for kept in kept_back_by(event, value.side, settings)]
-            assert bool(named) == isinstance(value, Withheld), (names, value.side)
+        for value in map_event(event, settings):
+            named = [
+                kept.setting
+                for kept in find_keeping_settings(event, value.side, settings)
+            ]
+            assert bool(named) == isinstance(value, KeptBack), (names, value.side)
             assert set(named) <= set(names)
 
 
@@ -38,8 +41,12 @@ def test_all_that_keep_a_record_back_are_named():
     event = an_event(test=True, status=FraudStatus.SUSPICIOUS)
     settings = msgspec.structs.replace(OPEN, **STRICT)
 
-    referred = [k.setting for k in kept_back_by(event, Side.REFERRED, settings)]
-    generated = [k.setting for k in kept_back_by(event, Side.GENERATED, settings)]
+    referred = [
+        k.setting for k in find_keeping_settings(event, Side.REFERRED, settings)
+    ]
+    generated = [
+        k.setting for k in find_keeping_settings(event, Side.GENERATED, settings)
+    ]
 
     assert referred == ["event_kinds", "send_suspicious", "since"]
     assert generated == ["event_kinds", "send_suspicious", "not_sent", "since"]

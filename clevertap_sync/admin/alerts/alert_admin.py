@@ -18,12 +18,12 @@ from clevertap_sync.admin.alerts.alert_form import (
     HEARTBEAT_FIELDS,
     THRESHOLD_FIELDS,
     AlertForm,
-    masked,
+    mask_address,
 )
 from clevertap_sync.admin.alerts.silencing import Silencing, open_incidents
 from clevertap_sync.alerting import notices, notifiers
-from clevertap_sync.insight.installation_facts import given_up
-from clevertap_sync.models import Alert, Mute, Notice, Way
+from clevertap_sync.insight.installation_facts import find_given_up_alerts
+from clevertap_sync.models import Alert, AlertMedium, Mute, Notice
 from referrals import access, words
 from referrals.admin.kit.base import ListAdmin
 from referrals.words import Colour
@@ -63,7 +63,7 @@ class AlertAdmin(Silencing, ListAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
         """Return the alerts, with whether they are muted, and get to anybody."""
-        failed = given_up().filter(alert=OuterRef("pk"))
+        failed = find_given_up_alerts().filter(alert=OuterRef("pk"))
         alerts: QuerySet[Alert] = super().get_queryset(request)
         mutes = Mute.objects.filter(alert=OuterRef("pk"), rule="", until__gt=Now())
         return alerts.annotate(is_failing=Exists(failed), is_muted=Exists(mutes))
@@ -78,12 +78,12 @@ class AlertAdmin(Silencing, ListAdmin):
         self,
         db_field: "ForeignKey[Any, Any]",
         request: HttpRequest,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> "ModelChoiceField[Any] | None":
         """Offer every app at once to whoever has them all."""
         field = super().formfield_for_foreignkey(db_field, request, **options)
         if field is not None:
-            everywhere = access.may(request.user, _CHANGE, None)
+            everywhere = access.has_permission(request.user, _CHANGE, None)
             field.required = not everywhere
             field.empty_label = "Every app" if everywhere else "Choose an app"
         return field
@@ -96,9 +96,9 @@ class AlertAdmin(Silencing, ListAdmin):
     @admin.display(description="to")
     def where(self, alert: Alert) -> str:
         """Return where messages go, as people may see it."""
-        if alert.way == Way.EMAIL:
-            return ", ".join(notifiers.addresses_of(alert))
-        return masked(alert.url) if alert.url else words.NOTHING
+        if alert.way == AlertMedium.EMAIL:
+            return ", ".join(notifiers.list_addresses(alert))
+        return mask_address(alert.url) if alert.url else words.NOTHING
 
     @admin.display(description="about")
     def about(self, alert: Alert) -> str:
@@ -125,25 +125,25 @@ class AlertAdmin(Silencing, ListAdmin):
     def state(self, alert: Alert) -> str:
         """Return whether it is on, speaks, and gets through."""
         if not alert.enabled:
-            return words.light("idle", "Off")
+            return words.render_light("idle", "Off")
         if alert.__dict__.get("is_failing"):
-            return words.light("bad", "Failing")
+            return words.render_light("bad", "Failing")
         if alert.heartbeat_problem:
-            return words.light("bad", "Heartbeat fails")
+            return words.render_light("bad", "Heartbeat fails")
         if alert.__dict__.get("is_muted"):
-            return words.light("idle", "Muted")
-        return words.light("good", "On")
+            return words.render_light("idle", "Muted")
+        return words.render_light("good", "On")
 
     def save_model(
         self,
         request: HttpRequest,
         obj: Alert,
         form: AlertForm,
-        change: bool,  # noqa: FBT001 - Django's signature
+        change: bool,
     ) -> None:
         """Give a webhook a secret to sign with, to be shown once."""
-        if obj.way == Way.WEBHOOK and not obj.signing_secret:
-            obj.signing_secret = notifiers.new_secret()
+        if obj.way == AlertMedium.WEBHOOK and not obj.signing_secret:
+            obj.signing_secret = notifiers.create_signing_secret()
             obj.__dict__["shows_secret"] = True
         super().save_model(request, obj, form, change)
 
@@ -151,7 +151,7 @@ class AlertAdmin(Silencing, ListAdmin):
         self,
         request: HttpRequest,
         obj: Alert,
-        post_url_continue: str | None = None,  # noqa: ARG002
+        post_url_continue: str | None = None,
     ) -> HttpResponse:
         """Show a webhook's secret; otherwise stay, where the test button is."""
         return self._saved(request, obj)
@@ -168,8 +168,8 @@ class AlertAdmin(Silencing, ListAdmin):
 
     def shown_beside(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        context: dict[str, Any],  # noqa: ARG002
+        request: HttpRequest,
+        context: dict[str, Any],
         obj: Alert | None,
     ) -> dict[str, Any]:
         """Add what was sent lately, what is open now, and what the set-up lacks."""
@@ -180,19 +180,19 @@ class AlertAdmin(Silencing, ListAdmin):
         if obj is not None:
             sent = obj.notices.order_by("-pk")[:_SHOWN]
             extra["sent"] = [
-                (notice, words.light(*_LIGHTS[notice.state])) for notice in sent
+                (notice, words.render_light(*_LIGHTS[notice.state])) for notice in sent
             ]
             extra["still_open"] = open_incidents(obj)[:_SHOWN]
             extra |= self.silence_of(obj)
-            extra["is_failing"] = given_up().filter(alert=obj).exists()
+            extra["is_failing"] = find_given_up_alerts().filter(alert=obj).exists()
             if obj.heartbeat_url:
-                extra["heartbeat_to"] = masked(obj.heartbeat_url)
+                extra["heartbeat_to"] = mask_address(obj.heartbeat_url)
         return extra
 
     def get_urls(self) -> list[URLPattern]:
         """Add what the page's buttons post to."""
 
-        def at(name: str, view: Callable[[HttpRequest, Alert], HttpResponse]) -> Any:  # noqa: ANN401 - a URLPattern
+        def at(name: str, view: Callable[[HttpRequest, Alert], HttpResponse]) -> Any:
             def for_one(request: HttpRequest, pk: int) -> HttpResponse:
                 alert = get_object_or_404(self.get_queryset(request), pk=pk)
                 if not self.has_change_permission(request, alert):
@@ -224,7 +224,7 @@ class AlertAdmin(Silencing, ListAdmin):
 
     def secret(self, request: HttpRequest, alert: Alert) -> HttpResponse:
         """Make a new secret to sign with, and show it."""
-        alert.signing_secret = notifiers.new_secret()
+        alert.signing_secret = notifiers.create_signing_secret()
         alert.save(update_fields=["signing_secret"])
         self.log_change(request, alert, "Made a new signing secret.")
         return self._secret(request, alert)

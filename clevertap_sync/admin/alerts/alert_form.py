@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 
 from clevertap_sync.clevertap.client.public_addresses import is_public
-from clevertap_sync.models import Alert, Way
+from clevertap_sync.models import Alert, AlertMedium
 from referrals.secret import Secret
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class AlertForm(_ModelForm):
         )
         widgets = {"recipients": forms.Textarea(attrs={"rows": 3})}
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         for name, (least, most) in _LIMITS.items():
             if name in self.fields:
@@ -100,7 +100,7 @@ class AlertForm(_ModelForm):
             ("new_heartbeat_url", self.instance.heartbeat_url),
         ):
             if kept and name in self.fields:
-                text = f"{masked(kept)} is stored. Type to replace it."
+                text = f"{mask_address(kept)} is stored. Type to replace it."
                 self.fields[name].widget.attrs["placeholder"] = text
 
     def clean_recipients(self) -> str:
@@ -129,7 +129,7 @@ class AlertForm(_ModelForm):
     def clean(self) -> dict[str, Any]:
         """Ask for what the chosen way needs."""
         cleaned = super().clean() or self.cleaned_data
-        if cleaned.get("way") == Way.EMAIL:
+        if cleaned.get("way") == AlertMedium.EMAIL:
             if not cleaned.get("recipients") and "recipients" not in self.errors:
                 self.add_error("recipients", "Write at least one e-mail address.")
         elif not (
@@ -138,7 +138,7 @@ class AlertForm(_ModelForm):
             self.add_error("new_url", "Paste the address to post to.")
         return cleaned
 
-    def save(self, commit: bool = True) -> Alert:  # noqa: FBT001, FBT002 - Django's signature
+    def save(self, commit: bool = True) -> Alert:
         """Put the new address on the row, where there is one."""
         alert: Alert = super().save(commit=False)
         if self.cleaned_data["new_url"]:
@@ -162,7 +162,7 @@ class AlertForm(_ModelForm):
         return url
 
 
-def masked(url: Secret) -> str:
+def mask_address(url: Secret) -> str:
     """Return an address as people may see it: its host alone."""
     try:
         parts = urlsplit(url.reveal())

@@ -18,7 +18,9 @@ class Silencing:
 
     def silence_of(self, alert: Alert) -> dict[str, Any]:
         """Return what the page shows of it: what is muted, and for how long one can mute."""
-        mutes = alert.mutes.filter(until__gt=clock.now()).order_by("rule", "subject")
+        mutes = alert.mutes.filter(until__gt=clock.read_now()).order_by(
+            "rule", "subject"
+        )
         rows = [(mute, _words_of(mute)) for mute in mutes]
         return {
             "mutes": rows,

@@ -5,35 +5,37 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.clevertap.errors import CleverTapError
-from clevertap_sync.clevertap.hold_reasons import hold_words
+from clevertap_sync.clevertap.hold_reasons import describe_hold
 from clevertap_sync.models import Attempt, Integration
 from referrals import words
 from referrals.admin.kit.base import ReadOnlyInline
-from referrals.admin.kit.date_range import by
+from referrals.admin.kit.date_range import filter_by_date
 from referrals.admin.kit.export import CsvExport
 from referrals.admin.kit.keyset import KeysetAdmin
 
 
-def app_of(integration: Integration) -> str:
+def show_app(integration: Integration) -> str:
     """Return the app's name, and the whole integration's on hover."""
     return format_html('<span title="{}">{}</span>', integration, integration.app)
 
 
-def outcome_light(attempt: Attempt) -> str:
+def show_outcome(attempt: Attempt) -> str:
     """Return what came of the attempt, as a light."""
     if attempt.ended_at is None:
-        return words.light("busy", "Under way")
+        return words.render_light("busy", "Under way")
     if attempt.outcome == "ok":
         if attempt.refused:
-            return words.light("busy", "Accepted in part")
-        return words.light("good", "Accepted")
+            return words.render_light("busy", "Accepted in part")
+        return words.render_light("good", "Accepted")
     colour: words.Colour = "busy" if attempt.outcome_unknown else "bad"
-    meaning, _ = hold_words(attempt.outcome)
+    meaning, _ = describe_hold(attempt.outcome)
     unknown = " (outcome unknown)" if attempt.outcome_unknown else ""
     return format_html(
         '<span title="{}">{}</span>',
         meaning if attempt.outcome else CleverTapError.meaning(),
-        words.light(colour, attempt.outcome.replace("_", " ").capitalize() + unknown),
+        words.render_light(
+            colour, attempt.outcome.replace("_", " ").capitalize() + unknown
+        ),
     )
 
 
@@ -43,17 +45,17 @@ class _Shown:
     @admin.display(description="outcome")
     def result(self, attempt: Attempt) -> str:
         """Return what came of it."""
-        return outcome_light(attempt)
+        return show_outcome(attempt)
 
     @admin.display(description="began")
     def began(self, attempt: Attempt) -> str:
         """Return when it began."""
-        return words.at(attempt.began_at)
+        return words.format_instant(attempt.began_at)
 
     @admin.display(description="duration")
     def duration(self, attempt: Attempt) -> str:
         """Return how long it took."""
-        return words.milliseconds(attempt.duration_ms)
+        return words.format_milliseconds(attempt.duration_ms)
 
     @admin.display(description="body")
     def size(self, attempt: Attempt) -> str:
@@ -87,7 +89,12 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
         *("accepted", "refused", "begun"),
     )
     indexed_lookups = frozenset({"integration__id__exact"})
-    list_filter = (by("began_at"), "integration", "dry_run", "outcome_unknown")
+    list_filter = (
+        filter_by_date("began_at"),
+        "integration",
+        "dry_run",
+        "outcome_unknown",
+    )
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)
     search_help_text = "An upload's number"
@@ -122,12 +129,12 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
     @admin.display(description="app")
     def app(self, attempt: Attempt) -> str:
         """Return the app's name, and the whole integration's on hover."""
-        return app_of(attempt.integration)
+        return show_app(attempt.integration)
 
     @admin.display(description="began")
     def begun(self, attempt: Attempt) -> str:
         """Return how long ago it began."""
-        return words.ago(attempt.began_at)
+        return words.format_age(attempt.began_at)
 
     @admin.display(description="for")
     def kind(self, attempt: Attempt) -> str:
@@ -140,11 +147,11 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
     @admin.display(description="ended")
     def ended(self, attempt: Attempt) -> str:
         """Return when it ended."""
-        return words.at(attempt.ended_at)
+        return words.format_instant(attempt.ended_at)
 
     @admin.display(description="what it means")
     def meaning(self, attempt: Attempt) -> str:
         """Return the outcome in words, with what to do."""
         if attempt.outcome in {"", "ok"}:
             return words.NOTHING
-        return " ".join(hold_words(attempt.outcome))
+        return " ".join(describe_hold(attempt.outcome))

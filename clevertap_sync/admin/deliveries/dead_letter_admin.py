@@ -17,7 +17,7 @@ from clevertap_sync.admin.deliveries.replay_plan import REPLAY
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.models import DeadLetter
 from referrals import access, words
-from referrals.admin.kit.date_range import by
+from referrals.admin.kit.date_range import filter_by_date
 from referrals.admin.kit.export import CsvExport
 from referrals.admin.kit.keyset import KeysetAdmin
 from referrals.words import Colour
@@ -37,15 +37,15 @@ class ReasonFilter(admin.SimpleListFilter):
 
     def lookups(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ANN401, ARG002 - Django's protocol
+        request: HttpRequest,
+        model_admin: Any,
     ) -> Iterable[tuple[str, str]]:
         """Return every reason there is."""
         return [(code, code) for code in sorted(REASONS)]
 
     def queryset(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         queryset: QuerySet[DeadLetter],
     ) -> QuerySet[DeadLetter]:
         """Keep those with the chosen reason."""
@@ -69,7 +69,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
     indexed_lookups = frozenset({"integration__id__exact"})
-    list_filter = (by("created_at"), "integration", "state", ReasonFilter)
+    list_filter = (filter_by_date("created_at"), "integration", "state", ReasonFilter)
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)
     empty_state = "No dead letter: every record was delivered, is on its way, or was kept back by your settings."
@@ -99,7 +99,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="status", ordering="state")
     def status(self, letter: DeadLetter) -> str:
         """Return where a replay took it."""
-        return words.light(*_LIGHTS[letter.state])
+        return words.render_light(*_LIGHTS[letter.state])
 
     @admin.display(description="event", ordering="position")
     def event(self, letter: DeadLetter) -> str:
@@ -108,17 +108,19 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
             return "Unknown"
         slug = letter.integration.app.slug
         url = reverse("admin:event", args=[slug, letter.position])
-        return format_html('<a href="{}">{}</a>', url, words.number(letter.position))
+        return format_html(
+            '<a href="{}">{}</a>', url, words.format_number(letter.position)
+        )
 
     @admin.display(description="fell out", ordering="pk")
     def fell_out(self, letter: DeadLetter) -> str:
         """Return when it was not delivered for the first time."""
-        return words.ago(letter.created_at)
+        return words.format_age(letter.created_at)
 
     @admin.display(description="last change")
     def changed(self, letter: DeadLetter) -> str:
         """Return when it fell out last, or was delivered."""
-        return words.at(letter.changed_at)
+        return words.format_instant(letter.changed_at)
 
     @admin.display(description="what it means")
     def meaning(self, letter: DeadLetter) -> str:
@@ -139,7 +141,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         self, request: HttpRequest, letters: QuerySet[DeadLetter]
     ) -> HttpResponse:
         """Show the plan, and on confirmation order a replay for each integration."""
-        own = access.limited(letters, request.user, self.app_path, REPLAY)
+        own = access.limit_to_apps(letters, request.user, self.app_path, REPLAY)
         rows = own.filter(state=DeadLetter.State.OPEN, position__gt=0)
         found = list(
             rows.select_related("integration__app").order_by("integration", "pk")
@@ -150,10 +152,11 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         ]
         if request.POST.get("confirmed") and chosen:
             for integration, ids in chosen:
-                replay_plan.order(request, self, integration, selection=ids)
+                replay_plan.order_replay(request, self, integration, selection=ids)
             return redirect("admin:clevertap_sync_replay_changelist")
         plans = [
-            replay_plan.plan(integration, selection=ids) for integration, ids in chosen
+            replay_plan.plan_replay(integration, selection=ids)
+            for integration, ids in chosen
         ]
         context = {
             **self.admin_site.each_context(request),

@@ -14,12 +14,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from clevertap_sync.admin.deliveries import replay_plan
-from clevertap_sync.admin.integration.check_page import context_of
+from clevertap_sync.admin.integration.check_page import build_context
 from clevertap_sync.delivery.replay import COUNTS_TWICE
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.insight import freshness
 from clevertap_sync.insight.freshness import Freshness
-from clevertap_sync.insight.passcode_expiry import zone_of
+from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.models import Integration, Replay
 from referrals import log
 from referrals.admin.kit.base import ModelAdmin
@@ -95,38 +95,42 @@ class RangePlan:
         return -(-self.events // EVENTS_PER_UPLOAD)
 
 
-def replay_range(
+def show_range_replay(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask for a range, show its plan, and order it on a POST."""
     asked = request.POST if request.method == "POST" else request.GET
     form = RangeForm(asked if "by" in asked else None, initial={"by": DAYS})
-    plan = plan_of(integration, form) if form.is_valid() else None
+    plan = plan_range_replay(integration, form) if form.is_valid() else None
     if request.method == "POST" and plan and plan.events:
         keeper = page.admin_site.get_model_admin(Replay)
-        ordered = replay_plan.order_range(request, keeper, integration, plan.positions)
+        ordered = replay_plan.order_range_replay(
+            request, keeper, integration, plan.positions
+        )
         return redirect("admin:clevertap_sync_replay_change", ordered.pk)
-    context = context_of(page, request, integration) | {
+    context = build_context(page, request, integration) | {
         "title": "Replay a range",
         "form": form,
         "by": form["by"].value(),
         "plan": plan,
-        "zone": zone_of(integration),
+        "zone": find_time_zone(integration),
     }
     return TemplateResponse(request, "clevertap_sync/replay_range.html", context)
 
 
-def plan_of(integration: Integration, form: RangeForm) -> RangePlan:
+def plan_range_replay(integration: Integration, form: RangeForm) -> RangePlan:
     """Return what a valid form asks for."""
     positions = form.positions(integration)
     first, last = positions.start, positions.stop - 1
-    return RangePlan(positions, freshness.of_range(integration.app_id, first, last))
+    return RangePlan(
+        positions, freshness.measure_range_freshness(integration.app_id, first, last)
+    )
 
 
 def _positions_of_days(
     integration: Integration, since: date, until: date | None
 ) -> tuple[int, int]:
-    zone, app_id = zone_of(integration), integration.app_id
+    zone, app_id = find_time_zone(integration), integration.app_id
     first = log.position_at(app_id, _midnight(since, zone)) + 1
     if until is None:
         return first, integration.cursor

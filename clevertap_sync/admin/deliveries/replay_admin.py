@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals import words
-from referrals.admin.kit.base import ReadOnlyAdmin, demand
-from referrals.admin.kit.charts import Share, shares
-from referrals.admin.kit.date_range import by
+from referrals.admin.kit.base import ReadOnlyAdmin, demand_permission
+from referrals.admin.kit.charts import Share, list_shares
+from referrals.admin.kit.date_range import filter_by_date
 from referrals.admin.kit.export import CsvExport
 from referrals.words import Colour
 
@@ -28,7 +28,7 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """What a replay's uploads came to so far, in records."""
 
     delivered: int
@@ -39,7 +39,7 @@ class Progress:
     uploads_url: str
 
 
-def progress_of(replay: Replay) -> Progress:
+def read_progress(replay: Replay) -> ReplayProgress:
     """Return how far the replay is. Costs what its own uploads cost."""
     mine = Upload.objects.filter(replay=replay)
     done = mine.leaves().aggregate(
@@ -47,12 +47,12 @@ def progress_of(replay: Replay) -> Progress:
     )
     waiting = mine.waiting_records()
     uploads = reverse("admin:clevertap_sync_upload_changelist")
-    return Progress(
+    return ReplayProgress(
         **done,
         waiting=waiting,
         is_over=replay.state != Replay.State.RUNNING and not waiting,
         # A range is planned in events, of which each may have two records.
-        shares=shares(
+        shares=list_shares(
             0 if replay.last is not None and not waiting else replay.planned,
             **done,
             waiting=waiting,
@@ -77,7 +77,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         "created_by",
         "ordered",
     )
-    list_filter = (by("created_at"), "integration", "state")
+    list_filter = (filter_by_date("created_at"), "integration", "state")
     list_select_related = ("integration__app", "integration__account")
     empty_state = "Nobody ordered a replay yet. When there is something to send again, it stands under Problems."
     next_step = ("admin:problems", "See the problems")
@@ -99,7 +99,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
     @admin.display(description="status", ordering="state")
     def status(self, replay: Replay) -> str:
         """Return whether it still hands out uploads."""
-        return words.light(*_LIGHTS[replay.state])
+        return words.render_light(*_LIGHTS[replay.state])
 
     @admin.display(description="what")
     def what(self, replay: Replay) -> str:
@@ -107,22 +107,22 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         if replay.last is not None:
             return f"Events at {replay.first:,} to {replay.last:,}"
         if replay.selection:
-            return f"{words.counted(len(replay.selection), 'dead letter')} that a person chose"
+            return f"{words.format_count(len(replay.selection), 'dead letter')} that a person chose"
         return f"Dead letters: {', '.join(replay.reasons) or 'all reasons'}"
 
     @admin.display(description="ordered", ordering="pk")
     def ordered(self, replay: Replay) -> str:
         """Return when it was ordered."""
-        return words.at(replay.created_at)
+        return words.format_instant(replay.created_at)
 
     def shown_beside(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        context: dict[str, Any],  # noqa: ARG002
+        request: HttpRequest,
+        context: dict[str, Any],
         obj: Replay | None,
     ) -> dict[str, Any]:
         """Add how far it is."""
-        return {"progress": progress_of(obj)} if obj else {}
+        return {"progress": read_progress(obj)} if obj else {}
 
     def get_urls(self) -> list[URLPattern]:
         """Add what the page's button posts to."""
@@ -139,8 +139,10 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hand out nothing more of it."""
         replay = get_object_or_404(self.get_queryset(request), pk=pk)
-        demand(request, "clevertap_sync.change_replay", replay.integration.app)
-        replaying.cancel(replay.pk)
+        demand_permission(
+            request, "clevertap_sync.change_replay", replay.integration.app
+        )
+        replaying.cancel_replay(replay.pk)
         self.log_change(request, replay, "Cancelled.")
         messages.success(
             request,

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery.replay import (
     COUNTS_TWICE,
-    letters_of,
+    find_open_letters,
     may_count_twice,
     replay_letters,
     replay_range,
@@ -21,14 +21,14 @@ from clevertap_sync.insight import freshness
 from clevertap_sync.insight.freshness import Freshness
 from clevertap_sync.models import Integration, Replay
 from clevertap_sync.process import doorbell
-from referrals.words import counted
+from referrals.words import format_count
 
 #: What a person needs, in the integration's app, to order a replay.
 REPLAY: Final = "clevertap_sync.add_replay"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """What a replay would send, and what that sets off."""
 
     integration: Integration
@@ -52,24 +52,24 @@ class Plan:
         return -(-self.records // MAX_RECORDS)
 
 
-def plan(
+def plan_replay(
     integration: Integration,
     *,
     reasons: Sequence[str] = (),
     selection: Sequence[int] = (),
-) -> Plan:
+) -> ReplayPlan:
     """Return what replaying these open dead letters would come to."""
-    letters = letters_of(integration, reasons, selection).order_by()
-    return Plan(
+    letters = find_open_letters(integration, reasons, selection).order_by()
+    return ReplayPlan(
         integration,
-        freshness.of_letters(integration.app_id, letters),
+        freshness.measure_letters_freshness(integration.app_id, letters),
         counts_twice=may_count_twice(letters),
     )
 
 
-def order(
+def order_replay(
     request: HttpRequest,
-    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    page: Any,
     integration: Integration,
     *,
     reasons: Sequence[str] = (),
@@ -82,13 +82,13 @@ def order(
         selection=selection,
         created_by=request.user.get_username(),
     )
-    _tell(request, page, ordered, counted(ordered.planned, "record"))
+    _tell(request, page, ordered, format_count(ordered.planned, "record"))
     return ordered
 
 
-def order_range(
+def order_range_replay(
     request: HttpRequest,
-    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    page: Any,
     integration: Integration,
     positions: range,
 ) -> Replay:
@@ -99,17 +99,17 @@ def order_range(
         last=positions.stop - 1,
         created_by=request.user.get_username(),
     )
-    _tell(request, page, ordered, counted(ordered.planned, "event"))
+    _tell(request, page, ordered, format_count(ordered.planned, "event"))
     return ordered
 
 
 def _tell(
     request: HttpRequest,
-    page: Any,  # noqa: ANN401 - the ModelAdmin that keeps the history
+    page: Any,
     ordered: Replay,
     what: str,
 ) -> None:
-    doorbell.ring(ordered.integration_id)
+    doorbell.ring_doorbell(ordered.integration_id)
     page.log_addition(request, ordered, f"Ordered: {what}.")
     url = reverse("admin:clevertap_sync_replay_change", args=[ordered.pk])
     messages.success(

@@ -6,28 +6,30 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from clevertap_sync.admin.deliveries.attempt_admin import AttemptInline, app_of
+from clevertap_sync.admin.deliveries.attempt_admin import AttemptInline, show_app
 from clevertap_sync.models import Attempt, Upload
 from referrals import words
-from referrals.admin.kit.date_range import by
+from referrals.admin.kit.date_range import filter_by_date
 from referrals.admin.kit.export import CsvExport
 from referrals.admin.kit.keyset import KeysetAdmin
 
 
-def state_light(upload: Upload) -> str:
+def show_state(upload: Upload) -> str:
     """Return what became of the upload, as a light."""
     match upload.state:
         case Upload.State.OPEN:
-            return words.light("busy", "Under way" if upload.leased_until else "Waits")
+            return words.render_light(
+                "busy", "Under way" if upload.leased_until else "Waits"
+            )
         case Upload.State.SKIPPED:
-            return words.light("idle", "Skipped")
+            return words.render_light("idle", "Skipped")
         case Upload.State.SPLIT:
-            return words.light("idle", "Split")
+            return words.render_light("idle", "Split")
     if upload.dead:
-        return words.light("busy", "Some refused")
+        return words.render_light("busy", "Some refused")
     if not upload.records:
-        return words.light("idle", "Nothing to send")
-    return words.light("good", "Delivered")
+        return words.render_light("idle", "Nothing to send")
+    return words.render_light("good", "Delivered")
 
 
 def _last(upload: Upload, name: str) -> int | None:
@@ -51,7 +53,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
         {"integration__id__exact", "parent__id__exact", "replay__id__exact"}
     )
     list_filter = (
-        by("created_at"),
+        filter_by_date("created_at"),
         "integration",
         "state",
         "miscounted",
@@ -102,22 +104,22 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="app")
     def app(self, upload: Upload) -> str:
         """Return the app's name, and the whole integration's on hover."""
-        return app_of(upload.integration)
+        return show_app(upload.integration)
 
     @admin.display(description="accepted")
     def accepted(self, upload: Upload) -> str:
         """Return how many records CleverTap accepted."""
-        return words.number(upload.delivered)
+        return words.format_number(upload.delivered)
 
     @admin.display(description="refused")
     def refused(self, upload: Upload) -> str:
         """Return how many records became dead letters."""
-        return words.number(upload.dead)
+        return words.format_number(upload.dead)
 
     @admin.display(description="attempts")
     def attempts(self, upload: Upload) -> str:
         """Return how often it was sent."""
-        return words.number(upload.attempt_count)
+        return words.format_number(upload.attempt_count)
 
     @admin.display(description="last answer")
     def answer(self, upload: Upload) -> str:
@@ -125,18 +127,18 @@ class UploadAdmin(CsvExport, KeysetAdmin):
         status, ms = _last(upload, "status"), _last(upload, "duration_ms")
         parts = [str(status)] if status else []
         if ms is not None:
-            parts.append(words.milliseconds(ms))
+            parts.append(words.format_milliseconds(ms))
         return ", ".join(parts) or words.NOTHING
 
     @admin.display(description="claimed")
     def claimed(self, upload: Upload) -> str:
         """Return how long ago it was claimed first."""
-        return words.ago(upload.created_at)
+        return words.format_age(upload.created_at)
 
     @admin.display(description="status", ordering="state")
     def status(self, upload: Upload) -> str:
         """Return what became of it."""
-        return state_light(upload)
+        return show_state(upload)
 
     @admin.display(description="positions", ordering="first")
     def range(self, upload: Upload) -> str:
@@ -169,13 +171,13 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="created", ordering="pk")
     def created(self, upload: Upload) -> str:
         """Return when it was claimed first."""
-        return words.at(upload.created_at)
+        return words.format_instant(upload.created_at)
 
     @admin.display(description="next attempt")
     def due(self, upload: Upload) -> str:
         """Return when it is tried next."""
         return (
-            words.at(upload.due_at)
+            words.format_instant(upload.due_at)
             if upload.state == Upload.State.OPEN
             else words.NOTHING
         )
@@ -183,7 +185,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="settled")
     def settled(self, upload: Upload) -> str:
         """Return when its verdicts came."""
-        return words.at(upload.settled_at)
+        return words.format_instant(upload.settled_at)
 
     @admin.display(description="parts")
     def parts_of_it(self, upload: Upload) -> str:

@@ -24,11 +24,11 @@ from clevertap_sync.delivery.erasure import (
     erasure_words,
     profile_deletion,
 )
-from clevertap_sync.process import heartbeat
+from clevertap_sync.process import worker_presence
 from referrals import suppression, words
 from referrals.admin.kit.base import ReadOnlyAdmin
-from referrals.admin.kit.charts import shares
-from referrals.admin.kit.date_range import by
+from referrals.admin.kit.charts import list_shares
+from referrals.admin.kit.date_range import filter_by_date
 from referrals.identity import Identity
 from referrals.models import ErasureRequest
 from referrals.words import Colour
@@ -60,14 +60,14 @@ class ErasureAdmin(ReadOnlyAdmin):
         *("id", "status", "app", "requested_by", "requested"),
         *("progress", "events", "dead_letters", "waiting"),
     )
-    list_filter = (by("requested_at"), "app", "state")
+    list_filter = (filter_by_date("requested_at"), "app", "state")
     list_select_related = ("app",)
     fields = ("app", "requested_by", "requested", "known_by", "replaced")
 
     def has_view_permission(
         self,
         request: HttpRequest,
-        obj: Model | None = None,  # noqa: ARG002
+        obj: Model | None = None,
     ) -> bool:
         """Return whether the person is a superuser, whatever Django's permissions say."""
         return bool(request.user.is_superuser)
@@ -75,12 +75,12 @@ class ErasureAdmin(ReadOnlyAdmin):
     @admin.display(description="state", ordering="state")
     def status(self, order: ErasureRequest) -> str:
         """Return how far it is, as a light."""
-        return words.light(*_LIGHTS[order.state])
+        return words.render_light(*_LIGHTS[order.state])
 
     @admin.display(description="requested", ordering="pk")
     def requested(self, order: ErasureRequest) -> str:
         """Return when it was ordered."""
-        return words.at(order.requested_at)
+        return words.format_instant(order.requested_at)
 
     @admin.display(description="gone through")
     def progress(self, order: ErasureRequest) -> str:
@@ -92,7 +92,7 @@ class ErasureAdmin(ReadOnlyAdmin):
     @admin.display(description="uploads waited for", ordering="uploads_waiting")
     def waiting(self, order: ErasureRequest) -> str:
         """Return how many uploads may still hold the person."""
-        return words.number(order.uploads_waiting)
+        return words.format_number(order.uploads_waiting)
 
     @admin.display(description="known by")
     def known_by(self, order: ErasureRequest) -> str:
@@ -102,12 +102,12 @@ class ErasureAdmin(ReadOnlyAdmin):
     @admin.display(description="uploads replaced")
     def replaced(self, order: ErasureRequest) -> str:
         """Return how many uploads were replaced by parts without the person."""
-        return words.number(order.uploads_replaced)
+        return words.format_number(order.uploads_replaced)
 
     def shown_beside(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        context: dict[str, Any],  # noqa: ARG002
+        request: HttpRequest,
+        context: dict[str, Any],
         obj: ErasureRequest | None,
     ) -> dict[str, Any]:
         """Add how far it is, and what can be done after it."""
@@ -153,7 +153,7 @@ class ErasureAdmin(ReadOnlyAdmin):
     def _order(self, request: HttpRequest, form: EraseForm) -> HttpResponse:
         app, identities = form.cleaned_data["app"], form.cleaned_data["identities"]
         with transaction.atomic():
-            order = erasure_orders.request(
+            order = erasure_orders.order_erasure(
                 app, identities, requested_by=request.user.get_username()
             )
             self.log_addition(
@@ -181,7 +181,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         deletions = profile_deletion.delete_profiles(
             order.app, identities, seconds=DELETION_SECONDS
         )
-        answers = erasure_words.answers_in_words(deletions)
+        answers = erasure_words.describe_answers(deletions)
         self.log_change(
             request, order, f"Asked CleverTap to delete them. {' '.join(answers)}"
         )
@@ -191,8 +191,8 @@ class ErasureAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, order: ErasureRequest, identities: list[Identity]
     ) -> list[str]:
         with transaction.atomic():
-            lifted = erasure_orders.lift(order.app, identities)
-            answer = erasure_words.lifted_in_words(identities, lifted)
+            lifted = erasure_orders.lift_suppressions(order.app, identities)
+            answer = erasure_words.describe_lifting(identities, lifted)
             self.log_change(request, order, f"Lifted: {answer}")
         return [answer]
 
@@ -230,12 +230,12 @@ class ErasureAdmin(ReadOnlyAdmin):
 def _progress_of(order: ErasureRequest) -> dict[str, Any]:
     """Return what the live part of an order's page shows."""
     is_done = order.state == State.DONE
-    silence = None if is_done else heartbeat.silence()
+    silence = None if is_done else worker_presence.read_silence()
     return {
         "is_done": is_done,
-        "light": words.light(*_LIGHTS[order.state]),
-        "shares": shares(order.head, accepted=order.erased_to),
-        "completes_by": erasure_orders.completes_by(order),
+        "light": words.render_light(*_LIGHTS[order.state]),
+        "shares": list_shares(order.head, accepted=order.erased_to),
+        "completes_by": erasure_orders.find_latest_completion(order),
         "suppressed": _suppressed(order),
         "lacks_worker": not is_done and (silence is None or silence.is_too_long),
     }
@@ -243,8 +243,8 @@ def _progress_of(order: ErasureRequest) -> dict[str, Any]:
 
 def _suppressed(order: ErasureRequest) -> int:
     """Return how many of the order's identities are suppressed now."""
-    return suppression.count(order.app_id, order.hashes)
+    return suppression.count_suppressed(order.app_id, order.hashes)
 
 
 def _identities(count: int) -> str:
-    return words.counted(count, "identity", "identities")
+    return words.format_count(count, "identity", "identities")

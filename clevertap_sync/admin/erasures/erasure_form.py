@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from referrals import suppression
-from referrals.identity import Identity, UnreadableIdentityError, parse
+from referrals.identity import Identity, UnreadableIdentityError, parse_identity
 from referrals.models import App, ErasureRequest
 
 #: One person hardly has more.
@@ -25,7 +25,7 @@ _OTHERS: Final = (
 class UnrepeatedTextarea(forms.Textarea):
     """A field that is empty again whenever its page is shown, as a password's is."""
 
-    def format_value(self, value: Any) -> str:  # noqa: ANN401, ARG002 - Django's signature
+    def format_value(self, value: Any) -> str:
         """Return nothing, whatever was typed."""
         return ""
 
@@ -44,14 +44,14 @@ class IdentitiesField(forms.CharField):
             ),
         )
 
-    def clean(self, value: Any) -> Any:  # noqa: ANN401 - Django's signature
+    def clean(self, value: Any) -> Any:
         """Return the identities, or say which line cannot be read, and why."""
         found: dict[Identity, None] = {}
         for number, line in enumerate(_LINE_END.split(super().clean(value)), start=1):
             if not line.strip():
                 continue
             try:
-                found[parse(line)] = None
+                found[parse_identity(line)] = None
             except UnreadableIdentityError as error:
                 message = f"Line {number} cannot be read. {error} Type all lines again."
                 raise ValidationError(message) from None
@@ -69,7 +69,7 @@ class EraseForm(forms.Form):
     app = forms.ModelChoiceField(App.objects.all(), empty_label="Choose an app")
     identities = IdentitiesField()
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         apps = App.objects.all()[:2]
         if len(apps) == 1:
@@ -83,9 +83,9 @@ class SamePersonForm(forms.Form):
 
     def __init__(
         self,
-        *args: Any,  # noqa: ANN401 - Django's
+        *args: Any,
         order: ErasureRequest,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self._order = order
@@ -93,7 +93,7 @@ class SamePersonForm(forms.Form):
     def clean_identities(self) -> list[Identity]:
         """Refuse everybody else: a slip would delete, or bring back, another person."""
         identities: list[Identity] = self.cleaned_data["identities"]
-        hashes = suppression.hashes_of(self._order.app_id, identities)
+        hashes = suppression.hash_identities(self._order.app_id, identities)
         if not set(hashes) <= set(self._order.hashes):
             raise ValidationError(_OTHERS)
         return identities

@@ -9,10 +9,10 @@ from django.http import Http404, HttpRequest, QueryDict, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin.events import event_filters
-from clevertap_sync.admin.events.event_pages import chosen_app
+from clevertap_sync.admin.events.event_pages import choose_app
 from referrals import access, log
 from referrals.admin.kit import csv_download
-from referrals.admin.kit.base import demand
+from referrals.admin.kit.base import demand_permission
 from referrals.admin.kit.export import CUT, KEYS, ROWS, STRETCH
 from referrals.models import App, ReferralEvent
 from referrals.schema import Event
@@ -31,11 +31,11 @@ _PRIVATE: Final = ("User", "Referrer", "Content", "Event data", "Metadata")
 
 
 @require_safe
-def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
+def export_events(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:
     """Answer with the app's events under the filters of the list."""
-    demand(request, SEES)
-    mine = list(access.apps_of(request.user, SEES))
-    app = chosen_app(mine, request.GET.get("app", ""))
+    demand_permission(request, SEES)
+    mine = list(access.list_apps(request.user, SEES))
+    app = choose_app(mine, request.GET.get("app", ""))
     if app is None:
         raise Http404
     shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
@@ -44,7 +44,7 @@ def export(request: HttpRequest, site: AdminSite) -> StreamingHttpResponse:  # n
     if not shows:
         asked.pop("q", None)
     rows = _rows(app, asked, shows_identities=shows)
-    return csv_download.answer(f"events-{app.slug}", header, rows)
+    return csv_download.stream_csv(f"events-{app.slug}", header, rows)
 
 
 def _rows(
@@ -59,13 +59,15 @@ def _rows(
 
 
 def _events(app: App, asked: QueryDict) -> Iterator[ReferralEvent]:
-    allowed = event_filters.allowed(app, log.head(app.pk), asked)
+    allowed = event_filters.find_allowed_positions(app, log.head(app.pk), asked)
     identity = asked.get("q", "").strip()
     last = allowed.stop - 1
     for top in range(last, max(allowed.start - 1, last - KEYS), -STRETCH):
         reach = range(max(allowed.start, top - STRETCH + 1), top + 1)
-        found = event_filters.narrowed(app, reach, asked).order_by("-position")
-        yield from event_filters.naming(found, identity) if identity else found
+        found = event_filters.filter_events(app, reach, asked).order_by("-position")
+        yield from (
+            event_filters.filter_by_identity(found, identity) if identity else found
+        )
 
 
 def _private(event: ReferralEvent) -> Iterator[object]:

@@ -25,12 +25,12 @@ _LONGEST: Final = 500
 _LAST_DAY: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
-def are_used(asked: QueryDict) -> bool:
+def are_filters_used(asked: QueryDict) -> bool:
     """Return whether anything narrows the list down."""
     return any(asked.get(name, "").strip() for name in (*NAMES, "q"))
 
 
-def narrowed(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
+def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
     """Return the events of `reach` that have what was asked for. Nonsense asks nothing."""
     rows = ReferralEvent.objects.filter(
         app=app, position__gte=reach.start, position__lt=reach.stop
@@ -63,7 +63,7 @@ def _not_delivered(app: App, reach: range) -> QuerySet[DeadLetter, int | None]:
     return letters.exclude(state=delivered).values_list("position", flat=True)
 
 
-def allowed(app: App, head: int, asked: QueryDict) -> range:
+def find_allowed_positions(app: App, head: int, asked: QueryDict) -> range:
     """Return the positions that were received on the day asked for, by UTC; else all."""
     try:
         began = datetime.strptime(asked.get("day", ""), "%Y-%m-%d").replace(tzinfo=UTC)
@@ -75,18 +75,20 @@ def allowed(app: App, head: int, asked: QueryDict) -> range:
     return range(first, log.position_at(app.pk, ended) + 1)
 
 
-def naming(events: Iterable[ReferralEvent], identity: str) -> list[ReferralEvent]:
+def filter_by_identity(
+    events: Iterable[ReferralEvent], identity: str
+) -> list[ReferralEvent]:
     """Keep the events of which a side has exactly this identity."""
     return [event for event in events if identity in _identities(event)]
 
 
-def event_of(row: ReferralEvent) -> Event:
+def decode_row(row: ReferralEvent) -> Event:
     """Return the event that a row of the log keeps."""
     return _decoder.decode(row.body)
 
 
 def _identities(row: ReferralEvent) -> set[str]:
-    body = event_of(row)
+    body = decode_row(row)
     people = (body.user, body.referrer)
     return {
         value for person in people if person for value in person.identities.values()

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin.events import event_filters, event_rows, timeline
 from clevertap_sync.admin.try_out.preview_form import TYPES
-from clevertap_sync.insight import record_fates
+from clevertap_sync.insight import clevertap_destination
 from referrals import access, log
-from referrals.admin.kit.base import demand
-from referrals.admin.kit.page_keys import AFTER, BEFORE, DIGITS, key_in
+from referrals.admin.kit.base import demand_permission
+from referrals.admin.kit.page_keys import AFTER, BEFORE, DIGITS, read_page_key
 from referrals.models import App, ReferralEvent
 from referrals.vocabulary import INVITE_CHANNELS, FraudStatus
 
@@ -28,11 +28,11 @@ SEES_EVENTS: Final = "referrals.view_referralevent"
 
 
 @require_safe
-def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def show_event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the newest events of one app, filtered, by key."""
-    demand(request, SEES_EVENTS)
-    apps = list(access.apps_of(request.user, SEES_EVENTS))
-    app = chosen_app(apps, request.GET.get("app", ""))
+    demand_permission(request, SEES_EVENTS)
+    apps = list(access.list_apps(request.user, SEES_EVENTS))
+    app = choose_app(apps, request.GET.get("app", ""))
     context = {
         **site.each_context(request),
         "title": "Events",
@@ -50,11 +50,11 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         if found is not None:
             return redirect("admin:event", app.slug, found.position)
         page = _page(app, _permitted(request, app))
-        integrations = record_fates.integrations_of(app.pk)
+        integrations = clevertap_destination.list_integrations(app.pk)
         context |= page | {
             "sees_identities": shows,
             "integrations": integrations,
-            "rows": event_rows.rows_of(
+            "rows": event_rows.build_event_rows(
                 app, integrations, page["events"], shows_identities=shows
             ),
             "has_key": bool(page["head"]) or app.api_keys.working().exists(),
@@ -63,12 +63,12 @@ def event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 @require_safe
-def event(
+def show_event(
     request: HttpRequest, slug: str, position: int, site: AdminSite
 ) -> HttpResponse:
     """Show one event as a timeline, with what was sent in and what went out."""
-    demand(request, SEES_EVENTS)
-    app = get_object_or_404(access.apps_of(request.user, SEES_EVENTS), slug=slug)
+    demand_permission(request, SEES_EVENTS)
+    app = get_object_or_404(access.list_apps(request.user, SEES_EVENTS), slug=slug)
     known = len(str(position)) <= DIGITS
     found = log.read(app.pk, position, position) if known else []
     if not found:
@@ -80,7 +80,7 @@ def event(
         "app": app,
         "logged": found[0],
         "shows_identities": shows,
-        **timeline.of(app, found[0], shows_identities=shows),
+        **timeline.build_timeline(app, found[0], shows_identities=shows),
     }
     return TemplateResponse(request, "clevertap_sync/event.html", context)
 
@@ -97,15 +97,15 @@ def _permitted(request: HttpRequest, app: App) -> QueryDict:
     return asked
 
 
-def chosen_app(apps: list[App], slug: str) -> App | None:
+def choose_app(apps: list[App], slug: str) -> App | None:
     """Return the app that was asked for, else the first."""
     return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
 
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
     head = log.head(app.pk)
-    allowed = event_filters.allowed(app, head, asked)
-    before, after = key_in(asked.get(BEFORE)), key_in(asked.get(AFTER))
+    allowed = event_filters.find_allowed_positions(app, head, asked)
+    before, after = read_page_key(asked.get(BEFORE)), read_page_key(asked.get(AFTER))
     if after:
         reach = _within(allowed, after + 1, after + WINDOW)
         events, more = _read(app, reach, asked, order="position")
@@ -126,7 +126,7 @@ def _page(app: App, asked: QueryDict) -> dict[str, Any]:
         "newest": _link(asked) if top < allowed.stop - 1 else "",
         "window": (reach.start, reach.stop - 1) if reach else None,
         "filters": _link(asked, app=app.slug, live=""),
-        "filtered": event_filters.are_used(asked),
+        "filtered": event_filters.are_filters_used(asked),
         "live": top >= allowed.stop - 1 and asked.get("live") != "off",
         "pause": _link(asked, live="off"),
         "resume": _link(asked, live=""),
@@ -142,12 +142,14 @@ def _read(
     app: App, reach: range, asked: QueryDict, *, order: str
 ) -> tuple[list[ReferralEvent], bool]:
     """Return a page of what is in `reach`, and whether there is more of it."""
-    rows = event_filters.narrowed(app, reach, asked).order_by(order)
+    rows = event_filters.filter_events(app, reach, asked).order_by(order)
     identity = asked.get("q", "").strip()
     found = list(rows[: PER_PAGE + 1])
     shown = found[:PER_PAGE]
     more = len(found) > PER_PAGE
-    return (event_filters.naming(shown, identity) if identity else shown), more
+    return (
+        event_filters.filter_by_identity(shown, identity) if identity else shown
+    ), more
 
 
 def _link(asked: QueryDict, **place: int | str) -> str:

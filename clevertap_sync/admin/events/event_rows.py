@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.admin.events.event_filters import event_of
+from clevertap_sync.admin.events.event_filters import decode_row
 from clevertap_sync.admin.events.timeline import LIGHTS
-from clevertap_sync.clevertap.mapping import identity_under
+from clevertap_sync.clevertap.mapping import find_identity
 from clevertap_sync.clevertap.reasons import shorten_reason
-from clevertap_sync.insight import record_fates
+from clevertap_sync.insight import clevertap_destination
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import words
 from referrals.destinations import Outcome as Fate, OutcomeStatus
@@ -30,7 +30,7 @@ _WORST_FIRST: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ShownOutcome:
     """What became of a record, at those of the app's integrations that say the same.
 
     `light` is HTML; `where` names them, and is empty where the app has one integration.
@@ -47,11 +47,11 @@ class ShownSide:
 
     who: str
     short: str
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[ShownOutcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EventRow:
     """One event of the list, with the user's side and the referrer's.
 
     A side that the event does not name is None.
@@ -61,19 +61,19 @@ class Row:
     sides: list[ShownSide | None]
 
 
-def rows_of(
+def build_event_rows(
     app: App,
     integrations: Sequence[Integration],
     events: Sequence[ReferralEvent],
     *,
     shows_identities: bool,
-) -> list[Row]:
+) -> list[EventRow]:
     """Return the rows of `events`, in their order, in a few queries for all of them."""
-    stored = [(row.position, event_of(row)) for row in events]
-    fates = record_fates.fates_of(app.pk, integrations, stored)
+    stored = [(row.position, decode_row(row)) for row in events]
+    fates = clevertap_destination.find_fates(app.pk, integrations, stored)
     providers = [each.identity_provider for each in integrations]
     return [
-        Row(row, _sides(event, told, providers if shows_identities else None))
+        EventRow(row, _sides(event, told, providers if shows_identities else None))
         for row, (_, event), told in zip(events, stored, fates, strict=True)
     ]
 
@@ -95,24 +95,24 @@ def _who(person: Person, providers: Sequence[str]) -> str:
     """Return the identity that CleverTap gets of the person, else any; "" for nobody."""
     if person.erased:
         return ERASED
-    sent = (identity_under(person, provider) for provider in providers)
+    sent = (find_identity(person, provider) for provider in providers)
     others = (person.identities[each] for each in sorted(person.identities))
     who = next((identity for identity in (*sent, *others) if identity), "")
-    return words.inert(who)
+    return words.make_inert(who)
 
 
 def _short(text: str) -> str:
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
-def _together(fates: Iterable[Fate]) -> list[Outcome]:
+def _together(fates: Iterable[Fate]) -> list[ShownOutcome]:
     """Return what the integrations say, the worst first, and each thing once."""
     said: dict[tuple[Colour, str, str], list[str]] = {}
     for fate in fates:
         said.setdefault(_light_of(fate), []).append(fate.integration)
     total = sum(map(len, said.values()))
     return [
-        Outcome(words.light(colour, word), meaning, _names(names, total))
+        ShownOutcome(words.render_light(colour, word), meaning, _names(names, total))
         for (colour, word, meaning), names in sorted(
             said.items(), key=lambda each: _WORST_FIRST.index(each[0][0])
         )

@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin.events.event_pages import chosen_app
+from clevertap_sync.admin.events.event_pages import choose_app
 from referrals import access, log, tally
 from referrals.admin.kit import charts
-from referrals.admin.kit.base import demand
+from referrals.admin.kit.base import demand_permission
 from referrals.models import App
 from referrals.vocabulary import FraudStatus
 
@@ -35,7 +35,7 @@ class DaysForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class LogStretch:
     """Positions to count: the newest of those that were asked for."""
 
     first: int
@@ -49,11 +49,11 @@ class Stretch:
 
 
 @require_safe
-def referrals(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def show_referrals(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show the referrals of one app."""
-    demand(request, _SEES)
-    apps = list(access.apps_of(request.user, _SEES))
-    app = chosen_app(apps, request.GET.get("app", ""))
+    demand_permission(request, _SEES)
+    apps = list(access.list_apps(request.user, _SEES))
+    app = choose_app(apps, request.GET.get("app", ""))
     form = DaysForm(request.GET)
     context = {
         **site.each_context(request),
@@ -70,12 +70,12 @@ def referrals(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return TemplateResponse(request, "clevertap_sync/referrals.html", context)
 
 
-def _stretch(app: App, since: date | None, until: date | None) -> Stretch:
+def _stretch(app: App, since: date | None, until: date | None) -> LogStretch:
     head = log.head(app.pk)
     last = min(head, _before(app, until + timedelta(days=1))) if until else head
     start = _before(app, since) if since else 0
     first = max(start + 1, last - EVENTS + 1)
-    return Stretch(first, last, max(0, last - start))
+    return LogStretch(first, last, max(0, last - start))
 
 
 def _before(app: App, day: date) -> int:
@@ -83,9 +83,11 @@ def _before(app: App, day: date) -> int:
     return log.position_at(app.pk, datetime.combine(day, time(), UTC))
 
 
-def _counted(app: App, stretch: Stretch, *, shows_identities: bool) -> dict[str, Any]:
+def _counted(
+    app: App, stretch: LogStretch, *, shows_identities: bool
+) -> dict[str, Any]:
     events = log.read(app.pk, stretch.first, stretch.last)
-    counted = tally.of(events)
+    counted = tally.tally_events(events)
     referrers = counted.referrers()
     kinds = {status.value: status.value for status in FraudStatus}
     shown = [
@@ -97,10 +99,10 @@ def _counted(app: App, stretch: Stretch, *, shows_identities: bool) -> dict[str,
         "oldest": events[0] if events else None,
         "newest": events[-1] if events else None,
         "tally": counted,
-        "types": tally.lines(counted.types, counted.events)[:_LINES],
-        "channels": tally.lines(counted.channels, counted.events)[:_LINES],
-        "chart": charts.bars(
-            "Events received, UTC", kinds, tally.periods(counted.hours)
+        "types": tally.list_lines(counted.types, counted.events)[:_LINES],
+        "channels": tally.list_lines(counted.channels, counted.events)[:_LINES],
+        "chart": charts.draw_bars(
+            "Events received, UTC", kinds, tally.list_periods(counted.hours)
         ),
         "brought": sum(each.brought for each in referrers),
         "referrers": shown,

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from clevertap_sync.admin.deliveries.attempt_admin import outcome_light
-from clevertap_sync.clevertap.mapping import EventRecord, as_dict, to_records
-from clevertap_sync.insight.mapping_settings import read_settings, settings_of
-from clevertap_sync.insight.record_fates import CleverTapDestination
+from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
+from clevertap_sync.clevertap.mapping import EventRecord, decode_record, map_event
+from clevertap_sync.insight.clevertap_destination import CleverTapDestination
+from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import suppression
 from referrals.destinations import Outcome
@@ -69,7 +69,9 @@ class Journey:
     sides: list[SideVerdict]
 
 
-def of(app: App, logged: LoggedEvent, *, shows_identities: bool) -> dict[str, Any]:
+def build_timeline(
+    app: App, logged: LoggedEvent, *, shows_identities: bool
+) -> dict[str, Any]:
     """Return what the event's page shows."""
     explained = CleverTapDestination().explain(app.pk, logged.position, logged.event)
     integrations = app.integrations.filter(archived_at=None)
@@ -86,24 +88,24 @@ def of(app: App, logged: LoggedEvent, *, shows_identities: bool) -> dict[str, An
     stored = msgspec.to_builtins(logged.event)
     return {
         "journeys": journeys,
-        "stored": pretty(stored if shows_identities else masked(stored)),
+        "stored": format_json(stored if shows_identities else mask_values(stored)),
     }
 
 
-def masked(value: Any, *, is_open: bool = False) -> Any:  # noqa: ANN401 - JSON
+def mask_values(value: Any, *, is_open: bool = False) -> Any:
     """Return JSON in which everything that could tell about a person is a mask."""
     match value:
         case dict():
             return {
-                key: masked(inner, is_open=key in _OPEN_KEYS)
+                key: mask_values(inner, is_open=key in _OPEN_KEYS)
                 for key, inner in value.items()
             }
         case list() | tuple():
-            return [masked(inner, is_open=is_open) for inner in value]
+            return [mask_values(inner, is_open=is_open) for inner in value]
     return value if is_open else Secret.MASK
 
 
-def pretty(value: object) -> str:
+def format_json(value: object) -> str:
     """Return JSON as people read it. What would turn the text around is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -120,14 +122,14 @@ def _journey(
     uploads = _uploads_of(told, letters)
     upload = Upload.objects.filter(pk__in=uploads).order_by("pk").first()
     made = read_settings(
-        settings_of(integration) if upload is None else upload.settings
+        build_settings(integration) if upload is None else upload.settings
     )
-    (suppressed,) = suppression.suppressed_sides(
+    (suppressed,) = suppression.find_suppressed_sides(
         integration.app_id, [event], made.suppressions_until
     )
     records = {
-        value.side.value: as_dict(value)
-        for value in to_records(event, made, suppressed)
+        value.side.value: decode_record(value)
+        for value in map_event(event, made, suppressed)
         if isinstance(value, EventRecord)
     }
     return Journey(
@@ -169,7 +171,7 @@ def _attempts(uploads: Collection[int]) -> list[tuple[Attempt, str]]:
         return []
     attempts = Attempt.objects.filter(upload__in=uploads).order_by("-pk")
     return [
-        (attempt, outcome_light(attempt))
+        (attempt, show_outcome(attempt))
         for attempt in reversed(attempts[:_MOST_ATTEMPTS])
     ]
 
@@ -182,7 +184,7 @@ def _side(
     shows_identities: bool,
 ) -> SideVerdict:
     colour, word = LIGHTS[told.status]
-    shown = record if record is None or shows_identities else masked(record)
+    shown = record if record is None or shows_identities else mask_values(record)
     return SideVerdict(
         side=told.side,
         colour=colour,
@@ -193,5 +195,5 @@ def _side(
         detail=told.detail or "",
         upload=_upload_of(told, letter),
         letter=None if letter is None else letter.pk,
-        record="" if shown is None else pretty(shown),
+        record="" if shown is None else format_json(shown),
     )

@@ -16,7 +16,7 @@ from referrals.admin.kit.base import ModelAdmin
 View: TypeAlias = Callable[[ModelAdmin, HttpRequest, Integration], HttpResponse]
 
 
-def address(
+def build_address(
     page: ModelAdmin,
     name: str,
     view: View,

@@ -11,14 +11,14 @@ from referrals import access
 from referrals.admin.kit.base import ModelAdmin
 
 
-def check_page(
+def show_check_page(
     page: ModelAdmin,
     request: HttpRequest,
     integration: Integration,
-    **shown: Any,  # noqa: ANN401 - what the template shows
+    **shown: Any,
 ) -> HttpResponse:
     """Return the page with what was just found, if anything was."""
-    context = context_of(page, request, integration) | shown
+    context = build_context(page, request, integration) | shown
     context |= {
         "title": "Check the connection",
         "may_change": page.has_change_permission(request, integration),
@@ -29,7 +29,7 @@ def check_page(
     return TemplateResponse(request, "clevertap_sync/check.html", context)
 
 
-def context_of(
+def build_context(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> dict[str, Any]:
     """Return what every page about one integration shows."""

@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from clevertap_sync.admin.integration.addresses import address
-from clevertap_sync.admin.integration.check_page import check_page
+from clevertap_sync.admin.integration.addresses import build_address
+from clevertap_sync.admin.integration.check_page import show_check_page
 from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
 from clevertap_sync.delivery import check_integration, lifecycle
-from clevertap_sync.insight.match_rate import match_rate
+from clevertap_sync.insight.match_rate import measure_match_rate
 from clevertap_sync.insight.user_check import check_user
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
@@ -47,12 +47,12 @@ class UserForm(forms.Form):
         return identity
 
 
-def urls(page: ModelAdmin) -> list[URLPattern]:
+def list_check_urls(page: ModelAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
-        address(page, "match-rate", show_match_rate),
-        address(page, "user", show_user, permission=access.VIEW_IDENTITIES),
-        address(page, "confirm-identities", confirm_identities),
+        build_address(page, "match-rate", show_match_rate),
+        build_address(page, "user", show_user, permission=access.VIEW_IDENTITIES),
+        build_address(page, "confirm-identities", confirm_identities),
     ]
 
 
@@ -62,9 +62,11 @@ def show_match_rate(
     """Ask CleverTap about the newest users."""
     credentials = check_integration.find_credentials(integration)
     if isinstance(credentials, Diagnosis):
-        return check_page(page, request, integration, diagnosis=credentials)
-    rate = match_rate(integration.app_id, integration.identity_provider, credentials)
-    return check_page(page, request, integration, rate=rate)
+        return show_check_page(page, request, integration, diagnosis=credentials)
+    rate = measure_match_rate(
+        integration.app_id, integration.identity_provider, credentials
+    )
+    return show_check_page(page, request, integration, rate=rate)
 
 
 def show_user(
@@ -73,13 +75,13 @@ def show_user(
     """Ask CleverTap about one user."""
     form = UserForm(request.POST)
     if not form.is_valid():
-        return check_page(page, request, integration, user_form=form)
+        return show_check_page(page, request, integration, user_form=form)
     credentials = check_integration.find_credentials(integration)
     if isinstance(credentials, Diagnosis):
-        return check_page(page, request, integration, diagnosis=credentials)
+        return show_check_page(page, request, integration, diagnosis=credentials)
     identity = form.cleaned_data["identity"]
     found = check_user(identity, integration.identity_provider, credentials)
-    return check_page(page, request, integration, user_form=form, user_found=found)
+    return show_check_page(page, request, integration, user_form=form, user_found=found)
 
 
 def confirm_identities(
@@ -87,7 +89,7 @@ def confirm_identities(
 ) -> HttpResponse:
     """Let delivery go on although CleverTap knows few of the first identities."""
     lifecycle.confirm_identities(integration)
-    doorbell.ring(integration.pk)
+    doorbell.ring_doorbell(integration.pk)
     page.log_change(request, integration, "Confirmed the identities.")
     messages.success(
         request,

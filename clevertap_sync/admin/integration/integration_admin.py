@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 
-from clevertap_sync.admin.deliveries.range_replay import replay_range
+from clevertap_sync.admin.deliveries.range_replay import show_range_replay
 from clevertap_sync.admin.deliveries.replay_plan import REPLAY
 from clevertap_sync.admin.integration import (
     check_views,
@@ -17,16 +17,16 @@ from clevertap_sync.admin.integration import (
     setup_evidence,
     setup_steps,
 )
-from clevertap_sync.admin.integration.addresses import address
+from clevertap_sync.admin.integration.addresses import build_address
 from clevertap_sync.admin.integration.integration_form import COLUMNS, IntegrationForm
-from clevertap_sync.admin.overview.status_light import state_of
+from clevertap_sync.admin.overview.status_light import describe_state
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
 from referrals import access, history, words
 from referrals.admin import code_samples
-from referrals.admin.key_admin import events_address
+from referrals.admin.key_admin import find_events_address
 from referrals.admin.kit.base import ListAdmin
 from referrals.admin.kit.export import CsvExport
 
@@ -88,8 +88,8 @@ class IntegrationAdmin(CsvExport, ListAdmin):
     @admin.display(description="state", ordering="enabled")
     def state(self, integration: Integration) -> str:
         """Return the integration's light."""
-        light = state_of(integration)
-        return words.light(light.colour, light.word)
+        light = describe_state(integration)
+        return words.render_light(light.colour, light.word)
 
     @admin.display(description="location", ordering="account__location")
     def location(self, integration: Integration) -> str:
@@ -98,7 +98,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
 
     def get_readonly_fields(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: Integration | None = None,
     ) -> tuple[str, ...]:
         """Keep the app: the cursor belongs to its log."""
@@ -109,7 +109,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         request: HttpRequest,
         obj: Integration,
         form: IntegrationForm,
-        change: bool,  # noqa: FBT001 - Django's signature
+        change: bool,
     ) -> None:
         """Save the settings and nothing that delivery writes; they take effect at once."""
         if change:
@@ -119,8 +119,8 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             if form.changes_credentials:
                 columns += hold_cause.note_new_credentials(obj)
             if form.changes_identities:
-                columns += canary.start_over(obj)
-            lifecycle.between_claims(obj)
+                columns += canary.start_canary_over(obj)
+            lifecycle.lock_out_claims(obj)
             obj.save(update_fields=columns)
             transaction.on_commit(lambda: _take_effect(obj.pk))
         else:
@@ -133,7 +133,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         self,
         request: HttpRequest,
         obj: Integration,
-        post_url_continue: str | None = None,  # noqa: ARG002
+        post_url_continue: str | None = None,
     ) -> HttpResponse:
         """Go on to the next step: the check."""
         messages.success(request, "Saved. Next: check the connection, then enable it.")
@@ -159,37 +159,46 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         """Add the steps with their ticks, and what the users' identities are like."""
         fieldsets = list(context["adminform"])
         extra: dict[str, Any] = {
-            "steps": setup_steps.steps_of(fieldsets, obj),
-            "rest": setup_steps.rest_of(fieldsets),
-            "light": state_of(obj) if obj else None,
+            "steps": setup_steps.list_steps(fieldsets, obj),
+            "rest": setup_steps.list_rest(fieldsets),
+            "light": describe_state(obj) if obj else None,
         }
         if obj is not None:
-            extra |= setup_evidence.of(obj, context["adminform"].form)
+            extra |= setup_evidence.read_evidence(obj, context["adminform"].form)
             extra["may_replay_range"] = (
                 obj.cursor > 0
                 and not obj.archived_at
                 and request.user.has_perm(REPLAY, obj.app)
             )
-            extra["samples"] = code_samples.all_of(events_address(request))
+            extra["samples"] = code_samples.list_code_samples(
+                find_events_address(request)
+            )
             if request.user.is_superuser:
-                extra["changes"] = history.changes_of(obj)[:_CHANGES_SHOWN]
+                extra["changes"] = history.list_changes(obj)[:_CHANGES_SHOWN]
         return extra
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Propose the identity that the app's users really carry."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        return setup_evidence.proposals(access.apps_of(request.user, ADDS)) | initial
+        return (
+            setup_evidence.propose_settings(access.list_apps(request.user, ADDS))
+            | initial
+        )
 
     def get_urls(self) -> list[URLPattern]:
         """Add the check, the switch and the replay of a range, each a page of its own."""
-        range_page = address(
-            self, "replay-range", replay_range, is_page=True, permission=REPLAY
+        range_page = build_address(
+            self, "replay-range", show_range_replay, is_page=True, permission=REPLAY
         )
-        own = [*lifecycle_views.urls(self), *check_views.urls(self), range_page]
+        own = [
+            *lifecycle_views.list_lifecycle_urls(self),
+            *check_views.list_check_urls(self),
+            range_page,
+        ]
         return [*own, *super().get_urls()]
 
 
 def _take_effect(integration_id: int) -> None:
     integration = Integration.objects.get(pk=integration_id)
-    lifecycle.settings_changed(integration)
-    doorbell.ring(integration_id)
+    lifecycle.apply_new_settings(integration)
+    doorbell.ring_doorbell(integration_id)

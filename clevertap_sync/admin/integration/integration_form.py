@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.functions import Least
 
-from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid, name_of
+from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid, describe_send
 from clevertap_sync.clevertap.connection_check import read_dashboard_address
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.models import (
@@ -54,7 +54,7 @@ _NO_EXPIRY: Final = (
 
 
 @cache
-def time_zones() -> tuple[str, ...]:
+def list_time_zones() -> tuple[str, ...]:
     """Return the names of all time zones, in order."""
     return tuple(sorted(available_timezones()))
 
@@ -67,13 +67,13 @@ class TimeZoneInput(forms.TextInput):
     def get_context(
         self,
         name: str,
-        value: Any,  # noqa: ANN401 - what the form holds
+        value: Any,
         attrs: dict[str, Any] | None,
     ) -> dict[str, Any]:
         """Add the list of time zones."""
         context = super().get_context(name, value, attrs)
         context["widget"]["attrs"]["list"] = "time-zones"
-        return {**context, "time_zones": time_zones()}
+        return {**context, "time_zones": list_time_zones()}
 
 
 class IntegrationForm(_ModelForm):
@@ -135,7 +135,7 @@ class IntegrationForm(_ModelForm):
     )
     sends = forms.MultipleChoiceField(
         required=False,
-        choices=[(key, name_of(key)) for key in SENDS],
+        choices=[(key, describe_send(key)) for key in SENDS],
         initial=list(SENDS),
         label="Events to send",
         help_text="CleverTap bills by active users. A Generated App Open, for one, makes "
@@ -155,7 +155,7 @@ class IntegrationForm(_ModelForm):
         model = Integration
         fields = COLUMNS
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         #: Sentences about what is probably wrong, though it may be right.
         self.doubts: list[str] = []
@@ -198,7 +198,9 @@ class IntegrationForm(_ModelForm):
     def clean_time_zone(self) -> str:
         """Take the names that this machine knows; case does not count."""
         typed = str(self.cleaned_data["time_zone"]).strip().casefold()
-        known = next((name for name in time_zones() if name.casefold() == typed), None)
+        known = next(
+            (name for name in list_time_zones() if name.casefold() == typed), None
+        )
         if known is None:
             message = "There is no such time zone. It looks like Asia/Kolkata or UTC."
             raise ValidationError(message)
@@ -276,7 +278,7 @@ class IntegrationForm(_ModelForm):
             message = f"The app's integration {other.name} uses this account already."
             self.add_error("account_id", ValidationError(message))
 
-    def save(self, commit: bool = True) -> Integration:  # noqa: FBT001, FBT002 - Django's signature
+    def save(self, commit: bool = True) -> Integration:
         """Put everything on the row. The admin saves it."""
         integration: Integration = super().save(commit=False)
         cleaned = self.cleaned_data
@@ -305,7 +307,7 @@ def _whose(integration: Integration) -> tuple[int, str]:
     return integration.account_id, integration.identity_provider
 
 
-def hint_of(integration: Integration) -> str:
+def read_passcode_hint(integration: Integration) -> str:
     """Return the mask by which a person recognises the stored passcode."""
     passcode = integration.passcode
     return passcode.hint() if isinstance(passcode, Secret) and passcode else ""

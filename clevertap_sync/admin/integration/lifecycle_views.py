@@ -16,14 +16,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from clevertap_sync.admin.integration.addresses import address
-from clevertap_sync.admin.integration.check_page import check_page, context_of
+from clevertap_sync.admin.integration.addresses import build_address
+from clevertap_sync.admin.integration.check_page import build_context, show_check_page
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
 from clevertap_sync.delivery import canary, check_integration, hold_cause, lifecycle
 from clevertap_sync.delivery.lifecycle import Start
 from clevertap_sync.insight import freshness
-from clevertap_sync.insight.passcode_expiry import zone_of
+from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.process import doorbell
 from referrals import log
@@ -58,48 +58,50 @@ class EnableForm(forms.Form):
         return "now" if self.cleaned_data["start"] == NOW else "resume"
 
 
-def urls(page: ModelAdmin) -> list[URLPattern]:
+def list_lifecycle_urls(page: ModelAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
-        address(page, "check", check, is_page=True, for_viewers=True),
-        address(page, "find-location", find_location),
-        address(page, "move", move),
-        address(page, "enable", enable, is_page=True),
-        address(page, "pause", pause),
-        address(page, "archive", archive, also_archived=True),
+        build_address(page, "check", check_connection, is_page=True, for_viewers=True),
+        build_address(page, "find-location", find_location),
+        build_address(page, "move", change_location),
+        build_address(page, "enable", enable_integration, is_page=True),
+        build_address(page, "pause", pause_integration),
+        build_address(page, "archive", archive_integration, also_archived=True),
     ]
 
 
-def check(
+def check_connection(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Check the connection on a POST, and say what came of it."""
     diagnosis = (
-        check_integration.check(integration) if request.method == "POST" else None
+        check_integration.check_connection(integration)
+        if request.method == "POST"
+        else None
     )
-    return check_page(page, request, integration, diagnosis=diagnosis)
+    return show_check_page(page, request, integration, diagnosis=diagnosis)
 
 
 def find_location(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask every location for the account."""
-    found = check_integration.check_everywhere(integration)
-    return check_page(
+    found = check_integration.check_all_locations(integration)
+    return show_check_page(
         page,
         request,
         integration,
         searched=[(LABELS[location], found[location]) for location in Location],
         answers=[
             (place, spell_in_sentence(place))
-            for place in connection_check.found_in(found)
+            for place in connection_check.find_good_locations(found)
         ],
         set_to=spell_in_sentence(Location(integration.account.location)),
         everywhere=True,
     )
 
 
-def move(
+def change_location(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Change the location to the one at which the account answers."""
@@ -115,18 +117,18 @@ def move(
             )
             columns = [
                 "account",
-                *canary.start_over(integration),
+                *canary.start_canary_over(integration),
                 *hold_cause.note_new_credentials(integration),
             ]
-            lifecycle.between_claims(integration)
+            lifecycle.lock_out_claims(integration)
             integration.save(update_fields=columns)
     except IntegrityError:
         messages.error(
             request, "Another integration of this app uses the account there already."
         )
         return redirect("admin:clevertap_sync_integration_check", integration.pk)
-    lifecycle.settings_changed(integration)
-    doorbell.ring(integration.pk)
+    lifecycle.apply_new_settings(integration)
+    doorbell.ring_doorbell(integration.pk)
     before, after = old.get_location_display(), LABELS[location]
     integration.__dict__["differences"] = [("Location", before, after)]
     page.log_change(request, integration, "Changed, because the account answers there.")
@@ -134,38 +136,38 @@ def move(
     return redirect("admin:clevertap_sync_integration_check", integration.pk)
 
 
-def enable(
+def enable_integration(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask for the starting point; on a POST, check the connection and enable."""
     form = EnableForm(request.POST or None, initial={"start": _proposed(integration)})
     diagnosis = None
     if request.method == "POST" and form.is_valid():
-        diagnosis = check_integration.check(integration)
+        diagnosis = check_integration.check_connection(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
-            start = form.starting_point(zone_of(integration))
+            start = form.starting_point(find_time_zone(integration))
             return _enabled(
                 page, request, integration, start, although_failed=not diagnosis.is_good
             )
     head, after = log.head(integration.app_id), integration.cursor + 1
-    waiting = freshness.of_range(integration.app_id, after, head)
+    waiting = freshness.measure_range_freshness(integration.app_id, after, head)
     verb = "Resume" if integration.first_enabled_at else "Enable"
-    context = context_of(page, request, integration) | {
+    context = build_context(page, request, integration) | {
         "title": f"{verb} delivery",
         "form": form,
         "chosen": form["start"].value(),
         "diagnosis": diagnosis,
-        "zone": zone_of(integration),
+        "zone": find_time_zone(integration),
         "waiting": waiting,
     }
     return TemplateResponse(request, "clevertap_sync/enable.html", context)
 
 
-def pause(
+def pause_integration(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Stop delivery; the log goes on."""
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
     page.log_change(request, integration, "Paused.")
     messages.success(
         request,
@@ -174,12 +176,12 @@ def pause(
     return redirect("admin:clevertap_sync_integration_change", integration.pk)
 
 
-def archive(
+def archive_integration(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Pause for good and wipe the passcode. What was delivered stays on the books."""
     if not integration.archived_at:
-        lifecycle.pause(integration)
+        lifecycle.pause_integration(integration)
         integration.archived_at = timezone.now()
         integration.passcode = Secret()
         integration.save(update_fields=["archived_at", "passcode"])
@@ -196,8 +198,8 @@ def _enabled(
     *,
     although_failed: bool,
 ) -> HttpResponse:
-    lifecycle.enable(integration, start=start)
-    doorbell.ring(integration.pk)
+    lifecycle.enable_integration(integration, start=start)
+    doorbell.ring_doorbell(integration.pk)
     chosen = start if isinstance(start, str) else f"{start:%Y-%m-%d}"
     although = " The check of the connection had failed." if although_failed else ""
     page.log_change(request, integration, f"Enabled, from: {chosen}.{although}")

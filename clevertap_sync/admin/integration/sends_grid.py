@@ -13,7 +13,7 @@ SENDS: Final = tuple(
 )
 
 
-def name_of(key: str) -> str:
+def describe_send(key: str) -> str:
     """Return what people call one of `SENDS`, such as "Generated App Open"."""
     event_type, side = key.split(":")
     title = TITLES.get(EventType(event_type), "<custom name>")
@@ -30,7 +30,7 @@ class SendsGrid(forms.CheckboxSelectMultiple):
     def get_context(
         self,
         name: str,
-        value: Any,  # noqa: ANN401 - what the form holds
+        value: Any,
         attrs: dict[str, Any] | None,
     ) -> dict[str, Any]:
         """Add the rows of the table."""
@@ -64,5 +64,5 @@ def _cell(
         "exists": key in SENDS,
         "checked": key in chosen,
         "id": f"{attrs.get('id', 'id')}_{event_type}_{side}",
-        "name": name_of(key),
+        "name": describe_send(key),
     }

@@ -12,25 +12,25 @@ from clevertap_sync.process import clock
 from referrals.models import App
 
 
-def of(integration: Integration, form: forms.BaseForm) -> dict[str, Any]:
+def read_evidence(integration: Integration, form: forms.BaseForm) -> dict[str, Any]:
     """Return what the set-up shows of the app's events, and put the counts on the grid."""
-    newest = coverage.newest_events(integration.app_id)
-    used = usage.usage_of(newest, clock.now())
+    newest = coverage.read_newest_events(integration.app_id)
+    used = usage.measure_usage(newest, clock.read_now())
     sends = form.fields.get("sends")
     if sends is not None and isinstance(sends.widget, SendsGrid):
         sends.widget.usage = used
     chosen = integration.identity_provider
     return {
-        "coverage": coverage.coverage_of(newest, chosen=chosen),
+        "coverage": coverage.measure_coverage(newest, chosen=chosen),
         "usage": used,
     }
 
 
-def proposals(apps: QuerySet[App]) -> dict[str, Any]:
+def propose_settings(apps: QuerySet[App]) -> dict[str, Any]:
     """Return what a new integration begins with where there is one app to choose."""
     active = list(apps.filter(archived_at=None)[:2])
     if len(active) != 1:
         return {}
-    best = coverage.coverage_of(coverage.newest_events(active[0].pk)).best
+    best = coverage.measure_coverage(coverage.read_newest_events(active[0].pk)).best
     provider = {"identity_provider": best.name} if best else {}
     return {"app": active[0].pk, **provider}

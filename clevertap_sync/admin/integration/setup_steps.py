@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from clevertap_sync.admin.integration.integration_form import hint_of
+from clevertap_sync.admin.integration.integration_form import read_passcode_hint
 from clevertap_sync.clevertap.account_faults import (
     AccountFault,
     HoldCause,
-    hold_cause_of,
+    describe_hold_cause,
 )
 from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
-    hold_words,
+    describe_hold,
 )
 from clevertap_sync.fields import UnreadableSecret
-from clevertap_sync.insight.passcode_expiry import expiry_of
+from clevertap_sync.insight.passcode_expiry import find_expiry
 from clevertap_sync.models import Integration
 from referrals.words import Colour
 
@@ -39,7 +39,7 @@ _STEP_OF: Final = {"account_id": ACCOUNT, "passcode": PASSCODE, "location": LOCA
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """One step: its fieldset, its state as a light, and what is set so far."""
 
     number: int
@@ -50,7 +50,9 @@ class Step:
     note: str = ""
 
 
-def steps_of(fieldsets: Iterable[Any], integration: Integration | None) -> list[Step]:
+def list_steps(
+    fieldsets: Iterable[Any], integration: Integration | None
+) -> list[SetupStep]:
     """Return the steps that a form's fieldsets make up."""
     by_name = {fieldset.name: fieldset for fieldset in fieldsets}
     return [
@@ -60,26 +62,26 @@ def steps_of(fieldsets: Iterable[Any], integration: Integration | None) -> list[
     ]
 
 
-def rest_of(fieldsets: Iterable[Any]) -> list[Any]:
+def list_rest(fieldsets: Iterable[Any]) -> list[Any]:
     """Return the fieldsets that are no step."""
     return [fieldset for fieldset in fieldsets if fieldset.name not in _STEPS]
 
 
-def _step(number: int, fieldset: Any, integration: Integration | None) -> Step:  # noqa: ANN401 - Django's helper
+def _step(number: int, fieldset: Any, integration: Integration | None) -> SetupStep:
     name = fieldset.name
     if any(line.errors() for line in fieldset):
-        return Step(number, name, fieldset, "bad", "Look here")
+        return SetupStep(number, name, fieldset, "bad", "Look here")
     if name == ADDRESS:
-        return Step(number, name, fieldset, "idle", "Optional")
+        return SetupStep(number, name, fieldset, "idle", "Optional")
     if integration is None:
-        return Step(number, name, fieldset, "idle", "To do")
+        return SetupStep(number, name, fieldset, "idle", "To do")
     colour, word, note = _stored(name, integration)
-    return Step(number, name, fieldset, colour, word, note)
+    return SetupStep(number, name, fieldset, colour, word, note)
 
 
 def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
     account = integration.account
-    cause = hold_cause_of(integration)
+    cause = describe_hold_cause(integration)
     refused = _is_suspected(name, integration, cause)
     match name:
         case "Passcode" if not integration.passcode:
@@ -87,7 +89,7 @@ def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
         case "Passcode":
             return _passcode(integration, cause, refused=refused)
         case "Account ID" | "Location" if refused:
-            return "bad", "Check it", hold_words(_CREDENTIALS_REFUSED, cause)[0]
+            return "bad", "Check it", describe_hold(_CREDENTIALS_REFUSED, cause)[0]
         case "Account ID" if account.is_test:
             return (
                 "good",
@@ -97,7 +99,7 @@ def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
         case "Identity provider" if integration.identities_are_doubted:
             differs = integration.differs_in_case
             reason = IDENTITY_LETTER_CASE if differs else IDENTITY_MISMATCH
-            return "bad", "Check it", hold_words(reason)[0]
+            return "bad", "Check it", describe_hold(reason)[0]
     return "good", "Done", ""
 
 
@@ -116,10 +118,10 @@ def _passcode(
         return (
             "bad",
             "Unreadable",
-            " ".join(hold_words(AccountFault.UNREADABLE_PASSCODE)),
+            " ".join(describe_hold(AccountFault.UNREADABLE_PASSCODE)),
         )
-    note = f"{hint_of(integration)} is stored, encrypted."
-    expiry = expiry_of(integration, datetime.now(UTC))
+    note = f"{read_passcode_hint(integration)} is stored, encrypted."
+    expiry = find_expiry(integration, datetime.now(UTC))
     if expiry is not None:
         colour: Colour = "bad" if expiry.is_over or refused else "busy"
         return colour, "Expired" if expiry.is_over else "Expires", expiry.sentence

@@ -6,14 +6,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from clevertap_sync import insight
-from clevertap_sync.admin.overview.status_light import COLOURS, Light, light_of
+from clevertap_sync.admin.overview.status_light import (
+    COLOURS,
+    StatusLight,
+    describe_findings,
+)
 from clevertap_sync.clevertap.limits import EVENT_TYPES
 from clevertap_sync.insight import IntegrationStatus, pace
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import Finding, Severity, judge
-from clevertap_sync.insight.links import path_of
+from clevertap_sync.insight.findings import Finding, Severity, judge_facts
+from clevertap_sync.insight.links import build_path
 from clevertap_sync.models import Integration
-from referrals.admin.kit.charts import Bars, bars
+from referrals.admin.kit.charts import Bars, draw_bars
 from referrals.words import Colour
 
 CHANGE: Final = "clevertap_sync.change_integration"
@@ -21,7 +25,7 @@ _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ShownCause:
     """A finding as a card shows it: its colour, its words, and the way to its fix."""
 
     finding: Finding
@@ -42,12 +46,12 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StandingLine:
     """One integration in a line of its own: how it stands, and why."""
 
     facts: Facts
-    light: Light
-    causes: tuple[Cause, ...]
+    light: StatusLight
+    causes: tuple[ShownCause, ...]
     rank: int
 
     @property
@@ -60,7 +64,7 @@ class Line:
 class Card:
     """One integration on the overview, with all its numbers."""
 
-    line: Line
+    line: StandingLine
     status: IntegrationStatus
     usual_wait: float | None
     dead: int
@@ -70,42 +74,42 @@ class Card:
     most_event_types: int = EVENT_TYPES
 
 
-def line_of(facts: Facts) -> Line:
+def build_line(facts: Facts) -> StandingLine:
     """Return how an integration stands. Reads nothing."""
-    findings = judge(facts)
-    return Line(
+    findings = judge_facts(facts)
+    return StandingLine(
         facts,
-        light_of(facts, findings),
-        causes_of(findings),
+        describe_findings(facts, findings),
+        list_causes(findings),
         _rank(findings),
     )
 
 
-def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
+def list_causes(findings: Iterable[Finding]) -> tuple[ShownCause, ...]:
     """Return the findings as the overview shows them."""
     return tuple(map(_cause, findings))
 
 
-def card_of(line: Line, person: Any, now: datetime) -> Card:  # noqa: ANN401 - a user
+def build_card(line: StandingLine, person: Any, now: datetime) -> Card:
     """Return the card of an integration. Call it inside `insight.snapshot()`."""
     integration = line.integration
-    status = insight.status_of(integration, checks_all_books=False)
+    status = insight.read_status(integration, checks_all_books=False)
     # It looks at more books than the facts do.
-    line = line_of(replace(line.facts, imbalances=status.imbalances))
+    line = build_line(replace(line.facts, imbalances=status.imbalances))
     dead = sum(status.dead_letters.values())
     return Card(
         line,
         status,
-        pace.usual_wait(integration, now),
+        pace.measure_usual_wait(integration, now),
         dead,
-        _funnel(status, dead, insight.under_way(integration)),
+        _funnel(status, dead, insight.count_open_records(integration)),
         _chart(integration, now),
         may_change=person.has_perm(CHANGE, integration.app),
     )
 
 
-def _cause(finding: Finding) -> Cause:
-    return Cause(finding, COLOURS[finding.severity], path_of(finding.link))
+def _cause(finding: Finding) -> ShownCause:
+    return ShownCause(finding, COLOURS[finding.severity], build_path(finding.link))
 
 
 def _rank(findings: Sequence[Finding]) -> int:
@@ -140,7 +144,7 @@ def _funnel(status: IntegrationStatus, dead: int, waiting: int) -> tuple[Stage, 
 
 
 def _chart(integration: Integration, now: datetime) -> Bars:
-    return bars(
+    return draw_bars(
         "Records in the last 24 hours",
         _KINDS,
         [
@@ -148,7 +152,7 @@ def _chart(integration: Integration, now: datetime) -> Bars:
                 f"{hour.began_at:%H:%M} UTC",
                 {"delivered": hour.delivered, "dead": hour.dead},
             )
-            for hour in pace.hours(integration, now)
+            for hour in pace.read_hours(integration, now)
         ],
         ends=("24 hours ago", "now"),
     )

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from clevertap_sync import insight
-from clevertap_sync.admin.overview.cards import Line, card_of
+from clevertap_sync.admin.overview.cards import StandingLine, build_card
 from clevertap_sync.admin.overview.standing import read_standing
 from clevertap_sync.models import WorkerSeen
-from clevertap_sync.process import clock, doorbell, heartbeat
+from clevertap_sync.process import clock, doorbell, worker_presence
 from referrals.models import ApiKey, App
 from referrals.words import Colour
 
@@ -23,13 +23,13 @@ _WORKERS_SHOWN: Final = 10
 _COLOURS: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
-def context(request: HttpRequest) -> dict[str, Any]:
+def build_overview(request: HttpRequest) -> dict[str, Any]:
     """Return what the overview's template shows."""
-    now = clock.now()
-    with insight.snapshot():
+    now = clock.read_now()
+    with insight.read_in_snapshot():
         standing = read_standing(request.user, now)
         lines = standing.lines
-        cards = [card_of(line, request.user, now) for line in lines[:CARDS]]
+        cards = [build_card(line, request.user, now) for line in lines[:CARDS]]
     return {
         "cards": cards,
         "lines": lines[CARDS:],
@@ -37,15 +37,15 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "elsewhere": standing.elsewhere,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
-        "silence": heartbeat.silence(),
+        "silence": worker_presence.read_silence(),
         "broker": _broker(),
-        "steps": first_steps(lines)
+        "steps": list_first_steps(lines)
         if request.user.has_perm("referrals.add_app")
         else [],
     }
 
 
-def _summary(lines: Sequence[Line]) -> list[tuple[Colour, int]]:
+def _summary(lines: Sequence[StandingLine]) -> list[tuple[Colour, int]]:
     """Return how many integrations have each colour; nothing where there is only one."""
     if len(lines) == 1:
         return []
@@ -53,7 +53,7 @@ def _summary(lines: Sequence[Line]) -> list[tuple[Colour, int]]:
     return [(colour, counts[colour]) for colour in _COLOURS if counts[colour]]
 
 
-def first_steps(shown: Sequence[Line]) -> list[dict[str, Any]]:
+def list_first_steps(shown: Sequence[StandingLine]) -> list[dict[str, Any]]:
     """Return what a new installation still needs; nothing once CleverTap accepted an event."""
     if any(line.facts.last_accepted for line in shown):
         return []
@@ -82,7 +82,7 @@ def first_steps(shown: Sequence[Line]) -> list[dict[str, Any]]:
     ]
 
 
-def _step(label: str, done: bool, url: str) -> dict[str, Any]:  # noqa: FBT001 - a tick
+def _step(label: str, done: bool, url: str) -> dict[str, Any]:
     return {"label": label, "done": done, "url": url}
 
 
@@ -94,7 +94,7 @@ def _broker() -> tuple[Colour, str, str]:
     if not settings.REDIS_URL:
         return "idle", "No broker", f"REDIS_URL is not set. {by_themselves}"
     try:
-        doorbell.connection().ping()
+        doorbell.open_broker().ping()
     except (redis.RedisError, OSError):
         return (
             "busy",

@@ -15,22 +15,22 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from clevertap_sync import insight
 from clevertap_sync.admin.deliveries import replay_plan
-from clevertap_sync.admin.overview.cards import Cause
+from clevertap_sync.admin.overview.cards import ShownCause
 from clevertap_sync.admin.overview.standing import read_standing
-from clevertap_sync.clevertap.reasons import REASONS, Reason, reason_of
+from clevertap_sync.clevertap.reasons import REASONS, Reason, find_reason
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.insight.findings.delivery import LettersFinding
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.process import clock
 from referrals import access
 from referrals.admin import rejected_admin
-from referrals.admin.kit.base import demand
+from referrals.admin.kit.base import demand_permission
 
 _SAMPLES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class LettersOfReason:
     """The open dead letters of one integration and reason.
 
     They are seen from the log's oldest event among them to its newest.
@@ -48,21 +48,21 @@ class Problem:
 
 
 @require_safe
-def problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def show_problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show what is not delivered, most first."""
-    demand(request, "clevertap_sync.view_deadletter")
+    demand_permission(request, "clevertap_sync.view_deadletter")
     context = {
         **site.each_context(request),
         "title": "Problems",
-        "problems": found(request),
-        "causes": causes(request),
-        "rejected": rejected_admin.newest(request),
+        "problems": group_open_letters(request),
+        "causes": list_other_causes(request),
+        "rejected": rejected_admin.list_newest_rejected(request),
     }
     return TemplateResponse(request, "clevertap_sync/problems.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def replay(
+def show_problem_replay(
     request: HttpRequest, integration_id: int, reason: str, site: AdminSite
 ) -> HttpResponse:
     """Show the plan for all open dead letters of a reason; a POST orders it."""
@@ -73,25 +73,25 @@ def replay(
         pk=integration_id,
         archived_at=None,
     )
-    demand(request, replay_plan.REPLAY, integration.app)
+    demand_permission(request, replay_plan.REPLAY, integration.app)
     if request.method == "POST":
         page = site.get_model_admin(Replay)
-        ordered = replay_plan.order(request, page, integration, reasons=[reason])
+        ordered = replay_plan.order_replay(request, page, integration, reasons=[reason])
         return redirect("admin:clevertap_sync_replay_change", ordered.pk)
     context = {
         **site.each_context(request),
         "title": "Replay these dead letters?",
-        "plans": [replay_plan.plan(integration, reasons=[reason])],
+        "plans": [replay_plan.plan_replay(integration, reasons=[reason])],
         "reason": REASONS[reason],
         "back": reverse("admin:problems"),
     }
     return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
 
 
-def causes(request: HttpRequest) -> list[tuple[str, Cause]]:
+def list_other_causes(request: HttpRequest) -> list[tuple[str, ShownCause]]:
     """Return what else is not well, and what it is about: dead letters are shown apart."""
-    with insight.snapshot():
-        standing = read_standing(request.user, clock.now())
+    with insight.read_in_snapshot():
+        standing = read_standing(request.user, clock.read_now())
     lines = [(str(line.integration), line.causes) for line in standing.lines]
     return [
         (name, cause)
@@ -102,15 +102,15 @@ def causes(request: HttpRequest) -> list[tuple[str, Cause]]:
     ]
 
 
-def found(request: HttpRequest) -> list[Problem]:
+def group_open_letters(request: HttpRequest) -> list[LettersOfReason]:
     """Return the open dead letters that the person may see, in groups, largest first."""
-    seen = access.limited(
+    seen = access.limit_to_apps(
         Integration.objects.all(),
         request.user,
         "app",
         "clevertap_sync.view_deadletter",
     )
-    integrations = {each.pk: each for each in insight.shown(seen)}
+    integrations = {each.pk: each for each in insight.list_integrations_shown(seen)}
     # Everything is in the index `open_reasons`: no row is read.
     rows: list[Any] = list(
         DeadLetter.objects.open()
@@ -127,7 +127,7 @@ def found(request: HttpRequest) -> list[Problem]:
 
 def _problem(
     request: HttpRequest, row: dict[str, Any], integration: Integration, total: int
-) -> Problem:
+) -> LettersOfReason:
     letters = DeadLetter.objects.open().filter(
         integration=integration, reason=row["reason"]
     )
@@ -142,9 +142,9 @@ def _problem(
             ("state__exact", DeadLetter.State.OPEN),
         ]
     )
-    return Problem(
+    return LettersOfReason(
         integration=integration,
-        reason=reason_of(code),
+        reason=find_reason(code),
         count=row["n"],
         percent=round(100 * row["n"] / total),
         first_seen=min((each.created_at for each in seen), default=None),

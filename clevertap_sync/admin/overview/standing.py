@@ -6,9 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from clevertap_sync import insight
-from clevertap_sync.admin.overview.cards import CHANGE, Cause, Line, causes_of, line_of
+from clevertap_sync.admin.overview.cards import (
+    CHANGE,
+    ShownCause,
+    StandingLine,
+    build_line,
+    list_causes,
+)
 from clevertap_sync.insight.fact_queries import read_facts
-from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.models import Integration
 from referrals import access
 
@@ -25,8 +31,8 @@ class Standing:
     That is told with the name of the app, or of the installation, that it is about.
     """
 
-    lines: Sequence[Line]
-    elsewhere: Sequence[tuple[str, tuple[Cause, ...]]]
+    lines: Sequence[StandingLine]
+    elsewhere: Sequence[tuple[str, tuple[ShownCause, ...]]]
 
 
 def read_standing(person: "Person", now: datetime) -> Standing:
@@ -34,17 +40,22 @@ def read_standing(person: "Person", now: datetime) -> Standing:
 
     Call it inside `insight.snapshot()`.
     """
-    seen = access.limited(
+    seen = access.limit_to_apps(
         Integration.objects.all(),
         person,
         "app",
         *("clevertap_sync.view_integration", CHANGE),
     )
-    doors = read_doors(now).limited(lambda app: access.may(person, SEES_INGEST, app))
-    lines = [line_of(facts) for facts in read_facts(insight.shown(seen), now, doors)]
+    doors = read_app_ingest(now).limited(
+        lambda app: access.has_permission(person, SEES_INGEST, app)
+    )
+    lines = [
+        build_line(facts)
+        for facts in read_facts(insight.list_integrations_shown(seen), now, doors)
+    ]
     elsewhere = [
-        (str(app or "This installation"), causes_of(findings))
-        for app, findings in insight.findings_elsewhere(now, doors)
-        if access.may(person, SEES_INGEST, app)
+        (str(app or "This installation"), list_causes(findings))
+        for app, findings in insight.find_findings_elsewhere(now, doors)
+        if access.has_permission(person, SEES_INGEST, app)
     ]
     return Standing(sorted(lines, key=lambda line: line.rank), elsewhere)

@@ -8,7 +8,7 @@ from clevertap_sync.clevertap.hold_reasons import PASSING
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity
 from clevertap_sync.models import Integration
-from referrals.words import Colour, span
+from referrals.words import Colour, format_span
 
 COLOURS: Final[dict[Severity, Colour]] = {
     Severity.ERROR: "bad",
@@ -18,7 +18,7 @@ COLOURS: Final[dict[Severity, Colour]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Light:
+class StatusLight:
     """A colour, its word, and what it means here and now."""
 
     colour: Colour
@@ -26,36 +26,38 @@ class Light:
     sentence: str = ""
 
 
-def state_of(integration: Integration) -> Light:
+def describe_state(integration: Integration) -> StatusLight:
     """Return the light of a list: from the integration's own row alone."""
     if integration.archived_at:
-        return Light("idle", "Archived")
+        return StatusLight("idle", "Archived")
     if not integration.enabled:
         paused = integration.first_enabled_at is not None
-        return Light("idle", "Paused" if paused else "Not enabled")
+        return StatusLight("idle", "Paused" if paused else "Not enabled")
     if integration.hold_reason:
         colour: Colour = "busy" if integration.hold_reason in PASSING else "bad"
-        return Light(colour, "Held")
-    return Light("good", "Enabled")
+        return StatusLight(colour, "Held")
+    return StatusLight("good", "Enabled")
 
 
-def light_of(facts: Facts, findings: Sequence[Finding]) -> Light:
+def describe_findings(facts: Facts, findings: Sequence[Finding]) -> StatusLight:
     """Return the light of the most important finding that has one; else that all is well."""
     for finding in findings:
         if finding.word:
-            return Light(COLOURS[finding.severity], finding.word, finding.sentence)
+            return StatusLight(
+                COLOURS[finding.severity], finding.word, finding.sentence
+            )
     return _well(facts)
 
 
-def _well(facts: Facts) -> Light:
+def _well(facts: Facts) -> StatusLight:
     if facts.last_accepted is None:
-        return Light(
+        return StatusLight(
             "good",
             "Ready",
             "Everything is set up. The first event that arrives is delivered at once.",
         )
-    age = span((facts.now - facts.last_accepted).total_seconds())
-    return Light(
+    age = format_span((facts.now - facts.last_accepted).total_seconds())
+    return StatusLight(
         "good",
         "Delivering",
         f"CleverTap accepted the last event {age} ago; its dashboard shows new "

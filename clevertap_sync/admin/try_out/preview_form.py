@@ -79,7 +79,7 @@ class SettingsForm(_ModelForm):
             *("send_suspicious", "send_rejected"),
         )
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         off = set(self.instance.not_sent)
         self.initial["sends"] = [key for key in SENDS if key not in off]
@@ -95,7 +95,7 @@ class SettingsForm(_ModelForm):
         self.instance.not_sent = [key for key in SENDS if key not in chosen]
         return cleaned
 
-    def save(self, commit: bool = True) -> Integration:  # noqa: FBT001, FBT002 - Django's signature
+    def save(self, commit: bool = True) -> Integration:
         """Refuse: what is tried here is saved in the integration's own form."""
         msg = "A preview saves nothing."
         raise NotImplementedError(msg)

@@ -21,15 +21,15 @@ from clevertap_sync.admin.try_out.preview_form import (
     SettingsForm,
     SourceForm,
 )
-from clevertap_sync.admin.try_out.record_previews import MOST, Preview
+from clevertap_sync.admin.try_out.record_previews import MOST, EventPreview
 from clevertap_sync.clevertap.mapping import MappingSettings
-from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.models import Integration
 from referrals import access, log, samples
-from referrals.admin.kit.base import demand
-from referrals.admin.kit.page_keys import key_in
+from referrals.admin.kit.base import demand_permission
+from referrals.admin.kit.page_keys import read_page_key
 from referrals.models import App
-from referrals.schema import Event, EventProblem, IncomingEvent, from_object
+from referrals.schema import Event, EventProblem, IncomingEvent, check_object
 from referrals.vocabulary import EventType
 
 #: What a person needs, in the integration's app, to look at its previews.
@@ -38,21 +38,21 @@ SEES: Final = "clevertap_sync.view_integration"
 SENDS: Final = "clevertap_sync.change_integration"
 
 
-def integrations(request: HttpRequest, permission: str) -> QuerySet[Integration]:
+def list_integrations(request: HttpRequest, permission: str) -> QuerySet[Integration]:
     """Return the integrations that the person may try events on, given `permission`.
 
     Raises `PermissionDenied` for whoever has it nowhere.
     """
-    demand(request, permission)
+    demand_permission(request, permission)
     found = Integration.objects.filter(archived_at=None, app__archived_at=None)
-    mine = access.limited(found, request.user, "app", permission)
+    mine = access.limit_to_apps(found, request.user, "app", permission)
     return mine.select_related("app", "account").order_by("app__slug", "name")
 
 
 @require_safe
-def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def start_preview(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Go on to the first integration's preview, or say what is missing."""
-    first = integrations(request, SEES).first()
+    first = list_integrations(request, SEES).first()
     if first is not None:
         return redirect("admin:preview", first.pk)
     context = {**site.each_context(request), "title": "Preview"}
@@ -60,9 +60,9 @@ def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
+def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     """Show what an integration would send, under its settings or under tried ones."""
-    seen = integrations(request, SEES)
+    seen = list_integrations(request, SEES)
     integration = get_object_or_404(seen, pk=pk)
     # Trying settings must not touch the row that the rest of the page shows.
     tried = Integration.objects.get(pk=pk)
@@ -102,37 +102,37 @@ def _previews(
     integration: Integration,
     source: SourceForm,
     settings: SettingsForm,
-) -> list[Preview]:
+) -> list[EventPreview]:
     if not source.is_bound:
         wanted = dict(source.initial)
-        rules = read_settings(settings_of(integration))
+        rules = read_settings(build_settings(integration))
     elif source.is_valid() and settings.is_valid():
         wanted = source.cleaned_data
-        rules = read_settings(settings_of(settings.instance))
+        rules = read_settings(build_settings(settings.instance))
     else:
         return []
     app = integration.app
     if wanted["source"] == LOGGED:
-        demand(request, access.VIEW_IDENTITIES, app)
+        demand_permission(request, access.VIEW_IDENTITIES, app)
         return _of_logged(app, source, str(wanted["logged"]), rules)
-    return record_previews.of_sent(app, _sent(wanted, rules), rules)
+    return record_previews.preview_sent_events(app, _sent(wanted, rules), rules)
 
 
 def _of_logged(
     app: App, source: SourceForm, asked: str, rules: MappingSettings
-) -> list[Preview]:
+) -> list[EventPreview]:
     event = _found(app, asked.strip())
     if event is None:
         if source.is_bound:
             source.add_error("logged", "No event of this app has this ID or position.")
         return []
-    return record_previews.of_stored(app, [event], rules)
+    return record_previews.preview_stored_events(app, [event], rules)
 
 
 def _found(app: App, asked: str) -> Event | None:
     """Return the event with this ID, else the one at this position."""
     found = log.find(app.pk, asked)
-    position = key_in(asked.replace(",", ""))
+    position = read_page_key(asked.replace(",", ""))
     if found is None and position:
         found = next(iter(log.read(app.pk, position, position)), None)
     return found.event if found else None
@@ -146,11 +146,11 @@ def _sent(
     known = {each.value for each in EventType}
     chosen = wanted["sample"] if wanted["sample"] in known else "app_install"
     provider = rules.identity_provider
-    event = samples.sample(
+    event = samples.make_sample_event(
         EventType(chosen),
         event_id="sample-1",
         user={provider: "ann-42", **samples.ANN},
         referrer={provider: "bob-7", **samples.BOB},
         test=rules.event_kinds == "test",
     )
-    return [from_object(event)]
+    return [check_object(event)]

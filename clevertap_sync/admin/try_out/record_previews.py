@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clevertap_sync.admin.events.timeline import pretty
+from clevertap_sync.admin.events.timeline import format_json
+from clevertap_sync.clevertap.kept_back import find_keeping_settings
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
-    Mapped,
+    MappedSide,
     MappingSettings,
     Unmappable,
-    as_dict,
+    decode_record,
 )
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.clevertap.withheld import kept_back_by
-from clevertap_sync.insight.record_fates import records_of
+from clevertap_sync.insight.clevertap_destination import list_records
 from referrals.api import body_events
 from referrals.api.body import JSON
-from referrals.api.dry_run import as_stored
+from referrals.api.dry_run import show_as_stored
 from referrals.api.problems import ProblemError
 from referrals.models import App
 from referrals.refusals import Code
-from referrals.schema import Event, EventProblem, IncomingEvent, doubts
+from referrals.schema import Event, EventProblem, IncomingEvent, find_doubts
 from referrals.vocabulary import TITLES, Side
 from referrals.words import Colour
 
@@ -35,7 +35,7 @@ _WHOM: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PreviewOutcome:
     """What becomes of one side. `exact` is the record as it stands in the request."""
 
     side: Side
@@ -58,37 +58,37 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class EventPreview:
     """One event: what would be sent of it, or why it is not taken in at all.
 
     `problems` and `warnings` are pairs of a JSON pointer and a sentence.
     """
 
     title: str
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[PreviewOutcome, ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
 
 
-def of_stored(
+def preview_stored_events(
     app: App, events: Sequence[Event], settings: MappingSettings
-) -> list[Preview]:
+) -> list[EventPreview]:
     """Return the previews of events as the log keeps them."""
-    made = records_of(app.pk, events, settings)
+    made = list_records(app.pk, events, settings)
     return [
         _preview(event, values, settings)
         for event, values in zip(events, made, strict=True)
     ]
 
 
-def of_sent(
+def preview_sent_events(
     app: App,
     sent: Sequence[IncomingEvent | EventProblem],
     settings: MappingSettings,
-) -> list[Preview]:
+) -> list[EventPreview]:
     """Return the previews of events as a backend sends them, problems included."""
     good = [event for event in sent if isinstance(event, IncomingEvent)]
-    previews = iter(of_stored(app, as_stored(app, good), settings))
+    previews = iter(preview_stored_events(app, show_as_stored(app, good), settings))
     return [
         _refused(event)
         if isinstance(event, EventProblem)
@@ -100,7 +100,7 @@ def of_sent(
 def read_pasted(text: str) -> list[IncomingEvent | EventProblem]:
     """Return the events of a body that somebody pasted, as `POST /v1/events` reads it."""
     try:
-        return body_events.events_in(JSON, text.encode())
+        return body_events.decode_events(JSON, text.encode())
     except ProblemError as problem:
         return [
             EventProblem(
@@ -111,39 +111,43 @@ def read_pasted(text: str) -> list[IncomingEvent | EventProblem]:
         ]
 
 
-def _refused(problem: EventProblem) -> Preview:
+def _refused(problem: EventProblem) -> EventPreview:
     title = f"Event {problem.id}" if problem.id else "Event"
-    return Preview(title, problems=((problem.pointer, problem.detail),))
+    return EventPreview(title, problems=((problem.pointer, problem.detail),))
 
 
-def _with_warnings(preview: Preview, event: IncomingEvent) -> Preview:
-    return Preview(preview.title, preview.outcomes, warnings=tuple(doubts(event)))
+def _with_warnings(preview: EventPreview, event: IncomingEvent) -> EventPreview:
+    return EventPreview(
+        preview.title, preview.outcomes, warnings=tuple(find_doubts(event))
+    )
 
 
 def _preview(
-    event: Event, values: Sequence[Mapped], settings: MappingSettings
-) -> Preview:
+    event: Event, values: Sequence[MappedSide], settings: MappingSettings
+) -> EventPreview:
     outcomes = tuple(_outcome(event, value, settings) for value in values)
-    return Preview(TITLES.get(event.type, event.name), outcomes)
+    return EventPreview(TITLES.get(event.type, event.name), outcomes)
 
 
-def _outcome(event: Event, value: Mapped, settings: MappingSettings) -> Outcome:
+def _outcome(
+    event: Event, value: MappedSide, settings: MappingSettings
+) -> PreviewOutcome:
     whom = _WHOM[value.side]
     match value:
         case EventRecord():
-            return Outcome(
+            return PreviewOutcome(
                 value.side,
                 whom,
                 "good",
                 "Sent",
                 name=value.name,
-                record=pretty(as_dict(value)),
+                record=format_json(decode_record(value)),
                 exact=value.json.decode(),
                 shortened=value.shortened,
             )
         case Unmappable():
             reason = REASONS[value.reason]
-            return Outcome(
+            return PreviewOutcome(
                 value.side,
                 whom,
                 "bad",
@@ -154,8 +158,8 @@ def _outcome(event: Event, value: Mapped, settings: MappingSettings) -> Outcome:
                 remedy=reason.remedy,
                 detail=value.detail,
             )
-    kept = list(kept_back_by(event, value.side, settings))
-    return Outcome(
+    kept = list(find_keeping_settings(event, value.side, settings))
+    return PreviewOutcome(
         value.side,
         whom,
         "idle",

@@ -10,11 +10,11 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin.integration.sends_grid import SENDS
-from clevertap_sync.admin.try_out.preview_page import SEES, integrations
-from clevertap_sync.admin.try_out.sending_form import names_of
-from clevertap_sync.clevertap.mapping import EventRecord, as_dict
-from clevertap_sync.insight.mapping_settings import read_settings, settings_of
-from clevertap_sync.insight.record_fates import records_of
+from clevertap_sync.admin.try_out.preview_page import SEES, list_integrations
+from clevertap_sync.admin.try_out.sending_form import list_custom_names
+from clevertap_sync.clevertap.mapping import EventRecord, decode_record
+from clevertap_sync.insight.clevertap_destination import list_records
+from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.models import Integration
 from referrals import access, log
 from referrals.admin.kit import csv_download
@@ -43,13 +43,15 @@ Types = dict[str, dict[str, set[str]]]
 
 
 @require_safe
-def csv(request: HttpRequest, pk: int, site: AdminSite) -> StreamingHttpResponse:  # noqa: ARG001 - every page's signature
+def export_schema(
+    request: HttpRequest, pk: int, site: AdminSite
+) -> StreamingHttpResponse:
     """Answer with the events that the integration sends, under its settings of now."""
-    integration = get_object_or_404(integrations(request, SEES), pk=pk)
+    integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
     shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
     seen = _seen(integration) if shows else {}
     name = f"clevertap-schema-{integration.app.slug}-{integration.name}"
-    return csv_download.answer(name, HEADER, _rows(integration, seen))
+    return csv_download.stream_csv(name, HEADER, _rows(integration, seen))
 
 
 def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
@@ -63,7 +65,7 @@ def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
             name = f"{Side(side).title()} {TITLES[EventType(event_type)]}"
             yield from ((name, *row) for row in (*_BUILT_IN, *extra))
             continue
-        for custom in names_of(integration).values():
+        for custom in list_custom_names(integration).values():
             name = f"{Side(side).title()} {custom}"
             yield from _custom(name, seen.get(name, {}), extra)
 
@@ -86,15 +88,15 @@ def _seen(integration: Integration) -> Types:
     head = log.head(integration.app_id)
     newest = log.read(integration.app_id, head - EVENTS + 1, head)
     custom = [e.event for e in newest if e.event.type is EventType.CUSTOM]
-    settings = read_settings(settings_of(integration))
+    settings = read_settings(build_settings(integration))
     found: Types = defaultdict(lambda: defaultdict(set))
-    for values in records_of(integration.app_id, custom, settings):
+    for values in list_records(integration.app_id, custom, settings):
         for value in values:
             if isinstance(value, EventRecord):
-                for prop, content in as_dict(value)["evtData"].items():
+                for prop, content in decode_record(value)["evtData"].items():
                     found[value.name][prop].add(_type_of(content))
     return found
 
 
-def _type_of(content: Any) -> str:  # noqa: ANN401 - JSON
+def _type_of(content: Any) -> str:
     return _TYPES.get(type(content), "String")

@@ -40,16 +40,16 @@ class SendingForm(forms.Form):
 
     def __init__(
         self,
-        *args: Any,  # noqa: ANN401 - Django's
+        *args: Any,
         integration: Integration,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.integration = integration
         takes_tests = integration.event_kinds != EventKinds.PRODUCTION
         self.fields["kind"].initial = TEST if takes_tests else PRODUCTION
         self.fields["batch"].initial = uuid.uuid4().hex
-        self.names = names_of(integration)
+        self.names = list_custom_names(integration)
 
     def clean_kind(self) -> str:
         """Refuse a kind that the integration would keep back."""
@@ -84,7 +84,7 @@ class SendingForm(forms.Form):
         self, what: str, user: dict[str, str], referrer: dict[str, str] | None
     ) -> dict[str, Any]:
         is_custom = what.startswith(_CUSTOM)
-        event = samples.sample(
+        event = samples.make_sample_event(
             EventType.CUSTOM if is_custom else EventType(what),
             event_id="",
             name=self.names.get(what, ""),
@@ -112,7 +112,7 @@ class TestEventForm(SendingForm):
         required=False, max_length=1024, label="The referrer", strip=False
     )
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["what"].choices = self.choices()  # type: ignore[attr-defined]  # a ChoiceField
         for field in ("user", "referrer"):
@@ -144,7 +144,7 @@ class AnnounceForm(SendingForm):
     )
     person = forms.CharField(max_length=1024, label="Test profile", strip=False)
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Django's
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         choices = self.choices()
         self.fields["chosen"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
@@ -160,7 +160,7 @@ class AnnounceForm(SendingForm):
 _ATTRIBUTES: Final = {"autocomplete": "off", "spellcheck": "false"}
 
 
-def names_of(integration: Integration) -> dict[str, str]:
+def list_custom_names(integration: Integration) -> dict[str, str]:
     """Return the custom names that go to CleverTap, each under a key of the form's."""
     sent = Q(number__lte=settings.CUSTOM_NAMES_LIMIT) | Q(approved_at__isnull=False)
     names = CustomName.objects.filter(sent, app=integration.app_id).order_by("number")

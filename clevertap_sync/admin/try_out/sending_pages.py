@@ -13,33 +13,33 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from clevertap_sync.admin.overview.status_light import state_of
+from clevertap_sync.admin.overview.status_light import describe_state
 from clevertap_sync.admin.try_out import record_previews, sent_events
-from clevertap_sync.admin.try_out.preview_page import SEES, SENDS, integrations
+from clevertap_sync.admin.try_out.preview_page import SEES, SENDS, list_integrations
 from clevertap_sync.admin.try_out.sending_form import (
     AnnounceForm,
     SendingForm,
     TestEventForm,
 )
-from clevertap_sync.clevertap.account_faults import hold_cause_of
-from clevertap_sync.clevertap.hold_reasons import hold_words
-from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.clevertap.account_faults import describe_hold_cause
+from clevertap_sync.clevertap.hold_reasons import describe_hold
+from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
-from referrals.admin.kit.base import demand
-from referrals.ingest.counter import Way
+from referrals.admin.kit.base import demand_permission
+from referrals.ingest.counter import WayIn
 from referrals.log import ArchivedAppError, Result, Status
-from referrals.schema import from_object
-from referrals.words import counted
+from referrals.schema import check_object
+from referrals.words import format_count
 
 #: More than any batch has.
 _MOST_FOLLOWED: Final = 200
 
 
 @require_safe
-def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
+def start_test_event(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Go on to the first integration's page, or say what is missing."""
-    first = integrations(request, SENDS).first()
+    first = list_integrations(request, SENDS).first()
     if first is not None:
         return redirect("admin:test_event", first.pk)
     context = {**site.each_context(request), "title": "Test event"}
@@ -47,24 +47,24 @@ def start(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def test_event(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
+def show_test_event(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     """Ask for one event, show what it would send, and on confirmation append it."""
     return _page(request, pk, site, TestEventForm, "clevertap_sync/test_event.html")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def announce(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
+def show_announcement(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     """Ask for events and a test profile; on confirmation append one of each."""
     return _page(request, pk, site, AnnounceForm, "clevertap_sync/announce.html")
 
 
 @require_safe
-def sent(
+def show_sent_events(
     request: HttpRequest, pk: int, first: int, last: int, site: AdminSite
 ) -> HttpResponse:
     """Follow events that were sent from here, until each has its verdict."""
-    integration = get_object_or_404(integrations(request, SEES), pk=pk)
-    demand(request, "referrals.view_referralevent", integration.app)
+    integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
+    demand_permission(request, "referrals.view_referralevent", integration.app)
     if not 0 < first <= last < first + _MOST_FOLLOWED or last > sent_events.LATEST:
         raise Http404
     events = log.read(integration.app_id, first, last)
@@ -75,9 +75,9 @@ def sent(
         "title": "Follow the test event" if len(events) == 1 else "Follow the events",
         "integration": integration,
         "may_send": request.user.has_perm(SENDS, integration.app),
-        "state": state_of(integration),
+        "state": describe_state(integration),
         "hold": _hold_of(integration),
-        **sent_events.of(integration, events),
+        **sent_events.follow_events(integration, events),
     }
     return TemplateResponse(request, "clevertap_sync/sent.html", context)
 
@@ -86,7 +86,7 @@ def _hold_of(integration: Integration) -> tuple[str, ...]:
     """Return what the hold means and what to do; nothing where there is none."""
     if not integration.hold_reason:
         return ()
-    return hold_words(integration.hold_reason, hold_cause_of(integration))
+    return describe_hold(integration.hold_reason, describe_hold_cause(integration))
 
 
 def _page(
@@ -96,10 +96,10 @@ def _page(
     make: Callable[..., SendingForm],
     template: str,
 ) -> HttpResponse:
-    mine = integrations(request, SENDS)
+    mine = list_integrations(request, SENDS)
     integration = get_object_or_404(mine, pk=pk)
     form = partial(make, integration=integration)(request.POST or None)
-    previews: list[record_previews.Preview] = []
+    previews: list[record_previews.EventPreview] = []
     if form.is_bound and form.is_valid():
         if request.POST.get("confirmed"):
             answer = _send(request, site, integration, form)
@@ -122,10 +122,10 @@ def _page(
 
 def _previews(
     integration: Integration, form: SendingForm
-) -> list[record_previews.Preview]:
-    events = [from_object(event) for event in form.events()]
-    settings = read_settings(settings_of(integration))
-    return record_previews.of_sent(integration.app, events, settings)
+) -> list[record_previews.EventPreview]:
+    events = [check_object(event) for event in form.events()]
+    settings = read_settings(build_settings(integration))
+    return record_previews.preview_sent_events(integration.app, events, settings)
 
 
 def _send(
@@ -133,7 +133,9 @@ def _send(
 ) -> HttpResponse | None:
     """Append the events and go on to follow them; None where the log refuses them."""
     try:
-        results = log.append(integration.app, form.events(), strict=True, way=Way.ADMIN)
+        results = log.append(
+            integration.app, form.events(), strict=True, way=WayIn.ADMIN
+        )
     except ArchivedAppError:
         form.add_error(None, "The app is archived: it accepts no events.")
         return None
@@ -144,7 +146,9 @@ def _send(
     first, last = min(positions), max(positions)
     where = f"event {first:,}" if first == last else f"events {first:,} to {last:,}"
     if any(result.status is Status.ACCEPTED for result in results):
-        message = f"Sent {counted(len(results), 'event')} for real: {where} of the log."
+        message = (
+            f"Sent {format_count(len(results), 'event')} for real: {where} of the log."
+        )
         site.get_model_admin(Integration).log_change(request, integration, message)
     return redirect("admin:sent", integration.pk, first, last)
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clevertap_sync.admin.deliveries.attempt_admin import outcome_light
+from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
 from clevertap_sync.admin.events.timeline import LIGHTS
-from clevertap_sync.insight.record_fates import fates_of
+from clevertap_sync.insight.clevertap_destination import find_fates
 from clevertap_sync.models import Attempt, Integration
 from referrals.destinations import Outcome
 from referrals.log import LoggedEvent
 from referrals.vocabulary import TITLES
-from referrals.words import Colour, counted
+from referrals.words import Colour, format_count
 
 #: A position is a number of 64 bits.
 LATEST: Final = (1 << 63) - 1
@@ -20,7 +20,7 @@ _UNDER_WAY: Final = frozenset({"pending", "in_flight"})
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedEvents:
     """One side of one event. `seconds` is what it took from receipt to verdict."""
 
     position: int
@@ -35,10 +35,12 @@ class Followed:
     seconds: float | None
 
 
-def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any]:
+def follow_events(
+    integration: Integration, events: Sequence[LoggedEvent]
+) -> dict[str, Any]:
     """Return what the page that follows `events` shows."""
     stored = [(logged.position, logged.event) for logged in events]
-    fates = fates_of(integration.app_id, [integration], stored)
+    fates = find_fates(integration.app_id, [integration], stored)
     sides = [
         _followed(logged, fate)
         for logged, of_event in zip(events, fates, strict=True)
@@ -55,7 +57,7 @@ def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any
         "waits": any(side.status in _UNDER_WAY for side in sides),
         "first": events[0],
         "attempts": [
-            (attempt, outcome_light(attempt))
+            (attempt, show_outcome(attempt))
             for attempt in reversed(attempts[:_MOST_ATTEMPTS])
         ]
         if uploads
@@ -63,11 +65,11 @@ def of(integration: Integration, events: Sequence[LoggedEvent]) -> dict[str, Any
     }
 
 
-def _followed(logged: LoggedEvent, fate: Outcome) -> Followed:
+def _followed(logged: LoggedEvent, fate: Outcome) -> FollowedEvents:
     colour, word = LIGHTS[fate.status]
     title = TITLES.get(logged.event.type, logged.event.name)
     at = fate.delivered_at
-    return Followed(
+    return FollowedEvents(
         position=logged.position,
         name=f"{fate.side.value.title()} {title}",
         status=fate.status,
@@ -81,18 +83,26 @@ def _followed(logged: LoggedEvent, fate: Outcome) -> Followed:
     )
 
 
-def _summary(sides: Sequence[Followed]) -> tuple[Colour, str, str]:
+def _summary(sides: Sequence[FollowedEvents]) -> tuple[Colour, str, str]:
     """Return where all of them stand together: a light, its word, and a sentence."""
     total = len(sides)
     if not total:
         return "idle", "No record", "This event yields no record: it names nobody."
     delivered = sum(side.status == "delivered" for side in sides)
     if any(side.status in _UNDER_WAY for side in sides):
-        return "busy", "Under way", f"{delivered} of {counted(total, 'record')} so far."
+        return (
+            "busy",
+            "Under way",
+            f"{delivered} of {format_count(total, 'record')} so far.",
+        )
     if delivered == total:
-        return "good", "Delivered", f"CleverTap accepted {counted(total, 'record')}."
+        return (
+            "good",
+            "Delivered",
+            f"CleverTap accepted {format_count(total, 'record')}.",
+        )
     return (
         "bad",
         "Not all delivered",
-        f"CleverTap accepted {delivered} of {counted(total, 'record')}.",
+        f"CleverTap accepted {delivered} of {format_count(total, 'record')}.",
     )

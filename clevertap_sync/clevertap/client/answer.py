@@ -9,11 +9,11 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from clevertap_sync.clevertap.client.echo_redaction import redacted
+from clevertap_sync.clevertap.client.echo_redaction import redact_echo
 from clevertap_sync.clevertap.errors import (
     MalformedResponseError,
     ResponseError,
-    error_for_status,
+    make_error_for_status,
 )
 from referrals.secret import Secret
 
@@ -41,8 +41,8 @@ class Answer:
 
     def error(self, hidden: Iterable[Secret]) -> ResponseError:
         """Return what a status other than 200 means; `hidden` is masked in its detail."""
-        wait = retry_after(self.headers, datetime.now(UTC))
-        return error_for_status(self.status, self._said(hidden), retry_after=wait)
+        wait = read_retry_after(self.headers, datetime.now(UTC))
+        return make_error_for_status(self.status, self._said(hidden), retry_after=wait)
 
     def refusal(self, hidden: Iterable[Secret], otherwise: str) -> ResponseError:
         """Return what a 200 means whose JSON tells of a failure, and of nothing else.
@@ -51,11 +51,11 @@ class Answer:
         to 555) is none: it does not say which record.
         """
         envelope = self.json_object() or {}
-        code = number(envelope.get("code"))
-        said = excerpt(envelope.get("error"), hidden)
+        code = read_number(envelope.get("code"))
+        said = cut_excerpt(envelope.get("error"), hidden)
         if code not in set(HTTPStatus) or code < HTTPStatus.BAD_REQUEST:
             return MalformedResponseError(said or otherwise, status=self.status)
-        error = error_for_status(
+        error = make_error_for_status(
             code, f"code {code}: {said}" if said else f"code {code}"
         )
         error.status = self.status
@@ -64,7 +64,7 @@ class Answer:
     def _said(self, hidden: Iterable[Secret]) -> str:
         envelope = self.json_object()
         if envelope is not None:
-            return excerpt(envelope.get("error"), hidden)
+            return cut_excerpt(envelope.get("error"), hidden)
         if b"<html" in self.body[:1000].lower() or self._is_html():
             return "HTML page"
         return "no JSON" if self.body.strip() else ""
@@ -73,22 +73,22 @@ class Answer:
         return "html" in self.headers.get("Content-Type", "").lower()
 
 
-def excerpt(text: object, hidden: Iterable[Secret]) -> str:
+def cut_excerpt(text: object, hidden: Iterable[Secret]) -> str:
     """Return the start of CleverTap's error text, without an echo of a record."""
     if not isinstance(text, str):
         return ""
     before_echo = re.split("record", text, maxsplit=1, flags=re.IGNORECASE)[0]
-    return redacted(before_echo, hidden, limit=_LONGEST_EXCERPT)
+    return redact_echo(before_echo, hidden, limit=_LONGEST_EXCERPT)
 
 
-def number(value: object) -> int | None:
+def read_number(value: object) -> int | None:
     """Return a small whole number, written as one or as its digits."""
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
     return value if type(value) is int else None
 
 
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that the answer asks us to wait, from 0 to an hour.
 
     A date counts from the answer's own Date, because the two clocks may differ, and

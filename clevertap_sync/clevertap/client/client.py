@@ -9,8 +9,8 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from clevertap_sync.clevertap.client.answer import Answer, number
-from clevertap_sync.clevertap.client.echo_redaction import identity_of
+from clevertap_sync.clevertap.client.answer import Answer, read_number
+from clevertap_sync.clevertap.client.echo_redaction import find_identities
 from clevertap_sync.clevertap.client.transport import Transport
 from clevertap_sync.clevertap.client.upload_result import UploadResult, read_result
 from clevertap_sync.clevertap.errors import (
@@ -119,7 +119,7 @@ class Client:
         self._transport.close()
 
     def _error(self, answer: Answer, records: Iterable[bytes]) -> ResponseError:
-        named = (name for record in records for name in identity_of(record))
+        named = (name for record in records for name in find_identities(record))
         return answer.error(chain(self._credentials.hidden(), named))
 
 
@@ -198,6 +198,6 @@ def _is_unknown_user(answer: Answer) -> bool:
         return False
     return (
         envelope.get("record", answer) is None
-        or number(envelope.get("code")) == HTTPStatus.NOT_FOUND
+        or read_number(envelope.get("code")) == HTTPStatus.NOT_FOUND
         or bool(_NOT_FOUND.search(str(envelope.get("error"))))
     )

@@ -22,7 +22,7 @@ _PERSONAL = re.compile(
 )
 
 
-def redacted(text: str, hidden: Iterable[Secret], *, limit: int) -> str:
+def redact_echo(text: str, hidden: Iterable[Secret], *, limit: int) -> str:
     """Return `text` on one line, at most `limit` long, with all of `hidden` masked.
 
     What looks like an email address, an IP address or a phone number is masked too: an
@@ -47,7 +47,7 @@ def _masked(text: str, secret: str) -> str:
     return re.sub(pattern, MASK, text, flags=re.IGNORECASE)
 
 
-def identity_of(record: bytes) -> Iterator[Secret]:
+def find_identities(record: bytes) -> Iterator[Secret]:
     """Yield whom `record` names."""
     entry = json.loads(record)
     for key in ("identity", "objectId"):
@@ -55,9 +55,9 @@ def identity_of(record: bytes) -> Iterator[Secret]:
             yield Secret(str(entry[key]))
 
 
-def personal_texts_of(record: bytes) -> Iterator[Secret]:
+def find_personal_texts(record: bytes) -> Iterator[Secret]:
     """Yield whom `record` names, and each of its properties that could tell more."""
-    yield from identity_of(record)
+    yield from find_identities(record)
     for text in _texts(json.loads(record).get("evtData")):
         if len(text) >= _TELLING:
             yield Secret(text)

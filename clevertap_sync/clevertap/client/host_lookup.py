@@ -23,7 +23,7 @@ _lock = threading.Lock()
 _under_way: dict[tuple[str, int], Future[object]] = {}
 
 
-def resolve(host: str, port: int, limit: Deadline) -> list[Address]:
+def resolve_host(host: str, port: int, limit: Deadline) -> list[Address]:
     """Return the addresses of `host`; raise TimeoutError when `limit` is over first."""
     lookup = _join(host, port)
     wait({lookup, limit.over}, limit.remaining(), return_when=FIRST_COMPLETED)

@@ -25,7 +25,9 @@ _EXACT_AS_FLOAT: Final = 2**53
 REPEATED: Final = -1
 
 
-def match(entries: Sequence[object], records: Sequence[bytes]) -> list[int | None]:
+def match_records(
+    entries: Sequence[object], records: Sequence[bytes]
+) -> list[int | None]:
     """Return for each of `entries` (the answer's `unprocessed`) its record's index.
 
     None where it cannot be known, and `REPEATED` where another entry says the same, or
@@ -53,7 +55,7 @@ class _Search:
 
     def by_number(self, entry: object) -> int | None:
         """Return the index that the entry's text tells; None if it tells none."""
-        index = record_number(error_text(entry)) - 1
+        index = read_record_number(read_error_text(entry)) - 1
         return self._take(index) if 0 <= index < len(self._records) else None
 
     def by_echo(self, entry: object) -> int | None:
@@ -113,19 +115,19 @@ class _Search:
 _Key = Callable[[dict[str, Any]], str]
 
 
-def error_text(entry: object) -> str:
+def read_error_text(entry: object) -> str:
     """Return what the entry says; an entry may be the bare text."""
     text = _read(entry, "error", 1) if isinstance(entry, dict) else entry
     return text if isinstance(text, str) else ""
 
 
-def record_number(text: str) -> int:
+def read_record_number(text: str) -> int:
     """Return the record number, from 1, that an error text ends in; 0 if it has none."""
     numbers = _NUMBER.findall(text)
     return int(numbers[-1]) if numbers else 0
 
 
-def without_record_number(text: str) -> str:
+def cut_record_number(text: str) -> str:
     """Return an error text without "Skipped record number : N"."""
     return re.sub(rf"(?i:skipped\s*)?{_NUMBER.pattern}", "", text, flags=re.IGNORECASE)
 

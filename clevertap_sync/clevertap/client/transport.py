@@ -15,11 +15,15 @@ from urllib3.exceptions import DecodeError
 
 from clevertap_sync.clevertap.client import deadline
 from clevertap_sync.clevertap.client.answer import Answer
-from clevertap_sync.clevertap.client.transport_faults import RAISED, TIMED_OUT, describe
+from clevertap_sync.clevertap.client.transport_faults import (
+    RAISED,
+    TIMED_OUT,
+    describe_fault_class,
+)
 from clevertap_sync.clevertap.client.watched_connections import (
     Exchange,
     WatchedAdapter,
-    exchange,
+    watch_exchange,
 )
 from clevertap_sync.clevertap.errors import (
     CleverTapError,
@@ -120,12 +124,12 @@ class Transport:
         It does where a kept connection turned out to be closed before the request's
         first byte left: then it is certain that nobody processed it.
         """
-        with exchange(limit) as now:
+        with watch_exchange(limit) as now:
             try:
                 return self._exchange(request, limit), False
             except RAISED as fault:
                 again = now.reused and not now.sent and not limit.is_over
-                return self._failure(now, describe(fault)), again
+                return self._failure(now, describe_fault_class(fault)), again
 
     def _exchange(
         self, request: requests.Request, limit: deadline.Deadline
@@ -166,7 +170,9 @@ def _whole(
     try:
         body = response.raw.read(longest + 1, decode_content=True)
     except DecodeError as fault:
-        return MalformedResponseError(describe(fault), status=response.status_code)
+        return MalformedResponseError(
+            describe_fault_class(fault), status=response.status_code
+        )
     if limit.expired or limit.aborted:
         # Whoever reads a socket that was shut sees an end, not an error.
         raise TimeoutError

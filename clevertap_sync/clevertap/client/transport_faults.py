@@ -123,7 +123,7 @@ _PROXY = (
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
-def describe(fault: BaseException) -> str:
+def describe_fault_class(fault: BaseException) -> str:
     """Return the class of `fault` in words, from the innermost cause that has some."""
     chain = list(_chain(fault))
     words = _words(chain[-1])

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clevertap_sync.clevertap.client.answer import Answer, number
+from clevertap_sync.clevertap.client.answer import Answer, read_number
 from clevertap_sync.clevertap.client.echo_redaction import (
-    identity_of,
-    personal_texts_of,
-    redacted,
+    find_identities,
+    find_personal_texts,
+    redact_echo,
 )
 from clevertap_sync.clevertap.client.record_matching import (
     REPEATED,
-    error_text,
-    match,
-    without_record_number,
+    cut_record_number,
+    match_records,
+    read_error_text,
 )
 from clevertap_sync.clevertap.errors import MalformedResponseError, ResponseError
 from referrals.secret import Secret
@@ -110,10 +110,12 @@ def _unreadable(answer: Answer, why: str) -> MalformedResponseError:
 def _rejected(
     entries: Sequence[object], records: Sequence[bytes], hidden: Sequence[Secret]
 ) -> tuple[RejectedRecord, ...]:
-    indexes = match(entries, records)
+    indexes = match_records(entries, records)
     everyone: list[Secret] = []
     if None in indexes:
-        everyone = [identity for record in records for identity in identity_of(record)]
+        everyone = [
+            identity for record in records for identity in find_identities(record)
+        ]
     return tuple(
         RejectedRecord(
             index=index,
@@ -122,7 +124,7 @@ def _rejected(
                 entry,
                 [*hidden, *everyone]
                 if index is None
-                else [*hidden, *personal_texts_of(records[index])],
+                else [*hidden, *find_personal_texts(records[index])],
             ),
         )
         for entry, index in zip(entries, indexes, strict=True)
@@ -132,14 +134,14 @@ def _rejected(
 
 def _code(entry: object) -> int | None:
     """Return the record's error code, from its field or else from its text."""
-    code = number(entry.get("code")) if isinstance(entry, dict) else None
-    in_text = _CODE.search(error_text(entry))
+    code = read_number(entry.get("code")) if isinstance(entry, dict) else None
+    in_text = _CODE.search(read_error_text(entry))
     return code if code is not None or not in_text else int(in_text[1])
 
 
 def _message(entry: object, hidden: Sequence[Secret]) -> str:
-    text = without_record_number(error_text(entry))
-    return redacted(text, hidden, limit=_LONGEST_MESSAGE)
+    text = cut_record_number(read_error_text(entry))
+    return redact_echo(text, hidden, limit=_LONGEST_MESSAGE)
 
 
 def _count(value: object) -> int | None:

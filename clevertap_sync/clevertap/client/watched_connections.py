@@ -30,7 +30,7 @@ from urllib3.response import HTTPResponse
 from urllib3.util.ssl_ import create_urllib3_context
 
 from clevertap_sync.clevertap.client.deadline import Deadline
-from clevertap_sync.clevertap.client.host_lookup import Address, resolve
+from clevertap_sync.clevertap.client.host_lookup import Address, resolve_host
 from clevertap_sync.clevertap.client.public_addresses import is_public
 from clevertap_sync.clevertap.client.transport_faults import (
     CaBundleError,
@@ -64,7 +64,7 @@ _public_only: ContextVar[bool] = ContextVar("public_only", default=False)
 
 
 @contextmanager
-def exchange(limit: Deadline) -> Iterator[Exchange]:
+def watch_exchange(limit: Deadline) -> Iterator[Exchange]:
     """Give the connections that are used inside `limit`, and learn from them."""
     token = _current.set(Exchange(limit))
     try:
@@ -74,7 +74,7 @@ def exchange(limit: Deadline) -> Iterator[Exchange]:
 
 
 @contextmanager
-def public_only() -> Iterator[None]:
+def require_public_addresses() -> Iterator[None]:
     """Connect to no private address inside: for addresses that a person typed in.
 
     What is checked is what is connected to, so that no second look-up can differ. A
@@ -114,7 +114,7 @@ class WatchedConnection(HTTPConnection):
         now = _current.get()
         try:
             now.stage = "DNS"
-            addresses = resolve(self._dns_host, self.port, now.limit)
+            addresses = resolve_host(self._dns_host, self.port, now.limit)
             if _public_only.get() and self.proxy is None:
                 _refuse_private(addresses)
             now.stage = "connecting"
@@ -128,7 +128,7 @@ class WatchedConnection(HTTPConnection):
         now.stage = "proxy" if self.proxy_is_tunneling else "TLS"
         return sock
 
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed on
+    def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request, connected before its first byte."""
         now = _current.get()
         if self.sock is None:
@@ -143,7 +143,7 @@ class WatchedConnection(HTTPConnection):
         finally:
             self._requesting = False
 
-    def send(self, data: Any) -> None:  # noqa: ANN401 - whatever http.client takes
+    def send(self, data: Any) -> None:
         """Send, and remember that the request left.
 
         The headers go first, in one system call on an empty buffer: all or nothing. As
@@ -244,12 +244,12 @@ class WatchedAdapter(HTTPAdapter):
         self._ca_bundle = ca_bundle
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - handed on
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use our pools."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on
+    def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
         """Use our pools through a proxy, too."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
@@ -257,15 +257,15 @@ class WatchedAdapter(HTTPAdapter):
 
     def build_connection_pool_key_attributes(
         self,
-        request: Any,  # noqa: ANN401 - handed on
-        verify: Any,  # noqa: ANN401, ARG002 - it is always verified
-        cert: Any = None,  # noqa: ANN401, ARG002 - we have none
-    ) -> Any:  # noqa: ANN401 - as the base class has it
+        request: Any,
+        verify: Any,
+        cert: Any = None,
+    ) -> Any:
         """Use the shared TLS context: it verifies certificate and host name."""
         host, _ = super().build_connection_pool_key_attributes(request, verify=True)
         if host["scheme"] != "https":
             return host, {}
         return host, {"ssl_context": _tls_context(self._ca_bundle)}
 
-    def cert_verify(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - ignored
+    def cert_verify(self, *_: Any, **__: Any) -> None:
         """Leave the pool as it is: the shared context has its certificates."""

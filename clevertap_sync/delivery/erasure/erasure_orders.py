@@ -28,13 +28,13 @@ from referrals.vocabulary import Side
 CHUNK = 500
 BUDGET_SECONDS = 2.0
 
-State = ErasureRequest.State
+ErasureState = ErasureRequest.State
 #: Called now and then with the last position that was gone through, and the last one of all.
-Progress = Callable[[int, int], object]
+ReportProgress = Callable[[int, int], object]
 
 
 @dataclass(slots=True)
-class Plan:
+class ErasurePlan:
     """What an erasure would touch.
 
     `others` are the identities by which the person's events name them besides the given
@@ -50,7 +50,7 @@ class Plan:
     def add(self, event: Event, is_meant: Callable[[Person], bool]) -> None:
         """Count an event, if the person is in it."""
         people = [p for p in (event.user, event.referrer) if p and is_meant(p)]
-        sides = suppression.sides_meant(event, is_meant)
+        sides = suppression.find_sides_meant(event, is_meant)
         self.events += bool(sides)
         self.as_user += Side.REFERRED in sides
         self.as_referrer += Side.GENERATED in sides
@@ -58,13 +58,16 @@ class Plan:
             self.others.update(Identity(*pair) for pair in person.identities.items())
 
 
-def plan(
-    app: App, identities: Sequence[Identity], *, progress: Progress = lambda *_: None
-) -> Plan:
+def plan_erasure(
+    app: App,
+    identities: Sequence[Identity],
+    *,
+    progress: ReportProgress = lambda *_: None,
+) -> ErasurePlan:
     """Go through the log and say what an erasure would touch. Writes nothing."""
-    hashes = suppression.hashes_of(app.pk, identities)
-    is_meant = suppression.recogniser(app.pk, hashes)
-    found, reached, head = Plan(), 0, log.head(app.pk)
+    hashes = suppression.hash_identities(app.pk, identities)
+    is_meant = suppression.make_recogniser(app.pk, hashes)
+    found, reached, head = ErasurePlan(), 0, log.head(app.pk)
     while chunk := log.scan(app.pk, reached, head, limit=CHUNK):
         for logged in chunk:
             found.add(logged.event, is_meant)
@@ -79,37 +82,39 @@ def plan(
     return found
 
 
-def request(
+def order_erasure(
     app: App, identities: Sequence[Identity], *, requested_by: str = ""
 ) -> ErasureRequest:
     """Suppress the person from now on, and order the rest. Running it twice is harmless.
 
     An order that is not fulfilled yet, or after which nothing came, is returned again.
     """
-    hashes = suppression.hashes_of(app.pk, identities)
+    hashes = suppression.hash_identities(app.pk, identities)
     with transaction.atomic():
         # Nobody claims meanwhile: an upload either knows the suppressions or was
         # claimed before, and then it is seen. And numbers are given one at a time.
         App.objects.select_for_update(no_key=True).get(pk=app.pk)
         lock_accounts(Integration.objects.filter(app=app).values("account_id"))
-        until = suppression.suppress(app.pk, hashes)
-        rejections.forget(app.pk, [identity.value for identity in identities])
+        until = suppression.suppress_hashes(app.pk, hashes)
+        rejections.forget_rejections(
+            app.pk, [identity.value for identity in identities]
+        )
         order = _same(app.pk, hashes, until) or ErasureRequest.objects.create(
             app=app,
             hashes=hashes,
             suppressions_until=until,
-            requested_at=clock.now(),
+            requested_at=clock.read_now(),
             requested_by=requested_by[:150],
         )
-    failpoints.reach(Place.ERASURE_REQUESTED)
+    failpoints.reach_failpoint(Place.ERASURE_REQUESTED)
     return order
 
 
-def advance(
+def advance_erasure(
     order: ErasureRequest,
     *,
     seconds: float = BUDGET_SECONDS,
-    progress: Progress = lambda *_: None,
+    progress: ReportProgress = lambda *_: None,
 ) -> ErasureRequest:
     """Go on with an order for about `seconds`; return it as it is then.
 
@@ -117,37 +122,39 @@ def advance(
     """
     ends_at = time.monotonic() + seconds
     order.refresh_from_db()
-    if order.state == State.WAITING:
+    if order.state == ErasureState.WAITING:
         _settle(order)
         order.refresh_from_db()
-    while order.state == State.ERASING and time.monotonic() < ends_at:
+    while order.state == ErasureState.ERASING and time.monotonic() < ends_at:
         _erase_next(order)
         order.refresh_from_db()
         progress(order.erased_to, order.head)
     return order
 
 
-def go_on(*, seconds: float = BUDGET_SECONDS) -> None:
+def advance_all_erasures(*, seconds: float = BUDGET_SECONDS) -> None:
     """Go on with every order that is not fulfilled yet: what each worker does by itself."""
-    unfinished = ErasureRequest.objects.exclude(state=State.DONE)
+    unfinished = ErasureRequest.objects.exclude(state=ErasureState.DONE)
     for order in unfinished.order_by("pk"):
-        advance(order, seconds=seconds)
+        advance_erasure(order, seconds=seconds)
 
 
-def lift(app: App, identities: Sequence[Identity]) -> int:
+def lift_suppressions(app: App, identities: Sequence[Identity]) -> int:
     """Let later events of a person who agrees again go out; return how many were suppressed."""
-    return suppression.lift(app.pk, suppression.hashes_of(app.pk, identities))
+    return suppression.lift_suppression(
+        app.pk, suppression.hash_identities(app.pk, identities)
+    )
 
 
-def completes_by(order: ErasureRequest) -> datetime:
+def find_latest_completion(order: ErasureRequest) -> datetime:
     """Return when uploads that still hold the person are replaced at the latest."""
     return order.requested_at + timedelta(seconds=settings.ERASURE_WAIT_SECONDS)
 
 
 def is_under_way(order: ErasureRequest) -> bool:
     """Return whether a worker is sending the person's records at this moment."""
-    return order.state == State.WAITING and uploads_under_way.are_under_way(
-        uploads_under_way.uploads(order)
+    return order.state == ErasureState.WAITING and uploads_under_way.are_any_leased(
+        uploads_under_way.find_uploads_of_person(order)
     )
 
 
@@ -157,38 +164,40 @@ def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:
     last = orders.order_by("-pk").first()
     if last is None or last.suppressions_until != until:
         return None
-    is_old = last.state == State.DONE and last.head != log.head(app_id)
+    is_old = last.state == ErasureState.DONE and last.head != log.head(app_id)
     return None if is_old else last
 
 
 def _settle(order: ErasureRequest) -> None:
     """Begin to erase, once no upload may bring the person to CleverTap any more."""
-    held = uploads_under_way.uploads(order)
+    held = uploads_under_way.find_uploads_of_person(order)
     replaced = 0
-    if held and clock.now() >= completes_by(order):
-        replaced = sum(uploads_under_way.replace(upload, order) for upload in held)
-        held = uploads_under_way.uploads(order)
-    waiting = ErasureRequest.objects.filter(pk=order.pk, state=State.WAITING)
+    if held and clock.read_now() >= find_latest_completion(order):
+        replaced = sum(
+            uploads_under_way.replace_upload(upload, order) for upload in held
+        )
+        held = uploads_under_way.find_uploads_of_person(order)
+    waiting = ErasureRequest.objects.filter(pk=order.pk, state=ErasureState.WAITING)
     waiting.update(
         uploads_waiting=len(held), uploads_replaced=F("uploads_replaced") + replaced
     )
     if not held:
-        waiting.update(state=State.ERASING, head=log.head(order.app_id))
+        waiting.update(state=ErasureState.ERASING, head=log.head(order.app_id))
 
 
 def _erase_next(order: ErasureRequest) -> None:
     """Go through the next events, unless somebody else just did."""
     chunk = log.scan(order.app_id, order.erased_to, order.head, limit=CHUNK)
-    is_meant = suppression.recogniser(order.app_id, order.hashes)
+    is_meant = suppression.make_recogniser(order.app_id, order.hashes)
     sides = {
-        logged.position: suppression.sides_meant(logged.event, is_meant)
+        logged.position: suppression.find_sides_meant(logged.event, is_meant)
         for logged in chunk
     }
     named = {position: found for position, found in sides.items() if found}
     reached = chunk[-1].position if len(chunk) == CHUNK else order.head
     with transaction.atomic():
         mine = ErasureRequest.objects.select_for_update().filter(
-            pk=order.pk, state=State.ERASING, erased_to=order.erased_to
+            pk=order.pk, state=ErasureState.ERASING, erased_to=order.erased_to
         )
         locked = mine.first()
         if locked is None:
@@ -197,10 +206,10 @@ def _erase_next(order: ErasureRequest) -> None:
         locked.dead_letters += _mark_letters(order.app_id, named)
         locked.erased_to = reached
         if reached >= locked.head:
-            locked.state, locked.finished_at = State.DONE, clock.now()
+            locked.state, locked.finished_at = ErasureState.DONE, clock.read_now()
         locked.save()
-        failpoints.reach(Place.ERASURE_WRITTEN)
-    failpoints.reach(Place.ERASURE_COMMITTED)
+        failpoints.reach_failpoint(Place.ERASURE_WRITTEN)
+    failpoints.reach_failpoint(Place.ERASURE_COMMITTED)
 
 
 def _mark_letters(app_id: int, named: dict[int, frozenset[Side]]) -> int:
@@ -217,5 +226,7 @@ def _mark_letters(app_id: int, named: dict[int, frozenset[Side]]) -> int:
             integration__app=app_id, side=side, position__in=positions
         )
         count += letters.update(detail="")
-        letters.open().update(reason=uploads_under_way.ERASED, changed_at=clock.now())
+        letters.open().update(
+            reason=uploads_under_way.ERASED, changed_at=clock.read_now()
+        )
     return count

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.delivery.erasure.erasure_orders import Plan
+from clevertap_sync.delivery.erasure.erasure_orders import ErasurePlan
 from clevertap_sync.delivery.erasure.profile_deletion import Deletion
 from referrals.identity import Identity
 from referrals.models import App, ErasureRequest
@@ -59,7 +59,9 @@ _MEANINGS: Final = {
 }
 
 
-def plan_as_json(app: App, identities: Identities, plan: Plan) -> dict[str, Any]:
+def render_plan_json(
+    app: App, identities: Identities, plan: ErasurePlan
+) -> dict[str, Any]:
     """Return what a dry run found."""
     return {
         "app": app.slug,
@@ -72,7 +74,7 @@ def plan_as_json(app: App, identities: Identities, plan: Plan) -> dict[str, Any]
     }
 
 
-def plan_in_words(app: App, identities: Identities, plan: Plan) -> str:
+def describe_plan(app: App, identities: Identities, plan: ErasurePlan) -> str:
     """Return what a dry run found, and what to do about it."""
     found = (
         f"{_names(identities)} in {app.slug}: {plan.events:,} events, {plan.as_user:,} as the "
@@ -91,11 +93,11 @@ def plan_in_words(app: App, identities: Identities, plan: Plan) -> str:
     )
 
 
-def order_as_json(
+def render_order_json(
     app: App, identities: Identities, order: ErasureRequest
 ) -> dict[str, Any]:
     """Return how far an erasure is."""
-    is_waiting = order.state == erasure_orders.State.WAITING
+    is_waiting = order.state == erasure_orders.ErasureState.WAITING
     return {
         "app": app.slug,
         "identities": list(map(str, identities)),
@@ -105,19 +107,21 @@ def order_as_json(
         "dead_letters": order.dead_letters,
         "uploads_waiting": order.uploads_waiting,
         "uploads_replaced": order.uploads_replaced,
-        "completes_by": erasure_orders.completes_by(order) if is_waiting else None,
+        "completes_by": erasure_orders.find_latest_completion(order)
+        if is_waiting
+        else None,
     }
 
 
-def order_in_words(identities: Identities, order: ErasureRequest) -> str:
+def describe_order(identities: Identities, order: ErasureRequest) -> str:
     """Return how far an erasure is, and what happens next."""
-    if order.state == erasure_orders.State.WAITING:
+    if order.state == erasure_orders.ErasureState.WAITING:
         return (
             f"{_names(identities)}: later events are suppressed from now on. "
             f"{order.uploads_waiting} uploads may hold the person, and what became of them is "
             "not known yet. The workers complete the erasure by themselves as soon as it is, "
             "and leave the person's records out if it is not by "
-            f"{erasure_orders.completes_by(order):%Y-%m-%d %H:%M} UTC."
+            f"{erasure_orders.find_latest_completion(order):%Y-%m-%d %H:%M} UTC."
         )
     return (
         f"{_names(identities)}: erased from {order.events:,} events and "
@@ -125,7 +129,7 @@ def order_in_words(identities: Identities, order: ErasureRequest) -> str:
     )
 
 
-def lifted_in_words(identities: Identities, lifted: int) -> str:
+def describe_lifting(identities: Identities, lifted: int) -> str:
     """Return what it comes to that a person agrees again."""
     return (
         f"{lifted} of {len(identities)} identities were suppressed. Later events go out "
@@ -133,7 +137,7 @@ def lifted_in_words(identities: Identities, lifted: int) -> str:
     )
 
 
-def deletion_as_json(each: Deletion) -> dict[str, str]:
+def render_deletion_json(each: Deletion) -> dict[str, str]:
     """Return what one account answered."""
     return {
         "integration": each.integration,
@@ -143,7 +147,7 @@ def deletion_as_json(each: Deletion) -> dict[str, str]:
     }
 
 
-def deletions_in_words(
+def describe_deletions(
     deletions: Sequence[Deletion], *, asked: bool, is_done: bool
 ) -> list[str]:
     """Return what becomes of the person in CleverTap."""
@@ -152,11 +156,11 @@ def deletions_in_words(
     if not is_done:
         return [NOT_ASKED_YET]
     if not deletions:
-        return answers_in_words(deletions)
-    return [*answers_in_words(deletions), "", DELETION_TAKES]
+        return describe_answers(deletions)
+    return [*describe_answers(deletions), "", DELETION_TAKES]
 
 
-def answers_in_words(deletions: Sequence[Deletion]) -> list[str]:
+def describe_answers(deletions: Sequence[Deletion]) -> list[str]:
     """Return what each account answered, one sentence or two for each."""
     if not deletions:
         return ["There is no integration, so there is no account to ask."]

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from clevertap_sync.delivery import dead_letters, map_upload, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.claim import record_unknown
-from clevertap_sync.delivery.work import Claim, Mapped, Refusal
+from clevertap_sync.delivery.claim import record_unknown_outcomes
+from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock
@@ -23,7 +23,7 @@ from referrals.models import ErasureRequest
 ERASED = "erased"
 
 
-def uploads(request: ErasureRequest) -> list[Upload]:
+def find_uploads_of_person(request: ErasureRequest) -> list[Upload]:
     """Return the uploads that may bring, or have brought, the person to CleverTap.
 
     Their number only falls: later claims know the request's suppressions.
@@ -37,29 +37,29 @@ def uploads(request: ErasureRequest) -> list[Upload]:
     ]
 
 
-def are_under_way(held: list[Upload]) -> bool:
+def are_any_leased(held: list[Upload]) -> bool:
     """Return whether a worker has one of them now, so that waiting a moment helps."""
-    now = clock.now()
+    now = clock.read_now()
     return any(u.leased_until is not None and u.leased_until > now for u in held)
 
 
-def replace(held: Upload, request: ErasureRequest) -> bool:
+def replace_upload(held: Upload, request: ErasureRequest) -> bool:
     """Put parts in an upload's place: the person's records are dead letters, the rest goes on.
 
     False where a worker has the upload, or nothing of the person is in it any more.
     """
     with transaction.atomic():
         lock_account(held.integration_id)
-        now = clock.now()
+        now = clock.read_now()
         idle = Q(leased_until=None) | Q(leased_until__lte=now)
         locked = Upload.objects.select_for_update(no_key=True).open()
         upload = locked.filter(idle, pk=held.pk).first()
         if upload is None:
             return False
         if upload.leased_until is not None:
-            record_unknown([upload], upload.integration, now)
+            record_unknown_outcomes([upload], upload.integration, now)
         taken_out = _take_out(upload, request)
-        failpoints.reach(Place.ERASURE_REPLACED)
+        failpoints.reach_failpoint(Place.ERASURE_REPLACED)
     return taken_out
 
 
@@ -69,16 +69,16 @@ def _picks_of_the_person(upload: Upload, request: ErasureRequest) -> set[int]:
 
 
 def _named(upload: Upload, request: ErasureRequest) -> set[int]:
-    is_meant = suppression.recogniser(request.app_id, request.hashes)
+    is_meant = suppression.make_recogniser(request.app_id, request.hashes)
     events = log.read(request.app_id, upload.first, upload.last)
     return {
         make_pick(logged.position, side)
         for logged in events
-        for side in suppression.sides_meant(logged.event, is_meant)
+        for side in suppression.find_sides_meant(logged.event, is_meant)
     }
 
 
-def _mapped(upload: Upload) -> Mapped:
+def _mapped(upload: Upload) -> MappedUpload:
     return map_upload.map_upload(
         Claim(upload, upload.integration, upload.lease_token, held=False)
     )
@@ -90,18 +90,18 @@ def _take_out(upload: Upload, request: ErasureRequest) -> bool:
     if not gone:
         return False
     rest = sorted(set(mapped.all_picks()) - set(gone))
-    now = clock.now()
-    parts = split.into(upload, [gone, rest], now)
+    now = clock.read_now()
+    parts = split.split_into_parts(upload, [gone, rest], now)
     names = {
         pick: record.name
         for pick, record in zip(mapped.picks, mapped.records, strict=True)
     }
-    erased = [Refusal(pick, names[pick], ERASED, "") for pick in gone]
+    erased = [Undelivered(pick, names[pick], ERASED, "") for pick in gone]
     Upload.objects.filter(pk=parts[0].pk).update(
         state=Upload.State.SETTLED,
         records=len(gone),
         dead=len(gone),
         settled_at=now,
     )
-    dead_letters.write(parts[0], erased, now)
+    dead_letters.write_dead_letters(parts[0], erased, now)
     return True

@@ -36,9 +36,9 @@ _GLANCE = f"""
                 WHERE r.integration_id = i.id AND r.state = 'running'),
         EXISTS (SELECT 1 FROM referrals_customname c
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
-        coalesce({suppression.newest_sql("i.app_id")}, 0),
+        coalesce({suppression.newest_suppression_sql("i.app_id")}, 0),
         coalesce({log.head_sql("i.app_id")}, 0),
-        app.slug, {row_writer.columns(Integration, "i")}
+        app.slug, {row_writer.list_columns(Integration, "i")}
     FROM clevertap_sync_integration i
     JOIN referrals_app app ON app.id = i.app_id
     LEFT JOIN clevertap_sync_upload u
@@ -46,11 +46,11 @@ _GLANCE = f"""
     WHERE i.account_id = %(account)s
     GROUP BY i.id, app.id
     ORDER BY i.last_served_at NULLS FIRST, i.id
-"""  # noqa: S608 - our own names
+"""
 
 
 @dataclass(frozen=True)
-class Glance:
+class IntegrationState:
     """One integration of the account, as far as a claim decides by it."""
 
     integration_id: int
@@ -83,7 +83,7 @@ class Glance:
 
     def integration(self, account: Account) -> Integration:
         """Return the integration with its `account`, and its app's slug for the journal."""
-        integration = row_writer.read(Integration, self.row)
+        integration = row_writer.read_row(Integration, self.row)
         integration.account = account
         named = (self.app_id, self.app_slug)
         integration.app = App.from_db(connection.alias, ["id", "slug"], named)
@@ -104,30 +104,32 @@ class Glance:
         )
 
 
-_BEFORE_ROW = len(fields(Glance)) - 1
+_BEFORE_ROW = len(fields(IntegrationState)) - 1
 
 
-def at(account_id: int, now: datetime) -> list[Glance]:
+def read_integration_states(account_id: int, now: datetime) -> list[IntegrationState]:
     """Return a glance at each integration of the account, least recently served first.
 
     Disabled ones are included: their uploads under way count against the limit.
     """
     with connection.cursor() as cursor:
-        cursor.execute(*question(account_id, now))
+        cursor.execute(*build_query(account_id, now))
         seen = [_seen(row) for row in cursor.fetchall()]
-    open_floor.seen(account_id, {one.integration_id: one.first_open for one in seen})
+    open_floor.learn_first_open(
+        account_id, {one.integration_id: one.first_open for one in seen}
+    )
     return seen
 
 
-def _seen(found: Sequence[Any]) -> Glance:
-    return Glance(*(*found[:_BEFORE_ROW], found[_BEFORE_ROW:]))
+def _seen(found: Sequence[Any]) -> IntegrationState:
+    return IntegrationState(*(*found[:_BEFORE_ROW], found[_BEFORE_ROW:]))
 
 
-def question(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
+def build_query(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
     """Return the statement that a glance is, and what its marks stand for."""
     slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
     adapt = connection.ops.adapt_datetimefield_value
-    known = open_floor.of(account_id)
+    known = open_floor.read_floors(account_id)
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
     asked |= {f"floor_{key}": floor for key, floor in known.items()}
     return _statement(tuple(known)), asked

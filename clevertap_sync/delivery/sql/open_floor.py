@@ -26,7 +26,7 @@ class _Account:
 _accounts: dict[int, _Account] = {}
 
 
-def of(account_id: int) -> Mapping[int, int]:
+def read_floors(account_id: int) -> Mapping[int, int]:
     """Return, by integration, the ID from which on its open uploads are found."""
     known = _accounts.get(account_id)
     if known is None or time.monotonic() >= known.until:
@@ -34,14 +34,14 @@ def of(account_id: int) -> Mapping[int, int]:
     return known.floors
 
 
-def seen(account_id: int, first_open: Mapping[int, int | None]) -> None:
+def learn_first_open(account_id: int, first_open: Mapping[int, int | None]) -> None:
     """Learn the first open upload of each of the account's integrations, if any."""
     known = _accounts[account_id]
     known.floors |= {key: first for key, first in first_open.items() if first}
     known.idle = {key for key, first in first_open.items() if not first}
 
 
-def opened(account_id: int, integration_id: int, upload_id: int) -> None:
+def learn_new_upload(account_id: int, integration_id: int, upload_id: int) -> None:
     """Learn of a new upload: the first that is open, if the last look found none."""
     known = _accounts.get(account_id)
     if known is not None and integration_id in known.idle:
@@ -49,6 +49,6 @@ def opened(account_id: int, integration_id: int, upload_id: int) -> None:
         known.floors[integration_id] = upload_id
 
 
-def forget() -> None:
+def clear_floors() -> None:
     """Look at everything again: for a process that begins anew, such as a test."""
     _accounts.clear()

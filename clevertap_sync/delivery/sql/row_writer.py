@@ -21,17 +21,17 @@ Fields = Mapping[str, "Field[Any, Any]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class DatabaseInstant:
     """A value for a column: the database's instant, and so many seconds."""
 
     seconds: float = 0.0
 
 
-NOW = Later()
+NOW = DatabaseInstant()
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class UpdateRow:
     """Set columns of the row that `where` describes.
 
     Names are those of columns in Python (`integration_id`); None in `where` is NULL.
@@ -43,17 +43,17 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Insert:
+class InsertRow:
     """Insert a new row, and give it its primary key. `values` stand in for its own."""
 
     row: Model
     values: Mapping[str, Any]
 
 
-Step = Update | Insert
+Step = UpdateRow | InsertRow
 
 
-def write(*steps: Step) -> datetime | None:
+def write_rows(*steps: Step) -> datetime | None:
     """Take the steps, each only if the one before it found its row; return the instant.
 
     It is the database's, to which every `Later` counts. None says that the first step
@@ -66,7 +66,7 @@ def write(*steps: Step) -> datetime | None:
         return _one_by_one(steps)
 
 
-def read(model: type[M], values: Sequence[Any]) -> M:
+def read_row(model: type[M], values: Sequence[Any]) -> M:
     """Return the row with these values, in the order of `columns`."""
     made = list(values)
     for place, column, convert in _converters(model, connection.vendor):
@@ -75,7 +75,7 @@ def read(model: type[M], values: Sequence[Any]) -> M:
 
 
 @cache
-def columns(model: type[Model], alias: str) -> str:
+def list_columns(model: type[Model], alias: str) -> str:
     """Return the model's columns for a SELECT, of the table called `alias` there."""
     return ", ".join(f"{alias}.{field.column}" for field in _fields(model).values())
 
@@ -87,39 +87,43 @@ def _at_once(steps: Sequence[Step]) -> datetime | None:
         cursor.execute(statement, given)
         now, *found = cursor.fetchone()
     for step, key in zip(steps, found, strict=True):
-        if isinstance(step, Insert) and key is not None:
+        if isinstance(step, InsertRow) and key is not None:
             _is_stored(step, key, now)
     return now if found[0] is not None else None
 
 
 def _one_by_one(steps: Sequence[Step]) -> datetime | None:
-    now = clock.now()
+    now = clock.read_now()
     for number, step in enumerate(steps):
         with connection.cursor() as cursor:
             cursor.execute(_alone(_form(step)), list(_given(step, now)))
             if not cursor.rowcount:
                 return now if number else None
-            if isinstance(step, Insert):
+            if isinstance(step, InsertRow):
                 _is_stored(step, cursor.lastrowid, now)
     return now
 
 
-def _is_stored(step: Insert, key: int, now: datetime) -> None:
+def _is_stored(step: InsertRow, key: int, now: datetime) -> None:
     row = step.row
     row.pk = key
     for name, value in step.values.items():
         setattr(row, name, _instant(value, now))
-    row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - documented
+    row._state.adding, row._state.db = False, connection.alias
 
 
 def _instant(value: object, now: datetime) -> object:
-    return now + timedelta(seconds=value.seconds) if isinstance(value, Later) else value
+    return (
+        now + timedelta(seconds=value.seconds)
+        if isinstance(value, DatabaseInstant)
+        else value
+    )
 
 
 def _given(step: Step, now: datetime | None = None) -> "list[Any]":
     """Return what the statement's marks stand for; with `now`, instants are told, too."""
     fields = _fields(_model(step))
-    if isinstance(step, Update):
+    if isinstance(step, UpdateRow):
         known = [(n, v) for n, v in step.where.items() if v is not None]
         pairs = [*step.values.items(), *known]
     else:
@@ -131,7 +135,7 @@ def _given(step: Step, now: datetime | None = None) -> "list[Any]":
 
 
 def _stored(field: "Field[Any, Any]", value: object, now: datetime | None) -> Any:  # noqa: ANN401 - what the driver takes
-    if isinstance(value, Later):
+    if isinstance(value, DatabaseInstant):
         if now is None:
             return value.seconds
         value = _instant(value, now)
@@ -139,7 +143,7 @@ def _stored(field: "Field[Any, Any]", value: object, now: datetime | None) -> An
 
 
 def _model(step: Step) -> type[Model]:
-    return step.model if isinstance(step, Update) else type(step.row)
+    return step.model if isinstance(step, UpdateRow) else type(step.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +160,13 @@ class _Form:
 
 
 def _form(step: Step) -> _Form:
-    if isinstance(step, Update):
-        values = tuple((n, isinstance(v, Later)) for n, v in step.values.items())
+    if isinstance(step, UpdateRow):
+        values = tuple(
+            (n, isinstance(v, DatabaseInstant)) for n, v in step.values.items()
+        )
         where = tuple((name, value is not None) for name, value in step.where.items())
         return _Form(step.model, is_new=False, values=values, where=where)
-    later = {n for n, v in step.values.items() if isinstance(v, Later)}
+    later = {n for n, v in step.values.items() if isinstance(v, DatabaseInstant)}
     model = type(step.row)
     return _Form(model, is_new=True, values=tuple((n, n in later) for n in _new(model)))
 
@@ -175,8 +181,8 @@ def _statement(forms: tuple[_Form, ...]) -> str:
             form, "(SELECT now FROM instant) + %s * interval '1 second'", after
         )
         steps.append(f"step_{number} AS ({body} RETURNING id)")
-        keys.append(f"(SELECT id FROM step_{number})")  # noqa: S608 - our own names
-    return f"WITH {', '.join(steps)} SELECT now, {', '.join(keys)} FROM instant"  # noqa: S608 - our own names
+        keys.append(f"(SELECT id FROM step_{number})")
+    return f"WITH {', '.join(steps)} SELECT now, {', '.join(keys)} FROM instant"
 
 
 @cache
@@ -186,7 +192,7 @@ def _alone(form: _Form) -> str:
 
 def _step(form: _Form, later: str, after: str) -> str:
     """Return a step's statement, its instants written as `later`, on condition `after`."""
-    fields, table = _fields(form.model), form.model._meta.db_table  # noqa: SLF001 - documented
+    fields, table = _fields(form.model), form.model._meta.db_table
     marks = {name: later if is_later else "%s" for name, is_later in form.values}
     if form.is_new:
         names = ", ".join(str(fields[name].column) for name in marks)
@@ -199,12 +205,12 @@ def _step(form: _Form, later: str, after: str) -> str:
         f"{fields[name].column} = %s" if is_known else f"{fields[name].column} IS NULL"
         for name, is_known in form.where
     )
-    return f"UPDATE {table} SET {changes} WHERE {conditions} AND {after}"  # noqa: S608 - our own names
+    return f"UPDATE {table} SET {changes} WHERE {conditions} AND {after}"
 
 
 @cache
 def _fields(model: type[Model]) -> Fields:
-    return {field.attname: field for field in model._meta.concrete_fields}  # noqa: SLF001 - documented
+    return {field.attname: field for field in model._meta.concrete_fields}
 
 
 @cache

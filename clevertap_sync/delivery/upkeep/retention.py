@@ -28,14 +28,14 @@ UPLOADS_PER_CHUNK = 50
 BUDGET_SECONDS = 2.0
 
 
-def retain(*, seconds: float = BUDGET_SECONDS) -> int:
+def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     """Remove what is past its days, for at most about `seconds`; return the events removed.
 
     What is left over is removed by the next call. Safe to run anywhere, any number of
     times.
     """
     ends_at = time.monotonic() + seconds
-    cutoff = clock.now() - timedelta(days=settings.RETENTION_DAYS)
+    cutoff = clock.read_now() - timedelta(days=settings.RETENTION_DAYS)
     removed = 0
     # In any order, so that one busy app does not use up every call's time.
     for app_id in App.objects.order_by("?").values_list("pk", flat=True):
@@ -46,11 +46,12 @@ def retain(*, seconds: float = BUDGET_SECONDS) -> int:
             limit = min(limit, _free(integration, limit))
         while time.monotonic() < ends_at and (gone := log.trim(app_id, limit + 1)):
             removed += gone
-            failpoints.reach(Place.RETENTION_TRIMMED)
+            failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
     while log.forget_sightings(cutoff) and time.monotonic() < ends_at:
         pass
     while (
-        removal.trim_counts(clock.now()) == removal.BATCH and time.monotonic() < ends_at
+        removal.trim_counts(clock.read_now()) == removal.BATCH
+        and time.monotonic() < ends_at
     ):
         pass
     _forget_dry_runs(cutoff)
@@ -101,7 +102,7 @@ def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
             Q(pk__in=[r.pk for r in roots]) | Q(root__in=roots)
         )
         _keep_totals(integration, family)
-        tallies.take_back(integration, family)
+        tallies.take_back_tallies(integration, family)
         ends = [root.last for root in roots if root.replay_id is None]
         integration.tail = max([integration.tail, *ends])
         integration.save(
@@ -114,7 +115,7 @@ def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
         )
         _remove(family)
         _forget_letters(integration)
-        failpoints.reach(Place.RETENTION_FOLDED)
+        failpoints.reach_failpoint(Place.RETENTION_FOLDED)
     return True
 
 

@@ -28,7 +28,9 @@ _SUMS = {
 }
 
 
-def add_up(*, seconds: float = BUDGET_SECONDS, worthwhile: int = WORTHWHILE) -> None:
+def add_up_tallies(
+    *, seconds: float = BUDGET_SECONDS, worthwhile: int = WORTHWHILE
+) -> None:
     """Tally what settled since, for about `seconds`.
 
     What is left over is tallied by the next call. Safe to run anywhere, any number of
@@ -41,7 +43,7 @@ def add_up(*, seconds: float = BUDGET_SECONDS, worthwhile: int = WORTHWHILE) -> 
             pass
 
 
-def take_back(integration: Integration, family: QuerySet[Upload]) -> None:
+def take_back_tallies(integration: Integration, family: QuerySet[Upload]) -> None:
     """Take uploads that retention removes out of the tallies they are in.
 
     The caller holds the account's lock.

@@ -5,6 +5,14 @@ disagree. A finding is a class of its own, and says all words about itself.
 """
 
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
-from clevertap_sync.insight.findings.judging import KINDS, judge, judge_door
+from clevertap_sync.insight.findings.judging import KINDS, judge_facts, judge_ingest
 
-__all__ = ["KINDS", "Finding", "Link", "Scope", "Severity", "judge", "judge_door"]
+__all__ = [
+    "KINDS",
+    "Finding",
+    "Link",
+    "Scope",
+    "Severity",
+    "judge_facts",
+    "judge_ingest",
+]

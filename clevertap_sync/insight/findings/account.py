@@ -6,15 +6,15 @@ from typing import ClassVar, Final, Self
 
 from clevertap_sync.clevertap.account_faults import (
     AccountFault,
-    hold_cause_of,
-    words_of,
+    describe_fault,
+    describe_hold_cause,
 )
 from clevertap_sync.clevertap.hold_reasons import (
     EVERYTHING_REFUSED,
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
     RESTORED_BACKUP,
-    hold_words,
+    describe_hold,
 )
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import Facts
@@ -22,16 +22,16 @@ from clevertap_sync.insight.findings.base import (
     Finding,
     Link,
     Severity,
-    integration_link,
-    settings_link,
+    link_integration,
+    link_settings,
 )
 from clevertap_sync.insight.findings.sentences import (
-    late_sentence,
+    describe_delay,
+    describe_waiting,
     lower_first,
-    waiting_sentence,
 )
-from clevertap_sync.insight.passcode_expiry import expiry_of
-from referrals.words import span
+from clevertap_sync.insight.passcode_expiry import find_expiry
+from referrals.words import format_span
 
 #: What is one trouble, whatever its cause is.
 HELD: Final = "held"
@@ -55,10 +55,10 @@ class PasscodeUnreadable(Finding):
         if facts.is_running and is_unreadable(facts):
             yield cls(
                 sentence="No key in FIELD_ENCRYPTION_KEYS decrypts the stored passcode, "
-                f"so CleverTap is not asked. {waiting_sentence(facts)}",
+                f"so CleverTap is not asked. {describe_waiting(facts)}",
                 remedy="Put the key that it was saved with back into the list, or enter "
                 "the passcode again.",
-                link=settings_link(facts, "new_passcode", "Enter the passcode"),
+                link=link_settings(facts, "new_passcode", "Enter the passcode"),
                 count=facts.waiting.events or None,
             )
 
@@ -78,12 +78,12 @@ class HoldFinding(Finding):
         integration = facts.integration
         if not is_held(facts) or not cls.is_about(facts):
             return
-        cause = hold_cause_of(integration)
-        meaning, remedy = hold_words(integration.hold_reason, cause)
-        seconds = held_seconds(facts)
+        cause = describe_hold_cause(integration)
+        meaning, remedy = describe_hold(integration.hold_reason, cause)
+        seconds = count_held_seconds(facts)
         yield cls(
-            sentence=f"Held for {span(seconds)}: {lower_first(meaning)} "
-            f"{waiting_sentence(facts)}{late_sentence(facts)}",
+            sentence=f"Held for {format_span(seconds)}: {lower_first(meaning)} "
+            f"{describe_waiting(facts)}{describe_delay(facts)}",
             remedy=remedy,
             link=cls.where(facts),
             count=facts.waiting.events + facts.waiting.records or None,
@@ -99,7 +99,7 @@ class HoldFinding(Finding):
     @classmethod
     def where(cls, facts: Facts) -> Link:
         """Return where it is mended."""
-        return integration_link(facts, "check", "Check the connection")
+        return link_integration(facts, "check", "Check the connection")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,18 +117,18 @@ class CredentialsRefused(HoldFinding):
         """Return whether the cause that was found out is of this kind."""
         if not super().is_about(facts) or is_unreadable(facts):
             return False
-        cause = hold_cause_of(facts.integration)
-        fault = cause.fault if cause else fault_without_a_look(facts)
+        cause = describe_hold_cause(facts.integration)
+        fault = cause.fault if cause else find_evident_fault(facts)
         return fault in cls.faults
 
     @classmethod
     def where(cls, facts: Facts) -> Link:
         """Return the field that mends it."""
-        cause = hold_cause_of(facts.integration) or words_of(
-            fault_without_a_look(facts)
+        cause = describe_hold_cause(facts.integration) or describe_fault(
+            find_evident_fault(facts)
         )
         label = f"Correct the {cause.field.replace('_id', ' ID')}"
-        return settings_link(facts, _FORM_FIELDS.get(cause.field, cause.field), label)
+        return link_settings(facts, _FORM_FIELDS.get(cause.field, cause.field), label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,12 +196,12 @@ class PasscodeExpired(CredentialsRefused):
         if found := list(super().find(facts)):
             yield from found
             return
-        expiry = expiry_of(facts.integration, facts.now)
+        expiry = find_expiry(facts.integration, facts.now)
         if expiry and expiry.is_over and facts.is_running:
             yield cls(
                 sentence=expiry.sentence,
                 remedy=expiry.remedy,
-                link=settings_link(facts, "new_passcode", "Enter a new passcode"),
+                link=link_settings(facts, "new_passcode", "Enter a new passcode"),
             )
 
 
@@ -217,7 +217,7 @@ class WrongAddress(HoldFinding):
     @classmethod
     def where(cls, facts: Facts) -> Link:
         """Return the field that decides the address."""
-        return settings_link(facts, "location", "Check the location")
+        return link_settings(facts, "location", "Check the location")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +242,7 @@ class IdentitiesUnknown(HoldFinding):
     @classmethod
     def where(cls, facts: Facts) -> Link:
         """Return the field that says which identity is sent."""
-        return settings_link(facts, "identity_provider", "Choose the identity provider")
+        return link_settings(facts, "identity_provider", "Choose the identity provider")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +267,7 @@ class BackupRestored(HoldFinding):
     @classmethod
     def where(cls, facts: Facts) -> Link:
         """Return where it is enabled from now on."""
-        return integration_link(facts, "enable", "Enable from now")
+        return link_integration(facts, "enable", "Enable from now")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,12 +301,14 @@ class PasscodeExpires(Finding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it so many days before, as the facts ask for."""
-        expiry = expiry_of(facts.integration, facts.now, remind_days=facts.remind_days)
+        expiry = find_expiry(
+            facts.integration, facts.now, remind_days=facts.remind_days
+        )
         if expiry and not expiry.is_over and facts.is_running:
             yield cls(
                 sentence=expiry.sentence,
                 remedy=expiry.remedy,
-                link=settings_link(facts, "new_passcode", "Enter a new passcode"),
+                link=link_settings(facts, "new_passcode", "Enter a new passcode"),
                 count=expiry.days or None,
             )
 
@@ -347,14 +349,14 @@ def is_unreadable(facts: Facts) -> bool:
     return isinstance(facts.integration.passcode, UnreadableSecret)
 
 
-def fault_without_a_look(facts: Facts) -> AccountFault:
+def find_evident_fault(facts: Facts) -> AccountFault:
     """Return what is wrong as far as the reason alone tells: nobody has looked yet."""
     if facts.integration.hold_reason == AccountFault.NO_PASSCODE:
         return AccountFault.NO_PASSCODE
     return AccountFault.UNCLEAR
 
 
-def held_seconds(facts: Facts) -> float:
+def count_held_seconds(facts: Facts) -> float:
     """Return for how long delivery has been held."""
     since = facts.integration.held_since
     return max(0.0, (facts.now - since).total_seconds()) if since else 0.0

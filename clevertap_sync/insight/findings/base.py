@@ -81,13 +81,13 @@ class Finding:
         return any(cls.find(facts))
 
 
-def settings_link(facts: Facts, field_name: str, label: str) -> Link:
+def link_settings(facts: Facts, field_name: str, label: str) -> Link:
     """Return the way to one field of the integration's settings."""
     page = "clevertap_sync_integration_change"
     return Link(label, page, (facts.integration.pk,), place=f"id_{field_name}")
 
 
-def integration_link(facts: Facts, page: str, label: str) -> Link:
+def link_integration(facts: Facts, page: str, label: str) -> Link:
     """Return the way to a page of the integration, such as `enable`."""
     name = f"clevertap_sync_integration_{page}"
     return Link(label, name, (facts.integration.pk,))

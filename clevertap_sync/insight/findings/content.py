@@ -12,10 +12,10 @@ from clevertap_sync.insight.findings.base import (
     Link,
     Scope,
     Severity,
-    settings_link,
+    link_settings,
 )
 from clevertap_sync.models import EventKinds
-from referrals.words import counted, span
+from referrals.words import format_count, format_span
 
 #: From this share of CleverTap's event types on, people should know.
 NEAR_PERCENT: Final = 90
@@ -42,11 +42,11 @@ class OnlyTestEvents(Finding):
         arrivals = facts.arrivals
         if _are_only_tests(facts) and not facts.sends_changed:
             yield cls(
-                sentence=f"All of the last {counted(arrivals.events, 'event')} are test "
+                sentence=f"All of the last {format_count(arrivals.events, 'event')} are test "
                 "events, and this integration sends production events alone: nothing "
                 "goes to CleverTap.",
                 remedy="Let it take test events too, or send events without test: true.",
-                link=settings_link(facts, "event_kinds", "Choose what to send"),
+                link=link_settings(facts, "event_kinds", "Choose what to send"),
                 count=arrivals.events,
             )
 
@@ -70,11 +70,11 @@ class OnlyProductionEvents(Finding):
         arrivals = facts.arrivals
         if _is_no_test(facts) and not facts.sends_changed:
             yield cls(
-                sentence=f"None of the last {counted(arrivals.events, 'event')} is a test "
+                sentence=f"None of the last {format_count(arrivals.events, 'event')} is a test "
                 "event, and this integration sends test events alone: nothing goes to "
                 "CleverTap.",
                 remedy="Let it take production events too, or send events with test: true.",
-                link=settings_link(facts, "event_kinds", "Choose what to send"),
+                link=link_settings(facts, "event_kinds", "Choose what to send"),
                 count=arrivals.events,
             )
 
@@ -99,7 +99,7 @@ class NothingToSend(Finding):
         is_empty = verdicts.events > 0 == _sides(facts)
         if facts.is_running and is_empty and not _is_delivered_lately(facts):
             yield cls(
-                sentence=f"The last {counted(verdicts.events, 'event')} came to nothing to "
+                sentence=f"The last {format_count(verdicts.events, 'event')} came to nothing to "
                 "send: link clicks that name no referrer are about nobody.",
                 remedy="Name the referrer of a link click where there is one. Clicks on a "
                 "marketing link have none, and are counted here alone.",
@@ -137,10 +137,10 @@ class EverythingKeptBack(Finding):
             return
         yield cls(
             sentence=f"The settings kept back all of the last "
-            f"{counted(verdicts.unsent, 'record')}: nothing goes to CleverTap.",
+            f"{format_count(verdicts.unsent, 'record')}: nothing goes to CleverTap.",
             remedy="See on an event's own page which setting it is, and switch on what "
             "should be sent.",
-            link=settings_link(facts, "sends", "Choose what to send"),
+            link=link_settings(facts, "sends", "Choose what to send"),
             count=verdicts.unsent,
         )
 
@@ -161,12 +161,10 @@ class SettingsChanged(Finding):
         if not facts.sends_changed:
             return
         count = facts.arrivals.events
-        events = f"of the last {counted(count, 'event')}"
+        events = f"of the last {format_count(count, 'event')}"
         if _is_all_kept_back(facts):
             count = facts.verdicts.unsent
-            before = (
-                f"The settings kept back all of the last {counted(count, 'record')}"
-            )
+            before = f"The settings kept back all of the last {format_count(count, 'record')}"
         elif _are_only_tests(facts):
             before = f"All {events} are test events"
         elif _is_no_test(facts):
@@ -178,7 +176,7 @@ class SettingsChanged(Finding):
             "whether it goes to CleverTap.",
             remedy="Nothing to do but wait for it. What was kept back before stays here; "
             "a replay of its range sends it.",
-            link=settings_link(facts, "sends", "See what is sent"),
+            link=link_settings(facts, "sends", "See what is sent"),
             count=count,
         )
 
@@ -201,9 +199,9 @@ class EventsStale(Finding):
         if not (facts.is_running and arrivals.late and is_much):
             return
         yield cls(
-            sentence=f"{arrivals.late:,} of the last {counted(arrivals.events, 'event')} "
+            sentence=f"{arrivals.late:,} of the last {format_count(arrivals.events, 'event')} "
             "happened more than two hours before they arrived here, the oldest "
-            f"{span(arrivals.oldest.total_seconds())} before: they count in CleverTap, "
+            f"{format_span(arrivals.oldest.total_seconds())} before: they count in CleverTap, "
             "and no live campaign fires.",
             remedy="Send events when they happen, and check occurred_at: its unit, its "
             "year and its time zone.",
@@ -235,12 +233,12 @@ class TestAccountInUse(Finding):
         takes = integration.event_kinds != EventKinds.TEST
         if facts.is_running and integration.account.is_test and takes and production:
             yield cls(
-                sentence=f"{production:,} of the last {counted(arrivals.events, 'event')} "
+                sentence=f"{production:,} of the last {format_count(arrivals.events, 'event')} "
                 f"are production events, and they go to {integration.account.account_id}, "
                 "a test account of CleverTap's.",
                 remedy="Enter the production account's ID and passcode, or let this "
                 "integration send test events alone.",
-                link=settings_link(facts, "account_id", "Correct the account ID"),
+                link=link_settings(facts, "account_id", "Correct the account ID"),
                 count=production,
             )
 
@@ -265,7 +263,7 @@ class EventTypesNearLimit(Finding):
                 "a word.",
                 remedy="Switch off sides that you do not need, or stop sending custom "
                 "names that are not used. CleverTap's support can say how many are left.",
-                link=settings_link(facts, "sends", "Choose what to send"),
+                link=link_settings(facts, "sends", "Choose what to send"),
                 count=facts.event_types,
                 percent=100 * facts.event_types / EVENT_TYPES,
             )
@@ -289,7 +287,7 @@ class NewNamesWait(Finding):
         if waiting:
             verb, records = ("waits", "its") if waiting == 1 else ("wait", "their")
             yield cls(
-                sentence=f"{counted(waiting, 'new custom name')} {verb} for approval, "
+                sentence=f"{format_count(waiting, 'new custom name')} {verb} for approval, "
                 "because each takes two of the account's 512 event types. Until then "
                 f"{records} records are kept back.",
                 remedy="Approve them, or stop sending them. Then replay what was kept back.",

@@ -6,24 +6,24 @@ from datetime import datetime
 from typing import Final, Self
 
 from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
-from clevertap_sync.clevertap.reasons import reason_of
-from clevertap_sync.insight.facts import RECENTLY, Facts, Letters
+from clevertap_sync.clevertap.reasons import find_reason
+from clevertap_sync.insight.facts import RECENTLY, Facts, OpenLetters
 from clevertap_sync.insight.findings.account import is_held
 from clevertap_sync.insight.findings.base import (
     Finding,
     Link,
     Scope,
     Severity,
-    integration_link,
-    settings_link,
+    link_integration,
+    link_settings,
 )
 from clevertap_sync.insight.findings.sentences import (
     LATE_SECONDS,
-    late_sentence,
+    describe_delay,
+    describe_waiting,
     lower_first,
-    waiting_sentence,
 )
-from referrals.words import counted, span
+from referrals.words import format_count, format_span
 
 #: Dead letters that are none of anybody's business: nothing is to be done about them.
 AS_WISHED: Final = frozenset({"suppressed", "erased", "event_removed"})
@@ -71,12 +71,12 @@ class WorkerGone(Finding):
         if not facts.is_running or (silence and not silence.is_too_long):
             return
         since = (
-            f"No worker has been seen for {span(silence.seconds)}."
+            f"No worker has been seen for {format_span(silence.seconds)}."
             if silence
             else "No worker has ever been seen."
         )
         yield cls(
-            sentence=f"{since} {waiting_sentence(facts)}{late_sentence(facts)}",
+            sentence=f"{since} {describe_waiting(facts)}{describe_delay(facts)}",
             remedy="Start a worker: the line worker of the Procfile.",
             link=Link("See the machinery", "index", place="machinery"),
             count=facts.waiting.events or None,
@@ -98,7 +98,7 @@ class NothingDelivered(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it with the reason that the newest of them have."""
         if (letters := _reason_of_all(facts)) and letters.reason != NO_IDENTITY:
-            reason = reason_of(letters.reason)
+            reason = find_reason(letters.reason)
             newest = "" if _is_only_reason(facts, letters) else "The newest: "
             meaning = lower_first(reason.meaning) if newest else reason.meaning
             yield cls(
@@ -135,7 +135,7 @@ class IdentityMissing(Finding):
                 "the identity provider that was chosen when they were made.",
                 remedy=f"It is {provider} now. Choose the one that your users carry, then "
                 "replay what fell out.",
-                link=settings_link(
+                link=link_settings(
                     facts, "identity_provider", "Choose the identity provider"
                 ),
                 count=facts.verdicts.records,
@@ -147,12 +147,12 @@ class LettersFinding(Finding):
     """Records fell out for one reason, and lie there as dead letters."""
 
     @classmethod
-    def of_letters(cls, facts: Facts, letters: Letters) -> Self:
+    def of_letters(cls, facts: Facts, letters: OpenLetters) -> Self:
         """Return the finding in the reason's own words."""
-        reason = reason_of(letters.reason)
+        reason = find_reason(letters.reason)
         were = "was" if letters.count == 1 else "were"
         return cls(
-            sentence=f"{counted(letters.count, 'record')} {were} not delivered. "
+            sentence=f"{format_count(letters.count, 'record')} {were} not delivered. "
             f"{reason.meaning}",
             remedy=reason.remedy,
             link=_letters_link(facts, letters),
@@ -215,7 +215,7 @@ class DeliveryLate(Finding):
         if facts.lag_seconds <= LATE_SECONDS or not facts.is_running or is_held(facts):
             return
         yield cls(
-            sentence=f"{waiting_sentence(facts)}{late_sentence(facts)}",
+            sentence=f"{describe_waiting(facts)}{describe_delay(facts)}",
             remedy="See below what is slow: the worker, or CleverTap's answers.",
             link=Link("See the attempts", ATTEMPTS, query=_of(facts)),
             count=facts.waiting.events or None,
@@ -240,10 +240,10 @@ class PauseForgotten(Finding):
             return
         if facts.lag_seconds >= facts.pause_hours * 3600:
             yield cls(
-                sentence=f"Paused by a person. {waiting_sentence(facts)}"
-                f"{late_sentence(facts)}",
+                sentence=f"Paused by a person. {describe_waiting(facts)}"
+                f"{describe_delay(facts)}",
                 remedy="Resume it, from where it stopped or from now.",
-                link=integration_link(facts, "enable", "Resume"),
+                link=link_integration(facts, "enable", "Resume"),
                 count=facts.waiting.events or None,
                 seconds=facts.lag_seconds,
             )
@@ -264,9 +264,9 @@ class DeliveryPaused(Finding):
         """Yield it until a person resumes it, or has forgotten it."""
         if _is_paused(facts) and not PauseForgotten.is_there(facts):
             yield cls(
-                sentence=f"Paused by a person. {waiting_sentence(facts)}",
+                sentence=f"Paused by a person. {describe_waiting(facts)}",
                 remedy="Resume it when you like.",
-                link=integration_link(facts, "enable", "Resume"),
+                link=link_integration(facts, "enable", "Resume"),
                 count=facts.waiting.events or None,
             )
 
@@ -287,9 +287,9 @@ class NotEnabled(Finding):
         integration = facts.integration
         if not (integration.enabled or integration.first_enabled_at):
             yield cls(
-                sentence=f"Nothing is sent to CleverTap yet. {waiting_sentence(facts)}",
+                sentence=f"Nothing is sent to CleverTap yet. {describe_waiting(facts)}",
                 remedy="Finish the set-up, then enable it.",
-                link=integration_link(facts, "enable", "Enable"),
+                link=link_integration(facts, "enable", "Enable"),
                 count=facts.waiting.events or None,
             )
 
@@ -334,7 +334,7 @@ def _is_paused(facts: Facts) -> bool:
     )
 
 
-def _letters_to_mend(facts: Facts) -> Iterator[Letters]:
+def _letters_to_mend(facts: Facts) -> Iterator[OpenLetters]:
     """Yield what a person can do something about.
 
     New names are a finding of their own while one waits; then only what fell out is left.
@@ -345,7 +345,7 @@ def _letters_to_mend(facts: Facts) -> Iterator[Letters]:
             yield letters
 
 
-def _reason_of_all(facts: Facts) -> Letters | None:
+def _reason_of_all(facts: Facts) -> OpenLetters | None:
     """Return the newest records' main reason, where none of them was delivered.
 
     Not that of most letters: there may be many of a cause that was mended since.
@@ -361,7 +361,7 @@ def _reason_of_all(facts: Facts) -> Letters | None:
     return max(recent, key=lambda each: (each.lately, each.newest_at), default=None)
 
 
-def _is_only_reason(facts: Facts, letters: Letters) -> bool:
+def _is_only_reason(facts: Facts, letters: OpenLetters) -> bool:
     """Return whether nothing fell out lately for another reason."""
     return all(
         each is letters or not is_recent(each.newest_at, facts)
@@ -369,7 +369,7 @@ def _is_only_reason(facts: Facts, letters: Letters) -> bool:
     )
 
 
-def _is_revived(letters: Letters, facts: Facts) -> bool:
+def _is_revived(letters: OpenLetters, facts: Facts) -> bool:
     """Return whether a replay has delivered the newest of these, or something since."""
     if letters.was_delivered:
         return True
@@ -377,9 +377,9 @@ def _is_revived(letters: Letters, facts: Facts) -> bool:
 
 
 def _records(facts: Facts) -> str:
-    return counted(facts.verdicts.records, "record")
+    return format_count(facts.verdicts.records, "record")
 
 
-def _letters_link(facts: Facts, letters: Letters) -> Link:
+def _letters_link(facts: Facts, letters: OpenLetters) -> Link:
     query = (*_of(facts), ("reason", letters.reason), ("state__exact", "open"))
     return Link("See the records", LETTERS, query=query)

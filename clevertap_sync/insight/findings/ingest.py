@@ -9,8 +9,8 @@ from typing import ClassVar, Final, Self
 
 from clevertap_sync.insight.facts import EXPECTED, WEEK, Arrivals, Facts, Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
-from clevertap_sync.insight.findings.sentences import newest_of, refused_words
-from referrals.words import counted, span
+from clevertap_sync.insight.findings.sentences import describe_refused, find_newest
+from referrals.words import format_count, format_span
 
 #: So few events are what people try a set-up with.
 AT_SET_UP: Final = 3
@@ -40,15 +40,15 @@ class DoorFinding(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where something was refused for one of its causes, lately or at last."""
         about = (each for each in facts.door.refused if cls.is_about(each))
-        mine = newest_of(about, facts.now)
+        mine = find_newest(about, facts.now)
         count = sum(each.count for each in mine)
         if not count:
             return
         code = _main_code(mine)
         what = cls.what.format(
-            events=refused_words(mine, "event", "of", facts.now),
-            requests=refused_words(mine, "request", "of", facts.now),
-            times=refused_words(mine, "time", "in", facts.now),
+            events=describe_refused(mine, "event", "of", facts.now),
+            requests=describe_refused(mine, "request", "of", facts.now),
+            times=describe_refused(mine, "time", "in", facts.now),
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
             sample=_sample_of(code, mine),
         )
@@ -59,7 +59,7 @@ class DoorFinding(Finding):
             remedy=cls.todo,
             link=cls.where(facts),
             count=count,
-            percent=100 * count / (facts.door.accepted + refused_in_all(facts)),
+            percent=100 * count / (facts.door.accepted + count_refused(facts)),
             detail=code,
         )
 
@@ -89,7 +89,7 @@ def _sample_of(code: str, refused: Sequence[Refused]) -> str:
     sample = max(same, key=lambda each: each.count).sample
     if len(same) == len(refused):
         return sample
-    return f"Most often, {counted(sum(each.count for each in same), 'time')}: {sample}"
+    return f"Most often, {format_count(sum(each.count for each in same), 'time')}: {sample}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ class NothingEverReceived(Finding):
         if _is_awaiting(facts) and is_new and door.other_accepted:
             yield cls(
                 sentence=f"{_ever(facts)}, while {door.other_app} got "
-                f"{counted(door.other_accepted, 'event')} in the last hour.",
+                f"{format_count(door.other_accepted, 'event')} in the last hour.",
                 remedy=f"If they are meant for this app, its backend uses the API key of "
                 f"{door.other_app}: give it a key of this app.",
                 link=Link(
@@ -229,7 +229,7 @@ class NoIntegration(Finding):
         if facts.is_lonely and events:
             verb = "was" if events == 1 else "were"
             yield cls(
-                sentence=f"{counted(events, 'event')} {verb} accepted, and this app has no "
+                sentence=f"{format_count(events, 'event')} {verb} accepted, and this app has no "
                 "integration: nothing goes to CleverTap. None is lost.",
                 remedy="Add an integration, or archive the app.",
                 link=Link(
@@ -268,7 +268,7 @@ class AppQuiet(Finding):
         if is_over and not _was_silent_a_week_ago(facts.arrivals, newest + apart):
             yield cls(
                 sentence="No event has arrived for "
-                f"{span(silence.total_seconds())}; before that, "
+                f"{format_span(silence.total_seconds())}; before that, "
                 f"{_rate(facts.arrivals)}.",
                 remedy="Look at what sends them: whether it runs, and what it is answered.",
                 link=Link(
@@ -310,8 +310,8 @@ def _ever(facts: Facts) -> str:
     if not facts.head or newest_at is None:
         return "No event has ever arrived for this app"
     has, last = ("has", "") if facts.head == 1 else ("have", "the last ")
-    age = span((facts.now - newest_at).total_seconds())
-    many = counted(facts.head, "event")
+    age = format_span((facts.now - newest_at).total_seconds())
+    many = format_count(facts.head, "event")
     return f"Only {many} {has} ever arrived for this app, {last}{age} ago"
 
 
@@ -346,11 +346,11 @@ def _rate(arrivals: Arrivals) -> str:
     first, newest = arrivals.first_at, arrivals.newest_at
     lasted = newest - first if first and newest else timedelta(0)
     if lasted < timedelta(seconds=1):
-        return f"{counted(arrivals.events, 'event')} came at once"
+        return f"{format_count(arrivals.events, 'event')} came at once"
     usual = lasted.total_seconds() / (arrivals.events - 1)
-    return f"one came every {span(max(1.0, usual))}"
+    return f"one came every {format_span(max(1.0, usual))}"
 
 
-def refused_in_all(facts: Facts) -> int:
+def count_refused(facts: Facts) -> int:
     """Return how many were refused, for whatever cause."""
     return sum(each.count for each in facts.door.refused)

@@ -7,9 +7,9 @@ from typing import Final, Self
 
 from clevertap_sync.insight.facts import Refused
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
-from clevertap_sync.insight.findings.sentences import newest_of, refused_words
-from clevertap_sync.process.heartbeat import FailingSweep
-from referrals.words import counted, span
+from clevertap_sync.insight.findings.sentences import describe_refused, find_newest
+from clevertap_sync.process.worker_presence import FailingSweep
+from referrals.words import format_count, format_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class AlertFailing(InstallationFinding):
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
         """Yield one for each alert that fails, until a message of it gets through."""
         for alert in facts.failing:
-            age = span((facts.now - alert.last_at).total_seconds())
+            age = format_span((facts.now - alert.last_at).total_seconds())
             last = "" if alert.count == 1 else "the last "
             yield cls(
                 sentence=f"The alert {alert.name} could not be sent: "
-                f"{counted(alert.count, 'message')} given up, {last}{age} ago "
+                f"{format_count(alert.count, 'message')} given up, {last}{age} ago "
                 f"({alert.problem}).",
                 remedy="Correct its address, then send a test message.",
                 link=Link("Open the alert", "clevertap_sync_alert_change", (alert.pk,)),
@@ -96,7 +96,7 @@ class SweepFailing(InstallationFinding):
         if not facts.sweeps:
             return
         others = len(facts.sweeps) - 1
-        more = f", and of {counted(others, 'other worker')} some" if others else ""
+        more = f", and of {format_count(others, 'other worker')} some" if others else ""
         yield cls(
             sentence=f"{facts.sweeps[0].clause}{more}. It is tried again each time.",
             remedy="Its log has the reason, by the same name.",
@@ -119,7 +119,7 @@ class KeysUnknown(InstallationFinding):
     @classmethod
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
         """Yield it where somebody was turned away lately, or last of all."""
-        refused = newest_of(facts.refused, facts.now)
+        refused = find_newest(facts.refused, facts.now)
         if not refused:
             return
         main = max(refused, key=lambda each: each.count)
@@ -128,7 +128,7 @@ class KeysUnknown(InstallationFinding):
             f" ({', '.join(f'{key}…' for key in keys[:_KEYS_SHOWN])})" if keys else ""
         )
         yield cls(
-            sentence=f"Refused: {refused_words(refused, 'request', 'of', facts.now)}, of "
+            sentence=f"Refused: {describe_refused(refused, 'request', 'of', facts.now)}, of "
             f"callers whom no API key names{shown}. Nothing of that is stored.",
             remedy="If one of them is yours, give it a key of its app.",
             link=Link("See what was refused", "ingest"),

@@ -17,12 +17,12 @@ KINDS: Final[Sequence[type[Finding]]] = (
 _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-def judge_door(facts: Facts) -> list[Finding]:
+def judge_ingest(facts: Facts) -> list[Finding]:
     """Return what is not well of an app that has no integration, by rank."""
     return [finding for kind in ingest.KINDS for finding in kind.find(facts)]
 
 
-def judge(facts: Facts) -> list[Finding]:
+def judge_facts(facts: Facts) -> list[Finding]:
     """Return what is not well, by severity, then by rank. Nothing: all is well."""
     found = [finding for kind in KINDS for finding in kind.find(facts)]
     return sorted(found, key=lambda finding: _ORDER[finding.severity])

@@ -6,59 +6,65 @@ from typing import Final
 
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight.facts import LATELY, Facts, Refused
-from referrals.words import counted, span
+from referrals.words import format_count, format_span
 
 #: Events that wait for less are on their usual way.
 LATE_SECONDS: Final = 120
 
 
-def waiting_sentence(facts: Facts) -> str:
+def describe_waiting(facts: Facts) -> str:
     """Return what waits, and for how long; every number is of its own kind."""
     waiting = facts.waiting
     parts = []
     if waiting.events:
-        parts.append(f"{counted(waiting.events, 'event')} {_verb(waiting.events)}")
+        parts.append(f"{format_count(waiting.events, 'event')} {_verb(waiting.events)}")
     if waiting.records:
         verb = _verb(waiting.records)
-        parts.append(f"{counted(waiting.records, 'record')} {verb} to be sent again")
+        parts.append(
+            f"{format_count(waiting.records, 'record')} {verb} to be sent again"
+        )
     if waiting.under_way:
         verb = _verb(waiting.under_way)
         parts.append(
-            f"{counted(waiting.under_way, 'record')} {verb} for CleverTap's verdict"
+            f"{format_count(waiting.under_way, 'record')} {verb} for CleverTap's verdict"
         )
     if not parts:
         return "Nothing waits."
-    oldest = f", the oldest for {span(facts.lag_seconds)}" if waiting.since else ""
+    oldest = (
+        f", the oldest for {format_span(facts.lag_seconds)}" if waiting.since else ""
+    )
     return f"{' and '.join(parts)}{oldest}; none is lost."
 
 
-def late_sentence(facts: Facts) -> str:
+def describe_delay(facts: Facts) -> str:
     """Return what the wait will cost, or has cost: live campaigns look at fresh events."""
     left = LIVE_SECONDS - facts.lag_seconds
     if not facts.waiting.events or facts.lag_seconds <= LATE_SECONDS:
         return ""
     if left <= 0:
         return " For the oldest, live campaigns fire no more."
-    return f" In {span(left)} live campaigns stop firing for the oldest."
+    return f" In {format_span(left)} live campaigns stop firing for the oldest."
 
 
-def newest_of(refused: Iterable[Refused], now: datetime) -> list[Refused]:
+def find_newest(refused: Iterable[Refused], now: datetime) -> list[Refused]:
     """Return those of the last hour; where there are none, those that stand since before."""
     found = list(refused)
     lately = [each for each in found if now - each.last_at <= LATELY]
     return lately or found
 
 
-def refused_words(
+def describe_refused(
     refused: Sequence[Refused], noun: str, link: str, now: datetime
 ) -> str:
     """Return how many were refused, and when: in the last hour, or how long ago the last."""
     count = sum(each.count for each in refused)
     silence = now - max(each.last_at for each in refused)
     if silence <= LATELY:
-        return f"{counted(count, noun)} {link} the last hour"
+        return f"{format_count(count, noun)} {link} the last hour"
     last = "" if count == 1 else "the last "
-    return f"{counted(count, noun)}, {last}{span(silence.total_seconds())} ago"
+    return (
+        f"{format_count(count, noun)}, {last}{format_span(silence.total_seconds())} ago"
+    )
 
 
 def lower_first(sentence: str) -> str:

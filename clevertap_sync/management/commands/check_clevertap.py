@@ -10,8 +10,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.delivery import check_integration
-from clevertap_sync.insight.match_rate import match_rate
-from clevertap_sync.insight.passcode_expiry import expiry_of
+from clevertap_sync.insight.match_rate import measure_match_rate
+from clevertap_sync.insight.passcode_expiry import find_expiry
 from clevertap_sync.models import Integration
 from referrals.management.arguments import DiscreetCommand
 
@@ -29,7 +29,7 @@ class Command(DiscreetCommand):
         """Take the app."""
         parser.add_argument("app", nargs="?", help="the app's short name; default: all")
 
-    def handle(self, *_: Any, app: str | None, **__: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: Any, app: str | None, **__: Any) -> None:
         """Check, print, and exit."""
         found = Integration.objects.filter(archived_at=None)
         if app:
@@ -45,7 +45,7 @@ class Command(DiscreetCommand):
             raise SystemExit(1)
 
     def _check(self, integration: Integration) -> Diagnosis:
-        diagnosis = check_integration.check(integration)
+        diagnosis = check_integration.check_connection(integration)
         name = f"{integration.app.slug} / {integration.name}"
         self.stdout.write(f"{name}: {diagnosis.title}")
         if diagnosis.evidence:
@@ -58,7 +58,7 @@ class Command(DiscreetCommand):
         return diagnosis
 
     def _tell_expiry(self, integration: Integration) -> None:
-        expiry = expiry_of(integration, datetime.now(UTC))
+        expiry = find_expiry(integration, datetime.now(UTC))
         if expiry is not None:
             self.stdout.write(f"  passcode: {expiry.sentence} {expiry.remedy}")
 
@@ -67,7 +67,7 @@ class Command(DiscreetCommand):
         if isinstance(credentials, Diagnosis):
             return
         provider = integration.identity_provider
-        rate = match_rate(integration.app_id, provider, credentials)
+        rate = measure_match_rate(integration.app_id, provider, credentials)
         self.stdout.write(f"  users: {rate.title} {rate.remedy}")
         for match in (rate.chosen, *rate.others) if rate.people else ():
             self.stdout.write(

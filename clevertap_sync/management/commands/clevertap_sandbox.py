@@ -17,7 +17,7 @@ class Command(BaseCommand):
         """Declare the sandbox's options."""
         cli.add_arguments(parser)
 
-    def handle(self, *_: object, **options: Any) -> None:  # noqa: ANN401 # Django's signature
+    def handle(self, *_: object, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         try:
             cli.run(

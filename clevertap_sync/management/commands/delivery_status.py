@@ -6,7 +6,7 @@ import msgspec
 from django.core.management.base import CommandParser
 
 from clevertap_sync import insight
-from clevertap_sync.clevertap.hold_reasons import hold_words
+from clevertap_sync.clevertap.hold_reasons import describe_hold
 from clevertap_sync.insight import IntegrationStatus
 from referrals.management.arguments import DiscreetCommand
 
@@ -24,9 +24,9 @@ class Command(DiscreetCommand):
             "--json", action="store_true", help="print JSON for scripts"
         )
 
-    def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: Any, **options: Any) -> None:
         """Print, and exit."""
-        statuses = insight.statuses()
+        statuses = insight.read_statuses()
         if options["json"]:
             shown = [status.as_json() for status in statuses]
             self.stdout.write(msgspec.json.format(msgspec.json.encode(shown)).decode())
@@ -64,7 +64,7 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("delivered", f"{status.delivered} records"),
         ("dead letters", dead or "none"),
         ("held", held),
-        *([("", " ".join(hold_words(hold.reason, hold.cause)))] if hold else []),
+        *([("", " ".join(describe_hold(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
         ("balanced", "yes" if status.balanced else "NO"),
     ]

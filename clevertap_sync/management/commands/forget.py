@@ -16,9 +16,9 @@ from clevertap_sync.delivery.erasure import (
     erasure_words,
     profile_deletion,
 )
-from clevertap_sync.delivery.erasure.erasure_orders import State
+from clevertap_sync.delivery.erasure.erasure_orders import ErasureState
 from clevertap_sync.delivery.erasure.profile_deletion import Deletion
-from referrals.identity import Identity, UnreadableIdentityError, parse
+from referrals.identity import Identity, UnreadableIdentityError, parse_identity
 from referrals.management.arguments import DiscreetCommand
 from referrals.models import App, ErasureRequest
 
@@ -30,7 +30,7 @@ class Command(DiscreetCommand):
 
     help = erasure_words.HELP
 
-    def create_parser(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
         """Keep the line breaks of the help."""
         kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
         return super().create_parser(*args, **kwargs)
@@ -68,7 +68,7 @@ class Command(DiscreetCommand):
             "--json", action="store_true", help="print JSON for scripts"
         )
 
-    def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: Any, **options: Any) -> None:
         """Do what is asked for, and say what came of it."""
         self._json = options["json"]
         app = _app(options["app"])
@@ -86,37 +86,41 @@ class Command(DiscreetCommand):
             raise CommandError(msg) from error
 
     def _lift(self, app: App, identities: list[Identity]) -> None:
-        lifted = erasure_orders.lift(app, identities)
+        lifted = erasure_orders.lift_suppressions(app, identities)
         self._print(
             {"app": app.slug, "lifted": lifted},
-            erasure_words.lifted_in_words(identities, lifted),
+            erasure_words.describe_lifting(identities, lifted),
         )
 
     def _plan(self, app: App, identities: list[Identity]) -> None:
-        plan = erasure_orders.plan(app, identities, progress=self._progress)
+        plan = erasure_orders.plan_erasure(app, identities, progress=self._progress)
         self._clear()
-        shown = erasure_words.plan_as_json(app, identities, plan)
-        self._print(shown, erasure_words.plan_in_words(app, identities, plan))
+        shown = erasure_words.render_plan_json(app, identities, plan)
+        self._print(shown, erasure_words.describe_plan(app, identities, plan))
 
     def _forget(self, app: App, identities: list[Identity], *, delete: bool) -> None:
-        order = erasure_orders.request(app, identities, requested_by="command line")
+        order = erasure_orders.order_erasure(
+            app, identities, requested_by="command line"
+        )
         order = self._advance(order)
         self._clear()
-        is_done = order.state == State.DONE
+        is_done = order.state == ErasureState.DONE
         deletions = (
             profile_deletion.delete_profiles(app, identities)
             if is_done and delete
             else []
         )
-        shown = erasure_words.order_as_json(app, identities, order)
+        shown = erasure_words.render_order_json(app, identities, order)
         if delete:
-            shown["clevertap"] = list(map(erasure_words.deletion_as_json, deletions))
+            shown["clevertap"] = list(
+                map(erasure_words.render_deletion_json, deletions)
+            )
         words = [
-            erasure_words.order_in_words(identities, order),
+            erasure_words.describe_order(identities, order),
             "",
             erasure_words.KEPT,
         ]
-        words += erasure_words.deletions_in_words(
+        words += erasure_words.describe_deletions(
             deletions, asked=delete, is_done=is_done
         )
         self._print(shown, "\n".join(words).strip())
@@ -128,10 +132,10 @@ class Command(DiscreetCommand):
         ends_at = time.monotonic() + settings.LEASE_SECONDS + 1
         is_worth_it = True
         while True:
-            order = erasure_orders.advance(order, progress=self._progress)
-            if order.state == State.DONE:
+            order = erasure_orders.advance_erasure(order, progress=self._progress)
+            if order.state == ErasureState.DONE:
                 return order
-            if order.state == State.WAITING:
+            if order.state == ErasureState.WAITING:
                 if not is_worth_it:
                     return order
                 self._say(f"Waiting for {order.uploads_waiting} uploads under way …")
@@ -172,7 +176,7 @@ def _identities(given: Sequence[str], *, stdin: bool) -> list[Identity]:
     given_there = sys.stdin if stdin and sys.stdin else ()
     lines = [line.rstrip("\r\n") for line in given_there]
     try:
-        found = [parse(text) for text in (*given, *filter(None, lines))]
+        found = [parse_identity(text) for text in (*given, *filter(None, lines))]
     except UnreadableIdentityError as error:
         raise CommandError(str(error)) from None
     if not found:

@@ -60,7 +60,7 @@ class Command(DiscreetCommand):
             "--dry-run", action=argparse.BooleanOptionalAction, default=False
         )
 
-    def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: Any, **options: Any) -> None:
         """Say the plan; without --dry-run, order it."""
         integration = _integration(options["app"], options["integration"])
         if options["cancel"] is not None:
@@ -83,8 +83,8 @@ class Command(DiscreetCommand):
         if unknown := sorted(set(reasons) - set(REASONS)):
             msg = f"There is no reason {', '.join(unknown)}. Known: {', '.join(sorted(REASONS))}."
             raise CommandError(msg)
-        letters = replay.letters_of(integration, reasons, selection).order_by()
-        planned = freshness.of_letters(integration.app_id, letters)
+        letters = replay.find_open_letters(integration, reasons, selection).order_by()
+        planned = freshness.measure_letters_freshness(integration.app_id, letters)
         count = planned.total
         plan = f"{count} records in {-(-count // MAX_RECORDS)} uploads."
         twice = [replay.COUNTS_TWICE] if replay.may_count_twice(letters) else []
@@ -103,7 +103,7 @@ class Command(DiscreetCommand):
         last = integration.cursor
         if options["last"]:
             last = min(last, _position(integration, options["last"], after=False))
-        planned = freshness.of_range(integration.app_id, first, last)
+        planned = freshness.measure_range_freshness(integration.app_id, first, last)
         count = planned.total
         plan = f"{count} events, positions {first} to {last}."
         said = [plan, replay.COUNTS_TWICE, *planned.sentences]
@@ -121,13 +121,13 @@ class Command(DiscreetCommand):
         if not running.exists():
             msg = f"No replay {replay_id} of this integration is running."
             raise CommandError(msg)
-        replay.cancel(replay_id)
+        replay.cancel_replay(replay_id)
         self.stdout.write(
             f"Cancelled replay {replay_id}. What is under way is finished."
         )
 
     def _ordered(self, replay_id: int, integration: Integration) -> None:
-        doorbell.ring(integration.pk)
+        doorbell.ring_doorbell(integration.pk)
         self.stdout.write(
             f"Ordered as replay {replay_id}. Follow it with delivery_status."
         )

@@ -6,7 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from clevertap_sync.key_rotation import StoredSecret, encrypt_again, read_secrets
+from clevertap_sync.key_rotation import (
+    StoredSecret,
+    encrypt_with_newest_key,
+    read_secrets,
+)
 from referrals.management.arguments import DiscreetCommand
 
 
@@ -29,10 +33,12 @@ class Command(DiscreetCommand):
             "newest",
         )
 
-    def handle(self, *_: Any, check: bool, **__: Any) -> None:  # noqa: ANN401 - Django's signature
+    def handle(self, *_: Any, check: bool, **__: Any) -> None:
         """Rotate, or look, and tell."""
         if not check:
-            again = sum(encrypt_again(old) for old in read_secrets() if old.key)
+            again = sum(
+                encrypt_with_newest_key(old) for old in read_secrets() if old.key
+            )
             self.stdout.write(f"Encrypted again with the newest key: {again}.")
         secrets = list(read_secrets())
         for index in range(len(settings.FIELD_ENCRYPTION_KEYS)):

@@ -11,8 +11,8 @@ from django.db import OperationalError, connections
 
 from integration_project.demo import setup as demo_setup
 from integration_project.local import lock, ports, running, valkey, welcome
-from integration_project.local.readiness import answers
-from integration_project.local.stack import Ports, children, shared
+from integration_project.local.readiness import is_answered
+from integration_project.local.stack import Ports, list_children, list_shared_settings
 from integration_project.supervisor import Announcement, Output, Supervisor
 
 SANDBOX_PORT = 9100
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         """Hold the lock of this checkout while everything runs."""
         settings.VAR_DIR.mkdir(mode=0o700, exist_ok=True)
         try:
-            with lock.held(settings.VAR_DIR / running.LOCK):
+            with lock.hold_lock(settings.VAR_DIR / running.LOCK):
                 self._run(demo=demo)
         except lock.RunningAlreadyError as error:
             message = "This checkout is up already. Stop that one first (Ctrl-C there)."
@@ -47,10 +47,12 @@ class Command(BaseCommand):
     def _run(self, *, demo: bool) -> None:
         where = self._ports(demo=demo)
         self._prepare_database()
-        access = demo_setup.prepare(settings.VAR_DIR / "demo.json") if demo else None
+        access = (
+            demo_setup.prepare_demo(settings.VAR_DIR / "demo.json") if demo else None
+        )
         broker = self._valkey()
         _close_database()
-        processes = children(
+        processes = list_children(
             where,
             valkey=broker,
             worker_threads=settings.WORKER_THREADS,
@@ -58,10 +60,12 @@ class Command(BaseCommand):
         )
         output = Output([child.name for child in processes])
         announcement = Announcement(
-            is_ready=lambda: all(answers(url) for url in _addresses(where)),
+            is_ready=lambda: all(is_answered(url) for url in _addresses(where)),
             text=_welcome(where, access, colour=output.colour),
         )
-        with running.told(settings.VAR_DIR, shared(where, broker), os.environ):
+        with running.tell_commands(
+            settings.VAR_DIR, list_shared_settings(where, broker), os.environ
+        ):
             Supervisor(processes, output, announcement).run()
         self._say("Everything is stopped.")
 
@@ -73,16 +77,16 @@ class Command(BaseCommand):
     def _ports(self, *, demo: bool) -> Ports:
         """Return free ports; a port that somebody asked for is taken or refused."""
         web = settings.PORT
-        if not ports.take(web):
+        if not ports.take_port(web):
             if os.environ.get("PORT"):
                 message = (
                     f"Port {web} is taken by another program. Stop that one, or set PORT "
                     "to another number."
                 )
                 raise CommandError(message)
-            web = ports.free_port()
+            web = ports.find_free_port()
             self._say(f"Port {settings.PORT} is taken, so this uses {web}.")
-        return Ports(web, ports.preferred(SANDBOX_PORT) if demo else None)
+        return Ports(web, ports.prefer_port(SANDBOX_PORT) if demo else None)
 
     def _prepare_database(self) -> None:
         self._say("Preparing the database …")
@@ -107,7 +111,7 @@ class Command(BaseCommand):
                 f"delivered every {settings.SWEEP_SECONDS:g} seconds instead of at once."
             )
             return None
-        return valkey.prepare(program, settings.VAR_DIR / "valkey")
+        return valkey.prepare_valkey(program, settings.VAR_DIR / "valkey")
 
 
 def _close_database() -> None:
@@ -129,7 +133,7 @@ def _welcome(where: Ports, access: demo_setup.Access | None, *, colour: bool) ->
     rows = [("Admin", f"{where.web_url}/admin/"), ("API", f"{where.web_url}/docs")]
     if access is None:
         rows.append(("Login", "python manage.py createsuperuser"))
-        return welcome.box("Everything runs.", rows, _STOP, colour=colour)
+        return welcome.draw_box("Everything runs.", rows, _STOP, colour=colour)
     password = access.password or "the password that you chose"
     rows[1:1] = [("Login", f"{access.username}  /  {password}")]
     rows += [
@@ -138,13 +142,13 @@ def _welcome(where: Ports, access: demo_setup.Access | None, *, colour: bool) ->
     ]
     return "\n".join(
         (
-            welcome.box(
+            welcome.draw_box(
                 "Everything runs: the Demo Shop is open.", rows, _STOP, colour=colour
             ),
             "",
             "Send an event of your own:",
             "",
-            welcome.curl_line(where.web_url, access.api_key),
+            welcome.make_curl_line(where.web_url, access.api_key),
         )
     )
 

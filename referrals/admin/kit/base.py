@@ -57,15 +57,15 @@ class OwnFilter(admin.RelatedFieldListFilter):
 
     def field_choices(
         self,
-        field: Any,  # noqa: ANN401 - Django's protocol
+        field: Any,
         request: HttpRequest,
-        model_admin: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        model_admin: Any,
+    ) -> Any:
         """Return the choices that the person may see."""
         related = field.remote_field.model
         path = "pk" if related is App else "app"
         seen = model_admin.permissions("view")
-        chosen = access.limited(related.objects.all(), request.user, path, *seen)
+        chosen = access.limit_to_apps(related.objects.all(), request.user, path, *seen)
         ordering = self.field_admin_ordering(field, request, model_admin)
         # With what their names are made of, in the same query.
         rows = chosen.select_related().order_by(*(ordering or ()))
@@ -75,33 +75,33 @@ class OwnFilter(admin.RelatedFieldListFilter):
 class Recorded:
     """Writes down who changed what on the pages, beside Django's own log."""
 
-    def app_of(self, row: Any) -> App | None:  # noqa: ANN401, ARG002 - a row of ours
+    def app_of(self, row: Any) -> App | None:
         """Return the app that a row belongs to; none, unless a page says otherwise."""
         return None
 
     def construct_change_message(
         self,
         request: HttpRequest,
-        form: Any,  # noqa: ANN401 - Django's signature
-        formsets: Any,  # noqa: ANN401
-        add: bool = False,  # noqa: FBT001, FBT002
-    ) -> Any:  # noqa: ANN401
+        form: Any,
+        formsets: Any,
+        add: bool = False,
+    ) -> Any:
         """Keep what the form changed, until the change itself is written down."""
         # A password's form has no row of its own.
         row = getattr(form, "instance", None) or form.user
         row.__dict__["differences"] = [
-            *([] if add else history.differences_of(form)),
+            *([] if add else history.list_differences(form)),
             *(each for formset in formsets or () for each in _rows_of(formset)),
         ]
         return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ANN401
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write down that something was made."""
         what = message if isinstance(message, str) else "Created."
         self._record(request, obj, what)
         return super().log_addition(request, obj, message)  # type: ignore[misc]
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ANN401
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write down what was changed; a form that changed nothing is no change."""
         differences = obj.__dict__.get("differences")
         if isinstance(message, str) or differences:
@@ -109,7 +109,7 @@ class Recorded:
             self._record(request, obj, what)
         return super().log_change(request, obj, message)  # type: ignore[misc]
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Write down what was deleted."""
         for row in queryset:
             self._record(request, row, "Deleted.")
@@ -119,7 +119,7 @@ class Recorded:
         self,
         request: HttpRequest,
         object_id: str,
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show what was done to the row: to superusers alone."""
         if not request.user.is_superuser:
@@ -128,8 +128,8 @@ class Recorded:
         query = urlencode([("kind", kind), ("row", unquote(object_id))])
         return redirect(f"{reverse('admin:history')}?{query}")
 
-    def _record(self, request: HttpRequest, row: Any, what: str) -> None:  # noqa: ANN401
-        history.record(
+    def _record(self, request: HttpRequest, row: Any, what: str) -> None:
+        history.record_change(
             request.user.get_username(),
             row,
             what,
@@ -138,16 +138,16 @@ class Recorded:
         )
 
 
-def _rows_of(formset: Any) -> "Iterator[history.Difference]":  # noqa: ANN401 - Django's formset
+def _rows_of(formset: Any) -> "Iterator[history.Difference]":
     """Yield what was done to rows on the page of another, such as a person's roles."""
-    name = str(formset.model._meta.verbose_name).capitalize()  # noqa: SLF001 - Django's public name
+    name = str(formset.model._meta.verbose_name).capitalize()
     before = {form.instance.pk: form.initial for form in formset.initial_forms}
     for row in getattr(formset, "new_objects", ()):
         yield name, history.EMPTY, str(row)
     for row, changed in getattr(formset, "changed_objects", ()):
         old = copy(row)
         for field in changed:
-            attribute = row._meta.get_field(field).attname  # noqa: SLF001
+            attribute = row._meta.get_field(field).attname
             setattr(old, attribute, before[row.pk][field])
         yield name, str(old), str(row)
     for row in getattr(formset, "deleted_objects", ()):
@@ -184,10 +184,10 @@ class ListAdmin(Recorded, ModelAdmin):
         self,
         request: HttpRequest,
         context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
+        add: bool = False,
+        change: bool = False,
         form_url: str = "",
-        obj: Any = None,  # noqa: ANN401
+        obj: Any = None,
     ) -> HttpResponse:
         """Offer one way to save, and show what the page has beside the form."""
         one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
@@ -196,9 +196,9 @@ class ListAdmin(Recorded, ModelAdmin):
 
     def shown_beside(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        context: dict[str, Any],  # noqa: ARG002
-        obj: Any,  # noqa: ANN401, ARG002 - a row of ours; None for a new one
+        request: HttpRequest,
+        context: dict[str, Any],
+        obj: Any,
     ) -> dict[str, Any]:
         """Return what the template of a row's page shows beside Django's own."""
         return {}
@@ -206,10 +206,10 @@ class ListAdmin(Recorded, ModelAdmin):
     def get_form(
         self,
         request: HttpRequest,
-        obj: Any = None,  # noqa: ANN401 - a row of ours
-        change: bool = False,  # noqa: FBT001, FBT002 - Django's signature
-        **options: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        obj: Any = None,
+        change: bool = False,
+        **options: Any,
+    ) -> Any:
         """Offer no button beside a form's app that would edit the app in between."""
         form = super().get_form(request, obj, change, **options)
         if "app" in form.base_fields:
@@ -235,11 +235,11 @@ class ListAdmin(Recorded, ModelAdmin):
         self, rows: QuerySet[Any], request: HttpRequest, action: str
     ) -> QuerySet[Any]:
         """Keep the rows that the person may do `action` with: what an action begins with."""
-        return access.limited(
+        return access.limit_to_apps(
             rows, request.user, self.app_path, *self.permissions(action)
         )
 
-    def app_of(self, row: Any) -> App | None:  # noqa: ANN401 - a row of ours
+    def app_of(self, row: Any) -> App | None:
         """Return the app that a row belongs to."""
         if self.app_path == "pk":
             return row  # type: ignore[no-any-return]
@@ -252,7 +252,10 @@ class ListAdmin(Recorded, ModelAdmin):
         if row is None:
             return any(request.user.has_perm(permission) for permission in wanted)
         app = self.app_of(row)
-        return any(access.may(request.user, permission, app) for permission in wanted)
+        return any(
+            access.has_permission(request.user, permission, app)
+            for permission in wanted
+        )
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -268,13 +271,13 @@ class ListAdmin(Recorded, ModelAdmin):
 
     def has_delete_permission(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Model | None = None,  # noqa: ARG002
+        request: HttpRequest,
+        obj: Model | None = None,
     ) -> bool:
         """Refuse: nothing that the log or the books rest on is deleted by hand."""
         return False
 
-    def get_list_filter(self, request: HttpRequest) -> Any:  # noqa: ANN401 - Django's
+    def get_list_filter(self, request: HttpRequest) -> Any:
         """Let filters by app and by integration offer the person's own."""
         return [
             (each, OwnFilter) if each in {"app", "integration"} else each
@@ -285,11 +288,13 @@ class ListAdmin(Recorded, ModelAdmin):
         self,
         db_field: "ForeignKey[Any, Any]",
         request: HttpRequest,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> "ModelChoiceField[Any] | None":
         """Offer the apps to which the person may add such a row."""
         if db_field.related_model is App:
-            options["queryset"] = access.apps_of(request.user, *self.permissions("add"))
+            options["queryset"] = access.list_apps(
+                request.user, *self.permissions("add")
+            )
         return super().formfield_for_foreignkey(db_field, request, **options)
 
 
@@ -299,7 +304,7 @@ class SuperusersOnly:
     def has_view_permission(
         self,
         request: HttpRequest,
-        obj: Model | None = None,  # noqa: ARG002
+        obj: Model | None = None,
     ) -> bool:
         """Return whether the person is a superuser."""
         return bool(request.user.is_superuser)
@@ -330,14 +335,14 @@ class SuperusersOnly:
 class ReadOnlyAdmin(ListAdmin):
     """Rows that the engine writes, and a person only reads."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: only the engine writes these rows."""
         return False
 
     def has_change_permission(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Model | None = None,  # noqa: ARG002
+        request: HttpRequest,
+        obj: Model | None = None,
     ) -> bool:
         """Refuse: only the engine changes these rows."""
         return False
@@ -352,22 +357,24 @@ class ReadOnlyInline(TabularInline):
 
     def has_add_permission(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Model | None = None,  # noqa: ARG002
+        request: HttpRequest,
+        obj: Model | None = None,
     ) -> bool:
         """Refuse: only the engine writes these rows."""
         return False
 
     def has_change_permission(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Model | None = None,  # noqa: ARG002
+        request: HttpRequest,
+        obj: Model | None = None,
     ) -> bool:
         """Refuse: only the engine changes these rows."""
         return False
 
 
-def demand(request: HttpRequest, permission: str, app: App | None = None) -> None:
+def demand_permission(
+    request: HttpRequest, permission: str, app: App | None = None
+) -> None:
     """Raise `PermissionDenied` unless the person has `permission` in `app`.
 
     Without an app: in any. A view that is about one app must name it.

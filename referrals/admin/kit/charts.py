@@ -28,7 +28,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class BarColumn:
     """One period. `title` says in words what its height shows."""
 
     label: str
@@ -44,7 +44,7 @@ class Bars:
 
     caption: str
     kinds: tuple[tuple[str, str, int], ...]
-    columns: tuple[Column, ...]
+    columns: tuple[BarColumn, ...]
     highest: int
     width: str = ""
     column_width: str = f"{COLUMN - _GAP:g}"
@@ -56,7 +56,7 @@ class Bars:
         return sum(count for _, _, count in self.kinds)
 
 
-def bars(
+def draw_bars(
     caption: str,
     kinds: Mapping[str, str],
     periods: Sequence[tuple[str, Mapping[str, int]]],
@@ -77,7 +77,7 @@ def bars(
             for kind, name in kinds.items()
         ),
         columns=tuple(
-            Column(
+            BarColumn(
                 label,
                 _title(label, kinds, counts),
                 tuple(counts.get(kind, 0) for kind in kinds),
@@ -102,7 +102,7 @@ class Share:
     width: str
 
 
-def shares(total: int, **counts: int) -> tuple[Share, ...]:
+def list_shares(total: int, **counts: int) -> tuple[Share, ...]:
     """Return the stretches of one bar whose full length is `total`, or all of them."""
     whole = max(total, sum(counts.values()))
     found, start = [], 0.0
@@ -116,7 +116,8 @@ def shares(total: int, **counts: int) -> tuple[Share, ...]:
 
 def _title(label: str, kinds: Mapping[str, str], counts: Mapping[str, int]) -> str:
     parts = ", ".join(
-        f"{words.number(counts.get(kind, 0))} {name}" for kind, name in kinds.items()
+        f"{words.format_number(counts.get(kind, 0))} {name}"
+        for kind, name in kinds.items()
     )
     return f"{label}: {parts}"
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.http import StreamingHttpResponse
 
-from referrals.words import inert
+from referrals.words import make_inert
 
 #: What makes a spreadsheet take a text for a formula, in both widths that they know.
 # Reference: https://owasp.org/www-community/attacks/CSV_Injection
@@ -27,7 +27,7 @@ class _Echo:
         return text
 
 
-def cell(value: object) -> object:
+def format_cell(value: object) -> object:
     """Return what stands in a cell for `value`: numbers as they are, all else inert."""
     match value:
         case None:
@@ -40,11 +40,11 @@ def cell(value: object) -> object:
             return value.astimezone(UTC).isoformat(timespec="seconds")
     text = str(value)
     acts = text.lstrip(" ").startswith(_FORMULA)
-    text = inert(_INNER_FORMULA.sub(r"\1'", text))
+    text = make_inert(_INNER_FORMULA.sub(r"\1'", text))
     return f"'{text}" if acts else text
 
 
-def answer(
+def stream_csv(
     name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> StreamingHttpResponse:
     """Return the table as a file called `name` that is written while it is sent."""
@@ -62,4 +62,4 @@ def _lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str
     write = csv.writer(_Echo()).writerow
     yield _MARK + write(header)
     for row in rows:
-        yield write([cell(value) for value in row])
+        yield write([format_cell(value) for value in row])

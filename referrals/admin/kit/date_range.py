@@ -41,7 +41,7 @@ class DateRange(admin.ListFilter):
         request: HttpRequest,
         params: dict[str, list[str]],
         model: type[Any],
-        model_admin: Any,  # noqa: ANN401 - Django's protocol
+        model_admin: Any,
     ) -> None:
         super().__init__(request, params, model, model_admin)
         self.others = [
@@ -63,20 +63,20 @@ class DateRange(admin.ListFilter):
         """Return the names that it takes from the address."""
         return [SINCE, UNTIL]
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401, ARG002 - Django's
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
         """Yield the one thing that its template shows: itself."""
         yield {"filter": self, "active": bool(self.used_parameters)}
 
     def queryset(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         queryset: QuerySet[Any],
     ) -> QuerySet[Any]:
         """Keep the rows whose keys lie between those of the days."""
         if not self.form.is_valid():
             raise IncorrectLookupParameters
         since, until = self.form.cleaned_data[SINCE], self.form.cleaned_data[UNTIL]
-        rows = queryset.model._default_manager.all()  # noqa: SLF001 - Django's documented name
+        rows = queryset.model._default_manager.all()
         if since:
             self.first_key = _last_before(rows, self.column, since) + 1
             queryset = queryset.filter(pk__gte=self.first_key)
@@ -87,7 +87,7 @@ class DateRange(admin.ListFilter):
         return queryset
 
 
-def by(column: str) -> type[DateRange]:
+def filter_by_date(column: str) -> type[DateRange]:
     """Return the filter over this column."""
     return type("By", (DateRange,), {"column": column})
 

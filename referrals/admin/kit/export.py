@@ -59,23 +59,23 @@ class CsvExport(ModelAdmin):
             return redirect(f"admin:{self._list()}_changelist")
         header = [heading for heading, _ in self.csv_columns]
         name = str(self.opts.verbose_name_plural).replace(" ", "-")
-        return csv_download.answer(name, header, self._rows(listed.queryset))
+        return csv_download.stream_csv(name, header, self._rows(listed.queryset))
 
     def _rows(self, found: QuerySet[Any]) -> Iterator[list[object]]:
         getters = [
             attrgetter(below) if isinstance(below, str) else below
             for _, below in self.csv_columns
         ]
-        for number, row in enumerate(by_key(found)):
+        for number, row in enumerate(read_by_key(found)):
             if number == ROWS:
                 yield [CUT]
                 return
             yield [get(row) for get in getters]
 
 
-def by_key(found: QuerySet[Any]) -> Iterator[Any]:
+def read_by_key(found: QuerySet[Any]) -> Iterator[Any]:
     """Yield the rows with the highest keys first, a bounded stretch of keys at a time."""
-    ends = found.model._default_manager.aggregate(low=Min("pk"), high=Max("pk"))  # noqa: SLF001 - Django's documented name
+    ends = found.model._default_manager.aggregate(low=Min("pk"), high=Max("pk"))
     if ends["high"] is None:
         return
     lowest = max(ends["low"], ends["high"] - KEYS + 1)
@@ -84,7 +84,7 @@ def by_key(found: QuerySet[Any]) -> Iterator[Any]:
         yield from reach.order_by("-pk")
 
 
-def link(address: str, query: str = "") -> str:
+def link_export(address: str, query: str = "") -> str:
     """Return the button that leads to a file."""
     return format_html(
         '<a class="button quiet" href="{}{}" title="{}" download>Export CSV</a>',

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from referrals.admin.kit.base import ReadOnlyAdmin
 from referrals.admin.kit.date_range import SINCE, UNTIL, DateRange
-from referrals.admin.kit.page_keys import AFTER, BEFORE, key_in
+from referrals.admin.kit.page_keys import AFTER, BEFORE, read_page_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +32,8 @@ class KeysetAdmin(ReadOnlyAdmin):
 
     def get_changelist(
         self,
-        request: HttpRequest,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ANN401, ARG002 - Django's signature
+        request: HttpRequest,
+        **kwargs: Any,
     ) -> type[ChangeList]:
         """Return the list that is paged by key."""
         return KeysetChangeList
@@ -45,24 +45,24 @@ class KeysetChangeList(ChangeList):
     window: tuple[int, int] | None = None
     older = newer = newest = ""
 
-    def get_filters_params(self, params: Any = None) -> Any:  # noqa: ANN401 - Django's
+    def get_filters_params(self, params: Any = None) -> Any:
         """Leave the place in the list out: it is no filter."""
         found = super().get_filters_params(params)
         return {k: v for k, v in found.items() if k not in {BEFORE, AFTER}}
 
     def get_query_string(
         self,
-        new_params: Any = None,  # noqa: ANN401 - Django's signature
+        new_params: Any = None,
         remove: "Iterable[str] | None" = None,
     ) -> str:
         """Begin at the newest again whenever anything else of the address changes."""
         return super().get_query_string(new_params, [*(remove or ()), BEFORE, AFTER])
 
-    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ANN401, ARG002
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
         """Order by key, whatever the address says."""
         return ["-pk"]
 
-    def get_results(self, request: HttpRequest) -> None:  # noqa: ARG002
+    def get_results(self, request: HttpRequest) -> None:
         """Read one page, and one row more to know whether another one follows."""
         before, after = self._place(BEFORE), self._place(AFTER)
         size = self.list_per_page
@@ -112,7 +112,7 @@ class KeysetChangeList(ChangeList):
 
     @cached_property
     def _newest(self) -> int:
-        newest = self.model._default_manager.order_by("-pk")  # noqa: SLF001 - Django's own name
+        newest = self.model._default_manager.order_by("-pk")
         last = newest.values_list("pk", flat=True).first() or 0
         return min([last, *(d.last_key for d in self._days if d.last_key is not None)])
 
@@ -138,4 +138,4 @@ class KeysetChangeList(ChangeList):
         return frozenset(page.indexed_lookups)
 
     def _place(self, name: str) -> int:
-        return key_in(str(self.params.get(name, ""))) or 0
+        return read_page_key(str(self.params.get(name, ""))) or 0

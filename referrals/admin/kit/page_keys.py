@@ -8,7 +8,7 @@ BEFORE, AFTER = "before", "after"
 DIGITS: Final = 18
 
 
-def key_in(text: str | None) -> int | None:
+def read_page_key(text: str | None) -> int | None:
     """Return the key that `text` is; None where it is none."""
     digits = text or ""
     valid = digits.isascii() and digits.isdigit() and len(digits) <= DIGITS

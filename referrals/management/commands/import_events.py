@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from referrals import log
 from referrals.files import SEPARATORS, FileError, Line, read_csv, read_jsonl
 from referrals.files.encodings import is_encoding
-from referrals.ingest.counter import Way
+from referrals.ingest.counter import WayIn
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.management.arguments import DiscreetCommand
 from referrals.models import App
@@ -62,7 +62,7 @@ class Command(DiscreetCommand):
 
     help = HELP
 
-    def create_parser(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - Django's
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
         """Keep the line breaks of the help."""
         return super().create_parser(
             *args, formatter_class=RawDescriptionHelpFormatter, **kwargs
@@ -254,7 +254,7 @@ def _imported(
     """Yield the line numbers and answers of one batch after the other."""
     for batch in _batches(lines):
         events = [event for _, event in batch]
-        yield [n for n, _ in batch], log.append(app, events, way=Way.IMPORT)
+        yield [n for n, _ in batch], log.append(app, events, way=WayIn.IMPORT)
 
 
 def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:

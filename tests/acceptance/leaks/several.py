@@ -23,7 +23,7 @@ def run(arguments: list[str], stdin: str) -> str:
             execute_from_command_line(["manage.py", *arguments])
         except SystemExit as end:
             printed.write(f"\n{end.code}")
-        except Exception:  # noqa: BLE001 - what the interpreter does with it
+        except Exception:
             traceback.print_exc()
     return printed.getvalue()
 

@@ -131,7 +131,7 @@ def tell_of_it(evidence: Evidence, stack: Stack, receiver: WebhookReceiver) -> N
     for way in WAYS:
         evidence.driven["alert"] += 1
         rows = stack.database.rows(
-            "SELECT n.* FROM clevertap_sync_notice n JOIN clevertap_sync_alert a "  # noqa: S608 - our own names
+            "SELECT n.* FROM clevertap_sync_notice n JOIN clevertap_sync_alert a "
             f"ON a.id = n.alert_id WHERE a.way = '{way}'"
         )
         evidence.find(f"alert: {way}", repr(rows))

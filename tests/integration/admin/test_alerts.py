@@ -166,7 +166,7 @@ def test_the_test_button_sends_and_says_what_came_of_it(admin, receiver):
 def an_open_incident(**changes):
     """Return an alert and what it told of."""
     alert = Alert.objects.create(name="Growth", **changes)
-    now = clock.now()
+    now = clock.read_now()
     incident = Incident.objects.create(
         alert=alert, rule="credentials_refused", subject="integration:7", started_at=now
     )
@@ -201,7 +201,7 @@ def test_what_is_open_is_acknowledged_and_muted_on_the_alerts_page(admin):
     assert "Muted. What is still there afterwards is told then." in muted
     mute = Mute.objects.get()
     assert (mute.rule, mute.subject) == ("credentials_refused", "integration:7")
-    assert mute.until > clock.now() + timedelta(days=6)
+    assert mute.until > clock.read_now() + timedelta(days=6)
     admin.post(f"{page}/unmute/", {"mute": mute.pk})
     assert not Mute.objects.exists()
 
@@ -312,7 +312,7 @@ def test_what_is_open_now_says_what_it_is_about(admin, integration):
     alert = Alert.objects.create(name="Growth", recipients="ann@example.com")
     held = Integration.objects.filter(pk=integration.pk)
     held.update(hold_reason="credentials_refused", held_since=NOON)
-    assert watch.watch()
+    assert watch.watch_everything()
 
     page = text_of(admin.get(f"/admin/clevertap_sync/alert/{alert.pk}/change/"))
 

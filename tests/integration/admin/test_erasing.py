@@ -12,7 +12,7 @@ from clevertap_sync import insight
 from clevertap_sync.admin.erasures import erasure_admin
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.process import heartbeat, slots
+from clevertap_sync.process import slots, worker_presence
 from clevertap_sync.sandbox.faults import Fault
 from referrals import log
 from referrals.models import Change, ErasureRequest, Membership, Role, Suppression
@@ -35,7 +35,7 @@ IDENTITIES = f"email={CANARY}\r\ncustom_id=canary-id\r\n"
 
 @pytest.fixture(autouse=True)
 def _own_slots():
-    slots.forget()
+    slots.clear_slots()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def order(admin, typed, sandbox):
 
 def done(order):
     """Go on as a worker does, to the end."""
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
     order.refresh_from_db()
     return f"{LIST}{order.pk}/"
 
@@ -97,7 +97,7 @@ def test_an_order_is_confirmed_then_carried_out_by_the_workers(
     assert (order.state, order.events) == ("done", 2)
     assert event_at(integration, 1).user.erased
     assert reasons_of(integration) == [(3, "referred", "suppressed")]
-    assert insight.statuses()[0].balanced
+    assert insight.read_statuses()[0].balanced
     assert "Erased from 2 events and 0 dead letters" in text_of(
         admin.get(f"{page}change/")
     )
@@ -106,7 +106,7 @@ def test_an_order_is_confirmed_then_carried_out_by_the_workers(
 def test_a_page_looks_again_until_the_order_is_done(admin, order):
     page = f"{LIST}{order.pk}/change/"
     alone = text_of(admin.get(page))
-    heartbeat.seen("one")
+    worker_presence.record_presence("one")
     begun = text_of(admin.get(page))
     done(order)
     ended = text_of(admin.get(page))
@@ -125,7 +125,7 @@ def test_uploads_that_are_waited_for_are_told(admin, integration, sandbox, typed
     log.append(integration.app, [by_canary()])
     deliver(integration.pk)
     admin.post(ERASE, {**typed, "confirmed": "1"})
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     order = ErasureRequest.objects.get()
     page = text_of(admin.get(f"{LIST}{order.pk}/change/"))

@@ -11,7 +11,7 @@ from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.insight import record_fates
+from clevertap_sync.insight import clevertap_destination
 from clevertap_sync.models import DeadLetter, Replay, Upload
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Poison
@@ -50,9 +50,9 @@ REASONS = {
 @pytest.fixture(autouse=True)
 def _no_slot_is_taken():
     """Free the threads that claims of a test took."""
-    slots.forget()
+    slots.clear_slots()
     yield
-    slots.forget()
+    slots.clear_slots()
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def everything(sandbox, integration, quick):
     integration.enabled = False
     integration.save()
     append(app, [a_sent_event(id="skipped")])
-    lifecycle.enable(integration, start="now")
+    lifecycle.enable_integration(integration, start="now")
     integration.not_sent = ["app_open:generated"]
     integration.save()
     lasting = (
@@ -147,7 +147,7 @@ def everything(sandbox, integration, quick):
     assert claim_next(integration.pk) is not None
     append(app, [a_sent_event(id="under-way")])
     assert claim_next(integration.pk) is not None
-    lifecycle.enable(other)
+    lifecycle.enable_integration(other)
     finish(other)
     append(app, [a_sent_event(id="waits")])
     return app
@@ -191,7 +191,7 @@ def change(integration, **settings):
     for name, value in settings.items():
         setattr(integration, name, value)
     integration.save(update_fields=list(settings))
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
 
 
 def shown_of(admin, integration):
@@ -213,7 +213,7 @@ def test_what_a_replay_of_the_range_delivered_is_delivered(
     change(integration, not_sent=["app_install:generated"], enabled=kept_back)
     log.append(integration.app, [a_sent_event(id="once")])
     if not kept_back:
-        lifecycle.enable(integration, start="now")
+        lifecycle.enable_integration(integration, start="now")
     finish(integration)
     before = shown_of(admin, integration)
 
@@ -224,7 +224,7 @@ def test_what_a_replay_of_the_range_delivered_is_delivered(
         ["Delivered", "Not sent"] if kept_back else ["Skipped", "Skipped"]
     )
     assert shown_of(admin, integration) == (["Delivered", "Delivered"], False)
-    (outcomes,) = record_fates.fates_of(
+    (outcomes,) = clevertap_destination.find_fates(
         integration.app_id,
         [integration],
         [(1, log.read(integration.app_id, 1, 1)[0].event)],
@@ -277,8 +277,8 @@ def test_what_a_person_was_sent_before_the_erasure_stays_delivered(
 ):
     log.append(integration.app, [a_sent_event()])
     finish(integration)
-    erasure_orders.advance(
-        erasure_orders.request(integration.app, [Identity("email", ANN)])
+    erasure_orders.advance_erasure(
+        erasure_orders.order_erasure(integration.app, [Identity("email", ANN)])
     )
     replay_all(integration)
 
@@ -457,8 +457,8 @@ def test_whom_an_event_is_about_is_seen_by_nobody_else(staff, delivered):
 def test_a_person_who_was_erased_has_no_name_in_the_list(admin, delivered):
     assert ANN in text_of(admin.get("/admin/events/"))
 
-    erasure_orders.advance(
-        erasure_orders.request(delivered.app, [Identity("email", ANN)])
+    erasure_orders.advance_erasure(
+        erasure_orders.order_erasure(delivered.app, [Identity("email", ANN)])
     )
 
     page = text_of(admin.get("/admin/events/"))

@@ -104,7 +104,7 @@ def test_the_first_steps_tick_one_by_one_until_an_event_is_delivered(admin, sand
     assert ticked() == first(2)
     integration = an_integration(app, enabled=False)
     assert ticked() == first(3)
-    lifecycle.enable(integration)
+    lifecycle.enable_integration(integration)
     assert ticked() == first(4)
     log.append(app, [a_sent_event()])
     assert ticked() == first(5)

@@ -260,7 +260,7 @@ def test_the_command_line_is_told_as_such(monkeypatch):
 
 
 def test_a_pause_after_a_restore_is_told_as_the_workers(integration):
-    lifecycle.pause_restored(integration.pk, 10)
+    lifecycle.pause_restored_backup(integration.pk, 10)
 
     by, kind, what, _ = changes()[0]
     assert (by, kind) == ("worker", "integration")

@@ -11,13 +11,13 @@ from django.utils import timezone
 from referrals.ingest import writing
 from referrals.ingest.counter import (
     NO_APP,
-    Cause,
-    Count,
+    CountKey,
     Hourly,
-    Outcome,
-    Sample,
-    Way,
-    hour_of,
+    IngestCounts,
+    IngestOutcome,
+    RefusalSample,
+    WayIn,
+    find_hour,
 )
 from referrals.models import ApiKey, Membership, Role
 from referrals.refusals import REMEDIES, Code
@@ -52,13 +52,13 @@ def member(app):
 def came(cause, number=1, *, ago=timedelta(), sample=""):
     """Write that something came in, some time ago."""
     at = timezone.now() - ago
-    count = Count(at)
-    count.add(number, at, Sample(at, "/id", sample, "e-1") if sample else None)
-    writing.write({Hourly(hour_of(at), cause): count})
+    count = IngestCounts(at)
+    count.add(number, at, RefusalSample(at, "/id", sample, "e-1") if sample else None)
+    writing.write_counts({Hourly(find_hour(at), cause): count})
 
 
 def conflict(app_id, way):
-    return Cause(app_id, way, Outcome.CONFLICT, Code.CONFLICT)
+    return CountKey(app_id, way, IngestOutcome.CONFLICT, Code.CONFLICT)
 
 
 def words_of(response):
@@ -70,11 +70,11 @@ def words_of(response):
 
 def test_a_refusal_says_how_often_why_and_what_to_do(admin, app, key):
     days = timedelta(days=3)
-    came(Cause(app.pk, key.prefix, Outcome.ACCEPTED), 96)
-    came(Cause(app.pk, key.prefix, Outcome.DUPLICATE), 1)
+    came(CountKey(app.pk, key.prefix, IngestOutcome.ACCEPTED), 96)
+    came(CountKey(app.pk, key.prefix, IngestOutcome.DUPLICATE), 1)
     came(conflict(app.pk, key.prefix), 3, sample="Another event has this id.")
     came(conflict(app.pk, key.prefix), 2000, ago=days, sample="An older one.")
-    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED), 7, ago=days)
+    came(CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED), 7, ago=days)
 
     response = admin.get(PAGE)
 
@@ -92,7 +92,7 @@ def test_a_refusal_says_how_often_why_and_what_to_do(admin, app, key):
 
 
 def test_a_week_is_all_that_is_shown(admin, app):
-    came(conflict(app.pk, Way.TASK), ago=timedelta(days=8), sample="Long ago.")
+    came(conflict(app.pk, WayIn.TASK), ago=timedelta(days=8), sample="Long ago.")
 
     page = text_of(admin.get(PAGE))
 
@@ -101,16 +101,16 @@ def test_a_week_is_all_that_is_shown(admin, app):
 
 
 def test_little_is_not_nothing(admin, app):
-    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED), 9999)
-    came(conflict(app.pk, Way.TASK))
+    came(CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED), 9999)
+    came(conflict(app.pk, WayIn.TASK))
 
     assert "1 % of the last 24 hours was refused" in words_of(admin.get(PAGE))
 
 
 def test_an_app_that_takes_all_is_green_and_a_quiet_one_is_not(admin, app):
     other = an_app("other", name="The other")
-    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED))
-    came(Cause(other.pk, Way.TASK, Outcome.ACCEPTED), ago=timedelta(days=2))
+    came(CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED))
+    came(CountKey(other.pk, WayIn.TASK, IngestOutcome.ACCEPTED), ago=timedelta(days=2))
     an_app(name="The silent")
 
     page = words_of(admin.get(PAGE))
@@ -122,9 +122,9 @@ def test_an_app_that_takes_all_is_green_and_a_quiet_one_is_not(admin, app):
 
 def test_the_sick_come_first(admin, app):
     other = an_app("other", name="The other")
-    came(Cause(app.pk, Way.TASK, Outcome.ACCEPTED), 100)
-    came(conflict(other.pk, Way.TASK))
-    came(Cause(NO_APP, "", Outcome.UNAUTHORISED, Code.NO_KEY), 9)
+    came(CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED), 100)
+    came(conflict(other.pk, WayIn.TASK))
+    came(CountKey(NO_APP, "", IngestOutcome.UNAUTHORISED, Code.NO_KEY), 9)
 
     doors = admin.get(PAGE).context["doors"]
 
@@ -133,7 +133,7 @@ def test_the_sick_come_first(admin, app):
 
 def test_unknown_senders_are_shown_to_whom_every_app_is_shown(admin, member, staff):
     stranger = "rk_stranger1"
-    came(Cause(NO_APP, stranger, Outcome.UNAUTHORISED, Code.UNKNOWN_KEY))
+    came(CountKey(NO_APP, stranger, IngestOutcome.UNAUTHORISED, Code.UNKNOWN_KEY))
 
     assert f"{stranger}…" in words_of(admin.get(PAGE))
     everywhere = staff("referrals.view_referralevent")
@@ -144,7 +144,7 @@ def test_unknown_senders_are_shown_to_whom_every_app_is_shown(admin, member, sta
 def test_a_member_sees_their_app_and_no_link_to_its_key(member, app, key):
     other = an_app("other", name="The other")
     came(conflict(app.pk, key.prefix))
-    came(conflict(other.pk, Way.TASK))
+    came(conflict(other.pk, WayIn.TASK))
 
     for query in ("", "?app=other"):
         page = text_of(member.get(PAGE + query))
@@ -156,7 +156,7 @@ def test_a_member_sees_their_app_and_no_link_to_its_key(member, app, key):
 def test_one_app_can_be_chosen(admin, app):
     other = an_app("other", name="The other")
     for app_id in (app.pk, other.pk, NO_APP):
-        came(conflict(app_id, Way.TASK))
+        came(conflict(app_id, WayIn.TASK))
 
     doors = admin.get(f"{PAGE}?app=shop").context["doors"]
 
@@ -178,7 +178,7 @@ def test_somebody_without_a_role_is_refused(staff, db):
 
 
 def test_what_somebody_sent_does_nothing_to_the_page(admin, app):
-    came(conflict(app.pk, Way.TASK), sample=f"{SCRIPT}\u202e")
+    came(conflict(app.pk, WayIn.TASK), sample=f"{SCRIPT}\u202e")
 
     page = text_of(admin.get(PAGE))
 
@@ -187,7 +187,7 @@ def test_what_somebody_sent_does_nothing_to_the_page(admin, app):
 
 
 def test_a_code_of_a_later_release_is_shown_as_it_is(admin, app):
-    came(Cause(app.pk, Way.TASK, Outcome.REJECTED, "from_the_future"))
+    came(CountKey(app.pk, WayIn.TASK, IngestOutcome.REJECTED, "from_the_future"))
 
     assert "from_the_future" in words_of(admin.get(PAGE))
 

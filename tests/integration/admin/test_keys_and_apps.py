@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from referrals.api import auth
-from referrals.api.auth import forget_keys
-from referrals.keys import digest_of
+from referrals.api.auth import clear_remembered_keys
+from referrals.keys import digest_key
 from referrals.models import ApiKey, App, CustomName
 from tests.builders import a_sent_event, an_api_key, an_app
 from tests.integration.admin.conftest import text_of
@@ -40,7 +40,7 @@ def test_a_key_is_shown_once_with_a_line_to_try(admin):
 
     key = ApiKey.objects.get()
     text = shown_in(response)
-    assert digest_of(text) == key.digest
+    assert digest_key(text) == key.digest
     assert f"Authorization: Bearer {text}" in text_of(response)
     assert "http://testserver/v1/events" in text_of(response)
     assert response.headers["Cache-Control"].startswith("no-store")
@@ -58,7 +58,7 @@ def test_rotating_makes_a_second_key_and_leaves_the_first(admin):
 
     new = ApiKey.objects.exclude(pk=old.pk).get()
     old.refresh_from_db()
-    assert digest_of(shown_in(response)) == new.digest
+    assert digest_key(shown_in(response)) == new.digest
     assert (new.app, new.label, old.revoked_at) == (app, "backend", None)
 
 
@@ -83,7 +83,7 @@ def test_rotating_with_an_end_lets_the_old_key_work_until_then(admin, overlap, h
     assert re.search(r"light-busy\">Works for [^<]+ more", listed)
     assert call(text).status_code == 202
     ApiKey.objects.filter(pk=old.pk).update(revoked_at=timezone.now())
-    forget_keys()
+    clear_remembered_keys()
     assert call(text).status_code == 401
     assert 'light-idle">Revoked' in text_of(admin.get("/admin/referrals/apikey/"))
 

@@ -75,7 +75,7 @@ def places(admin, delivered):
         "attempt": delivered.attempts.first().pk,
         "letter": DeadLetter.objects.first().pk,
         "replay": Replay.objects.get().pk,
-        "erasure": erasure_orders.request(
+        "erasure": erasure_orders.order_erasure(
             delivered.app, [Identity("email", "a@b.example")]
         ).pk,
     }
@@ -161,9 +161,9 @@ def test_the_overview_agrees_with_delivery_status_however_much_was_tallied(
         return {name: value for name, value in found if name != "95 % within"}
 
     before = tiles()
-    tallies.add_up(worthwhile=1)
+    tallies.add_up_tallies(worthwhile=1)
 
-    status = insight.statuses()[0]
+    status = insight.read_statuses()[0]
     assert tiles() == before
     assert status.balanced
     assert before["Records delivered"] == str(status.delivered)

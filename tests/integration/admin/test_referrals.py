@@ -95,7 +95,7 @@ def test_days_bound_the_stretch(admin, integration):
     nothing = admin.get(PAGE, {"since": "2026-11-26", "until": "2026-11-27"})
     nonsense = admin.get(PAGE, {"since": "\0", "until": "x"})
 
-    assert response.context["stretch"] == statistics_page.Stretch(2, 3, 2)
+    assert response.context["stretch"] == statistics_page.LogStretch(2, 3, 2)
     assert response.context["tally"].events == 2
     assert "Counted are all 2 events of these days" in text_of(response)
     assert "Nothing was received on these days" in text_of(nothing)

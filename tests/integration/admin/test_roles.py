@@ -237,11 +237,11 @@ def test_a_role_lets_a_person_log_in_and_taking_it_away_closes_everything(db):
     assert carol.is_staff
     assert carol.has_perm(event_pages.SEES_EVENTS, app)
     assert not carol.has_perm(access.VIEW_IDENTITIES, app)
-    assert not access.may(carol, event_pages.SEES_EVENTS, None)
+    assert not access.has_permission(carol, event_pages.SEES_EVENTS, None)
     role.delete()
     carol = User.objects.get(username="carol")
     assert not carol.has_perm(event_pages.SEES_EVENTS, app)
-    assert not access.apps_of(carol, event_pages.SEES_EVENTS).exists()
+    assert not access.list_apps(carol, event_pages.SEES_EVENTS).exists()
 
 
 def test_an_inactive_person_has_no_role(db):
@@ -250,9 +250,9 @@ def test_an_inactive_person_has_no_role(db):
     Membership.objects.create(user=user, app=app, role=Role.EDITOR)
 
     assert not user.has_perm(event_pages.SEES_EVENTS, app)
-    assert not access.apps_of(user, event_pages.SEES_EVENTS).exists()
+    assert not access.list_apps(user, event_pages.SEES_EVENTS).exists()
     user.is_superuser = True
-    assert not access.apps_of(user, event_pages.SEES_EVENTS).exists()
+    assert not access.list_apps(user, event_pages.SEES_EVENTS).exists()
 
 
 def test_a_role_that_is_not_known_gives_nothing(db):
@@ -264,7 +264,7 @@ def test_a_role_that_is_not_known_gives_nothing(db):
 
 
 def test_every_permission_that_roles_give_exists(db):
-    given = access.permissions_of(Role.EDITOR) | access.permissions_of(Role.VIEWER)
+    given = access.list_permissions(Role.EDITOR) | access.list_permissions(Role.VIEWER)
     there = {
         f"{label}.{codename}"
         for label, codename in Permission.objects.values_list(
@@ -273,7 +273,7 @@ def test_every_permission_that_roles_give_exists(db):
     }
 
     assert given <= there
-    assert access.permissions_of(Role.VIEWER) < access.permissions_of(Role.EDITOR)
+    assert access.list_permissions(Role.VIEWER) < access.list_permissions(Role.EDITOR)
 
 
 def test_a_superuser_gives_roles_on_the_persons_and_on_the_apps_page(admin):
@@ -317,7 +317,7 @@ def test_problems_of_other_apps_are_not_counted(mine, theirs, person, rf):
     request.user = User.objects.get(username="member")
     Replay.objects.all()
 
-    found = problems_page.found(request)
+    found = problems_page.group_open_letters(request)
 
     assert {problem.integration for problem in found} <= {mine.integration}
 

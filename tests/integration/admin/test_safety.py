@@ -46,7 +46,7 @@ def hostile(sandbox, db):
     Alert.objects.update(name=HOSTILE)
     app = App.objects.get()
     changed = [(HOSTILE, HOSTILE, HOSTILE)]
-    history.record(HOSTILE, app, HOSTILE, app=app, differences=changed)
+    history.record_change(HOSTILE, app, HOSTILE, app=app, differences=changed)
     return side
 
 

@@ -90,7 +90,7 @@ def test_it_is_followed_until_both_sides_are_delivered(
     assert ME not in done
     names = [record["evtName"] for record in sandbox.records()]
     assert names == ["Referred App Install", "Generated App Install"]
-    status = insight.statuses()[0]
+    status = insight.read_statuses()[0]
     assert (status.balanced, status.delivered, status.head) == (True, 2, 1)
 
 
@@ -104,7 +104,7 @@ def test_what_is_refused_is_explained_where_it_is_followed(
 
     assert "CleverTap accepted 1 of 2 records." in page
     assert "a placeholder such as null" in page
-    assert insight.statuses()[0].balanced
+    assert insight.read_statuses()[0].balanced
 
 
 def test_a_second_click_sends_nothing_more(admin, integration, address):
@@ -159,7 +159,7 @@ def test_who_else_would_deliver_it_is_said(admin, integration, address):
 
 
 def test_what_waits_says_why(admin, integration, address):
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
 
     page = text_of(admin.post(address, order()))
     follow = text_of(admin.get(admin.post(address, order(confirmed="1")).url))
@@ -212,7 +212,7 @@ def test_every_built_in_event_is_announced_to_the_test_profile(
     assert {record["evtData"]["Status"] for record in records} == {"valid"}
     assert follow == f"/admin/sent/{integration.pk}/1/6/"
     assert "CleverTap accepted 11 records." in text_of(admin.get(follow))
-    assert insight.statuses()[0].balanced
+    assert insight.read_statuses()[0].balanced
 
 
 def test_known_custom_names_are_announced_without_event_data(

@@ -148,7 +148,7 @@ def test_enabling_where_it_stopped_skips_nothing(admin, sandbox, paused):
 def test_enabling_says_what_it_will_set_off(admin, sandbox, paused):
     log.append(paused.app, [a_sent_event() for _ in range(5)])
     ReferralEvent.objects.filter(position__lte=3).update(
-        received_at=clock.now() - timedelta(hours=2, seconds=5)
+        received_at=clock.read_now() - timedelta(hours=2, seconds=5)
     )
 
     page = text_of(admin.get(at(paused, "enable")))

@@ -23,7 +23,14 @@ from clevertap_sync.models import Alert, Integration
 from referrals import log
 from referrals.identity import Identity
 from referrals.ingest import writing
-from referrals.ingest.counter import Cause, Count, Hourly, Outcome, Sample, hour_of
+from referrals.ingest.counter import (
+    CountKey,
+    Hourly,
+    IngestCounts,
+    IngestOutcome,
+    RefusalSample,
+    find_hour,
+)
 from referrals.models import App, CustomName, RejectedEvent
 from referrals.refusals import Code
 from tests.builders import (
@@ -97,14 +104,19 @@ def a_side(slug: str, location: Location) -> Side:
     RejectedEvent.objects.create(
         app=app, source="celery", key=f"{slug}-rejected", detail=f"no {slug} at all"
     )
-    conflict = Cause(app.pk, key_text[:12], Outcome.CONFLICT, Code.CONFLICT)
-    count, sample = Count(timezone.now()), Sample(timezone.now(), "/id", f"no {slug}")
+    conflict = CountKey(app.pk, key_text[:12], IngestOutcome.CONFLICT, Code.CONFLICT)
+    count, sample = (
+        IngestCounts(timezone.now()),
+        RefusalSample(timezone.now(), "/id", f"no {slug}"),
+    )
     count.add(1, count.last_at, sample)
-    writing.write({Hourly(hour_of(count.last_at), conflict): count})
+    writing.write_counts({Hourly(find_hour(count.last_at), conflict): count})
     alert = Alert.objects.create(
         app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
     )
-    erased = erasure_orders.request(app, [Identity("email", f"gone@{slug}.example")])
+    erased = erasure_orders.order_erasure(
+        app, [Identity("email", f"gone@{slug}.example")]
+    )
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     return Side(
         app,
@@ -178,7 +190,7 @@ def parameters(side: Side, name: str | None, people: dict[str, Any]) -> dict[str
 def state() -> dict[str, list[dict[str, Any]]]:
     """Return every row of every table, but for what any request writes."""
     return {
-        model.__name__: list(model._default_manager.order_by("pk").values())  # noqa: SLF001
+        model.__name__: list(model._default_manager.order_by("pk").values())
         for model in installed.get_models()
         if model.__name__ not in _NOT_STATE
     }

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from clevertap_sync.models import Alert, Way
-from clevertap_sync.process import heartbeat
+from clevertap_sync.models import Alert, AlertMedium
+from clevertap_sync.process import worker_presence
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.harness.receivers import MailServer, WebhookReceiver, running
@@ -36,7 +36,7 @@ def mail_server(settings):
 @pytest.fixture
 def integration(db):
     """An enabled integration of the app "shop", and a worker that is at work."""
-    heartbeat.seen("worker")
+    worker_presence.record_presence("worker")
     return an_integration(an_app("shop", name="Shop"))
 
 
@@ -44,7 +44,7 @@ def an_alert(receiver=None, **changes):
     """Write an alert that posts to `receiver` about everything, at once."""
     defaults = {
         "name": f"Alert {next(_numbers)}",
-        "way": Way.WEBHOOK,
+        "way": AlertMedium.WEBHOOK,
         "url": Secret(receiver.url) if receiver else Secret(),
         "signing_secret": Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         "held_minutes": 0,

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from clevertap_sync.alerting import notices
 from clevertap_sync.alerting.watch import QUIET
 from clevertap_sync.insight.findings.installation import FailingAlert
-from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
@@ -25,7 +25,7 @@ def fail(receiver, alert, *, times=1, ago=timedelta(0)):
     receiver.answers = [404] * times
     for _ in range(times):
         notice = notices.send_test(alert)
-        Notice.objects.filter(pk=notice.pk).update(due_at=clock.now() - ago)
+        Notice.objects.filter(pk=notice.pk).update(due_at=clock.read_now() - ago)
 
 
 def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, db):
@@ -35,8 +35,8 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
     fail(receiver, fine)
     notices.send_test(fine)
     fail(receiver, an_alert(receiver, name="Off", enabled=False))
-    now = clock.now()
-    doors = read_doors(now)
+    now = clock.read_now()
+    doors = read_app_ingest(now)
 
     with CaptureQueriesContext(connection) as captured:
         facts = read_installation_facts(now, doors)
@@ -67,11 +67,11 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
         (alert.pk,),
     )
     notices.send_test(alert)
-    assert read_installation_facts(clock.now(), doors).failing == ()
+    assert read_installation_facts(clock.read_now(), doors).failing == ()
 
 
 def test_another_alert_tells_it_and_never_the_one_that_fails(receiver, integration):
-    Last.at = clock.now()
+    Last.at = clock.read_now()
     failing = an_alert(receiver, name="On call")
     other = an_alert(name="Other")
     an_alert(name="Of another app", app=an_app("other"))
@@ -91,7 +91,7 @@ def test_another_alert_tells_it_and_never_the_one_that_fails(receiver, integrati
 
 
 def test_one_that_was_switched_off_does_not_arrive_again(receiver, integration):
-    Last.at = clock.now()
+    Last.at = clock.read_now()
     failing = an_alert(receiver, name="On call")
     an_alert(name="Other")
     fail(receiver, failing)
@@ -105,7 +105,7 @@ def test_one_that_was_switched_off_does_not_arrive_again(receiver, integration):
 
 
 def test_an_alert_of_an_app_is_told_of_those_of_its_app(receiver, integration):
-    Last.at = clock.now()
+    Last.at = clock.read_now()
     failing = an_alert(receiver, name="On call", app=integration.app)
     an_alert(name="Beside it", app=integration.app)
     an_alert(name="For all")

@@ -20,7 +20,7 @@ FAIL = "/in/box/fail?token=s3cr3t-t0ken"
 
 @pytest.fixture(autouse=True)
 def _begin(db):
-    Last.at = clock.now()
+    Last.at = clock.read_now()
 
 
 def with_heartbeat(receiver, **changes):
@@ -103,7 +103,7 @@ def test_without_a_worker_nothing_is_well_whatever_there_is_to_deliver(receiver,
     assert not App.objects.exists()
     assert called(receiver) == []
 
-    WorkerSeen.objects.create(name="w", seen_at=clock.now(), sweep_seconds=5)
+    WorkerSeen.objects.create(name="w", seen_at=clock.read_now(), sweep_seconds=5)
     go_on(minutes=1)
 
     assert called(receiver) == [WELL]
@@ -163,7 +163,7 @@ def test_what_nobody_called_in_time_is_not_called_when_it_is_no_longer_so(
 def test_it_is_called_at_no_private_address(receiver, settings, db):
     settings.ALERTS_TO_PRIVATE_ADDRESSES = False
 
-    with pytest.raises(notifiers.NotSentError, match="on a private network"):
+    with pytest.raises(notifiers.AlertNotSentError, match="on a private network"):
         notifiers.call_heartbeat(Secret(receiver.url), fails=False)
 
     assert receiver.received == []

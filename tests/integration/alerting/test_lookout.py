@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 from clevertap_sync.alerting import notices, watch
 from clevertap_sync.alerting.web_lookout import OVERDUE, Lookout, look_if_nobody_does
 from clevertap_sync.models import Incident, LastLook, Notice, WorkerSeen
-from clevertap_sync.process import clock, heartbeat
+from clevertap_sync.process import clock, worker_presence
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import moments
@@ -22,7 +22,7 @@ CONFIGURATION = Path(__file__).parents[3] / "gunicorn.conf.py"
 
 def test_a_worker_that_is_gone_is_told_by_the_web_process(receiver, integration):
     an_alert(receiver)
-    WorkerSeen.objects.update(seen_at=clock.now() - 10 * OVERDUE)
+    WorkerSeen.objects.update(seen_at=clock.read_now() - 10 * OVERDUE)
 
     assert look_if_nobody_does()
 
@@ -33,12 +33,12 @@ def test_a_worker_that_is_gone_is_told_by_the_web_process(receiver, integration)
 
 def test_while_a_worker_looks_the_web_process_does_not(integration):
     an_alert()
-    watch.watch()
+    watch.watch_everything()
     Incident.objects.all().delete()
 
     assert not look_if_nobody_does()
 
-    LastLook.objects.update(looked_at=clock.now() - 2 * OVERDUE)
+    LastLook.objects.update(looked_at=clock.read_now() - 2 * OVERDUE)
     assert look_if_nobody_does()
     assert moments() == []
 
@@ -49,7 +49,7 @@ def test_a_web_process_and_a_worker_that_look_at_once_tell_it_once(integration):
 
     look_if_nobody_does()
     look_if_nobody_does()
-    watch.watch()
+    watch.watch_everything()
     notices.send_due()
 
     assert moments() == [("started", "no_worker")]
@@ -61,7 +61,7 @@ def test_its_thread_survives_the_database_and_keeps_no_connection(caplog, integr
     looks, done = [], threading.Event()
 
     def look():
-        heartbeat.silence()
+        worker_presence.read_silence()
         looks.append(connection.connection)
         if len(looks) == 1:
             message = "the database is away"

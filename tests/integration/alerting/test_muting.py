@@ -28,7 +28,7 @@ ENDED = ("ended", "credentials_refused")
 
 @pytest.fixture(autouse=True)
 def _begin(db):
-    Last.at = clock.now()
+    Last.at = clock.read_now()
 
 
 def said():
@@ -101,7 +101,7 @@ def test_what_starts_while_it_is_muted_is_told_when_the_mute_is_over(integration
 
     look()
     assert [notice.alert.name for notice in Notice.objects.all()] == ["other"]
-    look(clock.now() + timedelta(hours=1, minutes=1))
+    look(clock.read_now() + timedelta(hours=1, minutes=1))
 
     assert moments() == [STARTED, STARTED]
     assert not Mute.objects.exists()
@@ -152,7 +152,7 @@ def test_a_longer_mute_takes_the_place_of_a_shorter_one(db):
 
     mute = Mute.objects.get()
     assert mute.by == "bob"
-    assert mute.until > clock.now() + timedelta(days=6)
+    assert mute.until > clock.read_now() + timedelta(days=6)
 
 
 def test_a_message_leads_to_where_it_is_acknowledged(
@@ -162,7 +162,7 @@ def test_a_message_leads_to_where_it_is_acknowledged(
     by_mail = an_alert(way="email", recipients="ann@example.com")
     by_slack = an_alert(receiver, way="slack")
     hold(integration)
-    watch.watch()
+    watch.watch_everything()
 
     assert notices.send_due() == 2
 

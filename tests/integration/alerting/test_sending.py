@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from clevertap_sync.alerting import notices, watch
-from clevertap_sync.models import Incident, Notice, Way
+from clevertap_sync.models import AlertMedium, Incident, Notice
 from clevertap_sync.process import clock
 from referrals.secret import Secret
 from tests.builders import an_app
@@ -24,7 +24,7 @@ PASSCODE = "CAN-ARY-PASS-XYZ"
 
 def later(**span):
     """Let what waits be due."""
-    Notice.objects.update(due_at=clock.now() - timedelta(**span or {"seconds": 1}))
+    Notice.objects.update(due_at=clock.read_now() - timedelta(**span or {"seconds": 1}))
 
 
 def test_a_webhook_is_signed_and_says_what_to_do(receiver, integration, settings):
@@ -34,7 +34,7 @@ def test_a_webhook_is_signed_and_says_what_to_do(receiver, integration, settings
     alert = an_alert(receiver)
     hold(integration)
 
-    watch.watch()
+    watch.watch_everything()
     assert notices.send_due() == 1
 
     (request,) = receiver.received
@@ -66,7 +66,7 @@ def test_a_webhook_is_signed_and_says_what_to_do(receiver, integration, settings
 
 def test_slack_gets_a_text_that_is_no_markup(receiver, settings, db):
     settings.PUBLIC_URL = "https://referrals.example.com"
-    alert = an_alert(receiver, way=Way.SLACK, name="<!channel> & friends")
+    alert = an_alert(receiver, way=AlertMedium.SLACK, name="<!channel> & friends")
 
     notices.send_test(alert)
 
@@ -80,9 +80,9 @@ def test_slack_gets_a_text_that_is_no_markup(receiver, settings, db):
 def test_an_e_mail_arrives_at_a_real_server(mail_server, integration, settings):
     settings.PUBLIC_URL = "https://referrals.example.com"
     settings.DEFAULT_FROM_EMAIL = "alerts@referrals.example.com"
-    an_alert(way=Way.EMAIL, recipients="ann@example.com\n bob@example.com ")
+    an_alert(way=AlertMedium.EMAIL, recipients="ann@example.com\n bob@example.com ")
     hold(integration)
-    watch.watch()
+    watch.watch_everything()
 
     assert notices.send_due() == 1
 
@@ -98,7 +98,7 @@ def test_an_e_mail_arrives_at_a_real_server(mail_server, integration, settings):
 
 def test_a_mail_server_that_refuses_is_no_name_on_the_page(mail_server, caplog, db):
     mail_server.refuses = True
-    alert = an_alert(way=Way.EMAIL, recipients="ann@example.com")
+    alert = an_alert(way=AlertMedium.EMAIL, recipients="ann@example.com")
 
     notice = notices.send_test(alert)
 
@@ -113,7 +113,9 @@ def test_a_mail_server_that_refuses_is_no_name_on_the_page(mail_server, caplog, 
 def test_without_a_mail_server_the_page_says_what_to_set(settings, db):
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
-    notice = notices.send_test(an_alert(way=Way.EMAIL, recipients="ann@example.com"))
+    notice = notices.send_test(
+        an_alert(way=AlertMedium.EMAIL, recipients="ann@example.com")
+    )
 
     assert notice.problem == "E-mail is not set up: set EMAIL_URL"
 
@@ -123,7 +125,7 @@ def test_a_receiver_that_fails_is_asked_again_until_it_answers(
 ):
     an_alert(receiver)
     hold(integration)
-    watch.watch()
+    watch.watch_everything()
     receiver.answers = [500, 503]
 
     assert notices.send_due() == 0
@@ -150,7 +152,7 @@ def test_a_receiver_that_fails_is_asked_again_until_it_answers(
 def test_after_six_attempts_it_is_given_up_and_says_so(receiver, integration):
     an_alert(receiver)
     hold(integration)
-    watch.watch()
+    watch.watch_everything()
     receiver.answers = [302, *[404] * 9]
 
     for _ in range(8):
@@ -165,7 +167,7 @@ def test_after_six_attempts_it_is_given_up_and_says_so(receiver, integration):
 
 def test_an_end_waits_for_its_start(receiver, integration):
     alert = an_alert(receiver)
-    now = clock.now()
+    now = clock.read_now()
     incident = Incident.objects.create(
         alert=alert, rule="held", subject="x", started_at=now
     )
@@ -195,7 +197,7 @@ def test_an_end_waits_for_its_start(receiver, integration):
 def test_however_many_workers_send_a_message_goes_out_once(receiver, integration):
     an_alert(receiver)
     hold(integration)
-    watch.watch()
+    watch.watch_everything()
     start = threading.Barrier(4)
 
     def work():
@@ -218,11 +220,13 @@ def test_however_many_workers_send_a_message_goes_out_once(receiver, integration
 def test_a_worker_that_died_leaves_a_message_that_goes_out_later(receiver, integration):
     an_alert(receiver)
     hold(integration)
-    watch.watch()
-    Notice.objects.update(attempts=1, leased_until=clock.now() + timedelta(seconds=30))
+    watch.watch_everything()
+    Notice.objects.update(
+        attempts=1, leased_until=clock.read_now() + timedelta(seconds=30)
+    )
 
     assert notices.send_due() == 0
-    Notice.objects.update(leased_until=clock.now())
+    Notice.objects.update(leased_until=clock.read_now())
     assert notices.send_due() == 1
 
     assert Notice.objects.get().attempts == 2
@@ -234,7 +238,7 @@ def test_a_worker_that_died_leaves_a_message_that_goes_out_later(receiver, integ
 def test_nothing_is_sent_to_a_private_address(receiver, settings, url, db):
     settings.ALERTS_TO_PRIVATE_ADDRESSES = False
     port = receiver.server_address[1]
-    alert = an_alert(way=Way.SLACK, url=Secret(url.format(port=port)))
+    alert = an_alert(way=AlertMedium.SLACK, url=Secret(url.format(port=port)))
 
     notice = notices.send_test(alert)
 

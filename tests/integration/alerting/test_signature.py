@@ -8,7 +8,7 @@ from tests.integration.alerting.conftest import an_alert
 
 
 def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
-    alert = an_alert(receiver, signing_secret=notifiers.new_secret())
+    alert = an_alert(receiver, signing_secret=notifiers.create_signing_secret())
     notices.send_test(alert)
     (request,) = receiver.received
 
@@ -21,7 +21,7 @@ def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
 
 
 def test_a_message_that_was_changed_or_signed_with_another_secret_is_none(receiver, db):
-    alert = an_alert(receiver, signing_secret=notifiers.new_secret())
+    alert = an_alert(receiver, signing_secret=notifiers.create_signing_secret())
     notices.send_test(alert)
     (request,) = receiver.received
     other = {**request.headers, "webhook-id": "00000000-0000-0000-0000-000000000000"}
@@ -29,7 +29,7 @@ def test_a_message_that_was_changed_or_signed_with_another_secret_is_none(receiv
     for secret, body, headers in (
         (alert.signing_secret, request.body.replace(b"Test", b"Text"), request.headers),
         (alert.signing_secret, request.body, other),
-        (notifiers.new_secret(), request.body, request.headers),
+        (notifiers.create_signing_secret(), request.body, request.headers),
     ):
         with pytest.raises(WebhookVerificationError):
             Webhook(secret.reveal()).verify(body, headers)

@@ -19,7 +19,7 @@ from clevertap_sync.models import (
     Upload,
     WorkerSeen,
 )
-from clevertap_sync.process import clock, heartbeat
+from clevertap_sync.process import clock, worker_presence
 from referrals import log
 from referrals.models import CustomName
 from tests.builders import a_sent_event, an_app, an_integration
@@ -51,17 +51,17 @@ class Last:
 def look(now=None):
     """Look as a worker would after its half minute."""
     Last.at = (now or Last.at) + EVERY
-    assert watch.watch(Last.at)
+    assert watch.watch_everything(Last.at)
     return Last.at
 
 
 @pytest.fixture(autouse=True)
 def _begin(db):
-    Last.at = clock.now()
+    Last.at = clock.read_now()
 
 
 def hold(integration, reason="credentials_refused", minutes=10, **changes):
-    since = clock.now() - timedelta(minutes=minutes)
+    since = clock.read_now() - timedelta(minutes=minutes)
     Integration.objects.filter(pk=integration.pk).update(
         hold_reason=reason, held_since=since, **changes
     )
@@ -69,7 +69,7 @@ def hold(integration, reason="credentials_refused", minutes=10, **changes):
 
 def some_letters(integration, count, reason="no_identity"):
     """Write so many open dead letters, of events that came just now."""
-    now = clock.now()
+    now = clock.read_now()
     upload = Upload.objects.filter(integration=integration).latest("pk")
     first = 1 + DeadLetter.objects.count()
     DeadLetter.objects.bulk_create(
@@ -94,7 +94,7 @@ def release(integration):
 
 def some_uploads(integration, *, records, dead, age=timedelta(minutes=5)):
     """Write one settled upload with its dead letters."""
-    at = clock.now() - age
+    at = clock.read_now() - age
     first = integration.cursor + 1
     upload = Upload.objects.create(
         integration=integration,
@@ -187,11 +187,11 @@ def test_events_that_wait_are_told(integration, settings):
     an_alert(lag_minutes=30, held_minutes=None)
     log.append(integration.app, [a_sent_event()])
     events = integration.app.referralevent_set
-    events.update(received_at=clock.now() - timedelta(minutes=29))
+    events.update(received_at=clock.read_now() - timedelta(minutes=29))
     look()
     assert told() == []
 
-    events.update(received_at=clock.now() - timedelta(minutes=31))
+    events.update(received_at=clock.read_now() - timedelta(minutes=31))
     look()
 
     assert moments() == [("started", "late")]
@@ -255,7 +255,7 @@ def test_the_share_is_that_of_a_day_at_most_and_counts_the_parts(integration):
 def test_a_passcode_about_to_expire_is_told(integration, days, begins):
     an_alert(passcode_days=30)
     an_alert(passcode_days=None)
-    last = clock.now().date() + timedelta(days=days)
+    last = clock.read_now().date() + timedelta(days=days)
     Integration.objects.update(passcode_expires_on=last, time_zone="UTC")
 
     look()
@@ -266,12 +266,12 @@ def test_a_passcode_about_to_expire_is_told(integration, days, begins):
 def test_a_passcode_that_has_expired_is_not_said_to_be_good_again(integration):
     an_alert(passcode_days=14)
     Integration.objects.update(
-        passcode_expires_on=clock.now().date() + timedelta(days=1)
+        passcode_expires_on=clock.read_now().date() + timedelta(days=1)
     )
     look()
 
     Integration.objects.update(
-        passcode_expires_on=clock.now().date() - timedelta(days=2)
+        passcode_expires_on=clock.read_now().date() - timedelta(days=2)
     )
     look(look() + QUIET)
 
@@ -330,7 +330,7 @@ def test_a_forgotten_pause_is_told_as_early_as_the_alert_asks(integration, setti
     an_alert(pause_hours=4)
     log.append(integration.app, [a_sent_event()])
     integration.app.referralevent_set.update(
-        received_at=clock.now() - timedelta(hours=3)
+        received_at=clock.read_now() - timedelta(hours=3)
     )
     Integration.objects.update(enabled=False)
 
@@ -342,7 +342,7 @@ def test_a_forgotten_pause_is_told_as_early_as_the_alert_asks(integration, setti
 def test_events_that_come_late_are_told_from_their_share_on(integration):
     an_alert(stale_percent=30)
     an_alert(stale_percent=60)
-    now = clock.now()
+    now = clock.read_now()
     log.append(
         integration.app,
         [
@@ -384,7 +384,7 @@ def test_a_worker_that_is_gone_is_told_once_for_all_integrations(integration):
     other = an_integration(an_app("other"), name="second")
     an_alert()
     an_alert(worker_gone=False)
-    WorkerSeen.objects.update(seen_at=clock.now() - timedelta(minutes=10))
+    WorkerSeen.objects.update(seen_at=clock.read_now() - timedelta(minutes=10))
     log.append(other.app, [a_sent_event()])
 
     look()
@@ -400,7 +400,7 @@ def test_a_worker_that_is_gone_is_told_once_for_all_integrations(integration):
     assert (
         f"{other}: No worker has been seen for 10 min. 1 event waits" in content["text"]
     )
-    heartbeat.seen("worker")
+    worker_presence.record_presence("worker")
     look(look() + QUIET)
     assert titles()[1] == "This installation: a worker is at work again"
 
@@ -418,7 +418,7 @@ def test_an_alert_is_told_what_names_it_in_the_app_and_integration(integration):
 def test_a_custom_name_that_waits_is_told_without_the_name(settings, db):
     settings.CUSTOM_NAMES_LIMIT = 1
     app = an_app("shop")
-    heartbeat.seen("worker")
+    worker_presence.record_presence("worker")
     an_integration(app)
     an_integration(app, name="second", location=Location.US1)
     an_alert()
@@ -429,7 +429,7 @@ def test_a_custom_name_that_waits_is_told_without_the_name(settings, db):
         )
 
     look()
-    CustomName.objects.filter(number=2).update(approved_at=clock.now())
+    CustomName.objects.filter(number=2).update(approved_at=clock.read_now())
     began = look()
     look(began + QUIET)
 
@@ -469,7 +469,7 @@ def test_an_archived_integration_ends_what_was_open(integration):
     hold(integration)
     look()
 
-    Integration.objects.update(archived_at=clock.now())
+    Integration.objects.update(archived_at=clock.read_now())
     began = look()
     look(began + QUIET)
 
@@ -481,9 +481,12 @@ def test_an_archived_integration_ends_what_was_open(integration):
 
 def test_of_many_looks_within_half_a_minute_one_counts(integration):
     an_alert()
-    now = clock.now()
+    now = clock.read_now()
 
-    looked = [watch.watch(now + timedelta(seconds=s)) for s in (0, 5, 29, 30, 31, 61)]
+    looked = [
+        watch.watch_everything(now + timedelta(seconds=s))
+        for s in (0, 5, 29, 30, 31, 61)
+    ]
 
     assert looked == [True, False, False, True, False, True]
 
@@ -492,13 +495,13 @@ def test_of_many_looks_within_half_a_minute_one_counts(integration):
 def test_however_many_workers_look_at_once_one_message_is_written(integration):
     an_alert()
     hold(integration)
-    now = clock.now()
+    now = clock.read_now()
     start = threading.Barrier(4)
 
     def work():
         start.wait()
         try:
-            watch.watch(now)
+            watch.watch_everything(now)
         finally:
             connection.close()
 
@@ -533,7 +536,7 @@ def test_a_look_costs_the_same_with_more_rows(integration):
 
 def test_nothing_is_asked_where_there_is_no_alert(integration):
     with CaptureQueriesContext(connection) as captured:
-        assert not watch.watch()
+        assert not watch.watch_everything()
 
     assert len(captured) <= 3
     assert not DeadLetter.objects.exists()

@@ -7,7 +7,7 @@ from clevertap_sync.delivery import map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.failure import settle_failure
-from clevertap_sync.delivery.send import Outcome, begin
+from clevertap_sync.delivery.send import RequestOutcome, begin_attempt
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, slots
@@ -22,10 +22,10 @@ MOST_DELIVERIES = 2_000
 @pytest.fixture(autouse=True)
 def _nothing_of_other_tests():
     """Free the threads that claims of earlier tests took, and forget ordered faults."""
-    slots.forget()
+    slots.clear_slots()
     yield
-    failpoints.arm([])
-    slots.forget()
+    failpoints.arm_failpoints([])
+    slots.clear_slots()
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def repeat_until(is_done):
 
 def end_pauses(integration):
     """Let the time pass for which a hold, or a retry, waits. A person's hold stays."""
-    now = clock.now()
+    now = clock.read_now()
     mine = Integration.objects.filter(pk=integration.pk, held_until__gt=now)
     mine.update(held_until=now)
     waiting = Upload.objects.open().filter(integration=integration, due_at__gt=now)
@@ -109,8 +109,8 @@ def is_left(integration):
 def status_of(integration):
     """Return the integration's status as it is now."""
     integration.refresh_from_db()
-    with insight.snapshot():
-        return insight.status_of(integration)
+    with insight.read_in_snapshot():
+        return insight.read_status(integration)
 
 
 def begun(integration, claim=None):
@@ -118,10 +118,12 @@ def begun(integration, claim=None):
     claim = claim or claim_next(integration.pk)
     assert isinstance(claim, Claim)
     mapped = map_upload.map_upload(claim)
-    return claim, mapped, begin(claim, mapped)
+    return claim, mapped, begin_attempt(claim, mapped)
 
 
 def fails(attempt, error):
     """Let an attempt that was begun end in `error`."""
     claim, mapped, sending = attempt
-    return settle_failure(claim, mapped, sending, Outcome(None, error, 0.1), error)
+    return settle_failure(
+        claim, mapped, sending, RequestOutcome(None, error, 0.1), error
+    )

@@ -28,7 +28,7 @@ def rows_with(text):
     found = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - our own tables
+            cursor.execute(f'SELECT * FROM "{table}"')
             if text.casefold() in repr(cursor.fetchall()).casefold():
                 found.append(table)
     return found
@@ -36,7 +36,9 @@ def rows_with(text):
 
 def erase(integration, whom=WHOM):
     """Order the erasure in the integration's app, and go on with it as far as it goes."""
-    return erasure_orders.advance(erasure_orders.request(integration.app, whom))
+    return erasure_orders.advance_erasure(
+        erasure_orders.order_erasure(integration.app, whom)
+    )
 
 
 def event_at(integration, position):

@@ -13,9 +13,9 @@ import pytest
 from clevertap_sync.delivery import lifecycle, map_upload, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.send import begin
+from clevertap_sync.delivery.send import begin_attempt
 from clevertap_sync.delivery.work import Claim
-from clevertap_sync.insight.record_fates import CleverTapDestination
+from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.faults import Fault, Poison
@@ -66,7 +66,7 @@ class History:
     """One integration, and the dice that decide what happens to it next."""
 
     def __init__(self, sandbox, seed):
-        self.dice = random.Random(seed)  # noqa: S311 - repeatable, and no secret
+        self.dice = random.Random(seed)
         self.sandbox = sandbox
         self.integration = an_integration(an_app())
         self.sent = 0
@@ -107,9 +107,9 @@ class History:
         if isinstance(work, Claim):
             mapped = map_upload.map_upload(work)
             if mapped.records and self.dice.random() < 0.5:
-                begin(work, mapped)
-        slots.forget()
-        long_ago = clock.now() - timedelta(seconds=1)
+                begin_attempt(work, mapped)
+        slots.clear_slots()
+        long_ago = clock.read_now() - timedelta(seconds=1)
         Upload.objects.filter(leased_until__isnull=False).update(leased_until=long_ago)
         Integration.objects.filter(probe_leased_until__isnull=False).update(
             probe_leased_until=long_ago
@@ -127,14 +127,14 @@ class History:
 
     def pause_and_resume(self):
         """Let a person pause, and resume where it stopped."""
-        lifecycle.pause(self.integration)
+        lifecycle.pause_integration(self.integration)
         self.append()
-        lifecycle.enable(self.integration, start="resume")
+        lifecycle.enable_integration(self.integration, start="resume")
 
     def skip(self):
         """Let a person resume from now."""
         if self.dice.random() < 0.3:
-            lifecycle.enable(self.integration, start="now")
+            lifecycle.enable_integration(self.integration, start="now")
 
     def replay_letters(self):
         """Let a person replay dead letters."""
@@ -200,7 +200,7 @@ class History:
         for name, value in changes.items():
             setattr(self.integration, name, value)
         self.integration.save()
-        lifecycle.settings_changed(self.integration)
+        lifecycle.apply_new_settings(self.integration)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -9,8 +9,8 @@ from django.db import connection
 from clevertap_sync.clevertap.errors import RequestRejectedError
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.probe import probe
-from clevertap_sync.delivery.send import send
+from clevertap_sync.delivery.probe import send_probe
+from clevertap_sync.delivery.send import send_upload
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import DeadLetter, Upload
@@ -77,7 +77,7 @@ def refused_alone(integration):
 def accepted(attempt):
     """Let an attempt that was begun end well, as CleverTap answers it."""
     claim, mapped, sending = attempt
-    outcome = send(claim.integration, sending, list(mapped.bodies()))
+    outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
     assert settle_result(claim, mapped, sending, outcome, outcome.result)
 
 
@@ -142,8 +142,8 @@ def test_a_dry_run_that_began_before_the_refusal_was_known_is_no_evidence(
 def probe_in_a_thread(integration_id):
     work = claim_next(integration_id)
     assert isinstance(work, ProbeClaim)
-    probe(work)
-    slots.release(integration_id, held=work.held)
+    send_probe(work)
+    slots.release_slot(integration_id, held=work.held)
     connection.close()
 
 

@@ -70,7 +70,7 @@ def test_an_open_upload_does_not_unbalance_and_is_in_flight_while_an_answer_may_
         return status.in_flight, status.queued
 
     assert numbers() == (0, 2)
-    Upload.objects.update(leased_until=clock.now() + timedelta(minutes=1))
+    Upload.objects.update(leased_until=clock.read_now() + timedelta(minutes=1))
     assert numbers() == (2, 0)
     Upload.objects.update(leased_until=None, unknown_outcomes=1)
     assert numbers() == (2, 0)

@@ -147,16 +147,16 @@ def test_neither_a_check_nor_time_nor_enabling_lifts_it(engine, integration):
     log.append(integration.app, installs_of(NOBODY))
     deliver(integration.pk)
 
-    lifecycle.settings_changed(integration)
-    lifecycle.pause(integration)
-    lifecycle.enable(integration)
-    Integration.objects.update(held_until=clock.now() - timedelta(hours=1))
+    lifecycle.apply_new_settings(integration)
+    lifecycle.pause_integration(integration)
+    lifecycle.enable_integration(integration)
+    Integration.objects.update(held_until=clock.read_now() - timedelta(hours=1))
     deliver(integration.pk)
 
     assert status_of(integration).hold.reason == "identity_mismatch"
     assert uploads(engine) == []
     assert not Attempt.objects.exists()
-    assert list(due.due_integrations()) == []
+    assert list(due.find_due_integrations()) == []
 
 
 def test_a_corrected_provider_is_looked_up_afresh_and_the_held_upload_takes_it(
@@ -170,9 +170,9 @@ def test_a_corrected_provider_is_looked_up_afresh_and_the_held_upload_takes_it(
 
     integration.identity_provider = "custom_id"
     integration.save(
-        update_fields=["identity_provider", *canary.start_over(integration)]
+        update_fields=["identity_provider", *canary.start_canary_over(integration)]
     )
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
     deliver(integration.pk)
 
     status = status_of(integration)
@@ -288,7 +288,7 @@ def test_another_letter_case_waits_for_a_person_as_strangers_do(engine, integrat
     log.append(integration.app, installs_of(shouted(emails(5))))
     deliver(integration.pk)
 
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
     deliver(integration.pk)
     waiting = the_integration().hold_reason
     lifecycle.confirm_identities(integration)
@@ -394,7 +394,7 @@ def test_enabling_by_command_only_tells_of_people_whom_clevertap_does_not_know(
 def test_enabling_by_command_lifts_a_hold_for_strangers_sake(engine, provision):
     provision()
     integration = the_integration()
-    lifecycle.enable(integration)
+    lifecycle.enable_integration(integration)
     log.append(integration.app, installs_of(NOBODY[:12]))
     deliver(integration.pk)
     held = status_of(integration).hold.reason
@@ -442,7 +442,7 @@ def test_a_refused_passcode_is_no_silence_that_confirms(engine, integration):
     confirmed = integration.identities_confirmed_at
 
     Integration.objects.update(passcode=right)
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
     deliver(integration.pk)
 
     assert (refused, confirmed) == ("credentials_refused", None)
@@ -482,7 +482,7 @@ def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
     mapped = map_upload.map_upload(claim)
     Integration.objects.update(identity_provider="custom_id")
 
-    assert canary.passes(claim, mapped) is False
+    assert canary.passes_canary(claim, mapped) is False
 
     integration.refresh_from_db()
     assert (integration.hold_reason, integration.identities_unknown) == ("", 0)
@@ -494,11 +494,11 @@ def test_whoever_lost_the_lease_while_looking_up_changes_nothing(engine, integra
     log.append(integration.app, installs_of(NOBODY))
     late = claimed(integration)
     mapped = map_upload.map_upload(late)
-    Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
-    slots.forget()
+    Upload.objects.update(leased_until=clock.read_now() - timedelta(seconds=1))
+    slots.clear_slots()
     current = claimed(integration)
 
-    assert canary.passes(late, mapped) is False
+    assert canary.passes_canary(late, mapped) is False
 
     integration.refresh_from_db()
     assert (integration.hold_reason, integration.identities_unknown) == ("", 0)
@@ -511,10 +511,12 @@ def test_a_worker_that_dies_after_the_answers_leaves_the_upload_to_the_next(
     people = emails(30)
     knows(engine, *people)
     log.append(integration.app, installs_of(people))
-    failpoints.arm(failpoints.parse(["identities.answered=raise"]))
+    failpoints.arm_failpoints(
+        failpoints.parse_failpoints(["identities.answered=raise"])
+    )
     with pytest.raises(failpoints.FailpointError):
         deliver(integration.pk)
-    Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
+    Upload.objects.update(leased_until=clock.read_now() - timedelta(seconds=1))
 
     deliver(integration.pk)
 
@@ -539,5 +541,5 @@ def test_after_the_confirmation_a_dry_run_goes_first(engine, integration):
 
     lifecycle.confirm_identities(integration)
 
-    slots.forget()
+    slots.clear_slots()
     assert isinstance(claim_next(integration.pk), ProbeClaim)

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from clevertap_sync.clevertap.account_faults import AccountFault, hold_cause_of
+from clevertap_sync.clevertap.account_faults import AccountFault, describe_hold_cause
 from clevertap_sync.clevertap.errors import AuthenticationError
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import hold_cause, lifecycle
@@ -52,7 +52,7 @@ def refuse(integration, **changes):
 
 def probe(integration):
     """Send the dry run of a held integration now."""
-    Integration.objects.update(held_until=clock.now())
+    Integration.objects.update(held_until=clock.read_now())
     deliver(integration.pk)
     integration.refresh_from_db()
 
@@ -88,7 +88,7 @@ def test_a_wrong_location_comes_with_the_right_one(sandbox):
     refuse(integration)
 
     assert found(integration) == ("wrong_location", "eu1")
-    assert hold_cause_of(integration).remedy == "Change the location to Europe."
+    assert describe_hold_cause(integration).remedy == "Change the location to Europe."
 
 
 def test_a_test_that_was_left_out_comes_with_the_right_account_id(sandbox, integration):
@@ -198,7 +198,7 @@ def test_answers_that_come_at_the_same_time_look_for_it_once(sandbox):
         fails(attempt, REFUSED)
 
     for claim, _, _ in parallel:
-        hold_cause.find_out(claim.integration, REFUSED)
+        hold_cause.find_hold_cause(claim.integration, REFUSED)
 
     integration.refresh_from_db()
     assert found(integration) == ("wrong_location", "eu1")
@@ -213,7 +213,7 @@ def test_nobody_looks_beside_the_one_who_does(sandbox):
     first = Worker(deliver, integration.pk)
     sandbox.wait_for_requests(8)
 
-    hold_cause.find_out(Integration.objects.get(), REFUSED)
+    hold_cause.find_hold_cause(Integration.objects.get(), REFUSED)
     probe(integration)
     asked = len(sandbox.requests())
     sandbox.release()
@@ -234,8 +234,8 @@ def test_what_is_found_of_old_settings_is_not_written(sandbox):
     sandbox.wait_for_requests(8)
     Integration.objects.update(account=an_account(Location.EU1))
 
-    lifecycle.settings_changed(integration)
-    lifecycle.pause(integration)
+    lifecycle.apply_new_settings(integration)
+    lifecycle.pause_integration(integration)
     sandbox.release()
     worker.finish()
 
@@ -255,7 +255,9 @@ def test_an_answer_to_replaced_credentials_is_not_read_for_the_new_ones(
     Integration.objects.update(hold_cause="", passcode=Secret("OTH-ER-PASS"))
     asked = len(sandbox.requests())
 
-    hold_cause.find_out(old, AuthenticationError("Invalid Credentials", status=401))
+    hold_cause.find_hold_cause(
+        old, AuthenticationError("Invalid Credentials", status=401)
+    )
 
     integration.refresh_from_db()
     assert found(integration) == ("", "")
@@ -266,7 +268,7 @@ def test_new_settings_have_it_looked_for_again(sandbox, integration):
     refuse(integration, passcode=Secret(WRONG))
     Integration.objects.update(account=an_account(account_id="ABC-DEF-123Z"))
 
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
     forgotten = found(integration)
     deliver(integration.pk)
 
@@ -296,10 +298,10 @@ def test_another_reason_has_not_the_cause_of_the_first(sandbox, integration):
 
 def test_a_worker_that_dies_over_it_leaves_it_to_the_next_dry_run(sandbox):
     integration = misplaced()
-    failpoints.arm(failpoints.parse(["cause.found=raise"]))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["cause.found=raise"]))
     with pytest.raises(failpoints.FailpointError):
         refuse(integration)
-    Integration.objects.update(probe_leased_until=clock.now())
+    Integration.objects.update(probe_leased_until=clock.read_now())
     integration.refresh_from_db()
     before = integration.hold_reason, found(integration)
 

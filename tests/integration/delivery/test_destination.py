@@ -5,7 +5,7 @@ import pytest
 
 from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.insight.record_fates import CleverTapDestination
+from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.models import Upload
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
@@ -87,7 +87,7 @@ def test_what_was_skipped_and_what_is_kept_back_is_said(engine, integration, app
     integration.enabled = False
     integration.save()
     append(count=1)
-    lifecycle.enable(integration, start="now")
+    lifecycle.enable_integration(integration, start="now")
     integration.not_sent = ["app_install:generated"]
     integration.save()
     log.append(integration.app, [a_sent_event()])

@@ -53,7 +53,7 @@ def arrivals(engine):
 
 def expire_leases():
     Upload.objects.filter(leased_until__isnull=False).update(
-        leased_until=clock.now() - timedelta(seconds=1)
+        leased_until=clock.read_now() - timedelta(seconds=1)
     )
 
 
@@ -203,7 +203,9 @@ def test_parts_have_no_more_retries_of_555_than_the_whole(engine, integration, a
 def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, append):
     append(*people(1, **A_CLICK))
     for _ in range(unknown_outcomes.MOST_OUTCOMES):
-        failpoints.arm(failpoints.parse(["request.answered=raise"]))
+        failpoints.arm_failpoints(
+            failpoints.parse_failpoints(["request.answered=raise"])
+        )
         with pytest.raises(FailpointError):
             deliver(integration.pk)
         expire_leases()
@@ -275,10 +277,10 @@ def test_an_upload_that_is_given_up_holds_up_no_erasure(
     deliver(integration.pk)
     Upload.objects.update(unknown_outcomes=unknown_outcomes.MOST_OUTCOMES)
 
-    order = erasure_orders.request(integration.app, [Identity("email", ANN)])
+    order = erasure_orders.order_erasure(integration.app, [Identity("email", ANN)])
 
-    assert uploads_under_way.uploads(order) == []
-    assert erasure_orders.advance(order).state == "done"
+    assert uploads_under_way.find_uploads_of_person(order) == []
+    assert erasure_orders.advance_erasure(order).state == "done"
     status = finish()
     assert sizes(engine) == [2]
     assert sum(status.dead_letters.values()) == 2
@@ -309,7 +311,7 @@ SEEDS = [
 def test_whatever_happens_no_record_is_sent_more_often(
     engine, integration, append, seed
 ):
-    chance = random.Random(seed)  # noqa: S311 - a seed makes it the same each time
+    chance = random.Random(seed)
     engine.poison(identity="user-3", code=555, times=2)
     engine.switch(
         faults=tuple(chance.choices(list(OUTCOMES.values()), k=chance.randint(5, 60)))
@@ -317,9 +319,9 @@ def test_whatever_happens_no_record_is_sent_more_often(
     append(*people(8))
 
     for _ in range(chance.randint(0, 12)):
-        failpoints.arm(failpoints.parse([chance.choice(CRASHES)]))
+        failpoints.arm_failpoints(failpoints.parse_failpoints([chance.choice(CRASHES)]))
         finish_or_crash(integration)
-    failpoints.arm([])
+    failpoints.arm_failpoints([])
     finish_through(integration)
 
     status = status_of(integration)

@@ -42,9 +42,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _own_slots():
-    slots.forget()
+    slots.clear_slots()
     yield
-    failpoints.arm([])
+    failpoints.arm_failpoints([])
 
 
 def test_the_person_is_gone_from_every_table_and_the_rest_is_as_it_was(
@@ -193,7 +193,7 @@ def test_a_log_that_retention_shortened_is_gone_through(integration, append):
 def test_an_empty_log_is_done_at_once_and_suppresses():
     app = an_app()
 
-    order = erasure_orders.advance(erasure_orders.request(app, WHOM))
+    order = erasure_orders.advance_erasure(erasure_orders.order_erasure(app, WHOM))
 
     assert (order.state, order.events) == ("done", 0)
     assert Suppression.objects.count() == 1
@@ -238,11 +238,11 @@ def test_after_a_crash_the_workers_go_on_where_it_stopped(
 ):
     monkeypatch.setattr(erasure_orders, "CHUNK", 2)
     append(*(by_canary() for _ in range(5)))
-    failpoints.arm(failpoints.parse([f"{place}=raise@{number}"]))
+    failpoints.arm_failpoints(failpoints.parse_failpoints([f"{place}=raise@{number}"]))
     with pytest.raises(FailpointError):
         erase(integration)
 
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     order = ErasureRequest.objects.get()
     assert (order.state, order.events, order.erased_to) == ("done", 5, 5)
@@ -254,8 +254,8 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
 ):
     monkeypatch.setattr(erasure_orders, "CHUNK", 2)
     append(*(by_canary() for _ in range(9)))
-    order = erasure_orders.request(integration.app, WHOM)
-    erasure_orders.advance(order, seconds=0)
+    order = erasure_orders.order_erasure(integration.app, WHOM)
+    erasure_orders.advance_erasure(order, seconds=0)
     scan, overtaken = log.scan, []
 
     def slow_scan(*args, **kwargs):
@@ -264,12 +264,14 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
         if not overtaken:
             overtaken.append(True)
             for _ in range(2):
-                erasure_orders._erase_next(ErasureRequest.objects.get())  # noqa: SLF001
+                erasure_orders._erase_next(ErasureRequest.objects.get())
         return found
 
     monkeypatch.setattr(log, "scan", slow_scan)
     reached = []
-    order = erasure_orders.advance(order, progress=lambda *at: reached.append(at[0]))
+    order = erasure_orders.advance_erasure(
+        order, progress=lambda *at: reached.append(at[0])
+    )
 
     assert reached == [4, 6, 8, 9]
     assert (order.state, order.events) == ("done", 9)
@@ -280,12 +282,14 @@ def test_an_order_stops_when_its_time_is_over_and_goes_on_later(
 ):
     monkeypatch.setattr(erasure_orders, "CHUNK", 2)
     append(*(by_canary() for _ in range(5)))
-    order = erasure_orders.request(integration.app, WHOM)
-    assert erasure_orders.advance(order, seconds=0).state == "erasing"
+    order = erasure_orders.order_erasure(integration.app, WHOM)
+    assert erasure_orders.advance_erasure(order, seconds=0).state == "erasing"
     assert rows_with(CANARY) == ["referrals_referralevent"]
 
     reached = []
-    order = erasure_orders.advance(order, progress=lambda *at: reached.append(at))
+    order = erasure_orders.advance_erasure(
+        order, progress=lambda *at: reached.append(at)
+    )
 
     assert reached == [(2, 5), (4, 5), (5, 5)]
     assert order.state == "done"

@@ -43,9 +43,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _own_slots():
-    slots.forget()
+    slots.clear_slots()
     yield
-    failpoints.arm([])
+    failpoints.arm_failpoints([])
 
 
 def test_what_waits_in_the_log_goes_out_without_the_person(
@@ -93,7 +93,7 @@ def test_an_upload_of_unknown_outcome_goes_again_as_it_was_and_is_waited_for(
     assert event_at(integration, 1).user == Person({"email": CANARY})
 
     finish()
-    order = erasure_orders.advance(order)
+    order = erasure_orders.advance_erasure(order)
 
     first, _, again = engine.requests()
     assert first.sha256 == again.sha256
@@ -126,11 +126,11 @@ def test_after_a_day_parts_without_the_person_take_the_uploads_place(
     deliver(integration.pk)
     order = erase(integration)
     assert order.state == "waiting"
-    before = erasure_orders.completes_by(order) - clock.now()
+    before = erasure_orders.find_latest_completion(order) - clock.read_now()
     assert timedelta(hours=23) < before <= timedelta(days=1)
 
     ErasureRequest.objects.update(requested_at=F("requested_at") - timedelta(days=1))
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     order.refresh_from_db()
     assert (order.state, order.uploads_replaced) == ("done", 1)
@@ -155,14 +155,14 @@ def test_after_a_day_the_upload_of_a_dead_worker_of_a_paused_integration_is_repl
 ):
     settings.ERASURE_WAIT_SECONDS = 0
     append(by_canary(id="1"))
-    failpoints.arm(failpoints.parse(["request.answered=raise"]))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["request.answered=raise"]))
     with pytest.raises(FailpointError):
         deliver(integration.pk)
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
     assert erase(integration).state == "waiting"  # its lease is alive
-    Upload.objects.update(leased_until=clock.now() - timedelta(seconds=1))
+    Upload.objects.update(leased_until=clock.read_now() - timedelta(seconds=1))
 
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     order = ErasureRequest.objects.get()
     assert (order.state, order.uploads_replaced) == ("done", 1)
@@ -206,13 +206,13 @@ def test_a_crash_while_an_upload_is_replaced_changes_nothing(
     engine.switch(faults=(Fault(ending="reset_before_storing", times=None),))
     append(by_canary(id="1"))
     deliver(integration.pk)
-    failpoints.arm(failpoints.parse(["erasure.replaced=raise"]))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["erasure.replaced=raise"]))
     with pytest.raises(FailpointError):
         erase(integration)
     assert Upload.objects.get().state == "open"
     assert not DeadLetter.objects.exists()
 
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     assert ErasureRequest.objects.get().uploads_replaced == 1
     assert status_of(integration).balanced
@@ -234,7 +234,7 @@ def test_a_request_under_way_finishes_with_the_person_and_is_waited_for(
     worker.finish()
 
     assert not erasure_orders.is_under_way(order)
-    assert erasure_orders.advance(order).state == "done"
+    assert erasure_orders.advance_erasure(order).state == "done"
     assert (CANARY, "Referred App Install") in sent(engine)
     assert rows_with(CANARY) == []
     assert status_of(integration).balanced
@@ -269,8 +269,8 @@ def test_an_upload_that_was_claimed_first_is_never_missed(engine, integration, a
         assert order.state == "waiting"
         engine.release()
         worker.finish()
-        erasure_orders.advance(order)
-        erasure_orders.lift(integration.app, WHOM)
+        erasure_orders.advance_erasure(order)
+        erasure_orders.lift_suppressions(integration.app, WHOM)
 
     assert rows_with(CANARY) == []
     assert engine.counts()[CANARY, "Referred App Install"] == 5
@@ -282,12 +282,12 @@ def test_workers_that_go_on_at_once_share_the_work(
 ):
     monkeypatch.setattr(erasure_orders, "CHUNK", 5)
     append(*(by_canary() for _ in range(60)))
-    erasure_orders.request(integration.app, WHOM)
+    erasure_orders.order_erasure(integration.app, WHOM)
 
-    workers = [Worker(erasure_orders.go_on) for _ in range(3)]
+    workers = [Worker(erasure_orders.advance_all_erasures) for _ in range(3)]
     for worker in workers:
         worker.finish()
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     order = ErasureRequest.objects.get()
     assert (order.state, order.events, order.erased_to) == ("done", 60, 60)
@@ -299,13 +299,13 @@ def test_appending_goes_on_while_a_long_log_is_gone_through(
 ):
     monkeypatch.setattr(erasure_orders, "CHUNK", 10)
     append(*(by_canary() for _ in range(300)))
-    order = erasure_orders.request(integration.app, WHOM)
-    eraser = Worker(erasure_orders.advance, order)
+    order = erasure_orders.order_erasure(integration.app, WHOM)
+    eraser = Worker(erasure_orders.advance_erasure, order)
 
     for n in range(50):
         append(a_sent_event(id=f"late-{n}"))
     eraser.finish()
 
-    order = erasure_orders.advance(order)
+    order = erasure_orders.advance_erasure(order)
     assert (order.state, order.events) == ("done", 300)
     assert log.head(integration.app_id) == 350

@@ -13,14 +13,14 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.insight import fact_queries
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
-from clevertap_sync.insight.facts import EXPECTED, Verdicts
-from clevertap_sync.insight.findings import judge
-from clevertap_sync.insight.ingest_queries import read_doors
+from clevertap_sync.insight.facts import EXPECTED, NewestVerdicts
+from clevertap_sync.insight.findings import judge_facts
+from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
-from referrals.ingest.counter import hour_of
+from referrals.ingest.counter import find_hour
 from referrals.models import IngestCount, ReferralEvent
 from tests.builders import (
     ANN,
@@ -39,9 +39,9 @@ pytestmark = pytest.mark.django_db
 
 
 def facts_of(*integrations):
-    rows = [insight.shown().get(pk=each.pk) for each in integrations]
-    now = clock.now()
-    return read_facts(rows, now, read_doors(now))
+    rows = [insight.list_integrations_shown().get(pk=each.pk) for each in integrations]
+    now = clock.read_now()
+    return read_facts(rows, now, read_app_ingest(now))
 
 
 def test_the_numbers_are_those_of_the_status(engine, integration, append, finish):
@@ -53,15 +53,15 @@ def test_the_numbers_are_those_of_the_status(engine, integration, append, finish
 
     facts, empty = facts_of(integration, other)
 
-    status = insight.status_of(facts.integration)
+    status = insight.read_status(facts.integration)
     assert (facts.head, facts.waiting.events) == (status.head, 2)
     assert {each.reason: each.count for each in facts.letters} == status.dead_letters
-    assert facts.last_accepted == insight.last_accepted(facts.integration)
+    assert facts.last_accepted == insight.find_last_accepted(facts.integration)
     assert facts.lag_seconds == pytest.approx(status.lag_seconds, abs=10)
     assert facts.verdicts.delivered == status.delivered
     assert facts.imbalances == ()
     assert (empty.head, empty.waiting.events, list(empty.letters)) == (0, 0, [])
-    assert empty.verdicts == Verdicts()
+    assert empty.verdicts == NewestVerdicts()
 
 
 def test_parts_of_an_upload_count_with_it(engine, integration, append, finish):
@@ -85,7 +85,7 @@ def let_pass(time):
 def codes_found():
     (facts,) = facts_of(Integration.objects.get())
     # No worker is at work in these tests, and their events are of one day.
-    return {each.code for each in judge(facts)} - {"no_worker", "stale_events"}
+    return {each.code for each in judge_facts(facts)} - {"no_worker", "stale_events"}
 
 
 def with_a_provider_that_nobody_has(engine):
@@ -175,7 +175,7 @@ def test_when_something_was_delivered_is_known_however_much_failed_since(
     with_a_provider_that_nobody_has(engine)
     append(a_sent_event())
     finish()
-    tallies.add_up(worthwhile=1)
+    tallies.add_up_tallies(worthwhile=1)
 
     (facts,) = facts_of(Integration.objects.get())
 
@@ -216,7 +216,7 @@ def test_of_a_silent_app_it_is_known_when_something_last_came_by_this_time_a_wee
     integration,
 ):
     log.append(integration.app, [a_sent_event()])
-    now = clock.now()
+    now = clock.read_now()
     ReferralEvent.objects.update(received_at=now - 30 * HOUR)
     week = timedelta(days=7)
     last = now - week - 2 * HOUR
@@ -226,7 +226,7 @@ def test_of_a_silent_app_it_is_known_when_something_last_came_by_this_time_a_wee
             way=f"rk_{number}",
             number=1,
             outcome="accepted",
-            hour=hour_of(at),
+            hour=find_hour(at),
             last_at=at,
         )
     # What was refused, and what another app took, is none of this one's events.
@@ -236,7 +236,7 @@ def test_of_a_silent_app_it_is_known_when_something_last_came_by_this_time_a_wee
         number=1,
         code="conflict",
         outcome="conflict",
-        hour=hour_of(now - week),
+        hour=find_hour(now - week),
         last_at=last + HOUR / 2,
     )
 
@@ -365,7 +365,7 @@ def test_letters_that_fall_out_of_a_replay_again_tell_nothing_of_now(
 
 
 def test_only_the_newest_events_tell_what_arrives(integration):
-    now = clock.now()
+    now = clock.read_now()
     old = [a_sent_event(test=True) for _ in range(5)]
     stale = [a_sent_event(occurred_at=str(NOON.date()) + "T00:00:00Z")]
     fresh = [a_sent_event(occurred_at=now.isoformat()) for _ in range(EVENTS - 4)]
@@ -386,7 +386,7 @@ def test_only_the_newest_events_tell_what_arrives(integration):
 
 def test_older_events_of_a_silent_app_tell_whether_they_were_a_flow(integration):
     log.append(integration.app, [a_sent_event() for _ in range(EVENTS * 5)])
-    now = clock.now()
+    now = clock.read_now()
 
     (busy,) = facts_of(integration)
 
@@ -427,14 +427,14 @@ def test_each_event_goes_to_the_integration_of_its_kind_and_all_is_well(
 
     assert production.others_send == {"test"}
     assert beside.others_send == {"production"}
-    found = {each.code for facts in (production, beside) for each in judge(facts)}
+    found = {each.code for facts in (production, beside) for each in judge_facts(facts)}
     assert found - {"no_worker", "stale_events"} == set()
 
-    Integration.objects.filter(pk=integration.pk).update(archived_at=clock.now())
+    Integration.objects.filter(pk=integration.pk).update(archived_at=clock.read_now())
 
     (alone,) = facts_of(tests)
 
-    assert "only_production_events" in {each.code for each in judge(alone)}
+    assert "only_production_events" in {each.code for each in judge_facts(alone)}
 
 
 @pytest.mark.parametrize(
@@ -451,7 +451,7 @@ def test_what_is_not_under_way_waits_as_events(
     append(count=3)
     deliver(integration.pk)
     if "leased_until" in changes:
-        changes = {"leased_until": clock.now() + changes["leased_until"]}
+        changes = {"leased_until": clock.read_now() + changes["leased_until"]}
     Upload.objects.update(state="open", settled_at=None, **changes)
 
     (facts,) = facts_of(integration)
@@ -464,16 +464,16 @@ def test_what_is_not_under_way_waits_as_events(
 def test_a_hundred_integrations_cost_no_query_more_than_one(integration):
     def queries(rows):
         with CaptureQueriesContext(connection) as captured:
-            facts_of_rows = read_facts(rows, NOON, read_doors(NOON))
+            facts_of_rows = read_facts(rows, NOON, read_app_ingest(NOON))
         assert len(facts_of_rows) == len(rows)
         return len(captured.captured_queries)
 
     log.append(integration.app, [a_sent_event()])
-    one = list(insight.shown())
+    one = list(insight.list_integrations_shown())
     few = queries(one)
     for number in range(99):
         app = an_app(f"app-of-{number:03}")
         an_integration(app, account=an_account(account_id=f"ACC-{number:03}-AAAZ"))
         log.append(app, [a_sent_event(user={"identities": {"email": ANN}})])
 
-    assert queries(list(insight.shown())) == few
+    assert queries(list(insight.list_integrations_shown())) == few

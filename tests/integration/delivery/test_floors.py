@@ -21,12 +21,14 @@ IS_POSTGRESQL = connection.vendor == "postgresql"
 def _a_hint_lasts(monkeypatch):
     """Let no hint be forgotten because the machine is slow."""
     monkeypatch.setattr(open_floor, "LOOK_AGAIN_SECONDS", 1e9)
-    open_floor.forget()
+    open_floor.clear_floors()
 
 
 def opens_seen(integration):
     with transaction.atomic():
-        (seen,) = account_state.at(integration.account_id, clock.now())
+        (seen,) = account_state.read_integration_states(
+            integration.account_id, clock.read_now()
+        )
     return seen.first_open
 
 
@@ -37,7 +39,7 @@ def test_an_open_upload_is_seen_however_many_were_settled_around_it(
     append(count=1)
     waits = claim_next(integration.pk).upload
     # On its way for so long that others need not wait for it.
-    soon = clock.now() + timedelta(seconds=settings.LEASE_SECONDS / 2)
+    soon = clock.read_now() + timedelta(seconds=settings.LEASE_SECONDS / 2)
     Upload.objects.filter(pk=waits.pk).update(leased_until=soon)
 
     for number in range(5):
@@ -64,7 +66,7 @@ def test_an_upload_that_another_process_opened_is_seen(
     append(count=1)
     deliver(integration.pk)
     assert opens_seen(integration) is None
-    mine = dict(open_floor.of(integration.account_id))
+    mine = dict(open_floor.read_floors(integration.account_id))
     assert mine == {integration.pk: Upload.objects.get().pk}
 
     # Another process knows nothing of this one's floor, nor this one of its upload.
@@ -80,12 +82,12 @@ def test_an_upload_that_another_process_opened_is_seen(
 def test_parts_lie_above_the_floor(engine, integration, append):
     engine.poison(identity="user-2@")
     append(count=3)
-    open_floor.forget()
+    open_floor.clear_floors()
 
     deliver(integration.pk)
 
     assert opens_seen(integration) is None
-    floor = open_floor.of(integration.account_id)[integration.pk]
+    floor = open_floor.read_floors(integration.account_id)[integration.pk]
     assert floor <= Upload.objects.order_by("pk").last().pk
 
 
@@ -93,14 +95,14 @@ def test_parts_lie_above_the_floor(engine, integration, append):
 def test_the_hint_is_forgotten_after_a_while(engine, integration, append, monkeypatch):
     append(count=1)
     deliver(integration.pk)
-    assert open_floor.of(integration.account_id)
+    assert open_floor.read_floors(integration.account_id)
 
     monkeypatch.setattr(open_floor, "LOOK_AGAIN_SECONDS", 0.0)
-    open_floor.forget()
+    open_floor.clear_floors()
     append({**an_event(), "id": "later"})
     deliver(integration.pk)
 
-    assert open_floor.of(integration.account_id) == {}
+    assert open_floor.read_floors(integration.account_id) == {}
 
 
 @pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite keeps no dead versions")
@@ -116,10 +118,10 @@ def test_a_transaction_that_stays_open_makes_claims_no_slower(
         for number in range(20):
             append({**an_event(), "id": f"e{number}"})
             deliver(integration.pk)
-            slots.forget()
+            slots.clear_slots()
 
         with_floor = pages_looked_at(integration)
-        open_floor.forget()
+        open_floor.clear_floors()
         without = pages_looked_at(integration)
 
     assert with_floor <= 5
@@ -128,7 +130,7 @@ def test_a_transaction_that_stays_open_makes_claims_no_slower(
 
 def leave_dead_versions(integration, count):
     """Let the index of open uploads have so many that are open no more."""
-    now = clock.now()
+    now = clock.read_now()
     opened = Upload.objects.bulk_create(
         Upload(
             integration=integration,
@@ -144,7 +146,7 @@ def leave_dead_versions(integration, count):
 
 def pages_looked_at(integration):
     """Return how many pages a glance reads of the uploads and of the index of open ones."""
-    sql, asked = account_state.question(integration.account_id, clock.now())
+    sql, asked = account_state.build_query(integration.account_id, clock.read_now())
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", asked)

@@ -32,7 +32,7 @@ IDENTITY = f"email={CANARY}"
 
 @pytest.fixture(autouse=True)
 def _own_slots():
-    slots.forget()
+    slots.clear_slots()
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_what_has_to_wait_completes_by_itself_and_clevertap_is_asked_after_that(
     assert "CleverTap was not asked to delete anything yet" in said
     assert known_to(engine) == {CANARY, BOB}
     finish()
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     status, said = forget("--identity", IDENTITY, "--delete-in-clevertap")
 
@@ -289,7 +289,7 @@ def test_no_log_line_holds_the_person(engine, append, finish, forget, caplog):
     finish()
 
     forget("--identity", IDENTITY, "--delete-in-clevertap")
-    erasure_orders.go_on()
+    erasure_orders.advance_all_erasures()
 
     own = [r for r in caplog.records if not r.name.startswith("django.db.backends")]
     assert "canary" not in repr([vars(record) for record in own]).casefold()

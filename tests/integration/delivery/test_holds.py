@@ -48,11 +48,11 @@ def test_a_key_that_is_back_ends_the_hold_with_the_next_sweep(
     append(count=1)
     deliver(integration.pk)
     lifecycle.try_readable_passcodes()
-    without = list(due.due_integrations())
+    without = list(due.find_due_integrations())
 
     settings.FIELD_ENCRYPTION_KEYS = keys
     lifecycle.try_readable_passcodes()
-    with_it = list(due.due_integrations())
+    with_it = list(due.find_due_integrations())
     deliver(integration.pk)
 
     assert (without, with_it) == ([], [(integration.pk, 1)])
@@ -111,7 +111,7 @@ def test_a_refused_passcode_holds_with_a_reason_and_loses_nothing(
 
     integration.passcode = Secret(ACCOUNTS[Location.EU1].passcode)
     integration.save(update_fields=["passcode"])
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
     deliver(integration.pk)
 
     status = status_of(integration)
@@ -156,9 +156,9 @@ def test_a_body_that_changed_after_an_unknown_outcome_is_marked_and_logged(
 ):
     engine.switch(faults=(Fault(ending="reset_after_storing", only="uploads"),))
     append(count=1)
-    real, lengths = mapping.to_records, iter([2, 1])
+    real, lengths = mapping.map_event, iter([2, 1])
     monkeypatch.setattr(
-        map_upload, "to_records", lambda *given: list(real(*given))[: next(lengths)]
+        map_upload, "map_event", lambda *given: list(real(*given))[: next(lengths)]
     )
 
     status = finish()
@@ -177,7 +177,7 @@ def test_a_dry_run_that_failed_has_accepted_nothing(engine, integration, append)
     )
     append(count=1)
     deliver(integration.pk)
-    Integration.objects.update(held_until=clock.now())
+    Integration.objects.update(held_until=clock.read_now())
 
     deliver(integration.pk)
 
@@ -242,7 +242,7 @@ def test_corrected_settings_reach_an_open_upload(engine, integration, append, fi
 
     integration.identity_provider = "email"
     integration.save(update_fields=["identity_provider"])
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
     status = finish()
 
     assert status.delivered + sum(status.dead_letters.values()) == 2
@@ -286,7 +286,7 @@ def test_a_late_refusal_of_the_old_passcode_does_not_hold_the_new_one(
 ):
     append(count=1)
     late = begun(integration)
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
 
     fails(late, AuthenticationError(status=401))
 
@@ -298,7 +298,7 @@ def test_a_refusal_of_a_passcode_that_was_read_before_it_changed_holds_nothing(
 ):
     append(count=1)
     claim = claim_next(integration.pk)
-    lifecycle.settings_changed(integration)
+    lifecycle.apply_new_settings(integration)
 
     fails(begun(integration, claim), AuthenticationError(status=401))
 
@@ -338,13 +338,13 @@ def test_an_upload_of_unknown_outcome_waits_for_a_dry_run_that_came_after_it(
     append(count=1000)
     first, second = begun(integration), begun(integration)
     fails(first, NoAnswerError("timed out"))
-    Integration.objects.update(held_until=clock.now())
+    Integration.objects.update(held_until=clock.read_now())
     deliver(integration.pk)
     assert status_of(integration).hold is None
 
     fails(second, NoAnswerError("timed out"))
 
-    slots.forget()
+    slots.clear_slots()
     assert isinstance(claim_next(integration.pk), ProbeClaim)
 
 
@@ -356,7 +356,7 @@ def test_an_abandoned_upload_does_not_shorten_a_hold(
     failed, _ = begun(integration), begun(integration)
     fails(failed, ServerError(status=503, retry_after=60))
     Upload.objects.filter(leased_until__isnull=False).update(
-        leased_until=clock.now() - timedelta(seconds=1)
+        leased_until=clock.read_now() - timedelta(seconds=1)
     )
 
     assert claim_next(integration.pk) is None
@@ -402,8 +402,8 @@ def test_a_worker_that_ends_right_after_a_success_leaves_no_hold_behind(
     engine.answer(503)
     append(count=1)
     deliver(integration.pk)
-    Integration.objects.update(held_until=clock.now())
-    failpoints.arm(failpoints.parse(["settle.committed=raise"]))
+    Integration.objects.update(held_until=clock.read_now())
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["settle.committed=raise"]))
 
     with pytest.raises(failpoints.FailpointError):
         deliver(integration.pk)
@@ -419,7 +419,7 @@ def test_a_hold_ends_by_a_dry_run_although_what_waited_is_no_longer_sent(
     append(a_sent_event(id="one", referrer=None, via="smart_link"))
     deliver(integration.pk)
     assert status_of(integration).hold.reason == "server_error"
-    erasure_orders.request(integration.app, [Identity("email", ANN)])
+    erasure_orders.order_erasure(integration.app, [Identity("email", ANN)])
 
     status = finish()
 
@@ -428,12 +428,14 @@ def test_a_hold_ends_by_a_dry_run_although_what_waited_is_no_longer_sent(
 
 
 def test_a_hold_ends_by_a_dry_run_although_nothing_is_left_to_send(engine, integration):
-    assert list(due.due_integrations()) == []
-    hold.hold(integration, reason="no_answer", delay=0, probe=True, now=clock.now())
+    assert list(due.find_due_integrations()) == []
+    hold.hold_delivery(
+        integration, reason="no_answer", delay=0, probe=True, now=clock.read_now()
+    )
 
-    assert list(due.due_integrations()) == [(integration.pk, 1)]
+    assert list(due.find_due_integrations()) == [(integration.pk, 1)]
     deliver(integration.pk)
 
     assert status_of(integration).hold is None
     assert [request.dry_run for request in engine.requests()] == [True]
-    assert list(due.due_integrations()) == []
+    assert list(due.find_due_integrations()) == []

@@ -12,7 +12,7 @@ from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.delivery import lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.delivery.send import begin, send
+from clevertap_sync.delivery.send import begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 def expire_leases():
     Upload.objects.filter(leased_until__isnull=False).update(
-        leased_until=clock.now() - timedelta(seconds=1)
+        leased_until=clock.read_now() - timedelta(seconds=1)
     )
 
 
@@ -58,7 +58,7 @@ def test_a_partial_range_does_not_wait_for_a_slow_upload(
     assert claim_next(integration.pk) is None
 
     Upload.objects.update(
-        leased_until=clock.now() + timedelta(seconds=settings.LEASE_SECONDS / 2)
+        leased_until=clock.read_now() + timedelta(seconds=settings.LEASE_SECONDS / 2)
     )
 
     assert claim_next(integration.pk).upload.first == 501
@@ -116,15 +116,15 @@ def test_an_upload_has_at_most_one_live_lease_and_a_late_settle_changes_nothing(
     late = claim_next(integration.pk)
     assert isinstance(late, Claim)
     mapped = map_upload.map_upload(late)
-    sending = begin(late, mapped)
-    outcome = send(late.integration, sending, list(mapped.bodies()))
+    sending = begin_attempt(late, mapped)
+    outcome = send_upload(late.integration, sending, list(mapped.bodies()))
     expire_leases()
 
     # Whoever comes next records the attempt as unknown, and asks first.
     probe = claim_next(integration.pk)
     assert isinstance(probe, ProbeClaim)
     assert Attempt.objects.get(upload=late.upload).outcome == "no_answer"
-    slots.release(integration.pk, held=probe.held)
+    slots.release_slot(integration.pk, held=probe.held)
     integration.refresh_from_db()
     integration.probe_leased_until = None
     integration.save()
@@ -182,7 +182,7 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
     engine, integration, append, monkeypatch
 ):
     append(count=3)
-    real = mapping.to_records
+    real = mapping.map_event
 
     def fails(event, *given):
         if event.id == "e2":
@@ -190,7 +190,7 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
             raise ValueError(message)
         return real(event, *given)
 
-    monkeypatch.setattr(map_upload, "to_records", fails)
+    monkeypatch.setattr(map_upload, "map_event", fails)
 
     deliver(integration.pk)
 
@@ -235,7 +235,7 @@ def test_a_claim_that_is_not_committed_gives_its_slot_back(
     settings.WORKER_THREADS = 2
     append(count=2)
     for _ in range(3):
-        failpoints.arm(failpoints.parse(["claim.written=raise"]))
+        failpoints.arm_failpoints(failpoints.parse_failpoints(["claim.written=raise"]))
         with pytest.raises(FailpointError):
             claim_next(integration.pk)
 
@@ -250,17 +250,17 @@ def test_the_attempt_of_a_dry_run_that_was_lost_is_ended_by_the_next_one(
 ):
     append(count=1)
     fails(begun(integration), NoAnswerError("timed out"))
-    Integration.objects.update(held_until=clock.now())
+    Integration.objects.update(held_until=clock.read_now())
     lost = claim_next(integration.pk)
     Attempt.objects.create(
         integration=integration,
         lease_token=lost.token,
         dry_run=True,
-        began_at=clock.now(),
+        began_at=clock.read_now(),
     )
-    Integration.objects.update(probe_leased_until=clock.now())
+    Integration.objects.update(probe_leased_until=clock.read_now())
     if settings_change:
-        lifecycle.settings_changed(integration)
+        lifecycle.apply_new_settings(integration)
 
     assert isinstance(claim_next(integration.pk), ProbeClaim)
 
@@ -275,7 +275,7 @@ def test_a_side_that_an_event_does_not_name_is_no_dead_letter_of_a_divided_uploa
     for _ in range(3):
         claim_next(integration.pk)
         expire_leases()
-    slots.forget()
+    slots.clear_slots()
 
     status = finish()
 
@@ -296,7 +296,7 @@ def test_a_claim_calls_nobody_for_what_others_come_to_claim(
 
     with contextlib.ExitStack() as threads:
         for _ in range(delivering):
-            threads.enter_context(slots.looking(integration.pk))
+            threads.enter_context(slots.claim_from(integration.pk))
         claims = [claim_next(integration.pk) for _ in range(3)]
 
     assert [claim.more for claim in claims] == calls

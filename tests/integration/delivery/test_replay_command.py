@@ -106,7 +106,7 @@ def test_letters_that_clevertap_may_have_say_that_they_may_count_twice(refused, 
 
 def test_a_plan_tells_what_is_too_old_for_live_campaigns(refused, replay):
     ReferralEvent.objects.filter(position=1).update(
-        received_at=clock.now() - timedelta(hours=2, seconds=5)
+        received_at=clock.read_now() - timedelta(hours=2, seconds=5)
     )
 
     letters = replay("--reason", "clevertap_528", "--dry-run")

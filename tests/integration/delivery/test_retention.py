@@ -28,7 +28,7 @@ def age(last, days=91):
     ReferralEvent.objects.filter(position__lte=last).update(
         received_at=F("received_at") - past
     )
-    Upload.objects.filter(last__lte=last).update(settled_at=clock.now() - past)
+    Upload.objects.filter(last__lte=last).update(settled_at=clock.read_now() - past)
 
 
 def positions():
@@ -50,7 +50,7 @@ def test_old_events_go_with_their_uploads_and_the_books_still_balance(
     before = finish()
     age(5)
 
-    assert retention.retain() == 5
+    assert retention.carry_out_retention() == 5
 
     after = status_of(integration)
     assert positions() == [6, 7, 8]
@@ -68,7 +68,7 @@ def test_nothing_goes_that_an_integration_has_not_delivered(
     log.append(integration.app, [a_sent_event()])
     age(4)
 
-    assert retention.retain() == 0
+    assert retention.carry_out_retention() == 0
     assert positions() == [1, 2, 3, 4]
 
 
@@ -77,14 +77,14 @@ def test_a_paused_integration_keeps_what_it_still_has_to_deliver(
 ):
     append(count=2)
     deliver(integration.pk)
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
     log.append(integration.app, [a_sent_event() for _ in range(3)])
     age(5)
 
-    retention.retain()
+    retention.carry_out_retention()
 
     assert positions() == [3, 4, 5]
-    lifecycle.enable(integration, start="resume")
+    lifecycle.enable_integration(integration, start="resume")
     deliver(integration.pk)
     assert (status_of(integration).delivered, status_of(integration).balanced) == (
         10,
@@ -95,13 +95,13 @@ def test_a_paused_integration_keeps_what_it_still_has_to_deliver(
 def test_an_integration_paused_before_its_first_event_keeps_what_waits(
     engine, integration, append
 ):
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
     append(count=3)
     age(2)
 
-    assert retention.retain() == 0
+    assert retention.carry_out_retention() == 0
 
-    lifecycle.enable(integration, start="resume")
+    lifecycle.enable_integration(integration, start="resume")
     deliver(integration.pk)
     assert status_of(integration).delivered == 6
 
@@ -111,7 +111,7 @@ def test_an_integration_that_was_never_enabled_keeps_nothing(db):
     log.append(integration.app, [a_sent_event() for _ in range(3)])
     age(2)
 
-    assert retention.retain() == 2
+    assert retention.carry_out_retention() == 2
     assert positions() == [3]
 
 
@@ -122,7 +122,7 @@ def test_the_newest_event_stays_so_that_numbers_go_on(
     finish()
     age(3)
 
-    retention.retain()
+    retention.carry_out_retention()
     log.append(integration.app, [a_sent_event(id="next")])
 
     assert positions() == [3, 4]
@@ -140,8 +140,8 @@ def test_replayed_letters_go_with_their_upload(engine, integration, append, fini
     before = finish()
     age(2)
 
-    retention.retain()
-    retention.retain()
+    retention.carry_out_retention()
+    retention.carry_out_retention()
 
     after = status_of(integration)
     assert (after.delivered, after.balanced) == (before.delivered, True)
@@ -159,13 +159,13 @@ def test_an_upload_goes_whole_and_its_events_and_dead_letters_with_it(
     finish()
     age(2)
 
-    assert retention.retain() == 0
+    assert retention.carry_out_retention() == 0
     assert positions() == [1, 2, 3, 4, 5]
     assert DeadLetter.objects.count() == 5
 
     age(4)
 
-    assert retention.retain() == 4
+    assert retention.carry_out_retention() == 4
     assert list(DeadLetter.objects.values_list("position", flat=True)) == [5]
     assert status_of(integration).balanced
 
@@ -174,10 +174,10 @@ def test_what_was_skipped_does_not_keep_old_events(engine, integration, append):
     integration.enabled = False
     integration.save()
     append(count=4)
-    lifecycle.enable(integration, start="now")
+    lifecycle.enable_integration(integration, start="now")
     age(2)
 
-    assert retention.retain() == 2
+    assert retention.carry_out_retention() == 2
     assert positions() == [3, 4]
     assert status_of(integration).balanced
 
@@ -197,7 +197,7 @@ def test_a_dead_letter_of_a_recent_replay_goes_with_its_old_event(
         received_at=F("received_at") - timedelta(days=91)
     )
 
-    assert retention.retain() == 2
+    assert retention.carry_out_retention() == 2
 
     assert not DeadLetter.objects.exists()
     assert Upload.objects.filter(replay__isnull=False).count() == 1
@@ -214,29 +214,33 @@ def test_uploads_go_in_small_chunks_each_committed_by_itself(
     append(a_sent_event(id="newest"))
     finish()
     age(3)
-    failpoints.arm(failpoints.parse(["retention.folded=raise@2"]))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["retention.folded=raise@2"]))
 
     with pytest.raises(FailpointError):
-        retention.retain()
+        retention.carry_out_retention()
 
     assert list(Upload.objects.order_by("first").values_list("first", flat=True)) == [
         *(2, 3, 4)
     ]
     assert (status_of(integration).balanced, integration.tail) == (True, 1)
-    assert retention.retain() == 3
+    assert retention.carry_out_retention() == 3
     assert status_of(integration).balanced
 
 
 def test_dry_runs_go_with_their_days(engine, integration):
-    hold.hold(integration, reason="no_answer", delay=0, probe=True, now=clock.now())
+    hold.hold_delivery(
+        integration, reason="no_answer", delay=0, probe=True, now=clock.read_now()
+    )
     deliver(integration.pk)
-    hold.hold(integration, reason="no_answer", delay=0, probe=True, now=clock.now())
+    hold.hold_delivery(
+        integration, reason="no_answer", delay=0, probe=True, now=clock.read_now()
+    )
     deliver(integration.pk)
     old, recent = Attempt.objects.order_by("pk")
-    past = clock.now() - timedelta(days=91)
+    past = clock.read_now() - timedelta(days=91)
     Attempt.objects.filter(pk=old.pk).update(began_at=past)
 
-    retention.retain()
+    retention.carry_out_retention()
 
     assert list(Attempt.objects.all()) == [recent]
 
@@ -254,12 +258,12 @@ def test_old_replays_and_old_sightings_go_in_as_many_steps_as_it_takes(
     finish()
     running = replay.replay_letters(integration)
     over = replay.replay_letters(integration)
-    past = clock.now() - timedelta(days=91)
+    past = clock.read_now() - timedelta(days=91)
     Replay.objects.update(created_at=past)
     Replay.objects.filter(pk=over.pk).update(state="done")
     Sighting.objects.update(seen_at=past)
 
-    retention.retain()
+    retention.carry_out_retention()
 
     assert not Sighting.objects.exists()
     assert list(Replay.objects.all()) == [running]

@@ -25,16 +25,18 @@ def upload(integration, append):
 
 @pytest.mark.django_db
 def test_all_steps_are_taken_at_one_instant_of_the_database(integration, upload):
-    attempt, before = an_attempt(integration, upload), clock.now()
+    attempt, before = an_attempt(integration, upload), clock.read_now()
 
-    now = row_writer.write(
-        row_writer.Update(
-            Upload, {"id": upload.pk}, {"leased_until": row_writer.Later(90.5)}
+    now = row_writer.write_rows(
+        row_writer.UpdateRow(
+            Upload,
+            {"id": upload.pk},
+            {"leased_until": row_writer.DatabaseInstant(90.5)},
         ),
-        row_writer.Insert(attempt, {"began_at": row_writer.NOW}),
+        row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),
     )
 
-    assert before <= now <= clock.now()
+    assert before <= now <= clock.read_now()
     upload.refresh_from_db()
     assert upload.leased_until == now + timedelta(seconds=90.5)
     stored = Attempt.objects.get()
@@ -50,9 +52,9 @@ def test_all_steps_are_taken_at_one_instant_of_the_database(integration, upload)
 def test_nothing_is_written_after_a_step_that_finds_no_row(integration, upload):
     attempt = an_attempt(integration, upload)
 
-    now = row_writer.write(
-        row_writer.Update(Upload, NOBODY, {"leased_until": None}),
-        row_writer.Insert(attempt, {"began_at": row_writer.NOW}),
+    now = row_writer.write_rows(
+        row_writer.UpdateRow(Upload, NOBODY, {"leased_until": None}),
+        row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),
     )
 
     assert now is None
@@ -62,9 +64,9 @@ def test_nothing_is_written_after_a_step_that_finds_no_row(integration, upload):
 
 @pytest.mark.django_db
 def test_a_later_step_that_finds_no_row_undoes_nothing(integration, upload):
-    now = row_writer.write(
-        row_writer.Update(Upload, {"id": upload.pk}, {"idle_claims": 7}),
-        row_writer.Update(Attempt, NOBODY, {"detail": ""}),
+    now = row_writer.write_rows(
+        row_writer.UpdateRow(Upload, {"id": upload.pk}, {"idle_claims": 7}),
+        row_writer.UpdateRow(Attempt, NOBODY, {"detail": ""}),
     )
 
     assert now is not None
@@ -75,25 +77,25 @@ def test_a_later_step_that_finds_no_row_undoes_nothing(integration, upload):
 @pytest.mark.django_db
 def test_a_condition_of_none_finds_what_is_null(upload):
     where = {"id": upload.pk, "settled_at": None}
-    change = row_writer.Update(Upload, where, {"settled_at": row_writer.NOW})
+    change = row_writer.UpdateRow(Upload, where, {"settled_at": row_writer.NOW})
 
-    assert row_writer.write(change) is not None
-    assert row_writer.write(change) is None
+    assert row_writer.write_rows(change) is not None
+    assert row_writer.write_rows(change) is None
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", [Account, Integration])
 def test_a_row_is_read_as_the_orm_reads_it(integration, model):
     integration.not_sent = ["app_open:generated"]
-    integration.held_until = clock.now()
+    integration.held_until = clock.read_now()
     integration.save()
     select = model.objects.all()
 
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {row_writer.columns(model, 'r')} FROM ({select.query}) r"  # noqa: S608 - our own names
+            f"SELECT {row_writer.list_columns(model, 'r')} FROM ({select.query}) r"
         )
-        read = row_writer.read(model, cursor.fetchone())
+        read = row_writer.read_row(model, cursor.fetchone())
 
     stored = model.objects.get()
     for field in fields_of(model):
@@ -106,4 +108,4 @@ def test_a_row_is_read_as_the_orm_reads_it(integration, model):
 
 
 def fields_of(model):
-    return model._meta.concrete_fields  # noqa: SLF001 - documented
+    return model._meta.concrete_fields

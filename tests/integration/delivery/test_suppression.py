@@ -4,7 +4,7 @@ import pytest
 
 from clevertap_sync.delivery import replay
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.insight.record_fates import CleverTapDestination
+from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.faults import Poison
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _own_slots():
-    slots.forget()
+    slots.clear_slots()
     yield
-    failpoints.arm([])
+    failpoints.arm_failpoints([])
 
 
 def test_later_events_of_the_person_do_not_go_out_and_the_other_side_does(
@@ -123,15 +123,15 @@ def test_an_app_in_which_nobody_asked_costs_one_small_query_per_claim(
     engine, integration, append, django_assert_num_queries
 ):
     with django_assert_num_queries(0):
-        assert suppression.suppressed_sides(integration.app_id, [], 0) == []
+        assert suppression.find_suppressed_sides(integration.app_id, [], 0) == []
     with django_assert_num_queries(1):
-        assert suppression.newest(integration.app_id) == 0
+        assert suppression.find_newest_suppression(integration.app_id) == 0
 
 
 def test_a_person_who_agrees_again_is_sent_again(engine, integration, append, finish):
     erase(integration)
 
-    assert erasure_orders.lift(integration.app, WHOM) == 1
+    assert erasure_orders.lift_suppressions(integration.app, WHOM) == 1
     append(by_canary())
     status = finish()
 

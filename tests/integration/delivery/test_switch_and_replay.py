@@ -25,7 +25,7 @@ def disabled(integration):
 
 def test_enabled_from_now_the_past_is_one_skipped_upload(engine, disabled, append):
     append(count=3)
-    lifecycle.enable(disabled, start="now")
+    lifecycle.enable_integration(disabled, start="now")
     log.append(disabled.app, [a_sent_event()])
 
     deliver(disabled.pk)
@@ -42,12 +42,12 @@ def test_enabled_from_an_instant_delivery_begins_with_what_was_received_then(
     engine, disabled, append
 ):
     append(count=2)
-    instant = clock.now()
+    instant = clock.read_now()
     log.append(
         disabled.app, [a_sent_event(occurred_at=None), a_sent_event(occurred_at=None)]
     )
 
-    lifecycle.enable(disabled, start=instant)
+    lifecycle.enable_integration(disabled, start=instant)
     deliver(disabled.pk)
 
     assert status_of(disabled).delivered == 4
@@ -55,8 +55,8 @@ def test_enabled_from_an_instant_delivery_begins_with_what_was_received_then(
 
 
 def test_what_occurred_before_the_instant_is_kept_back(engine, disabled):
-    instant = clock.now()
-    lifecycle.enable(disabled, start=instant)
+    instant = clock.read_now()
+    lifecycle.enable_integration(disabled, start=instant)
     late, fresh = a_sent_event(occurred_at=NOON_TEXT), a_sent_event(occurred_at=None)
     log.append(disabled.app, [late, fresh])
 
@@ -77,7 +77,7 @@ def test_a_custom_name_beyond_the_limit_waits_for_approval(
     deliver(integration.pk)
     assert status_of(integration).dead_letters == {"new_event_name": 2}
 
-    CustomName.objects.filter(name="Plan Changed").update(approved_at=clock.now())
+    CustomName.objects.filter(name="Plan Changed").update(approved_at=clock.read_now())
     replay.replay_letters(integration, reasons=["new_event_name"])
     deliver(integration.pk)
 
@@ -90,12 +90,12 @@ def test_a_custom_name_beyond_the_limit_waits_for_approval(
 def test_a_paused_integration_goes_on_where_it_stopped(engine, integration, append):
     append(count=1)
     deliver(integration.pk)
-    lifecycle.pause(integration)
+    lifecycle.pause_integration(integration)
     log.append(integration.app, [a_sent_event()])
     deliver(integration.pk)
     assert status_of(integration).backlog == 1
 
-    lifecycle.enable(integration, start="resume")
+    lifecycle.enable_integration(integration, start="resume")
     deliver(integration.pk)
 
     assert (status_of(integration).delivered, status_of(integration).backlog) == (4, 0)
@@ -103,10 +103,10 @@ def test_a_paused_integration_goes_on_where_it_stopped(engine, integration, appe
 
 def test_the_cursor_never_moves_back(engine, integration, append):
     append(count=2)
-    long_ago = clock.now().replace(year=2020)
+    long_ago = clock.read_now().replace(year=2020)
     deliver(integration.pk)
 
-    lifecycle.enable(integration, start=long_ago)
+    lifecycle.enable_integration(integration, start=long_ago)
     deliver(integration.pk)
 
     assert integration.cursor == 2

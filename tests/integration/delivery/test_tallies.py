@@ -24,7 +24,7 @@ NOBODY = {"identities": {"custom_id": "7"}}
 
 
 def add_up():
-    tallies.add_up(worthwhile=1)
+    tallies.add_up_tallies(worthwhile=1)
 
 
 def sums():
@@ -64,7 +64,7 @@ def test_nothing_behind_an_open_upload_is_tallied_before_it_settles(
     assert status_of(integration).delivered == 1_000
     begun(integration, first)
     Upload.objects.filter(pk=first.upload.pk).update(
-        state=Upload.State.SETTLED, records=2, delivered=2, settled_at=clock.now()
+        state=Upload.State.SETTLED, records=2, delivered=2, settled_at=clock.read_now()
     )
     add_up()
     assert sums() == (1_002, 0, 0)
@@ -90,7 +90,7 @@ def test_few_uploads_are_left_to_whoever_asks(engine, integration, append):
     append(count=1)
     deliver(integration.pk)
 
-    tallies.add_up()
+    tallies.add_up_tallies()
 
     assert not Tally.objects.exists()
     assert status_of(integration).delivered == 2
@@ -121,7 +121,7 @@ def test_retention_takes_back_what_it_keeps_as_totals(engine, integration, appen
     )
     add_up()
 
-    assert retention.retain() == 2
+    assert retention.carry_out_retention() == 2
 
     after = status_of(integration)
     assert sums() == (2, 0, 0)
@@ -144,7 +144,7 @@ def test_a_tally_that_is_wrong_is_found_by_the_books(engine, integration, append
 def test_hours_show_what_is_tallied_and_what_is_not(engine, integration, append):
     append(a_sent_event(user=NOBODY), count=2)
     deliver(integration.pk)
-    now = clock.now()
+    now = clock.read_now()
     Upload.objects.update(settled_at=now - timedelta(hours=3))
     add_up()
     append(a_sent_event())
@@ -152,7 +152,7 @@ def test_hours_show_what_is_tallied_and_what_is_not(engine, integration, append)
     Upload.objects.filter(first=4).update(settled_at=now)
     integration.refresh_from_db()
 
-    hours = pace.hours(integration, now)
+    hours = pace.read_hours(integration, now)
 
     assert len(hours) == 24
     assert (hours[-1].delivered, hours[-1].dead) == (2, 0)
@@ -164,7 +164,7 @@ def test_hours_show_what_is_tallied_and_what_is_not(engine, integration, append)
 def test_the_usual_wait_is_what_95_of_100_records_stayed_within(
     engine, integration, append
 ):
-    now = clock.now()
+    now = clock.read_now()
     for seconds in range(1, 21):
         log.append(integration.app, [a_sent_event()])
         deliver(integration.pk)
@@ -173,9 +173,9 @@ def test_the_usual_wait_is_what_95_of_100_records_stayed_within(
         )
     Upload.objects.update(settled_at=now)
 
-    assert pace.usual_wait(integration, now) == pytest.approx(19)
+    assert pace.measure_usual_wait(integration, now) == pytest.approx(19)
     Upload.objects.update(settled_at=now - timedelta(days=2))
-    assert pace.usual_wait(integration, now) is None
+    assert pace.measure_usual_wait(integration, now) is None
 
 
 def test_a_glance_at_the_books_finds_what_is_wrong_with_the_newest(
@@ -185,13 +185,13 @@ def test_a_glance_at_the_books_finds_what_is_wrong_with_the_newest(
         append(a_sent_event())
         deliver(integration.pk)
     integration.refresh_from_db()
-    assert books.recent_imbalances(integration, 3) == []
+    assert books.find_recent_imbalances(integration, 3) == []
     torn = Upload.objects.get(first=3)
     torn.first = torn.last = 4
     torn.delivered = 1
     torn.save()
 
-    assert books.recent_imbalances(integration, 3) == [
+    assert books.find_recent_imbalances(integration, 3) == [
         f"Upload {torn.pk} begins at 4, but 2 came before it.",
         "Uploads reach to 4, the cursor to 3.",
         f"Upload {torn.pk} has 2 records, of which 1 were delivered and 0 are dead letters.",

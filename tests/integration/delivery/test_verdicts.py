@@ -182,14 +182,14 @@ def test_a_dead_letter_that_a_replay_writes_at_the_same_moment_is_one(
     engine.switch(poison=(Poison(identity=ANN, code=528),))
     append(count=1)
     order = Replay.objects.create(
-        integration=integration, state=Replay.State.DONE, created_at=clock.now()
+        integration=integration, state=Replay.State.DONE, created_at=clock.read_now()
     )
     other = Upload.objects.create(
         integration=integration,
         replay=order,
         state=Upload.State.SETTLED,
         **dict.fromkeys(("first", "last", "records", "dead"), 1),
-        **dict.fromkeys(("created_at", "due_at", "settled_at"), clock.now()),
+        **dict.fromkeys(("created_at", "due_at", "settled_at"), clock.read_now()),
         settings={},
     )
 
@@ -200,8 +200,8 @@ def test_a_dead_letter_that_a_replay_writes_at_the_same_moment_is_one(
             position=1,
             side="referred",
             reason="clevertap_528",
-            created_at=clock.now(),
-            changed_at=clock.now(),
+            created_at=clock.read_now(),
+            changed_at=clock.read_now(),
         )
         delivering = Worker(deliver, integration.pk)
         delivering.wait_for_its_lock()

@@ -15,7 +15,7 @@ from clevertap_sync.process import doorbell
 from clevertap_sync.provisioning import ProvisioningError, _enable
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import restored_backup
-from clevertap_sync.worker.background import Errands
+from clevertap_sync.worker.background import BackgroundJobs
 from referrals import log
 from tests.builders import a_sent_event
 from tests.harness.valkey import Valkey
@@ -37,11 +37,11 @@ def broker(valkey, settings, monkeypatch):
     settings.REDIS_URL = valkey.url
     monkeypatch.setattr(restored_backup, "_has_compared", False)
     monkeypatch.setattr(doorbell, "_silent_until", float("inf"))
-    doorbell.connection.cache_clear()
+    doorbell.open_broker.cache_clear()
     valkey.flush()
     yield valkey
-    doorbell.connection().close()
-    doorbell.connection.cache_clear()
+    doorbell.open_broker().close()
+    doorbell.open_broker.cache_clear()
 
 
 class Backup:
@@ -53,7 +53,7 @@ class Backup:
     def restore(self):
         transaction.savepoint_rollback(self._mark)
         # As a new process finds it.
-        restored_backup._has_compared = False  # noqa: SLF001
+        restored_backup._has_compared = False
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def restored(engine, integration, append):
     for _ in range(3):
         log.append(integration.app, [a_sent_event()])
         deliver(integration.pk)
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     backup.restore()
     log.append(integration.app, [a_sent_event()])
     return integration
@@ -100,11 +100,11 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
         def apply_async(self, _, arguments):
             handed_out.append(arguments)
 
-    errands = Errands(Pool())
+    errands = BackgroundJobs(Pool())
     errands.sweep()
 
     # People are told of it, and nothing is delivered.
-    assert handed_out == [("alerts", errands._alert)]  # noqa: SLF001
+    assert handed_out == [("alerts", errands._alert)]
     restored.refresh_from_db()
     assert restored.enabled is False
 
@@ -112,13 +112,13 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
 def test_once_a_person_enabled_it_again_it_goes_on_and_is_left_alone(
     engine, restored, finish
 ):
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
-    lifecycle.enable(restored, start="now")
+    lifecycle.enable_integration(restored, start="now")
     log.append(restored.app, [a_sent_event()])
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     status = finish()
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
     assert (status.hold, status.backlog, status.balanced) == (None, 0, True)
     assert status_of(restored).cursor == 3
@@ -129,15 +129,15 @@ def test_a_backup_that_is_restored_twice_is_noticed_twice(engine, integration, a
     backup = Backup()
     append(count=2)
     deliver(integration.pk)
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     backup.restore()
     backup = Backup()
 
     for _ in range(2):
-        restored_backup.compare()
+        restored_backup.compare_cursors()
         integration.refresh_from_db()
         assert integration.enabled is False
-        lifecycle.enable(integration, start="now")
+        lifecycle.enable_integration(integration, start="now")
         backup.restore()
         backup = Backup()
 
@@ -145,14 +145,14 @@ def test_a_backup_that_is_restored_twice_is_noticed_twice(engine, integration, a
 def test_delivering_and_pausing_by_a_person_is_no_restoration(
     engine, integration, append, finish
 ):
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     append(count=3)
     finish()
-    restored_backup.compare()
-    lifecycle.pause(integration)
-    restored_backup.compare()
-    lifecycle.enable(integration)
-    restored_backup.compare()
+    restored_backup.compare_cursors()
+    lifecycle.pause_integration(integration)
+    restored_backup.compare_cursors()
+    lifecycle.enable_integration(integration)
+    restored_backup.compare_cursors()
 
     assert status_of(integration).hold is None
     assert (integration.enabled, integration.restorations) == (True, 0)
@@ -164,7 +164,7 @@ def test_a_mark_that_moved_on_after_the_row_was_read_pauses_nothing(
     append(count=2)
     deliver(integration.pk)
 
-    assert lifecycle.pause_restored(integration.pk, 2) is False
+    assert lifecycle.pause_restored_backup(integration.pk, 2) is False
 
     integration.refresh_from_db()
     assert integration.enabled is True
@@ -173,11 +173,11 @@ def test_a_mark_that_moved_on_after_the_row_was_read_pauses_nothing(
 def test_another_databases_marks_are_not_taken_for_its_own(engine, integration, append):
     append(count=2)
     deliver(integration.pk)
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     made = integration.created_at.replace(year=2020)
     Integration.objects.update(created_at=made, cursor=0)
 
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
     integration.refresh_from_db()
     assert integration.enabled is True
@@ -197,7 +197,7 @@ def test_a_broker_that_is_away_stops_nothing(engine, integration, append, broker
 def test_marks_are_kept_for_longer_than_a_year(engine, integration, append, broker):
     append(count=1)
     deliver(integration.pk)
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
     with redis.Redis.from_url(broker.url) as client:
         (key,) = client.keys("cursor:*")
@@ -206,7 +206,7 @@ def test_marks_are_kept_for_longer_than_a_year(engine, integration, append, brok
 
 
 def test_provisioning_does_not_overrule_it(engine, restored):
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     restored.refresh_from_db()
 
     with pytest.raises(ProvisioningError, match="Enable it from now in the admin"):
@@ -218,7 +218,7 @@ def remembered(engine, integration, append, broker):
     """The broker's client, the key of a mark that it has, and the mark."""
     append(count=3)
     deliver(integration.pk)
-    restored_backup.compare()
+    restored_backup.compare_cursors()
     with redis.Redis.from_url(broker.url) as client:
         [key] = client.keys("cursor:*")
         yield client, key, client.get(key)
@@ -231,7 +231,7 @@ def test_what_is_none_of_ours_pauses_nothing_and_is_written_anew(remembered, mar
     client, key, ours = remembered
     client.set(key, mark)
 
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
     assert client.get(key) == ours
     assert Integration.objects.get().enabled
@@ -242,7 +242,7 @@ def test_another_type_at_the_key_of_a_mark_is_written_anew(remembered):
     client.delete(key)
     client.lpush(key, "a list")
 
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
     assert client.get(key) == ours
 
@@ -251,9 +251,9 @@ def test_a_mark_of_another_integration_counts_for_nothing(remembered):
     client, _, far = remembered
     Integration.objects.update(created_at=F("created_at") + timedelta(days=1))
     Integration.objects.update(cursor=0)
-    restored_backup.compare()
-    client.set(restored_backup._key(Integration.objects.get()), far)  # noqa: SLF001
+    restored_backup.compare_cursors()
+    client.set(restored_backup._key(Integration.objects.get()), far)
 
-    restored_backup.compare()
+    restored_backup.compare_cursors()
 
     assert Integration.objects.get().enabled

@@ -74,7 +74,7 @@ def test_every_record_can_be_echoed(digits):
     ],
 )
 def test_a_strange_request_harms_nobody(sandbox, caller, a_record, line):
-    import socket  # noqa: PLC0415
+    import socket
 
     with socket.create_connection(
         ("127.0.0.1", sandbox.port), PATIENCE_SECONDS
@@ -88,8 +88,8 @@ def test_a_strange_request_harms_nobody(sandbox, caller, a_record, line):
 
 
 def test_a_fault_of_the_sandbox_itself_is_loud(a_record):
-    from clevertap_sync.sandbox import Sandbox  # noqa: PLC0415
-    from tests.unit.sandbox.conftest import Caller  # noqa: PLC0415
+    from clevertap_sync.sandbox import Sandbox
+    from tests.unit.sandbox.conftest import Caller
 
     def broken_clock():
         raise ZeroDivisionError

@@ -15,7 +15,7 @@ FIELDS = {
 }
 WORDS = FIELDS | set(get_args(Tamper)) | (set(get_args(Ending)) - {"answer"})
 PAGES = {"/style.css", "/refresh.js", "/icon.svg"}
-ADDRESSES = {*control._READ, *control._ORDERS} - PAGES  # noqa: SLF001
+ADDRESSES = {*control._READ, *control._ORDERS} - PAGES
 CREDENTIALS = {text for account in ACCOUNTS.values() for text in account}
 
 
@@ -40,4 +40,4 @@ def test_every_account_is_in_the_reference(reference, text):
 
 
 def test_every_code_that_has_a_wording_has_a_meaning():
-    assert verdicts.MEANINGS.keys() == verdicts._WORDING.keys()  # noqa: SLF001
+    assert verdicts.MEANINGS.keys() == verdicts._WORDING.keys()

@@ -271,7 +271,7 @@ def test_an_address_without_a_location_means_the_default_one(sandbox, caller, a_
     ],
 )
 def test_other_paths_and_methods_are_refused(sandbox, method, path, status):
-    import requests  # noqa: PLC0415
+    import requests
 
     answer = requests.request(
         method, sandbox.url + path, data=b"x", timeout=PATIENCE_SECONDS

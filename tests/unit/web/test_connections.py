@@ -144,7 +144,7 @@ async def serving(threads=2):
         for caller in server.callers:
             caller.writer.transport.abort()
         # A thread that is still at an answer would find the loop closed.
-        while server.application._turns._running:  # noqa: ASYNC110, SLF001 - nobody else waits for it
+        while server.application._turns._running:
             await asyncio.sleep(0.001)
         await settled()
 
@@ -168,7 +168,7 @@ async def settled():
 
 async def wait_until(is_so):
     async with asyncio.timeout(60):
-        while not is_so():  # noqa: ASYNC110 - nobody tells
+        while not is_so():
             await asyncio.sleep(0.001)
 
 

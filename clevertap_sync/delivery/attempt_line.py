@@ -2,14 +2,17 @@
 
 import logging
 
-from clevertap_sync.delivery.send import Outcome, Sending
+from clevertap_sync.delivery.send import RequestOutcome, Sending
 from clevertap_sync.models import Integration, Upload
 
 logger = logging.getLogger("clevertap_sync.attempt")
 
 
-def attempt(
-    integration: Integration, upload: Upload | None, sending: Sending, outcome: Outcome
+def log_attempt(
+    integration: Integration,
+    upload: Upload | None,
+    sending: Sending,
+    outcome: RequestOutcome,
 ) -> None:
     """Log what one request led to."""
     error, result = outcome.error, outcome.result

@@ -9,12 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from clevertap_sync.clevertap.mapping import MappingSettings, Withheld, to_records
+from clevertap_sync.clevertap.mapping import KeptBack, MappingSettings, map_event
 from referrals.schema import Event
 from referrals.vocabulary import Side
 
 
-class KeptBack(NamedTuple):
+class KeepingSetting(NamedTuple):
     """What a setting says about the record, and how to have it sent all the same."""
 
     setting: str
@@ -54,13 +54,13 @@ _WORDS: Final = {
 }
 
 
-def kept_back_by(
+def find_keeping_settings(
     event: Event, side: Side, settings: MappingSettings
-) -> Iterator[KeptBack]:
+) -> Iterator[KeepingSetting]:
     """Yield each setting that alone would keep the side's record back."""
     for setting, words in _WORDS.items():
         others = {name: value for name, value in _OPEN.items() if name != setting}
         alone = msgspec.structs.replace(settings, **others)
-        made = {value.side: value for value in to_records(event, alone)}
-        if isinstance(made.get(side), Withheld):
-            yield KeptBack(setting, *words)
+        made = {value.side: value for value in map_event(event, alone)}
+        if isinstance(made.get(side), KeptBack):
+            yield KeepingSetting(setting, *words)

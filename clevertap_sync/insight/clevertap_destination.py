@@ -8,15 +8,15 @@ from msgspec.structs import replace
 
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
-    Mapped,
+    MappedSide,
     MappingSettings,
     Unmappable,
-    as_dict,
-    to_records,
+    decode_record,
+    map_event,
 )
 from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.insight import whereabouts
-from clevertap_sync.insight.mapping_settings import read_settings, settings_of
+from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.insight.whereabouts import Whereabouts
 from clevertap_sync.models import DeadLetter, Integration, Upload
@@ -40,37 +40,39 @@ class CleverTapDestination:
 
     def preview(self, app_id: int, events: Sequence[Event]) -> list[list[Preview]]:
         """Return, per event, the exact records of each integration, or why there is none."""
-        integrations = integrations_of(app_id)
-        made = [(i, read_settings(settings_of(i))) for i in integrations]
-        until = suppression.newest(app_id)
-        left_out = suppression.suppressed_sides(app_id, events, until)
+        integrations = list_integrations(app_id)
+        made = [(i, read_settings(build_settings(i))) for i in integrations]
+        until = suppression.find_newest_suppression(app_id)
+        left_out = suppression.find_suppressed_sides(app_id, events, until)
         return [
             [
                 _previewed(integration, value)
                 for integration, settings in made
-                for value in to_records(event, settings, suppressed)
+                for value in map_event(event, settings, suppressed)
             ]
             for event, suppressed in zip(events, left_out, strict=True)
         ]
 
     def explain(self, app_id: int, position: int, event: Event) -> list[Outcome]:
         """Return, per integration and side, what became of a stored event."""
-        (fates,) = fates_of(app_id, integrations_of(app_id), [(position, event)])
+        (fates,) = find_fates(app_id, list_integrations(app_id), [(position, event)])
         return fates
 
 
-def records_of(
+def list_records(
     app_id: int, events: Sequence[Event], settings: MappingSettings
-) -> list[list[Mapped]]:
+) -> list[list[MappedSide]]:
     """Return, per event, what its sides become under `settings`, as in a delivery."""
-    left_out = suppression.suppressed_sides(app_id, events, settings.suppressions_until)
+    left_out = suppression.find_suppressed_sides(
+        app_id, events, settings.suppressions_until
+    )
     return [
-        list(to_records(event, settings, suppressed))
+        list(map_event(event, settings, suppressed))
         for event, suppressed in zip(events, left_out, strict=True)
     ]
 
 
-def fates_of(
+def find_fates(
     app_id: int,
     integrations: Sequence[Integration],
     events: Sequence[tuple[int, Event]],
@@ -92,13 +94,13 @@ def fates_of(
     ]
 
 
-def integrations_of(app_id: int) -> list[Integration]:
+def list_integrations(app_id: int) -> list[Integration]:
     """Return the app's integrations that are not archived, by name, with their accounts."""
     found = Integration.objects.filter(app=app_id, archived_at=None)
     return list(found.select_related("account").order_by("name"))
 
 
-def _previewed(integration: Integration, value: Mapped) -> Preview:
+def _previewed(integration: Integration, value: MappedSide) -> Preview:
     preview = Preview(
         integration=integration.name,
         side=value.side,
@@ -106,7 +108,9 @@ def _previewed(integration: Integration, value: Mapped) -> Preview:
     )
     match value:
         case EventRecord():
-            return replace(preview, status=PreviewStatus.RECORD, record=as_dict(value))
+            return replace(
+                preview, status=PreviewStatus.RECORD, record=decode_record(value)
+            )
         case Unmappable():
             return replace(
                 preview,

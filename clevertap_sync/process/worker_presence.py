@@ -18,7 +18,7 @@ _FORGOTTEN_AFTER: Final = timedelta(days=1)
 _SINCE: Final = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
 
 
-class Silence(NamedTuple):
+class WorkerSilence(NamedTuple):
     """How long ago a worker was last seen, and how often that one sweeps."""
 
     seconds: float
@@ -46,12 +46,12 @@ class FailingSweep(NamedTuple):
         )
 
 
-def name() -> str:
+def name_worker() -> str:
     """Return how this process is called in attempts and on the overview: host and process."""
     return f"{socket.gethostname()[:80]}:{os.getpid()}"
 
 
-def seen(name: str, failing: str = "") -> None:
+def record_presence(name: str, failing: str = "") -> None:
     """Record that the worker `name` is at work now, and forget those long gone.
 
     `failing` says in words what of its sweep fails, if anything does.
@@ -71,13 +71,13 @@ def seen(name: str, failing: str = "") -> None:
     WorkerSeen.objects.filter(seen_at__lt=Now() - _FORGOTTEN_AFTER).delete()
 
 
-def latest() -> datetime | None:
+def find_last_presence() -> datetime | None:
     """Return when a worker was last seen, or None if none ever was."""
     newest = WorkerSeen.objects.order_by("-seen_at").first()
     return newest.seen_at if newest else None
 
 
-def silence() -> Silence | None:
+def read_silence() -> WorkerSilence | None:
     """Return how long no worker was seen, or None if none ever was."""
     newest = (
         WorkerSeen.objects.annotate(since=_SINCE)
@@ -87,14 +87,14 @@ def silence() -> Silence | None:
     )
     if newest is None:
         return None
-    return Silence(max(0.0, newest[0].total_seconds()), newest[1])
+    return WorkerSilence(max(0.0, newest[0].total_seconds()), newest[1])
 
 
-def failing_sweeps() -> list[FailingSweep]:
+def list_failing_sweeps() -> list[FailingSweep]:
     """Return what fails of the sweeps of those at work, worker by worker."""
     rows = WorkerSeen.objects.exclude(failing="").annotate(since=_SINCE)
     return [
         FailingSweep(row.name, row.failing)
         for row in rows.order_by("name")
-        if not Silence(row.since.total_seconds(), row.sweep_seconds).is_too_long
+        if not WorkerSilence(row.since.total_seconds(), row.sweep_seconds).is_too_long
     ]
