@@ -120,7 +120,7 @@ class _Steps:
     def _fill(self, count: int) -> None:
         """Leave exactly `count` events to be delivered, and nothing under way."""
         settle(self._integration.uploads.open())
-        Integration.objects.update(cursor=log.head(self._app.pk))
+        Integration.objects.update(cursor=log.read_head(self._app.pk))
         slots.clear_slots()
         if count:
             log.append(self._app, decode_events("application/json", _body(count)))

@@ -4,7 +4,7 @@ A permission of Django's own, given to a person or a group, counts in every app.
 in one app gives the permissions of that role there and nowhere else. A superuser may do
 everything, and alone gives roles.
 
-Roles start out empty: whoever adds a page says with `grant` which role has it, so that a
+Roles start out empty: whoever adds a page says with `grant_permissions` which role has it, so that a
 page that nobody thought of is closed.
 """
 

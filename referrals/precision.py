@@ -50,7 +50,7 @@ def read_float(text: str) -> float:
 
 
 def mark_float(text: str) -> float | LostDigits:
-    """Return the number that `text` spells in JSON, or `Lost` where digits are lost."""
+    """Return the number that `text` spells in JSON, or `LostDigits` where digits are lost."""
     try:
         return read_float(text)
     except LostDigitsError:
@@ -58,7 +58,7 @@ def mark_float(text: str) -> float | LostDigits:
 
 
 def find_lost_digits(pointer: str, value: object) -> Iterator[str]:
-    """Return where in `value`, which stands at `pointer`, something is `Lost`."""
+    """Return where in `value`, which stands at `pointer`, something is `LostDigits`."""
     return (at for at, _ in find_all(LostDigits, pointer, value))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q
 
-from referrals.ingest.removal import forget_samples
+from referrals.ingest.removal import remove_samples
 from referrals.log import Result, Status
 from referrals.models import RejectedEvent
 
@@ -34,7 +34,7 @@ def record_rejections(app_id: int, source: str, results: Iterable[Result]) -> in
     return len(refused)
 
 
-def forget_rejections(app_id: int, identities: Iterable[str]) -> int:
+def remove_rejections(app_id: int, identities: Iterable[str]) -> int:
     """Remove the refusals in which one of `identities` stands; return how many it were.
 
     Those among the samples of `ingest`, too.
@@ -50,7 +50,7 @@ def forget_rejections(app_id: int, identities: Iterable[str]) -> int:
         if len(identity) >= _TELLING_CHARACTERS:
             named = Q(key__icontains=identity) | Q(pointer__icontains=identity)
             removed += rows.filter(named).delete()[0]
-    return removed + forget_samples(app_id, wanted)
+    return removed + remove_samples(app_id, wanted)
 
 
 def _row(app_id: int, source: str, result: Result) -> RejectedEvent:

@@ -52,7 +52,7 @@ class IncomingEvent(
     omit_defaults=True,
     gc=False,
 ):
-    """An event as it is sent. Made by `decode` and `from_object`, which check it.
+    """An event as it is sent. Made by `decode_event` and `check_object`, which check it.
 
     `null` means the same as leaving a field out. After the check, `occurred_at` is aware
     UTC, or None where the sender leaves it to the time of receipt.

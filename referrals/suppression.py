@@ -59,8 +59,8 @@ def find_newest_suppression(app_id: int) -> int:
     return number or 0
 
 
-def newest_suppression_sql(app: str) -> str:
-    """Return `newest` as an SQL expression, NULL where nobody has one.
+def build_newest_suppression_sql(app: str) -> str:
+    """Return what `find_newest_suppression` does as an SQL expression, NULL where nobody has one.
 
     For a statement that asks more. `app` is its column, never what somebody sent.
     """

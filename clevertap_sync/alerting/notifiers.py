@@ -1,6 +1,6 @@
 """The ways to people: e-mail, Slack's incoming webhooks, and webhooks of one's own.
 
-And the call of a heartbeat's address. Each sends one message, or raises `NotSentError` with a sentence that names no address.
+And the call of a heartbeat's address. Each sends one message, or raises `AlertNotSentError` with a sentence that names no address.
 """
 
 import base64
@@ -44,7 +44,7 @@ class AlertNotSentError(Exception):
 
 
 def send_message(alert: Alert, notice: Notice) -> None:
-    """Send the message the alert's way. Raises `NotSentError`."""
+    """Send the message the alert's way. Raises `AlertNotSentError`."""
     match alert.way:
         case AlertMedium.EMAIL:
             _mail(alert, notice)
@@ -57,7 +57,7 @@ def send_message(alert: Alert, notice: Notice) -> None:
 
 
 def call_heartbeat(url: Secret, *, fails: bool) -> None:
-    """Call the address by GET, or its path with `/fail` behind it. Raises `NotSentError`."""
+    """Call the address by GET, or its path with `/fail` behind it. Raises `AlertNotSentError`."""
     parts = urlsplit(_revealed(url))
     if fails:
         parts = parts._replace(path=f"{parts.path.rstrip('/')}/fail")

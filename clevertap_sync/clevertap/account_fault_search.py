@@ -2,10 +2,10 @@
 
 By the answer's wording and by what was accepted before; where these do not tell, by one
 dry run at each other location, and one with `TEST-` put before the account ID or left
-out. Every one of them goes where `base_url` says, and nothing is ever stored by it.
+out. Every one of them goes where `find_base_url` says, and nothing is ever stored by it.
 
 Pure: imports no framework. CleverTap documents its statuses, not its wordings: what is
-made of them stands in `connection`, and no wording alone decides where the same one is
+made of them stands in `connection_check`, and no wording alone decides where the same one is
 imaginable for two faults.
 """
 

@@ -1,6 +1,6 @@
 """Which part of an account's credentials is wrong, and all words for it.
 
-Pure: imports no framework. `suspects` finds it out, `delivery.cause` writes it down.
+Pure: imports no framework. `account_fault_search` finds it out, `delivery.hold_cause` writes it down.
 """
 
 from dataclasses import dataclass

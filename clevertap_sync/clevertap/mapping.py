@@ -1,6 +1,6 @@
 """Events become records: who did what, in CleverTap's words, or why not.
 
-Pure: imports msgspec and no framework. `wire` knows CleverTap's limits, `properties`
+Pure: imports msgspec and no framework. `limits` knows CleverTap's limits, `properties`
 makes the `evtData`, `reasons` explains to people what could not be mapped.
 """
 

@@ -38,7 +38,7 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
     """Lease the next work of the integration's account, least recently served first.
 
     Returns None when there is nothing to do, or nothing may be done now. The caller
-    gives the slot back (`slots.release`) when it is done.
+    gives the slot back (`slots.release_slot`) when it is done.
     """
     work = None
     try:

@@ -149,8 +149,8 @@ def expect_new_people(integration: Integration) -> None:
 
 def _position(integration: Integration, start: Literal["now"] | datetime) -> int:
     if isinstance(start, datetime):
-        return log.position_at(integration.app_id, start)
-    return log.head(integration.app_id)
+        return log.find_position(integration.app_id, start)
+    return log.read_head(integration.app_id)
 
 
 def _skip_to(integration: Integration, position: int) -> None:

@@ -52,8 +52,8 @@ class Coverage:
 
 def read_newest_events(app_id: int) -> list[LoggedEvent]:
     """Return the app's newest events, ascending."""
-    head = log.head(app_id)
-    return log.read(app_id, head - EVENTS + 1, head)
+    head = log.read_head(app_id)
+    return log.read_range(app_id, head - EVENTS + 1, head)
 
 
 def measure_coverage(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Coverage:

@@ -1,7 +1,7 @@
 """Reads the facts of all integrations at once.
 
 A few statements, whatever the number of integrations, and none that grows with the log:
-the overview asks every few seconds. Call it inside `snapshot()`, so that they agree.
+the overview asks every few seconds. Call it inside `read_in_snapshot()`, so that they agree.
 """
 
 from collections import defaultdict
@@ -83,7 +83,7 @@ def read_facts(
         return []
     ids = [row.pk for row in rows]
     app_ids = sorted({row.app_id for row in rows})
-    heads = log.heads(app_ids)
+    heads = log.read_heads(app_ids)
     open_uploads = _open_uploads(ids, now)
     waiting = _waiting(rows, heads, open_uploads)
     letters, newest = _letters(ids), _newest_ranges(ids)
@@ -158,7 +158,7 @@ def _waiting(
         first = open_uploads.get(row.pk, {}).get("oldest") or row.cursor + 1
         if first <= heads[row.app_id]:
             oldest[row.pk] = (row.app_id, first)
-    received = log.received_at_positions(oldest.values())
+    received = log.read_received_at(oldest.values())
     waiting = {}
     for row in rows:
         found = open_uploads.get(row.pk, {})
@@ -426,7 +426,7 @@ def _with_earlier(
     }
     spread = {pk: _spread(heads[pk], each.events) for pk, each in silent.items()}
     further = {pk: _ever_further(heads[pk]) for pk in silent}
-    received = log.received_at_positions(
+    received = log.read_received_at(
         [(pk, at) for pk in silent for at in (*spread[pk], *further[pk])]
     )
     week_ago = now - WEEK

@@ -59,4 +59,4 @@ def measure_letters_freshness(app_id: int, letters: QuerySet[DeadLetter]) -> Fre
 def _last_old(app_id: int) -> int:
     """Return the last position that arrived too long ago."""
     since = clock.read_now() - timedelta(seconds=LIVE_SECONDS)
-    return log.position_at(app_id, since)
+    return log.find_position(app_id, since)

@@ -81,7 +81,7 @@ def read_lonely_facts(now: datetime, doors: IngestByApp) -> list[Facts]:
     if not doors.lonely:
         return []
     found = doors.of(doors.lonely)
-    heads = log.heads(found)
+    heads = log.read_heads(found)
     rows = Integration.objects.filter(app__in=found).values_list("app")
     taken = dict(rows.annotate(Max("cursor")).order_by())
     return [

@@ -29,7 +29,7 @@ def build_settings(integration: Integration) -> dict[str, Any]:
 def build_settings_for_claim(
     integration: Integration, *, has_approved_names: bool, suppressions_until: int
 ) -> dict[str, Any]:
-    """Return what `settings_of` does, for a claim, which has read the two already."""
+    """Return what `build_settings` does, for a claim, which has read the two already."""
     approved = _approved_names(integration.app_id) if has_approved_names else ()
     return _settings(integration, approved, suppressions_until)
 

@@ -18,7 +18,7 @@ from clevertap_sync.process.account_access import give_connection_back
 from referrals import log
 from referrals.schema import Person
 
-#: As many users are asked about, of as many events. Reference: `recognition.IN_FLIGHT`.
+#: As many users are asked about, of as many events. Reference: `profile_lookup.IN_FLIGHT`.
 PEOPLE: Final = 30
 _EVENTS: Final = 200
 _OTHERS: Final = 2
@@ -146,8 +146,8 @@ def list_people_to_ask(app_id: int, provider: str) -> list[AskedPerson]:
 
 def _recent_people(app_id: int) -> list[Person]:
     """Return the newest users, each once."""
-    head = log.head(app_id)
-    newest = log.read(app_id, head - _EVENTS + 1, head)
+    head = log.read_head(app_id)
+    newest = log.read_range(app_id, head - _EVENTS + 1, head)
     people = {
         frozenset(person.identities.items()): person
         for logged in reversed(newest)

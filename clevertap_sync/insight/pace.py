@@ -53,7 +53,7 @@ def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
     upload was delivered in the last day.
     """
     mine = Upload.objects.leaves().filter(integration=integration, replay=None)
-    oldest = log.received_at(integration.app_id, OuterRef("first"))
+    oldest = log.select_received_at(integration.app_id, OuterRef("first"))
     newest = mine.order_by("-pk").annotate(received_at=oldest)
     rows = newest.values_list("received_at", "settled_at", "delivered")
     return _percentile(

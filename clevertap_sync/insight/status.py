@@ -213,7 +213,7 @@ def read_status(
     All books take a time that grows with the uploads; otherwise only the newest uploads
     are checked, and `balanced` speaks of those. No other number depends on it.
     """
-    head = log.head(integration.app_id)
+    head = log.read_head(integration.app_id)
     dead = _dead_letters(integration)
     check = books.find_imbalances if checks_all_books else books.find_recent_imbalances
     imbalances = check(integration, head)

@@ -50,7 +50,7 @@ class Whereabouts:
             upload
             for upload in found
             if upload.state == Upload.State.SETTLED
-            and not (upload.unsent and is_kept_back(upload, event, side))
+            and not (upload.unsent and is_record_kept_back(upload, event, side))
         ]
 
 
@@ -74,7 +74,7 @@ def find_records(
     return found
 
 
-def is_kept_back(upload: Upload, event: Event, side: Side) -> bool:
+def is_record_kept_back(upload: Upload, event: Event, side: Side) -> bool:
     """Return whether the settings of the upload keep the side back: no letter is left of it.
 
     Of an event that was erased since there is no record any more: what has neither a

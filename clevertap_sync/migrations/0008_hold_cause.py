@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='integration',
             name='hold_cause',
-            field=models.CharField(blank=True, help_text='Which part of the credentials is wrong, once `delivery.cause` knows.', max_length=30),
+            field=models.CharField(blank=True, help_text='Which part of the credentials is wrong, once it is known.', max_length=30),
         ),
         migrations.AddField(
             model_name='integration',

@@ -197,7 +197,7 @@ class Integration(models.Model):
     hold_cause = models.CharField(
         max_length=30,
         blank=True,
-        help_text="Which part of the credentials is wrong, once `delivery.cause` knows.",
+        help_text="Which part of the credentials is wrong, once it is known.",
     )
     hold_hint = models.CharField(
         max_length=80, blank=True, help_text="What is right instead. Never a secret."

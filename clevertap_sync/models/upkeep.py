@@ -39,7 +39,7 @@ LONGEST_FAILING: Final = 200
 
 
 class WorkerSeen(models.Model):
-    """A worker that was at work. `workers` writes it with every sweep."""
+    """A worker that was at work. `worker_presence` writes it with every sweep."""
 
     name = models.CharField(max_length=200, unique=True, help_text="Host and process.")
     seen_at = models.DateTimeField(

@@ -171,7 +171,7 @@ class Upload(models.Model):
 
     class Meta:
         indexes = [
-            # The claim: what is open, from `delivery.floors` on.
+            # The claim: what is open, from `delivery.sql.open_floor` on.
             models.Index(
                 fields=["integration", "id"],
                 condition=Q(state="open"),

@@ -29,7 +29,7 @@ def find_due_integrations() -> Iterator[tuple[int, int]]:
 def _workers_for(integration: Integration, now: datetime) -> int:
     if hold.is_waiting_for_person(integration):
         return 0
-    waiting = log.head(integration.app_id) - integration.cursor
+    waiting = log.read_head(integration.app_id) - integration.cursor
     wanted = -(-waiting // EVENTS_PER_UPLOAD)
     free = Q(leased_until=None, due_at__lte=now) | Q(leased_until__lte=now)
     wanted += Upload.objects.open().filter(free, integration=integration).count()

@@ -8,7 +8,7 @@ takes this way, the first four steps of it in one event loop:
 3. `calls`: whose it is, and whether it is heavy;
 4. `turns`: it waits for a thread, app by app;
 5. `threads`: Django answers it, as WSGI;
-6. `answers`: the answer goes out as fast as the caller reads.
+6. `responses`: the answer goes out as fast as the caller reads.
 
 Why this server: docs/adr/0023-requests-are-whole-before-they-take-a-thread.md.
 """

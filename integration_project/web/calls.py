@@ -73,7 +73,7 @@ def complete_environ(call: Call, body: Body) -> dict[str, Any]:
 
 
 def weigh_call(call: Call, body: Body) -> int:
-    """Return how many of `limits.HEAVY_PLACES` the request needs; 0 where it is light."""
+    """Return how many of `request_limits.HEAVY_PLACES` the request needs; 0 where it is light."""
     if not call.is_api or not body.is_whole:
         return 0
     encoding = call.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()

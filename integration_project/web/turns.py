@@ -19,7 +19,7 @@ Work = TypeVar("Work")
 class Turn(Generic[Work]):
     """A request that wants a thread. `owner` is the app, `key` one of its callers.
 
-    `size` is that of its body, and `weight` how many of `limits.HEAVY_PLACES` it needs. A
+    `size` is that of its body, and `weight` how many of `request_limits.HEAVY_PLACES` it needs. A
     turn that is not `is_limited` is never refused for the share of its owner.
     """
 

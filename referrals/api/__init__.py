@@ -2,6 +2,6 @@
 
 A request passes, in this order: `request_id` (a name for it), `edge` (is it for us, and
 what refuses it before a view becomes a problem), `guard` (whatever goes wrong
-becomes a problem), `auth` (whose app), `body` (bytes, capped), `pieces` (one raw text per
-event), `views` (decode, append, answer). `openapi` and `problems` are what it documents.
+becomes a problem), `auth` (whose app), `body` (bytes, capped), `body_events` (an event
+or its problem, one by one), `views` (decode, append, answer). `openapi` and `problems` are what it documents.
 """

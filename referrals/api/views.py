@@ -45,7 +45,7 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
 def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
     """Answer what became of one event, without showing whom it is about."""
     read_switches(request)
-    found = log.find(app.pk, key)
+    found = log.find_event(app.pk, key)
     if found is None:
         raise ProblemError(
             NOT_FOUND,

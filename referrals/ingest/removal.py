@@ -30,7 +30,7 @@ def trim_counts(now: datetime, *, limit: int = BATCH) -> int:
     return removed
 
 
-def forget_samples(app_id: int, identities: Iterable[str]) -> int:
+def remove_samples(app_id: int, identities: Iterable[str]) -> int:
     """Remove the samples in which one of `identities` stands; return how many it were.
 
     A careless producer may have put one into an event's id or the name of a field.

@@ -1,26 +1,26 @@
 """The append-only log of an app's events: the only writer and reader of its rows.
 
 Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is one number.
-`append` writes; `head`, `heads`, `head_sql`, `read`, `read_events`, `read_positions`, `scan`, `find`,
-`received_at`, `received_at_positions` and `position_at` read; `trim`, `erase` and `forget_sightings` remove. Nothing else touches these rows.
+`append` (in `writer`) writes, `reader` reads, `removal` removes. Nothing else touches these
+rows.
 """
 
 from referrals.log.drafts import prepare_events
 from referrals.log.reader import (
     LoggedEvent,
-    find,
-    head,
-    head_sql,
-    heads,
-    position_at,
-    read,
+    build_head_sql,
+    find_event,
+    find_position,
     read_events,
+    read_head,
+    read_heads,
     read_positions,
-    received_at,
-    received_at_positions,
-    scan,
+    read_range,
+    read_received_at,
+    scan_events,
+    select_received_at,
 )
-from referrals.log.removal import erase, forget_sightings, trim
+from referrals.log.removal import erase_people, remove_sightings, trim_log
 from referrals.log.results import Result, Status
 from referrals.log.writer import ArchivedAppError, append
 
@@ -30,19 +30,19 @@ __all__ = [
     "Result",
     "Status",
     "append",
-    "erase",
-    "find",
-    "forget_sightings",
-    "head",
-    "head_sql",
-    "heads",
-    "position_at",
+    "erase_people",
+    "find_event",
+    "remove_sightings",
+    "read_head",
+    "build_head_sql",
+    "read_heads",
+    "find_position",
     "prepare_events",
-    "read",
+    "read_range",
     "read_events",
     "read_positions",
-    "received_at",
-    "received_at_positions",
-    "scan",
-    "trim",
+    "select_received_at",
+    "read_received_at",
+    "scan_events",
+    "trim_log",
 ]

@@ -29,7 +29,7 @@ class LoggedEvent(NamedTuple):
     event: Event
 
 
-def head(app_id: int) -> int:
+def read_head(app_id: int) -> int:
     """Return the last position of the app's log; 0 where it is empty."""
     # Asked often: the ORM takes ten times as long to write it as it takes.
     with connection.cursor() as cursor:
@@ -38,18 +38,18 @@ def head(app_id: int) -> int:
     return position or 0
 
 
-def heads(app_ids: Collection[int]) -> dict[int, int]:
+def read_heads(app_ids: Collection[int]) -> dict[int, int]:
     """Return the last position of each app's log; 0 where one is empty. One statement."""
     if not app_ids:
         return {}
     ids = sorted(set(app_ids))
     marks = ", ".join(["%s"] * len(ids))
     with connection.cursor() as cursor:
-        cursor.execute(_HEADS.format(head=head_sql("app.id"), ids=marks), ids)
+        cursor.execute(_HEADS.format(head=build_head_sql("app.id"), ids=marks), ids)
         return {app_id: head or 0 for app_id, head in cursor.fetchall()}
 
 
-def head_sql(app: str) -> str:
+def build_head_sql(app: str) -> str:
     """Return the head as an SQL expression, NULL where the log is empty.
 
     For a statement that asks more. `app` is its column, never what somebody sent.
@@ -57,7 +57,7 @@ def head_sql(app: str) -> str:
     return f"({_HEAD.format(app=app)})"
 
 
-def read(app_id: int, first: int, last: int) -> list[LoggedEvent]:
+def read_range(app_id: int, first: int, last: int) -> list[LoggedEvent]:
     """Return the events from `first` to `last`, both included, ascending.
 
     Where `last` is not beyond a head that was seen, all of them are there, but for those
@@ -68,7 +68,7 @@ def read(app_id: int, first: int, last: int) -> list[LoggedEvent]:
 
 
 def read_events(app_id: int, first: int, last: int) -> list[tuple[int, Event]]:
-    """Return what `read` does, as pairs of position and event, at a third of its cost.
+    """Return what `read_range` does, as pairs of position and event, at a third of its cost.
 
     For every upload: half of the rest goes into times of receipt that nobody asks for.
     """
@@ -88,7 +88,7 @@ def read_positions(app_id: int, positions: Collection[int]) -> list[LoggedEvent]
         )
 
 
-def scan(app_id: int, after: int, last: int, *, limit: int) -> list[LoggedEvent]:
+def scan_events(app_id: int, after: int, last: int, *, limit: int) -> list[LoggedEvent]:
     """Return the first `limit` events beyond `after`, up to `last`, ascending.
 
     For going through a whole log: what retention removed costs nothing.
@@ -99,7 +99,7 @@ def scan(app_id: int, after: int, last: int, *, limit: int) -> list[LoggedEvent]
     return _logged(rows.order_by("position").values_list(*_COLUMNS)[:limit])
 
 
-def find(app_id: int, key: str) -> LoggedEvent | None:
+def find_event(app_id: int, key: str) -> LoggedEvent | None:
     """Return the event with this idempotency key."""
     if "\0" in key:
         return None
@@ -107,7 +107,7 @@ def find(app_id: int, key: str) -> LoggedEvent | None:
     return next(iter(_logged(rows.values_list(*_COLUMNS))), None)
 
 
-def position_at(app_id: int, instant: datetime) -> int:
+def find_position(app_id: int, instant: datetime) -> int:
     """Return the last position received before `instant`; 0 where there is none.
 
     Where retention removed the log's beginning, what is gone was received before. Costs
@@ -129,7 +129,7 @@ def position_at(app_id: int, instant: datetime) -> int:
     return low
 
 
-def received_at(app_id: int, position: OuterRef) -> Subquery:
+def select_received_at(app_id: int, position: OuterRef) -> Subquery:
     """Return when the event at a `position` was received; NULL where it is not there.
 
     For a query about something that names positions.
@@ -138,7 +138,7 @@ def received_at(app_id: int, position: OuterRef) -> Subquery:
     return Subquery(events.values("received_at"))
 
 
-def received_at_positions(
+def read_received_at(
     places: Collection[tuple[int, int]],
 ) -> dict[tuple[int, int], datetime]:
     """Return when the events at (app, position) were received, of those that are there."""

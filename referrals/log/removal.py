@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from referrals import fraud, hashing
 from referrals.fraud import Sighting as Seen
-from referrals.log.reader import head
+from referrals.log.reader import read_head
 from referrals.log.rows import build_row
 from referrals.models import ReferralEvent, Sighting
 from referrals.schema import Event, Person
@@ -26,14 +26,14 @@ _TELLING_CHARACTERS = 4
 _decode = msgspec.json.Decoder(Event).decode
 
 
-def trim(app_id: int, before: int, *, limit: int = BATCH) -> int:
+def trim_log(app_id: int, before: int, *, limit: int = BATCH) -> int:
     """Remove up to `limit` events below the position `before`; return how many.
 
     The newest event stays whatever `before` says: the next one is numbered after it.
     Call it again while it returns `limit`. An event whose id was removed is accepted
     anew when it is sent again.
     """
-    before = min(before, head(app_id))
+    before = min(before, read_head(app_id))
     rows = ReferralEvent.objects.filter(app_id=app_id)
     tail = rows.order_by("position").values_list("position", flat=True).first()
     if tail is None or tail >= before:
@@ -42,7 +42,7 @@ def trim(app_id: int, before: int, *, limit: int = BATCH) -> int:
     return removed
 
 
-def erase(
+def erase_people(
     app_id: int,
     positions: Collection[int],
     *,
@@ -65,7 +65,7 @@ def erase(
     return changed
 
 
-def forget_sightings(before: datetime, *, limit: int = BATCH) -> int:
+def remove_sightings(before: datetime, *, limit: int = BATCH) -> int:
     """Remove up to `limit` sightings from before an instant; return how many it were.
 
     Call it again while it returns `limit`.

@@ -248,7 +248,10 @@ def bodies(scene):
     """Return the events as the log keeps them, as text."""
     with scene.ground.django():
         app_id = scene.app.pk
-        return [repr(each.event) for each in log.read(app_id, 1, log.head(app_id))]
+        return [
+            repr(each.event)
+            for each in log.read_range(app_id, 1, log.read_head(app_id))
+        ]
 
 
 def age(scene):

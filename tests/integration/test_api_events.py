@@ -37,7 +37,7 @@ def post(client, app):
 
 
 def stored_ids(app):
-    return [logged.event.id for logged in log.read(app.pk, 1, 10_000)]
+    return [logged.event.id for logged in log.read_range(app.pk, 1, 10_000)]
 
 
 def test_one_event_is_answered_with_its_position(post, app):
@@ -193,7 +193,7 @@ def test_a_number_that_loses_digits_is_a_warning_and_refused_only_when_strict(
     assert strict.json()["results"][0]["pointer"] == "/event_data/pi"
     assert lenient.status_code == 202
     assert len(lenient.json()["results"][0]["warnings"]) == 1
-    assert log.find(app.pk, "e-1").event.event_data == {"pi": 3.141592653589793}
+    assert log.find_event(app.pk, "e-1").event.event_data == {"pi": 3.141592653589793}
     assert again.json()["duplicates"] == 1
 
 
@@ -208,7 +208,7 @@ def test_a_neighbour_with_nan_costs_no_digit_and_no_microsecond(post, app):
     refused, stored = answer.json()["results"]
     assert refused["pointer"] == "/metadata/x"
     assert len(stored["warnings"]) == 1
-    event = log.find(app.pk, "e-2").event
+    event = log.find_event(app.pk, "e-2").event
     assert event.occurred_at == NOON + timedelta(microseconds=123456)
     assert event.metadata == {"pi": 3.141592653589793}
 

@@ -41,7 +41,7 @@ def test_an_event_is_answered_with_its_place_and_its_outcomes(app, ask):
 
     assert answer.status_code == 200
     body = answer.json()
-    (logged,) = log.read(app.pk, 2, 2)
+    (logged,) = log.read_range(app.pk, 2, 2)
     assert datetime.fromisoformat(body.pop("received_at")) == logged.received_at
     outcomes = body.pop("outcomes")
     assert body == {

@@ -35,7 +35,7 @@ def test_it_has_the_name_that_producers_use():
 def test_it_appends_in_order(app):
     append_events_task(app.slug, [a_sent_event(id="a"), a_sent_event(id="b")])
 
-    assert [e.event.id for e in log.read(app.pk, 1, 9)] == ["a", "b"]
+    assert [e.event.id for e in log.read_range(app.pk, 1, 9)] == ["a", "b"]
     assert rejections(app) == []
 
 
@@ -45,14 +45,14 @@ def test_it_runs_twice_without_harm(app):
     append_events_task(app.slug, events)
     append_events_task(app.slug, events)
 
-    assert log.head(app.pk) == 2
+    assert log.read_head(app.pk) == 2
     assert rejections(app) == []
 
 
 def test_more_than_a_thousand_events_are_appended_in_turns(app):
     append_events_task(app.slug, [a_sent_event() for _ in range(1001)])
 
-    assert log.head(app.pk) == 1001
+    assert log.read_head(app.pk) == 1001
 
 
 def test_what_is_refused_goes_to_the_list_and_the_rest_into_the_log(app):
@@ -63,7 +63,7 @@ def test_what_is_refused_goes_to_the_list_and_the_rest_into_the_log(app):
         [good, a_sent_event(id="bad", type="install"), 7, {**good, "content": "x"}],
     )
 
-    assert log.head(app.pk) == 1
+    assert log.read_head(app.pk) == 1
     assert rejections(app) == [
         ("celery", "bad", "/type"),
         ("celery", "", ""),
@@ -100,7 +100,7 @@ def test_an_archived_app_refuses_all(app):
 
     append_events_task(app.slug, [a_sent_event(id="a")])
 
-    assert log.head(app.pk) == 0
+    assert log.read_head(app.pk) == 0
     assert rejections(app) == [("celery", "a", "")]
 
 

@@ -44,7 +44,7 @@ def test_a_sample_sends_an_event(live_server, language):
     )
 
     assert '"accepted":1' in done.stdout.replace(" ", ""), done.stderr
-    (stored,) = log.read(app.pk, 1, 1)
+    (stored,) = log.read_range(app.pk, 1, 1)
     assert stored.event.type == "app_install"
     assert stored.event.user.identities == {"email": "ann@example.com"}
     assert stored.event.referrer.identities == {"email": "bob@example.com"}

@@ -111,7 +111,7 @@ def test_events_that_are_there_already_are_only_looked_up():
         log.append(app, events)
 
     assert len(statements) == (1 if IS_POSTGRESQL else 2), statements
-    assert log.head(app.pk) == ReferralEvent.objects.count() == 100
+    assert log.read_head(app.pk) == ReferralEvent.objects.count() == 100
 
 
 @pytest.mark.parametrize("count", [1, 500, 1_200])

@@ -50,7 +50,7 @@ def test_jsonl_is_appended_in_order(app, tmp_path):
     path = jsonl(tmp_path, a_sent_event(id="a"), "", a_sent_event(id="b"), "  ")
 
     assert run(path) == (0, "2 accepted, 0 duplicate, 0 conflict, 0 rejected.", "")
-    assert [e.event.id for e in log.read(app.pk, 1, 9)] == ["a", "b"]
+    assert [e.event.id for e in log.read_range(app.pk, 1, 9)] == ["a", "b"]
 
 
 def test_importing_again_changes_nothing(app, tmp_path):
@@ -58,7 +58,7 @@ def test_importing_again_changes_nothing(app, tmp_path):
     run(path)
 
     assert run(path) == (0, "0 accepted, 2,500 duplicate, 0 conflict, 0 rejected.", "")
-    assert log.head(app.pk) == 2500
+    assert log.read_head(app.pk) == 2500
 
 
 def test_refused_lines_are_named_and_the_others_stored(app, tmp_path):
@@ -86,7 +86,7 @@ def test_a_line_without_end_is_refused_and_the_next_one_read(app, tmp_path):
 
     assert status == 1
     assert stderr.startswith(f"{path}, line 1: /: The event is 500,000 bytes long")
-    assert log.find(app.pk, "a").position == 1
+    assert log.find_event(app.pk, "a").position == 1
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_event(app, tmp_path):
@@ -114,7 +114,7 @@ def test_csv_columns_are_dotted(app, tmp_path):
     )  # fmt: skip
 
     assert run(path) == (0, "2 accepted, 0 duplicate, 0 conflict, 0 rejected.", "")
-    custom, opened = (entry.event for entry in log.read(app.pk, 1, 2))
+    custom, opened = (entry.event for entry in log.read_range(app.pk, 1, 2))
     assert (custom.name, custom.occurred_at, custom.test) == ("Level, “1”", NOON, True)
     assert custom.user.identities == {"email": ANN, "x.y": "7"}
     assert custom.user.ip is not None
@@ -157,7 +157,7 @@ def test_standard_input_is_a_file_too(app, monkeypatch, form):
     monkeypatch.setattr(sys, "stdin", stdin)
 
     assert run("-", "--format", form)[0] == 0
-    assert log.head(app.pk) == 1
+    assert log.read_head(app.pk) == 1
 
 
 @pytest.mark.parametrize("name", ["events.jsonl", "events.csv"])
@@ -253,7 +253,7 @@ def stop(path, *arguments):
 
 def contents(app):
     """Return what the log has of each event, by its id."""
-    return {e.event.id: e.event.content for e in log.read(app.pk, 1, 99)}
+    return {e.event.id: e.event.content for e in log.read_range(app.pk, 1, 99)}
 
 
 @pytest.mark.parametrize(
@@ -301,14 +301,14 @@ def test_a_doubtful_heading_imports_nothing(app, tmp_path):
     path.write_text(rows("winter").replace("content", "id", 1))
 
     assert stop(path).startswith(f"{path}, line 1: /: Columns 1 and 6 are both id")
-    assert log.head(app.pk) == 0
+    assert log.read_head(app.pk) == 0
 
 
 def test_a_json_array_is_no_jsonl(app, tmp_path):
     path = jsonl(tmp_path, json.dumps([a_sent_event()]))
 
     assert stop(path).startswith(f"{path}, line 1: /: The file is one JSON array.")
-    assert log.head(app.pk) == 0
+    assert log.read_head(app.pk) == 0
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_an_option_that_misfits_is_explained(app, tmp_path, options, words):
     path = jsonl(tmp_path, a_sent_event())
 
     assert stop(path, *options).startswith(words)
-    assert log.head(app.pk) == 0
+    assert log.read_head(app.pk) == 0
 
 
 def test_a_file_in_another_encoding_stops_the_import_with_advice(app, tmp_path):

@@ -331,7 +331,7 @@ class TestSamples:
             )
             writing.write_counts({hourly(conflict): a_count(3, NOON, *samples)})
 
-        assert rejections.forget_rejections(app.pk, [ANN, "bobby_7", "7"]) == 2
+        assert rejections.remove_rejections(app.pk, [ANN, "bobby_7", "7"]) == 2
 
         left = IngestSample.objects.order_by("id").values_list("app_id", "key")
         assert left[0] == (app.pk, "sign-up-7")

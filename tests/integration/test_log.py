@@ -63,7 +63,7 @@ def test_an_event_that_is_answered_accepted_is_in_the_log_with_all_that_was_sent
     assert results == [
         Result(0, "b1c2", Status.ACCEPTED, position=1, warnings=(warning,))
     ]
-    (logged,) = log.read(app.pk, 1, 1)
+    (logged,) = log.read_range(app.pk, 1, 1)
     assert logged.position == 1
     assert logged.event.id == "b1c2"
     assert logged.event.name == "Subscription Started"
@@ -103,8 +103,8 @@ def test_positions_have_no_gaps_and_follow_commit_order(app):
 
     assert [r.position for r in results] == [1, 3]
     assert positions(app) == [1, 2, 3]
-    assert log.head(app.pk) == 3
-    assert [e.event.id for e in log.read(app.pk, 1, 3)] == [
+    assert log.read_head(app.pk) == 3
+    assert [e.event.id for e in log.read_range(app.pk, 1, 3)] == [
         first["id"],
         second["id"],
         third["id"],
@@ -118,7 +118,7 @@ def test_each_app_has_a_log_of_its_own(app):
     log.append(other, [a_sent_event(), sent])
 
     assert log.append(app, [sent])[0].position == 1
-    assert (log.head(app.pk), log.head(other.pk)) == (1, 2)
+    assert (log.read_head(app.pk), log.read_head(other.pk)) == (1, 2)
 
 
 def test_a_key_is_stored_once_and_other_content_is_a_conflict(app):
@@ -130,8 +130,8 @@ def test_a_key_is_stored_once_and_other_content_is_a_conflict(app):
 
     assert again == Result(0, "k", Status.DUPLICATE, position=2)
     assert (other.status, other.position, other.pointer) == (Status.CONFLICT, 2, "/id")
-    assert log.find(app.pk, "k").event.content == "spring"
-    assert log.head(app.pk) == 2
+    assert log.find_event(app.pk, "k").event.content == "spring"
+    assert log.read_head(app.pk) == 2
 
 
 def test_of_equal_keys_in_one_request_the_first_good_one_counts(app):
@@ -142,7 +142,7 @@ def test_of_equal_keys_in_one_request_the_first_good_one_counts(app):
 
     assert statuses(results) == ["rejected", "accepted", "duplicate", "conflict"]
     assert [r.position for r in results] == [None, 1, 1, 1]
-    assert log.find(app.pk, "k").event.content == "spring"
+    assert log.find_event(app.pk, "k").event.content == "spring"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_missing_time_is_the_time_of_receipt(app):
 
     log.append(app, [a_sent_event(occurred_at=None)])
 
-    (logged,) = log.read(app.pk, 1, 1)
+    (logged,) = log.read_range(app.pk, 1, 1)
     assert logged.event.occurred_at == logged.received_at
     assert before <= logged.received_at <= timezone.now()
     row = ReferralEvent.objects.get(app=app)
@@ -229,7 +229,7 @@ def test_the_time_of_receipt_never_decreases(app):
 
     log.append(app, [a_sent_event(), a_sent_event()])
 
-    assert [e.received_at for e in log.read(app.pk, 1, 9)] == [ahead] * 3
+    assert [e.received_at for e in log.read_range(app.pk, 1, 9)] == [ahead] * 3
 
 
 @pytest.mark.parametrize("microsecond", [0, 120000, 999999])
@@ -251,7 +251,7 @@ def test_foreign_characters_survive(app):
 
     log.append(app, [sent])
 
-    event = log.read(app.pk, 1, 1)[0].event
+    event = log.read_range(app.pk, 1, 1)[0].event
     assert event.name == "Größe “L” 🎉"
     assert event.event_data == {"\\": "\\u0000", "e": "a'b\"c%s\n\t\u2028"}
     assert ReferralEvent.objects.get(app=app).name == "Größe “L” 🎉"
@@ -262,7 +262,7 @@ def test_numbers_keep_their_form(app):
 
     log.append(app, [a_sent_custom_event(event_data=data)])
 
-    kept = log.read(app.pk, 1, 1)[0].event.event_data
+    kept = log.read_range(app.pk, 1, 1)[0].event.event_data
     assert {k: (type(v), v) for k, v in kept.items()} == {
         k: (type(v), v) for k, v in data.items()
     }
@@ -271,7 +271,7 @@ def test_numbers_keep_their_form(app):
 def test_a_long_channel_is_cut_in_its_column_only(app):
     log.append(app, [a_sent_event(channel="é" * 300, via="smart_link")])
 
-    assert log.read(app.pk, 1, 1)[0].event.channel == "é" * 300
+    assert log.read_range(app.pk, 1, 1)[0].event.channel == "é" * 300
     assert ReferralEvent.objects.get(app=app).channel == "é" * 255
 
 
@@ -312,7 +312,7 @@ def test_an_archived_app_accepts_nothing(app):
     with pytest.raises(ArchivedAppError, match=app.slug):
         log.append(app, [a_sent_event()])
 
-    assert log.head(app.pk) == 0
+    assert log.read_head(app.pk) == 0
 
 
 class TestStrict:
@@ -320,7 +320,7 @@ class TestStrict:
         results = log.append(app, [a_sent_event(), a_sent_event()], strict=True)
 
         assert statuses(results) == ["accepted", "accepted"]
-        assert log.head(app.pk) == 2
+        assert log.read_head(app.pk) == 2
 
     def test_one_rejected_event_stops_all(self, app):
         good, bad = a_sent_event(id="a"), a_sent_event(id="b", type="install")
@@ -331,7 +331,7 @@ class TestStrict:
         assert results[0].pointer == ""
         assert "index 1" in results[0].detail
         assert results[1].pointer == "/type"
-        assert log.head(app.pk) == 0
+        assert log.read_head(app.pk) == 0
 
     def test_a_doubtful_event_is_refused(self, app):
         results = log.append(app, [a_sent_event(channel="pigeon")], strict=True)
@@ -339,7 +339,7 @@ class TestStrict:
         assert [(r.status, r.pointer) for r in results] == [
             (Status.REJECTED, "/channel")
         ]
-        assert log.head(app.pk) == 0
+        assert log.read_head(app.pk) == 0
 
     def test_one_conflict_stops_all_but_leaves_duplicates_what_they_are(self, app):
         old, older = a_sent_event(id="old"), a_sent_event(id="older")
@@ -353,7 +353,7 @@ class TestStrict:
         assert statuses(results) == ["rejected", "duplicate", "conflict", "rejected"]
         assert [r.position for r in results] == [None, 1, 2, None]
         assert "index 2" in results[0].detail
-        assert log.head(app.pk) == 2
+        assert log.read_head(app.pk) == 2
         assert not CustomName.objects.exists()
 
     def test_a_conflict_within_the_request_points_at_no_position(self, app):
@@ -385,7 +385,7 @@ class TestCustomNames:
         )
         log.append(app, [a_sent_custom_event("cC"), a_sent_custom_event("D")])
 
-        numbers = [e.event.name_number for e in log.read(app.pk, 1, 9)]
+        numbers = [e.event.name_number for e in log.read_range(app.pk, 1, 9)]
         assert numbers == [1, 0, 2, 1, 3, 2, 4]
         names = CustomName.objects.filter(app=app).order_by("number")
         assert list(
@@ -412,7 +412,7 @@ class TestCustomNames:
 
         log.append(app, [a_sent_custom_event("B")])
 
-        assert log.read(app.pk, 1, 1)[0].event.name_number == 1
+        assert log.read_range(app.pk, 1, 1)[0].event.name_number == 1
 
     def test_a_name_at_the_limit_of_its_column_is_stored(self, app):
         log.append(app, [a_sent_custom_event("ΐ" * 85), a_sent_custom_event("x" * 255)])
@@ -428,7 +428,7 @@ class TestCallersTransaction:
             assert statuses(log.append(app, [sent])) == ["accepted"]
             transaction.set_rollback(True)
 
-        assert log.head(app.pk) == 0
+        assert log.read_head(app.pk) == 0
         assert callbacks == []
         assert statuses(log.append(app, [sent])) == ["accepted"]
 
@@ -476,7 +476,7 @@ class TestSignal:
         finally:
             events_recorded.disconnect(broken)
 
-        assert log.head(app.pk) == 1
+        assert log.read_head(app.pk) == 1
         assert heard == [("App", app.pk, 1)]
 
 
@@ -546,7 +546,7 @@ def test_what_a_text_format_would_take_for_its_own_is_kept_as_it_is(app):
     first, second = ReferralEvent.objects.filter(app=app).order_by("position")
     assert (first.key, first.channel, first.name) == ("\\N", odd, "")
     assert (second.key, second.name) == ("\\.", "Level\t\\t\nUp")
-    kept, custom = (logged.event for logged in log.read(app.pk, 1, 2))
+    kept, custom = (logged.event for logged in log.read_range(app.pk, 1, 2))
     assert (kept.channel, kept.content) == (odd, odd)
     assert (custom.name, custom.event_data) == ("Level\t\\t\nUp", {odd: odd})
     assert statuses(log.append(app, [sent, named])) == ["duplicate", "duplicate"]
@@ -558,4 +558,4 @@ def test_the_events_of_a_range_are_those_that_a_reader_gets(app):
     events = log.read_events(app.pk, 3, 5)
 
     assert [position for position, _ in events] == [3, 4, 5]
-    assert events == [(e.position, e.event) for e in log.read(app.pk, 3, 5)]
+    assert events == [(e.position, e.event) for e in log.read_range(app.pk, 3, 5)]

@@ -36,7 +36,7 @@ def verdicts(app, *events):
 def logged(app):
     return [
         (entry.event.status.value, *entry.event.reasons)
-        for entry in log.read(app.pk, 1, 99)
+        for entry in log.read_range(app.pk, 1, 99)
     ]
 
 
@@ -142,7 +142,7 @@ def test_signals_are_stored_only_as_keyed_hashes(app):
     log.append(app, [sent])
     log.append(other, [sent])
 
-    users = [log.read(pk, 1, 1)[0].event.user for pk in (app.pk, other.pk)]
+    users = [log.read_range(pk, 1, 1)[0].event.user for pk in (app.pk, other.pk)]
     for row in ReferralEvent.objects.all():
         assert not any(value in row.body for value in signals.values())
     for hashed in (users[0].ip, users[0].device_id, users[0].advertising_id):
@@ -167,5 +167,5 @@ def test_another_key_makes_other_hashes(app, settings):
 
     log.append(app, [install(ip=PUBLIC)])
 
-    first, second = log.read(app.pk, 1, 2)
+    first, second = log.read_range(app.pk, 1, 2)
     assert first.event.user.ip != second.event.user.ip

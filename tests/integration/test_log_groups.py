@@ -275,5 +275,5 @@ def test_names_are_numbered_across_a_group_as_if_one_came_after_the_other(app):
     callers = line_up(app, *[[a_sent_custom_event(name)] for name in names])
 
     assert [caller.answers()[0][1] for caller in callers] == [2, 3, 4, 5]
-    numbers = [logged.event.name_number for logged in log.read(app.pk, 2, 5)]
+    numbers = [logged.event.name_number for logged in log.read_range(app.pk, 2, 5)]
     assert numbers == [1, 2, 1, 3]

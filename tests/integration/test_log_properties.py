@@ -55,7 +55,7 @@ def test_the_log_answers_and_holds_what_a_dict_and_a_list_would(db, requests):
         assert [(r.status, r.position) for r in results] == expected
         assert [r.index for r in results] == list(range(len(request)))
 
-    logged = log.read(app.pk, 1, 99)
+    logged = log.read_range(app.pk, 1, 99)
     assert [e.position for e in logged] == list(range(1, len(model.events) + 1))
     assert [(e.event.id, e.event.content) for e in logged] == [
         (sent["id"], sent.get("content")) for sent in model.events
@@ -65,7 +65,7 @@ def test_the_log_answers_and_holds_what_a_dict_and_a_list_would(db, requests):
     ]
     received = [e.received_at for e in logged]
     assert received == sorted(received)
-    assert log.head(app.pk) == len(model.events)
+    assert log.read_head(app.pk) == len(model.events)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -83,10 +83,10 @@ def test_a_strict_request_is_stored_whole_or_not_at_all(db, requests):
         stored = seen if good else stored
         refused = {Status.REJECTED, Status.CONFLICT}
         assert any(r.status in refused for r in results) is not good
-        assert log.head(app.pk) == len(stored)
+        assert log.read_head(app.pk) == len(stored)
         for result in results:
             if result.position is not None:
-                assert result.position <= log.head(app.pk)
+                assert result.position <= log.read_head(app.pk)
 
 
 @given(st.lists(st.text(max_size=20), max_size=5), st.text(max_size=50))
@@ -101,5 +101,5 @@ def test_any_text_that_is_accepted_is_read_back_as_it_was(db, keys, text):
         assert result.status is Status.REJECTED
     else:
         assert result.status is Status.ACCEPTED
-        event = log.read(app.pk, 1, 1)[0].event
+        event = log.read_range(app.pk, 1, 1)[0].event
         assert (event.event_data, event.content) == (data, text)

@@ -28,11 +28,11 @@ def at(events):
 
 
 def test_the_head_of_an_empty_log_is_0():
-    assert log.head(an_app().pk) == 0
+    assert log.read_head(an_app().pk) == 0
 
 
 def test_a_range_is_read_ascending_with_both_ends(app):
-    events = log.read(app.pk, 3, 6)
+    events = log.read_range(app.pk, 3, 6)
 
     assert at(events) == [3, 4, 5, 6]
     assert [e.event.id for e in events] == ["k3", "k4", "k5", "k6"]
@@ -41,19 +41,19 @@ def test_a_range_is_read_ascending_with_both_ends(app):
 
 @pytest.mark.parametrize(("first", "last"), [(0, 99), (-5, 10), (1, 10)])
 def test_a_range_beyond_the_ends_is_cut(app, first, last):
-    assert at(log.read(app.pk, first, last)) == list(range(1, 11))
+    assert at(log.read_range(app.pk, first, last)) == list(range(1, 11))
 
 
 def test_an_empty_range_is_empty(app):
-    assert log.read(app.pk, 5, 4) == []
-    assert log.read(app.pk, 11, 20) == []
+    assert log.read_range(app.pk, 5, 4) == []
+    assert log.read_range(app.pk, 11, 20) == []
 
 
 def test_positions_are_read_ascending_and_once(app):
     events = log.read_positions(app.pk, [7, 3, 99, 3, 0])
 
     assert at(events) == [3, 7]
-    assert events == [*log.read(app.pk, 3, 3), *log.read(app.pk, 7, 7)]
+    assert events == [*log.read_range(app.pk, 3, 3), *log.read_range(app.pk, 7, 7)]
 
 
 def test_no_positions_cost_no_query(app, django_assert_num_queries):
@@ -67,10 +67,10 @@ def test_many_positions_cost_one_query(app, django_assert_num_queries):
 
 
 def test_an_event_is_found_by_its_key_in_its_app_only(app):
-    assert log.find(app.pk, "k4") == log.read(app.pk, 4, 4)[0]
-    assert log.find(app.pk, "k99") is None
-    assert log.find(an_app().pk, "k4") is None
-    assert log.find(app.pk, "k\0") is None
+    assert log.find_event(app.pk, "k4") == log.read_range(app.pk, 4, 4)[0]
+    assert log.find_event(app.pk, "k99") is None
+    assert log.find_event(an_app().pk, "k4") is None
+    assert log.find_event(app.pk, "k\0") is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_an_event_is_found_by_its_key_in_its_app_only(app):
     [(-60, 0), (0, 0), (0.5, 1), (1, 1), (8.5, 9), (9, 9), (9.5, 10), (600, 10)],
 )
 def test_the_last_position_before_an_instant_is_found(app, minutes, position):
-    assert log.position_at(app.pk, NOON + timedelta(minutes=minutes)) == position
+    assert log.find_position(app.pk, NOON + timedelta(minutes=minutes)) == position
 
 
 def test_of_events_received_together_none_is_before_the_instant(app):
@@ -86,21 +86,21 @@ def test_of_events_received_together_none_is_before_the_instant(app):
         received_at=NOON + timedelta(minutes=2)
     )
 
-    assert log.position_at(app.pk, NOON + timedelta(minutes=2)) == 2
-    assert log.position_at(app.pk, NOON + timedelta(minutes=3)) == 8
+    assert log.find_position(app.pk, NOON + timedelta(minutes=2)) == 2
+    assert log.find_position(app.pk, NOON + timedelta(minutes=3)) == 8
 
 
 def test_an_empty_log_has_no_position_before_anything():
-    assert log.position_at(an_app().pk, NOON) == 0
+    assert log.find_position(an_app().pk, NOON) == 0
 
 
 def test_what_retention_removed_was_received_before(app):
-    log.trim(app.pk, 6)
+    log.trim_log(app.pk, 6)
 
-    assert log.position_at(app.pk, NOON) == 5
-    assert log.position_at(app.pk, NOON + timedelta(minutes=6)) == 6
+    assert log.find_position(app.pk, NOON) == 5
+    assert log.find_position(app.pk, NOON + timedelta(minutes=6)) == 6
 
 
 def test_the_search_costs_a_row_per_halving(app, django_assert_max_num_queries):
     with django_assert_max_num_queries(5):
-        log.position_at(app.pk, NOON + timedelta(minutes=5))
+        log.find_position(app.pk, NOON + timedelta(minutes=5))

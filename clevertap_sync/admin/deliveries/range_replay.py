@@ -131,11 +131,11 @@ def _positions_of_days(
     integration: Integration, since: date, until: date | None
 ) -> tuple[int, int]:
     zone, app_id = find_time_zone(integration), integration.app_id
-    first = log.position_at(app_id, _midnight(since, zone)) + 1
+    first = log.find_position(app_id, _midnight(since, zone)) + 1
     if until is None:
         return first, integration.cursor
     day_after = min(until, _LAST_DAY) + timedelta(days=1)
-    return first, log.position_at(app_id, _midnight(day_after, zone))
+    return first, log.find_position(app_id, _midnight(day_after, zone))
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

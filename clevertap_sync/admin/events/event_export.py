@@ -59,7 +59,7 @@ def _rows(
 
 
 def _events(app: App, asked: QueryDict) -> Iterator[ReferralEvent]:
-    allowed = event_filters.find_allowed_positions(app, log.head(app.pk), asked)
+    allowed = event_filters.find_allowed_positions(app, log.read_head(app.pk), asked)
     identity = asked.get("q", "").strip()
     last = allowed.stop - 1
     for top in range(last, max(allowed.start - 1, last - KEYS), -STRETCH):

@@ -71,8 +71,8 @@ def find_allowed_positions(app: App, head: int, asked: QueryDict) -> range:
         return range(1, head + 1)
     began = min(began, _LAST_DAY)
     ended = began + timedelta(days=1)
-    first = log.position_at(app.pk, began) + 1
-    return range(first, log.position_at(app.pk, ended) + 1)
+    first = log.find_position(app.pk, began) + 1
+    return range(first, log.find_position(app.pk, ended) + 1)
 
 
 def filter_by_identity(

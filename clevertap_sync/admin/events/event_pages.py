@@ -46,7 +46,7 @@ def show_event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
     }
     if app is not None:
         shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
-        found = log.find(app.pk, request.GET.get("q", "").strip())
+        found = log.find_event(app.pk, request.GET.get("q", "").strip())
         if found is not None:
             return redirect("admin:event", app.slug, found.position)
         page = _page(app, _permitted(request, app))
@@ -70,7 +70,7 @@ def show_event(
     demand_permission(request, SEES_EVENTS)
     app = get_object_or_404(access.list_apps(request.user, SEES_EVENTS), slug=slug)
     known = len(str(position)) <= DIGITS
-    found = log.read(app.pk, position, position) if known else []
+    found = log.read_range(app.pk, position, position) if known else []
     if not found:
         raise Http404
     shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
@@ -103,7 +103,7 @@ def choose_app(apps: list[App], slug: str) -> App | None:
 
 
 def _page(app: App, asked: QueryDict) -> dict[str, Any]:
-    head = log.head(app.pk)
+    head = log.read_head(app.pk)
     allowed = event_filters.find_allowed_positions(app, head, asked)
     before, after = read_page_key(asked.get(BEFORE)), read_page_key(asked.get(AFTER))
     if after:

@@ -71,7 +71,7 @@ def show_referrals(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 
 def _stretch(app: App, since: date | None, until: date | None) -> LogStretch:
-    head = log.head(app.pk)
+    head = log.read_head(app.pk)
     last = min(head, _before(app, until + timedelta(days=1))) if until else head
     start = _before(app, since) if since else 0
     first = max(start + 1, last - EVENTS + 1)
@@ -80,13 +80,13 @@ def _stretch(app: App, since: date | None, until: date | None) -> LogStretch:
 
 def _before(app: App, day: date) -> int:
     """Return the last position received before a day began."""
-    return log.position_at(app.pk, datetime.combine(day, time(), UTC))
+    return log.find_position(app.pk, datetime.combine(day, time(), UTC))
 
 
 def _counted(
     app: App, stretch: LogStretch, *, shows_identities: bool
 ) -> dict[str, Any]:
-    events = log.read(app.pk, stretch.first, stretch.last)
+    events = log.read_range(app.pk, stretch.first, stretch.last)
     counted = tally.tally_events(events)
     referrers = counted.referrers()
     kinds = {status.value: status.value for status in FraudStatus}

@@ -149,7 +149,7 @@ def enable_integration(
             return _enabled(
                 page, request, integration, start, although_failed=not diagnosis.is_good
             )
-    head, after = log.head(integration.app_id), integration.cursor + 1
+    head, after = log.read_head(integration.app_id), integration.cursor + 1
     waiting = freshness.measure_range_freshness(integration.app_id, after, head)
     verb = "Resume" if integration.first_enabled_at else "Enable"
     context = build_context(page, request, integration) | {

@@ -91,7 +91,7 @@ def list_causes(findings: Iterable[Finding]) -> tuple[ShownCause, ...]:
 
 
 def build_card(line: StandingLine, person: Any, now: datetime) -> Card:
-    """Return the card of an integration. Call it inside `insight.snapshot()`."""
+    """Return the card of an integration. Call it inside `insight.read_in_snapshot()`."""
     integration = line.integration
     status = insight.read_status(integration, checks_all_books=False)
     # It looks at more books than the facts do.

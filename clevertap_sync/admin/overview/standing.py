@@ -38,7 +38,7 @@ class Standing:
 def read_standing(person: "Person", now: datetime) -> Standing:
     """Return what the person may see of everything that is not archived.
 
-    Call it inside `insight.snapshot()`.
+    Call it inside `insight.read_in_snapshot()`.
     """
     seen = access.limit_to_apps(
         Integration.objects.all(),

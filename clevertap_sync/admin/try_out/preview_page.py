@@ -131,10 +131,10 @@ def _of_logged(
 
 def _found(app: App, asked: str) -> Event | None:
     """Return the event with this ID, else the one at this position."""
-    found = log.find(app.pk, asked)
+    found = log.find_event(app.pk, asked)
     position = read_page_key(asked.replace(",", ""))
     if found is None and position:
-        found = next(iter(log.read(app.pk, position, position)), None)
+        found = next(iter(log.read_range(app.pk, position, position)), None)
     return found.event if found else None
 
 

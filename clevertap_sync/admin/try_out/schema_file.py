@@ -85,8 +85,8 @@ def _custom(
 
 def _seen(integration: Integration) -> Types:
     """Return the types of each property of each custom event's record."""
-    head = log.head(integration.app_id)
-    newest = log.read(integration.app_id, head - EVENTS + 1, head)
+    head = log.read_head(integration.app_id)
+    newest = log.read_range(integration.app_id, head - EVENTS + 1, head)
     custom = [e.event for e in newest if e.event.type is EventType.CUSTOM]
     settings = read_settings(build_settings(integration))
     found: Types = defaultdict(lambda: defaultdict(set))

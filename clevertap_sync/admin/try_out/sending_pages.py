@@ -67,7 +67,7 @@ def show_sent_events(
     demand_permission(request, "referrals.view_referralevent", integration.app)
     if not 0 < first <= last < first + _MOST_FOLLOWED or last > sent_events.LATEST:
         raise Http404
-    events = log.read(integration.app_id, first, last)
+    events = log.read_range(integration.app_id, first, last)
     if not events:
         raise Http404
     context = {

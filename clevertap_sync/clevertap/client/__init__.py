@@ -1,14 +1,16 @@
 """CleverTap's HTTP API: records in, an answer read record by record out.
 
-* `api`          the three calls that we make
-* `transport`    one request and its answer, within one deadline
-* `connections`  sockets that the watchdog shuts; the shared TLS context
-* `lookup`       host names, without waiting for a resolver that hangs
-* `faults`       what went wrong on the way, in words for people
-* `answers`      an answer's JSON, its error text and its Retry-After
-* `verdicts`     a 200, read record by record
-* `matching`     which record a refusal is about
-* `redaction`    texts of others, without what must not be shown
+* `client`              the three calls that we make
+* `transport`           one request and its answer, within one deadline
+* `deadline`            the watchdog: it shuts the sockets of calls whose time is over
+* `watched_connections` sockets that the watchdog shuts; the shared TLS context
+* `host_lookup`         host names, without waiting for a resolver that hangs
+* `public_addresses`    which addresses requests of others may go to
+* `transport_faults`    what went wrong on the way, in words for people
+* `answer`              an answer's JSON, its error text and its Retry-After
+* `upload_result`       a 200, read record by record
+* `record_matching`     which record a refusal is about
+* `echo_redaction`      texts of others, without what must not be shown
 
 Pure: imports no framework. A `Client` is used by one thread at a time.
 """

@@ -67,8 +67,8 @@ def plan_erasure(
     """Go through the log and say what an erasure would touch. Writes nothing."""
     hashes = suppression.hash_identities(app.pk, identities)
     is_meant = suppression.make_recogniser(app.pk, hashes)
-    found, reached, head = ErasurePlan(), 0, log.head(app.pk)
-    while chunk := log.scan(app.pk, reached, head, limit=CHUNK):
+    found, reached, head = ErasurePlan(), 0, log.read_head(app.pk)
+    while chunk := log.scan_events(app.pk, reached, head, limit=CHUNK):
         for logged in chunk:
             found.add(logged.event, is_meant)
         reached = chunk[-1].position
@@ -96,7 +96,7 @@ def order_erasure(
         App.objects.select_for_update(no_key=True).get(pk=app.pk)
         lock_accounts(Integration.objects.filter(app=app).values("account_id"))
         until = suppression.suppress_hashes(app.pk, hashes)
-        rejections.forget_rejections(
+        rejections.remove_rejections(
             app.pk, [identity.value for identity in identities]
         )
         order = _same(app.pk, hashes, until) or ErasureRequest.objects.create(
@@ -164,7 +164,7 @@ def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:
     last = orders.order_by("-pk").first()
     if last is None or last.suppressions_until != until:
         return None
-    is_old = last.state == ErasureState.DONE and last.head != log.head(app_id)
+    is_old = last.state == ErasureState.DONE and last.head != log.read_head(app_id)
     return None if is_old else last
 
 
@@ -182,12 +182,12 @@ def _settle(order: ErasureRequest) -> None:
         uploads_waiting=len(held), uploads_replaced=F("uploads_replaced") + replaced
     )
     if not held:
-        waiting.update(state=ErasureState.ERASING, head=log.head(order.app_id))
+        waiting.update(state=ErasureState.ERASING, head=log.read_head(order.app_id))
 
 
 def _erase_next(order: ErasureRequest) -> None:
     """Go through the next events, unless somebody else just did."""
-    chunk = log.scan(order.app_id, order.erased_to, order.head, limit=CHUNK)
+    chunk = log.scan_events(order.app_id, order.erased_to, order.head, limit=CHUNK)
     is_meant = suppression.make_recogniser(order.app_id, order.hashes)
     sides = {
         logged.position: suppression.find_sides_meant(logged.event, is_meant)
@@ -202,7 +202,7 @@ def _erase_next(order: ErasureRequest) -> None:
         locked = mine.first()
         if locked is None:
             return
-        locked.events += log.erase(order.app_id, named, is_meant=is_meant)
+        locked.events += log.erase_people(order.app_id, named, is_meant=is_meant)
         locked.dead_letters += _mark_letters(order.app_id, named)
         locked.erased_to = reached
         if reached >= locked.head:

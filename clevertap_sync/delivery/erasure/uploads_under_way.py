@@ -70,7 +70,7 @@ def _picks_of_the_person(upload: Upload, request: ErasureRequest) -> set[int]:
 
 def _named(upload: Upload, request: ErasureRequest) -> set[int]:
     is_meant = suppression.make_recogniser(request.app_id, request.hashes)
-    events = log.read(request.app_id, upload.first, upload.last)
+    events = log.read_range(request.app_id, upload.first, upload.last)
     return {
         make_pick(logged.position, side)
         for logged in events

@@ -36,8 +36,8 @@ _GLANCE = f"""
                 WHERE r.integration_id = i.id AND r.state = 'running'),
         EXISTS (SELECT 1 FROM referrals_customname c
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
-        coalesce({suppression.newest_suppression_sql("i.app_id")}, 0),
-        coalesce({log.head_sql("i.app_id")}, 0),
+        coalesce({suppression.build_newest_suppression_sql("i.app_id")}, 0),
+        coalesce({log.build_head_sql("i.app_id")}, 0),
         app.slug, {row_writer.list_columns(Integration, "i")}
     FROM clevertap_sync_integration i
     JOIN referrals_app app ON app.id = i.app_id

@@ -56,7 +56,7 @@ Step = UpdateRow | InsertRow
 def write_rows(*steps: Step) -> datetime | None:
     """Take the steps, each only if the one before it found its row; return the instant.
 
-    It is the database's, to which every `Later` counts. None says that the first step
+    It is the database's, to which every `DatabaseInstant` counts. None says that the first step
     found no row. On PostgreSQL all is one statement, which its own round trip costs more
     than its work; the rows are locked in the steps' order.
     """
@@ -67,7 +67,7 @@ def write_rows(*steps: Step) -> datetime | None:
 
 
 def read_row(model: type[M], values: Sequence[Any]) -> M:
-    """Return the row with these values, in the order of `columns`."""
+    """Return the row with these values, in the order of `list_columns`."""
     made = list(values)
     for place, column, convert in _converters(model, connection.vendor):
         made[place] = convert(made[place], column, connection)
@@ -150,7 +150,7 @@ def _model(step: Step) -> type[Model]:
 class _Form:
     """What makes a step's statement: everything about it but its values.
 
-    `values` says of each column whether it is a `Later`, `where` whether it is known.
+    `values` says of each column whether it is a `DatabaseInstant`, `where` whether it is known.
     """
 
     model: type[Model]

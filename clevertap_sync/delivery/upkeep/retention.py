@@ -44,10 +44,10 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
             while time.monotonic() < ends_at and _fold(integration, limit, cutoff):
                 pass
             limit = min(limit, _free(integration, limit))
-        while time.monotonic() < ends_at and (gone := log.trim(app_id, limit + 1)):
+        while time.monotonic() < ends_at and (gone := log.trim_log(app_id, limit + 1)):
             removed += gone
             failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
-    while log.forget_sightings(cutoff) and time.monotonic() < ends_at:
+    while log.remove_sightings(cutoff) and time.monotonic() < ends_at:
         pass
     while (
         removal.trim_counts(clock.read_now()) == removal.BATCH
@@ -64,7 +64,7 @@ def _limit(app_id: int, cutoff: datetime) -> int:
     integrations = Integration.objects.filter(app=app_id, archived_at=None)
     wanting = integrations.filter(first_enabled_at__isnull=False)
     done = [_done(integration) for integration in wanting]
-    return min([log.position_at(app_id, cutoff), *done])
+    return min([log.find_position(app_id, cutoff), *done])
 
 
 def _done(integration: Integration) -> int:

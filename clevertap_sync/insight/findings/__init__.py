@@ -1,6 +1,6 @@
 """The one place that judges: from facts to findings, the most important first.
 
-Pages, `delivery_status`, metrics and alerts read what `judge` returns, so that they cannot
+Pages, `delivery_status`, metrics and alerts read what `judge_facts` returns, so that they cannot
 disagree. A finding is a class of its own, and says all words about itself.
 """
 

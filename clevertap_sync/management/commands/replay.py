@@ -155,4 +155,4 @@ def _position(integration: Integration, text: str, *, after: bool) -> int:
         msg = f"{text!r} is neither a position nor an instant such as 2026-01-31T00:00:00Z."
         raise CommandError(msg)
     aware = make_aware(instant) if is_naive(instant) else instant
-    return log.position_at(integration.app_id, aware) + int(after)
+    return log.find_position(integration.app_id, aware) + int(after)

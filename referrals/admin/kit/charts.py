@@ -1,6 +1,6 @@
 """Bars over time, drawn on the server. Pure: counts in, the geometry of an SVG out.
 
-`referrals/bars.html` draws what `bars` returns: one column per period, its kinds stacked.
+`referrals/bars.html` draws what `draw_bars` returns: one column per period, its kinds stacked.
 The colours belong to the kinds and stand in the stylesheet, as `.bar-<kind>`.
 """
 

@@ -154,7 +154,7 @@ def everything(sandbox, integration, quick):
 
 
 def _replay(integration, key):
-    position = log.find(integration.app_id, key).position
+    position = log.find_event(integration.app_id, key).position
     letter = DeadLetter.objects.get(integration=integration, position=position)
     replay.replay_letters(integration, selection=[letter.pk])
 
@@ -165,7 +165,7 @@ def test_each_row_says_what_the_api_answers_of_the_event(admin, client, everythi
 
     statuses = set()
     for position, cells in rows.items():
-        (logged,) = log.read(everything.pk, position, position)
+        (logged,) = log.read_range(everything.pk, position, position)
         answer = client.get(
             f"/v1/events/{logged.event.id}", headers={"Authorization": f"Bearer {key}"}
         ).json()
@@ -178,7 +178,7 @@ def test_each_row_says_what_the_api_answers_of_the_event(admin, client, everythi
             for word, where in shown:
                 names = [name for name, each in words.items() if each == word]
                 assert where == (names[0] if len(names) == 1 else "all 2")
-    assert len(rows) == log.head(everything.pk) == 12
+    assert len(rows) == log.read_head(everything.pk) == 12
     assert statuses == {*WORDS, "dead_letter"}
 
 
@@ -227,7 +227,7 @@ def test_what_a_replay_of_the_range_delivered_is_delivered(
     (outcomes,) = clevertap_destination.find_fates(
         integration.app_id,
         [integration],
-        [(1, log.read(integration.app_id, 1, 1)[0].event)],
+        [(1, log.read_range(integration.app_id, 1, 1)[0].event)],
     )
     replayed = Upload.objects.get(replay__isnull=False)
     assert outcomes[1].upload == replayed.pk
@@ -397,7 +397,7 @@ def test_events_far_apart_are_found_in_their_uploads(admin, sandbox, integration
 def test_what_was_not_delivered_is_listed_alone(admin, everything):
     def keys(query):
         return [
-            log.read(everything.pk, position, position)[0].event.id
+            log.read_range(everything.pk, position, position)[0].event.id
             for position in positions(admin.get(f"/admin/events/?{query}"))
         ]
 

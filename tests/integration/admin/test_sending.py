@@ -67,7 +67,7 @@ def test_a_test_event_is_shown_first_and_sent_only_when_confirmed(
     sent = admin.post(address, order(confirmed="1"))
 
     assert sent.url == f"/admin/sent/{integration.pk}/1/1/"
-    (stored,) = log.read(integration.app_id, 1, 1)
+    (stored,) = log.read_range(integration.app_id, 1, 1)
     assert stored.event.user.identities == {"email": ME}
     assert stored.event.referrer.identities == {"email": YOU}
     assert stored.event.test is False
@@ -140,7 +140,7 @@ def test_a_test_event_reaches_the_integrations_that_take_them_and_no_other(
     admin.post(address, order(kind="test", confirmed="1"))
     deliver(integration.pk)
 
-    (_, sent) = log.read(integration.app_id, 1, 2)
+    (_, sent) = log.read_range(integration.app_id, 1, 2)
     assert sent.event.test is True
     identities = [record["identity"] for record in sandbox.records()]
     assert identities == [ANN, BOB, ME, YOU]

@@ -101,7 +101,7 @@ def end_pauses(integration):
 def is_left(integration):
     """Whether records wait for a verdict, or events to be handed out."""
     integration.refresh_from_db()
-    head = log.head(integration.app_id)
+    head = log.read_head(integration.app_id)
     mine = Upload.objects.open().filter(integration=integration)
     return head > integration.cursor or mine.exists()
 

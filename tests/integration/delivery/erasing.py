@@ -43,7 +43,7 @@ def erase(integration, whom=WHOM):
 
 def event_at(integration, position):
     """Return the event at a position of the integration's app."""
-    (logged,) = log.read(integration.app_id, position, position)
+    (logged,) = log.read_range(integration.app_id, position, position)
     return logged.event
 
 

@@ -165,7 +165,7 @@ class History:
         app_id = self.integration.app_id
         return {
             side.status
-            for logged in log.read(app_id, 1, log.head(app_id))
+            for logged in log.read_range(app_id, 1, log.read_head(app_id))
             for side in CleverTapDestination().explain(
                 app_id, logged.position, logged.event
             )

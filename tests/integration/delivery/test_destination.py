@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def became(integration, position):
-    (logged,) = log.read(integration.app_id, position, position)
+    (logged,) = log.read_range(integration.app_id, position, position)
     explained = CleverTapDestination().explain(
         integration.app_id, position, logged.event
     )
@@ -75,7 +75,7 @@ def test_a_record_that_a_replay_delivered_names_the_replay_s_upload_and_time(
     finish()
 
     first, second = Upload.objects.order_by("pk")
-    (logged,) = log.read(integration.app_id, 1, 1)
+    (logged,) = log.read_range(integration.app_id, 1, 1)
     explained = CleverTapDestination().explain(integration.app_id, 1, logged.event)
     assert [(side.upload, side.delivered_at) for side in explained] == [
         (second.pk, second.settled_at),

@@ -90,7 +90,7 @@ def test_a_provider_is_compared_without_case_and_the_identity_byte_for_byte(
 
     erase(integration)
 
-    kept = [logged.event.user for logged in log.read(integration.app_id, 1, 4)]
+    kept = [logged.event.user for logged in log.read_range(integration.app_id, 1, 4)]
     assert kept == [ERASED, *map(Person, people[1:])]
 
 
@@ -183,7 +183,7 @@ def test_two_people_of_one_event_can_be_erased_one_after_the_other(integration, 
 
 def test_a_log_that_retention_shortened_is_gone_through(integration, append):
     append(by_canary(), by_canary(), by_canary())
-    log.trim(integration.app_id, 3)
+    log.trim_log(integration.app_id, 3)
 
     order = erase(integration)
 
@@ -256,7 +256,7 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
     append(*(by_canary() for _ in range(9)))
     order = erasure_orders.order_erasure(integration.app, WHOM)
     erasure_orders.advance_erasure(order, seconds=0)
-    scan, overtaken = log.scan, []
+    scan, overtaken = log.scan_events, []
 
     def slow_scan(*args, **kwargs):
         """Read, and let others go through the same events and the next before it writes."""
@@ -267,7 +267,7 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
                 erasure_orders._erase_next(ErasureRequest.objects.get())
         return found
 
-    monkeypatch.setattr(log, "scan", slow_scan)
+    monkeypatch.setattr(log, "scan_events", slow_scan)
     reached = []
     order = erasure_orders.advance_erasure(
         order, progress=lambda *at: reached.append(at[0])

@@ -308,4 +308,4 @@ def test_appending_goes_on_while_a_long_log_is_gone_through(
 
     order = erasure_orders.advance_erasure(order)
     assert (order.state, order.events) == ("done", 300)
-    assert log.head(integration.app_id) == 350
+    assert log.read_head(integration.app_id) == 350

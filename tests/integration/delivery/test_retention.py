@@ -248,7 +248,7 @@ def test_dry_runs_go_with_their_days(engine, integration):
 def test_old_replays_and_old_sightings_go_in_as_many_steps_as_it_takes(
     engine, integration, append, finish, monkeypatch
 ):
-    monkeypatch.setattr(log, "forget_sightings", partial(log.forget_sightings, limit=1))
+    monkeypatch.setattr(log, "remove_sightings", partial(log.remove_sightings, limit=1))
     append(
         *(
             a_sent_event(user={"identities": {}, "ip": f"203.0.113.{n}"})
