@@ -23,7 +23,7 @@ UNSETTLED = """
 """
 _TALLY = """
 from clevertap_sync.delivery.upkeep import tallies
-tallies.add_up(worthwhile=1)
+tallies.add_up_tallies(worthwhile=1)
 """
 
 

@@ -5,14 +5,14 @@ from tests.harness.receivers import WebhookReceiver, running
 
 #: What a person would type in, with a passcode that CleverTap refuses.
 SET_UP = """
-from clevertap_sync.alerting.notifiers import new_secret
+from clevertap_sync.alerting.notifiers import create_signing_secret
 from clevertap_sync.models import Alert, Integration
 from referrals.secret import Secret
 for integration in Integration.objects.all():
     integration.passcode = Secret("CAN-ARY-PASS-XYZ")
     integration.save(update_fields=["passcode"])
 Alert.objects.create(
-    name="On call", way="webhook", url=Secret("{url}"), signing_secret=new_secret(),
+    name="On call", way="webhook", url=Secret("{url}"), signing_secret=create_signing_secret(),
     held_minutes=0, lag_minutes=None, dead_percent=None,
 )
 """

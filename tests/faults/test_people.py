@@ -16,9 +16,7 @@ from tests.faults.choice import choice
 from tests.harness import commands
 
 #: What the sweep does by itself once a minute.
-RETAIN = (
-    "from clevertap_sync.delivery.upkeep import retention; retention.retain(seconds=60)"
-)
+RETAIN = "from clevertap_sync.delivery.upkeep import retention; retention.carry_out_retention(seconds=60)"
 
 
 def manage(scene, *arguments, **env):

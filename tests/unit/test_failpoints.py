@@ -64,8 +64,8 @@ def test_an_order_that_says_nothing_is_refused(order):
 def test_a_process_ends_as_ordered(action, status):
     program = (
         "from referrals import failpoints as f;"
-        f"f.arm(f.parse(['claim.written={action}']));"
-        "f.reach(f.Place.CLAIM_WRITTEN)"
+        f"f.arm_failpoints(f.parse_failpoints(['claim.written={action}']));"
+        "f.reach_failpoint(f.Place.CLAIM_WRITTEN)"
     )
 
     done = subprocess.run(
@@ -81,8 +81,8 @@ def test_a_process_ends_as_ordered(action, status):
 def test_a_frozen_process_goes_on_when_it_is_thawed():
     program = (
         "from referrals import failpoints as f;"
-        "f.arm(f.parse(['claim.written=freeze']));"
-        "f.reach(f.Place.CLAIM_WRITTEN)"
+        "f.arm_failpoints(f.parse_failpoints(['claim.written=freeze']));"
+        "f.reach_failpoint(f.Place.CLAIM_WRITTEN)"
     )
     frozen = subprocess.Popen([sys.executable, "-c", program], cwd=commands.ROOT)
 
@@ -96,7 +96,7 @@ def test_a_frozen_process_goes_on_when_it_is_thawed():
 def test_django_arms_what_the_environment_orders(tmp_path):
     program = (
         "import django; django.setup();"
-        "from referrals import failpoints as f; f.reach(f.Place.CLAIM_WRITTEN)"
+        "from referrals import failpoints as f; f.reach_failpoint(f.Place.CLAIM_WRITTEN)"
     )
     variables = {
         "DJANGO_SETTINGS_MODULE": "integration_project.settings",

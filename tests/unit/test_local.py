@@ -77,7 +77,7 @@ def test_a_taken_port_is_not_free():
 OTHER = """
 import sys
 from integration_project.local import ports
-print(ports.preferred(int(sys.argv[1])))
+print(ports.prefer_port(int(sys.argv[1])))
 """
 
 

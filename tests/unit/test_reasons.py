@@ -51,7 +51,7 @@ def refusals_in(module):
     for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
         match node:
             case ast.Call(
-                func=ast.Name(id="Refusal"), args=[ast.Constant(value=code), *_]
+                func=ast.Name(id="MappingRefusal"), args=[ast.Constant(value=code), *_]
             ):
                 yield code
             case ast.Assign(

@@ -9,7 +9,7 @@ PROGRAM = """
 import sys
 from integration_project import streams
 
-with streams.guarded():
+with streams.guard_streams():
     for number in range(int(sys.argv[1])):
         print("x" * 1000)
     sys.exit(int(sys.argv[2]))
