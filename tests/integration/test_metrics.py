@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import worker_presence
@@ -24,6 +25,25 @@ from tests import builders
 NOON = builders.NOON
 TOKEN = "token-of-prometheus"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+#: What the page measures, in its order, as Prometheus' own reader names and types it.
+FAMILIES = [
+    ("clevertap_log_head", "gauge"),
+    ("clevertap_cursor", "gauge"),
+    ("clevertap_backlog_events", "gauge"),
+    ("clevertap_lag_seconds", "gauge"),
+    ("clevertap_in_flight_records", "gauge"),
+    ("clevertap_queued_records", "gauge"),
+    ("clevertap_delivered_records", "counter"),
+    ("clevertap_held", "gauge"),
+    ("clevertap_unknown_outcomes", "counter"),
+    ("clevertap_balanced", "gauge"),
+    ("clevertap_dead_letters", "gauge"),
+    ("clevertap_hold", "gauge"),
+    ("clevertap_findings", "gauge"),
+    ("clevertap_recent_attempts", "gauge"),
+    ("referrals_ingested_events", "counter"),
+    ("clevertap_worker_silence_seconds", "gauge"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +53,26 @@ def _token(settings):
 
 @pytest.fixture
 def read(client):
-    """Return the page's numbers by metric and labels, as they are written."""
+    """Return the page's numbers by metric and labels, as Prometheus' reader has them."""
 
     def read_now():
         answer = client.get("/metrics", headers=BEARER)
         assert answer.status_code == 200
-        lines = answer.content.decode().splitlines()
-        samples = [line.rpartition(" ") for line in lines if line[0] != "#"]
-        return {name: number for name, _, number in samples}
+        families = list(text_string_to_metric_families(answer.text))
+        assert [(family.name, family.type) for family in families] == FAMILIES
+        assert all(family.documentation for family in families)
+        samples = [sample for family in families for sample in family.samples]
+        numbers = {named(sample): sample.value for sample in samples}
+        assert len(numbers) == len(samples)
+        return numbers
 
     return read_now
+
+
+def named(sample):
+    """Return a sample's name with its labels, as the page writes them."""
+    labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
+    return f"{sample.name}{{{labels}}}" if labels else sample.name
 
 
 class TestToken:
@@ -72,7 +102,7 @@ class TestToken:
 
 @pytest.mark.django_db
 class TestNumbers:
-    def test_an_empty_product_names_its_metrics_and_has_no_numbers(self, client):
+    def test_an_empty_product_names_its_metrics_and_has_no_numbers(self, client, read):
         answer = client.get("/metrics", headers=BEARER)
 
         assert answer["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -83,6 +113,7 @@ class TestNumbers:
             "# TYPE clevertap_log_head gauge",
         ]
         assert not [line for line in lines if not line.startswith("# ")]
+        assert read() == {}
 
     def test_what_came_in_is_counted_by_app_outcome_and_code(self, read):
         app = builders.an_app(slug="shop")
@@ -111,9 +142,9 @@ class TestNumbers:
 
         name = "referrals_ingested_events_total"
         assert {key: n for key, n in read().items() if key.startswith(name)} == {
-            f'{name}{{app="",outcome="unauthorised",code="unknown_key"}}': "10",
-            f'{name}{{app="shop",outcome="accepted",code=""}}': "10",
-            f'{name}{{app="shop",outcome="rejected",code="milliseconds"}}': "8",
+            f'{name}{{app="",outcome="unauthorised",code="unknown_key"}}': 10,
+            f'{name}{{app="shop",outcome="accepted",code=""}}': 10,
+            f'{name}{{app="shop",outcome="rejected",code="milliseconds"}}': 8,
         }
 
     def test_a_waiting_integration_says_how_much_waits_and_how_long(self, read):
@@ -122,14 +153,20 @@ class TestNumbers:
 
         numbers = read()
 
-        whose = '{app="shop",integration="default"}'
-        assert numbers[f"clevertap_log_head{whose}"] == "3"
-        assert numbers[f"clevertap_cursor{whose}"] == "0"
-        assert numbers[f"clevertap_backlog_events{whose}"] == "3"
-        assert 0 <= float(numbers[f"clevertap_lag_seconds{whose}"]) < 60
-        assert numbers[f"clevertap_delivered_records_total{whose}"] == "0"
-        assert numbers[f"clevertap_held{whose}"] == "0"
-        assert numbers[f"clevertap_balanced{whose}"] == "1"
+        whose = 'app="shop",integration="default"'
+        late = numbers.pop(f"clevertap_lag_seconds{{{whose}}}")
+        assert 0 <= late < 60
+        assert {n: v for n, v in numbers.items() if "findings" not in n} == {
+            f"clevertap_log_head{{{whose}}}": 3,
+            f"clevertap_cursor{{{whose}}}": 0,
+            f"clevertap_backlog_events{{{whose}}}": 3,
+            f"clevertap_in_flight_records{{{whose}}}": 0,
+            f"clevertap_queued_records{{{whose}}}": 0,
+            f"clevertap_delivered_records_total{{{whose}}}": 0,
+            f"clevertap_held{{{whose}}}": 0,
+            f"clevertap_unknown_outcomes_total{{{whose}}}": 0,
+            f"clevertap_balanced{{{whose}}}": 1,
+        }
 
     def test_what_became_of_records_is_counted_by_reason(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
@@ -141,18 +178,16 @@ class TestNumbers:
         numbers = read()
 
         whose = 'app="shop",integration="default"'
-        assert numbers[f"clevertap_delivered_records_total{{{whose}}}"] == "4"
-        assert (
-            numbers[f'clevertap_dead_letters{{{whose},reason="clevertap_513"}}'] == "2"
-        )
-        assert numbers[f"clevertap_balanced{{{whose}}}"] == "1"
+        assert numbers[f"clevertap_delivered_records_total{{{whose}}}"] == 4
+        assert numbers[f'clevertap_dead_letters{{{whose},reason="clevertap_513"}}'] == 2
+        assert numbers[f"clevertap_balanced{{{whose}}}"] == 1
 
     def test_a_record_that_is_missing_shows_as_not_balanced(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
         log.append(integration.app, [builders.a_sent_event() for _ in range(3)])
         an_upload(integration, records=6, delivered=5, dead=0)
 
-        assert read()['clevertap_balanced{app="shop",integration="default"}'] == "0"
+        assert read()['clevertap_balanced{app="shop",integration="default"}'] == 0
 
     def test_a_hold_is_shown_with_its_reason(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
@@ -163,8 +198,10 @@ class TestNumbers:
         numbers = read()
 
         whose = 'app="shop",integration="default"'
-        assert numbers[f"clevertap_held{{{whose}}}"] == "1"
-        assert numbers[f'clevertap_hold{{{whose},reason="credentials_refused"}}'] == "1"
+        assert numbers[f"clevertap_held{{{whose}}}"] == 1
+        assert numbers[f'clevertap_hold{{{whose},reason="credentials_refused"}}'] == 1
+        found = f'{whose},code="credentials_refused",severity="error"'
+        assert numbers[f"clevertap_findings{{{found}}}"] == 1
 
     def test_the_attempts_of_the_last_five_minutes_are_counted_by_outcome(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
@@ -178,8 +215,8 @@ class TestNumbers:
         whose = 'app="shop",integration="default"'
         recent = {n: v for n, v in numbers.items() if "recent_attempts" in n}
         assert recent == {
-            f'clevertap_recent_attempts{{{whose},outcome="ok"}}': "2",
-            f'clevertap_recent_attempts{{{whose},outcome="server_error"}}': "1",
+            f'clevertap_recent_attempts{{{whose},outcome="ok"}}': 2,
+            f'clevertap_recent_attempts{{{whose},outcome="server_error"}}': 1,
         }
 
     def test_the_silence_of_the_workers_is_measured(self, read):
@@ -187,7 +224,7 @@ class TestNumbers:
 
         worker_presence.record_presence("worker-1")
 
-        assert 0 <= float(read()["clevertap_worker_silence_seconds"]) < 60
+        assert 0 <= read()["clevertap_worker_silence_seconds"] < 60
 
     def test_an_archived_integration_is_not_shown(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
@@ -205,6 +242,9 @@ class TestFormat:
         assert page == (
             '# HELP m h"\\\\\\n\n# TYPE m gauge\nm{app="a\\"b\\\\c\\nd"} 1\n'
         )
+        (family,) = text_string_to_metric_families(page)
+        assert (family.name, family.documentation) == ("m", 'h"\\\n')
+        assert [(s.labels, s.value) for s in family.samples] == [sample]
 
     @pytest.mark.parametrize(
         ("value", "text"),
@@ -214,6 +254,8 @@ class TestFormat:
         page = render_page([Metric("m", "counter", "h", [Measurement({}, value)])])
 
         assert page.splitlines()[-1] == f"m {text}"
+        (family,) = text_string_to_metric_families(page)
+        assert [sample.value for sample in family.samples] == [value]
 
 
 def an_upload(integration, **counts):
