@@ -3,8 +3,10 @@
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from clevertap_sync.alerting import notices, notifiers
+from clevertap_sync.alerting import notices, notifiers, watch
 from tests.integration.alerting.conftest import an_alert
+from tests.integration.alerting.test_sending import later
+from tests.integration.alerting.test_watch import hold
 
 
 def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
@@ -18,6 +20,23 @@ def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
 
     assert verified["id"] == request.headers["webhook-id"]
     assert verified["type"] == "test"
+
+
+def test_a_message_that_is_sent_again_is_known_as_the_same(receiver, integration):
+    alert = an_alert(receiver, signing_secret=notifiers.create_signing_secret())
+    hold(integration)
+    watch.watch_everything()
+    receiver.answers = [500, 200]
+
+    notices.send_due()
+    later()
+    notices.send_due()
+
+    known = Webhook(alert.signing_secret.reveal())
+    first, again = (known.verify(r.body, r.headers) for r in receiver.received)
+    assert first == again
+    assert first["type"] == "credentials_refused.started"
+    assert first["id"] == receiver.received[1].headers["webhook-id"]
 
 
 def test_a_message_that_was_changed_or_signed_with_another_secret_is_none(receiver, db):
