@@ -87,8 +87,9 @@ def test_a_dry_run_answers_the_exact_records_of_each_integration(app, dry_run):
 
 
 def test_a_dry_run_stores_nothing(app, dry_run):
-    dry_run(a_sent_event(), a_sent_custom_event())
+    answer = dry_run(a_sent_event(), a_sent_custom_event())
 
+    assert answer.json()["accepted"] == 2
     assert ReferralEvent.objects.count() == 0
     assert CustomName.objects.count() == 0
 

@@ -319,6 +319,7 @@ def test_a_busy_caller_costs_no_query_but_the_logs(post, django_assert_max_num_q
         post({"events": [a_sent_event() for _ in range(100)]})
 
     tables = {query["sql"] for query in queries.captured_queries}
+    assert any("referrals_referralevent" in sql for sql in tables)
     assert not any("referrals_apikey" in sql for sql in tables)
     assert not any("session" in sql for sql in tables)
 

@@ -75,8 +75,10 @@ def test_no_identity_is_shown(app, ask):
     builders.an_integration(app)
     append(app, a_sent_event(id="e-1"))
 
-    text = ask("e-1").text
+    answer = ask("e-1")
 
+    assert answer.status_code == 200
+    text = answer.text
     assert builders.ANN not in text
     assert builders.BOB not in text
 

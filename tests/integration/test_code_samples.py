@@ -23,7 +23,8 @@ PROGRAMS = {
 @pytest.mark.parametrize("language", PROGRAMS)
 def test_a_sample_sends_an_event(live_server, language):
     program = PROGRAMS[language]
-    if shutil.which(program[0]) is None or shutil.which("curl") is None:
+    needs = {program[0], "curl"} if language == "curl" else {program[0]}
+    if not all(map(shutil.which, needs)):
         pytest.skip(f"{language} is not installed here")
     app = an_app("shop")
     key = an_api_key(app)
@@ -53,6 +54,8 @@ def test_a_sample_sends_an_event(live_server, language):
 def test_nothing_in_an_address_or_a_key_leaves_its_string():
     hostile = 'http://x/"\n; evil()'
 
-    for sample in code_samples.list_code_samples(hostile, "k")[1:]:
+    in_a_shell, *others = code_samples.list_code_samples(hostile, "k")
+    assert [sample.language for sample in (in_a_shell, *others)] == [*PROGRAMS]
+    for sample in others:
         assert hostile not in sample.code
         assert '"http://x/\\"\\n; evil()"' in sample.code

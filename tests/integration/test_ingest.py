@@ -210,6 +210,7 @@ class TestOverHttp:
             post(a_sent_event())
             post("{")
 
+        assert [sql for sql in statements if "referrals_referralevent" in sql]
         assert not [sql for sql in statements if "ingest" in sql]
 
 

@@ -81,6 +81,7 @@ def test_every_variable_of_app_json_is_one_that_is_documented():
 
     page = text_of("docs/reference/environment.md")
     own = {name for name in variables if not name.startswith("DJANGO_SUPERUSER_")}
+    assert own
     assert {name for name in own if f"| `{name}` |" not in page} == set()
 
 

@@ -107,6 +107,7 @@ def test_an_unknown_overlap_leaves_the_old_key_to_a_person(admin):
     admin.post(f"/admin/referrals/apikey/{old.pk}/rotate/", {"overlap": "nonsense"})
 
     old.refresh_from_db()
+    assert ApiKey.objects.count() == 2
     assert old.revoked_at is None
 
 

@@ -8,9 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import insight
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.models import DeadLetter, Replay
 from referrals import log
-from referrals.models import ReferralEvent
+from referrals.models import ReferralEvent, RejectedEvent
 from tests.builders import (
     ANN,
     BOB,
@@ -18,6 +19,7 @@ from tests.builders import (
     a_sent_custom_event,
     a_sent_event,
     a_sent_link_click,
+    an_api_key,
     an_app,
     an_integration,
 )
@@ -88,6 +90,21 @@ def test_books_that_do_not_add_up_are_red_on_the_overview(admin, delivered):
     assert f"Upload {upload.pk} has {upload.records} records" in page
 
 
+def add_rows(integration, count):
+    """Add so many rows to every list, and have the events among them delivered."""
+    app, nobody = integration.app, {"identities": {}}
+    for _ in range(count):
+        name = f"Level {app.custom_names.count()}"
+        log.append(
+            app, [a_sent_event(user=nobody), a_sent_custom_event(name, user=nobody)]
+        )
+        deliver(integration.pk)
+        replay_letters(integration, reasons=["no_identity"], created_by="x")
+        other = an_app()
+        an_api_key(other)
+        RejectedEvent.objects.create(app=other, source="celery", detail="x")
+
+
 @pytest.mark.parametrize("page", LISTS)
 def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(
     admin, delivered, page
@@ -104,10 +121,9 @@ def test_a_list_shows_no_identity_and_costs_the_same_with_more_rows(
             assert BOB not in text_of(response)
         return captured.captured_queries
 
+    add_rows(delivered, 1)
     before = queries()
-    nobody = {"identities": {}}
-    log.append(delivered.app, [a_sent_event(user=nobody) for _ in range(15)])
-    deliver(delivered.pk)
+    add_rows(delivered, 5)
     after = queries()
 
     # These two ask more where there is more to tell, such as what fell out first.

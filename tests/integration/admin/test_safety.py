@@ -51,7 +51,7 @@ def hostile(sandbox, db):
 
 
 def test_hostile_texts_are_inert_on_every_page(hostile, admin):
-    shown = marked = 0
+    shown = marked = quoted = 0
     for address in addresses(hostile, {"user": User.objects.get().pk, "group": 1}):
         if address.name == "logout":
             continue
@@ -62,6 +62,7 @@ def test_hostile_texts_are_inert_on_every_page(hostile, admin):
         if response.headers["Content-Type"].startswith("text/csv"):
             cells = [cell for row in csv.reader(io.StringIO(page)) for cell in row]
             assert not [cell for cell in cells if cell.startswith("=")], address
+            quoted += sum(cell.startswith("'=") for cell in cells)
             continue
         length = int(response.headers["Content-Length"])
         assert length == len(response.content), address
@@ -73,6 +74,7 @@ def test_hostile_texts_are_inert_on_every_page(hostile, admin):
         assert "style=" not in page, address
         assert " onclick=" not in page, address
 
+    assert quoted > 5
     assert shown > 20
     assert marked > 20
 

@@ -12,6 +12,7 @@ from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.integration.alerting.conftest import an_alert
 from tests.integration.alerting.test_watch import Last, hold, look, release
+from tests.logs import everything_in
 
 WELL = "/in/box?token=s3cr3t-t0ken"
 DROPPED = "The receiver knows no such address, or was called too often"
@@ -144,7 +145,8 @@ def test_a_call_that_fails_is_said_and_made_again(
 
     alert.refresh_from_db()
     assert alert.heartbeat_problem == ""
-    assert "s3cr3t" not in caplog.text
+    assert caplog.records
+    assert "s3cr3t" not in everything_in(caplog)
 
 
 def test_what_nobody_called_in_time_is_not_called_when_it_is_no_longer_so(

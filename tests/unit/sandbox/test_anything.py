@@ -1,5 +1,6 @@
 """Whatever comes in, the sandbox answers and its answers can be read."""
 
+import contextlib
 import json
 
 import pytest
@@ -94,7 +95,10 @@ def test_a_fault_of_the_sandbox_itself_is_loud(a_record):
     def broken_clock():
         raise ZeroDivisionError
 
-    with pytest.raises(RuntimeError, match="a fault of its own"):  # noqa: SIM117, PT012
-        with Sandbox(clock=broken_clock) as sandbox:
-            with pytest.raises(OSError, match="Connection aborted"):
-                Caller(sandbox).upload(a_record())
+    with contextlib.ExitStack() as ends:
+        sandbox = ends.enter_context(Sandbox(clock=broken_clock))
+        with pytest.raises(OSError, match="Connection aborted"):
+            Caller(sandbox).upload(a_record())
+
+        with pytest.raises(RuntimeError, match="a fault of its own"):
+            ends.close()

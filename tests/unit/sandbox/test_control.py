@@ -217,6 +217,7 @@ def test_the_page_loads_nothing_from_elsewhere(sandbox):
     )
     assert "style=" not in answer.text
     links = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+    assert links
     for link in links:
         assert link.startswith("/_sandbox/")
         shown = requests.get(sandbox.url + link, timeout=PATIENCE_SECONDS)
