@@ -531,7 +531,7 @@ def test_no_identity_is_logged(engine, integration, caplog):
     log.append(integration.app, installs_of(NOBODY))
 
     deliver(integration.pk)
-    switch.confirm_identities(integration)
+    lifecycle.confirm_identities(integration)
     deliver(integration.pk)
 
     assert caplog.records
