@@ -38,9 +38,9 @@ class Pool:
 
 PERSON = "ann@example.com"
 STEPS = {
-    (restored_backup, "compare"): "comparing with the broker's memory",
+    (restored_backup, "compare_cursors"): "comparing with the broker's memory",
     (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
-    (due, "due_integrations"): "handing out deliveries",
+    (due, "find_due_integrations"): "handing out deliveries",
     (alert_round, "look_and_send"): "alerts",
 }
 
