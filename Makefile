@@ -60,6 +60,10 @@ attack: $(VENV)/.requirements-dev ## slow callers, bombs, guesses and garbage, a
 coverage: $(VENV)/.requirements-dev ## branch coverage of unit and integration tests, on SQLite
 	@$(BIN)/python -m pytest tests/unit tests/integration -n2 --cov --cov-report=term-missing:skip-covered $(ARGS)
 
+.PHONY: mutants
+mutants: $(VENV)/.requirements-dev ## what decides, broken in hundreds of places: does a test notice? make mutants ARGS="--count 40"
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.requirements-dev ## style, types, layers, migrations, deployment, repository
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
