@@ -78,6 +78,16 @@ def test_slack_gets_a_text_that_is_no_markup(receiver, settings, db):
     }
 
 
+def test_without_a_public_address_a_message_links_nowhere(receiver, settings, db):
+    settings.PUBLIC_URL = ""
+    alert = an_alert(receiver)
+
+    notices.send_test(alert)
+
+    (request,) = receiver.received
+    assert (request.json["url"], request.json["alert_url"]) == ("", "")
+
+
 def test_an_e_mail_arrives_at_a_real_server(mail_server, integration, settings):
     settings.PUBLIC_URL = "https://referrals.example.com"
     settings.DEFAULT_FROM_EMAIL = "alerts@referrals.example.com"

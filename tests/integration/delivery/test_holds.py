@@ -219,6 +219,35 @@ def test_too_many_requests_halve_the_limit(engine, integration, append, finish):
     assert (status.delivered, status.hold) == (4, None)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "limit"), [(hold.CLEAN_SECONDS, 3), (hold.CLEAN_SECONDS / 2, 2)]
+)
+def test_a_lowered_limit_rises_by_one_after_a_clean_half_minute(
+    engine, integration, append, seconds, limit
+):
+    append(count=1)
+    account, now = integration.account, clock.now()
+    account.current_limit = 2
+    account.limit_changed_at = now - timedelta(seconds=seconds)
+    account.save()
+
+    deliver(integration.pk)
+
+    account.refresh_from_db()
+    assert (account.current_limit, account.in_flight_limit) == (limit, 5)
+    assert (account.limit_changed_at >= now) == (limit == 3)
+
+
+def test_a_limit_that_is_as_high_as_a_person_allows_stays_there(integration):
+    account, now = integration.account, clock.now()
+    account.limit_changed_at = None
+
+    hold.raise_limit(account, now=now)
+
+    assert not hold.is_raise_due(account, now)
+    assert (account.current_limit, account.limit_changed_at) == (5, None)
+
+
 def test_retry_after_is_honoured(engine, integration, append, settings):
     settings.LONGEST_HOLD_SECONDS = 0.05
     engine.switch(faults=(Fault(status=429, headers={"Retry-After": "30"}),))
