@@ -81,26 +81,16 @@ class _Edit:
 def mutants_of(module: str, source: str, only: re.Pattern[str]) -> list[Mutant]:
     """Return each mutant of the module's source once, from top to bottom.
 
-    `only` has to be found in the head of its function or in its statement.
+    `only` has to be found in the line itself, or in the first one of its function.
     """
-    lines = source.splitlines()
     intact = _compiled(source)
-    mutants: dict[Mutant, None] = {}
-    for function in _functions(ast.parse(source)):
-        head = lines[function.lineno - 1]
-        for statement in _statements(function):
-            said = "\n".join(lines[statement.lineno - 1 : _end_of_head(statement)])
-            if not only.search(head) and not only.search(said):
-                continue
-            for edit in _edits(statement, function, lines):
-                before = lines[edit.line - 1]
-                if not before.isascii():
-                    continue  # columns are counted in bytes
-                after = before[: edit.start] + edit.new + before[edit.end :]
-                mutant = Mutant(module, edit.line, statement.lineno, before, after)
-                if _compiled(broken(source, mutant)) not in (None, intact):
-                    mutants[mutant] = None
-    return sorted(mutants, key=lambda mutant: mutant.line)
+    mutants = {
+        mutant
+        for function in _functions(ast.parse(source))
+        for mutant in _mutants_in(function, module, source.splitlines(), only)
+        if _compiled(broken(source, mutant)) not in (None, intact)
+    }
+    return sorted(mutants, key=lambda mutant: (mutant.line, mutant.after))
 
 
 def broken(source: str, mutant: Mutant) -> str:
@@ -109,6 +99,19 @@ def broken(source: str, mutant: Mutant) -> str:
     line = lines[mutant.line - 1]
     lines[mutant.line - 1] = mutant.after + line[len(line.rstrip("\r\n")) :]
     return "".join(lines)
+
+
+def _mutants_in(
+    function: _Function, module: str, lines: list[str], only: re.Pattern[str]
+) -> Iterator[Mutant]:
+    is_chosen = only.search(lines[function.lineno - 1])
+    for statement in _statements(function):
+        for edit in _edits(statement, function, lines):
+            before = lines[edit.line - 1]
+            # Columns are counted in bytes.
+            if before.isascii() and (is_chosen or only.search(before)):
+                after = before[: edit.start] + edit.new + before[edit.end :]
+                yield Mutant(module, edit.line, statement.lineno, before, after)
 
 
 def _compiled(source: str) -> object:
@@ -140,12 +143,6 @@ def _statements(function: _Function) -> Iterator[ast.stmt]:
         text = ast.unparse(node.value) if isinstance(node, ast.Expr) else ""
         if not _DECIDES_NOTHING.match(text):
             yield node
-
-
-def _end_of_head(statement: ast.stmt) -> int:
-    """Return a statement's last line, of a compound one that before its body."""
-    body = getattr(statement, "body", None)
-    return body[0].lineno - 1 if body else statement.end_lineno or statement.lineno
 
 
 def _edits(

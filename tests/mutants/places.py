@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.harness.commands import ROOT
 
-#: What says who may see or do something, as a function's name or in a statement.
+#: What says who may see or do something, as a function's name or in a line.
 PERMISSIONS: Final = (
     r"has_\w*perm\w*|get_queryset|lookup_allowed|PermissionDenied"
     r"|\b(_?may|apps_of|limited|permissions|_permitted)\("
@@ -19,7 +19,7 @@ PERMISSIONS: Final = (
 class Place:
     """Modules of one folder; `*` is all of them. `only` narrows what is broken there.
 
-    It is a pattern for the head of a function, or for a statement in one.
+    It is a pattern for the first line of a function, or for a line in one.
     """
 
     folder: str

@@ -25,7 +25,7 @@ from django.db import connections
 
 from tests.harness.commands import ROOT
 from tests.harness.process import temporary_folder
-from tests.mutants.covering import FOLDERS, RESULTS, Trial
+from tests.mutants.covering import RESULTS, Trial
 from tests.mutants.operators import Mutant, broken
 
 KILLED: Final = "killed"
@@ -38,6 +38,8 @@ _UNBROKEN: Final = 2
 _PATIENCE_SECONDS: Final = 15.0
 _TIMES_LONGER: Final = 8
 _POLL_SECONDS: Final = 0.02
+#: Tests that need a database and little else.
+_WARM_UP: Final = "tests/integration/test_log_reading.py"
 #: The first tests of so many trials are run with nothing broken, to see that it can be.
 _CHECKED: Final = 20
 
@@ -63,8 +65,10 @@ def try_out(trials: Sequence[Trial], tell: Tell, *, workers: int) -> None:
     runner = _Runner([_intact(trials), *trials], tell, workers)
     log = RESULTS / "pytest.log"
     options = ["-x", "-q", "-p", "no:cacheprovider"]
+    names = (test for trial in trials for test in [*trial.tests, _WARM_UP])
+    files = sorted({name.partition("::")[0] for name in names})
     with _printing_into(log):
-        status = pytest.main([*FOLDERS, *options], plugins=[runner])
+        status = pytest.main([*files, *options], plugins=[runner])
     if not runner.is_done:
         message = f"pytest ended with {status!r} before the last mutant: see {log}."
         raise RuntimeError(message)
@@ -159,9 +163,9 @@ def _expect_green(status: int) -> None:
 def _warm_up(session: pytest.Session) -> pytest.Item:
     """Run a test, so that there is a database; keep what belongs to the whole session."""
     warm, sibling = next(
-        (one, two)
-        for one, two in pairwise(session.items)
-        if one.get_closest_marker("django_db") and one.parent is two.parent
+        pair
+        for pair in pairwise(session.items)
+        if all(item.nodeid.startswith(_WARM_UP) for item in pair)
     )
     warm.ihook.pytest_runtest_protocol(item=warm, nextitem=sibling)
     if session.testsfailed:

@@ -101,7 +101,7 @@ def test_a_mutant_changes_one_line_and_names_where_its_statement_begins():
     assert broken(source, mutant) == source.replace("and b", "or b")
 
 
-def test_only_what_is_asked_for_in_a_head_or_a_statement_is_broken():
+def test_only_what_is_asked_for_in_a_head_or_a_line_is_broken():
     only = re.compile(r"may\(")
 
     assert changes("return a < b", only=only) == set()

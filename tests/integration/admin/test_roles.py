@@ -311,3 +311,26 @@ def test_the_overview_of_a_member_has_their_own_card_alone(mine, theirs, person)
 
     assert page.count('class="card integration"') == 1
     assert "Check connection" not in page
+
+
+@pytest.mark.parametrize(("role", "offered"), [(Role.VIEWER, 0), (Role.EDITOR, 1)])
+def test_a_replay_is_offered_to_those_who_may_order_it(mine, person, role, offered):
+    member = person("member", role, mine.app)
+
+    page = text_of(member.get("/admin/clevertap_sync/deadletter/"))
+
+    assert page.count('<option value="replay_selected">') == offered
+
+
+@pytest.mark.parametrize(("permission", "shown"), [(None, 0), ("add_app", 1)])
+def test_the_first_steps_are_shown_to_those_who_may_take_them(
+    person, permission, shown
+):
+    member = person("member")
+    if permission:
+        added = Permission.objects.get(codename=permission)
+        User.objects.get(username="member").user_permissions.add(added)
+
+    page = text_of(member.get("/admin/"))
+
+    assert page.count('<ol class="checklist">') == shown

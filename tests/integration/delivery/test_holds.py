@@ -205,6 +205,16 @@ def test_an_upload_of_unknown_outcome_waits_while_dry_runs_are_not_answered(
     assert [r.dry_run for r in engine.requests()] == [False, *[True] * 5, False]
 
 
+@pytest.mark.parametrize(("failures", "then"), [(0, 1), (3, 3)])
+def test_after_an_unknown_outcome_uploads_go_one_at_a_time(integration, failures, then):
+    integration.failures = failures
+
+    hold.ask_first(integration, reason=NoAnswerError.code, now=clock.now())
+
+    integration.refresh_from_db()
+    assert (integration.failures, integration.hold_probes) == (then, True)
+
+
 def test_too_many_requests_halve_the_limit(engine, integration, append, finish):
     engine.switch(faults=(Fault(status=429, times=1),))
     append(count=2)
