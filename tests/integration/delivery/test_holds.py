@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync.clevertap import mapping
+from clevertap_sync.clevertap.client.upload_result import UploadResult
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     NoAnswerError,
@@ -256,6 +257,24 @@ def test_a_limit_that_is_as_high_as_a_person_allows_stays_there(integration):
 
     assert not hold.is_raise_due(account, now)
     assert (account.current_limit, account.limit_changed_at) == (5, None)
+
+
+def test_a_success_that_began_before_the_hold_does_not_end_it(
+    engine, integration, append
+):
+    append(count=1)
+    integration.account.current_limit = 2
+    integration.account.save()
+    claim, mapped, sending = begun(integration)
+    now = clock.now()
+    hold.hold(integration, reason="server_error", delay=60, probe=True, now=now)
+    outcome = Outcome(UploadResult(2, (), miscounted=False, status=200), None, 0.1)
+
+    assert settle_result(claim, mapped, sending, outcome, outcome.result)
+
+    status = status_of(integration)
+    assert (status.hold.reason, status.delivered) == ("server_error", 2)
+    assert integration.failures == 1
 
 
 def test_retry_after_is_honoured(engine, integration, append, settings):
