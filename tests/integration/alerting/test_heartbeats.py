@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync.alerting import heartbeats, notifiers
+from clevertap_sync.alerting import alert_round, heartbeats, notifiers
 from clevertap_sync.models import Alert, WorkerSeen
 from clevertap_sync.process import clock
 from referrals.models import App
@@ -37,6 +37,15 @@ def go_on(**span):
     """Look as much later, and call what is due."""
     look(Last.at + timedelta(**span))
     return heartbeats.call_due()
+
+
+def test_a_round_calls_who_waits_for_it(receiver, integration):
+    with_heartbeat(receiver)
+    look()
+
+    rounds.look_and_send()
+
+    assert called(receiver) == [WELL]
 
 
 def test_it_is_called_while_all_is_well_and_no_more_often_than_asked(
