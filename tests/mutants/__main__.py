@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(error.args[0])
     mutants = spread(map(_mutants_of, wanted), options.count, options.seed)
     done = _tried(mutants, options)
-    print(table_of(done[mutant] for mutant in mutants))  # noqa: T201 - its output
+    print(table_of(done[mutant] for mutant in mutants))
     return int(any(done[mutant].verdict == SURVIVED for mutant in mutants))
 
 
@@ -51,7 +51,7 @@ def spread(
     by_module: Iterable[Sequence[Mutant]], count: int, seed: int
 ) -> list[Mutant]:
     """Choose mutants of each module by chance, of all as many until one has no more."""
-    dice = random.Random(seed)  # noqa: S311 - nobody has to guess them
+    dice = random.Random(seed)
     shuffled = [dice.sample(some, len(some)) for some in by_module]
     by_turns = chain.from_iterable(zip_longest(*shuffled))
     return list(islice((mutant for mutant in by_turns if mutant), count))

@@ -212,7 +212,7 @@ def _edits_of_condition(node: ast.AST) -> Iterator[_Edit]:
 def _edits_of_call(call: ast.Call, lines: list[str]) -> Iterator[_Edit]:
     """Swap min and max, filter and exclude, a lookup with its neighbour, and an order.
 
-    What `limited` keeps from a person stays in.
+    What `limit_to_apps` keeps from a person stays in.
     """
     match call.func:
         case (
@@ -224,7 +224,7 @@ def _edits_of_call(call: ast.Call, lines: list[str]) -> Iterator[_Edit]:
             yield _Edit(line, end - len(name), end, WORDS[name])
         case ast.Attribute(attr="order_by"):
             yield from (_turned_round(each) for each in call.args if _is_text(each))
-        case ast.Name(id="limited") | ast.Attribute(attr="limited"):
+        case ast.Name(id="limit_to_apps") | ast.Attribute(attr="limit_to_apps"):
             first = call.args[0]
             if _is_in_one_line(call):
                 text = lines[call.lineno - 1]

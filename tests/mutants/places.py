@@ -11,7 +11,7 @@ from tests.harness.commands import ROOT
 #: What says who may see or do something, as a function's name or in a line.
 PERMISSIONS: Final = (
     r"has_\w*perm\w*|get_queryset|lookup_allowed|PermissionDenied"
-    r"|\b(_?may|apps_of|limited|permissions|_permitted)\("
+    r"|\b(has_permission|list_apps|limit_to_apps|list_permissions|_permitted)\("
 )
 
 
@@ -28,16 +28,25 @@ class Place:
 
 
 PLACES: Final = (
+    Place("clevertap_sync/delivery"),
+    Place("clevertap_sync/delivery/sql"),
+    Place("clevertap_sync/delivery/upkeep"),
     Place(
-        "clevertap_sync/delivery",
-        "canary claim deletion doubt erasure failure floors glance hold letters prepare"
-        " probe replay retention rows send settle split switch work",
+        "clevertap_sync/delivery/erasure",
+        "erasure_orders profile_deletion uploads_under_way",
     ),
     Place("clevertap_sync/alerting"),
-    Place("clevertap_sync", "witness"),
-    Place("clevertap_sync/admin", only=PERMISSIONS),
+    Place("clevertap_sync/worker"),
+    *(
+        Place(f"clevertap_sync/admin/{room}", only=PERMISSIONS)
+        for room in (
+            *("alerts", "deliveries", "erasures", "events", "integration", "overview"),
+            "try_out",
+        )
+    ),
     Place("referrals", "access suppression"),
-    Place("referrals/admin", "base keys people", only=PERMISSIONS),
+    Place("referrals/admin", "app_admin key_admin person_admin", only=PERMISSIONS),
+    Place("referrals/admin/kit", "base", only=PERMISSIONS),
     Place("referrals/log", "drafts grouping removal rows sqlite storing strict writer"),
 )
 
@@ -71,7 +80,9 @@ def modules(wanted: str = "") -> Iterator[Module]:
 
 def _modules_of(place: Place) -> Iterator[Module]:
     folder = ROOT / place.folder
-    everything = sorted(path.stem for path in folder.glob("*.py"))
+    everything = sorted(
+        path.stem for path in folder.glob("*.py") if path.stem != "__init__"
+    )
     for name in everything if place.names == "*" else place.names.split():
         if name not in everything:
             message = (

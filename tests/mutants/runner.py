@@ -191,9 +191,9 @@ def _live(
         warm, *chosen = items
         following = [*chosen[1:], None]
         # What the first test has no part in, such as the warm one's module, goes.
-        warm.session._setupstate.teardown_exact(next(iter(chosen), None))  # noqa: SLF001
+        warm.session._setupstate.teardown_exact(next(iter(chosen), None))
         status = int(any(map(_is_red, chosen, following, trial.tests.values())))
-    except BaseException:  # noqa: BLE001 - it is the last one who could tell
+    except BaseException:
         traceback.print_exc()
         status = _UNBROKEN
     finally:

@@ -49,7 +49,7 @@ def changes(body, *, head="def decide(a, b):", only=EVERYTHING):
         ("return a.filter(b)", {"return a.exclude(b)"}),
         ("return a.get(at__lte=b)", {"return a.get(at__lt=b)"}),
         ('return a.order_by("-pk")', {'return a.order_by("pk")'}),
-        ("return limited(a, b)", {"return a"}),
+        ("return limit_to_apps(a, b)", {"return a"}),
     ],
 )
 def test_what_decides_is_turned_round(body, expected):
@@ -113,7 +113,7 @@ def test_only_what_is_asked_for_in_a_head_or_a_line_is_broken():
 
 def test_each_place_is_there_and_permissions_are_found_in_the_admin():
     names = {module.name for module in modules()}
-    (base,) = modules("referrals/admin/base.py")
+    (base,) = modules("referrals/admin/kit/base.py")
 
     mutants = mutants_of(base.name, base.path.read_text("utf-8"), base.only)
 

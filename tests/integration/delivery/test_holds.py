@@ -18,6 +18,8 @@ from clevertap_sync.delivery import hold, lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.send import RequestOutcome
+from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock, slots
@@ -210,7 +212,7 @@ def test_an_upload_of_unknown_outcome_waits_while_dry_runs_are_not_answered(
 def test_after_an_unknown_outcome_uploads_go_one_at_a_time(integration, failures, then):
     integration.failures = failures
 
-    hold.ask_first(integration, reason=NoAnswerError.code, now=clock.now())
+    hold.require_probe(integration, reason=NoAnswerError.code, now=clock.read_now())
 
     integration.refresh_from_db()
     assert (integration.failures, integration.hold_probes) == (then, True)
@@ -237,7 +239,7 @@ def test_a_lowered_limit_rises_by_one_after_a_clean_half_minute(
     engine, integration, append, seconds, limit
 ):
     append(count=1)
-    account, now = integration.account, clock.now()
+    account, now = integration.account, clock.read_now()
     account.current_limit = 2
     account.limit_changed_at = now - timedelta(seconds=seconds)
     account.save()
@@ -250,7 +252,7 @@ def test_a_lowered_limit_rises_by_one_after_a_clean_half_minute(
 
 
 def test_a_limit_that_is_as_high_as_a_person_allows_stays_there(integration):
-    account, now = integration.account, clock.now()
+    account, now = integration.account, clock.read_now()
     account.limit_changed_at = None
 
     hold.raise_limit(account, now=now)
@@ -266,9 +268,13 @@ def test_a_success_that_began_before_the_hold_does_not_end_it(
     integration.account.current_limit = 2
     integration.account.save()
     claim, mapped, sending = begun(integration)
-    now = clock.now()
-    hold.hold(integration, reason="server_error", delay=60, probe=True, now=now)
-    outcome = Outcome(UploadResult(2, (), miscounted=False, status=200), None, 0.1)
+    now = clock.read_now()
+    hold.hold_delivery(
+        integration, reason="server_error", delay=60, probe=True, now=now
+    )
+    outcome = RequestOutcome(
+        UploadResult(2, (), miscounted=False, status=200), None, 0.1
+    )
 
     assert settle_result(claim, mapped, sending, outcome, outcome.result)
 
