@@ -21,7 +21,7 @@ from clevertap_sync.clevertap.hold_reasons import (
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.clevertap.profile_lookup import Recognition
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
-from clevertap_sync.insight.match_rate import STRANGERS, list_people_to_ask
+from clevertap_sync.insight.match_rate import UNKNOWN_USERS_REMEDY, list_people_to_ask
 from clevertap_sync.models import Account, Integration
 from referrals import history
 from referrals.history import Difference
@@ -286,7 +286,7 @@ def _doubts(integration: Integration, seen: Recognition) -> tuple[str, ...]:
         )
         return (differs,)
     if seen.unknown > seen.known:
-        return (f"{known}. {STRANGERS}",)
+        return (f"{known}. {UNKNOWN_USERS_REMEDY}",)
     return ()
 
 

@@ -78,7 +78,7 @@ def _missing_migrations() -> bool:
 
 
 def _fault_of_the_workers() -> str:
-    silence = worker_presence.read_silence()
+    silence = worker_presence.read_worker_silence()
     if silence is None:
         seen = "No worker has ever been seen"
     elif silence.is_too_long:

@@ -247,5 +247,5 @@ def _ingested() -> list[Measurement]:
 
 
 def _silence() -> list[Measurement]:
-    silence = worker_presence.read_silence()
+    silence = worker_presence.read_worker_silence()
     return [Measurement({}, silence.seconds)] if silence else []

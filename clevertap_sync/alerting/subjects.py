@@ -157,7 +157,7 @@ def read_view(alerts: Sequence[Alert], now: datetime) -> AlertView:
     with insight.read_in_snapshot():
         doors = read_app_ingest(now)
         read = read_facts(insight.list_integrations_shown(), now, doors)
-        silence = read[0].silence if read else worker_presence.read_silence()
+        silence = read[0].silence if read else worker_presence.read_worker_silence()
         lonely = read_lonely_facts(now, doors)
         installation = read_installation_facts(now, doors)
     known = [_as_early_as_asked(facts, alerts) for facts in read]

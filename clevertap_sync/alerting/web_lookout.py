@@ -78,7 +78,7 @@ def look_if_nobody_does() -> bool:
 
 
 def _is_nobody_at_work() -> bool:
-    silence = worker_presence.read_silence()
+    silence = worker_presence.read_worker_silence()
     return silence is None or silence.is_too_long
 
 

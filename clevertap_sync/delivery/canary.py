@@ -37,25 +37,33 @@ from referrals import failpoints
 from referrals.failpoints import Place
 
 #: So many definite answers, most of them good, and the provider is the right one.
-ENOUGH: Final = 30
-_COUNTS: Final = ("identities_known", "identities_unknown", "identities_other_case")
-_COLUMNS: Final = ("identities_confirmed_at", "identities_may_be_new", *_COUNTS)
+ENOUGH_ANSWERS: Final = 30
+_COUNT_FIELDS: Final = (
+    "identities_known",
+    "identities_unknown",
+    "identities_other_case",
+)
+_CANARY_FIELDS: Final = (
+    "identities_confirmed_at",
+    "identities_may_be_new",
+    *_COUNT_FIELDS,
+)
 
 
-class _Person(msgspec.Struct):
+class _RecordedPerson(msgspec.Struct):
     identity: str = ""
     object_id: str = msgspec.field(name="objectId", default="")
 
 
-_read = msgspec.json.Decoder(_Person).decode
+_decode_person = msgspec.json.Decoder(_RecordedPerson).decode
 
 
 def start_canary_over(integration: Integration) -> tuple[str, ...]:
     """Have identities looked up afresh: provider or account changed. Return what to save."""
     integration.identities_confirmed_at = None
     integration.identities_may_be_new = False
-    _forget_counts(integration)
-    return _COLUMNS
+    _clear_counts(integration)
+    return _CANARY_FIELDS
 
 
 def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
@@ -65,21 +73,21 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
     """
     if not claim.integration.wants_canary or claim.upload.unknown_outcomes:
         return True
-    seen = _look_up(claim.integration, list(_people(mapped.bodies())))
+    seen = _look_up_people(claim.integration, list(_list_people(mapped.bodies())))
     failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account(claim.integration.pk)
         mine = Upload.objects.select_for_update(no_key=True).open()
         if not mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
             return False
-        integration = _locked(claim.integration.pk)
+        integration = _read_integration(claim.integration.pk)
         if _is_out_of_date(claim.integration, integration):
-            _give_back(claim)
+            _release_unsent(claim)
             return False
-        _count(integration, seen)
-        if not _hold_where_doubted(integration):
+        _add_counts(integration, seen)
+        if not _hold_if_doubted(integration):
             return True
-        _give_back(claim)
+        _release_unsent(claim)
     return False
 
 
@@ -94,20 +102,22 @@ def check_people(
     """
     if not integration.wants_canary or not people:
         return None
-    seen = _look_up(integration, people[:ENOUGH])
+    seen = _look_up_people(integration, people[:ENOUGH_ANSWERS])
     with transaction.atomic():
         lock_account(integration.pk)
-        now = _locked(integration.pk)
+        now = _read_integration(integration.pk)
         if not now.wants_canary or _is_out_of_date(integration, now):
             return None
-        _forget_counts(now)
-        _count(now, seen, silence_confirms=False)
-        _hold_where_doubted(now)
+        _clear_counts(now)
+        _add_counts(now, seen, silence_confirms=False)
+        _hold_if_doubted(now)
     integration.refresh_from_db()
     return seen
 
 
-def _look_up(integration: Integration, asked: Sequence[AskedPerson]) -> Recognition:
+def _look_up_people(
+    integration: Integration, asked: Sequence[AskedPerson]
+) -> Recognition:
     try:
         integration.passcode.reveal()
     except ImproperlyConfigured:  # the upload that follows says so
@@ -119,12 +129,12 @@ def _look_up(integration: Integration, asked: Sequence[AskedPerson]) -> Recognit
     )
 
 
-def _locked(integration_id: int) -> Integration:
+def _read_integration(integration_id: int) -> Integration:
     """Return the integration as it is now. The account is locked."""
     return Integration.objects.select_related("account").get(pk=integration_id)
 
 
-def _hold_where_doubted(integration: Integration) -> bool:
+def _hold_if_doubted(integration: Integration) -> bool:
     """Stop delivery until a person decides, if the people are most likely not CleverTap's."""
     if not integration.identities_are_doubted:
         return False
@@ -134,16 +144,16 @@ def _hold_where_doubted(integration: Integration) -> bool:
     return True
 
 
-def _people(records: Sequence[bytes]) -> Iterator[AskedPerson]:
+def _list_people(records: Sequence[bytes]) -> Iterator[AskedPerson]:
     """Yield the people of the first records, each once."""
     seen: set[AskedPerson] = set()
     for record in records:
-        person = _read(record)
+        person = _decode_person(record)
         asked = AskedPerson(person.identity or person.object_id, bool(person.object_id))
         if asked not in seen:
             seen.add(asked)
             yield asked
-        if len(seen) == ENOUGH:
+        if len(seen) == ENOUGH_ANSWERS:
             return
 
 
@@ -155,7 +165,7 @@ def _is_out_of_date(known: Integration, now: Integration) -> bool:
     )
 
 
-def _count(
+def _add_counts(
     integration: Integration, seen: Recognition, *, silence_confirms: bool = True
 ) -> None:
     """Write down what was answered; confirm where that is enough, or not to be had."""
@@ -163,33 +173,34 @@ def _count(
     integration.identities_unknown += seen.unknown
     integration.identities_other_case += seen.other_case
     is_silent = (
-        silence_confirms and seen.untold and not _may_tell_later(integration, seen)
+        silence_confirms and seen.untold and not _may_answer_later(integration, seen)
     )
-    is_enough = integration.identities_asked >= ENOUGH or is_silent
+    is_enough = integration.identities_asked >= ENOUGH_ANSWERS or is_silent
     if is_enough and not integration.identities_are_doubted:
         integration.identities_confirmed_at = (
             integration.identities_confirmed_at or clock.read_now()
         )
-    integration.save(update_fields=_COLUMNS)
+    integration.save(update_fields=_CANARY_FIELDS)
 
 
-def _may_tell_later(integration: Integration, seen: Recognition) -> bool:
+def _may_answer_later(integration: Integration, seen: Recognition) -> bool:
     """Return whether CleverTap refused the credentials, and never took them yet.
 
     Then it refuses the upload too, and tells once they are right. An account that takes
     uploads and lets nobody look is asked no more.
     """
     return (
-        seen.refused == seen.untold and insight.find_last_accepted(integration) is None
+        seen.refused == seen.untold
+        and insight.find_last_upload_accepted_at(integration) is None
     )
 
 
-def _forget_counts(integration: Integration) -> None:
-    for name in _COUNTS:
+def _clear_counts(integration: Integration) -> None:
+    for name in _COUNT_FIELDS:
         setattr(integration, name, 0)
 
 
-def _give_back(claim: Claim) -> None:
+def _release_unsent(claim: Claim) -> None:
     """Let the upload go again as soon as it may. That it was not sent is no idle claim."""
     Upload.objects.filter(pk=claim.upload.pk).update(
         leased_until=None, due_at=clock.read_now(), idle_claims=0

@@ -20,7 +20,7 @@ from clevertap_sync.process.account_access import give_connection_back, read_cre
 
 def check_connection(integration: Integration) -> Diagnosis:
     """Check with a dry run. Where that is good, a held integration goes on at once."""
-    credentials = find_credentials(integration)
+    credentials = find_credentials_or_diagnosis(integration)
     if isinstance(credentials, Diagnosis):
         return credentials
     give_connection_back()
@@ -33,24 +33,24 @@ def check_connection(integration: Integration) -> Diagnosis:
 
 def check_all_locations(integration: Integration) -> dict[Location, Diagnosis]:
     """Check at every location. Only on a person's request: each gets the passcode."""
-    credentials = find_credentials(integration)
+    credentials = find_credentials_or_diagnosis(integration)
     if isinstance(credentials, Diagnosis):
         return dict.fromkeys(Location, credentials)
     give_connection_back()
     return connection_check.check_all_locations(credentials)
 
 
-def find_credentials(integration: Integration) -> Credentials | Diagnosis:
+def find_credentials_or_diagnosis(integration: Integration) -> Credentials | Diagnosis:
     """Return the stored credentials, or why there are none to check."""
     try:
         if not integration.passcode or not integration.passcode.reveal():
-            return _incomplete("No passcode was entered yet.")
+            return _diagnose_incomplete("No passcode was entered yet.")
     except ImproperlyConfigured as error:
-        return _incomplete(str(error))
+        return _diagnose_incomplete(str(error))
     return read_credentials(integration)
 
 
-def _incomplete(title: str) -> Diagnosis:
+def _diagnose_incomplete(title: str) -> Diagnosis:
     return Diagnosis(
         CheckVerdict.INCOMPLETE,
         title,

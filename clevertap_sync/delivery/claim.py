@@ -30,8 +30,8 @@ from referrals import failpoints
 from referrals.failpoints import Place
 
 IDLE_CLAIMS = 3
-_LOOK_AHEAD = 20
-_ENDED = "The worker ended before the answer came."
+_UPLOADS_READ = 20
+_WORKER_ENDED = "The worker ended before the answer came."
 
 
 def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
@@ -43,7 +43,7 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
     work = None
     try:
         with transaction.atomic():
-            work = _claim(integration_id)
+            work = _claim_on_account(integration_id)
             if work is not None:
                 failpoints.reach_failpoint(Place.CLAIM_WRITTEN)
     except BaseException:
@@ -54,19 +54,19 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
     return work
 
 
-def _claim(integration_id: int) -> Claim | ProbeClaim | None:
+def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
     locked = lock_account_and_read_clock(integration_id)
     if locked is None:
         return None
     now, account = locked
     seen = account_state.read_integration_states(account.pk, now)
-    room = hold.find_limit(account) - sum(one.leases for one in seen)
+    room = hold.find_in_flight_limit(account) - sum(one.leases for one in seen)
     if room <= 0:
         return None
     for one in seen:
         if not one.may_have_work():
             continue
-        if work := _claim_from(one.integration(account), one, now):
+        if work := _claim_for_integration(one.integration(account), one, now):
             return work if room - 1 > _coming(seen) else _without_a_call(work)
     return None
 
@@ -85,7 +85,7 @@ def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
     return replace(work, more=False) if isinstance(work, Claim) else work
 
 
-def _claim_from(
+def _claim_for_integration(
     integration: Integration, seen: IntegrationState, now: datetime
 ) -> Claim | ProbeClaim | None:
     """Take a slot of this process, and give it back when there is no work for it."""
@@ -94,17 +94,17 @@ def _claim_from(
         return None
     work = None
     try:
-        work = _work(integration, seen, now, held=held)
+        work = _choose_work(integration, seen, now, held=held)
     finally:
         if work is None:
             slots.release_slot(integration.pk, held=held)
     return work
 
 
-def _work(
+def _choose_work(
     integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | ProbeClaim | None:
-    unleased = _unleased(integration, now) if seen.unleased else []
+    unleased = _lock_unleased_uploads(integration, now) if seen.unleased else []
     if abandoned := [upload for upload in unleased if upload.leased_until]:
         record_unknown_outcomes(abandoned, integration, now)
     if integration.hold_reason:
@@ -115,13 +115,13 @@ def _work(
     # One at a time while CleverTap fails, and while the canary looks identities up.
     if (integration.failures or integration.wants_canary) and seen.flying:
         return None
-    if upload := _due_again(unleased, integration, now):
+    if upload := _prepare_waiting_upload(unleased, integration, now):
         more = len(unleased) > 1
-        return _lease(upload, integration, now, held=held, more=more)
-    return _next_in_turn(integration, seen, now, held=held)
+        return _lease_upload(upload, integration, now, held=held, more=more)
+    return _lease_next_in_turn(integration, seen, now, held=held)
 
 
-def _unleased(integration: Integration, now: datetime) -> list[Upload]:
+def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Upload]:
     """Return what waits for a worker: leftmost first, and the deepest part of a bisect.
 
     The rows are locked, and left out while their old owner settles them after all.
@@ -129,7 +129,7 @@ def _unleased(integration: Integration, now: datetime) -> list[Upload]:
     free = Q(leased_until=None, due_at__lte=now) | Q(leased_until__lte=now)
     unlocked = Upload.objects.select_for_update(skip_locked=True, no_key=True).open()
     waiting = unlocked.filter(free, integration=integration)
-    return list(waiting.order_by("first", "-pk")[:_LOOK_AHEAD])
+    return list(waiting.order_by("first", "-pk")[:_UPLOADS_READ])
 
 
 def record_unknown_outcomes(
@@ -145,7 +145,7 @@ def record_unknown_outcomes(
             ended_at=now,
             outcome=NoAnswerError.code,
             outcome_unknown=True,
-            detail=_ENDED,
+            detail=_WORKER_ENDED,
         )
         for upload in abandoned:
             upload.unknown_outcomes += upload.pk == upload_id
@@ -181,11 +181,14 @@ def _end_lost_probe(integration: Integration, now: datetime) -> None:
         ended_at=None,
     )
     lost.update(
-        ended_at=now, outcome=NoAnswerError.code, outcome_unknown=True, detail=_ENDED
+        ended_at=now,
+        outcome=NoAnswerError.code,
+        outcome_unknown=True,
+        detail=_WORKER_ENDED,
     )
 
 
-def _due_again(
+def _prepare_waiting_upload(
     unleased: Sequence[Upload], integration: Integration, now: datetime
 ) -> Upload | None:
     if not unleased:
@@ -207,7 +210,7 @@ def _take_new_settings(upload: Upload, integration: Integration) -> None:
         upload.body_hash = ""
 
 
-def _lease(
+def _lease_upload(
     upload: Upload, integration: Integration, now: datetime, *, held: bool, more: bool
 ) -> Claim:
     upload.lease_token += 1
@@ -228,12 +231,16 @@ def _lease(
     return Claim(upload, integration, upload.lease_token, held, more)
 
 
-def _next_in_turn(
+def _lease_next_in_turn(
     integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | None:
     """Lease what nobody had yet: a replay and the log by turns, so that neither waits."""
-    turns = [_next_range, _next_replay] if seen.is_replaying else [_next_range]
-    if seen.is_replaying and _was_live(integration):
+    turns = (
+        [_lease_next_range, _lease_next_of_replay]
+        if seen.is_replaying
+        else [_lease_next_range]
+    )
+    if seen.is_replaying and _served_log_last(integration):
         turns.reverse()
     for turn in turns:
         if claim := turn(integration, seen, now, held=held):
@@ -241,7 +248,7 @@ def _next_in_turn(
     return None
 
 
-def _was_live(integration: Integration) -> bool:
+def _served_log_last(integration: Integration) -> bool:
     """Return whether the integration's last claim was the next range of the log."""
     ranges = Upload.objects.ranges().filter(integration=integration)
     newest = ranges.order_by("-first").values_list("created_at", flat=True).first()
@@ -249,16 +256,16 @@ def _was_live(integration: Integration) -> bool:
     return newest is not None and served is not None and newest >= served
 
 
-def _next_replay(
+def _lease_next_of_replay(
     integration: Integration, _: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | None:
     upload = replay.take_next_upload(integration, now)
     if upload is None:
         return None
-    return _lease(upload, integration, now, held=held, more=True)
+    return _lease_upload(upload, integration, now, held=held, more=True)
 
 
-def _next_range(
+def _lease_next_range(
     integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
 ) -> Claim | None:
     if not seen.may_hand_over():
@@ -278,4 +285,4 @@ def _next_range(
         due_at=now,
     )
     more = seen.waiting >= 2 * EVENTS_PER_UPLOAD
-    return _lease(upload, integration, now, held=held, more=more)
+    return _lease_upload(upload, integration, now, held=held, more=more)

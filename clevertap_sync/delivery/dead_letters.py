@@ -20,11 +20,11 @@ def write_dead_letters(
     upload: Upload, refusals: Sequence[Undelivered], now: datetime
 ) -> None:
     """Write the refused records down; one that fell out before counts on."""
-    known = _fall_again(upload, refusals, now) if refusals else set()
+    known = _update_known_letters(upload, refusals, now) if refusals else set()
     new = [refusal for refusal in refusals if refusal.pick not in known]
-    before = _delivered_before(upload, [each.pick for each in new if each.pick])
+    before = _find_first_deliveries(upload, [each.pick for each in new if each.pick])
     DeadLetter.objects.bulk_create(
-        _letter(upload, refusal, now, before.get(refusal.pick)) for refusal in new
+        _make_letter(upload, refusal, now, before.get(refusal.pick)) for refusal in new
     )
 
 
@@ -32,7 +32,7 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     """Close the dead letters that a replay delivered."""
     if not upload.replay_id:
         return
-    delivered = _ids_of(upload, picks).values()
+    delivered = _find_letter_ids(upload, picks).values()
     DeadLetter.objects.filter(pk__in=list(delivered)).update(
         state=DeadLetter.State.DELIVERED,
         replay_upload=upload,
@@ -45,17 +45,17 @@ def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> 
     """Open the dead letters again that a replay took, and that the settings keep back."""
     if not upload.replay_id or not picks:
         return
-    taken = _ids_of(upload, picks).values()
+    taken = _find_letter_ids(upload, picks).values()
     replaying = DeadLetter.objects.filter(state=DeadLetter.State.REPLAYING)
     replaying.filter(pk__in=list(taken)).update(
         state=DeadLetter.State.OPEN, changed_at=now
     )
 
 
-def _fall_again(
+def _update_known_letters(
     upload: Upload, refusals: Sequence[Undelivered], now: datetime
 ) -> set[int | None]:
-    known = _ids_of(upload, [r.pick for r in refusals if r.pick is not None])
+    known = _find_letter_ids(upload, [r.pick for r in refusals if r.pick is not None])
     # The books of the log and those of replays are apart: each letter keeps its origin.
     origin = {"replay_upload": upload} if upload.replay_id else {"upload": upload}
     for refusal in refusals:
@@ -73,7 +73,7 @@ def _fall_again(
     return set(known)
 
 
-def _delivered_before(
+def _find_first_deliveries(
     upload: Upload, picks: Sequence[int]
 ) -> dict[int | None, datetime]:
     """Return pick → when CleverTap accepted what fell out of a replay for the first time.
@@ -98,7 +98,7 @@ def _delivered_before(
     return before
 
 
-def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
+def _find_letter_ids(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
     """Return pick → id of the dead letters that there are of these records."""
     wanted = set(picks)
     found: dict[int | None, int] = {}
@@ -115,7 +115,7 @@ def _ids_of(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
     return found
 
 
-def _letter(
+def _make_letter(
     upload: Upload, refusal: Undelivered, now: datetime, delivered_at: datetime | None
 ) -> DeadLetter:
     pick = refusal.pick

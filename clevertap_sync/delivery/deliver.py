@@ -36,7 +36,7 @@ from referrals.failpoints import Place
 logger = logging.getLogger(__name__)
 
 # After so many requests a thread goes to the back of the line, behind other accounts.
-ROUNDS = 20
+REQUESTS_PER_TURN = 20
 RETRY_SECONDS = 0.5
 
 
@@ -50,18 +50,18 @@ def deliver(
     has done its share; it returns whether somebody will come.
     """
     requests = 0
-    with slots.claim_from(integration_id):
+    with slots.register_claimer(integration_id):
         while not stopping.is_stopping():
-            if requests >= ROUNDS and ring(integration_id):
+            if requests >= REQUESTS_PER_TURN and ring(integration_id):
                 break
             work = claim_next(integration_id)
             if work is None:
                 break
-            requests += _do(work, lambda: ring(integration_id))
+            requests += _carry_out_and_release(work, lambda: ring(integration_id))
     return requests
 
 
-def _do(work: Claim | ProbeClaim, call: Callable[[], object]) -> int:
+def _carry_out_and_release(work: Claim | ProbeClaim, call: Callable[[], object]) -> int:
     """Carry out a claim, and give its slot back. Return the number of requests."""
     try:
         failpoints.reach_failpoint(Place.CLAIM_COMMITTED)
@@ -78,17 +78,17 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
         return 1
     mapped = map_upload.map_upload(work)
     if groups := map_upload.group_picks(work, mapped):
-        _split(work, groups)
+        _split_if_leased(work, groups)
         return 0
     if not mapped.records:
         settle_unsent(work, mapped)
         return 0
     if not canary.passes_canary(work, mapped):
         return 0
-    return _upload(work, mapped)
+    return _send_and_settle(work, mapped)
 
 
-def _upload(claim: Claim, mapped: MappedUpload) -> int:
+def _send_and_settle(claim: Claim, mapped: MappedUpload) -> int:
     sending = begin_attempt(claim, mapped)
     if sending is None:
         return 0
@@ -96,7 +96,9 @@ def _upload(claim: Claim, mapped: MappedUpload) -> int:
     outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
     failpoints.reach_failpoint(Place.REQUEST_ANSWERED)
     attempt_line.log_attempt(claim.integration, claim.upload, sending, outcome)
-    kept = _patiently(lambda: _settle(claim, mapped, sending, outcome))
+    kept = _settle_despite_outages(
+        lambda: _settle_outcome(claim, mapped, sending, outcome)
+    )
     failpoints.reach_failpoint(Place.SETTLE_COMMITTED)
     if not kept:
         logger.warning(
@@ -106,7 +108,7 @@ def _upload(claim: Claim, mapped: MappedUpload) -> int:
     return 1
 
 
-def _settle(
+def _settle_outcome(
     claim: Claim, mapped: MappedUpload, sending: Sending, outcome: RequestOutcome
 ) -> bool:
     """Write down what the request led to. False: the lease was lost meanwhile."""
@@ -117,7 +119,7 @@ def _settle(
     return False
 
 
-def _patiently(settle: Callable[[], bool]) -> bool:
+def _settle_despite_outages(settle: Callable[[], bool]) -> bool:
     """Settle, also when the database is away for a moment: what is known is not thrown away.
 
     For as long as the lease lasts nobody else touches the upload. A dead letter that a
@@ -135,7 +137,7 @@ def _patiently(settle: Callable[[], bool]) -> bool:
             time.sleep(RETRY_SECONDS)
 
 
-def _split(claim: Claim, groups: list[list[int]]) -> None:
+def _split_if_leased(claim: Claim, groups: list[list[int]]) -> None:
     """Replace an upload by parts, if the lease still holds."""
     with transaction.atomic():
         mine = Upload.objects.select_for_update().open()

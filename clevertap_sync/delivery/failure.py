@@ -42,11 +42,11 @@ def settle_failure(
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.read_now()
         row_writer.write_rows(end_attempt(sending, outcome))
-        if account is None or not _give_back(claim, error, now):
+        if account is None or not _release_upload(claim, error, now):
             return False
         decision = decide_on_failure(error, integration)
         if isinstance(decision, Bisect):
-            _bisect(claim, integration, mapped, error, now)
+            _bisect_upload(claim, integration, mapped, error, now)
         else:
             carry_out_decision(
                 decision, account, integration, began_at=_known_at(claim), now=now
@@ -80,8 +80,8 @@ def carry_out_decision(
 ) -> None:
     """Hold, or lower the limit, if the attempt says something new. The account is locked."""
     if isinstance(decision, HalveLimit):
-        at_one = hold.find_limit(account) <= 1
-        hold.halve_limit(account, began_at=began_at, now=now)
+        at_one = hold.find_in_flight_limit(account) <= 1
+        hold.halve_in_flight_limit(account, began_at=began_at, now=now)
         if decision.delay is None and not at_one:
             return
         delay = decision.at_one if decision.delay is None else decision.delay
@@ -102,7 +102,7 @@ def _known_at(claim: Claim) -> datetime:
     return claim.integration.last_served_at or claim.upload.created_at
 
 
-def _give_back(claim: Claim, error: CleverTapError, now: datetime) -> bool:
+def _release_upload(claim: Claim, error: CleverTapError, now: datetime) -> bool:
     mine = Upload.objects.open().filter(pk=claim.upload.pk, lease_token=claim.token)
     return bool(
         mine.update(
@@ -113,7 +113,7 @@ def _give_back(claim: Claim, error: CleverTapError, now: datetime) -> bool:
     )
 
 
-def _bisect(
+def _bisect_upload(
     claim: Claim,
     integration: Integration,
     mapped: MappedUpload,
@@ -126,7 +126,7 @@ def _bisect(
         split.split_into_parts(upload, split.halve_records(mapped), now)
         return
     if _was_refused_by_a_sound_account(claim):
-        _refuse(upload, mapped, error, now)
+        _write_refusal(upload, mapped, error, now)
         return
     Upload.objects.filter(pk=upload.pk).update(refused_at=upload.refused_at or now)
     hold.hold_delivery(
@@ -145,7 +145,7 @@ def _was_refused_by_a_sound_account(claim: Claim) -> bool:
     return bool(accepted_at and refused_at and accepted_at > refused_at)
 
 
-def _refuse(
+def _write_refusal(
     upload: Upload, mapped: MappedUpload, error: CleverTapError, now: datetime
 ) -> None:
     detail = (

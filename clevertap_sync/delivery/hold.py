@@ -37,7 +37,7 @@ def hold_delivery(
 ) -> None:
     """Stop delivery for `delay` seconds; with `probe`, a dry run has to succeed first."""
     integration.held_since = integration.held_since or now
-    _give_reason(integration, reason)
+    _set_reason(integration, reason)
     integration.held_until = now + timedelta(seconds=delay)
     integration.hold_probes = probe
     integration.failures += 1
@@ -49,7 +49,7 @@ def hold_delivery(
 def hold_for_person(integration: Integration, *, reason: str, now: datetime) -> None:
     """Stop delivery until a person decides: neither time nor a dry run lifts it."""
     integration.held_since = integration.held_since or now
-    _give_reason(integration, reason)
+    _set_reason(integration, reason)
     integration.held_until = None
     integration.hold_probes = False
     integration.hold_changed_at = now
@@ -94,7 +94,7 @@ def end_hold(integration: Integration, *, now: datetime, forget_failures: bool) 
     After a dry run the failures are kept, so that the backoff goes on growing until an
     upload itself succeeds.
     """
-    _give_reason(integration, "")
+    _set_reason(integration, "")
     integration.held_since = integration.held_until = None
     integration.hold_probes = False
     integration.probe_leased_until = None
@@ -119,7 +119,7 @@ def probe_at_once(integration: Integration, *, now: datetime) -> None:
     integration.save(update_fields=_HOLD_FIELDS)
 
 
-def _give_reason(integration: Integration, reason: str) -> None:
+def _set_reason(integration: Integration, reason: str) -> None:
     """Set the reason. The cause that was found out stays for as long as the reason does.
 
     A reason that is a cause by itself is one from the first moment on.
@@ -131,30 +131,32 @@ def _give_reason(integration: Integration, reason: str) -> None:
     integration.hold_reason = reason
 
 
-def find_limit(account: Account) -> int:
+def find_in_flight_limit(account: Account) -> int:
     """Return how many uploads may be in flight: what a person allows, or less."""
     return min(account.current_limit, account.in_flight_limit)
 
 
-def halve_limit(account: Account, *, began_at: datetime, now: datetime) -> None:
+def halve_in_flight_limit(
+    account: Account, *, began_at: datetime, now: datetime
+) -> None:
     """Answer a 429: half as many uploads at a time."""
     if account.limit_changed_at and began_at <= account.limit_changed_at:
         return
-    account.current_limit = max(1, find_limit(account) // 2)
+    account.current_limit = max(1, find_in_flight_limit(account) // 2)
     account.limit_changed_at = now
     account.save(update_fields=["current_limit", "limit_changed_at"])
 
 
-def raise_limit(account: Account, *, now: datetime) -> None:
+def raise_in_flight_limit(account: Account, *, now: datetime) -> None:
     """Allow one more upload after a clean half minute."""
-    if not is_raise_due(account, now):
+    if not may_raise_in_flight_limit(account, now):
         return
     account.current_limit = min(account.in_flight_limit, account.current_limit + 1)
     account.limit_changed_at = now
     account.save(update_fields=["current_limit", "limit_changed_at"])
 
 
-def is_raise_due(account: Account, now: datetime) -> bool:
+def may_raise_in_flight_limit(account: Account, now: datetime) -> bool:
     """Return whether the limit is lowered and has been clean for long enough."""
     if account.current_limit >= account.in_flight_limit:
         return False

@@ -32,14 +32,14 @@ def find_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
     """
     if not isinstance(error, AuthenticationError | CredentialsError):
         return
-    held = None if stopping.is_stopping() else _take(asked, error)
+    held = None if stopping.is_stopping() else _lease_probe_of_hold(asked, error)
     if held is None:
         return
-    credentials, past = read_credentials(held), _past_of(held)
+    credentials, past = read_credentials(held), _read_past(held)
     give_connection_back()
     culprit = find_culprit(credentials, error, past)
     failpoints.reach_failpoint(Place.CAUSE_FOUND)
-    _write(held, culprit)
+    _write_cause(held, culprit)
 
 
 def note_new_credentials(integration: Integration) -> tuple[str, ...]:
@@ -48,7 +48,9 @@ def note_new_credentials(integration: Integration) -> tuple[str, ...]:
     return ("credentials_since",)
 
 
-def _take(asked: Integration, error: CleverTapError) -> Integration | None:
+def _lease_probe_of_hold(
+    asked: Integration, error: CleverTapError
+) -> Integration | None:
     """Take the held integration's dry run, unless somebody has it or the cause is known.
 
     An answer to credentials that were replaced meanwhile tells nothing of the new ones.
@@ -68,7 +70,7 @@ def _take(asked: Integration, error: CleverTapError) -> Integration | None:
     return held
 
 
-def _past_of(held: Integration) -> Past:
+def _read_past(held: Integration) -> Past:
     accepted = Attempt.objects.filter(integration=held, outcome="ok")
     if held.credentials_since is not None:
         accepted = accepted.filter(began_at__gt=held.credentials_since)
@@ -80,7 +82,7 @@ def _past_of(held: Integration) -> Past:
     )
 
 
-def _write(held: Integration, culprit: Culprit) -> None:
+def _write_cause(held: Integration, culprit: Culprit) -> None:
     """Write the cause down, if the hold is still the one that it was looked for."""
     with transaction.atomic():
         lock_account(held.pk)

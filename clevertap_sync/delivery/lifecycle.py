@@ -31,7 +31,7 @@ def enable_integration(integration: Integration, *, start: Start = "resume") -> 
         lock_account(integration.pk)
         integration.refresh_from_db()
         if start != "resume":
-            _skip_to(integration, _position(integration, start))
+            _skip_to(integration, _find_start_position(integration, start))
             integration.deliver_since = start if isinstance(start, datetime) else None
         now = clock.read_now()
         integration.enabled = True
@@ -106,10 +106,10 @@ def try_readable_passcodes() -> None:
     )
     for integration in waits:
         if not isinstance(integration.passcode, UnreadableSecret):
-            _try_if_waiting(integration.pk)
+            _probe_if_still_held(integration.pk)
 
 
-def _try_if_waiting(integration_id: int) -> None:
+def _probe_if_still_held(integration_id: int) -> None:
     """Let it try now, unless another worker has, or the hold is another by now."""
     with transaction.atomic():
         lock_account(integration_id)
@@ -147,7 +147,9 @@ def expect_new_people(integration: Integration) -> None:
             hold.probe_at_once(integration, now=clock.read_now())
 
 
-def _position(integration: Integration, start: Literal["now"] | datetime) -> int:
+def _find_start_position(
+    integration: Integration, start: Literal["now"] | datetime
+) -> int:
     if isinstance(start, datetime):
         return log.find_position(integration.app_id, start)
     return log.read_head(integration.app_id)

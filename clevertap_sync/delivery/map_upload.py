@@ -38,22 +38,22 @@ def map_upload(claim: Claim) -> MappedUpload:
         return mapped
     settings = read_settings(upload.settings)
     wanted = set(upload.picks) if upload.picks is not None else None
-    events = _events_of(claim, wanted)
+    events = _read_events(claim, wanted)
     for (position, event), suppressed in zip(
-        events, _suppressed(claim, events, settings), strict=True
+        events, _find_suppressed_sides(claim, events, settings), strict=True
     ):
-        for value in _values_of(position, event, settings, suppressed):
+        for value in _map_event_safely(position, event, settings, suppressed):
             if wanted is None or make_pick(position, value.side) in wanted:
                 mapped.add(position, value)
     if wanted is not None and upload.covers is not None:
-        _note_the_removed(mapped, wanted)
+        _add_removed_events(mapped, wanted)
     if unknown_outcomes.is_given_up(upload):
         detail = f"{upload.unknown_outcomes} requests with it ended without an answer."
         mapped.refuse_all(unknown_outcomes.OUTCOME_UNKNOWN, detail)
     return mapped
 
 
-def _events_of(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Event]]:
+def _read_events(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Event]]:
     app_id, upload = claim.integration.app_id, claim.upload
     if wanted is None:
         return log.read_events(app_id, upload.first, upload.last)
@@ -61,7 +61,7 @@ def _events_of(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Eve
     return [(logged.position, logged.event) for logged in found]
 
 
-def _suppressed(
+def _find_suppressed_sides(
     claim: Claim, events: Sequence[tuple[int, Event]], settings: MappingSettings
 ) -> list[frozenset[Side]]:
     """Return, per event, the sides whose person asked to be forgotten.
@@ -76,7 +76,7 @@ def _suppressed(
     )
 
 
-def _values_of(
+def _map_event_safely(
     position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
 ) -> list[EventRecord | Unmappable | KeptBack]:
     """Map one event; if that fails, each side that it still owes is a refusal."""
@@ -97,7 +97,7 @@ def _values_of(
     return values
 
 
-def _note_the_removed(mapped: MappedUpload, wanted: set[int]) -> None:
+def _add_removed_events(mapped: MappedUpload, wanted: set[int]) -> None:
     """Give every pick its verdict, also where its event is gone from the log."""
     for pick in sorted(wanted - set(mapped.all_picks())):
         mapped.refusals.append(Undelivered(pick, "", EVENT_REMOVED, ""))
@@ -105,14 +105,14 @@ def _note_the_removed(mapped: MappedUpload, wanted: set[int]) -> None:
 
 def group_picks(claim: Claim, mapped: MappedUpload) -> list[list[int]] | None:
     """Return the picks in the groups that go instead of the upload, or None: it goes whole."""
-    if groups := _groups_by_size(mapped):
+    if groups := _group_by_size(mapped):
         return groups
-    if len(mapped.records) > 1 and unknown_outcomes.wants_halves(claim.upload):
+    if len(mapped.records) > 1 and unknown_outcomes.should_halve(claim.upload):
         return split.halve_records(mapped)
     return None
 
 
-def _groups_by_size(mapped: MappedUpload) -> list[list[int]] | None:
+def _group_by_size(mapped: MappedUpload) -> list[list[int]] | None:
     """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
     if count_body_bytes(mapped.bodies()) <= MAX_BODY_BYTES:
         return None

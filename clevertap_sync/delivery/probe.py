@@ -28,7 +28,7 @@ def send_probe(claim: ProbeClaim) -> None:
     Where nobody knows yet what the hold's cause is, it is looked for.
     """
     records = [make_probe_record()]
-    sending = _begin(claim, encode_body(records))
+    sending = _begin_probe_attempt(claim, encode_body(records))
     give_connection_back()
     outcome = post_records(claim.integration, sending.body, records, dry_run=True)
     failpoints.reach_failpoint(Place.PROBE_ANSWERED)
@@ -38,12 +38,12 @@ def send_probe(claim: ProbeClaim) -> None:
         now = clock.read_now()
         row_writer.write_rows(end_attempt(sending, outcome))
         if account is not None and integration.probe_token == claim.token:
-            _conclude(account, integration, outcome, sending.began_at, now)
+            _settle_probe(account, integration, outcome, sending.began_at, now)
     attempt_line.log_attempt(claim.integration, None, sending, outcome)
     hold_cause.find_hold_cause(claim.integration, outcome.error)
 
 
-def _begin(claim: ProbeClaim, body: bytes) -> Sending:
+def _begin_probe_attempt(claim: ProbeClaim, body: bytes) -> Sending:
     attempt = Attempt.objects.create(
         integration=claim.integration,
         lease_token=claim.token,
@@ -56,7 +56,7 @@ def _begin(claim: ProbeClaim, body: bytes) -> Sending:
     return Sending.of(attempt, body)
 
 
-def _conclude(
+def _settle_probe(
     account: Account,
     integration: Integration,
     outcome: RequestOutcome,
@@ -66,7 +66,7 @@ def _conclude(
     integration.probe_leased_until = None
     integration.save(update_fields=["probe_leased_until"])
     if outcome.error is None:
-        _accept(integration, outcome, began_at, now)
+        _end_hold(integration, outcome, began_at, now)
         return
     decision = failure.decide_on_failure(outcome.error, integration)
     if isinstance(decision, Bisect):
@@ -80,10 +80,10 @@ def _conclude(
     failure.carry_out_decision(
         decision, account, integration, began_at=began_at, now=now
     )
-    _keep_held(integration, now)
+    _hold_a_little_longer(integration, now)
 
 
-def _accept(
+def _end_hold(
     integration: Integration, outcome: RequestOutcome, began_at: datetime, now: datetime
 ) -> None:
     """Lift the hold. Only a record that was accepted is evidence against another."""
@@ -94,7 +94,7 @@ def _accept(
     hold.end_hold(integration, now=now, forget_failures=False)
 
 
-def _keep_held(integration: Integration, now: datetime) -> None:
+def _hold_a_little_longer(integration: Integration, now: datetime) -> None:
     """Do not probe in a tight loop where the answer changed nothing, as after a 429."""
     if integration.held_until is not None and integration.held_until <= now:
         delay = settings.FIRST_HOLD_SECONDS

@@ -95,7 +95,7 @@ def take_next_upload(integration: Integration, now: datetime) -> Upload | None:
     The caller holds the account's lock and leases what it gets.
     """
     for replay in _running(integration).order_by("pk"):
-        upload = _next_of(replay, integration, now)
+        upload = _make_next_upload(replay, integration, now)
         if upload is not None:
             return upload
         replay.state = Replay.State.DONE
@@ -107,18 +107,20 @@ def _running(integration: Integration) -> QuerySet[Replay]:
     return Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
 
 
-def _next_of(replay: Replay, integration: Integration, now: datetime) -> Upload | None:
+def _make_next_upload(
+    replay: Replay, integration: Integration, now: datetime
+) -> Upload | None:
     if replay.last is None:
-        return _next_letters(replay, integration, now)
+        return _make_upload_of_letters(replay, integration, now)
     first, last = replay.cursor + 1, min(replay.cursor + EVENTS_PER_UPLOAD, replay.last)
     if first > last:
         return None
     replay.cursor = last
     replay.save(update_fields=["cursor"])
-    return _upload(replay, integration, first, last, now)
+    return _make_upload(replay, integration, first, last, now)
 
 
-def _next_letters(
+def _make_upload_of_letters(
     replay: Replay, integration: Integration, now: datetime
 ) -> Upload | None:
     """Take the next thousand letters. One that failed again since is newer, and left."""
@@ -133,7 +135,7 @@ def _next_letters(
     picks = sorted(
         make_pick(int(letter.position or 0), Side(letter.side)) for letter in found
     )
-    upload = _upload(
+    upload = _make_upload(
         replay, integration, read_position(picks[0]), read_position(picks[-1]), now
     )
     upload.picks, upload.covers = picks, len(picks)
@@ -144,7 +146,7 @@ def _next_letters(
     return upload
 
 
-def _upload(
+def _make_upload(
     replay: Replay, integration: Integration, first: int, last: int, now: datetime
 ) -> Upload:
     return Upload(

@@ -46,14 +46,16 @@ def settle_result(
     With them go the account's failures, so that no crash leaves a hold behind that
     nothing would lift any more.
     """
-    verdicts = _verdicts(
+    verdicts = _read_verdicts(
         mapped, result, may_retry=claim.upload.failures < RECORD_RETRIES
     )
     with transaction.atomic():
-        account = _account_to_mend(claim)
+        account = _lock_account_to_restore(claim)
         if account is not None:
-            _mend(account, claim.integration.pk, sending.began_at, clock.read_now())
-        settled = _settle(
+            _end_failures(
+                account, claim.integration.pk, sending.began_at, clock.read_now()
+            )
+        settled = _settle_upload(
             claim, mapped, verdicts, result, end_attempt(sending, outcome)
         )
         if settled is None:
@@ -74,7 +76,9 @@ def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
     with transaction.atomic():
         integration = _held_integration(claim)
         verdicts = Verdicts([], mapped.refusals, [])
-        now = row_writer.write_rows(_leaf(claim, verdicts, unsent=mapped.unsent))
+        now = row_writer.write_rows(
+            _build_settled_row(claim, verdicts, unsent=mapped.unsent)
+        )
         if now is None:
             return False
         dead_letters.write_dead_letters(claim.upload, mapped.refusals, now)
@@ -92,7 +96,7 @@ def _held_integration(claim: Claim) -> Integration | None:
     return Integration.objects.get(pk=claim.integration.pk)
 
 
-def _account_to_mend(claim: Claim) -> Account | None:
+def _lock_account_to_restore(claim: Claim) -> Account | None:
     """Lock the account where a success changes something: before any row of the upload."""
     known = claim.integration.account
     if not claim.held and known.current_limit >= known.in_flight_limit:
@@ -100,11 +104,11 @@ def _account_to_mend(claim: Claim) -> Account | None:
     return lock_account(claim.integration.pk)
 
 
-def _mend(
+def _end_failures(
     account: Account, integration_id: int, began_at: datetime, now: datetime
 ) -> None:
     """Forget the failures that came before the attempt, and raise the limit again."""
-    hold.raise_limit(account, now=now)
+    hold.raise_in_flight_limit(account, now=now)
     integration = Integration.objects.get(pk=integration_id)
     if integration.failures and hold.may_change_hold(integration, began_at):
         hold.end_hold(integration, now=now, forget_failures=True)
@@ -129,7 +133,7 @@ def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateR
     )
 
 
-def _verdicts(
+def _read_verdicts(
     mapped: MappedUpload, result: UploadResult, *, may_retry: bool
 ) -> Verdicts:
     refusals, again, settled = list(mapped.refusals), [], set()
@@ -150,7 +154,7 @@ def _verdicts(
     return Verdicts(delivered, refusals, again)
 
 
-def _settle(
+def _settle_upload(
     claim: Claim,
     mapped: MappedUpload,
     verdicts: Verdicts,
@@ -164,11 +168,13 @@ def _settle(
     """
     if verdicts.again:
         now = clock.read_now()
-        upload = _split_off(claim, mapped, verdicts, now, miscounted=result.miscounted)
+        upload = _split_off_settled(
+            claim, mapped, verdicts, now, miscounted=result.miscounted
+        )
         row_writer.write_rows(ended)
         return None if upload is None else (upload, now)
     settled_at = row_writer.write_rows(
-        _leaf(claim, verdicts, miscounted=result.miscounted), ended
+        _build_settled_row(claim, verdicts, miscounted=result.miscounted), ended
     )
     if settled_at is None:
         row_writer.write_rows(ended)
@@ -176,7 +182,7 @@ def _settle(
     return claim.upload, settled_at
 
 
-def _leaf(
+def _build_settled_row(
     claim: Claim,
     verdicts: Verdicts,
     *,
@@ -200,7 +206,7 @@ def _leaf(
     return row_writer.UpdateRow(Upload, claim.mine, changes)
 
 
-def _split_off(
+def _split_off_settled(
     claim: Claim,
     mapped: MappedUpload,
     verdicts: Verdicts,

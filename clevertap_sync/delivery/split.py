@@ -16,8 +16,10 @@ def split_into_parts(
     parent: Upload, groups: Iterable[Sequence[int]], now: datetime
 ) -> list[Upload]:
     """Replace `parent` by one part for each group of its records, and return the parts."""
-    parts = [_part_of(parent, sorted(group), now) for group in groups if group]
-    return _replace(parent, parts, now, records=sum(part.covers or 0 for part in parts))
+    parts = [_make_part(parent, sorted(group), now) for group in groups if group]
+    return _replace_by_parts(
+        parent, parts, now, records=sum(part.covers or 0 for part in parts)
+    )
 
 
 def halve_picks(picks: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
@@ -39,16 +41,16 @@ def split_in_halves(upload: Upload, now: datetime) -> Upload:
     many records it has stays open. A single record is returned as it is: the step that
     maps it gives it its verdict.
     """
-    picks = upload.picks or _every_pick(upload.first, upload.last)
+    picks = upload.picks or _list_picks(upload.first, upload.last)
     if len(picks) == 1:
         return upload
-    parts = [_part_of(upload, half, now) for half in halve_picks(picks)]
+    parts = [_make_part(upload, half, now) for half in halve_picks(picks)]
     for part in parts:
         part.covers = None
-    return _replace(upload, parts, now, records=None)[0]
+    return _replace_by_parts(upload, parts, now, records=None)[0]
 
 
-def _part_of(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
+def _make_part(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
     return Upload(
         integration_id=parent.integration_id,
         replay_id=parent.replay_id,
@@ -68,7 +70,7 @@ def _part_of(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
     )
 
 
-def _replace(
+def _replace_by_parts(
     parent: Upload, parts: list[Upload], now: datetime, *, records: int | None
 ) -> list[Upload]:
     Upload.objects.filter(pk=parent.pk).update(
@@ -77,7 +79,7 @@ def _replace(
     return Upload.objects.bulk_create(parts)
 
 
-def _every_pick(first: int, last: int) -> list[int]:
+def _list_picks(first: int, last: int) -> list[int]:
     return [
         make_pick(position, side)
         for position in range(first, last + 1)

@@ -14,7 +14,7 @@ OUTCOME_UNKNOWN: Final = "outcome_unknown"
 # CleverTap recognises no repeat, so each further request may count every record once
 # more. A restart, a deploy or a minute of timeouts costs an outcome or two; whoever
 # answers dry runs, and eight uploads never, is not about to answer the ninth.
-MOST_OUTCOMES: Final = 8
+MOST_UNKNOWN_OUTCOMES: Final = 8
 # From here on the size may be what takes too long: halves are answered sooner, and where
 # they are, only a part of the records was in doubt.
 HALVED_FROM: Final = 4
@@ -22,10 +22,10 @@ HALVED_FROM: Final = 4
 
 def is_given_up(upload: Upload) -> bool:
     """Return whether the upload's records were sent as often as they ever are."""
-    return upload.unknown_outcomes >= MOST_OUTCOMES
+    return upload.unknown_outcomes >= MOST_UNKNOWN_OUTCOMES
 
 
-def wants_halves(upload: Upload) -> bool:
+def should_halve(upload: Upload) -> bool:
     """Return whether the upload went unanswered itself, and has so too often to stay whole.
 
     What a part has from its parent was answered by the split that made it. So a part is

@@ -23,22 +23,22 @@ _SUMS = ("pk", "records", "delivered", "dead")
 def find_imbalances(integration: Integration, head: int) -> list[str]:
     """Return a sentence for each book that does not balance; none when all do."""
     return [
-        *_cursor_is_within(integration, head),
-        *_ranges_tile(integration),
-        *_parts_tile(integration),
-        *_leaves_add_up(integration),
-        *_letters_match(integration),
-        *_replays_are_under_way(integration),
-        *_tallies_match(integration),
+        *_check_cursor(integration, head),
+        *_check_ranges(integration),
+        *_check_parts(integration),
+        *_check_leaves(integration),
+        *_check_letters(integration),
+        *_check_replays(integration),
+        *_check_tallies(integration),
     ]
 
 
 def find_recent_imbalances(integration: Integration, head: int) -> list[str]:
     """Return what is wrong with the newest uploads alone: for pages that are asked often."""
     return [
-        *_cursor_is_within(integration, head),
-        *_newest_ranges_tile(integration),
-        *_newest_leaves_add_up(integration),
+        *_check_cursor(integration, head),
+        *_check_newest_ranges(integration),
+        *_check_newest_leaves(integration),
     ]
 
 
@@ -59,64 +59,64 @@ def find_newest_imbalances(
     For those who have read them already. Reads nothing.
     """
     return (
-        *_cursor_is_within(integration, head),
-        *_neighbours_tile(integration, newest),
+        *_check_cursor(integration, head),
+        *_check_neighbours(integration, newest),
     )
 
 
-def _cursor_is_within(integration: Integration, head: int) -> Iterator[str]:
+def _check_cursor(integration: Integration, head: int) -> Iterator[str]:
     if integration.cursor > head:
         yield f"The cursor, {integration.cursor}, is beyond the head of the log, {head}."
 
 
-def _ranges_tile(integration: Integration) -> Iterator[str]:
+def _check_ranges(integration: Integration) -> Iterator[str]:
     ranges = Upload.objects.ranges().filter(integration=integration)
     before = Coalesce(Window(Lag("last"), order_by=F("first").asc()), integration.tail)
     torn = ranges.annotate(before=before).filter(~Q(first=F("before") + 1))
     for pk, first, last_before in torn.order_by("first").values_list(
         "pk", "first", "before"
     )[:_SHOWN]:
-        yield _gap(pk, first, last_before)
+        yield _describe_gap(pk, first, last_before)
     last = ranges.order_by("-first").values_list("last", flat=True).first()
-    yield from _ranges_reach(integration, last)
+    yield from _check_reach(integration, last)
 
 
-def _ranges_reach(integration: Integration, last: int | None) -> Iterator[str]:
+def _check_reach(integration: Integration, last: int | None) -> Iterator[str]:
     reached = integration.tail if last is None else last
     if reached != integration.cursor:
         yield f"Uploads reach to {reached}, the cursor to {integration.cursor}."
 
 
-def _gap(pk: int, first: int, last_before: int) -> str:
+def _describe_gap(pk: int, first: int, last_before: int) -> str:
     return f"Upload {pk} begins at {first}, but {last_before} came before it."
 
 
-def _newest_ranges_tile(integration: Integration) -> Iterator[str]:
+def _check_newest_ranges(integration: Integration) -> Iterator[str]:
     ranges = Upload.objects.ranges().filter(integration=integration)
     rows = ranges.order_by("-first").values_list("pk", "first", "last", "state")
-    yield from _neighbours_tile(
+    yield from _check_neighbours(
         integration, [UploadRange(*row) for row in rows[:_NEWEST]]
     )
 
 
-def _neighbours_tile(
+def _check_neighbours(
     integration: Integration, newest: Sequence[UploadRange]
 ) -> Iterator[str]:
     for later, earlier in pairwise(newest):
         if later.first != earlier.last + 1:
-            yield _gap(later.pk, later.first, earlier.last)
-    yield from _ranges_reach(integration, newest[0].last if newest else None)
+            yield _describe_gap(later.pk, later.first, earlier.last)
+    yield from _check_reach(integration, newest[0].last if newest else None)
 
 
-def _newest_leaves_add_up(integration: Integration) -> Iterator[str]:
+def _check_newest_leaves(integration: Integration) -> Iterator[str]:
     newest = Upload.objects.filter(integration=integration).order_by("-pk")
     rows = newest.values_list("state", *_SUMS)[:_NEWEST]
     for state, pk, records, delivered, dead in rows:
         if state == Upload.State.SETTLED and records != delivered + dead:
-            yield _sums_wrong(pk, records, delivered, dead)
+            yield _describe_sums(pk, records, delivered, dead)
 
 
-def _parts_tile(integration: Integration) -> Iterator[str]:
+def _check_parts(integration: Integration) -> Iterator[str]:
     split = Upload.objects.filter(integration=integration, state=Upload.State.SPLIT)
     parts = Upload.objects.filter(parent=OuterRef("pk"))
     for upload in split.filter(~Exists(parts))[:_SHOWN]:
@@ -129,24 +129,24 @@ def _parts_tile(integration: Integration) -> Iterator[str]:
         yield f"Upload {pk} has {records} records, its parts cover {n}."
 
 
-def _leaves_add_up(integration: Integration) -> Iterator[str]:
+def _check_leaves(integration: Integration) -> Iterator[str]:
     leaves = Upload.objects.leaves().filter(integration=integration)
     wrong = ~Q(records=F("delivered") + F("dead")) | Q(records=None)
     for sums in leaves.filter(wrong).values_list(*_SUMS)[:_SHOWN]:
-        yield _sums_wrong(*sums)
+        yield _describe_sums(*sums)
     uncovered = ~Q(covers=F("records") + F("unsent"))
     for upload in leaves.filter(uncovered, covers__isnull=False)[:_SHOWN]:
         yield f"Part {upload.pk} covers {upload.covers} records, but has {upload.records}."
 
 
-def _sums_wrong(pk: int, records: int | None, delivered: int, dead: int) -> str:
+def _describe_sums(pk: int, records: int | None, delivered: int, dead: int) -> str:
     return (
         f"Upload {pk} has {records} records, of which {delivered} were delivered and "
         f"{dead} are dead letters."
     )
 
 
-def _letters_match(integration: Integration) -> Iterator[str]:
+def _check_letters(integration: Integration) -> Iterator[str]:
     live = Upload.objects.leaves().filter(integration=integration, replay=None)
     booked = live.aggregate(n=Coalesce(Sum("dead"), 0))["n"]
     written = DeadLetter.objects.filter(
@@ -156,7 +156,7 @@ def _letters_match(integration: Integration) -> Iterator[str]:
         yield f"Uploads booked {booked} dead records, but there are {written} dead letters."
 
 
-def _replays_are_under_way(integration: Integration) -> Iterator[str]:
+def _check_replays(integration: Integration) -> Iterator[str]:
     replaying = DeadLetter.objects.filter(
         integration=integration, state=DeadLetter.State.REPLAYING
     )
@@ -168,7 +168,7 @@ def _replays_are_under_way(integration: Integration) -> Iterator[str]:
         yield f"{stranded} dead letters are in a replay that has ended."
 
 
-def _tallies_match(integration: Integration) -> Iterator[str]:
+def _check_tallies(integration: Integration) -> Iterator[str]:
     leaves = Upload.objects.leaves().filter(
         integration=integration, pk__lte=integration.tallied_to
     )

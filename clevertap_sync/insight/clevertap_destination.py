@@ -40,13 +40,13 @@ class CleverTapDestination:
 
     def preview(self, app_id: int, events: Sequence[Event]) -> list[list[Preview]]:
         """Return, per event, the exact records of each integration, or why there is none."""
-        integrations = list_integrations(app_id)
+        integrations = list_unarchived_integrations(app_id)
         made = [(i, read_settings(build_settings(i))) for i in integrations]
         until = suppression.find_newest_suppression(app_id)
         left_out = suppression.find_suppressed_sides(app_id, events, until)
         return [
             [
-                _previewed(integration, value)
+                _preview_side(integration, value)
                 for integration, settings in made
                 for value in map_event(event, settings, suppressed)
             ]
@@ -55,11 +55,13 @@ class CleverTapDestination:
 
     def explain(self, app_id: int, position: int, event: Event) -> list[Outcome]:
         """Return, per integration and side, what became of a stored event."""
-        (fates,) = find_fates(app_id, list_integrations(app_id), [(position, event)])
+        (fates,) = find_side_outcomes(
+            app_id, list_unarchived_integrations(app_id), [(position, event)]
+        )
         return fates
 
 
-def list_records(
+def map_events(
     app_id: int, events: Sequence[Event], settings: MappingSettings
 ) -> list[list[MappedSide]]:
     """Return, per event, what its sides become under `settings`, as in a delivery."""
@@ -72,7 +74,7 @@ def list_records(
     ]
 
 
-def find_fates(
+def find_side_outcomes(
     app_id: int,
     integrations: Sequence[Integration],
     events: Sequence[tuple[int, Event]],
@@ -86,7 +88,7 @@ def find_fates(
     found = whereabouts.find_records(app_id, integrations, positions)
     return [
         [
-            _became(found, integration, side, position, event)
+            _find_outcome(found, integration, side, position, event)
             for integration in integrations
             for side, _ in find_sides(event)
         ]
@@ -94,13 +96,13 @@ def find_fates(
     ]
 
 
-def list_integrations(app_id: int) -> list[Integration]:
+def list_unarchived_integrations(app_id: int) -> list[Integration]:
     """Return the app's integrations that are not archived, by name, with their accounts."""
     found = Integration.objects.filter(app=app_id, archived_at=None)
     return list(found.select_related("account").order_by("name"))
 
 
-def _previewed(integration: Integration, value: MappedSide) -> Preview:
+def _preview_side(integration: Integration, value: MappedSide) -> Preview:
     preview = Preview(
         integration=integration.name,
         side=value.side,
@@ -116,12 +118,12 @@ def _previewed(integration: Integration, value: MappedSide) -> Preview:
                 preview,
                 status=PreviewStatus.DEAD_LETTER,
                 event_name=value.name,
-                **_reason(value.reason, value.detail),
+                **_explain_reason(value.reason, value.detail),
             )
     return preview
 
 
-def _reason(code: str, detail: str) -> dict[str, str]:
+def _explain_reason(code: str, detail: str) -> dict[str, str]:
     reason = REASONS.get(code)
     shown = {"reason": code, "detail": detail}
     if reason is not None:
@@ -129,7 +131,7 @@ def _reason(code: str, detail: str) -> dict[str, str]:
     return shown
 
 
-def _became(
+def _find_outcome(
     found: Whereabouts,
     integration: Integration,
     side: Side,
@@ -142,41 +144,47 @@ def _became(
         integration=integration.name, side=side, status=OutcomeStatus.PENDING
     )
     if letter is not None:
-        return _fell_out(outcome, letter)
+        return _explain_letter(outcome, letter)
     if accepting := found.accepting(place, event, side):
         first = accepting[0]
-        return _at(outcome, OutcomeStatus.DELIVERED, first.pk, at=first.settled_at)
-    return _not_yet(outcome, found.uploads.get(place), found.replays.get(place, ()))
+        return _set_status(
+            outcome, OutcomeStatus.DELIVERED, first.pk, at=first.settled_at
+        )
+    return _find_outcome_without_verdict(
+        outcome, found.uploads.get(place), found.replays.get(place, ())
+    )
 
 
-def _not_yet(
+def _find_outcome_without_verdict(
     outcome: Outcome, upload: Upload | None, replays: Sequence[Upload]
 ) -> Outcome:
     """Return where a record stands that was neither accepted nor refused."""
     if upload is None:
-        return _at(outcome, OutcomeStatus.PENDING)
+        return _set_status(outcome, OutcomeStatus.PENDING)
     under_way = next((each for each in (upload, *replays) if _is_under_way(each)), None)
     if under_way is not None:
-        return _at(outcome, OutcomeStatus.IN_FLIGHT, under_way.pk)
+        return _set_status(outcome, OutcomeStatus.IN_FLIGHT, under_way.pk)
     if upload.state == Upload.State.SKIPPED:
-        return _at(outcome, OutcomeStatus.SKIPPED, upload.pk)
-    return _at(outcome, OutcomeStatus.NOT_SENT, upload.pk)
+        return _set_status(outcome, OutcomeStatus.SKIPPED, upload.pk)
+    return _set_status(outcome, OutcomeStatus.NOT_SENT, upload.pk)
 
 
 def _is_under_way(upload: Upload) -> bool:
     return upload.state not in {Upload.State.SETTLED, Upload.State.SKIPPED}
 
 
-def _fell_out(outcome: Outcome, letter: DeadLetter) -> Outcome:
+def _explain_letter(outcome: Outcome, letter: DeadLetter) -> Outcome:
     if letter.state == DeadLetter.State.DELIVERED:
         # By a replay's upload, which retention may have removed since.
         upload_id = letter.replay_upload_id
         at = letter.delivered_at or letter.changed_at
-        return _at(outcome, OutcomeStatus.DELIVERED, upload_id, at=at)
-    reason = _reason(letter.reason, letter.detail)
+        return _set_status(outcome, OutcomeStatus.DELIVERED, upload_id, at=at)
+    reason = _explain_reason(letter.reason, letter.detail)
     if letter.delivered_at is not None:
         # What CleverTap has once accepted, no replay takes back.
-        delivered = _at(outcome, OutcomeStatus.DELIVERED, at=letter.delivered_at)
+        delivered = _set_status(
+            outcome, OutcomeStatus.DELIVERED, at=letter.delivered_at
+        )
         meaning = (
             f"{delivered.meaning} A later replay of it fell out: "
             f"{reason.get('meaning', letter.reason)}"
@@ -190,7 +198,7 @@ def _fell_out(outcome: Outcome, letter: DeadLetter) -> Outcome:
     )
 
 
-def _at(
+def _set_status(
     outcome: Outcome,
     status: OutcomeStatus,
     upload_id: int | None = None,

@@ -71,7 +71,9 @@ def measure_coverage(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Cove
     names = [spelt[folded] for folded, _ in carried.most_common(_SHOWN)]
     if newest and chosen and chosen.casefold() not in map(str.casefold, names):
         names.append(chosen)
-    providers = tuple(_covered(name, carried, people, records) for name in names)
+    providers = tuple(
+        _measure_provider(name, carried, people, records) for name in names
+    )
     folded = chosen.casefold()
     return Coverage(
         events=len(events),
@@ -93,7 +95,7 @@ def _of_records(event: Event) -> Iterator[Person]:
     yield from (person for _, person in find_sides(event) if not person.erased)
 
 
-def _covered(
+def _measure_provider(
     name: str,
     carried: Counter[str],
     people: Sequence[Person],

@@ -26,7 +26,7 @@ def count_event_types(integration: Integration, custom_names: int) -> int:
     )
 
 
-def are_sends_changed(
+def have_send_settings_changed(
     integration: Integration, made_with: dict[str, Any] | None
 ) -> bool:
     """Return whether what keeps records back is not as it was on an upload. Reads nothing.

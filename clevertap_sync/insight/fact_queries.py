@@ -31,16 +31,19 @@ from django.db.models.functions import Coalesce
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight import books
 from clevertap_sync.insight.books import UploadRange
-from clevertap_sync.insight.event_types import are_sends_changed, count_event_types
+from clevertap_sync.insight.event_types import (
+    count_event_types,
+    have_send_settings_changed,
+)
 from clevertap_sync.insight.facts import (
-    EXPECTED,
+    FLOW_EVENTS,
+    NEWEST_UPLOADS,
     RECENTLY,
-    UPLOADS,
     WEEK,
     Arrivals,
     CustomNames,
     Facts,
-    NewestVerdicts,
+    NewestOutcomes,
     OpenLetters,
     Waiting,
 )
@@ -84,15 +87,15 @@ def read_facts(
     ids = [row.pk for row in rows]
     app_ids = sorted({row.app_id for row in rows})
     heads = log.read_heads(app_ids)
-    open_uploads = _open_uploads(ids, now)
-    waiting = _waiting(rows, heads, open_uploads)
-    letters, newest = _letters(ids), _newest_ranges(ids)
-    verdicts = _verdicts(newest)
-    arrivals, names = _arrivals(heads, now), _names(app_ids)
-    others, mine = _others_send(rows), doors.of(row.app for row in rows)
-    successes, silence = _successes(ids), worker_presence.read_silence()
-    silent = [row for row in rows if _sends_nothing(row, verdicts, arrivals)]
-    made_with = _settings_of_newest(silent, newest, successes)
+    open_uploads = _sum_open_uploads(ids, now)
+    waiting = _read_waiting(rows, heads, open_uploads)
+    letters, newest = _count_open_letters(ids), _read_newest_ranges(ids)
+    verdicts = _sum_newest_outcomes(newest)
+    arrivals, names = _read_arrivals(heads, now), _count_custom_names(app_ids)
+    others, mine = _list_kinds_of_others(rows), doors.of(row.app for row in rows)
+    successes, silence = _read_successes(ids), worker_presence.read_worker_silence()
+    silent = [row for row in rows if _may_send_nothing(row, verdicts, arrivals)]
+    made_with = _read_settings_made_with(silent, newest, successes)
     return [
         Facts(
             now=now,
@@ -101,13 +104,13 @@ def read_facts(
             others_send=others[row.pk],
             waiting=waiting[row.pk],
             letters=letters[row.pk],
-            verdicts=verdicts.get(row.pk, NewestVerdicts()),
+            verdicts=verdicts.get(row.pk, NewestOutcomes()),
             arrivals=arrivals.get(row.app_id, Arrivals()),
             door=mine[row.app_id],
             last_accepted=successes[row.pk].accepted_at,
             delivered_at=successes[row.pk].delivered_at,
-            sends_changed=are_sends_changed(row, made_with[row.pk].newest),
-            sends_proven=_are_proven(row, made_with[row.pk].accepted),
+            sends_changed=have_send_settings_changed(row, made_with[row.pk].newest),
+            sends_proven=_are_settings_proven(row, made_with[row.pk].accepted),
             event_types=count_event_types(row, names[row.app_id].sent),
             names=names[row.app_id],
             silence=silence,
@@ -119,7 +122,7 @@ def read_facts(
     ]
 
 
-def _open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:
+def _sum_open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:
     """Return what of each integration is in uploads that are not settled, replays apart.
 
     What is leased may be on its way, and an answer that never came may be a verdict: the
@@ -148,7 +151,7 @@ def _open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:
     return {row["integration"]: dict(row) for row in sums.order_by()}
 
 
-def _waiting(
+def _read_waiting(
     rows: Sequence[Integration],
     heads: Mapping[int, int],
     open_uploads: Mapping[int, dict[str, Any]],
@@ -171,15 +174,15 @@ def _waiting(
     return waiting
 
 
-def _letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
+def _count_open_letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
     """Return each integration's open dead letters by reason, most first.
 
     By two indexes: `open_reasons` counts, and the newest is the end of `open_dead_letters`.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
-        rows = [_Group(*row) for row in cursor.fetchall()]
-    told = _told_by_newest(rows)
+        rows = [_LetterGroup(*row) for row in cursor.fetchall()]
+    told = _read_newest_letters(rows)
     found: defaultdict[int, list[OpenLetters]] = defaultdict(list)
     for row in rows:
         of_newest = told[row.integration_id, row.reason]
@@ -191,7 +194,7 @@ def _letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
     return found
 
 
-class _Group(NamedTuple):
+class _LetterGroup(NamedTuple):
     """An integration's open letters of one reason; the last three are of the newest event."""
 
     integration_id: int
@@ -202,14 +205,14 @@ class _Group(NamedTuple):
     upload_id: int
 
 
-def _told_by_newest(
-    groups: Sequence[_Group],
+def _read_newest_letters(
+    groups: Sequence[_LetterGroup],
 ) -> dict[tuple[int, str], tuple[datetime, int, bool]]:
     """Return when the newest letter of each group fell out, how many did lately, and more.
 
     The last one is whether the newest had been delivered before. Lately is out of the upload of the integration's newest letter: a thousand at most.
     """
-    last: dict[int, _Group] = {}
+    last: dict[int, _LetterGroup] = {}
     for group in sorted(groups, key=lambda each: (each.position or 0, each.pk)):
         last[group.integration_id] = group
     is_newest = Q(pk__in=[group.pk for group in groups])
@@ -242,7 +245,7 @@ _LETTERS: Final = """
 """
 
 
-def _newest_ranges(ids: Ids) -> Mapping[int, Sequence[UploadRange]]:
+def _read_newest_ranges(ids: Ids) -> Mapping[int, Sequence[UploadRange]]:
     """Return each integration's newest range uploads, newest first, by `range_uploads`."""
     found: defaultdict[int, list[UploadRange]] = defaultdict(list)
     with connection.cursor() as cursor:
@@ -258,12 +261,14 @@ _RANGES: Final = f"""
     SELECT * FROM (
         SELECT integration_id, id, first, last, state FROM clevertap_sync_upload
         WHERE integration_id = %s AND parent_id IS NULL AND replay_id IS NULL
-        ORDER BY first DESC LIMIT {UPLOADS}
+        ORDER BY first DESC LIMIT {NEWEST_UPLOADS}
     ) AS newest
 """  # noqa: S608 - our own number
 
 
-def _verdicts(newest: Mapping[int, Sequence[UploadRange]]) -> dict[int, NewestVerdicts]:
+def _sum_newest_outcomes(
+    newest: Mapping[int, Sequence[UploadRange]],
+) -> dict[int, NewestOutcomes]:
     """Return what the newest ranges came to, by themselves or through their parts.
 
     Of each integration those that were settled within a day of the last one: that time
@@ -289,33 +294,35 @@ def _verdicts(newest: Mapping[int, Sequence[UploadRange]]) -> dict[int, NewestVe
         all_dead=Coalesce(Sum("dead"), 0),
         all_unsent=Coalesce(Sum("unsent"), 0),
     )
-    found: defaultdict[int, list[_Settled]] = defaultdict(list)
+    found: defaultdict[int, list[_SettledRange]] = defaultdict(list)
     for integration_id, _, settled_at, *numbers in sums.order_by():
-        found[integration_id].append(_Settled(settled_at, NewestVerdicts(*numbers)))
-    return {pk: _added_up(settled) for pk, settled in found.items()}
+        found[integration_id].append(
+            _SettledRange(settled_at, NewestOutcomes(*numbers))
+        )
+    return {pk: _sum_recent(settled) for pk, settled in found.items()}
 
 
-class _Settled(NamedTuple):
+class _SettledRange(NamedTuple):
     """What one range came to, and when the last of it did."""
 
     at: datetime
-    verdicts: NewestVerdicts
+    verdicts: NewestOutcomes
 
 
-def _added_up(settled: Sequence[_Settled]) -> NewestVerdicts:
+def _sum_recent(settled: Sequence[_SettledRange]) -> NewestOutcomes:
     """Return what those of the last day, of all that were settled, came to."""
     since = max(each.at for each in settled) - RECENTLY
     recent = [astuple(each.verdicts) for each in settled if each.at >= since]
-    return NewestVerdicts(*map(sum, zip(*recent, strict=True)))
+    return NewestOutcomes(*map(sum, zip(*recent, strict=True)))
 
 
-def _sends_nothing(
+def _may_send_nothing(
     row: Integration,
-    verdicts: Mapping[int, NewestVerdicts],
+    verdicts: Mapping[int, NewestOutcomes],
     arrivals: Mapping[int, Arrivals],
 ) -> bool:
     """Return whether its settings may have kept back all that is newest."""
-    came = verdicts.get(row.pk, NewestVerdicts())
+    came = verdicts.get(row.pk, NewestOutcomes())
     arrived = arrivals.get(row.app_id, Arrivals())
     are_kept_back = came.unsent > 0 == came.records
     are_tests = arrived.test == arrived.events > 0
@@ -332,7 +339,7 @@ class _MadeWith(NamedTuple):
     accepted: dict[str, Any] | None = None
 
 
-def _settings_of_newest(
+def _read_settings_made_with(
     rows: Iterable[Integration],
     newest: Mapping[int, Sequence[UploadRange]],
     successes: Mapping[int, "_Successes"],
@@ -357,12 +364,12 @@ def _settings_of_newest(
     }
 
 
-def _are_proven(row: Integration, accepted: dict[str, Any] | None) -> bool:
+def _are_settings_proven(row: Integration, accepted: dict[str, Any] | None) -> bool:
     """Return whether CleverTap last accepted what was made with the settings of now."""
-    return accepted is not None and not are_sends_changed(row, accepted)
+    return accepted is not None and not have_send_settings_changed(row, accepted)
 
 
-def _others_send(rows: Sequence[Integration]) -> dict[int, frozenset[str]]:
+def _list_kinds_of_others(rows: Sequence[Integration]) -> dict[int, frozenset[str]]:
     """Return which events each app's other integrations send, now or after a pause."""
     found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for row in rows:
@@ -374,7 +381,7 @@ def _others_send(rows: Sequence[Integration]) -> dict[int, frozenset[str]]:
     }
 
 
-def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
+def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
     """Return what the newest events of each app are like: so many rows an app, by key."""
     newest = Q()
     for app_id, head in heads.items():
@@ -389,10 +396,10 @@ def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
         ReferralEvent.objects.filter(newest)
         .values("app")
         .annotate(
-            events=_sum_of(position__gt=0),
-            tests=_sum_of(test=True),
-            clicks=_sum_of(type=EventType.LINK_CLICK),
-            late=_sum_of(occurred_at__lt=F("received_at") - LIVE),
+            events=_count_where(position__gt=0),
+            tests=_count_where(test=True),
+            clicks=_count_where(type=EventType.LINK_CLICK),
+            late=_count_where(occurred_at__lt=F("received_at") - LIVE),
             oldest=Max(delay),
             first_at=Min("received_at"),
             newest_at=Max("received_at"),
@@ -410,10 +417,10 @@ def _arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
         )
         for row in rows.order_by()
     }
-    return _with_earlier(found, heads, now)
+    return _add_earlier_arrivals(found, heads, now)
 
 
-def _with_earlier(
+def _add_earlier_arrivals(
     found: Mapping[int, Arrivals], heads: Mapping[int, int], now: datetime
 ) -> dict[int, Arrivals]:
     """Return the arrivals with what is read of apps that are silent: a few rows each."""
@@ -424,8 +431,10 @@ def _with_earlier(
         for app_id, each in found.items()
         if each.newest_at and each.newest_at <= since
     }
-    spread = {pk: _spread(heads[pk], each.events) for pk, each in silent.items()}
-    further = {pk: _ever_further(heads[pk]) for pk in silent}
+    spread = {
+        pk: _spread_positions(heads[pk], each.events) for pk, each in silent.items()
+    }
+    further = {pk: _list_earlier_positions(heads[pk]) for pk in silent}
     received = log.read_received_at(
         [(pk, at) for pk in silent for at in (*spread[pk], *further[pk])]
     )
@@ -450,13 +459,13 @@ def _with_earlier(
     }
 
 
-def _spread(head: int, events: int) -> list[int]:
+def _spread_positions(head: int, events: int) -> list[int]:
     """Return a few positions, evenly spread among so many newest events."""
-    step = max(1, events // EXPECTED)
-    return [head - step * number for number in range(min(events, EXPECTED))]
+    step = max(1, events // FLOW_EVENTS)
+    return [head - step * number for number in range(min(events, FLOW_EVENTS))]
 
 
-def _ever_further(head: int) -> list[int]:
+def _list_earlier_positions(head: int) -> list[int]:
     """Return positions before the newest events, back to the first ones."""
     found, ago = [], EVENTS * FURTHER
     while head > ago:
@@ -465,12 +474,12 @@ def _ever_further(head: int) -> list[int]:
     return found
 
 
-def _sum_of(**condition: Any) -> Sum:  # noqa: ANN401 - of a filter
+def _count_where(**condition: Any) -> Sum:  # noqa: ANN401 - of a filter
     """Return how many of a few rows fulfil the condition."""
     return Sum(Case(When(**condition, then=1), default=0))
 
 
-def _names(app_ids: Ids) -> Mapping[int, CustomNames]:
+def _count_custom_names(app_ids: Ids) -> Mapping[int, CustomNames]:
     is_sent = Q(number__lte=settings.CUSTOM_NAMES_LIMIT) | Q(approved_at__isnull=False)
     rows = CustomName.objects.filter(app__in=app_ids).values_list("app")
     counts = rows.annotate(
@@ -491,7 +500,7 @@ class _Successes(NamedTuple):
     delivered_at: datetime | None
 
 
-def _successes(ids: Ids) -> dict[int, _Successes]:
+def _read_successes(ids: Ids) -> dict[int, _Successes]:
     """Return each integration's newest successes.
 
     The delivered one is looked for among the newest uploads, replays included, then among

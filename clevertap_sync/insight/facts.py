@@ -29,9 +29,9 @@ LATELY: Final = timedelta(hours=1)
 WEEK: Final = timedelta(days=7)
 
 #: So many times events came before they are a flow, and would have come in a silence.
-EXPECTED: Final = 10
+FLOW_EVENTS: Final = 10
 #: The newest uploads of an integration tell what becomes of its events now.
-UPLOADS: Final = 20
+NEWEST_UPLOADS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class OpenLetters:
 
 
 @dataclass(frozen=True, slots=True)
-class NewestVerdicts:
+class NewestOutcomes:
     """What the newest settled uploads came to. `events` are positions, the rest records."""
 
     events: int = 0
@@ -66,7 +66,7 @@ class Arrivals:
 
     `late` of them happened too long before they arrived for a live campaign to fire, the
     oldest by `oldest`. Of an app that is silent, `instants` says at how many different ones
-    came `EXPECTED` of them, evenly spread; `earlier` is when some came before them, newest
+    came `FLOW_EVENTS` of them, evenly spread; `earlier` is when some came before them, newest
     first, ever further apart in the log; `week_ago_at` is when something last came by this
     time a week ago, as far back as another week.
     """
@@ -105,7 +105,7 @@ class CustomNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusalsAtDoor:
     """What was refused at an app's door, of one cause; `code` is one of the API's.
 
     `count` is of the last hour. Where `last_at` is longer ago, it is of all that came since
@@ -128,7 +128,7 @@ class AppIngest:
     """
 
     accepted: int = 0
-    refused: Sequence[Refused] = ()
+    refused: Sequence[RefusalsAtDoor] = ()
     other_app: str = ""
     other_accepted: int = 0
 
@@ -146,7 +146,7 @@ class Facts:
     others_send: frozenset[str] = frozenset()
     waiting: Waiting = field(default_factory=Waiting)
     letters: Sequence[OpenLetters] = ()
-    verdicts: NewestVerdicts = field(default_factory=NewestVerdicts)
+    verdicts: NewestOutcomes = field(default_factory=NewestOutcomes)
     arrivals: Arrivals = field(default_factory=Arrivals)
     door: AppIngest = field(default_factory=AppIngest)
     last_accepted: datetime | None = None

@@ -45,18 +45,22 @@ class Freshness:
 def measure_range_freshness(app_id: int, first: int, last: int) -> Freshness:
     """Return the freshness of the events at positions first … last."""
     events = max(0, last - first + 1)
-    fresh = min(events, max(0, last - _last_old(app_id))) if events else 0
+    fresh = min(events, max(0, last - _find_last_old_position(app_id))) if events else 0
     return Freshness(fresh, events - fresh)
 
 
 def measure_letters_freshness(app_id: int, letters: QuerySet[DeadLetter]) -> Freshness:
     """Return the freshness of dead letters of one app's integration."""
     records = letters.count()
-    fresh = letters.filter(position__gt=_last_old(app_id)).count() if records else 0
+    fresh = (
+        letters.filter(position__gt=_find_last_old_position(app_id)).count()
+        if records
+        else 0
+    )
     return Freshness(fresh, records - fresh)
 
 
-def _last_old(app_id: int) -> int:
+def _find_last_old_position(app_id: int) -> int:
     """Return the last position that arrived too long ago."""
     since = clock.read_now() - timedelta(seconds=LIVE_SECONDS)
     return log.find_position(app_id, since)

@@ -8,7 +8,13 @@ from typing import Self
 
 from django.db.models import Exists, Max, OuterRef
 
-from clevertap_sync.insight.facts import LATELY, AppIngest, Facts, Refused, Waiting
+from clevertap_sync.insight.facts import (
+    LATELY,
+    AppIngest,
+    Facts,
+    RefusalsAtDoor,
+    Waiting,
+)
 from clevertap_sync.models import Integration
 from referrals import log
 from referrals.ingest.health import (
@@ -25,12 +31,12 @@ class IngestByApp:
     """What came to all doors, by app; None is nobody's. See `Door` for how far back."""
 
     accepted: Mapping[int, AcceptedCount]
-    refused: Mapping[int | None, Sequence[Refused]]
+    refused: Mapping[int | None, Sequence[RefusalsAtDoor]]
     #: The apps that have no integration.
     lonely: Sequence[App] = ()
 
     @property
-    def strangers(self) -> tuple[Refused, ...]:
+    def strangers(self) -> tuple[RefusalsAtDoor, ...]:
         """Return what was refused of callers whom nobody knows."""
         return tuple(self.refused.get(None, ()))
 
@@ -46,7 +52,7 @@ class IngestByApp:
             app_id: AppIngest(
                 self.accepted[app_id].in_all if app_id in self.accepted else 0,
                 tuple(self.refused.get(app_id, ())),
-                *_other(app_id, named, self.accepted),
+                *_find_other_app(app_id, named, self.accepted),
             )
             for app_id in asked
         }
@@ -59,7 +65,7 @@ class IngestByApp:
 def read_app_ingest(now: datetime) -> IngestByApp:
     """Return what came to all doors. Three statements, so ask once for whatever needs it."""
     since = now - LATELY
-    refused: defaultdict[int | None, list[Refused]] = defaultdict(list)
+    refused: defaultdict[int | None, list[RefusalsAtDoor]] = defaultdict(list)
     for each in read_refusals_since(since):
         refused[each.app_id].append(_refused(each))
     earlier = {
@@ -97,13 +103,13 @@ def read_lonely_facts(now: datetime, doors: IngestByApp) -> list[Facts]:
     ]
 
 
-def _refused(found: RefusalCount) -> Refused:
-    return Refused(
+def _refused(found: RefusalCount) -> RefusalsAtDoor:
+    return RefusalsAtDoor(
         found.code, found.count, found.last_at, found.key_prefix, found.sample
     )
 
 
-def _other(
+def _find_other_app(
     app_id: int, named: Mapping[int, str], accepted: Mapping[int, AcceptedCount]
 ) -> tuple[str, int]:
     """Return the name of the other app that got most events, and how many."""

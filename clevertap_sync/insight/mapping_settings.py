@@ -19,9 +19,9 @@ _APPROVED = """
 def build_settings(integration: Integration) -> dict[str, Any]:
     """Return what decides how the integration's events become records, JSON-ready."""
     app_id = integration.app_id
-    return _settings(
+    return _encode_settings(
         integration,
-        _approved_names(app_id),
+        _read_approved_names(app_id),
         suppression.find_newest_suppression(app_id),
     )
 
@@ -30,11 +30,11 @@ def build_settings_for_claim(
     integration: Integration, *, has_approved_names: bool, suppressions_until: int
 ) -> dict[str, Any]:
     """Return what `build_settings` does, for a claim, which has read the two already."""
-    approved = _approved_names(integration.app_id) if has_approved_names else ()
-    return _settings(integration, approved, suppressions_until)
+    approved = _read_approved_names(integration.app_id) if has_approved_names else ()
+    return _encode_settings(integration, approved, suppressions_until)
 
 
-def _settings(
+def _encode_settings(
     integration: Integration, approved_names: tuple[str, ...], suppressions_until: int
 ) -> dict[str, Any]:
     stored: dict[str, Any] = msgspec.to_builtins(
@@ -63,7 +63,7 @@ def read_settings(stored: dict[str, Any]) -> MappingSettings:
     return msgspec.convert(stored, MappingSettings)
 
 
-def _approved_names(app_id: int) -> tuple[str, ...]:
+def _read_approved_names(app_id: int) -> tuple[str, ...]:
     with connection.cursor() as cursor:
         cursor.execute(_APPROVED, [app_id, settings.CUSTOM_NAMES_LIMIT])
         return tuple(name for (name,) in cursor.fetchall())

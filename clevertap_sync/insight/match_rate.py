@@ -22,7 +22,7 @@ from referrals.schema import Person
 PEOPLE: Final = 30
 _EVENTS: Final = 200
 _OTHERS: Final = 2
-STRANGERS: Final = (
+UNKNOWN_USERS_REMEDY: Final = (
     "It creates a new profile for each of the others. That is right where they are new "
     "to CleverTap too; otherwise choose another identity provider."
 )
@@ -93,7 +93,9 @@ class MatchRate:
             (self.is_silent, "Check the connection, then ask again."),
             (self.is_good, "Events are linked to the users whom it knows."),
         )
-        return next((words for applies, words in cases if applies), STRANGERS)
+        return next(
+            (words for applies, words in cases if applies), UNKNOWN_USERS_REMEDY
+        )
 
     @property
     def is_silent(self) -> bool:
@@ -122,10 +124,10 @@ def measure_match_rate(
     No connection to the database is held meanwhile.
     """
     began = time.monotonic()
-    people = _recent_people(app_id)
-    others = _other_providers(people, provider)
+    people = _read_recent_people(app_id)
+    others = _find_other_providers(people, provider)
     give_connection_back()
-    asking = _Asking(credentials, people, began + LOOK_UP_SECONDS)
+    asking = _MatchRound(credentials, people, began + LOOK_UP_SECONDS)
     chosen, lower_case = asking.chosen(provider)
     return MatchRate(
         people=len(people),
@@ -139,12 +141,12 @@ def measure_match_rate(
 def list_people_to_ask(app_id: int, provider: str) -> list[AskedPerson]:
     """Return the newest users by the provider's identity, as CleverTap would get them."""
     is_object_id = provider.casefold() == CLEVERTAP_ID
-    found = (find_identity(person, provider) for person in _recent_people(app_id))
+    found = (find_identity(person, provider) for person in _read_recent_people(app_id))
     named = (AskedPerson(identity, is_object_id) for identity in found if identity)
     return list(dict.fromkeys(named))
 
 
-def _recent_people(app_id: int) -> list[Person]:
+def _read_recent_people(app_id: int) -> list[Person]:
     """Return the newest users, each once."""
     head = log.read_head(app_id)
     newest = log.read_range(app_id, head - _EVENTS + 1, head)
@@ -157,14 +159,14 @@ def _recent_people(app_id: int) -> list[Person]:
     return list(people.values())[:PEOPLE]
 
 
-def _other_providers(people: Sequence[Person], chosen: str) -> list[str]:
+def _find_other_providers(people: Sequence[Person], chosen: str) -> list[str]:
     carried = Counter(name for person in people for name in person.identities)
     others = (name for name, _ in carried.most_common())
     unlike = [name for name in others if name.casefold() != chosen.casefold()]
     return unlike[:_OTHERS]
 
 
-class _Asking:
+class _MatchRound:
     """One round of questions about the same people, by one deadline."""
 
     def __init__(

@@ -23,7 +23,7 @@ _DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
+class DeliveredHour:
     """What settled in one hour, replays included. Counts are records."""
 
     began_at: datetime
@@ -31,19 +31,19 @@ class Hour:
     dead: int
 
 
-def read_hours(integration: Integration, now: datetime) -> list[Hour]:
+def read_hours(integration: Integration, now: datetime) -> list[DeliveredHour]:
     """Return the last 24 hours, the present one last."""
     present = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     began = [present - timedelta(hours=ago) for ago in reversed(range(HOURS))]
     sums = dict.fromkeys(began, (0, 0))
     for hour, delivered, dead in (
-        *_tallied(integration, began[0]),
-        *_since(integration),
+        *_read_tallied_hours(integration, began[0]),
+        *_sum_untallied_hours(integration),
     ):
         if hour in sums:
             before = sums[hour]
             sums[hour] = (before[0] + delivered, before[1] + dead)
-    return [Hour(hour, *sums[hour]) for hour in began]
+    return [DeliveredHour(hour, *sums[hour]) for hour in began]
 
 
 def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
@@ -56,21 +56,23 @@ def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
     oldest = log.select_received_at(integration.app_id, OuterRef("first"))
     newest = mine.order_by("-pk").annotate(received_at=oldest)
     rows = newest.values_list("received_at", "settled_at", "delivered")
-    return _percentile(
+    return _find_weighted_percentile(
         ((settled_at - received_at).total_seconds(), delivered)
         for received_at, settled_at, delivered in rows[:UPLOADS]
         if received_at and settled_at and delivered and settled_at >= now - _DAY
     )
 
 
-def _tallied(
+def _read_tallied_hours(
     integration: Integration, since: datetime
 ) -> Iterable[tuple[datetime, int, int]]:
     mine = Tally.objects.filter(integration=integration, hour__gte=since)
     return mine.values_list("hour", F("delivered") + F("replayed"), "dead")
 
 
-def _since(integration: Integration) -> Iterable[tuple[datetime, int, int]]:
+def _sum_untallied_hours(
+    integration: Integration,
+) -> Iterable[tuple[datetime, int, int]]:
     """Return what is not tallied yet."""
     leaves = Upload.objects.leaves().filter(
         integration=integration, pk__gt=integration.tallied_to
@@ -82,7 +84,7 @@ def _since(integration: Integration) -> Iterable[tuple[datetime, int, int]]:
     return by_hour.annotate(n=Sum("delivered"), fell_out=dead).order_by()
 
 
-def _percentile(waits: Iterable[tuple[float, int]]) -> float | None:
+def _find_weighted_percentile(waits: Iterable[tuple[float, int]]) -> float | None:
     """Return the wait that 95 % of the weight stays within."""
     ordered = sorted(waits)
     left = math.ceil(0.95 * sum(weight for _, weight in ordered))

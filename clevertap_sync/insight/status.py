@@ -121,7 +121,7 @@ def read_statuses() -> list[IntegrationStatus]:
                 add_findings(read_status(row), known)
                 for row, known in zip(rows, facts, strict=True)
             ),
-            *_without_integration(now, doors),
+            *_list_elsewhere(now, doors),
         ]
 
 
@@ -140,9 +140,7 @@ def find_findings_elsewhere(
     return [(app, findings) for app, findings in found if findings]
 
 
-def _without_integration(
-    now: datetime, doors: IngestByApp
-) -> Iterator[IntegrationStatus]:
+def _list_elsewhere(now: datetime, doors: IngestByApp) -> Iterator[IntegrationStatus]:
     for app, findings in find_findings_elsewhere(now, doors):
         yield IntegrationStatus(
             app=app.slug if app else None,
@@ -189,12 +187,12 @@ def read_in_snapshot() -> Iterator[None]:
     elif connection.in_atomic_block:
         yield
     else:
-        with _deferred():
+        with _begin_deferred():
             yield
 
 
 @contextmanager
-def _deferred() -> Iterator[None]:
+def _begin_deferred() -> Iterator[None]:
     """Open a plain BEGIN on SQLite: a snapshot of reads that takes no write lock."""
     connection.ensure_connection()
     with connection.cursor() as cursor:
@@ -214,30 +212,30 @@ def read_status(
     are checked, and `balanced` speaks of those. No other number depends on it.
     """
     head = log.read_head(integration.app_id)
-    dead = _dead_letters(integration)
+    dead = _count_dead_letters(integration)
     check = books.find_imbalances if checks_all_books else books.find_recent_imbalances
     imbalances = check(integration, head)
     now = clock.read_now()
-    in_flight, queued = _open_records(integration, now)
+    in_flight, queued = _count_waiting_records(integration, now)
     return IntegrationStatus(
         app=integration.app.slug,
         integration=integration.name,
         head=head,
         cursor=integration.cursor,
         backlog=max(0, head - integration.cursor),
-        lag_seconds=_lag(integration, head, now),
+        lag_seconds=_measure_lag(integration, head, now),
         in_flight=in_flight,
         queued=queued,
-        delivered=_delivered(integration),
+        delivered=_count_delivered(integration),
         dead_letters=dead,
-        hold=_hold(integration),
-        unknown_outcomes=_unknown(integration),
+        hold=_read_hold(integration),
+        unknown_outcomes=_count_unknown_outcomes(integration),
         balanced=not imbalances,
         imbalances=tuple(imbalances),
     )
 
 
-def find_last_accepted(integration: Integration) -> datetime | None:
+def find_last_upload_accepted_at(integration: Integration) -> datetime | None:
     """Return when CleverTap last accepted an upload of the integration."""
     accepted = Attempt.objects.filter(
         integration=integration, outcome="ok", dry_run=False
@@ -250,7 +248,7 @@ def count_open_records(integration: Integration) -> int:
     return Upload.objects.filter(integration=integration, replay=None).waiting_records()
 
 
-def _hold(integration: Integration) -> HoldStatus | None:
+def _read_hold(integration: Integration) -> HoldStatus | None:
     if not integration.hold_reason:
         return None
     return HoldStatus(
@@ -261,7 +259,7 @@ def _hold(integration: Integration) -> HoldStatus | None:
     )
 
 
-def _dead_letters(integration: Integration) -> dict[str, int]:
+def _count_dead_letters(integration: Integration) -> dict[str, int]:
     # One state at a time: each has an index of its own.
     counts: Counter[str] = Counter()
     for state in (DeadLetter.State.OPEN, DeadLetter.State.REPLAYING):
@@ -270,7 +268,7 @@ def _dead_letters(integration: Integration) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _delivered(integration: Integration) -> int:
+def _count_delivered(integration: Integration) -> int:
     """Count each record of the log once: by its own upload, or revived by a replay."""
     tallied: int = integration.tallies.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
     live = Upload.objects.leaves().filter(
@@ -285,7 +283,7 @@ def _delivered(integration: Integration) -> int:
     return tallied + delivered + revived.count() + integration.removed_delivered
 
 
-def _open_records(integration: Integration, now: datetime) -> tuple[int, int]:
+def _count_waiting_records(integration: Integration, now: datetime) -> tuple[int, int]:
     """Return the records that wait for a verdict, and those that wait to be sent.
 
     An upload not mapped yet counts with its events.
@@ -296,14 +294,14 @@ def _open_records(integration: Integration, now: datetime) -> tuple[int, int]:
     return in_flight, mine.waiting_records() - in_flight
 
 
-def _unknown(integration: Integration) -> int:
+def _count_unknown_outcomes(integration: Integration) -> int:
     attempts = Attempt.objects.filter(
         integration=integration, outcome_unknown=True, dry_run=False
     )
     return attempts.count() + integration.removed_unknown
 
 
-def _lag(integration: Integration, head: int, now: datetime) -> float:
+def _measure_lag(integration: Integration, head: int, now: datetime) -> float:
     """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
     open_uploads = Upload.objects.open().filter(integration=integration, replay=None)
     oldest = open_uploads.aggregate(first=Min("first", filter=Q(replay=None)))["first"]

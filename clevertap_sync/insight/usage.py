@@ -17,7 +17,7 @@ DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class SideUsage:
     """Records of one event type and side, and the people they are about."""
 
     records: int
@@ -31,7 +31,7 @@ class Usage:
     `events` of the last 30 days were looked at; `is_sample` tells that there are more.
     """
 
-    by_key: dict[str, Use]
+    by_key: dict[str, SideUsage]
     events: int
     is_sample: bool
 
@@ -42,18 +42,18 @@ def measure_usage(newest: Sequence[LoggedEvent], now: datetime) -> Usage:
     recent = [logged.event for logged in newest if logged.received_at >= since]
     records: Counter[str] = Counter()
     people: defaultdict[str, set[frozenset[tuple[str, str]]]] = defaultdict(set)
-    for key, person in _sides(recent):
+    for key, person in _list_sides(recent):
         records[key] += 1
         people[key].add(frozenset(person.identities.items()))
     return Usage(
-        {key: Use(count, len(people[key])) for key, count in records.items()},
+        {key: SideUsage(count, len(people[key])) for key, count in records.items()},
         events=len(recent),
         # The oldest one is recent, and not the log's first: so there may be more.
         is_sample=len(recent) == len(newest) > 0 and newest[0].position > 1,
     )
 
 
-def _sides(events: Sequence[Event]) -> Iterator[tuple[str, Person]]:
+def _list_sides(events: Sequence[Event]) -> Iterator[tuple[str, Person]]:
     for event in events:
         if event.test:
             continue

@@ -57,10 +57,10 @@ def check_user(identity: str, provider: str, credentials: Credentials) -> UserCh
     if found is None and other and any(map(profile_lookup.is_known, found_otherwise)):
         case = "lower case" if other.identity.islower() else "upper case"
         return UserCheck(is_known=False, known_in=case)
-    return _read(found)
+    return _read_profile(found)
 
 
-def _read(found: dict[str, Any] | None) -> UserCheck:
+def _read_profile(found: dict[str, Any] | None) -> UserCheck:
     if found is None:
         return UserCheck(is_known=False)
     events = found.get("events")
@@ -70,12 +70,14 @@ def _read(found: dict[str, Any] | None) -> UserCheck:
     ]
     return UserCheck(
         is_known=True,
-        events=tuple(_counted(events, sorted(referral)[:_SHOWN])),
+        events=tuple(_list_counted_events(events, sorted(referral)[:_SHOWN])),
         other_events=len(events) - len(referral),
     )
 
 
-def _counted(events: dict[str, Any], names: list[str]) -> Iterator[CountedEvent]:
+def _list_counted_events(
+    events: dict[str, Any], names: list[str]
+) -> Iterator[CountedEvent]:
     """Yield what can be read of CleverTap's counts, whatever they are."""
     for name in names:
         counts = events[name] if isinstance(events[name], dict) else {}
@@ -83,11 +85,11 @@ def _counted(events: dict[str, Any], names: list[str]) -> Iterator[CountedEvent]
         yield CountedEvent(
             name,
             count if isinstance(count, int) else 0,
-            _instant(counts.get("last_seen")),
+            _read_instant(counts.get("last_seen")),
         )
 
 
-def _instant(seconds: object) -> datetime | None:
+def _read_instant(seconds: object) -> datetime | None:
     if not isinstance(seconds, int) or not 0 < seconds <= LATEST_SECOND:
         return None
     return datetime.fromtimestamp(seconds, UTC)

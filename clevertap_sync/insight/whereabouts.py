@@ -61,9 +61,9 @@ def find_records(
     if not integrations or not positions:
         return Whereabouts()
     ids = [integration.pk for integration in integrations]
-    tracks = _uploads(app_id, ids, positions)
-    _descend(tracks)
-    found = Whereabouts(letters=_letters(ids, positions))
+    tracks = _find_range_uploads(app_id, ids, positions)
+    _follow_splits(tracks)
+    found = Whereabouts(letters=_find_letters(ids, positions))
     for (integration_id, pick, replay_id), upload in sorted(
         tracks.items(), key=lambda track: track[0][2] or 0
     ):
@@ -84,12 +84,12 @@ def is_record_kept_back(upload: Upload, event: Event, side: Side) -> bool:
     return any(value.side is side and isinstance(value, KeptBack) for value in values)
 
 
-def _uploads(
+def _find_range_uploads(
     app_id: int, ids: Sequence[int], positions: Collection[int]
 ) -> dict[_Track, Upload]:
     """Return the ranges that cover each record, whole or split: the log's, and replays'."""
-    roots = _roots(app_id, ids, positions)
-    roots = roots.union(_replayed(app_id, ids, positions), all=True)
+    roots = _select_log_ranges(app_id, ids, positions)
+    roots = roots.union(_select_replayed_ranges(app_id, ids, positions), all=True)
     return {
         (upload.integration_id, make_pick(position, side), upload.replay_id): upload
         for upload in roots
@@ -99,7 +99,7 @@ def _uploads(
     }
 
 
-def _roots(
+def _select_log_ranges(
     app_id: int, ids: Sequence[int], positions: Collection[int]
 ) -> UploadQuerySet:
     covering = Upload.objects.ranges().filter(
@@ -115,7 +115,7 @@ def _roots(
     return Upload.objects.filter(pk__in=pairs.values("upload"))
 
 
-def _replayed(
+def _select_replayed_ranges(
     app_id: int, ids: Sequence[int], positions: Collection[int]
 ) -> UploadQuerySet:
     """Return, likewise, those of each replay whose range has one of the positions."""
@@ -137,7 +137,7 @@ def _replayed(
     return Upload.objects.filter(pk__in=pairs.values("upload"))
 
 
-def _descend(uploads: dict[_Track, Upload]) -> None:
+def _follow_splits(uploads: dict[_Track, Upload]) -> None:
     """Put the part, of a part, … that has a record in the place of what was split."""
     split = {upload.pk for upload in uploads.values() if upload.state == _SPLIT}
     while split:
@@ -159,7 +159,9 @@ def _parts_by_pick(
     return {(part.parent_id, pick): part for part in parts for pick in part.picks or ()}
 
 
-def _letters(ids: Sequence[int], positions: Collection[int]) -> dict[Place, DeadLetter]:
+def _find_letters(
+    ids: Sequence[int], positions: Collection[int]
+) -> dict[Place, DeadLetter]:
     found = DeadLetter.objects.filter(integration__in=ids, position__in=positions)
     return {
         (each.integration_id, make_pick(each.position, Side(each.side))): each

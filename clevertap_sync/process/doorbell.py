@@ -49,8 +49,10 @@ def ring_doorbell(integration_id: int) -> bool:
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return False
     try:
-        if open_broker().set(_mark(integration_id), 1, nx=True, ex=RUNG_SECONDS):
-            _publish(integration_id)
+        if open_broker().set(
+            _build_ring_key(integration_id), 1, nx=True, ex=RUNG_SECONDS
+        ):
+            _publish_ring(integration_id)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
         _silent_until = time.monotonic() + SILENCE_SECONDS
         logger.warning(
@@ -66,12 +68,12 @@ def clear_ring(integration_id: int) -> None:
     if not settings.REDIS_URL:
         return
     try:
-        open_broker().delete(_mark(integration_id))
+        open_broker().delete(_build_ring_key(integration_id))
     except redis.RedisError as error:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
 
 
-def _publish(integration_id: int) -> None:
+def _publish_ring(integration_id: int) -> None:
     current_app.send_task(
         TASK,
         (integration_id,),
@@ -81,5 +83,5 @@ def _publish(integration_id: int) -> None:
     )
 
 
-def _mark(integration_id: int) -> str:
+def _build_ring_key(integration_id: int) -> str:
     return f"rung:{integration_id}"

@@ -42,7 +42,7 @@ def release_slot(integration_id: int, *, held: bool) -> None:
 
 
 @contextmanager
-def claim_from(integration_id: int) -> Iterator[None]:
+def register_claimer(integration_id: int) -> Iterator[None]:
     """Be one of those who deliver the integration, from one upload to the next."""
     with _mutex:
         _looking[integration_id] += 1

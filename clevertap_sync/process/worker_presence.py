@@ -77,7 +77,7 @@ def find_last_presence() -> datetime | None:
     return newest.seen_at if newest else None
 
 
-def read_silence() -> WorkerSilence | None:
+def read_worker_silence() -> WorkerSilence | None:
     """Return how long no worker was seen, or None if none ever was."""
     newest = (
         WorkerSeen.objects.annotate(since=_SINCE)

@@ -22,11 +22,11 @@ def find_due_integrations() -> Iterator[tuple[int, int]]:
     for integration in (
         Integration.objects.enabled().filter(ready).select_related("account")
     ):
-        if wanted := _workers_for(integration, now):
+        if wanted := _count_workers_wanted(integration, now):
             yield integration.pk, wanted
 
 
-def _workers_for(integration: Integration, now: datetime) -> int:
+def _count_workers_wanted(integration: Integration, now: datetime) -> int:
     if hold.is_waiting_for_person(integration):
         return 0
     waiting = log.read_head(integration.app_id) - integration.cursor

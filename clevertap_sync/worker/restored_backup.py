@@ -41,57 +41,59 @@ def compare_cursors() -> None:
     """Pause what is behind its mark, and move the marks of the others on. Never raises for Redis."""
     global _has_compared  # noqa: PLW0603 - one memory per process
     if settings.REDIS_URL:
-        _compare()
+        _compare_with_memory()
     _has_compared = True
 
 
-def _compare() -> None:
+def _compare_with_memory() -> None:
     integrations = list(Integration.objects.enabled().select_related("app"))
     try:
-        for integration, mark in zip(integrations, _marks(integrations), strict=True):
+        for integration, mark in zip(
+            integrations, _read_remembered_cursors(integrations), strict=True
+        ):
             if integration.cursor > mark:
-                _set_mark(integration)
+                _remember_cursor(integration)
             elif integration.cursor < mark:
-                _pause(integration, mark)
+                _pause_and_log(integration, mark)
     except redis.RedisError as error:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
 
 
-def _marks(integrations: list[Integration]) -> list[int]:
+def _read_remembered_cursors(integrations: list[Integration]) -> list[int]:
     if not integrations:
         return []
-    keys = [_key(each) for each in integrations]
+    keys = [_build_key(each) for each in integrations]
     found = doorbell.open_broker().mget(keys)
-    return [_read_mark(key, mark) for key, mark in zip(keys, found, strict=True)]
+    return [_verify_cursor(key, mark) for key, mark in zip(keys, found, strict=True)]
 
 
-def _set_mark(integration: Integration) -> None:
+def _remember_cursor(integration: Integration) -> None:
     """Remember the cursor. A slower worker may set it back; the next sweep mends that."""
-    key = _key(integration)
-    mark = _write_mark(key, integration.cursor)
+    key = _build_key(integration)
+    mark = _sign_cursor(key, integration.cursor)
     doorbell.open_broker().set(key, mark, ex=KEPT_SECONDS)
 
 
-def _write_mark(key: str, cursor: int) -> str:
+def _sign_cursor(key: str, cursor: int) -> str:
     """Return the cursor with what shows that it is ours, and of this key."""
     return f"{cursor}:{salted_hmac(_SALT, f'{key} {cursor}').hexdigest()}"
 
 
-def _read_mark(key: str, mark: object) -> int:
+def _verify_cursor(key: str, mark: object) -> int:
     """Return the cursor of a mark that is ours; 0 of any other, as where there is none."""
     text = mark.decode("latin-1") if isinstance(mark, bytes) else ""
     digits = text.partition(":")[0][:_LONGEST_CURSOR]
     cursor = int(digits) if digits.isascii() and digits.isdigit() else 0
-    return cursor if constant_time_compare(text, _write_mark(key, cursor)) else 0
+    return cursor if constant_time_compare(text, _sign_cursor(key, cursor)) else 0
 
 
-def _key(integration: Integration) -> str:
+def _build_key(integration: Integration) -> str:
     """Return a key that no other database's integration has, nor this one once resumed."""
     made = integration.created_at.timestamp()
     return f"cursor:{integration.pk}:{made}:{integration.restorations}"
 
 
-def _pause(integration: Integration, mark: int) -> None:
+def _pause_and_log(integration: Integration, mark: int) -> None:
     # Not where the row was read before another worker moved cursor and mark on.
     if lifecycle.pause_restored_backup(integration.pk, mark):
         logger.error(

@@ -108,7 +108,7 @@ def a_double_claim(product):
 
         return first_only(real, wrong)
 
-    product.replace(claim, "_lease", make)
+    product.replace(claim, "_lease_upload", make)
     return "Arrived 2 times, 1 are explained"
 
 
@@ -122,14 +122,14 @@ def a_skipped_position(product):
 
         return first_only(real, wrong)
 
-    product.replace(claim, "_next_range", make)
+    product.replace(claim, "_lease_next_range", make)
     return "begins at 2, not 1"
 
 
 def a_row_that_a_reader_misses(product):
     """The last event of a range is not seen by whom the range was handed to."""
     product.replace(
-        map_upload, "_events_of", lambda real: lambda *args: real(*args)[:-1]
+        map_upload, "_read_events", lambda real: lambda *args: real(*args)[:-1]
     )
     return "Lost: "
 
@@ -160,7 +160,7 @@ def a_refusal_of_the_neighbour(product):
 
         return wrong
 
-    product.replace(settle, "_verdicts", make)
+    product.replace(settle, "_read_verdicts", make)
     return "It arrived, and is a dead letter"
 
 
@@ -277,7 +277,7 @@ def a_lease_that_is_not_given_back(product):
 
         return wrong
 
-    product.replace(settle, "_leaf", make)
+    product.replace(settle, "_build_settled_row", make)
     return "is leased"
 
 
@@ -292,7 +292,7 @@ def a_record_that_is_counted_twice(product):
 
         return first_only(real, wrong)
 
-    product.replace(settle, "_leaf", make)
+    product.replace(settle, "_build_settled_row", make)
     return "records have a verdict, of"
 
 
@@ -302,7 +302,9 @@ def with_values(step, **values):
 
 def a_status_that_flatters(product):
     """What people are shown is more than was delivered."""
-    product.replace(status, "_delivered", lambda real: lambda *args: real(*args) + 1)
+    product.replace(
+        status, "_count_delivered", lambda real: lambda *args: real(*args) + 1
+    )
     return "The status says"
 
 

@@ -7,7 +7,7 @@ import pytest
 from clevertap_sync.alerting import thresholds
 from clevertap_sync.alerting.subjects import KINDS_BY_CODE
 from clevertap_sync.alerting.thresholds import is_wanted, list_thresholds
-from clevertap_sync.insight.facts import Facts, NewestVerdicts, Waiting
+from clevertap_sync.insight.facts import Facts, NewestOutcomes, Waiting
 from clevertap_sync.insight.findings import KINDS, Finding, Severity
 from clevertap_sync.insight.findings.base import Link
 from clevertap_sync.insight.findings.installation import (
@@ -28,7 +28,7 @@ FACTS = Facts(
         hold_reason="server_error", held_since=NOON - timedelta(days=9)
     ),
     waiting=Waiting(events=1, since=NOON - timedelta(days=9)),
-    verdicts=NewestVerdicts(records=9, dead=9),
+    verdicts=NewestOutcomes(records=9, dead=9),
 )
 SWITCHES = {
     **dict.fromkeys(("held_minutes", "lag_minutes", "dead_percent")),

@@ -16,9 +16,9 @@ from clevertap_sync.insight.facts import (
     Arrivals,
     CustomNames,
     Facts,
-    NewestVerdicts,
+    NewestOutcomes,
     OpenLetters,
-    Refused,
+    RefusalsAtDoor,
     Waiting,
 )
 from clevertap_sync.insight.findings import KINDS, Severity, judge_facts
@@ -89,12 +89,12 @@ def letters(reason, count=4, age=HOUR):
 
 
 def refused(code, count=47, accepted=9, **changes):
-    found = Refused(code, count, NOON - timedelta(minutes=1), **changes)
+    found = RefusalsAtDoor(code, count, NOON - timedelta(minutes=1), **changes)
     return some_facts(door=AppIngest(accepted=accepted, refused=(found,)))
 
 
-SENT = NewestVerdicts(events=10, records=20, delivered=16, dead=4)
-LOST = NewestVerdicts(events=10, records=20, dead=20)
+SENT = NewestOutcomes(events=10, records=20, delivered=16, dead=4)
+LOST = NewestOutcomes(events=10, records=20, dead=20)
 #: A kind's code, what shows it, and a part of what it says.
 SHOWN = [
     (
@@ -254,17 +254,17 @@ SHOWN = [
     ),
     (
         "nothing_to_send",
-        some_facts(verdicts=NewestVerdicts(events=12), delivered_at=None),
+        some_facts(verdicts=NewestOutcomes(events=12), delivered_at=None),
         "The last 12 events came to nothing to send: link clicks that name no referrer",
     ),
     (
         "everything_kept_back",
-        some_facts(verdicts=NewestVerdicts(events=12, unsent=24)),
+        some_facts(verdicts=NewestOutcomes(events=12, unsent=24)),
         "The settings kept back all of the last 24 records",
     ),
     (
         "settings_changed",
-        some_facts(verdicts=NewestVerdicts(events=12, unsent=24), sends_changed=True),
+        some_facts(verdicts=NewestOutcomes(events=12, unsent=24), sends_changed=True),
         (
             "The settings kept back all of the last 24 records. What is sent was changed "
             "since: the next event shows whether it goes to CleverTap."
@@ -522,11 +522,11 @@ def test_a_silence_that_was_there_a_week_ago_is_usual(week_ago, codes):
 
 TESTS, PRODUCTION = Arrivals(events=30, test=30), Arrivals(events=30)
 #: What the settings kept back of the newest uploads.
-KEPT = NewestVerdicts(events=30, unsent=60)
+KEPT = NewestOutcomes(events=30, unsent=60)
 
 
 @pytest.mark.parametrize("other", [EventKinds.TEST, EventKinds.BOTH])
-@pytest.mark.parametrize("verdicts", [KEPT, NewestVerdicts()])
+@pytest.mark.parametrize("verdicts", [KEPT, NewestOutcomes()])
 def test_test_events_that_another_integration_sends_are_none_of_this_ones(
     other, verdicts
 ):
@@ -565,7 +565,7 @@ def test_clicks_that_name_nobody_are_usual_beside_events_that_are_delivered(
     days, codes
 ):
     facts = some_facts(
-        verdicts=NewestVerdicts(events=12), delivered_at=NOON - timedelta(days=days)
+        verdicts=NewestOutcomes(events=12), delivered_at=NOON - timedelta(days=days)
     )
 
     assert [each.code for each in judge_facts(facts)] == codes
@@ -607,7 +607,7 @@ def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
     ],
 )
 def test_what_was_refused_last_is_said_however_long_ago_it_was(code, changes, sentence):
-    last = Refused(code, **{"count": 47, "last_at": NOON - 30 * HOUR, **changes})
+    last = RefusalsAtDoor(code, **{"count": 47, "last_at": NOON - 30 * HOUR, **changes})
     facts = some_facts(door=AppIngest(accepted=0, refused=(last,)))
 
     nothing, finding = judge_facts(facts)
@@ -620,7 +620,7 @@ def test_what_was_refused_last_is_said_however_long_ago_it_was(code, changes, se
 
 def test_what_is_refused_now_is_counted_without_what_was_refused_before():
     now, before = (
-        Refused("not_json", count, at, key_prefix=key, sample="It is not JSON.")
+        RefusalsAtDoor("not_json", count, at, key_prefix=key, sample="It is not JSON.")
         for count, at, key in ((3, NOON, "rk_a"), (40, NOON - 30 * HOUR, "rk_b"))
     )
 
@@ -640,7 +640,9 @@ def test_a_reason_that_not_all_have_says_how_many_do():
     ]
     door = AppIngest(
         accepted=9,
-        refused=tuple(Refused(*part[:2], NOON, sample=part[2]) for part in parts),
+        refused=tuple(
+            RefusalsAtDoor(*part[:2], NOON, sample=part[2]) for part in parts
+        ),
     )
 
     [finding] = judge_facts(some_facts(door=door))
@@ -655,7 +657,7 @@ def test_a_reason_that_not_all_have_says_how_many_do():
 
 def test_that_nothing_was_stored_is_said_once():
     sample = "The body has no event. Nothing was stored. Send one."
-    refused_once = Refused("wrong_shape", 1, NOON, sample=sample)
+    refused_once = RefusalsAtDoor("wrong_shape", 1, NOON, sample=sample)
 
     [finding] = judge_facts(
         some_facts(door=AppIngest(accepted=9, refused=(refused_once,)))
@@ -672,7 +674,7 @@ def test_that_nothing_was_stored_is_said_once():
     [
         ({"letters": letters("clevertap_528", age=WEEKS)}, "nothing_delivered"),
         ({"letters": letters("no_identity", age=WEEKS)}, "identity_missing"),
-        ({"verdicts": NewestVerdicts(events=5, unsent=10)}, "everything_kept_back"),
+        ({"verdicts": NewestOutcomes(events=5, unsent=10)}, "everything_kept_back"),
     ],
 )
 def test_that_nothing_arrives_is_said_however_long_ago_the_last_event_came(
@@ -721,7 +723,7 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
 @pytest.mark.parametrize(
     "facts",
     [
-        some_facts(verdicts=NewestVerdicts(events=12, unsent=24)),
+        some_facts(verdicts=NewestOutcomes(events=12, unsent=24)),
         some_facts(arrivals=Arrivals(events=12, test=12)),
         some_facts(
             an_integration(event_kinds=EventKinds.TEST), arrivals=Arrivals(events=12)
@@ -729,7 +731,7 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
         some_facts(
             an_integration(event_kinds=EventKinds.TEST),
             arrivals=Arrivals(events=12),
-            verdicts=NewestVerdicts(events=12, unsent=24),
+            verdicts=NewestOutcomes(events=12, unsent=24),
         ),
     ],
     ids=["kept back", "only tests", "only production", "production kept back"],
@@ -751,7 +753,7 @@ def test_settings_that_left_to_another_integration_what_is_its_own_are_no_findin
 
 
 def test_settings_that_were_changed_while_records_are_delivered_are_no_finding():
-    delivered = NewestVerdicts(events=10, records=20, delivered=20, unsent=4)
+    delivered = NewestOutcomes(events=10, records=20, delivered=20, unsent=4)
     test = Arrivals(events=12, test=11)
 
     assert (

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from clevertap_sync.insight.coverage import measure_coverage
-from clevertap_sync.insight.usage import Use, measure_usage
+from clevertap_sync.insight.usage import SideUsage, measure_usage
 from referrals.log import LoggedEvent
 from referrals.schema import Person
 from referrals.vocabulary import EventType
@@ -22,8 +22,8 @@ def test_each_side_counts_its_records_and_its_people_once():
     usage = measure_usage(newest, NOON)
 
     assert usage.by_key == {
-        "app_install:referred": Use(3, 2),
-        "app_install:generated": Use(3, 1),
+        "app_install:referred": SideUsage(3, 2),
+        "app_install:generated": SideUsage(3, 1),
     }
     assert (usage.events, usage.is_sample) == (3, False)
 
@@ -31,7 +31,9 @@ def test_each_side_counts_its_records_and_its_people_once():
 def test_a_link_click_has_no_triggering_user_even_where_it_names_one():
     newest = logged(a_link_click(user=a_person()))
 
-    assert measure_usage(newest, NOON).by_key == {"link_click:generated": Use(1, 1)}
+    assert measure_usage(newest, NOON).by_key == {
+        "link_click:generated": SideUsage(1, 1)
+    }
 
 
 def test_test_events_and_those_older_than_thirty_days_are_left_out():
@@ -40,7 +42,7 @@ def test_test_events_and_those_older_than_thirty_days_are_left_out():
 
     usage = measure_usage(newest, NOON)
 
-    assert usage.by_key["app_install:referred"] == Use(1, 1)
+    assert usage.by_key["app_install:referred"] == SideUsage(1, 1)
     assert (usage.events, usage.is_sample) == (2, False)
 
 

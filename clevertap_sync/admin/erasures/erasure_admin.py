@@ -230,7 +230,7 @@ class ErasureAdmin(ReadOnlyAdmin):
 def _progress_of(order: ErasureRequest) -> dict[str, Any]:
     """Return what the live part of an order's page shows."""
     is_done = order.state == State.DONE
-    silence = None if is_done else worker_presence.read_silence()
+    silence = None if is_done else worker_presence.read_worker_silence()
     return {
         "is_done": is_done,
         "light": words.render_light(*_LIGHTS[order.state]),

@@ -50,7 +50,7 @@ def show_event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         if found is not None:
             return redirect("admin:event", app.slug, found.position)
         page = _page(app, _permitted(request, app))
-        integrations = clevertap_destination.list_integrations(app.pk)
+        integrations = clevertap_destination.list_unarchived_integrations(app.pk)
         context |= page | {
             "sees_identities": shows,
             "integrations": integrations,

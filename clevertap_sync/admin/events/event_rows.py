@@ -70,7 +70,7 @@ def build_event_rows(
 ) -> list[EventRow]:
     """Return the rows of `events`, in their order, in a few queries for all of them."""
     stored = [(row.position, decode_row(row)) for row in events]
-    fates = clevertap_destination.find_fates(app.pk, integrations, stored)
+    fates = clevertap_destination.find_side_outcomes(app.pk, integrations, stored)
     providers = [each.identity_provider for each in integrations]
     return [
         EventRow(row, _sides(event, told, providers if shows_identities else None))

@@ -60,7 +60,7 @@ def show_match_rate(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask CleverTap about the newest users."""
-    credentials = check_integration.find_credentials(integration)
+    credentials = check_integration.find_credentials_or_diagnosis(integration)
     if isinstance(credentials, Diagnosis):
         return show_check_page(page, request, integration, diagnosis=credentials)
     rate = measure_match_rate(
@@ -76,7 +76,7 @@ def show_user(
     form = UserForm(request.POST)
     if not form.is_valid():
         return show_check_page(page, request, integration, user_form=form)
-    credentials = check_integration.find_credentials(integration)
+    credentials = check_integration.find_credentials_or_diagnosis(integration)
     if isinstance(credentials, Diagnosis):
         return show_check_page(page, request, integration, diagnosis=credentials)
     identity = form.cleaned_data["identity"]

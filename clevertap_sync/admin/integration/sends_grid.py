@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django import forms
 
-from clevertap_sync.insight.usage import Usage, Use
+from clevertap_sync.insight.usage import SideUsage, Usage
 from referrals.vocabulary import SIDES, TITLES, EventType, Side
 
 #: What there is to switch, such as "app_open:generated".
@@ -52,7 +52,7 @@ class SendsGrid(forms.CheckboxSelectMultiple):
 
     def _use(self, event_type: EventType, side: Side) -> dict[str, Any]:
         by_key = self.usage.by_key if self.usage else {}
-        return {"use": by_key.get(f"{event_type}:{side}", Use(0, 0))}
+        return {"use": by_key.get(f"{event_type}:{side}", SideUsage(0, 0))}
 
 
 def _cell(

@@ -37,7 +37,7 @@ def build_overview(request: HttpRequest) -> dict[str, Any]:
         "elsewhere": standing.elsewhere,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
-        "silence": worker_presence.read_silence(),
+        "silence": worker_presence.read_worker_silence(),
         "broker": _broker(),
         "steps": list_first_steps(lines)
         if request.user.has_perm("referrals.add_app")

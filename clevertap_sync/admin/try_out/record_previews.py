@@ -14,7 +14,7 @@ from clevertap_sync.clevertap.mapping import (
     decode_record,
 )
 from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.insight.clevertap_destination import list_records
+from clevertap_sync.insight.clevertap_destination import map_events
 from referrals.api import body_events
 from referrals.api.body import JSON
 from referrals.api.dry_run import show_as_stored
@@ -74,7 +74,7 @@ def preview_stored_events(
     app: App, events: Sequence[Event], settings: MappingSettings
 ) -> list[EventPreview]:
     """Return the previews of events as the log keeps them."""
-    made = list_records(app.pk, events, settings)
+    made = map_events(app.pk, events, settings)
     return [
         _preview(event, values, settings)
         for event, values in zip(events, made, strict=True)

@@ -13,7 +13,7 @@ from clevertap_sync.admin.integration.sends_grid import SENDS
 from clevertap_sync.admin.try_out.preview_page import SEES, list_integrations
 from clevertap_sync.admin.try_out.sending_form import list_custom_names
 from clevertap_sync.clevertap.mapping import EventRecord, decode_record
-from clevertap_sync.insight.clevertap_destination import list_records
+from clevertap_sync.insight.clevertap_destination import map_events
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.models import Integration
 from referrals import access, log
@@ -90,7 +90,7 @@ def _seen(integration: Integration) -> Types:
     custom = [e.event for e in newest if e.event.type is EventType.CUSTOM]
     settings = read_settings(build_settings(integration))
     found: Types = defaultdict(lambda: defaultdict(set))
-    for values in list_records(integration.app_id, custom, settings):
+    for values in map_events(integration.app_id, custom, settings):
         for value in values:
             if isinstance(value, EventRecord):
                 for prop, content in decode_record(value)["evtData"].items():

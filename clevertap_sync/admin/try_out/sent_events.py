@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
 from clevertap_sync.admin.events.timeline import LIGHTS
-from clevertap_sync.insight.clevertap_destination import find_fates
+from clevertap_sync.insight.clevertap_destination import find_side_outcomes
 from clevertap_sync.models import Attempt, Integration
 from referrals.destinations import Outcome
 from referrals.log import LoggedEvent
@@ -40,7 +40,7 @@ def follow_events(
 ) -> dict[str, Any]:
     """Return what the page that follows `events` shows."""
     stored = [(logged.position, logged.event) for logged in events]
-    fates = find_fates(integration.app_id, [integration], stored)
+    fates = find_side_outcomes(integration.app_id, [integration], stored)
     sides = [
         _followed(logged, fate)
         for logged, of_event in zip(events, fates, strict=True)

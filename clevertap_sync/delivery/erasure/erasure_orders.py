@@ -25,7 +25,7 @@ from referrals.models import App, ErasureRequest
 from referrals.schema import Event, Person
 from referrals.vocabulary import Side
 
-CHUNK = 500
+EVENTS_PER_STEP = 500
 BUDGET_SECONDS = 2.0
 
 ErasureState = ErasureRequest.State
@@ -68,7 +68,7 @@ def plan_erasure(
     hashes = suppression.hash_identities(app.pk, identities)
     is_meant = suppression.make_recogniser(app.pk, hashes)
     found, reached, head = ErasurePlan(), 0, log.read_head(app.pk)
-    while chunk := log.scan_events(app.pk, reached, head, limit=CHUNK):
+    while chunk := log.scan_events(app.pk, reached, head, limit=EVENTS_PER_STEP):
         for logged in chunk:
             found.add(logged.event, is_meant)
         reached = chunk[-1].position
@@ -99,7 +99,9 @@ def order_erasure(
         rejections.remove_rejections(
             app.pk, [identity.value for identity in identities]
         )
-        order = _same(app.pk, hashes, until) or ErasureRequest.objects.create(
+        order = _find_same_order(
+            app.pk, hashes, until
+        ) or ErasureRequest.objects.create(
             app=app,
             hashes=hashes,
             suppressions_until=until,
@@ -123,10 +125,10 @@ def advance_erasure(
     ends_at = time.monotonic() + seconds
     order.refresh_from_db()
     if order.state == ErasureState.WAITING:
-        _settle(order)
+        _wait_for_uploads(order)
         order.refresh_from_db()
     while order.state == ErasureState.ERASING and time.monotonic() < ends_at:
-        _erase_next(order)
+        _erase_next_events(order)
         order.refresh_from_db()
         progress(order.erased_to, order.head)
     return order
@@ -158,7 +160,9 @@ def is_under_way(order: ErasureRequest) -> bool:
     )
 
 
-def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:
+def _find_same_order(
+    app_id: int, hashes: list[str], until: int
+) -> ErasureRequest | None:
     """Return the last order for the same person, unless there is something new to do."""
     orders = ErasureRequest.objects.filter(app=app_id, hashes=hashes)
     last = orders.order_by("-pk").first()
@@ -168,7 +172,7 @@ def _same(app_id: int, hashes: list[str], until: int) -> ErasureRequest | None:
     return None if is_old else last
 
 
-def _settle(order: ErasureRequest) -> None:
+def _wait_for_uploads(order: ErasureRequest) -> None:
     """Begin to erase, once no upload may bring the person to CleverTap any more."""
     held = uploads_under_way.find_uploads_of_person(order)
     replaced = 0
@@ -185,16 +189,18 @@ def _settle(order: ErasureRequest) -> None:
         waiting.update(state=ErasureState.ERASING, head=log.read_head(order.app_id))
 
 
-def _erase_next(order: ErasureRequest) -> None:
+def _erase_next_events(order: ErasureRequest) -> None:
     """Go through the next events, unless somebody else just did."""
-    chunk = log.scan_events(order.app_id, order.erased_to, order.head, limit=CHUNK)
+    chunk = log.scan_events(
+        order.app_id, order.erased_to, order.head, limit=EVENTS_PER_STEP
+    )
     is_meant = suppression.make_recogniser(order.app_id, order.hashes)
     sides = {
         logged.position: suppression.find_sides_meant(logged.event, is_meant)
         for logged in chunk
     }
     named = {position: found for position, found in sides.items() if found}
-    reached = chunk[-1].position if len(chunk) == CHUNK else order.head
+    reached = chunk[-1].position if len(chunk) == EVENTS_PER_STEP else order.head
     with transaction.atomic():
         mine = ErasureRequest.objects.select_for_update().filter(
             pk=order.pk, state=ErasureState.ERASING, erased_to=order.erased_to
@@ -203,7 +209,7 @@ def _erase_next(order: ErasureRequest) -> None:
         if locked is None:
             return
         locked.events += log.erase_people(order.app_id, named, is_meant=is_meant)
-        locked.dead_letters += _mark_letters(order.app_id, named)
+        locked.dead_letters += _mark_letters_erased(order.app_id, named)
         locked.erased_to = reached
         if reached >= locked.head:
             locked.state, locked.finished_at = ErasureState.DONE, clock.read_now()
@@ -212,7 +218,7 @@ def _erase_next(order: ErasureRequest) -> None:
     failpoints.reach_failpoint(Place.ERASURE_COMMITTED)
 
 
-def _mark_letters(app_id: int, named: dict[int, frozenset[Side]]) -> int:
+def _mark_letters_erased(app_id: int, named: dict[int, frozenset[Side]]) -> int:
     """Let the person's dead letters say that they are erased; return how many there are.
 
     They hold no identity. What CleverTap said of them goes all the same.

@@ -77,7 +77,7 @@ def render_plan_json(
 def describe_plan(app: App, identities: Identities, plan: ErasurePlan) -> str:
     """Return what a dry run found, and what to do about it."""
     found = (
-        f"{_names(identities)} in {app.slug}: {plan.events:,} events, {plan.as_user:,} as the "
+        f"{_join_identities(identities)} in {app.slug}: {plan.events:,} events, {plan.as_user:,} as the "
         f"user and {plan.as_referrer:,} as the referrer. Nothing was changed."
     )
     others = sorted(map(str, plan.others))
@@ -117,14 +117,14 @@ def describe_order(identities: Identities, order: ErasureRequest) -> str:
     """Return how far an erasure is, and what happens next."""
     if order.state == erasure_orders.ErasureState.WAITING:
         return (
-            f"{_names(identities)}: later events are suppressed from now on. "
+            f"{_join_identities(identities)}: later events are suppressed from now on. "
             f"{order.uploads_waiting} uploads may hold the person, and what became of them is "
             "not known yet. The workers complete the erasure by themselves as soon as it is, "
             "and leave the person's records out if it is not by "
             f"{erasure_orders.find_latest_completion(order):%Y-%m-%d %H:%M} UTC."
         )
     return (
-        f"{_names(identities)}: erased from {order.events:,} events and "
+        f"{_join_identities(identities)}: erased from {order.events:,} events and "
         f"{order.dead_letters:,} dead letters; later events are suppressed."
     )
 
@@ -164,14 +164,14 @@ def describe_answers(deletions: Sequence[Deletion]) -> list[str]:
     """Return what each account answered, one sentence or two for each."""
     if not deletions:
         return ["There is no integration, so there is no account to ask."]
-    return [_deletion_in_words(each) for each in deletions]
+    return [_describe_deletion(each) for each in deletions]
 
 
-def _deletion_in_words(each: Deletion) -> str:
+def _describe_deletion(each: Deletion) -> str:
     meaning = _MEANINGS[each.outcome]
     said = meaning.format(provider=each.identity_provider, detail=each.detail)
     return f"{each.integration}: {said.strip()}"
 
 
-def _names(identities: Identities) -> str:
+def _join_identities(identities: Identities) -> str:
     return ", ".join(map(str, identities))

@@ -20,7 +20,7 @@ from clevertap_sync.process.account_access import give_connection_back, open_cli
 from referrals.identity import Identity
 from referrals.models import App
 
-Outcome = Literal["accepted", "no_identity", "no_passcode", "failed"]
+DeletionAnswer = Literal["accepted", "no_identity", "no_passcode", "failed"]
 
 #: Less is no time to ask in.
 _SHORTEST_SECONDS: Final = 0.05
@@ -32,7 +32,7 @@ class Deletion:
 
     integration: str
     identity_provider: str
-    outcome: Outcome
+    outcome: DeletionAnswer
     #: For a failure: the error's code, and what was seen of it.
     detail: str = ""
 
@@ -50,21 +50,24 @@ def delete_profiles(
     found = Integration.objects.filter(app=app, archived_at=None)
     integrations = list(found.select_related("account").order_by("name"))
     give_connection_back()
-    return [_delete(integration, identities, until) for integration in integrations]
+    return [
+        _delete_in_account(integration, identities, until)
+        for integration in integrations
+    ]
 
 
-def _delete(
+def _delete_in_account(
     integration: Integration, identities: Sequence[Identity], until: float | None
 ) -> Deletion:
     provider = integration.identity_provider.casefold()
     mine = [each.value for each in identities if each.provider.casefold() == provider]
-    outcome, detail = _outcome(integration, mine, until)
+    outcome, detail = _ask_account(integration, mine, until)
     return Deletion(integration.name, integration.identity_provider, outcome, detail)
 
 
-def _outcome(
+def _ask_account(
     integration: Integration, mine: list[str], until: float | None
-) -> tuple[Outcome, str]:
+) -> tuple[DeletionAnswer, str]:
     if not mine:
         return "no_identity", ""
     try:
@@ -77,7 +80,7 @@ def _outcome(
         for start in range(0, len(mine), MAX_DELETED):
             chunk = mine[start : start + MAX_DELETED]
             open_client(integration).delete_profiles(
-                chunk, object_ids=object_ids, seconds=_left(until)
+                chunk, object_ids=object_ids, seconds=_find_seconds_left(until)
             )
     except CleverTapError as error:
         seen = f"HTTP {error.status}" if error.status else ""
@@ -85,7 +88,7 @@ def _outcome(
     return "accepted", ""
 
 
-def _left(until: float | None) -> float | None:
+def _find_seconds_left(until: float | None) -> float | None:
     """Return how long the next request may take; None where its own limit is enough."""
     if until is None:
         return None

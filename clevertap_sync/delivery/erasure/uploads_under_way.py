@@ -58,17 +58,17 @@ def replace_upload(held: Upload, request: ErasureRequest) -> bool:
             return False
         if upload.leased_until is not None:
             record_unknown_outcomes([upload], upload.integration, now)
-        taken_out = _take_out(upload, request)
+        taken_out = _split_without_person(upload, request)
         failpoints.reach_failpoint(Place.ERASURE_REPLACED)
     return taken_out
 
 
 def _picks_of_the_person(upload: Upload, request: ErasureRequest) -> set[int]:
     """Return the person's picks among the records that the upload sends."""
-    return _named(upload, request) & set(_mapped(upload).picks)
+    return _find_picks_naming(upload, request) & set(_map_as_claimed(upload).picks)
 
 
-def _named(upload: Upload, request: ErasureRequest) -> set[int]:
+def _find_picks_naming(upload: Upload, request: ErasureRequest) -> set[int]:
     is_meant = suppression.make_recogniser(request.app_id, request.hashes)
     events = log.read_range(request.app_id, upload.first, upload.last)
     return {
@@ -78,14 +78,14 @@ def _named(upload: Upload, request: ErasureRequest) -> set[int]:
     }
 
 
-def _mapped(upload: Upload) -> MappedUpload:
+def _map_as_claimed(upload: Upload) -> MappedUpload:
     return map_upload.map_upload(
         Claim(upload, upload.integration, upload.lease_token, held=False)
     )
 
 
-def _take_out(upload: Upload, request: ErasureRequest) -> bool:
-    mapped, named = _mapped(upload), _named(upload, request)
+def _split_without_person(upload: Upload, request: ErasureRequest) -> bool:
+    mapped, named = _map_as_claimed(upload), _find_picks_naming(upload, request)
     gone = sorted(named & set(mapped.picks))
     if not gone:
         return False

@@ -19,9 +19,9 @@ from clevertap_sync.models import Account, Integration
 from referrals import log, suppression
 from referrals.models import App
 
-PATIENCE = timedelta(seconds=2)
+LONGEST_PARTIAL_WAIT = timedelta(seconds=2)
 
-_GLANCE = f"""
+_QUERY = f"""
     SELECT i.id, i.app_id, i.cursor, i.enabled AND i.archived_at IS NULL,
         i.hold_reason <> '',
         count(CASE WHEN u.leased_until > %(now)s THEN 1 END)
@@ -62,7 +62,7 @@ class IntegrationState:
     leases: int
     #: Uploads on their way.
     flying: int
-    #: Of these, the log's own that are no older than `PATIENCE`: a partial one waits.
+    #: Of these, the log's own that are no older than `LONGEST_PARTIAL_WAIT`: a partial one waits.
     fresh: int
     #: Uploads that wait for a worker.
     unleased: int
@@ -113,7 +113,7 @@ def read_integration_states(account_id: int, now: datetime) -> list[IntegrationS
     Disabled ones are included: their uploads under way count against the limit.
     """
     with connection.cursor() as cursor:
-        cursor.execute(*build_query(account_id, now))
+        cursor.execute(*build_state_query(account_id, now))
         seen = [_seen(row) for row in cursor.fetchall()]
     open_floor.learn_first_open(
         account_id, {one.integration_id: one.first_open for one in seen}
@@ -125,18 +125,18 @@ def _seen(found: Sequence[Any]) -> IntegrationState:
     return IntegrationState(*(*found[:_BEFORE_ROW], found[_BEFORE_ROW:]))
 
 
-def build_query(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
+def build_state_query(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
     """Return the statement that a glance is, and what its marks stand for."""
-    slow = now + timedelta(seconds=settings.LEASE_SECONDS) - PATIENCE
+    slow = now + timedelta(seconds=settings.LEASE_SECONDS) - LONGEST_PARTIAL_WAIT
     adapt = connection.ops.adapt_datetimefield_value
     known = open_floor.read_floors(account_id)
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
     asked |= {f"floor_{key}": floor for key, floor in known.items()}
-    return _statement(tuple(known)), asked
+    return _compose_query(tuple(known)), asked
 
 
 @lru_cache(maxsize=1024)
-def _statement(known: tuple[int, ...]) -> str:
+def _compose_query(known: tuple[int, ...]) -> str:
     """Return the statement that looks for open uploads from the floors on."""
     cases = " ".join(f"WHEN {key} THEN %(floor_{key})s" for key in known)
-    return _GLANCE.format(floor=f"CASE i.id {cases} ELSE 0 END" if known else "0")
+    return _QUERY.format(floor=f"CASE i.id {cases} ELSE 0 END" if known else "0")

@@ -61,58 +61,63 @@ def write_rows(*steps: Step) -> datetime | None:
     than its work; the rows are locked in the steps' order.
     """
     if connection.vendor == "postgresql":
-        return _at_once(steps)
+        return _write_in_one_statement(steps)
     with transaction.atomic(savepoint=False):
-        return _one_by_one(steps)
+        return _write_one_by_one(steps)
 
 
 def read_row(model: type[M], values: Sequence[Any]) -> M:
     """Return the row with these values, in the order of `list_columns`."""
     made = list(values)
-    for place, column, convert in _converters(model, connection.vendor):
+    for place, column, convert in _list_converters(model, connection.vendor):
         made[place] = convert(made[place], column, connection)
-    return model.from_db(connection.alias, list(_fields(model)), made)
+    return model.from_db(connection.alias, list(_list_fields(model)), made)
 
 
 @cache
 def list_columns(model: type[Model], alias: str) -> str:
     """Return the model's columns for a SELECT, of the table called `alias` there."""
-    return ", ".join(f"{alias}.{field.column}" for field in _fields(model).values())
+    return ", ".join(
+        f"{alias}.{field.column}" for field in _list_fields(model).values()
+    )
 
 
-def _at_once(steps: Sequence[Step]) -> datetime | None:
-    statement = _statement(tuple(map(_form, steps)))
-    given = [value for step in steps for value in _given(step)]
+def _write_in_one_statement(steps: Sequence[Step]) -> datetime | None:
+    statement = _compose_statement(tuple(map(_describe_step, steps)))
+    given = [value for step in steps for value in _list_parameters(step)]
     with connection.cursor() as cursor:
         cursor.execute(statement, given)
         now, *found = cursor.fetchone()
     for step, key in zip(steps, found, strict=True):
         if isinstance(step, InsertRow) and key is not None:
-            _is_stored(step, key, now)
+            _mark_stored(step, key, now)
     return now if found[0] is not None else None
 
 
-def _one_by_one(steps: Sequence[Step]) -> datetime | None:
+def _write_one_by_one(steps: Sequence[Step]) -> datetime | None:
     now = clock.read_now()
     for number, step in enumerate(steps):
         with connection.cursor() as cursor:
-            cursor.execute(_alone(_form(step)), list(_given(step, now)))
+            cursor.execute(
+                _compose_lone_statement(_describe_step(step)),
+                list(_list_parameters(step, now)),
+            )
             if not cursor.rowcount:
                 return now if number else None
             if isinstance(step, InsertRow):
-                _is_stored(step, cursor.lastrowid, now)
+                _mark_stored(step, cursor.lastrowid, now)
     return now
 
 
-def _is_stored(step: InsertRow, key: int, now: datetime) -> None:
+def _mark_stored(step: InsertRow, key: int, now: datetime) -> None:
     row = step.row
     row.pk = key
     for name, value in step.values.items():
-        setattr(row, name, _instant(value, now))
+        setattr(row, name, _resolve_instant(value, now))
     row._state.adding, row._state.db = False, connection.alias
 
 
-def _instant(value: object, now: datetime) -> object:
+def _resolve_instant(value: object, now: datetime) -> object:
     return (
         now + timedelta(seconds=value.seconds)
         if isinstance(value, DatabaseInstant)
@@ -120,25 +125,27 @@ def _instant(value: object, now: datetime) -> object:
     )
 
 
-def _given(step: Step, now: datetime | None = None) -> "list[Any]":
+def _list_parameters(step: Step, now: datetime | None = None) -> "list[Any]":
     """Return what the statement's marks stand for; with `now`, instants are told, too."""
-    fields = _fields(_model(step))
+    fields = _list_fields(_model(step))
     if isinstance(step, UpdateRow):
         known = [(n, v) for n, v in step.where.items() if v is not None]
         pairs = [*step.values.items(), *known]
     else:
         pairs = [
             (name, step.values.get(name, getattr(step.row, name)))
-            for name in _new(type(step.row))
+            for name in _list_insertable_fields(type(step.row))
         ]
-    return [_stored(fields[name], value, now) for name, value in pairs]
+    return [_prepare_parameter(fields[name], value, now) for name, value in pairs]
 
 
-def _stored(field: "Field[Any, Any]", value: object, now: datetime | None) -> Any:  # noqa: ANN401 - what the driver takes
+def _prepare_parameter(
+    field: "Field[Any, Any]", value: object, now: datetime | None
+) -> Any:  # noqa: ANN401 - what the driver takes
     if isinstance(value, DatabaseInstant):
         if now is None:
             return value.seconds
-        value = _instant(value, now)
+        value = _resolve_instant(value, now)
     return field.get_db_prep_save(value, connection)
 
 
@@ -147,7 +154,7 @@ def _model(step: Step) -> type[Model]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class _StepForm:
     """What makes a step's statement: everything about it but its values.
 
     `values` says of each column whether it is a `DatabaseInstant`, `where` whether it is known.
@@ -159,25 +166,29 @@ class _Form:
     where: tuple[tuple[str, bool], ...] = ()
 
 
-def _form(step: Step) -> _Form:
+def _describe_step(step: Step) -> _StepForm:
     if isinstance(step, UpdateRow):
         values = tuple(
             (n, isinstance(v, DatabaseInstant)) for n, v in step.values.items()
         )
         where = tuple((name, value is not None) for name, value in step.where.items())
-        return _Form(step.model, is_new=False, values=values, where=where)
+        return _StepForm(step.model, is_new=False, values=values, where=where)
     later = {n for n, v in step.values.items() if isinstance(v, DatabaseInstant)}
     model = type(step.row)
-    return _Form(model, is_new=True, values=tuple((n, n in later) for n in _new(model)))
+    return _StepForm(
+        model,
+        is_new=True,
+        values=tuple((n, n in later) for n in _list_insertable_fields(model)),
+    )
 
 
 @cache
-def _statement(forms: tuple[_Form, ...]) -> str:
+def _compose_statement(forms: tuple[_StepForm, ...]) -> str:
     """Return the one statement of PostgreSQL's that takes these steps."""
     steps, keys = ["instant AS MATERIALIZED (SELECT clock_timestamp() AS now)"], []
     for number, form in enumerate(forms):
         after = f"EXISTS (SELECT FROM step_{number - 1})" if number else "TRUE"
-        body = _step(
+        body = _compose_step(
             form, "(SELECT now FROM instant) + %s * interval '1 second'", after
         )
         steps.append(f"step_{number} AS ({body} RETURNING id)")
@@ -186,13 +197,13 @@ def _statement(forms: tuple[_Form, ...]) -> str:
 
 
 @cache
-def _alone(form: _Form) -> str:
-    return _step(form, "%s", "TRUE")
+def _compose_lone_statement(form: _StepForm) -> str:
+    return _compose_step(form, "%s", "TRUE")
 
 
-def _step(form: _Form, later: str, after: str) -> str:
+def _compose_step(form: _StepForm, later: str, after: str) -> str:
     """Return a step's statement, its instants written as `later`, on condition `after`."""
-    fields, table = _fields(form.model), form.model._meta.db_table
+    fields, table = _list_fields(form.model), form.model._meta.db_table
     marks = {name: later if is_later else "%s" for name, is_later in form.values}
     if form.is_new:
         names = ", ".join(str(fields[name].column) for name in marks)
@@ -209,15 +220,15 @@ def _step(form: _Form, later: str, after: str) -> str:
 
 
 @cache
-def _fields(model: type[Model]) -> Fields:
+def _list_fields(model: type[Model]) -> Fields:
     return {field.attname: field for field in model._meta.concrete_fields}
 
 
 @cache
-def _converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, Any]]":
+def _list_converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, Any]]":
     """Return what the ORM makes of a driver's values: at which place, of what, and how."""
     found: list[tuple[int, Any, Any]] = []
-    for place, field in enumerate(_fields(model).values()):
+    for place, field in enumerate(_list_fields(model).values()):
         column: Any = field.cached_col
         database = connection.ops.get_db_converters(column)
         both = [*database, *field.get_db_converters(connection)]
@@ -226,6 +237,8 @@ def _converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, Any]]
 
 
 @cache
-def _new(model: type[Model]) -> Fields:
+def _list_insertable_fields(model: type[Model]) -> Fields:
     """Return the fields of a row that is not stored yet: all but the database's own."""
-    return {n: field for n, field in _fields(model).items() if not field.primary_key}
+    return {
+        n: field for n, field in _list_fields(model).items() if not field.primary_key
+    }

@@ -39,11 +39,13 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     removed = 0
     # In any order, so that one busy app does not use up every call's time.
     for app_id in App.objects.order_by("?").values_list("pk", flat=True):
-        limit = _limit(app_id, cutoff)
+        limit = _find_last_unneeded(app_id, cutoff)
         for integration in Integration.objects.filter(app=app_id):
-            while time.monotonic() < ends_at and _fold(integration, limit, cutoff):
+            while time.monotonic() < ends_at and _fold_oldest(
+                integration, limit, cutoff
+            ):
                 pass
-            limit = min(limit, _free(integration, limit))
+            limit = min(limit, _find_last_free(integration, limit))
         while time.monotonic() < ends_at and (gone := log.trim_log(app_id, limit + 1)):
             removed += gone
             failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
@@ -59,15 +61,15 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     return removed
 
 
-def _limit(app_id: int, cutoff: datetime) -> int:
+def _find_last_unneeded(app_id: int, cutoff: datetime) -> int:
     """Return the last position that nobody needs any more."""
     integrations = Integration.objects.filter(app=app_id, archived_at=None)
     wanting = integrations.filter(first_enabled_at__isnull=False)
-    done = [_done(integration) for integration in wanting]
+    done = [_find_last_done(integration) for integration in wanting]
     return min([log.find_position(app_id, cutoff), *done])
 
 
-def _done(integration: Integration) -> int:
+def _find_last_done(integration: Integration) -> int:
     """Return the last position that the integration is done with."""
     waiting = Upload.objects.open().filter(integration=integration)
     first = waiting.aggregate(first=Min("first"))["first"]
@@ -79,7 +81,7 @@ def _done(integration: Integration) -> int:
     return min(done)
 
 
-def _free(integration: Integration, limit: int) -> int:
+def _find_last_free(integration: Integration, limit: int) -> int:
     """Return the last position up to `limit` of which the integration has no upload left.
 
     An upload goes whole, so one that reaches beyond the limit keeps its events and dead
@@ -90,12 +92,14 @@ def _free(integration: Integration, limit: int) -> int:
     return limit if kept["first"] is None else kept["first"] - 1
 
 
-def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
+def _fold_oldest(integration: Integration, limit: int, cutoff: datetime) -> bool:
     """Remove the oldest families up to `limit`, and keep their totals. False: none left."""
     with transaction.atomic():
         lock_account(integration.pk)
         integration.refresh_from_db()
-        roots = list(_ranges(integration, limit)) or list(_replays(integration, cutoff))
+        roots = list(_select_old_ranges(integration, limit)) or list(
+            _select_old_replay_uploads(integration, cutoff)
+        )
         if not roots:
             return False
         family = Upload.objects.filter(
@@ -113,18 +117,20 @@ def _fold(integration: Integration, limit: int, cutoff: datetime) -> bool:
                 "removed_unknown",
             ]
         )
-        _remove(family)
-        _forget_letters(integration)
+        _remove_family(family)
+        _remove_orphaned_letters(integration)
         failpoints.reach_failpoint(Place.RETENTION_FOLDED)
     return True
 
 
-def _ranges(integration: Integration, limit: int) -> QuerySet[Upload]:
+def _select_old_ranges(integration: Integration, limit: int) -> QuerySet[Upload]:
     old = Upload.objects.ranges().filter(integration=integration, last__lte=limit)
     return old.order_by("first")[:UPLOADS_PER_CHUNK]
 
 
-def _replays(integration: Integration, cutoff: datetime) -> QuerySet[Upload]:
+def _select_old_replay_uploads(
+    integration: Integration, cutoff: datetime
+) -> QuerySet[Upload]:
     old = Upload.objects.filter(
         integration=integration,
         parent=None,
@@ -146,18 +152,18 @@ def _keep_totals(integration: Integration, family: QuerySet[Upload]) -> None:
     integration.removed_unknown += unknown.count()
 
 
-def _remove(family: QuerySet[Upload]) -> None:
+def _remove_family(family: QuerySet[Upload]) -> None:
     """Remove a family whole; the database's constraints see to it that nothing hangs."""
     ids = list(family.values_list("pk", flat=True))
-    for chunk in _chunks(ids):
+    for chunk in _split_into_chunks(ids):
         DeadLetter.objects.filter(upload__in=chunk).delete()
         DeadLetter.objects.filter(replay_upload__in=chunk).update(replay_upload=None)
         Attempt.objects.filter(upload__in=chunk).delete()
-    for chunk in _chunks(ids):
+    for chunk in _split_into_chunks(ids):
         Upload.objects.filter(pk__in=chunk).delete()
 
 
-def _forget_letters(integration: Integration) -> None:
+def _remove_orphaned_letters(integration: Integration) -> None:
     """Remove what replays left of records whose upload went: the events go, too."""
     gone = DeadLetter.objects.filter(
         integration=integration, position__lte=integration.tail
@@ -165,7 +171,7 @@ def _forget_letters(integration: Integration) -> None:
     gone.exclude(state=DeadLetter.State.REPLAYING).delete()
 
 
-def _chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
+def _split_into_chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 

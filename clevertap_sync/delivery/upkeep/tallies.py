@@ -39,7 +39,7 @@ def add_up_tallies(
     ends_at = time.monotonic() + seconds
     # In any order, so that one busy integration does not use up every call's time.
     for pk in Integration.objects.order_by("?").values_list("pk", flat=True):
-        while time.monotonic() < ends_at and _add_up(pk, worthwhile):
+        while time.monotonic() < ends_at and _tally_next_uploads(pk, worthwhile):
             pass
 
 
@@ -49,12 +49,12 @@ def take_back_tallies(integration: Integration, family: QuerySet[Upload]) -> Non
     The caller holds the account's lock.
     """
     tallied = family.filter(integration=integration, pk__lte=integration.tallied_to)
-    _book(integration.pk, tallied, sign=-1)
+    _add_to_tallies(integration.pk, tallied, sign=-1)
     mine = Tally.objects.filter(integration=integration)
     mine.filter(delivered=0, dead=0, replayed=0).delete()
 
 
-def _add_up(integration_id: int, worthwhile: int) -> bool:
+def _tally_next_uploads(integration_id: int, worthwhile: int) -> bool:
     """Tally the next uploads; return whether there may be more."""
     with transaction.atomic():
         if lock_account(integration_id) is None:
@@ -67,12 +67,14 @@ def _add_up(integration_id: int, worthwhile: int) -> bool:
         ids = list(done.order_by("pk").values_list("pk", flat=True)[:UPLOADS_PER_STEP])
         if len(ids) < max(1, worthwhile):
             return False
-        _book(integration_id, done.filter(pk__lte=ids[-1]), sign=1)
+        _add_to_tallies(integration_id, done.filter(pk__lte=ids[-1]), sign=1)
         Integration.objects.filter(pk=integration_id).update(tallied_to=ids[-1])
     return len(ids) == UPLOADS_PER_STEP
 
 
-def _book(integration_id: int, uploads: QuerySet[Upload], *, sign: int) -> None:
+def _add_to_tallies(
+    integration_id: int, uploads: QuerySet[Upload], *, sign: int
+) -> None:
     leaves = uploads.filter(state=Upload.State.SETTLED)
     in_hours = leaves.annotate(hour=TruncHour("settled_at", tzinfo=UTC))
     by_hour = in_hours.values_list("hour").annotate(**_SUMS).order_by()

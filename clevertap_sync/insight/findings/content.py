@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final, Self
 
 from clevertap_sync.clevertap.limits import EVENT_TYPES
-from clevertap_sync.insight.facts import UPLOADS, Facts
+from clevertap_sync.insight.facts import NEWEST_UPLOADS, Facts
 from clevertap_sync.insight.findings.base import (
     Finding,
     Link,
@@ -363,7 +363,7 @@ def _is_own_among_newest(facts: Facts) -> bool:
     arrivals = facts.arrivals
     is_for_tests = facts.integration.event_kinds == EventKinds.TEST
     own = arrivals.test if is_for_tests else arrivals.events - arrivals.test
-    return own > max(0, arrivals.events - UPLOADS)
+    return own > max(0, arrivals.events - NEWEST_UPLOADS)
 
 
 def _sides(facts: Facts) -> int:

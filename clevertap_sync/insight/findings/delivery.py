@@ -26,7 +26,7 @@ from clevertap_sync.insight.findings.sentences import (
 from referrals.words import format_count, format_span
 
 #: Dead letters that are none of anybody's business: nothing is to be done about them.
-AS_WISHED: Final = frozenset({"suppressed", "erased", "event_removed"})
+NOTHING_TO_MEND: Final = frozenset({"suppressed", "erased", "event_removed"})
 NO_IDENTITY: Final = "no_identity"
 NEW_NAME: Final = "new_event_name"
 
@@ -48,7 +48,9 @@ class BooksUnbalanced(Finding):
             yield cls(
                 sentence=" ".join(facts.imbalances),
                 remedy="Report this: it is a fault of ours. Delivery goes on.",
-                link=Link("See the uploads", UPLOADS, query=_of(facts)),
+                link=Link(
+                    "See the uploads", UPLOADS_PAGE, query=_filter_by_integration(facts)
+                ),
                 count=len(facts.imbalances),
             )
 
@@ -97,15 +99,15 @@ class NothingDelivered(Finding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it with the reason that the newest of them have."""
-        if (letters := _reason_of_all(facts)) and letters.reason != NO_IDENTITY:
+        if (letters := _find_reason_of_all(facts)) and letters.reason != NO_IDENTITY:
             reason = find_reason(letters.reason)
             newest = "" if _is_only_reason(facts, letters) else "The newest: "
             meaning = lower_first(reason.meaning) if newest else reason.meaning
             yield cls(
-                sentence=f"None of the last {_records(facts)} was delivered. "
+                sentence=f"None of the last {_count_records(facts)} was delivered. "
                 f"{newest}{meaning}",
                 remedy=reason.remedy,
-                link=_letters_link(facts, letters),
+                link=_link_letters(facts, letters),
                 count=facts.verdicts.records,
                 detail=letters.reason,
             )
@@ -124,14 +126,14 @@ class IdentityMissing(Finding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where no record at all could be made, for want of that identity."""
-        letters = _reason_of_all(facts)
+        letters = _find_reason_of_all(facts)
         if letters and letters.reason == NO_IDENTITY:
             # Somebody may have chosen another one since: what fell out stays so.
             provider = facts.integration.identity_provider
             only = _is_only_reason(facts, letters)
             why = ": no user carries" if only else ". For the newest no user carries"
             yield cls(
-                sentence=f"None of the last {_records(facts)} was delivered{why} "
+                sentence=f"None of the last {_count_records(facts)} was delivered{why} "
                 "the identity provider that was chosen when they were made.",
                 remedy=f"It is {provider} now. Choose the one that your users carry, then "
                 "replay what fell out.",
@@ -155,7 +157,7 @@ class LettersFinding(Finding):
             sentence=f"{format_count(letters.count, 'record')} {were} not delivered. "
             f"{reason.meaning}",
             remedy=reason.remedy,
-            link=_letters_link(facts, letters),
+            link=_link_letters(facts, letters),
             count=letters.count,
             percent=100 * facts.verdicts.dead / max(1, facts.verdicts.records),
             detail=letters.reason,
@@ -175,8 +177,8 @@ class NotDelivered(LettersFinding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield one for each reason, most records first."""
-        of_all = _reason_of_all(facts)
-        for letters in _letters_to_mend(facts):
+        of_all = _find_reason_of_all(facts)
+        for letters in _list_letters_to_mend(facts):
             if letters is not of_all and is_recent(letters.newest_at, facts):
                 yield cls.of_letters(facts, letters)
 
@@ -194,7 +196,7 @@ class NotDeliveredEarlier(LettersFinding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield one for each reason, most records first."""
-        for letters in _letters_to_mend(facts):
+        for letters in _list_letters_to_mend(facts):
             if not is_recent(letters.newest_at, facts):
                 yield cls.of_letters(facts, letters)
 
@@ -217,7 +219,9 @@ class DeliveryLate(Finding):
         yield cls(
             sentence=f"{describe_waiting(facts)}{describe_delay(facts)}",
             remedy="See below what is slow: the worker, or CleverTap's answers.",
-            link=Link("See the attempts", ATTEMPTS, query=_of(facts)),
+            link=Link(
+                "See the attempts", ATTEMPTS_PAGE, query=_filter_by_integration(facts)
+            ),
             count=facts.waiting.events or None,
             seconds=facts.lag_seconds,
         )
@@ -294,9 +298,9 @@ class NotEnabled(Finding):
             )
 
 
-UPLOADS: Final = "clevertap_sync_upload_changelist"
-ATTEMPTS: Final = "clevertap_sync_attempt_changelist"
-LETTERS: Final = "clevertap_sync_deadletter_changelist"
+UPLOADS_PAGE: Final = "clevertap_sync_upload_changelist"
+ATTEMPTS_PAGE: Final = "clevertap_sync_attempt_changelist"
+LETTERS_PAGE: Final = "clevertap_sync_deadletter_changelist"
 
 KINDS: Final = (
     BooksUnbalanced,
@@ -321,7 +325,7 @@ def is_recent(instant: datetime, facts: Facts) -> bool:
     return is_last or facts.now - instant < RECENTLY
 
 
-def _of(facts: Facts) -> tuple[tuple[str, int | str], ...]:
+def _filter_by_integration(facts: Facts) -> tuple[tuple[str, int | str], ...]:
     return (("integration__id__exact", facts.integration.pk),)
 
 
@@ -334,18 +338,18 @@ def _is_paused(facts: Facts) -> bool:
     )
 
 
-def _letters_to_mend(facts: Facts) -> Iterator[OpenLetters]:
+def _list_letters_to_mend(facts: Facts) -> Iterator[OpenLetters]:
     """Yield what a person can do something about.
 
     New names are a finding of their own while one waits; then only what fell out is left.
     """
     for letters in facts.letters:
         is_said = letters.reason == NEW_NAME and facts.names.waiting
-        if letters.reason not in AS_WISHED and not is_said:
+        if letters.reason not in NOTHING_TO_MEND and not is_said:
             yield letters
 
 
-def _reason_of_all(facts: Facts) -> OpenLetters | None:
+def _find_reason_of_all(facts: Facts) -> OpenLetters | None:
     """Return the newest records' main reason, where none of them was delivered.
 
     Not that of most letters: there may be many of a cause that was mended since.
@@ -355,7 +359,7 @@ def _reason_of_all(facts: Facts) -> OpenLetters | None:
         return None
     recent = (
         each
-        for each in _letters_to_mend(facts)
+        for each in _list_letters_to_mend(facts)
         if is_recent(each.newest_at, facts) and not _is_revived(each, facts)
     )
     return max(recent, key=lambda each: (each.lately, each.newest_at), default=None)
@@ -376,10 +380,14 @@ def _is_revived(letters: OpenLetters, facts: Facts) -> bool:
     return facts.delivered_at is not None and facts.delivered_at >= letters.newest_at
 
 
-def _records(facts: Facts) -> str:
+def _count_records(facts: Facts) -> str:
     return format_count(facts.verdicts.records, "record")
 
 
-def _letters_link(facts: Facts, letters: OpenLetters) -> Link:
-    query = (*_of(facts), ("reason", letters.reason), ("state__exact", "open"))
-    return Link("See the records", LETTERS, query=query)
+def _link_letters(facts: Facts, letters: OpenLetters) -> Link:
+    query = (
+        *_filter_by_integration(facts),
+        ("reason", letters.reason),
+        ("state__exact", "open"),
+    )
+    return Link("See the records", LETTERS_PAGE, query=query)

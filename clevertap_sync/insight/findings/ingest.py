@@ -7,9 +7,18 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import ClassVar, Final, Self
 
-from clevertap_sync.insight.facts import EXPECTED, WEEK, Arrivals, Facts, Refused
+from clevertap_sync.insight.facts import (
+    FLOW_EVENTS,
+    WEEK,
+    Arrivals,
+    Facts,
+    RefusalsAtDoor,
+)
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
-from clevertap_sync.insight.findings.sentences import describe_refused, find_newest
+from clevertap_sync.insight.findings.sentences import (
+    describe_refused,
+    find_newest_refusals,
+)
 from referrals.words import format_count, format_span
 
 #: So few events are what people try a set-up with.
@@ -40,17 +49,17 @@ class DoorFinding(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where something was refused for one of its causes, lately or at last."""
         about = (each for each in facts.door.refused if cls.is_about(each))
-        mine = find_newest(about, facts.now)
+        mine = find_newest_refusals(about, facts.now)
         count = sum(each.count for each in mine)
         if not count:
             return
-        code = _main_code(mine)
+        code = _find_main_code(mine)
         what = cls.what.format(
             events=describe_refused(mine, "event", "of", facts.now),
             requests=describe_refused(mine, "request", "of", facts.now),
             times=describe_refused(mine, "time", "in", facts.now),
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
-            sample=_sample_of(code, mine),
+            sample=_choose_sample(code, mine),
         )
         # Some samples say so in the middle of what to do.
         what = what.replace(" Nothing was stored.", "").rstrip()
@@ -64,7 +73,7 @@ class DoorFinding(Finding):
         )
 
     @classmethod
-    def is_about(cls, refused: Refused) -> bool:
+    def is_about(cls, refused: RefusalsAtDoor) -> bool:
         """Return whether a refusal is of this kind."""
         return refused.code in cls.codes
 
@@ -75,7 +84,7 @@ class DoorFinding(Finding):
         return Link("See what was refused", "ingest", query=query)
 
 
-def _main_code(refused: Sequence[Refused]) -> str:
+def _find_main_code(refused: Sequence[RefusalsAtDoor]) -> str:
     """Return the cause that most of them have."""
     counts: Counter[str] = Counter()
     for each in refused:
@@ -83,7 +92,7 @@ def _main_code(refused: Sequence[Refused]) -> str:
     return max(counts, key=counts.__getitem__)
 
 
-def _sample_of(code: str, refused: Sequence[Refused]) -> str:
+def _choose_sample(code: str, refused: Sequence[RefusalsAtDoor]) -> str:
     """Return what most were answered, with their number where others had another cause."""
     same = [each for each in refused if each.code == code]
     sample = max(same, key=lambda each: each.count).sample
@@ -102,7 +111,7 @@ class NothingAccepted(DoorFinding):
     what = "Refused: all that came, {times}. {sample}"
 
     @classmethod
-    def is_about(cls, refused: Refused) -> bool:
+    def is_about(cls, refused: RefusalsAtDoor) -> bool:
         """Return true: it is about all of them together."""
         return refused.count > 0
 
@@ -175,7 +184,7 @@ class EventsRefused(DoorFinding):
     what = "Refused {times}. {sample}"
 
     @classmethod
-    def is_about(cls, refused: Refused) -> bool:
+    def is_about(cls, refused: RefusalsAtDoor) -> bool:
         """Return whether no other kind is about it."""
         return refused.code not in NAMED_CODES
 
@@ -198,7 +207,7 @@ class NothingEverReceived(Finding):
         is_new = facts.head <= AT_SET_UP and not door.accepted
         if _is_awaiting(facts) and is_new and door.other_accepted:
             yield cls(
-                sentence=f"{_ever(facts)}, while {door.other_app} got "
+                sentence=f"{_describe_received(facts)}, while {door.other_app} got "
                 f"{format_count(door.other_accepted, 'event')} in the last hour.",
                 remedy=f"If they are meant for this app, its backend uses the API key of "
                 f"{door.other_app}: give it a key of this app.",
@@ -262,14 +271,14 @@ class AppQuiet(Finding):
         if not _is_awaiting(facts) or newest is None:
             return
         silence, quiet = facts.now - newest, timedelta(hours=facts.quiet_hours)
-        apart = quiet / EXPECTED
-        longest = _longest_wait(facts.arrivals, apart)
+        apart = quiet / FLOW_EVENTS
+        longest = _find_longest_wait(facts.arrivals, apart)
         is_over = silence >= quiet and longest is not None and silence > longest
         if is_over and not _was_silent_a_week_ago(facts.arrivals, newest + apart):
             yield cls(
                 sentence="No event has arrived for "
                 f"{format_span(silence.total_seconds())}; before that, "
-                f"{_rate(facts.arrivals)}.",
+                f"{_describe_rate(facts.arrivals)}.",
                 remedy="Look at what sends them: whether it runs, and what it is answered.",
                 link=Link(
                     "See what came in",
@@ -304,7 +313,7 @@ def _is_awaiting(facts: Facts) -> bool:
     return facts.is_running and not facts.integration.app.archived_at
 
 
-def _ever(facts: Facts) -> str:
+def _describe_received(facts: Facts) -> str:
     """Return how many events have ever come, as a sentence begins."""
     newest_at = facts.arrivals.newest_at
     if not facts.head or newest_at is None:
@@ -315,7 +324,7 @@ def _ever(facts: Facts) -> str:
     return f"Only {many} {has} ever arrived for this app, {last}{age} ago"
 
 
-def _longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
+def _find_longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
     """Return for how long a flow of events may pause; None where they came as none.
 
     What came at once, such as an import, is no flow: that takes instants that are `apart`.
@@ -325,8 +334,8 @@ def _longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
     if arrivals.first_at is None or arrivals.newest_at is None:
         return None
     lasted = arrivals.newest_at - arrivals.first_at
-    if arrivals.instants >= EXPECTED and lasted >= apart:
-        return EXPECTED * lasted / (arrivals.events - 1)
+    if arrivals.instants >= FLOW_EVENTS and lasted >= apart:
+        return FLOW_EVENTS * lasted / (arrivals.events - 1)
     times = [arrivals.newest_at]
     for instant in (arrivals.first_at, *arrivals.earlier):
         if times[-1] - instant >= apart:
@@ -341,7 +350,7 @@ def _was_silent_a_week_ago(arrivals: Arrivals, since: datetime) -> bool:
     return arrivals.week_ago_at is not None and arrivals.week_ago_at + WEEK <= since
 
 
-def _rate(arrivals: Arrivals) -> str:
+def _describe_rate(arrivals: Arrivals) -> str:
     """Return how often the newest events came, in words."""
     first, newest = arrivals.first_at, arrivals.newest_at
     lasted = newest - first if first and newest else timedelta(0)

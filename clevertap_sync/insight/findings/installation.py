@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
-from clevertap_sync.insight.facts import Refused
+from clevertap_sync.insight.facts import RefusalsAtDoor
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
-from clevertap_sync.insight.findings.sentences import describe_refused, find_newest
+from clevertap_sync.insight.findings.sentences import (
+    describe_refused,
+    find_newest_refusals,
+)
 from clevertap_sync.process.worker_presence import FailingSweep
 from referrals.words import format_count, format_span
 
@@ -34,7 +37,7 @@ class InstallationFacts:
     now: datetime
     failing: tuple[FailingAlert, ...] = ()
     #: What was refused lately of callers whom nobody knows.
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RefusalsAtDoor, ...] = ()
     sweeps: Sequence[FailingSweep] = ()
 
 
@@ -119,7 +122,7 @@ class KeysUnknown(InstallationFinding):
     @classmethod
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
         """Yield it where somebody was turned away lately, or last of all."""
-        refused = find_newest(facts.refused, facts.now)
+        refused = find_newest_refusals(facts.refused, facts.now)
         if not refused:
             return
         main = max(refused, key=lambda each: each.count)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
-from clevertap_sync.insight.facts import LATELY, Facts, Refused
+from clevertap_sync.insight.facts import LATELY, Facts, RefusalsAtDoor
 from referrals.words import format_count, format_span
 
 #: Events that wait for less are on their usual way.
@@ -17,14 +17,16 @@ def describe_waiting(facts: Facts) -> str:
     waiting = facts.waiting
     parts = []
     if waiting.events:
-        parts.append(f"{format_count(waiting.events, 'event')} {_verb(waiting.events)}")
+        parts.append(
+            f"{format_count(waiting.events, 'event')} {_choose_verb(waiting.events)}"
+        )
     if waiting.records:
-        verb = _verb(waiting.records)
+        verb = _choose_verb(waiting.records)
         parts.append(
             f"{format_count(waiting.records, 'record')} {verb} to be sent again"
         )
     if waiting.under_way:
-        verb = _verb(waiting.under_way)
+        verb = _choose_verb(waiting.under_way)
         parts.append(
             f"{format_count(waiting.under_way, 'record')} {verb} for CleverTap's verdict"
         )
@@ -46,7 +48,9 @@ def describe_delay(facts: Facts) -> str:
     return f" In {format_span(left)} live campaigns stop firing for the oldest."
 
 
-def find_newest(refused: Iterable[Refused], now: datetime) -> list[Refused]:
+def find_newest_refusals(
+    refused: Iterable[RefusalsAtDoor], now: datetime
+) -> list[RefusalsAtDoor]:
     """Return those of the last hour; where there are none, those that stand since before."""
     found = list(refused)
     lately = [each for each in found if now - each.last_at <= LATELY]
@@ -54,7 +58,7 @@ def find_newest(refused: Iterable[Refused], now: datetime) -> list[Refused]:
 
 
 def describe_refused(
-    refused: Sequence[Refused], noun: str, link: str, now: datetime
+    refused: Sequence[RefusalsAtDoor], noun: str, link: str, now: datetime
 ) -> str:
     """Return how many were refused, and when: in the last hour, or how long ago the last."""
     count = sum(each.count for each in refused)
@@ -73,5 +77,5 @@ def lower_first(sentence: str) -> str:
     return sentence if first == "CleverTap" else f"{first.lower()} {rest}"
 
 
-def _verb(count: int) -> str:
+def _choose_verb(count: int) -> str:
     return "waits" if count == 1 else "wait"

@@ -63,7 +63,7 @@ class Command(DiscreetCommand):
             self.stdout.write(f"  passcode: {expiry.sentence} {expiry.remedy}")
 
     def _tell_match_rate(self, integration: Integration) -> None:
-        credentials = check_integration.find_credentials(integration)
+        credentials = check_integration.find_credentials_or_diagnosis(integration)
         if isinstance(credentials, Diagnosis):
             return
         provider = integration.identity_provider

@@ -224,7 +224,7 @@ def test_what_a_replay_of_the_range_delivered_is_delivered(
         ["Delivered", "Not sent"] if kept_back else ["Skipped", "Skipped"]
     )
     assert shown_of(admin, integration) == (["Delivered", "Delivered"], False)
-    (outcomes,) = clevertap_destination.find_fates(
+    (outcomes,) = clevertap_destination.find_side_outcomes(
         integration.app_id,
         [integration],
         [(1, log.read_range(integration.app_id, 1, 1)[0].event)],

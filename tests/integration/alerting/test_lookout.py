@@ -61,7 +61,7 @@ def test_its_thread_survives_the_database_and_keeps_no_connection(caplog, integr
     looks, done = [], threading.Event()
 
     def look():
-        worker_presence.read_silence()
+        worker_presence.read_worker_silence()
         looks.append(connection.connection)
         if len(looks) == 1:
             message = "the database is away"

@@ -75,7 +75,7 @@ def test_an_upload_that_is_never_answered_ends_as_dead_letters(engine, append, f
     status = finish()
 
     assert sizes(engine) == [*[2] * 4, *[1] * 8]
-    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_UNKNOWN_OUTCOMES}
     assert (status.dead_letters, status.delivered) == ({"outcome_unknown": 2}, 0)
     assert (status.balanced, status.backlog, status.in_flight) == (True, 0, 0)
     # Requests are counted, and each once: parts begin with what their parent had.
@@ -89,7 +89,7 @@ def test_an_upload_that_is_never_answered_ends_as_dead_letters(engine, append, f
 
 
 def test_the_reason_tells_people_the_number_that_is_true():
-    assert unknown_outcomes.MOST_OUTCOMES == 8
+    assert unknown_outcomes.MOST_UNKNOWN_OUTCOMES == 8
     assert "eight times" in REASONS[unknown_outcomes.OUTCOME_UNKNOWN].meaning
 
 
@@ -184,7 +184,7 @@ def test_a_part_of_a_bisect_has_no_more_tries_than_the_whole(engine, append, fin
 
     assert sizes(engine) == [2, 2, 2, 2, *[1] * 10]
     assert status.dead_letters == {"outcome_unknown": 2}
-    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_UNKNOWN_OUTCOMES}
 
 
 def test_parts_have_no_more_retries_of_555_than_the_whole(engine, integration, append):
@@ -202,7 +202,7 @@ def test_parts_have_no_more_retries_of_555_than_the_whole(engine, integration, a
 
 def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, append):
     append(*people(1, **A_CLICK))
-    for _ in range(unknown_outcomes.MOST_OUTCOMES):
+    for _ in range(unknown_outcomes.MOST_UNKNOWN_OUTCOMES):
         failpoints.arm_failpoints(
             failpoints.parse_failpoints(["request.answered=raise"])
         )
@@ -213,7 +213,7 @@ def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, 
     deliver(integration.pk)
 
     status = status_of(integration)
-    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_UNKNOWN_OUTCOMES}
     assert (status.dead_letters, status.unknown_outcomes) == ({"outcome_unknown": 1}, 8)
     assert (status.in_flight, status.hold, status.balanced) == (0, None, True)
 
@@ -242,7 +242,9 @@ def test_a_replay_is_a_new_life(engine, integration, append, finish):
 
     status = finish_replay(integration)
 
-    assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_OUTCOMES + 1}
+    assert set(arrivals(engine).values()) == {
+        unknown_outcomes.MOST_UNKNOWN_OUTCOMES + 1
+    }
     assert (status.delivered, status.dead_letters) == (1, {})
     assert status.balanced
 
@@ -257,7 +259,9 @@ def test_a_replay_that_is_never_answered_ends_as_the_same_dead_letters(
 
     status = finish_replay(integration)
 
-    assert set(arrivals(engine).values()) == {2 * unknown_outcomes.MOST_OUTCOMES}
+    assert set(arrivals(engine).values()) == {
+        2 * unknown_outcomes.MOST_UNKNOWN_OUTCOMES
+    }
     letters = DeadLetter.objects.values_list("state", "reason", "failures")
     assert list(letters) == [("open", "outcome_unknown", 2)] * 2
     assert status.balanced
@@ -275,7 +279,7 @@ def test_an_upload_that_is_given_up_holds_up_no_erasure(
     append(a_sent_event(id="one"))
     engine.switch(faults=(STORED,))
     deliver(integration.pk)
-    Upload.objects.update(unknown_outcomes=unknown_outcomes.MOST_OUTCOMES)
+    Upload.objects.update(unknown_outcomes=unknown_outcomes.MOST_UNKNOWN_OUTCOMES)
 
     order = erasure_orders.order_erasure(integration.app, [Identity("email", ANN)])
 
@@ -327,12 +331,16 @@ def test_whatever_happens_no_record_is_sent_more_often(
     status = status_of(integration)
     assert status.delivered + sum(status.dead_letters.values()) == 16
     assert status.balanced
-    assert max(arrivals(engine).values()) <= unknown_outcomes.MOST_OUTCOMES
+    assert max(arrivals(engine).values()) <= unknown_outcomes.MOST_UNKNOWN_OUTCOMES
     given_up = DeadLetter.objects.filter(reason=unknown_outcomes.OUTCOME_UNKNOWN)
     parked = {2 * letter.position + (letter.side == "generated") for letter in given_up}
     for pick in range(2, 18):
         most = sendings(pick)
-        assert most == unknown_outcomes.MOST_OUTCOMES if pick in parked else most < 8
+        assert (
+            most == unknown_outcomes.MOST_UNKNOWN_OUTCOMES
+            if pick in parked
+            else most < 8
+        )
 
 
 def finish_or_crash(integration, rounds=5):

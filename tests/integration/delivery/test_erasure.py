@@ -236,7 +236,7 @@ def test_what_came_since_is_erased_by_a_new_order(integration, append):
 def test_after_a_crash_the_workers_go_on_where_it_stopped(
     integration, append, monkeypatch, place, number
 ):
-    monkeypatch.setattr(erasure_orders, "CHUNK", 2)
+    monkeypatch.setattr(erasure_orders, "EVENTS_PER_STEP", 2)
     append(*(by_canary() for _ in range(5)))
     failpoints.arm_failpoints(failpoints.parse_failpoints([f"{place}=raise@{number}"]))
     with pytest.raises(FailpointError):
@@ -252,7 +252,7 @@ def test_after_a_crash_the_workers_go_on_where_it_stopped(
 def test_a_worker_that_was_overtaken_takes_nothing_back(
     integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure_orders, "CHUNK", 2)
+    monkeypatch.setattr(erasure_orders, "EVENTS_PER_STEP", 2)
     append(*(by_canary() for _ in range(9)))
     order = erasure_orders.order_erasure(integration.app, WHOM)
     erasure_orders.advance_erasure(order, seconds=0)
@@ -264,7 +264,7 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
         if not overtaken:
             overtaken.append(True)
             for _ in range(2):
-                erasure_orders._erase_next(ErasureRequest.objects.get())
+                erasure_orders._erase_next_events(ErasureRequest.objects.get())
         return found
 
     monkeypatch.setattr(log, "scan_events", slow_scan)
@@ -280,7 +280,7 @@ def test_a_worker_that_was_overtaken_takes_nothing_back(
 def test_an_order_stops_when_its_time_is_over_and_goes_on_later(
     integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure_orders, "CHUNK", 2)
+    monkeypatch.setattr(erasure_orders, "EVENTS_PER_STEP", 2)
     append(*(by_canary() for _ in range(5)))
     order = erasure_orders.order_erasure(integration.app, WHOM)
     assert erasure_orders.advance_erasure(order, seconds=0).state == "erasing"

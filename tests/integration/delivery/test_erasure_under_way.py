@@ -280,7 +280,7 @@ def test_an_upload_that_was_claimed_first_is_never_missed(engine, integration, a
 def test_workers_that_go_on_at_once_share_the_work(
     engine, integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure_orders, "CHUNK", 5)
+    monkeypatch.setattr(erasure_orders, "EVENTS_PER_STEP", 5)
     append(*(by_canary() for _ in range(60)))
     erasure_orders.order_erasure(integration.app, WHOM)
 
@@ -297,7 +297,7 @@ def test_workers_that_go_on_at_once_share_the_work(
 def test_appending_goes_on_while_a_long_log_is_gone_through(
     engine, integration, append, monkeypatch
 ):
-    monkeypatch.setattr(erasure_orders, "CHUNK", 10)
+    monkeypatch.setattr(erasure_orders, "EVENTS_PER_STEP", 10)
     append(*(by_canary() for _ in range(300)))
     order = erasure_orders.order_erasure(integration.app, WHOM)
     eraser = Worker(erasure_orders.advance_erasure, order)

@@ -13,7 +13,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.insight import fact_queries
 from clevertap_sync.insight.fact_queries import EVENTS, read_facts
-from clevertap_sync.insight.facts import EXPECTED, NewestVerdicts
+from clevertap_sync.insight.facts import FLOW_EVENTS, NewestOutcomes
 from clevertap_sync.insight.findings import judge_facts
 from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
@@ -56,12 +56,14 @@ def test_the_numbers_are_those_of_the_status(engine, integration, append, finish
     status = insight.read_status(facts.integration)
     assert (facts.head, facts.waiting.events) == (status.head, 2)
     assert {each.reason: each.count for each in facts.letters} == status.dead_letters
-    assert facts.last_accepted == insight.find_last_accepted(facts.integration)
+    assert facts.last_accepted == insight.find_last_upload_accepted_at(
+        facts.integration
+    )
     assert facts.lag_seconds == pytest.approx(status.lag_seconds, abs=10)
     assert facts.verdicts.delivered == status.delivered
     assert facts.imbalances == ()
     assert (empty.head, empty.waiting.events, list(empty.letters)) == (0, 0, [])
-    assert empty.verdicts == NewestVerdicts()
+    assert empty.verdicts == NewestOutcomes()
 
 
 def test_parts_of_an_upload_count_with_it(engine, integration, append, finish):
@@ -399,7 +401,7 @@ def test_older_events_of_a_silent_app_tell_whether_they_were_a_flow(integration)
 
     (silent,) = facts_of(integration)
 
-    assert silent.arrivals.instants == EXPECTED
+    assert silent.arrivals.instants == FLOW_EVENTS
     assert silent.arrivals.earlier == (now - (EVENTS * 4 + 1) * HOUR,)
 
     # All at once.

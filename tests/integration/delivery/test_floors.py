@@ -146,7 +146,9 @@ def leave_dead_versions(integration, count):
 
 def pages_looked_at(integration):
     """Return how many pages a glance reads of the uploads and of the index of open ones."""
-    sql, asked = account_state.build_query(integration.account_id, clock.read_now())
+    sql, asked = account_state.build_state_query(
+        integration.account_id, clock.read_now()
+    )
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", asked)

@@ -296,7 +296,7 @@ def test_a_claim_calls_nobody_for_what_others_come_to_claim(
 
     with contextlib.ExitStack() as threads:
         for _ in range(delivering):
-            threads.enter_context(slots.claim_from(integration.pk))
+            threads.enter_context(slots.register_claimer(integration.pk))
         claims = [claim_next(integration.pk) for _ in range(3)]
 
     assert [claim.more for claim in claims] == calls

@@ -252,7 +252,7 @@ def test_a_mark_of_another_integration_counts_for_nothing(remembered):
     Integration.objects.update(created_at=F("created_at") + timedelta(days=1))
     Integration.objects.update(cursor=0)
     restored_backup.compare_cursors()
-    client.set(restored_backup._key(Integration.objects.get()), far)
+    client.set(restored_backup._build_key(Integration.objects.get()), far)
 
     restored_backup.compare_cursors()
 
