@@ -26,7 +26,7 @@ def main(count: int) -> list[float]:
         taken.append(time.perf_counter() - began)
         if work is None:
             break
-        slots.release_slot(pk, held=work.held)
+        slots.release_slot(pk, in_fault_share=work.in_fault_share)
         settle(Upload.objects.open())
     return taken
 

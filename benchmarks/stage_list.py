@@ -146,7 +146,7 @@ class _Steps:
         return work, mapped, begun
 
     def _send(self, mapped: MappedUpload, begun: Sending) -> RequestOutcome:
-        return send_upload(self._integration, begun, list(mapped.bodies()))
+        return send_upload(self._integration, begun, list(mapped.encoded_records()))
 
 
 @contextmanager

@@ -155,11 +155,11 @@ class AlertView:
 def read_view(alerts: Sequence[Alert], now: datetime) -> AlertView:
     """Return all that is wrong now, judged as early as the most careful alert asks for."""
     with insight.read_in_snapshot():
-        doors = read_app_ingest(now)
-        read = read_facts(insight.list_integrations_shown(), now, doors)
+        ingest = read_app_ingest(now)
+        read = read_facts(insight.list_integrations_shown(), now, ingest)
         silence = read[0].silence if read else worker_presence.read_worker_silence()
-        lonely = read_lonely_facts(now, doors)
-        installation = read_installation_facts(now, doors)
+        lonely = read_lonely_facts(now, ingest)
+        installation = read_installation_facts(now, ingest)
     known = [_as_early_as_asked(facts, alerts) for facts in read]
     sightings = [
         *(_sighting(each, facts) for facts in known for each in judge_facts(facts)),

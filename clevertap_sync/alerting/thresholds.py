@@ -60,9 +60,9 @@ def _waited(minutes: int, _: Finding, facts: Facts | None) -> bool:
 
 
 def _fell_out(percent: int, _: Finding, facts: Facts | None) -> bool:
-    if facts is None or facts.verdicts.dead < FEWEST:
+    if facts is None or facts.newest_outcomes.dead < FEWEST:
         return False
-    return facts.verdicts.dead * 100 >= percent * facts.verdicts.records
+    return facts.newest_outcomes.dead * 100 >= percent * facts.newest_outcomes.records
 
 
 def _is_near(days: int, finding: Finding, _: Facts | None) -> bool:

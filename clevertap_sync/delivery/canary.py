@@ -73,7 +73,9 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
     """
     if not claim.integration.wants_canary or claim.upload.unknown_outcomes:
         return True
-    seen = _look_up_people(claim.integration, list(_list_people(mapped.bodies())))
+    seen = _look_up_people(
+        claim.integration, list(_list_people(mapped.encoded_records()))
+    )
     failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account(claim.integration.pk)

@@ -49,7 +49,7 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
     except BaseException:
         # What was not committed is no claim, and its slot would be taken for good.
         if work is not None:
-            slots.release_slot(work.integration.pk, held=work.held)
+            slots.release_slot(work.integration.pk, in_fault_share=work.in_fault_share)
         raise
     return work
 
@@ -66,7 +66,7 @@ def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
     for one in seen:
         if not one.may_have_work():
             continue
-        if work := _claim_for_integration(one.integration(account), one, now):
+        if work := _claim_for_integration(one.build_integration(account), one, now):
             return work if room - 1 > _coming(seen) else _without_a_call(work)
     return None
 
@@ -82,43 +82,53 @@ def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
     Whoever is called would find the account full. A call is a message, which costs a
     worker as much as half an upload.
     """
-    return replace(work, more=False) if isinstance(work, Claim) else work
+    return replace(work, ring_others=False) if isinstance(work, Claim) else work
 
 
 def _claim_for_integration(
-    integration: Integration, seen: IntegrationState, now: datetime
+    integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | ProbeClaim | None:
     """Take a slot of this process, and give it back when there is no work for it."""
-    held = bool(integration.hold_reason or integration.failures)
-    if not slots.take_slot(integration.pk, held=held):
+    in_fault_share = bool(integration.hold_reason or integration.failures)
+    if not slots.take_slot(integration.pk, in_fault_share=in_fault_share):
         return None
     work = None
     try:
-        work = _choose_work(integration, seen, now, held=held)
+        work = _choose_work(integration, state, now, in_fault_share=in_fault_share)
     finally:
         if work is None:
-            slots.release_slot(integration.pk, held=held)
+            slots.release_slot(integration.pk, in_fault_share=in_fault_share)
     return work
 
 
 def _choose_work(
-    integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
+    integration: Integration,
+    state: IntegrationState,
+    now: datetime,
+    *,
+    in_fault_share: bool,
 ) -> Claim | ProbeClaim | None:
-    unleased = _lock_unleased_uploads(integration, now) if seen.unleased else []
+    unleased = _lock_unleased_uploads(integration, now) if state.unleased else []
     if abandoned := [upload for upload in unleased if upload.leased_until]:
         record_unknown_outcomes(abandoned, integration, now)
     if integration.hold_reason:
         if not hold.is_hold_over(integration, now):
             return None
         if integration.hold_probes:
-            return _lease_probe(integration, now, held=held)
+            return _lease_probe(integration, now, in_fault_share=in_fault_share)
     # One at a time while CleverTap fails, and while the canary looks identities up.
-    if (integration.failures or integration.wants_canary) and seen.flying:
+    if (integration.failures or integration.wants_canary) and state.in_flight:
         return None
     if upload := _prepare_waiting_upload(unleased, integration, now):
-        more = len(unleased) > 1
-        return _lease_upload(upload, integration, now, held=held, more=more)
-    return _lease_next_in_turn(integration, seen, now, held=held)
+        ring_others = len(unleased) > 1
+        return _lease_upload(
+            upload,
+            integration,
+            now,
+            in_fault_share=in_fault_share,
+            ring_others=ring_others,
+        )
+    return _lease_next_in_turn(integration, state, now, in_fault_share=in_fault_share)
 
 
 def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Upload]:
@@ -153,7 +163,7 @@ def record_unknown_outcomes(
 
 
 def _lease_probe(
-    integration: Integration, now: datetime, *, held: bool
+    integration: Integration, now: datetime, *, in_fault_share: bool
 ) -> ProbeClaim | None:
     leased = integration.probe_leased_until
     if leased is not None and leased > now:
@@ -165,7 +175,7 @@ def _lease_probe(
     integration.save(
         update_fields=["probe_token", "probe_leased_until", "last_served_at"]
     )
-    return ProbeClaim(integration, integration.probe_token, held)
+    return ProbeClaim(integration, integration.probe_token, in_fault_share)
 
 
 def _end_lost_probe(integration: Integration, now: datetime) -> None:
@@ -211,7 +221,12 @@ def _take_new_settings(upload: Upload, integration: Integration) -> None:
 
 
 def _lease_upload(
-    upload: Upload, integration: Integration, now: datetime, *, held: bool, more: bool
+    upload: Upload,
+    integration: Integration,
+    now: datetime,
+    *,
+    in_fault_share: bool,
+    ring_others: bool,
 ) -> Claim:
     upload.lease_token += 1
     upload.idle_claims += 1
@@ -228,22 +243,26 @@ def _lease_upload(
     else:
         row_writer.write_rows(served)
         upload.save()
-    return Claim(upload, integration, upload.lease_token, held, more)
+    return Claim(upload, integration, upload.lease_token, in_fault_share, ring_others)
 
 
 def _lease_next_in_turn(
-    integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
+    integration: Integration,
+    state: IntegrationState,
+    now: datetime,
+    *,
+    in_fault_share: bool,
 ) -> Claim | None:
     """Lease what nobody had yet: a replay and the log by turns, so that neither waits."""
     turns = (
         [_lease_next_range, _lease_next_of_replay]
-        if seen.is_replaying
+        if state.is_replaying
         else [_lease_next_range]
     )
-    if seen.is_replaying and _served_log_last(integration):
+    if state.is_replaying and _served_log_last(integration):
         turns.reverse()
     for turn in turns:
-        if claim := turn(integration, seen, now, held=held):
+        if claim := turn(integration, state, now, in_fault_share=in_fault_share):
             return claim
     return None
 
@@ -257,32 +276,44 @@ def _served_log_last(integration: Integration) -> bool:
 
 
 def _lease_next_of_replay(
-    integration: Integration, _: IntegrationState, now: datetime, *, held: bool
+    integration: Integration,
+    _: IntegrationState,
+    now: datetime,
+    *,
+    in_fault_share: bool,
 ) -> Claim | None:
     upload = replay.take_next_upload(integration, now)
     if upload is None:
         return None
-    return _lease_upload(upload, integration, now, held=held, more=True)
+    return _lease_upload(
+        upload, integration, now, in_fault_share=in_fault_share, ring_others=True
+    )
 
 
 def _lease_next_range(
-    integration: Integration, seen: IntegrationState, now: datetime, *, held: bool
+    integration: Integration,
+    state: IntegrationState,
+    now: datetime,
+    *,
+    in_fault_share: bool,
 ) -> Claim | None:
-    if not seen.may_hand_over():
+    if not state.may_hand_over():
         return None
     first = integration.cursor + 1
-    integration.cursor += min(seen.waiting, EVENTS_PER_UPLOAD)
+    integration.cursor += min(state.waiting, EVENTS_PER_UPLOAD)
     upload = Upload(
         integration=integration,
         first=first,
         last=integration.cursor,
         settings=build_settings_for_claim(
             integration,
-            has_approved_names=seen.has_approved_names,
-            suppressions_until=seen.newest_suppression,
+            has_approved_names=state.has_approved_names,
+            suppressions_until=state.newest_suppression,
         ),
         created_at=now,
         due_at=now,
     )
-    more = seen.waiting >= 2 * EVENTS_PER_UPLOAD
-    return _lease_upload(upload, integration, now, held=held, more=more)
+    ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
+    return _lease_upload(
+        upload, integration, now, in_fault_share=in_fault_share, ring_others=ring_others
+    )

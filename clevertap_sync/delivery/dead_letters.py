@@ -90,7 +90,9 @@ def _find_first_deliveries(
     for pick in picks:
         event = event_at.get(read_position(pick))
         place = (integration.pk, pick)
-        accepting = found.accepting(place, event, read_side(pick)) if event else []
+        accepting = (
+            found.list_accepting_uploads(place, event, read_side(pick)) if event else []
+        )
         others = (each for each in accepting if each.replay_id != upload.replay_id)
         times = [each.settled_at for each in others if each.settled_at]
         if times:

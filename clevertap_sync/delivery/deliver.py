@@ -65,11 +65,11 @@ def _carry_out_and_release(work: Claim | ProbeClaim, call: Callable[[], object])
     """Carry out a claim, and give its slot back. Return the number of requests."""
     try:
         failpoints.reach_failpoint(Place.CLAIM_COMMITTED)
-        if isinstance(work, Claim) and work.more:
+        if isinstance(work, Claim) and work.ring_others:
             call()
         return _carry_out(work)
     finally:
-        slots.release_slot(work.integration.pk, held=work.held)
+        slots.release_slot(work.integration.pk, in_fault_share=work.in_fault_share)
 
 
 def _carry_out(work: Claim | ProbeClaim) -> int:
@@ -93,7 +93,7 @@ def _send_and_settle(claim: Claim, mapped: MappedUpload) -> int:
     if sending is None:
         return 0
     failpoints.reach_failpoint(Place.ATTEMPT_COMMITTED)
-    outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
+    outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
     failpoints.reach_failpoint(Place.REQUEST_ANSWERED)
     attempt_line.log_attempt(claim.integration, claim.upload, sending, outcome)
     kept = _settle_despite_outages(

@@ -156,7 +156,7 @@ def _write_refusal(
     refused = Undelivered(
         mapped.picks[0], mapped.records[0].name, REQUEST_REJECTED, detail
     )
-    refusals = [*mapped.refusals, refused]
+    refusals = [*mapped.undelivered, refused]
     Upload.objects.filter(pk=upload.pk).update(
         state=Upload.State.SETTLED,
         records=len(refusals),
@@ -165,4 +165,4 @@ def _write_refusal(
         settled_at=now,
     )
     dead_letters.write_dead_letters(upload, refusals, now)
-    dead_letters.reopen_dead_letters(upload, mapped.withheld, now)
+    dead_letters.reopen_dead_letters(upload, mapped.kept_back, now)

@@ -88,7 +88,7 @@ def require_probe(integration: Integration, *, reason: str, now: datetime) -> No
     integration.save(update_fields=_HOLD_FIELDS)
 
 
-def end_hold(integration: Integration, *, now: datetime, forget_failures: bool) -> None:
+def end_hold(integration: Integration, *, now: datetime, reset_failures: bool) -> None:
     """Let delivery go on.
 
     After a dry run the failures are kept, so that the backoff goes on growing until an
@@ -99,7 +99,7 @@ def end_hold(integration: Integration, *, now: datetime, forget_failures: bool) 
     integration.hold_probes = False
     integration.probe_leased_until = None
     integration.hold_changed_at = now
-    if forget_failures:
+    if reset_failures:
         integration.failures = 0
     integration.save(update_fields=_HOLD_FIELDS)
 

@@ -34,7 +34,9 @@ def map_upload(claim: Claim) -> MappedUpload:
     mapped = MappedUpload()
     if upload.idle_claims > IDLE_CLAIMS and upload.picks and len(upload.picks) == 1:
         detail = "Workers that mapped this event ended without a trace, three times."
-        mapped.refusals.append(Undelivered(upload.picks[0], "", MAPPING_FAILED, detail))
+        mapped.undelivered.append(
+            Undelivered(upload.picks[0], "", MAPPING_FAILED, detail)
+        )
         return mapped
     settings = read_settings(upload.settings)
     wanted = set(upload.picks) if upload.picks is not None else None
@@ -99,8 +101,8 @@ def _map_event_safely(
 
 def _add_removed_events(mapped: MappedUpload, wanted: set[int]) -> None:
     """Give every pick its verdict, also where its event is gone from the log."""
-    for pick in sorted(wanted - set(mapped.all_picks())):
-        mapped.refusals.append(Undelivered(pick, "", EVENT_REMOVED, ""))
+    for pick in sorted(wanted - set(mapped.list_picks())):
+        mapped.undelivered.append(Undelivered(pick, "", EVENT_REMOVED, ""))
 
 
 def group_picks(claim: Claim, mapped: MappedUpload) -> list[list[int]] | None:
@@ -114,9 +116,9 @@ def group_picks(claim: Claim, mapped: MappedUpload) -> list[list[int]] | None:
 
 def _group_by_size(mapped: MappedUpload) -> list[list[int]] | None:
     """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
-    if count_body_bytes(mapped.bodies()) <= MAX_BODY_BYTES:
+    if count_body_bytes(mapped.encoded_records()) <= MAX_BODY_BYTES:
         return None
-    groups = [mapped.settled_picks]
+    groups = [mapped.picks_not_sent]
     room = MAX_BODY_BYTES - count_body_bytes([])
     left = room
     for pick, record in zip(mapped.picks, mapped.records, strict=True):

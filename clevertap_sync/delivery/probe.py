@@ -91,7 +91,7 @@ def _end_hold(
         # Its answer may be older than a refusal that was settled meanwhile.
         integration.accepted_at = began_at
         integration.save(update_fields=["accepted_at"])
-    hold.end_hold(integration, now=now, forget_failures=False)
+    hold.end_hold(integration, now=now, reset_failures=False)
 
 
 def _hold_a_little_longer(integration: Integration, now: datetime) -> None:

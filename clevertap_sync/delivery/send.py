@@ -66,7 +66,7 @@ class RequestOutcome:
 
 def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
     """Write down what is about to be sent. None if the lease was lost meanwhile."""
-    body = encode_body(mapped.bodies())
+    body = encode_body(mapped.encoded_records())
     digest = hashlib.sha256(body).hexdigest()
     upload = claim.upload
     differs = bool(upload.body_hash) and upload.body_hash != digest
@@ -79,7 +79,7 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
         body_bytes=len(body),
     )
     changes = {
-        "records": mapped.count,
+        "records": mapped.verdicts_due,
         "unsent": mapped.unsent,
         "shortened": sum([record.shortened for record in mapped.records]),
         "body_hash": digest,
@@ -90,7 +90,7 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
     }
     with transaction.atomic():
         if not row_writer.write_rows(
-            row_writer.UpdateRow(Upload, claim.mine, changes),
+            row_writer.UpdateRow(Upload, claim.row_while_leased, changes),
             row_writer.InsertRow(attempt, {"began_at": row_writer.NOW}),
         ):
             return None

@@ -30,8 +30,8 @@ class Verdicts:
     """What an answer means for each record."""
 
     delivered: list[int]
-    refusals: list[Undelivered]
-    again: list[int]
+    undelivered: list[Undelivered]
+    to_retry: list[int]
 
 
 def settle_result(
@@ -61,8 +61,8 @@ def settle_result(
         if settled is None:
             return False
         upload, now = settled
-        dead_letters.write_dead_letters(upload, verdicts.refusals, now)
-        dead_letters.reopen_dead_letters(upload, mapped.withheld, now)
+        dead_letters.write_dead_letters(upload, verdicts.undelivered, now)
+        dead_letters.reopen_dead_letters(upload, mapped.kept_back, now)
         dead_letters.mark_delivered(upload, verdicts.delivered, now)
         failpoints.reach_failpoint(Place.SETTLE_WRITTEN)
     return True
@@ -75,14 +75,14 @@ def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
     """
     with transaction.atomic():
         integration = _held_integration(claim)
-        verdicts = Verdicts([], mapped.refusals, [])
+        verdicts = Verdicts([], mapped.undelivered, [])
         now = row_writer.write_rows(
             _build_settled_row(claim, verdicts, unsent=mapped.unsent)
         )
         if now is None:
             return False
-        dead_letters.write_dead_letters(claim.upload, mapped.refusals, now)
-        dead_letters.reopen_dead_letters(claim.upload, mapped.withheld, now)
+        dead_letters.write_dead_letters(claim.upload, mapped.undelivered, now)
+        dead_letters.reopen_dead_letters(claim.upload, mapped.kept_back, now)
         if integration is not None:
             hold.probe_at_once(integration, now=now)
     return True
@@ -99,7 +99,7 @@ def _held_integration(claim: Claim) -> Integration | None:
 def _lock_account_to_restore(claim: Claim) -> Account | None:
     """Lock the account where a success changes something: before any row of the upload."""
     known = claim.integration.account
-    if not claim.held and known.current_limit >= known.in_flight_limit:
+    if not claim.in_fault_share and known.current_limit >= known.in_flight_limit:
         return None
     return lock_account(claim.integration.pk)
 
@@ -111,7 +111,7 @@ def _end_failures(
     hold.raise_in_flight_limit(account, now=now)
     integration = Integration.objects.get(pk=integration_id)
     if integration.failures and hold.may_change_hold(integration, began_at):
-        hold.end_hold(integration, now=now, forget_failures=True)
+        hold.end_hold(integration, now=now, reset_failures=True)
 
 
 def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateRow:
@@ -136,7 +136,7 @@ def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateR
 def _read_verdicts(
     mapped: MappedUpload, result: UploadResult, *, may_retry: bool
 ) -> Verdicts:
-    refusals, again, settled = list(mapped.refusals), [], set()
+    refusals, again, settled = list(mapped.undelivered), [], set()
     for rejected in result.rejected:
         index = rejected.index
         if index is None:
@@ -166,7 +166,7 @@ def _settle_upload(
     After the upload, as whoever takes a lease over does it: so neither waits for a row
     that the other has.
     """
-    if verdicts.again:
+    if verdicts.to_retry:
         now = clock.read_now()
         upload = _split_off_settled(
             claim, mapped, verdicts, now, miscounted=result.miscounted
@@ -190,8 +190,8 @@ def _build_settled_row(
     unsent: int | None = None,
 ) -> row_writer.UpdateRow:
     """Settle the upload itself. A refusal of no known record takes one of the delivered."""
-    dead = len(verdicts.refusals)
-    unknown = sum(refusal.pick is None for refusal in verdicts.refusals)
+    dead = len(verdicts.undelivered)
+    unknown = sum(refusal.pick is None for refusal in verdicts.undelivered)
     delivered = max(0, len(verdicts.delivered) - unknown)
     changes = {
         "state": Upload.State.SETTLED,
@@ -203,7 +203,7 @@ def _build_settled_row(
         "settled_at": row_writer.NOW,
     }
     changes |= {} if unsent is None else {"unsent": unsent}
-    return row_writer.UpdateRow(Upload, claim.mine, changes)
+    return row_writer.UpdateRow(Upload, claim.row_while_leased, changes)
 
 
 def _split_off_settled(
@@ -220,10 +220,10 @@ def _split_off_settled(
         return None
     done = [
         *verdicts.delivered,
-        *(r.pick for r in verdicts.refusals if r.pick is not None),
-        *mapped.withheld,
+        *(r.pick for r in verdicts.undelivered if r.pick is not None),
+        *mapped.kept_back,
     ]
-    parts = split.split_into_parts(upload, [done, verdicts.again], now)
+    parts = split.split_into_parts(upload, [done, verdicts.to_retry], now)
     again = parts[-1]
     again.failures = upload.failures + 1
     again.due_at = now + timedelta(seconds=_backoff(again.failures))
@@ -233,7 +233,7 @@ def _split_off_settled(
     settled = parts[0]
     settled.state, settled.settled_at = Upload.State.SETTLED, now
     settled.miscounted = miscounted
-    settled.unsent, settled.dead = mapped.unsent, len(verdicts.refusals)
+    settled.unsent, settled.dead = mapped.unsent, len(verdicts.undelivered)
     settled.records = len(done) - settled.unsent
     settled.delivered = settled.records - settled.dead
     settled.save()

@@ -23,11 +23,11 @@ class Claim:
     upload: Upload
     integration: Integration
     token: int
-    held: bool
-    more: bool = False
+    in_fault_share: bool
+    ring_others: bool = False
 
     @property
-    def mine(self) -> dict[str, Any]:
+    def row_while_leased(self) -> dict[str, Any]:
         """Return what holds of the upload's row for as long as the lease is this one."""
         return {
             "id": self.upload.pk,
@@ -42,7 +42,7 @@ class ProbeClaim:
 
     integration: Integration
     token: int
-    held: bool = True
+    in_fault_share: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class MappedUpload:
 
     picks: list[int] = field(default_factory=list)
     records: list[EventRecord] = field(default_factory=list)
-    refusals: list[Undelivered] = field(default_factory=list)
-    withheld: list[int] = field(default_factory=list)
+    undelivered: list[Undelivered] = field(default_factory=list)
+    kept_back: list[int] = field(default_factory=list)
 
     def add(self, position: int, value: EventRecord | Unmappable | KeptBack) -> None:
         """Sort one side's value into its place."""
@@ -72,36 +72,36 @@ class MappedUpload:
             self.records.append(value)
         elif isinstance(value, Unmappable):
             refusal = Undelivered(pick, value.name, value.reason, value.detail)
-            self.refusals.append(refusal)
+            self.undelivered.append(refusal)
         else:
-            self.withheld.append(pick)
+            self.kept_back.append(pick)
 
     @property
-    def count(self) -> int:
+    def verdicts_due(self) -> int:
         """Return the number of records that need a verdict."""
-        return len(self.records) + len(self.refusals)
+        return len(self.records) + len(self.undelivered)
 
     @property
     def unsent(self) -> int:
         """Return the number of records that the settings keep back."""
-        return len(self.withheld)
+        return len(self.kept_back)
 
     @property
-    def settled_picks(self) -> list[int]:
+    def picks_not_sent(self) -> list[int]:
         """Return the picks of which nothing is sent: they are refused, or kept back."""
-        refused = [r.pick for r in self.refusals if r.pick is not None]
-        return [*refused, *self.withheld]
+        refused = [r.pick for r in self.undelivered if r.pick is not None]
+        return [*refused, *self.kept_back]
 
     def refuse_all(self, reason: str, detail: str) -> None:
         """Turn every record into a refusal, so that nothing is sent."""
         for pick, record in zip(self.picks, self.records, strict=True):
-            self.refusals.append(Undelivered(pick, record.name, reason, detail))
+            self.undelivered.append(Undelivered(pick, record.name, reason, detail))
         self.picks, self.records = [], []
 
-    def all_picks(self) -> list[int]:
+    def list_picks(self) -> list[int]:
         """Return every pick, in log order."""
-        return sorted([*self.picks, *self.settled_picks])
+        return sorted([*self.picks, *self.picks_not_sent])
 
-    def bodies(self) -> Sequence[bytes]:
+    def encoded_records(self) -> Sequence[bytes]:
         """Return each record's JSON."""
         return [record.json for record in self.records]

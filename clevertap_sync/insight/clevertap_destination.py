@@ -145,7 +145,7 @@ def _find_outcome(
     )
     if letter is not None:
         return _explain_letter(outcome, letter)
-    if accepting := found.accepting(place, event, side):
+    if accepting := found.list_accepting_uploads(place, event, side):
         first = accepting[0]
         return _set_status(
             outcome, OutcomeStatus.DELIVERED, first.pk, at=first.settled_at

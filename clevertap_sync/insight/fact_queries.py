@@ -78,7 +78,7 @@ Ids = Sequence[int]
 
 
 def read_facts(
-    integrations: Iterable[Integration], now: datetime, doors: IngestByApp
+    integrations: Iterable[Integration], now: datetime, ingest: IngestByApp
 ) -> list[Facts]:
     """Return the facts of each integration, in the order given."""
     rows = list(integrations)
@@ -90,11 +90,14 @@ def read_facts(
     open_uploads = _sum_open_uploads(ids, now)
     waiting = _read_waiting(rows, heads, open_uploads)
     letters, newest = _count_open_letters(ids), _read_newest_ranges(ids)
-    verdicts = _sum_newest_outcomes(newest)
+    outcomes = _sum_newest_outcomes(newest)
     arrivals, names = _read_arrivals(heads, now), _count_custom_names(app_ids)
-    others, mine = _list_kinds_of_others(rows), doors.of(row.app for row in rows)
+    others, mine = (
+        _list_kinds_of_others(rows),
+        ingest.build_app_ingest(row.app for row in rows),
+    )
     successes, silence = _read_successes(ids), worker_presence.read_worker_silence()
-    silent = [row for row in rows if _may_send_nothing(row, verdicts, arrivals)]
+    silent = [row for row in rows if _may_send_nothing(row, outcomes, arrivals)]
     made_with = _read_settings_made_with(silent, newest, successes)
     return [
         Facts(
@@ -104,10 +107,10 @@ def read_facts(
             others_send=others[row.pk],
             waiting=waiting[row.pk],
             letters=letters[row.pk],
-            verdicts=verdicts.get(row.pk, NewestOutcomes()),
+            newest_outcomes=outcomes.get(row.pk, NewestOutcomes()),
             arrivals=arrivals.get(row.app_id, Arrivals()),
-            door=mine[row.app_id],
-            last_accepted=successes[row.pk].accepted_at,
+            ingest=mine[row.app_id],
+            last_upload_accepted_at=successes[row.pk].accepted_at,
             delivered_at=successes[row.pk].delivered_at,
             sends_changed=have_send_settings_changed(row, made_with[row.pk].newest),
             sends_proven=_are_settings_proven(row, made_with[row.pk].accepted),
@@ -306,23 +309,23 @@ class _SettledRange(NamedTuple):
     """What one range came to, and when the last of it did."""
 
     at: datetime
-    verdicts: NewestOutcomes
+    outcomes: NewestOutcomes
 
 
 def _sum_recent(settled: Sequence[_SettledRange]) -> NewestOutcomes:
     """Return what those of the last day, of all that were settled, came to."""
     since = max(each.at for each in settled) - RECENTLY
-    recent = [astuple(each.verdicts) for each in settled if each.at >= since]
+    recent = [astuple(each.outcomes) for each in settled if each.at >= since]
     return NewestOutcomes(*map(sum, zip(*recent, strict=True)))
 
 
 def _may_send_nothing(
     row: Integration,
-    verdicts: Mapping[int, NewestOutcomes],
+    outcomes: Mapping[int, NewestOutcomes],
     arrivals: Mapping[int, Arrivals],
 ) -> bool:
     """Return whether its settings may have kept back all that is newest."""
-    came = verdicts.get(row.pk, NewestOutcomes())
+    came = outcomes.get(row.pk, NewestOutcomes())
     arrived = arrivals.get(row.app_id, Arrivals())
     are_kept_back = came.unsent > 0 == came.records
     are_tests = arrived.test == arrived.events > 0

@@ -146,10 +146,10 @@ class Facts:
     others_send: frozenset[str] = frozenset()
     waiting: Waiting = field(default_factory=Waiting)
     letters: Sequence[OpenLetters] = ()
-    verdicts: NewestOutcomes = field(default_factory=NewestOutcomes)
+    newest_outcomes: NewestOutcomes = field(default_factory=NewestOutcomes)
     arrivals: Arrivals = field(default_factory=Arrivals)
-    door: AppIngest = field(default_factory=AppIngest)
-    last_accepted: datetime | None = None
+    ingest: AppIngest = field(default_factory=AppIngest)
+    last_upload_accepted_at: datetime | None = None
     #: When a record was last delivered, by a replay too. Where that was many uploads ago, the
     #: beginning of its hour.
     delivered_at: datetime | None = None

@@ -36,11 +36,11 @@ class IngestByApp:
     lonely: Sequence[App] = ()
 
     @property
-    def strangers(self) -> tuple[RefusalsAtDoor, ...]:
+    def unknown_callers(self) -> tuple[RefusalsAtDoor, ...]:
         """Return what was refused of callers whom nobody knows."""
         return tuple(self.refused.get(None, ()))
 
-    def of(self, apps: Iterable[App]) -> dict[int, AppIngest]:
+    def build_app_ingest(self, apps: Iterable[App]) -> dict[int, AppIngest]:
         """Return the door of each app.
 
         The app that gets events instead is named among `apps` and the lonely ones alone:
@@ -57,7 +57,7 @@ class IngestByApp:
             for app_id in asked
         }
 
-    def limited(self, may_see: Callable[[App], bool]) -> Self:
+    def limit_lonely(self, may_see: Callable[[App], bool]) -> Self:
         """Return the doors for somebody who may not see all apps without integration."""
         return replace(self, lonely=[app for app in self.lonely if may_see(app)])
 
@@ -78,15 +78,15 @@ def read_app_ingest(now: datetime) -> IngestByApp:
     return IngestByApp(read_accepted_since(since, earlier), refused, list(lonely))
 
 
-def read_lonely_facts(now: datetime, doors: IngestByApp) -> list[Facts]:
+def read_lonely_facts(now: datetime, ingest: IngestByApp) -> list[Facts]:
     """Return what is known of the apps that have no integration.
 
     Of each its door, and the events that no integration has taken, one that is archived
     included. Two statements, where there is such an app.
     """
-    if not doors.lonely:
+    if not ingest.lonely:
         return []
-    found = doors.of(doors.lonely)
+    found = ingest.build_app_ingest(ingest.lonely)
     heads = log.read_heads(found)
     rows = Integration.objects.filter(app__in=found).values_list("app")
     taken = dict(rows.annotate(Max("cursor")).order_by())
@@ -97,9 +97,9 @@ def read_lonely_facts(now: datetime, doors: IngestByApp) -> list[Facts]:
             is_lonely=True,
             head=heads[app.pk],
             waiting=Waiting(events=max(0, heads[app.pk] - taken.get(app.pk, 0))),
-            door=found[app.pk],
+            ingest=found[app.pk],
         )
-        for app in doors.lonely
+        for app in ingest.lonely
     ]
 
 

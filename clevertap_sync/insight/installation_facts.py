@@ -26,7 +26,7 @@ def find_given_up_alerts() -> QuerySet[Notice]:
     return failed.exclude(Exists(later))
 
 
-def read_installation_facts(now: datetime, doors: IngestByApp) -> InstallationFacts:
+def read_installation_facts(now: datetime, ingest: IngestByApp) -> InstallationFacts:
     """Return the facts, in two queries."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
@@ -44,7 +44,7 @@ def read_installation_facts(now: datetime, doors: IngestByApp) -> InstallationFa
     )
     return InstallationFacts(
         now=now,
-        refused=doors.strangers,
+        refused=ingest.unknown_callers,
         sweeps=worker_presence.list_failing_sweeps(),
         failing=tuple(
             FailingAlert(

@@ -38,7 +38,7 @@ class Match:
     unknown: int
 
     @property
-    def untold(self) -> int:
+    def unanswered(self) -> int:
         """Return how many CleverTap did not answer for."""
         return self.carried - self.known - self.unknown
 
@@ -79,7 +79,7 @@ class MatchRate:
             return f"None of the last {self.people} users carries {chosen.provider}."
         if self.is_silent:
             return "CleverTap did not tell which users it knows."
-        told = chosen.carried - chosen.untold
+        told = chosen.carried - chosen.unanswered
         return f"CleverTap knows {chosen.known} of {told} recent users by {chosen.provider}."
 
     @property
@@ -100,7 +100,7 @@ class MatchRate:
     @property
     def is_silent(self) -> bool:
         """Whether CleverTap answered for nobody, so that nothing is known."""
-        return self.chosen.untold == self.chosen.carried
+        return self.chosen.unanswered == self.chosen.carried
 
     def _choose_other(self) -> str:
         other = self.best_other or self.chosen
@@ -128,11 +128,11 @@ def measure_match_rate(
     others = _find_other_providers(people, provider)
     give_connection_back()
     asking = _MatchRound(credentials, people, began + LOOK_UP_SECONDS)
-    chosen, lower_case = asking.chosen(provider)
+    chosen, lower_case = asking.match_chosen(provider)
     return MatchRate(
         people=len(people),
         chosen=chosen,
-        others=tuple(asking.by(other) for other in others),
+        others=tuple(asking.match_by(other) for other in others),
         lower_case=lower_case,
         seconds=time.monotonic() - began,
     )
@@ -176,7 +176,7 @@ class _MatchRound:
         self._people = people
         self._until = until
 
-    def chosen(self, provider: str) -> tuple[Match, int]:
+    def match_chosen(self, provider: str) -> tuple[Match, int]:
         """Return the match by the chosen provider, and how many are known in lower case only."""
         identities = self._identities(provider)
         known = self._ask(provider, identities)
@@ -187,7 +187,7 @@ class _MatchRound:
         in_lower_case = self._ask(provider, lowered).count(True)
         return self._match(provider, known), in_lower_case
 
-    def by(self, provider: str) -> Match:
+    def match_by(self, provider: str) -> Match:
         """Return the match by another provider."""
         return self._match(provider, self._ask(provider, self._identities(provider)))
 

@@ -61,7 +61,7 @@ class ShownFinding(msgspec.Struct, frozen=True):
     url: str
 
     @classmethod
-    def of(cls, finding: Finding) -> Self:
+    def from_finding(cls, finding: Finding) -> Self:
         """Return the finding as it is printed."""
         return cls(
             code=finding.code,
@@ -114,19 +114,19 @@ def read_statuses() -> list[IntegrationStatus]:
     with read_in_snapshot():
         now = clock.read_now()
         rows = list(list_integrations_shown())
-        doors = read_app_ingest(now)
-        facts = read_facts(rows, now, doors)
+        ingest = read_app_ingest(now)
+        facts = read_facts(rows, now, ingest)
         return [
             *(
                 add_findings(read_status(row), known)
                 for row, known in zip(rows, facts, strict=True)
             ),
-            *_list_elsewhere(now, doors),
+            *_list_elsewhere(now, ingest),
         ]
 
 
 def find_findings_elsewhere(
-    now: datetime, doors: IngestByApp
+    now: datetime, ingest: IngestByApp
 ) -> list[tuple[App | None, list[Finding]]]:
     """Return what is not well of apps without an integration, and of the installation.
 
@@ -134,14 +134,14 @@ def find_findings_elsewhere(
     """
     found: list[tuple[App | None, list[Finding]]] = [
         (facts.integration.app, judge_ingest(facts))
-        for facts in read_lonely_facts(now, doors)
+        for facts in read_lonely_facts(now, ingest)
     ]
-    found.append((None, judge_installation(read_installation_facts(now, doors))))
+    found.append((None, judge_installation(read_installation_facts(now, ingest))))
     return [(app, findings) for app, findings in found if findings]
 
 
-def _list_elsewhere(now: datetime, doors: IngestByApp) -> Iterator[IntegrationStatus]:
-    for app, findings in find_findings_elsewhere(now, doors):
+def _list_elsewhere(now: datetime, ingest: IngestByApp) -> Iterator[IntegrationStatus]:
+    for app, findings in find_findings_elsewhere(now, ingest):
         yield IntegrationStatus(
             app=app.slug if app else None,
             integration=None,
@@ -156,7 +156,7 @@ def _list_elsewhere(now: datetime, doors: IngestByApp) -> Iterator[IntegrationSt
             hold=None,
             unknown_outcomes=0,
             balanced=True,
-            findings=tuple(map(ShownFinding.of, findings)),
+            findings=tuple(map(ShownFinding.from_finding, findings)),
         )
 
 
@@ -164,7 +164,7 @@ def add_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:
     """Return the status with what the facts, and the books that it checked, come to."""
     known = replace(facts, imbalances=status.imbalances)
     return msgspec.structs.replace(
-        status, findings=tuple(map(ShownFinding.of, judge_facts(known)))
+        status, findings=tuple(map(ShownFinding.from_finding, judge_facts(known)))
     )
 
 

@@ -28,12 +28,12 @@ class SideUsage:
 class Usage:
     """What was counted, by keys such as "app_open:generated".
 
-    `events` of the last 30 days were looked at; `is_sample` tells that there are more.
+    `events` of the last 30 days were looked at; `is_partial` tells that there are more.
     """
 
     by_key: dict[str, SideUsage]
     events: int
-    is_sample: bool
+    is_partial: bool
 
 
 def measure_usage(newest: Sequence[LoggedEvent], now: datetime) -> Usage:
@@ -49,7 +49,7 @@ def measure_usage(newest: Sequence[LoggedEvent], now: datetime) -> Usage:
         {key: SideUsage(count, len(people[key])) for key, count in records.items()},
         events=len(recent),
         # The oldest one is recent, and not the log's first: so there may be more.
-        is_sample=len(recent) == len(newest) > 0 and newest[0].position > 1,
+        is_partial=len(recent) == len(newest) > 0 and newest[0].position > 1,
     )
 
 

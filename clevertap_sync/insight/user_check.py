@@ -29,14 +29,14 @@ class CountedEvent:
 
 @dataclass(frozen=True, slots=True)
 class UserCheck:
-    """What CleverTap knows of one user: it does, it does not, or it did not tell (`fault`)."""
+    """What CleverTap knows of one user: it does, it does not, or it did not tell (`diagnosis`)."""
 
     is_known: bool
     #: "lower case" or "upper case", where it knows the user by the same identity so.
     known_in: str = ""
     events: tuple[CountedEvent, ...] = ()
     other_events: int = 0
-    fault: Diagnosis | None = field(default=None, repr=False)
+    diagnosis: Diagnosis | None = field(default=None, repr=False)
 
 
 def check_user(identity: str, provider: str, credentials: Credentials) -> UserCheck:
@@ -52,8 +52,10 @@ def check_user(identity: str, provider: str, credentials: Credentials) -> UserCh
     )
     if isinstance(found, CleverTapError):
         seconds = time.monotonic() - began
-        fault = connection_check.diagnose_error(found, credentials.location, seconds)
-        return UserCheck(is_known=False, fault=fault)
+        diagnosis = connection_check.diagnose_error(
+            found, credentials.location, seconds
+        )
+        return UserCheck(is_known=False, diagnosis=diagnosis)
     if found is None and other and any(map(profile_lookup.is_known, found_otherwise)):
         case = "lower case" if other.identity.islower() else "upper case"
         return UserCheck(is_known=False, known_in=case)

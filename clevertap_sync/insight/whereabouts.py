@@ -39,7 +39,9 @@ class Whereabouts:
     replays: dict[Place, list[Upload]] = field(default_factory=dict)
     letters: dict[Place, DeadLetter] = field(default_factory=dict)
 
-    def accepting(self, place: Place, event: Event, side: Side) -> list[Upload]:
+    def list_accepting_uploads(
+        self, place: Place, event: Event, side: Side
+    ) -> list[Upload]:
         """Return the settled uploads that had the record and did not keep it back.
 
         Where it left no dead letter, CleverTap accepted it with each of these.

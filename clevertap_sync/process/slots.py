@@ -13,56 +13,56 @@ from django.conf import settings
 
 _mutex = threading.Lock()
 _busy: Counter[int] = Counter()
-_held: Counter[int] = Counter()
-_looking: Counter[int] = Counter()
+_in_fault_share: Counter[int] = Counter()
+_claiming: Counter[int] = Counter()
 
 
-def take_slot(integration_id: int, *, held: bool) -> bool:
+def take_slot(integration_id: int, *, in_fault_share: bool) -> bool:
     """Occupy a thread, unless the integration, or the held ones together, have their share."""
     threads = settings.WORKER_THREADS
     with _mutex:
         if _busy[integration_id] >= max(1, threads // 2):
             return False
-        if held and _held.total() >= max(1, threads // 4):
+        if in_fault_share and _in_fault_share.total() >= max(1, threads // 4):
             return False
         _busy[integration_id] += 1
-        _held[integration_id] += held
+        _in_fault_share[integration_id] += in_fault_share
         return True
 
 
-def release_slot(integration_id: int, *, held: bool) -> None:
+def release_slot(integration_id: int, *, in_fault_share: bool) -> None:
     """Give the thread back."""
     with _mutex:
         _busy[integration_id] -= 1
-        _held[integration_id] -= held
+        _in_fault_share[integration_id] -= in_fault_share
         if not _busy[integration_id]:
             del _busy[integration_id]
-        if not _held[integration_id]:
-            del _held[integration_id]
+        if not _in_fault_share[integration_id]:
+            del _in_fault_share[integration_id]
 
 
 @contextmanager
 def register_claimer(integration_id: int) -> Iterator[None]:
     """Be one of those who deliver the integration, from one upload to the next."""
     with _mutex:
-        _looking[integration_id] += 1
+        _claiming[integration_id] += 1
     try:
         yield
     finally:
         with _mutex:
-            _looking[integration_id] -= 1
-            if not _looking[integration_id]:
-                del _looking[integration_id]
+            _claiming[integration_id] -= 1
+            if not _claiming[integration_id]:
+                del _claiming[integration_id]
 
 
 def count_claimers(integration_ids: Iterable[int]) -> int:
     """Return how many threads deliver these integrations and occupy no slot just now."""
     with _mutex:
-        return sum(max(0, _looking[each] - _busy[each]) for each in integration_ids)
+        return sum(max(0, _claiming[each] - _busy[each]) for each in integration_ids)
 
 
 def clear_slots() -> None:
     """Free every slot: for a process that begins anew, such as a fork or a test."""
     with _mutex:
         _busy.clear()
-        _held.clear()
+        _in_fault_share.clear()

@@ -1,7 +1,7 @@
 """Work for this process's own threads, bounded per integration.
 
 The sweep hands out what is due every few seconds, busy or not: without a bound, a worker
-whose threads wait for slow accounts would pile errands up for hours.
+whose threads wait for slow accounts would pile jobs up for hours.
 """
 
 import threading
@@ -48,27 +48,27 @@ class BackgroundJobs:
                 "looking for keys that are back", lifecycle.try_readable_passcodes
             )
             self._steps.carry_out("handing out deliveries", self._hand_out)
-            self._steps.carry_out("looking for alerts", self.alert)
-            self._steps.carry_out("saying that it is at work", self._be_seen)
+            self._steps.carry_out("looking for alerts", self.start_alert_round)
+            self._steps.carry_out("saying that it is at work", self._record_presence)
         finally:
             connection.close()
 
-    def deliver(self, integration_id: int, *, at_most: int) -> bool:
+    def start_delivery(self, integration_id: int, *, at_most: int) -> bool:
         """Ask a thread to deliver, unless `at_most` are asked already. Return whether it was."""
         with self._mutex:
             if self._open[integration_id] >= at_most:
                 return False
             self._open[integration_id] += 1
-        errand = partial(self._deliver, integration_id)
-        self._pool.apply_async(self._run, ("delivery", errand))
+        job = partial(self._deliver, integration_id)
+        self._pool.apply_async(self._run, ("delivery", job))
         return True
 
-    def alert(self) -> None:
+    def start_alert_round(self) -> None:
         """Ask a thread to look what people should be told of, unless one does already."""
         if self._alerting.acquire(blocking=False):
-            self._pool.apply_async(self._run, ("alerts", self._alert))
+            self._pool.apply_async(self._run, ("alerts", self._run_alert_round))
 
-    def retain(self) -> None:
+    def start_upkeep(self) -> None:
         """Ask threads to tally, to remove what is past its days, and to erase people."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
         self._pool.apply_async(self._run, ("retention", retention.carry_out_retention))
@@ -76,15 +76,15 @@ class BackgroundJobs:
             self._run, ("erasures", erasure_orders.advance_all_erasures)
         )
 
-    def ring(self, integration_id: int) -> bool:
+    def ring_or_deliver(self, integration_id: int) -> bool:
         """Ring for any worker; where there is no broker, ask this process's threads."""
         if doorbell.ring_doorbell(integration_id):
             return True
-        return self.deliver(
+        return self.start_delivery(
             integration_id, at_most=max(1, settings.WORKER_THREADS // 2)
         )
 
-    def _alert(self) -> None:
+    def _run_alert_round(self) -> None:
         try:
             alert_round.look_and_send()
         finally:
@@ -92,24 +92,24 @@ class BackgroundJobs:
 
     def _deliver(self, integration_id: int) -> None:
         try:
-            deliver(integration_id, ring=self.ring)
+            deliver(integration_id, ring=self.ring_or_deliver)
         finally:
             with self._mutex:
                 self._open[integration_id] -= 1
 
     def _hand_out(self) -> None:
         for integration_id, wanted in due.find_due_integrations():
-            while self.deliver(integration_id, at_most=wanted):
+            while self.start_delivery(integration_id, at_most=wanted):
                 pass
 
-    def _be_seen(self) -> None:
+    def _record_presence(self) -> None:
         worker_presence.record_presence(
-            worker_presence.name_worker(), self._steps.failing()
+            worker_presence.name_worker(), self._steps.describe_failing()
         )
 
-    def _run(self, name: str, errand: Callable[[], object]) -> None:
-        """Run an errand with a database connection of its own."""
+    def _run(self, name: str, job: Callable[[], object]) -> None:
+        """Run a job with a database connection of its own."""
         try:
-            self._steps.carry_out(name, errand)
+            self._steps.carry_out(name, job)
         finally:
             connection.close()

@@ -31,7 +31,7 @@ class SweepSteps:
         else:
             self._succeed(name)
 
-    def failing(self) -> str:
+    def describe_failing(self) -> str:
         """Return which steps failed when they were last carried out: `alerts (KeyError)`."""
         with self._lock:
             failing = sorted(self._failing.items())

@@ -14,7 +14,7 @@ from celery import bootsteps, signals
 
 logger = logging.getLogger(__name__)
 
-RETENTION_SECONDS = 60.0
+UPKEEP_SECONDS = 60.0
 
 
 class Sweep(bootsteps.StartStopStep):
@@ -44,14 +44,14 @@ class Sweep(bootsteps.StartStopStep):
 
         from clevertap_sync.worker.background import BackgroundJobs
 
-        errands = BackgroundJobs(worker.pool)
-        retain_at = time.monotonic() + random.uniform(0, RETENTION_SECONDS)
+        jobs = BackgroundJobs(worker.pool)
+        upkeep_at = time.monotonic() + random.uniform(0, UPKEEP_SECONDS)
         while not self._stop.is_set():
             try:
-                errands.sweep()
-                if time.monotonic() >= retain_at:
-                    retain_at = time.monotonic() + RETENTION_SECONDS
-                    errands.retain()
+                jobs.sweep()
+                if time.monotonic() >= upkeep_at:
+                    upkeep_at = time.monotonic() + UPKEEP_SECONDS
+                    jobs.start_upkeep()
             except Exception:
                 logger.exception("The sweep failed; it tries again")
             self._stop.wait(settings.SWEEP_SECONDS * random.uniform(0.8, 1.2))

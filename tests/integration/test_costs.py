@@ -163,7 +163,7 @@ def test_reading_beginning_and_settling_take_a_statement_each(integration):
         mapped = map_upload.map_upload(claim)
     with counted() as begun:
         sending = begin_attempt(claim, mapped)
-    outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
+    outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
     with counted() as settled:
         settle_result(claim, mapped, sending, outcome, outcome.result)
 

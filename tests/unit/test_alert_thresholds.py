@@ -28,7 +28,7 @@ FACTS = Facts(
         hold_reason="server_error", held_since=NOON - timedelta(days=9)
     ),
     waiting=Waiting(events=1, since=NOON - timedelta(days=9)),
-    verdicts=NewestOutcomes(records=9, dead=9),
+    newest_outcomes=NewestOutcomes(records=9, dead=9),
 )
 SWITCHES = {
     **dict.fromkeys(("held_minutes", "lag_minutes", "dead_percent")),

@@ -67,7 +67,7 @@ def some_facts(integration=None, **changes):
     well = Facts(
         now=NOON,
         integration=integration or an_integration(),
-        last_accepted=NOON - HOUR,
+        last_upload_accepted_at=NOON - HOUR,
         delivered_at=NOON - 2 * HOUR,
         silence=WorkerSilence(seconds=1.0, sweep_seconds=5.0),
     )
@@ -90,7 +90,7 @@ def letters(reason, count=4, age=HOUR):
 
 def refused(code, count=47, accepted=9, **changes):
     found = RefusalsAtDoor(code, count, NOON - timedelta(minutes=1), **changes)
-    return some_facts(door=AppIngest(accepted=accepted, refused=(found,)))
+    return some_facts(ingest=AppIngest(accepted=accepted, refused=(found,)))
 
 
 SENT = NewestOutcomes(events=10, records=20, delivered=16, dead=4)
@@ -216,7 +216,7 @@ SHOWN = [
     ),
     (
         "nothing_received",
-        some_facts(door=AppIngest(other_app="Game", other_accepted=12)),
+        some_facts(ingest=AppIngest(other_app="Game", other_accepted=12)),
         "No event has ever arrived for this app, while Game got 12 events",
     ),
     (
@@ -254,17 +254,19 @@ SHOWN = [
     ),
     (
         "nothing_to_send",
-        some_facts(verdicts=NewestOutcomes(events=12), delivered_at=None),
+        some_facts(newest_outcomes=NewestOutcomes(events=12), delivered_at=None),
         "The last 12 events came to nothing to send: link clicks that name no referrer",
     ),
     (
         "everything_kept_back",
-        some_facts(verdicts=NewestOutcomes(events=12, unsent=24)),
+        some_facts(newest_outcomes=NewestOutcomes(events=12, unsent=24)),
         "The settings kept back all of the last 24 records",
     ),
     (
         "settings_changed",
-        some_facts(verdicts=NewestOutcomes(events=12, unsent=24), sends_changed=True),
+        some_facts(
+            newest_outcomes=NewestOutcomes(events=12, unsent=24), sends_changed=True
+        ),
         (
             "The settings kept back all of the last 24 records. What is sent was changed "
             "since: the next event shows whether it goes to CleverTap."
@@ -310,7 +312,7 @@ SHOWN = [
     ),
     (
         "identity_missing",
-        some_facts(letters=letters("no_identity"), verdicts=LOST),
+        some_facts(letters=letters("no_identity"), newest_outcomes=LOST),
         (
             "None of the last 20 records was delivered: no user carries the identity provider "
             "that was chosen when they were made."
@@ -318,7 +320,7 @@ SHOWN = [
     ),
     (
         "nothing_delivered",
-        some_facts(letters=letters("clevertap_528"), verdicts=LOST),
+        some_facts(letters=letters("clevertap_528"), newest_outcomes=LOST),
         "None of the last 20 records was delivered. ",
     ),
     (
@@ -334,7 +336,7 @@ SHOWN = [
     ),
     (
         "dead_letters",
-        some_facts(letters=letters("clevertap_528"), verdicts=SENT),
+        some_facts(letters=letters("clevertap_528"), newest_outcomes=SENT),
         "4 records were not delivered. ",
     ),
     (
@@ -354,7 +356,9 @@ SHOWN = [
     ),
     (
         "old_dead_letters",
-        some_facts(letters=letters("clevertap_528", age=25 * HOUR), verdicts=SENT),
+        some_facts(
+            letters=letters("clevertap_528", age=25 * HOUR), newest_outcomes=SENT
+        ),
         "4 records were not delivered. ",
     ),
 ]
@@ -431,7 +435,7 @@ def test_a_passcode_past_its_last_day_is_a_finding_before_it_is_refused():
 def test_a_few_events_of_the_set_up_are_as_good_as_none():
     door = AppIngest(other_app="Game", other_accepted=12)
     tried = some_facts(
-        head=1, door=door, arrivals=Arrivals(events=1, newest_at=NOON - 5 * HOUR)
+        head=1, ingest=door, arrivals=Arrivals(events=1, newest_at=NOON - 5 * HOUR)
     )
 
     (finding,) = judge_facts(tried)
@@ -441,7 +445,7 @@ def test_a_few_events_of_the_set_up_are_as_good_as_none():
         "in the last hour."
     )
     assert judge_facts(replace(tried, head=4)) == []
-    assert judge_facts(replace(tried, door=replace(door, accepted=1))) == []
+    assert judge_facts(replace(tried, ingest=replace(door, accepted=1))) == []
 
 
 LAST = NOON - 30 * HOUR
@@ -492,7 +496,7 @@ def test_a_flow_that_stopped_is_missed_however_busy_it_was(arrivals, rate):
     "changes",
     [
         {"arrivals": arrived(10 * HOUR, 10)},
-        {"door": AppIngest(other_app="Game", other_accepted=12)},
+        {"ingest": AppIngest(other_app="Game", other_accepted=12)},
     ],
     ids=["quiet", "nothing_received"],
 )
@@ -531,7 +535,7 @@ def test_test_events_that_another_integration_sends_are_none_of_this_ones(
     other, verdicts
 ):
     mine = an_integration(event_kinds=EventKinds.PRODUCTION)
-    facts = some_facts(mine, arrivals=TESTS, verdicts=verdicts)
+    facts = some_facts(mine, arrivals=TESTS, newest_outcomes=verdicts)
 
     assert judge_facts(replace(facts, others_send=frozenset({other}))) == []
     alone = replace(facts, others_send=frozenset({EventKinds.PRODUCTION}))
@@ -545,7 +549,7 @@ def test_production_events_that_another_integration_sends_are_none_of_this_ones(
 ):
     mine = an_integration(event_kinds=EventKinds.TEST)
     arrivals = replace(PRODUCTION, test=tests)
-    facts = some_facts(mine, arrivals=arrivals, verdicts=KEPT)
+    facts = some_facts(mine, arrivals=arrivals, newest_outcomes=KEPT)
 
     assert judge_facts(replace(facts, others_send=frozenset({other}))) == []
     assert judge_facts(facts)[0].code.startswith(("only_production", "everything_kept"))
@@ -555,7 +559,9 @@ def test_events_of_its_own_kind_that_are_kept_back_are_told_beside_another_integ
     mine = an_integration(event_kinds=EventKinds.TEST)
     arrivals = replace(PRODUCTION, test=11)
     others = frozenset({EventKinds.PRODUCTION})
-    facts = some_facts(mine, arrivals=arrivals, verdicts=KEPT, others_send=others)
+    facts = some_facts(
+        mine, arrivals=arrivals, newest_outcomes=KEPT, others_send=others
+    )
 
     assert [each.code for each in judge_facts(facts)] == ["everything_kept_back"]
 
@@ -565,7 +571,8 @@ def test_clicks_that_name_nobody_are_usual_beside_events_that_are_delivered(
     days, codes
 ):
     facts = some_facts(
-        verdicts=NewestOutcomes(events=12), delivered_at=NOON - timedelta(days=days)
+        newest_outcomes=NewestOutcomes(events=12),
+        delivered_at=NOON - timedelta(days=days),
     )
 
     assert [each.code for each in judge_facts(facts)] == codes
@@ -573,12 +580,15 @@ def test_clicks_that_name_nobody_are_usual_beside_events_that_are_delivered(
 
 def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
     facts = some_facts(
-        arrivals=Arrivals(events=30, test=3, late=15, oldest=HOUR), verdicts=SENT
+        arrivals=Arrivals(events=30, test=3, late=15, oldest=HOUR), newest_outcomes=SENT
     )
 
     assert judge_facts(facts) == []
     assert describe_findings(facts, []).word == "Delivering"
-    assert describe_findings(replace(facts, last_accepted=None), []).word == "Ready"
+    assert (
+        describe_findings(replace(facts, last_upload_accepted_at=None), []).word
+        == "Ready"
+    )
 
 
 @pytest.mark.parametrize(
@@ -608,7 +618,7 @@ def test_nothing_is_found_where_all_is_well_and_the_light_is_green():
 )
 def test_what_was_refused_last_is_said_however_long_ago_it_was(code, changes, sentence):
     last = RefusalsAtDoor(code, **{"count": 47, "last_at": NOON - 30 * HOUR, **changes})
-    facts = some_facts(door=AppIngest(accepted=0, refused=(last,)))
+    facts = some_facts(ingest=AppIngest(accepted=0, refused=(last,)))
 
     nothing, finding = judge_facts(facts)
 
@@ -625,7 +635,7 @@ def test_what_is_refused_now_is_counted_without_what_was_refused_before():
     )
 
     (finding,) = judge_facts(
-        some_facts(door=AppIngest(accepted=9, refused=(now, before)))
+        some_facts(ingest=AppIngest(accepted=9, refused=(now, before)))
     )
 
     assert finding.count == 3
@@ -645,7 +655,7 @@ def test_a_reason_that_not_all_have_says_how_many_do():
         ),
     )
 
-    [finding] = judge_facts(some_facts(door=door))
+    [finding] = judge_facts(some_facts(ingest=door))
 
     assert finding.count == 51
     assert finding.detail == "not_json"
@@ -660,7 +670,7 @@ def test_that_nothing_was_stored_is_said_once():
     refused_once = RefusalsAtDoor("wrong_shape", 1, NOON, sample=sample)
 
     [finding] = judge_facts(
-        some_facts(door=AppIngest(accepted=9, refused=(refused_once,)))
+        some_facts(ingest=AppIngest(accepted=9, refused=(refused_once,)))
     )
 
     assert finding.sentence == (
@@ -674,13 +684,16 @@ def test_that_nothing_was_stored_is_said_once():
     [
         ({"letters": letters("clevertap_528", age=WEEKS)}, "nothing_delivered"),
         ({"letters": letters("no_identity", age=WEEKS)}, "identity_missing"),
-        ({"verdicts": NewestOutcomes(events=5, unsent=10)}, "everything_kept_back"),
+        (
+            {"newest_outcomes": NewestOutcomes(events=5, unsent=10)},
+            "everything_kept_back",
+        ),
     ],
 )
 def test_that_nothing_arrives_is_said_however_long_ago_the_last_event_came(
     changes, code
 ):
-    facts = replace(some_facts(delivered_at=None, verdicts=LOST), **changes)
+    facts = replace(some_facts(delivered_at=None, newest_outcomes=LOST), **changes)
 
     findings = judge_facts(facts)
 
@@ -692,7 +705,7 @@ def test_that_nothing_arrives_is_said_however_long_ago_the_last_event_came(
 def test_what_fell_out_last_is_not_old_however_long_ago_it_was(delivered_at):
     facts = some_facts(
         letters=letters("clevertap_528", age=WEEKS),
-        verdicts=SENT,
+        newest_outcomes=SENT,
         delivered_at=delivered_at,
     )
 
@@ -704,7 +717,9 @@ def test_what_fell_out_last_is_not_old_however_long_ago_it_was(delivered_at):
 
 def test_what_a_replay_delivered_is_not_said_to_be_lost():
     facts = some_facts(
-        letters=letters("clevertap_528", count=2), verdicts=LOST, delivered_at=NOON
+        letters=letters("clevertap_528", count=2),
+        newest_outcomes=LOST,
+        delivered_at=NOON,
     )
 
     (finding,) = judge_facts(facts)
@@ -713,7 +728,7 @@ def test_what_a_replay_delivered_is_not_said_to_be_lost():
 
 
 def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
-    fell_out = some_facts(letters=letters("new_event_name"), verdicts=SENT)
+    fell_out = some_facts(letters=letters("new_event_name"), newest_outcomes=SENT)
     waiting = replace(fell_out, names=CustomNames(sent=50, waiting=1))
 
     assert [each.code for each in judge_facts(fell_out)] == ["dead_letters"]
@@ -723,7 +738,7 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
 @pytest.mark.parametrize(
     "facts",
     [
-        some_facts(verdicts=NewestOutcomes(events=12, unsent=24)),
+        some_facts(newest_outcomes=NewestOutcomes(events=12, unsent=24)),
         some_facts(arrivals=Arrivals(events=12, test=12)),
         some_facts(
             an_integration(event_kinds=EventKinds.TEST), arrivals=Arrivals(events=12)
@@ -731,7 +746,7 @@ def test_what_fell_out_for_a_new_name_is_still_said_when_the_name_is_approved():
         some_facts(
             an_integration(event_kinds=EventKinds.TEST),
             arrivals=Arrivals(events=12),
-            verdicts=NewestOutcomes(events=12, unsent=24),
+            newest_outcomes=NewestOutcomes(events=12, unsent=24),
         ),
     ],
     ids=["kept back", "only tests", "only production", "production kept back"],
@@ -746,7 +761,7 @@ def test_after_the_settings_were_changed_an_event_is_awaited_and_nobody_warned(f
 
 
 def test_settings_that_left_to_another_integration_what_is_its_own_are_no_finding():
-    facts = some_facts(arrivals=TESTS, verdicts=KEPT, sends_changed=True)
+    facts = some_facts(arrivals=TESTS, newest_outcomes=KEPT, sends_changed=True)
 
     assert judge_facts(replace(facts, others_send=frozenset({EventKinds.TEST}))) == []
     assert [each.code for each in judge_facts(facts)] == ["settings_changed"]
@@ -757,7 +772,9 @@ def test_settings_that_were_changed_while_records_are_delivered_are_no_finding()
     test = Arrivals(events=12, test=11)
 
     assert (
-        judge_facts(some_facts(verdicts=delivered, arrivals=test, sends_changed=True))
+        judge_facts(
+            some_facts(newest_outcomes=delivered, arrivals=test, sends_changed=True)
+        )
         == []
     )
 
@@ -771,7 +788,9 @@ OLD_AND_NEW = (
 # Something was delivered between the two, or before both.
 @pytest.mark.parametrize("delivered_at", [NOON - 2 * HOUR, NOON - 4 * HOUR])
 def test_the_reason_that_is_named_is_that_of_the_newest_and_not_of_most(delivered_at):
-    facts = some_facts(verdicts=LOST, letters=OLD_AND_NEW, delivered_at=delivered_at)
+    facts = some_facts(
+        newest_outcomes=LOST, letters=OLD_AND_NEW, delivered_at=delivered_at
+    )
 
     found = judge_facts(facts)
 
@@ -788,7 +807,7 @@ def test_of_one_upload_the_reason_of_most_is_named():
     few = OpenLetters("clevertap_513", 400, NOON - HOUR, lately=1)
     most = OpenLetters("no_identity", 39, NOON - HOUR, lately=19)
 
-    finding = judge_facts(some_facts(verdicts=LOST, letters=(few, most)))[0]
+    finding = judge_facts(some_facts(newest_outcomes=LOST, letters=(few, most)))[0]
 
     assert (finding.code, finding.count) == ("identity_missing", 20)
     assert finding.sentence == (
@@ -801,7 +820,7 @@ def test_of_one_upload_the_reason_of_most_is_named():
 def test_the_number_is_that_of_the_sentence(reason):
     many = (OpenLetters(reason, 400, NOON - HOUR),)
 
-    finding = judge_facts(some_facts(verdicts=LOST, letters=many))[0]
+    finding = judge_facts(some_facts(newest_outcomes=LOST, letters=many))[0]
 
     assert finding.count == 20
     assert finding.sentence.startswith("None of the last 20 records was delivered")
@@ -829,7 +848,7 @@ def test_the_worst_comes_first_and_a_cause_before_its_consequences():
 
 @pytest.mark.parametrize("reason", ["suppressed", "erased", "event_removed"])
 def test_what_people_wished_is_no_finding(reason):
-    assert judge_facts(some_facts(letters=letters(reason), verdicts=LOST)) == []
+    assert judge_facts(some_facts(letters=letters(reason), newest_outcomes=LOST)) == []
 
 
 def test_only_what_was_sent_waits_for_a_verdict():

@@ -38,5 +38,5 @@ def test_each_finding_has_its_words(rate, is_good, title, remedy):
 def test_what_was_not_answered_is_neither_known_nor_unknown():
     match = Match("email", 30, 5, 10)
 
-    assert match.untold == 15
+    assert match.unanswered == 15
     assert match.percent == 33

@@ -25,7 +25,7 @@ def test_each_side_counts_its_records_and_its_people_once():
         "app_install:referred": SideUsage(3, 2),
         "app_install:generated": SideUsage(3, 1),
     }
-    assert (usage.events, usage.is_sample) == (3, False)
+    assert (usage.events, usage.is_partial) == (3, False)
 
 
 def test_a_link_click_has_no_triggering_user_even_where_it_names_one():
@@ -43,13 +43,13 @@ def test_test_events_and_those_older_than_thirty_days_are_left_out():
     usage = measure_usage(newest, NOON)
 
     assert usage.by_key["app_install:referred"] == SideUsage(1, 1)
-    assert (usage.events, usage.is_sample) == (2, False)
+    assert (usage.events, usage.is_partial) == (2, False)
 
 
 def test_it_is_a_sample_where_older_events_of_these_days_were_not_read():
-    assert measure_usage(logged(an_event(), first=7), NOON).is_sample
-    assert not measure_usage(logged(an_event(), first=1), NOON).is_sample
-    assert not measure_usage([], NOON).is_sample
+    assert measure_usage(logged(an_event(), first=7), NOON).is_partial
+    assert not measure_usage(logged(an_event(), first=1), NOON).is_partial
+    assert not measure_usage([], NOON).is_partial
 
 
 def test_coverage_counts_people_by_what_they_carry_and_records_by_what_can_be_sent():

@@ -55,7 +55,7 @@ def _summary(lines: Sequence[StandingLine]) -> list[tuple[Colour, int]]:
 
 def list_first_steps(shown: Sequence[StandingLine]) -> list[dict[str, Any]]:
     """Return what a new installation still needs; nothing once CleverTap accepted an event."""
-    if any(line.facts.last_accepted for line in shown):
+    if any(line.facts.last_upload_accepted_at for line in shown):
         return []
     integration = shown[0].integration if shown else None
     edit = (

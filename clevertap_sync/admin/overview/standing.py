@@ -46,16 +46,16 @@ def read_standing(person: "Person", now: datetime) -> Standing:
         "app",
         *("clevertap_sync.view_integration", CHANGE),
     )
-    doors = read_app_ingest(now).limited(
+    ingest = read_app_ingest(now).limit_lonely(
         lambda app: access.has_permission(person, SEES_INGEST, app)
     )
     lines = [
         build_line(facts)
-        for facts in read_facts(insight.list_integrations_shown(seen), now, doors)
+        for facts in read_facts(insight.list_integrations_shown(seen), now, ingest)
     ]
     elsewhere = [
         (str(app or "This installation"), list_causes(findings))
-        for app, findings in insight.find_findings_elsewhere(now, doors)
+        for app, findings in insight.find_findings_elsewhere(now, ingest)
         if access.has_permission(person, SEES_INGEST, app)
     ]
     return Standing(sorted(lines, key=lambda line: line.rank), elsewhere)

@@ -50,13 +50,13 @@ def describe_findings(facts: Facts, findings: Sequence[Finding]) -> StatusLight:
 
 
 def _well(facts: Facts) -> StatusLight:
-    if facts.last_accepted is None:
+    if facts.last_upload_accepted_at is None:
         return StatusLight(
             "good",
             "Ready",
             "Everything is set up. The first event that arrives is delivered at once.",
         )
-    age = format_span((facts.now - facts.last_accepted).total_seconds())
+    age = format_span((facts.now - facts.last_upload_accepted_at).total_seconds())
     return StatusLight(
         "good",
         "Delivering",

@@ -80,7 +80,7 @@ def _find_picks_naming(upload: Upload, request: ErasureRequest) -> set[int]:
 
 def _map_as_claimed(upload: Upload) -> MappedUpload:
     return map_upload.map_upload(
-        Claim(upload, upload.integration, upload.lease_token, held=False)
+        Claim(upload, upload.integration, upload.lease_token, in_fault_share=False)
     )
 
 
@@ -89,7 +89,7 @@ def _split_without_person(upload: Upload, request: ErasureRequest) -> bool:
     gone = sorted(named & set(mapped.picks))
     if not gone:
         return False
-    rest = sorted(set(mapped.all_picks()) - set(gone))
+    rest = sorted(set(mapped.list_picks()) - set(gone))
     now = clock.read_now()
     parts = split.split_into_parts(upload, [gone, rest], now)
     names = {

@@ -61,9 +61,9 @@ class IntegrationState:
     #: Live leases: what counts against the account's limit.
     leases: int
     #: Uploads on their way.
-    flying: int
+    in_flight: int
     #: Of these, the log's own that are no older than `LONGEST_PARTIAL_WAIT`: a partial one waits.
-    fresh: int
+    newly_in_flight: int
     #: Uploads that wait for a worker.
     unleased: int
     #: The first of the open uploads, by ID.
@@ -81,7 +81,7 @@ class IntegrationState:
         """Events that no upload has yet."""
         return self.head - self.cursor
 
-    def integration(self, account: Account) -> Integration:
+    def build_integration(self, account: Account) -> Integration:
         """Return the integration with its `account`, and its app's slug for the journal."""
         integration = row_writer.read_row(Integration, self.row)
         integration.account = account
@@ -100,7 +100,7 @@ class IntegrationState:
     def may_hand_over(self) -> bool:
         """Return whether the log's next range may go: a full one, or a partial one alone."""
         return self.waiting >= EVENTS_PER_UPLOAD or (
-            self.waiting > 0 and not self.fresh
+            self.waiting > 0 and not self.newly_in_flight
         )
 
 

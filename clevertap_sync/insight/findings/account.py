@@ -85,7 +85,7 @@ class HoldFinding(Finding):
             sentence=f"Held for {format_span(seconds)}: {lower_first(meaning)} "
             f"{describe_waiting(facts)}{describe_delay(facts)}",
             remedy=remedy,
-            link=cls.where(facts),
+            link=cls.link_to_fix(facts),
             count=facts.waiting.events + facts.waiting.records or None,
             seconds=seconds,
             detail=integration.hold_reason,
@@ -97,7 +97,7 @@ class HoldFinding(Finding):
         return facts.integration.hold_reason in cls.reasons
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return where it is mended."""
         return link_integration(facts, "check", "Check the connection")
 
@@ -122,7 +122,7 @@ class CredentialsRefused(HoldFinding):
         return fault in cls.faults
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return the field that mends it."""
         cause = describe_hold_cause(facts.integration) or describe_fault(
             find_evident_fault(facts)
@@ -215,7 +215,7 @@ class WrongAddress(HoldFinding):
     reasons = frozenset({"wrong_address"})
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return the field that decides the address."""
         return link_settings(facts, "location", "Check the location")
 
@@ -240,7 +240,7 @@ class IdentitiesUnknown(HoldFinding):
     reasons = frozenset({IDENTITY_MISMATCH})
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return the field that says which identity is sent."""
         return link_settings(facts, "identity_provider", "Choose the identity provider")
 
@@ -265,7 +265,7 @@ class BackupRestored(HoldFinding):
     reasons = frozenset({RESTORED_BACKUP})
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return where it is enabled from now on."""
         return link_integration(facts, "enable", "Enable from now")
 

@@ -95,11 +95,11 @@ class NothingToSend(Finding):
 
         Beside events that are delivered, clicks that name nobody are as they should be.
         """
-        verdicts = facts.verdicts
-        is_empty = verdicts.events > 0 == _sides(facts)
+        outcomes = facts.newest_outcomes
+        is_empty = outcomes.events > 0 == _sides(facts)
         if facts.is_running and is_empty and not _is_delivered_lately(facts):
             yield cls(
-                sentence=f"The last {format_count(verdicts.events, 'event')} came to nothing to "
+                sentence=f"The last {format_count(outcomes.events, 'event')} came to nothing to "
                 "send: link clicks that name no referrer are about nobody.",
                 remedy="Name the referrer of a link click where there is one. Clicks on a "
                 "marketing link have none, and are counted here alone.",
@@ -108,7 +108,7 @@ class NothingToSend(Finding):
                     "events",
                     query=(("app", facts.integration.app.slug), ("type", "link_click")),
                 ),
-                count=verdicts.events,
+                count=outcomes.events,
             )
 
 
@@ -128,7 +128,7 @@ class EverythingKeptBack(Finding):
 
         Settings that let something through within days keep back what they are to.
         """
-        verdicts = facts.verdicts
+        outcomes = facts.newest_outcomes
         is_said = any(
             kind.is_there(facts) for kind in (OnlyTestEvents, OnlyProductionEvents)
         )
@@ -137,11 +137,11 @@ class EverythingKeptBack(Finding):
             return
         yield cls(
             sentence=f"The settings kept back all of the last "
-            f"{format_count(verdicts.unsent, 'record')}: nothing goes to CleverTap.",
+            f"{format_count(outcomes.unsent, 'record')}: nothing goes to CleverTap.",
             remedy="See on an event's own page which setting it is, and switch on what "
             "should be sent.",
             link=link_settings(facts, "sends", "Choose what to send"),
-            count=verdicts.unsent,
+            count=outcomes.unsent,
         )
 
 
@@ -163,7 +163,7 @@ class SettingsChanged(Finding):
         count = facts.arrivals.events
         events = f"of the last {format_count(count, 'event')}"
         if _is_all_kept_back(facts):
-            count = facts.verdicts.unsent
+            count = facts.newest_outcomes.unsent
             before = f"The settings kept back all of the last {format_count(count, 'record')}"
         elif _are_only_tests(facts):
             before = f"All {events} are test events"
@@ -334,9 +334,9 @@ def _is_no_test(facts: Facts) -> bool:
 
 def _is_all_kept_back(facts: Facts) -> bool:
     """Return whether the newest records were all kept back, and not for another to send."""
-    verdicts = facts.verdicts
+    outcomes = facts.newest_outcomes
     is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
-    is_all = verdicts.unsent > 0 == verdicts.records
+    is_all = outcomes.unsent > 0 == outcomes.records
     return facts.is_running and is_all and not is_for_another
 
 
@@ -368,4 +368,4 @@ def _is_own_among_newest(facts: Facts) -> bool:
 
 def _sides(facts: Facts) -> int:
     """Return how many records the newest uploads had, sent, refused or kept back."""
-    return facts.verdicts.records + facts.verdicts.unsent
+    return facts.newest_outcomes.records + facts.newest_outcomes.unsent

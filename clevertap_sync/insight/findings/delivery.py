@@ -108,7 +108,7 @@ class NothingDelivered(Finding):
                 f"{newest}{meaning}",
                 remedy=reason.remedy,
                 link=_link_letters(facts, letters),
-                count=facts.verdicts.records,
+                count=facts.newest_outcomes.records,
                 detail=letters.reason,
             )
 
@@ -140,7 +140,7 @@ class IdentityMissing(Finding):
                 link=link_settings(
                     facts, "identity_provider", "Choose the identity provider"
                 ),
-                count=facts.verdicts.records,
+                count=facts.newest_outcomes.records,
                 detail=letters.reason,
             )
 
@@ -149,7 +149,7 @@ class LettersFinding(Finding):
     """Records fell out for one reason, and lie there as dead letters."""
 
     @classmethod
-    def of_letters(cls, facts: Facts, letters: OpenLetters) -> Self:
+    def from_letters(cls, facts: Facts, letters: OpenLetters) -> Self:
         """Return the finding in the reason's own words."""
         reason = find_reason(letters.reason)
         were = "was" if letters.count == 1 else "were"
@@ -159,7 +159,9 @@ class LettersFinding(Finding):
             remedy=reason.remedy,
             link=_link_letters(facts, letters),
             count=letters.count,
-            percent=100 * facts.verdicts.dead / max(1, facts.verdicts.records),
+            percent=100
+            * facts.newest_outcomes.dead
+            / max(1, facts.newest_outcomes.records),
             detail=letters.reason,
         )
 
@@ -180,7 +182,7 @@ class NotDelivered(LettersFinding):
         of_all = _find_reason_of_all(facts)
         for letters in _list_letters_to_mend(facts):
             if letters is not of_all and is_recent(letters.newest_at, facts):
-                yield cls.of_letters(facts, letters)
+                yield cls.from_letters(facts, letters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +200,7 @@ class NotDeliveredEarlier(LettersFinding):
         """Yield one for each reason, most records first."""
         for letters in _list_letters_to_mend(facts):
             if not is_recent(letters.newest_at, facts):
-                yield cls.of_letters(facts, letters)
+                yield cls.from_letters(facts, letters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,8 +356,8 @@ def _find_reason_of_all(facts: Facts) -> OpenLetters | None:
 
     Not that of most letters: there may be many of a cause that was mended since.
     """
-    verdicts = facts.verdicts
-    if not verdicts.records or verdicts.delivered:
+    outcomes = facts.newest_outcomes
+    if not outcomes.records or outcomes.delivered:
         return None
     recent = (
         each
@@ -381,7 +383,7 @@ def _is_revived(letters: OpenLetters, facts: Facts) -> bool:
 
 
 def _count_records(facts: Facts) -> str:
-    return format_count(facts.verdicts.records, "record")
+    return format_count(facts.newest_outcomes.records, "record")
 
 
 def _link_letters(facts: Facts, letters: OpenLetters) -> Link:

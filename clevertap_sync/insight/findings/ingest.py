@@ -48,7 +48,7 @@ class DoorFinding(Finding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where something was refused for one of its causes, lately or at last."""
-        about = (each for each in facts.door.refused if cls.is_about(each))
+        about = (each for each in facts.ingest.refused if cls.is_about(each))
         mine = find_newest_refusals(about, facts.now)
         count = sum(each.count for each in mine)
         if not count:
@@ -66,9 +66,9 @@ class DoorFinding(Finding):
         yield cls(
             sentence=f"{what} Nothing of that is stored.",
             remedy=cls.todo,
-            link=cls.where(facts),
+            link=cls.link_to_fix(facts),
             count=count,
-            percent=100 * count / (facts.door.accepted + count_refused(facts)),
+            percent=100 * count / (facts.ingest.accepted + count_refused(facts)),
             detail=code,
         )
 
@@ -78,7 +78,7 @@ class DoorFinding(Finding):
         return refused.code in cls.codes
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return where samples of it are shown."""
         query = (("app", facts.integration.app.slug),)
         return Link("See what was refused", "ingest", query=query)
@@ -118,7 +118,7 @@ class NothingAccepted(DoorFinding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where nothing was accepted in that hour or since, though something came."""
-        if not facts.door.accepted:
+        if not facts.ingest.accepted:
             yield from super().find(facts)
 
 
@@ -168,7 +168,7 @@ class KeyRevoked(DoorFinding):
     todo = "Give your backend a key that works."
 
     @classmethod
-    def where(cls, facts: Facts) -> Link:
+    def link_to_fix(cls, facts: Facts) -> Link:
         """Return the app's keys."""
         query = (("app__id__exact", facts.integration.app_id),)
         return Link("See the API keys", "referrals_apikey_changelist", query=query)
@@ -203,20 +203,20 @@ class NothingEverReceived(Finding):
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where delivery is enabled and all new events belong to another app."""
-        door = facts.door
-        is_new = facts.head <= AT_SET_UP and not door.accepted
-        if _is_awaiting(facts) and is_new and door.other_accepted:
+        ingest = facts.ingest
+        is_new = facts.head <= AT_SET_UP and not ingest.accepted
+        if _is_awaiting(facts) and is_new and ingest.other_accepted:
             yield cls(
-                sentence=f"{_describe_received(facts)}, while {door.other_app} got "
-                f"{format_count(door.other_accepted, 'event')} in the last hour.",
+                sentence=f"{_describe_received(facts)}, while {ingest.other_app} got "
+                f"{format_count(ingest.other_accepted, 'event')} in the last hour.",
                 remedy=f"If they are meant for this app, its backend uses the API key of "
-                f"{door.other_app}: give it a key of this app.",
+                f"{ingest.other_app}: give it a key of this app.",
                 link=Link(
                     "See the API keys",
                     "referrals_apikey_changelist",
                     query=(("app__id__exact", facts.integration.app_id),),
                 ),
-                count=door.other_accepted,
+                count=ingest.other_accepted,
             )
 
 
@@ -362,4 +362,4 @@ def _describe_rate(arrivals: Arrivals) -> str:
 
 def count_refused(facts: Facts) -> int:
     """Return how many were refused, for whatever cause."""
-    return sum(each.count for each in facts.door.refused)
+    return sum(each.count for each in facts.ingest.refused)

@@ -72,7 +72,7 @@ class Command(DiscreetCommand):
         for match in (rate.chosen, *rate.others) if rate.people else ():
             self.stdout.write(
                 f"    {match.provider}: {match.known} known, {match.unknown} not known, "
-                f"{match.untold} without an answer"
+                f"{match.unanswered} without an answer"
             )
         if integration.identities_are_doubted:
             self.stdout.write("  held: until a person confirms the users in the admin")

@@ -36,10 +36,10 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
     notices.send_test(fine)
     fail(receiver, an_alert(receiver, name="Off", enabled=False))
     now = clock.read_now()
-    doors = read_app_ingest(now)
+    ingest = read_app_ingest(now)
 
     with CaptureQueriesContext(connection) as captured:
-        facts = read_installation_facts(now, doors)
+        facts = read_installation_facts(now, ingest)
 
     assert len(captured) == 2
     assert facts.failing == (
@@ -67,7 +67,7 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
         (alert.pk,),
     )
     notices.send_test(alert)
-    assert read_installation_facts(clock.read_now(), doors).failing == ()
+    assert read_installation_facts(clock.read_now(), ingest).failing == ()
 
 
 def test_another_alert_tells_it_and_never_the_one_that_fails(receiver, integration):

@@ -77,7 +77,7 @@ def refused_alone(integration):
 def accepted(attempt):
     """Let an attempt that was begun end well, as CleverTap answers it."""
     claim, mapped, sending = attempt
-    outcome = send_upload(claim.integration, sending, list(mapped.bodies()))
+    outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
     assert settle_result(claim, mapped, sending, outcome, outcome.result)
 
 
@@ -143,7 +143,7 @@ def probe_in_a_thread(integration_id):
     work = claim_next(integration_id)
     assert isinstance(work, ProbeClaim)
     send_probe(work)
-    slots.release_slot(integration_id, held=work.held)
+    slots.release_slot(integration_id, in_fault_share=work.in_fault_share)
     connection.close()
 
 

@@ -56,14 +56,14 @@ def test_the_numbers_are_those_of_the_status(engine, integration, append, finish
     status = insight.read_status(facts.integration)
     assert (facts.head, facts.waiting.events) == (status.head, 2)
     assert {each.reason: each.count for each in facts.letters} == status.dead_letters
-    assert facts.last_accepted == insight.find_last_upload_accepted_at(
+    assert facts.last_upload_accepted_at == insight.find_last_upload_accepted_at(
         facts.integration
     )
     assert facts.lag_seconds == pytest.approx(status.lag_seconds, abs=10)
-    assert facts.verdicts.delivered == status.delivered
+    assert facts.newest_outcomes.delivered == status.delivered
     assert facts.imbalances == ()
     assert (empty.head, empty.waiting.events, list(empty.letters)) == (0, 0, [])
-    assert empty.verdicts == NewestOutcomes()
+    assert empty.newest_outcomes == NewestOutcomes()
 
 
 def test_parts_of_an_upload_count_with_it(engine, integration, append, finish):
@@ -74,7 +74,7 @@ def test_parts_of_an_upload_count_with_it(engine, integration, append, finish):
     (facts,) = facts_of(integration)
 
     assert Upload.objects.filter(parent__isnull=False).exists()
-    assert (facts.verdicts.records, facts.verdicts.delivered) == (10, 10)
+    assert (facts.newest_outcomes.records, facts.newest_outcomes.delivered) == (10, 10)
 
 
 def let_pass(time):

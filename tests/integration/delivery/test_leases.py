@@ -82,7 +82,7 @@ def test_the_claim_that_fills_the_account_calls_nobody(engine, integration, appe
 
     claims = [claim_next(integration.pk) for _ in range(3)]
 
-    assert [claim.more for claim in claims] == [True, True, False]
+    assert [claim.ring_others for claim in claims] == [True, True, False]
 
 
 def test_the_claim_that_takes_the_last_range_calls_nobody(engine, integration, append):
@@ -90,7 +90,7 @@ def test_the_claim_that_takes_the_last_range_calls_nobody(engine, integration, a
 
     claims = [claim_next(integration.pk) for _ in range(2)]
 
-    assert [claim.more for claim in claims] == [True, False]
+    assert [claim.ring_others for claim in claims] == [True, False]
 
 
 def test_two_integrations_on_one_account_share_its_limit_in_turn(
@@ -117,14 +117,14 @@ def test_an_upload_has_at_most_one_live_lease_and_a_late_settle_changes_nothing(
     assert isinstance(late, Claim)
     mapped = map_upload.map_upload(late)
     sending = begin_attempt(late, mapped)
-    outcome = send_upload(late.integration, sending, list(mapped.bodies()))
+    outcome = send_upload(late.integration, sending, list(mapped.encoded_records()))
     expire_leases()
 
     # Whoever comes next records the attempt as unknown, and asks first.
     probe = claim_next(integration.pk)
     assert isinstance(probe, ProbeClaim)
     assert Attempt.objects.get(upload=late.upload).outcome == "no_answer"
-    slots.release_slot(integration.pk, held=probe.held)
+    slots.release_slot(integration.pk, in_fault_share=probe.in_fault_share)
     integration.refresh_from_db()
     integration.probe_leased_until = None
     integration.save()
@@ -299,4 +299,4 @@ def test_a_claim_calls_nobody_for_what_others_come_to_claim(
             threads.enter_context(slots.register_claimer(integration.pk))
         claims = [claim_next(integration.pk) for _ in range(3)]
 
-    assert [claim.more for claim in claims] == calls
+    assert [claim.ring_others for claim in claims] == calls

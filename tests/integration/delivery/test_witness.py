@@ -100,11 +100,11 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
         def apply_async(self, _, arguments):
             handed_out.append(arguments)
 
-    errands = BackgroundJobs(Pool())
-    errands.sweep()
+    jobs = BackgroundJobs(Pool())
+    jobs.sweep()
 
     # People are told of it, and nothing is delivered.
-    assert handed_out == [("alerts", errands._alert)]
+    assert handed_out == [("alerts", jobs._run_alert_round)]
     restored.refresh_from_db()
     assert restored.enabled is False
 
