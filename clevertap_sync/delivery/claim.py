@@ -59,30 +59,22 @@ def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
     if locked is None:
         return None
     now, account = locked
-    seen = account_state.read_integration_states(account.pk, now)
-    room = hold.find_in_flight_limit(account) - sum(one.leases for one in seen)
+    states = account_state.read_integration_states(account.pk, now)
+    in_flight = sum(state.leases for state in states)
+    room = hold.find_in_flight_limit(account) - in_flight
     if room <= 0:
         return None
-    for one in seen:
-        if not one.may_have_work():
+    for state in states:
+        if not state.may_have_work():
             continue
-        if work := _claim_for_integration(one.build_integration(account), one, now):
-            return work if room - 1 > _coming(seen) else _without_a_call(work)
+        if work := _claim_for_integration(state.build_integration(account), state, now):
+            claimers = slots.count_claimers(each.integration_id for each in states)
+            if isinstance(work, Claim) and room - 1 <= claimers:
+                # This process's own threads fill the account's limit, so another worker
+                # would find it full. A ring costs that worker as much as half an upload.
+                return replace(work, ring_others=False)
+            return work
     return None
-
-
-def _coming(seen: Sequence[IntegrationState]) -> int:
-    """Return how many of this process's threads come to claim on the account anyway."""
-    return slots.count_claimers(one.integration_id for one in seen)
-
-
-def _without_a_call(work: Claim | ProbeClaim) -> Claim | ProbeClaim:
-    """Say that nobody else is needed: who comes fills what the account's limit allows.
-
-    Whoever is called would find the account full. A call is a message, which costs a
-    worker as much as half an upload.
-    """
-    return replace(work, ring_others=False) if isinstance(work, Claim) else work
 
 
 def _claim_for_integration(
@@ -94,19 +86,15 @@ def _claim_for_integration(
         return None
     work = None
     try:
-        work = _choose_work(integration, state, now, in_fault_share=in_fault_share)
+        work = _choose_work(integration, state, now)
     finally:
         if work is None:
             slots.release_slot(integration.pk, in_fault_share=in_fault_share)
-    return work
+    return work and replace(work, in_fault_share=in_fault_share)
 
 
 def _choose_work(
-    integration: Integration,
-    state: IntegrationState,
-    now: datetime,
-    *,
-    in_fault_share: bool,
+    integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | ProbeClaim | None:
     unleased = _lock_unleased_uploads(integration, now) if state.unleased else []
     if abandoned := [upload for upload in unleased if upload.leased_until]:
@@ -115,20 +103,14 @@ def _choose_work(
         if not hold.is_hold_over(integration, now):
             return None
         if integration.hold_probes:
-            return _lease_probe(integration, now, in_fault_share=in_fault_share)
+            return _lease_probe(integration, now)
     # One at a time while CleverTap fails, and while the canary looks identities up.
     if (integration.failures or integration.wants_canary) and state.in_flight:
         return None
     if upload := _prepare_waiting_upload(unleased, integration, now):
         ring_others = len(unleased) > 1
-        return _lease_upload(
-            upload,
-            integration,
-            now,
-            in_fault_share=in_fault_share,
-            ring_others=ring_others,
-        )
-    return _lease_next_in_turn(integration, state, now, in_fault_share=in_fault_share)
+        return _lease_upload(upload, integration, now, ring_others=ring_others)
+    return _lease_next_in_turn(integration, state, now)
 
 
 def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Upload]:
@@ -162,9 +144,7 @@ def record_unknown_outcomes(
         hold.require_probe(integration, reason=NoAnswerError.code, now=now)
 
 
-def _lease_probe(
-    integration: Integration, now: datetime, *, in_fault_share: bool
-) -> ProbeClaim | None:
+def _lease_probe(integration: Integration, now: datetime) -> ProbeClaim | None:
     leased = integration.probe_leased_until
     if leased is not None and leased > now:
         return None
@@ -175,7 +155,7 @@ def _lease_probe(
     integration.save(
         update_fields=["probe_token", "probe_leased_until", "last_served_at"]
     )
-    return ProbeClaim(integration, integration.probe_token, in_fault_share)
+    return ProbeClaim(integration, integration.probe_token)
 
 
 def _end_lost_probe(integration: Integration, now: datetime) -> None:
@@ -221,12 +201,7 @@ def _take_new_settings(upload: Upload, integration: Integration) -> None:
 
 
 def _lease_upload(
-    upload: Upload,
-    integration: Integration,
-    now: datetime,
-    *,
-    in_fault_share: bool,
-    ring_others: bool,
+    upload: Upload, integration: Integration, now: datetime, *, ring_others: bool
 ) -> Claim:
     upload.lease_token += 1
     upload.idle_claims += 1
@@ -243,15 +218,11 @@ def _lease_upload(
     else:
         row_writer.write_rows(served)
         upload.save()
-    return Claim(upload, integration, upload.lease_token, in_fault_share, ring_others)
+    return Claim(upload, integration, upload.lease_token, ring_others=ring_others)
 
 
 def _lease_next_in_turn(
-    integration: Integration,
-    state: IntegrationState,
-    now: datetime,
-    *,
-    in_fault_share: bool,
+    integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
     """Lease what nobody had yet: a replay and the log by turns, so that neither waits."""
     turns = (
@@ -262,7 +233,7 @@ def _lease_next_in_turn(
     if state.is_replaying and _served_log_last(integration):
         turns.reverse()
     for turn in turns:
-        if claim := turn(integration, state, now, in_fault_share=in_fault_share):
+        if claim := turn(integration, state, now):
             return claim
     return None
 
@@ -276,26 +247,16 @@ def _served_log_last(integration: Integration) -> bool:
 
 
 def _lease_next_of_replay(
-    integration: Integration,
-    _: IntegrationState,
-    now: datetime,
-    *,
-    in_fault_share: bool,
+    integration: Integration, _: IntegrationState, now: datetime
 ) -> Claim | None:
     upload = replay.take_next_upload(integration, now)
     if upload is None:
         return None
-    return _lease_upload(
-        upload, integration, now, in_fault_share=in_fault_share, ring_others=True
-    )
+    return _lease_upload(upload, integration, now, ring_others=True)
 
 
 def _lease_next_range(
-    integration: Integration,
-    state: IntegrationState,
-    now: datetime,
-    *,
-    in_fault_share: bool,
+    integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
     if not state.may_hand_over():
         return None
@@ -314,6 +275,4 @@ def _lease_next_range(
         due_at=now,
     )
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
-    return _lease_upload(
-        upload, integration, now, in_fault_share=in_fault_share, ring_others=ring_others
-    )
+    return _lease_upload(upload, integration, now, ring_others=ring_others)

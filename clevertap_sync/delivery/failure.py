@@ -48,8 +48,10 @@ def settle_failure(
         if isinstance(decision, Bisect):
             _bisect_upload(claim, integration, mapped, error, now)
         else:
+            # What the settings led to is as old as the claim that read them.
+            began_at = claim.integration.last_served_at or claim.upload.created_at
             carry_out_decision(
-                decision, account, integration, began_at=_known_at(claim), now=now
+                decision, account, integration, began_at=began_at, now=now
             )
         if error.outcome_unknown:
             hold.require_probe(integration, reason=error.code, now=now)
@@ -95,11 +97,6 @@ def carry_out_decision(
         probe=decision.probe,
         now=now,
     )
-
-
-def _known_at(claim: Claim) -> datetime:
-    """Return when the claim read the settings: what they led to is as old as that."""
-    return claim.integration.last_served_at or claim.upload.created_at
 
 
 def _release_upload(claim: Claim, error: CleverTapError, now: datetime) -> bool:

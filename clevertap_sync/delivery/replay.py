@@ -94,17 +94,14 @@ def take_next_upload(integration: Integration, now: datetime) -> Upload | None:
 
     The caller holds the account's lock and leases what it gets.
     """
-    for replay in _running(integration).order_by("pk"):
+    running = Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
+    for replay in running.order_by("pk"):
         upload = _make_next_upload(replay, integration, now)
         if upload is not None:
             return upload
         replay.state = Replay.State.DONE
         replay.save(update_fields=["state"])
     return None
-
-
-def _running(integration: Integration) -> QuerySet[Replay]:
-    return Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
 
 
 def _make_next_upload(

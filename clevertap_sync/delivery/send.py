@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import threading
 import time
 import traceback
 from dataclasses import dataclass
@@ -29,11 +28,7 @@ from clevertap_sync.process.account_access import give_connection_back, open_cli
 from referrals import failpoints
 from referrals.failpoints import Place
 
-_CLIENTS_PER_THREAD = 8
-
 logger = logging.getLogger(__name__)
-
-_local = threading.local()
 
 
 @dataclass(frozen=True, slots=True)

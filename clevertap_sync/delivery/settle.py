@@ -74,7 +74,10 @@ def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
     It says nothing about the account, so that a dry run has to end what holds it.
     """
     with transaction.atomic():
-        integration = _held_integration(claim)
+        integration = None
+        if claim.integration.hold_reason:
+            lock_account(claim.integration.pk)
+            integration = Integration.objects.get(pk=claim.integration.pk)
         verdicts = Verdicts([], mapped.undelivered, [])
         now = row_writer.write_rows(
             _build_settled_row(claim, verdicts, unsent=mapped.unsent)
@@ -86,14 +89,6 @@ def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
         if integration is not None:
             hold.probe_at_once(integration, now=now)
     return True
-
-
-def _held_integration(claim: Claim) -> Integration | None:
-    """Return the integration as it is now, if it was held; its account is locked then."""
-    if not claim.integration.hold_reason:
-        return None
-    lock_account(claim.integration.pk)
-    return Integration.objects.get(pk=claim.integration.pk)
 
 
 def _lock_account_to_restore(claim: Claim) -> Account | None:
@@ -215,7 +210,8 @@ def _split_off_settled(
     miscounted: bool,
 ) -> Upload | None:
     """Settle what has its verdict as one part; the rest is another, to be sent again."""
-    upload = _still_mine(claim)
+    leased = Upload.objects.select_for_update().open()
+    upload = leased.filter(pk=claim.upload.pk, lease_token=claim.token).first()
     if upload is None:
         return None
     done = [
@@ -226,7 +222,9 @@ def _split_off_settled(
     parts = split.split_into_parts(upload, [done, verdicts.to_retry], now)
     again = parts[-1]
     again.failures = upload.failures + 1
-    again.due_at = now + timedelta(seconds=_backoff(again.failures))
+    longest, first = settings.LONGEST_HOLD_SECONDS, settings.FIRST_HOLD_SECONDS
+    backoff = choose_backoff(again.failures, random(), first, longest)
+    again.due_at = now + timedelta(seconds=backoff)
     again.save(update_fields=["failures", "due_at"])
     if not done:
         return again
@@ -238,15 +236,3 @@ def _split_off_settled(
     settled.delivered = settled.records - settled.dead
     settled.save()
     return settled
-
-
-def _still_mine(claim: Claim) -> Upload | None:
-    locked = Upload.objects.select_for_update().open()
-    return locked.filter(pk=claim.upload.pk, lease_token=claim.token).first()
-
-
-def _backoff(failures: int) -> float:
-    """Return the seconds until its retryable records go again."""
-    longest, first = settings.LONGEST_HOLD_SECONDS, settings.FIRST_HOLD_SECONDS
-    jitter = random()
-    return choose_backoff(failures, jitter, first, longest)

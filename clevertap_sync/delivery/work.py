@@ -23,7 +23,7 @@ class Claim:
     upload: Upload
     integration: Integration
     token: int
-    in_fault_share: bool
+    in_fault_share: bool = False
     ring_others: bool = False
 
     @property

@@ -161,16 +161,13 @@ def _find_outcome_without_verdict(
     """Return where a record stands that was neither accepted nor refused."""
     if upload is None:
         return _set_status(outcome, OutcomeStatus.PENDING)
-    under_way = next((each for each in (upload, *replays) if _is_under_way(each)), None)
-    if under_way is not None:
-        return _set_status(outcome, OutcomeStatus.IN_FLIGHT, under_way.pk)
+    ended = {Upload.State.SETTLED, Upload.State.SKIPPED}
+    for each in (upload, *replays):
+        if each.state not in ended:
+            return _set_status(outcome, OutcomeStatus.IN_FLIGHT, each.pk)
     if upload.state == Upload.State.SKIPPED:
         return _set_status(outcome, OutcomeStatus.SKIPPED, upload.pk)
     return _set_status(outcome, OutcomeStatus.NOT_SENT, upload.pk)
-
-
-def _is_under_way(upload: Upload) -> bool:
-    return upload.state not in {Upload.State.SETTLED, Upload.State.SKIPPED}
 
 
 def _explain_letter(outcome: Outcome, letter: DeadLetter) -> Outcome:

@@ -63,7 +63,12 @@ def measure_coverage(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Cove
     """
     events = [logged.event for logged in newest]
     people = [person for event in events for person in list_people(event)]
-    records = [person for event in events for person in _of_records(event)]
+    records = [
+        person
+        for event in events
+        for _, person in find_sides(event)
+        if not person.erased
+    ]
     carried = Counter(
         name for person in people for name in {n.casefold() for n in person.identities}
     )
@@ -88,11 +93,6 @@ def list_people(event: Event) -> Iterator[Person]:
     """Yield the people that an event names, the triggering user first."""
     people = (event.user, event.referrer)
     yield from (person for person in people if person and not person.erased)
-
-
-def _of_records(event: Event) -> Iterator[Person]:
-    """Yield whom the event's records are about."""
-    yield from (person for _, person in find_sides(event) if not person.erased)
 
 
 def _measure_provider(

@@ -40,6 +40,7 @@ from clevertap_sync.insight.facts import (
     NEWEST_UPLOADS,
     RECENTLY,
     WEEK,
+    AppIngest,
     Arrivals,
     CustomNames,
     Facts,
@@ -57,6 +58,7 @@ from clevertap_sync.models import (
     Upload,
 )
 from clevertap_sync.process import worker_presence
+from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals import log
 from referrals.ingest.health import find_last_accepted_before
 from referrals.models import CustomName, ReferralEvent
@@ -77,6 +79,23 @@ LIVE: Final = timedelta(seconds=LIVE_SECONDS)
 Ids = Sequence[int]
 
 
+class _Readings(NamedTuple):
+    """What was read of all integrations, by the integration's or the app's ID."""
+
+    heads: Mapping[int, int]
+    waiting: Mapping[int, Waiting]
+    letters: Mapping[int, Sequence[OpenLetters]]
+    newest: Mapping[int, Sequence[UploadRange]]
+    outcomes: Mapping[int, NewestOutcomes]
+    arrivals: Mapping[int, Arrivals]
+    names: Mapping[int, CustomNames]
+    kinds_of_others: Mapping[int, frozenset[str]]
+    ingest: Mapping[int, AppIngest]
+    successes: Mapping[int, "_Successes"]
+    made_with: Mapping[int, "_MadeWith"]
+    silence: WorkerSilence | None
+
+
 def read_facts(
     integrations: Iterable[Integration], now: datetime, ingest: IngestByApp
 ) -> list[Facts]:
@@ -84,6 +103,13 @@ def read_facts(
     rows = list(integrations)
     if not rows:
         return []
+    readings = _read_all(rows, now, ingest)
+    return [_make_facts(row, now, readings) for row in rows]
+
+
+def _read_all(
+    rows: Sequence[Integration], now: datetime, ingest: IngestByApp
+) -> _Readings:
     ids = [row.pk for row in rows]
     app_ids = sorted({row.app_id for row in rows})
     heads = log.read_heads(app_ids)
@@ -92,37 +118,47 @@ def read_facts(
     letters, newest = _count_open_letters(ids), _read_newest_ranges(ids)
     outcomes = _sum_newest_outcomes(newest)
     arrivals, names = _read_arrivals(heads, now), _count_custom_names(app_ids)
-    others, mine = (
-        _list_kinds_of_others(rows),
-        ingest.build_app_ingest(row.app for row in rows),
-    )
     successes, silence = _read_successes(ids), worker_presence.read_worker_silence()
     silent = [row for row in rows if _may_send_nothing(row, outcomes, arrivals)]
-    made_with = _read_settings_made_with(silent, newest, successes)
-    return [
-        Facts(
-            now=now,
-            integration=row,
-            head=heads[row.app_id],
-            others_send=others[row.pk],
-            waiting=waiting[row.pk],
-            letters=letters[row.pk],
-            newest_outcomes=outcomes.get(row.pk, NewestOutcomes()),
-            arrivals=arrivals.get(row.app_id, Arrivals()),
-            ingest=mine[row.app_id],
-            last_upload_accepted_at=successes[row.pk].accepted_at,
-            delivered_at=successes[row.pk].delivered_at,
-            sends_changed=have_send_settings_changed(row, made_with[row.pk].newest),
-            sends_proven=_are_settings_proven(row, made_with[row.pk].accepted),
-            event_types=count_event_types(row, names[row.app_id].sent),
-            names=names[row.app_id],
-            silence=silence,
-            imbalances=books.find_newest_imbalances(
-                row, heads[row.app_id], newest[row.pk]
-            ),
-        )
-        for row in rows
-    ]
+    return _Readings(
+        heads=heads,
+        waiting=waiting,
+        letters=letters,
+        newest=newest,
+        outcomes=outcomes,
+        arrivals=arrivals,
+        names=names,
+        kinds_of_others=_list_kinds_of_others(rows),
+        ingest=ingest.build_app_ingest(row.app for row in rows),
+        successes=successes,
+        made_with=_read_settings_made_with(silent, newest, successes),
+        silence=silence,
+    )
+
+
+def _make_facts(row: Integration, now: datetime, readings: _Readings) -> Facts:
+    head, names = readings.heads[row.app_id], readings.names[row.app_id]
+    successes, made_with = readings.successes[row.pk], readings.made_with[row.pk]
+    newest = readings.newest[row.pk]
+    return Facts(
+        now=now,
+        integration=row,
+        head=head,
+        others_send=readings.kinds_of_others[row.pk],
+        waiting=readings.waiting[row.pk],
+        letters=readings.letters[row.pk],
+        newest_outcomes=readings.outcomes.get(row.pk, NewestOutcomes()),
+        arrivals=readings.arrivals.get(row.app_id, Arrivals()),
+        ingest=readings.ingest[row.app_id],
+        last_upload_accepted_at=successes.accepted_at,
+        delivered_at=successes.delivered_at,
+        sends_changed=have_send_settings_changed(row, made_with.newest),
+        sends_proven=_are_settings_proven(row, made_with.accepted),
+        event_types=count_event_types(row, names.sent),
+        names=names,
+        silence=readings.silence,
+        imbalances=books.find_newest_imbalances(row, head, newest),
+    )
 
 
 def _sum_open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:

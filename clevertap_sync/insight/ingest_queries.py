@@ -19,7 +19,6 @@ from clevertap_sync.models import Integration
 from referrals import log
 from referrals.ingest.health import (
     AcceptedCount,
-    RefusalCount,
     read_accepted_since,
     read_refusals_since,
 )
@@ -67,7 +66,11 @@ def read_app_ingest(now: datetime) -> IngestByApp:
     since = now - LATELY
     refused: defaultdict[int | None, list[RefusalsAtDoor]] = defaultdict(list)
     for each in read_refusals_since(since):
-        refused[each.app_id].append(_refused(each))
+        refused[each.app_id].append(
+            RefusalsAtDoor(
+                each.code, each.count, each.last_at, each.key_prefix, each.sample
+            )
+        )
     earlier = {
         app_id: max(each.last_at for each in found) - LATELY
         for app_id, found in refused.items()
@@ -101,12 +104,6 @@ def read_lonely_facts(now: datetime, ingest: IngestByApp) -> list[Facts]:
         )
         for app in ingest.lonely
     ]
-
-
-def _refused(found: RefusalCount) -> RefusalsAtDoor:
-    return RefusalsAtDoor(
-        found.code, found.count, found.last_at, found.key_prefix, found.sample
-    )
 
 
 def _find_other_app(

@@ -33,7 +33,7 @@ def find_uploads_of_person(request: ErasureRequest) -> list[Upload]:
     return [
         upload
         for upload in found.select_related("integration").order_by("pk")
-        if _picks_of_the_person(upload, request)
+        if _find_picks_naming(upload, request) & set(_map_as_claimed(upload).picks)
     ]
 
 
@@ -63,11 +63,6 @@ def replace_upload(held: Upload, request: ErasureRequest) -> bool:
     return taken_out
 
 
-def _picks_of_the_person(upload: Upload, request: ErasureRequest) -> set[int]:
-    """Return the person's picks among the records that the upload sends."""
-    return _find_picks_naming(upload, request) & set(_map_as_claimed(upload).picks)
-
-
 def _find_picks_naming(upload: Upload, request: ErasureRequest) -> set[int]:
     is_meant = suppression.make_recogniser(request.app_id, request.hashes)
     events = log.read_range(request.app_id, upload.first, upload.last)
@@ -79,9 +74,7 @@ def _find_picks_naming(upload: Upload, request: ErasureRequest) -> set[int]:
 
 
 def _map_as_claimed(upload: Upload) -> MappedUpload:
-    return map_upload.map_upload(
-        Claim(upload, upload.integration, upload.lease_token, in_fault_share=False)
-    )
+    return map_upload.map_upload(Claim(upload, upload.integration, upload.lease_token))
 
 
 def _split_without_person(upload: Upload, request: ErasureRequest) -> bool:

@@ -114,15 +114,14 @@ def read_integration_states(account_id: int, now: datetime) -> list[IntegrationS
     """
     with connection.cursor() as cursor:
         cursor.execute(*build_state_query(account_id, now))
-        seen = [_seen(row) for row in cursor.fetchall()]
+        states = [
+            IntegrationState(*(*row[:_BEFORE_ROW], row[_BEFORE_ROW:]))
+            for row in cursor.fetchall()
+        ]
     open_floor.learn_first_open(
-        account_id, {one.integration_id: one.first_open for one in seen}
+        account_id, {state.integration_id: state.first_open for state in states}
     )
-    return seen
-
-
-def _seen(found: Sequence[Any]) -> IntegrationState:
-    return IntegrationState(*(*found[:_BEFORE_ROW], found[_BEFORE_ROW:]))
+    return states
 
 
 def build_state_query(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:

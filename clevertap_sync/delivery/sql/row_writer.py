@@ -127,11 +127,12 @@ def _resolve_instant(value: object, now: datetime) -> object:
 
 def _list_parameters(step: Step, now: datetime | None = None) -> "list[Any]":
     """Return what the statement's marks stand for; with `now`, instants are told, too."""
-    fields = _list_fields(_model(step))
     if isinstance(step, UpdateRow):
+        fields = _list_fields(step.model)
         known = [(n, v) for n, v in step.where.items() if v is not None]
         pairs = [*step.values.items(), *known]
     else:
+        fields = _list_fields(type(step.row))
         pairs = [
             (name, step.values.get(name, getattr(step.row, name)))
             for name in _list_insertable_fields(type(step.row))
@@ -147,10 +148,6 @@ def _prepare_parameter(
             return value.seconds
         value = _resolve_instant(value, now)
     return field.get_db_prep_save(value, connection)
-
-
-def _model(step: Step) -> type[Model]:
-    return step.model if isinstance(step, UpdateRow) else type(step.row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,10 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
         and time.monotonic() < ends_at
     ):
         pass
-    _forget_dry_runs(cutoff)
-    _forget_replays(cutoff)
+    dry_runs = Attempt.objects.filter(upload=None)
+    dry_runs.filter(began_at__lt=cutoff).delete()
+    ended_replays = Replay.objects.exclude(state=Replay.State.RUNNING)
+    ended_replays.filter(created_at__lt=cutoff, uploads=None).delete()
     return removed
 
 
@@ -173,12 +175,3 @@ def _remove_orphaned_letters(integration: Integration) -> None:
 
 def _split_into_chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
-
-
-def _forget_dry_runs(cutoff: datetime) -> None:
-    Attempt.objects.filter(upload=None, began_at__lt=cutoff).delete()
-
-
-def _forget_replays(cutoff: datetime) -> None:
-    over = Replay.objects.exclude(state=Replay.State.RUNNING)
-    over.filter(created_at__lt=cutoff, uploads=None).delete()

@@ -96,7 +96,7 @@ class NothingToSend(Finding):
         Beside events that are delivered, clicks that name nobody are as they should be.
         """
         outcomes = facts.newest_outcomes
-        is_empty = outcomes.events > 0 == _sides(facts)
+        is_empty = outcomes.events > 0 == outcomes.records + outcomes.unsent
         if facts.is_running and is_empty and not _is_delivered_lately(facts):
             yield cls(
                 sentence=f"The last {format_count(outcomes.events, 'event')} came to nothing to "
@@ -364,8 +364,3 @@ def _is_own_among_newest(facts: Facts) -> bool:
     is_for_tests = facts.integration.event_kinds == EventKinds.TEST
     own = arrivals.test if is_for_tests else arrivals.events - arrivals.test
     return own > max(0, arrivals.events - NEWEST_UPLOADS)
-
-
-def _sides(facts: Facts) -> int:
-    """Return how many records the newest uploads had, sent, refused or kept back."""
-    return facts.newest_outcomes.records + facts.newest_outcomes.unsent
