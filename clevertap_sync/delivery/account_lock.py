@@ -1,7 +1,7 @@
 """The account's lock, under which everything about its integrations is decided.
 
-Whoever claims, holds, settles with consequences, or changes settings takes it first, so
-that two workers never decide about one account at the same time.
+Every claim, hold and change of settings takes it first, and so does every settling that
+changes the account. So two workers never decide about one account at the same time.
 """
 
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ def lock_account(integration_id: int) -> Account | None:
 
 
 def lock_account_and_read_clock(integration_id: int) -> tuple[datetime, Account] | None:
-    """Lock the account until the transaction ends; return the instant since, and it."""
+    """Lock the account until the transaction ends; return the instant of that, and the account."""
     is_locking = connection.features.has_select_for_no_key_update
     with connection.cursor() as cursor:
         cursor.execute(_LOCK if is_locking else _ACCOUNT, [integration_id])

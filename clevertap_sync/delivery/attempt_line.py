@@ -14,7 +14,7 @@ def log_attempt(
     sending: Sending,
     outcome: RequestOutcome,
 ) -> None:
-    """Log what one request led to."""
+    """Log the outcome of one request, at WARNING where it is an error."""
     error, result = outcome.error, outcome.result
     fields = {
         "app": integration.app.slug,

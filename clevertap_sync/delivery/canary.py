@@ -1,15 +1,16 @@
-"""The identity canary: does CleverTap know the first people that it is told of?
+"""The identity canary: does CleverTap know the people of an integration's first uploads?
 
-CleverTap creates a profile for every identity that it does not know, so a wrong identity
-provider does not fail: it fills the account with people who do not exist. Until enough
-identities were looked up, those of each upload are, before it is sent. Where fewer than
-half are known, the integration is held until a person confirms them or corrects it.
+CleverTap creates a profile for every identity that it does not know. So a wrong identity
+provider does not fail: it fills the account with people who do not exist. Before each upload
+is sent, the canary looks its identities up, until it has enough answers. Where CleverTap
+knows fewer than half, the integration is held until a person confirms the identities or
+corrects the provider.
 
-Whoever enables by command says that people may be new: then their number holds nothing.
-But where CleverTap knows the very same people in another letter case, nobody meant that:
-it holds in any case, however few they are.
+An integration that was enabled by command expects new people: then no number of unknown
+identities holds it. But another letter case is always a mistake. Where CleverTap knows the
+same people in another one, the canary holds in any case, however few they are.
 
-Only definite answers count against an integration; one that did not come confirms it.
+Only definite answers count against an integration. A missing answer confirms it.
 """
 
 import time
@@ -36,7 +37,7 @@ from clevertap_sync.process.account_access import give_connection_back, read_cre
 from referrals import failpoints
 from referrals.failpoints import Place
 
-#: So many definite answers, most of them good, and the provider is the right one.
+#: After so many definite answers, most of them good, the identity provider is confirmed.
 ENOUGH_ANSWERS: Final = 30
 _COUNT_FIELDS: Final = (
     "identities_known",
@@ -59,7 +60,7 @@ _decode_person = msgspec.json.Decoder(_RecordedPerson).decode
 
 
 def start_canary_over(integration: Integration) -> tuple[str, ...]:
-    """Have identities looked up afresh: provider or account changed. Return what to save."""
+    """Look identities up anew, since provider or account changed. Return the fields to save."""
     integration.identities_confirmed_at = None
     integration.identities_may_be_new = False
     _clear_counts(integration)
@@ -67,13 +68,14 @@ def start_canary_over(integration: Integration) -> tuple[str, ...]:
 
 
 def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
-    """Return whether the upload may be sent now. Where it may not, it was given back.
+    """Return whether the upload may be sent now. If not, it was given back.
 
-    What may have been stored already goes again as it was: its people exist by now.
+    An upload that CleverTap may have stored already goes again as it was: its people exist
+    by now.
     """
     if not claim.integration.wants_canary or claim.upload.unknown_outcomes:
         return True
-    seen = _look_up_people(
+    recognition = _look_up_people(
         claim.integration, list(_list_people(mapped.encoded_records()))
     )
     failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
@@ -86,7 +88,7 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
         if _is_out_of_date(claim.integration, integration):
             _release_unsent(claim)
             return False
-        _add_counts(integration, seen)
+        _add_counts(integration, recognition)
         if not _hold_if_doubted(integration):
             return True
         _release_unsent(claim)
@@ -96,25 +98,25 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
 def check_people(
     integration: Integration, people: Sequence[AskedPerson]
 ) -> Recognition | None:
-    """Ask CleverTap about people whom the log names, and hold where it is not to be.
+    """Look up people from the log, and hold the integration if their identities are doubted.
 
-    For whoever enables by command. Counts these people in place of those of before, since
-    they may be the same. None where nobody is to be asked about any more, or the settings
-    changed meanwhile. Refreshes `integration`.
+    For the command that enables. These counts replace the earlier ones, because the people
+    may be the same. Returns None where the identities are confirmed already, there are no
+    people, or the settings changed meanwhile. Refreshes `integration`.
     """
     if not integration.wants_canary or not people:
         return None
-    seen = _look_up_people(integration, people[:ENOUGH_ANSWERS])
+    recognition = _look_up_people(integration, people[:ENOUGH_ANSWERS])
     with transaction.atomic():
         lock_account(integration.pk)
         now = _read_integration(integration.pk)
         if not now.wants_canary or _is_out_of_date(integration, now):
             return None
         _clear_counts(now)
-        _add_counts(now, seen, silence_confirms=False)
+        _add_counts(now, recognition, silence_confirms=False)
         _hold_if_doubted(now)
     integration.refresh_from_db()
-    return seen
+    return recognition
 
 
 def _look_up_people(
@@ -137,7 +139,7 @@ def _read_integration(integration_id: int) -> Integration:
 
 
 def _hold_if_doubted(integration: Integration) -> bool:
-    """Stop delivery until a person decides, if the people are most likely not CleverTap's."""
+    """Stop delivery until a person decides, if the identities are most likely wrong."""
     if not integration.identities_are_doubted:
         return False
     differs = integration.differs_in_case
@@ -160,7 +162,7 @@ def _list_people(records: Sequence[bytes]) -> Iterator[AskedPerson]:
 
 
 def _is_out_of_date(known: Integration, now: Integration) -> bool:
-    """Return whether the answers are about other settings, or were cut off."""
+    """Return whether the settings changed since, or the end of the process cut answers off."""
     return stopping.is_stopping() or (
         (known.identity_provider, known.account_id)
         != (now.identity_provider, now.account_id)
@@ -168,14 +170,16 @@ def _is_out_of_date(known: Integration, now: Integration) -> bool:
 
 
 def _add_counts(
-    integration: Integration, seen: Recognition, *, silence_confirms: bool = True
+    integration: Integration, recognition: Recognition, *, silence_confirms: bool = True
 ) -> None:
-    """Write down what was answered; confirm where that is enough, or not to be had."""
-    integration.identities_known += seen.known
-    integration.identities_unknown += seen.unknown
-    integration.identities_other_case += seen.other_case
+    """Save the counts of the answers. Confirm if they are enough, or if none can be had."""
+    integration.identities_known += recognition.known
+    integration.identities_unknown += recognition.unknown
+    integration.identities_other_case += recognition.other_case
     is_silent = (
-        silence_confirms and seen.untold and not _may_answer_later(integration, seen)
+        silence_confirms
+        and recognition.untold
+        and not _may_answer_later(integration, recognition)
     )
     is_enough = integration.identities_asked >= ENOUGH_ANSWERS or is_silent
     if is_enough and not integration.identities_are_doubted:
@@ -185,14 +189,14 @@ def _add_counts(
     integration.save(update_fields=_CANARY_FIELDS)
 
 
-def _may_answer_later(integration: Integration, seen: Recognition) -> bool:
-    """Return whether CleverTap refused the credentials, and never took them yet.
+def _may_answer_later(integration: Integration, recognition: Recognition) -> bool:
+    """Return whether CleverTap refused the credentials, and never accepted them before.
 
-    Then it refuses the upload too, and tells once they are right. An account that takes
-    uploads and lets nobody look is asked no more.
+    Then it refuses the upload too, and will answer once they are right. An account that
+    accepts uploads but no look-ups is not asked again.
     """
     return (
-        seen.refused == seen.untold
+        recognition.refused == recognition.untold
         and insight.find_last_upload_accepted_at(integration) is None
     )
 
@@ -203,7 +207,7 @@ def _clear_counts(integration: Integration) -> None:
 
 
 def _release_unsent(claim: Claim) -> None:
-    """Let the upload go again as soon as it may. That it was not sent is no idle claim."""
+    """Let the upload go again as soon as it may. This claim does not count as an idle one."""
     Upload.objects.filter(pk=claim.upload.pk).update(
         leased_until=None, due_at=clock.read_now(), idle_claims=0
     )

@@ -1,4 +1,4 @@
-"""The connection check of a stored integration, and what a good one sets free.
+"""The connection check of a stored integration. A good one lets a held integration go on.
 
 No transaction and no connection is held while CleverTap is asked.
 """
@@ -19,7 +19,7 @@ from clevertap_sync.process.account_access import give_connection_back, read_cre
 
 
 def check_connection(integration: Integration) -> Diagnosis:
-    """Check with a dry run. Where that is good, a held integration goes on at once."""
+    """Check with a dry run. If it succeeds, a held integration sends its probe at once."""
     credentials = find_credentials_or_diagnosis(integration)
     if isinstance(credentials, Diagnosis):
         return credentials
@@ -32,7 +32,7 @@ def check_connection(integration: Integration) -> Diagnosis:
 
 
 def check_all_locations(integration: Integration) -> dict[Location, Diagnosis]:
-    """Check at every location. Only on a person's request: each gets the passcode."""
+    """Check at every location. Only on a person's request: each location gets the passcode."""
     credentials = find_credentials_or_diagnosis(integration)
     if isinstance(credentials, Diagnosis):
         return dict.fromkeys(Location, credentials)

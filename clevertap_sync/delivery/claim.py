@@ -1,9 +1,9 @@
 """Claim: lock the account, pick the most urgent work, and lease it.
 
-The order within an integration: what was abandoned or is due again, then a person's
-replay, then the next range of the log. Full ranges go out whenever the account's limit
-allows; a partial one only alone (Nagle's rule), so that a quiet app's event goes at once
-and a busy app's events go in full requests.
+The order within an integration: uploads that were abandoned or are due again, then replays
+and the next range of the log by turns. Full ranges go out whenever the account's limit
+allows. A partial one goes only alone (Nagle's rule), so that a quiet app's event goes at
+once and a busy app's events go in full requests.
 """
 
 from collections.abc import Sequence
@@ -114,9 +114,9 @@ def _choose_work(
 
 
 def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Upload]:
-    """Return what waits for a worker: leftmost first, and the deepest part of a bisect.
+    """Lock and return the uploads that wait for a worker, in log order, newest parts first.
 
-    The rows are locked, and left out while their old owner settles them after all.
+    A row that another transaction has locked is left out: its former owner settles it now.
     """
     free = Q(leased_until=None, due_at__lte=now) | Q(leased_until__lte=now)
     unlocked = Upload.objects.select_for_update(skip_locked=True, no_key=True).open()
@@ -127,7 +127,7 @@ def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Uplo
 def record_unknown_outcomes(
     abandoned: Sequence[Upload], integration: Integration, now: datetime
 ) -> None:
-    """Close the attempts of workers whose lease ran out before an answer came."""
+    """End the attempts of workers whose lease ran out before an answer came."""
     unanswered = Attempt.objects.filter(upload__in=abandoned, ended_at=None)
     for upload_id in list(unanswered.values_list("upload_id", flat=True)):
         Upload.objects.filter(pk=upload_id).update(
@@ -159,10 +159,10 @@ def _lease_probe(integration: Integration, now: datetime) -> ProbeClaim | None:
 
 
 def _end_lost_probe(integration: Integration, now: datetime) -> None:
-    """Close what dry runs left open: that of a worker that ended before it was answered.
+    """End the attempts of earlier probes that got no answer.
 
-    Its lease may have been taken from it, as by new settings: then it is superseded, and
-    whatever its answer is decides nothing.
+    Either the worker ended, or new settings took its lease away. In both cases this probe
+    replaces the earlier one, whose answer no longer decides anything.
     """
     lost = Attempt.objects.filter(
         integration=integration,
@@ -191,7 +191,7 @@ def _prepare_waiting_upload(
 
 
 def _take_new_settings(upload: Upload, integration: Integration) -> None:
-    """Let corrected settings reach an upload, unless CleverTap may have stored it already."""
+    """Give an upload the present settings, unless CleverTap may have stored it already."""
     if upload.unknown_outcomes:
         return
     current = build_settings(integration)
@@ -224,7 +224,7 @@ def _lease_upload(
 def _lease_next_in_turn(
     integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
-    """Lease what nobody had yet: a replay and the log by turns, so that neither waits."""
+    """Lease new work: from a replay and from the log by turns, so that neither waits."""
     turns = (
         [_lease_next_range, _lease_next_of_replay]
         if state.is_replaying

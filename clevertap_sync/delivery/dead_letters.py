@@ -19,7 +19,7 @@ _CHUNK = 500
 def write_dead_letters(
     upload: Upload, refusals: Sequence[Undelivered], now: datetime
 ) -> None:
-    """Write the refused records down; one that fell out before counts on."""
+    """Write a dead letter for each undelivered record, or count one failure more on the old one."""
     known = _update_known_letters(upload, refusals, now) if refusals else set()
     new = [refusal for refusal in refusals if refusal.pick not in known]
     before = _find_first_deliveries(upload, [each.pick for each in new if each.pick])
@@ -42,7 +42,7 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
 
 
 def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> None:
-    """Open the dead letters again that a replay took, and that the settings keep back."""
+    """Open again the dead letters of a replay whose records the settings keep back."""
     if not upload.replay_id or not picks:
         return
     taken = _find_letter_ids(upload, picks).values()
@@ -76,9 +76,9 @@ def _update_known_letters(
 def _find_first_deliveries(
     upload: Upload, picks: Sequence[int]
 ) -> dict[int | None, datetime]:
-    """Return pick → when CleverTap accepted what fell out of a replay for the first time.
+    """Return pick → when CleverTap first accepted a record that fell out of this replay.
 
-    Without a dead letter, a record was kept back or accepted by whatever had it before.
+    A record without a dead letter was kept back or accepted in each earlier upload.
     """
     if not upload.replay_id or not picks:
         return {}
@@ -101,7 +101,7 @@ def _find_first_deliveries(
 
 
 def _find_letter_ids(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
-    """Return pick → id of the dead letters that there are of these records."""
+    """Return pick → ID of the dead letter, for those records that have one."""
     wanted = set(picks)
     found: dict[int | None, int] = {}
     positions = sorted({read_position(pick) for pick in picks})

@@ -45,9 +45,9 @@ def deliver(
 ) -> int:
     """Deliver what is due on the integration's account; return the number of requests.
 
-    Safe to run any number of times, anywhere: a lease guards each upload. `ring` is
-    called when another worker would find something to do at once, and when this one
-    has done its share; it returns whether somebody will come.
+    Safe to run any number of times, anywhere: a lease guards each upload. `ring` is called
+    when another worker would find something to do at once, and when this one has done its
+    share; it returns whether a worker will come.
     """
     requests = 0
     with slots.register_claimer(integration_id):
@@ -120,10 +120,10 @@ def _settle_outcome(
 
 
 def _settle_despite_outages(settle: Callable[[], bool]) -> bool:
-    """Settle, also when the database is away for a moment: what is known is not thrown away.
+    """Settle, and try again while the database is away, so that no answer is thrown away.
 
-    For as long as the lease lasts nobody else touches the upload. A dead letter that a
-    replay wrote at the same moment is found by the next try.
+    Until the lease ends, no other worker touches the upload. An IntegrityError means that a
+    replay wrote the same dead letter at the same moment: the next try finds it.
     """
     spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
     ends_at = time.monotonic() + spare

@@ -62,7 +62,7 @@ def settle_failure(
 def decide_on_failure(
     error: CleverTapError, integration: Integration
 ) -> Hold | HalveLimit | Bisect:
-    """Return what the error asks for after one failure more than there were."""
+    """Return the decision on one failure more. Saves nothing."""
     return decide_after_failure(
         error,
         failures=integration.failures + 1,
@@ -80,7 +80,7 @@ def carry_out_decision(
     began_at: datetime,
     now: datetime,
 ) -> None:
-    """Hold, or lower the limit, if the attempt says something new. The account is locked."""
+    """Hold, or lower the limit, if the attempt is newer than the state. The account is locked."""
     if isinstance(decision, HalveLimit):
         at_one = hold.find_in_flight_limit(account) <= 1
         hold.halve_in_flight_limit(account, began_at=began_at, now=now)
@@ -117,7 +117,7 @@ def _bisect_upload(
     error: CleverTapError,
     now: datetime,
 ) -> None:
-    """Halve the upload; a record that stands alone is refused only on evidence."""
+    """Halve the upload. A record that stands alone falls out only on evidence against it."""
     upload = claim.upload
     if len(mapped.records) > 1:
         split.split_into_parts(upload, split.halve_records(mapped), now)
@@ -134,9 +134,9 @@ def _bisect_upload(
 def _was_refused_by_a_sound_account(claim: Claim) -> bool:
     """Return whether a good record was accepted between two refusals of this one.
 
-    A dry run began after the first refusal was known, and had been accepted when this
-    attempt was claimed. Nothing else is evidence: an account that refuses everything for
-    a while took other records before that, and takes them again after it.
+    A dry run began after the first refusal was known, and was accepted before this attempt
+    was claimed. Nothing else is evidence: an account that refuses everything for a while
+    accepted other records before, and will accept them afterwards.
     """
     accepted_at, refused_at = claim.integration.accepted_at, claim.upload.refused_at
     return bool(accepted_at and refused_at and accepted_at > refused_at)

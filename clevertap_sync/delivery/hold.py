@@ -1,8 +1,8 @@
-"""Holding an integration, releasing it, and the account's in-flight limit.
+"""Begin and end an integration's hold, and change the account's in-flight limit.
 
-Callers hold the account's lock. An answer changes this state only if its attempt began
-after the state last changed: five parallel 503s are one failure, and a late 401 for
-the old passcode does not hold the new one.
+The caller has locked the account. An answer changes this state only if its attempt began
+after the state last changed: five parallel 503s are one failure, and a late 401 for the
+old passcode does not hold the new one.
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ _HOLD_FIELDS = [
 
 
 def may_change_hold(integration: Integration, began_at: datetime) -> bool:
-    """Return whether an attempt that began then still says something new."""
+    """Return whether an attempt that began then is newer than the last change of the state."""
     changed_at = integration.hold_changed_at
     return changed_at is None or began_at > changed_at
 
@@ -47,7 +47,7 @@ def hold_delivery(
 
 
 def hold_for_person(integration: Integration, *, reason: str, now: datetime) -> None:
-    """Stop delivery until a person decides: neither time nor a dry run lifts it."""
+    """Stop delivery until a person decides: neither time nor a dry run ends this hold."""
     integration.held_since = integration.held_since or now
     _set_reason(integration, reason)
     integration.held_until = None
@@ -64,17 +64,17 @@ def is_waiting_for_person(integration: Integration) -> bool:
 
 
 def is_hold_over(integration: Integration, now: datetime) -> bool:
-    """Return whether the hold's time is up, so that the next thing may be tried."""
+    """Return whether the hold's time is up, so that a probe or an upload may be tried."""
     if is_waiting_for_person(integration):
         return False
     return integration.held_until is None or integration.held_until <= now
 
 
 def require_probe(integration: Integration, *, reason: str, now: datetime) -> None:
-    """Have a dry run answered before the next upload, whenever its attempt began.
+    """Require an answered dry run before the next upload, whenever the attempt began.
 
-    What was answered before is no ground to send an upload of unknown outcome again. A
-    hold that there is goes on, and nothing new is said of the account.
+    An earlier answer does not justify sending an upload of unknown outcome again. A hold
+    that exists goes on with its own reason.
     """
     if integration.hold_probes:
         return
@@ -107,8 +107,8 @@ def end_hold(integration: Integration, *, now: datetime, reset_failures: bool) -
 def probe_at_once(integration: Integration, *, now: datetime) -> None:
     """Let a held integration send its dry run now: its settings changed, or a person asks.
 
-    What is under way was begun with what was known before, and no longer tells. Nor does
-    the cause that was found then.
+    Attempts under way began with the old settings, so their answers no longer count. Nor
+    does the hold cause that was found before.
     """
     integration.hold_changed_at = now
     integration.hold_cause = integration.hold_hint = ""
@@ -120,9 +120,9 @@ def probe_at_once(integration: Integration, *, now: datetime) -> None:
 
 
 def _set_reason(integration: Integration, reason: str) -> None:
-    """Set the reason. The cause that was found out stays for as long as the reason does.
+    """Set the hold reason. The hold cause stays as long as the reason stays the same.
 
-    A reason that is a cause by itself is one from the first moment on.
+    A reason that is itself an account fault is its own cause.
     """
     if reason in set(AccountFault):
         integration.hold_cause, integration.hold_hint = reason, ""
@@ -132,7 +132,7 @@ def _set_reason(integration: Integration, reason: str) -> None:
 
 
 def find_in_flight_limit(account: Account) -> int:
-    """Return how many uploads may be in flight: what a person allows, or less."""
+    """Return how many uploads may be in flight: the configured limit, or less after a 429."""
     return min(account.current_limit, account.in_flight_limit)
 
 

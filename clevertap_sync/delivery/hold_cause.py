@@ -1,8 +1,8 @@
-"""The cause of a hold for refused credentials: found out once, right after the hold.
+"""Find the cause of a hold for refused credentials, once, right after the hold.
 
-CleverTap is asked without a transaction and without a connection. Meanwhile the dry run
-of the hold is this worker's, so that nobody else looks for the same; who dies over it
-leaves no cause, and the next dry run that is refused looks again.
+CleverTap is asked without a transaction and without a database connection. Meanwhile this
+worker leases the hold's probe, so that no other worker looks for the same cause. If this
+worker dies, the cause stays unknown, and the next refused probe looks for it again.
 """
 
 from datetime import timedelta
@@ -26,9 +26,10 @@ from referrals.failpoints import Place
 
 
 def find_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
-    """Write down what is wrong with the credentials that `asked` was refused with.
+    """Find out which of the credentials of `asked` is wrong, and save that as the hold cause.
 
-    Does nothing where the error is another, or the cause is known or being looked for.
+    Does nothing where the error is another one, the cause is known, or another worker looks
+    for it.
     """
     if not isinstance(error, AuthenticationError | CredentialsError):
         return
@@ -43,7 +44,7 @@ def find_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
 
 
 def note_new_credentials(integration: Integration) -> tuple[str, ...]:
-    """Remember since when they are in force. Return what to save."""
+    """Note that the credentials are new as of now. Return the fields to save."""
     integration.credentials_since = clock.read_now()
     return ("credentials_since",)
 
@@ -51,9 +52,10 @@ def note_new_credentials(integration: Integration) -> tuple[str, ...]:
 def _lease_probe_of_hold(
     asked: Integration, error: CleverTapError
 ) -> Integration | None:
-    """Take the held integration's dry run, unless somebody has it or the cause is known.
+    """Lease the hold's probe, unless another worker has it or the cause is known.
 
-    An answer to credentials that were replaced meanwhile tells nothing of the new ones.
+    None also where the credentials were replaced meanwhile: the answer was about the old
+    ones.
     """
     with transaction.atomic():
         lock_account(asked.pk)
@@ -83,7 +85,7 @@ def _read_past(held: Integration) -> Past:
 
 
 def _write_cause(held: Integration, culprit: Culprit) -> None:
-    """Write the cause down, if the hold is still the one that it was looked for."""
+    """Save the cause, if the hold is still the same one."""
     with transaction.atomic():
         lock_account(held.pk)
         same = Integration.objects.filter(

@@ -1,6 +1,7 @@
 """What a person decides about an integration: enable, pause, new settings, check now.
 
-A person also decides which keys there are: a key that is back ends what its lack held.
+A person also decides which encryption keys a process has. A key that is back ends the hold
+of each integration whose passcode was unreadable without it.
 """
 
 from datetime import datetime
@@ -52,9 +53,9 @@ def pause_integration(integration: Integration) -> None:
 
 
 def pause_restored_backup(integration_id: int, reached: int) -> bool:
-    """Pause an integration whose cursor is behind what it had `reached` before.
+    """Pause an integration whose cursor is behind the position that it had `reached` before.
 
-    So the database is an older one than that which delivered. Returns whether it is.
+    Then this database is older than the one that delivered. Returns whether it paused.
     """
     with transaction.atomic():
         lock_account(integration_id)
@@ -78,10 +79,10 @@ def pause_restored_backup(integration_id: int, reached: int) -> bool:
 
 
 def lock_out_claims(integration: Integration) -> None:
-    """Let nobody claim for the integration until the transaction ends. Saves nothing.
+    """Prevent every claim for the integration until the transaction ends. Saves nothing.
 
-    For whoever is about to store its settings. A claim locks the account that it finds:
-    if that changed meanwhile, a claim under the new one could hand out the same range.
+    Call it before new settings are stored. A claim locks the account that it finds: if the
+    account changed meanwhile, a claim under the new one could hand out the same range.
     """
     stored = Integration.objects.filter(pk=integration.pk)
     found = stored.values_list("account_id", flat=True)
@@ -97,9 +98,9 @@ def apply_new_settings(integration: Integration) -> None:
 
 
 def try_readable_passcodes() -> None:
-    """Let what was held for want of a key send its dry run, once a key is back.
+    """Let integrations that were held for want of a key send their probe, once it is back.
 
-    Keys come with a new process, not with a row: nothing but a look tells.
+    Keys come with a new process and not with a row, so each passcode is tried.
     """
     waits = Integration.objects.enabled().filter(
         hold_reason=UnreadablePasscodeError.code, held_until__gt=clock.read_now()
@@ -110,7 +111,7 @@ def try_readable_passcodes() -> None:
 
 
 def _probe_if_still_held(integration_id: int) -> None:
-    """Let it try now, unless another worker has, or the hold is another by now."""
+    """Let the integration send its probe now, unless the hold changed meanwhile."""
     with transaction.atomic():
         lock_account(integration_id)
         integration, now = Integration.objects.get(pk=integration_id), clock.read_now()
@@ -120,9 +121,9 @@ def _probe_if_still_held(integration_id: int) -> None:
 
 
 def confirm_identities(integration: Integration) -> None:
-    """Let a person's word stand for the canary: its people are the account's.
+    """Record that a person confirmed the identities, and stop the canary.
 
-    A hold for their sake ends with the next dry run. Refreshes `integration`.
+    A hold because of the identities ends with the next dry run. Refreshes `integration`.
     """
     with transaction.atomic():
         lock_account(integration.pk)
@@ -134,9 +135,9 @@ def confirm_identities(integration: Integration) -> None:
 
 
 def expect_new_people(integration: Integration) -> None:
-    """Let no number of people whom CleverTap does not know stop delivery.
+    """Record that people may be new to CleverTap, so that unknown ones hold nothing.
 
-    That it knows them in another letter case still does. Refreshes `integration`.
+    Another letter case still holds the integration. Refreshes `integration`.
     """
     with transaction.atomic():
         lock_account(integration.pk)

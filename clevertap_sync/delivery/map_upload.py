@@ -1,4 +1,4 @@
-"""Map: an upload's events become records, refusals, and what the settings keep back."""
+"""Map: each side of an upload's events becomes a record, falls out, or is kept back."""
 
 import logging
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _EVENT_MAPPED = Place.EVENT_MAPPED
 
 
 def map_upload(claim: Claim) -> MappedUpload:
-    """Return what the upload's events become. Never raises for a single event's sake."""
+    """Map the upload's events. An event that cannot be mapped falls out; nothing is raised."""
     upload = claim.upload
     mapped = MappedUpload()
     if upload.idle_claims > IDLE_CLAIMS and upload.picks and len(upload.picks) == 1:
@@ -66,10 +66,10 @@ def _read_events(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, E
 def _find_suppressed_sides(
     claim: Claim, events: Sequence[tuple[int, Event]], settings: MappingSettings
 ) -> list[frozenset[Side]]:
-    """Return, per event, the sides whose person asked to be forgotten.
+    """Return, per event, the sides whose person is suppressed.
 
-    The upload's settings say which requests count: one that came after an attempt of
-    unknown outcome does not change what is sent again.
+    The upload's settings say which suppressions count: one that came after an attempt of
+    unknown outcome does not change the bytes that are sent again.
     """
     return suppression.find_suppressed_sides(
         claim.integration.app_id,
@@ -81,7 +81,7 @@ def _find_suppressed_sides(
 def _map_event_safely(
     position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
 ) -> list[EventRecord | Unmappable | KeptBack]:
-    """Map one event; if that fails, each side that it still owes is a refusal."""
+    """Map one event. If that fails, each side without a value becomes unmappable."""
     values: list[EventRecord | Unmappable | KeptBack] = []
     try:
         failpoints.reach_failpoint(_EVENT_MAPPED)
@@ -100,13 +100,13 @@ def _map_event_safely(
 
 
 def _add_removed_events(mapped: MappedUpload, wanted: set[int]) -> None:
-    """Give every pick its verdict, also where its event is gone from the log."""
+    """Let the picks fall out whose event is gone from the log, so that each has a verdict."""
     for pick in sorted(wanted - set(mapped.list_picks())):
         mapped.undelivered.append(Undelivered(pick, "", EVENT_REMOVED, ""))
 
 
 def group_picks(claim: Claim, mapped: MappedUpload) -> list[list[int]] | None:
-    """Return the picks in the groups that go instead of the upload, or None: it goes whole."""
+    """Return the picks of each part to split the upload into, or None where it goes whole."""
     if groups := _group_by_size(mapped):
         return groups
     if len(mapped.records) > 1 and unknown_outcomes.should_halve(claim.upload):

@@ -1,4 +1,4 @@
-"""Probe: a dry run of one made-up record tells whether a held integration may go on."""
+"""Probe: a dry run of one made-up record decides whether a held integration may go on."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -23,9 +23,9 @@ from referrals.failpoints import Place
 
 
 def send_probe(claim: ProbeClaim) -> None:
-    """Send the dry run; lift the hold if it was answered, else renew it.
+    """Send the dry run. If it succeeds, the hold ends; otherwise the hold is renewed.
 
-    Where nobody knows yet what the hold's cause is, it is looked for.
+    After refused credentials, find the hold cause if it is not known yet.
     """
     records = [make_probe_record()]
     sending = _begin_probe_attempt(claim, encode_body(records))
@@ -86,7 +86,7 @@ def _settle_probe(
 def _end_hold(
     integration: Integration, outcome: RequestOutcome, began_at: datetime, now: datetime
 ) -> None:
-    """Lift the hold. Only a record that was accepted is evidence against another."""
+    """End the hold. Only an accepted record is evidence against another record."""
     if outcome.result is not None and outcome.result.accepted:
         # Its answer may be older than a refusal that was settled meanwhile.
         integration.accepted_at = began_at
@@ -95,7 +95,7 @@ def _end_hold(
 
 
 def _hold_a_little_longer(integration: Integration, now: datetime) -> None:
-    """Do not probe in a tight loop where the answer changed nothing, as after a 429."""
+    """Hold on, so that a worker does not probe in a tight loop where a 429 changed nothing."""
     if integration.held_until is not None and integration.held_until <= now:
         delay = settings.FIRST_HOLD_SECONDS
         hold.hold_delivery(

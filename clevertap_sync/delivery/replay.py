@@ -1,4 +1,4 @@
-"""Replays: a range, or dead letters, sent again by a person's order.
+"""Replays: a person orders that a range, or dead letters, are sent again.
 
 A replay has a cursor of its own, so that it never holds back live events. What fails
 again is the same dead letter with one failure more.
@@ -19,7 +19,7 @@ from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
 from referrals.vocabulary import Side
 
-#: For whoever is about to order what CleverTap may have already.
+#: The warning before a person orders what CleverTap may have stored already.
 COUNTS_TWICE: Final = (
     "CleverTap does not recognise repeats: what it has already stored, it will count "
     "twice."
@@ -67,7 +67,7 @@ def replay_range(
 ) -> Replay:
     """Order positions first … last to be sent again. CleverTap will count them twice.
 
-    What the cursor has not handed out yet is left to it.
+    Positions beyond the integration's cursor are left out: the log's own uploads cover them.
     """
     last = min(last, integration.cursor)
     return Replay.objects.create(
@@ -83,7 +83,7 @@ def replay_range(
 
 
 def cancel_replay(replay_id: int) -> None:
-    """Hand nothing more of a replay to uploads. What is under way is finished."""
+    """Hand nothing more of a replay to uploads. Uploads under way are finished."""
     Replay.objects.filter(pk=replay_id, state=Replay.State.RUNNING).update(
         state=Replay.State.CANCELLED
     )
@@ -92,7 +92,7 @@ def cancel_replay(replay_id: int) -> None:
 def take_next_upload(integration: Integration, now: datetime) -> Upload | None:
     """Return the next upload of the integration's oldest running replay, saved or not.
 
-    The caller holds the account's lock and leases what it gets.
+    The caller holds the account's lock and leases the upload.
     """
     running = Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
     for replay in running.order_by("pk"):
@@ -120,7 +120,7 @@ def _make_next_upload(
 def _make_upload_of_letters(
     replay: Replay, integration: Integration, now: datetime
 ) -> Upload | None:
-    """Take the next thousand letters. One that failed again since is newer, and left."""
+    """Take the next thousand letters, but none that has failed again since the order."""
     letters = find_open_letters(integration, replay.reasons, replay.selection)
     # Both sides of a position need not fit into one upload: its cursor is not passed by.
     ahead = letters.filter(position__gte=replay.cursor)

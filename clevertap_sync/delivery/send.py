@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A begun attempt: what goes out, and when it began by the database and by us."""
+    """A begun attempt: the body, and the start by the database's clock and by our own."""
 
     attempt: Attempt
     body: bytes
@@ -52,7 +52,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """What a request led to: a result or an error, and how long it took."""
+    """A request's result or error, and how long it took."""
 
     result: UploadResult | None
     error: CleverTapError | None
@@ -60,7 +60,7 @@ class RequestOutcome:
 
 
 def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
-    """Write down what is about to be sent. None if the lease was lost meanwhile."""
+    """Save the attempt before its request is sent. None if the lease was lost meanwhile."""
     body = encode_body(mapped.encoded_records())
     digest = hashlib.sha256(body).hexdigest()
     upload = claim.upload
@@ -117,7 +117,7 @@ def send_upload(
 def post_records(
     integration: Integration, body: bytes, records: list[bytes], *, dry_run: bool
 ) -> RequestOutcome:
-    """POST to the integration's account and return what came of it. Never raises."""
+    """POST to the integration's account and return the outcome. Never raises."""
     started = time.monotonic()
     result, error = None, None
     try:
@@ -125,8 +125,8 @@ def post_records(
     except CleverTapError as named:
         error = named
     except Exception as fault:  # noqa: BLE001 - whatever it is, the upload needs a verdict
-        # A fault of ours: held with its name, not tried again in a loop. Its message could
-        # hold an identity, so the log says only what it was and where.
+        # A fault of ours: the hold gets its name, and no loop tries it again. Its message
+        # could contain an identity, so the log has only the class and the place.
         kind, place = (
             type(fault).__name__,
             traceback.extract_tb(fault.__traceback__)[-1],

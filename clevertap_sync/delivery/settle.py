@@ -1,4 +1,4 @@
-"""Settle: each record's verdict, written once, and only by the one who holds the lease."""
+"""Settle: write each record's verdict, once, and only as the owner of the lease."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ RECORD_RETRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What an answer means for each record."""
+    """An upload's picks by verdict: delivered, undelivered, and none yet (`to_retry`)."""
 
     delivered: list[int]
     undelivered: list[Undelivered]
@@ -43,8 +43,8 @@ def settle_result(
 ) -> bool:
     """Write the verdicts of an upload that CleverTap answered. False: the lease was lost.
 
-    With them go the account's failures, so that no crash leaves a hold behind that
-    nothing would lift any more.
+    The same transaction resets the integration's failures, so that no crash leaves a hold
+    behind that nothing would end.
     """
     verdicts = _read_verdicts(
         mapped, result, may_retry=claim.upload.failures < RECORD_RETRIES
@@ -71,7 +71,7 @@ def settle_result(
 def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
     """Write the verdicts of an upload of which nothing is sent. False: the lease was lost.
 
-    It says nothing about the account, so that a dry run has to end what holds it.
+    No answer came from the account, so a probe has to end a hold.
     """
     with transaction.atomic():
         integration = None
@@ -92,7 +92,7 @@ def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
 
 
 def _lock_account_to_restore(claim: Claim) -> Account | None:
-    """Lock the account where a success changes something: before any row of the upload."""
+    """Lock the account if a success changes its state, before any row of the upload."""
     known = claim.integration.account
     if not claim.in_fault_share and known.current_limit >= known.in_flight_limit:
         return None
@@ -102,7 +102,7 @@ def _lock_account_to_restore(claim: Claim) -> Account | None:
 def _end_failures(
     account: Account, integration_id: int, began_at: datetime, now: datetime
 ) -> None:
-    """Forget the failures that came before the attempt, and raise the limit again."""
+    """Reset the failures from before the attempt, and raise the in-flight limit again."""
     hold.raise_in_flight_limit(account, now=now)
     integration = Integration.objects.get(pk=integration_id)
     if integration.failures and hold.may_change_hold(integration, began_at):
@@ -110,7 +110,7 @@ def _end_failures(
 
 
 def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateRow:
-    """End the attempt, unless whoever took the lease over has ended it as unknown."""
+    """End the attempt, unless the worker that took over the lease has ended it as unknown."""
     error, result = outcome.error, outcome.result
     return row_writer.UpdateRow(
         Attempt,
@@ -156,10 +156,10 @@ def _settle_upload(
     result: UploadResult,
     ended: row_writer.UpdateRow,
 ) -> tuple[Upload, datetime] | None:
-    """Settle the upload, and when; None where the lease was lost. The attempt ends anyway.
+    """Settle the upload and return it with the instant; None where the lease was lost.
 
-    After the upload, as whoever takes a lease over does it: so neither waits for a row
-    that the other has.
+    The attempt ends in both cases, after the upload. A worker that takes over a lease keeps
+    the same order, so that neither waits for a row that the other has locked.
     """
     if verdicts.to_retry:
         now = clock.read_now()
@@ -184,7 +184,7 @@ def _build_settled_row(
     miscounted: bool = False,
     unsent: int | None = None,
 ) -> row_writer.UpdateRow:
-    """Settle the upload itself. A refusal of no known record takes one of the delivered."""
+    """Build the settled upload. A refusal without a known record reduces `delivered` by one."""
     dead = len(verdicts.undelivered)
     unknown = sum(refusal.pick is None for refusal in verdicts.undelivered)
     delivered = max(0, len(verdicts.delivered) - unknown)
@@ -209,7 +209,7 @@ def _split_off_settled(
     *,
     miscounted: bool,
 ) -> Upload | None:
-    """Settle what has its verdict as one part; the rest is another, to be sent again."""
+    """Split the upload: one part has the verdicts, the other is sent again."""
     leased = Upload.objects.select_for_update().open()
     upload = leased.filter(pk=claim.upload.pk, lease_token=claim.token).first()
     if upload is None:

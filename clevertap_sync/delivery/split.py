@@ -1,4 +1,4 @@
-"""Replacing an upload by parts that cover exactly its records.
+"""Replace an upload by parts that cover exactly its records.
 
 A part is an upload of its own: same settings, its own lease, its own verdicts. The
 caller holds the upload's lease, or the account's lock while it has none.
@@ -37,9 +37,9 @@ def halve_records(mapped: MappedUpload) -> list[list[int]]:
 def split_in_halves(upload: Upload, now: datetime) -> Upload:
     """Split an upload that workers claim and never send; return the part to try first.
 
-    Something in it may be ending the workers, so nothing of it is read here, and how
-    many records it has stays open. A single record is returned as it is: the step that
-    maps it gives it its verdict.
+    One of its events may end the workers, so no event is read here, and the number of its
+    records stays open. An upload of a single record is returned as it is: the step that maps
+    it gives the record its verdict.
     """
     picks = upload.picks or _list_picks(upload.first, upload.last)
     if len(picks) == 1:

@@ -15,9 +15,10 @@ EVENTS_PER_UPLOAD = MAX_RECORDS // 2
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An upload that this worker leased: `token` fences it, `held` tells its slot.
+    """An upload that this worker leased; `token` is the fencing token.
 
-    `more` says that another worker would find something to do at once.
+    `in_fault_share`: its slot counts among those of held and failing integrations.
+    `ring_others`: another worker would find something to do at once.
     """
 
     upload: Upload
@@ -28,7 +29,7 @@ class Claim:
 
     @property
     def row_while_leased(self) -> dict[str, Any]:
-        """Return what holds of the upload's row for as long as the lease is this one."""
+        """Return the columns by which the upload's row is found while this lease lasts."""
         return {
             "id": self.upload.pk,
             "state": Upload.State.OPEN,
@@ -47,7 +48,7 @@ class ProbeClaim:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A record that does not get through. `pick` is None where it cannot be told which."""
+    """A record that falls out. `pick` is None where CleverTap's answer fits no record."""
 
     pick: int | None
     name: str
@@ -57,7 +58,7 @@ class Undelivered:
 
 @dataclass(slots=True)
 class MappedUpload:
-    """What an upload's events became. `picks[i]` belongs to `records[i]`."""
+    """The sides of an upload's events, mapped. `picks[i]` belongs to `records[i]`."""
 
     picks: list[int] = field(default_factory=list)
     records: list[EventRecord] = field(default_factory=list)
@@ -88,12 +89,12 @@ class MappedUpload:
 
     @property
     def picks_not_sent(self) -> list[int]:
-        """Return the picks of which nothing is sent: they are refused, or kept back."""
+        """Return the picks of which nothing is sent: they fell out, or are kept back."""
         refused = [r.pick for r in self.undelivered if r.pick is not None]
         return [*refused, *self.kept_back]
 
     def refuse_all(self, reason: str, detail: str) -> None:
-        """Turn every record into a refusal, so that nothing is sent."""
+        """Let every record fall out, so that nothing is sent."""
         for pick, record in zip(self.picks, self.records, strict=True):
             self.undelivered.append(Undelivered(pick, record.name, reason, detail))
         self.picks, self.records = [], []

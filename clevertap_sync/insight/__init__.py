@@ -1,7 +1,16 @@
 """What pages, commands, metrics and alerts read. Nothing in here writes.
 
-`status` has the numbers of an integration and checks its books. `fact_queries` reads what
-is known of all integrations at once, and `findings` judges it.
+Read the modules in this order:
+
+1. `status`: the numbers of one integration, with `books`, which checks them.
+2. `facts`, read by `fact_queries`, `ingest_queries` and `installation_facts`: what is known of
+   all integrations, apps and the installation at one instant.
+3. `findings`: the one place that judges facts, with `links` for the way to each fix.
+4. `whereabouts`, with `picks`: which upload has a record; `clevertap_destination`: what would
+   be sent of an event, and what became of it.
+5. `mapping_settings` and `event_types`: an integration's settings as an upload keeps them.
+6. Single questions of pages: `coverage`, `match_rate`, `usage`, `user_check`, `freshness`,
+   `pace` and `passcode_expiry`.
 """
 
 from clevertap_sync.insight.status import (

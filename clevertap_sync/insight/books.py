@@ -1,8 +1,8 @@
-"""The books: that no record is missing and none is counted twice, checked to the last one.
+"""The books: check that no record is missing and none is counted twice.
 
-Range uploads tile the log from the tail to the cursor; the parts of a split upload cover
-its records; each settled upload's records are delivered or dead-lettered; and there is a
-dead letter for each record that an upload booked as dead. Replays are booked apart.
+Range uploads tile the log from the tail to the cursor. The parts of a split upload cover its
+records. Each record of a settled upload is delivered or a dead letter, and each record that
+an upload booked as dead has a dead letter. Replays are booked apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce, Lag
 from clevertap_sync.models import DeadLetter, Integration, Tally, Upload
 
 _SHOWN = 5
-# How many uploads a glance looks at.
+# How many uploads a check for a page reads.
 _NEWEST = 200
 _SUMS = ("pk", "records", "delivered", "dead")
 
@@ -34,7 +34,7 @@ def find_imbalances(integration: Integration, head: int) -> list[str]:
 
 
 def find_recent_imbalances(integration: Integration, head: int) -> list[str]:
-    """Return what is wrong with the newest uploads alone: for pages that are asked often."""
+    """Check the newest uploads alone, for pages that are read often. Returns sentences."""
     return [
         *_check_cursor(integration, head),
         *_check_newest_ranges(integration),
@@ -43,7 +43,7 @@ def find_recent_imbalances(integration: Integration, head: int) -> list[str]:
 
 
 class UploadRange(NamedTuple):
-    """A range upload, as far as tiling goes."""
+    """The columns of a range upload that tiling is checked by."""
 
     pk: int
     first: int
@@ -54,9 +54,9 @@ class UploadRange(NamedTuple):
 def find_newest_imbalances(
     integration: Integration, head: int, newest: Sequence[UploadRange]
 ) -> tuple[str, ...]:
-    """Return what is wrong with `newest`, the last range uploads, the newest first.
+    """Check `newest`, the last range uploads, the newest first. Returns sentences.
 
-    For those who have read them already. Reads nothing.
+    For callers that have read these already. Reads nothing.
     """
     return (
         *_check_cursor(integration, head),

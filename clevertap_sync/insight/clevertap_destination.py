@@ -1,4 +1,4 @@
-"""What CleverTap's side can say of an event: what would be sent, what became of it."""
+"""The destination CleverTap: preview what an event would send, explain what became of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -39,7 +39,7 @@ class CleverTapDestination:
     """Previews and explains events for each integration of their app."""
 
     def preview(self, app_id: int, events: Sequence[Event]) -> list[list[Preview]]:
-        """Return, per event, the exact records of each integration, or why there is none."""
+        """Return, per event, each integration's exact records, or the reason for none."""
         integrations = list_unarchived_integrations(app_id)
         made = [(i, read_settings(build_settings(i))) for i in integrations]
         until = suppression.find_newest_suppression(app_id)
@@ -64,7 +64,7 @@ class CleverTapDestination:
 def map_events(
     app_id: int, events: Sequence[Event], settings: MappingSettings
 ) -> list[list[MappedSide]]:
-    """Return, per event, what its sides become under `settings`, as in a delivery."""
+    """Map each event's sides under `settings`, as a delivery does."""
     left_out = suppression.find_suppressed_sides(
         app_id, events, settings.suppressions_until
     )
@@ -79,10 +79,10 @@ def find_side_outcomes(
     integrations: Sequence[Integration],
     events: Sequence[tuple[int, Event]],
 ) -> list[list[Outcome]]:
-    """Return, per event, what became of its sides at each integration of the app.
+    """Return, per event, the outcome of each side at each of the integrations.
 
-    `events` are stored ones, with their positions. It costs the same few queries for one
-    as for fifty.
+    `events` are stored ones, with their positions. One event costs the same few queries as
+    fifty.
     """
     positions = {position for position, _ in events}
     found = whereabouts.find_records(app_id, integrations, positions)
@@ -158,7 +158,7 @@ def _find_outcome(
 def _find_outcome_without_verdict(
     outcome: Outcome, upload: Upload | None, replays: Sequence[Upload]
 ) -> Outcome:
-    """Return where a record stands that was neither accepted nor refused."""
+    """Return the outcome of a record that has no verdict."""
     if upload is None:
         return _set_status(outcome, OutcomeStatus.PENDING)
     ended = {Upload.State.SETTLED, Upload.State.SKIPPED}
@@ -178,7 +178,7 @@ def _explain_letter(outcome: Outcome, letter: DeadLetter) -> Outcome:
         return _set_status(outcome, OutcomeStatus.DELIVERED, upload_id, at=at)
     reason = _explain_reason(letter.reason, letter.detail)
     if letter.delivered_at is not None:
-        # What CleverTap has once accepted, no replay takes back.
+        # A replay does not take back what CleverTap accepted before.
         delivered = _set_status(
             outcome, OutcomeStatus.DELIVERED, at=letter.delivered_at
         )

@@ -1,6 +1,6 @@
-"""Which identities the app's users really carry, and what each choice would leave out.
+"""Coverage: which identities an app's newest events carry, and which records lack one.
 
-Computed from the newest events when a person looks at the settings; nothing is kept.
+Computed from the newest events when a person opens the settings; nothing is kept.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ProviderCoverage:
-    """One identity provider: how many carry it, and how many records would lack it."""
+    """One identity provider: how many people carry it, and how many records would lack it."""
 
     name: str
     people: int
@@ -30,7 +30,7 @@ class ProviderCoverage:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the newest events carry. `people` counts each side of each event."""
+    """The identities of the newest events. `people` counts each side of each event."""
 
     events: int
     people: int
@@ -57,9 +57,9 @@ def read_newest_events(app_id: int) -> list[LoggedEvent]:
 
 
 def measure_coverage(newest: Sequence[LoggedEvent], *, chosen: str = "") -> Coverage:
-    """Return how well each identity provider would do for the newest events.
+    """Count, for each identity provider, the people that carry it and the records without.
 
-    `chosen` is among the answer even where nobody carries it.
+    `chosen` is among the providers even where no person carries it.
     """
     events = [logged.event for logged in newest]
     people = [person for event in events for person in list_people(event)]

@@ -1,4 +1,4 @@
-"""What the settings let an integration's events become: which types, and which not at all.
+"""Which event types an integration's settings send to CleverTap, and whether they changed.
 
 CleverTap gives an account 512 event types.
 """
@@ -13,9 +13,9 @@ from referrals.vocabulary import SIDES, EventType
 
 
 def count_event_types(integration: Integration, custom_names: int) -> int:
-    """Return how many event types the settings let the events take.
+    """Return how many of the account's event types the settings use.
 
-    `custom_names` of the app go to CleverTap. Reads nothing.
+    `custom_names` is how many of the app's names go to CleverTap. Reads nothing.
     """
     off = set(integration.not_sent)
     return sum(
@@ -29,7 +29,7 @@ def count_event_types(integration: Integration, custom_names: int) -> int:
 def have_send_settings_changed(
     integration: Integration, made_with: dict[str, Any] | None
 ) -> bool:
-    """Return whether what keeps records back is not as it was on an upload. Reads nothing.
+    """Return whether settings that keep records back changed since an upload. Reads nothing.
 
     `made_with` are the upload's mapping settings; None where there is no upload.
     """

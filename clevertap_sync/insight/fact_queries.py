@@ -1,7 +1,8 @@
-"""Reads the facts of all integrations at once.
+"""Read the facts of all integrations at once.
 
-A few statements, whatever the number of integrations, and none that grows with the log:
-the overview asks every few seconds. Call it inside `read_in_snapshot()`, so that they agree.
+It takes a few statements, whatever the number of integrations, and none gets slower with the
+length of the log: the overview reads the facts every few seconds. Call it inside
+`read_in_snapshot()`, so that the numbers agree.
 """
 
 from collections import defaultdict
@@ -64,15 +65,15 @@ from referrals.ingest.health import find_last_accepted_before
 from referrals.models import CustomName, ReferralEvent
 from referrals.vocabulary import EventType
 
-#: Among so many, replays and parts included, is the one that last delivered something.
+#: The upload that last delivered something is among so many, replays and parts included.
 RECENT_UPLOADS: Final = 100
-#: The newest events of an app tell what arrives now.
+#: So many of an app's newest events show what arrives now.
 EVENTS: Final = 30
-#: Of an app that has been silent for so long, a few events tell whether they came as a flow:
-#: older ones are each so many times further back than the one before.
+#: If an app has been silent for so long, a few earlier events show whether events came as a
+#: flow. Each of these is `FURTHER` times as far back as the one before.
 SILENT: Final = timedelta(hours=1)
 FURTHER: Final = 4
-#: What comes at the same local time each week is so much later when summer time ends.
+#: A weekly event at the same local time comes so much later when summer time ends.
 AN_HOUR_LATER: Final = timedelta(hours=1)
 LIVE: Final = timedelta(seconds=LIVE_SECONDS)
 
@@ -162,10 +163,10 @@ def _make_facts(row: Integration, now: datetime, readings: _Readings) -> Facts:
 
 
 def _sum_open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:
-    """Return what of each integration is in uploads that are not settled, replays apart.
+    """Sum up each integration's open uploads, without replays.
 
-    What is leased may be on its way, and an answer that never came may be a verdict: the
-    records of these wait for it. All others were never answered for, or were refused.
+    The records of a leased upload, and of one of unknown outcome, are under way: they wait
+    for their verdict. All others wait to be sent, for the first time or again.
     """
     is_under_way = Q(leased_until__gt=now) | Q(unknown_outcomes__gt=0)
     size = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
@@ -234,7 +235,7 @@ def _count_open_letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
 
 
 class _LetterGroup(NamedTuple):
-    """An integration's open letters of one reason; the last three are of the newest event."""
+    """An integration's open letters of one reason; the last three are the newest event's."""
 
     integration_id: int
     reason: str
@@ -247,9 +248,10 @@ class _LetterGroup(NamedTuple):
 def _read_newest_letters(
     groups: Sequence[_LetterGroup],
 ) -> dict[tuple[int, str], tuple[datetime, int, bool]]:
-    """Return when the newest letter of each group fell out, how many did lately, and more.
+    """Return, per group: when its newest letter fell out, its number lately, and a flag.
 
-    The last one is whether the newest had been delivered before. Lately is out of the upload of the integration's newest letter: a thousand at most.
+    `lately` counts the letters of the same upload as the integration's newest letter: a
+    thousand at most. The flag says whether the group's newest letter was delivered before.
     """
     last: dict[int, _LetterGroup] = {}
     for group in sorted(groups, key=lambda each: (each.position or 0, each.pk)):
@@ -308,10 +310,10 @@ _RANGES: Final = f"""
 def _sum_newest_outcomes(
     newest: Mapping[int, Sequence[UploadRange]],
 ) -> dict[int, NewestOutcomes]:
-    """Return what the newest ranges came to, by themselves or through their parts.
+    """Sum up each integration's newest ranges, with their parts.
 
-    Of each integration those that were settled within a day of the last one: that time
-    passes makes nothing better, and nothing worse.
+    Only ranges that settled within a day of the last one count. The present time does not
+    matter: a quiet app's outcomes neither get better nor worse.
     """
     skipped = Upload.State.SKIPPED
     ids = [
@@ -342,14 +344,14 @@ def _sum_newest_outcomes(
 
 
 class _SettledRange(NamedTuple):
-    """What one range came to, and when the last of it did."""
+    """The outcomes of one range, and when its last part settled."""
 
     at: datetime
     outcomes: NewestOutcomes
 
 
 def _sum_recent(settled: Sequence[_SettledRange]) -> NewestOutcomes:
-    """Return what those of the last day, of all that were settled, came to."""
+    """Sum up the ranges that settled within a day of the last one."""
     since = max(each.at for each in settled) - RECENTLY
     recent = [astuple(each.outcomes) for each in settled if each.at >= since]
     return NewestOutcomes(*map(sum, zip(*recent, strict=True)))
@@ -360,7 +362,7 @@ def _may_send_nothing(
     outcomes: Mapping[int, NewestOutcomes],
     arrivals: Mapping[int, Arrivals],
 ) -> bool:
-    """Return whether its settings may have kept back all that is newest."""
+    """Return whether the settings may keep back all of the newest events."""
     came = outcomes.get(row.pk, NewestOutcomes())
     arrived = arrivals.get(row.app_id, Arrivals())
     are_kept_back = came.unsent > 0 == came.records
@@ -385,7 +387,8 @@ def _read_settings_made_with(
 ) -> Mapping[int, _MadeWith]:
     """Return the settings that records of each integration were made with.
 
-    What is open takes new settings when it goes again, and what was skipped has no record.
+    An open upload takes new settings when it goes again, and a skipped one has no record, so
+    neither counts.
     """
     made = {Upload.State.SETTLED, Upload.State.SPLIT}
     uploads = {
@@ -404,12 +407,12 @@ def _read_settings_made_with(
 
 
 def _are_settings_proven(row: Integration, accepted: dict[str, Any] | None) -> bool:
-    """Return whether CleverTap last accepted what was made with the settings of now."""
+    """Return whether CleverTap accepted an upload with the present settings last."""
     return accepted is not None and not have_send_settings_changed(row, accepted)
 
 
 def _list_kinds_of_others(rows: Sequence[Integration]) -> dict[int, frozenset[str]]:
-    """Return which events each app's other integrations send, now or after a pause."""
+    """Return, per integration, the event kinds of its app's others, paused ones included."""
     found: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
     for row in rows:
         if row.first_enabled_at:
@@ -421,7 +424,7 @@ def _list_kinds_of_others(rows: Sequence[Integration]) -> dict[int, frozenset[st
 
 
 def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrivals]:
-    """Return what the newest events of each app are like: so many rows an app, by key."""
+    """Sum up each app's newest events: `EVENTS` rows an app, found by an index."""
     newest = Q()
     for app_id, head in heads.items():
         if head:
@@ -462,7 +465,7 @@ def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrival
 def _add_earlier_arrivals(
     found: Mapping[int, Arrivals], heads: Mapping[int, int], now: datetime
 ) -> dict[int, Arrivals]:
-    """Return the arrivals with what is read of apps that are silent: a few rows each."""
+    """Add to the arrivals of silent apps when earlier events came: a few rows each."""
     # An alert may ask for less than QUIET_HOURS, an hour at least.
     since = now - min(SILENT, timedelta(hours=settings.QUIET_HOURS))
     silent = {
@@ -499,13 +502,13 @@ def _add_earlier_arrivals(
 
 
 def _spread_positions(head: int, events: int) -> list[int]:
-    """Return a few positions, evenly spread among so many newest events."""
+    """Return `FLOW_EVENTS` positions at most, evenly spread among the newest events."""
     step = max(1, events // FLOW_EVENTS)
     return [head - step * number for number in range(min(events, FLOW_EVENTS))]
 
 
 def _list_earlier_positions(head: int) -> list[int]:
-    """Return positions before the newest events, back to the first ones."""
+    """Return positions before the newest events, each further back than the one before."""
     found, ago = [], EVENTS * FURTHER
     while head > ago:
         found.append(head - ago)
@@ -542,9 +545,9 @@ class _Successes(NamedTuple):
 def _read_successes(ids: Ids) -> dict[int, _Successes]:
     """Return each integration's newest successes.
 
-    The delivered one is looked for among the newest uploads, replays included, then among
-    the tallies, of which there is one an hour: where all fails, no table is read back to
-    its beginning.
+    The last delivery is looked up among the newest uploads, replays included, then among
+    the tallies, one an hour. So no query reads a table back to its beginning, even where
+    every record falls out.
     """
     accepted = Attempt.objects.filter(
         integration=OuterRef("pk"), outcome="ok", dry_run=False

@@ -1,6 +1,6 @@
-"""What is known of one integration at one instant: the ground that findings stand on.
+"""Facts: what is known of one integration at one instant. Findings are judged from facts alone.
 
-Plain values. `fact_queries` reads them.
+Plain values. `fact_queries` and `ingest_queries` read them.
 """
 
 from collections.abc import Sequence
@@ -14,32 +14,33 @@ from clevertap_sync.insight.passcode_expiry import REMIND_DAYS
 from clevertap_sync.models import Integration
 from clevertap_sync.process.worker_presence import WorkerSilence
 
-#: From so large a share of late events on, people should know: more than half.
+#: From so large a share of late events on, it is a finding: more than half.
 STALE_PERCENT: Final = 51
 
 
-#: What fell out longer ago is no sign of how things stand now, if anything was delivered
-#: since.
+#: A record that fell out longer ago says nothing about the present, if another one was
+#: delivered since.
 RECENTLY: Final = timedelta(hours=24)
 
-#: What was refused at a door longer ago is not refused now, if anything was taken since.
+#: A refusal at the door longer ago says nothing about the present, if an event was accepted
+#: since.
 LATELY: Final = timedelta(hours=1)
 
-#: What people do repeats after so long.
+#: People's habits repeat after so long.
 WEEK: Final = timedelta(days=7)
 
-#: So many times events came before they are a flow, and would have come in a silence.
+#: So many events at different instants are a flow, and in a silence so many would have come.
 FLOW_EVENTS: Final = 10
-#: The newest uploads of an integration tell what becomes of its events now.
+#: So many of an integration's newest uploads show what becomes of its events now.
 NEWEST_UPLOADS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLetters:
-    """Open dead letters of one reason, and when the one of the newest event fell out.
+    """Open dead letters of one reason, and when the newest event's one fell out.
 
-    `lately` of them fell out of the newest upload that left any. `was_delivered`: that of the
-    newest event had arrived before, and fell out of a replay since.
+    `lately` counts those of the newest upload that left a dead letter. `was_delivered`: the
+    newest event's record was delivered before, and fell out of a replay since.
     """
 
     reason: str
@@ -51,7 +52,7 @@ class OpenLetters:
 
 @dataclass(frozen=True, slots=True)
 class NewestOutcomes:
-    """What the newest settled uploads came to. `events` are positions, the rest records."""
+    """Sums of the newest settled uploads. `events` are positions, the rest records."""
 
     events: int = 0
     records: int = 0
@@ -62,13 +63,13 @@ class NewestOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What the newest events of an app are like.
+    """Counts and times of an app's newest events.
 
-    `late` of them happened too long before they arrived for a live campaign to fire, the
-    oldest by `oldest`. Of an app that is silent, `instants` says at how many different ones
-    came `FLOW_EVENTS` of them, evenly spread; `earlier` is when some came before them, newest
-    first, ever further apart in the log; `week_ago_at` is when something last came by this
-    time a week ago, as far back as another week.
+    `late` is how many happened too long before they arrived for a live campaign to fire, and
+    `oldest` by how much the oldest one did. The rest is read of silent apps alone. `instants`:
+    how many different arrival times `FLOW_EVENTS` of them have, evenly spread. `earlier`: when
+    some older events arrived, newest first, ever further apart in the log. `week_ago_at`: the
+    last arrival before this time a week ago, up to another week back.
     """
 
     events: int = 0
@@ -85,9 +86,9 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits. Events were never answered for; records fell out of an upload and go again.
+    """What waits to be sent: `events` of the log and of whole uploads, `records` of parts.
 
-    `under_way` are records that were sent, without a verdict that could be read so far.
+    `under_way` are records that were sent and have no verdict yet.
     """
 
     events: int = 0
@@ -98,7 +99,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class CustomNames:
-    """Custom names of an app: those that go to CleverTap, and those that nobody approved."""
+    """Custom names of an app: those that go to CleverTap, and those that wait for approval."""
 
     sent: int = 0
     waiting: int = 0
@@ -106,10 +107,11 @@ class CustomNames:
 
 @dataclass(frozen=True, slots=True)
 class RefusalsAtDoor:
-    """What was refused at an app's door, of one cause; `code` is one of the API's.
+    """Refusals at an app's door for one cause; `code` is one of the API's.
 
-    `count` is of the last hour. Where `last_at` is longer ago, it is of all that came since
-    something was last taken the same way. `sample` is the sentence of the newest one. It repeats no value of an event.
+    `count` is of the last hour. Where `last_at` is longer ago, it counts all refusals since an
+    event was last accepted the same way. `sample` is the newest refusal's sentence. It repeats
+    no value of an event.
     """
 
     code: str
@@ -121,7 +123,7 @@ class RefusalsAtDoor:
 
 @dataclass(frozen=True, slots=True)
 class AppIngest:
-    """What came to an app's door, and which other app gets events instead of it.
+    """Events at an app's door, and the other app that may get this app's events.
 
     `accepted` is of the last hour; where something was refused, it is since an hour before
     that. `other_accepted` is of the last hour.
@@ -135,10 +137,10 @@ class AppIngest:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One integration, now; or an app that has none, where `is_lonely`."""
+    """The facts of one integration; or of an app without integration, where `is_lonely`."""
 
     now: datetime
-    #: Of a lonely app it is not in the database, and says which app that is.
+    #: For a lonely app it is not stored in the database, and only has the app.
     integration: Integration
     is_lonely: bool = False
     head: int = 0
@@ -150,24 +152,24 @@ class Facts:
     arrivals: Arrivals = field(default_factory=Arrivals)
     ingest: AppIngest = field(default_factory=AppIngest)
     last_upload_accepted_at: datetime | None = None
-    #: When a record was last delivered, by a replay too. Where that was many uploads ago, the
-    #: beginning of its hour.
+    #: When a record was last delivered, also by a replay. If that was many uploads ago, it is
+    #: the beginning of the hour.
     delivered_at: datetime | None = None
-    #: Settings that can keep records back were changed since the newest upload was made.
+    #: Settings that can keep records back changed since the newest upload was made.
     sends_changed: bool = False
-    #: What CleverTap accepted last was made with the settings of now.
+    #: The upload that CleverTap accepted last was made with the present settings.
     sends_proven: bool = False
     event_types: int = 0
     names: CustomNames = field(default_factory=CustomNames)
     silence: WorkerSilence | None = None
     imbalances: Sequence[str] = ()
-    #: So many days before a passcode's end it is a finding.
+    #: So many days before a passcode expires, that is a finding.
     remind_days: int = REMIND_DAYS
     #: After so many hours a pause is a forgotten one.
     pause_hours: float = field(default_factory=lambda: settings.PAUSE_HOURS)
     #: After so many hours without an event an app is quiet.
     quiet_hours: float = field(default_factory=lambda: settings.QUIET_HOURS)
-    #: From such a share of late events on, it is a finding.
+    #: From this percentage of late events on, that is a finding.
     stale_percent: int = STALE_PERCENT
 
     @property

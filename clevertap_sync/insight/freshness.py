@@ -1,7 +1,7 @@
-"""How much of what is to be sent is fresh enough for live campaigns to fire.
+"""How many of the events to be sent are fresh enough for live campaigns to fire.
 
-Told by when events arrived: a position costs nothing to compare, and an event has rarely
-happened long before. Nothing here reads a range of the log.
+Decided by when events arrived, since a position is quick to compare, and an event rarely
+happened long before it arrived. Nothing here reads a range of the log.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Freshness:
 
     @property
     def sentences(self) -> list[str]:
-        """Return what sending them will set off, for whoever is about to order it."""
+        """Return what sending them causes, for the page on which a person orders it."""
         fresh = (
             f"{self.fresh:,} arrived in the last two hours: live campaigns may fire, so "
             "real people may get messages."

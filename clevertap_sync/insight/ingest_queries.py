@@ -1,4 +1,4 @@
-"""What came to the doors of apps, from what ingest health has counted."""
+"""Read what came to the apps' doors, from the counts of `referrals.ingest.health`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ from referrals.models import App
 
 @dataclass(frozen=True, slots=True)
 class IngestByApp:
-    """What came to all doors, by app; None is nobody's. See `Door` for how far back."""
+    """Accepted and refused events by app ID; None: no app's. `AppIngest` says of which time."""
 
     accepted: Mapping[int, AcceptedCount]
     refused: Mapping[int | None, Sequence[RefusalsAtDoor]]
@@ -36,14 +36,14 @@ class IngestByApp:
 
     @property
     def unknown_callers(self) -> tuple[RefusalsAtDoor, ...]:
-        """Return what was refused of callers whom nobody knows."""
+        """Return the refusals of callers without a known API key."""
         return tuple(self.refused.get(None, ()))
 
     def build_app_ingest(self, apps: Iterable[App]) -> dict[int, AppIngest]:
-        """Return the door of each app.
+        """Return the ingest of each app, by its ID.
 
-        The app that gets events instead is named among `apps` and the lonely ones alone:
-        whoever asks sees these.
+        `other_app` is named only if it is among `apps` or the lonely ones: the reader may see
+        these.
         """
         asked = {app.pk: app.name for app in apps}
         named = {**asked, **{app.pk: app.name for app in self.lonely}}
@@ -57,12 +57,12 @@ class IngestByApp:
         }
 
     def limit_lonely(self, may_see: Callable[[App], bool]) -> Self:
-        """Return the doors for somebody who may not see all apps without integration."""
+        """Return the same for a viewer, with only those lonely apps that they may see."""
         return replace(self, lonely=[app for app in self.lonely if may_see(app)])
 
 
 def read_app_ingest(now: datetime) -> IngestByApp:
-    """Return what came to all doors. Three statements, so ask once for whatever needs it."""
+    """Read what came to all doors. It takes three statements, so read it once and hand it on."""
     since = now - LATELY
     refused: defaultdict[int | None, list[RefusalsAtDoor]] = defaultdict(list)
     for each in read_refusals_since(since):
@@ -82,10 +82,10 @@ def read_app_ingest(now: datetime) -> IngestByApp:
 
 
 def read_lonely_facts(now: datetime, ingest: IngestByApp) -> list[Facts]:
-    """Return what is known of the apps that have no integration.
+    """Return the facts of the apps that have no integration.
 
-    Of each its door, and the events that no integration has taken, one that is archived
-    included. Two statements, where there is such an app.
+    Each has its ingest, and the number of events that no integration, archived ones included,
+    has handed to an upload. It takes two statements, where there is such an app.
     """
     if not ingest.lonely:
         return []

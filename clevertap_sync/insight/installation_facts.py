@@ -1,4 +1,4 @@
-"""What is known of the installation at one instant, and what of it is not well."""
+"""Read the facts of the installation at one instant, and judge them."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from clevertap_sync.process import worker_presence
 
 
 def find_given_up_alerts() -> QuerySet[Notice]:
-    """Return the messages that were given up since one of the same alert got through."""
+    """Return the failed notices of enabled alerts since one of the same alert was sent."""
     later = Notice.objects.filter(
         alert=OuterRef("alert"),
         state=Notice.State.SENT,
@@ -27,7 +27,7 @@ def find_given_up_alerts() -> QuerySet[Notice]:
 
 
 def read_installation_facts(now: datetime, ingest: IngestByApp) -> InstallationFacts:
-    """Return the facts, in two queries."""
+    """Return the installation's facts. It takes two queries."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
     ).order_by("-due_at", "-pk")
@@ -61,5 +61,5 @@ def read_installation_facts(now: datetime, ingest: IngestByApp) -> InstallationF
 
 
 def judge_installation(facts: InstallationFacts) -> list[Finding]:
-    """Return what is not well with the installation, the most important first."""
+    """Return the installation's findings, the most important first."""
     return [finding for kind in KINDS for finding in kind.find_all(facts)]

@@ -1,4 +1,4 @@
-"""Addresses of what findings link to."""
+"""The addresses of the pages that findings link to."""
 
 from django.conf import settings
 from django.urls import reverse
@@ -16,5 +16,5 @@ def build_path(link: Link) -> str:
 
 
 def build_address(link: Link) -> str:
-    """Return it with PUBLIC_URL before it, where that is set; else the path alone."""
+    """Return the page's path after PUBLIC_URL; the path alone where that is not set."""
     return f"{settings.PUBLIC_URL}{build_path(link)}"

@@ -1,4 +1,4 @@
-"""An integration's settings as they are put on each of its uploads."""
+"""Mapping settings: the copy of an integration's settings that each upload has."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _APPROVED = """
 
 
 def build_settings(integration: Integration) -> dict[str, Any]:
-    """Return what decides how the integration's events become records, JSON-ready."""
+    """Return the present mapping settings of the integration, JSON-ready."""
     app_id = integration.app_id
     return _encode_settings(
         integration,
@@ -29,7 +29,7 @@ def build_settings(integration: Integration) -> dict[str, Any]:
 def build_settings_for_claim(
     integration: Integration, *, has_approved_names: bool, suppressions_until: int
 ) -> dict[str, Any]:
-    """Return what `build_settings` does, for a claim, which has read the two already."""
+    """Return the same as `build_settings`, for a claim, which has read the two already."""
     approved = _read_approved_names(integration.app_id) if has_approved_names else ()
     return _encode_settings(integration, approved, suppressions_until)
 
@@ -59,7 +59,7 @@ def _encode_settings(
 
 
 def read_settings(stored: dict[str, Any]) -> MappingSettings:
-    """Return the settings of an upload, as they were put on it."""
+    """Decode the mapping settings of an upload."""
     return msgspec.convert(stored, MappingSettings)
 
 

@@ -1,6 +1,7 @@
 """The match rate: how many of the app's recent users CleverTap knows, and by which identity.
 
-A few profiles are looked up, only when a person asks. Counts come out, never an identity.
+A few profiles are looked up, and only when a person asks. The result has counts, and never an
+identity.
 """
 
 import time
@@ -18,7 +19,7 @@ from clevertap_sync.process.account_access import give_connection_back
 from referrals import log
 from referrals.schema import Person
 
-#: As many users are asked about, of as many events. Reference: `profile_lookup.IN_FLIGHT`.
+#: How many users are looked up, and among how many events. Reference: `profile_lookup.IN_FLIGHT`.
 PEOPLE: Final = 30
 _EVENTS: Final = 200
 _OTHERS: Final = 2
@@ -30,7 +31,7 @@ UNKNOWN_USERS_REMEDY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How many of the users carry a provider's identity, and what CleverTap says to it."""
+    """How many users carry a provider's identity, and how many of these CleverTap knows."""
 
     provider: str
     carried: int
@@ -39,18 +40,18 @@ class Match:
 
     @property
     def unanswered(self) -> int:
-        """Return how many CleverTap did not answer for."""
+        """Return for how many users no answer came."""
         return self.carried - self.known - self.unknown
 
     @property
     def percent(self) -> int:
-        """Return the share of those known among all that were answered."""
+        """Return the percentage of known users among those with an answer."""
         return self.known * 100 // max(1, self.known + self.unknown)
 
 
 @dataclass(frozen=True, slots=True)
 class MatchRate:
-    """What CleverTap knows of recent users. `lower_case`: it knows them so spelt only."""
+    """How many recent users CleverTap knows. `lower_case`: so many in lower case alone."""
 
     people: int
     chosen: Match
@@ -60,18 +61,18 @@ class MatchRate:
 
     @property
     def best_other(self) -> Match | None:
-        """Return another provider that CleverTap knows more of the users by."""
+        """Return another provider by which CleverTap knows more users, if there is one."""
         better = [other for other in self.others if other.known > self.chosen.known]
         return max(better, key=lambda other: other.known, default=None)
 
     @property
     def is_good(self) -> bool:
-        """Whether CleverTap knows at least half of those that it answered for."""
+        """Whether CleverTap knows at least half of the users with an answer."""
         return self.chosen.known > 0 and self.chosen.known >= self.chosen.unknown
 
     @property
     def title(self) -> str:
-        """Return in one sentence what was found."""
+        """Return the result in one sentence."""
         chosen = self.chosen
         if not self.people:
             return "No event in the log names a user yet."
@@ -84,7 +85,7 @@ class MatchRate:
 
     @property
     def remedy(self) -> str:
-        """Return in a sentence or two what to do about it."""
+        """Return in a sentence or two what a person should do."""
         cases = (
             (not self.people, "Ask again when some events have arrived."),
             (self.best_other and not self.is_good, self._choose_other()),
@@ -99,7 +100,7 @@ class MatchRate:
 
     @property
     def is_silent(self) -> bool:
-        """Whether CleverTap answered for nobody, so that nothing is known."""
+        """Whether no answer came for any user."""
         return self.chosen.unanswered == self.chosen.carried
 
     def _choose_other(self) -> str:
@@ -139,7 +140,7 @@ def measure_match_rate(
 
 
 def list_people_to_ask(app_id: int, provider: str) -> list[AskedPerson]:
-    """Return the newest users by the provider's identity, as CleverTap would get them."""
+    """Return the newest users by the identity that the integration would send."""
     is_object_id = provider.casefold() == CLEVERTAP_ID
     found = (find_identity(person, provider) for person in _read_recent_people(app_id))
     named = (AskedPerson(identity, is_object_id) for identity in found if identity)
@@ -167,7 +168,7 @@ def _find_other_providers(people: Sequence[Person], chosen: str) -> list[str]:
 
 
 class _MatchRound:
-    """One round of questions about the same people, by one deadline."""
+    """Look-ups of the same people by several providers, with one deadline."""
 
     def __init__(
         self, credentials: Credentials, people: Sequence[Person], until: float

@@ -24,7 +24,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class DeliveredHour:
-    """What settled in one hour, replays included. Counts are records."""
+    """The records that settled in one hour, replays included."""
 
     began_at: datetime
     delivered: int
@@ -47,10 +47,10 @@ def read_hours(integration: Integration, now: datetime) -> list[DeliveredHour]:
 
 
 def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
-    """Return the seconds from accepted to delivered that 95 % of records stayed within.
+    """Return the seconds within which 95 % of records were delivered, from their arrival.
 
-    Each upload counts with its oldest event, so that the truth is never worse. None: no
-    upload was delivered in the last day.
+    Each record counts as old as its upload's oldest event, so the true wait is never longer.
+    None: no upload was delivered in the last day.
     """
     mine = Upload.objects.leaves().filter(integration=integration, replay=None)
     oldest = log.select_received_at(integration.app_id, OuterRef("first"))
@@ -73,7 +73,7 @@ def _read_tallied_hours(
 def _sum_untallied_hours(
     integration: Integration,
 ) -> Iterable[tuple[datetime, int, int]]:
-    """Return what is not tallied yet."""
+    """Sum up the uploads that are not tallied yet, by hour."""
     leaves = Upload.objects.leaves().filter(
         integration=integration, pk__gt=integration.tallied_to
     )
@@ -85,7 +85,7 @@ def _sum_untallied_hours(
 
 
 def _find_weighted_percentile(waits: Iterable[tuple[float, int]]) -> float | None:
-    """Return the wait that 95 % of the weight stays within."""
+    """Return the shortest wait that 95 % of the weight does not exceed."""
     ordered = sorted(waits)
     left = math.ceil(0.95 * sum(weight for _, weight in ordered))
     for wait, weight in ordered:

@@ -1,4 +1,4 @@
-"""When a user passcode expires, in words. CleverTap ends it without telling anybody."""
+"""When a user passcode expires, in words. CleverTap gives no warning before it does."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from clevertap_sync.models import Integration
 
-#: So many days before, people are reminded.
+#: So many days before a passcode expires, it is a finding.
 REMIND_DAYS: Final = 14
 
 
@@ -25,7 +25,7 @@ class Expiry:
 
     @property
     def sentence(self) -> str:
-        """Return what happens when."""
+        """Return in one sentence when the passcode expires, and what follows."""
         day = f"{self.on.day} {self.on:%B %Y}"
         if self.is_over:
             return f"The passcode expired on {day}: CleverTap refuses it from then on."
@@ -38,7 +38,7 @@ class Expiry:
 
     @property
     def remedy(self) -> str:
-        """Return what a person does about it."""
+        """Return in one sentence how a person replaces the passcode."""
         return (
             "Make a new one in CleverTap under Settings → Passcode, enter it in the "
             "integration's settings, and note its last day there."
@@ -48,7 +48,7 @@ class Expiry:
 def find_expiry(
     integration: Integration, now: datetime, *, remind_days: int = REMIND_DAYS
 ) -> Expiry | None:
-    """Return the expiry that a person should know of; None where none is near."""
+    """Return the expiry, if the passcode's last day is at most `remind_days` away, else None."""
     last = integration.passcode_expires_on
     if last is None or integration.archived_at:
         return None

@@ -1,7 +1,7 @@
-"""What pages and commands read: status, lag, and whether the books balance.
+"""The status of an integration: its numbers, its lag, and whether its books balance.
 
-Reads only. Everything about one integration is read in one snapshot, so that the
-numbers agree with each other to the last record.
+Pages and commands show it. Everything about one integration is read in one snapshot, so that
+the numbers agree with each other to the last record.
 """
 
 from collections import Counter
@@ -43,12 +43,12 @@ class HoldStatus(msgspec.Struct, frozen=True):
     reason: str
     since: datetime | None
     until: datetime | None
-    #: Which part of the credentials is wrong, where that was found out.
+    #: Which of the credentials is wrong, where the hold cause is known.
     cause: HoldCause | None = None
 
 
 class ShownFinding(msgspec.Struct, frozen=True):
-    """What is not well, as commands print it.
+    """A finding as commands print it.
 
     `url` leads to the fix, and is absolute where PUBLIC_URL is set. `count` is of events,
     records or messages, or null.
@@ -62,7 +62,7 @@ class ShownFinding(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_finding(cls, finding: Finding) -> Self:
-        """Return the finding as it is printed."""
+        """Return the finding with the address of its fix."""
         return cls(
             code=finding.code,
             severity=finding.severity,
@@ -75,9 +75,9 @@ class ShownFinding(msgspec.Struct, frozen=True):
 class IntegrationStatus(msgspec.Struct, frozen=True):
     """Where an integration stands. Counts are records; head, cursor and backlog are events.
 
-    Without `integration`, it is what an app without one has to say; without `app`, the
-    installation. `in_flight` was sent and waits for a verdict that can be read; `queued` is in an upload
-    that waits to be sent, for the first time or again.
+    Where `integration` is None, the findings are those of an app without one; where `app` is
+    None too, the installation's. `in_flight` was sent and waits for a readable verdict;
+    `queued` is in an upload that waits to be sent, for the first time or again.
     """
 
     app: str | None
@@ -107,7 +107,7 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
 
 
 def read_statuses() -> list[IntegrationStatus]:
-    """Return where each integration stands, with all books checked, and what else is wrong.
+    """Return each integration's status, with all books checked and all findings.
 
     Apps without an integration, and the installation, have a row where they have findings.
     """
@@ -128,9 +128,9 @@ def read_statuses() -> list[IntegrationStatus]:
 def find_findings_elsewhere(
     now: datetime, ingest: IngestByApp
 ) -> list[tuple[App | None, list[Finding]]]:
-    """Return what is not well of apps without an integration, and of the installation.
+    """Return the findings of apps without an integration, and of the installation.
 
-    The installation's app is None. Call it inside `snapshot()`.
+    The installation's app is None. Call it inside `read_in_snapshot()`.
     """
     found: list[tuple[App | None, list[Finding]]] = [
         (facts.integration.app, judge_ingest(facts))
@@ -161,7 +161,7 @@ def _list_elsewhere(now: datetime, ingest: IngestByApp) -> Iterator[IntegrationS
 
 
 def add_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:
-    """Return the status with what the facts, and the books that it checked, come to."""
+    """Return the status with the findings of the facts and of its own imbalances."""
     known = replace(facts, imbalances=status.imbalances)
     return msgspec.structs.replace(
         status, findings=tuple(map(ShownFinding.from_finding, judge_facts(known)))
@@ -171,7 +171,7 @@ def add_findings(status: IntegrationStatus, facts: Facts) -> IntegrationStatus:
 def list_integrations_shown(
     among: QuerySet[Integration] | None = None,
 ) -> QuerySet[Integration]:
-    """Return those that are not archived, in the order in which they are shown."""
+    """Return the integrations that are not archived, by app and name, as pages show them."""
     chosen = Integration.objects.all() if among is None else among
     found = chosen.filter(archived_at=None).select_related("app", "account")
     return found.order_by("app__slug", "name")
@@ -206,10 +206,11 @@ def _begin_deferred() -> Iterator[None]:
 def read_status(
     integration: Integration, *, checks_all_books: bool = True
 ) -> IntegrationStatus:
-    """Return where one integration stands. Call it inside `snapshot()`.
+    """Return one integration's status. Call it inside `read_in_snapshot()`.
 
-    All books take a time that grows with the uploads; otherwise only the newest uploads
-    are checked, and `balanced` speaks of those. No other number depends on it.
+    The more uploads there are, the longer it takes to check all books. Without
+    `checks_all_books`, `balanced` is about the newest uploads alone. No other number depends
+    on it.
     """
     head = log.read_head(integration.app_id)
     dead = _count_dead_letters(integration)
@@ -244,7 +245,7 @@ def find_last_upload_accepted_at(integration: Integration) -> datetime | None:
 
 
 def count_open_records(integration: Integration) -> int:
-    """Return the records that wait for their first verdict: replays have had theirs."""
+    """Return the number of records that wait for their first verdict, so without replays."""
     return Upload.objects.filter(integration=integration, replay=None).waiting_records()
 
 

@@ -1,7 +1,7 @@
-"""What each event type and side would cost: records and people among the newest events.
+"""Usage: records and people of each event type and side, among the newest events.
 
-CleverTap bills by active users, so a switched-on side is money. Computed from a sample
-when a person looks at the settings; nothing is kept.
+CleverTap bills by active users, so each side that is switched on costs money. Computed from
+the newest events when a person opens the settings; nothing is kept.
 """
 
 from collections import Counter, defaultdict
@@ -26,9 +26,9 @@ class SideUsage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was counted, by keys such as "app_open:generated".
+    """Counts by keys such as "app_open:generated".
 
-    `events` of the last 30 days were looked at; `is_partial` tells that there are more.
+    `events` of the last 30 days were counted; `is_partial`: there are more of these days.
     """
 
     by_key: dict[str, SideUsage]

@@ -1,4 +1,4 @@
-"""The user check: what CleverTap counts for one user, when a person asks for them by ID."""
+"""The user check: what CleverTap counts for one user, asked for by identity."""
 
 import time
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ class CountedEvent:
 
 @dataclass(frozen=True, slots=True)
 class UserCheck:
-    """What CleverTap knows of one user: it does, it does not, or it did not tell (`diagnosis`)."""
+    """Whether CleverTap knows one user. `diagnosis`: no answer came, and this is why."""
 
     is_known: bool
-    #: "lower case" or "upper case", where it knows the user by the same identity so.
+    #: "lower case" or "upper case", where CleverTap knows the same identity in that case alone.
     known_in: str = ""
     events: tuple[CountedEvent, ...] = ()
     other_events: int = 0
@@ -80,7 +80,7 @@ def _read_profile(found: dict[str, Any] | None) -> UserCheck:
 def _list_counted_events(
     events: dict[str, Any], names: list[str]
 ) -> Iterator[CountedEvent]:
-    """Yield what can be read of CleverTap's counts, whatever they are."""
+    """Yield CleverTap's counts; a value of the wrong type counts as 0 or None."""
     for name in names:
         counts = events[name] if isinstance(events[name], dict) else {}
         count = counts.get("count")

@@ -1,8 +1,8 @@
-"""Where records went: the uploads that have each, and the dead letter that it left.
+"""Where records went: the uploads that have each record, and its dead letter.
 
-For a page of events at once. It takes as many queries for one event as for fifty, however
-far apart they are in the log and however many integrations the app has; where uploads
-were split, one more for each time that parts were split again.
+For a page of events at once. One event takes as many queries as fifty, however far apart they
+are in the log and however many integrations the app has. Where uploads were split, each level
+of parts takes one query more.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,10 +29,10 @@ _SPLIT: Final = Upload.State.SPLIT
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What is known of the records of some events.
+    """The uploads and dead letters of some events' records.
 
     `uploads` are those of the log itself; `replays` those of replayed ranges, in the order
-    of the replays. A replay of dead letters has its traces on these.
+    of the replays. A replay of dead letters is noted on the `letters`.
     """
 
     uploads: dict[Place, Upload] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Whereabouts:
     ) -> list[Upload]:
         """Return the settled uploads that had the record and did not keep it back.
 
-        Where it left no dead letter, CleverTap accepted it with each of these.
+        If the record has no dead letter, CleverTap accepted it with each of these.
         """
         live = self.uploads.get(place)
         found = [*([live] if live else []), *self.replays.get(place, ())]
@@ -59,7 +59,7 @@ class Whereabouts:
 def find_records(
     app_id: int, integrations: Sequence[Integration], positions: Collection[int]
 ) -> Whereabouts:
-    """Return where the records at `positions` went. What is in no upload yet has no entry."""
+    """Return where the records at `positions` went. A record in no upload yet has no entry."""
     if not integrations or not positions:
         return Whereabouts()
     ids = [integration.pk for integration in integrations]
@@ -77,10 +77,10 @@ def find_records(
 
 
 def is_record_kept_back(upload: Upload, event: Event, side: Side) -> bool:
-    """Return whether the settings of the upload keep the side back: no letter is left of it.
+    """Return whether the settings of the upload keep the side back, without a dead letter.
 
-    Of an event that was erased since there is no record any more: what has neither a
-    record nor a dead letter was delivered before.
+    An event that was erased since has no record any more. If it has no dead letter either,
+    its record was delivered before.
     """
     values = map_event(event, read_settings(upload.settings))
     return any(value.side is side and isinstance(value, KeptBack) for value in values)
@@ -89,7 +89,7 @@ def is_record_kept_back(upload: Upload, event: Event, side: Side) -> bool:
 def _find_range_uploads(
     app_id: int, ids: Sequence[int], positions: Collection[int]
 ) -> dict[_Track, Upload]:
-    """Return the ranges that cover each record, whole or split: the log's, and replays'."""
+    """Return the range upload of each record, of the log and of replays, split or not."""
     roots = _select_log_ranges(app_id, ids, positions)
     roots = roots.union(_select_replayed_ranges(app_id, ids, positions), all=True)
     return {
@@ -120,7 +120,7 @@ def _select_log_ranges(
 def _select_replayed_ranges(
     app_id: int, ids: Sequence[int], positions: Collection[int]
 ) -> UploadQuerySet:
-    """Return, likewise, those of each replay whose range has one of the positions."""
+    """Return the range uploads of each replay whose range has one of the positions."""
     covering = Upload.objects.filter(
         replay=OuterRef("replay"), parent=None, first__lte=OuterRef("position")
     )
@@ -140,7 +140,7 @@ def _select_replayed_ranges(
 
 
 def _follow_splits(uploads: dict[_Track, Upload]) -> None:
-    """Put the part, of a part, … that has a record in the place of what was split."""
+    """Replace each split upload by the part that has the record, level by level."""
     split = {upload.pk for upload in uploads.values() if upload.state == _SPLIT}
     while split:
         parts = _parts_by_pick(split, [read_position(pick) for _, pick, _ in uploads])

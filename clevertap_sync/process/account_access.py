@@ -16,7 +16,7 @@ _local = threading.local()
 
 
 def read_credentials(integration: Integration) -> Credentials:
-    """Return what the integration's account is reached with."""
+    """Return the integration's credentials, with the passcode still encrypted."""
     account = integration.account
     return Credentials(
         Location(account.location),
@@ -40,7 +40,7 @@ def open_client(integration: Integration) -> Client:
 def give_connection_back() -> None:
     """Return the database connection to its pool, so that a slow answer pins none.
 
-    SQLite's connections cost nobody anything and are kept.
+    SQLite's connections cost nothing and are kept.
     """
     if connection.vendor == "postgresql" and not connection.in_atomic_block:
         connection.close()

@@ -1,7 +1,7 @@
-"""The doorbell: tells workers that an integration has work, and nothing else.
+"""The doorbell: it says to workers that an integration has work, and nothing else.
 
-A ring may be lost: the sweep in every worker finds the work itself, seconds later. So a
-broker that is down, slow or full costs the ringer half a second once, then nothing for a
+A ring may be lost: each worker's sweep finds the work by itself, seconds later. So a broker
+that is down, slow or full costs the ringing process half a second once, then nothing for a
 while, and never an event.
 """
 
@@ -28,8 +28,8 @@ _silent_until = 0.0
 def open_broker() -> redis.Redis:
     """Return this process's client of the broker, with short timeouts.
 
-    Its threads share one connection: what is asked takes a fraction of a millisecond, and
-    small plans allow twenty connections in all.
+    Its threads share one connection: a command takes a fraction of a millisecond, and small
+    plans allow twenty connections in all.
     """
     pool = redis.BlockingConnectionPool.from_url(
         settings.REDIS_URL,
@@ -41,9 +41,9 @@ def open_broker() -> redis.Redis:
 
 
 def ring_doorbell(integration_id: int) -> bool:
-    """Ring once for the integration, unless it was rung and not answered yet.
+    """Ring for the integration, unless an earlier ring was not cleared yet.
 
-    Never raises. Returns whether a worker will hear of it.
+    Never raises. Returns False where no ring reached the broker, so that no worker comes.
     """
     global _silent_until  # noqa: PLW0603 - one silence per process
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
@@ -64,7 +64,7 @@ def ring_doorbell(integration_id: int) -> bool:
 
 
 def clear_ring(integration_id: int) -> None:
-    """Take the mark away, before the log is read: what comes later rings again."""
+    """Clear the ring before the log is read, so that a later event rings again."""
     if not settings.REDIS_URL:
         return
     try:

@@ -1,7 +1,9 @@
-"""How many threads of this process one integration, and all held ones, may occupy.
+"""Slots: how many threads of this process one integration may occupy.
 
-One account that hangs must not take the threads of those that answer. And which threads
-deliver an integration without occupying one: they are about to look for more.
+An account that hangs must not take the threads of accounts that answer. So an integration
+gets half of the threads at most, and all held or failing ones together a quarter: the fault
+share. Claimers are threads that deliver an integration; between two uploads a claimer has no
+slot, and is about to claim again.
 """
 
 import threading
@@ -18,7 +20,7 @@ _claiming: Counter[int] = Counter()
 
 
 def take_slot(integration_id: int, *, in_fault_share: bool) -> bool:
-    """Occupy a thread, unless the integration, or the held ones together, have their share."""
+    """Take a slot, unless the integration or, with `in_fault_share`, that share is full."""
     threads = settings.WORKER_THREADS
     with _mutex:
         if _busy[integration_id] >= max(1, threads // 2):
@@ -31,7 +33,7 @@ def take_slot(integration_id: int, *, in_fault_share: bool) -> bool:
 
 
 def release_slot(integration_id: int, *, in_fault_share: bool) -> None:
-    """Give the thread back."""
+    """Give back a slot that `take_slot` granted with the same arguments."""
     with _mutex:
         _busy[integration_id] -= 1
         _in_fault_share[integration_id] -= in_fault_share
@@ -43,7 +45,7 @@ def release_slot(integration_id: int, *, in_fault_share: bool) -> None:
 
 @contextmanager
 def register_claimer(integration_id: int) -> Iterator[None]:
-    """Be one of those who deliver the integration, from one upload to the next."""
+    """Count this thread as a claimer of the integration, from one upload to the next."""
     with _mutex:
         _claiming[integration_id] += 1
     try:
@@ -56,7 +58,7 @@ def register_claimer(integration_id: int) -> Iterator[None]:
 
 
 def count_claimers(integration_ids: Iterable[int]) -> int:
-    """Return how many threads deliver these integrations and occupy no slot just now."""
+    """Return how many claimers of these integrations have no slot just now."""
     with _mutex:
         return sum(max(0, _claiming[each] - _busy[each]) for each in integration_ids)
 

@@ -1,8 +1,8 @@
-"""Whether this process is about to end, and what that means for its uploads.
+"""Whether this process is about to end.
 
-A platform gives 30 seconds between SIGTERM and SIGKILL. From the signal on nothing is
-claimed; after `GRACE_SECONDS` open requests are aborted, so that there is time to record
-them as unknown and to release their leases.
+A platform gives 30 seconds between SIGTERM and SIGKILL. After the signal nothing is claimed.
+After `GRACE_SECONDS` open requests are aborted, so that there is time to record them as of
+unknown outcome and to release their leases.
 """
 
 import threading

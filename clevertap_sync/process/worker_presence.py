@@ -1,4 +1,4 @@
-"""Which workers there are: each says so with every sweep, by the database's clock."""
+"""Which workers are at work: each records it with every sweep, by the database's clock."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from clevertap_sync.models import LONGEST_FAILING, WorkerSeen
 
-# How many sweeps may fail to be heard of before somebody should look, and at least.
+# A worker's silence is too long after so many missed sweeps, but not before so many seconds.
 _MISSED_SWEEPS: Final = 4
 _SHORTEST_SILENCE: Final = 30.0
 _FORGOTTEN_AFTER: Final = timedelta(days=1)
@@ -19,27 +19,27 @@ _SINCE: Final = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationFie
 
 
 class WorkerSilence(NamedTuple):
-    """How long ago a worker was last seen, and how often that one sweeps."""
+    """The seconds since any worker was last seen, and how often that worker sweeps."""
 
     seconds: float
     sweep_seconds: float
 
     @property
     def is_too_long(self) -> bool:
-        """Whether it should have been seen again since."""
+        """Whether the worker should have been seen again by now."""
         longest = max(_SHORTEST_SILENCE, self.sweep_seconds * _MISSED_SWEEPS)
         return self.seconds > longest
 
 
 class FailingSweep(NamedTuple):
-    """What of a worker's sweep fails, in words, though the worker is at work."""
+    """A worker that is at work, and the steps of its sweep that fail, in words."""
 
     worker: str
     what: str
 
     @property
     def clause(self) -> str:
-        """Return it as the beginning of a sentence."""
+        """Return the beginning of a sentence that names the worker and the steps."""
         return (
             f"Of what the worker {self.worker} does with each sweep, this fails: "
             f"{self.what}"
@@ -47,14 +47,14 @@ class FailingSweep(NamedTuple):
 
 
 def name_worker() -> str:
-    """Return how this process is called in attempts and on the overview: host and process."""
+    """Return this process's name in attempts and on the overview: host and process ID."""
     return f"{socket.gethostname()[:80]}:{os.getpid()}"
 
 
 def record_presence(name: str, failing: str = "") -> None:
-    """Record that the worker `name` is at work now, and forget those long gone.
+    """Record that the worker `name` is at work now, and remove workers long gone.
 
-    `failing` says in words what of its sweep fails, if anything does.
+    `failing` names the steps of its sweep that fail, if any.
     """
     row = WorkerSeen(
         name=name,
@@ -91,7 +91,7 @@ def read_worker_silence() -> WorkerSilence | None:
 
 
 def list_failing_sweeps() -> list[FailingSweep]:
-    """Return what fails of the sweeps of those at work, worker by worker."""
+    """Return the failing sweeps of the workers that are at work, by the worker's name."""
     rows = WorkerSeen.objects.exclude(failing="").annotate(since=_SINCE)
     return [
         FailingSweep(row.name, row.failing)

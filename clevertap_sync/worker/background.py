@@ -1,7 +1,7 @@
-"""Work for this process's own threads, bounded per integration.
+"""Background jobs: work for this process's own threads, bounded per integration.
 
-The sweep hands out what is due every few seconds, busy or not: without a bound, a worker
-whose threads wait for slow accounts would pile jobs up for hours.
+The sweep hands out due work every few seconds, busy or not. Without a bound, a worker whose
+threads wait for slow accounts would pile up jobs for hours.
 """
 
 import threading
@@ -24,7 +24,7 @@ from clevertap_sync.worker.steps import SweepSteps
 
 
 class BackgroundJobs:
-    """What the threads of one pool have been asked to do and have not finished."""
+    """Hands jobs to the threads of one pool, and knows which are unfinished."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -34,9 +34,9 @@ class BackgroundJobs:
         self._steps = SweepSteps()
 
     def sweep(self) -> None:
-        """Say that this worker is here, and hand out everything that is due.
+        """Record that this worker is at work, and hand out everything that is due.
 
-        Nothing that goes wrong with one of these keeps the others from being done.
+        A step that fails does not stop the others.
         """
         if stopping.is_stopping():
             return
@@ -54,7 +54,7 @@ class BackgroundJobs:
             connection.close()
 
     def start_delivery(self, integration_id: int, *, at_most: int) -> bool:
-        """Ask a thread to deliver, unless `at_most` are asked already. Return whether it was."""
+        """Start a delivery job, unless `at_most` jobs of it are open. Return whether it started."""
         with self._mutex:
             if self._open[integration_id] >= at_most:
                 return False
@@ -64,12 +64,12 @@ class BackgroundJobs:
         return True
 
     def start_alert_round(self) -> None:
-        """Ask a thread to look what people should be told of, unless one does already."""
+        """Start a job that looks for alerts to send, unless one is open already."""
         if self._alerting.acquire(blocking=False):
             self._pool.apply_async(self._run, ("alerts", self._run_alert_round))
 
     def start_upkeep(self) -> None:
-        """Ask threads to tally, to remove what is past its days, and to erase people."""
+        """Start the jobs that tally, carry out retention, and go on with erasures."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
         self._pool.apply_async(self._run, ("retention", retention.carry_out_retention))
         self._pool.apply_async(

@@ -1,4 +1,4 @@
-"""Which integrations have something to do now: what the sweep asks every few seconds."""
+"""Find the integrations that have something to do now, for the sweep."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,9 +13,9 @@ from referrals import log
 
 
 def find_due_integrations() -> Iterator[tuple[int, int]]:
-    """Yield integrations, and how many workers would find something to do for each.
+    """Yield (integration ID, number of threads that would find something to do).
 
-    Without a broker nobody rings, so this is what gets several uploads in flight.
+    Without a broker no ring comes, so only this number gets several uploads in flight.
     """
     now = clock.read_now()
     ready = Q(held_until=None) | Q(held_until__lte=now)
@@ -37,6 +37,6 @@ def _count_workers_wanted(integration: Integration, now: datetime) -> int:
         running = Replay.objects.filter(
             integration=integration, state=Replay.State.RUNNING
         )
-        # A hold ends by its dry run also where nothing is left to send.
+        # A probe has to end a hold even where nothing is left to send.
         wanted = int(integration.hold_probes or running.exists())
     return min(wanted, integration.account.current_limit)

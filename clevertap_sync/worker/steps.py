@@ -1,7 +1,7 @@
-"""Steps that are carried out again and again, each whatever became of the others.
+"""The steps of a sweep: carried out again and again, each independent of the others.
 
-Who carries them out knows which fail. A failure is logged with its traceback, and so
-reported, when it begins; as long as it lasts, a line says that it does.
+`SweepSteps` knows which steps fail. A failure is logged with its traceback, and so reported,
+when it begins. While it lasts, each further failure is a warning.
 """
 
 import logging
@@ -21,12 +21,12 @@ class SweepSteps:
         self._failing: dict[str, str] = {}
 
     def carry_out(self, name: str, step: Callable[[], object]) -> None:
-        """Carry out a step; whatever it raises ends here."""
+        """Carry out a step. Its exception is logged and not raised."""
         try:
             step()
         except Exception as error:  # noqa: BLE001 - the next step does not depend on this one
             self._fail(name, error)
-            # What it left open would make the next step fail, too.
+            # A broken connection or transaction would make the next step fail, too.
             connection.close()
         else:
             self._succeed(name)
@@ -42,7 +42,7 @@ class SweepSteps:
         with self._lock:
             is_new = self._failing.get(name) != kind
             self._failing[name] = kind
-        # A database that is away is no defect, and has said enough by its name.
+        # A database that is away is no defect: the error's name is enough.
         if is_new and not isinstance(error, OperationalError | InterfaceError):
             logger.error(
                 "The step %s of the sweep failed; it is tried again",

@@ -18,7 +18,7 @@ UPKEEP_SECONDS = 60.0
 
 
 class Sweep(bootsteps.StartStopStep):
-    """Looks every few seconds, with jitter, for integrations that have something due."""
+    """Looks every few seconds, with jitter, for integrations that have work due."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -28,14 +28,14 @@ class Sweep(bootsteps.StartStopStep):
         self._thread: threading.Thread | None = None
 
     def start(self, parent: Any) -> None:
-        """Begin to sweep."""
+        """Start the sweeping thread, when Celery starts the worker."""
         self._thread = threading.Thread(
             target=self._run, args=(parent,), daemon=True, name="sweep"
         )
         self._thread.start()
 
     def stop(self, parent: Any) -> None:
-        """Sweep no more."""
+        """Let the thread end after its present sweep."""
         self._stop.set()
 
     def _run(self, worker: Any) -> None:

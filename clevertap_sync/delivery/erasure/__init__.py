@@ -1,1 +1,6 @@
-"""Erasing a person: the order, the uploads under way that hold them, CleverTap's own call."""
+"""Erases a person from an app, and asks CleverTap to delete the profile.
+
+Read `erasure_orders` first: the order and its steps. `uploads_under_way` replaces uploads
+that contain the person, `profile_deletion` asks CleverTap, and `erasure_words` has the
+sentences of the command.
+"""

@@ -1,8 +1,8 @@
-"""Erasing one person: suppress them, let uploads settle, take them out of the log.
+"""Erase one person: suppress them, wait for uploads, take them out of the log.
 
-Each step is a short transaction, so that a crash leaves nothing half said: whoever comes
-next, a worker's sweep or the same command, goes on where it stopped. Only the first step
-knows the identities; from then on keyed hashes recognise the person.
+Each step is a short transaction, so that a crash leaves no step half done: a worker's
+sweep, or the same command again, goes on where it stopped. Only the first step knows the
+identities; from then on keyed hashes recognise the person.
 """
 
 import time
@@ -29,17 +29,17 @@ EVENTS_PER_STEP = 500
 BUDGET_SECONDS = 2.0
 
 ErasureState = ErasureRequest.State
-#: Called now and then with the last position that was gone through, and the last one of all.
+#: Called now and then with the last position that was read, and the last one to read.
 ReportProgress = Callable[[int, int], object]
 
 
 @dataclass(slots=True)
 class ErasurePlan:
-    """What an erasure would touch.
+    """How many events an erasure would change.
 
-    `others` are the identities by which the person's events name them besides the given
-    ones. Whoever is to be forgotten by these as well has to be asked for by these as well:
-    an identity that several people share must not take all of them along.
+    `others` are further identities that the person's events name. The erasure does not use
+    them: an identity that several people share must not erase all of them. An operator who
+    means them as well has to give them as well.
     """
 
     events: int = 0
@@ -64,7 +64,7 @@ def plan_erasure(
     *,
     progress: ReportProgress = lambda *_: None,
 ) -> ErasurePlan:
-    """Go through the log and say what an erasure would touch. Writes nothing."""
+    """Read the log and count the events that an erasure would change. Writes nothing."""
     hashes = suppression.hash_identities(app.pk, identities)
     is_meant = suppression.make_recogniser(app.pk, hashes)
     found, reached, head = ErasurePlan(), 0, log.read_head(app.pk)
@@ -85,14 +85,15 @@ def plan_erasure(
 def order_erasure(
     app: App, identities: Sequence[Identity], *, requested_by: str = ""
 ) -> ErasureRequest:
-    """Suppress the person from now on, and order the rest. Running it twice is harmless.
+    """Suppress the person from now on, and order the erasure. Running it twice is harmless.
 
-    An order that is not fulfilled yet, or after which nothing came, is returned again.
+    Returns the same order again while it is not fulfilled, or while no event came after it.
     """
     hashes = suppression.hash_identities(app.pk, identities)
     with transaction.atomic():
-        # Nobody claims meanwhile: an upload either knows the suppressions or was
-        # claimed before, and then it is seen. And numbers are given one at a time.
+        # The locks prevent claims meanwhile: an upload either has the suppressions or was
+        # claimed before, and then the erasure finds it. The app's lock also numbers
+        # suppressions one at a time.
         App.objects.select_for_update(no_key=True).get(pk=app.pk)
         lock_accounts(Integration.objects.filter(app=app).values("account_id"))
         until = suppression.suppress_hashes(app.pk, hashes)
@@ -135,21 +136,21 @@ def advance_erasure(
 
 
 def advance_all_erasures(*, seconds: float = BUDGET_SECONDS) -> None:
-    """Go on with every order that is not fulfilled yet: what each worker does by itself."""
+    """Go on with every order that is not fulfilled yet. Each worker's sweep calls this."""
     unfinished = ErasureRequest.objects.exclude(state=ErasureState.DONE)
     for order in unfinished.order_by("pk"):
         advance_erasure(order, seconds=seconds)
 
 
 def lift_suppressions(app: App, identities: Sequence[Identity]) -> int:
-    """Let later events of a person who agrees again go out; return how many were suppressed."""
+    """End the suppression of a person who agrees again; return how many identities had one."""
     return suppression.lift_suppression(
         app.pk, suppression.hash_identities(app.pk, identities)
     )
 
 
 def find_latest_completion(order: ErasureRequest) -> datetime:
-    """Return when uploads that still hold the person are replaced at the latest."""
+    """Return when uploads that still contain the person are replaced at the latest."""
     return order.requested_at + timedelta(seconds=settings.ERASURE_WAIT_SECONDS)
 
 
@@ -174,23 +175,23 @@ def _find_same_order(
 
 def _wait_for_uploads(order: ErasureRequest) -> None:
     """Begin to erase, once no upload may bring the person to CleverTap any more."""
-    held = uploads_under_way.find_uploads_of_person(order)
+    uploads = uploads_under_way.find_uploads_of_person(order)
     replaced = 0
-    if held and clock.read_now() >= find_latest_completion(order):
+    if uploads and clock.read_now() >= find_latest_completion(order):
         replaced = sum(
-            uploads_under_way.replace_upload(upload, order) for upload in held
+            uploads_under_way.replace_upload(upload, order) for upload in uploads
         )
-        held = uploads_under_way.find_uploads_of_person(order)
+        uploads = uploads_under_way.find_uploads_of_person(order)
     waiting = ErasureRequest.objects.filter(pk=order.pk, state=ErasureState.WAITING)
     waiting.update(
-        uploads_waiting=len(held), uploads_replaced=F("uploads_replaced") + replaced
+        uploads_waiting=len(uploads), uploads_replaced=F("uploads_replaced") + replaced
     )
-    if not held:
+    if not uploads:
         waiting.update(state=ErasureState.ERASING, head=log.read_head(order.app_id))
 
 
 def _erase_next_events(order: ErasureRequest) -> None:
-    """Go through the next events, unless somebody else just did."""
+    """Erase from the next events, unless another process just did."""
     chunk = log.scan_events(
         order.app_id, order.erased_to, order.head, limit=EVENTS_PER_STEP
     )
@@ -219,9 +220,9 @@ def _erase_next_events(order: ErasureRequest) -> None:
 
 
 def _mark_letters_erased(app_id: int, named: dict[int, frozenset[Side]]) -> int:
-    """Let the person's dead letters say that they are erased; return how many there are.
+    """Give the person's open dead letters the reason `erased`; return how many letters there are.
 
-    They hold no identity. What CleverTap said of them goes all the same.
+    A dead letter has no identity. But CleverTap's words in `detail` could, so they go.
     """
     count = 0
     for side in Side:

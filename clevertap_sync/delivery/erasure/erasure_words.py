@@ -1,4 +1,4 @@
-"""What an erasure says: for people, and as JSON for scripts. No identity but masked."""
+"""An erasure in sentences for people, and as JSON for scripts. Identities are masked."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -62,7 +62,7 @@ _MEANINGS: Final = {
 def render_plan_json(
     app: App, identities: Identities, plan: ErasurePlan
 ) -> dict[str, Any]:
-    """Return what a dry run found."""
+    """Render the plan of a dry run as JSON, as `forget --dry-run --json` prints it."""
     return {
         "app": app.slug,
         "identities": list(map(str, identities)),
@@ -75,7 +75,7 @@ def render_plan_json(
 
 
 def describe_plan(app: App, identities: Identities, plan: ErasurePlan) -> str:
-    """Return what a dry run found, and what to do about it."""
+    """Describe the plan of a dry run, and which identities to name besides."""
     found = (
         f"{_join_identities(identities)} in {app.slug}: {plan.events:,} events, {plan.as_user:,} as the "
         f"user and {plan.as_referrer:,} as the referrer. Nothing was changed."
@@ -96,7 +96,7 @@ def describe_plan(app: App, identities: Identities, plan: ErasurePlan) -> str:
 def render_order_json(
     app: App, identities: Identities, order: ErasureRequest
 ) -> dict[str, Any]:
-    """Return how far an erasure is."""
+    """Render an order's progress as JSON; `completes_by` is None unless it waits."""
     is_waiting = order.state == erasure_orders.ErasureState.WAITING
     return {
         "app": app.slug,
@@ -114,7 +114,7 @@ def render_order_json(
 
 
 def describe_order(identities: Identities, order: ErasureRequest) -> str:
-    """Return how far an erasure is, and what happens next."""
+    """Describe an order's progress, and what happens next."""
     if order.state == erasure_orders.ErasureState.WAITING:
         return (
             f"{_join_identities(identities)}: later events are suppressed from now on. "
@@ -130,7 +130,7 @@ def describe_order(identities: Identities, order: ErasureRequest) -> str:
 
 
 def describe_lifting(identities: Identities, lifted: int) -> str:
-    """Return what it comes to that a person agrees again."""
+    """Say that the person may be sent again; `lifted` suppressions ended."""
     return (
         f"{lifted} of {len(identities)} identities were suppressed. Later events go out "
         "again; what was erased is gone."
@@ -138,7 +138,7 @@ def describe_lifting(identities: Identities, lifted: int) -> str:
 
 
 def render_deletion_json(each: Deletion) -> dict[str, str]:
-    """Return what one account answered."""
+    """Render one account's answer as JSON."""
     return {
         "integration": each.integration,
         "identity_provider": each.identity_provider,
@@ -150,7 +150,7 @@ def render_deletion_json(each: Deletion) -> dict[str, str]:
 def describe_deletions(
     deletions: Sequence[Deletion], *, asked: bool, is_done: bool
 ) -> list[str]:
-    """Return what becomes of the person in CleverTap."""
+    """Describe what happens to the person's profile in CleverTap, line by line."""
     if not asked:
         return [CLEVERTAP_KEEPS]
     if not is_done:
@@ -161,7 +161,7 @@ def describe_deletions(
 
 
 def describe_answers(deletions: Sequence[Deletion]) -> list[str]:
-    """Return what each account answered, one sentence or two for each."""
+    """Describe each account's answer in one sentence or two."""
     if not deletions:
         return ["There is no integration, so there is no account to ask."]
     return [_describe_deletion(each) for each in deletions]

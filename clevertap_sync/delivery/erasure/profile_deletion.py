@@ -1,7 +1,7 @@
-"""CleverTap's own deletion: asking it to remove a person's profile and events.
+"""Ask CleverTap to delete a person's profile and events.
 
-Only for whom a person named: an identity that merely stood beside the given one may be
-somebody else's too.
+Only by the identities that the operator gave: another identity of the same events may belong
+to other people too.
 """
 
 import time
@@ -22,18 +22,18 @@ from referrals.models import App
 
 DeletionAnswer = Literal["accepted", "no_identity", "no_passcode", "failed"]
 
-#: Less is no time to ask in.
+#: A request needs at least so long.
 _SHORTEST_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What one integration's account answered. No identity in it."""
+    """The answer of one integration's account. It contains no identity."""
 
     integration: str
     identity_provider: str
     outcome: DeletionAnswer
-    #: For a failure: the error's code, and what was seen of it.
+    #: For a failure: the error's code, status and detail.
     detail: str = ""
 
 
@@ -42,9 +42,9 @@ def delete_profiles(
 ) -> list[Deletion]:
     """Ask each integration's account to delete the person. Asking twice is harmless.
 
-    Each account knows people by its integration's identity provider: only identities of
-    that provider are sent. With `seconds` all of it ends by then: who was not asked by
-    then is a failure among the others.
+    Each account knows people by its integration's identity provider, so only identities of
+    that provider are sent. With `seconds` the call ends after so long: an account that was
+    not asked by then is a failure among the others.
     """
     until = None if seconds is None else time.monotonic() + seconds
     found = Integration.objects.filter(app=app, archived_at=None)
@@ -89,7 +89,7 @@ def _ask_account(
 
 
 def _find_seconds_left(until: float | None) -> float | None:
-    """Return how long the next request may take; None where its own limit is enough."""
+    """Return the seconds that the next request may take; None for the usual limit."""
     if until is None:
         return None
     left = min(until - time.monotonic(), settings.REQUEST_SECONDS)

@@ -1,9 +1,9 @@
-"""Uploads on their way that hold somebody who asked to be forgotten.
+"""Uploads under way that contain a person who is to be erased.
 
-An upload that CleverTap surely did not store takes the new suppressions when it is
-claimed next, and leaves the person out. What is left are those that a worker is sending,
-and those whose outcome is unknown: these go again as they were, byte for byte, unless
-that takes too long. Then parts without the person take their place.
+An upload that CleverTap surely did not store takes the new suppressions with its next claim,
+and leaves the person out. Two kinds remain: uploads that a worker is sending, and uploads of
+unknown outcome. These go again as they were, byte for byte, unless that takes too long. Then
+parts without the person replace them.
 """
 
 from django.db import transaction
@@ -23,49 +23,50 @@ from referrals.models import ErasureRequest
 ERASED = "erased"
 
 
-def find_uploads_of_person(request: ErasureRequest) -> list[Upload]:
+def find_uploads_of_person(order: ErasureRequest) -> list[Upload]:
     """Return the uploads that may bring, or have brought, the person to CleverTap.
 
-    Their number only falls: later claims know the request's suppressions.
+    Their number only falls: later claims know the order's suppressions.
     """
-    unsure = Q(leased_until__isnull=False) | Q(unknown_outcomes__gt=0)
-    found = Upload.objects.open().filter(unsure, integration__app=request.app_id)
+    unanswered = Q(leased_until__isnull=False) | Q(unknown_outcomes__gt=0)
+    found = Upload.objects.open().filter(unanswered, integration__app=order.app_id)
     return [
         upload
         for upload in found.select_related("integration").order_by("pk")
-        if _find_picks_naming(upload, request) & set(_map_as_claimed(upload).picks)
+        if _find_picks_naming(upload, order) & set(_map_as_claimed(upload).picks)
     ]
 
 
-def are_any_leased(held: list[Upload]) -> bool:
-    """Return whether a worker has one of them now, so that waiting a moment helps."""
+def are_any_leased(uploads: list[Upload]) -> bool:
+    """Return whether a worker has leased one of them now, so that waiting a moment helps."""
     now = clock.read_now()
-    return any(u.leased_until is not None and u.leased_until > now for u in held)
+    return any(u.leased_until is not None and u.leased_until > now for u in uploads)
 
 
-def replace_upload(held: Upload, request: ErasureRequest) -> bool:
-    """Put parts in an upload's place: the person's records are dead letters, the rest goes on.
+def replace_upload(candidate: Upload, order: ErasureRequest) -> bool:
+    """Replace an upload by parts: the person's records are dead letters, the rest is sent.
 
-    False where a worker has the upload, or nothing of the person is in it any more.
+    Returns False where a worker has leased the upload, or none of its records is the
+    person's any more.
     """
     with transaction.atomic():
-        lock_account(held.integration_id)
+        lock_account(candidate.integration_id)
         now = clock.read_now()
         idle = Q(leased_until=None) | Q(leased_until__lte=now)
         locked = Upload.objects.select_for_update(no_key=True).open()
-        upload = locked.filter(idle, pk=held.pk).first()
+        upload = locked.filter(idle, pk=candidate.pk).first()
         if upload is None:
             return False
         if upload.leased_until is not None:
             record_unknown_outcomes([upload], upload.integration, now)
-        taken_out = _split_without_person(upload, request)
+        taken_out = _split_without_person(upload, order)
         failpoints.reach_failpoint(Place.ERASURE_REPLACED)
     return taken_out
 
 
-def _find_picks_naming(upload: Upload, request: ErasureRequest) -> set[int]:
-    is_meant = suppression.make_recogniser(request.app_id, request.hashes)
-    events = log.read_range(request.app_id, upload.first, upload.last)
+def _find_picks_naming(upload: Upload, order: ErasureRequest) -> set[int]:
+    is_meant = suppression.make_recogniser(order.app_id, order.hashes)
+    events = log.read_range(order.app_id, upload.first, upload.last)
     return {
         make_pick(logged.position, side)
         for logged in events
@@ -77,8 +78,8 @@ def _map_as_claimed(upload: Upload) -> MappedUpload:
     return map_upload.map_upload(Claim(upload, upload.integration, upload.lease_token))
 
 
-def _split_without_person(upload: Upload, request: ErasureRequest) -> bool:
-    mapped, named = _map_as_claimed(upload), _find_picks_naming(upload, request)
+def _split_without_person(upload: Upload, order: ErasureRequest) -> bool:
+    mapped, named = _map_as_claimed(upload), _find_picks_naming(upload, order)
     gone = sorted(named & set(mapped.picks))
     if not gone:
         return False

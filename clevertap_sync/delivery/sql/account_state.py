@@ -1,7 +1,7 @@
-"""What there is to do on an account: one statement, asked under the account's lock.
+"""What there is to do on an account: one query, made under the account's lock.
 
-Every ring claims, and most claims of a quiet account find nothing. In SQL, because to
-put these questions together one by one costs ten times as much as to answer them.
+Every ring leads to a claim, and most claims of a quiet account find nothing. The query is
+SQL, because the ORM would take ten times as long to compose it as the database to answer it.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ _QUERY = f"""
 
 @dataclass(frozen=True)
 class IntegrationState:
-    """One integration of the account, as far as a claim decides by it."""
+    """The columns and counts of one integration that a claim decides by."""
 
     integration_id: int
     app_id: int
@@ -60,7 +60,7 @@ class IntegrationState:
     is_held: bool
     #: Live leases: what counts against the account's limit.
     leases: int
-    #: Uploads on their way.
+    #: Uploads in flight.
     in_flight: int
     #: Of these, the log's own that are no older than `LONGEST_PARTIAL_WAIT`: a partial one waits.
     newly_in_flight: int
@@ -82,7 +82,7 @@ class IntegrationState:
         return self.head - self.cursor
 
     def build_integration(self, account: Account) -> Integration:
-        """Return the integration with its `account`, and its app's slug for the journal."""
+        """Return the integration with its `account`, and its app's slug for the log line."""
         integration = row_writer.read_row(Integration, self.row)
         integration.account = account
         named = (self.app_id, self.app_slug)
@@ -108,9 +108,9 @@ _BEFORE_ROW = len(fields(IntegrationState)) - 1
 
 
 def read_integration_states(account_id: int, now: datetime) -> list[IntegrationState]:
-    """Return a glance at each integration of the account, least recently served first.
+    """Return the state of each integration of the account, least recently served first.
 
-    Disabled ones are included: their uploads under way count against the limit.
+    Disabled ones are included: their uploads in flight count against the limit.
     """
     with connection.cursor() as cursor:
         cursor.execute(*build_state_query(account_id, now))
@@ -125,7 +125,7 @@ def read_integration_states(account_id: int, now: datetime) -> list[IntegrationS
 
 
 def build_state_query(account_id: int, now: datetime) -> tuple[str, dict[str, Any]]:
-    """Return the statement that a glance is, and what its marks stand for."""
+    """Return the query and its parameters."""
     slow = now + timedelta(seconds=settings.LEASE_SECONDS) - LONGEST_PARTIAL_WAIT
     adapt = connection.ops.adapt_datetimefield_value
     known = open_floor.read_floors(account_id)
@@ -136,6 +136,6 @@ def build_state_query(account_id: int, now: datetime) -> tuple[str, dict[str, An
 
 @lru_cache(maxsize=1024)
 def _compose_query(known: tuple[int, ...]) -> str:
-    """Return the statement that looks for open uploads from the floors on."""
+    """Return the query that reads open uploads from the floor of each known integration."""
     cases = " ".join(f"WHEN {key} THEN %(floor_{key})s" for key in known)
     return _QUERY.format(floor=f"CASE i.id {cases} ELSE 0 END" if known else "0")

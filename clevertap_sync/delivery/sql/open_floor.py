@@ -1,12 +1,12 @@
-"""Below which upload ID an integration has nothing open: a hint that each process keeps.
+"""The floor: below this upload ID an integration has no open upload. Each process keeps it.
 
-While some transaction stays open, PostgreSQL keeps every version of a row, and an index
-of what is open leads to all that was. Each claim would then look at thousands of settled
-uploads to find the one that is not; from the floor on there are only few.
+While some transaction stays open, PostgreSQL keeps every version of a row, and the index of
+open uploads still leads to all that were open once. Without the floor, each claim would read
+thousands of settled uploads to find the open one.
 
-An ID is given under the account's lock, or to a part whose parent is open until then: so
-what is opened later lies above what was open, or was opened last. Callers hold the lock.
-A database that was restored gives its IDs again, so the hint does not last.
+An upload gets its ID under the account's lock, or is a part whose parent is open until then.
+So an upload that opens later has a higher ID than the first open one. Callers hold the lock.
+A restored database gives the same IDs again, so a floor lasts only a few seconds.
 """
 
 import time
@@ -35,14 +35,14 @@ def read_floors(account_id: int) -> Mapping[int, int]:
 
 
 def learn_first_open(account_id: int, first_open: Mapping[int, int | None]) -> None:
-    """Learn the first open upload of each of the account's integrations, if any."""
+    """Remember the ID of the first open upload of each of the account's integrations."""
     known = _accounts[account_id]
     known.floors |= {key: first for key, first in first_open.items() if first}
     known.idle = {key for key, first in first_open.items() if not first}
 
 
 def learn_new_upload(account_id: int, integration_id: int, upload_id: int) -> None:
-    """Learn of a new upload: the first that is open, if the last look found none."""
+    """Remember a new upload as the first open one, if the last query found none."""
     known = _accounts.get(account_id)
     if known is not None and integration_id in known.idle:
         known.idle.remove(integration_id)
@@ -50,5 +50,5 @@ def learn_new_upload(account_id: int, integration_id: int, upload_id: int) -> No
 
 
 def clear_floors() -> None:
-    """Look at everything again: for a process that begins anew, such as a test."""
+    """Drop all floors: for a process that begins anew, such as a test."""
     _accounts.clear()

@@ -1,8 +1,9 @@
 """Single rows, written as the ORM would write them, by statements composed once.
 
-For what every upload does: the ORM takes up to a millisecond of CPU to compose a statement
-that the database carries out in a tenth of that. Values go through the model's fields, so
-that what is stored is the same. Signals are not sent; nobody listens to these models.
+For the few writes of every upload: the ORM takes up to a millisecond of CPU to compose a
+statement that the database carries out in a tenth of that. Values go through the model's
+fields, so that the stored values are the same. No signals are sent: these models have no
+receivers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ Fields = Mapping[str, "Field[Any, Any]"]
 
 @dataclass(frozen=True, slots=True)
 class DatabaseInstant:
-    """A value for a column: the database's instant, and so many seconds."""
+    """A value for a column: the database's present instant plus so many seconds."""
 
     seconds: float = 0.0
 
@@ -44,7 +45,7 @@ class UpdateRow:
 
 @dataclass(frozen=True, slots=True)
 class InsertRow:
-    """Insert a new row, and give it its primary key. `values` stand in for its own."""
+    """Insert a new row, and give it its primary key. `values` replace the row's own."""
 
     row: Model
     values: Mapping[str, Any]
@@ -54,11 +55,11 @@ Step = UpdateRow | InsertRow
 
 
 def write_rows(*steps: Step) -> datetime | None:
-    """Take the steps, each only if the one before it found its row; return the instant.
+    """Carry out the steps, each only if the one before it found its row; return the instant.
 
-    It is the database's, to which every `DatabaseInstant` counts. None says that the first step
-    found no row. On PostgreSQL all is one statement, which its own round trip costs more
-    than its work; the rows are locked in the steps' order.
+    It is the database's present instant, to which each `DatabaseInstant` adds its seconds.
+    None means that the first step found no row. On PostgreSQL the steps are one statement,
+    because a round trip costs more than the statement. Rows are locked in the steps' order.
     """
     if connection.vendor == "postgresql":
         return _write_in_one_statement(steps)
@@ -126,7 +127,10 @@ def _resolve_instant(value: object, now: datetime) -> object:
 
 
 def _list_parameters(step: Step, now: datetime | None = None) -> "list[Any]":
-    """Return what the statement's marks stand for; with `now`, instants are told, too."""
+    """Return the statement's parameters, in order.
+
+    Without `now`, a `DatabaseInstant` is its seconds, which the statement adds to its clock.
+    """
     if isinstance(step, UpdateRow):
         fields = _list_fields(step.model)
         known = [(n, v) for n, v in step.where.items() if v is not None]
@@ -152,9 +156,9 @@ def _prepare_parameter(
 
 @dataclass(frozen=True, slots=True)
 class _StepForm:
-    """What makes a step's statement: everything about it but its values.
+    """Everything about a step but its values: what its statement is composed from.
 
-    `values` says of each column whether it is a `DatabaseInstant`, `where` whether it is known.
+    `values` has, per column, whether it is a `DatabaseInstant`; `where`, whether it is not None.
     """
 
     model: type[Model]
@@ -181,7 +185,7 @@ def _describe_step(step: Step) -> _StepForm:
 
 @cache
 def _compose_statement(forms: tuple[_StepForm, ...]) -> str:
-    """Return the one statement of PostgreSQL's that takes these steps."""
+    """Return the one statement that carries out these steps on PostgreSQL."""
     steps, keys = ["instant AS MATERIALIZED (SELECT clock_timestamp() AS now)"], []
     for number, form in enumerate(forms):
         after = f"EXISTS (SELECT FROM step_{number - 1})" if number else "TRUE"
@@ -199,7 +203,7 @@ def _compose_lone_statement(form: _StepForm) -> str:
 
 
 def _compose_step(form: _StepForm, later: str, after: str) -> str:
-    """Return a step's statement, its instants written as `later`, on condition `after`."""
+    """Return a step's statement; `later` is the SQL of an instant, `after` a condition."""
     fields, table = _list_fields(form.model), form.model._meta.db_table
     marks = {name: later if is_later else "%s" for name, is_later in form.values}
     if form.is_new:
@@ -223,7 +227,7 @@ def _list_fields(model: type[Model]) -> Fields:
 
 @cache
 def _list_converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, Any]]":
-    """Return what the ORM makes of a driver's values: at which place, of what, and how."""
+    """Return (column index, column, converter) for each column that the ORM converts."""
     found: list[tuple[int, Any, Any]] = []
     for place, field in enumerate(_list_fields(model).values()):
         column: Any = field.cached_col
@@ -235,7 +239,7 @@ def _list_converters(model: type[Model], _vendor: str) -> "list[tuple[int, Any, 
 
 @cache
 def _list_insertable_fields(model: type[Model]) -> Fields:
-    """Return the fields of a row that is not stored yet: all but the database's own."""
+    """Return the fields that an INSERT names: all but the primary key."""
     return {
         n: field for n, field in _list_fields(model).items() if not field.primary_key
     }

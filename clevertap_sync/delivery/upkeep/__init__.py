@@ -1,1 +1,1 @@
-"""What keeps the delivery's tables small: tallies by the hour, and retention."""
+"""Keeps the delivery's tables small. Read `tallies` first: `retention` takes from them."""

@@ -1,8 +1,8 @@
-"""Retention: events, uploads and attempts past their days go, in small chunks.
+"""Retention: remove events, uploads and attempts past RETENTION_DAYS, in small chunks.
 
-An event stays as long as an integration may still need it. An upload goes as a family,
-with its parts, attempts and dead letters, and its totals stay with the integration, so
-that the books go on balancing.
+An event stays while an integration may still need it. An upload goes as a family, with its
+parts, attempts and dead letters. Its totals stay with the integration, so that the books go
+on balancing.
 """
 
 import time
@@ -29,10 +29,9 @@ BUDGET_SECONDS = 2.0
 
 
 def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
-    """Remove what is past its days, for at most about `seconds`; return the events removed.
+    """Remove what is past RETENTION_DAYS, for about `seconds`; return the events removed.
 
-    What is left over is removed by the next call. Safe to run anywhere, any number of
-    times.
+    The next call goes on with the rest. Safe to run anywhere, any number of times.
     """
     ends_at = time.monotonic() + seconds
     cutoff = clock.read_now() - timedelta(days=settings.RETENTION_DAYS)
@@ -64,7 +63,7 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
 
 
 def _find_last_unneeded(app_id: int, cutoff: datetime) -> int:
-    """Return the last position that nobody needs any more."""
+    """Return the last position past its days that no integration needs any more."""
     integrations = Integration.objects.filter(app=app_id, archived_at=None)
     wanting = integrations.filter(first_enabled_at__isnull=False)
     done = [_find_last_done(integration) for integration in wanting]
@@ -72,7 +71,7 @@ def _find_last_unneeded(app_id: int, cutoff: datetime) -> int:
 
 
 def _find_last_done(integration: Integration) -> int:
-    """Return the last position that the integration is done with."""
+    """Return the last position that no open upload or running replay of it needs."""
     waiting = Upload.objects.open().filter(integration=integration)
     first = waiting.aggregate(first=Min("first"))["first"]
     running = Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
@@ -84,10 +83,10 @@ def _find_last_done(integration: Integration) -> int:
 
 
 def _find_last_free(integration: Integration, limit: int) -> int:
-    """Return the last position up to `limit` of which the integration has no upload left.
+    """Return the last position up to `limit` before the integration's first upload.
 
-    An upload goes whole, so one that reaches beyond the limit keeps its events and dead
-    letters: none is left without the other. A skipped one has no dead letters.
+    An upload is removed whole, so one that reaches beyond the limit keeps its events: no
+    dead letter is left without its event. A skipped upload has no dead letters.
     """
     left = Upload.objects.ranges().filter(integration=integration, first__lte=limit)
     kept = left.exclude(state=Upload.State.SKIPPED).aggregate(first=Min("first"))
@@ -155,7 +154,7 @@ def _keep_totals(integration: Integration, family: QuerySet[Upload]) -> None:
 
 
 def _remove_family(family: QuerySet[Upload]) -> None:
-    """Remove a family whole; the database's constraints see to it that nothing hangs."""
+    """Remove a family whole. The database's constraints forbid rows without their upload."""
     ids = list(family.values_list("pk", flat=True))
     for chunk in _split_into_chunks(ids):
         DeadLetter.objects.filter(upload__in=chunk).delete()
@@ -166,7 +165,7 @@ def _remove_family(family: QuerySet[Upload]) -> None:
 
 
 def _remove_orphaned_letters(integration: Integration) -> None:
-    """Remove what replays left of records whose upload went: the events go, too."""
+    """Remove dead letters of replays whose events go as well."""
     gone = DeadLetter.objects.filter(
         integration=integration, position__lte=integration.tail
     )

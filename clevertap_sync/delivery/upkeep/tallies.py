@@ -1,8 +1,8 @@
-"""Tallies: what settled uploads came to, by the hour, so that no page sums them all up.
+"""Tallies: the records of settled uploads, summed by hour, so that pages need not sum them.
 
-Uploads are tallied in the order of their IDs, up to the first that is open: what comes
-before it never changes again. An ID is given under the account's lock, or to a part whose
-parent is open until then, so that under the lock no lower one can appear later.
+Uploads are tallied in the order of their IDs, up to the first that is open: an upload before
+it never changes again. An upload gets its ID under the account's lock, or is a part whose
+parent is open until then. So under the lock no lower ID can appear later.
 """
 
 import time
@@ -16,7 +16,7 @@ from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.models import Integration, Tally, Upload
 
 UPLOADS_PER_STEP = 5_000
-#: Fewer are summed up by whoever asks.
+#: Fewer uploads are left to the reader, which sums what is not tallied.
 WORTHWHILE = 100
 BUDGET_SECONDS = 2.0
 
@@ -31,10 +31,9 @@ _SUMS = {
 def add_up_tallies(
     *, seconds: float = BUDGET_SECONDS, worthwhile: int = WORTHWHILE
 ) -> None:
-    """Tally what settled since, for about `seconds`.
+    """Tally the uploads that settled since the last call, for about `seconds`.
 
-    What is left over is tallied by the next call. Safe to run anywhere, any number of
-    times.
+    The next call goes on with the rest. Safe to run anywhere, any number of times.
     """
     ends_at = time.monotonic() + seconds
     # In any order, so that one busy integration does not use up every call's time.

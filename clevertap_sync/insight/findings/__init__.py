@@ -1,7 +1,8 @@
-"""The one place that judges: from facts to findings, the most important first.
+"""The one place that judges facts: it returns findings, the most important first.
 
-Pages, `delivery_status`, metrics and alerts read what `judge_facts` returns, so that they cannot
-disagree. A finding is a class of its own, and says all words about itself.
+Pages, `delivery_status`, metrics and alerts read what `judge_facts` returns, so that they
+cannot disagree. Each kind of finding is a class with all of its words. Read `base` first, then
+`judging`. The kinds are in `account`, `ingest`, `content`, `delivery` and `installation`.
 """
 
 from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity

@@ -1,4 +1,4 @@
-"""What is wrong with the CleverTap account, or with what it is reached by."""
+"""Findings about the CleverTap account and the credentials that reach it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from clevertap_sync.insight.findings.sentences import (
 from clevertap_sync.insight.passcode_expiry import find_expiry
 from referrals.words import format_span
 
-#: What is one trouble, whatever its cause is.
+#: Families: findings that are causes of the same trouble.
 HELD: Final = "held"
 PASSCODE: Final = "passcode"
 
@@ -51,7 +51,7 @@ class PasscodeUnreadable(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where no key decrypts what is stored, held by it yet or not."""
+        """Yield it where no key decrypts the stored passcode, before the hold as well."""
         if facts.is_running and is_unreadable(facts):
             yield cls(
                 sentence="No key in FIELD_ENCRYPTION_KEYS decrypts the stored passcode, "
@@ -65,7 +65,7 @@ class PasscodeUnreadable(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldFinding(Finding):
-    """Delivery is held. Each reason that a person mends differently is a class of its own."""
+    """Delivery is held. Each reason that a person fixes in another way has its own class."""
 
     reasons: ClassVar[frozenset[str]]
     families = frozenset({HELD})
@@ -98,7 +98,7 @@ class HoldFinding(Finding):
 
     @classmethod
     def link_to_fix(cls, facts: Facts) -> Link:
-        """Return where it is mended."""
+        """Return the link to the page that fixes it."""
         return link_integration(facts, "check", "Check the connection")
 
 
@@ -114,7 +114,7 @@ class CredentialsRefused(HoldFinding):
 
     @classmethod
     def is_about(cls, facts: Facts) -> bool:
-        """Return whether the cause that was found out is of this kind."""
+        """Return whether the hold cause is of this kind."""
         if not super().is_about(facts) or is_unreadable(facts):
             return False
         cause = describe_hold_cause(facts.integration)
@@ -123,7 +123,7 @@ class CredentialsRefused(HoldFinding):
 
     @classmethod
     def link_to_fix(cls, facts: Facts) -> Link:
-        """Return the field that mends it."""
+        """Return the link to the field that fixes it."""
         cause = describe_hold_cause(facts.integration) or describe_fault(
             find_evident_fault(facts)
         )
@@ -192,7 +192,7 @@ class PasscodeExpired(CredentialsRefused):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it while held for it, and from the day after its last."""
+        """Yield it while delivery is held for it, and from the day after its last day on."""
         if found := list(super().find(facts)):
             yield from found
             return
@@ -266,7 +266,7 @@ class BackupRestored(HoldFinding):
 
     @classmethod
     def link_to_fix(cls, facts: Facts) -> Link:
-        """Return where it is enabled from now on."""
+        """Return the link to the page that enables it from now."""
         return link_integration(facts, "enable", "Enable from now")
 
 
@@ -281,7 +281,7 @@ class DeliveryHeld(HoldFinding):
 
     @classmethod
     def is_about(cls, facts: Facts) -> bool:
-        """Return whether no other kind is about the hold: none is ever silent."""
+        """Return whether no other kind is about the hold, so that each hold has a finding."""
         return not is_unreadable(facts) and not any(
             kind.is_about(facts) for kind in _NAMED
         )
@@ -300,7 +300,7 @@ class PasscodeExpires(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it so many days before, as the facts ask for."""
+        """Yield it from `facts.remind_days` before its last day on."""
         expiry = find_expiry(
             facts.integration, facts.now, remind_days=facts.remind_days
         )
@@ -333,7 +333,7 @@ KINDS: Final[Sequence[type[Finding]]] = (
     DeliveryHeld,
     PasscodeExpires,
 )
-#: What the form calls a field whose name differs.
+#: The names of form fields, where they differ from the integration's.
 _FORM_FIELDS: Final = {"passcode": "new_passcode"}
 
 
@@ -350,7 +350,7 @@ def is_unreadable(facts: Facts) -> bool:
 
 
 def find_evident_fault(facts: Facts) -> AccountFault:
-    """Return what is wrong as far as the reason alone tells: nobody has looked yet."""
+    """Return the fault that the hold reason alone shows, before the cause was looked for."""
     if facts.integration.hold_reason == AccountFault.NO_PASSCODE:
         return AccountFault.NO_PASSCODE
     return AccountFault.UNCLEAR

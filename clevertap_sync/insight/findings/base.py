@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a finding is about: people are told once of it, whoever else it concerns."""
+    """What a finding is about. An alert reports it once for that, not once per integration."""
 
     INTEGRATION = "integration"
     APP = "app"
@@ -26,9 +26,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a finding is mended: a page of the admin, by its name, and a place on it.
+    """Where a person fixes a finding: a page of the admin, by its name, and a place on it.
 
-    `label` is what people press; `query` and `place` go behind `?` and `#`.
+    `label` is the button's text; `query` and `place` go behind `?` and `#`.
     """
 
     label: str
@@ -40,25 +40,25 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that is not well. Each kind is a class, and says all words about itself.
+    """Something that is not well. Each kind is a class with all of its words.
 
-    `count` is how many events, records or messages it concerns. `seconds` is for how long
-    it has been so, where that decides whether an alert goes out; `percent` likewise.
+    `count` is how many events, records or messages it concerns. `seconds` is for how long it
+    has lasted, and `percent` its share, where an alert has a threshold for that.
     """
 
     #: A stable name: commands, metrics and alerts use it.
     code: ClassVar[str]
     severity: ClassVar[Severity]
-    #: What the light says.
+    #: The word of the light.
     word: ClassVar[str] = ""
-    #: What an alert's title says when it starts, and when it is over.
+    #: An alert's title when the finding starts, and when it ends.
     started: ClassVar[str]
     ended: ClassVar[str]
-    #: Kinds with a family in common are causes of the same trouble: that it is over is true when
-    #: none of them is left.
+    #: Kinds with a common family are causes of the same trouble: it ends when no finding of the
+    #: family is left.
     families: ClassVar[frozenset[str]] = frozenset()
     scope: ClassVar[Scope] = Scope.INTEGRATION
-    #: Whether it is about what an app sent and was refused, before it was in the log.
+    #: Whether it is about events that were refused at the door.
     is_at_door: ClassVar[bool] = False
 
     sentence: str
@@ -67,12 +67,12 @@ class Finding:
     count: int | None = None
     seconds: float | None = None
     percent: float | None = None
-    #: Tells findings of one kind about one integration apart, such as a reason.
+    #: Distinguishes findings of one kind about one integration, such as by a reason.
     detail: str = field(default="")
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield what of this kind the facts show."""
+        """Yield the findings of this kind that the facts show."""
         raise NotImplementedError
 
     @classmethod
@@ -82,12 +82,12 @@ class Finding:
 
 
 def link_settings(facts: Facts, field_name: str, label: str) -> Link:
-    """Return the way to one field of the integration's settings."""
+    """Return the link to one field of the integration's settings."""
     page = "clevertap_sync_integration_change"
     return Link(label, page, (facts.integration.pk,), place=f"id_{field_name}")
 
 
 def link_integration(facts: Facts, page: str, label: str) -> Link:
-    """Return the way to a page of the integration, such as `enable`."""
+    """Return the link to a page of the integration, such as `enable`."""
     name = f"clevertap_sync_integration_{page}"
     return Link(label, name, (facts.integration.pk,))

@@ -1,4 +1,4 @@
-"""Events arrive and nothing comes of them, or less than people expect."""
+"""Findings about events that arrive, but lead to no records, or fewer than expected."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from clevertap_sync.insight.findings.base import (
 from clevertap_sync.models import EventKinds
 from referrals.words import format_count, format_span
 
-#: From this share of CleverTap's event types on, people should know.
+#: From this percentage of CleverTap's event types on, it is a finding.
 NEAR_PERCENT: Final = 90
-#: In so many days come all kinds of events that an app usually has, those of a weekend too.
+#: In so many days an app gets all of its usual kinds of events, those of a weekend too.
 USUALLY: Final = timedelta(days=7)
 
 
@@ -35,9 +35,9 @@ class OnlyTestEvents(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where each of the newest events is a test that no integration takes.
+        """Yield it where all of the newest events are test events that no integration sends.
 
-        What came before the integration was set so says nothing of what comes now.
+        Events from before the last change of the settings say nothing about the present.
         """
         arrivals = facts.arrivals
         if _are_only_tests(facts) and not facts.sends_changed:
@@ -63,9 +63,9 @@ class OnlyProductionEvents(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where none of the newest is a test, and no integration takes them.
+        """Yield it where none of the newest is a test event, and no integration sends them.
 
-        What came before the integration was set so says nothing of what comes now.
+        Events from before the last change of the settings say nothing about the present.
         """
         arrivals = facts.arrivals
         if _is_no_test(facts) and not facts.sends_changed:
@@ -91,9 +91,9 @@ class NothingToSend(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where the newest uploads had no record, and none went out for days.
+        """Yield it where the newest uploads had no record, and none was delivered for days.
 
-        Beside events that are delivered, clicks that name nobody are as they should be.
+        While other events are delivered, clicks without a referrer are usual.
         """
         outcomes = facts.newest_outcomes
         is_empty = outcomes.events > 0 == outcomes.records + outcomes.unsent
@@ -126,7 +126,7 @@ class EverythingKeptBack(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where each record of the newest uploads was kept back.
 
-        Settings that let something through within days keep back what they are to.
+        If the present settings delivered something within days, they work as intended.
         """
         outcomes = facts.newest_outcomes
         is_said = any(
@@ -314,9 +314,9 @@ KINDS: Final = (
 
 
 def _are_only_tests(facts: Facts) -> bool:
-    """Return whether production events alone are sent, and the newest are none of them.
+    """Return whether only production events are sent, and all of the newest are test events.
 
-    What another integration sends is not missed here.
+    False where another integration sends the test events.
     """
     arrivals = facts.arrivals
     takes = facts.integration.event_kinds == EventKinds.PRODUCTION
@@ -325,7 +325,10 @@ def _are_only_tests(facts: Facts) -> bool:
 
 
 def _is_no_test(facts: Facts) -> bool:
-    """Return whether test events alone are sent, and the newest are none, nor another's."""
+    """Return whether only test events are sent, and none of the newest is one.
+
+    False where another integration sends the production events.
+    """
     arrivals = facts.arrivals
     takes = facts.integration.event_kinds == EventKinds.TEST
     is_all = arrivals.events > 0 == arrivals.test
@@ -333,7 +336,7 @@ def _is_no_test(facts: Facts) -> bool:
 
 
 def _is_all_kept_back(facts: Facts) -> bool:
-    """Return whether the newest records were all kept back, and not for another to send."""
+    """Return whether all of the newest records were kept back, and no other sends them."""
     outcomes = facts.newest_outcomes
     is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
     is_all = outcomes.unsent > 0 == outcomes.records
@@ -341,7 +344,7 @@ def _is_all_kept_back(facts: Facts) -> bool:
 
 
 def _is_delivered_lately(facts: Facts) -> bool:
-    """Return whether a record was delivered within so many days that it shows what is usual."""
+    """Return whether a record was delivered within the last `USUALLY` days."""
     delivered_at = facts.delivered_at
     return delivered_at is not None and facts.now - delivered_at < USUALLY
 
@@ -356,9 +359,10 @@ def _has_another(facts: Facts) -> bool:
 
 
 def _is_own_among_newest(facts: Facts) -> bool:
-    """Return whether an event that is for this one is among the newest uploads for sure.
+    """Return whether an event for this integration is among its newest uploads for sure.
 
-    Each has one event at least: so it is where more are its own than these leave room for.
+    Each upload has at least one event. So one is among them, if the newest events have more
+    of this integration's kind than the uploads leave out.
     """
     arrivals = facts.arrivals
     is_for_tests = facts.integration.event_kinds == EventKinds.TEST

@@ -1,4 +1,4 @@
-"""What is wrong with the delivery of what was accepted."""
+"""Findings about the delivery of accepted events."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from clevertap_sync.insight.findings.sentences import (
 )
 from referrals.words import format_count, format_span
 
-#: Dead letters that are none of anybody's business: nothing is to be done about them.
+#: Reasons of dead letters that need no action.
 NOTHING_TO_MEND: Final = frozenset({"suppressed", "erased", "event_removed"})
 NO_IDENTITY: Final = "no_identity"
 NEW_NAME: Final = "new_event_name"
@@ -68,7 +68,7 @@ class WorkerGone(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where none was seen for some sweeps, or none ever was."""
+        """Yield it where no worker was seen for some sweeps, or ever."""
         silence = facts.silence
         if not facts.is_running or (silence and not silence.is_too_long):
             return
@@ -98,7 +98,7 @@ class NothingDelivered(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it with the reason that the newest of them have."""
+        """Yield it with the main reason of the newest records."""
         if (letters := _find_reason_of_all(facts)) and letters.reason != NO_IDENTITY:
             reason = find_reason(letters.reason)
             newest = "" if _is_only_reason(facts, letters) else "The newest: "
@@ -128,7 +128,7 @@ class IdentityMissing(Finding):
         """Yield it where no record at all could be made, for want of that identity."""
         letters = _find_reason_of_all(facts)
         if letters and letters.reason == NO_IDENTITY:
-            # Somebody may have chosen another one since: what fell out stays so.
+            # The provider may have changed since; the dead letters stay.
             provider = facts.integration.identity_provider
             only = _is_only_reason(facts, letters)
             why = ": no user carries" if only else ". For the newest no user carries"
@@ -319,9 +319,9 @@ KINDS: Final = (
 
 
 def is_recent(instant: datetime, facts: Facts) -> bool:
-    """Return whether what fell out at an instant tells how things stand now.
+    """Return whether a record that fell out at `instant` shows the present state.
 
-    That it was long ago mends nothing: only that something was delivered since does.
+    Only a later delivery makes it outdated; the time that passed does not.
     """
     is_last = facts.delivered_at is None or facts.delivered_at <= instant
     return is_last or facts.now - instant < RECENTLY
@@ -341,9 +341,9 @@ def _is_paused(facts: Facts) -> bool:
 
 
 def _list_letters_to_mend(facts: Facts) -> Iterator[OpenLetters]:
-    """Yield what a person can do something about.
+    """Yield the dead letters that a person can do something about.
 
-    New names are a finding of their own while one waits; then only what fell out is left.
+    While a new name waits for approval, its letters have a finding of their own.
     """
     for letters in facts.letters:
         is_said = letters.reason == NEW_NAME and facts.names.waiting
@@ -354,7 +354,7 @@ def _list_letters_to_mend(facts: Facts) -> Iterator[OpenLetters]:
 def _find_reason_of_all(facts: Facts) -> OpenLetters | None:
     """Return the newest records' main reason, where none of them was delivered.
 
-    Not that of most letters: there may be many of a cause that was mended since.
+    It is not the reason of most letters: many may be old, of a cause that was fixed since.
     """
     outcomes = facts.newest_outcomes
     if not outcomes.records or outcomes.delivered:

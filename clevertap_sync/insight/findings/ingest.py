@@ -1,4 +1,4 @@
-"""What is refused at an app's door, before there is anything to deliver; and silence."""
+"""Findings about refusals at an app's door, and about apps without new events."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,19 +21,19 @@ from clevertap_sync.insight.findings.sentences import (
 )
 from referrals.words import format_count, format_span
 
-#: So few events are what people try a set-up with.
+#: People try a set-up with so few events.
 AT_SET_UP: Final = 3
-#: At so many times, far from each other, the events of a busy app came.
+#: A busy app's events are a flow if they came at so many instants, far from each other.
 FLOW_TIMES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class DoorFinding(Finding):
-    """Something is refused. Each cause that a person mends differently is a class of its own.
+    """Events are refused. Each cause that a person fixes in another way has its own class.
 
-    `what` is the sentence, in which `{events}`, `{requests}` and `{times}` are the number in
-    words, and when that was, `{keys}` the keys' first characters, and `{sample}` what most
-    senders were answered.
+    `what` is the sentence. In it, `{events}`, `{requests}` and `{times}` are the number in
+    words with its time, `{keys}` the keys' first characters, and `{sample}` the most frequent
+    answer.
     """
 
     codes: ClassVar[frozenset[str]]
@@ -47,7 +47,7 @@ class DoorFinding(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where something was refused for one of its causes, lately or at last."""
+        """Yield it for refusals of its causes in the last hour, or since the last accepted event."""
         about = (each for each in facts.ingest.refused if cls.is_about(each))
         mine = find_newest_refusals(about, facts.now)
         count = sum(each.count for each in mine)
@@ -61,7 +61,7 @@ class DoorFinding(Finding):
             keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
             sample=_choose_sample(code, mine),
         )
-        # Some samples say so in the middle of what to do.
+        # Some samples contain this sentence; the finding says the same at its end.
         what = what.replace(" Nothing was stored.", "").rstrip()
         yield cls(
             sentence=f"{what} Nothing of that is stored.",
@@ -79,13 +79,13 @@ class DoorFinding(Finding):
 
     @classmethod
     def link_to_fix(cls, facts: Facts) -> Link:
-        """Return where samples of it are shown."""
+        """Return the link to the page with samples of the refusals."""
         query = (("app", facts.integration.app.slug),)
         return Link("See what was refused", "ingest", query=query)
 
 
 def _find_main_code(refused: Sequence[RefusalsAtDoor]) -> str:
-    """Return the cause that most of them have."""
+    """Return the code of most refusals."""
     counts: Counter[str] = Counter()
     for each in refused:
         counts[each.code] += each.count
@@ -93,7 +93,7 @@ def _find_main_code(refused: Sequence[RefusalsAtDoor]) -> str:
 
 
 def _choose_sample(code: str, refused: Sequence[RefusalsAtDoor]) -> str:
-    """Return what most were answered, with their number where others had another cause."""
+    """Return the sentence of most refusals; with their number, if others had another one."""
     same = [each for each in refused if each.code == code]
     sample = max(same, key=lambda each: each.count).sample
     if len(same) == len(refused):
@@ -112,12 +112,12 @@ class NothingAccepted(DoorFinding):
 
     @classmethod
     def is_about(cls, refused: RefusalsAtDoor) -> bool:
-        """Return true: it is about all of them together."""
+        """Return true: this finding is about all refusals together."""
         return refused.count > 0
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where nothing was accepted in that hour or since, though something came."""
+        """Yield it where no event was accepted in the time that the refusals are of."""
         if not facts.ingest.accepted:
             yield from super().find(facts)
 
@@ -185,7 +185,7 @@ class EventsRefused(DoorFinding):
 
     @classmethod
     def is_about(cls, refused: RefusalsAtDoor) -> bool:
-        """Return whether no other kind is about it."""
+        """Return whether no other kind is about the refusal."""
         return refused.code not in NAMED_CODES
 
 
@@ -233,7 +233,7 @@ class NoIntegration(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it where an app without one has events that none has ever taken."""
+        """Yield it where no integration has ever taken some of the app's events."""
         events = facts.waiting.events
         if facts.is_lonely and events:
             verb = "was" if events == 1 else "were"
@@ -263,9 +263,9 @@ class AppQuiet(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it after QUIET_HOURS in which a flow of events should have brought some.
+        """Yield it if a flow of events stopped for QUIET_HOURS, and longer than its usual pauses.
 
-        Not where it paused as long a week ago, as on a weekend.
+        Not if it also paused at this time a week ago, as on a weekend.
         """
         newest = facts.arrivals.newest_at
         if not _is_awaiting(facts) or newest is None:
@@ -309,12 +309,12 @@ KINDS: Final = (
 
 
 def _is_awaiting(facts: Facts) -> bool:
-    """Return whether events are to come: an archived app takes none."""
+    """Return whether events are expected: delivery is on, and the app is not archived."""
     return facts.is_running and not facts.integration.app.archived_at
 
 
 def _describe_received(facts: Facts) -> str:
-    """Return how many events have ever come, as a sentence begins."""
+    """Say how many events have ever come: the beginning of a sentence."""
     newest_at = facts.arrivals.newest_at
     if not facts.head or newest_at is None:
         return "No event has ever arrived for this app"
@@ -325,11 +325,12 @@ def _describe_received(facts: Facts) -> str:
 
 
 def _find_longest_wait(arrivals: Arrivals, apart: timedelta) -> timedelta | None:
-    """Return for how long a flow of events may pause; None where they came as none.
+    """Return for how long a flow of events may pause; None where the events are no flow.
 
-    What came at once, such as an import, is no flow: that takes instants that are `apart`.
-    Where even the newest events are, their rate tells. Of a busy app these came within
-    seconds, and older ones tell: at three times at least.
+    Events that came at once, such as an import, are no flow: a flow has instants that are at
+    least `apart`. If the newest events span that long, the pause follows from their rate. A
+    busy app's newest events came within seconds; then the older ones decide, at
+    `FLOW_TIMES` instants at least.
     """
     if arrivals.first_at is None or arrivals.newest_at is None:
         return None
@@ -351,7 +352,7 @@ def _was_silent_a_week_ago(arrivals: Arrivals, since: datetime) -> bool:
 
 
 def _describe_rate(arrivals: Arrivals) -> str:
-    """Return how often the newest events came, in words."""
+    """Say how often the newest events came: the end of a sentence."""
     first, newest = arrivals.first_at, arrivals.newest_at
     lasted = newest - first if first and newest else timedelta(0)
     if lasted < timedelta(seconds=1):
@@ -361,5 +362,5 @@ def _describe_rate(arrivals: Arrivals) -> str:
 
 
 def count_refused(facts: Facts) -> int:
-    """Return how many were refused, for whatever cause."""
+    """Return the number of refusals at the app's door, for all causes."""
     return sum(each.count for each in facts.ingest.refused)

@@ -1,4 +1,4 @@
-"""What is wrong with the installation, whatever its apps and integrations do."""
+"""Findings about the installation, independent of its apps and integrations."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from referrals.words import format_count, format_span
 
 @dataclass(frozen=True, slots=True)
 class FailingAlert:
-    """An alert whose newest messages were given up, `count` since one last got through.
+    """An alert whose newest notices failed, `count` of them since the last one that was sent.
 
-    `app_id` is None where it is for every app; `problem` says why the last one failed.
+    `app_id` is None where the alert is for every app; `problem` is why the last one failed.
     """
 
     pk: int
@@ -32,11 +32,11 @@ class FailingAlert:
 
 @dataclass(frozen=True, slots=True)
 class InstallationFacts:
-    """The installation, now."""
+    """The facts of the installation at the instant `now`."""
 
     now: datetime
     failing: tuple[FailingAlert, ...] = ()
-    #: What was refused lately of callers whom nobody knows.
+    #: Refusals of callers without a known API key.
     refused: tuple[RefusalsAtDoor, ...] = ()
     sweeps: Sequence[FailingSweep] = ()
 
@@ -49,7 +49,7 @@ class InstallationFinding(Finding):
 
     @classmethod
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
-        """Yield what of this kind the facts show."""
+        """Yield the findings of this kind that the facts show."""
         raise NotImplementedError
 
 
@@ -67,7 +67,7 @@ class AlertFailing(InstallationFinding):
 
     @classmethod
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
-        """Yield one for each alert that fails, until a message of it gets through."""
+        """Yield one for each failing alert, until one of its notices is sent."""
         for alert in facts.failing:
             age = format_span((facts.now - alert.last_at).total_seconds())
             last = "" if alert.count == 1 else "the last "
@@ -121,7 +121,7 @@ class KeysUnknown(InstallationFinding):
 
     @classmethod
     def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
-        """Yield it where somebody was turned away lately, or last of all."""
+        """Yield it where such requests were refused."""
         refused = find_newest_refusals(facts.refused, facts.now)
         if not refused:
             return

@@ -7,7 +7,7 @@ from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import account, content, delivery, ingest
 from clevertap_sync.insight.findings.base import Finding, Severity
 
-#: Within a severity, what stands first counts more: a cause before its consequences.
+#: Within a severity, an earlier kind counts more: a cause stands before its consequences.
 KINDS: Final[Sequence[type[Finding]]] = (
     *account.KINDS,
     *ingest.KINDS,
@@ -18,11 +18,11 @@ _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def judge_ingest(facts: Facts) -> list[Finding]:
-    """Return what is not well of an app that has no integration, by rank."""
+    """Return the findings of an app that has no integration, by rank."""
     return [finding for kind in ingest.KINDS for finding in kind.find(facts)]
 
 
 def judge_facts(facts: Facts) -> list[Finding]:
-    """Return what is not well, by severity, then by rank. Nothing: all is well."""
+    """Return the findings, by severity, then by rank. An empty list: all is well."""
     found = [finding for kind in KINDS for finding in kind.find(facts)]
     return sorted(found, key=lambda finding: _ORDER[finding.severity])

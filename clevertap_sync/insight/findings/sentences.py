@@ -8,12 +8,12 @@ from clevertap_sync.clevertap.limits import LIVE_SECONDS
 from clevertap_sync.insight.facts import LATELY, Facts, RefusalsAtDoor
 from referrals.words import format_count, format_span
 
-#: Events that wait for less are on their usual way.
+#: It is usual that an event waits for less.
 LATE_SECONDS: Final = 120
 
 
 def describe_waiting(facts: Facts) -> str:
-    """Return what waits, and for how long; every number is of its own kind."""
+    """Say how many events and records wait, and for how long; each kind has its number."""
     waiting = facts.waiting
     parts = []
     if waiting.events:
@@ -39,7 +39,7 @@ def describe_waiting(facts: Facts) -> str:
 
 
 def describe_delay(facts: Facts) -> str:
-    """Return what the wait will cost, or has cost: live campaigns look at fresh events."""
+    """Say what the wait costs: live campaigns fire only for fresh events."""
     left = LIVE_SECONDS - facts.lag_seconds
     if not facts.waiting.events or facts.lag_seconds <= LATE_SECONDS:
         return ""
@@ -51,7 +51,7 @@ def describe_delay(facts: Facts) -> str:
 def find_newest_refusals(
     refused: Iterable[RefusalsAtDoor], now: datetime
 ) -> list[RefusalsAtDoor]:
-    """Return those of the last hour; where there are none, those that stand since before."""
+    """Return the refusals of the last hour; where there are none, all of them."""
     found = list(refused)
     lately = [each for each in found if now - each.last_at <= LATELY]
     return lately or found
@@ -60,7 +60,7 @@ def find_newest_refusals(
 def describe_refused(
     refused: Sequence[RefusalsAtDoor], noun: str, link: str, now: datetime
 ) -> str:
-    """Return how many were refused, and when: in the last hour, or how long ago the last."""
+    """Say how many were refused, and when: in the last hour, or how long ago the last was."""
     count = sum(each.count for each in refused)
     silence = now - max(each.last_at for each in refused)
     if silence <= LATELY:
@@ -72,7 +72,7 @@ def describe_refused(
 
 
 def lower_first(sentence: str) -> str:
-    """Return a sentence as it goes on after a colon; a name stays as it is."""
+    """Return a sentence as it is written after a colon; a name keeps its capital."""
     first, _, rest = sentence.partition(" ")
     return sentence if first == "CleverTap" else f"{first.lower()} {rest}"
 
