@@ -81,8 +81,8 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
     failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account(claim.integration.pk)
-        mine = Upload.objects.select_for_update(no_key=True).open()
-        if not mine.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
+        leased = Upload.objects.select_for_update(no_key=True).open()
+        if not leased.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
             return False
         integration = _read_integration(claim.integration.pk)
         if _is_out_of_date(claim.integration, integration):

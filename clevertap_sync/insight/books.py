@@ -72,8 +72,8 @@ def _check_cursor(integration: Integration, head: int) -> Iterator[str]:
 def _check_ranges(integration: Integration) -> Iterator[str]:
     ranges = Upload.objects.ranges().filter(integration=integration)
     before = Coalesce(Window(Lag("last"), order_by=F("first").asc()), integration.tail)
-    torn = ranges.annotate(before=before).filter(~Q(first=F("before") + 1))
-    for pk, first, last_before in torn.order_by("first").values_list(
+    untiled = ranges.annotate(before=before).filter(~Q(first=F("before") + 1))
+    for pk, first, last_before in untiled.order_by("first").values_list(
         "pk", "first", "before"
     )[:_SHOWN]:
         yield _describe_gap(pk, first, last_before)
@@ -122,10 +122,10 @@ def _check_parts(integration: Integration) -> Iterator[str]:
     for upload in split.filter(~Exists(parts))[:_SHOWN]:
         yield f"Upload {upload.pk} was split, but has no parts."
     covered = Subquery(parts.values("parent").annotate(n=Sum("covers")).values("n"))
-    torn = (
+    untiled = (
         split.filter(records__isnull=False).annotate(n=covered).exclude(n=F("records"))
     )
-    for pk, records, n in torn.values_list("pk", "records", "n")[:_SHOWN]:
+    for pk, records, n in untiled.values_list("pk", "records", "n")[:_SHOWN]:
         yield f"Upload {pk} has {records} records, its parts cover {n}."
 
 

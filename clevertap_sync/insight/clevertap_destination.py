@@ -41,13 +41,13 @@ class CleverTapDestination:
     def preview(self, app_id: int, events: Sequence[Event]) -> list[list[Preview]]:
         """Return, per event, each integration's exact records, or the reason for none."""
         integrations = list_unarchived_integrations(app_id)
-        made = [(i, read_settings(build_settings(i))) for i in integrations]
+        with_settings = [(i, read_settings(build_settings(i))) for i in integrations]
         until = suppression.find_newest_suppression(app_id)
         left_out = suppression.find_suppressed_sides(app_id, events, until)
         return [
             [
                 _preview_side(integration, value)
-                for integration, settings in made
+                for integration, settings in with_settings
                 for value in map_event(event, settings, suppressed)
             ]
             for event, suppressed in zip(events, left_out, strict=True)

@@ -222,10 +222,10 @@ def _count_open_letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
     with connection.cursor() as cursor:
         cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
         rows = [_LetterGroup(*row) for row in cursor.fetchall()]
-    told = _read_newest_letters(rows)
+    newest = _read_newest_letters(rows)
     found: defaultdict[int, list[OpenLetters]] = defaultdict(list)
     for row in rows:
-        of_newest = told[row.integration_id, row.reason]
+        of_newest = newest[row.integration_id, row.reason]
         found[row.integration_id].append(
             OpenLetters(row.reason, row.letters, *of_newest)
         )
@@ -363,9 +363,9 @@ def _may_send_nothing(
     arrivals: Mapping[int, Arrivals],
 ) -> bool:
     """Return whether the settings may keep back all of the newest events."""
-    came = outcomes.get(row.pk, NewestOutcomes())
+    newest = outcomes.get(row.pk, NewestOutcomes())
     arrived = arrivals.get(row.app_id, Arrivals())
-    are_kept_back = came.unsent > 0 == came.records
+    are_kept_back = newest.unsent > 0 == newest.records
     are_tests = arrived.test == arrived.events > 0
     is_no_test = (
         row.event_kinds == EventKinds.TEST and arrived.events > 0 == arrived.test

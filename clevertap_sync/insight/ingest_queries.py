@@ -76,8 +76,10 @@ def read_app_ingest(now: datetime) -> IngestByApp:
         for app_id, found in refused.items()
         if app_id is not None
     }
-    mine = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
-    lonely = App.objects.filter(~Exists(mine), archived_at=None).order_by("slug")
+    integrations = Integration.objects.filter(app=OuterRef("pk"), archived_at=None)
+    lonely = App.objects.filter(~Exists(integrations), archived_at=None).order_by(
+        "slug"
+    )
     return IngestByApp(read_accepted_since(since, earlier), refused, list(lonely))
 
 

@@ -80,8 +80,8 @@ class MatchRate:
             return f"None of the last {self.people} users carries {chosen.provider}."
         if self.is_silent:
             return "CleverTap did not tell which users it knows."
-        told = chosen.carried - chosen.unanswered
-        return f"CleverTap knows {chosen.known} of {told} recent users by {chosen.provider}."
+        answered = chosen.carried - chosen.unanswered
+        return f"CleverTap knows {chosen.known} of {answered} recent users by {chosen.provider}."
 
     @property
     def remedy(self) -> str:
@@ -182,7 +182,9 @@ class _MatchRound:
         identities = self._identities(provider)
         known = self._ask(provider, identities)
         strangers = [
-            i for i, told in zip(identities, known, strict=True) if told is False
+            i
+            for i, is_known in zip(identities, known, strict=True)
+            if is_known is False
         ]
         lowered = [i.lower() for i in strangers if i != i.lower()]
         in_lower_case = self._ask(provider, lowered).count(True)

@@ -52,9 +52,9 @@ def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
     Each record counts as old as its upload's oldest event, so the true wait is never longer.
     None: no upload was delivered in the last day.
     """
-    mine = Upload.objects.leaves().filter(integration=integration, replay=None)
+    leaves = Upload.objects.leaves().filter(integration=integration, replay=None)
     oldest = log.select_received_at(integration.app_id, OuterRef("first"))
-    newest = mine.order_by("-pk").annotate(received_at=oldest)
+    newest = leaves.order_by("-pk").annotate(received_at=oldest)
     rows = newest.values_list("received_at", "settled_at", "delivered")
     return _find_weighted_percentile(
         ((settled_at - received_at).total_seconds(), delivered)
@@ -66,8 +66,8 @@ def measure_usual_wait(integration: Integration, now: datetime) -> float | None:
 def _read_tallied_hours(
     integration: Integration, since: datetime
 ) -> Iterable[tuple[datetime, int, int]]:
-    mine = Tally.objects.filter(integration=integration, hour__gte=since)
-    return mine.values_list("hour", F("delivered") + F("replayed"), "dead")
+    tallies = Tally.objects.filter(integration=integration, hour__gte=since)
+    return tallies.values_list("hour", F("delivered") + F("replayed"), "dead")
 
 
 def _sum_untallied_hours(

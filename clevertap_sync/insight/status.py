@@ -289,10 +289,10 @@ def _count_waiting_records(integration: Integration, now: datetime) -> tuple[int
 
     An upload not mapped yet counts with its events.
     """
-    mine = Upload.objects.filter(integration=integration)
+    uploads = Upload.objects.filter(integration=integration)
     is_under_way = Q(leased_until__gt=now) | Q(unknown_outcomes__gt=0)
-    in_flight = mine.filter(is_under_way).waiting_records()
-    return in_flight, mine.waiting_records() - in_flight
+    in_flight = uploads.filter(is_under_way).waiting_records()
+    return in_flight, uploads.waiting_records() - in_flight
 
 
 def _count_unknown_outcomes(integration: Integration) -> int:

@@ -203,10 +203,10 @@ def _erase_next_events(order: ErasureRequest) -> None:
     named = {position: found for position, found in sides.items() if found}
     reached = chunk[-1].position if len(chunk) == EVENTS_PER_STEP else order.head
     with transaction.atomic():
-        mine = ErasureRequest.objects.select_for_update().filter(
+        own_turn = ErasureRequest.objects.select_for_update().filter(
             pk=order.pk, state=ErasureState.ERASING, erased_to=order.erased_to
         )
-        locked = mine.first()
+        locked = own_turn.first()
         if locked is None:
             return
         locked.events += log.erase_people(order.app_id, named, is_meant=is_meant)

@@ -60,15 +60,15 @@ def _delete_in_account(
     integration: Integration, identities: Sequence[Identity], until: float | None
 ) -> Deletion:
     provider = integration.identity_provider.casefold()
-    mine = [each.value for each in identities if each.provider.casefold() == provider]
-    outcome, detail = _ask_account(integration, mine, until)
+    values = [each.value for each in identities if each.provider.casefold() == provider]
+    outcome, detail = _ask_account(integration, values, until)
     return Deletion(integration.name, integration.identity_provider, outcome, detail)
 
 
 def _ask_account(
-    integration: Integration, mine: list[str], until: float | None
+    integration: Integration, values: list[str], until: float | None
 ) -> tuple[DeletionAnswer, str]:
-    if not mine:
+    if not values:
         return "no_identity", ""
     try:
         if not integration.passcode or not integration.passcode.reveal():
@@ -77,8 +77,8 @@ def _ask_account(
         return "no_passcode", "No key in FIELD_ENCRYPTION_KEYS decrypts it."
     object_ids = integration.identity_provider.casefold() == CLEVERTAP_ID
     try:
-        for start in range(0, len(mine), MAX_DELETED):
-            chunk = mine[start : start + MAX_DELETED]
+        for start in range(0, len(values), MAX_DELETED):
+            chunk = values[start : start + MAX_DELETED]
             open_client(integration).delete_profiles(
                 chunk, object_ids=object_ids, seconds=_find_seconds_left(until)
             )

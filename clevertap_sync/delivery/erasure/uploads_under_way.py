@@ -80,21 +80,21 @@ def _map_as_claimed(upload: Upload) -> MappedUpload:
 
 def _split_without_person(upload: Upload, order: ErasureRequest) -> bool:
     mapped, named = _map_as_claimed(upload), _find_picks_naming(upload, order)
-    gone = sorted(named & set(mapped.picks))
-    if not gone:
+    person_picks = sorted(named & set(mapped.picks))
+    if not person_picks:
         return False
-    rest = sorted(set(mapped.list_picks()) - set(gone))
+    rest = sorted(set(mapped.list_picks()) - set(person_picks))
     now = clock.read_now()
-    parts = split.split_into_parts(upload, [gone, rest], now)
+    parts = split.split_into_parts(upload, [person_picks, rest], now)
     names = {
         pick: record.name
         for pick, record in zip(mapped.picks, mapped.records, strict=True)
     }
-    erased = [Undelivered(pick, names[pick], ERASED, "") for pick in gone]
+    erased = [Undelivered(pick, names[pick], ERASED, "") for pick in person_picks]
     Upload.objects.filter(pk=parts[0].pk).update(
         state=Upload.State.SETTLED,
-        records=len(gone),
-        dead=len(gone),
+        records=len(person_picks),
+        dead=len(person_picks),
         settled_at=now,
     )
     dead_letters.write_dead_letters(parts[0], erased, now)

@@ -69,10 +69,10 @@ def write_rows(*steps: Step) -> datetime | None:
 
 def read_row(model: type[M], values: Sequence[Any]) -> M:
     """Return the row with these values, in the order of `list_columns`."""
-    made = list(values)
+    converted = list(values)
     for place, column, convert in _list_converters(model, connection.vendor):
-        made[place] = convert(made[place], column, connection)
-    return model.from_db(connection.alias, list(_list_fields(model)), made)
+        converted[place] = convert(converted[place], column, connection)
+    return model.from_db(connection.alias, list(_list_fields(model)), converted)
 
 
 @cache
@@ -205,13 +205,14 @@ def _compose_lone_statement(form: _StepForm) -> str:
 def _compose_step(form: _StepForm, later: str, after: str) -> str:
     """Return a step's statement; `later` is the SQL of an instant, `after` a condition."""
     fields, table = _list_fields(form.model), form.model._meta.db_table
-    marks = {name: later if is_later else "%s" for name, is_later in form.values}
+    placeholders = {name: later if is_later else "%s" for name, is_later in form.values}
     if form.is_new:
-        names = ", ".join(str(fields[name].column) for name in marks)
-        chosen = ", ".join(marks.values())
+        names = ", ".join(str(fields[name].column) for name in placeholders)
+        chosen = ", ".join(placeholders.values())
         return f"INSERT INTO {table} ({names}) SELECT {chosen} WHERE {after}"
     changes = ", ".join(
-        f"{fields[name].column} = {mark}" for name, mark in marks.items()
+        f"{fields[name].column} = {placeholder}"
+        for name, placeholder in placeholders.items()
     )
     conditions = " AND ".join(
         f"{fields[name].column} = %s" if is_known else f"{fields[name].column} IS NULL"

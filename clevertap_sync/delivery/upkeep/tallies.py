@@ -49,8 +49,8 @@ def take_back_tallies(integration: Integration, family: QuerySet[Upload]) -> Non
     """
     tallied = family.filter(integration=integration, pk__lte=integration.tallied_to)
     _add_to_tallies(integration.pk, tallied, sign=-1)
-    mine = Tally.objects.filter(integration=integration)
-    mine.filter(delivered=0, dead=0, replayed=0).delete()
+    hours = Tally.objects.filter(integration=integration)
+    hours.filter(delivered=0, dead=0, replayed=0).delete()
 
 
 def _tally_next_uploads(integration_id: int, worthwhile: int) -> bool:
@@ -59,9 +59,9 @@ def _tally_next_uploads(integration_id: int, worthwhile: int) -> bool:
         if lock_account(integration_id) is None:
             return False
         integration = Integration.objects.get(pk=integration_id)
-        mine = Upload.objects.filter(integration=integration)
-        waiting = mine.open().aggregate(first=Min("pk"))["first"]
-        since = mine.filter(pk__gt=integration.tallied_to)
+        uploads = Upload.objects.filter(integration=integration)
+        waiting = uploads.open().aggregate(first=Min("pk"))["first"]
+        since = uploads.filter(pk__gt=integration.tallied_to)
         done = since if waiting is None else since.filter(pk__lt=waiting)
         ids = list(done.order_by("pk").values_list("pk", flat=True)[:UPLOADS_PER_STEP])
         if len(ids) < max(1, worthwhile):

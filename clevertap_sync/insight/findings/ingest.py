@@ -49,17 +49,17 @@ class DoorFinding(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it for refusals of its causes in the last hour, or since the last accepted event."""
         about = (each for each in facts.ingest.refused if cls.is_about(each))
-        mine = find_newest_refusals(about, facts.now)
-        count = sum(each.count for each in mine)
+        refusals = find_newest_refusals(about, facts.now)
+        count = sum(each.count for each in refusals)
         if not count:
             return
-        code = _find_main_code(mine)
+        code = _find_main_code(refusals)
         what = cls.what.format(
-            events=describe_refused(mine, "event", "of", facts.now),
-            requests=describe_refused(mine, "request", "of", facts.now),
-            times=describe_refused(mine, "time", "in", facts.now),
-            keys=", ".join(sorted({f"{each.key_prefix}…" for each in mine})),
-            sample=_choose_sample(code, mine),
+            events=describe_refused(refusals, "event", "of", facts.now),
+            requests=describe_refused(refusals, "request", "of", facts.now),
+            times=describe_refused(refusals, "time", "in", facts.now),
+            keys=", ".join(sorted({f"{each.key_prefix}…" for each in refusals})),
+            sample=_choose_sample(code, refusals),
         )
         # Some samples contain this sentence; the finding says the same at its end.
         what = what.replace(" Nothing was stored.", "").rstrip()
