@@ -255,9 +255,9 @@ def test_a_limit_that_is_as_high_as_a_person_allows_stays_there(integration):
     account, now = integration.account, clock.read_now()
     account.limit_changed_at = None
 
-    hold.raise_limit(account, now=now)
+    hold.raise_in_flight_limit(account, now=now)
 
-    assert not hold.is_raise_due(account, now)
+    assert not hold.may_raise_in_flight_limit(account, now)
     assert (account.current_limit, account.limit_changed_at) == (5, None)
 
 
