@@ -16,6 +16,7 @@ import requests
 from clevertap_sync.process.doorbell import RUNG_SECONDS
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS
+from tests.harness.stack import PATIENT
 
 CANARY = "canary-5d19"
 
@@ -183,7 +184,7 @@ class Connections:
 
 def test_a_signal_ends_the_web_process_after_the_request_it_serves(make_stack):
     stack = make_stack("sqlite", broker=False, warm=True)
-    web = stack.cold_web()
+    web = stack.cold_web(**PATIENT)
     stack.provision()
     assert stack.post(a_sent_event()).status_code == 202
     body = json.dumps(a_sent_event()).encode()

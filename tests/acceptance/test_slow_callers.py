@@ -1,13 +1,14 @@
 """Callers who are slow, many, or greedy: they hold no thread, and nobody else up."""
 
 import gzip
+import http.client
 import json
 import re
 import select
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import urlsplit
 
 import psycopg
@@ -18,17 +19,24 @@ from referrals.log.postgresql import LOCK_NAMESPACE
 from tests.builders import a_sent_event
 from tests.harness.memory import peak_of_family
 from tests.harness.process import PATIENCE_SECONDS, wait_until
+from tests.harness.stack import PATIENT
 
 MEBIBYTE = 1024 * 1024
 #: The server's own limits for a lock and a statement would end what a test holds.
 UNLIMITED = "?options="
 EACH = 40
+#: Other tests wait for locks, too, in databases of their own on the same server.
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
+"""
 
 
 @pytest.fixture
 def stack(make_stack):
     stack = make_stack("postgresql", broker=False, warm=True)
     stack.env["DATABASE_URL"] = without_limits(stack.database.url)
+    stack.env.update(PATIENT)
     return stack
 
 
@@ -72,6 +80,50 @@ def unanswered(callers):
     return len(callers) - len(answered)
 
 
+@pytest.fixture
+def send_whole(stack):
+    """Return a function that sends whole requests, and returns their connections.
+
+    A server of one process has read them all then, and need not have answered any.
+    """
+    with ExitStack() as opened:
+
+        def send(count, *, app="shop"):
+            sent = [opened.enter_context(closing(connect(stack))) for _ in range(count)]
+            for number, connection in enumerate(sent):
+                body = json.dumps(a_sent_event(id=f"whole-{number}"))
+                connection.request("POST", "/v1/events", body, headers_of(stack, app))
+            # Who comes later is read later: with this answer, all of them are read.
+            requests.get(f"{stack.web_url}/healthz", timeout=PATIENCE_SECONDS)
+            return sent
+
+        yield send
+
+
+def connect(stack):
+    address = urlsplit(stack.web_url)
+    return http.client.HTTPConnection(
+        address.hostname, address.port, timeout=PATIENCE_SECONDS
+    )
+
+
+def headers_of(stack, app, **more):
+    return {
+        "Authorization": f"Bearer {stack.keys[app]}",
+        "Content-Type": "application/json",
+        **more,
+    }
+
+
+def statuses_of(sent):
+    """Wait for the answers, and return their statuses."""
+    return [connection.getresponse().status for connection in sent]
+
+
+def sockets_of(sent):
+    return [connection.sock for connection in sent]
+
+
 def have_two_apps(stack):
     """Make the apps shop and other, of which the server knows the keys."""
     for app in ("shop", "other"):
@@ -89,8 +141,7 @@ def held_up(stack, app):
 
 
 def waiting_for_locks(stack):
-    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    return stack.database.rows(query)[0][0]
+    return stack.database.rows(WAITING)[0][0]
 
 
 def test_two_hundred_slow_callers_hold_nobody_up(stack):
@@ -111,86 +162,67 @@ def test_two_hundred_slow_callers_hold_nobody_up(stack):
     assert still_open == 5 * EACH
 
 
-def test_the_process_ends_with_slow_callers_and_loses_no_whole_request(stack):
-    web = stack.web(WEB_CONCURRENCY="1")
+def test_the_process_ends_with_slow_callers_and_loses_no_whole_request(
+    stack, send_whole
+):
+    web = stack.web(WEB_CONCURRENCY="1", LAST_BODY_SECONDS="0.5")
     stack.provision()
     stack.post(a_sent_event(id="first"))
 
-    with slow_callers(stack) as callers, ThreadPoolExecutor(4) as callers_who_wait:
+    with slow_callers(stack) as callers:
         with held_up(stack, "shop"):
-            under_way = [
-                callers_who_wait.submit(stack.post, a_sent_event(id=f"e-{n}"))
-                for n in range(3)
-            ]
+            under_way = send_whole(3)
             wait_until(lambda: waiting_for_locks(stack) == 1)
             web.send(signal.SIGTERM)
             # It lets go of what is not whole, and goes on with what is.
             wait_until(lambda: unanswered(callers) == 0)
+            assert unanswered(sockets_of(under_way)) == 3
             assert web.returncode is None
-        answers = [each.result(PATIENCE_SECONDS) for each in under_way]
+        statuses = statuses_of(under_way)
         status = web.wait()
 
-    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert statuses == [202, 202, 202]
     assert status == 0
     assert stack.database.rows("SELECT count(*) FROM referrals_referralevent") == [(4,)]
 
 
-def test_an_app_that_is_held_up_holds_no_other_up(stack):
+def test_an_app_that_is_held_up_holds_no_other_up(stack, send_whole):
     stack.web(WEB_CONCURRENCY="1", WEB_THREADS="4")
     have_two_apps(stack)
 
-    with ThreadPoolExecutor(20) as callers, held_up(stack, "shop"):
-        greedy = [
-            callers.submit(stack.post, a_sent_event(id=f"e-{n}")) for n in range(20)
-        ]
+    with held_up(stack, "shop"):
+        greedy = send_whole(20)
         wait_until(lambda: waiting_for_locks(stack) >= 1)
         other = [
             stack.post(a_sent_event(id=f"e-{n}"), app="other").status_code
             for n in range(5)
         ]
-        assert not any(each.done() for each in greedy)
+        assert unanswered(sockets_of(greedy)) == 20
 
     assert other == [202] * 5
-    assert [each.result().status_code for each in greedy] == [202] * 20
+    assert statuses_of(greedy) == [202] * 20
 
 
-def test_over_its_share_an_app_is_refused_while_another_waits(stack):
+def test_over_its_share_an_app_is_refused_while_another_waits(stack, send_whole):
     # Of the one thread and its eight places an app has four while another waits.
     stack.web(WEB_CONCURRENCY="1", WEB_THREADS="1", APP_SHARE="50")
     have_two_apps(stack)
 
-    with ThreadPoolExecutor(20) as callers, held_up(stack, "shop"):
-        first = [
-            callers.submit(stack.post, a_sent_event(id=f"e-{n}")) for n in range(9)
-        ]
+    with held_up(stack, "shop"):
+        first = send_whole(9)
         wait_until(lambda: waiting_for_locks(stack) == 1)
-        other = callers.submit(stack.post, a_sent_event(), app="other")
-        refused = []
+        assert unanswered(sockets_of(first)) == 9
+        other = send_whole(1, app="other")
+        answer = stack.post(a_sent_event(id="late"))
+        assert unanswered(sockets_of(other)) == 1
 
-        def is_refused():
-            # Until the other waits, those wait, too.
-            try:
-                answer = requests.post(
-                    f"{stack.web_url}/v1/events",
-                    json=a_sent_event(id=f"late-{len(refused)}"),
-                    headers={"Authorization": f"Bearer {stack.keys['shop']}"},
-                    timeout=1,
-                )
-            except requests.Timeout:
-                return False
-            refused.append(answer)
-            return True
-
-        wait_until(is_refused)
-
-    (answer,) = refused
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "5"
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
     assert answer.json()["type"] == "/docs#problem-over-share"
-    assert other.result().status_code == 202
-    assert [each.result().status_code for each in first] == [202] * 9
+    assert statuses_of(other) == [202]
+    assert statuses_of(first) == [202] * 9
 
 
 def worst_requests():
@@ -209,11 +241,7 @@ def worst_requests():
 def test_eight_of_the_worst_requests_at_once_need_little_memory(stack):
     web = stack.web(WEB_CONCURRENCY="1")
     stack.provision()
-    headers = {
-        "Authorization": f"Bearer {stack.keys['shop']}",
-        "Content-Type": "application/json",
-        "Content-Encoding": "gzip",
-    }
+    headers = headers_of(stack, "shop", **{"Content-Encoding": "gzip"})
     statuses = []
     for worst in worst_requests():
         body = gzip.compress(json.dumps(worst, separators=(",", ":")).encode())

@@ -38,6 +38,8 @@ QUICK: Final = {
     "FIRST_HOLD_SECONDS": "0.1",
     "LONGEST_HOLD_SECONDS": "2",
 }
+#: For a web process that lets nobody go for being slow; see `tests.harness.patient_server`.
+PATIENT: Final = {"GUNICORN_CMD_ARGS": "--config python:tests.harness.patient_server"}
 #: Nothing that any integration has not handed over, and nothing handed over but unsettled.
 UNSETTLED: Final = """
     SELECT (SELECT count(*) FROM clevertap_sync_upload WHERE state = 'open')
