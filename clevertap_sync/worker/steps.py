@@ -32,17 +32,20 @@ class SweepSteps:
             self._succeed(name)
 
     def describe_failing(self) -> str:
-        """Return which steps failed when they were last carried out: `alerts (KeyError)`."""
+        """Return which steps failed when they were last carried out.
+
+        `alerts (KeyError), delivery (OperationalError: SQLITE_FULL)`
+        """
         with self._lock:
             failing = sorted(self._failing.items())
         return ", ".join(f"{name} ({error})" for name, error in failing)
 
     def _fail(self, name: str, error: Exception) -> None:
-        kind = type(error).__name__
+        kind = _name_error(error)
         with self._lock:
             is_new = self._failing.get(name) != kind
             self._failing[name] = kind
-        # A database that is away is no defect: the error's name is enough.
+        # A database that is away is no defect: its code is enough.
         if is_new and not isinstance(error, OperationalError | InterfaceError):
             logger.error(
                 "The step %s of the sweep failed; it is tried again",
@@ -57,3 +60,15 @@ class SweepSteps:
             was_failing = self._failing.pop(name, None)
         if was_failing:
             logger.info("The step %s of the sweep works again", name)
+
+
+def _name_error(error: Exception) -> str:
+    """Return its class and, of what a database raised, the database's own code for it.
+
+    "OperationalError" alone does not tell a full disk from a server that is away.
+    """
+    kind, raised = type(error).__name__, error.__cause__
+    code = getattr(raised, "sqlite_errorname", None) or getattr(
+        raised, "sqlstate", None
+    )
+    return f"{kind}: {code}" if code else kind

@@ -1,7 +1,10 @@
 """What a worker does with each sweep: nothing that fails keeps the rest from being done."""
 
 import logging
+import sqlite3
+from contextlib import closing
 
+import psycopg
 import pytest
 from django.db import (
     DataError,
@@ -116,6 +119,36 @@ def test_a_database_that_is_away_is_no_defect(caplog, away):
     SweepSteps().carry_out("alerts", ask)
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def full_sqlite():
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        database.execute("CREATE TABLE larger (than TEXT)")
+
+
+def full_postgresql():
+    raise psycopg.errors.DiskFull
+
+
+@pytest.mark.parametrize(
+    ("write", "code"),
+    [(full_sqlite, "SQLITE_FULL"), (full_postgresql, "53100")],
+)
+def test_a_database_without_room_is_told_from_one_that_is_away(caplog, write, code):
+    steps = SweepSteps()
+
+    def settle():
+        try:
+            write()
+        except (sqlite3.Error, psycopg.Error) as error:
+            raise OperationalError from error
+
+    steps.carry_out("delivery", settle)
+
+    (line,) = caplog.messages
+    assert line == f"The step delivery of the sweep failed (OperationalError: {code})"
+    assert steps.failing() == f"delivery (OperationalError: {code})"
 
 
 @pytest.mark.parametrize("defect", [IntegrityError, ProgrammingError, DataError])
