@@ -8,8 +8,10 @@ from typing import Any, Final, Self
 import requests
 
 from tests.builders import a_sent_event
+from tests.harness.process import PATIENCE_SECONDS
 
 TRIES_PAUSE: Final = 0.05
+#: What a load waits for before it sends once more.
 ANSWER_SECONDS: Final = 30.0
 UNAVAILABLE: Final = 503
 
@@ -54,7 +56,7 @@ class Backend:
         return a_sent_event(**{"id": name, **people, **changes})
 
     def post(
-        self, url: str, events: list[dict[str, Any]], seconds: float = ANSWER_SECONDS
+        self, url: str, events: list[dict[str, Any]], seconds: float = PATIENCE_SECONDS
     ) -> int:
         """POST once; note what was accepted. Returns the status, 0 where none came."""
         self._before()

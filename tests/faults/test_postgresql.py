@@ -15,13 +15,6 @@ from tests.harness.proxy import Proxy
 APPLICATION = "the test itself"
 
 
-def execute(url, statement):
-    with psycopg.connect(
-        url, autocommit=True, application_name=APPLICATION, connect_timeout=5
-    ) as connection:
-        return connection.execute(statement)
-
-
 @pytest.mark.scenario("PostgreSQL restarted in immediate mode under load, three times")
 def test_a_crash_of_the_database_loses_nothing(postgresql, server):
     scene = postgresql
@@ -187,6 +180,6 @@ def hoard_connections(hoard, url):
     """Open connections until there are no more."""
     try:
         while True:
-            hoard.enter_context(psycopg.connect(url, connect_timeout=5))
+            hoard.enter_context(psycopg.connect(url))
     except psycopg.OperationalError:
         return

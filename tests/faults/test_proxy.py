@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.harness.process import PATIENCE_SECONDS
 from tests.harness.proxy import Proxy
 
 
@@ -45,7 +46,9 @@ def connect(proxy):
 
         def connect():
             address = ("127.0.0.1", proxy.port)
-            return stack.enter_context(socket.create_connection(address, timeout=10))
+            return stack.enter_context(
+                socket.create_connection(address, timeout=PATIENCE_SECONDS)
+            )
 
         yield connect
 
@@ -107,7 +110,7 @@ def test_a_black_hole_swallows_what_is_open_and_what_comes(proxy, connect):
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(1)
-        client.settimeout(10)
+        client.settimeout(PATIENCE_SECONDS)
 
     proxy.behave()
 
@@ -196,4 +199,6 @@ def test_a_server_that_is_gone_ends_the_connection(echo, connect):
 
     with Proxy(port) as proxy:
         address = ("127.0.0.1", proxy.port)
-        assert_reset(lambda: socket.create_connection(address, timeout=10))
+        assert_reset(
+            lambda: socket.create_connection(address, timeout=PATIENCE_SECONDS)
+        )

@@ -60,9 +60,7 @@ class Server:
 
     def execute(self, statement: sql.Composed) -> None:
         """Run one statement outside any transaction."""
-        with psycopg.connect(
-            self.url, autocommit=True, connect_timeout=5
-        ) as connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
 
 

@@ -73,6 +73,7 @@ class Server:
             interface="asgi3",
             log_config=None,
             access_log=False,
+            timeout_keep_alive=100,
         )
         self.state = ServerState()
         self.state.default_headers = [(b"date", DATE)]
