@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     with _output_kept_if(result) as output:
         try:
             shared_folder()
-            if any(part.database == "postgresql" for part in parts):
+            if need_postgresql(parts, arguments):
                 postgres.server()
             for part in parts:
                 _run(part, arguments, result, output)
@@ -118,6 +118,13 @@ def part_of(
     around = [f for f in whole if any(_is_in(f, each) for each in named)]
     within = [each for each in named if any(_is_in(each, f) for f in part.folders)]
     return list(dict.fromkeys([*around, *within])), options
+
+
+def need_postgresql(parts: Sequence[Part], arguments: Sequence[str]) -> bool:
+    """Return whether any part that has something to run runs it on PostgreSQL."""
+    return any(
+        part.database == "postgresql" and part_of(part, arguments)[0] for part in parts
+    )
 
 
 def _is_in(name: str, folder: str) -> bool:

@@ -2,9 +2,20 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.harness import run
 from tests.harness.failures import Failure
-from tests.harness.run import BROWSER, LESS, NEARLY_ALL, PARTS, Part, chosen, part_of
+from tests.harness.run import (
+    BROWSER,
+    LESS,
+    NEARLY_ALL,
+    PARTS,
+    Part,
+    chosen,
+    need_postgresql,
+    part_of,
+)
 from tests.harness.summary import Result
 
 
@@ -88,6 +99,21 @@ def test_each_part_runs_only_the_tests_that_are_named():
     assert part_of(part, ["tests/unit"]) == (["tests/unit"], [])
     assert part_of(part, ["tests"]) == (part.folders, [])
     assert part_of(part, ["tests/faults"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ([], True),
+        (["-k", "bisect"], True),
+        (["tests/unit"], False),
+        (["tests/unit/test_run.py", "-x"], False),
+        (["tests/unit", "tests/integration"], True),
+        (["tests/faults/test_disk.py"], True),
+    ],
+)
+def test_postgresql_starts_only_for_tests_that_run_on_it(arguments, needed):
+    assert need_postgresql(PARTS, arguments) is needed
 
 
 def test_the_newest_outputs_stay_however_many_there_are(tmp_path, monkeypatch):
