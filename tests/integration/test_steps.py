@@ -148,7 +148,7 @@ def test_a_database_without_room_is_told_from_one_that_is_away(caplog, write, co
 
     (line,) = caplog.messages
     assert line == f"The step delivery of the sweep failed (OperationalError: {code})"
-    assert steps.failing() == f"delivery (OperationalError: {code})"
+    assert steps.describe_failing() == f"delivery (OperationalError: {code})"
 
 
 @pytest.mark.parametrize("defect", [IntegrityError, ProgrammingError, DataError])
