@@ -109,13 +109,16 @@ def _provision(wanted: Wanted) -> Provisioned:
         _enable(integration)
     if wanted.enable and integration.identities_confirmed_at is None:
         lifecycle.expect_new_people(integration)
-    return Provisioned(app, integration, _key(app), _warnings(integration))
+    is_usual = ACCOUNT_ID.fullmatch(integration.account.account_id) is not None
+    warnings = () if is_usual else (UNUSUAL_ACCOUNT_ID,)
+    return Provisioned(app, integration, _key(app), warnings)
 
 
 def _app(wanted: Wanted) -> App:
     app = App.objects.filter(slug=wanted.app).first()
     if app is None:
-        app = App(slug=wanted.app, name=_title(wanted.app))
+        name = wanted.app.replace("-", " ").replace("_", " ").title()
+        app = App(slug=wanted.app, name=name)
     if app.archived_at:
         message = f"The app {app.slug} is archived. Choose another name for a new app."
         raise ProvisioningError(message)
@@ -261,12 +264,6 @@ def _key(app: App) -> str | None:
     return text
 
 
-def _warnings(integration: Integration) -> tuple[str, ...]:
-    if ACCOUNT_ID.fullmatch(integration.account.account_id):
-        return ()
-    return (UNUSUAL_ACCOUNT_ID,)
-
-
 def _doubts(integration: Integration, seen: Recognition) -> tuple[str, ...]:
     """Return what a person should know of the newest users. Names nobody."""
     told, provider = seen.known + seen.unknown, integration.identity_provider
@@ -300,7 +297,3 @@ def _check(row: Model) -> None:
             for name, texts in error.message_dict.items()
         )
         raise ProvisioningError(" ".join(problems)) from error
-
-
-def _title(slug: str) -> str:
-    return slug.replace("-", " ").replace("_", " ").title()

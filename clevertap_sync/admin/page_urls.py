@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Final
 
 from django.contrib.admin import AdminSite
 from django.http import HttpResponseBase
@@ -13,51 +13,33 @@ from clevertap_sync.admin.overview import problems_page
 from clevertap_sync.admin.try_out import preview_page, schema_file, sending_pages
 from referrals.admin import history_page, ingest_page
 
+#: Route, view, name.
+_PAGES: Final[tuple[tuple[str, Callable[..., HttpResponseBase], str], ...]] = (
+    ("events/", event_pages.show_event_list, "events"),
+    ("events/export/", event_export.export_events, "events_export"),
+    ("events/<slug:slug>/<int:position>/", event_pages.show_event, "event"),
+    ("history/", history_page.show_history, "history"),
+    ("ingest/", ingest_page.show_ingest, "ingest"),
+    ("preview/", preview_page.start_preview, "preview_start"),
+    ("preview/<int:pk>/", preview_page.show_preview, "preview"),
+    ("test-event/", sending_pages.start_test_event, "test_event_start"),
+    ("test-event/<int:pk>/", sending_pages.show_test_event, "test_event"),
+    ("announce/<int:pk>/", sending_pages.show_announcement, "announce"),
+    ("announce/<int:pk>/schema.csv", schema_file.export_schema, "schema_file"),
+    ("sent/<int:pk>/<int:first>/<int:last>/", sending_pages.show_sent_events, "sent"),
+    ("referrals/", statistics_page.show_referrals, "referrals"),
+    ("problems/", problems_page.show_problems, "problems"),
+    (
+        "problems/<int:integration_id>/<str:reason>/replay/",
+        problems_page.show_problem_replay,
+        "problem_replay",
+    ),
+)
+
 
 def list_page_urls(site: AdminSite) -> list[URLPattern]:
-    """Return them for `site`, each behind its login."""
-
-    def wrap(view: Callable[..., HttpResponseBase]) -> Any:
-        return site.admin_view(partial(view, site=site))
-
+    """Return the pages' addresses for `site`, each behind its login."""
     return [
-        path("events/", wrap(event_pages.show_event_list), name="events"),
-        path("events/export/", wrap(event_export.export_events), name="events_export"),
-        path(
-            "events/<slug:slug>/<int:position>/",
-            wrap(event_pages.show_event),
-            name="event",
-        ),
-        path("history/", wrap(history_page.show_history), name="history"),
-        path("ingest/", wrap(ingest_page.show_ingest), name="ingest"),
-        path("preview/", wrap(preview_page.start_preview), name="preview_start"),
-        path("preview/<int:pk>/", wrap(preview_page.show_preview), name="preview"),
-        path(
-            "test-event/", wrap(sending_pages.start_test_event), name="test_event_start"
-        ),
-        path(
-            "test-event/<int:pk>/",
-            wrap(sending_pages.show_test_event),
-            name="test_event",
-        ),
-        path(
-            "announce/<int:pk>/", wrap(sending_pages.show_announcement), name="announce"
-        ),
-        path(
-            "announce/<int:pk>/schema.csv",
-            wrap(schema_file.export_schema),
-            name="schema_file",
-        ),
-        path(
-            "sent/<int:pk>/<int:first>/<int:last>/",
-            wrap(sending_pages.show_sent_events),
-            name="sent",
-        ),
-        path("referrals/", wrap(statistics_page.show_referrals), name="referrals"),
-        path("problems/", wrap(problems_page.show_problems), name="problems"),
-        path(
-            "problems/<int:integration_id>/<str:reason>/replay/",
-            wrap(problems_page.show_problem_replay),
-            name="problem_replay",
-        ),
+        path(route, site.admin_view(partial(view, site=site)), name=name)
+        for route, view, name in _PAGES
     ]

@@ -42,7 +42,8 @@ def watch_everything(now: datetime | None = None) -> bool:
     for alert in alerts:
         _compare(alert, view, muted, now)
         heartbeats.note_state(alert, is_well=view.is_well(alert), now=now)
-    _forget_the_disabled(now)
+    # A person switched these alerts off: their incidents end without a message.
+    Incident.objects.filter(ended_at=None, alert__enabled=False).update(ended_at=now)
     return True
 
 
@@ -177,8 +178,3 @@ def _tell(
         created_at=now,
         due_at=now,
     )
-
-
-def _forget_the_disabled(now: datetime) -> None:
-    """End the incidents of alerts that a person switched off, and say nothing of it."""
-    Incident.objects.filter(ended_at=None, alert__enabled=False).update(ended_at=now)

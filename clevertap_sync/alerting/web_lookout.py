@@ -71,15 +71,12 @@ class Lookout:
 
 def look_if_nobody_does() -> bool:
     """Look and send where no worker is at work, or none has looked. Return whether it did."""
-    if not (_is_nobody_at_work() or _is_look_overdue()):
+    silence = worker_presence.read_silence()
+    has_worker = silence is not None and not silence.is_too_long
+    if has_worker and not _is_look_overdue():
         return False
     alert_round.look_and_send()
     return True
-
-
-def _is_nobody_at_work() -> bool:
-    silence = worker_presence.read_worker_silence()
-    return silence is None or silence.is_too_long
 
 
 def _is_look_overdue() -> bool:

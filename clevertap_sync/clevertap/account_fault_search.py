@@ -129,7 +129,13 @@ def _look_elsewhere(
         if diagnosis.is_good:
             return Culprit(AccountFault.WRONG_LOCATION, place.value)
     if of_twin.is_good:
-        return Culprit(_fault_of_prefix(twin), twin)
+        is_test = twin.startswith(_TEST)
+        return Culprit(
+            AccountFault.TEST_PREFIX_MISSING
+            if is_test
+            else AccountFault.WRONG_ACCOUNT_ID,
+            twin,
+        )
     if told is CheckVerdict.ACCOUNT_UNKNOWN:
         return _judge_unknown(dict(zip(places, elsewhere, strict=True)), twin, of_twin)
     return Culprit(_judge_known(told, [*elsewhere, of_twin]))
@@ -150,12 +156,6 @@ def _twin_of(account_id: str) -> str:
     if account_id.startswith(_TEST):
         return account_id.removeprefix(_TEST)
     return _TEST + account_id
-
-
-def _fault_of_prefix(right: str) -> AccountFault:
-    if right.startswith(_TEST):
-        return AccountFault.TEST_PREFIX_MISSING
-    return AccountFault.WRONG_ACCOUNT_ID
 
 
 def _judge_unknown(

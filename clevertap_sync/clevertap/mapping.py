@@ -178,12 +178,12 @@ def _plan(settings: MappingSettings) -> _Plan:
         withheld_kind={"production": True, "test": False}.get(settings.event_kinds),
         approved_names=frozenset(settings.approved_names),
         custom_names_limit=settings.custom_names_limit,
-        since=_EARLIEST if settings.since is None else _instant(settings.since),
+        since=(
+            _EARLIEST
+            if settings.since is None
+            else datetime.fromtimestamp(settings.since, UTC)
+        ),
     )
-
-
-def _instant(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 class _Mapper:

@@ -267,15 +267,14 @@ class Integration(models.Model):
         """Whether the first identities are most likely not CleverTap's, and nobody confirmed them."""
         if self.identities_confirmed_at is not None:
             return False
-        return self.differs_in_case or self._has_too_many_strangers
+        are_mostly_unknown = (
+            self.identities_unknown >= ENOUGH_UNKNOWN
+            and self.identities_unknown > self.identities_known
+            and not self.identities_may_be_new
+        )
+        return self.differs_in_case or are_mostly_unknown
 
     @property
     def differs_in_case(self) -> bool:
         """Whether CleverTap knows as many of the first identities in another letter case."""
         return self.identities_other_case >= max(1, self.identities_known)
-
-    @property
-    def _has_too_many_strangers(self) -> bool:
-        enough = self.identities_unknown >= ENOUGH_UNKNOWN
-        outweigh = self.identities_unknown > self.identities_known
-        return enough and outweigh and not self.identities_may_be_new

@@ -47,8 +47,10 @@ def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[Referral
     if channel:
         rows = rows.filter(channel__iexact=channel)
     identity = _text(asked, "q")
+    if not identity:
+        return rows
     # As it stands in the body, quotes and all.
-    return rows.filter(body__contains=_quoted(identity)) if identity else rows
+    return rows.filter(body__contains=json.dumps(identity, ensure_ascii=False))
 
 
 def _not_delivered(app: App, reach: range) -> QuerySet[DeadLetter, int | None]:
@@ -97,10 +99,6 @@ def _identities(row: ReferralEvent) -> set[str]:
 
 def _text(asked: QueryDict, name: str) -> str:
     return asked.get(name, "").strip().replace("\0", "")[:_LONGEST]
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 _decoder = msgspec.json.Decoder(Event)

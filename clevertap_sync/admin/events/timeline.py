@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -80,7 +80,9 @@ def build_timeline(
             integration,
             logged.event,
             [told for told in explained if told.integration == integration.name],
-            _letters_of(integration, logged.position),
+            DeadLetter.objects.filter(
+                integration=integration, position=logged.position
+            ),
             shows_identities=shows_identities,
         )
         for integration in integrations.select_related("account").order_by("name")
@@ -115,11 +117,13 @@ def _journey(
     integration: Integration,
     event: Event,
     told: list[Outcome],
-    letters: Mapping[str, DeadLetter],
+    dead_letters: Iterable[DeadLetter],
     *,
     shows_identities: bool,
 ) -> Journey:
-    uploads = _uploads_of(told, letters)
+    letters = {letter.side: letter for letter in dead_letters}
+    found = (_upload_of(each, letters.get(each.side)) for each in told)
+    uploads = {upload for upload in found if upload is not None}
     upload = Upload.objects.filter(pk__in=uploads).order_by("pk").first()
     made = read_settings(
         build_settings(integration) if upload is None else upload.settings
@@ -146,17 +150,6 @@ def _journey(
             for each in told
         ],
     )
-
-
-def _letters_of(integration: Integration, position: int) -> dict[str, DeadLetter]:
-    """Return the event's dead letters by side."""
-    found = DeadLetter.objects.filter(integration=integration, position=position)
-    return {letter.side: letter for letter in found}
-
-
-def _uploads_of(told: Iterable[Outcome], letters: Mapping[str, DeadLetter]) -> set[int]:
-    found = (_upload_of(each, letters.get(each.side)) for each in told)
-    return {upload for upload in found if upload is not None}
 
 
 def _upload_of(told: Outcome, letter: DeadLetter | None) -> int | None:

@@ -140,7 +140,8 @@ def enable_integration(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask for the starting point; on a POST, check the connection and enable."""
-    form = EnableForm(request.POST or None, initial={"start": _proposed(integration)})
+    proposed = RESUME if integration.first_enabled_at else NOW
+    form = EnableForm(request.POST or None, initial={"start": proposed})
     diagnosis = None
     if request.method == "POST" and form.is_valid():
         diagnosis = check_integration.check_connection(integration)
@@ -205,7 +206,3 @@ def _enabled(
     page.log_change(request, integration, f"Enabled, from: {chosen}.{although}")
     messages.success(request, "Enabled. New events are delivered as they arrive.")
     return redirect("admin:index")
-
-
-def _proposed(integration: Integration) -> str:
-    return RESUME if integration.first_enabled_at else NOW

@@ -36,23 +36,20 @@ class SendsGrid(forms.CheckboxSelectMultiple):
         """Add the rows of the table."""
         context = super().get_context(name, value, attrs)
         chosen = set(value or ())
+        uses = self.usage.by_key if self.usage else {}
         context["usage"] = self.usage
         context["rows"] = [
             {
                 "title": TITLES.get(event_type, "Custom events"),
                 "cells": [
                     _cell(event_type, side, chosen, attrs or {})
-                    | self._use(event_type, side)
+                    | {"use": uses.get(f"{event_type}:{side}", Use(0, 0))}
                     for side in Side
                 ],
             }
             for event_type in EventType
         ]
         return context
-
-    def _use(self, event_type: EventType, side: Side) -> dict[str, Any]:
-        by_key = self.usage.by_key if self.usage else {}
-        return {"use": by_key.get(f"{event_type}:{side}", SideUsage(0, 0))}
 
 
 def _cell(

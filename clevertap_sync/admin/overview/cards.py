@@ -87,7 +87,10 @@ def build_line(facts: Facts) -> StandingLine:
 
 def list_causes(findings: Iterable[Finding]) -> tuple[ShownCause, ...]:
     """Return the findings as the overview shows them."""
-    return tuple(map(_cause, findings))
+    return tuple(
+        ShownCause(each, COLOURS[each.severity], build_path(each.link))
+        for each in findings
+    )
 
 
 def build_card(line: StandingLine, person: Any, now: datetime) -> Card:
@@ -106,10 +109,6 @@ def build_card(line: StandingLine, person: Any, now: datetime) -> Card:
         _chart(integration, now),
         may_change=person.has_perm(CHANGE, integration.app),
     )
-
-
-def _cause(finding: Finding) -> ShownCause:
-    return ShownCause(finding, COLOURS[finding.severity], build_path(finding.link))
 
 
 def _rank(findings: Sequence[Finding]) -> int:

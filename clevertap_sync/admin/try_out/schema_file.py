@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, StreamingHttpResponse
@@ -94,9 +94,5 @@ def _seen(integration: Integration) -> Types:
         for value in values:
             if isinstance(value, EventRecord):
                 for prop, content in decode_record(value)["evtData"].items():
-                    found[value.name][prop].add(_type_of(content))
+                    found[value.name][prop].add(_TYPES.get(type(content), "String"))
     return found
-
-
-def _type_of(content: Any) -> str:
-    return _TYPES.get(type(content), "String")

@@ -28,7 +28,7 @@ from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.kit.base import demand_permission
 from referrals.ingest.counter import WayIn
-from referrals.log import ArchivedAppError, Result, Status
+from referrals.log import ArchivedAppError, Status
 from referrals.schema import check_object
 from referrals.words import format_count
 
@@ -139,7 +139,12 @@ def _send(
     except ArchivedAppError:
         form.add_error(None, "The app is archived: it accepts no events.")
         return None
-    if problems := [each for each in results if each.position is None or _bad(each)]:
+    problems = [
+        each
+        for each in results
+        if each.position is None or each.status in {Status.REJECTED, Status.CONFLICT}
+    ]
+    if problems:
         form.add_error(None, problems[0].detail or "The log refused the event.")
         return None
     positions = [result.position or 0 for result in results]
@@ -151,10 +156,6 @@ def _send(
         )
         site.get_model_admin(Integration).log_change(request, integration, message)
     return redirect("admin:sent", integration.pk, first, last)
-
-
-def _bad(result: Result) -> bool:
-    return result.status in {Status.REJECTED, Status.CONFLICT}
 
 
 def _others(integration: Integration, form: SendingForm) -> list[Integration]:

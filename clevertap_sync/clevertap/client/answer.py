@@ -65,12 +65,10 @@ class Answer:
         envelope = self.json_object()
         if envelope is not None:
             return cut_excerpt(envelope.get("error"), hidden)
-        if b"<html" in self.body[:1000].lower() or self._is_html():
+        content_type = self.headers.get("Content-Type", "").lower()
+        if "html" in content_type or b"<html" in self.body[:1000].lower():
             return "HTML page"
         return "no JSON" if self.body.strip() else ""
-
-    def _is_html(self) -> bool:
-        return "html" in self.headers.get("Content-Type", "").lower()
 
 
 def cut_excerpt(text: object, hidden: Iterable[Secret]) -> str:

@@ -1,7 +1,7 @@
 """The three calls that we make."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -63,7 +63,8 @@ class Client:
         params = {"dryRun": "1"} if dry_run else {}
         answer = self._transport.ask("POST", "/1/upload", params=params, body=body)
         if answer.status != HTTPStatus.OK:
-            raise self._error(answer, records)
+            identities = chain.from_iterable(map(find_identities, records))
+            raise answer.error(chain(self._credentials.hidden(), identities))
         result = read_result(answer, records, self._credentials.hidden())
         if isinstance(result, ResponseError):
             raise result
@@ -117,10 +118,6 @@ class Client:
     def close(self) -> None:
         """Close the kept connection. The client can be used again."""
         self._transport.close()
-
-    def _error(self, answer: Answer, records: Iterable[bytes]) -> ResponseError:
-        named = (name for record in records for name in find_identities(record))
-        return answer.error(chain(self._credentials.hidden(), named))
 
 
 class _Credentials(AuthBase):

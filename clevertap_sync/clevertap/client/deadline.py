@@ -122,7 +122,9 @@ class Watchdog:
         try:
             yield limit
         finally:
-            self._finish(limit)
+            with self._wake:
+                self._open.discard(limit)
+            limit.close()
 
     def abort_all(self) -> None:
         """End everything that is open, and until `reset` everything that begins."""
@@ -149,11 +151,6 @@ class Watchdog:
         if aborting:
             limit.end(aborted=True)
 
-    def _finish(self, limit: Deadline) -> None:
-        with self._wake:
-            self._open.discard(limit)
-        limit.close()
-
     def _start(self) -> None:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(
@@ -170,7 +167,10 @@ class Watchdog:
         with self._wake:
             while True:
                 self._drop_closed()
-                wait = self._seconds_to_first()
+                wait = None
+                if self._heap:
+                    left = self._heap[0][2].remaining()
+                    wait = min(left, _LONGEST_WAIT_SECONDS)
                 if wait == 0:
                     return heapq.heappop(self._heap)[2]
                 self._wake.wait(wait)
@@ -178,11 +178,6 @@ class Watchdog:
     def _drop_closed(self) -> None:
         while self._heap and self._heap[0][2].is_closed:
             heapq.heappop(self._heap)
-
-    def _seconds_to_first(self) -> float | None:
-        if not self._heap:
-            return None
-        return min(self._heap[0][2].remaining(), _LONGEST_WAIT_SECONDS)
 
 
 _watchdog = Watchdog()

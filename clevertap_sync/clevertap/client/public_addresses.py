@@ -26,12 +26,12 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 
 def is_public(address: str) -> bool:
     """Return whether an IP address, with or without a zone, is one of the public network."""
-    return all(_is_public(ip) for ip in _with_inner(address))
-
-
-def _is_public(ip: IPv4Address | IPv6Address) -> bool:
-    is_reserved = any(ip in network for network in _RESERVED)
-    return ip.is_global and not ip.is_multicast and not is_reserved
+    return all(
+        ip.is_global
+        and not ip.is_multicast
+        and not any(ip in network for network in _RESERVED)
+        for ip in _with_inner(address)
+    )
 
 
 def _with_inner(address: str) -> Iterator[IPv4Address | IPv6Address]:

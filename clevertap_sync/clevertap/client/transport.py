@@ -72,7 +72,9 @@ class Transport:
         self._session.auth = auth
         self._session.headers.update(_HEADERS)
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = WatchedAdapter(_ca_bundle())
+        variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        bundles = filter(None, map(os.environ.get, variables))
+        adapter = WatchedAdapter(next(bundles, None))
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -137,12 +139,13 @@ class Transport:
         if limit.is_over:
             raise TimeoutError
         prepared = self._session.prepare_request(request)
+        url = prepared.url or ""
         response = self._session.send(
             prepared,
             stream=True,
             timeout=limit.remaining(),
             allow_redirects=False,
-            proxies=_proxies(prepared.url or ""),
+            proxies={} if _is_this_machine(url) else get_environ_proxies(url),
         )
         with closing(response):
             if response.status_code == HTTPStatus.OK:
@@ -188,14 +191,6 @@ def _start_of(response: requests.Response) -> bytes:
     except RAISED:
         return b""
     return start
-
-
-def _ca_bundle() -> str | None:
-    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-
-
-def _proxies(url: str) -> dict[str, str]:
-    return {} if _is_this_machine(url) else get_environ_proxies(url)
 
 
 def _is_this_machine(url: str) -> bool:

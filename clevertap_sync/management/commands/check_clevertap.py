@@ -52,15 +52,12 @@ class Command(DiscreetCommand):
             self.stdout.write(f"  seen: {diagnosis.evidence}")
         if not diagnosis.is_good:
             self.stdout.write(f"  to do: {diagnosis.remedy}")
-        self._tell_expiry(integration)
-        if diagnosis.is_good:
-            self._tell_match_rate(integration)
-        return diagnosis
-
-    def _tell_expiry(self, integration: Integration) -> None:
         expiry = find_expiry(integration, datetime.now(UTC))
         if expiry is not None:
             self.stdout.write(f"  passcode: {expiry.sentence} {expiry.remedy}")
+        if diagnosis.is_good:
+            self._tell_match_rate(integration)
+        return diagnosis
 
     def _tell_match_rate(self, integration: Integration) -> None:
         credentials = check_integration.find_credentials_or_diagnosis(integration)

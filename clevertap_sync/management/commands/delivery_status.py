@@ -43,13 +43,12 @@ class Command(DiscreetCommand):
         for status in statuses:
             names = [name for name in (status.app, status.integration) if name]
             self.stdout.write(" / ".join(names) or "This installation")
-            for label, value in _lines(status):
+            findings = [
+                (each.severity.value, each.sentence) for each in status.findings
+            ]
+            numbers = _numbers(status) if status.integration else []
+            for label, value in (*numbers, *findings):
                 self.stdout.write(f"  {label:<18}{value}")
-
-
-def _lines(status: IntegrationStatus) -> list[tuple[str, str]]:
-    findings = [(each.severity.value, each.sentence) for each in status.findings]
-    return [*(_numbers(status) if status.integration else []), *findings]
 
 
 def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:

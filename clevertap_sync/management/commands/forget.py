@@ -17,7 +17,6 @@ from clevertap_sync.delivery.erasure import (
     profile_deletion,
 )
 from clevertap_sync.delivery.erasure.erasure_orders import ErasureState
-from clevertap_sync.delivery.erasure.profile_deletion import Deletion
 from referrals.identity import Identity, UnreadableIdentityError, parse_identity
 from referrals.management.arguments import DiscreetCommand
 from referrals.models import App, ErasureRequest
@@ -124,7 +123,8 @@ class Command(DiscreetCommand):
             deletions, asked=delete, is_done=is_done
         )
         self._print(shown, "\n".join(words).strip())
-        if delete and not (is_done and _all_accepted(deletions)):
+        are_accepted = all(each.outcome == "accepted" for each in deletions)
+        if delete and not (is_done and are_accepted):
             raise SystemExit(1)
 
     def _advance(self, order: ErasureRequest) -> ErasureRequest:
@@ -183,7 +183,3 @@ def _identities(given: Sequence[str], *, stdin: bool) -> list[Identity]:
         msg = "Say who is meant: --identity PROVIDER=VALUE, or --stdin."
         raise CommandError(msg)
     return list(dict.fromkeys(found))
-
-
-def _all_accepted(deletions: Sequence[Deletion]) -> bool:
-    return all(each.outcome == "accepted" for each in deletions)
