@@ -49,7 +49,7 @@ def post_worker_init(worker: Any) -> None:
         web_lookout,
     )
 
-    worker.lookout = web_lookout.Lookout(web_lookout.look_if_nobody_does)
+    worker.lookout = web_lookout.Lookout(web_lookout.look_if_no_worker_does)
     worker.lookout.start()
 
 

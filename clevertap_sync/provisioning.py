@@ -19,7 +19,7 @@ from clevertap_sync.clevertap.hold_reasons import (
     describe_hold,
 )
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
-from clevertap_sync.clevertap.profile_lookup import Recognition
+from clevertap_sync.clevertap.profile_lookup import KnownCounts
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.insight.match_rate import UNKNOWN_USERS_REMEDY, list_people_to_ask
 from clevertap_sync.models import Account, Integration
@@ -46,7 +46,7 @@ class ProvisioningError(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedSetup:
     """What there shall be. An empty passcode leaves the stored one as it is."""
 
     app: str
@@ -60,7 +60,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Provisioned:
+class ProvisionedSetup:
     """What there is now. `api_key` is its text, shown here for the only time."""
 
     app: App
@@ -83,7 +83,7 @@ def find_location(text: str) -> Location:
     raise ProvisioningError(message)
 
 
-def provision(wanted: Wanted) -> Provisioned:
+def provision_app(wanted: WantedSetup) -> ProvisionedSetup:
     """Create or update everything in `wanted`, or nothing. Safe to repeat.
 
     Enabling starts from now the first time, and later goes on where it stopped. It counts
@@ -92,29 +92,29 @@ def provision(wanted: Wanted) -> Provisioned:
     Raises `ProvisioningError` with nothing written.
     """
     with transaction.atomic():
-        provisioned = _provision(wanted)
+        provisioned = _write_setup(wanted)
     if not wanted.enable:
         return provisioned
     integration = provisioned.integration
     people = list_people_to_ask(integration.app_id, integration.identity_provider)
     seen = canary.check_people(integration, people)
-    doubts = _doubts(integration, seen) if seen else ()
+    doubts = _describe_newest_users(integration, seen) if seen else ()
     return replace(provisioned, warnings=(*provisioned.warnings, *doubts))
 
 
-def _provision(wanted: Wanted) -> Provisioned:
+def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
     app = _app(wanted)
     integration = _integration(app, wanted)
     if wanted.enable and not integration.enabled:
-        _enable(integration)
+        _enable_integration(integration)
     if wanted.enable and integration.identities_confirmed_at is None:
         lifecycle.expect_new_people(integration)
     is_usual = ACCOUNT_ID.fullmatch(integration.account.account_id) is not None
     warnings = () if is_usual else (UNUSUAL_ACCOUNT_ID,)
-    return Provisioned(app, integration, _key(app), warnings)
+    return ProvisionedSetup(app, integration, _create_missing_key(app), warnings)
 
 
-def _app(wanted: Wanted) -> App:
+def _app(wanted: WantedSetup) -> App:
     app = App.objects.filter(slug=wanted.app).first()
     if app is None:
         name = wanted.app.replace("-", " ").replace("_", " ").title()
@@ -123,7 +123,7 @@ def _app(wanted: Wanted) -> App:
         message = f"The app {app.slug} is archived. Choose another name for a new app."
         raise ProvisioningError(message)
     app.name = wanted.app_name or app.name
-    _check(app)
+    _check_columns(app)
     is_new = app.pk is None
     app.save()
     if is_new:
@@ -131,24 +131,26 @@ def _app(wanted: Wanted) -> App:
     return app
 
 
-def _integration(app: App, wanted: Wanted) -> Integration:
+def _integration(app: App, wanted: WantedSetup) -> Integration:
     account = _account(wanted)
     integration = app.integrations.filter(name=wanted.integration).first()
     _check_account_is_free(app, account, integration)
     if integration is None:
-        return _created(Integration(app=app, name=wanted.integration), account, wanted)
+        return _create_integration(
+            Integration(app=app, name=wanted.integration), account, wanted
+        )
     if integration.archived_at:
         message = (
             f"The integration {integration.name} is archived. Choose another name with "
             "--integration."
         )
         raise ProvisioningError(message)
-    return _updated(integration, account, wanted)
+    return _update_integration(integration, account, wanted)
 
 
-def _account(wanted: Wanted) -> Account:
+def _account(wanted: WantedSetup) -> Account:
     account_id = wanted.account_id.strip()
-    _check(Account(location=wanted.location, account_id=account_id))
+    _check_columns(Account(location=wanted.location, account_id=account_id))
     account, _ = Account.objects.get_or_create(
         location=wanted.location, account_id=account_id
     )
@@ -167,24 +169,28 @@ def _check_account_is_free(
         raise ProvisioningError(message)
 
 
-def _created(integration: Integration, account: Account, wanted: Wanted) -> Integration:
+def _create_integration(
+    integration: Integration, account: Account, wanted: WantedSetup
+) -> Integration:
     integration.account = account
     integration.identity_provider = wanted.identity_provider.strip()
     integration.passcode = wanted.passcode
-    _check(integration)
+    _check_columns(integration)
     integration.save()
     _record(integration, "Created.", integration.app)
     return integration
 
 
-def _updated(integration: Integration, account: Account, wanted: Wanted) -> Integration:
+def _update_integration(
+    integration: Integration, account: Account, wanted: WantedSetup
+) -> Integration:
     """Store what differs; delivery that is held for the old values tries again."""
-    changes = _changes(integration, account, wanted)
+    changes = _find_changes(integration, account, wanted)
     differences = [_difference(integration, *change) for change in changes.items()]
     for name, value in changes.items():
         setattr(integration, name, value)
     if changes:
-        _check(integration)
+        _check_columns(integration)
         columns = list(changes)
         if changes.keys() & {"account", "identity_provider"}:
             columns += canary.start_canary_over(integration)
@@ -197,15 +203,15 @@ def _updated(integration: Integration, account: Account, wanted: Wanted) -> Inte
     return integration
 
 
-def _changes(
-    integration: Integration, account: Account, wanted: Wanted
+def _find_changes(
+    integration: Integration, account: Account, wanted: WantedSetup
 ) -> dict[str, object]:
     changes: dict[str, object] = {}
     if integration.account != account:
         changes["account"] = account
     if integration.identity_provider != wanted.identity_provider.strip():
         changes["identity_provider"] = wanted.identity_provider.strip()
-    if wanted.passcode and not _is_same(integration.passcode, wanted.passcode):
+    if wanted.passcode and not _is_same_passcode(integration.passcode, wanted.passcode):
         changes["passcode"] = wanted.passcode
     return changes
 
@@ -225,14 +231,14 @@ def _record(
     )
 
 
-def _is_same(stored: object, passcode: Secret) -> bool:
+def _is_same_passcode(stored: object, passcode: Secret) -> bool:
     try:
         return passcode == stored
     except ImproperlyConfigured:  # no key decrypts the stored one: it is replaced
         return False
 
 
-def _enable(integration: Integration) -> None:
+def _enable_integration(integration: Integration) -> None:
     try:
         has_passcode = bool(Secret(integration.passcode.reveal()))
     except ImproperlyConfigured as error:
@@ -256,7 +262,7 @@ def _enable(integration: Integration) -> None:
     _record(integration, f"Enabled, from: {start}.", integration.app)
 
 
-def _key(app: App) -> str | None:
+def _create_missing_key(app: App) -> str | None:
     if app.api_keys.working().exists():
         return None
     key, text = create_key(app, KEY_LABEL)
@@ -264,7 +270,9 @@ def _key(app: App) -> str | None:
     return text
 
 
-def _doubts(integration: Integration, seen: Recognition) -> tuple[str, ...]:
+def _describe_newest_users(
+    integration: Integration, seen: KnownCounts
+) -> tuple[str, ...]:
     """Return what a person should know of the newest users. Names nobody."""
     told, provider = seen.known + seen.unknown, integration.identity_provider
     if not told:
@@ -287,7 +295,7 @@ def _doubts(integration: Integration, seen: Recognition) -> tuple[str, ...]:
     return ()
 
 
-def _check(row: Model) -> None:
+def _check_columns(row: Model) -> None:
     """Raise `ProvisioningError` where a column would not take its value."""
     try:
         row.clean_fields(exclude={"passcode"})

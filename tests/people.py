@@ -19,7 +19,7 @@ def knows(sandbox, *identities, location=Location.EU1):
         encode({"type": "profile", "identity": each, "profileData": {}})
         for each in identities
     ]
-    client = credentials.client(PATIENCE_SECONDS)
+    client = credentials.make_client(PATIENCE_SECONDS)
     client.upload(encode_body(records), records)
     client.close()
 

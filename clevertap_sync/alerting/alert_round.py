@@ -3,8 +3,8 @@
 from clevertap_sync.alerting import heartbeats, notices, watch
 
 
-def look_and_send() -> None:
+def run_alert_round() -> None:
     """Do all three, as far as no other process does. Opens a connection, and leaves it open."""
-    watch.watch_everything()
-    notices.send_due()
-    heartbeats.call_due()
+    watch.update_incidents()
+    notices.send_due_notices()
+    heartbeats.call_due_heartbeats()

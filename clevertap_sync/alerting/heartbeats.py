@@ -16,7 +16,7 @@ from clevertap_sync.process import clock
 logger = logging.getLogger(__name__)
 
 
-def note_state(alert: Alert, *, is_well: bool, now: datetime) -> None:
+def schedule_heartbeat(alert: Alert, *, is_well: bool, now: datetime) -> None:
     """Write down what is to be called, where the alert's heartbeat is due."""
     if not alert.heartbeat_url:
         return
@@ -35,16 +35,16 @@ def note_state(alert: Alert, *, is_well: bool, now: datetime) -> None:
     )
 
 
-def call_due() -> int:
+def call_due_heartbeats() -> int:
     """Call the addresses that are due, each once. Return how many answered.
 
     One that does not answer is called again when the next one is due.
     """
     owed = Alert.objects.filter(enabled=True).exclude(heartbeat_owed="")
-    return sum(_call(alert) for alert in list(owed))
+    return sum(_call_heartbeat(alert) for alert in list(owed))
 
 
-def _call(alert: Alert) -> bool:
+def _call_heartbeat(alert: Alert) -> bool:
     """Call it, unless another process does: by compare-and-set."""
     row = Alert.objects.filter(pk=alert.pk)
     claim = row.filter(heartbeat_owed=alert.heartbeat_owed)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.urls import reverse
 
-from clevertap_sync.alerting.subjects import KINDS_BY_CODE, Case
+from clevertap_sync.alerting.subjects import KINDS_BY_CODE, AlertCase
 from clevertap_sync.insight.links import build_address
 from clevertap_sync.models import Alert, Incident, Notice
 from referrals.words import format_span
@@ -15,13 +15,13 @@ from referrals.words import format_span
 _MOST: Final = 5
 
 
-def write_start(alert: Alert, case: Case, now: datetime) -> dict[str, Any]:
+def write_start_message(alert: Alert, case: AlertCase, now: datetime) -> dict[str, Any]:
     """Return what is said when something starts."""
     return _of_case(alert, case, now, Notice.Moment.STARTED)
 
 
-def write_reminder(
-    alert: Alert, case: Case, incident: Incident, now: datetime
+def write_reminder_message(
+    alert: Alert, case: AlertCase, incident: Incident, now: datetime
 ) -> dict[str, Any]:
     """Return what is said when something goes on that nobody acknowledged."""
     content = _of_case(alert, case, now, Notice.Moment.REMINDED)
@@ -33,7 +33,7 @@ def write_reminder(
     }
 
 
-def write_end(
+def write_end_message(
     start: dict[str, Any], incident: Incident, now: datetime, *, excuse: str = ""
 ) -> dict[str, Any]:
     """Return what is said when it is over, from what was said when it started.
@@ -54,7 +54,7 @@ def write_end(
     }
 
 
-def write_test(alert: Alert, now: datetime) -> dict[str, Any]:
+def write_test_message(alert: Alert, now: datetime) -> dict[str, Any]:
     """Return what a test message says."""
     page = _page_of(alert)
     return {
@@ -72,7 +72,7 @@ def write_test(alert: Alert, now: datetime) -> dict[str, Any]:
 
 
 def _of_case(
-    alert: Alert, case: Case, now: datetime, moment: Notice.Moment
+    alert: Alert, case: AlertCase, now: datetime, moment: Notice.Moment
 ) -> dict[str, Any]:
     kind, about = case.kind, case.first.about
     link = case.first.finding.link
@@ -90,15 +90,15 @@ def _of_case(
     }
 
 
-def _text_of(case: Case) -> str:
+def _text_of(case: AlertCase) -> str:
     """Return what is wrong and what to do. Findings that differ say which they are about."""
     texts: dict[tuple[str, str], list[str]] = {}
-    for sighting in case.sightings:
-        finding = sighting.finding
-        facts = sighting.facts
+    for each in case.findings:
+        finding = each.finding
+        facts = each.facts
         # What is refused at the door of an app without an integration is the app's.
         is_of_one = facts is not None and facts.integration.pk is not None
-        owner = str(facts.integration) if facts and is_of_one else sighting.about
+        owner = str(facts.integration) if facts and is_of_one else each.about
         texts.setdefault((finding.sentence, finding.remedy), []).append(owner)
     if len(texts) == 1:
         ((sentence, remedy),) = texts

@@ -42,53 +42,57 @@ def read_mutes(now: datetime) -> Mutes:
     )
 
 
-def acknowledge_incident(incident: Incident, by: str) -> bool:
+def acknowledge_incident(incident: Incident, username: str) -> bool:
     """Say that a person knows of it. Return whether nobody had said so before."""
     unseen = Incident.objects.filter(
         pk=incident.pk, acknowledged_at=None, ended_at=None
     )
     with transaction.atomic():
         if not unseen.update(
-            acknowledged_at=clock.read_now(), acknowledged_by=by[:150]
+            acknowledged_at=clock.read_now(), acknowledged_by=username[:150]
         ):
             return False
-        _record(incident.alert, by, f"Acknowledged: {incident}.")
+        _record(incident.alert, username, f"Acknowledged: {incident}.")
     return True
 
 
-def mute_alert(alert: Alert, length: timedelta, by: str) -> Mute:
+def mute_alert(alert: Alert, length: timedelta, username: str) -> Mute:
     """Let the alert say nothing at all for so long."""
-    return _mute(alert, EVERYTHING, length, by)
+    return _mute(alert, EVERYTHING, length, username)
 
 
-def mute_incident(incident: Incident, length: timedelta, by: str) -> Mute:
+def mute_incident(incident: Incident, length: timedelta, username: str) -> Mute:
     """Let the alert say nothing for so long of what the incident is about."""
-    return _mute(incident.alert, (incident.rule, incident.subject), length, by)
+    return _mute(incident.alert, (incident.rule, incident.subject), length, username)
 
 
-def lift_mute(mute: Mute, by: str) -> None:
+def end_mute(mute: Mute, username: str) -> None:
     """Let the alert speak again: of what is still there, at the next look."""
     with transaction.atomic():
         mute.delete()
-        _record(mute.alert, by, f"Unmuted: {_words_of(mute)}.")
+        _record(mute.alert, username, f"Unmuted: {_describe_mute(mute)}.")
 
 
-def _mute(alert: Alert, key: tuple[str, str], length: timedelta, by: str) -> Mute:
+def _mute(alert: Alert, key: tuple[str, str], length: timedelta, username: str) -> Mute:
     rule, subject = key
     with transaction.atomic():
         mute, _ = Mute.objects.update_or_create(
             alert=alert,
             rule=rule,
             subject=subject,
-            defaults={"until": clock.read_now() + length, "by": by[:150]},
+            defaults={"until": clock.read_now() + length, "by": username[:150]},
         )
-        _record(alert, by, f"Muted until {format_utc(mute.until)}: {_words_of(mute)}.")
+        _record(
+            alert,
+            username,
+            f"Muted until {format_utc(mute.until)}: {_describe_mute(mute)}.",
+        )
     return mute
 
 
-def _words_of(mute: Mute) -> str:
+def _describe_mute(mute: Mute) -> str:
     return f"{mute.rule}: {mute.subject}" if mute.rule else "everything"
 
 
-def _record(alert: Alert, by: str, what: str) -> None:
-    history.record_change(by, alert, what, app=alert.app)
+def _record(alert: Alert, username: str, what: str) -> None:
+    history.record_change(username, alert, what, app=alert.app)

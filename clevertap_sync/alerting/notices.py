@@ -26,20 +26,20 @@ _AT_ONCE: Final = 20
 _LONGEST: Final = 200
 
 
-def send_due(now: datetime | None = None) -> int:
+def send_due_notices(now: datetime | None = None) -> int:
     """Send what is to be sent now. Return how many messages got through."""
-    return sum(send_notice(pk) for pk in list(_due(now or clock.read_now())))
+    return sum(send_notice(pk) for pk in list(_find_due(now or clock.read_now())))
 
 
 def send_notice(notice_id: int) -> bool:
     """Send one message, unless another worker does. Return whether it got through."""
-    notice = _claimed(notice_id)
+    notice = _lease_notice(notice_id)
     if notice is None:
         return False
     try:
         notifiers.send_message(notice.alert, notice)
     except notifiers.AlertNotSentError as error:
-        _failed(notice, str(error))
+        _note_failure(notice, str(error))
         return False
     mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts)
     mine.update(
@@ -48,14 +48,14 @@ def send_notice(notice_id: int) -> bool:
     return True
 
 
-def send_test(alert: Alert) -> Notice:
+def send_test_notice(alert: Alert) -> Notice:
     """Send a test message at once, and return it with what came of it."""
     now = clock.read_now()
     notice = Notice.objects.create(
         alert=alert,
         moment=Notice.Moment.TEST,
         key=uuid.uuid4(),
-        content=messages.write_test(alert, now),
+        content=messages.write_test_message(alert, now),
         created_at=now,
         due_at=now,
     )
@@ -64,7 +64,7 @@ def send_test(alert: Alert) -> Notice:
     return notice
 
 
-def _due(now: datetime) -> Iterator[int]:
+def _find_due(now: datetime) -> Iterator[int]:
     """Yield what may go, oldest first. An end waits until its start has gone, or never will."""
     start = Notice.objects.filter(
         incident=OuterRef("incident"),
@@ -72,25 +72,25 @@ def _due(now: datetime) -> Iterator[int]:
         state=Notice.State.PENDING,
     )
     early = Q(moment=Notice.Moment.ENDED) & Q(Exists(start))
-    due = _free(now).filter(due_at__lte=now, alert__enabled=True).exclude(early)
+    due = _unleased(now).filter(due_at__lte=now, alert__enabled=True).exclude(early)
     yield from due.order_by("due_at", "pk").values_list("pk", flat=True)[:_AT_ONCE]
 
 
-def _free(now: datetime) -> QuerySet[Notice]:
+def _unleased(now: datetime) -> QuerySet[Notice]:
     unleased = Q(leased_until=None) | Q(leased_until__lte=now)
     return Notice.objects.filter(unleased, state=Notice.State.PENDING)
 
 
-def _claimed(notice_id: int) -> Notice | None:
+def _lease_notice(notice_id: int) -> Notice | None:
     """Take the message, by compare-and-set, and return it."""
     now = clock.read_now()
-    claimed = _free(now).filter(pk=notice_id)
+    claimed = _unleased(now).filter(pk=notice_id)
     if not claimed.update(leased_until=now + LEASE, attempts=F("attempts") + 1):
         return None
     return Notice.objects.select_related("alert__app").get(pk=notice_id)
 
 
-def _failed(notice: Notice, problem: str) -> None:
+def _note_failure(notice: Notice, problem: str) -> None:
     """Wait for the next attempt, or give up. The page and the log say why."""
     tried = notice.attempts
     is_last = notice.moment == Notice.Moment.TEST or tried > len(WAITS)

@@ -95,7 +95,7 @@ def _mail(alert: Alert, notice: Notice) -> None:
     content = notice.content
     mail = EmailMessage(
         subject=" ".join(content["title"].split()),
-        body=_for_mail(notice),
+        body=_write_mail_text(notice),
         to=list_addresses(alert),
         headers={"Message-ID": f"<{notice.key}@referrals>"},
     )
@@ -113,7 +113,7 @@ def _mail(alert: Alert, notice: Notice) -> None:
     raise AlertNotSentError(message)
 
 
-def _for_mail(notice: Notice) -> str:
+def _write_mail_text(notice: Notice) -> str:
     content, page = notice.content, _where_to_acknowledge(notice)
     acknowledge = f"{ACKNOWLEDGE}: {page}" if page else ""
     parts = [content["text"], content["url"], acknowledge]

@@ -61,10 +61,10 @@ class SubjectFinding:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AlertCase:
     """What is wrong with one subject, in all its findings of one code; there is one at least."""
 
-    sightings: tuple[SubjectFinding, ...]
+    findings: tuple[SubjectFinding, ...]
 
     @property
     def kind(self) -> type[Finding]:
@@ -74,7 +74,7 @@ class Case:
     @property
     def first(self) -> SubjectFinding:
         """Return the most important finding."""
-        return self.sightings[0]
+        return self.findings[0]
 
     @property
     def app(self) -> App | None:
@@ -95,24 +95,24 @@ class Case:
 class AlertView:
     """All that is wrong now, whoever is told of it."""
 
-    sightings: Sequence[SubjectFinding]
-    known: Sequence[Facts]
+    findings: Sequence[SubjectFinding]
+    facts: Sequence[Facts]
     #: Those that are on.
     alert_ids: frozenset[int]
     has_worker: bool
 
-    def seen_by(self, alert: Alert) -> Iterator[SubjectFinding]:
+    def select_findings(self, alert: Alert) -> Iterator[SubjectFinding]:
         """Yield what is of the alert's app, and never the alert's own failure."""
-        for sighting in self.sightings:
-            finding = sighting.finding
+        for each in self.findings:
+            finding = each.finding
             if isinstance(finding, AlertFailing):
                 is_own = finding.alert.pk == alert.pk
                 is_its = alert.app_id in {None, finding.alert.app_id} and not is_own
             else:
-                of_app = sighting.facts.integration.app_id if sighting.facts else None
+                of_app = each.facts.integration.app_id if each.facts else None
                 is_its = alert.app_id in {None, of_app}
             if is_its:
-                yield sighting
+                yield each
 
     def is_well(self, alert: Alert) -> bool:
         """Return whether a worker is at work, and nothing that the alert sees is an error or holds.
@@ -122,17 +122,17 @@ class AlertView:
         return self.has_worker and not any(
             each.finding.severity is Severity.ERROR
             or isinstance(each.finding, HoldFinding)
-            for each in self.seen_by(alert)
+            for each in self.select_findings(alert)
         )
 
-    def excuse_for(self, key: CaseKey) -> str:
+    def find_excuse(self, key: CaseKey) -> str:
         """Return why a case is over that nobody mended; nothing where it was mended."""
         code, subject = key
         name, _, number = subject.partition(":")
         if name == "alert" and int(number) not in self.alert_ids:
             return "it was switched off"
         if name in {"integration", "app"}:
-            shown = [facts for facts in self.known if subject in _subjects_in(facts)]
+            shown = [facts for facts in self.facts if subject in _subjects_in(facts)]
             if not shown:
                 return "it was archived"
             if name == "integration" and not shown[0].is_running:
@@ -148,52 +148,60 @@ class AlertView:
         return any(
             each.subject == subject
             and (each.finding.code == code or is_of_family(type(each.finding), kind))
-            for each in self.sightings
+            for each in self.findings
         )
 
 
-def read_view(alerts: Sequence[Alert], now: datetime) -> AlertView:
+def read_alert_view(alerts: Sequence[Alert], now: datetime) -> AlertView:
     """Return all that is wrong now, judged as early as the most careful alert asks for."""
     with insight.read_in_snapshot():
-        ingest = read_app_ingest(now)
-        read = read_facts(insight.list_integrations_shown(), now, ingest)
+        app_ingest = read_app_ingest(now)
+        read = read_facts(insight.list_integrations_shown(), now, app_ingest)
         silence = read[0].silence if read else worker_presence.read_worker_silence()
-        lonely = read_lonely_facts(now, ingest)
-        installation = read_installation_facts(now, ingest)
-    known = [_as_early_as_asked(facts, alerts) for facts in read]
-    sightings = [
-        *(_sighting(each, facts) for facts in known for each in judge_facts(facts)),
-        *(_sighting(each, facts) for facts in lonely for each in judge_ingest(facts)),
-        *map(_sighting_elsewhere, judge_installation(installation)),
+        apps_alone = read_lonely_facts(now, app_ingest)
+        installation = read_installation_facts(now, app_ingest)
+    known = [_lower_thresholds(facts, alerts) for facts in read]
+    findings = [
+        *(
+            _attach_subject(each, facts)
+            for facts in known
+            for each in judge_facts(facts)
+        ),
+        *(
+            _attach_subject(each, facts)
+            for facts in apps_alone
+            for each in judge_ingest(facts)
+        ),
+        *map(_attach_subject_elsewhere, judge_installation(installation)),
     ]
     return AlertView(
-        sightings,
-        [*known, *lonely],
+        findings,
+        [*known, *apps_alone],
         alert_ids=frozenset(alert.pk for alert in alerts),
         has_worker=silence is not None and not silence.is_too_long,
     )
 
 
-def _sighting(finding: Finding, facts: Facts) -> SubjectFinding:
+def _attach_subject(finding: Finding, facts: Facts) -> SubjectFinding:
     return SubjectFinding(
         finding, _subject_of(finding, facts), _about(finding, facts), facts
     )
 
 
-def _sighting_elsewhere(finding: Finding) -> SubjectFinding:
+def _attach_subject_elsewhere(finding: Finding) -> SubjectFinding:
     if isinstance(finding, AlertFailing):
         alert = finding.alert
         return SubjectFinding(finding, f"alert:{alert.pk}", f"Alert {alert.name}")
     return SubjectFinding(finding, INSTALLATION, THE_INSTALLATION)
 
 
-def list_cases(alert: Alert, view: AlertView) -> dict[CaseKey, Case]:
+def list_cases(alert: Alert, view: AlertView) -> dict[CaseKey, AlertCase]:
     """Return what the alert is told of, by code and subject."""
     found: dict[CaseKey, tuple[SubjectFinding, ...]] = {}
-    for sighting in view.seen_by(alert):
-        if is_wanted(alert, sighting.finding, sighting.facts):
-            found[sighting.key] = (*found.get(sighting.key, ()), sighting)
-    return {key: Case(sightings) for key, sightings in found.items()}
+    for each in view.select_findings(alert):
+        if is_wanted(alert, each.finding, each.facts):
+            found[each.key] = (*found.get(each.key, ()), each)
+    return {key: AlertCase(findings) for key, findings in found.items()}
 
 
 def is_of_family(kind: type[Finding], other: type[Finding] | None) -> bool:
@@ -201,7 +209,7 @@ def is_of_family(kind: type[Finding], other: type[Finding] | None) -> bool:
     return other is not None and not kind.families.isdisjoint(other.families)
 
 
-def _as_early_as_asked(facts: Facts, alerts: Sequence[Alert]) -> Facts:
+def _lower_thresholds(facts: Facts, alerts: Sequence[Alert]) -> Facts:
     """Return the facts with the thresholds of the alerts, where one asks for more."""
     days = [each.passcode_days for each in alerts if each.passcode_days is not None]
     silences = [each.quiet_hours for each in alerts if each.quiet_hours is not None]

@@ -33,7 +33,7 @@ class Threshold:
     family: str = ""
     at_door: bool = False
 
-    def names(self, kind: type[Finding]) -> bool:
+    def decides_about(self, kind: type[Finding]) -> bool:
         """Return whether the field decides about findings of this kind."""
         return (
             kind.code in self.codes
@@ -41,7 +41,7 @@ class Threshold:
             or (kind.is_at_door and self.at_door)
         )
 
-    def wants(self, alert: Alert, finding: Finding, facts: Facts | None) -> bool:
+    def asks_for(self, alert: Alert, finding: Finding, facts: Facts | None) -> bool:
         """Return whether the alert asks for this finding by this field."""
         value = getattr(alert, self.column)
         if value is None or value is False:
@@ -49,41 +49,43 @@ class Threshold:
         return self.is_reached(value, finding, facts)
 
 
-def _held(minutes: int, _: Finding, facts: Facts | None) -> bool:
+def _is_hold_long(minutes: int, _: Finding, facts: Facts | None) -> bool:
     if facts is None or not facts.integration.hold_reason:
         return False
     return count_held_seconds(facts) >= minutes * _MINUTE
 
 
-def _waited(minutes: int, _: Finding, facts: Facts | None) -> bool:
+def _is_lag_reached(minutes: int, _: Finding, facts: Facts | None) -> bool:
     return facts is not None and facts.lag_seconds >= max(1, minutes * _MINUTE)
 
 
-def _fell_out(percent: int, _: Finding, facts: Facts | None) -> bool:
+def _is_dead_share_reached(percent: int, _: Finding, facts: Facts | None) -> bool:
     if facts is None or facts.newest_outcomes.dead < FEWEST:
         return False
     return facts.newest_outcomes.dead * 100 >= percent * facts.newest_outcomes.records
 
 
-def _is_near(days: int, finding: Finding, _: Facts | None) -> bool:
+def _is_expiry_near(days: int, finding: Finding, _: Facts | None) -> bool:
     """Return whether so few days are left; what has no number is over already."""
     return finding.count is None or finding.count <= days
 
 
-def _is_share(percent: int, finding: Finding, _: Facts | None) -> bool:
+def _is_refused_share_reached(percent: int, finding: Finding, _: Facts | None) -> bool:
     return finding.percent is None or finding.percent >= percent
 
 
-def _is_late(percent: int, finding: Finding, facts: Facts | None) -> bool:
+def _is_stale_share_reached(
+    percent: int, finding: Finding, facts: Facts | None
+) -> bool:
     is_some = finding.count is not None and finding.count >= FEWEST
-    return is_some and _is_share(percent, finding, facts)
+    return is_some and _is_refused_share_reached(percent, finding, facts)
 
 
-def _lasts(hours: int, finding: Finding, _: Facts | None) -> bool:
+def _has_lasted(hours: int, finding: Finding, _: Facts | None) -> bool:
     return finding.seconds is None or finding.seconds >= hours * _HOUR
 
 
-def _is_gone(_: int, finding: Finding, __: Facts | None) -> bool:
+def _is_worker_gone(_: int, finding: Finding, __: Facts | None) -> bool:
     return finding.seconds is None or finding.seconds >= GONE_SECONDS
 
 
@@ -94,27 +96,27 @@ def _always(_: int, __: Finding, ___: Facts | None) -> bool:
 OTHER_ERRORS: Final = Threshold("other_errors", _always)
 OTHER_WARNINGS: Final = Threshold("other_warnings", _always)
 THRESHOLDS: Final = (
-    Threshold("held_minutes", _held, family="held"),
-    Threshold("lag_minutes", _waited, frozenset({"late"}), family="held"),
+    Threshold("held_minutes", _is_hold_long, family="held"),
+    Threshold("lag_minutes", _is_lag_reached, frozenset({"late"}), family="held"),
     Threshold(
         "dead_percent",
-        _fell_out,
+        _is_dead_share_reached,
         frozenset({"dead_letters", "nothing_delivered", "identity_missing"}),
     ),
-    Threshold("passcode_days", _is_near, family="passcode"),
-    Threshold("refused_percent", _is_share, at_door=True),
-    Threshold("quiet_hours", _lasts, frozenset({"quiet"})),
-    Threshold("pause_hours", _lasts, frozenset({"pause_forgotten"})),
-    Threshold("stale_percent", _is_late, frozenset({"stale_events"})),
+    Threshold("passcode_days", _is_expiry_near, family="passcode"),
+    Threshold("refused_percent", _is_refused_share_reached, at_door=True),
+    Threshold("quiet_hours", _has_lasted, frozenset({"quiet"})),
+    Threshold("pause_hours", _has_lasted, frozenset({"pause_forgotten"})),
+    Threshold("stale_percent", _is_stale_share_reached, frozenset({"stale_events"})),
     Threshold("new_names", _always, frozenset({"new_name"})),
-    Threshold("worker_gone", _is_gone, frozenset({"no_worker"})),
+    Threshold("worker_gone", _is_worker_gone, frozenset({"no_worker"})),
     Threshold("failing_alerts", _always, frozenset({"alert_failing"})),
 )
 
 
 def list_thresholds(kind: type[Finding]) -> list[Threshold]:
     """Return what decides about findings of this kind; nothing, where no alert tells them."""
-    named = [each for each in THRESHOLDS if each.names(kind)]
+    named = [each for each in THRESHOLDS if each.decides_about(kind)]
     if named:
         return named
     if kind.severity is Severity.ERROR:
@@ -125,4 +127,4 @@ def list_thresholds(kind: type[Finding]) -> list[Threshold]:
 def is_wanted(alert: Alert, finding: Finding, facts: Facts | None) -> bool:
     """Return whether the alert asks to be told of this finding now."""
     deciding = list_thresholds(type(finding))
-    return any(each.wants(alert, finding, facts) for each in deciding)
+    return any(each.asks_for(alert, finding, facts) for each in deciding)

@@ -10,12 +10,12 @@ from django.db import transaction
 from clevertap_sync.alerting import heartbeats, messages, muting
 from clevertap_sync.alerting.subjects import (
     KINDS_BY_CODE,
+    AlertCase,
     AlertView,
-    Case,
     CaseKey,
     is_of_family,
     list_cases,
-    read_view,
+    read_alert_view,
 )
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.models import Alert, Incident, LastLook, Notice
@@ -29,25 +29,25 @@ REMIND_EVERY: Final = timedelta(days=1)
 _THE_ROW: Final = 1
 
 
-def watch_everything(now: datetime | None = None) -> bool:
+def update_incidents(now: datetime | None = None) -> bool:
     """Look, unless a process did so less than half a minute ago. Return whether it looked."""
     now = now or clock.read_now()
     alerts = list(Alert.objects.filter(enabled=True).select_related("app"))
     if not alerts and not Incident.objects.filter(ended_at=None).exists():
         return False
-    if not _claim(now):
+    if not _claim_turn(now):
         return False
-    view = read_view(alerts, now)
+    view = read_alert_view(alerts, now)
     muted = muting.read_mutes(now)
     for alert in alerts:
         _compare(alert, view, muted, now)
-        heartbeats.note_state(alert, is_well=view.is_well(alert), now=now)
+        heartbeats.schedule_heartbeat(alert, is_well=view.is_well(alert), now=now)
     # A person switched these alerts off: their incidents end without a message.
     Incident.objects.filter(ended_at=None, alert__enabled=False).update(ended_at=now)
     return True
 
 
-def _claim(now: datetime) -> bool:
+def _claim_turn(now: datetime) -> bool:
     """Take the turn, by compare-and-set: of processes that look at once, one does."""
     turn = LastLook.objects.filter(pk=_THE_ROW, looked_at__lte=now - EVERY)
     if turn.update(looked_at=now):
@@ -70,21 +70,21 @@ def _compare(alert: Alert, view: AlertView, muted: muting.Mutes, now: datetime) 
     for key, case in cases.items():
         is_muted = muted.covers(alert, key)
         if key in still_open:
-            _go_on(alert, still_open[key], case, now, is_muted=is_muted)
+            _remind(alert, still_open[key], case, now, is_muted=is_muted)
         elif not is_muted:
             # Told when the mute is over, if it is still there then.
-            _start(alert, case, now)
+            _start_incident(alert, case, now)
     for key, incident in still_open.items():
         if key in cases:
             continue
         if _has_another_cause(key, cases):
-            _look_open(incident)
+            _reopen(incident)
         else:
             tells = not muted.covers(alert, key)
-            _settle_down(incident, view.excuse_for(key), now, tells=tells)
+            _end_when_quiet(incident, view.find_excuse(key), now, tells=tells)
 
 
-def _start(alert: Alert, case: Case, now: datetime) -> None:
+def _start_incident(alert: Alert, case: AlertCase, now: datetime) -> None:
     code, subject = case.first.key
     with transaction.atomic():
         incident, created = Incident.objects.get_or_create(
@@ -95,15 +95,15 @@ def _start(alert: Alert, case: Case, now: datetime) -> None:
             defaults={"started_at": now},
         )
         if created:
-            content = messages.write_start(alert, case, now)
-            _tell(incident, Notice.Moment.STARTED, content, now)
+            content = messages.write_start_message(alert, case, now)
+            _write_notice(incident, Notice.Moment.STARTED, content, now)
 
 
-def _go_on(
-    alert: Alert, incident: Incident, case: Case, now: datetime, *, is_muted: bool
+def _remind(
+    alert: Alert, incident: Incident, case: AlertCase, now: datetime, *, is_muted: bool
 ) -> None:
     """Remind of an error that nobody acknowledged; of anything else, once was enough."""
-    _look_open(incident)
+    _reopen(incident)
     told_at = incident.reminded_at or incident.started_at
     is_error = case.kind.severity is Severity.ERROR
     if is_muted or not is_error or now - told_at < REMIND_EVERY:
@@ -116,11 +116,11 @@ def _go_on(
     )
     with transaction.atomic():
         if unacknowledged.update(reminded_at=now):
-            content = messages.write_reminder(alert, case, incident, now)
-            _tell(incident, Notice.Moment.REMINDED, content, now)
+            content = messages.write_reminder_message(alert, case, incident, now)
+            _write_notice(incident, Notice.Moment.REMINDED, content, now)
 
 
-def _look_open(incident: Incident) -> None:
+def _reopen(incident: Incident) -> None:
     if incident.clear_since is not None:
         Incident.objects.filter(pk=incident.pk).update(clear_since=None)
 
@@ -134,7 +134,7 @@ def _has_another_cause(key: CaseKey, cases: Collection[CaseKey]) -> bool:
     )
 
 
-def _settle_down(
+def _end_when_quiet(
     incident: Incident, excuse: str, now: datetime, *, tells: bool
 ) -> None:
     """End what has been over for a while; remember since when the rest looks over."""
@@ -149,8 +149,10 @@ def _settle_down(
                 and not _is_told_by_another(incident)
             ):
                 start = incident.notices.get(moment=Notice.Moment.STARTED).content
-                content = messages.write_end(start, incident, now, excuse=excuse)
-                _tell(incident, Notice.Moment.ENDED, content, now)
+                content = messages.write_end_message(
+                    start, incident, now, excuse=excuse
+                )
+                _write_notice(incident, Notice.Moment.ENDED, content, now)
 
 
 def _is_told_by_another(incident: Incident) -> bool:
@@ -166,7 +168,7 @@ def _is_told_by_another(incident: Incident) -> bool:
     return any(cause is not None and is_of_family(cause, kind) for cause in causes)
 
 
-def _tell(
+def _write_notice(
     incident: Incident, moment: Notice.Moment, content: dict[str, Any], now: datetime
 ) -> None:
     Notice.objects.create(

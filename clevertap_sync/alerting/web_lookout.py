@@ -69,13 +69,13 @@ class Lookout:
                 connection.close()
 
 
-def look_if_nobody_does() -> bool:
+def look_if_no_worker_does() -> bool:
     """Look and send where no worker is at work, or none has looked. Return whether it did."""
     silence = worker_presence.read_silence()
     has_worker = silence is not None and not silence.is_too_long
     if has_worker and not _is_look_overdue():
         return False
-    alert_round.look_and_send()
+    alert_round.run_alert_round()
     return True
 
 

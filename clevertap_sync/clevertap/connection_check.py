@@ -41,7 +41,7 @@ _DASHBOARD = re.compile(
 )
 
 
-class CheckVerdict(StrEnum):
+class CheckResult(StrEnum):
     """What a check found."""
 
     GOOD = "good"
@@ -67,7 +67,7 @@ class Credentials:
     passcode: Secret
     template: str = ""
 
-    def client(self, seconds: float) -> Client:
+    def make_client(self, seconds: float) -> Client:
         """Return a client of the account, for one thread; each request takes at most `seconds`."""
         return Client(
             base_url=find_base_url(self.location, self.template),
@@ -81,7 +81,7 @@ class Credentials:
 class Diagnosis:
     """A verdict in words: what happened, what was seen of it, what to do."""
 
-    verdict: CheckVerdict
+    result: CheckResult
     title: str
     remedy: str
     evidence: str = ""
@@ -90,69 +90,69 @@ class Diagnosis:
     @property
     def is_good(self) -> bool:
         """Whether events can be delivered."""
-        return self.verdict is CheckVerdict.GOOD
+        return self.result is CheckResult.GOOD
 
     @property
     def is_about_credentials(self) -> bool:
         """Whether another location could be the cure."""
-        return self.verdict in {
-            CheckVerdict.ACCOUNT_UNKNOWN,
-            CheckVerdict.PASSCODE_REFUSED,
-            CheckVerdict.CREDENTIALS_REFUSED,
+        return self.result in {
+            CheckResult.ACCOUNT_UNKNOWN,
+            CheckResult.PASSCODE_REFUSED,
+            CheckResult.CREDENTIALS_REFUSED,
         }
 
 
 _WORDS: Final = {
-    CheckVerdict.ACCOUNT_UNKNOWN: (
+    CheckResult.ACCOUNT_UNKNOWN: (
         "CleverTap does not know this account ID in {place}.",
         (
             "Compare the account ID with Settings → Project in CleverTap. If it is right, "
             "the account is stored in another location: let us find it."
         ),
     ),
-    CheckVerdict.PASSCODE_REFUSED: (
+    CheckResult.PASSCODE_REFUSED: (
         "CleverTap in {place} refuses the passcode.",
         (
             "Copy the passcode again from Settings → Passcode in CleverTap. A user passcode "
             "may have expired: then make a new one there."
         ),
     ),
-    CheckVerdict.CREDENTIALS_REFUSED: (
+    CheckResult.CREDENTIALS_REFUSED: (
         "CleverTap in {place} refuses the credentials.",
         "Check the account ID, the passcode and the location.",
     ),
-    CheckVerdict.INCOMPLETE: (
+    CheckResult.INCOMPLETE: (
         "The passcode or the account ID is missing, or cannot be right.",
         "Enter both as CleverTap shows them under Settings.",
     ),
-    CheckVerdict.DNS: (
+    CheckResult.DNS: (
         "The host name of CleverTap in {place} was not found.",
         "Check this server's DNS and, where it is set, CLEVERTAP_BASE_URL.",
     ),
-    CheckVerdict.TLS: (
+    CheckResult.TLS: (
         "CleverTap's certificate in {place} cannot be trusted.",
         (
             "Check this server's clock and certificates, and whether a proxy intercepts "
             "HTTPS. Nothing was sent."
         ),
     ),
-    CheckVerdict.TIMEOUT: (
+    CheckResult.TIMEOUT: (
         "CleverTap in {place} did not answer in time.",
         "Try again. If it lasts, check the outgoing firewall and status.clevertap.com.",
     ),
-    CheckVerdict.NOT_REACHED: (
+    CheckResult.NOT_REACHED: (
         "CleverTap in {place} cannot be reached.",
         "Check this server's network and outgoing firewall.",
     ),
-    CheckVerdict.WRONG_ADDRESS: (
+    CheckResult.WRONG_ADDRESS: (
         "Something other than CleverTap's upload API answered for {place}.",
         "Check CLEVERTAP_BASE_URL and any proxy on the way.",
     ),
-    CheckVerdict.BUSY: (
+    CheckResult.BUSY: (
         "CleverTap knows the account, but too many requests are under way for it.",
         "Try again in a minute. Other tools share the account's 15 requests at a time.",
     ),
-    CheckVerdict.FAULT: (
+    CheckResult.FAULT: (
         "CleverTap in {place} answered with a fault of its own.",
         "Try again in a minute, and see status.clevertap.com.",
     ),
@@ -168,7 +168,7 @@ def check_credentials(
     """
     place = spell_in_sentence(credentials.location)
     record = make_probe_record()
-    client = credentials.client(seconds)
+    client = credentials.make_client(seconds)
     began = time.monotonic()
     try:
         client.upload(encode_body([record]), [record], dry_run=True)
@@ -177,7 +177,7 @@ def check_credentials(
     finally:
         client.close()
     return Diagnosis(
-        CheckVerdict.GOOD,
+        CheckResult.GOOD,
         f"CleverTap in {place} accepts the account ID and the passcode.",
         "Nothing was stored: the check is a dry run.",
         seconds=time.monotonic() - began,
@@ -235,38 +235,38 @@ def diagnose_error(
     )
 
 
-def _verdict(error: CleverTapError) -> CheckVerdict:
+def _verdict(error: CleverTapError) -> CheckResult:
     match error:
         case CredentialsError():
-            return CheckVerdict.INCOMPLETE
+            return CheckResult.INCOMPLETE
         case AuthenticationError():
             return _refused(error)
         case NotSentError() | NoAnswerError():
             return _unanswered(error.detail.casefold())
         case TooManyRequestsError():
-            return CheckVerdict.BUSY
+            return CheckResult.BUSY
         case WrongAddressError() | MalformedResponseError():
-            return CheckVerdict.WRONG_ADDRESS
-    return CheckVerdict.FAULT
+            return CheckResult.WRONG_ADDRESS
+    return CheckResult.FAULT
 
 
-def _refused(error: AuthenticationError) -> CheckVerdict:
+def _refused(error: AuthenticationError) -> CheckResult:
     """Read which part is wrong. CleverTap words it, and only the wording tells."""
     detail = error.detail.casefold()
     if "account id" in detail:
-        return CheckVerdict.ACCOUNT_UNKNOWN
+        return CheckResult.ACCOUNT_UNKNOWN
     if "passcode" in detail or "invalid credentials" in detail:
-        return CheckVerdict.PASSCODE_REFUSED
-    return CheckVerdict.CREDENTIALS_REFUSED
+        return CheckResult.PASSCODE_REFUSED
+    return CheckResult.CREDENTIALS_REFUSED
 
 
-def _unanswered(detail: str) -> CheckVerdict:
+def _unanswered(detail: str) -> CheckResult:
     for words, verdict in (
-        ("dns", CheckVerdict.DNS),
-        ("tls", CheckVerdict.TLS),
-        ("certificate", CheckVerdict.TLS),
-        ("timed out", CheckVerdict.TIMEOUT),
+        ("dns", CheckResult.DNS),
+        ("tls", CheckResult.TLS),
+        ("certificate", CheckResult.TLS),
+        ("timed out", CheckResult.TIMEOUT),
     ):
         if words in detail:
             return verdict
-    return CheckVerdict.NOT_REACHED
+    return CheckResult.NOT_REACHED

@@ -16,8 +16,8 @@
       * GatewayError          502, 504: a gateway answered; the outcome is unknown
     + MalformedResponseError  200 with a body that we cannot read; the outcome is unknown
 
-A rejected *record* in a successful upload is not an error but a value
-(`client.RejectedRecord`), because its neighbours were delivered.
+A refused *record* in a successful upload is not an error but a value
+(`client.RefusedRecord`), because its neighbours were delivered.
 
 Pure: imports no framework. The docstring of a class is its meaning for people;
 `code` is stable: attempts, metrics, docs and the admin use it.

@@ -16,7 +16,7 @@ from clevertap_sync.clevertap.properties import (
     EventDataFormat,
     MappingRefusal,
     Properties,
-    PropertyRules,
+    PropertySettings,
     build_properties,
     make_printable,
 )
@@ -110,9 +110,9 @@ def map_event(
     user, referrer = event.user, event.referrer
     mapped = []
     if user is not None and event.type not in _WITHOUT_USER:
-        mapped.append(mapper.map(_REFERRED, "Referred " + title, user))
+        mapped.append(mapper.map_side(_REFERRED, "Referred " + title, user))
     if referrer is not None and event.type not in _WITHOUT_REFERRER:
-        mapped.append(mapper.map(_GENERATED, "Generated " + title, referrer))
+        mapped.append(mapper.map_side(_GENERATED, "Generated " + title, referrer))
     return mapped
 
 
@@ -123,12 +123,12 @@ def decode_record(record: EventRecord) -> dict[str, Any]:
 
 def find_identity(person: Person, provider: str) -> str | None:
     """Return the identity by which CleverTap would get `person`, if one can be sent."""
-    identity = _identity_of(person, _plan_of(provider))
+    identity = _check_identity(person, _plan_for_provider(provider))
     return identity if isinstance(identity, str) else None
 
 
 @lru_cache(maxsize=64)
-def _plan_of(provider: str) -> "_Plan":
+def _plan_for_provider(provider: str) -> "_Plan":
     return _plan(MappingSettings(identity_provider=provider))
 
 
@@ -139,10 +139,10 @@ class _Plan(msgspec.Struct, frozen=True):
     folded_provider: str
     is_plain: bool  # an identity that is plain text needs no further look
     record: type[limits.Record]
-    rules: PropertyRules
-    withheld_sides: frozenset[tuple[EventType, Side]]
-    withheld_statuses: frozenset[FraudStatus]
-    withheld_kind: bool | None  # the value of `Event.test` that stays here
+    rules: PropertySettings
+    kept_back_sides: frozenset[tuple[EventType, Side]]
+    kept_back_statuses: frozenset[FraudStatus]
+    kept_back_kind: bool | None  # the value of `Event.test` that stays here
     approved_names: frozenset[str]
     custom_names_limit: int
     since: datetime
@@ -161,21 +161,21 @@ def _plan(settings: MappingSettings) -> _Plan:
         folded_provider=folded,
         is_plain=not by_object_id,
         record=limits.ObjectIdRecord if by_object_id else limits.IdentityRecord,
-        rules=PropertyRules(
+        rules=PropertySettings(
             event_data_format=settings.event_data_format,
             send_none=settings.send_none,
             refuse_long_texts=settings.refuse_long_texts,
             send_event_id=settings.send_event_id,
             property_limit=settings.property_limit,
         ),
-        withheld_sides=frozenset(
+        kept_back_sides=frozenset(
             (event_type, side)
             for event_type in EventType
             for side in Side
             if f"{event_type}:{side}" in settings.not_sent
         ),
-        withheld_statuses=frozenset(s for s, sent in switches.items() if not sent),
-        withheld_kind={"production": True, "test": False}.get(settings.event_kinds),
+        kept_back_statuses=frozenset(s for s, sent in switches.items() if not sent),
+        kept_back_kind={"production": True, "test": False}.get(settings.event_kinds),
         approved_names=frozenset(settings.approved_names),
         custom_names_limit=settings.custom_names_limit,
         since=(
@@ -193,29 +193,38 @@ class _Mapper:
     of nearly every record is asked first, and in as few calls as can be.
     """
 
-    __slots__ = ("_properties", "event", "plan", "seconds", "suppressed", "withheld")
+    __slots__ = (
+        "_properties",
+        "event",
+        "is_kept_back",
+        "plan",
+        "seconds",
+        "suppressed",
+    )
 
     def __init__(self, event: Event, plan: _Plan, suppressed: Collection[Side]) -> None:
         self.event = event
         self.plan = plan
         self.suppressed = suppressed
-        self.withheld = (
-            event.test is plan.withheld_kind
-            or event.status in plan.withheld_statuses
+        self.is_kept_back = (
+            event.test is plan.kept_back_kind
+            or event.status in plan.kept_back_statuses
             or event.occurred_at < plan.since
         )
         self.seconds = (event.occurred_at - _EPOCH) // _SECOND
         self._properties: Properties | MappingRefusal | None = None
 
-    def map(self, side: Side, name: str, person: Person) -> MappedSide:
+    def map_side(self, side: Side, name: str, person: Person) -> MappedSide:
         """Return what becomes of one side. Never raises for what an event may hold."""
-        withheld_sides = self.plan.withheld_sides
-        if self.withheld or (
-            withheld_sides and (self.event.type, side) in withheld_sides
+        kept_back_sides = self.plan.kept_back_sides
+        if self.is_kept_back or (
+            kept_back_sides and (self.event.type, side) in kept_back_sides
         ):
             return KeptBack(side)
         try:
-            outcome = self._forgotten(side, person) or self._record(side, name, person)
+            outcome = self._refuse_person(side, person) or self._build_record(
+                side, name, person
+            )
         # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
         except (ValueError, TypeError, RecursionError) as error:
             outcome = MappingRefusal("mapping_failed", type(error).__name__)
@@ -224,28 +233,28 @@ class _Mapper:
         shown = make_printable(name[: limits.MAX_EVENT_NAME])
         return Unmappable(side, shown, outcome.reason, outcome.detail)
 
-    def _forgotten(self, side: Side, person: Person) -> MappingRefusal | None:
+    def _refuse_person(self, side: Side, person: Person) -> MappingRefusal | None:
         if person.erased:
             return MappingRefusal("erased", "")
         return MappingRefusal("suppressed", "") if side in self.suppressed else None
 
-    def _record(
+    def _build_record(
         self, side: Side, name: str, person: Person
     ) -> EventRecord | MappingRefusal:
         plan = self.plan
-        if self.event.type is _CUSTOM and (bad := self._bad_name(name)):
+        if self.event.type is _CUSTOM and (bad := self._refuse_name(name)):
             return bad
         identity = person.identities.get(plan.provider)
         if identity is None or not (
             plan.is_plain and limits.is_plain_identity(identity)
         ):
-            checked = _identity_of(person, plan)
+            checked = _check_identity(person, plan)
             if isinstance(checked, MappingRefusal):
                 return checked
             identity = checked
         properties = self._properties
         if properties is None:
-            properties = self._properties = self._shared()
+            properties = self._properties = self._build_properties()
         if isinstance(properties, MappingRefusal):
             return properties
         json = limits.encode(
@@ -255,20 +264,20 @@ class _Mapper:
             return MappingRefusal("record_too_large", f"It has {len(json)} bytes.")
         return EventRecord(side, name, json, properties.shortened)
 
-    def _shared(self) -> Properties | MappingRefusal:
+    def _build_properties(self) -> Properties | MappingRefusal:
         """Return the properties, or what is wrong with the event itself."""
         if not 0 < self.seconds <= limits.LATEST_SECOND:
             detail = f"The time is {self.seconds} Unix seconds."
             return MappingRefusal("timestamp_invalid", detail)
         return build_properties(self.event, self.plan.rules)
 
-    def _bad_name(self, name: str) -> MappingRefusal | None:
+    def _refuse_name(self, name: str) -> MappingRefusal | None:
         custom = self.event.name
         if len(name) > limits.MAX_EVENT_NAME:
             return MappingRefusal(
                 "event_name_too_long", f"It has {len(name)} characters."
             )
-        if bad := _name_refusal(custom, name):
+        if bad := _refuse_custom_name(custom, name):
             return bad
         if (
             self.event.name_number > self.plan.custom_names_limit
@@ -282,7 +291,7 @@ class _Mapper:
 
 
 @lru_cache(maxsize=1024)
-def _name_refusal(custom: str, name: str) -> MappingRefusal | None:
+def _refuse_custom_name(custom: str, name: str) -> MappingRefusal | None:
     """Return why a custom event's name, of a bearable length, cannot be sent.
 
     Cleaning it instead would let one event silently join another's funnel.
@@ -300,7 +309,7 @@ def _name_refusal(custom: str, name: str) -> MappingRefusal | None:
     return None
 
 
-def _identity_of(person: Person, plan: _Plan) -> str | MappingRefusal:
+def _check_identity(person: Person, plan: _Plan) -> str | MappingRefusal:
     """Return the identity as the producer sent it, byte for byte, or why it cannot go.
 
     Provider names are compared without regard to case; where two of a user's differ in
@@ -312,20 +321,21 @@ def _identity_of(person: Person, plan: _Plan) -> str | MappingRefusal:
         alike = [p for p in identities if p.casefold() == plan.folded_provider]
         if not alike:
             return MappingRefusal(
-                "no_identity", _missing(plan.provider, len(identities))
+                "no_identity",
+                _describe_missing_identity(plan.provider, len(identities)),
             )
         identity = identities[min(alike)]
-    return _identity_refusal(identity, plan) or identity
+    return _refuse_identity(identity, plan) or identity
 
 
-def _missing(provider: str, others: int) -> str:
+def _describe_missing_identity(provider: str, others: int) -> str:
     wanted = f'"{make_printable(provider[:100])}"'
     if others == 1:
         return f"The user's only identity is not {wanted}."
     return f"There is no {wanted} among the user's {others} identities."
 
 
-def _identity_refusal(identity: str, plan: _Plan) -> MappingRefusal | None:
+def _refuse_identity(identity: str, plan: _Plan) -> MappingRefusal | None:
     reason = None
     if not identity or identity.isspace():
         reason = "identity_empty"

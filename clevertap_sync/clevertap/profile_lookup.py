@@ -45,39 +45,39 @@ class AskedPerson(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Recognition:
+class KnownCounts:
     """How many of those who were asked about CleverTap knows.
 
     `other_case` are those of the unknown whom it knows in another letter case; `refused`
-    those of the untold for whom the credentials were refused, or could not be sent.
+    those of the unanswered for whom the credentials were refused, or could not be sent.
     """
 
     known: int = 0
     unknown: int = 0
     other_case: int = 0
-    untold: int = 0
+    unanswered: int = 0
     refused: int = 0
 
 
-def recognise_people(
+def count_known_people(
     credentials: Credentials, asked: Sequence[AskedPerson], *, until: float
-) -> Recognition:
+) -> KnownCounts:
     """Ask about each, and about the unknown once more in their other letter case.
 
     Ends by `until`, an instant of `time.monotonic()`. Never raises for what CleverTap does.
     """
     found = look_up_profiles(credentials, asked, until=until)
     answers = [is_known(each) for each in found]
-    strangers = [
+    unknown = [
         each for each, known in zip(asked, answers, strict=True) if known is False
     ]
-    again = [other for each in strangers if (other := change_case(each))]
-    known_so = look_up_profiles(credentials, again, until=until)
-    return Recognition(
+    again = [other for each in unknown if (other := change_case(each))]
+    found_again = look_up_profiles(credentials, again, until=until)
+    return KnownCounts(
         known=answers.count(True),
         unknown=answers.count(False),
-        other_case=sum(is_known(each) is True for each in known_so),
-        untold=answers.count(None),
+        other_case=sum(is_known(each) is True for each in found_again),
+        unanswered=answers.count(None),
         refused=sum(isinstance(each, _REFUSED) for each in found),
     )
 
@@ -110,9 +110,9 @@ def look_up_profiles(
         return []
 
     def in_turn(mine: Sequence[AskedPerson]) -> list[FoundProfile]:
-        client = credentials.client(LOOK_UP_SECONDS)
+        client = credentials.make_client(LOOK_UP_SECONDS)
         try:
-            return [_one(client, each, until) for each in mine]
+            return [_look_up_profile(client, each, until) for each in mine]
         finally:
             client.close()
 
@@ -130,11 +130,13 @@ def is_known(found: FoundProfile) -> bool | None:
     return found is not None
 
 
-def _one(client: Client, asked: AskedPerson, until: float) -> FoundProfile:
+def _look_up_profile(client: Client, asked: AskedPerson, until: float) -> FoundProfile:
     left = until - time.monotonic()
     if left < _SHORTEST_SECONDS:
         return NotSentError("There was no time left to ask.")
     try:
-        return client.profile(asked.identity, object_id=asked.object_id, seconds=left)
+        return client.fetch_profile(
+            asked.identity, object_id=asked.object_id, seconds=left
+        )
     except CleverTapError as error:
         return error

@@ -37,7 +37,7 @@ class MappingRefusal(msgspec.Struct, frozen=True):
     detail: str
 
 
-class PropertyRules(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+class PropertySettings(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What an integration's settings say about properties."""
 
     event_data_format: EventDataFormat
@@ -47,7 +47,9 @@ class PropertyRules(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     property_limit: int
 
 
-def build_properties(event: Event, rules: PropertyRules) -> Properties | MappingRefusal:
+def build_properties(
+    event: Event, rules: PropertySettings
+) -> Properties | MappingRefusal:
     """Return the `evtData` of `event`, the same for both sides."""
     channel, content = event.channel or "", event.content or ""
     is_short = len(channel) <= _SURELY_FITS and len(content) <= _SURELY_FITS
@@ -62,7 +64,7 @@ def _of_built_in(
     channel: str,
     content: str,
     status: FraudStatus,
-    rules: PropertyRules,
+    rules: PropertySettings,
 ) -> Properties | MappingRefusal:
     """Return what `_made` does of any built-in event with these: a campaign's are alike."""
     event = Event(
@@ -72,16 +74,16 @@ def _of_built_in(
     return _made(event, rules)
 
 
-def _made(event: Event, rules: PropertyRules) -> Properties | MappingRefusal:
+def _made(event: Event, rules: PropertySettings) -> Properties | MappingRefusal:
     draft = _Draft(event, rules)
     try:
         draft.write()
-    except _RefusedError as refused:
+    except _MappingRefusedError as refused:
         return refused.refusal
     return Properties(msgspec.Raw(limits.encode(draft.properties)), draft.shortened)
 
 
-class _RefusedError(Exception):
+class _MappingRefusedError(Exception):
     """Leads out of the nesting to the one place that answers."""
 
     def __init__(self, refusal: MappingRefusal) -> None:
@@ -94,7 +96,7 @@ class _Draft:
 
     __slots__ = ("event", "inner", "properties", "rules", "shortened")
 
-    def __init__(self, event: Event, rules: PropertyRules) -> None:
+    def __init__(self, event: Event, rules: PropertySettings) -> None:
         self.event = event
         self.rules = rules
         self.properties: dict[str, Any] = {}
@@ -111,11 +113,11 @@ class _Draft:
         count = len(self.properties) + self.inner
         if count > self.rules.property_limit:
             detail = f"It has {count}; the limit is {self.rules.property_limit}."
-            raise _RefusedError(MappingRefusal("too_many_properties", detail))
+            raise _MappingRefusedError(MappingRefusal("too_many_properties", detail))
 
     def _write_built_in(self) -> None:
         event = self.event
-        self._write_text("Channel", _channel_of(event))
+        self._write_text("Channel", _spell_channel(event))
         self._write_text("Content", event.content)
         self.properties["Status"] = event.status
 
@@ -158,7 +160,7 @@ class _Draft:
             pairs[self._name(key, "", pairs)] = kept
         if branches > limits.MAX_BRANCHES:
             detail = f"An object holds {branches} objects or lists; the limit is {limits.MAX_BRANCHES}."
-            raise _RefusedError(MappingRefusal("nested_too_wide", detail))
+            raise _MappingRefusedError(MappingRefusal("nested_too_wide", detail))
         self.inner += len(pairs)
         return pairs
 
@@ -183,27 +185,27 @@ class _Draft:
             detail = (
                 f"A list has {len(items)} items; the limit is {limits.MAX_LIST_ITEMS}."
             )
-            raise _RefusedError(MappingRefusal("nested_too_wide", detail))
+            raise _MappingRefusedError(MappingRefusal("nested_too_wide", detail))
         return items
 
     def _check_level(self, level: int) -> None:
         if level > limits.MAX_LEVELS:
             detail = f"The limit is {limits.MAX_LEVELS} levels of keys."
-            raise _RefusedError(MappingRefusal("nested_too_deep", detail))
+            raise _MappingRefusedError(MappingRefusal("nested_too_deep", detail))
 
     def _name(self, key: str, prefix: str, taken: dict[str, Any]) -> str:
         clean = limits.clean_property_name(key)
         name = prefix + clean
         if not clean:
             detail = f"Nothing remains of {self._quoted(key)}."
-            raise _RefusedError(MappingRefusal("property_name_empty", detail))
+            raise _MappingRefusedError(MappingRefusal("property_name_empty", detail))
         if len(name) > limits.MAX_PROPERTY_NAME:
             detail = f"{self._quoted(name)} has {len(name)} characters; the limit is {limits.MAX_PROPERTY_NAME}."
-            raise _RefusedError(MappingRefusal("property_name_too_long", detail))
+            raise _MappingRefusedError(MappingRefusal("property_name_too_long", detail))
         # Property names are compared exactly: only of event names do we know otherwise.
         if name in taken:
             detail = f"Two keys become {self._quoted(name)}."
-            raise _RefusedError(MappingRefusal("property_clash", detail))
+            raise _MappingRefusedError(MappingRefusal("property_clash", detail))
         return name
 
     def _scalar(self, name: str, value: object) -> object:
@@ -224,7 +226,7 @@ class _Draft:
         if self.rules.refuse_long_texts:
             size = len(text.encode())
             detail = f"{self._quoted(name)} has {size} bytes; the limit is {limits.MAX_TEXT_BYTES}."
-            raise _RefusedError(MappingRefusal("text_too_long", detail))
+            raise _MappingRefusedError(MappingRefusal("text_too_long", detail))
         self.shortened += 1
         return short
 
@@ -232,7 +234,7 @@ class _Draft:
         """Return `name` for people, unless one of the event's identities stands in it."""
         people = filter(None, (self.event.user, self.event.referrer))
         identities = (i for person in people for i in person.identities.values())
-        if any(_occurs(identity, name) for identity in identities):
+        if any(_contains_identity(identity, name) for identity in identities):
             return "A name that contains an identity"
         shown = name if len(name) <= _SHOWN else name[:_SHOWN] + "…"
         return f'"{make_printable(shown)}"'
@@ -245,14 +247,14 @@ def make_printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _occurs(identity: str, name: str) -> bool:
+def _contains_identity(identity: str, name: str) -> bool:
     """Return whether `identity`, as sent or as cleaning leaves it, stands in `name`."""
     folded = name.casefold()
     clean = limits.clean_property_name(identity)
     return any(form and form.casefold() in folded for form in (identity, clean))
 
 
-def _channel_of(event: Event) -> str | None:
+def _spell_channel(event: Event) -> str | None:
     """Return the channel; the invite channels' names have one spelling.
 
     A marketing link's channel is free text, and stays as it is.

@@ -28,7 +28,7 @@ def log_attempt(
         "outcome": error.code if error else "ok",
         "outcome_unknown": bool(error and error.outcome_unknown),
         "accepted": result.accepted if result else 0,
-        "refused": len(result.rejected) if result else 0,
+        "refused": len(result.refused) if result else 0,
         "duration_ms": round(outcome.seconds * 1000),
     }
     logger.log(logging.WARNING if error else logging.INFO, "attempt", extra=fields)

@@ -27,7 +27,7 @@ from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
 )
-from clevertap_sync.clevertap.profile_lookup import AskedPerson, Recognition
+from clevertap_sync.clevertap.profile_lookup import AskedPerson, KnownCounts
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.work import Claim, MappedUpload
@@ -97,7 +97,7 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
 
 def check_people(
     integration: Integration, people: Sequence[AskedPerson]
-) -> Recognition | None:
+) -> KnownCounts | None:
     """Look up people from the log, and hold the integration if their identities are doubted.
 
     For the command that enables. These counts replace the earlier ones, because the people
@@ -121,14 +121,14 @@ def check_people(
 
 def _look_up_people(
     integration: Integration, asked: Sequence[AskedPerson]
-) -> Recognition:
+) -> KnownCounts:
     try:
         integration.passcode.reveal()
     except ImproperlyConfigured:  # the upload that follows says so
-        return Recognition(untold=len(asked), refused=len(asked))
+        return KnownCounts(unanswered=len(asked), refused=len(asked))
     give_connection_back()
     until = time.monotonic() + profile_lookup.LOOK_UP_SECONDS
-    return profile_lookup.recognise_people(
+    return profile_lookup.count_known_people(
         read_credentials(integration), asked, until=until
     )
 
@@ -170,7 +170,7 @@ def _is_out_of_date(known: Integration, now: Integration) -> bool:
 
 
 def _add_counts(
-    integration: Integration, recognition: Recognition, *, silence_confirms: bool = True
+    integration: Integration, recognition: KnownCounts, *, silence_confirms: bool = True
 ) -> None:
     """Save the counts of the answers. Confirm if they are enough, or if none can be had."""
     integration.identities_known += recognition.known
@@ -178,7 +178,7 @@ def _add_counts(
     integration.identities_other_case += recognition.other_case
     is_silent = (
         silence_confirms
-        and recognition.untold
+        and recognition.unanswered
         and not _may_answer_later(integration, recognition)
     )
     is_enough = integration.identities_asked >= ENOUGH_ANSWERS or is_silent
@@ -189,14 +189,14 @@ def _add_counts(
     integration.save(update_fields=_CANARY_FIELDS)
 
 
-def _may_answer_later(integration: Integration, recognition: Recognition) -> bool:
+def _may_answer_later(integration: Integration, recognition: KnownCounts) -> bool:
     """Return whether CleverTap refused the credentials, and never accepted them before.
 
     Then it refuses the upload too, and will answer once they are right. An account that
     accepts uploads but no look-ups is not asked again.
     """
     return (
-        recognition.refused == recognition.untold
+        recognition.refused == recognition.unanswered
         and insight.find_last_upload_accepted_at(integration) is None
     )
 

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.connection_check import (
-    CheckVerdict,
+    CheckResult,
     Credentials,
     Diagnosis,
 )
@@ -52,7 +52,7 @@ def find_credentials_or_diagnosis(integration: Integration) -> Credentials | Dia
 
 def _diagnose_incomplete(title: str) -> Diagnosis:
     return Diagnosis(
-        CheckVerdict.INCOMPLETE,
+        CheckResult.INCOMPLETE,
         title,
         "Enter the passcode that CleverTap shows under Settings → Passcode.",
     )

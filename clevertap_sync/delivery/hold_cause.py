@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from clevertap_sync.clevertap.account_fault_search import Culprit, Past, find_culprit
+from clevertap_sync.clevertap.account_fault_search import DetectedFault, CredentialsPast, find_account_fault
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
@@ -38,7 +38,7 @@ def find_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
         return
     credentials, past = read_credentials(held), _read_past(held)
     give_connection_back()
-    culprit = find_culprit(credentials, error, past)
+    culprit = find_account_fault(credentials, error, past)
     failpoints.reach_failpoint(Place.CAUSE_FOUND)
     _write_cause(held, culprit)
 
@@ -72,19 +72,19 @@ def _lease_probe_of_hold(
     return held
 
 
-def _read_past(held: Integration) -> Past:
+def _read_past(held: Integration) -> CredentialsPast:
     accepted = Attempt.objects.filter(integration=held, outcome="ok")
     if held.credentials_since is not None:
         accepted = accepted.filter(began_at__gt=held.credentials_since)
     expiry = find_expiry(held, clock.read_now())
-    return Past(
+    return CredentialsPast(
         were_accepted=accepted.exists(),
         is_user_passcode=held.passcode_kind == PasscodeKind.USER,
-        is_over=expiry is not None and expiry.is_over,
+        has_expired=expiry is not None and expiry.is_over,
     )
 
 
-def _write_cause(held: Integration, culprit: Culprit) -> None:
+def _write_cause(held: Integration, culprit: DetectedFault) -> None:
     """Save the cause, if the hold is still the same one."""
     with transaction.atomic():
         lock_account(held.pk)

@@ -122,7 +122,7 @@ def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateR
             "status": error.status if error else (result and result.status),
             "duration_ms": round(outcome.seconds * 1000),
             "accepted": result.accepted if result else 0,
-            "refused": len(result.rejected) if result else 0,
+            "refused": len(result.refused) if result else 0,
             "detail": error.detail[:500] if error else "",
         },
     )
@@ -132,7 +132,7 @@ def _read_verdicts(
     mapped: MappedUpload, result: UploadResult, *, may_retry: bool
 ) -> Verdicts:
     refusals, again, settled = list(mapped.undelivered), [], set()
-    for rejected in result.rejected:
+    for rejected in result.refused:
         index = rejected.index
         if index is None:
             refusals.append(Undelivered(None, "", "unidentified", rejected.message))

@@ -33,7 +33,7 @@ def open_client(integration: Integration) -> Client:
     if credentials not in clients:
         if len(clients) >= _CLIENTS_PER_THREAD:
             clients.pop(next(iter(clients))).close()
-        clients[credentials] = credentials.client(settings.REQUEST_SECONDS)
+        clients[credentials] = credentials.make_client(settings.REQUEST_SECONDS)
     return clients[credentials]
 
 

@@ -86,7 +86,7 @@ class BackgroundJobs:
 
     def _run_alert_round(self) -> None:
         try:
-            alert_round.look_and_send()
+            alert_round.run_alert_round()
         finally:
             self._alerting.release()
 

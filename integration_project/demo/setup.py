@@ -9,7 +9,7 @@ from typing import Final
 
 from django.contrib.auth import get_user_model
 
-from clevertap_sync.provisioning import Wanted, provision
+from clevertap_sync.provisioning import WantedSetup, provision_app
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from integration_project.demo.__main__ import LOCATION
 from integration_project.local import private_file
@@ -39,8 +39,8 @@ def prepare_demo(path: Path) -> Access:
     """Make or update everything; what is shown again at every start is kept at `path`."""
     kept = _read(path)
     account = ACCOUNTS[LOCATION]
-    provisioned = provision(
-        Wanted(
+    provisioned = provision_app(
+        WantedSetup(
             app=APP,
             app_name=APP_NAME,
             account_id=account.account_id,

@@ -10,7 +10,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from clevertap_sync.clevertap.client.upload_result import RejectedRecord, UploadResult
+from clevertap_sync.clevertap.client.upload_result import RefusedRecord, UploadResult
 from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
 from clevertap_sync.delivery import (
     claim,
@@ -150,8 +150,8 @@ def a_refusal_of_the_neighbour(product):
     def make(real):
         def wrong(mapped, result, **options):
             shifted = tuple(
-                RejectedRecord(each.index + 1, each.code, each.message)
-                for each in result.rejected
+                RefusedRecord(each.index + 1, each.code, each.message)
+                for each in result.refused
             )
             changed = UploadResult(
                 result.accepted, shifted, result.miscounted, result.status

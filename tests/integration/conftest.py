@@ -101,7 +101,7 @@ def _nothing_is_late(settings, monkeypatch):
         ),
         *(
             retention.carry_out_retention,
-            account_fault_search.find_culprit,
+            account_fault_search.find_account_fault,
             tallies.add_up_tallies,
         ),
     ):

@@ -216,7 +216,7 @@ def test_an_alert_for_every_app_hears_of_both(send):
         name="Shop", recipients="bob@example.com", refused_percent=1, app=an_app("shop")
     )
 
-    watch.watch_everything()
+    watch.update_incidents()
 
     found = Incident.objects.values_list("alert__name", "rule", "subject")
     assert sorted(found) == [

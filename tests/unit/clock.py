@@ -15,7 +15,7 @@ class Clock:
     """Stands in for the module `time`. It can go faster, or stand still."""
 
     def __init__(self, dog: Watchdog | None = None) -> None:
-        self._deadline = dog.deadline if dog else deadline.deadline
+        self._deadline = dog.set_deadline if dog else deadline.set_deadline
         self._ahead = 0.0
         self._stands_at: float | None = None
 

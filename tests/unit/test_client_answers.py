@@ -98,7 +98,7 @@ def test_no_retry_after_breaks_the_reader(asked):
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
 def test_the_detail_is_clevertaps_own_text_and_nothing_else(body, content_type, detail):
-    error = _answer(503, body, content_type).error([Secret("ann")])
+    error = _answer(503, body, content_type).make_error([Secret("ann")])
 
     assert error.detail == detail
 

@@ -29,7 +29,7 @@ def client(clevertap):
 def test_a_known_user_is_returned(client, clevertap):
     clevertap.answers(200, {"status": "success", "record": PROFILE})
 
-    assert client.profile("ann+1@example.com") == PROFILE
+    assert client.fetch_profile("ann+1@example.com") == PROFILE
     [request] = clevertap.requests
     assert request.method == "GET"
     assert request.target == "/1/profile.json?identity=ann%2B1%40example.com"
@@ -40,7 +40,7 @@ def test_a_known_user_is_returned(client, clevertap):
 def test_a_user_is_asked_for_by_object_id(client, clevertap):
     clevertap.answers(200, {"status": "success", "record": PROFILE})
 
-    client.profile("__abc", object_id=True)
+    client.fetch_profile("__abc", object_id=True)
 
     assert clevertap.requests[0].target == "/1/profile.json?objectId=__abc"
 
@@ -60,7 +60,7 @@ def test_a_user_is_asked_for_by_object_id(client, clevertap):
 def test_an_unknown_user_is_none(client, clevertap, status, body):
     clevertap.answers(status, body)
 
-    assert client.profile("ann@example.com") is None
+    assert client.fetch_profile("ann@example.com") is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_anything_else_is_an_error(client, clevertap, status, body, error):
     clevertap.answers(status, body)
 
     with pytest.raises(error):
-        client.profile("ann@example.com")
+        client.fetch_profile("ann@example.com")
 
 
 def test_the_identity_that_was_asked_for_is_in_no_error_and_in_no_log(
@@ -91,7 +91,7 @@ def test_the_identity_that_was_asked_for_is_in_no_error_and_in_no_log(
     clevertap.answers(400, {"error": "ann-the-1st is no identity"})
 
     with pytest.raises(Exception, match="is no identity") as caught:
-        client.profile("ann-the-1st")
+        client.fetch_profile("ann-the-1st")
 
     assert "ann-the-1st" not in str(caught.value)
     assert caplog.records == []
@@ -99,6 +99,6 @@ def test_the_identity_that_was_asked_for_is_in_no_error_and_in_no_log(
 
 def test_an_identity_that_cannot_be_sent_is_an_error_that_does_not_show_it(client):
     with pytest.raises(Exception, match="nothing was sent") as caught:
-        client.profile("ann\ud800")
+        client.fetch_profile("ann\ud800")
 
     assert "ann\ud800" not in str(caught.value)

@@ -46,7 +46,7 @@ def test_an_upload_is_one_post_of_exactly_these_bytes(client, clevertap):
 
     result = client.upload(BODY, RECORDS)
 
-    assert result == UploadResult(accepted=2, rejected=(), miscounted=False, status=200)
+    assert result == UploadResult(accepted=2, refused=(), miscounted=False, status=200)
     [request] = clevertap.requests
     assert (request.method, request.target) == ("POST", "/1/upload")
     assert request.body == BODY
@@ -94,7 +94,7 @@ def test_the_rejected_record_is_reported_and_its_neighbour_accepted(client, clev
     result = client.upload(BODY, RECORDS)
 
     assert result.accepted == 1
-    assert [(r.index, r.code) for r in result.rejected] == [(1, 513)]
+    assert [(r.index, r.code) for r in result.refused] == [(1, 513)]
 
 
 def test_every_status_but_200_raises_its_error(client, clevertap):

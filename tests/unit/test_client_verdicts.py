@@ -56,13 +56,13 @@ def _envelope(entries, processed=None, status="partial"):
 
 
 def _indexes(result):
-    return [rejected.index for rejected in result.rejected]
+    return [rejected.index for rejected in result.refused]
 
 
 def test_a_success_accepts_every_record():
     result = _read(_envelope([], 3, "success"), _three())
 
-    assert (result.accepted, result.rejected) == (3, ())
+    assert (result.accepted, result.refused) == (3, ())
     assert not result.miscounted
     assert result.status == 200
 
@@ -72,7 +72,7 @@ def test_a_refused_record_leaves_its_neighbours_accepted():
 
     assert result.accepted == 2
     assert not result.miscounted
-    [rejected] = result.rejected
+    [rejected] = result.refused
     assert (rejected.index, rejected.code) == (1, 513)
     assert rejected.message == RESTRICTED
 
@@ -95,7 +95,7 @@ def test_success_in_the_shape_of_2017_is_no_success():
 
     assert result.accepted == 0
     assert _indexes(result) == [0, 1, 2]
-    assert {r.code for r in result.rejected} == {525}
+    assert {r.code for r in result.refused} == {525}
 
 
 def test_an_entry_that_is_a_pair_of_record_and_error_names_its_record():
@@ -105,7 +105,7 @@ def test_an_entry_that_is_a_pair_of_record_and_error_names_its_record():
     result = _read(_envelope(entries, 2, "success"), records)
 
     assert (result.accepted, _indexes(result)) == (2, [1])
-    assert result.rejected[0].message == "Invalid identity"
+    assert result.refused[0].message == "Invalid identity"
 
 
 def test_the_status_does_not_matter_where_the_list_speaks():
@@ -233,7 +233,7 @@ def test_the_same_record_twice_counts_once():
     result = _read(_envelope(entries, 1), records)
 
     assert _indexes(result) == [1, 2]
-    assert result.rejected[0].code == 513
+    assert result.refused[0].code == 513
     assert result.accepted == 1
     assert result.miscounted
 
@@ -241,7 +241,7 @@ def test_the_same_record_twice_counts_once():
 def test_more_refusals_than_records_never_refuse_more_than_was_sent():
     result = _read(_envelope([_entry()] * 7, 0), _three())
 
-    assert len(result.rejected) == 3
+    assert len(result.refused) == 3
     assert result.accepted == 0
     assert result.miscounted
 
@@ -251,7 +251,7 @@ def test_the_only_record_left_is_the_one_that_a_nameless_refusal_is_about():
     last = _read(_envelope([_entry(1), _entry(3), _entry(code=523)], 0), _three())
 
     assert _indexes(alone) == [0]
-    assert [(r.index, r.code) for r in last.rejected] == [(0, 513), (2, 513), (1, 523)]
+    assert [(r.index, r.code) for r in last.refused] == [(0, 513), (2, 513), (1, 523)]
 
 
 def test_nameless_refusals_that_differ_are_not_shared_out_by_guessing():
@@ -267,7 +267,7 @@ def test_nameless_refusals_that_differ_are_not_shared_out_by_guessing():
 def test_an_entry_of_another_shape_is_a_refusal_all_the_same(entry):
     result = _read(_envelope([entry], 2), _three())
 
-    [rejected] = result.rejected
+    [rejected] = result.refused
     assert (rejected.index, rejected.code) == (None, None)
     assert result.accepted == 2
 
@@ -277,7 +277,7 @@ def test_an_entry_that_is_a_bare_text_tells_its_record():
 
     result = _read(_envelope([text], 2), _three())
 
-    assert [(r.index, r.code) for r in result.rejected] == [(2, 509)]
+    assert [(r.index, r.code) for r in result.refused] == [(2, 509)]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_an_entry_that_is_a_bare_text_tells_its_record():
 def test_the_code_is_read_from_its_field_or_else_from_the_text(code, read):
     result = _read(_envelope([_entry(1, code)], 2), _three())
 
-    assert result.rejected[0].code == read
+    assert result.refused[0].code == read
 
 
 @pytest.mark.parametrize("processed", [1, 3, 0, -1, None, "2", True, 2.0, 10**30])
@@ -398,13 +398,13 @@ def test_the_message_is_clevertaps_wording_without_the_record(error, message):
 
     result = _read(_envelope([_entry(error=error, record=records[1])], 2), records)
 
-    assert [(r.index, r.message) for r in result.rejected] == [(1, message)]
+    assert [(r.index, r.message) for r in result.refused] == [(1, message)]
 
 
 def test_the_message_of_an_unknown_record_shows_no_ones_identity():
     result = _read(_envelope([_entry(error="42 or Ann@example.com")], 2), _three())
 
-    assert [(r.index, r.message) for r in result.rejected] == [(None, "•••• or ••••")]
+    assert [(r.index, r.message) for r in result.refused] == [(None, "•••• or ••••")]
 
 
 def test_a_thousand_refusals_are_read_quickly_enough_to_be_read_at_all():
@@ -513,8 +513,8 @@ def test_nothing_that_clevertap_answers_breaks_the_reader_or_its_sums(
         assert error.status == 200  # noqa: PT017 - it need not be raised
         return
 
-    assert result.accepted + len(result.rejected) == 3
-    known = Counter(r.index for r in result.rejected if r.index is not None)
+    assert result.accepted + len(result.refused) == 3
+    known = Counter(r.index for r in result.refused if r.index is not None)
     assert set(known) <= {0, 1, 2}
     assert set(known.values()) <= {1}
 

@@ -4,7 +4,7 @@ import pytest
 
 from clevertap_sync.clevertap.client import deadline
 from clevertap_sync.clevertap.connection_check import (
-    CheckVerdict,
+    CheckResult,
     Credentials,
     check_all_locations,
     check_credentials,
@@ -34,16 +34,16 @@ def credentials(template, passcode=wire.CANARY, account_id="ABC-DEF-123Z"):
         (
             200,
             {"status": "success", "processed": 1, "unprocessed": []},
-            CheckVerdict.GOOD,
+            CheckResult.GOOD,
         ),
-        (401, INVALID_ACCOUNT, CheckVerdict.ACCOUNT_UNKNOWN),
-        (401, {"error": "Invalid Credentials"}, CheckVerdict.PASSCODE_REFUSED),
-        (403, {"error": "Forbidden"}, CheckVerdict.CREDENTIALS_REFUSED),
-        (404, b"<html>no</html>", CheckVerdict.WRONG_ADDRESS),
-        (200, b"<html>login</html>", CheckVerdict.WRONG_ADDRESS),
-        (429, {}, CheckVerdict.BUSY),
-        (503, {}, CheckVerdict.FAULT),
-        (400, {}, CheckVerdict.FAULT),
+        (401, INVALID_ACCOUNT, CheckResult.ACCOUNT_UNKNOWN),
+        (401, {"error": "Invalid Credentials"}, CheckResult.PASSCODE_REFUSED),
+        (403, {"error": "Forbidden"}, CheckResult.CREDENTIALS_REFUSED),
+        (404, b"<html>no</html>", CheckResult.WRONG_ADDRESS),
+        (200, b"<html>login</html>", CheckResult.WRONG_ADDRESS),
+        (429, {}, CheckResult.BUSY),
+        (503, {}, CheckResult.FAULT),
+        (400, {}, CheckResult.FAULT),
     ],
 )
 def test_each_answer_has_its_diagnosis(status, body, verdict):
@@ -52,8 +52,8 @@ def test_each_answer_has_its_diagnosis(status, body, verdict):
 
         diagnosis = check_credentials(credentials(server.url), seconds=SECONDS)
 
-    assert diagnosis.verdict is verdict
-    assert diagnosis.is_good is (verdict is CheckVerdict.GOOD)
+    assert diagnosis.result is verdict
+    assert diagnosis.is_good is (verdict is CheckResult.GOOD)
     assert diagnosis.title
     assert diagnosis.remedy
     assert wire.CANARY not in repr(diagnosis)
@@ -73,7 +73,7 @@ def test_silence_ends_in_time(monkeypatch):
 
         diagnosis = check_credentials(credentials(server.url), seconds=SECONDS)
 
-    assert diagnosis.verdict is CheckVerdict.TIMEOUT
+    assert diagnosis.result is CheckResult.TIMEOUT
     assert diagnosis.seconds < SECONDS
 
 
@@ -82,8 +82,8 @@ def test_a_closed_port_is_not_reached():
         url = server.url
 
     assert (
-        check_credentials(credentials(url), seconds=SECONDS).verdict
-        is CheckVerdict.NOT_REACHED
+        check_credentials(credentials(url), seconds=SECONDS).result
+        is CheckResult.NOT_REACHED
     )
 
 
@@ -93,8 +93,8 @@ def test_a_certificate_that_nobody_vouches_for_is_named_as_tls():
         server.plays(wire.raw(b"not TLS", unread=True))
 
         assert (
-            check_credentials(credentials(url), seconds=SECONDS).verdict
-            is CheckVerdict.TLS
+            check_credentials(credentials(url), seconds=SECONDS).result
+            is CheckResult.TLS
         )
 
 
@@ -103,7 +103,7 @@ def test_what_can_be_no_passcode_is_not_sent(passcode):
     with wire.ScriptedServer() as server:
         diagnosis = check_credentials(credentials(server.url, passcode))
 
-    assert diagnosis.verdict is CheckVerdict.INCOMPLETE
+    assert diagnosis.result is CheckResult.INCOMPLETE
     assert server.requests == []
 
 

@@ -12,11 +12,11 @@ from clevertap_sync.clevertap.errors import AuthenticationError, NotSentError
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.clevertap.profile_lookup import (
     AskedPerson,
-    Recognition,
+    KnownCounts,
     change_case,
+    count_known_people,
     is_known,
     look_up_profiles,
-    recognise_people,
 )
 from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -105,7 +105,7 @@ def test_what_is_asked_does_not_show_itself():
 def recognised(sandbox, *identities, **options):
     asked = [AskedPerson(identity) for identity in identities]
     until = time.monotonic() + 60
-    return recognise_people(credentials(sandbox, **options), asked, until=until)
+    return count_known_people(credentials(sandbox, **options), asked, until=until)
 
 
 def test_strangers_are_asked_about_again_in_their_other_letter_case(sandbox):
@@ -115,7 +115,7 @@ def test_strangers_are_asked_about_again_in_their_other_letter_case(sandbox):
         sandbox, "Ann@Example.com", "bob-1", "cid@example.com", "Dan@example.com", "e@f"
     )
 
-    assert found == Recognition(known=1, unknown=4, other_case=2)
+    assert found == KnownCounts(known=1, unknown=4, other_case=2)
     # Five, and those three of the four strangers that have another spelling.
     assert len(sandbox.requests()) == 1 + 5 + 3
 
@@ -126,7 +126,7 @@ def test_a_refusal_is_no_answer_and_nobody_is_asked_about_again(
 ):
     found = recognised(sandbox, "Ann@Example.com", "bob-1", passcode=passcode)
 
-    assert found == Recognition(untold=2, refused=2)
+    assert found == KnownCounts(unanswered=2, refused=2)
     assert len(sandbox.requests()) == asked
 
 

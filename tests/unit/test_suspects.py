@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from clevertap_sync.clevertap.account_fault_search import Culprit, Past, find_culprit
+from clevertap_sync.clevertap.account_fault_search import (
+    CredentialsPast,
+    DetectedFault,
+    find_account_fault,
+)
 from clevertap_sync.clevertap.account_faults import UNSENDABLE, AccountFault
 from clevertap_sync.clevertap.connection_check import Credentials
 from clevertap_sync.clevertap.errors import (
@@ -23,8 +27,8 @@ from referrals.secret import Secret
 
 HERE = Location.EU1
 WORDINGS = ("told", "alike", "blocked")
-ACCEPTED = Past(were_accepted=True)
-ACCEPTED_USERS = Past(were_accepted=True, is_user_passcode=True)
+ACCEPTED = CredentialsPast(were_accepted=True)
+ACCEPTED_USERS = CredentialsPast(were_accepted=True, is_user_passcode=True)
 INVALID = AuthenticationError("Invalid Credentials", status=401)
 
 #: For hanging only.
@@ -48,7 +52,7 @@ def right(sandbox):
 def refusal_of(credentials):
     """Return what CleverTap answers to an upload with these credentials."""
     record = make_probe_record()
-    client = credentials.client(SECONDS)
+    client = credentials.make_client(SECONDS)
     with pytest.raises(CleverTapError) as caught:
         client.upload(encode_body([record]), [record])
     client.close()
@@ -57,7 +61,9 @@ def refusal_of(credentials):
 
 def found(credentials, past=None):
     refusal = refusal_of(credentials)
-    return find_culprit(credentials, refusal, past or Past(), seconds=SECONDS)
+    return find_account_fault(
+        credentials, refusal, past or CredentialsPast(), seconds=SECONDS
+    )
 
 
 @pytest.mark.parametrize("wording", WORDINGS)
@@ -66,7 +72,7 @@ def test_a_wrong_location_is_found_by_asking_the_others(sandbox, right, wording)
 
     culprit = found(replace(right, location=Location.SG1))
 
-    assert culprit == Culprit(AccountFault.WRONG_LOCATION, "eu1")
+    assert culprit == DetectedFault(AccountFault.WRONG_LOCATION, "eu1")
     assert len(sandbox.requests()) == 1 + 7
     assert sandbox.records() == []
 
@@ -80,13 +86,13 @@ def test_a_test_that_was_left_out_is_found_by_putting_it_before(
     culprit = found(right)
 
     test_id = f"TEST-{right.account_id}"
-    assert culprit == Culprit(AccountFault.TEST_PREFIX_MISSING, test_id)
+    assert culprit == DetectedFault(AccountFault.TEST_PREFIX_MISSING, test_id)
 
 
 def test_a_test_too_many_is_a_wrong_account_id_with_the_right_one(right):
     culprit = found(replace(right, account_id=f"TEST-{right.account_id}"))
 
-    assert culprit == Culprit(AccountFault.WRONG_ACCOUNT_ID, right.account_id)
+    assert culprit == DetectedFault(AccountFault.WRONG_ACCOUNT_ID, right.account_id)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +108,7 @@ def test_an_account_id_that_nobody_knows_is_named_where_the_wording_tells(
 ):
     sandbox.switch(refused_credentials=wording)
 
-    assert found(replace(right, account_id="ABC-DEF-123Z")) == Culprit(fault)
+    assert found(replace(right, account_id="ABC-DEF-123Z")) == DetectedFault(fault)
 
 
 @pytest.mark.parametrize(
@@ -118,16 +124,16 @@ def test_a_wrong_passcode_is_told_by_the_others_that_do_not_know_the_account(
 ):
     sandbox.switch(refused_credentials=wording)
 
-    assert found(replace(right, passcode=Secret("WRO-NG-PASS"))) == Culprit(fault)
+    assert found(replace(right, passcode=Secret("WRO-NG-PASS"))) == DetectedFault(fault)
 
 
 @pytest.mark.parametrize(
     ("wording", "culprit"),
     [
-        ("told", Culprit(AccountFault.WRONG_LOCATION_AND_PASSCODE, "eu1")),
-        ("alike", Culprit(AccountFault.UNCLEAR)),
+        ("told", DetectedFault(AccountFault.WRONG_LOCATION_AND_PASSCODE, "eu1")),
+        ("alike", DetectedFault(AccountFault.UNCLEAR)),
         # Unlike all others, which know nothing of it: but that is no known wording.
-        ("blocked", Culprit(AccountFault.UNCLEAR)),
+        ("blocked", DetectedFault(AccountFault.UNCLEAR)),
     ],
 )
 def test_a_wrong_location_with_a_wrong_passcode_accuses_not_the_account_id(
@@ -144,7 +150,7 @@ def test_a_test_that_was_left_out_with_a_wrong_passcode_names_both(sandbox, righ
     sandbox.switch(HERE, test_account=True)
     wrong = replace(right, passcode=Secret("WRO-NG-PASS"))
 
-    assert found(wrong) == Culprit(
+    assert found(wrong) == DetectedFault(
         AccountFault.WRONG_ACCOUNT_ID_AND_PASSCODE, f"TEST-{right.account_id}"
     )
 
@@ -152,9 +158,9 @@ def test_a_test_that_was_left_out_with_a_wrong_passcode_names_both(sandbox, righ
 def test_an_answer_that_names_the_passcode_needs_no_other_location(sandbox, right):
     refusal = AuthenticationError("Passcode is not valid", status=401)
 
-    culprit = find_culprit(right, refusal, Past(), seconds=SECONDS)
+    culprit = find_account_fault(right, refusal, CredentialsPast(), seconds=SECONDS)
 
-    assert culprit == Culprit(AccountFault.WRONG_PASSCODE)
+    assert culprit == DetectedFault(AccountFault.WRONG_PASSCODE)
     assert sandbox.requests() == []
 
 
@@ -163,29 +169,34 @@ def test_an_answer_that_names_the_passcode_needs_no_other_location(sandbox, righ
     [
         (ACCEPTED, AccountFault.WRONG_PASSCODE),
         (ACCEPTED_USERS, AccountFault.PASSCODE_EXPIRED),
-        (Past(is_user_passcode=True, is_over=True), AccountFault.PASSCODE_EXPIRED),
+        (
+            CredentialsPast(is_user_passcode=True, has_expired=True),
+            AccountFault.PASSCODE_EXPIRED,
+        ),
     ],
 )
 def test_what_was_accepted_before_or_has_had_its_day_needs_no_other_location(
     sandbox, right, past, fault
 ):
-    assert find_culprit(right, INVALID, past, seconds=SECONDS) == Culprit(fault)
+    assert find_account_fault(right, INVALID, past, seconds=SECONDS) == DetectedFault(
+        fault
+    )
     assert sandbox.requests() == []
 
 
 def test_an_account_that_was_accepted_and_is_known_no_more_is_looked_for(right):
     culprit = found(replace(right, account_id="ABC-DEF-123Z"), ACCEPTED_USERS)
 
-    assert culprit == Culprit(AccountFault.WRONG_ACCOUNT_ID)
+    assert culprit == DetectedFault(AccountFault.WRONG_ACCOUNT_ID)
 
 
 def test_what_one_may_not_do_is_no_expired_passcode(right):
     refusal = AuthenticationError("Forbidden", status=403)
     wrong = replace(right, account_id="ABC-DEF-123Z")
 
-    culprit = find_culprit(wrong, refusal, ACCEPTED_USERS, seconds=SECONDS)
+    culprit = find_account_fault(wrong, refusal, ACCEPTED_USERS, seconds=SECONDS)
 
-    assert culprit == Culprit(AccountFault.UNCLEAR)
+    assert culprit == DetectedFault(AccountFault.UNCLEAR)
 
 
 def test_a_location_that_does_not_answer_may_be_the_right_one(sandbox, right):
@@ -193,29 +204,29 @@ def test_a_location_that_does_not_answer_may_be_the_right_one(sandbox, right):
 
     culprit = found(replace(right, location=Location.SG1))
 
-    assert culprit == Culprit(AccountFault.UNCLEAR)
+    assert culprit == DetectedFault(AccountFault.UNCLEAR)
 
 
 def test_a_proxy_that_is_every_location_is_asked_for_the_twin_alone(sandbox, right):
     template = sandbox.template.replace("{location}", "eu1")
     wrong = replace(right, passcode=Secret("WRO-NG-PASS"), template=template)
 
-    assert found(wrong) == Culprit(AccountFault.WRONG_PASSCODE)
+    assert found(wrong) == DetectedFault(AccountFault.WRONG_PASSCODE)
     assert len(sandbox.requests()) == 2
 
 
 @pytest.mark.parametrize(
     ("error", "culprit"),
     [
-        (NoPasscodeError("…"), Culprit(AccountFault.NO_PASSCODE)),
-        (UnreadablePasscodeError(), Culprit(AccountFault.UNREADABLE_PASSCODE)),
+        (NoPasscodeError("…"), DetectedFault(AccountFault.NO_PASSCODE)),
+        (UnreadablePasscodeError(), DetectedFault(AccountFault.UNREADABLE_PASSCODE)),
         (
             CredentialsError("nothing was sent: the passcode has blanks"),
-            Culprit(AccountFault.WRONG_PASSCODE, UNSENDABLE),
+            DetectedFault(AccountFault.WRONG_PASSCODE, UNSENDABLE),
         ),
         (
             CredentialsError("nothing was sent: the account ID has blanks"),
-            Culprit(AccountFault.WRONG_ACCOUNT_ID, UNSENDABLE),
+            DetectedFault(AccountFault.WRONG_ACCOUNT_ID, UNSENDABLE),
         ),
     ],
     ids=["none", "unreadable", "odd-passcode", "odd-account"],
@@ -223,5 +234,5 @@ def test_a_proxy_that_is_every_location_is_asked_for_the_twin_alone(sandbox, rig
 def test_what_was_never_sent_has_its_cause_without_asking(
     sandbox, right, error, culprit
 ):
-    assert find_culprit(right, error, ACCEPTED, seconds=SECONDS) == culprit
+    assert find_account_fault(right, error, ACCEPTED, seconds=SECONDS) == culprit
     assert sandbox.requests() == []

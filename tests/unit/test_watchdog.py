@@ -45,7 +45,7 @@ def pair():
 def test_a_blocked_read_ends_at_the_deadline(dog, pair):
     began = time.monotonic()
 
-    with dog.deadline(SOON) as limit:
+    with dog.set_deadline(SOON) as limit:
         limit.watch(pair[0])
         assert pair[0].recv(1) == b""
 
@@ -55,7 +55,7 @@ def test_a_blocked_read_ends_at_the_deadline(dog, pair):
 
 
 def test_a_blocked_write_ends_at_the_deadline(dog, pair):
-    with dog.deadline(SOON) as limit:
+    with dog.set_deadline(SOON) as limit:
         limit.watch(pair[0])
         with pytest.raises(BrokenPipeError):
             pair[0].sendall(b"x" * 10_000_000)
@@ -64,7 +64,7 @@ def test_a_blocked_write_ends_at_the_deadline(dog, pair):
 
 
 def test_what_ends_in_time_is_left_alone(dog, clock, pair):
-    with dog.deadline(LATE) as limit:
+    with dog.set_deadline(LATE) as limit:
         limit.watch(pair[0])
     clock.forward()
     pair[1].sendall(b"x")
@@ -74,7 +74,7 @@ def test_what_ends_in_time_is_left_alone(dog, clock, pair):
 
 
 def test_the_earlier_deadline_ends_first_although_it_began_later(dog, pair):
-    with dog.deadline(LATE) as late, dog.deadline(SOON) as early:
+    with dog.set_deadline(LATE) as late, dog.set_deadline(SOON) as early:
         early.watch(pair[0])
         assert pair[0].recv(1) == b""
 
@@ -83,7 +83,7 @@ def test_the_earlier_deadline_ends_first_although_it_began_later(dog, pair):
 
 
 def test_several_sockets_of_one_deadline_are_all_shut(dog, pair):
-    with dog.deadline(SOON) as limit:
+    with dog.set_deadline(SOON) as limit:
         limit.watch(pair[0])
         limit.watch(pair[1])
         assert pair[0].recv(1) == b""
@@ -91,7 +91,7 @@ def test_several_sockets_of_one_deadline_are_all_shut(dog, pair):
 
 
 def test_a_socket_that_is_watched_too_late_is_shut_at_once(dog, pair):
-    with dog.deadline(0.01) as limit:
+    with dog.set_deadline(0.01) as limit:
         limit.over.result(PATIENCE_SECONDS)
         limit.watch(pair[0])
 
@@ -103,7 +103,7 @@ def test_it_does_not_shut_whoever_got_the_number_of_a_closed_descriptor(
 ):
     left, right = socket.socketpair()
     number = left.fileno()
-    with dog.deadline(LATE) as limit, right:
+    with dog.set_deadline(LATE) as limit, right:
         limit.watch(left)
         left.close()
         heir = socket.socket(fileno=os.dup2(pair[0].fileno(), number))
@@ -119,7 +119,7 @@ def test_it_keeps_no_descriptor_after_the_end(dog):
     before = _lowest_free_descriptor()
     for _ in range(20):
         left, right = socket.socketpair()
-        with left, right, dog.deadline(LATE) as limit:
+        with left, right, dog.set_deadline(LATE) as limit:
             limit.watch(left)
 
     assert _lowest_free_descriptor() == before
@@ -132,29 +132,29 @@ def _lowest_free_descriptor():
 
 
 def test_over_completes_for_those_who_wait_on_no_socket(dog):
-    with dog.deadline(SOON) as limit:
+    with dog.set_deadline(SOON) as limit:
         limit.over.result(PATIENCE_SECONDS)
 
     assert limit.expired
 
 
 def test_remaining_counts_down_to_zero(dog):
-    with dog.deadline(LATE) as limit:
+    with dog.set_deadline(LATE) as limit:
         assert LATE - PATIENCE_SECONDS < limit.remaining() <= LATE
         assert not limit.is_over
-    with dog.deadline(0) as limit:
+    with dog.set_deadline(0) as limit:
         assert limit.remaining() == 0
         assert limit.is_over
 
 
 def test_a_deadline_far_away_is_no_problem(dog, pair):
-    with dog.deadline(1e12), dog.deadline(SOON) as limit:
+    with dog.set_deadline(1e12), dog.set_deadline(SOON) as limit:
         limit.watch(pair[0])
         assert pair[0].recv(1) == b""
 
 
 def test_abort_all_ends_what_is_open(dog, pair):
-    with dog.deadline(LATE) as limit:
+    with dog.set_deadline(LATE) as limit:
         limit.watch(pair[0])
         threading.Timer(SOON, dog.abort_all).start()
         assert pair[0].recv(1) == b""
@@ -166,15 +166,15 @@ def test_abort_all_ends_what_is_open(dog, pair):
 
 def test_abort_all_ends_what_begins_afterwards_until_reset(dog):
     dog.abort_all()
-    with dog.deadline(LATE) as during:
+    with dog.set_deadline(LATE) as during:
         assert during.aborted
     dog.reset()
-    with dog.deadline(LATE) as after:
+    with dog.set_deadline(LATE) as after:
         assert not after.is_over
 
 
 def test_an_aborted_deadline_does_not_expire_later(dog, clock):
-    with dog.deadline(LATE) as limit:
+    with dog.set_deadline(LATE) as limit:
         dog.abort_all()
         dog.reset()
         clock.forward()
@@ -190,7 +190,7 @@ def test_the_thread_starts_with_the_first_deadline_and_is_the_only_one(dog):
     before = len(dogs())
     assert dog._thread is None
     for _ in range(5):
-        with dog.deadline(LATE):
+        with dog.set_deadline(LATE):
             pass
 
     assert len(dogs()) == before + 1
@@ -202,7 +202,7 @@ def test_many_deadlines_from_many_threads_all_end(dog):
 
     def run():
         left, right = socket.socketpair()
-        with left, right, dog.deadline(SOON) as limit:
+        with left, right, dog.set_deadline(SOON) as limit:
             limit.watch(left)
             left.recv(1)
             ended.append(limit.expired)
@@ -218,7 +218,7 @@ def test_many_deadlines_from_many_threads_all_end(dog):
 
 def test_deadlines_that_ended_in_time_do_not_pile_up(dog):
     for _ in range(1000):
-        with dog.deadline(LATE):
+        with dog.set_deadline(LATE):
             pass
 
     assert len(dog._heap) <= 1
@@ -227,12 +227,12 @@ def test_deadlines_that_ended_in_time_do_not_pile_up(dog):
 FORKS = f"""
 import os, socket
 from clevertap_sync.clevertap.client import deadline as watchdog
-with watchdog.deadline({LATE}):
+with watchdog.set_deadline({LATE}):
     child = os.fork()
     if child == 0:
         left, _right = socket.socketpair()
         left.settimeout({PATIENCE_SECONDS})
-        with watchdog.deadline({SOON}) as limit:
+        with watchdog.set_deadline({SOON}) as limit:
             limit.watch(left)
             left.recv(1)
         os._exit(0 if limit.expired else 1)

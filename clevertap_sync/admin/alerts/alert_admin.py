@@ -20,7 +20,7 @@ from clevertap_sync.admin.alerts.alert_form import (
     AlertForm,
     mask_address,
 )
-from clevertap_sync.admin.alerts.silencing import Silencing, open_incidents
+from clevertap_sync.admin.alerts.mute_buttons import MuteButtons, list_open_incidents
 from clevertap_sync.alerting import notices, notifiers
 from clevertap_sync.insight.installation_facts import find_given_up_alerts
 from clevertap_sync.models import Alert, AlertMedium, Mute, Notice
@@ -41,7 +41,7 @@ _LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
 
 
 @admin.register(Alert)
-class AlertAdmin(Silencing, ListAdmin):
+class AlertAdmin(MuteButtons, ListAdmin):
     """Who is told, how, and about what."""
 
     form = AlertForm
@@ -182,8 +182,8 @@ class AlertAdmin(Silencing, ListAdmin):
             extra["sent"] = [
                 (notice, words.render_light(*_LIGHTS[notice.state])) for notice in sent
             ]
-            extra["still_open"] = open_incidents(obj)[:_SHOWN]
-            extra |= self.silence_of(obj)
+            extra["still_open"] = list_open_incidents(obj)[:_SHOWN]
+            extra |= self.describe_mutes(obj)
             extra["is_failing"] = find_given_up_alerts().filter(alert=obj).exists()
             if obj.heartbeat_url:
                 extra["heartbeat_to"] = mask_address(obj.heartbeat_url)
@@ -215,7 +215,7 @@ class AlertAdmin(Silencing, ListAdmin):
 
     def test(self, request: HttpRequest, alert: Alert) -> HttpResponse:
         """Send a test message now, and say what came of it."""
-        notice = notices.send_test(alert)
+        notice = notices.send_test_notice(alert)
         if notice.state == Notice.State.SENT:
             messages.success(request, "Sent. It should have arrived by now.")
         else:

@@ -54,7 +54,7 @@ class RangeForm(forms.Form):
             self.add_error(high, "The end is before the beginning.")
         return cleaned
 
-    def positions(self, integration: Integration) -> range:
+    def find_positions(self, integration: Integration) -> range:
         """Return the positions asked for, as far as they were handed out already."""
         asked = self.cleaned_data
         if asked["by"] == DAYS:
@@ -120,7 +120,7 @@ def show_range_replay(
 
 def plan_range_replay(integration: Integration, form: RangeForm) -> RangePlan:
     """Return what a valid form asks for."""
-    positions = form.positions(integration)
+    positions = form.find_positions(integration)
     first, last = positions.start, positions.stop - 1
     return RangePlan(
         positions, freshness.measure_range_freshness(integration.app_id, first, last)

@@ -42,7 +42,7 @@ def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[Referral
     if (kind := asked.get("kind", "")) in _KINDS:
         rows = rows.filter(test=_KINDS[kind])
     if asked.get("outcome") == NOT_DELIVERED:
-        rows = rows.filter(position__in=_not_delivered(app, reach))
+        rows = rows.filter(position__in=_find_undelivered_positions(app, reach))
     channel = _text(asked, "channel")
     if channel:
         rows = rows.filter(channel__iexact=channel)
@@ -53,7 +53,9 @@ def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[Referral
     return rows.filter(body__contains=json.dumps(identity, ensure_ascii=False))
 
 
-def _not_delivered(app: App, reach: range) -> QuerySet[DeadLetter, int | None]:
+def _find_undelivered_positions(
+    app: App, reach: range
+) -> QuerySet[DeadLetter, int | None]:
     """Return the positions of which a record fell out, and was not delivered before or since."""
     letters = DeadLetter.objects.filter(
         integration__in=Integration.objects.filter(app=app, archived_at=None),

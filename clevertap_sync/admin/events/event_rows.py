@@ -85,13 +85,13 @@ def _sides(
 ) -> list[ShownSide | None]:
     shown: dict[Side, ShownSide] = {}
     for side, person in find_sides(event):
-        who = _who(person, providers) if providers is not None else ""
-        outcomes = _together([fate for fate in fates if fate.side is side])
-        shown[side] = ShownSide(who, _short(who), outcomes)
+        who = _choose_identity(person, providers) if providers is not None else ""
+        outcomes = _group_outcomes([fate for fate in fates if fate.side is side])
+        shown[side] = ShownSide(who, _shorten(who), outcomes)
     return [shown.get(side) for side in Side]
 
 
-def _who(person: Person, providers: Sequence[str]) -> str:
+def _choose_identity(person: Person, providers: Sequence[str]) -> str:
     """Return the identity that CleverTap gets of the person, else any; "" for nobody."""
     if person.erased:
         return ERASED
@@ -101,18 +101,20 @@ def _who(person: Person, providers: Sequence[str]) -> str:
     return words.make_inert(who)
 
 
-def _short(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
-def _together(fates: Iterable[Fate]) -> list[ShownOutcome]:
+def _group_outcomes(fates: Iterable[Fate]) -> list[ShownOutcome]:
     """Return what the integrations say, the worst first, and each thing once."""
     said: dict[tuple[Colour, str, str], list[str]] = {}
     for fate in fates:
         said.setdefault(_light_of(fate), []).append(fate.integration)
     total = sum(map(len, said.values()))
     return [
-        ShownOutcome(words.render_light(colour, word), meaning, _names(names, total))
+        ShownOutcome(
+            words.render_light(colour, word), meaning, _name_integrations(names, total)
+        )
         for (colour, word, meaning), names in sorted(
             said.items(), key=lambda each: _WORST_FIRST.index(each[0][0])
         )
@@ -130,7 +132,7 @@ def _light_of(fate: Fate) -> tuple[Colour, str, str]:
     return colour, word, fate.meaning or ""
 
 
-def _names(names: Sequence[str], total: int) -> str:
+def _name_integrations(names: Sequence[str], total: int) -> str:
     if total == 1:
         return ""
     if len(names) == total:

@@ -66,24 +66,28 @@ def show_referrals(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if app is not None and form.is_valid():
         shows = request.user.has_perm(access.VIEW_IDENTITIES, app)
         stretch = _stretch(app, **form.cleaned_data)
-        context |= _counted(app, stretch, shows_identities=shows)
+        context |= _count_events(app, stretch, shows_identities=shows)
     return TemplateResponse(request, "clevertap_sync/referrals.html", context)
 
 
 def _stretch(app: App, since: date | None, until: date | None) -> LogStretch:
     head = log.read_head(app.pk)
-    last = min(head, _before(app, until + timedelta(days=1))) if until else head
-    start = _before(app, since) if since else 0
+    last = (
+        min(head, _find_last_position_before(app, until + timedelta(days=1)))
+        if until
+        else head
+    )
+    start = _find_last_position_before(app, since) if since else 0
     first = max(start + 1, last - EVENTS + 1)
     return LogStretch(first, last, max(0, last - start))
 
 
-def _before(app: App, day: date) -> int:
+def _find_last_position_before(app: App, day: date) -> int:
     """Return the last position received before a day began."""
     return log.find_position(app.pk, datetime.combine(day, time(), UTC))
 
 
-def _counted(
+def _count_events(
     app: App, stretch: LogStretch, *, shows_identities: bool
 ) -> dict[str, Any]:
     events = log.read_range(app.pk, stretch.first, stretch.last)
@@ -91,7 +95,7 @@ def _counted(
     referrers = counted.referrers()
     kinds = {status.value: status.value for status in FraudStatus}
     shown = [
-        (rank, referrer if shows_identities else _unnamed(referrer))
+        (rank, referrer if shows_identities else _without_identity(referrer))
         for rank, referrer in enumerate(referrers[:_REFERRERS], start=1)
     ]
     return {
@@ -111,5 +115,5 @@ def _counted(
     }
 
 
-def _unnamed(referrer: tally.Referrer) -> tally.Referrer:
+def _without_identity(referrer: tally.Referrer) -> tally.Referrer:
     return tally.Referrer("", referrer.brought, referrer.events, referrer.doubtful)

@@ -60,7 +60,7 @@ class SideVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class IntegrationTimeline:
     """The event's way to one integration."""
 
     integration: Integration
@@ -76,7 +76,7 @@ def build_timeline(
     explained = CleverTapDestination().explain(app.pk, logged.position, logged.event)
     integrations = app.integrations.filter(archived_at=None)
     journeys = [
-        _journey(
+        _trace_integration(
             integration,
             logged.event,
             [told for told in explained if told.integration == integration.name],
@@ -113,14 +113,14 @@ def format_json(value: object) -> str:
     return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _journey(
+def _trace_integration(
     integration: Integration,
     event: Event,
     told: list[Outcome],
     dead_letters: Iterable[DeadLetter],
     *,
     shows_identities: bool,
-) -> Journey:
+) -> IntegrationTimeline:
     letters = {letter.side: letter for letter in dead_letters}
     found = (_upload_of(each, letters.get(each.side)) for each in told)
     uploads = {upload for upload in found if upload is not None}
@@ -136,7 +136,7 @@ def _journey(
         for value in map_event(event, made, suppressed)
         if isinstance(value, EventRecord)
     }
-    return Journey(
+    return IntegrationTimeline(
         integration,
         upload,
         _attempts(uploads),

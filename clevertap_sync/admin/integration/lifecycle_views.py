@@ -51,7 +51,7 @@ class EnableForm(forms.Form):
             self.add_error("since", "Choose the date to start from.")
         return cleaned
 
-    def starting_point(self, zone: ZoneInfo) -> Start:
+    def read_starting_point(self, zone: ZoneInfo) -> Start:
         """Return what the person chose, as delivery takes it. A day begins in `zone`."""
         if self.cleaned_data["start"] == DATE:
             return datetime.combine(self.cleaned_data["since"], time(), zone)
@@ -146,7 +146,7 @@ def enable_integration(
     if request.method == "POST" and form.is_valid():
         diagnosis = check_integration.check_connection(integration)
         if diagnosis.is_good or form.cleaned_data["override"]:
-            start = form.starting_point(find_time_zone(integration))
+            start = form.read_starting_point(find_time_zone(integration))
             return _enabled(
                 page, request, integration, start, although_failed=not diagnosis.is_good
             )

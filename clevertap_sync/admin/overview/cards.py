@@ -25,7 +25,7 @@ _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
 
 
 @dataclass(frozen=True, slots=True)
-class ShownCause:
+class FindingOnCard:
     """A finding as a card shows it: its colour, its words, and the way to its fix."""
 
     finding: Finding
@@ -34,7 +34,7 @@ class ShownCause:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class FunnelStage:
     """A step of the funnel. Its bar begins at `start`; both are in percent."""
 
     kind: str
@@ -51,7 +51,7 @@ class StandingLine:
 
     facts: Facts
     light: StatusLight
-    causes: tuple[ShownCause, ...]
+    causes: tuple[FindingOnCard, ...]
     rank: int
 
     @property
@@ -61,14 +61,14 @@ class StandingLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class IntegrationCard:
     """One integration on the overview, with all its numbers."""
 
     line: StandingLine
     status: IntegrationStatus
     usual_wait: float | None
     dead: int
-    funnel: tuple[Stage, ...]
+    funnel: tuple[FunnelStage, ...]
     chart: Bars
     may_change: bool
     most_event_types: int = EVENT_TYPES
@@ -80,27 +80,27 @@ def build_line(facts: Facts) -> StandingLine:
     return StandingLine(
         facts,
         describe_findings(facts, findings),
-        list_causes(findings),
+        list_findings_on_card(findings),
         _rank(findings),
     )
 
 
-def list_causes(findings: Iterable[Finding]) -> tuple[ShownCause, ...]:
+def list_findings_on_card(findings: Iterable[Finding]) -> tuple[FindingOnCard, ...]:
     """Return the findings as the overview shows them."""
     return tuple(
-        ShownCause(each, COLOURS[each.severity], build_path(each.link))
+        FindingOnCard(each, COLOURS[each.severity], build_path(each.link))
         for each in findings
     )
 
 
-def build_card(line: StandingLine, person: Any, now: datetime) -> Card:
+def build_card(line: StandingLine, person: Any, now: datetime) -> IntegrationCard:
     """Return the card of an integration. Call it inside `insight.read_in_snapshot()`."""
     integration = line.integration
     status = insight.read_status(integration, checks_all_books=False)
     # It looks at more books than the facts do.
     line = build_line(replace(line.facts, imbalances=status.imbalances))
     dead = sum(status.dead_letters.values())
-    return Card(
+    return IntegrationCard(
         line,
         status,
         pace.measure_usual_wait(integration, now),
@@ -118,15 +118,17 @@ def _rank(findings: Sequence[Finding]) -> int:
     return list(Severity).index(findings[0].severity)
 
 
-def _funnel(status: IntegrationStatus, dead: int, waiting: int) -> tuple[Stage, ...]:
+def _funnel(
+    status: IntegrationStatus, dead: int, waiting: int
+) -> tuple[FunnelStage, ...]:
     """Return the steps from accepted to judged, to the scale of what was accepted."""
     if not status.head:
         return ()
     mapped = status.delivered + dead + waiting
     room = 100 * min(1.0, status.cursor / status.head)
     stages = [
-        Stage("accepted", "Accepted", status.head, "event", "0%", "100%"),
-        Stage("mapped", "Mapped", mapped, "record", "0%", f"{room:.2f}%"),
+        FunnelStage("accepted", "Accepted", status.head, "event", "0%", "100%"),
+        FunnelStage("mapped", "Mapped", mapped, "record", "0%", f"{room:.2f}%"),
     ]
     start = 0.0
     for kind, name, count in (
@@ -136,7 +138,7 @@ def _funnel(status: IntegrationStatus, dead: int, waiting: int) -> tuple[Stage, 
     ):
         width = room * count / mapped if mapped else 0.0
         stages.append(
-            Stage(kind, name, count, "record", f"{start:.2f}%", f"{width:.2f}%")
+            FunnelStage(kind, name, count, "record", f"{start:.2f}%", f"{width:.2f}%")
         )
         start += width
     return tuple(stages)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from clevertap_sync import insight
 from clevertap_sync.admin.deliveries import replay_plan
-from clevertap_sync.admin.overview.cards import ShownCause
+from clevertap_sync.admin.overview.cards import FindingOnCard
 from clevertap_sync.admin.overview.standing import read_standing
 from clevertap_sync.clevertap.reasons import REASONS, Reason, find_reason
 from clevertap_sync.insight.findings import Severity
@@ -55,7 +55,7 @@ def show_problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
         **site.each_context(request),
         "title": "Problems",
         "problems": group_open_letters(request),
-        "causes": list_other_causes(request),
+        "causes": list_other_findings(request),
         "rejected": rejected_admin.list_newest_rejected(request),
     }
     return TemplateResponse(request, "clevertap_sync/problems.html", context)
@@ -88,7 +88,7 @@ def show_problem_replay(
     return TemplateResponse(request, "clevertap_sync/replay_plan.html", context)
 
 
-def list_other_causes(request: HttpRequest) -> list[tuple[str, ShownCause]]:
+def list_other_findings(request: HttpRequest) -> list[tuple[str, FindingOnCard]]:
     """Return what else is not well, and what it is about: dead letters are shown apart."""
     with insight.read_in_snapshot():
         standing = read_standing(request.user, clock.read_now())

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from clevertap_sync import insight
 from clevertap_sync.admin.overview.cards import (
     CHANGE,
-    ShownCause,
+    FindingOnCard,
     StandingLine,
     build_line,
-    list_causes,
+    list_findings_on_card,
 )
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.ingest_queries import read_app_ingest
@@ -32,7 +32,7 @@ class Standing:
     """
 
     lines: Sequence[StandingLine]
-    elsewhere: Sequence[tuple[str, tuple[ShownCause, ...]]]
+    elsewhere: Sequence[tuple[str, tuple[FindingOnCard, ...]]]
 
 
 def read_standing(person: "Person", now: datetime) -> Standing:
@@ -54,7 +54,7 @@ def read_standing(person: "Person", now: datetime) -> Standing:
         for facts in read_facts(insight.list_integrations_shown(seen), now, ingest)
     ]
     elsewhere = [
-        (str(app or "This installation"), list_causes(findings))
+        (str(app or "This installation"), list_findings_on_card(findings))
         for app, findings in insight.find_findings_elsewhere(now, ingest)
         if access.has_permission(person, SEES_INGEST, app)
     ]

@@ -66,7 +66,7 @@ def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse
     integration = get_object_or_404(seen, pk=pk)
     # Trying settings must not touch the row that the rest of the page shows.
     tried = Integration.objects.get(pk=pk)
-    source = SourceForm(request.POST or None, initial=_asked(request))
+    source = SourceForm(request.POST or None, initial=_choose_source(request))
     settings = SettingsForm(request.POST or None, instance=tried)
     previews = _previews(request, integration, source, settings)
     context = {
@@ -89,7 +89,7 @@ def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse
     return TemplateResponse(request, "clevertap_sync/preview.html", context)
 
 
-def _asked(request: HttpRequest) -> dict[str, str]:
+def _choose_source(request: HttpRequest) -> dict[str, str]:
     """Return what a link asked for: the position of an event, or a sample's type."""
     position = request.GET.get("position", "")
     if position:
@@ -121,7 +121,7 @@ def _previews(
 def _of_logged(
     app: App, source: SourceForm, asked: str, rules: MappingSettings
 ) -> list[EventPreview]:
-    event = _found(app, asked.strip())
+    event = _find_event(app, asked.strip())
     if event is None:
         if source.is_bound:
             source.add_error("logged", "No event of this app has this ID or position.")
@@ -129,7 +129,7 @@ def _of_logged(
     return record_previews.preview_stored_events(app, [event], rules)
 
 
-def _found(app: App, asked: str) -> Event | None:
+def _find_event(app: App, asked: str) -> Event | None:
     """Return the event with this ID, else the one at this position."""
     found = log.find_event(app.pk, asked)
     position = read_page_key(asked.replace(",", ""))

@@ -49,7 +49,7 @@ def export_schema(
     """Answer with the events that the integration sends, under its settings of now."""
     integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
     shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
-    seen = _seen(integration) if shows else {}
+    seen = _find_property_types(integration) if shows else {}
     name = f"clevertap-schema-{integration.app.slug}-{integration.name}"
     return csv_download.stream_csv(name, HEADER, _rows(integration, seen))
 
@@ -67,10 +67,10 @@ def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
             continue
         for custom in list_custom_names(integration).values():
             name = f"{Side(side).title()} {custom}"
-            yield from _custom(name, seen.get(name, {}), extra)
+            yield from _list_custom_rows(name, seen.get(name, {}), extra)
 
 
-def _custom(
+def _list_custom_rows(
     name: str, properties: dict[str, set[str]], extra: tuple[tuple[str, ...], ...]
 ) -> Iterator[tuple[str, ...]]:
     """Yield the properties that events of this name really carried."""
@@ -83,7 +83,7 @@ def _custom(
         yield name, "", "", ""
 
 
-def _seen(integration: Integration) -> Types:
+def _find_property_types(integration: Integration) -> Types:
     """Return the types of each property of each custom event's record."""
     head = log.read_head(integration.app_id)
     newest = log.read_range(integration.app_id, head - EVENTS + 1, head)

@@ -64,23 +64,23 @@ class SendingForm(forms.Form):
         batch = str(self.cleaned_data["batch"])
         return batch if _BATCH.fullmatch(batch) else uuid.uuid4().hex
 
-    def choices(self) -> list[tuple[str, str]]:
+    def list_choices(self) -> list[tuple[str, str]]:
         """Return what there is to send: each built-in type, each custom name."""
         built_in = [(t.value, title) for t, title in TITLES.items()]
         return [*built_in, *((key, name) for key, name in self.names.items())]
 
-    def events(self) -> list[dict[str, Any]]:
+    def list_events(self) -> list[dict[str, Any]]:
         """Return the events that the person asked for, as a backend sends them."""
         batch = self.cleaned_data["batch"]
         return [
             event | {"id": f"admin-{batch}-{number}"}
-            for number, event in enumerate(self._wanted(), start=1)
+            for number, event in enumerate(self._events_to_send(), start=1)
         ]
 
-    def _wanted(self) -> Iterator[dict[str, Any]]:
+    def _events_to_send(self) -> Iterator[dict[str, Any]]:
         raise NotImplementedError
 
-    def _event(
+    def _make_event(
         self, what: str, user: dict[str, str], referrer: dict[str, str] | None
     ) -> dict[str, Any]:
         is_custom = what.startswith(_CUSTOM)
@@ -96,7 +96,7 @@ class SendingForm(forms.Form):
         event.pop("event_data", None)
         return event
 
-    def _identities(self, field: str) -> dict[str, str]:
+    def _read_identities(self, field: str) -> dict[str, str]:
         value = self.cleaned_data.get(field)
         return {self.integration.identity_provider: value} if value else {}
 
@@ -114,7 +114,7 @@ class TestEventForm(SendingForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["what"].choices = self.choices()  # type: ignore[attr-defined]  # a ChoiceField
+        self.fields["what"].choices = self.list_choices()  # type: ignore[attr-defined]  # a ChoiceField
         for field in ("user", "referrer"):
             self.fields[field].widget.attrs.update(_ATTRIBUTES)
 
@@ -130,10 +130,10 @@ class TestEventForm(SendingForm):
             self.add_error("user", "Enter the identity of the user who came.")
         return cleaned
 
-    def _wanted(self) -> Iterator[dict[str, Any]]:
-        referrer = self._identities("referrer")
-        user = self._identities("user")
-        yield self._event(self.cleaned_data["what"], user, referrer or None)
+    def _events_to_send(self) -> Iterator[dict[str, Any]]:
+        referrer = self._read_identities("referrer")
+        user = self._read_identities("user")
+        yield self._make_event(self.cleaned_data["what"], user, referrer or None)
 
 
 class AnnounceForm(SendingForm):
@@ -146,15 +146,15 @@ class AnnounceForm(SendingForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        choices = self.choices()
+        choices = self.list_choices()
         self.fields["chosen"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
         self.fields["chosen"].initial = [key for key, _ in choices]
         self.fields["person"].widget.attrs.update(_ATTRIBUTES)
 
-    def _wanted(self) -> Iterator[dict[str, Any]]:
-        person = self._identities("person")
+    def _events_to_send(self) -> Iterator[dict[str, Any]]:
+        person = self._read_identities("person")
         chosen: Sequence[str] = self.cleaned_data["chosen"]
-        yield from (self._event(what, person, person) for what in chosen)
+        yield from (self._make_event(what, person, person) for what in chosen)
 
 
 _ATTRIBUTES: Final = {"autocomplete": "off", "spellcheck": "false"}

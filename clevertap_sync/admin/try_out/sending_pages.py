@@ -76,13 +76,13 @@ def show_sent_events(
         "integration": integration,
         "may_send": request.user.has_perm(SENDS, integration.app),
         "state": describe_state(integration),
-        "hold": _hold_of(integration),
+        "hold": _describe_hold(integration),
         **sent_events.follow_events(integration, events),
     }
     return TemplateResponse(request, "clevertap_sync/sent.html", context)
 
 
-def _hold_of(integration: Integration) -> tuple[str, ...]:
+def _describe_hold(integration: Integration) -> tuple[str, ...]:
     """Return what the hold means and what to do; nothing where there is none."""
     if not integration.hold_reason:
         return ()
@@ -102,10 +102,10 @@ def _page(
     previews: list[record_previews.EventPreview] = []
     if form.is_bound and form.is_valid():
         if request.POST.get("confirmed"):
-            answer = _send(request, site, integration, form)
+            answer = _append_events(request, site, integration, form)
             if answer is not None:
                 return answer
-        previews = _previews(integration, form)
+        previews = _preview_events(integration, form)
     context = {
         **site.each_context(request),
         "title": "Announce events" if make is AnnounceForm else "Send a test event",
@@ -115,26 +115,26 @@ def _page(
         "form": form,
         "previews": previews,
         "sendable": any(preview.outcomes for preview in previews),
-        "others": _others(integration, form) if previews else [],
+        "others": _list_other_receivers(integration, form) if previews else [],
     }
     return TemplateResponse(request, template, context)
 
 
-def _previews(
+def _preview_events(
     integration: Integration, form: SendingForm
 ) -> list[record_previews.EventPreview]:
-    events = [check_object(event) for event in form.events()]
+    events = [check_object(event) for event in form.list_events()]
     settings = read_settings(build_settings(integration))
     return record_previews.preview_sent_events(integration.app, events, settings)
 
 
-def _send(
+def _append_events(
     request: HttpRequest, site: AdminSite, integration: Integration, form: SendingForm
 ) -> HttpResponse | None:
     """Append the events and go on to follow them; None where the log refuses them."""
     try:
         results = log.append(
-            integration.app, form.events(), strict=True, way=WayIn.ADMIN
+            integration.app, form.list_events(), strict=True, way=WayIn.ADMIN
         )
     except ArchivedAppError:
         form.add_error(None, "The app is archived: it accepts no events.")
@@ -158,7 +158,9 @@ def _send(
     return redirect("admin:sent", integration.pk, first, last)
 
 
-def _others(integration: Integration, form: SendingForm) -> list[Integration]:
+def _list_other_receivers(
+    integration: Integration, form: SendingForm
+) -> list[Integration]:
     """Return the app's other integrations that would deliver the events too."""
     kinds = (form.cleaned_data["kind"], EventKinds.BOTH.value)
     found = Integration.objects.enabled().select_related("app", "account")

@@ -16,6 +16,6 @@ Pure: imports no framework. A `Client` is used by one thread at a time.
 """
 
 from clevertap_sync.clevertap.client.client import Client
-from clevertap_sync.clevertap.client.upload_result import RejectedRecord, UploadResult
+from clevertap_sync.clevertap.client.upload_result import RefusedRecord, UploadResult
 
-__all__ = ["Client", "RejectedRecord", "UploadResult"]
+__all__ = ["Client", "RefusedRecord", "UploadResult"]

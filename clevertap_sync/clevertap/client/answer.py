@@ -31,7 +31,7 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
-    def json_object(self) -> dict[str, Any] | None:
+    def read_json_object(self) -> dict[str, Any] | None:
         """Return the JSON object that the body is; None if it is anything else."""
         try:
             value = json.loads(self.body)
@@ -39,18 +39,22 @@ class Answer:
             return None
         return value if isinstance(value, dict) else None
 
-    def error(self, hidden: Iterable[Secret]) -> ResponseError:
+    def make_error(self, hidden: Iterable[Secret]) -> ResponseError:
         """Return what a status other than 200 means; `hidden` is masked in its detail."""
         wait = read_retry_after(self.headers, datetime.now(UTC))
-        return make_error_for_status(self.status, self._said(hidden), retry_after=wait)
+        return make_error_for_status(
+            self.status, self._read_error_text(hidden), retry_after=wait
+        )
 
-    def refusal(self, hidden: Iterable[Secret], otherwise: str) -> ResponseError:
+    def make_refusal_error(
+        self, hidden: Iterable[Secret], otherwise: str
+    ) -> ResponseError:
         """Return what a 200 means whose JSON tells of a failure, and of nothing else.
 
         It is the error of its `code`, if that is an HTTP error's. A record's code (509
         to 555) is none: it does not say which record.
         """
-        envelope = self.json_object() or {}
+        envelope = self.read_json_object() or {}
         code = read_number(envelope.get("code"))
         said = cut_excerpt(envelope.get("error"), hidden)
         if code not in set(HTTPStatus) or code < HTTPStatus.BAD_REQUEST:
@@ -61,8 +65,8 @@ class Answer:
         error.status = self.status
         return error
 
-    def _said(self, hidden: Iterable[Secret]) -> str:
-        envelope = self.json_object()
+    def _read_error_text(self, hidden: Iterable[Secret]) -> str:
+        envelope = self.read_json_object()
         if envelope is not None:
             return cut_excerpt(envelope.get("error"), hidden)
         content_type = self.headers.get("Content-Type", "").lower()
@@ -97,18 +101,20 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     asked = headers.get("Retry-After", "")
     seconds = _SECONDS.fullmatch(asked)
     if seconds:
-        return _clamped(float(seconds[1]))
-    until = _date(asked)
+        return _clamp_wait(float(seconds[1]))
+    until = _parse_date(asked)
     if until is None:
         return None
-    return _clamped((until - (_date(headers.get("Date", "")) or now)).total_seconds())
+    return _clamp_wait(
+        (until - (_parse_date(headers.get("Date", "")) or now)).total_seconds()
+    )
 
 
-def _clamped(seconds: float) -> float:
+def _clamp_wait(seconds: float) -> float:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _date(text: str) -> datetime | None:
+def _parse_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

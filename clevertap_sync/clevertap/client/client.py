@@ -55,7 +55,7 @@ class Client:
         """Send `body`, which holds `records`, in one request.
 
         Raises a `CleverTapError` when the request as a whole failed. Records that
-        CleverTap refused one by one come back in `UploadResult.rejected`. Not safe to
+        CleverTap refused one by one come back in `UploadResult.refused`. Not safe to
         run twice: CleverTap counts what it gets twice as two.
         """
         # Reference: https://developer.clevertap.com/docs/upload-events-api
@@ -64,13 +64,13 @@ class Client:
         answer = self._transport.ask("POST", "/1/upload", params=params, body=body)
         if answer.status != HTTPStatus.OK:
             identities = chain.from_iterable(map(find_identities, records))
-            raise answer.error(chain(self._credentials.hidden(), identities))
-        result = read_result(answer, records, self._credentials.hidden())
+            raise answer.make_error(chain(self._credentials.list_secrets(), identities))
+        result = read_result(answer, records, self._credentials.list_secrets())
         if isinstance(result, ResponseError):
             raise result
         return result
 
-    def profile(
+    def fetch_profile(
         self, identity: str, *, object_id: bool = False, seconds: float | None = None
     ) -> dict[str, Any] | None:
         """Return what CleverTap knows of a user; None if it knows no such user.
@@ -84,7 +84,9 @@ class Client:
         answer = self._transport.ask(
             "GET", "/1/profile.json", params=params, seconds=seconds
         )
-        found = _profile(answer, [Secret(identity), *self._credentials.hidden()])
+        found = _read_profile(
+            answer, [Secret(identity), *self._credentials.list_secrets()]
+        )
         if isinstance(found, ResponseError):
             raise found
         return found
@@ -109,8 +111,8 @@ class Client:
         answer = self._transport.ask(
             "POST", "/1/delete/profiles.json", params={}, body=body, seconds=seconds
         )
-        refused = _deletion_refused(
-            answer, [*map(Secret, people), *self._credentials.hidden()]
+        refused = _read_deletion_error(
+            answer, [*map(Secret, people), *self._credentials.list_secrets()]
         )
         if refused is not None:
             raise refused
@@ -153,34 +155,40 @@ class _Credentials(AuthBase):
                 return f"the {name} has blanks or characters that none can have"
         return None
 
-    def hidden(self) -> tuple[Secret, ...]:
+    def list_secrets(self) -> tuple[Secret, ...]:
         """Return what no text may show."""
         return (self._passcode,)
 
 
-def _profile(
+def _read_profile(
     answer: Answer, hidden: Sequence[Secret]
 ) -> dict[str, Any] | ResponseError | None:
     """Read a user, an error, or one of the ways to say that there is no such user."""
     if _is_unknown_user(answer):
         return None
     if answer.status != HTTPStatus.OK:
-        return answer.error(hidden)
-    record = (answer.json_object() or {}).get("record")
-    return record if isinstance(record, dict) else answer.refusal(hidden, "no profile")
+        return answer.make_error(hidden)
+    record = (answer.read_json_object() or {}).get("record")
+    return (
+        record
+        if isinstance(record, dict)
+        else answer.make_refusal_error(hidden, "no profile")
+    )
 
 
-def _deletion_refused(answer: Answer, hidden: Sequence[Secret]) -> ResponseError | None:
+def _read_deletion_error(
+    answer: Answer, hidden: Sequence[Secret]
+) -> ResponseError | None:
     """Read what CleverTap says to a deletion; None where it took the order.
 
     [doubt] No answer of this call is published. A success is taken to say so, as those
     of the other calls do.
     """
     if answer.status != HTTPStatus.OK:
-        return answer.error(hidden)
-    if (answer.json_object() or {}).get("status") == "success":
+        return answer.make_error(hidden)
+    if (answer.read_json_object() or {}).get("status") == "success":
         return None
-    return answer.refusal(hidden, "it does not say that the order was taken")
+    return answer.make_refusal_error(hidden, "it does not say that the order was taken")
 
 
 def _is_unknown_user(answer: Answer) -> bool:
@@ -188,7 +196,7 @@ def _is_unknown_user(answer: Answer) -> bool:
 
     A 404 has to be CleverTap's own: some other web server answers with a page.
     """
-    envelope = answer.json_object()
+    envelope = answer.read_json_object()
     if answer.status == HTTPStatus.NOT_FOUND:
         return envelope is not None or not answer.body.strip()
     if answer.status != HTTPStatus.OK or envelope is None:

@@ -104,9 +104,9 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._ids = itertools.count()
-        self.forget()
+        self.reset_after_fork()
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """Start over without a thread: after a fork, the child has none of them."""
         self._wake = threading.Condition()
         self._heap: list[tuple[float, int, Deadline]] = []
@@ -115,7 +115,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def deadline(self, seconds: float) -> Iterator[Deadline]:
+    def set_deadline(self, seconds: float) -> Iterator[Deadline]:
         """Give what happens inside `seconds` to end, then shut its sockets."""
         limit = Deadline(seconds)
         self._begin(limit)
@@ -181,8 +181,8 @@ class Watchdog:
 
 
 _watchdog = Watchdog()
-os.register_at_fork(after_in_child=_watchdog.forget)
+os.register_at_fork(after_in_child=_watchdog.reset_after_fork)
 
-deadline = _watchdog.deadline
+set_deadline = _watchdog.set_deadline
 abort_all = _watchdog.abort_all
 reset = _watchdog.reset

@@ -62,11 +62,11 @@ def _leave(host: str, port: int) -> None:
         _under_way.pop((host, port), None)
 
 
-def _forget() -> None:
+def _reset_after_fork() -> None:
     """Start over after a fork: the child has none of the threads."""
     global _lock  # noqa: PLW0603 - a lock that a thread of the parent held stays locked
     _lock = threading.Lock()
     _under_way.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_reset_after_fork)

@@ -21,8 +21,8 @@ from clevertap_sync.clevertap.client.transport_faults import (
     describe_fault_class,
 )
 from clevertap_sync.clevertap.client.watched_connections import (
-    Exchange,
     WatchedAdapter,
+    WatchedExchange,
     watch_exchange,
 )
 from clevertap_sync.clevertap.errors import (
@@ -112,7 +112,7 @@ class Transport:
     def _outcome(
         self, request: requests.Request, seconds: float
     ) -> Answer | CleverTapError:
-        with deadline.deadline(seconds) as limit:
+        with deadline.set_deadline(seconds) as limit:
             outcome, again = self._try(request, limit)
             if again:
                 outcome, _ = self._try(request, limit)
@@ -149,11 +149,11 @@ class Transport:
         )
         with closing(response):
             if response.status_code == HTTPStatus.OK:
-                return _whole(response, limit, len(request.data or b""))
-            start = _start_of(response)
+                return _read_whole(response, limit, len(request.data or b""))
+            start = _read_start(response)
             return Answer(response.status_code, response.headers, start)
 
-    def _failure(self, now: Exchange, words: str) -> CleverTapError:
+    def _failure(self, now: WatchedExchange, words: str) -> CleverTapError:
         if now.limit.aborted:
             words = "stopped, because this worker is shutting down"
         elif now.limit.expired or words == TIMED_OUT:
@@ -165,7 +165,7 @@ class Transport:
         return NotSentError(f"{now.stage}: {words}" if timed_out else words)
 
 
-def _whole(
+def _read_whole(
     response: requests.Response, limit: deadline.Deadline, sent_bytes: int
 ) -> Answer | CleverTapError:
     """Read a 200 to its end, decompressed, but not further than it may go."""
@@ -184,7 +184,7 @@ def _whole(
     return Answer(response.status_code, response.headers, body)
 
 
-def _start_of(response: requests.Response) -> bytes:
+def _read_start(response: requests.Response) -> bytes:
     """Read what an error says, if it can be read: its status says enough."""
     try:
         start: bytes = response.raw.read(_MAX_ERROR_BYTES, decode_content=True)

@@ -32,7 +32,7 @@ _CODE = re.compile(r"ErrorCode\s*:\s*([0-9]{3,4})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedRecord:
+class RefusedRecord:
     """A record that CleverTap refused in a request whose other records it took.
 
     `index` counts from 0 in the request; None where CleverTap did not tell which record
@@ -48,12 +48,12 @@ class RejectedRecord:
 class UploadResult:
     """What became of each record of an upload.
 
-    `accepted` and `rejected` together are the records that were sent. `miscounted`
+    `accepted` and `refused` together are the records that were sent. `miscounted`
     says that CleverTap's own count does not agree with its list.
     """
 
     accepted: int
-    rejected: tuple[RejectedRecord, ...]
+    refused: tuple[RefusedRecord, ...]
     miscounted: bool
     status: int
 
@@ -67,28 +67,30 @@ def read_result(
     and the error of its `code` where it is a refusal of the request in a 200's clothes.
     Returned, not raised: this function's variables hold what the answer echoes.
     """
-    envelope = answer.json_object()
+    envelope = answer.read_json_object()
     if envelope is None:
         return _unreadable(answer, "it is no JSON object")
     entries = envelope.get("unprocessed")
-    processed = _count(envelope.get("processed"))
+    processed = _read_count(envelope.get("processed"))
     if not isinstance(entries, list | None):
         return _unreadable(answer, "its unprocessed is no list")
-    if _says_nothing(envelope, entries, processed, records):
-        return answer.refusal(hidden, "it does not say which records were stored")
+    if _tells_nothing(envelope, entries, processed, records):
+        return answer.make_refusal_error(
+            hidden, "it does not say which records were stored"
+        )
     try:
-        rejected = _rejected(entries or [], records, hidden)
+        refused = _read_refused(entries or [], records, hidden)
     except RecursionError:
         return _unreadable(answer, "it is nested too deeply")
     return UploadResult(
-        accepted=len(records) - len(rejected),
-        rejected=rejected,
+        accepted=len(records) - len(refused),
+        refused=refused,
         miscounted=processed is None or processed + len(entries or []) != len(records),
         status=answer.status,
     )
 
 
-def _says_nothing(
+def _tells_nothing(
     envelope: dict[str, Any],
     entries: list[object] | None,
     processed: int | None,
@@ -107,9 +109,9 @@ def _unreadable(answer: Answer, why: str) -> MalformedResponseError:
     return MalformedResponseError(why, status=answer.status)
 
 
-def _rejected(
+def _read_refused(
     entries: Sequence[object], records: Sequence[bytes], hidden: Sequence[Secret]
-) -> tuple[RejectedRecord, ...]:
+) -> tuple[RefusedRecord, ...]:
     indexes = match_records(entries, records)
     everyone: list[Secret] = []
     if None in indexes:
@@ -117,10 +119,10 @@ def _rejected(
             identity for record in records for identity in find_identities(record)
         ]
     return tuple(
-        RejectedRecord(
+        RefusedRecord(
             index=index,
-            code=_code(entry),
-            message=_message(
+            code=_read_code(entry),
+            message=_redact_message(
                 entry,
                 [*hidden, *everyone]
                 if index is None
@@ -132,17 +134,17 @@ def _rejected(
     )
 
 
-def _code(entry: object) -> int | None:
+def _read_code(entry: object) -> int | None:
     """Return the record's error code, from its field or else from its text."""
     code = read_number(entry.get("code")) if isinstance(entry, dict) else None
     in_text = _CODE.search(read_error_text(entry))
     return code if code is not None or not in_text else int(in_text[1])
 
 
-def _message(entry: object, hidden: Sequence[Secret]) -> str:
+def _redact_message(entry: object, hidden: Sequence[Secret]) -> str:
     text = cut_record_number(read_error_text(entry))
     return redact_echo(text, hidden, limit=_LONGEST_MESSAGE)
 
 
-def _count(value: object) -> int | None:
+def _read_count(value: object) -> int | None:
     return value if type(value) is int and value >= 0 else None

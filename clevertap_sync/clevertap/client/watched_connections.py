@@ -1,7 +1,7 @@
 """Connections that keep to a deadline, and know whether the request left.
 
 `requests` and urllib3 time each connect, read and write on its own. These connections
-share one `Exchange` with the request that uses them: they look up, connect and shake
+share one `WatchedExchange` with the request that uses them: they look up, connect and shake
 hands within its deadline, and the watchdog shuts them when it is over.
 """
 
@@ -48,7 +48,7 @@ logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
 
 
 @dataclass(slots=True)
-class Exchange:
+class WatchedExchange:
     """One request on its way: its deadline, and how far it came."""
 
     limit: Deadline
@@ -59,14 +59,14 @@ class Exchange:
     reused: bool = False
 
 
-_current: ContextVar[Exchange] = ContextVar("exchange")
+_current: ContextVar[WatchedExchange] = ContextVar("exchange")
 _public_only: ContextVar[bool] = ContextVar("public_only", default=False)
 
 
 @contextmanager
-def watch_exchange(limit: Deadline) -> Iterator[Exchange]:
+def watch_exchange(limit: Deadline) -> Iterator[WatchedExchange]:
     """Give the connections that are used inside `limit`, and learn from them."""
-    token = _current.set(Exchange(limit))
+    token = _current.set(WatchedExchange(limit))
     try:
         yield _current.get()
     finally:

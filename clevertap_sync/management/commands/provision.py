@@ -8,11 +8,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync.provisioning import (
     DEFAULT_INTEGRATION,
-    Provisioned,
+    ProvisionedSetup,
     ProvisioningError,
-    Wanted,
+    WantedSetup,
     find_location,
-    provision,
+    provision_app,
 )
 from referrals.management.arguments import DiscreetCommand
 from referrals.secret import Secret
@@ -82,8 +82,8 @@ class Command(DiscreetCommand):
     ) -> None:
         """Provision, and print what there is now."""
         try:
-            provisioned = provision(
-                Wanted(
+            provisioned = provision_app(
+                WantedSetup(
                     app=app,
                     account_id=account_id,
                     identity_provider=identity_provider,
@@ -114,7 +114,7 @@ def _passcode(*, from_stdin: bool) -> Secret:
     return Secret(text)
 
 
-def _as_json(provisioned: Provisioned) -> str:
+def _as_json(provisioned: ProvisionedSetup) -> str:
     key = {"api_key": provisioned.api_key} if provisioned.api_key else {}
     return dumps(
         {
@@ -126,7 +126,7 @@ def _as_json(provisioned: Provisioned) -> str:
     )
 
 
-def _as_text(provisioned: Provisioned) -> str:
+def _as_text(provisioned: ProvisionedSetup) -> str:
     integration = provisioned.integration
     state = "delivers" if integration.enabled else "is not enabled; add --enable"
     lines = [

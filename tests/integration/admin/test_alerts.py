@@ -312,7 +312,7 @@ def test_what_is_open_now_says_what_it_is_about(admin, integration):
     alert = Alert.objects.create(name="Growth", recipients="ann@example.com")
     held = Integration.objects.filter(pk=integration.pk)
     held.update(hold_reason="credentials_refused", held_since=NOON)
-    assert watch.watch_everything()
+    assert watch.update_incidents()
 
     page = text_of(admin.get(f"/admin/clevertap_sync/alert/{alert.pk}/change/"))
 

@@ -24,7 +24,7 @@ def fail(receiver, alert, *, times=1, ago=timedelta(0)):
     """Let messages be given up."""
     receiver.answers = [404] * times
     for _ in range(times):
-        notice = notices.send_test(alert)
+        notice = notices.send_test_notice(alert)
         Notice.objects.filter(pk=notice.pk).update(due_at=clock.read_now() - ago)
 
 
@@ -33,7 +33,7 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
     fine = an_alert(receiver, name="Fine")
     fail(receiver, alert, times=12, ago=timedelta(minutes=5))
     fail(receiver, fine)
-    notices.send_test(fine)
+    notices.send_test_notice(fine)
     fail(receiver, an_alert(receiver, name="Off", enabled=False))
     now = clock.read_now()
     ingest = read_app_ingest(now)
@@ -66,7 +66,7 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
         "clevertap_sync_alert_change",
         (alert.pk,),
     )
-    notices.send_test(alert)
+    notices.send_test_notice(alert)
     assert read_installation_facts(clock.read_now(), ingest).failing == ()
 
 
@@ -84,7 +84,7 @@ def test_another_alert_tells_it_and_never_the_one_that_fails(receiver, integrati
     assert [(each.alert.name, str(each)) for each in written] == [
         (other.name, "Alert On call: its messages get to nobody")
     ]
-    notices.send_test(failing)
+    notices.send_test_notice(failing)
     look(look() + QUIET)
     assert moments()[-1] == ("ended", "alert_failing")
     assert titles()[-1] == "Alert On call: its messages arrive again"

@@ -36,7 +36,7 @@ def called(receiver):
 def go_on(**span):
     """Look as much later, and call what is due."""
     look(Last.at + timedelta(**span))
-    return heartbeats.call_due()
+    return heartbeats.call_due_heartbeats()
 
 
 def test_a_round_calls_who_waits_for_it(receiver, integration):

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from clevertap_sync.alerting import notices, watch
-from clevertap_sync.alerting.web_lookout import OVERDUE, Lookout, look_if_nobody_does
+from clevertap_sync.alerting.web_lookout import OVERDUE, Lookout, look_if_no_worker_does
 from clevertap_sync.models import Incident, LastLook, Notice, WorkerSeen
 from clevertap_sync.process import clock, worker_presence
 from tests.harness.process import PATIENCE_SECONDS
@@ -24,7 +24,7 @@ def test_a_worker_that_is_gone_is_told_by_the_web_process(receiver, integration)
     an_alert(receiver)
     WorkerSeen.objects.update(seen_at=clock.read_now() - 10 * OVERDUE)
 
-    assert look_if_nobody_does()
+    assert look_if_no_worker_does()
 
     (message,) = receiver.received
     assert message.json["type"] == "no_worker.started"
@@ -33,13 +33,13 @@ def test_a_worker_that_is_gone_is_told_by_the_web_process(receiver, integration)
 
 def test_while_a_worker_looks_the_web_process_does_not(integration):
     an_alert()
-    watch.watch_everything()
+    watch.update_incidents()
     Incident.objects.all().delete()
 
-    assert not look_if_nobody_does()
+    assert not look_if_no_worker_does()
 
     LastLook.objects.update(looked_at=clock.read_now() - 2 * OVERDUE)
-    assert look_if_nobody_does()
+    assert look_if_no_worker_does()
     assert moments() == []
 
 
@@ -47,10 +47,10 @@ def test_a_web_process_and_a_worker_that_look_at_once_tell_it_once(integration):
     an_alert()
     WorkerSeen.objects.all().delete()
 
-    look_if_nobody_does()
-    look_if_nobody_does()
-    watch.watch_everything()
-    notices.send_due()
+    look_if_no_worker_does()
+    look_if_no_worker_does()
+    watch.update_incidents()
+    notices.send_due_notices()
 
     assert moments() == [("started", "no_worker")]
 

@@ -136,7 +136,7 @@ def test_a_mute_is_of_one_cause_and_one_subject(integration):
         "credentials_refused",
         f"integration:{integration.pk}",
     )
-    muting.lift_mute(mute, "bob")
+    muting.end_mute(mute, "bob")
     assert not alert.mutes.exists()
     assert [(by, what.split(" ")[0]) for by, _, what in said()] == [
         ("ann", "Muted"),
@@ -162,9 +162,9 @@ def test_a_message_leads_to_where_it_is_acknowledged(
     by_mail = an_alert(way="email", recipients="ann@example.com")
     by_slack = an_alert(receiver, way="slack")
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
 
-    assert notices.send_due() == 2
+    assert notices.send_due_notices() == 2
 
     page = "https://referrals.example.com/admin/clevertap_sync/alert/{}/change/"
     ((_, mail),) = mail_server.received

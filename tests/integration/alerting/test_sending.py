@@ -35,8 +35,8 @@ def test_a_webhook_is_signed_and_says_what_to_do(receiver, integration, settings
     alert = an_alert(receiver)
     hold(integration)
 
-    watch.watch_everything()
-    assert notices.send_due() == 1
+    watch.update_incidents()
+    assert notices.send_due_notices() == 1
 
     (request,) = receiver.received
     assert request.path == "/in/box?token=s3cr3t-t0ken"
@@ -62,14 +62,14 @@ def test_a_webhook_is_signed_and_says_what_to_do(receiver, integration, settings
     assert request.headers["webhook-signature"] == f"v1,{code}"
     assert name == request.json["id"]
     assert PASSCODE.encode() not in request.body
-    assert notices.send_due() == 0
+    assert notices.send_due_notices() == 0
 
 
 def test_slack_gets_a_text_that_is_no_markup(receiver, settings, db):
     settings.PUBLIC_URL = "https://referrals.example.com"
     alert = an_alert(receiver, way=AlertMedium.SLACK, name="<!channel> & friends")
 
-    notices.send_test(alert)
+    notices.send_test_notice(alert)
 
     assert receiver.received[0].json == {
         "text": "*Test of the alert &lt;!channel&gt; &amp; friends*\nSomebody asked for "
@@ -93,9 +93,9 @@ def test_an_e_mail_arrives_at_a_real_server(mail_server, integration, settings):
     settings.DEFAULT_FROM_EMAIL = "alerts@referrals.example.com"
     an_alert(way=AlertMedium.EMAIL, recipients="ann@example.com\n bob@example.com ")
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
 
-    assert notices.send_due() == 1
+    assert notices.send_due_notices() == 1
 
     ((recipients, text),) = mail_server.received
     mail = message_from_string(text)
@@ -111,7 +111,7 @@ def test_a_mail_server_that_refuses_is_no_name_on_the_page(mail_server, caplog, 
     mail_server.refuses = True
     alert = an_alert(way=AlertMedium.EMAIL, recipients="ann@example.com")
 
-    notice = notices.send_test(alert)
+    notice = notices.send_test_notice(alert)
 
     assert (notice.state, notice.problem) == (
         Notice.State.FAILED,
@@ -125,7 +125,7 @@ def test_a_mail_server_that_refuses_is_no_name_on_the_page(mail_server, caplog, 
 def test_without_a_mail_server_the_page_says_what_to_set(settings, db):
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
-    notice = notices.send_test(
+    notice = notices.send_test_notice(
         an_alert(way=AlertMedium.EMAIL, recipients="ann@example.com")
     )
 
@@ -137,19 +137,19 @@ def test_a_receiver_that_fails_is_asked_again_until_it_answers(
 ):
     an_alert(receiver)
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
     receiver.answers = [500, 503]
 
-    assert notices.send_due() == 0
+    assert notices.send_due_notices() == 0
     notice = Notice.objects.get()
     assert (notice.state, notice.attempts) == (Notice.State.PENDING, 1)
     assert notice.problem == "The receiver answered 500"
-    assert notices.send_due() == 0
+    assert notices.send_due_notices() == 0
     assert len(receiver.received) == 1
     later()
-    assert notices.send_due() == 0
+    assert notices.send_due_notices() == 0
     later()
-    assert notices.send_due() == 1
+    assert notices.send_due_notices() == 1
 
     notice.refresh_from_db()
     assert (notice.state, notice.attempts, notice.problem) == (
@@ -165,12 +165,12 @@ def test_a_receiver_that_fails_is_asked_again_until_it_answers(
 def test_after_six_attempts_it_is_given_up_and_says_so(receiver, integration):
     an_alert(receiver)
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
     receiver.answers = [302, *[404] * 9]
 
     for _ in range(8):
         later()
-        notices.send_due()
+        notices.send_due_notices()
 
     notice = Notice.objects.get()
     assert (notice.state, notice.attempts) == (Notice.State.FAILED, 6)
@@ -195,10 +195,10 @@ def test_an_end_waits_for_its_start(receiver, integration):
             due_at=due_at,
         )
 
-    assert notices.send_due() == 0
+    assert notices.send_due_notices() == 0
     later()
-    notices.send_due()
-    notices.send_due()
+    notices.send_due_notices()
+    notices.send_due_notices()
 
     assert [request.json["title"] for request in receiver.received] == [
         "started",
@@ -210,13 +210,13 @@ def test_an_end_waits_for_its_start(receiver, integration):
 def test_however_many_workers_send_a_message_goes_out_once(receiver, integration):
     an_alert(receiver)
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
     start = threading.Barrier(4)
 
     def work():
         start.wait()
         try:
-            notices.send_due()
+            notices.send_due_notices()
         finally:
             connection.close()
 
@@ -233,14 +233,14 @@ def test_however_many_workers_send_a_message_goes_out_once(receiver, integration
 def test_a_worker_that_died_leaves_a_message_that_goes_out_later(receiver, integration):
     an_alert(receiver)
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
     Notice.objects.update(
         attempts=1, leased_until=clock.read_now() + timedelta(seconds=30)
     )
 
-    assert notices.send_due() == 0
+    assert notices.send_due_notices() == 0
     Notice.objects.update(leased_until=clock.read_now())
-    assert notices.send_due() == 1
+    assert notices.send_due_notices() == 1
 
     assert Notice.objects.get().attempts == 2
 
@@ -253,7 +253,7 @@ def test_nothing_is_sent_to_a_private_address(receiver, settings, url, db):
     port = receiver.server_address[1]
     alert = an_alert(way=AlertMedium.SLACK, url=Secret(url.format(port=port)))
 
-    notice = notices.send_test(alert)
+    notice = notices.send_test_notice(alert)
 
     assert notice.problem == (
         "The receiver did not answer (its host is on a private network)"
@@ -265,7 +265,7 @@ def test_an_address_that_cannot_be_decrypted_is_said(receiver, settings, db):
     alert = an_alert(receiver, app=an_app())
     settings.FIELD_ENCRYPTION_KEYS = ["another-key-than-that-which-it-was-saved-with"]
 
-    notice = notices.send_test(alert)
+    notice = notices.send_test_notice(alert)
 
     assert notice.problem == (
         "Its address or secret cannot be decrypted: enter it again"

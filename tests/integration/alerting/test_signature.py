@@ -11,7 +11,7 @@ from tests.integration.alerting.test_watch import hold
 
 def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
     alert = an_alert(receiver, signing_secret=notifiers.create_signing_secret())
-    notices.send_test(alert)
+    notices.send_test_notice(alert)
     (request,) = receiver.received
 
     verified = Webhook(alert.signing_secret.reveal()).verify(
@@ -41,7 +41,7 @@ def test_a_message_that_is_sent_again_is_known_as_the_same(receiver, integration
 
 def test_a_message_that_was_changed_or_signed_with_another_secret_is_none(receiver, db):
     alert = an_alert(receiver, signing_secret=notifiers.create_signing_secret())
-    notices.send_test(alert)
+    notices.send_test_notice(alert)
     (request,) = receiver.received
     other = {**request.headers, "webhook-id": "00000000-0000-0000-0000-000000000000"}
 

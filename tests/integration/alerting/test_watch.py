@@ -51,7 +51,7 @@ class Last:
 def look(now=None):
     """Look as a worker would after its half minute."""
     Last.at = (now or Last.at) + EVERY
-    assert watch.watch_everything(Last.at)
+    assert watch.update_incidents(Last.at)
     return Last.at
 
 
@@ -484,7 +484,7 @@ def test_of_many_looks_within_half_a_minute_one_counts(integration):
     now = clock.read_now()
 
     looked = [
-        watch.watch_everything(now + timedelta(seconds=s))
+        watch.update_incidents(now + timedelta(seconds=s))
         for s in (0, 5, 29, 30, 31, 61)
     ]
 
@@ -501,7 +501,7 @@ def test_however_many_workers_look_at_once_one_message_is_written(integration):
     def work():
         start.wait()
         try:
-            watch.watch_everything(now)
+            watch.update_incidents(now)
         finally:
             connection.close()
 
@@ -536,7 +536,7 @@ def test_a_look_costs_the_same_with_more_rows(integration):
 
 def test_nothing_is_asked_where_there_is_no_alert(integration):
     with CaptureQueriesContext(connection) as captured:
-        assert not watch.watch_everything()
+        assert not watch.update_incidents()
 
     assert len(captured) <= 3
     assert not DeadLetter.objects.exists()

@@ -12,7 +12,7 @@ from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
-from clevertap_sync.provisioning import ProvisioningError, _enable
+from clevertap_sync.provisioning import ProvisioningError, _enable_integration
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import restored_backup
 from clevertap_sync.worker.background import BackgroundJobs
@@ -210,7 +210,7 @@ def test_provisioning_does_not_overrule_it(engine, restored):
     restored.refresh_from_db()
 
     with pytest.raises(ProvisioningError, match="Enable it from now in the admin"):
-        _enable(restored)
+        _enable_integration(restored)
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from clevertap_sync.process import clock
 from referrals.models import App
 
 
-class Silencing:
+class MuteButtons:
     """The part of an alert's page that keeps people from being told."""
 
-    def silence_of(self, alert: Alert) -> dict[str, Any]:
+    def describe_mutes(self, alert: Alert) -> dict[str, Any]:
         """Return what the page shows of it: what is muted, and for how long one can mute."""
         mutes = alert.mutes.filter(until__gt=clock.read_now()).order_by(
             "rule", "subject"
         )
-        rows = [(mute, _words_of(mute)) for mute in mutes]
+        rows = [(mute, _describe_mute(mute)) for mute in mutes]
         return {
             "mutes": rows,
             "is_muted": any(not mute.rule for mute, _ in rows),
@@ -41,23 +41,23 @@ class Silencing:
     def mute(self, request: HttpRequest, alert: Alert) -> HttpResponse:
         """Mute the incident that was chosen, or the whole alert."""
         _, length = muting.SPANS.get(request.POST.get("for", ""), muting.SPANS["hour"])
-        by = request.user.get_username()
+        username = request.user.get_username()
         if request.POST.get("incident"):
-            muting.mute_incident(_chosen_incident(request, alert), length, by)
+            muting.mute_incident(_chosen_incident(request, alert), length, username)
         else:
-            muting.mute_alert(alert, length, by)
+            muting.mute_alert(alert, length, username)
         messages.success(request, "Muted. What is still there afterwards is told then.")
         return _back_to(alert)
 
     def unmute(self, request: HttpRequest, alert: Alert) -> HttpResponse:
         """Let the alert speak again."""
         mute = get_object_or_404(alert.mutes, pk=_number(request, "mute"))
-        muting.lift_mute(mute, request.user.get_username())
+        muting.end_mute(mute, request.user.get_username())
         messages.success(request, "Unmuted.")
         return _back_to(alert)
 
 
-def open_incidents(alert: Alert) -> list[tuple[Incident, str]]:
+def list_open_incidents(alert: Alert) -> list[tuple[Incident, str]]:
     """Return what is open, each with what people were told of it."""
     started = Notice.objects.filter(
         incident__alert=alert,
@@ -68,7 +68,7 @@ def open_incidents(alert: Alert) -> list[tuple[Incident, str]]:
     return [(each.incident, str(each)) for each in rows if each.incident]
 
 
-def _words_of(mute: Mute) -> str:
+def _describe_mute(mute: Mute) -> str:
     """Return what is muted, as people know it."""
     if not mute.rule:
         return "Everything"
