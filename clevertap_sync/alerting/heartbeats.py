@@ -1,7 +1,7 @@
 """A dead man's switch: an address that is called while all is well.
 
-Whoever waits for the call tells people when it stays away: also when every process of this
-installation is dead, and nobody is left to send an alert.
+The service at that address tells people when the call stays away. So people hear even when
+every process of this installation is dead and none can send an alert.
 """
 
 import logging
@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 
 
 def schedule_heartbeat(alert: Alert, *, is_well: bool, now: datetime) -> None:
-    """Write down what is to be called, where the alert's heartbeat is due."""
+    """Write into the row which call is due: that all is well, or that it is not."""
     if not alert.heartbeat_url:
         return
     this, length = Alert.objects.filter(pk=alert.pk), alert.heartbeat_minutes
     if not is_well and alert.heartbeat_owed == Heartbeat.WELL:
-        # Nobody called it in time, and now it is not so any more.
+        # The call was not made in time, and it would be wrong now.
         this.update(heartbeat_owed="")
     if not (is_well or alert.heartbeat_fails):
         return
-    # That it is not well is said within a minute, and every minute.
+    # A call that something is wrong is due within a minute, and every minute.
     due = now if is_well else now + timedelta(minutes=length - 1)
     is_due = Q(heartbeat_due_at=None) | Q(heartbeat_due_at__lte=due)
     this.filter(is_due).update(
@@ -36,16 +36,16 @@ def schedule_heartbeat(alert: Alert, *, is_well: bool, now: datetime) -> None:
 
 
 def call_due_heartbeats() -> int:
-    """Call the addresses that are due, each once. Return how many answered.
+    """Call each address that is due, once. Return how many answered.
 
-    One that does not answer is called again when the next one is due.
+    An address that does not answer is called again when its next call is due.
     """
     owed = Alert.objects.filter(enabled=True).exclude(heartbeat_owed="")
     return sum(_call_heartbeat(alert) for alert in list(owed))
 
 
 def _call_heartbeat(alert: Alert) -> bool:
-    """Call it, unless another process does: by compare-and-set."""
+    """Call the address, unless another process took the call (compare-and-set)."""
     row = Alert.objects.filter(pk=alert.pk)
     claim = row.filter(heartbeat_owed=alert.heartbeat_owed)
     if not claim.update(heartbeat_owed=""):

@@ -1,4 +1,4 @@
-"""What a message says: a finding's own words and a link; never an identity, never a passcode."""
+"""Composes messages: a finding's own words and a link; never an identity or a passcode."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -11,19 +11,19 @@ from clevertap_sync.insight.links import build_address
 from clevertap_sync.models import Alert, Incident, Notice
 from referrals.words import format_span
 
-#: Of more findings than that, a message has the first.
+#: A message names so many findings, and counts the others.
 _MOST: Final = 5
 
 
 def write_start_message(alert: Alert, case: AlertCase, now: datetime) -> dict[str, Any]:
-    """Return what is said when something starts."""
+    """Return the content of the message that an incident started."""
     return _of_case(alert, case, now, Notice.Moment.STARTED)
 
 
 def write_reminder_message(
     alert: Alert, case: AlertCase, incident: Incident, now: datetime
 ) -> dict[str, Any]:
-    """Return what is said when something goes on that nobody acknowledged."""
+    """Return the content of the reminder that an incident goes on unacknowledged."""
     content = _of_case(alert, case, now, Notice.Moment.REMINDED)
     lasts = format_span((now - incident.started_at).total_seconds())
     return {
@@ -36,9 +36,10 @@ def write_reminder_message(
 def write_end_message(
     start: dict[str, Any], incident: Incident, now: datetime, *, excuse: str = ""
 ) -> dict[str, Any]:
-    """Return what is said when it is over, from what was said when it started.
+    """Return the content of the message that an incident ended.
 
-    `excuse` says why it is over although nobody mended it.
+    `start` is the content of its first message. `excuse` says why the incident is over
+    although its cause was not mended.
     """
     kind = KINDS_BY_CODE.get(incident.rule)
     over = excuse or (kind.ended if kind else "it is over")
@@ -55,7 +56,7 @@ def write_end_message(
 
 
 def write_test_message(alert: Alert, now: datetime) -> dict[str, Any]:
-    """Return what a test message says."""
+    """Return the content of a test message."""
     page = _page_of(alert)
     return {
         "type": Notice.Moment.TEST.value,
@@ -91,12 +92,12 @@ def _of_case(
 
 
 def _text_of(case: AlertCase) -> str:
-    """Return what is wrong and what to do. Findings that differ say which they are about."""
+    """Return what is wrong and what to do; by subject where the findings differ."""
     texts: dict[tuple[str, str], list[str]] = {}
     for each in case.findings:
         finding = each.finding
         facts = each.facts
-        # What is refused at the door of an app without an integration is the app's.
+        # Facts of an app without an integration have an unsaved one: its app is named.
         is_of_one = facts is not None and facts.integration.pk is not None
         owner = str(facts.integration) if facts and is_of_one else each.about
         texts.setdefault((finding.sentence, finding.remedy), []).append(owner)
@@ -113,6 +114,6 @@ def _text_of(case: AlertCase) -> str:
 
 
 def _page_of(alert: Alert) -> str:
-    """Return where the alert's incidents are acknowledged and muted."""
+    """Return the address of the page on which incidents are acknowledged and muted."""
     page = reverse("admin:clevertap_sync_alert_change", args=[alert.pk])
     return f"{settings.PUBLIC_URL}{page}" if settings.PUBLIC_URL else ""

@@ -1,4 +1,4 @@
-"""Acknowledges what is open, and keeps an alert quiet until a time. People do both."""
+"""What people do about an alert: acknowledge an incident, mute until an instant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from clevertap_sync.process import clock
 from referrals import history
 from referrals.words import format_utc
 
-#: For how long something can be muted, and how a person is offered it.
+#: The lengths of a mute, each with its label on the page.
 SPANS: Final = {
     "hour": ("1 hour", timedelta(hours=1)),
     "day": ("1 day", timedelta(days=1)),
@@ -24,17 +24,17 @@ EVERYTHING: Final = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Mutes:
-    """What is muted now, of all alerts: until when, by alert, code and subject."""
+    """All mutes that are in force: until when, by alert, code and subject."""
 
     until: Mapping[tuple[int, str, str], datetime]
 
     def covers(self, alert: Alert, key: tuple[str, str]) -> bool:
-        """Return whether the alert says nothing of what has this code and subject."""
+        """Return whether the alert is muted for this code and subject."""
         return any((alert.pk, *each) in self.until for each in (key, EVERYTHING))
 
 
 def read_mutes(now: datetime) -> Mutes:
-    """Return what is muted, and forget what no longer is."""
+    """Return the mutes in force, and delete those that are over."""
     Mute.objects.filter(until__lte=now).delete()
     rows = Mute.objects.values_list("alert", "rule", "subject", "until")
     return Mutes(
@@ -43,7 +43,7 @@ def read_mutes(now: datetime) -> Mutes:
 
 
 def acknowledge_incident(incident: Incident, username: str) -> bool:
-    """Say that a person knows of it. Return whether nobody had said so before."""
+    """Note that a person knows of the incident; False if one did before, or it ended."""
     unseen = Incident.objects.filter(
         pk=incident.pk, acknowledged_at=None, ended_at=None
     )
@@ -57,17 +57,17 @@ def acknowledge_incident(incident: Incident, username: str) -> bool:
 
 
 def mute_alert(alert: Alert, length: timedelta, username: str) -> Mute:
-    """Let the alert say nothing at all for so long."""
+    """Mute the whole alert for `length`."""
     return _mute(alert, EVERYTHING, length, username)
 
 
 def mute_incident(incident: Incident, length: timedelta, username: str) -> Mute:
-    """Let the alert say nothing for so long of what the incident is about."""
+    """Mute the alert for `length` for the incident's code and subject."""
     return _mute(incident.alert, (incident.rule, incident.subject), length, username)
 
 
 def end_mute(mute: Mute, username: str) -> None:
-    """Let the alert speak again: of what is still there, at the next look."""
+    """End a mute: the next look tells what is still there."""
     with transaction.atomic():
         mute.delete()
         _record(mute.alert, username, f"Unmuted: {_describe_mute(mute)}.")

@@ -1,7 +1,7 @@
-"""Sends what was written down: one worker a message, a few times, then given up.
+"""Sends the notices that `watch` wrote: each by one worker, a few times, then given up.
 
-A worker that dies between sending and noting it down leaves a message that goes out
-again: an alert twice is better than none. Webhooks carry its key, which stays the same.
+If a worker dies between sending a notice and noting that, the notice goes out again: an
+alert twice is better than none. A webhook carries the notice's key, which stays the same.
 """
 
 import logging
@@ -27,12 +27,12 @@ _LONGEST: Final = 200
 
 
 def send_due_notices(now: datetime | None = None) -> int:
-    """Send what is to be sent now. Return how many messages got through."""
+    """Send the notices that are due. Return how many got through."""
     return sum(send_notice(pk) for pk in list(_find_due(now or clock.read_now())))
 
 
 def send_notice(notice_id: int) -> bool:
-    """Send one message, unless another worker does. Return whether it got through."""
+    """Send one notice, unless another worker does. Return whether it got through."""
     notice = _lease_notice(notice_id)
     if notice is None:
         return False
@@ -49,7 +49,7 @@ def send_notice(notice_id: int) -> bool:
 
 
 def send_test_notice(alert: Alert) -> Notice:
-    """Send a test message at once, and return it with what came of it."""
+    """Send a test notice at once, and return it with its outcome."""
     now = clock.read_now()
     notice = Notice.objects.create(
         alert=alert,
@@ -65,7 +65,7 @@ def send_test_notice(alert: Alert) -> Notice:
 
 
 def _find_due(now: datetime) -> Iterator[int]:
-    """Yield what may go, oldest first. An end waits until its start has gone, or never will."""
+    """Yield the IDs of due notices, oldest first. An end waits while its start is pending."""
     start = Notice.objects.filter(
         incident=OuterRef("incident"),
         moment=Notice.Moment.STARTED,
@@ -82,7 +82,7 @@ def _unleased(now: datetime) -> QuerySet[Notice]:
 
 
 def _lease_notice(notice_id: int) -> Notice | None:
-    """Take the message, by compare-and-set, and return it."""
+    """Lease the notice by compare-and-set; None where another worker has it."""
     now = clock.read_now()
     claimed = _unleased(now).filter(pk=notice_id)
     if not claimed.update(leased_until=now + LEASE, attempts=F("attempts") + 1):
@@ -91,7 +91,7 @@ def _lease_notice(notice_id: int) -> Notice | None:
 
 
 def _note_failure(notice: Notice, problem: str) -> None:
-    """Wait for the next attempt, or give up. The page and the log say why."""
+    """Plan the next attempt, or give up. The page and a log line say why."""
     tried = notice.attempts
     is_last = notice.moment == Notice.Moment.TEST or tried > len(WAITS)
     Notice.objects.filter(pk=notice.pk, attempts=tried).update(

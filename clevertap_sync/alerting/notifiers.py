@@ -1,6 +1,7 @@
-"""The ways to people: e-mail, Slack's incoming webhooks, and webhooks of one's own.
+"""Sends a notice by e-mail, to Slack or to a webhook, and calls a heartbeat's address.
 
-And the call of a heartbeat's address. Each sends one message, or raises `AlertNotSentError` with a sentence that names no address.
+Each function sends once, or raises `AlertNotSentError` with a sentence that names no
+address.
 """
 
 import base64
@@ -28,7 +29,7 @@ from referrals.secret import Secret
 
 SECONDS: Final = 10.0
 ACKNOWLEDGE: Final = "Acknowledge or mute"
-#: Where nothing is sent, so that nobody believes it was.
+#: E-mail backends that send nothing: the alert fails instead of pretending.
 NO_MAIL: Final = "django.core.mail.backends.dummy.EmailBackend"
 # Reference: https://www.standardwebhooks.com
 _PREFIX: Final = "whsec_"
@@ -40,11 +41,11 @@ _DROPPED: Final = (b"OK (not found)", b"OK (rate limited)")
 
 
 class AlertNotSentError(Exception):
-    """A message did not get through. The text says why, without any address."""
+    """A notice did not get through. The text says why, without any address."""
 
 
 def send_message(alert: Alert, notice: Notice) -> None:
-    """Send the message the alert's way. Raises `AlertNotSentError`."""
+    """Send the notice by the alert's medium. Raises `AlertNotSentError`."""
     match alert.way:
         case AlertMedium.EMAIL:
             _mail(alert, notice)
@@ -57,7 +58,7 @@ def send_message(alert: Alert, notice: Notice) -> None:
 
 
 def call_heartbeat(url: Secret, *, fails: bool) -> None:
-    """Call the address by GET, or its path with `/fail` behind it. Raises `AlertNotSentError`."""
+    """GET the address, with `/fail` added if `fails`. Raises `AlertNotSentError`."""
     parts = urlsplit(_revealed(url))
     if fails:
         parts = parts._replace(path=f"{parts.path.rstrip('/')}/fail")
@@ -65,13 +66,13 @@ def call_heartbeat(url: Secret, *, fails: bool) -> None:
 
 
 def create_signing_secret() -> Secret:
-    """Return a new secret to sign with."""
+    """Return a new random secret for signing webhooks."""
     key = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     return Secret(_PREFIX + key)
 
 
 def sign_message(secret: Secret, notice: Notice, body: bytes) -> dict[str, str]:
-    """Return the headers by which a receiver knows that the message is ours."""
+    """Return the signature headers by which a receiver verifies the sender."""
     key = base64.b64decode(_revealed(secret).removeprefix(_PREFIX))
     stamp = str(int(time.time()))
     signed = f"{notice.key}.{stamp}.".encode() + body
@@ -139,14 +140,14 @@ def _for_slack(notice: Notice) -> str:
 
 
 def _where_to_acknowledge(notice: Notice) -> str:
-    """Return the alert's page, where the message is about something that goes on."""
+    """Return the address of the alert's page; empty where the incident is over."""
     if notice.moment not in {Notice.Moment.STARTED, Notice.Moment.REMINDED}:
         return ""
     return str(notice.content.get("alert_url", ""))
 
 
 class _Headers(AuthBase):
-    """Puts headers on a request, and nowhere else."""
+    """Puts headers on one request, so that no redirect or error carries them."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self._headers = headers
@@ -174,7 +175,7 @@ def _ask(
         try:
             answer = way.ask(method, path, params={}, body=body)
         except MalformedResponseError:
-            return  # it answered 200, and what else it says is of no interest
+            return  # it answered 200, which is enough
         except CleverTapError as error:
             message = (
                 f"The receiver did not answer ({error.detail or type(error).__name__})"

@@ -1,7 +1,7 @@
-"""What an alert is told of: the findings of one code about one subject.
+"""Groups findings into cases: those of one code about one subject.
 
-Everything is read once for all alerts, in one snapshot. A case is an incident's cause, so
-that several reasons of one trouble are one message.
+All facts are read once for all alerts, in one snapshot. One case makes one incident, so
+that several findings of one kind are one message.
 """
 
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,7 @@ CaseKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SubjectFinding:
-    """One finding, what it is about, and the facts that it was found in, if of one app."""
+    """One finding, its subject, and the facts of the app that it was found in, if any."""
 
     finding: Finding
     subject: str
@@ -56,13 +56,13 @@ class SubjectFinding:
 
     @property
     def key(self) -> CaseKey:
-        """Return what tells its case apart from the other cases of an alert."""
+        """Return code and subject: what identifies its case within an alert."""
         return self.finding.code, self.subject
 
 
 @dataclass(frozen=True, slots=True)
 class AlertCase:
-    """What is wrong with one subject, in all its findings of one code; there is one at least."""
+    """All findings of one code about one subject, the most important first; never none."""
 
     findings: tuple[SubjectFinding, ...]
 
@@ -78,14 +78,14 @@ class AlertCase:
 
     @property
     def app(self) -> App | None:
-        """Return the app that it is about; None where it is about all of them."""
+        """Return the app that the case is about; None if it is about the installation."""
         if _scope_of(self.kind) is Scope.INSTALLATION or self.first.facts is None:
             return None
         return self.first.facts.integration.app
 
     @property
     def integration(self) -> Integration | None:
-        """Return the integration that it is about, if it is about one."""
+        """Return the integration that the case is about, if it is about one."""
         if _scope_of(self.kind) is not Scope.INTEGRATION or self.first.facts is None:
             return None
         return self.first.facts.integration
@@ -93,16 +93,16 @@ class AlertCase:
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """All that is wrong now, whoever is told of it."""
+    """All findings of this instant, before any alert selects its own."""
 
     findings: Sequence[SubjectFinding]
     facts: Sequence[Facts]
-    #: Those that are on.
+    #: The alerts that are on.
     alert_ids: frozenset[int]
     has_worker: bool
 
     def select_findings(self, alert: Alert) -> Iterator[SubjectFinding]:
-        """Yield what is of the alert's app, and never the alert's own failure."""
+        """Yield the findings of the alert's app, without the alert's own failure."""
         for each in self.findings:
             finding = each.finding
             if isinstance(finding, AlertFailing):
@@ -115,9 +115,9 @@ class AlertView:
                 yield each
 
     def is_well(self, alert: Alert) -> bool:
-        """Return whether a worker is at work, and nothing that the alert sees is an error or holds.
+        """Return whether a worker is at work and the alert sees no error and no hold.
 
-        A hold that passes by itself is a warning, and nothing is sent while it lasts.
+        A hold that ends by itself is only a warning, but nothing is delivered meanwhile.
         """
         return self.has_worker and not any(
             each.finding.severity is Severity.ERROR
@@ -126,7 +126,7 @@ class AlertView:
         )
 
     def find_excuse(self, key: CaseKey) -> str:
-        """Return why a case is over that nobody mended; nothing where it was mended."""
+        """Return why a case is over although it was not mended; "" where it was."""
         code, subject = key
         name, _, number = subject.partition(":")
         if name == "alert" and int(number) not in self.alert_ids:
@@ -142,7 +142,7 @@ class AlertView:
         return "it is below what the alert asks for" if self._has_left(key) else ""
 
     def _has_left(self, key: CaseKey) -> bool:
-        """Return whether it is still there, or another cause of the same trouble."""
+        """Return whether a finding of the same family is still there for this subject."""
         code, subject = key
         kind = KINDS_BY_CODE.get(code)
         return any(
@@ -153,7 +153,7 @@ class AlertView:
 
 
 def read_alert_view(alerts: Sequence[Alert], now: datetime) -> AlertView:
-    """Return all that is wrong now, judged as early as the most careful alert asks for."""
+    """Return all findings of now, judged by the lowest threshold of any alert."""
     with insight.read_in_snapshot():
         app_ingest = read_app_ingest(now)
         read = read_facts(insight.list_integrations_shown(), now, app_ingest)
@@ -196,7 +196,7 @@ def _attach_subject_elsewhere(finding: Finding) -> SubjectFinding:
 
 
 def list_cases(alert: Alert, view: AlertView) -> dict[CaseKey, AlertCase]:
-    """Return what the alert is told of, by code and subject."""
+    """Return the cases that the alert asks for, by code and subject."""
     found: dict[CaseKey, tuple[SubjectFinding, ...]] = {}
     for each in view.select_findings(alert):
         if is_wanted(alert, each.finding, each.facts):
@@ -205,12 +205,12 @@ def list_cases(alert: Alert, view: AlertView) -> dict[CaseKey, AlertCase]:
 
 
 def is_of_family(kind: type[Finding], other: type[Finding] | None) -> bool:
-    """Return whether both are causes of the same trouble."""
+    """Return whether the two kinds of findings have a family in common."""
     return other is not None and not kind.families.isdisjoint(other.families)
 
 
 def _lower_thresholds(facts: Facts, alerts: Sequence[Alert]) -> Facts:
-    """Return the facts with the thresholds of the alerts, where one asks for more."""
+    """Return the facts with the most careful threshold of the alerts."""
     days = [each.passcode_days for each in alerts if each.passcode_days is not None]
     silences = [each.quiet_hours for each in alerts if each.quiet_hours is not None]
     hours = [each.pause_hours for each in alerts if each.pause_hours is not None]
@@ -245,7 +245,7 @@ def _about(finding: Finding, facts: Facts) -> str:
 
 
 def _scope_of(kind: type[Finding]) -> Scope:
-    # What is refused at an app's door stands on each of its integrations.
+    # A refusal at an app's door is found in the facts of each of its integrations.
     return Scope.APP if kind.is_at_door else kind.scope
 
 

@@ -1,7 +1,7 @@
 """Which field of an alert decides about which findings: the one table.
 
-A finding that no row names is told where *every other error*, or *every other warning*,
-is on. What is for information alone, and has no row, is nobody's alarm.
+A finding without a row goes to alerts with *every other error* or *every other warning*
+on. One of severity `info` without a row goes to no alert.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from clevertap_sync.insight.findings import Finding, Severity
 from clevertap_sync.insight.findings.account import count_held_seconds
 from clevertap_sync.models import Alert
 
-#: Fewer dead letters, or late events, than that are no share of anything.
+#: A share of fewer dead letters or late events than this means nothing.
 FEWEST: Final = 5
-#: A worker that is started anew is away for a moment, and nobody need know.
+#: A worker that restarts is away for a moment, which is no reason for an alert.
 GONE_SECONDS: Final = 120
 _MINUTE: Final = 60
 _HOUR: Final = 3600
-#: A threshold, a finding that it is about, and the facts that it was found in.
+#: Arguments: the alert's threshold, the finding, and the facts it was found in.
 Reached = Callable[[int, Finding, Facts | None], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A field of an alert, the findings that it names, and whether one has reached it."""
+    """A field of an alert, the findings that it decides about, and its condition."""
 
     column: str
     is_reached: Reached
@@ -66,7 +66,7 @@ def _is_dead_share_reached(percent: int, _: Finding, facts: Facts | None) -> boo
 
 
 def _is_expiry_near(days: int, finding: Finding, _: Facts | None) -> bool:
-    """Return whether so few days are left; what has no number is over already."""
+    """Return whether so few days are left; without a number, the last day has passed."""
     return finding.count is None or finding.count <= days
 
 
@@ -115,7 +115,7 @@ THRESHOLDS: Final = (
 
 
 def list_thresholds(kind: type[Finding]) -> list[Threshold]:
-    """Return what decides about findings of this kind; nothing, where no alert tells them."""
+    """Return the thresholds for findings of this kind; none where no alert tells them."""
     named = [each for each in THRESHOLDS if each.decides_about(kind)]
     if named:
         return named

@@ -1,4 +1,4 @@
-"""Looks at everything every half minute, and writes down what started and what ended."""
+"""Compares findings with open incidents each half minute; starts, reminds and ends."""
 
 import uuid
 from collections.abc import Collection
@@ -22,15 +22,19 @@ from clevertap_sync.models import Alert, Incident, LastLook, Notice
 from clevertap_sync.process import clock
 
 EVERY: Final = timedelta(seconds=30)
-#: What comes and goes is one incident: it is over when it has been for so long.
+#: An incident ends once its finding has been away for so long, so that one which comes
+#: and goes stays one incident.
 QUIET: Final = timedelta(minutes=2)
-#: An error that nobody acknowledges is told again.
+#: An error that no person acknowledges is told again.
 REMIND_EVERY: Final = timedelta(days=1)
 _THE_ROW: Final = 1
 
 
 def update_incidents(now: datetime | None = None) -> bool:
-    """Look, unless a process did so less than half a minute ago. Return whether it looked."""
+    """Update all incidents, unless a process did so less than half a minute ago.
+
+    Return whether it did.
+    """
     now = now or clock.read_now()
     alerts = list(Alert.objects.filter(enabled=True).select_related("app"))
     if not alerts and not Incident.objects.filter(ended_at=None).exists():
@@ -48,13 +52,13 @@ def update_incidents(now: datetime | None = None) -> bool:
 
 
 def _claim_turn(now: datetime) -> bool:
-    """Take the turn, by compare-and-set: of processes that look at once, one does."""
+    """Take the turn by compare-and-set, so that one process of several looks."""
     turn = LastLook.objects.filter(pk=_THE_ROW, looked_at__lte=now - EVERY)
     if turn.update(looked_at=now):
         return True
     if LastLook.objects.filter(pk=_THE_ROW).exists():
         return False
-    # Two that find no row at all both look: an incident is unique whoever writes it.
+    # Without a row, two processes may both look: an incident is unique all the same.
     LastLook.objects.bulk_create(
         [LastLook(pk=_THE_ROW, looked_at=now)], ignore_conflicts=True
     )
@@ -72,7 +76,7 @@ def _compare(alert: Alert, view: AlertView, muted: muting.Mutes, now: datetime) 
         if key in still_open:
             _remind(alert, still_open[key], case, now, is_muted=is_muted)
         elif not is_muted:
-            # Told when the mute is over, if it is still there then.
+            # A muted case starts its incident when the mute is over, if it is still there.
             _start_incident(alert, case, now)
     for key, incident in still_open.items():
         if key in cases:
@@ -102,7 +106,7 @@ def _start_incident(alert: Alert, case: AlertCase, now: datetime) -> None:
 def _remind(
     alert: Alert, incident: Incident, case: AlertCase, now: datetime, *, is_muted: bool
 ) -> None:
-    """Remind of an error that nobody acknowledged; of anything else, once was enough."""
+    """Remind of an error that no person acknowledged; a warning is told only once."""
     _reopen(incident)
     told_at = incident.reminded_at or incident.started_at
     is_error = case.kind.severity is Severity.ERROR
@@ -126,7 +130,7 @@ def _reopen(incident: Incident) -> None:
 
 
 def _has_another_cause(key: CaseKey, cases: Collection[CaseKey]) -> bool:
-    """Return whether the same trouble goes on, of which it was one cause."""
+    """Return whether a case of the same family is still there for this subject."""
     code, subject = key
     return any(
         other == subject and is_of_family(KINDS_BY_CODE[cause], KINDS_BY_CODE.get(code))
@@ -137,7 +141,7 @@ def _has_another_cause(key: CaseKey, cases: Collection[CaseKey]) -> bool:
 def _end_when_quiet(
     incident: Incident, excuse: str, now: datetime, *, tells: bool
 ) -> None:
-    """End what has been over for a while; remember since when the rest looks over."""
+    """End an incident whose finding has been away for a while; else note since when."""
     this = Incident.objects.filter(pk=incident.pk, ended_at=None)
     if incident.clear_since is None:
         this.update(clear_since=now)
@@ -156,7 +160,7 @@ def _end_when_quiet(
 
 
 def _is_told_by_another(incident: Incident) -> bool:
-    """Return whether a later cause of the same trouble is open, whose end says it all."""
+    """Return whether a later incident of the same family is open: its end is told."""
     kind = KINDS_BY_CODE.get(incident.rule)
     later = Incident.objects.filter(
         alert=incident.alert_id,

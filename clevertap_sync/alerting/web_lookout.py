@@ -1,7 +1,8 @@
-"""Looks from the web process while no worker does: who else would say that it is gone?
+"""Runs alert rounds in the web process while no worker does.
 
-One daemon thread a process. It keeps no connection between looks, and takes the same turns
-as workers do, so that it makes no difference how many processes look.
+Otherwise no alert could say that all workers are gone. Each process has one daemon thread.
+It keeps no connection between rounds, and takes turns with the workers, so that the number
+of processes makes no difference.
 """
 
 import logging
@@ -18,10 +19,10 @@ from clevertap_sync.process import clock, worker_presence
 
 logger = logging.getLogger(__name__)
 
-#: Both may start at once: a worker has so long to be there first.
+#: Web and worker may start at once: the worker has so long to be first.
 FIRST_SECONDS: Final = 60.0
 EVERY_SECONDS: Final = 30.0
-#: A worker that is there, and has not looked for so long, does not look.
+#: A worker that has not looked for so long counts as not looking.
 OVERDUE: Final = timedelta(minutes=2)
 #: How long a process that ends waits for a look that is under way.
 _STOP_SECONDS: Final = 5.0
@@ -44,11 +45,11 @@ class Lookout:
         self._thread = threading.Thread(target=self._run, daemon=True, name="lookout")
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more, and wait for a look that is under way, but not for long."""
+        """Stop the thread, and wait a moment for a round that is under way."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
@@ -60,7 +61,7 @@ class Lookout:
             try:
                 self._look()
             except Error as error:
-                # The next look may find the database well.
+                # The database may be back at the next round.
                 name = type(error).__name__
                 logger.warning("The lookout failed (%s); it tries again", name)
             except Exception:
@@ -70,7 +71,7 @@ class Lookout:
 
 
 def look_if_no_worker_does() -> bool:
-    """Look and send where no worker is at work, or none has looked. Return whether it did."""
+    """Run a round if no worker is at work, or none has looked. Return whether it ran."""
     silence = worker_presence.read_silence()
     has_worker = silence is not None and not silence.is_too_long
     if has_worker and not _is_look_overdue():

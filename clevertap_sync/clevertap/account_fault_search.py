@@ -1,12 +1,12 @@
-"""Account ID, passcode, location: which of the three is it that CleverTap refuses?
+"""Finds which of account ID, passcode and location CleverTap refuses.
 
-By the answer's wording and by what was accepted before; where these do not tell, by one
-dry run at each other location, and one with `TEST-` put before the account ID or left
-out. Every one of them goes where `find_base_url` says, and nothing is ever stored by it.
+The answer's wording and earlier successes often suffice. Where they do not, one dry run
+goes to each other location, and one to the account ID's twin, with or without `TEST-`.
+A dry run stores nothing, and goes only to hosts that `find_base_url` returns.
 
-Pure: imports no framework. CleverTap documents its statuses, not its wordings: what is
-made of them stands in `connection_check`, and no wording alone decides where the same one is
-imaginable for two faults.
+Pure: imports no framework. CleverTap documents its statuses, but not its wordings.
+`connection_check` interprets them, and where a wording could mean two faults, it alone
+decides nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ _TEST: Final = "TEST-"
 
 @dataclass(frozen=True, slots=True)
 class DetectedFault:
-    """What is wrong. `hint` is what is right instead, where that was found."""
+    """The fault of the credentials. `hint` is the right value, where one was found."""
 
     fault: AccountFault
     hint: str = ""
@@ -47,11 +47,11 @@ class DetectedFault:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsPast:
-    """What is known of the credentials from before the refusal."""
+    """What we know about the credentials from before the refusal."""
 
     #: CleverTap accepted the very same account ID, passcode and location.
     were_accepted: bool = False
-    #: The passcode is a person's, which CleverTap lets expire.
+    #: It is a user passcode, which CleverTap lets expire.
     is_user_passcode: bool = False
     #: Its last day has passed.
     has_expired: bool = False
@@ -66,8 +66,8 @@ def find_account_fault(
 ) -> DetectedFault:
     """Return which part of refused credentials is wrong. Ends within about `seconds`.
 
-    Never raises for what CleverTap does. Asks elsewhere only where answer and past do
-    not tell.
+    No answer of CleverTap raises an error. Other locations are asked only where the
+    answer and the past leave the fault open.
     """
     if isinstance(refusal, CredentialsError):
         return _read_unsent_error(refusal)
@@ -78,7 +78,7 @@ def find_account_fault(
 
 
 def _read_unsent_error(error: CredentialsError) -> DetectedFault:
-    """Read why nothing was sent."""
+    """Return the fault because of which no request was sent."""
     match error:
         case UnreadablePasscodeError():
             return DetectedFault(AccountFault.UNREADABLE_PASSCODE)
@@ -96,10 +96,10 @@ def _read_unsent_error(error: CredentialsError) -> DetectedFault:
 def _judge_answer(
     refusal: AuthenticationError, result: CheckResult, past: CredentialsPast
 ) -> DetectedFault | None:
-    """Return what answer and past tell, if they do.
+    """Return the fault that the answer and the past prove; None where they prove none.
 
-    An account ID that is not known here may be right elsewhere. A 403 is about what one
-    may do, so that it says nothing of what was accepted before.
+    An account ID that is unknown at this location may be right at another. A 403 is
+    about permissions, so an earlier success proves nothing about it.
     """
     if result is CheckResult.ACCOUNT_UNKNOWN:
         return None
@@ -114,7 +114,7 @@ def _judge_answer(
 def _ask_elsewhere(
     credentials: Credentials, result: CheckResult, seconds: float
 ) -> DetectedFault:
-    """Ask the other locations, and for the account ID's twin, all at once."""
+    """Check the other locations and the account ID's twin, all at once."""
     locations = _list_other_locations(credentials)
     twin = _find_twin_id(credentials.account_id)
     asked = [
@@ -144,7 +144,7 @@ def _ask_elsewhere(
 
 
 def _list_other_locations(credentials: Credentials) -> Sequence[Location]:
-    """Return the locations that another host answers for: a proxy may be all of them."""
+    """Return the locations with another host than ours: a proxy may serve all of them."""
     here = find_base_url(credentials.location, credentials.template)
     return [
         place
@@ -154,7 +154,7 @@ def _list_other_locations(credentials: Credentials) -> Sequence[Location]:
 
 
 def _find_twin_id(account_id: str) -> str:
-    """Return the test account's ID of an account, or the account's of a test account."""
+    """Return the account ID with `TEST-` before it, or without it if it has one."""
     if account_id.startswith(_TEST):
         return account_id.removeprefix(_TEST)
     return _TEST + account_id
@@ -163,10 +163,10 @@ def _find_twin_id(account_id: str) -> str:
 def _judge_unknown(
     elsewhere: Mapping[Location, Diagnosis], twin: str, twin_diagnosis: Diagnosis
 ) -> DetectedFault:
-    """Return what the answers mean where CleverTap calls the account ID unknown here.
+    """Return the fault where CleverTap calls the account ID unknown at its location.
 
-    None of them took the credentials. If one alone is about the passcode, and all others
-    say unknown too, then that is where the account is, and two things are wrong.
+    No other location took the credentials. If exactly one refuses the passcode, and all
+    others call the account unknown, the account is there, and two values are wrong.
     """
     others = {
         **{place.value: seen for place, seen in elsewhere.items()},
@@ -187,10 +187,10 @@ def _judge_unknown(
 
 
 def _judge_known(result: CheckResult, others: Iterable[Diagnosis]) -> AccountFault:
-    """Return what the answers mean where CleverTap may know the account ID here.
+    """Return the fault where CleverTap may know the account ID at its location.
 
-    None of them took the credentials; who did not answer may have taken them. Where
-    CleverTap calls the account ID unknown anywhere else, but not here, it knows it here.
+    No other location took the credentials, but one that did not answer might have. If
+    CleverTap calls the account ID unknown elsewhere and not here, it knows it here.
     """
     others = list(others)
     if not all(other.is_about_credentials for other in others):

@@ -1,6 +1,7 @@
-"""Which part of an account's credentials is wrong, and all words for it.
+"""Which part of an account's credentials is wrong, with its sentence and its remedy.
 
-Pure: imports no framework. `account_fault_search` finds it out, `delivery.hold_cause` writes it down.
+Pure: imports no framework. `account_fault_search` finds the fault, and
+`delivery.hold_cause` writes it into the integration's row.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from clevertap_sync.clevertap.locations import LABELS, Location
 
 FaultyField = Literal["account_id", "passcode", "location"]
 
-#: The hint of what has blanks or characters that no header takes.
+#: The hint for an account ID or passcode with characters that no header can hold.
 UNSENDABLE: Final = "unsendable"
 
 
@@ -33,7 +34,7 @@ class AccountFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HoldCause:
-    """The cause of a hold for people, and the field of the integration that mends it."""
+    """The cause of a hold in words, and the integration's field that has to change."""
 
     fault: AccountFault
     sentence: str
@@ -42,15 +43,15 @@ class HoldCause:
 
 
 class HasHold(Protocol):
-    """What an integration says about its hold."""
+    """The columns of an integration from which its hold is described."""
 
     @property
     def hold_cause(self) -> str:
-        """An `AccountFault`; empty where nobody has found it out."""
+        """An `AccountFault`; empty while the fault is unknown."""
 
     @property
     def hold_hint(self) -> str:
-        """What is right, or seen: a location's code, an account ID, `UNSENDABLE`."""
+        """The right value, or `UNSENDABLE`: a location's code or an account ID."""
 
 
 _WORDS: Final[dict[AccountFault, tuple[str, str, FaultyField]]] = {
@@ -136,7 +137,7 @@ _WORDS: Final[dict[AccountFault, tuple[str, str, FaultyField]]] = {
         "account_id",
     ),
 }
-#: What a hint makes of the sentence and the remedy, where it is not only put into them.
+#: The sentence and the remedy of a fault with a hint, where they differ from those above.
 _HINTED: Final = {
     AccountFault.WRONG_ACCOUNT_ID: (
         "The account ID has a TEST- too many: CleverTap takes this passcode for {hint}.",
@@ -159,14 +160,14 @@ _UNSENDABLE: Final = {
 
 
 def describe_hold_cause(integration: HasHold) -> HoldCause | None:
-    """Return what is wrong with the credentials; None where nobody has found it out."""
+    """Return the fault of the credentials in words; None while it is unknown."""
     if integration.hold_cause not in set(AccountFault):
         return None
     return describe_fault(AccountFault(integration.hold_cause), integration.hold_hint)
 
 
 def describe_fault(fault: AccountFault, hint: str = "") -> HoldCause:
-    """Return a fault in words. `hint` is what is right: a location's code, an account ID."""
+    """Return the fault in words. `hint` is the right location's code or account ID."""
     sentence, remedy, field = _WORDS[fault]
     if hint == UNSENDABLE:
         sentence = _UNSENDABLE.get(fault, sentence)

@@ -1,7 +1,7 @@
-"""Is CleverTap reached, and does it know these credentials? A dry run, and its diagnosis.
+"""Checks with a dry run whether CleverTap answers and knows the credentials.
 
-Pure: imports no framework. Nothing is ever stored by a check: one made-up record goes
-out as a dry run, always the same.
+Pure: imports no framework. A check stores nothing: it sends one made-up record, always
+the same, as a dry run.
 """
 
 import re
@@ -42,7 +42,7 @@ _DASHBOARD = re.compile(
 
 
 class CheckResult(StrEnum):
-    """What a check found."""
+    """The kinds of results that a check has."""
 
     GOOD = "good"
     ACCOUNT_UNKNOWN = "account_unknown"
@@ -60,7 +60,7 @@ class CheckResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an account is reached with. `template` is `CLEVERTAP_BASE_URL`."""
+    """Location, account ID and passcode. `template` is `CLEVERTAP_BASE_URL`."""
 
     location: Location
     account_id: str
@@ -79,7 +79,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A verdict in words: what happened, what was seen of it, what to do."""
+    """The result of a check in words: what happened, what we saw, what to do."""
 
     result: CheckResult
     title: str
@@ -94,7 +94,7 @@ class Diagnosis:
 
     @property
     def is_about_credentials(self) -> bool:
-        """Whether another location could be the cure."""
+        """Whether other credentials, or another location, could mend it."""
         return self.result in {
             CheckResult.ACCOUNT_UNKNOWN,
             CheckResult.PASSCODE_REFUSED,
@@ -162,7 +162,7 @@ _WORDS: Final = {
 def check_credentials(
     credentials: Credentials, *, seconds: float = CHECK_SECONDS
 ) -> Diagnosis:
-    """Send one dry run and say what came of it. Never raises for what CleverTap does.
+    """Send one dry run and return its diagnosis. No answer of CleverTap raises an error.
 
     Ends within about `seconds`.
     """
@@ -222,7 +222,7 @@ def read_dashboard_address(address: str) -> tuple[Location, str] | None:
 def diagnose_error(
     error: CleverTapError, location: Location, seconds: float
 ) -> Diagnosis:
-    """Return what an error means for the person who asked."""
+    """Return an error of the client as a diagnosis."""
     verdict = _verdict(error)
     title, remedy = _WORDS[verdict]
     seen = (f"HTTP {error.status}" if error.status else "", error.detail)
@@ -251,7 +251,7 @@ def _verdict(error: CleverTapError) -> CheckResult:
 
 
 def _refused(error: AuthenticationError) -> CheckResult:
-    """Read which part is wrong. CleverTap words it, and only the wording tells."""
+    """Return which part CleverTap refuses. Only the wording of its answer tells."""
     detail = error.detail.casefold()
     if "account id" in detail:
         return CheckResult.ACCOUNT_UNKNOWN

@@ -1,4 +1,4 @@
-"""Why delivery is held: the reasons that no single attempt has, and words for all.
+"""Why delivery is held: meaning and remedy of every hold reason.
 
 Pure: imports no framework. Reasons that an attempt has are the codes of `errors`.
 """
@@ -14,7 +14,7 @@ RESTORED_BACKUP: Final = "restored_backup"
 IDENTITY_MISMATCH: Final = "identity_mismatch"
 IDENTITY_LETTER_CASE: Final = "identity_letter_case"
 
-#: Neither time nor a dry run ends these: a person does.
+#: Only a person ends these; neither time nor a dry run does.
 ABOUT_IDENTITIES: Final = frozenset({IDENTITY_MISMATCH, IDENTITY_LETTER_CASE})
 
 #: Holds that end by themselves; every other one waits for a person.
@@ -62,9 +62,9 @@ _OURS: Final = {
 
 
 def describe_hold(reason: str, cause: HoldCause | None = None) -> tuple[str, str]:
-    """Return what a hold's reason means, and what to do; by its cause where that is known.
+    """Return a hold reason's meaning and remedy; those of its cause where that is known.
 
-    An attempt has a reason of its own, and no cause.
+    The outcome of an attempt is such a reason too, and never has a cause.
     """
     if cause is not None:
         return cause.sentence, cause.remedy

@@ -1,7 +1,7 @@
 """Why the settings keep a record back, for people.
 
-Pure. It asks the mapping itself, with one setting at a time as it is and all others open,
-so that it cannot say anything else than what delivery does.
+Pure. It runs the mapping itself, with one setting as it is and all others open, so that
+the explanation always agrees with delivery.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from referrals.vocabulary import Side
 
 
 class KeepingSetting(NamedTuple):
-    """What a setting says about the record, and how to have it sent all the same."""
+    """A setting that keeps the record back, and how to have the record sent anyway."""
 
     setting: str
     meaning: str

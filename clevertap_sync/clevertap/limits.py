@@ -1,8 +1,8 @@
-"""CleverTap's spelling and limits, which stand nowhere else.
+"""CleverTap's limits and its spelling of records, in one place.
 
-Pure: imports msgspec, wcwidth and no framework. The live API was never asked, so what its
-documentation leaves open is marked [doubt]: there we keep to the strictest figure that
-is published, and a correction is a change of this file alone.
+Pure: imports msgspec, wcwidth and no framework. [doubt] marks what CleverTap's
+documentation leaves open, because we never tried it with the live API. There we keep to
+the strictest published figure. To correct one, change this file alone.
 
 References:
 https://developer.clevertap.com/docs/upload-events-api
@@ -233,10 +233,10 @@ def shorten_text(text: str) -> str:
 
 
 def is_plain_identity(identity: str) -> bool:
-    """Return whether nothing can be wrong with `identity`, as with nearly every one.
+    """Return whether a quick look shows that `identity` is good, as nearly every one is.
 
-    It is too long to be a forbidden one in blanks, and has neither blanks nor control
-    characters. What is not plain may still be good.
+    A plain identity is too long to be a forbidden value, and has neither blanks nor
+    control characters. An identity that is not plain may still be good.
     """
     return (
         _LONGEST_FORBIDDEN < len(identity) <= MAX_IDENTITY
@@ -246,7 +246,7 @@ def is_plain_identity(identity: str) -> bool:
 
 
 def is_forbidden_identity(identity: str) -> bool:
-    """Return whether CleverTap takes this value for no identity at all."""
+    """Return whether CleverTap treats this value as "no identity"."""
     trimmed = identity.strip()
     return (
         len(trimmed) <= _LONGEST_FORBIDDEN

@@ -1,4 +1,4 @@
-"""Where an account's data is stored, and the host that answers for it.
+"""Where CleverTap stores an account's data, and the host of its API there.
 
 Pure. Reference: https://developer.clevertap.com/docs/common-api-components
 """
@@ -31,7 +31,7 @@ _WITH_ARTICLE = frozenset({Location.US1, Location.MEC1})
 
 
 def spell_in_sentence(location: Location) -> str:
-    """Return the location as it stands after "in", such as "the United States"."""
+    """Return the location's name as it follows "in": "the United States"."""
     label = LABELS[location]
     return f"the {label}" if location in _WITH_ARTICLE else label
 

@@ -1,7 +1,7 @@
-"""Events become records: who did what, in CleverTap's words, or why not.
+"""Maps events to records, or says why a side gets none.
 
 Pure: imports msgspec and no framework. `limits` knows CleverTap's limits, `properties`
-makes the `evtData`, `reasons` explains to people what could not be mapped.
+makes the `evtData`, `reasons` has the words for what could not be mapped.
 """
 
 from collections.abc import Collection
@@ -49,8 +49,8 @@ class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
     `not_sent` lists what is switched off, such as "app_open:generated";
     `approved_names` the normalised custom names that a person approved beyond the first
     `custom_names_limit`. Events that occurred before `since`, in Unix seconds, stay here.
-    `suppressions_until` numbers the last of the app's suppressions that count; who these
-    are about is for the caller to say.
+    `suppressions_until` is the number of the last of the app's suppressions that count;
+    the caller looks up which sides they concern.
     """
 
     identity_provider: str
@@ -103,7 +103,7 @@ def map_event(
 
     The triggering user comes first, then the referrer. A link click has no triggering
     user; an event that came by a marketing link may have no referrer. `suppressed` are
-    the sides whose person asked to be forgotten.
+    the sides whose person is suppressed.
     """
     mapper = _Mapper(event, _plan(settings), suppressed)
     title = TITLES.get(event.type) or event.name
@@ -122,7 +122,7 @@ def decode_record(record: EventRecord) -> dict[str, Any]:
 
 
 def find_identity(person: Person, provider: str) -> str | None:
-    """Return the identity by which CleverTap would get `person`, if one can be sent."""
+    """Return the identity that would be sent for `person`; None if none can be."""
     identity = _check_identity(person, _plan_for_provider(provider))
     return identity if isinstance(identity, str) else None
 
@@ -189,8 +189,8 @@ def _plan(settings: MappingSettings) -> _Plan:
 class _Mapper:
     """One event under one plan. Both sides share the instant and the properties.
 
-    Two of these and their records are made per event, a thousand per request: what holds
-    of nearly every record is asked first, and in as few calls as can be.
+    A request has a thousand records, so the usual case is checked first and with as few
+    calls as possible.
     """
 
     __slots__ = (
@@ -215,7 +215,7 @@ class _Mapper:
         self._properties: Properties | MappingRefusal | None = None
 
     def map_side(self, side: Side, name: str, person: Person) -> MappedSide:
-        """Return what becomes of one side. Never raises for what an event may hold."""
+        """Return the record of one side, or why it has none. No event raises an error."""
         kept_back_sides = self.plan.kept_back_sides
         if self.is_kept_back or (
             kept_back_sides and (self.event.type, side) in kept_back_sides
@@ -225,7 +225,7 @@ class _Mapper:
             outcome = self._refuse_person(side, person) or self._build_record(
                 side, name, person
             )
-        # What JSON cannot say: a lone surrogate, a stranger among the types, an abyss.
+        # JSON cannot hold a lone surrogate, an unknown type, or very deep nesting.
         except (ValueError, TypeError, RecursionError) as error:
             outcome = MappingRefusal("mapping_failed", type(error).__name__)
         if isinstance(outcome, EventRecord):
@@ -265,7 +265,7 @@ class _Mapper:
         return EventRecord(side, name, json, properties.shortened)
 
     def _build_properties(self) -> Properties | MappingRefusal:
-        """Return the properties, or what is wrong with the event itself."""
+        """Return the properties, or the reason that both sides have in common."""
         if not 0 < self.seconds <= limits.LATEST_SECOND:
             detail = f"The time is {self.seconds} Unix seconds."
             return MappingRefusal("timestamp_invalid", detail)
@@ -294,7 +294,7 @@ class _Mapper:
 def _refuse_custom_name(custom: str, name: str) -> MappingRefusal | None:
     """Return why a custom event's name, of a bearable length, cannot be sent.
 
-    Cleaning it instead would let one event silently join another's funnel.
+    A cleaned name could silently count as another event in CleverTap.
     """
     if not custom.strip():
         return MappingRefusal("event_name_empty", "")

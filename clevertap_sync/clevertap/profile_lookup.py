@@ -1,7 +1,7 @@
-"""Whom CleverTap knows: profiles are looked up, a few at a time, by one deadline.
+"""Looks up which people CleverTap knows, a few at a time, within one deadline.
 
-Pure: imports no framework. Nothing is ever stored by a look-up, and no identity leaves
-this module but in what the caller asked with.
+Pure: imports no framework. A look-up stores nothing, and results hold no identity but
+those of the profiles that were asked for.
 """
 
 import time
@@ -22,20 +22,20 @@ from clevertap_sync.clevertap.errors import (
 
 #: Reference: https://developer.clevertap.com/docs/api-request-limit
 IN_FLIGHT: Final = 3
-#: A person waits for the answer, or an upload does.
+#: A person or an upload waits for the answer.
 LOOK_UP_SECONDS: Final = 8.0
-#: Less is no time to ask in.
+#: With less time left, no request is sent.
 _SHORTEST_SECONDS: Final = 0.05
 
 #: For these an upload is refused as well.
 _REFUSED: Final = (AuthenticationError, CredentialsError)
 
-#: A profile; None where CleverTap knows no such user; an error where it did not tell.
+#: A profile; None where CleverTap knows no such user; the error where it did not say.
 FoundProfile: TypeAlias = dict[str, Any] | CleverTapError | None
 
 
 class AskedPerson(NamedTuple):
-    """Whom to look up. An object ID is CleverTap's own ID of a user."""
+    """A person to look up. An object ID is CleverTap's own ID of a user."""
 
     identity: str
     object_id: bool = False
@@ -46,10 +46,10 @@ class AskedPerson(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KnownCounts:
-    """How many of those who were asked about CleverTap knows.
+    """How many of the people looked up CleverTap knows.
 
-    `other_case` are those of the unknown whom it knows in another letter case; `refused`
-    those of the unanswered for whom the credentials were refused, or could not be sent.
+    `other_case` counts those of the unknown that it knows in another letter case, and
+    `refused` those of the unanswered whose request failed because of the credentials.
     """
 
     known: int = 0
@@ -62,9 +62,10 @@ class KnownCounts:
 def count_known_people(
     credentials: Credentials, asked: Sequence[AskedPerson], *, until: float
 ) -> KnownCounts:
-    """Ask about each, and about the unknown once more in their other letter case.
+    """Look up each person, and each unknown one again in the other letter case.
 
-    Ends by `until`, an instant of `time.monotonic()`. Never raises for what CleverTap does.
+    Ends by `until`, an instant of `time.monotonic()`. No answer of CleverTap raises an
+    error.
     """
     found = look_up_profiles(credentials, asked, until=until)
     answers = [is_known(each) for each in found]
@@ -83,11 +84,11 @@ def count_known_people(
 
 
 def change_case(asked: AskedPerson) -> AskedPerson | None:
-    """Return the spelling in which CleverTap may know a stranger, if there is one.
+    """Return another spelling in which CleverTap may know the person; None without one.
 
-    That is all lower case; of an ID that is so already, all upper case. Which letters of
-    a lower-case e-mail address would be large nobody can tell, and CleverTap's own IDs
-    have one spelling.
+    That is the identity in lower case, or in upper case if it has no capitals. A
+    lower-case e-mail address has no likely second spelling, and an object ID has only
+    one.
     """
     lower = asked.identity.lower()
     if asked.object_id:
@@ -101,10 +102,10 @@ def change_case(asked: AskedPerson) -> AskedPerson | None:
 def look_up_profiles(
     credentials: Credentials, asked: Sequence[AskedPerson], *, until: float
 ) -> list[FoundProfile]:
-    """Return what CleverTap knows of each, asked at most three at a time.
+    """Return the profile of each person in their order, with three requests at a time.
 
-    Ends by `until`, an instant of `time.monotonic()`: who was not answered by then is an
-    error among the others. Never raises for what CleverTap does.
+    Ends by `until`, an instant of `time.monotonic()`: a look-up without an answer by then
+    is an error in the list. No answer of CleverTap raises an error.
     """
     if not asked:
         return []
@@ -124,7 +125,7 @@ def look_up_profiles(
 
 
 def is_known(found: FoundProfile) -> bool | None:
-    """Return whether CleverTap knows the user; None where it did not tell."""
+    """Return whether CleverTap knows the user; None where it did not say."""
     if isinstance(found, CleverTapError):
         return None
     return found is not None

@@ -1,4 +1,4 @@
-"""An event's `evtData`: its properties, fitted to CleverTap's limits, or why not.
+"""Builds an event's `evtData`: its properties, within CleverTap's limits.
 
 Pure: imports msgspec and no framework.
 """
@@ -38,7 +38,7 @@ class MappingRefusal(msgspec.Struct, frozen=True):
 
 
 class PropertySettings(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
-    """What an integration's settings say about properties."""
+    """The integration's settings that decide about properties."""
 
     event_data_format: EventDataFormat
     send_none: bool
@@ -66,7 +66,7 @@ def _of_built_in(
     status: FraudStatus,
     rules: PropertySettings,
 ) -> Properties | MappingRefusal:
-    """Return what `_made` does of any built-in event with these: a campaign's are alike."""
+    """Return the `evtData` of a built-in event, cached: a campaign's events are alike."""
     event = Event(
         "", EventType.APP_OPEN, _WHENEVER, via=via, channel=channel, content=content,
         status=status,
@@ -84,7 +84,7 @@ def _made(event: Event, rules: PropertySettings) -> Properties | MappingRefusal:
 
 
 class _MappingRefusedError(Exception):
-    """Leads out of the nesting to the one place that answers."""
+    """Ends the building of nested values where one of them cannot be sent."""
 
     def __init__(self, refusal: MappingRefusal) -> None:
         super().__init__(refusal.reason)
@@ -231,7 +231,7 @@ class _Draft:
         return short
 
     def _quoted(self, name: str) -> str:
-        """Return `name` for people, unless one of the event's identities stands in it."""
+        """Return `name` in quotes, or a description if it contains an identity of the event."""
         people = filter(None, (self.event.user, self.event.referrer))
         identities = (i for person in people for i in person.identities.values())
         if any(_contains_identity(identity, name) for identity in identities):
@@ -248,7 +248,7 @@ def make_printable(text: str) -> str:
 
 
 def _contains_identity(identity: str, name: str) -> bool:
-    """Return whether `identity`, as sent or as cleaning leaves it, stands in `name`."""
+    """Return whether `name` contains `identity`, as sent or as cleaned."""
     folded = name.casefold()
     clean = limits.clean_property_name(identity)
     return any(form and form.casefold() in folded for form in (identity, clean))
@@ -266,7 +266,7 @@ def _spell_channel(event: Event) -> str | None:
 
 
 def _is_null(value: object) -> bool:
-    """Return whether JSON has only null for `value`, which CleverTap does not take."""
+    """Return whether JSON writes `value` as null, which CleverTap does not take."""
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 

@@ -3,9 +3,9 @@
 Pure: imports no framework. A code is stable: dead letters, metrics, the admin and the
 documentation use it. Errors of a whole request stand in `errors`.
 
-A stored event never changes, so a replay helps only where the settings, the account or
-the user did. Where the event itself is wrong, the remedy is a new event; but not where
-one side alone is, because the other side's record would be delivered twice.
+A stored event never changes, so a replay helps only after a change of the settings, the
+account or the user. Where the event itself is wrong, the remedy is a new event, except
+where one side alone is wrong: the other side's record would be delivered twice.
 """
 
 from typing import NamedTuple
@@ -253,17 +253,17 @@ REASONS: dict[str, Reason] = {
 
 
 def find_reason(code: str) -> Reason:
-    """Return the reason with this code; one without a remedy where nobody knows it."""
+    """Return the reason with this code; one without a remedy for an unknown code."""
     return REASONS.get(code) or Reason(code, code, "")
 
 
 def find_reason_for_code(code: int | None) -> str:
-    """Return the reason that a record code of CleverTap's answer means."""
+    """Return the code of our reason for a record code of CleverTap's answer."""
     reason = f"clevertap_{code}"
     return reason if reason in REASONS else "clevertap_unknown"
 
 
 def shorten_reason(code: str) -> str:
-    """Return a reason in a few words, such as "No identity": for where there is no room."""
+    """Return a reason in a few words, such as "No identity", for a narrow column."""
     words = code.replace("_", " ").capitalize()
     return words.replace("Clevertap", "CleverTap").replace(" id ", " ID ")

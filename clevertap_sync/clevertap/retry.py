@@ -26,9 +26,9 @@ _SPREAD = 0.1
 class Hold:
     """Stop the account's delivery for `delay` seconds.
 
-    With `probe`, a dry run of a made-up record has to be answered well before the
-    next upload: the fault will not heal by itself, or the last upload's outcome is
-    unknown and the same records must not be sent over and over.
+    With `probe`, the next upload waits until a dry run of a made-up record succeeds:
+    the fault will not heal by itself, or the last upload's outcome is unknown and the
+    same records must not be sent over and over.
     """
 
     delay: float

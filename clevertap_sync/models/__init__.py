@@ -1,4 +1,11 @@
-"""Accounts, integrations, and the uploads that deliver events to them.
+"""The tables: accounts, integrations, and the uploads that deliver events to them.
+
+Read them in this order:
+
+* `accounts` accounts, and integrations with their settings, cursor and hold
+* `uploads`  uploads, attempts, dead letters, replays
+* `alerts`   alerts, incidents, mutes, notices
+* `upkeep`   tallies by the hour, and the workers that were seen
 
 `delivery` is the only writer of uploads, attempts, dead letters and cursors. Every
 instant in these rows that a lease or a hold depends on is the database's clock.

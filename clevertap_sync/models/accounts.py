@@ -12,7 +12,7 @@ from referrals.models import App
 DEFAULT_IN_FLIGHT = 5
 # Reference: https://developer.clevertap.com/docs/api-request-limit
 CLEVERTAP_IN_FLIGHT = 15
-#: So many identities that CleverTap surely does not know are no accident.
+#: So many identities that CleverTap does not know are no accident.
 ENOUGH_UNKNOWN = 10
 
 
@@ -49,7 +49,7 @@ class Account(models.Model):
 
 
 class EventDataFormat(models.TextChoices):
-    """How a custom event's Event Data travels."""
+    """How a custom event's event data is sent."""
 
     FLATTENED = "flattened", "One property per pair"
     JSON = "json", "One JSON text"
@@ -75,7 +75,7 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
     """Integrations by what they may do."""
 
     def enabled(self) -> Self:
-        """Return those that deliver, held ones included."""
+        """Return the enabled integrations, held ones included."""
         return self.filter(enabled=True, archived_at=None)
 
 
@@ -254,17 +254,17 @@ class Integration(models.Model):
 
     @property
     def wants_canary(self) -> bool:
-        """Whether the first identities are still to be looked up, and not just a test's."""
+        """Whether the canary still has to look up first identities; never on a test account."""
         return self.identities_confirmed_at is None and not self.account.is_test
 
     @property
     def identities_asked(self) -> int:
-        """How many of the first identities CleverTap gave a definite answer for."""
+        """For how many of the first identities CleverTap gave a clear answer."""
         return self.identities_known + self.identities_unknown
 
     @property
     def identities_are_doubted(self) -> bool:
-        """Whether the first identities are most likely not CleverTap's, and nobody confirmed them."""
+        """Whether CleverTap seems not to know the identities, and no person confirmed them."""
         if self.identities_confirmed_at is not None:
             return False
         are_mostly_unknown = (
@@ -276,5 +276,5 @@ class Integration(models.Model):
 
     @property
     def differs_in_case(self) -> bool:
-        """Whether CleverTap knows as many of the first identities in another letter case."""
+        """Whether CleverTap knows as many identities in another letter case as exactly."""
         return self.identities_other_case >= max(1, self.identities_known)

@@ -1,4 +1,4 @@
-"""Alerts: who is told about what, what was noticed, and the messages."""
+"""Alerts, their incidents and mutes, and the notices that they send."""
 
 from django.db import models
 from django.db.models import Q
@@ -23,10 +23,10 @@ class Heartbeat(models.TextChoices):
 
 
 class Alert(models.Model):
-    """Who is told, how, and about what.
+    """A rule that says who is told, how, and about which findings.
 
-    `alerting.thresholds` says which findings each column of the middle part decides about.
-    One that is empty, or off, decides that nobody is told of them.
+    `alerting.thresholds` says which findings each threshold column decides about. If it
+    is empty, or off, the alert does not tell them.
     """
 
     name = models.CharField(
@@ -146,7 +146,7 @@ class Alert(models.Model):
         "Off: the address is just not called.",
     )
     heartbeat_due_at = models.DateTimeField(null=True, editable=False)
-    #: What is to be called now: nothing, that all is well, or that it is not.
+    #: The call that is due now: none, that all is well, or that it is not.
     heartbeat_owed = models.CharField(
         max_length=4, blank=True, editable=False, choices=Heartbeat
     )
@@ -164,7 +164,7 @@ class Alert(models.Model):
 
 
 class Mute(models.Model):
-    """An alert says nothing until then: of one cause and what it is about, or at all."""
+    """Until an instant, an alert says nothing: about one code and subject, or at all."""
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="mutes")
     rule = models.CharField(
@@ -188,8 +188,8 @@ class Mute(models.Model):
 class Incident(models.Model):
     """Something that an alert is about, from its start to its end.
 
-    Written by `alerting.watch`. There is one open at a time for an alert, a rule and
-    what it is about, so that however many workers look, people are told once.
+    `alerting.watch` writes it. One is open at a time for an alert, a code and a subject,
+    so that people are told once, however many workers look.
     """
 
     alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="incidents")
@@ -231,7 +231,7 @@ class Notice(models.Model):
         TEST = "test", "Test"
 
     class State(models.TextChoices):
-        """Where the message is."""
+        """Whether the notice waits, was sent, or was given up."""
 
         PENDING = "pending", "Waits to be sent"
         SENT = "sent", "Sent"
@@ -269,7 +269,7 @@ class Notice(models.Model):
             ),
         ]
         indexes = [
-            # The sweep: what is to be sent now.
+            # The sweep: which notices are due.
             models.Index(
                 fields=["due_at"], condition=Q(state="pending"), name="due_notices"
             ),
@@ -280,7 +280,7 @@ class Notice(models.Model):
 
 
 class LastLook(models.Model):
-    """When a process last looked whether there is something to alert people of. One row."""
+    """When a process last compared the findings with the incidents. One row."""
 
     looked_at = models.DateTimeField()
 

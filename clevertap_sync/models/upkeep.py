@@ -1,4 +1,4 @@
-"""What is kept beside the deliveries: tallies by the hour, and which workers there are."""
+"""Tallies by the hour, and the workers that were seen."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from clevertap_sync.models.accounts import Integration
 
 
 class Tally(models.Model):
-    """What an integration's settled uploads came to in one hour. `tallies` writes it.
+    """The sums of an integration's uploads that settled in one hour. `tallies` writes it.
 
     Pages add the uploads beyond `Integration.tallied_to`, so that no number is late.
     """

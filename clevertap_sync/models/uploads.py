@@ -52,19 +52,19 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     """Uploads by what may be done with them."""
 
     def open(self) -> Self:
-        """Return those whose records wait for a verdict."""
+        """Return the uploads whose records wait for a verdict."""
         return self.filter(state=Upload.State.OPEN)
 
     def leaves(self) -> Self:
-        """Return those that were settled themselves, not through their parts."""
+        """Return the uploads that were not split."""
         return self.filter(state=Upload.State.SETTLED)
 
     def ranges(self) -> Self:
-        """Return those that moved the integration's cursor."""
+        """Return the uploads that moved the integration's cursor."""
         return self.filter(replay=None, parent=None)
 
     def waiting_records(self) -> int:
-        """Count the open ones' records; where they are not mapped yet, their events."""
+        """Count the records of open uploads; where none are mapped yet, their events."""
         estimate = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
         found = self.open().aggregate(n=Coalesce(models.Sum(estimate), 0))
         return int(found["n"])
@@ -79,7 +79,7 @@ class Upload(models.Model):
     """
 
     class State(models.TextChoices):
-        """What became of it."""
+        """Whether the upload waits, is settled, was split or is skipped."""
 
         OPEN = "open"
         SETTLED = "settled"
@@ -264,7 +264,7 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
     """Dead letters by what a person may do with them."""
 
     def open(self) -> Self:
-        """Return those that nobody replays yet."""
+        """Return the dead letters that are in no replay."""
         return self.filter(state=DeadLetter.State.OPEN)
 
 
@@ -275,7 +275,7 @@ class DeadLetter(models.Model):
     """
 
     class State(models.TextChoices):
-        """Where a person's replay took it."""
+        """Whether the letter is open, in a replay, or was delivered by one."""
 
         OPEN = "open"
         REPLAYING = "replaying"

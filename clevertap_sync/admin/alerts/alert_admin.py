@@ -1,4 +1,4 @@
-"""Alerts: who is told about what, and whether the messages get through."""
+"""Alerts: their list and page, and whether their messages get through."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -62,7 +62,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
-        """Return the alerts, with whether they are muted, and get to anybody."""
+        """Return the alerts, with whether they are muted, and whether messages fail."""
         failed = find_given_up_alerts().filter(alert=OuterRef("pk"))
         alerts: QuerySet[Alert] = super().get_queryset(request)
         mutes = Mute.objects.filter(alert=OuterRef("pk"), rule="", until__gt=Now())
@@ -71,7 +71,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Allow it: nothing rests on an alert but its own messages."""
+        """Allow it: no row depends on an alert but its own incidents and notices."""
         return self._may(request, "delete", obj)
 
     def formfield_for_foreignkey(
@@ -80,7 +80,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         request: HttpRequest,
         **options: Any,
     ) -> "ModelChoiceField[Any] | None":
-        """Offer every app at once to whoever has them all."""
+        """Offer "all apps" to a person with a right in all of them."""
         field = super().formfield_for_foreignkey(db_field, request, **options)
         if field is not None:
             everywhere = access.has_permission(request.user, _CHANGE, None)
@@ -90,19 +90,19 @@ class AlertAdmin(MuteButtons, ListAdmin):
 
     @admin.display(description="app", ordering="app")
     def of_app(self, alert: Alert) -> str:
-        """Return the app that it is for."""
+        """Return the alert's app."""
         return str(alert.app) if alert.app else "Every app"
 
     @admin.display(description="to")
     def where(self, alert: Alert) -> str:
-        """Return where messages go, as people may see it."""
+        """Return where messages go, with the address masked."""
         if alert.way == AlertMedium.EMAIL:
             return ", ".join(notifiers.list_addresses(alert))
         return mask_address(alert.url) if alert.url else words.NOTHING
 
     @admin.display(description="about")
     def about(self, alert: Alert) -> str:
-        """Return the thresholds in words."""
+        """Return in words which findings the alert tells."""
         told = (
             (alert.held_minutes, "held for {} min"),
             (alert.lag_minutes, "events wait {} min"),
@@ -123,7 +123,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
 
     @admin.display(description="state", ordering="enabled")
     def state(self, alert: Alert) -> str:
-        """Return whether it is on, speaks, and gets through."""
+        """Return as a light whether the alert is on, is muted, and gets through."""
         if not alert.enabled:
             return words.render_light("idle", "Off")
         if alert.__dict__.get("is_failing"):
@@ -141,7 +141,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         form: AlertForm,
         change: bool,
     ) -> None:
-        """Give a webhook a secret to sign with, to be shown once."""
+        """Save the alert. A new webhook gets a signing secret, which is shown once."""
         if obj.way == AlertMedium.WEBHOOK and not obj.signing_secret:
             obj.signing_secret = notifiers.create_signing_secret()
             obj.__dict__["shows_secret"] = True
@@ -172,7 +172,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         context: dict[str, Any],
         obj: Alert | None,
     ) -> dict[str, Any]:
-        """Add what was sent lately, what is open now, and what the set-up lacks."""
+        """Add recent notices, open incidents, mutes, and what the set-up lacks."""
         extra: dict[str, Any] = {
             "lacks_mail": settings.EMAIL_BACKEND == notifiers.NO_MAIL,
             "lacks_address": not settings.PUBLIC_URL,
@@ -190,7 +190,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         return extra
 
     def get_urls(self) -> list[URLPattern]:
-        """Add what the page's buttons post to."""
+        """Add the addresses of the page's buttons."""
 
         def at(name: str, view: Callable[[HttpRequest, Alert], HttpResponse]) -> Any:
             def for_one(request: HttpRequest, pk: int) -> HttpResponse:
@@ -214,7 +214,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         ]
 
     def test(self, request: HttpRequest, alert: Alert) -> HttpResponse:
-        """Send a test message now, and say what came of it."""
+        """Send a test message now, and show whether it got through."""
         notice = notices.send_test_notice(alert)
         if notice.state == Notice.State.SENT:
             messages.success(request, "Sent. It should have arrived by now.")
@@ -223,7 +223,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         return redirect("admin:clevertap_sync_alert_change", alert.pk)
 
     def secret(self, request: HttpRequest, alert: Alert) -> HttpResponse:
-        """Make a new secret to sign with, and show it."""
+        """Make a new signing secret, and show it once."""
         alert.signing_secret = notifiers.create_signing_secret()
         alert.save(update_fields=["signing_secret"])
         self.log_change(request, alert, "Made a new signing secret.")

@@ -41,7 +41,7 @@ HEARTBEAT_FIELDS: Final = ("new_heartbeat_url", "heartbeat_minutes", "heartbeat_
 class AlertForm(_ModelForm):
     """Who is told, how, and about what."""
 
-    #: For the history: of these, only that they changed.
+    #: The history says of these only that they changed.
     secret_fields = ("new_url", "new_heartbeat_url")
 
     new_url = forms.CharField(
@@ -127,7 +127,7 @@ class AlertForm(_ModelForm):
         return self._address("new_heartbeat_url")
 
     def clean(self) -> dict[str, Any]:
-        """Ask for what the chosen way needs."""
+        """Ask for what the chosen medium needs."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("way") == AlertMedium.EMAIL:
             if not cleaned.get("recipients") and "recipients" not in self.errors:
@@ -146,7 +146,7 @@ class AlertForm(_ModelForm):
         if heartbeat := self.cleaned_data["new_heartbeat_url"]:
             alert.heartbeat_url = Secret(heartbeat)
         if heartbeat or self.cleaned_data["forget_heartbeat"]:
-            # What is known is of the address before.
+            # The result of the last call belongs to the old address.
             alert.heartbeat_due_at = alert.heartbeat_at = None
             alert.heartbeat_owed = alert.heartbeat_problem = ""
         if self.cleaned_data["forget_heartbeat"] and not heartbeat:
@@ -163,7 +163,7 @@ class AlertForm(_ModelForm):
 
 
 def mask_address(url: Secret) -> str:
-    """Return an address as people may see it: its host alone."""
+    """Return the host of an address: the rest may be a secret."""
     try:
         parts = urlsplit(url.reveal())
     except ImproperlyConfigured:
@@ -172,7 +172,7 @@ def mask_address(url: Secret) -> str:
 
 
 def _problem_of(url: str) -> str:
-    """Return what is wrong with an address, in a sentence; nothing if nothing is."""
+    """Return the problem of an address in a sentence; "" for a good one."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -191,7 +191,7 @@ def _problem_of(url: str) -> str:
 
 
 def _is_private(parts: SplitResult) -> bool:
-    """Say so of what shows it by itself. The rest is found out when a message is sent."""
+    """Return whether the host is private by its text alone; sending checks the look-up."""
     host = parts.hostname or ""
     try:
         return not is_public(host)

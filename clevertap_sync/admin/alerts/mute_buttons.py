@@ -1,4 +1,4 @@
-"""What the buttons of an alert's page do: acknowledge, mute, unmute."""
+"""The buttons of an alert's page: acknowledge, mute, unmute."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from referrals.models import App
 
 
 class MuteButtons:
-    """The part of an alert's page that keeps people from being told."""
+    """The views behind these buttons, as a part of `AlertAdmin`."""
 
     def describe_mutes(self, alert: Alert) -> dict[str, Any]:
-        """Return what the page shows of it: what is muted, and for how long one can mute."""
+        """Return the context for the page: the mutes, and the lengths to choose from."""
         mutes = alert.mutes.filter(until__gt=clock.read_now()).order_by(
             "rule", "subject"
         )
@@ -50,7 +50,7 @@ class MuteButtons:
         return _back_to(alert)
 
     def unmute(self, request: HttpRequest, alert: Alert) -> HttpResponse:
-        """Let the alert speak again."""
+        """End a mute."""
         mute = get_object_or_404(alert.mutes, pk=_number(request, "mute"))
         muting.end_mute(mute, request.user.get_username())
         messages.success(request, "Unmuted.")
@@ -58,7 +58,7 @@ class MuteButtons:
 
 
 def list_open_incidents(alert: Alert) -> list[tuple[Incident, str]]:
-    """Return what is open, each with what people were told of it."""
+    """Return the open incidents, each with the title of its first message."""
     started = Notice.objects.filter(
         incident__alert=alert,
         incident__ended_at=None,
@@ -69,7 +69,7 @@ def list_open_incidents(alert: Alert) -> list[tuple[Incident, str]]:
 
 
 def _describe_mute(mute: Mute) -> str:
-    """Return what is muted, as people know it."""
+    """Return in words what is muted."""
     if not mute.rule:
         return "Everything"
     name, _, number = mute.subject.partition(":")

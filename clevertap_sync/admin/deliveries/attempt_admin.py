@@ -1,4 +1,4 @@
-"""Attempts: each HTTP request, what came of it, and how long it took."""
+"""Attempts: each HTTP request, its outcome, and how long it took."""
 
 from django.contrib import admin
 from django.urls import reverse
@@ -15,12 +15,12 @@ from referrals.admin.kit.keyset import KeysetAdmin
 
 
 def show_app(integration: Integration) -> str:
-    """Return the app's name, and the whole integration's on hover."""
+    """Return the app's name, with the integration's on hover."""
     return format_html('<span title="{}">{}</span>', integration, integration.app)
 
 
 def show_outcome(attempt: Attempt) -> str:
-    """Return what came of the attempt, as a light."""
+    """Return the attempt's outcome as a light."""
     if attempt.ended_at is None:
         return words.render_light("busy", "Under way")
     if attempt.outcome == "ok":
@@ -44,7 +44,7 @@ class _Shown:
 
     @admin.display(description="outcome")
     def result(self, attempt: Attempt) -> str:
-        """Return what came of it."""
+        """Return the outcome as a light."""
         return show_outcome(attempt)
 
     @admin.display(description="began")
@@ -138,7 +138,7 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
 
     @admin.display(description="for")
     def kind(self, attempt: Attempt) -> str:
-        """Return the upload that it was made for."""
+        """Return whether it was an upload or a dry run, with a link to the upload."""
         if attempt.upload_id is None:
             return "Dry run"
         url = reverse("admin:clevertap_sync_upload_change", args=[attempt.upload_id])

@@ -40,7 +40,7 @@ class ReasonFilter(admin.SimpleListFilter):
         request: HttpRequest,
         model_admin: Any,
     ) -> Iterable[tuple[str, str]]:
-        """Return every reason there is."""
+        """Return all reasons, each with its title."""
         return [(code, code) for code in sorted(REASONS)]
 
     def queryset(
@@ -54,7 +54,7 @@ class ReasonFilter(admin.SimpleListFilter):
 
 
 def _words(code: str) -> tuple[str, str]:
-    """Return what a reason means and what to do, empty for one that is not known."""
+    """Return a reason's meaning and remedy; empty for an unknown reason."""
     reason = REASONS.get(code)
     return (reason.meaning, reason.remedy) if reason else ("", "")
 
@@ -98,12 +98,12 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="status", ordering="state")
     def status(self, letter: DeadLetter) -> str:
-        """Return where a replay took it."""
+        """Return whether it is open, in a replay or delivered, as a light."""
         return words.render_light(*_LIGHTS[letter.state])
 
     @admin.display(description="event", ordering="position")
     def event(self, letter: DeadLetter) -> str:
-        """Link to the event that the record was made of."""
+        """Link to the record's event."""
         if letter.position is None:
             return "Unknown"
         slug = letter.integration.app.slug

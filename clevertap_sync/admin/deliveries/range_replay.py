@@ -1,6 +1,6 @@
-"""Send a range of the log again: asked for, shown as a plan, ordered by a POST.
+"""The page that sends a range of the log again: a form, its plan, and the order by a POST.
 
-For what CleverTap lost or never was given, such as a project that was made anew.
+It is for events that CleverTap lost or never got, such as after its project was made anew.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from referrals.admin.kit.base import ModelAdmin
 DAYS, POSITIONS = "days", "positions"
 #: A position is a number of 64 bits.
 _LARGEST: Final = 2**63 - 1
-#: No event is before or after, and no time zone leads out of the calendar from there.
+#: No event is older or newer, and in no time zone do these leave the calendar.
 _FIRST_DAY: Final = date(2000, 1, 1)
 _LAST_DAY: Final = date(9000, 1, 1)
 
 
 class RangeForm(forms.Form):
-    """Which events: those received on some days, or those at some positions."""
+    """Which events: those received on given days, or those at given positions."""
 
     by = forms.ChoiceField(choices=[(DAYS, DAYS), (POSITIONS, POSITIONS)])
     since = forms.DateField(required=False)
@@ -42,7 +42,7 @@ class RangeForm(forms.Form):
     last = forms.IntegerField(required=False, min_value=1, max_value=_LARGEST)
 
     def clean(self) -> dict[str, Any]:
-        """Ask for where it begins, and for an end that is not before it."""
+        """Ask for a beginning, and for an end that is not before it."""
         cleaned = super().clean() or self.cleaned_data
         low, high = (
             ("since", "until") if cleaned.get("by") == DAYS else ("first", "last")
@@ -55,7 +55,7 @@ class RangeForm(forms.Form):
         return cleaned
 
     def find_positions(self, integration: Integration) -> range:
-        """Return the positions asked for, as far as they were handed out already."""
+        """Return the positions asked for, up to the integration's cursor."""
         asked = self.cleaned_data
         if asked["by"] == DAYS:
             first, last = _positions_of_days(
@@ -69,14 +69,14 @@ class RangeForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class RangePlan:
-    """What replaying a range would send, and what that sets off."""
+    """What the replay of a range would send, and its consequences."""
 
     positions: range
     freshness: Freshness
 
     @property
     def events(self) -> int:
-        """Return how many events it has. Each makes one record or two."""
+        """Return the number of events. Each makes one record or two."""
         return len(self.positions)
 
     @property
@@ -86,12 +86,12 @@ class RangePlan:
 
     @property
     def sentences(self) -> list[str]:
-        """Return what sending it will set off, for whoever is about to order it."""
+        """Return the consequences in sentences, for the person who may order it."""
         return [COUNTS_TWICE, *self.freshness.sentences]
 
     @property
     def uploads(self) -> int:
-        """Return how many requests it takes at least."""
+        """Return the least number of requests."""
         return -(-self.events // EVENTS_PER_UPLOAD)
 
 
@@ -119,7 +119,7 @@ def show_range_replay(
 
 
 def plan_range_replay(integration: Integration, form: RangeForm) -> RangePlan:
-    """Return what a valid form asks for."""
+    """Return the plan for a valid form."""
     positions = form.find_positions(integration)
     first, last = positions.start, positions.stop - 1
     return RangePlan(

@@ -29,7 +29,7 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
-    """What a replay's uploads came to so far, in records."""
+    """The outcome of a replay's uploads so far, in records."""
 
     delivered: int
     dead: int
@@ -40,7 +40,7 @@ class ReplayProgress:
 
 
 def read_progress(replay: Replay) -> ReplayProgress:
-    """Return how far the replay is. Costs what its own uploads cost."""
+    """Return how far the replay is. Reads only its own uploads."""
     mine = Upload.objects.filter(replay=replay)
     done = mine.leaves().aggregate(
         delivered=Coalesce(Sum("delivered"), 0), dead=Coalesce(Sum("dead"), 0)
@@ -63,7 +63,7 @@ def read_progress(replay: Replay) -> ReplayProgress:
 
 @admin.register(Replay)
 class ReplayAdmin(CsvExport, ReadOnlyAdmin):
-    """What was ordered to be sent again, and how far that is."""
+    """Orders to send records again, and how far they are."""
 
     app_path = "integration__app"
     change_form_template = "clevertap_sync/replay.html"
@@ -121,7 +121,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         context: dict[str, Any],
         obj: Replay | None,
     ) -> dict[str, Any]:
-        """Add how far it is."""
+        """Add the replay's progress."""
         return {"progress": read_progress(obj)} if obj else {}
 
     def get_urls(self) -> list[URLPattern]:
@@ -137,7 +137,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         ]
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Hand out nothing more of it."""
+        """Cancel the replay: no more of its work becomes uploads."""
         replay = get_object_or_404(self.get_queryset(request), pk=pk)
         demand_permission(
             request, "clevertap_sync.change_replay", replay.integration.app

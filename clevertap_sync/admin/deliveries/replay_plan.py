@@ -1,4 +1,4 @@
-"""A replay before it is ordered: how much it is, and what it will set off."""
+"""A replay before it is ordered: its size and its consequences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from clevertap_sync.models import Integration, Replay
 from clevertap_sync.process import doorbell
 from referrals.words import format_count
 
-#: What a person needs, in the integration's app, to order a replay.
+#: The permission, in the integration's app, to order a replay.
 REPLAY: Final = "clevertap_sync.add_replay"
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What a replay would send, and what that sets off."""
+    """What a replay would send, and its consequences."""
 
     integration: Integration
     freshness: Freshness
@@ -37,18 +37,18 @@ class ReplayPlan:
 
     @property
     def sentences(self) -> list[str]:
-        """Return what sending it will set off, for whoever is about to order it."""
+        """Return the consequences in sentences, for the person who may order it."""
         twice = [COUNTS_TWICE] if self.counts_twice else []
         return [*twice, *self.freshness.sentences]
 
     @property
     def records(self) -> int:
-        """Return how many records it has."""
+        """Return the number of records."""
         return self.freshness.total
 
     @property
     def uploads(self) -> int:
-        """Return how many requests it takes at least."""
+        """Return the least number of requests."""
         return -(-self.records // MAX_RECORDS)
 
 
@@ -58,7 +58,7 @@ def plan_replay(
     reasons: Sequence[str] = (),
     selection: Sequence[int] = (),
 ) -> ReplayPlan:
-    """Return what replaying these open dead letters would come to."""
+    """Return the plan of a replay of these open dead letters."""
     letters = find_open_letters(integration, reasons, selection).order_by()
     return ReplayPlan(
         integration,

@@ -15,7 +15,7 @@ from referrals.admin.kit.keyset import KeysetAdmin
 
 
 def show_state(upload: Upload) -> str:
-    """Return what became of the upload, as a light."""
+    """Return the upload's state as a light."""
     match upload.state:
         case Upload.State.OPEN:
             return words.render_light(
@@ -33,7 +33,7 @@ def show_state(upload: Upload) -> str:
 
 
 def _last(upload: Upload, name: str) -> int | None:
-    """Return what the list's query read of the last attempt."""
+    """Return a value of the last attempt, which the list's query read along."""
     found: int | None = getattr(upload, f"last_{name}")
     return found
 
@@ -93,7 +93,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
-        """Leave out what no list shows."""
+        """Return the uploads without the columns that the list does not show."""
         queryset: QuerySet[Upload] = super().get_queryset(request)
         last = Attempt.objects.filter(upload=OuterRef("pk")).order_by("-pk")
         return queryset.defer("picks", "settings").annotate(
@@ -137,7 +137,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="status", ordering="state")
     def status(self, upload: Upload) -> str:
-        """Return what became of it."""
+        """Return its state as a light."""
         return show_state(upload)
 
     @admin.display(description="positions", ordering="first")
@@ -149,7 +149,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="because of")
     def origin(self, upload: Upload) -> str:
-        """Return who or what made it."""
+        """Return whether the log, a split or a replay made it."""
         if upload.parent_id:
             url = reverse("admin:clevertap_sync_upload_change", args=[upload.parent_id])
             return format_html('<a href="{}">Part of {}</a>', url, upload.parent_id)

@@ -1,7 +1,7 @@
-"""Erasures: ordered, followed to their end, told to CleverTap, lifted. For superusers alone.
+"""Erasures: ordering and following one, deleting in CleverTap, lifting. For superusers.
 
-Identities are typed, used and forgotten: none is in an address, a message, the history or
-a page, but in the hidden fields of the one that asks for confirmation.
+Typed identities are not kept. None is in an address, a message, the history or a page,
+except in the hidden fields of the page that asks for confirmation.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from referrals.identity import Identity
 from referrals.models import ErasureRequest
 from referrals.words import Colour
 
-#: A person waits, and a router that gives up after 30 seconds.
+#: A person waits for the answer, and a router gives up after 30 seconds.
 DELETION_SECONDS: Final = 15.0
 
 State = ErasureRequest.State
@@ -46,7 +46,7 @@ _LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
 
 @admin.register(ErasureRequest)
 class ErasureAdmin(ReadOnlyAdmin):
-    """Who asked to be forgotten, as far as it is known: when, by whom, and how far it is."""
+    """The orders to erase: when, by which operator, and how far each is. No identity."""
 
     change_list_template = "clevertap_sync/erasures.html"
     change_form_template = "clevertap_sync/erasure.html"
@@ -69,7 +69,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         request: HttpRequest,
         obj: Model | None = None,
     ) -> bool:
-        """Return whether the person is a superuser, whatever Django's permissions say."""
+        """Return whether the operator is a superuser; Django's permissions do not count."""
         return bool(request.user.is_superuser)
 
     @admin.display(description="state", ordering="state")
@@ -84,7 +84,7 @@ class ErasureAdmin(ReadOnlyAdmin):
 
     @admin.display(description="gone through")
     def progress(self, order: ErasureRequest) -> str:
-        """Return how much of the log was gone through."""
+        """Return how much of the log the erasure has gone through."""
         if order.state == State.WAITING:
             return words.NOTHING
         return f"{order.erased_to:,} of {order.head:,}"
@@ -96,7 +96,7 @@ class ErasureAdmin(ReadOnlyAdmin):
 
     @admin.display(description="known by")
     def known_by(self, order: ErasureRequest) -> str:
-        """Return of how many identities hashes are kept."""
+        """Return the number of identities whose hashes are kept."""
         return f"keyed hashes of {_identities(len(order.hashes))}"
 
     @admin.display(description="uploads replaced")
@@ -110,11 +110,11 @@ class ErasureAdmin(ReadOnlyAdmin):
         context: dict[str, Any],
         obj: ErasureRequest | None,
     ) -> dict[str, Any]:
-        """Add how far it is, and what can be done after it."""
+        """Add the progress, and the actions that can follow."""
         return _progress_of(obj) if obj else {}
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page that orders an erasure, and what can follow one."""
+        """Add the page that orders an erasure, and the actions that can follow."""
 
         def at(route: str, name: str, view: Callable[..., HttpResponse]) -> URLPattern:
             def guarded(request: HttpRequest, **named: int) -> HttpResponse:
@@ -134,7 +134,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         ]
 
     def erase(self, request: HttpRequest) -> HttpResponse:
-        """Ask whom to erase, then whether that is meant, and order it."""
+        """Ask for the person's identities, then for confirmation, and order the erasure."""
         form = EraseForm(request.POST if request.method == "POST" else None)
         is_read = form.is_bound and form.is_valid()
         if is_read and request.POST.get("confirmed"):
@@ -166,7 +166,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         return redirect("admin:referrals_erasurerequest_change", order.pk)
 
     def clevertap(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask CleverTap to delete the person, whose identities are typed again."""
+        """Ask CleverTap to delete the person; the operator types the identities again."""
         template = "clevertap_sync/erasure_clevertap.html"
         return self._again(request, pk, template, self._delete)
 
@@ -228,7 +228,7 @@ class ErasureAdmin(ReadOnlyAdmin):
 
 
 def _progress_of(order: ErasureRequest) -> dict[str, Any]:
-    """Return what the live part of an order's page shows."""
+    """Return the context of the live part of an order's page."""
     is_done = order.state == State.DONE
     silence = None if is_done else worker_presence.read_worker_silence()
     return {

@@ -1,4 +1,4 @@
-"""Who is to be erased, as a person types it. What was typed is never shown or repeated."""
+"""Forms for the identities of a person to erase. They never repeat what was typed."""
 
 import re
 from typing import Any, Final
@@ -10,7 +10,7 @@ from referrals import suppression
 from referrals.identity import Identity, UnreadableIdentityError, parse_identity
 from referrals.models import App, ErasureRequest
 
-#: One person hardly has more.
+#: More identities than one person has.
 MOST_IDENTITIES: Final = 100
 _LONGEST: Final = 50_000
 # As browsers and files end lines; a value may hold any other character.
@@ -23,7 +23,7 @@ _OTHERS: Final = (
 
 
 class UnrepeatedTextarea(forms.Textarea):
-    """A field that is empty again whenever its page is shown, as a password's is."""
+    """A text field that, like a password's, is empty whenever its page is shown."""
 
     def format_value(self, value: Any) -> str:
         """Return nothing, whatever was typed."""
@@ -64,7 +64,7 @@ class IdentitiesField(forms.CharField):
 
 
 class EraseForm(forms.Form):
-    """Whom to erase, and from which app."""
+    """The identities of the person to erase, and the app."""
 
     app = forms.ModelChoiceField(App.objects.all(), empty_label="Choose an app")
     identities = IdentitiesField()
@@ -77,7 +77,7 @@ class EraseForm(forms.Form):
 
 
 class SamePersonForm(forms.Form):
-    """The identities of an order, typed again: it holds none of them."""
+    """The identities of an order, typed again: the order holds only hashes."""
 
     identities = IdentitiesField()
 
@@ -91,7 +91,7 @@ class SamePersonForm(forms.Form):
         self._order = order
 
     def clean_identities(self) -> list[Identity]:
-        """Refuse everybody else: a slip would delete, or bring back, another person."""
+        """Refuse other identities: a slip would delete, or bring back, another person."""
         identities: list[Identity] = self.cleaned_data["identities"]
         hashes = suppression.hash_identities(self._order.app_id, identities)
         if not set(hashes) <= set(self._order.hashes):

@@ -1,4 +1,4 @@
-"""The events of an app as a CSV file: what is filtered, newest first, by position."""
+"""The filtered events of an app as a CSV file, newest first."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -26,7 +26,7 @@ _HEADER: Final = (
     *("Position", "Event ID", "Type", "Name", "Channel", "Status", "Test"),
     *("Happened", "Received"),
 )
-#: What only those see who may see identities and payloads.
+#: Columns for people with the permission to see identities and payloads.
 _PRIVATE: Final = ("User", "Referrer", "Content", "Event data", "Metadata")
 
 

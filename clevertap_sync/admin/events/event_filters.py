@@ -1,4 +1,4 @@
-"""What a person looks for among events, as conditions on a bounded range of the log."""
+"""The filters of the list of events, as conditions on a bounded range of the log."""
 
 import json
 from collections.abc import Iterable
@@ -15,23 +15,23 @@ from referrals.models import App, ReferralEvent
 from referrals.schema import Event
 from referrals.vocabulary import EventType, FraudStatus
 
-#: The names of the filters in a page's address, but for the search.
+#: The filters' names in a page's address, without the search.
 NAMES: Final = ("type", "channel", "status", "kind", "day", "outcome")
-#: The outcome that can be asked for: a record of the event fell out, and never arrived.
+#: The one outcome to filter by: a record of the event fell out, and was not delivered.
 NOT_DELIVERED: Final = "not_delivered"
 _KINDS: Final = {"test": True, "production": False}
 _LONGEST: Final = 500
-#: A day later there is no date any more.
+#: The next day is the last of the calendar.
 _LAST_DAY: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def are_filters_used(asked: QueryDict) -> bool:
-    """Return whether anything narrows the list down."""
+    """Return whether a filter or the search is used."""
     return any(asked.get(name, "").strip() for name in (*NAMES, "q"))
 
 
 def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[ReferralEvent]:
-    """Return the events of `reach` that have what was asked for. Nonsense asks nothing."""
+    """Return the events of `reach` that pass the filters. An unknown value is ignored."""
     rows = ReferralEvent.objects.filter(
         app=app, position__gte=reach.start, position__lt=reach.stop
     )
@@ -49,14 +49,14 @@ def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[Referral
     identity = _text(asked, "q")
     if not identity:
         return rows
-    # As it stands in the body, quotes and all.
+    # The identity as the body has it, with its quotes.
     return rows.filter(body__contains=json.dumps(identity, ensure_ascii=False))
 
 
 def _find_undelivered_positions(
     app: App, reach: range
 ) -> QuerySet[DeadLetter, int | None]:
-    """Return the positions of which a record fell out, and was not delivered before or since."""
+    """Return the positions with a record that fell out and was never delivered."""
     letters = DeadLetter.objects.filter(
         integration__in=Integration.objects.filter(app=app, archived_at=None),
         position__gte=reach.start,
@@ -68,7 +68,7 @@ def _find_undelivered_positions(
 
 
 def find_allowed_positions(app: App, head: int, asked: QueryDict) -> range:
-    """Return the positions that were received on the day asked for, by UTC; else all."""
+    """Return the positions received on the chosen day (UTC); all without a day."""
     try:
         began = datetime.strptime(asked.get("day", ""), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
@@ -82,12 +82,12 @@ def find_allowed_positions(app: App, head: int, asked: QueryDict) -> range:
 def filter_by_identity(
     events: Iterable[ReferralEvent], identity: str
 ) -> list[ReferralEvent]:
-    """Keep the events of which a side has exactly this identity."""
+    """Return the events in which a side has exactly this identity."""
     return [event for event in events if identity in _identities(event)]
 
 
 def decode_row(row: ReferralEvent) -> Event:
-    """Return the event that a row of the log keeps."""
+    """Return the content of a row of the log."""
     return _decoder.decode(row.body)
 
 

@@ -1,6 +1,6 @@
-"""Events: the newest of an app's log, and one event's way from receipt to verdict.
+"""The views of the list of events, and of one event's page.
 
-Paging is by key, so that the millionth page costs what the first does.
+Paging is by key, so that the millionth page costs as much as the first.
 """
 
 from typing import Any, Final
@@ -22,7 +22,7 @@ from referrals.models import App, ReferralEvent
 from referrals.vocabulary import INVITE_CHANNELS, FraudStatus
 
 PER_PAGE: Final = 50
-#: How far a filter looks at once: no page may read the whole log.
+#: How many positions a filter looks at: no page may read the whole log.
 WINDOW: Final = 20_000
 SEES_EVENTS: Final = "referrals.view_referralevent"
 
@@ -66,7 +66,7 @@ def show_event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def show_event(
     request: HttpRequest, slug: str, position: int, site: AdminSite
 ) -> HttpResponse:
-    """Show one event as a timeline, with what was sent in and what went out."""
+    """Show one event as a timeline, with what came in and what went out."""
     demand_permission(request, SEES_EVENTS)
     app = get_object_or_404(access.list_apps(request.user, SEES_EVENTS), slug=slug)
     known = len(str(position)) <= DIGITS
@@ -86,7 +86,7 @@ def show_event(
 
 
 def _permitted(request: HttpRequest, app: App) -> QueryDict:
-    """Return what was asked for, without a search by identity that is not allowed."""
+    """Return the filters, without a search by identity if the person may not see any."""
     asked = request.GET.copy()
     if asked.get("q") and not request.user.has_perm(access.VIEW_IDENTITIES, app):
         messages.warning(
@@ -98,7 +98,7 @@ def _permitted(request: HttpRequest, app: App) -> QueryDict:
 
 
 def choose_app(apps: list[App], slug: str) -> App | None:
-    """Return the app that was asked for, else the first."""
+    """Return the chosen app, else the first."""
     return next((app for app in apps if app.slug == slug), apps[0] if apps else None)
 
 
@@ -141,7 +141,7 @@ def _within(allowed: range, first: int, last: int) -> range:
 def _read(
     app: App, reach: range, asked: QueryDict, *, order: str
 ) -> tuple[list[ReferralEvent], bool]:
-    """Return a page of what is in `reach`, and whether there is more of it."""
+    """Return a page of the events in `reach`, and whether there are more."""
     rows = event_filters.filter_events(app, reach, asked).order_by(order)
     identity = asked.get("q", "").strip()
     found = list(rows[: PER_PAGE + 1])

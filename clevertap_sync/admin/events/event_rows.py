@@ -1,4 +1,4 @@
-"""The rows of the list of events: whom each is about, and what became of it."""
+"""The rows of the list of events: each with its people and its outcomes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from referrals.schema import Event, Person, find_sides
 from referrals.vocabulary import Side
 from referrals.words import Colour
 
-#: What is shown of a person who was erased.
+#: Shown in place of an identity of an erased person.
 ERASED: Final = "erased"
-#: How many characters of an identity have room.
+#: The most characters of an identity that the list shows.
 WIDEST: Final = 28
-#: What became of the replay of a record that was delivered before, by its letter's state.
+#: The word for a delivered record that is replayed, by the state of its dead letter.
 _AGAIN: Final[dict[str, str]] = {
     DeadLetter.State.OPEN: "Delivered, replay fell out",
     DeadLetter.State.REPLAYING: "Delivered, in replay",
@@ -31,9 +31,9 @@ _WORST_FIRST: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 @dataclass(frozen=True, slots=True)
 class ShownOutcome:
-    """What became of a record, at those of the app's integrations that say the same.
+    """One outcome of a record, at all integrations of the app that have the same.
 
-    `light` is HTML; `where` names them, and is empty where the app has one integration.
+    `light` is HTML; `where` names the integrations, and is empty where the app has one.
     """
 
     light: str
@@ -43,7 +43,7 @@ class ShownOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ShownSide:
-    """One side of an event. Both texts are empty for those who may not see identities."""
+    """One side of an event. Both texts are empty if the person may not see identities."""
 
     who: str
     short: str
@@ -92,7 +92,7 @@ def _sides(
 
 
 def _choose_identity(person: Person, providers: Sequence[str]) -> str:
-    """Return the identity that CleverTap gets of the person, else any; "" for nobody."""
+    """Return the identity that is sent for the person, else any; "" without one."""
     if person.erased:
         return ERASED
     sent = (find_identity(person, provider) for provider in providers)
@@ -106,7 +106,7 @@ def _shorten(text: str) -> str:
 
 
 def _group_outcomes(fates: Iterable[Fate]) -> list[ShownOutcome]:
-    """Return what the integrations say, the worst first, and each thing once."""
+    """Return the outcomes, the worst first, each once with its integrations."""
     said: dict[tuple[Colour, str, str], list[str]] = {}
     for fate in fates:
         said.setdefault(_light_of(fate), []).append(fate.integration)

@@ -1,6 +1,6 @@
-"""Referrals: what came by which channel, how much of it is suspect, and who brings most.
+"""The page Referrals: events by type and channel, suspect ones, the best referrers.
 
-The log may be long, so this counts a bounded stretch of it, and says which.
+The log may be long, so the page counts a bounded stretch of it, and says which.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from referrals.admin.kit.base import demand_permission
 from referrals.models import App
 from referrals.vocabulary import FraudStatus
 
-#: How many events are counted at most.
+#: The most events that are counted.
 EVENTS: Final = 10_000
 _SEES: Final = "referrals.view_referralevent"
 _LINES: Final = 15
@@ -36,7 +36,7 @@ class DaysForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class LogStretch:
-    """Positions to count: the newest of those that were asked for."""
+    """The positions to count: the newest of the chosen days."""
 
     first: int
     last: int
@@ -44,7 +44,7 @@ class LogStretch:
 
     @property
     def left_out(self) -> int:
-        """Return how many older events of the chosen days are not counted."""
+        """Return how many older events of the chosen days are left out."""
         return self.asked - (self.last - self.first + 1)
 
 

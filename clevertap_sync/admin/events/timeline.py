@@ -1,4 +1,4 @@
-"""One event's way: received, uploaded attempt by attempt, judged side by side."""
+"""One event from receipt to verdict: its upload, the attempts, each side's verdict."""
 
 import json
 import re
@@ -22,9 +22,9 @@ from referrals.secret import Secret
 from referrals.words import Colour
 
 _MOST_ATTEMPTS: Final = 20
-#: Characters that change the direction of what follows, so that it reads as another text.
+#: Characters that turn the direction of the text, so that it can read as another one.
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-#: What of a payload tells nothing about a person.
+#: The keys of a payload whose values say nothing about a person.
 _OPEN_KEYS: Final = frozenset(
     {
         *("id", "type", "name", "name_number", "via", "channel", "status", "reasons"),
@@ -32,7 +32,7 @@ _OPEN_KEYS: Final = frozenset(
     }
 )
 
-#: What became of a record, as a light.
+#: The light of each outcome.
 LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "pending": ("busy", "Waits for its upload"),
     "in_flight": ("busy", "Under way"),
@@ -45,7 +45,7 @@ LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class SideVerdict:
-    """What became of one record."""
+    """The verdict on one record, and the record itself."""
 
     side: str
     colour: Colour
@@ -61,7 +61,7 @@ class SideVerdict:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationTimeline:
-    """The event's way to one integration."""
+    """The event at one integration: its upload, the attempts, both sides."""
 
     integration: Integration
     upload: Upload | None
@@ -72,7 +72,7 @@ class IntegrationTimeline:
 def build_timeline(
     app: App, logged: LoggedEvent, *, shows_identities: bool
 ) -> dict[str, Any]:
-    """Return what the event's page shows."""
+    """Return the context of the event's page."""
     explained = CleverTapDestination().explain(app.pk, logged.position, logged.event)
     integrations = app.integrations.filter(archived_at=None)
     journeys = [
@@ -95,7 +95,7 @@ def build_timeline(
 
 
 def mask_values(value: Any, *, is_open: bool = False) -> Any:
-    """Return JSON in which everything that could tell about a person is a mask."""
+    """Return JSON in which each value that may be about a person is masked."""
     match value:
         case dict():
             return {
@@ -108,7 +108,7 @@ def mask_values(value: Any, *, is_open: bool = False) -> Any:
 
 
 def format_json(value: object) -> str:
-    """Return JSON as people read it. What would turn the text around is escaped."""
+    """Return JSON for people. Characters that turn the text's direction are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _TURNING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -153,7 +153,7 @@ def _trace_integration(
 
 
 def _upload_of(told: Outcome, letter: DeadLetter | None) -> int | None:
-    """Return the upload that has the record, or from which it fell out."""
+    """Return the ID of the record's upload, or of the one it fell out of."""
     if told.upload is None and letter is not None:
         return letter.upload_id
     return told.upload

@@ -1,4 +1,4 @@
-"""An answer of CleverTap, or of whatever answered in its place."""
+"""An HTTP answer: from CleverTap, or from a proxy or server in its place."""
 
 import json
 import re
@@ -32,7 +32,7 @@ class Answer:
     body: bytes = field(repr=False)
 
     def read_json_object(self) -> dict[str, Any] | None:
-        """Return the JSON object that the body is; None if it is anything else."""
+        """Return the body's JSON object; None if the body holds anything else."""
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -40,7 +40,7 @@ class Answer:
         return value if isinstance(value, dict) else None
 
     def make_error(self, hidden: Iterable[Secret]) -> ResponseError:
-        """Return what a status other than 200 means; `hidden` is masked in its detail."""
+        """Return the error of a status other than 200. Its detail masks `hidden`."""
         wait = read_retry_after(self.headers, datetime.now(UTC))
         return make_error_for_status(
             self.status, self._read_error_text(hidden), retry_after=wait
@@ -49,10 +49,10 @@ class Answer:
     def make_refusal_error(
         self, hidden: Iterable[Secret], otherwise: str
     ) -> ResponseError:
-        """Return what a 200 means whose JSON tells of a failure, and of nothing else.
+        """Return the error of a 200 whose JSON reports only a failure.
 
-        It is the error of its `code`, if that is an HTTP error's. A record's code (509
-        to 555) is none: it does not say which record.
+        A `code` that is an HTTP error's decides its class. A record's code (509 to 555)
+        does not: it does not say which record was refused.
         """
         envelope = self.read_json_object() or {}
         code = read_number(envelope.get("code"))
@@ -84,7 +84,7 @@ def cut_excerpt(text: object, hidden: Iterable[Secret]) -> str:
 
 
 def read_number(value: object) -> int | None:
-    """Return a small whole number, written as one or as its digits."""
+    """Return a whole number that JSON holds as a number or as a text of digits."""
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
     return value if type(value) is int else None
@@ -94,7 +94,7 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that the answer asks us to wait, from 0 to an hour.
 
     A date counts from the answer's own Date, because the two clocks may differ, and
-    from `now` where it has none. None where nothing readable was asked.
+    from `now` without one. None without a readable Retry-After.
 
     Reference: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
     """

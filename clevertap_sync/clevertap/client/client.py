@@ -1,4 +1,4 @@
-"""The three calls that we make."""
+"""The three calls to CleverTap: upload, profile look-up, deletion."""
 
 import re
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Client:
     def fetch_profile(
         self, identity: str, *, object_id: bool = False, seconds: float | None = None
     ) -> dict[str, Any] | None:
-        """Return what CleverTap knows of a user; None if it knows no such user.
+        """Return a user's profile; None if CleverTap knows no such user.
 
         With `object_id`, `identity` is CleverTap's own ID of the user. `seconds` is this
         request's own limit.
@@ -125,7 +125,7 @@ class Client:
 class _Credentials(AuthBase):
     """Puts account ID and passcode on a request. Nothing else holds the passcode.
 
-    That a session has an `auth` also keeps `requests` from reading `.netrc`.
+    `requests` does not read `.netrc` for a session that has an `auth`.
     """
 
     def __init__(self, account_id: str, passcode: Secret) -> None:
@@ -156,14 +156,14 @@ class _Credentials(AuthBase):
         return None
 
     def list_secrets(self) -> tuple[Secret, ...]:
-        """Return what no text may show."""
+        """Return the secrets that no text may show."""
         return (self._passcode,)
 
 
 def _read_profile(
     answer: Answer, hidden: Sequence[Secret]
 ) -> dict[str, Any] | ResponseError | None:
-    """Read a user, an error, or one of the ways to say that there is no such user."""
+    """Return the profile, None where CleverTap knows no such user, or an error."""
     if _is_unknown_user(answer):
         return None
     if answer.status != HTTPStatus.OK:
@@ -179,10 +179,10 @@ def _read_profile(
 def _read_deletion_error(
     answer: Answer, hidden: Sequence[Secret]
 ) -> ResponseError | None:
-    """Read what CleverTap says to a deletion; None where it took the order.
+    """Return why CleverTap did not take the order to delete; None where it did.
 
-    [doubt] No answer of this call is published. A success is taken to say so, as those
-    of the other calls do.
+    [doubt] CleverTap publishes no answer of this call. We expect `"status": "success"`,
+    as the other calls return it.
     """
     if answer.status != HTTPStatus.OK:
         return answer.make_error(hidden)
@@ -192,9 +192,10 @@ def _read_deletion_error(
 
 
 def _is_unknown_user(answer: Answer) -> bool:
-    """Whether the answer is one of the three for which sources differ.
+    """Return whether the answer says, in any of three known forms, "no such user".
 
-    A 404 has to be CleverTap's own: some other web server answers with a page.
+    Sources differ about the form. A 404 with a page comes from another web server, and
+    says nothing about the user.
     """
     envelope = answer.read_json_object()
     if answer.status == HTTPStatus.NOT_FOUND:

@@ -1,8 +1,8 @@
 """One thread that ends requests at their deadline, by shutting their sockets.
 
-A socket's own timeout counts per read: a server that sends one byte a second holds a
-call for as long as it likes. Shutting the socket from outside wakes whoever waits on
-it, wherever that is: in connect, in the TLS handshake, in a read or in a write.
+A socket's own timeout counts per read, so a server that sends one byte a second can hold
+a call for ever. Another thread that shuts the socket wakes the call wherever it waits: in
+connect, in the TLS handshake, in a read or in a write.
 
 Pure: imports no framework, and knows nothing of HTTP.
 """
@@ -32,8 +32,8 @@ class HasFileno(Protocol):
 class Deadline:
     """How long one request may take, and the sockets that are shut when it is over.
 
-    `over` completes at the deadline or when everything is aborted, for those who wait
-    on something other than a socket.
+    `over` completes at the deadline or when everything is aborted. It is for a thread
+    that waits on something other than a socket.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -53,7 +53,7 @@ class Deadline:
 
     @property
     def is_closed(self) -> bool:
-        """Whether what it guarded has ended, so that nothing is left to shut."""
+        """Whether the request has ended, so that no socket is left to shut."""
         return self._closed
 
     def remaining(self) -> float:
@@ -63,8 +63,8 @@ class Deadline:
     def watch(self, sock: HasFileno) -> None:
         """Shut `sock` when this is over; at once, if it is over already.
 
-        Keeps a descriptor of its own: TLS takes the original away from its socket
-        object, and a number that was closed may already belong to someone else.
+        It keeps a descriptor of its own: TLS takes the original away from its socket
+        object, and the number of a closed descriptor may belong to another file by now.
         """
         twin = socket.socket(fileno=os.dup(sock.fileno()))
         with self._lock:
@@ -86,7 +86,7 @@ class Deadline:
             self.over.set_result(None)
 
     def close(self) -> None:
-        """Let go of the sockets: what they carried has ended."""
+        """Close our own descriptors: the request has ended."""
         with self._lock:
             self._closed = True
             for twin in self._sockets:
@@ -116,7 +116,7 @@ class Watchdog:
 
     @contextmanager
     def set_deadline(self, seconds: float) -> Iterator[Deadline]:
-        """Give what happens inside `seconds` to end, then shut its sockets."""
+        """Give the request inside `seconds` to end, then shut its sockets."""
         limit = Deadline(seconds)
         self._begin(limit)
         try:
@@ -127,7 +127,7 @@ class Watchdog:
             limit.close()
 
     def abort_all(self) -> None:
-        """End everything that is open, and until `reset` everything that begins."""
+        """End all open requests, and until `reset` each new one at once."""
         with self._wake:
             self._aborting = True
             doomed = list(self._open)
@@ -135,7 +135,7 @@ class Watchdog:
             limit.end(aborted=True)
 
     def reset(self) -> None:
-        """Let new deadlines live again."""
+        """Let new requests run again."""
         with self._wake:
             self._aborting = False
 

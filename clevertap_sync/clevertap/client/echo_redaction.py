@@ -1,4 +1,4 @@
-"""Texts that others wrote, without what must not be shown."""
+"""Masks secrets and people's data in texts that CleverTap wrote."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from referrals.secret import Secret
 
 MASK = "••••"
 
-# More than that is no error text; and the patterns below need a bound.
+# No error text is longer, and the patterns below need a bound.
 _LONGEST_READ = 4000
 _SHORT = 4
 _TELLING = 6
@@ -48,7 +48,7 @@ def _masked(text: str, secret: str) -> str:
 
 
 def find_identities(record: bytes) -> Iterator[Secret]:
-    """Yield whom `record` names."""
+    """Yield the identities in `record`."""
     entry = json.loads(record)
     for key in ("identity", "objectId"):
         if key in entry:
@@ -56,7 +56,7 @@ def find_identities(record: bytes) -> Iterator[Secret]:
 
 
 def find_personal_texts(record: bytes) -> Iterator[Secret]:
-    """Yield whom `record` names, and each of its properties that could tell more."""
+    """Yield the identities in `record`, and each property that may hold personal data."""
     yield from find_identities(record)
     for text in _texts(json.loads(record).get("evtData")):
         if len(text) >= _TELLING:

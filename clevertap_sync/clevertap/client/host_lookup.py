@@ -1,8 +1,8 @@
 """Host names, without waiting for a resolver that hangs.
 
 `getaddrinfo` takes no timeout and cannot be interrupted, so it runs in a thread of its
-own. Whoever asks for a host that is being looked up waits for the same thread: a
-resolver that hangs costs one thread per host, not one per request.
+own. All requests for one host wait for the same thread: a resolver that hangs costs one
+thread per host, not one per request.
 """
 
 import os

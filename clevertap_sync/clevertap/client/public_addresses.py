@@ -1,16 +1,16 @@
-"""Which addresses on the network are anybody's: where requests of others may go. Pure.
+"""Which addresses are public, so that a request to a typed-in host may go there. Pure.
 
-Python's `is_global` follows the registries of IANA, and its verdicts change from release
-to release. It takes an IPv6 address by itself, although some carry an IPv4 address to
-which a gateway hands on what is sent.
+Python's `is_global` follows the registries of IANA, and its answers change from release
+to release. It judges an IPv6 address alone, although some of them carry an IPv4 address
+to which a gateway forwards the request.
 """
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
-#: Beside those that are not global: ranges that Python's releases judge differently, or
-#: that lead into the network that this runs in.
+#: Ranges that we refuse beside those that are not global: Python's releases judge them
+#: differently, or they lead into our own network.
 #: References: https://www.iana.org/assignments/iana-ipv4-special-registry and
 #: https://www.iana.org/assignments/iana-ipv6-special-registry
 _RESERVED: Final = tuple(
@@ -25,7 +25,7 @@ _NAT64: Final = ip_network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address, with or without a zone, is one of the public network."""
+    """Return whether an IP address, with or without a zone, is public."""
     return all(
         ip.is_global
         and not ip.is_multicast
@@ -35,7 +35,7 @@ def is_public(address: str) -> bool:
 
 
 def _with_inner(address: str) -> Iterator[IPv4Address | IPv6Address]:
-    """Yield the address that it is, or those that it carries, too."""
+    """Yield the address, and the IPv4 address that it carries, if any."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv4Address):
         yield ip

@@ -1,4 +1,4 @@
-"""Which of the records that we sent a refusal is about.
+"""Finds the record that a refusal is about.
 
 CleverTap says it twice: as "Skipped record number : N", counted from 1, and by an echo
 of the record, as an object or as a JSON text. The number is exact. The echo may be
@@ -21,7 +21,7 @@ _DIGITS: Final = re.compile(r"[+-]?[0-9]{1,99}")
 _EXACT_AS_FLOAT: Final = 2**53
 
 
-#: What an entry gets that is about no record of its own.
+#: In place of an index: the entry is about a record that another entry names.
 REPEATED: Final = -1
 
 
@@ -30,8 +30,8 @@ def match_records(
 ) -> list[int | None]:
     """Return for each of `entries` (the answer's `unprocessed`) its record's index.
 
-    None where it cannot be known, and `REPEATED` where another entry says the same, or
-    where there are more entries than records.
+    None where it cannot be known, and `REPEATED` where another entry names the same
+    record, or where there are more entries than records.
     """
     search = _Search(records)
     found: dict[int, int | None] = {}
@@ -54,12 +54,12 @@ class _Search:
         self._indexes: list[tuple[_Key, dict[str, list[int]]]] = []
 
     def by_number(self, entry: object) -> int | None:
-        """Return the index that the entry's text tells; None if it tells none."""
+        """Return the index in the entry's text; None without one."""
         index = read_record_number(read_error_text(entry)) - 1
         return self._take(index) if 0 <= index < len(self._records) else None
 
     def by_echo(self, entry: object) -> int | None:
-        """Return the one record that the entry's echo fits, by ever looser keys."""
+        """Return the index of the only record that fits the entry's echo, by ever looser keys."""
         echo = _echo(entry)
         if echo is None:
             return None
@@ -72,10 +72,10 @@ class _Search:
     def share_out(
         self, nameless: Sequence[int], entries: Sequence[object]
     ) -> Iterator[tuple[int, int | None]]:
-        """Yield what is known of the entries that name no record.
+        """Yield (place of the entry, index or None) for entries that name no record.
 
-        Where they are as many as the records left, those are the ones; which is which
-        does not matter if all say the same.
+        If they are as many as the records left, they are about these. Which entry is
+        about which record does not matter if all have one code.
         """
         left = [i for i in range(len(self._records)) if i not in self._taken]
         alike = len({_code(entries[at]) for at in nameless}) == 1
@@ -93,7 +93,7 @@ class _Search:
         return index
 
     def _one_of(self, candidates: Sequence[int]) -> int | None:
-        """Return the first that is free, if all that are free are alike."""
+        """Return the first free index, if all free candidates are the same record."""
         free = [i for i in candidates if i not in self._taken]
         if not free:
             return REPEATED
@@ -101,7 +101,7 @@ class _Search:
         return self._take(free[0]) if alike else None
 
     def _by_key(self) -> list[tuple["_Key", dict[str, list[int]]]]:
-        """Return the records by each key, strictest first; made when first needed."""
+        """Return the index of the records by each key, strictest first; built once."""
         if not self._indexes:
             sent = [json.loads(record) for record in self._records]
             for key in (_exactly, _leniently, _essentially):
@@ -116,7 +116,7 @@ _Key = Callable[[dict[str, Any]], str]
 
 
 def read_error_text(entry: object) -> str:
-    """Return what the entry says; an entry may be the bare text."""
+    """Return the entry's error text; an entry may be the bare text."""
     text = _read(entry, "error", 1) if isinstance(entry, dict) else entry
     return text if isinstance(text, str) else ""
 
@@ -137,9 +137,9 @@ def _code(entry: object) -> str:
 
 
 def _read(entry: dict[str, Any], name: str, place: int) -> object:
-    """Return a field, also where the entry is one pair: the record's JSON, the error.
+    """Return a field of the entry.
 
-    That was CleverTap's shape in October 2017.
+    In October 2017 CleverTap sent an entry as one pair: the record's JSON, the error.
     """
     if len(entry) == 1:
         pair = next(iter(entry.items()))
@@ -167,13 +167,13 @@ def _leniently(record: dict[str, Any]) -> str:
 
 
 def _essentially(record: dict[str, Any]) -> str:
-    """Return who, what and when: enough, if no other record has the same."""
+    """Return identity, event name and time: enough, if only one record has them."""
     keys = ("identity", "objectId", "evtName", "ts")
     return json.dumps([_lenient(record.get(key)) for key in keys])
 
 
 def _lenient(value: object) -> object:
-    """Return `value` with what CleverTap mutates in its echoes made equal."""
+    """Return `value` without the differences that CleverTap's echoes introduce."""
     match value:
         case dict():
             kept = {k: v for k, v in value.items() if v is not None and v != {}}

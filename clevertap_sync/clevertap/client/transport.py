@@ -36,7 +36,7 @@ MAX_ANSWER_BYTES = 1_000_000
 # A refused record is echoed. Escaped and spaced differently it is up to three times as
 # long as we sent it, and all records of an upload may be refused.
 _ECHO_FACTOR = 3
-# Enough of an error's answer to find its text in.
+# The part of an error's answer in which its text stands.
 _MAX_ERROR_BYTES = 64_000
 _HEADERS = {
     "User-Agent": "clevertap-sync",
@@ -46,14 +46,14 @@ _HEADERS = {
 
 
 class _Session(requests.Session):
-    """A session that does not look where a redirect leads.
+    """A session that ignores where a redirect leads.
 
-    Even when it does not follow one, `requests` prepares the next request, and reads
-    the redirect's whole body for it, however long that is.
+    Even where `requests` does not follow a redirect, it prepares the next request and
+    reads the redirect's whole body for that, however long it is.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Lead nowhere."""
+        """Return no target."""
 
 
 class Transport:
@@ -121,10 +121,10 @@ class Transport:
     def _try(
         self, request: requests.Request, limit: deadline.Deadline
     ) -> tuple[Answer | CleverTapError, bool]:
-        """Return the outcome, and whether a fresh connection deserves a try.
+        """Return the outcome, and whether to try again on a fresh connection.
 
-        It does where a kept connection turned out to be closed before the request's
-        first byte left: then it is certain that nobody processed it.
+        That is safe where a kept connection was closed before the request's first byte
+        left: CleverTap cannot have seen it.
         """
         with watch_exchange(limit) as now:
             try:
@@ -168,7 +168,7 @@ class Transport:
 def _read_whole(
     response: requests.Response, limit: deadline.Deadline, sent_bytes: int
 ) -> Answer | CleverTapError:
-    """Read a 200 to its end, decompressed, but not further than it may go."""
+    """Read a 200 whole and decompressed, up to a limit."""
     longest = MAX_ANSWER_BYTES + _ECHO_FACTOR * sent_bytes
     try:
         body = response.raw.read(longest + 1, decode_content=True)
@@ -177,7 +177,7 @@ def _read_whole(
             describe_fault_class(fault), status=response.status_code
         )
     if limit.expired or limit.aborted:
-        # Whoever reads a socket that was shut sees an end, not an error.
+        # Reading a socket that was shut returns an end, not an error.
         raise TimeoutError
     if len(body) > longest:
         return MalformedResponseError("it is too long", status=response.status_code)
@@ -185,7 +185,7 @@ def _read_whole(
 
 
 def _read_start(response: requests.Response) -> bytes:
-    """Read what an error says, if it can be read: its status says enough."""
+    """Return the beginning of an error's body; empty if unreadable, its status suffices."""
     try:
         start: bytes = response.raw.read(_MAX_ERROR_BYTES, decode_content=True)
     except RAISED:

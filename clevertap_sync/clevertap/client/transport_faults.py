@@ -1,7 +1,7 @@
 """What went wrong on the way to CleverTap, in words for people.
 
-The words name the class of the fault and nothing else: an exception's own text may
-hold addresses, proxy passwords, headers or what a server sent.
+The words name only the class of the fault. An exception's own text may hold addresses,
+proxy passwords, headers or a server's answer.
 """
 
 import http.client
@@ -43,8 +43,8 @@ _BAD_HEADER = "a header is not valid"
 _OURS = "the request could not be made"
 _TLS = "TLS failed"
 
-#: The words for each class, where nothing inside it says more. Each exception of both
-#: libraries stands here itself: a test fails when they grow one.
+#: The words for each class, used where no wrapped exception has words. A test fails if
+#: one of the libraries gets an exception that is not listed.
 WORDS: dict[type[BaseException], str] = {
     of_requests.RequestException: "the request failed",
     of_requests.ChunkedEncodingError: _BROKE_OFF,
@@ -124,7 +124,7 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 def describe_fault_class(fault: BaseException) -> str:
-    """Return the class of `fault` in words, from the innermost cause that has some."""
+    """Return words for the class of `fault`, taken from the innermost exception."""
     chain = list(_chain(fault))
     words = _words(chain[-1])
     through_proxy = any(isinstance(link, _PROXY) for link in chain)
@@ -135,7 +135,7 @@ def _chain(fault: BaseException) -> list[BaseException]:
     """Return `fault` and what it wraps, outermost first.
 
     The libraries wrap in three ways: `raise … from`, an argument, an attribute.
-    `__context__` is left out: it may be whatever our caller was handling.
+    `__context__` is left out: it may be an exception that our caller was handling.
     """
     chain = [fault]
     while True:

@@ -1,8 +1,8 @@
 """A 200, read record by record.
 
-CleverTap answers 200 and lists under `unprocessed` what it refused. That list decides;
-`status` has been "success" although every record was refused, and `processed` has
-counted what was skipped.
+CleverTap answers 200 and lists the refused records under `unprocessed`. That list
+decides: `status` has been "success" although every record was refused, and `processed`
+has counted skipped records.
 
 Reference: https://developer.clevertap.com/docs/upload-events-api
 """
@@ -35,7 +35,7 @@ _CODE = re.compile(r"ErrorCode\s*:\s*([0-9]{3,4})", re.IGNORECASE)
 class RefusedRecord:
     """A record that CleverTap refused in a request whose other records it took.
 
-    `index` counts from 0 in the request; None where CleverTap did not tell which record
+    `index` counts from 0 in the request; None where CleverTap did not say which record
     it refused. `message` is CleverTap's wording, without anything of the record.
     """
 
@@ -46,7 +46,7 @@ class RefusedRecord:
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
-    """What became of each record of an upload.
+    """The outcome of each record of an upload.
 
     `accepted` and `refused` together are the records that were sent. `miscounted`
     says that CleverTap's own count does not agree with its list.
@@ -61,11 +61,12 @@ class UploadResult:
 def read_result(
     answer: Answer, records: Sequence[bytes], hidden: Sequence[Secret] = ()
 ) -> UploadResult | ResponseError:
-    """Return what a 200 says of `records`; `hidden` is masked in its texts.
+    """Return the outcome of `records`, or an error. Its texts mask `hidden`.
 
-    It is a `MalformedResponseError` where it does not say which records were stored,
-    and the error of its `code` where it is a refusal of the request in a 200's clothes.
-    Returned, not raised: this function's variables hold what the answer echoes.
+    The error is a `MalformedResponseError` where the answer does not say which records
+    were stored, and the error of its `code` where a 200 refuses the whole request. It is
+    returned, not raised, because a traceback would hold this function's variables, in
+    which the answer echoes records.
     """
     envelope = answer.read_json_object()
     if envelope is None:
@@ -96,7 +97,7 @@ def _tells_nothing(
     processed: int | None,
     records: Sequence[bytes],
 ) -> bool:
-    """Whether nothing tells which of `records` were stored."""
+    """Return whether the answer leaves open which of `records` were stored."""
     if entries:
         return False
     if entries is None and processed is None:

@@ -37,8 +37,8 @@ from clevertap_sync.clevertap.client.transport_faults import (
     PrivateAddressError,
 )
 
-# A connection that idled longer is not used again. Whoever closes it may do so just
-# while we send, and then nobody knows whether the upload was stored.
+# A connection that idled longer is not used again: CleverTap might close it while we
+# send, and then the upload's outcome would be unknown.
 KEPT_SECONDS = 5.0
 
 # urllib3 logs each request's address, which names an identity where a profile is read,
@@ -49,7 +49,7 @@ logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
 
 @dataclass(slots=True)
 class WatchedExchange:
-    """One request on its way: its deadline, and how far it came."""
+    """One request under way: its deadline, and how far it came."""
 
     limit: Deadline
     stage: str = "connecting"
@@ -65,7 +65,7 @@ _public_only: ContextVar[bool] = ContextVar("public_only", default=False)
 
 @contextmanager
 def watch_exchange(limit: Deadline) -> Iterator[WatchedExchange]:
-    """Give the connections that are used inside `limit`, and learn from them."""
+    """Give `limit` to the connections used inside, and yield how far the request came."""
     token = _current.set(WatchedExchange(limit))
     try:
         yield _current.get()
@@ -75,10 +75,10 @@ def watch_exchange(limit: Deadline) -> Iterator[WatchedExchange]:
 
 @contextmanager
 def require_public_addresses() -> Iterator[None]:
-    """Connect to no private address inside: for addresses that a person typed in.
+    """Refuse private addresses inside: for hosts that a person typed in.
 
-    What is checked is what is connected to, so that no second look-up can differ. A
-    proxy is the operator's own choice, and decides for itself where it connects to.
+    The check and the connection use the same look-up, so that a second answer of the
+    resolver changes nothing. A proxy is the operator's choice, and is not checked.
     """
     token = _public_only.set(True)
     try:
@@ -108,8 +108,8 @@ class WatchedConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """Connect within the deadline; raise what urllib3's own would raise.
 
-        Nothing but urllib3's exceptions may leave here: of an `OSError` it would think
-        that the request itself broke off, and read an answer from no socket.
+        Only urllib3's exceptions may leave this method. urllib3 takes an `OSError` for a
+        request that broke off, and would read an answer from a socket that is not there.
         """
         now = _current.get()
         try:
