@@ -1,7 +1,7 @@
 """System checks of the delivery. Their IDs are stable: docs and scripts use them.
 
-What one variable alone gets wrong, such as a short key, is refused when a process starts:
-E001 and E002 were that, and are not given again.
+A process refuses to start with a single bad variable, such as a short key. E001 and E002
+were about that, and stay unused.
 
 * clevertap_sync.E003  LEASE_SECONDS leaves no time after the request's deadline
 * clevertap_sync.E004  FIRST_HOLD_SECONDS is longer than LONGEST_HOLD_SECONDS

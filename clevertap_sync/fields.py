@@ -1,4 +1,4 @@
-"""The column of what is secret: encrypted at rest, a `Secret` in memory."""
+"""The model field of a secret: encrypted in the database, a `Secret` in memory."""
 
 import base64
 from functools import cache
@@ -33,12 +33,12 @@ def read_cipher() -> MultiFernet:
 
 
 class UnreadableSecret(Secret):
-    """A secret that no key decrypts. It is loud when it is used, not when it is listed."""
+    """A secret that no key decrypts. To list it is harmless; to use it raises an error."""
 
     __slots__ = ()
 
     def reveal(self) -> NoReturn:
-        """Refuse, and say what to do."""
+        """Raise `ImproperlyConfigured`, which says what to do."""
         msg = (
             "No key in FIELD_ENCRYPTION_KEYS decrypts this value. Put the key that it was "
             "saved with back into the list, or enter the value again."
@@ -46,15 +46,15 @@ class UnreadableSecret(Secret):
         raise ImproperlyConfigured(msg)
 
     def hint(self) -> str:
-        """Return the mask alone: of a passcode that cannot be read nothing is known."""
+        """Return the mask alone: an unreadable passcode has no known characters."""
         return self.MASK
 
 
 class EncryptedField(models.TextField):  # type: ignore[type-arg]
     """A text that the database sees only encrypted, and Python only as a `Secret`.
 
-    A value that no key decrypts becomes an `UnreadableSecret`, never a ciphertext that
-    travels on as if it were the secret.
+    A value that no key decrypts becomes an `UnreadableSecret`, so that its ciphertext is
+    never used as if it were the secret.
     """
 
     def get_prep_value(self, value: object) -> str:
@@ -63,7 +63,7 @@ class EncryptedField(models.TextField):  # type: ignore[type-arg]
         return read_cipher().encrypt(text.encode()).decode() if text else ""
 
     def from_db_value(self, value: str | None, *_: object) -> Secret:
-        """Decrypt with whichever key fits."""
+        """Decrypt with any of the keys."""
         if not value:
             return Secret()
         try:
@@ -72,5 +72,5 @@ class EncryptedField(models.TextField):  # type: ignore[type-arg]
             return UnreadableSecret("unreadable")
 
     def to_python(self, value: object) -> Secret:
-        """Wrap what a form gives."""
+        """Wrap a form's text into a `Secret`."""
         return value if isinstance(value, Secret) else Secret(str(value or ""))

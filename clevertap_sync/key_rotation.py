@@ -1,7 +1,7 @@
 """Rotating keys: what is encrypted with which of `FIELD_ENCRYPTION_KEYS`, and with none.
 
-What is encrypted are all columns of type `EncryptedField`, whatever their model: nobody has
-to remember to add the next one here.
+The columns are found by their type, `EncryptedField`, so that a new one needs no change
+here.
 """
 
 from collections.abc import Iterator
@@ -30,18 +30,18 @@ class StoredSecret:
 
     @property
     def kind(self) -> str:
-        """Return what it is, in words: `passcode of an integration`."""
+        """Return the kind of secret, such as "passcode of an integration"."""
         noun = str(self.field.model._meta.verbose_name)
         article = "an" if noun[0] in "aeiou" else "a"
         return f"{self.field.verbose_name} of {article} {noun}"
 
     def name(self) -> str:
-        """Return whose it is, as the admin names it: `passcode of Shop → ABC-123-4567`."""
+        """Return the secret's name, such as "passcode of Shop → ABC-123-4567"."""
         return f"{self.field.verbose_name} of {_rows_of(self.field).get(pk=self.row)}"
 
 
 def list_encrypted_fields() -> list[EncryptedField]:
-    """Return every column that is encrypted."""
+    """Return the encrypted columns of all models."""
     return [
         field
         for model in apps.get_models()
@@ -51,7 +51,7 @@ def list_encrypted_fields() -> list[EncryptedField]:
 
 
 def read_secrets() -> Iterator[StoredSecret]:
-    """Yield every value that is encrypted, archived rows and switched-off ones included."""
+    """Yield every encrypted value, those of archived and disabled rows included."""
     for field in list_encrypted_fields():
         rows = _stored(field).exclude(stored="").order_by("pk")
         for row, ciphertext in rows.values_list("pk", "stored").iterator(_CHUNK):
@@ -59,9 +59,9 @@ def read_secrets() -> Iterator[StoredSecret]:
 
 
 def encrypt_with_newest_key(secret: StoredSecret) -> bool:
-    """Encrypt a value with the newest key; False where somebody has changed it meanwhile.
+    """Encrypt a value with the newest key; False if it was changed meanwhile.
 
-    It must be one that a key decrypts.
+    A key has to decrypt the value.
     """
     again = read_cipher().rotate(secret.ciphertext.encode()).decode()
     same = _stored(secret.field).filter(pk=secret.row, stored=secret.ciphertext)

@@ -1,7 +1,7 @@
 """Sets an app up in one step that may be repeated: app, API key, integration.
 
 For scripts and infrastructure as code. What is there already is updated; a key is
-made only where the app has none that works.
+made only if the app has none that works.
 """
 
 import re
@@ -42,12 +42,12 @@ UNUSUAL_ACCOUNT_ID = (
 
 
 class ProvisioningError(Exception):
-    """What was asked for cannot be; the text tells the person why and what to do."""
+    """The setup is not possible; the text says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class WantedSetup:
-    """What there shall be. An empty passcode leaves the stored one as it is."""
+    """The setup to reach. An empty passcode leaves the stored one as it is."""
 
     app: str
     account_id: str
@@ -61,7 +61,7 @@ class WantedSetup:
 
 @dataclass(frozen=True)
 class ProvisionedSetup:
-    """What there is now. `api_key` is its text, shown here for the only time."""
+    """The setup that was reached. `api_key` is the text of a new key, shown only once."""
 
     app: App
     integration: Integration
@@ -86,9 +86,9 @@ def find_location(text: str) -> Location:
 def provision_app(wanted: WantedSetup) -> ProvisionedSetup:
     """Create or update everything in `wanted`, or nothing. Safe to repeat.
 
-    Enabling starts from now the first time, and later goes on where it stopped. It counts
-    as a person's word that users may be new to CleverTap; the newest in the log are looked
-    up all the same, within a few seconds, and what comes of it is among the warnings.
+    Delivery starts from now the first time, and later goes on where it stopped. To enable
+    also confirms that users may be new to CleverTap. The newest users in the log are
+    looked up all the same, within a few seconds, and a warning says what was found.
     Raises `ProvisioningError` with nothing written.
     """
     with transaction.atomic():
@@ -184,7 +184,7 @@ def _create_integration(
 def _update_integration(
     integration: Integration, account: Account, wanted: WantedSetup
 ) -> Integration:
-    """Store what differs; delivery that is held for the old values tries again."""
+    """Store the changes; delivery that was held because of old values tries again."""
     changes = _find_changes(integration, account, wanted)
     differences = [_difference(integration, *change) for change in changes.items()]
     for name, value in changes.items():
@@ -273,7 +273,7 @@ def _create_missing_key(app: App) -> str | None:
 def _describe_newest_users(
     integration: Integration, seen: KnownCounts
 ) -> tuple[str, ...]:
-    """Return what a person should know of the newest users. Names nobody."""
+    """Return warnings about the newest users, without an identity."""
     told, provider = seen.known + seen.unknown, integration.identity_provider
     if not told:
         silent = (

@@ -10,12 +10,12 @@ from django.dispatch import receiver
 from clevertap_sync.process import doorbell
 from referrals.signals import events_recorded
 
-#: Somebody who enables a second integration within it may wait for the sweep, once. The
-#: first of an app is heard at once: that nobody reads is never remembered. Without this,
-#: each append walks the versions of the row that every claim writes, for as long as some
-#: transaction keeps vacuum from them.
+#: For so long, a second integration that is enabled may wait for the sweep, once. An app's
+#: first one is rung at once, because "no integration" is not remembered. Without this
+#: memory, each append would walk all versions of the row that every claim writes, while a
+#: long transaction keeps vacuum away.
 REMEMBERED_SECONDS: Final = 1.0
-# To write it took the ORM as long as to store the event.
+# Plain SQL: the ORM took as long to write this query as to store the event.
 _READERS = """
     SELECT id FROM clevertap_sync_integration
     WHERE app_id = %s AND enabled AND archived_at IS NULL
@@ -24,7 +24,7 @@ _READERS = """
 
 @receiver(events_recorded, dispatch_uid="clevertap_sync.ring")
 def ring_for_app(app_id: int, **_: Any) -> None:
-    """Ring for the app's enabled integrations. The events are safe whatever happens here."""
+    """Ring for the app's enabled integrations. A failure here loses no event."""
     if not settings.REDIS_URL:
         return
     try:
@@ -36,7 +36,7 @@ def ring_for_app(app_id: int, **_: Any) -> None:
 
 
 def clear_remembered_readers() -> None:
-    """Forget what this process remembers, so that the next append looks again."""
+    """Clear this process's memory, so that the next append reads the integrations."""
     _remembered.clear()
 
 

@@ -1,4 +1,14 @@
-"""The admin's pages about CleverTap: integrations, uploads, and what was not delivered."""
+"""The admin's pages about CleverTap, in rooms by page.
+
+* `overview/`    how everything is: the overview, and the page Problems
+* `integration/` an integration's set-up, its check, its lifecycle
+* `deliveries/`  uploads, attempts, dead letters, replays
+* `events/`      events, and the page Referrals
+* `try_out/`     previews and test events
+* `alerts/`      alerts
+* `erasures/`    erasures
+* `page_urls`    the addresses of pages that are not about one table's rows
+"""
 
 from clevertap_sync.admin.alerts import alert_admin
 from clevertap_sync.admin.deliveries import (

@@ -40,7 +40,7 @@ class ReasonFilter(admin.SimpleListFilter):
         request: HttpRequest,
         model_admin: Any,
     ) -> Iterable[tuple[str, str]]:
-        """Return all reasons, each with its title."""
+        """Return the codes of all reasons."""
         return [(code, code) for code in sorted(REASONS)]
 
     def queryset(

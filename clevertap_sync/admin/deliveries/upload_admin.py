@@ -33,7 +33,7 @@ def show_state(upload: Upload) -> str:
 
 
 def _last(upload: Upload, name: str) -> int | None:
-    """Return a value of the last attempt, which the list's query read along."""
+    """Return a value of the last attempt, which the list's query has read, too."""
     found: int | None = getattr(upload, f"last_{name}")
     return found
 
@@ -149,7 +149,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="because of")
     def origin(self, upload: Upload) -> str:
-        """Return whether the log, a split or a replay made it."""
+        """Return its origin: new events, a split, a replay, or a choice to skip them."""
         if upload.parent_id:
             url = reverse("admin:clevertap_sync_upload_change", args=[upload.parent_id])
             return format_html('<a href="{}">Part of {}</a>', url, upload.parent_id)

@@ -1,4 +1,4 @@
-"""Addresses below an integration's own page: who may come, and by which method."""
+"""Addresses below an integration's own page, with their methods and permissions."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -28,8 +28,8 @@ def build_address(
 ) -> URLPattern:
     """Return the address `name` below an integration's own.
 
-    Only what `is_page` answers a GET; `for_viewers`, also to who may but look. A
-    `permission` is asked for in place of the right to change the integration.
+    It answers a GET only with `is_page`, and with `for_viewers` also to people who may
+    only view. `permission` replaces the right to change the integration.
     """
 
     def for_one(request: HttpRequest, pk: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The check page: the connection, the match rate and one user, each asked for by itself."""
+"""The check page: connection, match rate and one user, each with a button of its own."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def show_check_page(
     integration: Integration,
     **shown: Any,
 ) -> HttpResponse:
-    """Return the page with what was just found, if anything was."""
+    """Return the page. `shown` is the result of the check that was just made."""
     context = build_context(page, request, integration) | shown
     context |= {
         "title": "Check the connection",
@@ -32,7 +32,7 @@ def show_check_page(
 def build_context(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> dict[str, Any]:
-    """Return what every page about one integration shows."""
+    """Return the context that all pages about one integration have in common."""
     return {
         **page.admin_site.each_context(request),
         "opts": page.opts,

@@ -1,7 +1,7 @@
-"""Does CleverTap know the users? The match rate, the user check, and a person's word for it.
+"""The match rate, the user check, and the confirmation that the identities are right.
 
-CleverTap is asked outside of any transaction, within a few seconds. An identity is typed,
-asked about and shown to whoever may see identities; it is in no address and no log.
+CleverTap is asked outside of any transaction, within a few seconds. A typed identity is
+shown to people who may see identities; it is in no address and no log line.
 """
 
 from django import forms
@@ -24,7 +24,7 @@ from referrals.admin.kit.base import ModelAdmin
 
 
 class UserForm(forms.Form):
-    """Whom a person asks about."""
+    """The identity of the user to ask about."""
 
     identity = forms.CharField(
         max_length=MAX_IDENTITY,
@@ -39,7 +39,7 @@ class UserForm(forms.Form):
     )
 
     def clean_identity(self) -> str:
-        """Refuse what cannot be asked for."""
+        """Refuse an identity that cannot be looked up."""
         identity = str(self.cleaned_data["identity"])
         if has_control_characters(identity):
             message = "This contains a control character, such as a line feed."
@@ -87,7 +87,7 @@ def show_user(
 def confirm_identities(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
-    """Let delivery go on although CleverTap knows few of the first identities."""
+    """Resume delivery although CleverTap knows few of the first identities."""
     lifecycle.confirm_identities(integration)
     doorbell.ring_doorbell(integration.pk)
     page.log_change(request, integration, "Confirmed the identities.")

@@ -37,7 +37,7 @@ _CHANGES_SHOWN: Final = 5
 
 @admin.register(Integration)
 class IntegrationAdmin(CsvExport, ListAdmin):
-    """One CleverTap account's settings, and the switch."""
+    """The list and the page of an integration: its settings, and its lifecycle."""
 
     form = IntegrationForm
     change_form_template = "clevertap_sync/integration.html"
@@ -101,7 +101,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         request: HttpRequest,
         obj: Integration | None = None,
     ) -> tuple[str, ...]:
-        """Keep the app: the cursor belongs to its log."""
+        """Make the app read-only once it is saved: the cursor belongs to its log."""
         return ("app",) if obj else ()
 
     def save_model(
@@ -111,7 +111,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         form: IntegrationForm,
         change: bool,
     ) -> None:
-        """Save the settings and nothing that delivery writes; they take effect at once."""
+        """Save only the settings, and not what delivery writes; they count at once."""
         if change:
             columns = [*COLUMNS, "account", "not_sent"]
             if form.cleaned_data["new_passcode"]:
@@ -140,7 +140,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         return redirect("admin:clevertap_sync_integration_check", obj.pk)
 
     def response_change(self, request: HttpRequest, obj: Integration) -> HttpResponse:
-        """Stay on the page, where the steps and the switch are."""
+        """Stay on the page, which has the steps and the buttons."""
         messages.success(
             request,
             format_html(
@@ -156,7 +156,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         context: dict[str, Any],
         obj: Integration | None,
     ) -> dict[str, Any]:
-        """Add the steps with their ticks, and what the users' identities are like."""
+        """Add the steps with their ticks, and the coverage of identities."""
         fieldsets = list(context["adminform"])
         extra: dict[str, Any] = {
             "steps": setup_steps.list_steps(fieldsets, obj),
@@ -178,7 +178,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         return extra
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Propose the identity that the app's users really carry."""
+        """Propose the identity provider that most of the app's users have."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
         return (
             setup_evidence.propose_settings(access.list_apps(request.user, ADDS))
@@ -186,7 +186,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the check, the switch and the replay of a range, each a page of its own."""
+        """Add the pages of the check, the lifecycle and the replay of a range."""
         range_page = build_address(
             self, "replay-range", show_range_replay, is_page=True, permission=REPLAY
         )

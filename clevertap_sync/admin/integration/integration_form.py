@@ -1,4 +1,4 @@
-"""The set-up form of an integration. It finds or creates the account's row by itself."""
+"""The form of an integration. It finds or creates the account's row by itself."""
 
 import re
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ COLUMNS: Final = (
     *("send_suspicious", "send_rejected", "time_zone"),
     *("passcode_kind", "passcode_expires_on"),
 )
-# As CleverTap shows them. It publishes no rule, so another shape is only worth a warning.
+# The shape that CleverTap shows. It publishes no rule, so another one only gets a warning.
 _PASSCODE: Final = re.compile(r"[0-9A-Z]{3}-[0-9A-Z]{3}-[0-9A-Z]{4}")
 _UNUSUAL_PASSCODE: Final = (
     "The passcode does not look like one of CleverTap's, which have the shape "
@@ -79,7 +79,7 @@ class TimeZoneInput(forms.TextInput):
 class IntegrationForm(_ModelForm):
     """What a person says about an integration, in the order of the set-up."""
 
-    #: For the history: it only fills in others.
+    #: The history leaves it out: it only fills in other fields.
     unsaved_fields = ("dashboard_address",)
 
     dashboard_address = forms.CharField(
@@ -157,7 +157,7 @@ class IntegrationForm(_ModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        #: Sentences about what is probably wrong, though it may be right.
+        #: Warnings: sentences about values that are probably wrong, but may be right.
         self.doubts: list[str] = []
         integration = self.instance
         self._known = _whose(integration) if integration.pk else None
@@ -182,7 +182,7 @@ class IntegrationForm(_ModelForm):
             )
 
     def clean_new_passcode(self) -> str:
-        """Drop the blanks that copying brings along."""
+        """Drop the blanks around a copied passcode."""
         passcode = str(self.cleaned_data["new_passcode"]).strip()
         if passcode and _PASSCODE.fullmatch(passcode) is None:
             self.doubts.append(_UNUSUAL_PASSCODE)
@@ -207,7 +207,7 @@ class IntegrationForm(_ModelForm):
         return known
 
     def clean(self) -> dict[str, Any]:
-        """Read the dashboard's address, and check what belongs together."""
+        """Read the dashboard's address, and check the fields that depend on each other."""
         cleaned = super().clean() or self.cleaned_data
         self._read_address(cleaned)
         account_id = str(cleaned.get("account_id", "")).strip()
@@ -241,12 +241,12 @@ class IntegrationForm(_ModelForm):
 
     @property
     def changes_identities(self) -> bool:
-        """Whether, once saved, other people are meant than before: CleverTap is to be asked."""
+        """Whether saving changes whose identities are sent, so that the canary starts over."""
         return self._known is not None and self._known != _whose(self.instance)
 
     @property
     def changes_credentials(self) -> bool:
-        """Whether, once saved, CleverTap is asked with another account or passcode."""
+        """Whether saving changes the account or the passcode."""
         moves = self._known is not None and self._known[0] != self.instance.account_id
         return moves or bool(self.cleaned_data["new_passcode"])
 
@@ -303,11 +303,11 @@ class IntegrationForm(_ModelForm):
 
 
 def _whose(integration: Integration) -> tuple[int, str]:
-    """Return whose identities an integration uses, and which."""
+    """Return the account's primary key and the identity provider."""
     return integration.account_id, integration.identity_provider
 
 
 def read_passcode_hint(integration: Integration) -> str:
-    """Return the mask by which a person recognises the stored passcode."""
+    """Return the masked passcode: enough for a person to recognise it."""
     passcode = integration.passcode
     return passcode.hint() if isinstance(passcode, Secret) and passcode else ""

@@ -34,7 +34,7 @@ NOW, DATE, RESUME = "now", "date", "resume"
 
 
 class EnableForm(forms.Form):
-    """Where delivery starts, and whether it does although the check failed."""
+    """Where delivery starts, and whether to start although the check failed."""
 
     start = forms.ChoiceField(
         choices=[(NOW, NOW), (DATE, DATE), (RESUME, RESUME)], widget=forms.RadioSelect
@@ -45,14 +45,14 @@ class EnableForm(forms.Form):
     override = forms.BooleanField(required=False)
 
     def clean(self) -> dict[str, Any]:
-        """Ask for the date where it counts."""
+        """Ask for the date if delivery starts from one."""
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("start") == DATE and not cleaned.get("since"):
             self.add_error("since", "Choose the date to start from.")
         return cleaned
 
     def read_starting_point(self, zone: ZoneInfo) -> Start:
-        """Return what the person chose, as delivery takes it. A day begins in `zone`."""
+        """Return the chosen start for `lifecycle`. A day begins in `zone`."""
         if self.cleaned_data["start"] == DATE:
             return datetime.combine(self.cleaned_data["since"], time(), zone)
         return "now" if self.cleaned_data["start"] == NOW else "resume"
@@ -73,7 +73,7 @@ def list_lifecycle_urls(page: ModelAdmin) -> list[URLPattern]:
 def check_connection(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
-    """Check the connection on a POST, and say what came of it."""
+    """Check the connection on a POST, and show the diagnosis."""
     diagnosis = (
         check_integration.check_connection(integration)
         if request.method == "POST"
@@ -180,7 +180,7 @@ def pause_integration(
 def archive_integration(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
-    """Pause for good and wipe the passcode. What was delivered stays on the books."""
+    """Archive: pause for good and wipe the passcode. The books stay."""
     if not integration.archived_at:
         lifecycle.pause_integration(integration)
         integration.archived_at = timezone.now()

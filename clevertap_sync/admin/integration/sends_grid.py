@@ -7,14 +7,14 @@ from django import forms
 from clevertap_sync.insight.usage import SideUsage, Usage
 from referrals.vocabulary import SIDES, TITLES, EventType, Side
 
-#: What there is to switch, such as "app_open:generated".
+#: All sides that can be switched off, such as "app_open:generated".
 SENDS: Final = tuple(
     f"{event_type}:{side}" for event_type in EventType for side in SIDES[event_type]
 )
 
 
 def describe_send(key: str) -> str:
-    """Return what people call one of `SENDS`, such as "Generated App Open"."""
+    """Return the title of one of `SENDS`, such as "Generated App Open"."""
     event_type, side = key.split(":")
     title = TITLES.get(EventType(event_type), "<custom name>")
     return f"{side.title()} {title}"
@@ -24,7 +24,7 @@ class SendsGrid(forms.CheckboxSelectMultiple):
     """Check boxes in a table with headings."""
 
     template_name = "clevertap_sync/sends_grid.html"
-    #: What each box would send, where the log says so.
+    #: How much each box would send, where the log has events.
     usage: Usage | None = None
 
     def get_context(

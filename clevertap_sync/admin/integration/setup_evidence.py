@@ -13,7 +13,7 @@ from referrals.models import App
 
 
 def read_evidence(integration: Integration, form: forms.BaseForm) -> dict[str, Any]:
-    """Return what the set-up shows of the app's events, and put the counts on the grid."""
+    """Return the coverage and usage of the app's newest events; put usage on the grid."""
     newest = coverage.read_newest_events(integration.app_id)
     used = usage.measure_usage(newest, clock.read_now())
     sends = form.fields.get("sends")
@@ -27,7 +27,7 @@ def read_evidence(integration: Integration, form: forms.BaseForm) -> dict[str, A
 
 
 def propose_settings(apps: QuerySet[App]) -> dict[str, Any]:
-    """Return what a new integration begins with where there is one app to choose."""
+    """Return the initial values of a new integration: the app, if it is the only one."""
     active = list(apps.filter(archived_at=None)[:2])
     if len(active) != 1:
         return {}

@@ -1,4 +1,4 @@
-"""The seven steps of the set-up, each of which ticks itself."""
+"""The seven steps of the set-up. Each finds out by itself whether it is done."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from clevertap_sync.insight.passcode_expiry import find_expiry
 from clevertap_sync.models import Integration
 from referrals.words import Colour
 
-#: The steps of the set-up as their fieldsets are called.
+#: The steps of the set-up, by the names of their fieldsets.
 APP: Final = "App"
 ADDRESS: Final = "CleverTap dashboard"
 ACCOUNT: Final = "Account ID"
@@ -29,7 +29,7 @@ PASSCODE: Final = "Passcode"
 PROVIDER: Final = "Identity provider"
 LOCATION: Final = "Location"
 _STEPS: Final = (APP, ADDRESS, ACCOUNT, PASSCODE, PROVIDER, LOCATION)
-#: What is filled in last, or never.
+#: Fieldsets that are filled in last, or never.
 SENDING: Final = "What to send"
 ADVANCED: Final = "Advanced"
 
@@ -63,7 +63,7 @@ def list_steps(
 
 
 def list_rest(fieldsets: Iterable[Any]) -> list[Any]:
-    """Return the fieldsets that are no step."""
+    """Return the fieldsets that belong to no step."""
     return [fieldset for fieldset in fieldsets if fieldset.name not in _STEPS]
 
 
@@ -104,7 +104,7 @@ def _stored(name: str, integration: Integration) -> tuple[Colour, str, str]:
 
 
 def _is_suspected(name: str, integration: Integration, cause: HoldCause | None) -> bool:
-    """Return whether a step's field may be what CleverTap refuses: one, if that is known."""
+    """Return whether CleverTap may refuse the step's field: one field if it is known."""
     if cause is not None and cause.fault is not AccountFault.UNCLEAR:
         return name == _STEP_OF[cause.field]
     is_refused = integration.hold_reason == _CREDENTIALS_REFUSED

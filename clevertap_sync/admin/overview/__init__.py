@@ -1,1 +1,8 @@
-"""Where everything stands: the overview's cards, and the page Problems."""
+"""How everything is: the overview, and the page Problems.
+
+* `overview_page`  the overview's context, with the first steps of an installation
+* `standing`       all integrations, each with its findings
+* `cards`          one integration as a line and as a card
+* `status_light`   the light of an integration
+* `problems_page`  the page Problems: dead letters by reason
+"""

@@ -26,7 +26,7 @@ _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
 
 @dataclass(frozen=True, slots=True)
 class FindingOnCard:
-    """A finding as a card shows it: its colour, its words, and the way to its fix."""
+    """A finding on a card: its colour, its words, and the address of its fix."""
 
     finding: Finding
     colour: Colour
@@ -47,7 +47,7 @@ class FunnelStage:
 
 @dataclass(frozen=True, slots=True)
 class StandingLine:
-    """One integration in a line of its own: how it stands, and why."""
+    """One integration in one line: its light and its findings."""
 
     facts: Facts
     light: StatusLight
@@ -56,7 +56,7 @@ class StandingLine:
 
     @property
     def integration(self) -> Integration:
-        """Return whose line it is."""
+        """Return the line's integration."""
         return self.facts.integration
 
 
@@ -75,7 +75,7 @@ class IntegrationCard:
 
 
 def build_line(facts: Facts) -> StandingLine:
-    """Return how an integration stands. Reads nothing."""
+    """Return the line of an integration. Reads nothing."""
     findings = judge_facts(facts)
     return StandingLine(
         facts,
@@ -86,7 +86,7 @@ def build_line(facts: Facts) -> StandingLine:
 
 
 def list_findings_on_card(findings: Iterable[Finding]) -> tuple[FindingOnCard, ...]:
-    """Return the findings as the overview shows them."""
+    """Return the findings with colour and address."""
     return tuple(
         FindingOnCard(each, COLOURS[each.severity], build_path(each.link))
         for each in findings
@@ -97,7 +97,7 @@ def build_card(line: StandingLine, person: Any, now: datetime) -> IntegrationCar
     """Return the card of an integration. Call it inside `insight.read_in_snapshot()`."""
     integration = line.integration
     status = insight.read_status(integration, checks_all_books=False)
-    # It looks at more books than the facts do.
+    # The status checks more books than the facts do.
     line = build_line(replace(line.facts, imbalances=status.imbalances))
     dead = sum(status.dead_letters.values())
     return IntegrationCard(
@@ -112,7 +112,7 @@ def build_card(line: StandingLine, person: Any, now: datetime) -> IntegrationCar
 
 
 def _rank(findings: Sequence[Finding]) -> int:
-    """Return the place among all integrations: those that need a person come first."""
+    """Return the place in the list: integrations that need a person come first."""
     if not findings:
         return len(Severity)
     return list(Severity).index(findings[0].severity)

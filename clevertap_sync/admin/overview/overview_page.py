@@ -1,4 +1,4 @@
-"""The overview: a card for each integration, what is missing still, and who is at work."""
+"""The overview: a card for each integration, the first steps, the workers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _COLOURS: Final[tuple[Colour, ...]] = ("bad", "busy", "idle", "good")
 
 
 def build_overview(request: HttpRequest) -> dict[str, Any]:
-    """Return what the overview's template shows."""
+    """Return the context of the overview."""
     now = clock.read_now()
     with insight.read_in_snapshot():
         standing = read_standing(request.user, now)
@@ -46,7 +46,7 @@ def build_overview(request: HttpRequest) -> dict[str, Any]:
 
 
 def _summary(lines: Sequence[StandingLine]) -> list[tuple[Colour, int]]:
-    """Return how many integrations have each colour; nothing where there is only one."""
+    """Return the number of integrations of each colour; nothing for a single one."""
     if len(lines) == 1:
         return []
     counts = Counter(line.light.colour for line in lines)
@@ -54,7 +54,7 @@ def _summary(lines: Sequence[StandingLine]) -> list[tuple[Colour, int]]:
 
 
 def list_first_steps(shown: Sequence[StandingLine]) -> list[dict[str, Any]]:
-    """Return what a new installation still needs; nothing once CleverTap accepted an event."""
+    """Return the steps that a new installation still needs; none after its first delivery."""
     if any(line.facts.last_upload_accepted_at for line in shown):
         return []
     integration = shown[0].integration if shown else None

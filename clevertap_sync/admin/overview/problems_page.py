@@ -33,7 +33,7 @@ _SAMPLES: Final = 5
 class LettersOfReason:
     """The open dead letters of one integration and reason.
 
-    They are seen from the log's oldest event among them to its newest.
+    `first_seen` and `last_seen` are about its oldest and its newest event in the log.
     """
 
     integration: Integration
@@ -49,7 +49,7 @@ class LettersOfReason:
 
 @require_safe
 def show_problems(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Show what is not delivered, most first."""
+    """Show the open dead letters in groups, the largest first."""
     demand_permission(request, "clevertap_sync.view_deadletter")
     context = {
         **site.each_context(request),
@@ -89,7 +89,7 @@ def show_problem_replay(
 
 
 def list_other_findings(request: HttpRequest) -> list[tuple[str, FindingOnCard]]:
-    """Return what else is not well, and what it is about: dead letters are shown apart."""
+    """Return (subject, finding) for findings other than dead letters."""
     with insight.read_in_snapshot():
         standing = read_standing(request.user, clock.read_now())
     lines = [(str(line.integration), line.causes) for line in standing.lines]

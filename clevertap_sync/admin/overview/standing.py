@@ -1,4 +1,4 @@
-"""How everything stands that a person may see: a line each, sick ones first."""
+"""All integrations that a person may see, a line each; those with findings first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ SEES_INGEST: Final = "referrals.view_referralevent"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Each integration, sick ones first, and what is not well beside them.
+    """The lines of integrations, and the findings about apps and the installation.
 
-    That is told with the name of the app, or of the installation, that it is about.
+    `elsewhere` has the latter, each with the name of its app or of the installation.
     """
 
     lines: Sequence[StandingLine]
@@ -36,7 +36,7 @@ class Standing:
 
 
 def read_standing(person: "Person", now: datetime) -> Standing:
-    """Return what the person may see of everything that is not archived.
+    """Return the integrations and findings that the person may see, without archived ones.
 
     Call it inside `insight.read_in_snapshot()`.
     """

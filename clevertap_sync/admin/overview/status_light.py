@@ -1,4 +1,4 @@
-"""Where an integration stands, as a light and a sentence for people. Reads nothing."""
+"""The state of an integration as a light and a sentence. Reads nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class StatusLight:
 
 
 def describe_state(integration: Integration) -> StatusLight:
-    """Return the light of a list: from the integration's own row alone."""
+    """Return the light for a list, from the integration's row alone."""
     if integration.archived_at:
         return StatusLight("idle", "Archived")
     if not integration.enabled:
@@ -40,7 +40,7 @@ def describe_state(integration: Integration) -> StatusLight:
 
 
 def describe_findings(facts: Facts, findings: Sequence[Finding]) -> StatusLight:
-    """Return the light of the most important finding that has one; else that all is well."""
+    """Return the light of the most important finding that has one; else green."""
     for finding in findings:
         if finding.word:
             return StatusLight(

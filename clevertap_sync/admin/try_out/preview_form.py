@@ -1,4 +1,4 @@
-"""What a preview is of: an event of the log, a sample or pasted JSON, and the settings."""
+"""The forms of a preview: the event (of the log, a sample, pasted) and the settings."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,7 +49,7 @@ class SourceForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Ask for what was chosen."""
+        """Ask for the value that the chosen source needs."""
         cleaned = super().clean() or self.cleaned_data
         source = cleaned.get("source")
         if source == LOGGED and not cleaned.get("logged"):
@@ -62,7 +62,7 @@ class SourceForm(forms.Form):
 
 
 class SettingsForm(_ModelForm):
-    """The settings that decide about records, to be tried and never saved."""
+    """The mapping settings, to try others without saving them."""
 
     sends = forms.MultipleChoiceField(
         required=False,
@@ -89,13 +89,13 @@ class SettingsForm(_ModelForm):
         return str(self.cleaned_data["identity_provider"]).strip()
 
     def clean(self) -> dict[str, Any]:
-        """Put the grid on the row, of which nothing is saved."""
+        """Put the grid's choice on the row, which is never saved."""
         cleaned = super().clean() or self.cleaned_data
         chosen = set(cleaned.get("sends") or ())
         self.instance.not_sent = [key for key in SENDS if key not in chosen]
         return cleaned
 
     def save(self, commit: bool = True) -> Integration:
-        """Refuse: what is tried here is saved in the integration's own form."""
+        """Refuse: only the integration's own form saves settings."""
         msg = "A preview saves nothing."
         raise NotImplementedError(msg)

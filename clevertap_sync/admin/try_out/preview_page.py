@@ -32,16 +32,16 @@ from referrals.models import App
 from referrals.schema import Event, EventProblem, IncomingEvent, check_object
 from referrals.vocabulary import EventType
 
-#: What a person needs, in the integration's app, to look at its previews.
+#: The permission, in the integration's app, to see previews.
 SEES: Final = "clevertap_sync.view_integration"
-#: What a person needs there to send something for real.
+#: The permission there to send events for real.
 SENDS: Final = "clevertap_sync.change_integration"
 
 
 def list_integrations(request: HttpRequest, permission: str) -> QuerySet[Integration]:
     """Return the integrations that the person may try events on, given `permission`.
 
-    Raises `PermissionDenied` for whoever has it nowhere.
+    Raises `PermissionDenied` if the person has it in no app.
     """
     demand_permission(request, permission)
     found = Integration.objects.filter(archived_at=None, app__archived_at=None)
@@ -61,7 +61,7 @@ def start_preview(request: HttpRequest, site: AdminSite) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
-    """Show what an integration would send, under its settings or under tried ones."""
+    """Show the records of an event, under the integration's settings or tried ones."""
     seen = list_integrations(request, SEES)
     integration = get_object_or_404(seen, pk=pk)
     # Trying settings must not touch the row that the rest of the page shows.
@@ -90,7 +90,7 @@ def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse
 
 
 def _choose_source(request: HttpRequest) -> dict[str, str]:
-    """Return what a link asked for: the position of an event, or a sample's type."""
+    """Return the form's initial values from a link: a position, or a sample's type."""
     position = request.GET.get("position", "")
     if position:
         return {"source": LOGGED, "logged": position}

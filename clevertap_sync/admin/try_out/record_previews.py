@@ -1,4 +1,4 @@
-"""Events beside exactly what CleverTap would receive of them."""
+"""Previews: events beside exactly the records that CleverTap would get."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from referrals.schema import Event, EventProblem, IncomingEvent, find_doubts
 from referrals.vocabulary import TITLES, Side
 from referrals.words import Colour
 
-#: How many of a pasted list are shown.
+#: The most events of a pasted list that are shown.
 MOST: Final = 20
 
 _WHOM: Final = {
@@ -36,7 +36,7 @@ _WHOM: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PreviewOutcome:
-    """What becomes of one side. `exact` is the record as it stands in the request."""
+    """The outcome of one side. `exact` is the record as the request would have it."""
 
     side: Side
     whom: str
@@ -59,7 +59,7 @@ class PreviewOutcome:
 
 @dataclass(frozen=True, slots=True)
 class EventPreview:
-    """One event: what would be sent of it, or why it is not taken in at all.
+    """One event: the outcome of each side, or why the API would refuse it.
 
     `problems` and `warnings` are pairs of a JSON pointer and a sentence.
     """
@@ -98,7 +98,7 @@ def preview_sent_events(
 
 
 def read_pasted(text: str) -> list[IncomingEvent | EventProblem]:
-    """Return the events of a body that somebody pasted, as `POST /v1/events` reads it."""
+    """Return the events of pasted JSON, read as `POST /v1/events` reads its body."""
     try:
         return body_events.decode_events(JSON, text.encode())
     except ProblemError as problem:

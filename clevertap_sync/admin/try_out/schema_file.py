@@ -1,4 +1,4 @@
-"""What CleverTap's schema has to know: each event's name, its properties, their types."""
+"""A CSV file for CleverTap's schema: event names, properties and their types."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from referrals import access, log
 from referrals.admin.kit import csv_download
 from referrals.vocabulary import TITLES, EventType, Side
 
-#: How many of the newest events tell which properties custom events have.
+#: So many of the newest events are read for the properties of custom events.
 EVENTS: Final = 5_000
 
 HEADER: Final = ("Event", "Property", "Type", "What it says")
@@ -46,7 +46,7 @@ Types = dict[str, dict[str, set[str]]]
 def export_schema(
     request: HttpRequest, pk: int, site: AdminSite
 ) -> StreamingHttpResponse:
-    """Answer with the events that the integration sends, under its settings of now."""
+    """Answer with the events that the integration sends, by its present settings."""
     integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
     shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
     seen = _find_property_types(integration) if shows else {}
@@ -73,7 +73,7 @@ def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
 def _list_custom_rows(
     name: str, properties: dict[str, set[str]], extra: tuple[tuple[str, ...], ...]
 ) -> Iterator[tuple[str, ...]]:
-    """Yield the properties that events of this name really carried."""
+    """Yield a row for each property that events of this name had."""
     known = {prop for prop, _, _ in extra}
     for prop, types in sorted(properties.items()):
         if prop not in known:

@@ -1,4 +1,4 @@
-"""What a person sends for real: a test event, or one of each event to announce them."""
+"""The forms that send for real: one test event, or one of each event (to announce)."""
 
 import re
 import uuid
@@ -15,7 +15,7 @@ from referrals.models import CustomName
 from referrals.vocabulary import TITLES, EventType, Side, find_types_without
 
 PRODUCTION, TEST = EventKinds.PRODUCTION.value, EventKinds.TEST.value
-#: How many custom names are offered: as many as go to CleverTap by themselves, and more.
+#: The most custom names on offer: more than go to CleverTap without approval.
 _MOST_NAMES: Final = 100
 _CUSTOM: Final = "custom:"
 _BATCH: Final = re.compile("[0-9a-f]{32}")
@@ -30,7 +30,7 @@ _OTHER_KIND: Final = {
 
 
 class SendingForm(forms.Form):
-    """What both have in common: the kind, and an ID for each event of the batch.
+    """What both forms have in common: the kind, and an ID for each event of the batch.
 
     The batch makes a second click harmless: the same events are duplicates.
     """
@@ -60,17 +60,17 @@ class SendingForm(forms.Form):
         return kind
 
     def clean_batch(self) -> str:
-        """Take the batch of the form that was shown, or make one."""
+        """Keep the batch ID of the form that was shown, or make one."""
         batch = str(self.cleaned_data["batch"])
         return batch if _BATCH.fullmatch(batch) else uuid.uuid4().hex
 
     def list_choices(self) -> list[tuple[str, str]]:
-        """Return what there is to send: each built-in type, each custom name."""
+        """Return the choices: each built-in type, each custom name."""
         built_in = [(t.value, title) for t, title in TITLES.items()]
         return [*built_in, *((key, name) for key, name in self.names.items())]
 
     def list_events(self) -> list[dict[str, Any]]:
-        """Return the events that the person asked for, as a backend sends them."""
+        """Return the chosen events in the shape in which a backend sends them."""
         batch = self.cleaned_data["batch"]
         return [
             event | {"id": f"admin-{batch}-{number}"}
@@ -102,7 +102,7 @@ class SendingForm(forms.Form):
 
 
 class TestEventForm(SendingForm):
-    """One event about two people whom the person names."""
+    """One event about two people, whose identities are typed in."""
 
     what = forms.ChoiceField(label="Event")
     user = forms.CharField(
@@ -119,7 +119,7 @@ class TestEventForm(SendingForm):
             self.fields[field].widget.attrs.update(_ATTRIBUTES)
 
     def clean(self) -> dict[str, Any]:
-        """Ask for the person whom the event is about."""
+        """Ask for an identity of the user, which the event needs."""
         cleaned = super().clean() or self.cleaned_data
         what = cleaned.get("what")
         if what in find_types_without(Side.REFERRED):

@@ -1,4 +1,4 @@
-"""Send test events for real, announce events, and follow them until they are delivered.
+"""The pages that send test events for real, announce events, and follow them.
 
 They are ordinary events: appended to the log, delivered and booked like any other.
 """
@@ -32,7 +32,7 @@ from referrals.log import ArchivedAppError, Status
 from referrals.schema import check_object
 from referrals.words import format_count
 
-#: More than any batch has.
+#: More events than any batch has.
 _MOST_FOLLOWED: Final = 200
 
 
@@ -83,7 +83,7 @@ def show_sent_events(
 
 
 def _describe_hold(integration: Integration) -> tuple[str, ...]:
-    """Return what the hold means and what to do; nothing where there is none."""
+    """Return the hold's meaning and remedy; empty without a hold."""
     if not integration.hold_reason:
         return ()
     return describe_hold(integration.hold_reason, describe_hold_cause(integration))

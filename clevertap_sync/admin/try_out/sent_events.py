@@ -1,4 +1,4 @@
-"""Events that a person sent from the admin, followed to the verdict of each side."""
+"""Follows events that were sent from the admin to the verdict of each side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _UNDER_WAY: Final = frozenset({"pending", "in_flight"})
 
 @dataclass(frozen=True, slots=True)
 class FollowedEvents:
-    """One side of one event. `seconds` is what it took from receipt to verdict."""
+    """One side of one event. `seconds` passed from receipt to delivery; None before it."""
 
     position: int
     name: str
@@ -38,7 +38,7 @@ class FollowedEvents:
 def follow_events(
     integration: Integration, events: Sequence[LoggedEvent]
 ) -> dict[str, Any]:
-    """Return what the page that follows `events` shows."""
+    """Return the context of the page that follows `events`."""
     stored = [(logged.position, logged.event) for logged in events]
     fates = find_side_outcomes(integration.app_id, [integration], stored)
     sides = [
@@ -84,7 +84,7 @@ def _followed(logged: LoggedEvent, fate: Outcome) -> FollowedEvents:
 
 
 def _summary(sides: Sequence[FollowedEvents]) -> tuple[Colour, str, str]:
-    """Return where all of them stand together: a light, its word, and a sentence."""
+    """Return the state of all sides together: colour, word, sentence."""
     total = len(sides)
     if not total:
         return "idle", "No record", "This event yields no record: it names nobody."

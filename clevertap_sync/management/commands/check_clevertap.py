@@ -26,7 +26,7 @@ class Command(DiscreetCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the app."""
+        """Take the app, or none for all."""
         parser.add_argument("app", nargs="?", help="the app's short name; default: all")
 
     def handle(self, *_: Any, app: str | None, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py delivery_status`: where each integration stands, and whether the books balance."""
+"""`manage.py delivery_status`: the state of each integration, and its books."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class Command(DiscreetCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Print, and exit."""
+        """Print the status, and exit."""
         statuses = insight.read_statuses()
         if options["json"]:
             shown = [status.as_json() for status in statuses]

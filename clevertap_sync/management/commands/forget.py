@@ -35,7 +35,7 @@ class Command(DiscreetCommand):
         return super().create_parser(*args, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take an app, and who is meant."""
+        """Take an app, and the person's identities."""
         parser.add_argument("app", metavar="APP", help="the app's short name")
         parser.add_argument(
             "--identity",
@@ -68,7 +68,7 @@ class Command(DiscreetCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Do what is asked for, and say what came of it."""
+        """Lift, plan or erase, and print the result."""
         self._json = options["json"]
         app = _app(options["app"])
         identities = _identities(options["identity"], stdin=options["stdin"])
@@ -128,7 +128,7 @@ class Command(DiscreetCommand):
             raise SystemExit(1)
 
     def _advance(self, order: ErasureRequest) -> ErasureRequest:
-        """Go on until it is done, or until nothing but time can help."""
+        """Advance the erasure until it is done, or has to wait for uploads of other workers."""
         ends_at = time.monotonic() + settings.LEASE_SECONDS + 1
         is_worth_it = True
         while True:
@@ -148,7 +148,7 @@ class Command(DiscreetCommand):
         self._say(f"{reached:,} of {head:,} events")
 
     def _say(self, words: str) -> None:
-        """Tell a person at a terminal how far it is, on one line."""
+        """Show the progress on one line of a terminal."""
         if self.stderr.isatty():
             self.stderr.write(f"\r\x1b[K{words}", ending="")
 
@@ -172,7 +172,7 @@ def _app(slug: str) -> App:
 
 
 def _identities(given: Sequence[str], *, stdin: bool) -> list[Identity]:
-    # Where it is closed, it is None.
+    # A closed standard input is None.
     given_there = sys.stdin if stdin and sys.stdin else ()
     lines = [line.rstrip("\r\n") for line in given_there]
     try:

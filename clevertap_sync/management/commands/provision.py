@@ -31,7 +31,7 @@ class Command(DiscreetCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare what the command line says."""
+        """Declare the options."""
         parser.add_argument("app", help="the app's short name, such as my-shop")
         parser.add_argument(
             "--account-id", required=True, help="CleverTap's account ID"
@@ -80,7 +80,7 @@ class Command(DiscreetCommand):
         json: bool,
         **_: object,
     ) -> None:
-        """Provision, and print what there is now."""
+        """Provision, and print the result."""
         try:
             provisioned = provision_app(
                 WantedSetup(
@@ -102,7 +102,7 @@ class Command(DiscreetCommand):
 
 
 def _passcode(*, from_stdin: bool) -> Secret:
-    """Return the passcode without the blanks and the line end that came along."""
+    """Return the passcode without blanks and the line end."""
     if not from_stdin:
         return Secret(os.environ.get(PASSCODE_VARIABLE, "").strip())
     text = sys.stdin.read().strip() if sys.stdin else ""  # it is None where closed

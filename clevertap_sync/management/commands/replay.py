@@ -27,7 +27,7 @@ class Command(DiscreetCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take what to replay."""
+        """Take dead letters or a range, or a replay to cancel."""
         parser.add_argument("app", help="the app's short name")
         parser.add_argument("--integration", default="default")
         parser.add_argument(
@@ -61,7 +61,7 @@ class Command(DiscreetCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Say the plan; without --dry-run, order it."""
+        """Print the plan; without --dry-run, order it."""
         integration = _integration(options["app"], options["integration"])
         if options["cancel"] is not None:
             self._cancel(integration, options["cancel"])

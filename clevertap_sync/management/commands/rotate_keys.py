@@ -25,7 +25,7 @@ class Command(DiscreetCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take whether to change anything."""
+        """Take --check: change nothing."""
         parser.add_argument(
             "--check",
             action="store_true",
@@ -34,7 +34,7 @@ class Command(DiscreetCommand):
         )
 
     def handle(self, *_: Any, check: bool, **__: Any) -> None:
-        """Rotate, or look, and tell."""
+        """Rotate the keys, unless --check, and print what each key decrypts."""
         if not check:
             again = sum(
                 encrypt_with_newest_key(old) for old in read_secrets() if old.key
