@@ -97,9 +97,9 @@ def provision_app(wanted: WantedSetup) -> ProvisionedSetup:
         return provisioned
     integration = provisioned.integration
     people = list_people_to_ask(integration.app_id, integration.identity_provider)
-    seen = canary.check_people(integration, people)
-    doubts = _describe_newest_users(integration, seen) if seen else ()
-    return replace(provisioned, warnings=(*provisioned.warnings, *doubts))
+    counts = canary.check_people(integration, people)
+    notes = _describe_newest_users(integration, counts) if counts else ()
+    return replace(provisioned, warnings=(*provisioned.warnings, *notes))
 
 
 def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
@@ -271,26 +271,26 @@ def _create_missing_key(app: App) -> str | None:
 
 
 def _describe_newest_users(
-    integration: Integration, seen: KnownCounts
+    integration: Integration, counts: KnownCounts
 ) -> tuple[str, ...]:
     """Return warnings about the newest users, without an identity."""
-    told, provider = seen.known + seen.unknown, integration.identity_provider
-    if not told:
+    answered, provider = counts.known + counts.unknown, integration.identity_provider
+    if not answered:
         silent = (
             "CleverTap did not tell which users it knows. It is asked again before the "
             "first events go out."
         )
         return (silent,)
-    known = f"CleverTap knows {seen.known} of {told} recent users by {provider}"
-    if seen.other_case:
+    known = f"CleverTap knows {counts.known} of {answered} recent users by {provider}"
+    if counts.other_case:
         _, remedy = describe_hold(IDENTITY_LETTER_CASE)
         held = "Delivery is held. " if integration.differs_in_case else ""
         differs = (
-            f"{known}, and {seen.other_case} more in another letter case only: it would "
+            f"{known}, and {counts.other_case} more in another letter case only: it would "
             f"create a second profile for each of these. {held}{remedy}"
         )
         return (differs,)
-    if seen.unknown > seen.known:
+    if counts.unknown > counts.known:
         return (f"{known}. {UNKNOWN_USERS_REMEDY}",)
     return ()
 

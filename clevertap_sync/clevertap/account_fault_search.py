@@ -118,16 +118,16 @@ def _ask_elsewhere(
     locations = _list_other_locations(credentials)
     twin = _find_twin_id(credentials.account_id)
     asked = [
-        *(replace(credentials, location=place) for place in locations),
+        *(replace(credentials, location=location) for location in locations),
         replace(credentials, account_id=twin),
     ]
     with ThreadPoolExecutor(len(asked), thread_name_prefix="suspects") as pool:
         *elsewhere, twin_diagnosis = pool.map(
             lambda each: check_credentials(each, seconds=seconds), asked
         )
-    for place, diagnosis in zip(locations, elsewhere, strict=True):
+    for location, diagnosis in zip(locations, elsewhere, strict=True):
         if diagnosis.is_good:
-            return DetectedFault(AccountFault.WRONG_LOCATION, place.value)
+            return DetectedFault(AccountFault.WRONG_LOCATION, location.value)
     if twin_diagnosis.is_good:
         is_test = twin.startswith(_TEST)
         return DetectedFault(
@@ -147,9 +147,9 @@ def _list_other_locations(credentials: Credentials) -> Sequence[Location]:
     """Return the locations with another host than ours: a proxy may serve all of them."""
     here = find_base_url(credentials.location, credentials.template)
     return [
-        place
-        for place in Location
-        if find_base_url(place, credentials.template) != here
+        location
+        for location in Location
+        if find_base_url(location, credentials.template) != here
     ]
 
 
@@ -169,13 +169,13 @@ def _judge_unknown(
     others call the account unknown, the account is there, and two values are wrong.
     """
     others = {
-        **{place.value: seen for place, seen in elsewhere.items()},
+        **{location.value: diagnosis for location, diagnosis in elsewhere.items()},
         twin: twin_diagnosis,
     }
     known = [
         hint
-        for hint, seen in others.items()
-        if seen.result is not CheckResult.ACCOUNT_UNKNOWN
+        for hint, diagnosis in others.items()
+        if diagnosis.result is not CheckResult.ACCOUNT_UNKNOWN
     ]
     if not known:
         return DetectedFault(AccountFault.WRONG_ACCOUNT_ID)

@@ -103,7 +103,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
     @admin.display(description="about")
     def about(self, alert: Alert) -> str:
         """Return in words which findings the alert tells."""
-        told = (
+        thresholds = (
             (alert.held_minutes, "held for {} min"),
             (alert.lag_minutes, "events wait {} min"),
             (alert.dead_percent, "{} % not delivered"),
@@ -118,7 +118,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
             (alert.other_errors or None, "other errors"),
             (alert.other_warnings or None, "other warnings"),
         )
-        chosen = [text.format(value) for value, text in told if value is not None]
+        chosen = [text.format(value) for value, text in thresholds if value is not None]
         return ", ".join(chosen) or "nothing"
 
     @admin.display(description="state", ordering="enabled")

@@ -73,8 +73,8 @@ def build_event_rows(
     fates = clevertap_destination.find_side_outcomes(app.pk, integrations, stored)
     providers = [each.identity_provider for each in integrations]
     return [
-        EventRow(row, _sides(event, told, providers if shows_identities else None))
-        for row, (_, event), told in zip(events, stored, fates, strict=True)
+        EventRow(row, _sides(event, of_event, providers if shows_identities else None))
+        for row, (_, event), of_event in zip(events, stored, fates, strict=True)
     ]
 
 
@@ -85,9 +85,9 @@ def _sides(
 ) -> list[ShownSide | None]:
     shown: dict[Side, ShownSide] = {}
     for side, person in find_sides(event):
-        who = _choose_identity(person, providers) if providers is not None else ""
+        identity = _choose_identity(person, providers) if providers is not None else ""
         outcomes = _group_outcomes([fate for fate in fates if fate.side is side])
-        shown[side] = ShownSide(who, _shorten(who), outcomes)
+        shown[side] = ShownSide(identity, _shorten(identity), outcomes)
     return [shown.get(side) for side in Side]
 
 
@@ -97,8 +97,8 @@ def _choose_identity(person: Person, providers: Sequence[str]) -> str:
         return ERASED
     sent = (find_identity(person, provider) for provider in providers)
     others = (person.identities[each] for each in sorted(person.identities))
-    who = next((identity for identity in (*sent, *others) if identity), "")
-    return words.make_inert(who)
+    identity = next(filter(None, (*sent, *others)), "")
+    return words.make_inert(identity)
 
 
 def _shorten(text: str) -> str:

@@ -79,7 +79,11 @@ def build_timeline(
         _trace_integration(
             integration,
             logged.event,
-            [told for told in explained if told.integration == integration.name],
+            [
+                outcome
+                for outcome in explained
+                if outcome.integration == integration.name
+            ],
             DeadLetter.objects.filter(
                 integration=integration, position=logged.position
             ),
@@ -116,13 +120,13 @@ def format_json(value: object) -> str:
 def _trace_integration(
     integration: Integration,
     event: Event,
-    told: list[Outcome],
+    outcomes: list[Outcome],
     dead_letters: Iterable[DeadLetter],
     *,
     shows_identities: bool,
 ) -> IntegrationTimeline:
     letters = {letter.side: letter for letter in dead_letters}
-    found = (_upload_of(each, letters.get(each.side)) for each in told)
+    found = (_find_upload(each, letters.get(each.side)) for each in outcomes)
     uploads = {upload for upload in found if upload is not None}
     upload = Upload.objects.filter(pk__in=uploads).order_by("pk").first()
     made = read_settings(
@@ -139,27 +143,27 @@ def _trace_integration(
     return IntegrationTimeline(
         integration,
         upload,
-        _attempts(uploads),
+        _list_attempts(uploads),
         [
-            _side(
+            _build_side_verdict(
                 each,
                 letters.get(each.side),
                 records.get(each.side),
                 shows_identities=shows_identities,
             )
-            for each in told
+            for each in outcomes
         ],
     )
 
 
-def _upload_of(told: Outcome, letter: DeadLetter | None) -> int | None:
+def _find_upload(outcome: Outcome, letter: DeadLetter | None) -> int | None:
     """Return the ID of the record's upload, or of the one it fell out of."""
-    if told.upload is None and letter is not None:
+    if outcome.upload is None and letter is not None:
         return letter.upload_id
-    return told.upload
+    return outcome.upload
 
 
-def _attempts(uploads: Collection[int]) -> list[tuple[Attempt, str]]:
+def _list_attempts(uploads: Collection[int]) -> list[tuple[Attempt, str]]:
     if not uploads:
         return []
     attempts = Attempt.objects.filter(upload__in=uploads).order_by("-pk")
@@ -169,24 +173,24 @@ def _attempts(uploads: Collection[int]) -> list[tuple[Attempt, str]]:
     ]
 
 
-def _side(
-    told: Outcome,
+def _build_side_verdict(
+    outcome: Outcome,
     letter: DeadLetter | None,
     record: dict[str, Any] | None,
     *,
     shows_identities: bool,
 ) -> SideVerdict:
-    colour, word = LIGHTS[told.status]
+    colour, word = LIGHTS[outcome.status]
     shown = record if record is None or shows_identities else mask_values(record)
     return SideVerdict(
-        side=told.side,
+        side=outcome.side,
         colour=colour,
         word=word,
-        meaning=told.meaning or "",
-        remedy=told.remedy or "",
-        reason=told.reason or "",
-        detail=told.detail or "",
-        upload=_upload_of(told, letter),
+        meaning=outcome.meaning or "",
+        remedy=outcome.remedy or "",
+        reason=outcome.reason or "",
+        detail=outcome.detail or "",
+        upload=_find_upload(outcome, letter),
         letter=None if letter is None else letter.pk,
         record="" if shown is None else format_json(shown),
     )

@@ -104,13 +104,13 @@ def list_other_findings(request: HttpRequest) -> list[tuple[str, FindingOnCard]]
 
 def group_open_letters(request: HttpRequest) -> list[LettersOfReason]:
     """Return the open dead letters that the person may see, in groups, largest first."""
-    seen = access.limit_to_apps(
+    visible = access.limit_to_apps(
         Integration.objects.all(),
         request.user,
         "app",
         "clevertap_sync.view_deadletter",
     )
-    integrations = {each.pk: each for each in insight.list_integrations_shown(seen)}
+    integrations = {each.pk: each for each in insight.list_integrations_shown(visible)}
     # Everything is in the index `open_reasons`: no row is read.
     rows: list[Any] = list(
         DeadLetter.objects.open()
@@ -121,11 +121,12 @@ def group_open_letters(request: HttpRequest) -> list[LettersOfReason]:
     )
     total = sum(row["n"] for row in rows)
     return [
-        _problem(request, row, integrations[row["integration"]], total) for row in rows
+        _describe_group(request, row, integrations[row["integration"]], total)
+        for row in rows
     ]
 
 
-def _problem(
+def _describe_group(
     request: HttpRequest, row: dict[str, Any], integration: Integration, total: int
 ) -> LettersOfReason:
     letters = DeadLetter.objects.open().filter(
@@ -134,7 +135,7 @@ def _problem(
     code = row["reason"]
     samples = tuple(letters.order_by("-position")[:_SAMPLES])
     oldest = letters.order_by("position").first()
-    seen = [each for each in (oldest, *samples) if each is not None]
+    shown = [each for each in (oldest, *samples) if each is not None]
     query = urlencode(
         [
             ("integration__id__exact", integration.pk),
@@ -147,8 +148,8 @@ def _problem(
         reason=find_reason(code),
         count=row["n"],
         percent=round(100 * row["n"] / total),
-        first_seen=min((each.created_at for each in seen), default=None),
-        last_seen=max((each.changed_at for each in seen), default=None),
+        first_seen=min((each.created_at for each in shown), default=None),
+        last_seen=max((each.changed_at for each in shown), default=None),
         samples=samples,
         may_replay=request.user.has_perm(replay_plan.REPLAY, integration.app),
         letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",

@@ -40,22 +40,24 @@ def read_standing(person: "Person", now: datetime) -> Standing:
 
     Call it inside `insight.read_in_snapshot()`.
     """
-    seen = access.limit_to_apps(
+    visible = access.limit_to_apps(
         Integration.objects.all(),
         person,
         "app",
         *("clevertap_sync.view_integration", CHANGE),
     )
-    ingest = read_app_ingest(now).limit_lonely(
+    app_ingest = read_app_ingest(now).limit_lonely(
         lambda app: access.has_permission(person, SEES_INGEST, app)
     )
     lines = [
         build_line(facts)
-        for facts in read_facts(insight.list_integrations_shown(seen), now, ingest)
+        for facts in read_facts(
+            insight.list_integrations_shown(visible), now, app_ingest
+        )
     ]
     elsewhere = [
         (str(app or "This installation"), list_findings_on_card(findings))
-        for app, findings in insight.find_findings_elsewhere(now, ingest)
+        for app, findings in insight.find_findings_elsewhere(now, app_ingest)
         if access.has_permission(person, SEES_INGEST, app)
     ]
     return Standing(sorted(lines, key=lambda line: line.rank), elsewhere)

@@ -62,8 +62,8 @@ def start_preview(request: HttpRequest, site: AdminSite) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     """Show the records of an event, under the integration's settings or tried ones."""
-    seen = list_integrations(request, SEES)
-    integration = get_object_or_404(seen, pk=pk)
+    visible = list_integrations(request, SEES)
+    integration = get_object_or_404(visible, pk=pk)
     # Trying settings must not touch the row that the rest of the page shows.
     tried = Integration.objects.get(pk=pk)
     source = SourceForm(request.POST or None, initial=_choose_source(request))
@@ -73,7 +73,7 @@ def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse
         **site.each_context(request),
         "title": "Preview",
         "integration": integration,
-        "integrations": list(seen),
+        "integrations": list(visible),
         "page": "admin:preview",
         "source": source,
         "chosen": source["source"].value(),

@@ -49,12 +49,12 @@ def export_schema(
     """Answer with the events that the integration sends, by its present settings."""
     integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
     shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
-    seen = _find_property_types(integration) if shows else {}
+    types = _find_property_types(integration) if shows else {}
     name = f"clevertap-schema-{integration.app.slug}-{integration.name}"
-    return csv_download.stream_csv(name, HEADER, _rows(integration, seen))
+    return csv_download.stream_csv(name, HEADER, _rows(integration, types))
 
 
-def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
+def _rows(integration: Integration, types: Types) -> Iterator[tuple[str, ...]]:
     off = set(integration.not_sent)
     extra = (_EVENT_ID,) if integration.send_event_id else ()
     for key in SENDS:
@@ -67,7 +67,7 @@ def _rows(integration: Integration, seen: Types) -> Iterator[tuple[str, ...]]:
             continue
         for custom in list_custom_names(integration).values():
             name = f"{Side(side).title()} {custom}"
-            yield from _list_custom_rows(name, seen.get(name, {}), extra)
+            yield from _list_custom_rows(name, types.get(name, {}), extra)
 
 
 def _list_custom_rows(
