@@ -96,7 +96,7 @@ def check_destination(
 
 
 @register(deploy=True)
-def check_broker(
+def check_broker_setting(
     **_: Any,
 ) -> Iterator[CheckMessage]:
     """Warn where no broker rings the workers."""

@@ -184,7 +184,7 @@ def check_credentials(
     )
 
 
-def check_all_locations(
+def check_credentials_everywhere(
     credentials: Credentials, *, seconds: float = CHECK_SECONDS
 ) -> dict[Location, Diagnosis]:
     """Check the same account ID and passcode at every location, all at once.

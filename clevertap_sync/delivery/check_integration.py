@@ -37,7 +37,7 @@ def check_all_locations(integration: Integration) -> dict[Location, Diagnosis]:
     if isinstance(credentials, Diagnosis):
         return dict.fromkeys(Location, credentials)
     give_connection_back()
-    return connection_check.check_all_locations(credentials)
+    return connection_check.check_credentials_everywhere(credentials)
 
 
 def find_credentials_or_diagnosis(integration: Integration) -> Credentials | Diagnosis:

@@ -95,7 +95,7 @@ def _nothing_is_late(settings, monkeypatch):
     for work in (
         *(
             clevertap.check_credentials,
-            clevertap.check_all_locations,
+            clevertap.check_credentials_everywhere,
             erasure_orders.advance_erasure,
             erasure_orders.advance_all_erasures,
         ),

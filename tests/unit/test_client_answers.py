@@ -5,7 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from clevertap_sync.clevertap.client.answer import Answer, cut_excerpt, read_retry_after
+from clevertap_sync.clevertap.client.answer import (
+    HttpAnswer,
+    cut_excerpt,
+    read_retry_after,
+)
 from clevertap_sync.clevertap.client.echo_redaction import (
     MASK,
     find_identities,
@@ -19,7 +23,7 @@ AT_NOON = "Mon, 23 Nov 2026 12:00:00 GMT"
 
 
 def _answer(status, body, content_type="application/json"):
-    return Answer(status, {"Content-Type": content_type}, body)
+    return HttpAnswer(status, {"Content-Type": content_type}, body)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from clevertap_sync.clevertap.client.answer import Answer
+from clevertap_sync.clevertap.client.answer import HttpAnswer
 from clevertap_sync.clevertap.client.upload_result import read_result
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
@@ -45,7 +45,7 @@ def _entry(number=None, code=513, error=RESTRICTED, **more):
 def _read(envelope, records):
     body = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
     encoded = [json.dumps(record).encode() for record in records]
-    result = read_result(Answer(200, {}, body), encoded)
+    result = read_result(HttpAnswer(200, {}, body), encoded)
     if isinstance(result, CleverTapError):
         raise result
     return result

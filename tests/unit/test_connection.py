@@ -6,8 +6,8 @@ from clevertap_sync.clevertap.client import deadline
 from clevertap_sync.clevertap.connection_check import (
     CheckResult,
     Credentials,
-    check_all_locations,
     check_credentials,
+    check_credentials_everywhere,
     find_good_locations,
     read_dashboard_address,
 )
@@ -112,7 +112,7 @@ def test_an_account_is_found_at_its_location_only():
     with Sandbox() as sandbox:
         wanted = credentials(sandbox.template, account.passcode, account.account_id)
 
-        diagnoses = check_all_locations(wanted, seconds=SECONDS)
+        diagnoses = check_credentials_everywhere(wanted, seconds=SECONDS)
 
     assert find_good_locations(diagnoses) == [Location.MEC1]
     assert set(diagnoses) == set(Location)

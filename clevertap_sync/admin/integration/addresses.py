@@ -16,7 +16,7 @@ from referrals.admin.kit.base import ModelAdmin
 View: TypeAlias = Callable[[ModelAdmin, HttpRequest, Integration], HttpResponse]
 
 
-def build_address(
+def build_url_pattern(
     page: ModelAdmin,
     name: str,
     view: View,

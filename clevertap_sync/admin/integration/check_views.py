@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from clevertap_sync.admin.integration.addresses import build_address
+from clevertap_sync.admin.integration.addresses import build_url_pattern
 from clevertap_sync.admin.integration.check_page import show_check_page
 from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
@@ -50,9 +50,9 @@ class UserForm(forms.Form):
 def list_check_urls(page: ModelAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
-        build_address(page, "match-rate", show_match_rate),
-        build_address(page, "user", show_user, permission=access.VIEW_IDENTITIES),
-        build_address(page, "confirm-identities", confirm_identities),
+        build_url_pattern(page, "match-rate", show_match_rate),
+        build_url_pattern(page, "user", show_user, permission=access.VIEW_IDENTITIES),
+        build_url_pattern(page, "confirm-identities", handle_confirmation),
     ]
 
 
@@ -84,7 +84,7 @@ def show_user(
     return show_check_page(page, request, integration, user_form=form, user_found=found)
 
 
-def confirm_identities(
+def handle_confirmation(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Resume delivery although CleverTap knows few of the first identities."""

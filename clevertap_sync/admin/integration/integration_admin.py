@@ -17,7 +17,7 @@ from clevertap_sync.admin.integration import (
     setup_evidence,
     setup_steps,
 )
-from clevertap_sync.admin.integration.addresses import build_address
+from clevertap_sync.admin.integration.addresses import build_url_pattern
 from clevertap_sync.admin.integration.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.overview.status_light import describe_state
 from clevertap_sync.clevertap.locations import LABELS, Location
@@ -187,7 +187,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages of the check, the lifecycle and the replay of a range."""
-        range_page = build_address(
+        range_page = build_url_pattern(
             self, "replay-range", show_range_replay, is_page=True, permission=REPLAY
         )
         own = [

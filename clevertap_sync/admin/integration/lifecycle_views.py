@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from clevertap_sync.admin.integration.addresses import build_address
+from clevertap_sync.admin.integration.addresses import build_url_pattern
 from clevertap_sync.admin.integration.check_page import build_context, show_check_page
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
@@ -61,16 +61,18 @@ class EnableForm(forms.Form):
 def list_lifecycle_urls(page: ModelAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
-        build_address(page, "check", check_connection, is_page=True, for_viewers=True),
-        build_address(page, "find-location", find_location),
-        build_address(page, "move", change_location),
-        build_address(page, "enable", enable_integration, is_page=True),
-        build_address(page, "pause", pause_integration),
-        build_address(page, "archive", archive_integration, also_archived=True),
+        build_url_pattern(
+            page, "check", handle_connection_check, is_page=True, for_viewers=True
+        ),
+        build_url_pattern(page, "find-location", handle_location_search),
+        build_url_pattern(page, "move", handle_location_change),
+        build_url_pattern(page, "enable", handle_enabling, is_page=True),
+        build_url_pattern(page, "pause", handle_pause),
+        build_url_pattern(page, "archive", handle_archiving, also_archived=True),
     ]
 
 
-def check_connection(
+def handle_connection_check(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Check the connection on a POST, and show the diagnosis."""
@@ -82,7 +84,7 @@ def check_connection(
     return show_check_page(page, request, integration, diagnosis=diagnosis)
 
 
-def find_location(
+def handle_location_search(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask every location for the account."""
@@ -101,7 +103,7 @@ def find_location(
     )
 
 
-def change_location(
+def handle_location_change(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Change the location to the one at which the account answers."""
@@ -136,7 +138,7 @@ def change_location(
     return redirect("admin:clevertap_sync_integration_check", integration.pk)
 
 
-def enable_integration(
+def handle_enabling(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask for the starting point; on a POST, check the connection and enable."""
@@ -164,7 +166,7 @@ def enable_integration(
     return TemplateResponse(request, "clevertap_sync/enable.html", context)
 
 
-def pause_integration(
+def handle_pause(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Stop delivery; the log goes on."""
@@ -177,7 +179,7 @@ def pause_integration(
     return redirect("admin:clevertap_sync_integration_change", integration.pk)
 
 
-def archive_integration(
+def handle_archiving(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Archive: pause for good and wipe the passcode. The books stay."""

@@ -38,7 +38,9 @@ SEES: Final = "clevertap_sync.view_integration"
 SENDS: Final = "clevertap_sync.change_integration"
 
 
-def list_integrations(request: HttpRequest, permission: str) -> QuerySet[Integration]:
+def list_permitted_integrations(
+    request: HttpRequest, permission: str
+) -> QuerySet[Integration]:
     """Return the integrations that the person may try events on, given `permission`.
 
     Raises `PermissionDenied` if the person has it in no app.
@@ -52,7 +54,7 @@ def list_integrations(request: HttpRequest, permission: str) -> QuerySet[Integra
 @require_safe
 def start_preview(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Go on to the first integration's preview, or say what is missing."""
-    first = list_integrations(request, SEES).first()
+    first = list_permitted_integrations(request, SEES).first()
     if first is not None:
         return redirect("admin:preview", first.pk)
     context = {**site.each_context(request), "title": "Preview"}
@@ -62,7 +64,7 @@ def start_preview(request: HttpRequest, site: AdminSite) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_preview(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     """Show the records of an event, under the integration's settings or tried ones."""
-    visible = list_integrations(request, SEES)
+    visible = list_permitted_integrations(request, SEES)
     integration = get_object_or_404(visible, pk=pk)
     # Trying settings must not touch the row that the rest of the page shows.
     tried = Integration.objects.get(pk=pk)

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin.integration.sends_grid import SENDS
-from clevertap_sync.admin.try_out.preview_page import SEES, list_integrations
+from clevertap_sync.admin.try_out.preview_page import SEES, list_permitted_integrations
 from clevertap_sync.admin.try_out.sending_form import list_custom_names
 from clevertap_sync.clevertap.mapping import EventRecord, decode_record
 from clevertap_sync.insight.clevertap_destination import map_events
@@ -47,7 +47,7 @@ def export_schema(
     request: HttpRequest, pk: int, site: AdminSite
 ) -> StreamingHttpResponse:
     """Answer with the events that the integration sends, by its present settings."""
-    integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
+    integration = get_object_or_404(list_permitted_integrations(request, SEES), pk=pk)
     shows = request.user.has_perm(access.VIEW_IDENTITIES, integration.app)
     types = _find_property_types(integration) if shows else {}
     name = f"clevertap-schema-{integration.app.slug}-{integration.name}"

@@ -15,7 +15,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from clevertap_sync.admin.overview.status_light import describe_state
 from clevertap_sync.admin.try_out import record_previews, sent_events
-from clevertap_sync.admin.try_out.preview_page import SEES, SENDS, list_integrations
+from clevertap_sync.admin.try_out.preview_page import (
+    SEES,
+    SENDS,
+    list_permitted_integrations,
+)
 from clevertap_sync.admin.try_out.sending_form import (
     AnnounceForm,
     SendingForm,
@@ -39,7 +43,7 @@ _MOST_FOLLOWED: Final = 200
 @require_safe
 def start_test_event(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Go on to the first integration's page, or say what is missing."""
-    first = list_integrations(request, SENDS).first()
+    first = list_permitted_integrations(request, SENDS).first()
     if first is not None:
         return redirect("admin:test_event", first.pk)
     context = {**site.each_context(request), "title": "Test event"}
@@ -63,7 +67,7 @@ def show_sent_events(
     request: HttpRequest, pk: int, first: int, last: int, site: AdminSite
 ) -> HttpResponse:
     """Follow events that were sent from here, until each has its verdict."""
-    integration = get_object_or_404(list_integrations(request, SEES), pk=pk)
+    integration = get_object_or_404(list_permitted_integrations(request, SEES), pk=pk)
     demand_permission(request, "referrals.view_referralevent", integration.app)
     if not 0 < first <= last < first + _MOST_FOLLOWED or last > sent_events.LATEST:
         raise Http404
@@ -96,7 +100,7 @@ def _page(
     make: Callable[..., SendingForm],
     template: str,
 ) -> HttpResponse:
-    mine = list_integrations(request, SENDS)
+    mine = list_permitted_integrations(request, SENDS)
     integration = get_object_or_404(mine, pk=pk)
     form = partial(make, integration=integration)(request.POST or None)
     previews: list[record_previews.EventPreview] = []

@@ -24,7 +24,7 @@ _SECONDS = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer, read whole and decompressed."""
 
     status: int

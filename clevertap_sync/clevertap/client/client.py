@@ -9,7 +9,7 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from clevertap_sync.clevertap.client.answer import Answer, read_number
+from clevertap_sync.clevertap.client.answer import HttpAnswer, read_number
 from clevertap_sync.clevertap.client.echo_redaction import find_identities
 from clevertap_sync.clevertap.client.transport import Transport
 from clevertap_sync.clevertap.client.upload_result import UploadResult, read_result
@@ -161,7 +161,7 @@ class _Credentials(AuthBase):
 
 
 def _read_profile(
-    answer: Answer, hidden: Sequence[Secret]
+    answer: HttpAnswer, hidden: Sequence[Secret]
 ) -> dict[str, Any] | ResponseError | None:
     """Return the profile, None where CleverTap knows no such user, or an error."""
     if _is_unknown_user(answer):
@@ -177,7 +177,7 @@ def _read_profile(
 
 
 def _read_deletion_error(
-    answer: Answer, hidden: Sequence[Secret]
+    answer: HttpAnswer, hidden: Sequence[Secret]
 ) -> ResponseError | None:
     """Return why CleverTap did not take the order to delete; None where it did.
 
@@ -191,7 +191,7 @@ def _read_deletion_error(
     return answer.make_refusal_error(hidden, "it does not say that the order was taken")
 
 
-def _is_unknown_user(answer: Answer) -> bool:
+def _is_unknown_user(answer: HttpAnswer) -> bool:
     """Return whether the answer says, in any of three known forms, "no such user".
 
     Sources differ about the form. A 404 with a page comes from another web server, and

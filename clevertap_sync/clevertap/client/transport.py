@@ -14,7 +14,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import DecodeError
 
 from clevertap_sync.clevertap.client import deadline
-from clevertap_sync.clevertap.client.answer import Answer
+from clevertap_sync.clevertap.client.answer import HttpAnswer
 from clevertap_sync.clevertap.client.transport_faults import (
     RAISED,
     TIMED_OUT,
@@ -86,7 +86,7 @@ class Transport:
         params: Mapping[str, str],
         body: bytes | None = None,
         seconds: float | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send one request and return its answer, whatever its status.
 
         `seconds` is this request's own limit.
@@ -111,7 +111,7 @@ class Transport:
 
     def _outcome(
         self, request: requests.Request, seconds: float
-    ) -> Answer | CleverTapError:
+    ) -> HttpAnswer | CleverTapError:
         with deadline.set_deadline(seconds) as limit:
             outcome, again = self._try(request, limit)
             if again:
@@ -120,7 +120,7 @@ class Transport:
 
     def _try(
         self, request: requests.Request, limit: deadline.Deadline
-    ) -> tuple[Answer | CleverTapError, bool]:
+    ) -> tuple[HttpAnswer | CleverTapError, bool]:
         """Return the outcome, and whether to try again on a fresh connection.
 
         That is safe where a kept connection was closed before the request's first byte
@@ -135,7 +135,7 @@ class Transport:
 
     def _exchange(
         self, request: requests.Request, limit: deadline.Deadline
-    ) -> Answer | CleverTapError:
+    ) -> HttpAnswer | CleverTapError:
         if limit.is_over:
             raise TimeoutError
         prepared = self._session.prepare_request(request)
@@ -151,7 +151,7 @@ class Transport:
             if response.status_code == HTTPStatus.OK:
                 return _read_whole(response, limit, len(request.data or b""))
             start = _read_start(response)
-            return Answer(response.status_code, response.headers, start)
+            return HttpAnswer(response.status_code, response.headers, start)
 
     def _failure(self, now: WatchedExchange, words: str) -> CleverTapError:
         if now.limit.aborted:
@@ -167,7 +167,7 @@ class Transport:
 
 def _read_whole(
     response: requests.Response, limit: deadline.Deadline, sent_bytes: int
-) -> Answer | CleverTapError:
+) -> HttpAnswer | CleverTapError:
     """Read a 200 whole and decompressed, up to a limit."""
     longest = MAX_ANSWER_BYTES + _ECHO_FACTOR * sent_bytes
     try:
@@ -181,7 +181,7 @@ def _read_whole(
         raise TimeoutError
     if len(body) > longest:
         return MalformedResponseError("it is too long", status=response.status_code)
-    return Answer(response.status_code, response.headers, body)
+    return HttpAnswer(response.status_code, response.headers, body)
 
 
 def _read_start(response: requests.Response) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clevertap_sync.clevertap.client.answer import Answer, read_number
+from clevertap_sync.clevertap.client.answer import HttpAnswer, read_number
 from clevertap_sync.clevertap.client.echo_redaction import (
     find_identities,
     find_personal_texts,
@@ -59,7 +59,7 @@ class UploadResult:
 
 
 def read_result(
-    answer: Answer, records: Sequence[bytes], hidden: Sequence[Secret] = ()
+    answer: HttpAnswer, records: Sequence[bytes], hidden: Sequence[Secret] = ()
 ) -> UploadResult | ResponseError:
     """Return the outcome of `records`, or an error. Its texts mask `hidden`.
 
@@ -106,7 +106,7 @@ def _tells_nothing(
     return failed and len(records) > 0
 
 
-def _unreadable(answer: Answer, why: str) -> MalformedResponseError:
+def _unreadable(answer: HttpAnswer, why: str) -> MalformedResponseError:
     return MalformedResponseError(why, status=answer.status)
 
 
