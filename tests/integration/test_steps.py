@@ -44,7 +44,7 @@ STEPS = {
     (restored_backup, "compare_cursors"): "comparing with the broker's memory",
     (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
     (due, "find_due_integrations"): "handing out deliveries",
-    (alert_round, "look_and_send"): "alerts",
+    (alert_round, "run_alert_round"): "alerts",
 }
 
 

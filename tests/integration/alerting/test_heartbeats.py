@@ -43,7 +43,7 @@ def test_a_round_calls_who_waits_for_it(receiver, integration):
     with_heartbeat(receiver)
     look()
 
-    alert_round.look_and_send()
+    alert_round.run_alert_round()
 
     assert called(receiver) == [WELL]
 

@@ -82,7 +82,7 @@ def test_without_a_public_address_a_message_links_nowhere(receiver, settings, db
     settings.PUBLIC_URL = ""
     alert = an_alert(receiver)
 
-    notices.send_test(alert)
+    notices.send_test_notice(alert)
 
     (request,) = receiver.received
     assert (request.json["url"], request.json["alert_url"]) == ("", "")

@@ -25,12 +25,12 @@ def test_a_receiver_knows_a_message_by_its_signature(receiver, db):
 def test_a_message_that_is_sent_again_is_known_as_the_same(receiver, integration):
     alert = an_alert(receiver, signing_secret=notifiers.create_signing_secret())
     hold(integration)
-    watch.watch_everything()
+    watch.update_incidents()
     receiver.answers = [500, 200]
 
-    notices.send_due()
+    notices.send_due_notices()
     later()
-    notices.send_due()
+    notices.send_due_notices()
 
     known = Webhook(alert.signing_secret.reveal())
     first, again = (known.verify(r.body, r.headers) for r in receiver.received)
