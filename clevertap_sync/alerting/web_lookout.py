@@ -72,7 +72,7 @@ class Lookout:
 
 def look_if_no_worker_does() -> bool:
     """Run a round if no worker is at work, or none has looked. Return whether it ran."""
-    silence = worker_presence.read_silence()
+    silence = worker_presence.read_worker_silence()
     has_worker = silence is not None and not silence.is_too_long
     if has_worker and not _is_look_overdue():
         return False

@@ -10,7 +10,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from clevertap_sync.clevertap.account_fault_search import DetectedFault, CredentialsPast, find_account_fault
+from clevertap_sync.clevertap.account_fault_search import (
+    CredentialsPast,
+    DetectedFault,
+    find_account_fault,
+)
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,

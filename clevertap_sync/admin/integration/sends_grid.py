@@ -43,7 +43,7 @@ class SendsGrid(forms.CheckboxSelectMultiple):
                 "title": TITLES.get(event_type, "Custom events"),
                 "cells": [
                     _cell(event_type, side, chosen, attrs or {})
-                    | {"use": uses.get(f"{event_type}:{side}", Use(0, 0))}
+                    | {"use": uses.get(f"{event_type}:{side}", SideUsage(0, 0))}
                     for side in Side
                 ],
             }
