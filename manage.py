@@ -17,6 +17,6 @@ if __name__ == "__main__":
     is_up = sys.argv[1:2] == ["up"]
     secrets_file.load_secrets(VAR / "secrets.env", os.environ, create=is_up)
     if not is_up:
-        running.load_running(VAR, os.environ)
+        running.load_running_settings(VAR, os.environ)
     with streams.guard_streams():
         execute_from_command_line(sys.argv)

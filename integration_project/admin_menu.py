@@ -9,7 +9,7 @@ from django.urls import reverse
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MenuEntry:
     """A page of the menu."""
 
     label: str
@@ -18,11 +18,11 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class MenuSection:
     """Pages that belong together."""
 
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[MenuEntry, ...]
 
 
 # What superusers have, as they have every permission, and nobody else can be given.
@@ -106,17 +106,17 @@ _SECTIONS: Final = (
 )
 
 
-def build_menu(request: HttpRequest) -> list[Section]:
+def build_menu(request: HttpRequest) -> list[MenuSection]:
     """Return the sections that have something for the person."""
     addresses = {
         name: reverse(f"admin:{name}") for _, pages in _SECTIONS for _, name, _ in pages
     }
-    open_page = _open_page(request.path, addresses)
+    open_page = _find_open_page(request.path, addresses)
     sections = (
-        Section(
+        MenuSection(
             title,
             tuple(
-                Entry(label, addresses[name], name == open_page)
+                MenuEntry(label, addresses[name], name == open_page)
                 for label, name, permission in pages
                 if not permission or request.user.has_perm(permission)
             ),
@@ -126,7 +126,7 @@ def build_menu(request: HttpRequest) -> list[Section]:
     return [section for section in sections if section.entries]
 
 
-def _open_page(path: str, addresses: Mapping[str, str]) -> str:
+def _find_open_page(path: str, addresses: Mapping[str, str]) -> str:
     """Return which of the menu's pages `path` belongs to: the one that is nearest.
 
     Every address begins with the overview's, which none but itself belongs to.

@@ -10,7 +10,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import get_resolver
 
-from referrals.api.edge import is_call, require_our_address
+from referrals.api.edge import is_api_call, require_our_address
 from referrals.api.problems import ProblemError
 
 _URLS: Final = "referrals.api.urls"
@@ -28,7 +28,7 @@ class ApiShortcutMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a call of the API; pass every other request on."""
-        if not is_call(request):
+        if not is_api_call(request):
             return self._get_response(request)
         response = self._answered(request)
         response.headers["Content-Length"] = str(len(response.content))

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from referrals import traces
+from referrals import fraud_signals
 
 
 def find_network_of_caller(request: HttpRequest) -> str:
@@ -36,5 +36,5 @@ def _network(text: str) -> str | None:
     text = text.strip()
     inside, bracket, _ = text.removeprefix("[").partition("]")
     host, _, _ = text.partition(":")
-    found = map(traces.find_network, (text, inside if bracket else "", host))
+    found = map(fraud_signals.find_network, (text, inside if bracket else "", host))
     return next(filter(None, found), None)

@@ -62,20 +62,20 @@ def read_database_url(url: str, *, pool: int) -> dict[str, Any]:
     request or task instead. Raises `UnusableError` with what is wrong.
     """
     if url == _IN_MEMORY:
-        return _settings("sqlite", NAME=":memory:", OPTIONS=_SQLITE)
+        return _build_settings("sqlite", NAME=":memory:", OPTIONS=_SQLITE)
     address = read_address(url, schemes=_SCHEMES, several=True)
     if address.scheme == "sqlite":
-        return _sqlite(address)
-    return _postgresql(address, pool)
+        return _read_sqlite(address)
+    return _read_postgresql(address, pool)
 
 
-def _settings(scheme: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - Django's own types
+def _build_settings(scheme: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - Django's own types
     # Of its reader of addresses, this alone: it makes numbers of what is text in a query.
     engine = environ.Env.DB_SCHEMES[scheme]
     return {"ENGINE": engine, "CONN_HEALTH_CHECKS": True, **settings}
 
 
-def _sqlite(address: Address) -> dict[str, Any]:
+def _read_sqlite(address: Address) -> dict[str, Any]:
     if address.host:
         raise UnusableError(
             because="it names a host, and SQLite's file is on this machine"
@@ -86,10 +86,10 @@ def _sqlite(address: Address) -> dict[str, Any]:
     if address.query.keys() - _SQLITE_OPTIONS:
         known = ", ".join(sorted(_SQLITE_OPTIONS))
         raise UnusableError(because=f"its query has something else than {known}")
-    options: dict[str, Any] = _overridden(_SQLITE, address.query)
+    options: dict[str, Any] = _override(_SQLITE, address.query)
     if "timeout" in options:
         options["timeout"] = _seconds(str(options["timeout"]))
-    return _settings("sqlite", NAME=name, OPTIONS=options)
+    return _build_settings("sqlite", NAME=name, OPTIONS=options)
 
 
 def _seconds(text: str) -> int:
@@ -99,22 +99,22 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
-def _postgresql(address: Address, pool: int) -> dict[str, Any]:
+def _read_postgresql(address: Address, pool: int) -> dict[str, Any]:
     query = dict(address.query)
     folder, _, name = address.path.removeprefix("/").rpartition("/")
     name = name or query.pop("dbname", "")
     host = folder or address.host
     _check_name(name, query)
     _check_query(query)
-    return _settings(
+    return _build_settings(
         "postgresql",
         NAME=name,
         USER=address.user,
         PASSWORD=address.password,
         HOST=host,
         PORT=address.port,
-        OPTIONS=_overridden(_CONNECTION | _encryption(host, query), query)
-        | ({"pool": _pool(pool)} if pool else {})
+        OPTIONS=_override(_CONNECTION | _require_encryption(host, query), query)
+        | ({"pool": _build_pool_options(pool)} if pool else {})
         | _FIXED,
     )
 
@@ -138,7 +138,7 @@ def _check_query(query: Mapping[str, str]) -> None:
             raise UnusableError(because=f"its {name} is not a whole number")
 
 
-def _encryption(host: str, query: Mapping[str, str]) -> dict[str, str]:
+def _require_encryption(host: str, query: Mapping[str, str]) -> dict[str, str]:
     """Return that TLS is required, where a server is on another machine.
 
     libpq alone would go on in plain text where a server, or somebody on the way, says that
@@ -175,13 +175,13 @@ def _is_here(host: str) -> bool:
         return False
 
 
-def _overridden(ours: Mapping[str, Any], theirs: Mapping[str, str]) -> dict[str, Any]:
+def _override(ours: Mapping[str, Any], theirs: Mapping[str, str]) -> dict[str, Any]:
     """Return our options under theirs, without those that theirs leave empty."""
     together = {**ours, **theirs}
     return {name: value for name, value in together.items() if value != ""}
 
 
-def _pool(size: int) -> dict[str, float]:
+def _build_pool_options(size: int) -> dict[str, float]:
     """Return the pool's options.
 
     Reference: https://www.psycopg.org/psycopg3/docs/api/pool.html

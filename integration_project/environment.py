@@ -119,7 +119,7 @@ class Environment:
     def refuse(self) -> None:
         """End the process with every problem, if there is one."""
         if self.problems:
-            raise SystemExit(_refusal(self.problems))
+            raise SystemExit(_list_problems(self.problems))
 
     def _number(
         self, name: str, default: float, least: float, most: float, *, whole: bool
@@ -153,7 +153,7 @@ class Environment:
         self.problems.append(f"{name} has a value that cannot be used: give {wanted}.")
 
 
-def fill_in(
+def fill_in_missing(
     environment: MutableMapping[str, str], values: Iterable[tuple[str, str]]
 ) -> None:
     """Set what `environment` lacks; of two values for a name, the first counts."""
@@ -169,7 +169,7 @@ def needs_no_secret(arguments: Sequence[str]) -> bool:
     return bool(words & _NEED_NO_SECRET)
 
 
-def _refusal(problems: Sequence[str]) -> str:
+def _list_problems(problems: Sequence[str]) -> str:
     lines = "\n".join(f"  - {problem}" for problem in problems)
     return (
         "This does not start, because its environment is incomplete or wrong:\n"

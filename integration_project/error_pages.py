@@ -41,8 +41,8 @@ def show_request_refused(request: HttpRequest, exception: Exception) -> HttpResp
     """Answer 400: an unknown host, or a request that cannot be read."""
     told = explain_unknown_host(request)
     if told:
-        return _page(HTTPStatus.BAD_REQUEST, "Unknown host name", told)
-    return _page(
+        return _render_page(HTTPStatus.BAD_REQUEST, "Unknown host name", told)
+    return _render_page(
         HTTPStatus.BAD_REQUEST,
         "The request cannot be read",
         f"It is too long, has too many fields, or is damaged. {_TRY_AGAIN}",
@@ -51,7 +51,7 @@ def show_request_refused(request: HttpRequest, exception: Exception) -> HttpResp
 
 def show_access_refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 403: the person lacks a permission."""
-    return _page(
+    return _render_page(
         HTTPStatus.FORBIDDEN,
         "You may not see this",
         "Your roles do not allow it. An administrator can give you one that does.",
@@ -60,7 +60,7 @@ def show_access_refused(request: HttpRequest, exception: Exception) -> HttpRespo
 
 def show_page_missing(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404."""
-    return _page(
+    return _render_page(
         HTTPStatus.NOT_FOUND,
         "There is no such page",
         "Check the address, or begin at the overview.",
@@ -70,7 +70,7 @@ def show_page_missing(request: HttpRequest, exception: Exception) -> HttpRespons
 def show_server_failed(request: HttpRequest) -> HttpResponse:
     """Answer 500."""
     name = getattr(request, "request_id", "")
-    return _page(
+    return _render_page(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "Something went wrong on our side",
         f"It has been logged under the name `{name}`. Try again in a moment.",
@@ -81,9 +81,9 @@ def show_form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403: nobody can tell whether the form was sent by the person (CSRF)."""
     told = _OF_THE_BROWSER.get(reason)
     if told is None and reason.startswith(_FROM_ELSEWHERE):
-        told = _setting_to_mend(request)
+        told = _name_setting(request)
         logger.warning("A form was refused. %s", told)
-    return _page(
+    return _render_page(
         HTTPStatus.FORBIDDEN,
         "The form was refused",
         told or f"The page is older than your last login. {_TRY_AGAIN}",
@@ -91,7 +91,7 @@ def show_form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     )
 
 
-def _setting_to_mend(request: HttpRequest) -> str:
+def _name_setting(request: HttpRequest) -> str:
     """Return what an operator sets where the form seems to come from another address."""
     sent = request.headers.get("Origin", "")
     origin = sent if _ORIGIN.fullmatch(sent) else "https://referrals.example.com"
@@ -111,7 +111,7 @@ def _setting_to_mend(request: HttpRequest) -> str:
     )
 
 
-def _page(status: HTTPStatus, title: str, *paragraphs: str) -> HttpResponse:
+def _render_page(status: HTTPStatus, title: str, *paragraphs: str) -> HttpResponse:
     context = {
         "title": title,
         "site_title": "Referral events",

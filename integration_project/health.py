@@ -26,7 +26,7 @@ class HealthMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
-        self._readiness = Readiness()
+        self._readiness = ReadinessCheck()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a probe; pass every other request on."""
@@ -38,7 +38,7 @@ class HealthMiddleware:
         return self._get_response(request)
 
 
-class Readiness:
+class ReadinessCheck:
     """Whether events can be accepted, and whether somebody delivers them."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Readiness:
         """Return 200 if events can be accepted, otherwise 503 with the reason."""
         try:
             reason = self._fault()
-            degraded = "" if reason else _fault_of_the_workers()
+            degraded = "" if reason else _find_worker_fault()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database failed: %s", type(error).__name__)
             reason = (
@@ -77,7 +77,7 @@ def _missing_migrations() -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def _fault_of_the_workers() -> str:
+def _find_worker_fault() -> str:
     silence = worker_presence.read_worker_silence()
     if silence is None:
         seen = "No worker has ever been seen"

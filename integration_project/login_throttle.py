@@ -43,7 +43,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._tries: dict[str, deque[float]] = {}
 
-    def take(self, limits: Mapping[str, int], now: float) -> float:
+    def take_try(self, limits: Mapping[str, int], now: float) -> float:
         """Take a try of each key and return 0, or return the seconds until that can be.
 
         `limits` are how many tries a key has within the window. Then none is taken.
@@ -56,14 +56,14 @@ class Throttle:
                     self._tries.setdefault(key, deque()).append(now)
             return max(wait, 0.0)
 
-    def give_back(self, key: str, taken_at: float) -> None:
+    def return_try(self, key: str, taken_at: float) -> None:
         """Give a try back that was taken at that instant."""
         with self._lock:
             tries = self._tries.get(key)
             if tries and taken_at in tries:
                 tries.remove(taken_at)
 
-    def forget(self, key: str | None = None) -> None:
+    def clear_tries(self, key: str | None = None) -> None:
         """Forget the tries of `key`, or all of them."""
         with self._lock:
             if key is None:
@@ -92,10 +92,8 @@ class ThrottledLoginForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         """Check the password, unless it was wrong too often lately."""
-        limits = _limits_of_login(
-            self.request, str(self.cleaned_data.get("username", ""))
-        )
-        with _one_try(limits):
+        limits = _limit_login(self.request, str(self.cleaned_data.get("username", "")))
+        with _take_one_try(limits):
             cleaned: dict[str, Any] = super().clean()
         return cleaned
 
@@ -105,17 +103,17 @@ class ThrottledPasswordChangeForm(AdminPasswordChangeForm):
 
     def clean_old_password(self) -> str:
         """Check the old password, unless it was wrong too often lately."""
-        with _one_try({f"password change {self.user.pk}": TRIES}):
+        with _take_one_try({f"password change {self.user.pk}": TRIES}):
             return str(super().clean_old_password())
 
 
 def remember_browser(request: HttpRequest, response: HttpResponseBase) -> None:
     """Give the browser of a person who has just logged in its own count from now on."""
     name = request.user.get_username()
-    if not _browser_of(request, name):
+    if not _find_browser(request, name):
         response.set_signed_cookie(
             COOKIE,
-            f"{_hash_of(name)}:{secrets.token_urlsafe(12)}",
+            f"{_hash_name(name)}:{secrets.token_urlsafe(12)}",
             salt=_SALT,
             max_age=COOKIE_SECONDS,
             path="/admin/",
@@ -126,13 +124,13 @@ def remember_browser(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 @contextmanager
-def _one_try(limits: Mapping[str, int]) -> Iterator[None]:
+def _take_one_try(limits: Mapping[str, int]) -> Iterator[None]:
     """Take a try of each key, and give it back unless the password is wrong.
 
     One that is right makes all tries of the first key forgotten.
     """
     now = time.monotonic()
-    wait = throttle.take(limits, now)
+    wait = throttle.take_try(limits, now)
     if wait > 0:
         message = (
             "Too many wrong passwords. Wait about %(minutes)d min, then try again."
@@ -145,32 +143,32 @@ def _one_try(limits: Mapping[str, int]) -> Iterator[None]:
         raise
     except BaseException:
         for key in limits:
-            throttle.give_back(key, now)
+            throttle.return_try(key, now)
         raise
     most, *others = limits
-    throttle.forget(most)
+    throttle.clear_tries(most)
     for key in others:
-        throttle.give_back(key, now)
+        throttle.return_try(key, now)
 
 
-def _limits_of_login(request: HttpRequest | None, name: str) -> dict[str, int]:
+def _limit_login(request: HttpRequest | None, name: str) -> dict[str, int]:
     """Return what a login is counted by; a right password makes the first one forgotten."""
     if request is None:
         return {f"user {name.casefold()}": TRIES}
-    if browser := _browser_of(request, name):
+    if browser := _find_browser(request, name):
         return {f"browser {browser}": TRIES}
     network = find_network_of_caller(request)
     return {f"{network} {name.casefold()}": TRIES, network: TRIES_OF_ADDRESS}
 
 
-def _browser_of(request: HttpRequest, name: str) -> str:
+def _find_browser(request: HttpRequest, name: str) -> str:
     """Return which browser it is, where this person has logged in with it before."""
     cookie = request.get_signed_cookie(
         COOKIE, default="", salt=_SALT, max_age=COOKIE_SECONDS
     )
     whose, _, _ = str(cookie).partition(":")
-    return str(cookie) if cookie and whose == _hash_of(name) else ""
+    return str(cookie) if cookie and whose == _hash_name(name) else ""
 
 
-def _hash_of(name: str) -> str:
+def _hash_name(name: str) -> str:
     return salted_hmac(_SALT, name.casefold()).hexdigest()[:32]

@@ -22,9 +22,9 @@ from clevertap_sync.models import Attempt
 from clevertap_sync.process import worker_presence
 from integration_project.prometheus import (
     CONTENT_TYPE,
-    Kind,
     Measurement,
     Metric,
+    MetricKind,
     render_page,
 )
 from referrals.ingest import health
@@ -36,71 +36,71 @@ _RECENTLY: Final = timedelta(minutes=5)
 _MOST_ATTEMPTS: Final = 5_000
 
 
-class _Reading(NamedTuple):
+class _IntegrationMetric(NamedTuple):
     """A metric that has one number per integration."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     value: Callable[[IntegrationStatus], float]
 
 
 _PER_INTEGRATION: Final = (
-    _Reading(
+    _IntegrationMetric(
         "clevertap_log_head",
         "gauge",
         "Position of the newest event in the app's log.",
         lambda status: status.head,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_cursor",
         "gauge",
         "Last position that was handed to an upload.",
         lambda status: status.cursor,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_backlog_events",
         "gauge",
         "Events that wait in the log: head minus cursor.",
         lambda status: status.backlog,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_lag_seconds",
         "gauge",
         "Age of the oldest event that is not delivered.",
         lambda status: status.lag_seconds,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_in_flight_records",
         "gauge",
         "Records in uploads that wait for CleverTap's verdict.",
         lambda status: status.in_flight,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_queued_records",
         "gauge",
         "Records in uploads that wait to be sent, for the first time or again.",
         lambda status: status.queued,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_delivered_records_total",
         "counter",
         "Records that CleverTap has accepted.",
         lambda status: status.delivered,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_held",
         "gauge",
         "1 while a fault of the account holds delivery.",
         lambda status: status.hold is not None,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_unknown_outcomes_total",
         "counter",
         "Attempts whose answer never came.",
         lambda status: status.unknown_outcomes,
     ),
-    _Reading(
+    _IntegrationMetric(
         "clevertap_balanced",
         "gauge",
         "1 if every record is accounted for; 0 is a fault of this product.",
@@ -122,7 +122,7 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
             headers={"WWW-Authenticate": "Bearer"},
         )
     return HttpResponse(
-        render_page(_metrics(insight.read_statuses())),
+        render_page(_list_metrics(insight.read_statuses())),
         content_type=CONTENT_TYPE,
         headers={"Cache-Control": "no-store"},
     )
@@ -136,11 +136,12 @@ def _is_allowed(request: HttpRequest) -> bool:
     return compare_digest(token.encode(), settings.METRICS_TOKEN.encode())
 
 
-def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
+def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
     integrations = [status for status in statuses if status.integration]
     for name, kind, text, value in _PER_INTEGRATION:
         samples = [
-            Measurement(_whose(status), value(status)) for status in integrations
+            Measurement(_label_integration(status), value(status))
+            for status in integrations
         ]
         yield Metric(name, kind, text, samples)
     yield Metric(
@@ -148,7 +149,7 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         "gauge",
         "Records that were not delivered and wait for a person, by reason.",
         [
-            Measurement(_whose(status) | {"reason": reason}, count)
+            Measurement(_label_integration(status) | {"reason": reason}, count)
             for status in statuses
             for reason, count in status.dead_letters.items()
         ],
@@ -158,7 +159,7 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         "gauge",
         "1 for the reason for which delivery is on hold; none while it is not.",
         [
-            Measurement(_whose(status) | {"reason": status.hold.reason}, 1)
+            Measurement(_label_integration(status) | {"reason": status.hold.reason}, 1)
             for status in statuses
             if status.hold
         ],
@@ -175,10 +176,10 @@ def _metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         "Requests to CleverTap that ended in the last five minutes, by outcome.",
         _recent_attempts(statuses),
     )
-    yield from _of_the_installation()
+    yield from _list_installation_metrics()
 
 
-def _of_the_installation() -> Iterator[Metric]:
+def _list_installation_metrics() -> Iterator[Metric]:
     yield Metric(
         "referrals_ingested_events_total",
         "counter",
@@ -193,13 +194,15 @@ def _of_the_installation() -> Iterator[Metric]:
     )
 
 
-def _whose(status: IntegrationStatus) -> dict[str, str]:
+def _label_integration(status: IntegrationStatus) -> dict[str, str]:
     return {"app": status.app or "", "integration": status.integration or ""}
 
 
 def _findings(statuses: Sequence[IntegrationStatus]) -> list[Measurement]:
     return [
-        Measurement(_whose(status) | {"code": code, "severity": severity}, count)
+        Measurement(
+            _label_integration(status) | {"code": code, "severity": severity}, count
+        )
         for status in statuses
         for (code, severity), count in Counter(
             (finding.code, finding.severity) for finding in status.findings

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-Kind = Literal["gauge", "counter"]
+MetricKind = Literal["gauge", "counter"]
 
 
 class Measurement(NamedTuple):
@@ -22,7 +22,7 @@ class Metric(NamedTuple):
     """What is measured, and its samples."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     samples: Iterable[Measurement]
 

@@ -19,7 +19,7 @@ from referrals.models import App, Membership, Role
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
 
-    Person = User | AnonymousUser
+    AdminUser = User | AnonymousUser
 
 _Row = TypeVar("_Row", bound=Model)
 
@@ -66,20 +66,20 @@ class RolesBackend(ModelBackend):
         return everywhere | list_permissions(role)
 
 
-def has_permission(person: "Person", permission: str, app: App | None) -> bool:
+def has_permission(person: "AdminUser", permission: str, app: App | None) -> bool:
     """Return whether the person may do this in `app`; without one, in every app."""
     if app is not None:
         return person.has_perm(permission, app)
     return _may_everywhere(person, permission)
 
 
-def list_apps(person: "Person", *permissions: str) -> QuerySet[App]:
+def list_apps(person: "AdminUser", *permissions: str) -> QuerySet[App]:
     """Return the apps in which the person has any of these permissions."""
     return limit_to_apps(App.objects.all(), person, "pk", *permissions)
 
 
 def limit_to_apps(
-    rows: QuerySet[_Row], person: "Person", path: str, *permissions: str
+    rows: QuerySet[_Row], person: "AdminUser", path: str, *permissions: str
 ) -> QuerySet[_Row]:
     """Keep the rows of apps in which the person has any of these permissions.
 
@@ -96,7 +96,7 @@ def limit_to_apps(
     return rows.filter(**{f"{path}__in": found})
 
 
-def _may_everywhere(person: "Person", permission: str) -> bool:
+def _may_everywhere(person: "AdminUser", permission: str) -> bool:
     """Return whether Django's own permissions say so, which know no app."""
     if person.is_superuser and person.is_active:
         return True

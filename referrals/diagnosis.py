@@ -9,7 +9,13 @@ from typing import Any
 import msgspec
 
 from referrals.refusals import Code
-from referrals.rules import ID, ID_RULE, OCCURRED_AT, RefusedError, extend_pointer
+from referrals.rules import (
+    ID_PATTERN,
+    ID_RULE,
+    OCCURRED_AT_RULE,
+    BrokenRuleError,
+    extend_pointer,
+)
 from referrals.vocabulary import EventType, FraudStatus, Via
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
@@ -35,7 +41,7 @@ _HINTS = {
     "/type": _one_of(EventType),
     "/via": _one_of(Via),
     "/status": _one_of(FraudStatus),
-    "/occurred_at": OCCURRED_AT,
+    "/occurred_at": OCCURRED_AT_RULE,
     "/user": _PERSON,
     "/referrer": _PERSON,
     "/event_data": _OBJECT,
@@ -54,52 +60,52 @@ _WORDS = {
 }
 
 
-class _WithId(msgspec.Struct):
+class _IdOnly(msgspec.Struct):
     id: str
 
 
 def read_id(raw: bytes) -> str | None:
     """Return the event's id where it has a good one, whatever else is wrong with it."""
     try:
-        found = msgspec.json.decode(raw, type=_WithId).id
+        found = msgspec.json.decode(raw, type=_IdOnly).id
     except (ValueError, RecursionError):
         return None
-    return found if ID.fullmatch(found) else None
+    return found if ID_PATTERN.fullmatch(found) else None
 
 
-def explain_refusal(error: Exception, raw: bytes) -> RefusedError:
+def explain_refusal(error: Exception, raw: bytes) -> BrokenRuleError:
     """Return where in `raw` the decoder stopped, and what to do about it."""
-    if isinstance(error, RefusedError):
+    if isinstance(error, BrokenRuleError):
         return error
     if isinstance(error, RecursionError):
-        return RefusedError(
+        return BrokenRuleError(
             code=Code.TOO_DEEP,
             at="",
             detail="The event is nested too deeply to be read.",
         )
     if not isinstance(error, msgspec.ValidationError):
-        return RefusedError(
+        return BrokenRuleError(
             code=Code.NOT_JSON,
             at="",
-            detail=f"The event is not valid JSON in UTF-8{_place_of(error, raw)}. NaN and "
+            detail=f"The event is not valid JSON in UTF-8{_describe_place(error, raw)}. NaN and "
             "Infinity are not, either.",
         )
     message, _, path = str(error).rpartition(" - at `$")
-    return _explained(
+    return _explain_message(
         message or path, _pointer(path.rstrip("`")) if message else "", raw
     )
 
 
-def _place_of(error: Exception, raw: bytes) -> str:
+def _describe_place(error: Exception, raw: bytes) -> str:
     """Return where a decoder stopped, as far as it says: the byte, never what stands there."""
     if match := _BYTE.search(str(error)):
         return f", from its byte {int(match[1]) + 1:,} on"
     if isinstance(error, UnicodeDecodeError):
-        return f", from its byte {_first_beyond_utf8(raw, error):,} on"
+        return f", from its byte {_count_bytes_to_fault(raw, error):,} on"
     return ": it ends early" if "truncated" in str(error) else ""
 
 
-def _first_beyond_utf8(raw: bytes, error: UnicodeDecodeError) -> int:
+def _count_bytes_to_fault(raw: bytes, error: UnicodeDecodeError) -> int:
     """Return the number of the byte: the decoder counts from the start of the one text."""
     try:
         raw.decode()
@@ -108,67 +114,67 @@ def _first_beyond_utf8(raw: bytes, error: UnicodeDecodeError) -> int:
     return error.start + 1
 
 
-def _explained(message: str, pointer: str, raw: bytes) -> RefusedError:
+def _explain_message(message: str, pointer: str, raw: bytes) -> BrokenRuleError:
     if match := _UNKNOWN_FIELD.fullmatch(message):
-        return _unknown_field(pointer, match[1])
+        return _explain_unknown_field(pointer, match[1])
     if match := _MISSING_FIELD.fullmatch(message):
         pointer = extend_pointer(pointer, match[1])
-        return RefusedError(
+        return BrokenRuleError(
             code=Code.MISSING_FIELD,
             at=pointer,
             detail="This field is required. " + _HINTS.get(pointer, ""),
         )
     if pointer.endswith("/identities"):
-        return _bad_identities(pointer, raw)
+        return _explain_identities(pointer, raw)
     if pointer in _HINTS:
         # Of what is free inside, the type is right and a number in it is not.
         is_number = message == _OUT_OF_RANGE and _HINTS[pointer] == _OBJECT
-        return RefusedError(
-            code=Code.NUMBER_TOO_LARGE if is_number else _code_of(pointer, message),
+        return BrokenRuleError(
+            code=Code.NUMBER_TOO_LARGE if is_number else _choose_code(pointer, message),
             at=pointer,
             detail=_TOO_LARGE if is_number else _HINTS[pointer],
         )
     if match := _WRONG_TYPE.fullmatch(message):
-        expected = _in_words(match[1])
-        return RefusedError(
+        expected = _describe_types(match[1])
+        return BrokenRuleError(
             code=Code.WRONG_TYPE,
             at=pointer,
-            detail=f"Expected {expected}, got {_in_words(match[2])}.",
+            detail=f"Expected {expected}, got {_describe_types(match[2])}.",
         )
-    return RefusedError(
-        code=_code_of(pointer, message), at=pointer, detail=f"{message}."
+    return BrokenRuleError(
+        code=_choose_code(pointer, message), at=pointer, detail=f"{message}."
     )
 
 
-def _code_of(pointer: str, message: str) -> Code:
+def _choose_code(pointer: str, message: str) -> Code:
     """Return the cause where a value, not the shape of the event, is at fault."""
     if pointer in _CODES:
         return _CODES[pointer]
     return Code.WRONG_TYPE if _WRONG_TYPE.fullmatch(message) else Code.UNKNOWN_VALUE
 
 
-def _unknown_field(pointer: str, name: str) -> RefusedError:
+def _explain_unknown_field(pointer: str, name: str) -> BrokenRuleError:
     advice = (
         "A user's IDs belong into identities."
         if pointer
         else "Check its spelling, or put data of your own into metadata."
     )
-    return RefusedError(
+    return BrokenRuleError(
         code=Code.UNKNOWN_FIELD,
         at=extend_pointer(pointer, name),
         detail=f"There is no such field. {advice}",
     )
 
 
-def _bad_identities(pointer: str, raw: bytes) -> RefusedError:
+def _explain_identities(pointer: str, raw: bytes) -> BrokenRuleError:
     """Return which identity is no text: the decoder does not say."""
     found: Any = msgspec.json.decode(raw)
     for key in pointer.split("/")[1:]:
         found = found[key]
     if not isinstance(found, dict):
-        return RefusedError(code=Code.BAD_IDENTITY, at=pointer, detail=_PERSON)
+        return BrokenRuleError(code=Code.BAD_IDENTITY, at=pointer, detail=_PERSON)
     provider = next((k for k, v in found.items() if not isinstance(v, str | None)), "")
-    return RefusedError(
+    return BrokenRuleError(
         code=Code.BAD_IDENTITY,
         at=extend_pointer(pointer, provider),
         detail="An identity is a text and is sent on byte for byte: put it in quotes, or leave "
@@ -181,6 +187,6 @@ def _pointer(path: str) -> str:
     return path.partition("[")[0].replace(".", "/")
 
 
-def _in_words(types: str) -> str:
+def _describe_types(types: str) -> str:
     """Return a decoder's `str | null` as "a text or null"."""
     return " or ".join(_WORDS.get(name, name) for name in types.split(" | "))

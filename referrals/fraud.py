@@ -1,7 +1,7 @@
 """Signs of fraud: an event's hashed signals and what was seen before, in; a verdict, out.
 
 Pure. An address, device or identity is compared by its keyed hash only, and a signal
-that never counts (see `traces`) is not there at all.
+that never counts (see `fraud_signals`) is not there at all.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -37,7 +37,7 @@ MEANINGS = {
 _INSTALLS = {EventType.APP_INSTALL, EventType.APP_REINSTALL}
 
 
-class Sighting(NamedTuple):
+class SightingKey(NamedTuple):
     """What an install leaves behind for later ones: a mark, and what was seen there.
 
     Both are keyed hashes. The mark of a device carries its advertising IDs; the mark of
@@ -48,12 +48,12 @@ class Sighting(NamedTuple):
     value: str
 
 
-Earlier = Mapping[str, Collection[str]]
+ValuesByMark = Mapping[str, Collection[str]]
 
 
 def find_sightings(
     event: Event, hash_signal: Callable[[str], str]
-) -> tuple[Sighting, ...]:
+) -> tuple[SightingKey, ...]:
     """Return what to look up before judging `event`, and to remember afterwards.
 
     Only installs that carry signals leave anything. Test events meet only test events.
@@ -65,29 +65,29 @@ def find_sightings(
     found = []
     if user.device_id and user.advertising_id:
         mark = hash_signal(f"{kind} device:{user.device_id}")
-        found.append(Sighting(mark, user.advertising_id))
+        found.append(SightingKey(mark, user.advertising_id))
     if user.ip and event.referrer and event.type is EventType.APP_INSTALL:
         for identity in sorted(_identities(event.referrer)):
             mark = hash_signal(f"{kind} install:{user.ip}:{':'.join(identity)}")
-            found.append(Sighting(mark, mark))
+            found.append(SightingKey(mark, mark))
     return tuple(found)
 
 
 def judge_fraud(
-    event: Event, own: Collection[Sighting], earlier: Earlier
+    event: Event, sightings: Collection[SightingKey], values_by_mark: ValuesByMark
 ) -> tuple[FraudStatus, tuple[str, ...]]:
     """Return whether `event` is suspected of fraud, and why.
 
-    `own` are its sightings, `earlier` the values that its marks carry already. We never
+    `sightings` are those of the event; `values_by_mark` are the values that earlier installs left at their marks. We never
     reject: only a producer, who knows its users, does.
     """
-    reasons = tuple(_of_both_sides(event))
-    if own:
-        reasons += tuple(_of_history(own, earlier))
+    reasons = tuple(_compare_sides(event))
+    if sightings:
+        reasons += tuple(_compare_with_earlier(sightings, values_by_mark))
     return FraudStatus.SUSPICIOUS if reasons else FraudStatus.VALID, reasons
 
 
-def _of_both_sides(event: Event) -> Iterator[FraudReason]:
+def _compare_sides(event: Event) -> Iterator[FraudReason]:
     user, referrer = event.user, event.referrer
     if user is None or referrer is None:
         return
@@ -103,15 +103,18 @@ def _of_both_sides(event: Event) -> Iterator[FraudReason]:
         yield FraudReason.SAME_DEVICE
 
 
-def _of_history(own: Collection[Sighting], earlier: Earlier) -> Iterator[FraudReason]:
-    if any(seen.value != seen.mark and _others(seen, earlier) for seen in own):
-        yield FraudReason.ADVERTISING_ID_RESET
-    if any(seen.value == seen.mark and seen.mark in earlier for seen in own):
+def _compare_with_earlier(
+    sightings: Collection[SightingKey], values_by_mark: ValuesByMark
+) -> Iterator[FraudReason]:
+    for sighting in sightings:
+        values = values_by_mark.get(sighting.mark, ())
+        if sighting.value != sighting.mark and set(values) - {sighting.value}:
+            yield FraudReason.ADVERTISING_ID_RESET
+            break
+    if any(
+        each.value == each.mark and each.mark in values_by_mark for each in sightings
+    ):
         yield FraudReason.INSTALLS_FROM_SAME_IP
-
-
-def _others(seen: Sighting, earlier: Earlier) -> bool:
-    return any(value != seen.value for value in earlier.get(seen.mark, ()))
 
 
 def _share_identity(user: Person, referrer: Person) -> bool:

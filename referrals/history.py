@@ -67,31 +67,33 @@ def list_differences(form: forms.BaseForm) -> list[Difference]:
             if form.cleaned_data.get(name):
                 found.append((label, HIDDEN, "changed"))
             continue
-        old = describe_differences(field, form.get_initial_for_field(field, name))
-        new = describe_differences(field, form.cleaned_data.get(name))
+        old = describe_value(field, form.get_initial_for_field(field, name))
+        new = describe_value(field, form.cleaned_data.get(name))
         if old != new:
             found.append((label, old, new))
     return found
 
 
-def describe_differences(field: forms.Field, value: Any) -> str:
+def describe_value(field: forms.Field, value: Any) -> str:
     """Return a field's value as the form's reader knows it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(field, forms.MultipleChoiceField):
-        return _chosen(field, value or ())
+        return _describe_choices(field, value or ())
     if isinstance(field, forms.ModelMultipleChoiceField):
         return ", ".join(sorted(str(each) for each in value or ())) or EMPTY
     if isinstance(field, forms.ModelChoiceField):
-        return _related(field, value)
+        return _describe_related(field, value)
     if isinstance(field, forms.ChoiceField):
-        labels = {str(key): str(label) for key, label in _flat(field.choices)}
+        labels = {
+            str(key): str(label) for key, label in _flatten_choices(field.choices)
+        }
         value = labels.get(str(value), value)
     text = "" if value is None else str(value)
     return text[:_LONGEST] or EMPTY
 
 
-def _related(field: "forms.ModelChoiceField[Any]", value: Any) -> str:
+def _describe_related(field: "forms.ModelChoiceField[Any]", value: Any) -> str:
     if value is None or value == "":
         return str(field.empty_label or EMPTY).strip("-") or EMPTY
     if not isinstance(value, Model):
@@ -99,9 +101,9 @@ def _related(field: "forms.ModelChoiceField[Any]", value: Any) -> str:
     return str(value)
 
 
-def _chosen(field: forms.MultipleChoiceField, chosen: Sequence[str]) -> str:
+def _describe_choices(field: forms.MultipleChoiceField, chosen: Sequence[str]) -> str:
     """Return the chosen ones; of many, which are left out."""
-    labels = {str(key): str(label) for key, label in _flat(field.choices)}
+    labels = {str(key): str(label) for key, label in _flatten_choices(field.choices)}
     left_out = [label for key, label in labels.items() if key not in chosen]
     if not left_out:
         return "all"
@@ -110,7 +112,7 @@ def _chosen(field: forms.MultipleChoiceField, chosen: Sequence[str]) -> str:
     return ", ".join(labels[key] for key in labels if key in chosen) or "none"
 
 
-def _flat(choices: Any) -> list[tuple[Any, Any]]:
+def _flatten_choices(choices: Any) -> list[tuple[Any, Any]]:
     return [
         inner
         for key, label in choices

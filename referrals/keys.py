@@ -11,21 +11,21 @@ from typing import Final
 
 from referrals.models import ApiKey, App
 
-MARK: Final = "rk_"
+KEY_START: Final = "rk_"
 SECRET_BYTES: Final = 32
 PREFIX_LENGTH: Final = 12
 # What `token_urlsafe(32)` yields. Whatever looks different is no key of ours, and is
 # refused without a look into the database.
-SHAPE: Final = re.compile(r"rk_[A-Za-z0-9_-]{43}")
+KEY_SHAPE: Final = re.compile(r"rk_[A-Za-z0-9_-]{43}")
 # More of a key than may be shown, however much of its end is missing.
 MORE_THAN_PREFIX: Final = re.compile(
-    rf"rk_[A-Za-z0-9_-]{{{PREFIX_LENGTH + 1 - len(MARK)},}}"
+    rf"rk_[A-Za-z0-9_-]{{{PREFIX_LENGTH + 1 - len(KEY_START)},}}"
 )
 
 
 def create_key(app: App, label: str = "") -> tuple[ApiKey, str]:
     """Make a key for `app`. The text is returned here and can never be read again."""
-    text = MARK + secrets.token_urlsafe(SECRET_BYTES)
+    text = KEY_START + secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey.objects.create(
         app=app, label=label, prefix=text[:PREFIX_LENGTH], digest=digest_key(text)
     )
@@ -34,7 +34,7 @@ def create_key(app: App, label: str = "") -> tuple[ApiKey, str]:
 
 def has_key_shape(text: str) -> bool:
     """Return whether `text` could be one of our keys at all."""
-    return SHAPE.fullmatch(text) is not None
+    return KEY_SHAPE.fullmatch(text) is not None
 
 
 def digest_key(text: str) -> str:

@@ -8,14 +8,14 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from referrals import traces
+from referrals import fraud_signals
 from referrals.vocabulary import EventType, FraudStatus
 
 
 def validate_networks(text: str) -> None:
     """Refuse a text that is no list of networks."""
     try:
-        traces.parse_networks(text)
+        fraud_signals.parse_networks(text)
     except ValueError as error:
         msg = f"Write one network or address a line, such as 192.0.2.0/24: {error}."
         raise ValidationError(msg) from error
@@ -268,7 +268,7 @@ class CustomName(models.Model):
 class Sighting(models.Model):
     """What an install left behind for judging later ones: hashes, and nothing else.
 
-    Written by `log.append` under the app's lock; see `fraud.Sighting`. The primary key
+    Written by `log.append` under the app's lock; see `fraud.SightingKey`. The primary key
     is the index that append looks marks up by.
     """
 
@@ -286,7 +286,7 @@ class Sighting(models.Model):
 
     class Meta:
         indexes = [
-            # log.forget_sightings: what is older than the rules need.
+            # log.remove_sightings: what is older than the rules need.
             models.Index(fields=["seen_at"], name="old_sightings"),
         ]
 
@@ -316,7 +316,7 @@ class Suppression(models.Model):
             ),
         ]
         indexes = [
-            # suppression.newest: before each upload.
+            # suppression.find_newest_suppression: before each upload.
             models.Index(fields=["app", "-id"], name="newest_suppression"),
         ]
 

@@ -11,7 +11,7 @@ from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
 import msgspec
 
-from referrals.rules import find_all
+from referrals.rules import find_instances
 
 # As many characters hold at most 15 digits, which every double keeps.
 _SURELY_EXACT = 16
@@ -59,7 +59,7 @@ def mark_float(text: str) -> float | LostDigits:
 
 def find_lost_digits(pointer: str, value: object) -> Iterator[str]:
     """Return where in `value`, which stands at `pointer`, something is `LostDigits`."""
-    return (at for at, _ in find_all(LostDigits, pointer, value))
+    return (at for at, _ in find_instances(LostDigits, pointer, value))
 
 
 def may_be_finer(raw: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from referrals.rules import extend_pointer, find_all
+from referrals.rules import extend_pointer, find_instances
 
 
 class _Repeated(NamedTuple):
@@ -37,7 +37,7 @@ def may_have_lost(text: bytes, decoded: object) -> bool:
 
 def find_repeated_key(text: bytes | str) -> str | None:
     """Return the JSON pointer to the first key that stands twice in sound JSON, or None."""
-    found = find_all(_Repeated, "", _decoder.decode(_as_text(text)))
+    found = find_instances(_Repeated, "", _decoder.decode(_as_text(text)))
     return next((extend_pointer(pointer, each.key) for pointer, each in found), None)
 
 

@@ -1,6 +1,6 @@
 """What an event must satisfy beyond the types of its fields.
 
-Pure. Each function raises `RefusedError` with a JSON pointer (RFC 6901) into the event
+Pure. Each function raises `BrokenRuleError` with a JSON pointer (RFC 6901) into the event
 and a sentence for the engineer who sent it. A sentence never repeats a value: it is
 kept and shown where identities must not be.
 """
@@ -40,13 +40,13 @@ MAX_NAME_CHARACTERS = 255
 MAX_INTEGER = 2**63 - 1
 
 # In an address, "." and ".." are steps: who asks for them asks for something else.
-ID = re.compile(r"(?!\.\.?$)[!-.0-~]{1,200}")
+ID_PATTERN = re.compile(r"(?!\.\.?$)[!-.0-~]{1,200}")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LONGEST_AHEAD = timedelta(days=1)
 # As seconds this is the year 5138; as milliseconds, 1973.
 FIRST_MILLISECONDS = 1e11
 
-OCCURRED_AT = (
+OCCURRED_AT_RULE = (
     "Send the time as RFC 3339 with an offset, such as 2026-11-23T10:15:00Z, or as Unix "
     "seconds, such as 1795428900."
 )
@@ -54,7 +54,7 @@ ID_RULE = (
     "An event needs an id of 1 to 200 visible ASCII characters without a slash. It makes "
     "sending the event again harmless, so it must be the same then."
 )
-REPEATED_KEY = (
+REPEATED_KEY_RULE = (
     "This key stands twice in one object, and nobody knows which of the two counts. Send it "
     "once."
 )
@@ -64,7 +64,7 @@ DOTS_RULE = (
 )
 
 
-class RefusedError(ValueError):
+class BrokenRuleError(ValueError):
     """An event breaks a rule: which, where, and what to do about it."""
 
     def __init__(self, *, code: Code, at: str, detail: str) -> None:
@@ -79,7 +79,7 @@ def extend_pointer(pointer: str, key: object) -> str:
     return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
 
 
-def find_all(
+def find_instances(
     kind: type[Found], pointer: str, value: object
 ) -> Iterator[tuple[str, Found]]:
     """Yield each `kind` in `value`, which stands at `pointer`, with the pointer to it."""
@@ -87,16 +87,16 @@ def find_all(
         yield pointer, value
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from find_all(kind, extend_pointer(pointer, key), inner)
+            yield from find_instances(kind, extend_pointer(pointer, key), inner)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from find_all(kind, extend_pointer(pointer, index), inner)
+            yield from find_instances(kind, extend_pointer(pointer, index), inner)
 
 
 def check_size(size: int) -> None:
     """Refuse an event that is longer than the log keeps."""
     if size > MAX_EVENT_BYTES:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.EVENT_TOO_LARGE,
             at="",
             detail=f"The event is {size:,} bytes long; {MAX_EVENT_BYTES:,} (32 KB) are allowed.",
@@ -108,15 +108,15 @@ def check_values(raw: bytes) -> None:
     if not values.may_have_more(raw, MAX_VALUES):
         return
     if values.count_values(raw, MAX_VALUES) > MAX_VALUES:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.TOO_MANY_VALUES,
-            at=_fullest(raw),
+            at=_find_fullest_field(raw),
             detail=f"The event has more than {MAX_VALUES:,} values: members of objects and "
             "elements of lists, at any depth. Send less with it.",
         )
 
 
-def _fullest(raw: bytes) -> str:
+def _find_fullest_field(raw: bytes) -> str:
     """Return the pointer to the field that has the most values."""
     try:
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
@@ -132,16 +132,16 @@ def _fullest(raw: bytes) -> str:
 def check_id(event_id: str) -> None:
     """Refuse an idempotency key that could not stand in an address."""
     if event_id in (".", ".."):
-        raise RefusedError(code=Code.BAD_ID, at="/id", detail=DOTS_RULE)
-    if not ID.fullmatch(event_id):
-        raise RefusedError(code=Code.BAD_ID, at="/id", detail=ID_RULE)
+        raise BrokenRuleError(code=Code.BAD_ID, at="/id", detail=DOTS_RULE)
+    if not ID_PATTERN.fullmatch(event_id):
+        raise BrokenRuleError(code=Code.BAD_ID, at="/id", detail=ID_RULE)
 
 
 def check_name(event_type: EventType, name: str | None) -> None:
     """Refuse a custom event without a name of its own, and a name on any other."""
     if event_type is not EventType.CUSTOM:
         if name:
-            raise RefusedError(
+            raise BrokenRuleError(
                 code=Code.NAME_NOT_ALLOWED,
                 at="/name",
                 detail="Only events of type custom have a name. Leave it out here.",
@@ -149,19 +149,19 @@ def check_name(event_type: EventType, name: str | None) -> None:
         return
     normalised = normalise_name(name or "")
     if not name or not normalised:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.BAD_NAME,
             at="/name",
             detail="A custom event needs a name, such as Subscription Started.",
         )
     if max(len(name), len(normalised)) > MAX_NAME_CHARACTERS:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.BAD_NAME,
             at="/name",
             detail=f"A name has at most {MAX_NAME_CHARACTERS} characters.",
         )
     if normalised in BUILT_IN_NAMES:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.NAME_OF_BUILT_IN,
             at="/name",
             detail="This is the name of a built-in event: case and blanks do not tell names "
@@ -174,7 +174,7 @@ def check_people(
 ) -> None:
     """Refuse an event that is about nobody, or that is no referral."""
     if not has_user and Side.REFERRED in SIDES[event_type]:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.NO_USER,
             at="/user",
             detail=f"Say who did it: every event but {_WITHOUT_USER} needs a user with "
@@ -185,7 +185,7 @@ def check_people(
         and via is not Via.SMART_LINK
         and Side.GENERATED in SIDES[event_type]
     ):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.NO_REFERRER,
             at="/referrer",
             detail="An event without a referrer is no referral. Name who invited the user, or "
@@ -196,7 +196,7 @@ def check_people(
 def check_identities(pointer: str, identities: Mapping[str, str]) -> None:
     """Refuse an identity of no provider. An empty identity is kept as it was sent."""
     if "" in identities:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.BAD_IDENTITY,
             at=f"{pointer}/identities/",
             detail="An identity needs the name of its provider, such as email or custom_id.",
@@ -208,7 +208,7 @@ def check_event_data(event_type: EventType, data: Mapping[str, Any] | None) -> N
     if not data:
         return
     if event_type is not EventType.CUSTOM:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.EVENT_DATA_NOT_ALLOWED,
             at="/event_data",
             detail="Only events of type custom have event_data. Put data of your own into "
@@ -224,7 +224,7 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> None:
     check_tree("/metadata", metadata, depth=1)
     size = len(msgspec.json.encode(metadata))
     if size > MAX_METADATA_BYTES:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.METADATA_TOO_LARGE,
             at="/metadata",
             detail=f"The metadata is {size:,} bytes long; {MAX_METADATA_BYTES:,} (2 KB) are allowed.",
@@ -234,149 +234,149 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> None:
 def read_instant(value: datetime | float | None) -> datetime | None:
     """Return when it happened, in UTC; None where the sender left it to us.
 
-    Raises `RefusedError` for a time that no event has.
+    Raises `BrokenRuleError` for a time that no event has.
     """
     if value is None:
         return None
     if isinstance(value, datetime):
         # Compared first: the year 1 in a zone east of Greenwich has no time in UTC.
         if value < EARLIEST:
-            raise _too_early()
+            raise _make_too_early()
         return value if value.tzinfo is UTC else value.astimezone(UTC)
     if value >= FIRST_MILLISECONDS:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.MILLISECONDS,
             at="/occurred_at",
             detail="This number is too large for seconds. It looks like milliseconds: "
             "divide it by 1000.",
         )
     if value < EARLIEST.timestamp():
-        raise _too_early()
+        raise _make_too_early()
     return datetime.fromtimestamp(value, UTC)
 
 
 def check_occurred_at(value: datetime | None, now: datetime) -> None:
     """Refuse a time in the future; a day is left for clocks and time zones gone wrong."""
     if value and value > now + LONGEST_AHEAD:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.IN_FUTURE,
             at="/occurred_at",
             detail="The time is more than a day ahead. Check the sender's clock and unit.",
         )
 
 
-def _too_early() -> RefusedError:
-    return RefusedError(
+def _make_too_early() -> BrokenRuleError:
+    return BrokenRuleError(
         code=Code.TOO_EARLY,
         at="/occurred_at",
-        detail=f"The time is before the year 2000. {OCCURRED_AT}",
+        detail=f"The time is before the year 2000. {OCCURRED_AT_RULE}",
     )
 
 
-#: The way to a value: the pointer to its tree, or the way to what it is in, and its key.
-_Way = str | tuple["_Way", object]
+#: The path to a value: the pointer to its tree, or the path to what holds it, and its key.
+_Path = str | tuple["_Path", object]
 
 
-def check_tree(way: _Way, value: object, depth: int = 0) -> None:
+def check_tree(path: _Path, value: object, depth: int = 0) -> None:
     """Refuse what JSON can say and databases or destinations cannot keep.
 
-    `way` is the pointer to `value`; `depth` counts the objects and lists around it.
+    `path` is the pointer to `value`; `depth` counts the objects and lists around it.
     """
     if isinstance(value, Mapping):
-        _check_depth(way, depth)
+        _check_depth(path, depth)
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise RefusedError(
+                raise BrokenRuleError(
                     code=Code.WRONG_TYPE,
-                    at=_pointer(way),
+                    at=_pointer(path),
                     detail="The keys of an object must be texts.",
                 )
-            _check_text(way, key)
-            check_tree((way, key), inner, depth + 1)
+            _check_text(path, key)
+            check_tree((path, key), inner, depth + 1)
     elif isinstance(value, list | tuple):
-        _check_depth(way, depth)
+        _check_depth(path, depth)
         for index, inner in enumerate(value):
-            check_tree((way, index), inner, depth + 1)
+            check_tree((path, index), inner, depth + 1)
     else:
-        _check_scalar(way, value)
+        _check_scalar(path, value)
 
 
-def _pointer(way: _Way) -> str:
-    """Return the way as a pointer, which only a refusal needs."""
-    if isinstance(way, str):
-        return way
-    around, key = way
+def _pointer(path: _Path) -> str:
+    """Return the path as a pointer, which only a refusal needs."""
+    if isinstance(path, str):
+        return path
+    around, key = path
     return extend_pointer(_pointer(around), key)
 
 
-def _check_scalar(way: _Way, value: object) -> None:
+def _check_scalar(path: _Path, value: object) -> None:
     if isinstance(value, str):
-        _check_text(way, value)
+        _check_text(path, value)
     elif isinstance(value, int):
         if not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
-            raise RefusedError(
+            raise BrokenRuleError(
                 code=Code.NUMBER_TOO_LARGE,
-                at=_pointer(way),
+                at=_pointer(path),
                 detail="This integer needs more than 64 bits. Send it as a text.",
             )
     elif isinstance(value, float) and not math.isfinite(value):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.NOT_JSON,
-            at=_pointer(way),
+            at=_pointer(path),
             detail="NaN and Infinity are no JSON numbers.",
         )
     else:
-        _check_foreign(way, value)
+        _check_foreign(path, value)
 
 
-def _check_foreign(way: _Way, value: object) -> None:
+def _check_foreign(path: _Path, value: object) -> None:
     """Refuse what an encoder of JSON would change without a word."""
     if isinstance(value, bytes | bytearray | memoryview):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.NOT_JSON,
-            at=_pointer(way),
+            at=_pointer(path),
             detail="Bytes have no form in JSON. Decode them, and send the text.",
         )
     if isinstance(value, set | frozenset):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.NOT_JSON,
-            at=_pointer(way),
+            at=_pointer(path),
             detail="A set has no order, so that the event would be another one each time. "
             "Send a sorted list.",
         )
     offset = value.utcoffset() if isinstance(value, datetime) else None
     if offset and offset % timedelta(minutes=1):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.BAD_TIME,
-            at=_pointer(way),
+            at=_pointer(path),
             detail="The time's offset has seconds, which RFC 3339 has no form for. Convert "
             "it to UTC.",
         )
 
 
-def _check_depth(way: _Way, depth: int) -> None:
+def _check_depth(path: _Path, depth: int) -> None:
     if depth >= MAX_DEPTH:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.TOO_DEEP,
-            at=_pointer(way),
+            at=_pointer(path),
             detail=f"Objects and lists may be nested {MAX_DEPTH} deep, with the event itself as the first.",
         )
 
 
-def _check_text(way: _Way, text: str) -> None:
+def _check_text(path: _Path, text: str) -> None:
     if "\0" in text:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.BAD_TEXT,
-            at=_pointer(way),
+            at=_pointer(path),
             detail="The text contains the character NUL (U+0000). Remove it.",
         )
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise RefusedError(
+            raise BrokenRuleError(
                 code=Code.BAD_TEXT,
-                at=_pointer(way),
+                at=_pointer(path),
                 detail="The text contains half a surrogate pair, which is no character. "
                 "It was probably cut in the middle of an emoji.",
             ) from None

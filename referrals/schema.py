@@ -10,9 +10,9 @@ from typing import Annotated, Any, cast
 
 import msgspec
 
-from referrals import diagnosis, precision, repeated_keys, rules, traces
+from referrals import diagnosis, fraud_signals, precision, repeated_keys, rules
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.vocabulary import (
     INVITE_CHANNELS,
     SIDES,
@@ -174,14 +174,16 @@ def decode_event(
         rules.check_size(len(data))
         rules.check_values(data)
         try:
-            return _checked(_decoder.decode(data), data, now)
+            return _check_event(_decoder.decode(data), data, now)
         except precision.LostDigitsError:
-            return _rounded(_checked(_rounding_decoder.decode(data), data, now), data)
+            return _note_lost_digits(
+                _check_event(_rounding_decoder.decode(data), data, now), data
+            )
     except (ValueError, RecursionError) as error:
-        return _problem(error, data)
+        return _explain_refusal(error, data)
 
 
-def _problem(error: Exception, data: bytes) -> EventProblem:
+def _explain_refusal(error: Exception, data: bytes) -> EventProblem:
     """Return why `data` is refused.
 
     A function of its own: were the refusal a name in the frame that its traceback holds,
@@ -204,7 +206,7 @@ def check_object(
         # An encoder would turn NaN into null without a word.
         rules.check_tree("", value)
         raw = msgspec.json.encode(value)
-    except RefusedError as error:
+    except BrokenRuleError as error:
         return EventProblem(error.code, error.pointer, error.detail)
     except (ValueError, TypeError, RecursionError):
         return EventProblem(
@@ -229,19 +231,19 @@ def find_doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
     if channel and not is_free and channel.casefold() not in INVITE_CHANNELS:
         yield "/channel", _UNKNOWN_CHANNEL
     for side, person in (("user", event.user), ("referrer", event.referrer)):
-        if person and person.ip and not traces.is_address(person.ip):
+        if person and person.ip and not fraud_signals.is_address(person.ip):
             yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
         for provider, identity in _identities(person).items() if person else ():
             if identity.strip(BLANKS) != identity:
                 yield (
                     rules.extend_pointer(f"/{side}/identities", provider),
-                    _padded(side),
+                    _warn_of_blanks(side),
                 )
     if isinstance(event, RoundedEvent):
-        yield event.rounded[0], _lost_digits(event.rounded)
+        yield event.rounded[0], _warn_of_lost_digits(event.rounded)
 
 
-def _padded(side: str) -> str:
+def _warn_of_blanks(side: str) -> str:
     return (
         f"An identity of the {side} has blanks or invisible characters around it. It is "
         "kept and sent on byte for byte, so it is another one than without them. Remove "
@@ -249,7 +251,7 @@ def _padded(side: str) -> str:
     )
 
 
-def _lost_digits(pointers: Sequence[str]) -> str:
+def _warn_of_lost_digits(pointers: Sequence[str]) -> str:
     first, *others = pointers
     more = f" So it is with {len(others)} more." if others else ""
     return (
@@ -263,7 +265,7 @@ def build_event(
     *,
     received_at: datetime,
     hash_signal: Callable[[str], str],
-    ignored: Sequence[traces.Network] = (),
+    ignored: Sequence[fraud_signals.Network] = (),
 ) -> Event:
     """Return the event as the log keeps it: defaults applied, signals hashed.
 
@@ -275,8 +277,8 @@ def build_event(
         type=event.type,
         occurred_at=rules.read_instant(event.occurred_at) or received_at,
         name=event.name or "",
-        user=_kept(event.user, hash_signal, ignored),
-        referrer=_kept(event.referrer, hash_signal, ignored),
+        user=_keep_person(event.user, hash_signal, ignored),
+        referrer=_keep_person(event.referrer, hash_signal, ignored),
         via=event.via,
         channel=event.channel,
         content=event.content,
@@ -287,10 +289,10 @@ def build_event(
     )
 
 
-def _kept(
+def _keep_person(
     person: IncomingPerson | None,
     hash_signal: Callable[[str], str],
-    ignored: Sequence[traces.Network],
+    ignored: Sequence[fraud_signals.Network],
 ) -> Person | None:
     if person is None:
         return None
@@ -303,9 +305,11 @@ def _kept(
 
     return Person(
         identities,
-        hashed("ip", traces.normalise_address(person.ip or "", ignored)),
-        hashed("device", traces.normalise_device(person.device_id or "")),
-        hashed("advertising", traces.normalise_device(person.advertising_id or "")),
+        hashed("ip", fraud_signals.normalise_address(person.ip or "", ignored)),
+        hashed("device", fraud_signals.normalise_device(person.device_id or "")),
+        hashed(
+            "advertising", fraud_signals.normalise_device(person.advertising_id or "")
+        ),
     )
 
 
@@ -314,10 +318,10 @@ def _identities(person: IncomingPerson) -> dict[str, str]:
     return cast("dict[str, str]", person.identities)
 
 
-def _checked(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
+def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
     """Return `event`, which `data` holds, without null and with `occurred_at` in UTC.
 
-    Raises `RefusedError`.
+    Raises `BrokenRuleError`.
     """
     # JSON spells NUL and null in one way only, so most events need no second look.
     if b"\\u0000" in data:
@@ -338,7 +342,7 @@ def _checked(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEvent:
         rules.check_identities("/referrer", _identities(event.referrer))
     rules.check_event_data(event.type, event.event_data)
     rules.check_metadata(event.metadata)
-    occurred_at = _instant(event.occurred_at, data)
+    occurred_at = _read_occurred_at(event.occurred_at, data)
     rules.check_occurred_at(occurred_at, now)
     # Last, as not everything that is refused before has a form to compare.
     _check_keys(event, data)
@@ -356,17 +360,20 @@ def _check_keys(event: IncomingEvent, data: bytes) -> None:
         return
     pointer = repeated_keys.find_repeated_key(data)
     if pointer is not None:
-        raise RefusedError(
-            code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY
+        raise BrokenRuleError(
+            code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY_RULE
         )
 
 
 def _without_nulls(event: IncomingEvent) -> IncomingEvent:
-    user, referrer = _named(event.user), _named(event.referrer)
+    user, referrer = (
+        _drop_null_identities(event.user),
+        _drop_null_identities(event.referrer),
+    )
     return msgspec.structs.replace(event, user=user, referrer=referrer)
 
 
-def _named(person: IncomingPerson | None) -> IncomingPerson | None:
+def _drop_null_identities(person: IncomingPerson | None) -> IncomingPerson | None:
     """Return the person without the identities that are null."""
     if person is None:
         return None
@@ -375,8 +382,8 @@ def _named(person: IncomingPerson | None) -> IncomingPerson | None:
     return msgspec.structs.replace(person, identities=identities)
 
 
-def _instant(value: datetime | float | None, data: bytes) -> datetime | None:
-    """Return when it happened, rounded down to a microsecond. Raises `RefusedError`."""
+def _read_occurred_at(value: datetime | float | None, data: bytes) -> datetime | None:
+    """Return when it happened, rounded down to a microsecond. Raises `BrokenRuleError`."""
     instant = rules.read_instant(value)
     is_number = isinstance(value, float)
     if instant is None or not (is_number or precision.may_be_finer(data)):
@@ -384,7 +391,7 @@ def _instant(value: datetime | float | None, data: bytes) -> datetime | None:
     return rules.read_instant(precision.read_exact_instant(data))
 
 
-def _rounded(event: IncomingEvent, data: bytes) -> IncomingEvent:
+def _note_lost_digits(event: IncomingEvent, data: bytes) -> IncomingEvent:
     """Return `event` with a note of the numbers that have lost digits."""
     marked = _marking_decoder.decode(data)
     pointers = (

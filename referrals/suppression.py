@@ -67,7 +67,9 @@ def build_newest_suppression_sql(app: str) -> str:
     return f"({_NEWEST.format(app=app)})"
 
 
-def make_recogniser(app_id: int, hashes: Collection[str]) -> Callable[[Person], bool]:
+def make_person_matcher(
+    app_id: int, hashes: Collection[str]
+) -> Callable[[Person], bool]:
     """Return what tells whether a person has an identity with one of `hashes`."""
     digest = hashing.make_identity_hasher(app_id)
     wanted = frozenset(hashes)
@@ -104,14 +106,14 @@ def find_suppressed_sides(
         if person
         for pair in person.identities.items()
     }
-    found = _remembered(app_id, list(present), until)
+    found = _find_suppressed(app_id, list(present), until)
     if not found:
         return [_NO_SIDE] * len(events)
-    is_meant = make_recogniser(app_id, found)
+    is_meant = make_person_matcher(app_id, found)
     return [find_sides_meant(event, is_meant) for event in events]
 
 
-def _remembered(app_id: int, hashes: Sequence[str], until: int) -> set[str]:
+def _find_suppressed(app_id: int, hashes: Sequence[str], until: int) -> set[str]:
     """Return those of `hashes` that are suppressed, however long the list is."""
     rows = Suppression.objects.filter(app=app_id, id__lte=until)
     found: set[str] = set()

@@ -56,14 +56,14 @@ def _append_events(app_slug: object, events: object) -> None:
             "Events for an app that does not exist were dropped. The first argument of "
             "referrals.append_events is the app's slug: correct it in the producer."
         )
-        cause = CountKey(
+        count_key = CountKey(
             NO_APP, WayIn.TASK, IngestOutcome.UNAUTHORISED, Code.UNKNOWN_APP
         )
-        count_ingest(cause, detail=NO_SUCH_APP)
+        count_ingest(count_key, detail=NO_SUCH_APP)
         return
     refused = 0
-    for batch in _batches(events):
-        refused += record_rejections(app.pk, SOURCE, _append(app, batch))
+    for batch in _check_batches(events):
+        refused += record_rejections(app.pk, SOURCE, _append_batch(app, batch))
     if refused:
         logger.warning(
             "%d events for the app %s were refused: see its rejected events.",
@@ -72,7 +72,7 @@ def _append_events(app_slug: object, events: object) -> None:
         )
 
 
-def _append(app: App, batch: list[IncomingEvent | EventProblem]) -> list[Result]:
+def _append_batch(app: App, batch: list[IncomingEvent | EventProblem]) -> list[Result]:
     try:
         return log.append(app, batch, way=WayIn.TASK)
     except ArchivedAppError as error:
@@ -89,7 +89,7 @@ def _append(app: App, batch: list[IncomingEvent | EventProblem]) -> list[Result]
         ]
 
 
-def _batches(events: object) -> Iterator[list[IncomingEvent | EventProblem]]:
+def _check_batches(events: object) -> Iterator[list[IncomingEvent | EventProblem]]:
     """Yield the events checked, a thousand at a time: the lock is held for each alone."""
     if isinstance(events, list):
         for first in range(0, len(events), BATCH):

@@ -8,7 +8,7 @@ from random import Random
 from types import FrameType
 
 from clevertap_sync.clevertap.locations import Location
-from integration_project.demo.api import Api, discard_in_sandbox
+from integration_project.demo.api import DemoApi, discard_in_sandbox
 from integration_project.demo.feeder import Feeder
 from integration_project.demo.story import DISCARDED_NAME
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Arrange the sandbox, send the past, then send what happens."""
     signal.signal(signal.SIGTERM, _leave)
     _arrange_sandbox(os.environ["DEMO_SANDBOX_URL"])
-    api = Api(os.environ["DEMO_API_URL"], os.environ["DEMO_API_KEY"])
+    api = DemoApi(os.environ["DEMO_API_URL"], os.environ["DEMO_API_KEY"])
     feeder = Feeder(api, Random())  # noqa: S311 - made-up people need no secrecy
     feeder.send_history()
     feeder.send_live()

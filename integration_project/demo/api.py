@@ -16,7 +16,7 @@ RETRY_SECONDS: Final = 0.3
 _COUNTS: Final = ("accepted", "duplicates", "conflicts", "rejected")
 
 
-class Api:
+class DemoApi:
     """Sends events until they are answered. The same `id` makes a repeat harmless."""
 
     def __init__(self, url: str, key: str) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 from random import Random
 from typing import Final
 
-from integration_project.demo.api import Api
+from integration_project.demo.api import DemoApi
 from integration_project.demo.story import Json, tell_story
 
 HISTORY_EVENTS: Final = 60
@@ -40,7 +40,7 @@ def make_history(random: Random, now: datetime) -> list[Json]:
     ]
 
 
-def make_conflict(event: Json) -> Json:
+def make_conflicting_event(event: Json) -> Json:
     """Return another event under the same ID, which is a conflict."""
     return {**event, "metadata": {"changed": True}}
 
@@ -53,7 +53,7 @@ def make_live_events(random: Random) -> Iterator[Json]:
         yield fresh
         recent.append(fresh)
         if number % CONFLICT_EVERY == 0:
-            yield make_conflict(recent[0])
+            yield make_conflicting_event(recent[0])
         elif number % DUPLICATE_EVERY == 0:
             yield recent[0]
 
@@ -61,7 +61,7 @@ def make_live_events(random: Random) -> Iterator[Json]:
 class Feeder:
     """Sends, and says now and then what came of it."""
 
-    def __init__(self, api: Api, random: Random) -> None:
+    def __init__(self, api: DemoApi, random: Random) -> None:
         self._api = api
         self._random = random
         self._totals: Counter[str] = Counter()
@@ -73,7 +73,7 @@ class Feeder:
         events = make_history(self._random, datetime.now(UTC))
         self._send(events)
         # A backend that was not sure whether it had sent these, and one with a bug.
-        self._send([events[10], make_conflict(events[11])])
+        self._send([events[10], make_conflicting_event(events[11])])
         self._say("sent the last three days")
 
     def send_live(self) -> None:

@@ -27,7 +27,7 @@ PASSWORD_LENGTH: Final = 14
 
 
 @dataclass(frozen=True)
-class Access:
+class DemoAccess:
     """How a person gets in. An empty password is one that the person chose."""
 
     api_key: str
@@ -35,7 +35,7 @@ class Access:
     password: str
 
 
-def prepare_demo(path: Path) -> Access:
+def prepare_demo(path: Path) -> DemoAccess:
     """Make or update everything; what is shown again at every start is kept at `path`."""
     kept = _read(path)
     account = ACCOUNTS[LOCATION]
@@ -51,7 +51,7 @@ def prepare_demo(path: Path) -> Access:
         )
     )
     key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))
-    access = Access(key, USERNAME, _password(kept.get("password", "")))
+    access = DemoAccess(key, USERNAME, _password(kept.get("password", "")))
     kept = {"api_key": access.api_key, "password": access.password}
     private_file.write_private_file(path, json.dumps(kept))
     return access

@@ -30,7 +30,7 @@ def hold_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def is_held(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Say whether somebody holds the lock at `path`."""
     try:
         descriptor = os.open(path, os.O_RDONLY)

@@ -11,20 +11,20 @@ import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
-from integration_project.environment import fill_in
+from integration_project.environment import fill_in_missing
 from integration_project.local import lock, private_file
 
-LOCK, TOLD = "up.lock", "up.json"
+LOCK_FILE, SETTINGS_FILE = "up.lock", "up.json"
 #: Where it is set, a command may be about another database than this checkout's own.
 _DATABASE = "DATABASE_URL"
 
 
 @contextlib.contextmanager
-def tell_commands(
+def leave_settings(
     folder: Path, values: Mapping[str, str], environment: Mapping[str, str]
 ) -> Iterator[None]:
     """Leave `values` in `folder` for others, where it has the database, until the end."""
-    path = folder / TOLD
+    path = folder / SETTINGS_FILE
     path.unlink(missing_ok=True)
     if not environment.get(_DATABASE):
         private_file.write_private_file(path, json.dumps(dict(values)))
@@ -34,13 +34,13 @@ def tell_commands(
         path.unlink(missing_ok=True)
 
 
-def load_running(folder: Path, environment: MutableMapping[str, str]) -> None:
+def load_running_settings(folder: Path, environment: MutableMapping[str, str]) -> None:
     """Fill in what `environment` lacks of what the `up` that runs in `folder` told.
 
     What one that was killed left behind is about nothing any more.
     """
-    if environment.get(_DATABASE) or not lock.is_held(folder / LOCK):
+    if environment.get(_DATABASE) or not lock.is_locked(folder / LOCK_FILE):
         return
     with contextlib.suppress(FileNotFoundError):
-        values: dict[str, str] = json.loads((folder / TOLD).read_bytes())
-        fill_in(environment, values.items())
+        values: dict[str, str] = json.loads((folder / SETTINGS_FILE).read_bytes())
+        fill_in_missing(environment, values.items())

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from integration_project.environment import fill_in
+from integration_project.environment import fill_in_missing
 from integration_project.local import private_file
 
 SECRETS = ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS")
@@ -30,7 +30,7 @@ def load_secrets(
     if create and not environment.get("SECRET_KEY") and not path.exists():
         _write(path)
     if path.exists():
-        fill_in(environment, _read(path))
+        fill_in_missing(environment, _read(path))
 
 
 def _write(path: Path) -> None:

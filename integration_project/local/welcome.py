@@ -21,7 +21,7 @@ _SAMPLE: Final = {
 Rows = Sequence[tuple[str, str]]
 
 
-def make_curl_line(url: str, key: str) -> str:
+def make_one_line_curl(url: str, key: str) -> str:
     """Return a command that sends an event of one's own, as one line to copy."""
     body = json.dumps(_SAMPLE, separators=(",", ":"))
     return (

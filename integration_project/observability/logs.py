@@ -55,12 +55,12 @@ def build_logging_config(*, level: str, form: str) -> dict[str, Any]:
                 "formatter": form,
             },
         },
-        "root": {"handlers": ["console"], "level": _of_libraries(level)},
+        "root": {"handlers": ["console"], "level": _limit_library_level(level)},
         "loggers": _loggers(level),
     }
 
 
-def _of_libraries(level: str) -> str:
+def _limit_library_level(level: str) -> str:
     """Return the level of everybody else: their DEBUG repeats what callers sent."""
     return "INFO" if level == "DEBUG" else level
 
@@ -68,7 +68,7 @@ def _of_libraries(level: str) -> str:
 def _loggers(level: str) -> dict[str, Any]:
     # Django, gunicorn and Celery bring handlers of their own, which an empty list removes.
     bare: dict[str, Any] = {"handlers": [], "propagate": True}
-    theirs = bare | {"level": _of_libraries(level)}
+    theirs = bare | {"level": _limit_library_level(level)}
     return {
         **dict.fromkeys(("celery", "django", "gunicorn.error"), theirs),
         **{name: bare | {"level": least} for name, least in _LEVELS.items()},

@@ -34,7 +34,7 @@ class Guard:
         """The process ID of the guard."""
         return self._process.pid
 
-    def ensure(self, groups: Iterable[int]) -> None:
+    def keep_alive(self, groups: Iterable[int]) -> None:
         """Replace a guard that was killed, and tell the new one what there is."""
         if self._process.poll() is None:
             return
@@ -43,7 +43,7 @@ class Guard:
         for group in groups:
             self._write(b"+%d\n" % group)
 
-    def forget(self, group: int) -> None:
+    def remove_group(self, group: int) -> None:
         """Say that a group is gone: its number may soon be another's."""
         self._write(b"-%d\n" % group)
 
@@ -53,5 +53,5 @@ class Guard:
         self._process.wait()
 
     def _write(self, line: bytes) -> None:
-        with contextlib.suppress(OSError):  # a dead guard is replaced by `ensure`
+        with contextlib.suppress(OSError):  # a dead guard is replaced by `keep_alive`
             os.write(self.descriptor, line)

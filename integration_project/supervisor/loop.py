@@ -94,8 +94,10 @@ class Supervisor:
     def _turn(self) -> None:
         """Do everything that is due now, then wait for more."""
         now = time.monotonic()
-        self._guard.ensure(pid for process in self._running() if (pid := process.pid))
-        self._settle_ended(now)
+        self._guard.keep_alive(
+            pid for process in self._running() if (pid := process.pid)
+        )
+        self._clear_ended(now)
         if self._asked_at is None and self._output.closed:
             self._asked_at = now
         if self._asked_at is None:
@@ -117,13 +119,13 @@ class Supervisor:
                 process.start(self._guard.descriptor, now)
                 self._selector.register(process.output, selectors.EVENT_READ, process)
 
-    def _settle_ended(self, now: float) -> None:
+    def _clear_ended(self, now: float) -> None:
         for process in self._running():
             returncode = process.returncode()
             if returncode is not None:
-                self._settle(process, returncode, now)
+                self._clear_away(process, returncode, now)
 
-    def _settle(self, process: Process, returncode: int, now: float) -> None:
+    def _clear_away(self, process: Process, returncode: int, now: float) -> None:
         """Clear an ended child away, its own children included; plan its restart."""
         pid = process.pid
         process.kill()
@@ -131,9 +133,9 @@ class Supervisor:
             self._output.feed(process.child.name, data)
         self._output.finish(process.child.name)
         self._unregister(process)
-        delay = process.settle(now)
+        delay = process.note_end(now)
         if pid is not None:
-            self._guard.forget(pid)
+            self._guard.remove_group(pid)
         if self._asked_at is None:
             how = f"{process.child.name} {describe_end(returncode)}"
             self._output.say(f"{how}; starting it again in {delay:g} s")

@@ -93,7 +93,7 @@ class Process:
         """Return how the child ended, if it did."""
         return self._popen.poll() if self._popen else None
 
-    def settle(self, now: float) -> float:
+    def note_end(self, now: float) -> float:
         """Forget the ended process; return the seconds until the next start."""
         well = now - self._started_at >= SETTLED_SECONDS
         self.failures = 1 if well else self.failures + 1

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from integration_project.web import early_refusals, probes, request_limits
+from integration_project.web import early_refusals, health_checks, request_limits
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
-from integration_project.web.calls import Call, complete_environ, read_head, weigh_call
+from integration_project.web.calls import Call, complete_environ, read_call, weigh_call
 from integration_project.web.heads import find_fault_of_head, find_framing
 from integration_project.web.responses import (
-    Answer,
-    LeftError,
-    Line,
-    Outcome,
+    AnswerOutcome,
+    AnswerSender,
+    CallerLeftError,
     Send,
+    WebAnswer,
     answer_by_wsgi,
     wait_until_left,
 )
@@ -37,16 +37,16 @@ logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
-class _Work:
+class _WaitingRequest:
     """A request that wants a thread. `begins` is done when it has one, or never will."""
 
     environ: dict[str, Any]
     body: Body
-    line: Line
+    sender: AnswerSender
     begins: asyncio.Future[None]
 
 
-class _GoneError(Exception):
+class _LeftWhileWaitingError(Exception):
     """The caller left while the request waited."""
 
 
@@ -60,48 +60,56 @@ class Application:
         self._django = django
         self._loop = asyncio.get_running_loop()
         self.bodies = Bodies(self._make_room)
-        self._turns: Turns[_Work] = Turns(threads=threads, share=share)
+        self._turns: Turns[_WaitingRequest] = Turns(threads=threads, share=share)
         self._threads = Threads(threads, "request")
-        self._readiness = probes.Readiness(partial(answer_by_wsgi, django))
+        self._readiness = health_checks.SharedReadinessCheck(
+            partial(answer_by_wsgi, django)
+        )
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
         """Answer a request."""
-        line, headers = Line(receive, send), scope["headers"]
+        sender, headers = AnswerSender(receive, send), scope["headers"]
         url_bytes = len(scope["raw_path"]) + len(scope["query_string"])
-        if scope["path"] == probes.ALIVE:
-            await line.send_whole(probes.IS_ALIVE, closes=bool(find_framing(headers)))
+        if scope["path"] == health_checks.ALIVE_PATH:
+            await sender.send_whole(
+                health_checks.ALIVE_ANSWER, closes=bool(find_framing(headers))
+            )
         elif fault := find_fault_of_head(url_bytes, headers):
-            await line.send_whole(early_refusals.refuse_head(fault), closes=True)
+            await sender.send_whole(
+                early_refusals.answer_head_fault(fault), closes=True
+            )
         else:
-            await self._serve(scope, receive, line)
+            await self._serve(scope, receive, sender)
 
     async def _serve(
-        self, scope: MutableMapping[str, Any], receive: Receive, line: Line
+        self, scope: MutableMapping[str, Any], receive: Receive, sender: AnswerSender
     ) -> None:
-        call = read_head(scope)
+        call = read_call(scope)
         connection: Connection = scope["connection"]
         body = Body(b"", 0, is_whole=False)
         try:
             body = await self._collect(call, receive)
             body.is_whole &= not connection.has_cut_off(scope)
-            answer = await self._answer(call, body, receive, line)
+            answer = await self._answer(call, body, receive, sender)
         except ProblemError as problem:
-            answer = early_refusals.log_refusal(call, problem)
+            answer = early_refusals.answer_refusal(call, problem)
         except NoRoomError:
-            answer = early_refusals.log_refusal(call, early_refusals.refuse_busy())
+            answer = early_refusals.answer_refusal(
+                call, early_refusals.make_busy_problem()
+            )
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-            answer = None if line.has_begun else early_refusals.FAULT
+            answer = None if sender.has_begun else early_refusals.FAULT_ANSWER
             _log(error)
             if answer is None:
                 connection.drop()
         finally:
-            self.bodies.release(body)
+            self.bodies.release_body(body)
         if answer is not None:
             # What is left of a body that was not read to its end would be taken for the
             # next request.
-            await line.send_whole(answer, closes=not body.is_whole)
+            await sender.send_whole(answer, closes=not body.is_whole)
 
     async def _collect(self, call: Call, receive: Receive) -> Body:
         if not call.has_body:
@@ -111,12 +119,12 @@ class Application:
         )
 
     async def _answer(
-        self, call: Call, body: Body, receive: Receive, line: Line
-    ) -> Answer | None:
+        self, call: Call, body: Body, receive: Receive, sender: AnswerSender
+    ) -> WebAnswer | None:
         environ = complete_environ(call, body)
-        if call.path == probes.READY:
-            return await self._readiness.answer(environ, line)
-        work = _Work(environ, body, line, self._loop.create_future())
+        if call.path == health_checks.READY_PATH:
+            return await self._readiness.answer(environ, sender)
+        work = _WaitingRequest(environ, body, sender, self._loop.create_future())
         turn = Turn(
             owner=call.owner,
             key=call.key,
@@ -128,13 +136,13 @@ class Application:
         try:
             self._turns.add(turn)
         except OverShareError:
-            raise early_refusals.refuse_over_share() from None
+            raise early_refusals.make_over_share_problem() from None
         self._begin_next()
         if not turn.has_begun:
             await self._wait_for(turn, receive)
-        return await line.answer
+        return await sender.answer
 
-    async def _wait_for(self, turn: Turn[_Work], receive: Receive) -> None:
+    async def _wait_for(self, turn: Turn[_WaitingRequest], receive: Receive) -> None:
         """Return when a thread begins with it. Raises what its caller is told instead."""
         begins = turn.work.begins
         leaving = asyncio.ensure_future(wait_until_left(receive))
@@ -146,7 +154,11 @@ class Application:
             )
             if begins.done():
                 return begins.result()
-            raise _GoneError if leaving.done() else early_refusals.refuse_busy()
+            raise (
+                _LeftWhileWaitingError
+                if leaving.done()
+                else early_refusals.make_busy_problem()
+            )
         finally:
             leaving.cancel()
             if not begins.done():
@@ -158,28 +170,28 @@ class Application:
             turn.work.begins.set_result(None)
             self._threads.give(partial(self._work, turn))
 
-    def _work(self, turn: Turn[_Work]) -> None:
+    def _work(self, turn: Turn[_WaitingRequest]) -> None:
         """Serve the request, in a thread."""
-        outcome = answer_by_wsgi(self._django, turn.work.environ, turn.work.line)
+        outcome = answer_by_wsgi(self._django, turn.work.environ, turn.work.sender)
         self._loop.call_soon_threadsafe(self._end, turn, outcome)
 
-    def _end(self, turn: Turn[_Work], outcome: Outcome) -> None:
-        turn.work.line.settle(outcome)
+    def _end(self, turn: Turn[_WaitingRequest], outcome: AnswerOutcome) -> None:
+        turn.work.sender.settle(outcome)
         self._turns.finish(turn)
         self._begin_next()
 
     def _make_room(self, owner: str) -> bool:
         """Refuse what the app that fills the process sent last, if it is not `owner`'s."""
-        turn = self._turns.largest_of_others(owner)
+        turn = self._turns.find_largest_of_others(owner)
         if turn is None:
             return False
         self._turns.leave(turn)
-        turn.work.begins.set_exception(early_refusals.refuse_over_share())
-        self.bodies.release(turn.work.body)
+        turn.work.begins.set_exception(early_refusals.make_over_share_problem())
+        self.bodies.release_body(turn.work.body)
         return True
 
 
 def _log(error: Exception) -> None:
-    if not isinstance(error, _GoneError | LeftError):
+    if not isinstance(error, _LeftWhileWaitingError | CallerLeftError):
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("The web process met %s. %s", type(error).__name__, frames)

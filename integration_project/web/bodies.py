@@ -24,14 +24,14 @@ class NoRoomError(Exception):
 class Body:
     """What came of a body. One that is not whole is too long, or was cut off.
 
-    `size` is what the caller announced, or sent where that is more; `held` is what it
+    `size` is what the caller announced, or sent where that is more; `held_bytes` is what it
     takes of the budget.
     """
 
     data: bytes
     size: int
     is_whole: bool
-    held: int = 0
+    held_bytes: int = 0
 
     @property
     def length(self) -> int:
@@ -66,7 +66,7 @@ class _Collecting:
     parts: list[bytes] | None
     ends_at: float
     size: int = 0
-    held: int = 0
+    held_bytes: int = 0
     is_evicted: bool = False
 
 
@@ -79,7 +79,7 @@ class Bodies:
 
     def __init__(self, make_room: Callable[[str], bool]) -> None:
         self._make_room = make_room
-        self._held = 0
+        self._held_bytes = 0
         #: Oldest first, and of these those of which something is held. Who is evicted is in
         #: neither, for there may be thousands at once.
         self._collecting: dict[_Collecting, None] = {}
@@ -88,14 +88,14 @@ class Bodies:
         self._ends_at: float | None = None
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         """How many bytes the process holds."""
-        return self._held
+        return self._held_bytes
 
     async def collect(
         self, receive: Receive, *, stated: int | None, most: int, owner: str
     ) -> Body:
-        """Return the body, which counts as held until `release`.
+        """Return the body, which counts as held until `release_body`.
 
         `stated` is its Content-Length, or None for chunks. Raises `NoRoomError`.
         """
@@ -113,22 +113,25 @@ class Bodies:
         except TimeoutError:
             pass
         except BaseException:
-            self._held -= mine.held
+            self._held_bytes -= mine.held_bytes
             raise
         finally:
-            self._forget(mine)
+            self._stop_collecting(mine)
         if mine.is_evicted or (self._ends_at is not None and not is_complete):
-            self._held -= mine.held
+            self._held_bytes -= mine.held_bytes
             raise NoRoomError
         is_whole = is_complete and mine.parts is not None
         return Body(
-            b"".join(mine.parts or ()), max(stated or 0, mine.size), is_whole, mine.held
+            b"".join(mine.parts or ()),
+            max(stated or 0, mine.size),
+            is_whole,
+            mine.held_bytes,
         )
 
-    def release(self, body: Body) -> None:
+    def release_body(self, body: Body) -> None:
         """Hold a body no longer. A second time changes nothing."""
-        self._held -= body.held
-        body.held = 0
+        self._held_bytes -= body.held_bytes
+        body.held_bytes = 0
 
     def evict_oldest(self) -> bool:
         """End the body that has been on its way for longest. Return whether there is one."""
@@ -169,19 +172,19 @@ class Bodies:
                 return False
 
     def _hold(self, mine: _Collecting, size: int, owner: str) -> None:
-        mine.held += size
-        self._held += size
+        mine.held_bytes += size
+        self._held_bytes += size
         if size:
             self._holding[mine] = None
-        while self._held > request_limits.MAX_HELD_BYTES:
+        while self._held_bytes > request_limits.MAX_HELD_BYTES:
             if not (self._evict_another(mine) or self._make_room(owner)):
                 raise NoRoomError
 
     def _throw_away(self, mine: _Collecting) -> None:
         """Keep nothing of what is too long, and wait less for the rest of it."""
-        self._held -= mine.held
+        self._held_bytes -= mine.held_bytes
         self._holding.pop(mine, None)
-        mine.held = 0
+        mine.held_bytes = 0
         mine.parts = None
         if not mine.is_evicted:
             now = asyncio.get_running_loop().time()
@@ -197,13 +200,13 @@ class Bodies:
 
     def _evict(self, collecting: _Collecting) -> None:
         """Let its wait end at once."""
-        self._forget(collecting)
+        self._stop_collecting(collecting)
         collecting.is_evicted = True
         collecting.deadline.reschedule(asyncio.get_running_loop().time())
-        self._held -= collecting.held
-        collecting.held = 0
+        self._held_bytes -= collecting.held_bytes
+        collecting.held_bytes = 0
         collecting.parts = None
 
-    def _forget(self, collecting: _Collecting) -> None:
+    def _stop_collecting(self, collecting: _Collecting) -> None:
         self._collecting.pop(collecting, None)
         self._holding.pop(collecting, None)

@@ -10,14 +10,14 @@ from urllib.parse import unquote_to_bytes
 from integration_project.caller import find_network_in
 from integration_project.web import request_limits
 from integration_project.web.bodies import Body
-from referrals.api.auth import find_remembered, read_key
+from referrals.api.auth import find_remembered_key, read_key
 from referrals.api.body import GZIP
-from referrals.api.edge import is_call_path
+from referrals.api.edge import is_api_path
 from referrals.api.gunzip import WBITS
 from referrals.api.stream import MAX_BODY_BYTES
 
 #: Whose requests those are that show no API key which is remembered, or want a page.
-STRANGERS: Final = "strangers"
+UNKNOWN_CALLERS: Final = "strangers"
 PAGES: Final = "pages"
 #: Names of headers, as WSGI calls them. Callers choose them, so that it does not grow.
 _NAMES: Final[dict[bytes, str]] = {}
@@ -42,11 +42,11 @@ class Call:
     is_api: bool
 
 
-def read_head(scope: Mapping[str, Any]) -> Call:
+def read_call(scope: Mapping[str, Any]) -> Call:
     """Return what the head says. `scope` is ASGI's, of a request by HTTP."""
-    environ = _environ(scope)
+    environ = _build_environ(scope)
     path = environ["PATH_INFO"]
-    is_api = is_call_path(path)
+    is_api = is_api_path(path)
     owner, key = _api_owner(environ) if is_api else (PAGES, find_network_in(environ))
     length = environ.get("CONTENT_LENGTH")
     return Call(
@@ -99,13 +99,13 @@ def _most(method: str, *, is_api: bool) -> int:
 
 
 def _api_owner(environ: Mapping[str, str]) -> tuple[str, str]:
-    key = find_remembered(read_key(environ.get("HTTP_AUTHORIZATION", "")))
+    key = find_remembered_key(read_key(environ.get("HTTP_AUTHORIZATION", "")))
     if key is None:
-        return STRANGERS, find_network_in(environ)
+        return UNKNOWN_CALLERS, find_network_in(environ)
     return f"app {key.app_id}", key.digest
 
 
-def _environ(scope: Mapping[str, Any]) -> dict[str, Any]:
+def _build_environ(scope: Mapping[str, Any]) -> dict[str, Any]:
     """Return WSGI's environment, but for the body.
 
     Reference: https://peps.python.org/pep-3333/#environ-variables
@@ -130,7 +130,7 @@ def _environ(scope: Mapping[str, Any]) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for raw, value in scope["headers"]:
-        name = _NAMES.get(raw) or _name(raw)
+        name = _NAMES.get(raw) or _name_for_wsgi(raw)
         text = value.decode("latin-1")
         if name in environ:
             text = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{text}"
@@ -139,7 +139,7 @@ def _environ(scope: Mapping[str, Any]) -> dict[str, Any]:
     return environ
 
 
-def _name(raw: bytes) -> str:
+def _name_for_wsgi(raw: bytes) -> str:
     """Return WSGI's name of a header, or nothing for one that could pose as another.
 
     `X_Forwarded_For` would have the name of `X-Forwarded-For`, which a proxy watches.

@@ -7,34 +7,34 @@ from typing import Final
 from integration_project.observability import context
 from integration_project.web.calls import Call
 from integration_project.web.heads import explain_fault
-from integration_project.web.responses import Answer, make_answer
+from integration_project.web.responses import WebAnswer, make_answer
 from referrals.api.problems import (
     BUSY,
     OVER_SHARE,
     RETRY_SECONDS,
     ProblemError,
-    make_come_back,
+    make_retry_later,
 )
 from referrals.api.request_id import HEADER, choose_request_id
 
 logger: Final = logging.getLogger("integration_project.request")
 
 _TEXT: Final = b"text/plain; charset=utf-8"
-FAULT: Final = make_answer(
+FAULT_ANSWER: Final = make_answer(
     500,
     [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
     b"The request met a fault of the server, which has been logged.\n",
 )
 
 
-def refuse_head(status: HTTPStatus) -> Answer:
+def answer_head_fault(status: HTTPStatus) -> WebAnswer:
     """Return what is said of a head that is too large. Nobody has looked whose it is."""
     return make_answer(status.value, [(b"content-type", _TEXT)], explain_fault(status))
 
 
-def refuse_over_share() -> ProblemError:
+def make_over_share_problem() -> ProblemError:
     """Return what an app is told that has its share while another waits."""
-    return make_come_back(
+    return make_retry_later(
         OVER_SHARE,
         "This app has as many requests here as its share of the server allows while "
         "another app is waiting. Nothing of this one was read: send it again in a few "
@@ -42,16 +42,16 @@ def refuse_over_share() -> ProblemError:
     )
 
 
-def refuse_busy() -> ProblemError:
+def make_busy_problem() -> ProblemError:
     """Return what a caller is told for whom there is no room, or no time."""
-    return make_come_back(
+    return make_retry_later(
         BUSY,
         "The server has more to do than it can hold. Nothing of this request was read: "
         "send it again in a few seconds.",
     )
 
 
-def log_refusal(call: Call, problem: ProblemError) -> Answer:
+def answer_refusal(call: Call, problem: ProblemError) -> WebAnswer:
     """Return the answer, and log it as every other."""
     name = choose_request_id(call.environ.get("HTTP_X_REQUEST_ID", ""))
     _log(call, problem, name)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
+AnswerHeaders = list[tuple[bytes, bytes]]
 
 #: What has no body, and no length of one (RFC 9110, 8.6).
 _BODILESS: Final = (204, 304)
@@ -31,24 +31,24 @@ _STREAMS: Final = threading.BoundedSemaphore(request_limits.MAX_STREAMS)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebAnswer:
     """A whole answer."""
 
     status: int
-    headers: Headers
+    headers: AnswerHeaders
     body: bytes
 
 
-def make_answer(status: int, headers: Headers, body: bytes) -> Answer:
+def make_answer(status: int, headers: AnswerHeaders, body: bytes) -> WebAnswer:
     """Return a whole answer, with the length of its body."""
-    return Answer(status, [*headers, _length(len(body))], body)
+    return WebAnswer(status, [*headers, _make_length_header(len(body))], body)
 
 
 #: A whole answer, None for one that was sent in pieces, or why there is none.
-Outcome = Answer | BaseException | None
+AnswerOutcome = WebAnswer | BaseException | None
 
 
-class LeftError(Exception):
+class CallerLeftError(Exception):
     """The caller has left in the middle of the answer, or takes nothing of it."""
 
 
@@ -58,7 +58,7 @@ async def wait_until_left(receive: Receive) -> None:
         pass
 
 
-class Line:
+class AnswerSender:
     """The way to a caller: an answer whole from the loop, or in pieces from a thread."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -66,11 +66,11 @@ class Line:
         self._receive = receive
         self._send = send
         #: Done as soon as a whole answer is there, or the pieces are sent (then None).
-        self.answer: asyncio.Future[Answer | None] = self._loop.create_future()
+        self.answer: asyncio.Future[WebAnswer | None] = self._loop.create_future()
         self.has_begun = False
         self._leaving: asyncio.Future[Any] | None = None
 
-    async def send_whole(self, answer: Answer, *, closes: bool = False) -> None:
+    async def send_whole(self, answer: WebAnswer, *, closes: bool = False) -> None:
         """Send an answer; with `closes`, the connection ends after it."""
         headers = answer.headers
         if closes:
@@ -78,7 +78,7 @@ class Line:
         await self._start(answer.status, headers)
         await self._send({"type": "http.response.body", "body": answer.body})
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: AnswerOutcome) -> None:
         """Take what `answer_by_wsgi` has returned, in the loop."""
         if self._leaving is not None:
             self._leaving.cancel()
@@ -89,8 +89,10 @@ class Line:
         else:
             self.answer.set_result(outcome)
 
-    def stream(self, status: int, headers: Headers, parts: Iterator[bytes]) -> None:
-        """Send an answer in pieces, from a thread. Raises `LeftError`."""
+    def stream(
+        self, status: int, headers: AnswerHeaders, parts: Iterator[bytes]
+    ) -> None:
+        """Send an answer in pieces, from a thread. Raises `CallerLeftError`."""
         self._wait(partial(self._begin_stream, status, headers))
         for part in parts:
             self._wait(partial(self._send_part, part))
@@ -103,52 +105,52 @@ class Line:
             sent: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:  # the loop is closed, as the process ends
             coroutine.close()
-            raise LeftError from None
+            raise CallerLeftError from None
         try:
             sent.result(request_limits.STALL_SECONDS)
         except TimeoutError:
             sent.cancel()
-            raise LeftError from None
+            raise CallerLeftError from None
 
-    async def _start(self, status: int, headers: Headers) -> None:
+    async def _start(self, status: int, headers: AnswerHeaders) -> None:
         self.has_begun = True
         await self._send(
             {"type": "http.response.start", "status": status, "headers": headers}
         )
 
-    async def _begin_stream(self, status: int, headers: Headers) -> None:
+    async def _begin_stream(self, status: int, headers: AnswerHeaders) -> None:
         self._leaving = asyncio.ensure_future(wait_until_left(self._receive))
         await self._start(status, headers)
 
     async def _send_part(self, part: bytes) -> None:
         if self._leaving is not None and self._leaving.done():
-            raise LeftError
+            raise CallerLeftError
         await self._send(
             {"type": "http.response.body", "body": part, "more_body": True}
         )
 
 
 def answer_by_wsgi(
-    application: "WSGIApplication", environ: dict[str, Any], line: Line
-) -> Outcome:
-    """Return what the application answers, for `line.settle`. Runs in a thread."""
+    application: "WSGIApplication", environ: dict[str, Any], sender: AnswerSender
+) -> AnswerOutcome:
+    """Return what the application answers, for `sender.settle`. Runs in a thread."""
     try:
-        return _call(application, environ, line)
+        return _call_wsgi(application, environ, sender)
     except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
         return error
 
 
-def _call(
-    application: "WSGIApplication", environ: dict[str, Any], line: Line
-) -> Answer | None:
-    started = _Started()
+def _call_wsgi(
+    application: "WSGIApplication", environ: dict[str, Any], sender: AnswerSender
+) -> WebAnswer | None:
+    started = _StartResponse()
     result = application(environ, started)
-    with closing(_Closing(result)):
-        parts = iter(_joined(result))
+    with closing(_Closable(result)):
+        parts = iter(_join_parts(result))
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            return Answer(started.status, started.with_length(len(first)), first)
+            return WebAnswer(started.status, started.with_length(len(first)), first)
         # Each holds its thread, and perhaps a connection of the database, for as long as
         # its caller takes.
         if not _STREAMS.acquire(blocking=False):
@@ -156,21 +158,21 @@ def _call(
         try:
             everything = chain((first, second), parts)
             if started.has_length or environ["SERVER_PROTOCOL"] == "HTTP/1.1":
-                line.stream(started.status, started.headers, everything)
+                sender.stream(started.status, started.headers, everything)
             else:
-                _stream_spooled(started, everything, line)
+                _stream_spooled(started, everything, sender)
         finally:
             _STREAMS.release()
     return None
 
 
-class _Started:
+class _StartResponse:
     """What WSGI's `start_response` is told."""
 
     status = 500
 
     def __init__(self) -> None:
-        self.headers: Headers = []
+        self.headers: AnswerHeaders = []
 
     def __call__(
         self,
@@ -189,20 +191,20 @@ class _Started:
     def has_length(self) -> bool:
         return any(name == b"content-length" for name, _ in self.headers)
 
-    def with_length(self, length: int) -> Headers:
+    def with_length(self, length: int) -> AnswerHeaders:
         if self.has_length or self.status in _BODILESS:
             return self.headers
-        return [*self.headers, _length(length)]
+        return [*self.headers, _make_length_header(length)]
 
 
-class _Closing:
+class _Closable:
     """A WSGI answer's `close`, which not each of them has."""
 
     def __init__(self, result: Iterable[bytes]) -> None:
         self.close = getattr(result, "close", lambda: None)
 
 
-def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _join_parts(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Yield what the parts hold in pieces of about `WHOLE_BYTES`."""
     pieces: list[bytes] = []
     size = 0
@@ -216,14 +218,16 @@ def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
-def _stream_spooled(started: _Started, parts: Iterator[bytes], line: Line) -> None:
+def _stream_spooled(
+    started: _StartResponse, parts: Iterator[bytes], sender: AnswerSender
+) -> None:
     """Learn the length first: HTTP/1.0 has no chunks, and proxies speak it."""
     with tempfile.TemporaryFile() as file:
         for part in parts:
             file.write(part)
         headers = started.with_length(file.tell())
         file.seek(0)
-        line.stream(started.status, headers, _read(file))
+        sender.stream(started.status, headers, _read(file))
 
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:
@@ -231,7 +235,7 @@ def _read(file: IO[bytes]) -> Iterator[bytes]:
         yield part
 
 
-def _length(length: int) -> tuple[bytes, bytes]:
+def _make_length_header(length: int) -> tuple[bytes, bytes]:
     return b"content-length", str(length).encode()
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-Work = Callable[[], None]
+ThreadWork = Callable[[], None]
 
 logger: Final = logging.getLogger(__name__)
 
@@ -15,14 +15,14 @@ class Threads:
     """`number` threads that do what they are given, in its order. They end with the process."""
 
     def __init__(self, number: int, name: str) -> None:
-        self._given: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._given: queue.SimpleQueue[ThreadWork] = queue.SimpleQueue()
         for n in range(number):
             thread = threading.Thread(
                 target=self._run, name=f"{name}-{n + 1}", daemon=True
             )
             thread.start()
 
-    def give(self, work: Work) -> None:
+    def give(self, work: ThreadWork) -> None:
         """Let a thread do it as soon as one is free."""
         self._given.put(work)
 

@@ -133,16 +133,16 @@ class Turns(Generic[Work]):
         owner.running -= 1
         self._running -= 1
         self._weight -= turn.weight
-        self._forget_if_gone(turn.owner)
+        self._remove_if_idle(turn.owner)
 
     def leave(self, turn: Turn[Work]) -> None:
         """Take out what waits no longer."""
         owner = self._owners[turn.owner]
         owner.lane_of(turn).remove(turn)
         self._note_waiting(owner, turn, -1)
-        self._forget_if_gone(turn.owner)
+        self._remove_if_idle(turn.owner)
 
-    def largest_of_others(self, than: str) -> Turn[Work] | None:
+    def find_largest_of_others(self, than: str) -> Turn[Work] | None:
         """Return the newest that waits of the app whose bodies take most, if not `than`'s."""
         waiting = [
             (owner.waiting_bytes, name)
@@ -207,7 +207,7 @@ class Turns(Generic[Work]):
     def _do_others_wait(self, owner: _Owner[Work]) -> bool:
         return self._owners_waiting > (owner.waiting > 0)
 
-    def _forget_if_gone(self, name: str) -> None:
+    def _remove_if_idle(self, name: str) -> None:
         owner = self._owners[name]
         if not owner.running and not owner.waiting:
             del self._owners[name]

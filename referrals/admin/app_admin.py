@@ -101,7 +101,7 @@ class AppAdmin(CsvExport, ListAdmin):
         sees = request.user.has_perm("referrals.view_apikey")
         return [each for each in self.list_display if each != "keys" or sees]
 
-    def shown_beside(
+    def build_extra_context(
         self,
         request: HttpRequest,
         context: dict[str, Any],

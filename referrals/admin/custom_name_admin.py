@@ -67,7 +67,7 @@ class CustomNameAdmin(CsvExport, ListAdmin):
     )
     def approve(self, request: HttpRequest, names: QuerySet[CustomName]) -> None:
         """Let names beyond the limit go out; their dead letters wait for a replay."""
-        waiting = self.limited(names, request, "change").filter(
+        waiting = self.limit_rows(names, request, "change").filter(
             approved_at=None, number__gt=settings.CUSTOM_NAMES_LIMIT
         )
         approved = list(waiting)

@@ -25,7 +25,9 @@ def show_history(request: HttpRequest, site: AdminSite) -> HttpResponse:
     if not request.user.is_superuser:
         raise PermissionDenied
     asked = request.GET
-    rows = list(_filtered(asked).select_related("app").order_by("-pk")[: PER_PAGE + 1])
+    rows = list(
+        _filter_changes(asked).select_related("app").order_by("-pk")[: PER_PAGE + 1]
+    )
     older = asked.copy()
     older["before"] = str(rows[PER_PAGE - 1].pk) if len(rows) > PER_PAGE else ""
     context: dict[str, Any] = {
@@ -47,7 +49,7 @@ def show_history(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return TemplateResponse(request, "referrals/history.html", context)
 
 
-def _filtered(asked: QueryDict) -> QuerySet[Change]:
+def _filter_changes(asked: QueryDict) -> QuerySet[Change]:
     rows = Change.objects.all()
     for name, column in (
         ("app", "app__slug"),
@@ -57,9 +59,9 @@ def _filtered(asked: QueryDict) -> QuerySet[Change]:
     ):
         if text := asked.get(name, "").replace("\0", ""):
             rows = rows.filter(**{column: text})
-    if since := _day(asked.get("since")):
+    if since := _read_day(asked.get("since")):
         rows = rows.filter(at__gte=since)
-    if until := _day(asked.get("until")):
+    if until := _read_day(asked.get("until")):
         rows = rows.filter(at__lt=until + timedelta(days=1))
     before = read_page_key(asked.get(BEFORE))
     if before is not None:
@@ -67,7 +69,7 @@ def _filtered(asked: QueryDict) -> QuerySet[Change]:
     return rows
 
 
-def _day(text: str | None) -> datetime | None:
+def _read_day(text: str | None) -> datetime | None:
     """Return the day's first instant in UTC; None for what is no day."""
     try:
         day: date | None = parse_date(text or "")

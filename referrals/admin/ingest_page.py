@@ -20,19 +20,19 @@ from referrals.admin.kit.base import demand_permission
 from referrals.ingest import health
 from referrals.ingest.counter import NO_APP, REFUSALS, WayIn
 from referrals.ingest.health import IngestTraffic
-from referrals.keys import MARK
+from referrals.keys import KEY_START
 from referrals.models import ApiKey, App, IngestSample
 from referrals.refusals import MEANINGS, REMEDIES, Code
 
 if TYPE_CHECKING:
-    from referrals.access import Person
+    from referrals.access import AdminUser
 
 DAY: Final = timedelta(days=1)
 WEEK: Final = timedelta(days=7)
 
-_SEES: Final = "referrals.view_referralevent"
+_VIEW_EVENTS: Final = "referrals.view_referralevent"
 _MOST_CAUSES: Final = 20
-_WAYS: Final[Mapping[str, str]] = {
+_WAY_LABELS: Final[Mapping[str, str]] = {
     "": "No API key",
     WayIn.TASK: "Celery task",
     WayIn.IMPORT: "Imported file",
@@ -45,7 +45,7 @@ _Address = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TakenAndRefused:
     """What was taken and what was refused in a span of time."""
 
     taken: int
@@ -59,25 +59,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class CameIn:
+class WayCounts:
     """One way by which events came in."""
 
     label: str
     #: Whether the label is the beginning of an API key.
     is_key: bool
     key_url: str
-    day: Span
-    week: Span
+    day: TakenAndRefused
+    week: TakenAndRefused
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedCount:
+class RefusalLine:
     """One cause of refusals, by one way."""
 
     code: str
     meaning: str
     remedy: str
-    way: CameIn
+    way: WayCounts
     day: int
     week: int
     last_at: datetime
@@ -89,23 +89,23 @@ class AppPanel:
     """Everything about one app; without one, about senders whom nobody knows."""
 
     app: App | None
-    day: Span
-    ways: Sequence[CameIn]
-    refused: Sequence[RefusedCount]
+    day: TakenAndRefused
+    ways: Sequence[WayCounts]
+    refused: Sequence[RefusalLine]
     left_out: int
 
 
 @require_safe
 def show_ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show what came in within a week, by app and way, the sick ones first."""
-    demand_permission(request, _SEES)
-    apps = {app.pk: app for app in access.list_apps(request.user, _SEES)}
+    demand_permission(request, _VIEW_EVENTS)
+    apps = {app.pk: app for app in access.list_apps(request.user, _VIEW_EVENTS)}
     asked = request.GET.get("app", "")
     chosen = {pk: app for pk, app in apps.items() if asked in {"", app.slug}}
     shown: dict[int, App | None] = {**chosen}
-    if not asked and access.has_permission(request.user, _SEES, None):
+    if not asked and access.has_permission(request.user, _VIEW_EVENTS, None):
         shown[NO_APP] = None
-    doors = _doors(shown, request.user, timezone.now())
+    doors = _list_panels(shown, request.user, timezone.now())
     busy = {door.app for door in doors}
     context: dict[str, Any] = {
         **site.each_context(request),
@@ -119,8 +119,8 @@ def show_ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return TemplateResponse(request, "referrals/ingest.html", context)
 
 
-def _doors(
-    shown: Mapping[int, App | None], person: "Person", now: datetime
+def _list_panels(
+    shown: Mapping[int, App | None], person: "AdminUser", now: datetime
 ) -> list[AppPanel]:
     traffic = health.read_traffic(list(shown), day=now - DAY, week=now - WEEK)
     samples = health.read_samples(list(shown), now - WEEK)
@@ -129,7 +129,8 @@ def _doors(
     for each in traffic:
         by_app[each.app_id].append(each)
     doors = [
-        _door(shown[app_id], found, samples, keys) for app_id, found in by_app.items()
+        _build_panel(shown[app_id], found, samples, keys)
+        for app_id, found in by_app.items()
     ]
     # Sick ones first, busy ones next; what belongs to nobody is last.
     return sorted(
@@ -138,10 +139,10 @@ def _doors(
 
 
 def _key_addresses(
-    traffic: Iterable[IngestTraffic], person: "Person"
+    traffic: Iterable[IngestTraffic], person: "AdminUser"
 ) -> dict[_Address, str]:
     """Return the pages of the keys that the person may see, by app and prefix."""
-    prefixes = {each.way for each in traffic if each.way.startswith(MARK)}
+    prefixes = {each.way for each in traffic if each.way.startswith(KEY_START)}
     if not prefixes:
         return {}
     rows = ApiKey.objects.filter(prefix__in=prefixes).order_by()
@@ -152,7 +153,7 @@ def _key_addresses(
     }
 
 
-def _door(
+def _build_panel(
     app: App | None,
     traffic: Sequence[IngestTraffic],
     samples: Mapping[tuple[int, str, str], list[IngestSample]],
@@ -161,52 +162,54 @@ def _door(
     by_way: dict[str, list[IngestTraffic]] = defaultdict(list)
     for each in traffic:
         by_way[each.way].append(each)
-    ways = {way: _came(way, found, keys) for way, found in by_way.items()}
+    ways = {way: _count_way(way, found, keys) for way, found in by_way.items()}
     refused = [
-        _refused(each, ways[each.way], samples)
+        _describe_refusal(each, ways[each.way], samples)
         for each in traffic
         if each.outcome in REFUSALS
     ]
     refused.sort(key=lambda each: (-each.day, -each.week, each.code))
     return AppPanel(
         app,
-        _span(traffic, [each.day for each in traffic]),
+        _sum_counts(traffic, [each.day for each in traffic]),
         sorted(ways.values(), key=lambda way: (-way.week.taken, way.label)),
         refused[:_MOST_CAUSES],
         max(0, len(refused) - _MOST_CAUSES),
     )
 
 
-def _came(
+def _count_way(
     way: str, traffic: Sequence[IngestTraffic], keys: Mapping[_Address, str]
-) -> CameIn:
-    is_key = way.startswith(MARK)
-    return CameIn(
-        f"{way}…" if is_key else _WAYS.get(way, way),
+) -> WayCounts:
+    is_key = way.startswith(KEY_START)
+    return WayCounts(
+        f"{way}…" if is_key else _WAY_LABELS.get(way, way),
         is_key,
         keys.get((traffic[0].app_id, way), ""),
-        _span(traffic, [each.day for each in traffic]),
-        _span(traffic, [each.week for each in traffic]),
+        _sum_counts(traffic, [each.day for each in traffic]),
+        _sum_counts(traffic, [each.week for each in traffic]),
     )
 
 
-def _span(traffic: Sequence[IngestTraffic], numbers: Sequence[int]) -> Span:
+def _sum_counts(
+    traffic: Sequence[IngestTraffic], numbers: Sequence[int]
+) -> TakenAndRefused:
     refused = sum(
         number
         for each, number in zip(traffic, numbers, strict=True)
         if each.outcome in REFUSALS
     )
-    return Span(sum(numbers) - refused, refused)
+    return TakenAndRefused(sum(numbers) - refused, refused)
 
 
-def _refused(
+def _describe_refusal(
     each: IngestTraffic,
-    way: CameIn,
+    way: WayCounts,
     samples: Mapping[tuple[int, str, str], list[IngestSample]],
-) -> RefusedCount:
+) -> RefusalLine:
     # A later release may have counted under a code that this one does not know.
     known = Code(each.code) if each.code in set(Code) else None
-    return RefusedCount(
+    return RefusalLine(
         each.code,
         MEANINGS[known] if known else "",
         REMEDIES[known] if known else "",

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 
-from referrals.admin.kit.base import Recorded, SuperusersOnly, TabularInline
+from referrals.admin.kit.base import RecordsHistory, SuperusersOnly, TabularInline
 from referrals.models import Membership
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class RoleInline(SuperusersOnly, TabularInline):
 
 
 @admin.register(User)
-class PersonAdmin(Recorded, SuperusersOnly, _UserAdmin):
+class PersonAdmin(RecordsHistory, SuperusersOnly, _UserAdmin):
     """Somebody who logs in."""
 
     # Django's two-column lists and split dates have no labels that a screen reader says.
@@ -42,7 +42,7 @@ class PersonAdmin(Recorded, SuperusersOnly, _UserAdmin):
 
 
 @admin.register(Group)
-class PermissionGroupAdmin(Recorded, SuperusersOnly, GroupAdmin):
+class PermissionGroupAdmin(RecordsHistory, SuperusersOnly, GroupAdmin):
     """Permissions of Django's own, which count in every app."""
 
     filter_horizontal = ()

@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from referrals.api.guard import View
-from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, Kind, ProblemError
+from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, ProblemError, ProblemKind
 from referrals.ingest.counter import NO_APP
 from referrals.keys import PREFIX_LENGTH, digest_key, has_key_shape
 from referrals.models import ApiKey
@@ -38,7 +38,7 @@ CHALLENGES: Final = {
 logger: Final = logging.getLogger(__name__)
 
 
-class NotLetInError(ProblemError):
+class CallerRefusedError(ProblemError):
     """The caller is not let in: `code` says why.
 
     `app_id` and `prefix` are those of the key that was shown, as far as they are known.
@@ -49,7 +49,7 @@ class NotLetInError(ProblemError):
         code: Code,
         detail: str,
         *,
-        kind: Kind = UNAUTHORIZED,
+        kind: ProblemKind = UNAUTHORIZED,
         key: ApiKey | None = None,
         prefix: str = "",
     ) -> None:
@@ -82,18 +82,18 @@ def require_key(view: Callable[..., HttpResponse]) -> View:
 def authenticate(request: HttpRequest) -> ApiKey:
     """Return the API key that the request shows, with its app.
 
-    Raises `NotLetInError`: 401 without a valid key, 403 when the app is archived.
+    Raises `CallerRefusedError`: 401 without a valid key, 403 when the app is archived.
     """
     text = read_key(request.META.get("HTTP_AUTHORIZATION", ""))
     if not text:
-        raise NotLetInError(
+        raise CallerRefusedError(
             Code.NO_KEY,
             "The request shows no API key. Send it as `Authorization: Bearer <API key>`.",
         )
     is_shaped = has_key_shape(text)
-    key = _find(digest_key(text)) if is_shaped else None
+    key = _look_up_key(digest_key(text)) if is_shaped else None
     if key is None:
-        raise NotLetInError(
+        raise CallerRefusedError(
             Code.UNKNOWN_KEY if is_shaped else Code.MALFORMED_KEY,
             "This API key is not known here. Check that it is whole, and that it belongs "
             "to this server; a key begins with rk_ and is shown once, when it is made.",
@@ -101,14 +101,14 @@ def authenticate(request: HttpRequest) -> ApiKey:
             prefix=text[:PREFIX_LENGTH] if is_shaped else "",
         )
     if key.is_revoked:
-        raise NotLetInError(
+        raise CallerRefusedError(
             Code.REVOKED_KEY,
             "This API key was revoked. Use the key that replaced it, or make a new one "
             "on the page API keys of the admin.",
             key=key,
         )
     if key.app.archived_at:
-        raise NotLetInError(
+        raise CallerRefusedError(
             Code.APP_ARCHIVED,
             "The app of this API key is archived and accepts no requests. Nothing was "
             "stored. Use the key of the app that replaced it.",
@@ -129,11 +129,11 @@ def read_key(authorization: str) -> str:
         case "bearer":
             return credentials.strip()
         case "basic":
-            return _user_of(credentials.strip())
+            return _read_basic_user(credentials.strip())
     return ""
 
 
-def find_remembered(text: str) -> ApiKey | None:
+def find_remembered_key(text: str) -> ApiKey | None:
     """Return the key of that text if this process has looked it up a moment ago.
 
     Never asks the database, and says nothing of whether the key may be used.
@@ -148,7 +148,7 @@ def clear_remembered_keys() -> None:
     _use_noted.clear()
 
 
-def _user_of(credentials: str) -> str:
+def _read_basic_user(credentials: str) -> str:
     try:
         decoded = base64.b64decode(credentials, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
@@ -156,7 +156,7 @@ def _user_of(credentials: str) -> str:
     return decoded.partition(":")[0]
 
 
-def _find(digest: str) -> ApiKey | None:
+def _look_up_key(digest: str) -> ApiKey | None:
     now = monotonic()
     remembered = _keys.get(digest)
     if remembered and now < remembered.until:

@@ -28,13 +28,13 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
 
 
-class _Doubtful(msgspec.Struct, frozen=True):
+class _LenientlyRead(msgspec.Struct, frozen=True):
     """An event that only a lenient decoder could read."""
 
     value: Any
 
 
-Piece = msgspec.Raw | bytes | _Doubtful
+Piece = msgspec.Raw | bytes | _LenientlyRead
 
 
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ def decode_events(media_type: str, body: bytes) -> list[IncomingEvent | EventPro
     """
     return [
         check_object(piece.value)
-        if isinstance(piece, _Doubtful)
+        if isinstance(piece, _LenientlyRead)
         else decode_event(piece)
         for piece in _cut(media_type, body)
     ]
@@ -62,7 +62,7 @@ def _cut(media_type: str, body: bytes) -> Sequence[Piece]:
     if values.may_have_more(body, MAX_VALUES):
         _check_amount(media_type, body)
     pieces: Sequence[Piece]
-    pieces = _lines(body) if media_type == NDJSON else _values(body)
+    pieces = _cut_lines(body) if media_type == NDJSON else _cut_json(body)
     if len(pieces) > MAX_EVENTS:
         raise _too_many_events()
     if not pieces:
@@ -90,7 +90,7 @@ def _check_amount(media_type: str, body: bytes) -> None:
 
 def _check_lines(body: bytes) -> None:
     left = MAX_VALUES
-    for line in _lines(body):
+    for line in _cut_lines(body):
         left -= values.count_values(line, left)
         if left < 0:
             raise _too_many_values(None)
@@ -114,24 +114,24 @@ def _too_many_values(pointer: str | None) -> ProblemError:
     )
 
 
-def _lines(body: bytes) -> list[bytes]:
+def _cut_lines(body: bytes) -> list[bytes]:
     lines = LINE.finditer(body)
     # One more than allowed is enough to know that there are too many.
     return [line[0] for _, line in zip(range(MAX_EVENTS + 1), lines, strict=False)]
 
 
-def _values(body: bytes) -> list[Piece]:
+def _cut_json(body: bytes) -> list[Piece]:
     try:
-        return _values_of_sound(body)
+        return _read_strictly(body)
     except UNREADABLE as error:
-        return _values_of_doubtful(body, error)
+        return _read_leniently(body, error)
 
 
-def _values_of_sound(body: bytes) -> list[Piece]:
+def _read_strictly(body: bytes) -> list[Piece]:
     try:
         events = _batch.decode(body).events
     except msgspec.ValidationError:
-        return [_single(body)]
+        return [_read_single(body)]
     # Of two lists, the decoder has dropped one.
     if body.count(b'"events"') > 1 and find_repeated_key(body) == "/events":
         raise ProblemError(
@@ -142,7 +142,7 @@ def _values_of_sound(body: bytes) -> list[Piece]:
     return list(events)
 
 
-def _single(body: bytes) -> Piece:
+def _read_single(body: bytes) -> Piece:
     """Return the body as one event, or say why it is neither an event nor a list."""
     try:
         fields = _object.decode(body)
@@ -171,7 +171,7 @@ def _single(body: bytes) -> Piece:
     )
 
 
-def _values_of_doubtful(body: bytes, error: Exception) -> list[Piece]:
+def _read_leniently(body: bytes, error: Exception) -> list[Piece]:
     """Return the events where some hold NaN or half a surrogate pair.
 
     Either makes the whole text unreadable to a strict decoder, though writers of JSON do
@@ -187,20 +187,20 @@ def _values_of_doubtful(body: bytes, error: Exception) -> list[Piece]:
         # A float that was read here would have lost what its text says beyond a double.
         match json.loads(body.decode(), parse_constant=constant, parse_float=_raw):
             case {"events": [*events], **others} if not others:
-                return [_Doubtful(event) for event in events]
+                return [_LenientlyRead(event) for event in events]
             # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.
             case {**fields} if "events" not in fields and not constants:
-                return [_Doubtful(fields)]
+                return [_LenientlyRead(fields)]
     except (ValueError, RecursionError):
         pass
-    raise _not_json(body, error) from error
+    raise _explain_not_json(body, error) from error
 
 
 def _raw(number: str) -> msgspec.Raw:
     return msgspec.Raw(number.encode())
 
 
-def _not_json(body: bytes, error: Exception) -> ProblemError:
+def _explain_not_json(body: bytes, error: Exception) -> ProblemError:
     match error:
         case _ if not body.strip():
             reason = "it is empty"

@@ -37,7 +37,7 @@ def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> D
     if strict and bad:
         trials = [_left_out(i, event, bad[0]) for i, event in enumerate(judged)]
     else:
-        trials = _trials(app, judged)
+        trials = _answer_each(app, judged)
     accepted = sum(trial.status is Status.ACCEPTED for trial in trials)
     return DryRun(
         dry_run=True,
@@ -56,19 +56,19 @@ def _refused_by_doubt(event: Incoming) -> Incoming:
 
 def _left_out(index: int, event: Incoming, culprit: int) -> DryRunResult:
     if isinstance(event, EventProblem):
-        return _refused(make_rejected(index, event))
-    return _refused(make_left_out(index, event.id, culprit))
+        return _convert_result(make_rejected(index, event))
+    return _convert_result(make_left_out(index, event.id, culprit))
 
 
-def _refused(result: Result) -> DryRunResult:
+def _convert_result(result: Result) -> DryRunResult:
     return msgspec.convert(result, DryRunResult, from_attributes=True)
 
 
-def _trials(app: App, incoming: Sequence[Incoming]) -> list[DryRunResult]:
+def _answer_each(app: App, incoming: Sequence[Incoming]) -> list[DryRunResult]:
     good = [event for event in incoming if isinstance(event, IncomingEvent)]
-    records = iter(_records(app, good))
+    records = iter(_preview_records(app, good))
     return [
-        _refused(make_rejected(index, event))
+        _convert_result(make_rejected(index, event))
         if isinstance(event, EventProblem)
         else DryRunResult(
             index=index,
@@ -81,9 +81,9 @@ def _trials(app: App, incoming: Sequence[Incoming]) -> list[DryRunResult]:
     ]
 
 
-def _records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
+def _preview_records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
     """Return, per event, what all destinations would get."""
-    events = show_as_stored(app, incoming)
+    events = build_as_stored(app, incoming)
     per_event: list[Records] = [[] for _ in events]
     for destination in destinations.list_destinations() if events else ():
         previews = destination.preview(app.pk, events)
@@ -92,30 +92,32 @@ def _records(app: App, incoming: Sequence[IncomingEvent]) -> list[Records]:
     return per_event
 
 
-def show_as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
+def build_as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
     """Return the events as the log would keep them, as far as that shows beforehand.
 
     Whether they were sent before, and what earlier installs say, does not show.
     """
-    numbers = _numbers(app, incoming)
+    numbers = _number_names(app, incoming)
     prepared = log.prepare_events(app, incoming, timezone.now())
     return [
-        _finished(sent, event, numbers)
+        _complete_event(sent, event, numbers)
         for sent, event in zip(incoming, prepared, strict=True)
     ]
 
 
-def _finished(sent: IncomingEvent, event: Event, numbers: Mapping[str, int]) -> Event:
+def _complete_event(
+    sent: IncomingEvent, event: Event, numbers: Mapping[str, int]
+) -> Event:
     if event.name:
         number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
     if sent.status is None:
-        status, reasons = judge_fraud(event, own=(), earlier={})
+        status, reasons = judge_fraud(event, sightings=(), values_by_mark={})
         event = msgspec.structs.replace(event, status=status, reasons=reasons)
     return event
 
 
-def _numbers(app: App, incoming: Sequence[IncomingEvent]) -> dict[str, int]:
+def _number_names(app: App, incoming: Sequence[IncomingEvent]) -> dict[str, int]:
     """Return the number of each custom name, a new name's being the next one."""
     wanted = dict.fromkeys(normalise_name(e.name) for e in incoming if e.name)
     if not wanted:

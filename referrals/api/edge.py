@@ -20,15 +20,15 @@ from referrals.api.problems import (
     HTTPS_REQUIRED,
     INTERNAL,
     METHOD_NOT_ALLOWED,
-    NO_PLACE,
+    NO_SUCH_ADDRESS,
     NOT_FOUND,
     RETRY_SECONDS,
     TOO_LARGE,
     UNAVAILABLE,
     UNKNOWN_HOST,
     UNSUPPORTED_MEDIA_TYPE,
-    Kind,
     ProblemError,
+    ProblemKind,
 )
 
 logger: Final = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _KINDS: Final = {
     )
 }
 _DETAILS: Final = {
-    HTTPStatus.NOT_FOUND: NO_PLACE,
+    HTTPStatus.NOT_FOUND: NO_SUCH_ADDRESS,
     HTTPStatus.INTERNAL_SERVER_ERROR: "The request met a fault of ours, which has been "
     "logged. Send the same request again later: what is stored already comes back as a "
     "duplicate.",
@@ -63,17 +63,17 @@ class ProblemsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer the request; what is no call of the API goes as it is."""
         response = self._get_response(request)
-        if is_call(request) and not _is_fit(response):
-            return _replaced(request, response)
+        if is_api_call(request) and not _is_fit(response):
+            return _replace_by_problem(request, response)
         return response
 
 
-def is_call(request: HttpRequest) -> bool:
+def is_api_call(request: HttpRequest) -> bool:
     """Return whether the address is one of the API's, right or nearly right."""
-    return is_call_path(request.path_info)
+    return is_api_path(request.path_info)
 
 
-def is_call_path(path: str) -> bool:
+def is_api_path(path: str) -> bool:
     """Return the same of a path."""
     return _CALL.match(path) is not None
 
@@ -112,8 +112,10 @@ def _is_fit(response: HttpResponseBase) -> bool:
     return is_success or response.headers.get("Content-Type") == CONTENT_TYPE
 
 
-def _replaced(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
-    problem = _problem(request, response.status_code).response()
+def _replace_by_problem(
+    request: HttpRequest, response: HttpResponseBase
+) -> HttpResponse:
+    problem = _make_problem_for(request, response.status_code).response()
     for name, value in response.headers.items():
         if not name.lower().startswith("content-") or name.startswith("Content-Sec"):
             problem.headers.setdefault(name, value)
@@ -122,7 +124,7 @@ def _replaced(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
     return problem
 
 
-def _problem(request: HttpRequest, status: int) -> ProblemError:
+def _make_problem_for(request: HttpRequest, status: int) -> ProblemError:
     told = explain_unknown_host(request) if status == HTTPStatus.BAD_REQUEST else ""
     if told:
         return ProblemError(UNKNOWN_HOST, told)
@@ -140,8 +142,8 @@ def _known(status: int) -> HTTPStatus:
         return HTTPStatus(status // 100 * 100)
 
 
-def _plain(status: HTTPStatus) -> Kind:
+def _plain(status: HTTPStatus) -> ProblemKind:
     """Return a kind for a status that is not the API's: of what stands in front of it."""
-    return Kind(
+    return ProblemKind(
         "", status, status.phrase, "Something in front of the API refused this."
     )

@@ -23,18 +23,18 @@ from referrals.api.problems import (
     CONTENT_TYPE,
     HTTPS_REQUIRED,
     INTERNAL,
-    KINDS,
     METHOD_NOT_ALLOWED,
     NOT_FOUND,
+    PROBLEM_KINDS,
     UNAUTHORIZED,
     UNAVAILABLE,
     UNKNOWN_HOST,
-    Kind,
     Problem,
+    ProblemKind,
 )
 from referrals.api.stream import MAX_BODY_BYTES
-from referrals.api.switches import VALUES
-from referrals.rules import ID, MAX_EVENT_BYTES, MAX_METADATA_BYTES
+from referrals.api.switches import SWITCH_VALUES
+from referrals.rules import ID_PATTERN, MAX_EVENT_BYTES, MAX_METADATA_BYTES
 from referrals.schema import IncomingEvent
 from referrals.vocabulary import EventType, FraudStatus, Side, Via, find_types_without
 
@@ -187,7 +187,7 @@ def _send() -> dict[str, Any]:
         "responses": {
             "200": _response("A dry run: nothing was stored.", DryRun),
             "202": _response("At least one event is stored, or was before.", Receipt),
-            **_problems(kind for kind in KINDS if kind is not NOT_FOUND),
+            **_problems(kind for kind in PROBLEM_KINDS if kind is not NOT_FOUND),
         },
     }
 
@@ -275,7 +275,7 @@ def _response(description: str, struct: type[msgspec.Struct]) -> dict[str, Any]:
     }
 
 
-def _problems(kinds: Iterable[Kind]) -> dict[str, Any]:
+def _problems(kinds: Iterable[ProblemKind]) -> dict[str, Any]:
     """Return one response per status, naming each of its kinds."""
     return {
         str(int(status)): {
@@ -299,7 +299,7 @@ def _reference(name: str) -> dict[str, Any]:
 
 
 def _switch(name: str, description: str) -> dict[str, Any]:
-    switch = _parameter("query", name, {"enum": [*VALUES], "default": "0"})
+    switch = _parameter("query", name, {"enum": [*SWITCH_VALUES], "default": "0"})
     return {**switch, "description": description}
 
 
@@ -320,4 +320,4 @@ def _parameter(place: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _id_pattern() -> str:
-    return f"^{ID.pattern}$"
+    return f"^{ID_PATTERN.pattern}$"

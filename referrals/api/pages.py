@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 
 from referrals.api import openapi
 from referrals.api.guard import guard_view
-from referrals.api.problems import KINDS
+from referrals.api.problems import PROBLEM_KINDS
 from referrals.refusals import MEANINGS, REMEDIES, Code
 
 # The page has one stylesheet of its own and nothing else: no script, no form, no frame.
@@ -41,7 +41,7 @@ def show_docs(request: HttpRequest) -> HttpResponse:
         "required": schemas["IncomingEvent"]["required"],
         "example": json.dumps(openapi.EXAMPLE, indent=2),
         "codes": [(code, MEANINGS[code], REMEDIES[code]) for code in Code],
-        "kinds": KINDS,
+        "kinds": PROBLEM_KINDS,
         "base": f"{request.scheme}://{request.get_host()}",
     }
     return HttpResponse(

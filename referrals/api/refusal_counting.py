@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 
-from referrals.api.auth import NotLetInError, authenticate
+from referrals.api.auth import CallerRefusedError, authenticate
 from referrals.api.guard import View
 from referrals.api.problems import UNSTORABLE, ProblemError
 from referrals.api.switches import read_switches
@@ -24,41 +24,41 @@ def count_refusals(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponse:
-        key = _caller(request)
+        key = _authenticate_and_count(request)
         try:
             return view(request, key)
         except ProblemError as problem:
-            if problem.kind.code and not _is_trial(request):
-                cause = CountKey(
+            if problem.kind.code and not _is_dry_run(request):
+                count_key = CountKey(
                     key.app_id, key.prefix, IngestOutcome.REJECTED, problem.kind.code
                 )
                 pointer = redact_pointer(problem.pointer or "")
-                count_ingest(cause, pointer=pointer, detail=problem.detail)
+                count_ingest(count_key, pointer=pointer, detail=problem.detail)
             raise
         except DataError:
-            if not _is_trial(request):
-                cause = CountKey(
+            if not _is_dry_run(request):
+                count_key = CountKey(
                     key.app_id, key.prefix, IngestOutcome.REJECTED, Code.UNSTORABLE
                 )
-                count_ingest(cause, detail=f"{UNSTORABLE.title}.")
+                count_ingest(count_key, detail=f"{UNSTORABLE.title}.")
             raise
 
     return wrapped
 
 
-def _caller(request: HttpRequest) -> ApiKey:
+def _authenticate_and_count(request: HttpRequest) -> ApiKey:
     try:
         return authenticate(request)
-    except NotLetInError as refusal:
-        if not _is_trial(request):
-            cause = CountKey(
+    except CallerRefusedError as refusal:
+        if not _is_dry_run(request):
+            count_key = CountKey(
                 refusal.app_id, refusal.prefix, IngestOutcome.UNAUTHORISED, refusal.code
             )
-            count_ingest(cause, detail=refusal.detail)
+            count_ingest(count_key, detail=refusal.detail)
         raise
 
 
-def _is_trial(request: HttpRequest) -> bool:
+def _is_dry_run(request: HttpRequest) -> bool:
     """Return whether the request asks for a dry run, of which nothing is counted."""
     try:
         _, is_trial = read_switches(request, "strict", "dry_run")

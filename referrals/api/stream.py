@@ -16,7 +16,7 @@ READ_BYTES: Final = 64 * 1024
 LENGTH_DIGITS: Final = 18
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where a body is read from."""
 
     def read(self, size: int, /) -> bytes:
@@ -49,7 +49,7 @@ def read_stated_length(request: HttpRequest) -> int | None:
     return int(text.lstrip("0")[:LENGTH_DIGITS] or 0)
 
 
-def _next_part(source: Source) -> bytes:
+def _next_part(source: ByteSource) -> bytes:
     try:
         return source.read(READ_BYTES)
     except Exception as error:  # every server has its own errors for a broken body

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from referrals.api.problems import BAD_PARAMETER, ProblemError
 
-VALUES = {"1": True, "true": True, "0": False, "false": False}
+SWITCH_VALUES = {"1": True, "true": True, "0": False, "false": False}
 MAX_PARAMETERS = 10
 
 
@@ -31,9 +31,9 @@ def read_switches(request: HttpRequest, *names: str) -> tuple[bool, ...]:
         if name in seen:
             raise ProblemError(BAD_PARAMETER, f"`{name}` stands twice: send it once.")
         seen.add(name)
-        if value.lower() not in VALUES:
+        if value.lower() not in SWITCH_VALUES:
             raise ProblemError(BAD_PARAMETER, f"The value of `{name}` is not 1 or 0.")
-        switched[name] = VALUES[value.lower()]
+        switched[name] = SWITCH_VALUES[value.lower()]
     return tuple(switched.values())
 
 

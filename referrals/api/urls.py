@@ -7,7 +7,7 @@ from referrals.api import pages, views
 urlpatterns = [
     path("v1/events", views.receive_events, name="events"),
     path("v1/events/<str:key>", views.show_event, name="event"),
-    re_path(r"^(?:/*)v1(?:/|\Z)", views.show_nothing),
+    re_path(r"^(?:/*)v1(?:/|\Z)", views.refuse_unknown_address),
     path("openapi.json", pages.show_openapi_document, name="openapi"),
     path("docs", pages.show_docs, name="docs"),
 ]

@@ -14,7 +14,12 @@ from referrals.api.body import read_body
 from referrals.api.body_events import decode_events
 from referrals.api.dry_run import Incoming, answer_dry_run
 from referrals.api.guard import guard_view
-from referrals.api.problems import NO_PLACE, NOT_FOUND, NOTHING_STORED, ProblemError
+from referrals.api.problems import (
+    NO_SUCH_ADDRESS,
+    NOT_FOUND,
+    NOTHING_STORED,
+    ProblemError,
+)
 from referrals.api.refusal_counting import count_refusals
 from referrals.api.switches import read_switches
 from referrals.log import Status
@@ -75,9 +80,9 @@ def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
 
 
 @guard_view()
-def show_nothing(_request: HttpRequest) -> HttpResponse:
+def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
     """Answer any other address below /v1/ in the API's own form."""
-    raise ProblemError(NOT_FOUND, NO_PLACE)
+    raise ProblemError(NOT_FOUND, NO_SUCH_ADDRESS)
 
 
 def _store(

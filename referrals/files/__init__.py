@@ -13,7 +13,7 @@ has yielded before is sure, and nothing after is guessed.
 """
 
 from referrals.files.csv_files import SEPARATORS, read_csv
-from referrals.files.errors import FileError, Line
+from referrals.files.errors import FileError, NumberedEvent
 from referrals.files.jsonl import read_jsonl
 
-__all__ = ["SEPARATORS", "FileError", "Line", "read_csv", "read_jsonl"]
+__all__ = ["SEPARATORS", "FileError", "NumberedEvent", "read_csv", "read_jsonl"]

@@ -15,7 +15,7 @@ import msgspec
 from referrals.files.errors import FileError
 from referrals.refusals import Code
 from referrals.repeated_keys import find_repeated_key
-from referrals.rules import OCCURRED_AT, REPEATED_KEY, extend_pointer
+from referrals.rules import OCCURRED_AT_RULE, REPEATED_KEY_RULE, extend_pointer
 from referrals.schema import (
     BLANKS,
     EventProblem,
@@ -68,11 +68,11 @@ _FAILED_CELL: Final = (
 _BROKEN_CELL: Final = "A line break stands in this cell, which no ID and no identity has. Take the break out."
 _DAY_NUMBER: Final = (
     "This looks like a spreadsheet's number of days. Format the column as text, with "
-    f"times in it that say what they are. {OCCURRED_AT}"
+    f"times in it that say what they are. {OCCURRED_AT_RULE}"
 )
 
 
-class Column(NamedTuple):
+class EventColumn(NamedTuple):
     """One column: its name, the objects around its field, its key, what reads a cell."""
 
     name: str
@@ -94,7 +94,7 @@ class Heading:
         self.width = len(names)
         stripped = [name.strip(BLANKS) for name in names]
         self._names = stripped
-        for problem in _problems_of(stripped):
+        for problem in _find_problems(stripped):
             raise FileError(line, problem)
         columns = list(enumerate(map(_to_column, stripped)))
         # Whole objects first: what has a column of its own is put into them.
@@ -118,7 +118,9 @@ class Heading:
         for place, column in self._columns:
             if cell := cells[place]:
                 try:
-                    _put(event, column, column.read(cell) if column.read else cell)
+                    _put_value(
+                        event, column, column.read(cell) if column.read else cell
+                    )
                 except _CellError as error:
                     return EventProblem(error.code, column.pointer, str(error))
         return check_object(event)
@@ -137,7 +139,7 @@ def count_known(names: Sequence[str]) -> int:
     return sum(_is_known(name.strip(BLANKS)) for name in names)
 
 
-def _fields() -> Iterator[str]:
+def _list_fields() -> Iterator[str]:
     for field in IncomingEvent.__struct_fields__:
         if field in _PEOPLE:
             for inner in IncomingPerson.__struct_fields__:
@@ -146,14 +148,14 @@ def _fields() -> Iterator[str]:
             yield field
 
 
-_FIELDS: Final = tuple(_fields())
+_FIELDS: Final = tuple(_list_fields())
 
 
 def _is_known(name: str) -> bool:
-    return name in _FIELDS or _object_of(name) is not None
+    return name in _FIELDS or _find_free_object(name) is not None
 
 
-def _object_of(name: str) -> str | None:
+def _find_free_object(name: str) -> str | None:
     """Return the free object of whose keys `name` is one."""
     for prefix in OBJECTS:
         if name.startswith(f"{prefix}.") and name != f"{prefix}.":
@@ -161,17 +163,17 @@ def _object_of(name: str) -> str | None:
     return None
 
 
-def _to_column(name: str) -> Column:
-    prefix = _object_of(name)
+def _to_column(name: str) -> EventColumn:
+    prefix = _find_free_object(name)
     if prefix is None:
         *parents, key = name.split(".")
     else:
         # A key of a free object may have dots of its own.
         parents, key = prefix.split("."), name.removeprefix(f"{prefix}.")
-    return Column(name, tuple(parents), key, _reader_of(name))
+    return EventColumn(name, tuple(parents), key, _choose_reader(name))
 
 
-def _reader_of(name: str) -> Callable[[str], Any] | None:
+def _choose_reader(name: str) -> Callable[[str], Any] | None:
     """Return what makes a value of a cell; None where the text itself is it."""
     if name in OBJECTS:
         return _read_object
@@ -185,7 +187,7 @@ def _reader_of(name: str) -> Callable[[str], Any] | None:
     return None
 
 
-def _problems_of(names: Sequence[str]) -> Iterator[str]:
+def _find_problems(names: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a heading. An unknown name may be a person's data."""
     if not count_known(names):
         yield _NO_HEADING
@@ -193,7 +195,7 @@ def _problems_of(names: Sequence[str]) -> Iterator[str]:
         if not name:
             yield f"Column {number} has no name. Name it, or remove it from every row."
         elif not _is_known(name):
-            yield f"Column {number} is no field of an event. {_suggestion(name)}"
+            yield f"Column {number} is no field of an event. {_suggest_name(name)}"
     numbers: dict[str, int] = {}
     for number, name in enumerate(names, 1):
         first = numbers.setdefault(normalise_name(name), number)
@@ -204,7 +206,7 @@ def _problems_of(names: Sequence[str]) -> Iterator[str]:
             )
 
 
-def _suggestion(name: str) -> str:
+def _suggest_name(name: str) -> str:
     """Return which column was probably meant, without repeating `name`."""
     last = name.rpartition(".")[2]
     known = {field: field for field in _FIELDS}
@@ -216,12 +218,12 @@ def _suggestion(name: str) -> str:
     return f"Remove it, or name it metadata.… to keep it. The fields are {fields}."
 
 
-def _as_spelt(number: str) -> msgspec.Raw:
+def _keep_digits(number: str) -> msgspec.Raw:
     """Return a number with all its digits: a float would round them."""
     return msgspec.Raw(number.encode())
 
 
-_json: Final = msgspec.json.Decoder(float_hook=_as_spelt)
+_json: Final = msgspec.json.Decoder(float_hook=_keep_digits)
 
 
 def _read_text(cell: str) -> str:
@@ -245,7 +247,7 @@ def _read_object(cell: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = cell
     if isinstance(found, dict) and find_repeated_key(cell) is not None:
-        raise _CellError(REPEATED_KEY, Code.REPEATED_KEY)
+        raise _CellError(REPEATED_KEY_RULE, Code.REPEATED_KEY)
     # Null means left out.
     if found is None:
         return {}
@@ -266,10 +268,10 @@ def _read_time(cell: str) -> str | int | msgspec.Raw:
     first, last = _DAY_NUMBERS
     if first <= seconds < last:
         raise _CellError(_DAY_NUMBER, Code.BAD_TIME)
-    return _as_spelt(text) if match[1] else int(text)
+    return _keep_digits(text) if match[1] else int(text)
 
 
-def _put(event: dict[str, Any], column: Column, value: Any) -> None:  # noqa: ANN401 - any JSON
+def _put_value(event: dict[str, Any], column: EventColumn, value: Any) -> None:  # noqa: ANN401 - any JSON
     """Put `value` where its column says. Raises `_CellError` where another stands."""
     inner = event
     for key in column.parents:

@@ -5,16 +5,16 @@ from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
 
 from referrals.files.csv_columns import Heading, count_known
-from referrals.files.csv_grammar import Grammar, cut_line_end
+from referrals.files.csv_grammar import CsvGrammar, cut_line_end
 from referrals.files.csv_rows import (
     LONGEST_ROW,
     MAY_BE_CUT,
-    Row,
+    CsvRow,
     explain_width,
     read_rows,
 )
 from referrals.files.encodings import check_text, open_text, read_lines
-from referrals.files.errors import FileError, Line
+from referrals.files.errors import FileError, NumberedEvent
 from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent
 
@@ -40,7 +40,7 @@ _CUT_OFF: Final = (
 
 def read_csv(
     file: BinaryIO, *, encoding: str | None = None, separator: str | None = None
-) -> Generator[Line, None, None]:
+) -> Generator[NumberedEvent, None, None]:
     """Yield each event with the number of the line on which its row begins.
 
     `encoding` is that of a file without a byte order mark, UTF-8 where it is None.
@@ -50,10 +50,10 @@ def read_csv(
     with open_text(file, encoding) as text:
         lines = read_lines(text, LONGEST_ROW)
         numbered = enumerate(lines, 1)
-        number, first = _next_line(numbered)
+        number, first = _find_next_line(numbered)
         if named := _NAMED.fullmatch(cut_line_end(first)):
             separator = separator or named[2]
-            number, first = _next_line(numbered)
+            number, first = _find_next_line(numbered)
         if not first:
             return
         check_text(first, number, text.encoding)
@@ -68,10 +68,10 @@ def read_csv(
             if is_first and len(row.cells) == 1 < width:
                 raise FileError(number, _CUT_HEADING)
             is_first = False
-            yield row.line, _event_of(row, heading)
+            yield row.line, _read_event(row, heading)
 
 
-def _event_of(row: Row, heading: Heading) -> IncomingEvent | EventProblem:
+def _read_event(row: CsvRow, heading: Heading) -> IncomingEvent | EventProblem:
     if len(row.cells) != heading.width:
         detail = explain_width(len(row.cells), heading.width)
     elif row.may_be_cut:
@@ -83,22 +83,22 @@ def _event_of(row: Row, heading: Heading) -> IncomingEvent | EventProblem:
     return EventProblem(Code.BAD_ROW, "", detail)
 
 
-def _next_line(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
+def _find_next_line(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
     """Return the next line with something on it and its number, or an empty text."""
     return next((one for one in numbered if one[1].strip()), (0, ""))
 
 
 def _read_heading(
     text: str, line: int, separator: str | None
-) -> tuple[Grammar, Heading]:
+) -> tuple[CsvGrammar, Heading]:
     """Return how to tell cells apart, and the columns. Raises `FileError`."""
     separators = [separator] if separator else list(SEPARATORS.values())
-    grammars = [Grammar(one) for one in separators]
+    grammars = [CsvGrammar(one) for one in separators]
     grammar = max(grammars, key=lambda one: _count_columns(text, one))
     return grammar, Heading(grammar.split(text, line), line)
 
 
-def _count_columns(text: str, grammar: Grammar) -> int:
+def _count_columns(text: str, grammar: CsvGrammar) -> int:
     """Return how many columns of an event a heading names with this separator."""
     try:
         return count_known(grammar.split(text, 1))

@@ -30,7 +30,7 @@ _CARRIAGE_RETURN_INSIDE: Final = (
 _LONE_CARRIAGE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
-class Grammar:
+class CsvGrammar:
     """How the cells of a line are told apart, given the separator."""
 
     def __init__(self, separator: str) -> None:

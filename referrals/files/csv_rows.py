@@ -21,7 +21,7 @@ line break more or less stays what it is.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from referrals.files.csv_grammar import CLOSE_IT, Grammar, cut_line_end
+from referrals.files.csv_grammar import CLOSE_IT, CsvGrammar, cut_line_end
 from referrals.files.encodings import check_text
 from referrals.files.errors import FileError
 
@@ -47,7 +47,7 @@ MAY_BE_CUT: Final = (
 )
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """The cells of one row, and the line on which it begins, from 1."""
 
     line: int
@@ -66,27 +66,27 @@ class Row(NamedTuple):
 
 
 def read_rows(
-    lines: Iterator[str], grammar: Grammar, *, width: int, after: int, encoding: str
-) -> Iterator[Row]:
+    lines: Iterator[str], grammar: CsvGrammar, *, width: int, after: int, encoding: str
+) -> Iterator[CsvRow]:
     """Yield the rows that stand in `lines`; blank ones are left out.
 
     `width` is the number of cells of the heading, `after` its line. A row on one line may
     have more cells, or fewer. Raises `FileError` where it is not sure any more what a row
     is; every row before the line that it names was yielded, and none from there on.
     """
-    source = _Source(lines, grammar, width=width, after=after, encoding=encoding)
-    return (row for row in _settled(source, width) if not row.is_blank)
+    source = _RowSource(lines, grammar, width=width, after=after, encoding=encoding)
+    return (row for row in _yield_settled(source, width) if not row.is_blank)
 
 
-def _settled(source: "_Source", width: int) -> Iterator[Row]:
+def _yield_settled(source: "_RowSource", width: int) -> Iterator[CsvRow]:
     """Yield each row once it is sure. Blank are those alone in which a quote stands."""
-    waiting: list[Row] = []
+    waiting: list[CsvRow] = []
     while True:
         try:
             row = source.read_row()
         except FileError as error:
             if waiting and not source.is_settled_at_error(waiting):
-                raise _unsettled(waiting[0].line, error) from error
+                raise _make_unsettled_error(waiting[0].line, error) from error
             yield from waiting
             raise
         if row is None:
@@ -94,7 +94,7 @@ def _settled(source: "_Source", width: int) -> Iterator[Row]:
         if row.is_blank and not source.has_quote:
             continue
         if waiting:
-            waiting[-1], row = _beside(waiting[-1], row, width)
+            waiting[-1], row = _mark_cut(waiting[-1], row, width)
         if source.is_settled(waiting):
             yield from waiting
             waiting = []
@@ -104,13 +104,13 @@ def _settled(source: "_Source", width: int) -> Iterator[Row]:
     yield from waiting
 
 
-class _Source:
+class _RowSource:
     """The lines of a file, put together to rows one by one."""
 
     def __init__(
         self,
         lines: Iterator[str],
-        grammar: Grammar,
+        grammar: CsvGrammar,
         *,
         width: int,
         after: int,
@@ -124,7 +124,7 @@ class _Source:
         #: The first line of the row that was asked for last; empty at the end.
         self._first = ""
 
-    def read_row(self) -> Row | None:
+    def read_row(self) -> CsvRow | None:
         """Return the next row, or None at the end. Raises `FileError`."""
         self._first = ""
         self._first = first = self._next_line()
@@ -133,20 +133,20 @@ class _Source:
         line = self._number
         if first.count('"') % 2:
             text, cells = self._read_on(first, line)
-            return Row(line, cells, is_one_line=False, is_ended=_is_ended(text))
+            return CsvRow(line, cells, is_one_line=False, is_ended=_is_ended(text))
         check_text(first, line, self._encoding)
         if len(first) > LONGEST_ROW:
             raise FileError(line, _TOO_LONG)
         cells = self._grammar.split(cut_line_end(first), line)
         is_one_line = self._looks_like_row(first)
-        return Row(line, cells, is_one_line, is_ended=_is_ended(first))
+        return CsvRow(line, cells, is_one_line, is_ended=_is_ended(first))
 
     @property
     def has_quote(self) -> bool:
         """Whether a quote stands on the first line of the row that was asked for last."""
         return '"' in self._first
 
-    def is_settled(self, waiting: list[Row]) -> bool:
+    def is_settled(self, waiting: list[CsvRow]) -> bool:
         """Return whether no quoted cell of a waiting row could go on in this row.
 
         Such a cell would have lost a quote, and the rules would accept it with that.
@@ -159,7 +159,7 @@ class _Source:
             return True
         return self._looks_like_row(first) and all(row.is_one_line for row in waiting)
 
-    def is_settled_at_error(self, waiting: list[Row]) -> bool:
+    def is_settled_at_error(self, waiting: list[CsvRow]) -> bool:
         """Return the same where this row cannot be read, and may be the end of a cut one."""
         return self.is_settled(waiting) and not self._grammar.is_one_cell(self._first)
 
@@ -208,7 +208,7 @@ def _is_ended(text: str) -> bool:
     return text.endswith(("\n", "\r", '"'))
 
 
-def _beside(row: Row, following: Row, width: int) -> tuple[Row, Row]:
+def _mark_cut(row: CsvRow, following: CsvRow, width: int) -> tuple[CsvRow, CsvRow]:
     """Return two rows that follow each other, and whether either may be cut by that."""
     if len(following.cells) < width:
         row = row._replace(may_be_cut=True)
@@ -224,7 +224,7 @@ def _explain_likeness(first: int, last: int) -> str:
     )
 
 
-def _unsettled(line: int, error: FileError) -> FileError:
+def _make_unsettled_error(line: int, error: FileError) -> FileError:
     return FileError(
         line,
         f"Where this row ends depends on line {error.line}, which is not sure: "

@@ -3,7 +3,7 @@
 from referrals.schema import EventProblem, IncomingEvent
 
 #: The line on which an event begins, from 1, and the event or why it is refused.
-Line = tuple[int, IncomingEvent | EventProblem]
+NumberedEvent = tuple[int, IncomingEvent | EventProblem]
 
 
 class FileError(ValueError):

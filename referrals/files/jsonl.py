@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Iterator
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from referrals.files.encodings import explain_encoding, is_utf_8, open_text
-from referrals.files.errors import FileError, Line
+from referrals.files.errors import FileError, NumberedEvent
 from referrals.refusals import Code
-from referrals.rules import MAX_EVENT_BYTES, RefusedError, check_size
+from referrals.rules import MAX_EVENT_BYTES, BrokenRuleError, check_size
 from referrals.schema import EventProblem, IncomingEvent, decode_event
 
 #: A line without end must not fill the memory: it is read in pieces of so many.
@@ -43,7 +43,7 @@ class _RawLine(NamedTuple):
 
 def read_jsonl(
     file: BinaryIO, *, encoding: str | None = None
-) -> Generator[Line, None, None]:
+) -> Generator[NumberedEvent, None, None]:
     """Yield each event with its line number. Lines of nothing but blanks are skipped.
 
     `encoding` is that of a file without a byte order mark, UTF-8 where it is None.
@@ -52,16 +52,16 @@ def read_jsonl(
     with open_text(file, encoding) as text:
         number = 0
         try:
-            for line in _read_lines(_reader_of(text)):
+            for line in _read_lines(_choose_readline(text)):
                 if not number:
                     _check_first(line)
                 number = line.number
-                yield number, _event_of(line, text.encoding)
+                yield number, _read_event(line, text.encoding)
         except UnicodeDecodeError as error:
             raise FileError(number + 1, explain_encoding(text.encoding)) from error
 
 
-def _reader_of(text: io.TextIOWrapper) -> Readline:
+def _choose_readline(text: io.TextIOWrapper) -> Readline:
     """Return what reads a line as UTF-8, or its next piece where it is too long."""
     if is_utf_8(text.encoding):
         # Nothing is decoded twice, and what is not UTF-8 is one event's fault.
@@ -103,10 +103,10 @@ def _check_first(line: _RawLine) -> None:
         raise FileError(line.number, _HEADING)
 
 
-def _event_of(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:
+def _read_event(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:
     try:
         check_size(line.size)
-    except RefusedError as error:
+    except BrokenRuleError as error:
         event: IncomingEvent | EventProblem = EventProblem(
             error.code, error.pointer, error.detail
         )

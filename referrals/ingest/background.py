@@ -106,7 +106,7 @@ _flusher = _Flusher()
 
 
 def count_ingest(
-    cause: CountKey,
+    count_key: CountKey,
     number: int = 1,
     *,
     pointer: str = "",
@@ -120,7 +120,7 @@ def count_ingest(
     """
     now = datetime.now(UTC)
     sample = RefusalSample(now, pointer, detail, key) if detail else None
-    is_new = _flusher.counter.add(cause, number, now, sample)
+    is_new = _flusher.counter.add(count_key, number, now, sample)
     _flusher.begin(at_once=is_new)
 
 

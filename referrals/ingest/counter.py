@@ -18,9 +18,9 @@ from referrals.refusals import Code
 #: The app of what belongs to none: a caller whom nobody knows.
 NO_APP: Final = 0
 #: As many samples of a cause are kept.
-SAMPLES: Final = 5
+SAMPLES_PER_CAUSE: Final = 5
 #: Unknown keys that are told apart, in the whole installation.
-STRANGERS: Final = 50
+MOST_UNKNOWN_KEYS: Final = 50
 #: Distinct causes that wait to be written; beyond it, ways are not told apart.
 MOST_WAITING: Final = 2_000
 
@@ -83,7 +83,9 @@ class IngestCounts:
 
     last_at: datetime
     number: int = 0
-    samples: deque[RefusalSample] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    samples: deque[RefusalSample] = field(
+        default_factory=lambda: deque(maxlen=SAMPLES_PER_CAUSE)
+    )
 
     def add(
         self, number: int, at: datetime, sample: RefusalSample | None = None
@@ -95,11 +97,11 @@ class IngestCounts:
             self.samples.append(sample)
 
 
-class Hourly(NamedTuple):
+class HourlyKey(NamedTuple):
     """A cause in one hour, which is named by its first instant."""
 
     hour: datetime
-    cause: CountKey
+    count_key: CountKey
 
 
 class IngestCounter:
@@ -107,15 +109,15 @@ class IngestCounter:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._counts: dict[Hourly, IngestCounts] = {}
+        self._counts: dict[HourlyKey, IngestCounts] = {}
         # Of the newest hour.
         self._hour: datetime | None = None
         self._known: set[CountKey] = set()
-        self._strangers: set[str] = set()
+        self._unknown_keys: set[str] = set()
 
     def add(
         self,
-        cause: CountKey,
+        count_key: CountKey,
         number: int,
         at: datetime,
         sample: RefusalSample | None = None,
@@ -126,24 +128,24 @@ class IngestCounter:
             if hour != self._hour:
                 self._hour = hour
                 self._known.clear()
-                self._strangers.clear()
-            cause = self._admitted(hour, cause)
-            hourly = Hourly(hour, cause)
+                self._unknown_keys.clear()
+            count_key = self._admit(hour, count_key)
+            hourly = HourlyKey(hour, count_key)
             count = self._counts.get(hourly)
             if count is None:
                 count = self._counts[hourly] = IngestCounts(at)
             count.add(number, at, sample)
-            is_new = cause not in self._known
-            self._known.add(cause)
+            is_new = count_key not in self._known
+            self._known.add(count_key)
         return is_new
 
-    def take(self) -> dict[Hourly, IngestCounts]:
+    def take(self) -> dict[HourlyKey, IngestCounts]:
         """Return what was counted, and begin anew."""
         with self._mutex:
             taken, self._counts = self._counts, {}
         return taken
 
-    def put_back(self, taken: Mapping[Hourly, IngestCounts]) -> None:
+    def put_back(self, taken: Mapping[HourlyKey, IngestCounts]) -> None:
         """Count again what could not be written, but for the samples.
 
         These may name somebody who is erased before the database answers again.
@@ -153,16 +155,19 @@ class IngestCounter:
                 waiting = self._counts.setdefault(hourly, IngestCounts(count.last_at))
                 waiting.add(count.number, count.last_at)
 
-    def _admitted(self, hour: datetime, cause: CountKey) -> CountKey:
+    def _admit(self, hour: datetime, count_key: CountKey) -> CountKey:
         """Return the cause, or the one that stands for all beyond the bounds."""
-        if cause.code == Code.UNKNOWN_KEY and cause.way not in self._strangers:
-            if len(self._strangers) >= STRANGERS:
-                return cause._replace(way=WayIn.OTHER)
-            self._strangers.add(cause.way)
+        if (
+            count_key.code == Code.UNKNOWN_KEY
+            and count_key.way not in self._unknown_keys
+        ):
+            if len(self._unknown_keys) >= MOST_UNKNOWN_KEYS:
+                return count_key._replace(way=WayIn.OTHER)
+            self._unknown_keys.add(count_key.way)
         is_full = len(self._counts) >= MOST_WAITING
-        if is_full and Hourly(hour, cause) not in self._counts:
-            return cause._replace(way=WayIn.OTHER)
-        return cause
+        if is_full and HourlyKey(hour, count_key) not in self._counts:
+            return count_key._replace(way=WayIn.OTHER)
+        return count_key
 
 
 def find_hour(instant: datetime) -> datetime:

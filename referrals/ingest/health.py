@@ -25,17 +25,17 @@ from django.db.models.functions import Coalesce, RowNumber
 from referrals.ingest.counter import (
     NO_APP,
     REFUSALS,
-    SAMPLES,
+    SAMPLES_PER_CAUSE,
     IngestOutcome,
     WayIn,
     find_hour,
 )
-from referrals.ingest.writing import EVER
-from referrals.keys import MARK
+from referrals.ingest.writing import ALL_TIME_HOUR
+from referrals.keys import KEY_START
 from referrals.models import IngestCount, IngestSample
 
 #: As many causes are read at most, those that were last first.
-MOST: Final = 1_000
+MOST_CAUSES: Final = 1_000
 
 _TAKEN: Final = (IngestOutcome.ACCEPTED, IngestOutcome.DUPLICATE)
 # Somebody sits before it, and sees what was refused.
@@ -104,7 +104,7 @@ def read_refusals_since(since: datetime) -> list[RefusalCount]:
     ).order_by("-at", "-id")
     is_new = Q(hour__gte=find_hour(since), last_at__gte=since)
     refused = IngestCount.objects.filter(
-        is_new | _is_last(), hour__gt=EVER, outcome__in=REFUSALS
+        is_new | _is_last(), hour__gt=ALL_TIME_HOUR, outcome__in=REFUSALS
     )
     rows = (
         refused.values("app_id", "outcome", "code", "way")
@@ -114,14 +114,14 @@ def read_refusals_since(since: datetime) -> list[RefusalCount]:
             last=Max("last_at"),
             sample=Subquery(newest.values("detail")[:1]),
         )
-        .order_by("-last", "app_id", "outcome", "code", "way")[:MOST]
+        .order_by("-last", "app_id", "outcome", "code", "way")[:MOST_CAUSES]
     )
     return [
         RefusalCount(
             app_id=None if row["app_id"] == NO_APP else row["app_id"],
             reason=row["outcome"],
             code=row["code"],
-            key_prefix=row["way"] if row["way"].startswith(MARK) else "",
+            key_prefix=row["way"] if row["way"].startswith(KEY_START) else "",
             count=row["total"],
             last_at=row["last"],
             sample=row["sample"] or "",
@@ -187,7 +187,7 @@ def read_traffic(
         )
         .order_by("-last", "app_id", "way", "outcome", "code")
     )
-    return [IngestTraffic(*row) for row in rows[:MOST]]
+    return [IngestTraffic(*row) for row in rows[:MOST_CAUSES]]
 
 
 def read_samples(
@@ -200,9 +200,13 @@ def read_samples(
         order_by=[F("at").desc(), F("id").desc()],
     )
     rows = IngestSample.objects.filter(app_id__in=app_ids, at__gte=since)
-    kept = rows.annotate(place=place).filter(place__lte=SAMPLES).order_by("-at", "-id")
+    kept = (
+        rows.annotate(place=place)
+        .filter(place__lte=SAMPLES_PER_CAUSE)
+        .order_by("-at", "-id")
+    )
     found: dict[tuple[int, str, str], list[IngestSample]] = {}
-    for sample in kept[: MOST * SAMPLES]:
+    for sample in kept[: MOST_CAUSES * SAMPLES_PER_CAUSE]:
         cause = (sample.app_id, sample.way, sample.code)
         found.setdefault(cause, []).append(sample)
     return found
@@ -210,7 +214,7 @@ def read_samples(
 
 def read_totals() -> list[IngestTotal]:
     """Return what was counted since the beginning. No number ever falls."""
-    rows = IngestCount.objects.filter(hour=EVER)
+    rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR)
     read = rows.order_by("app_id", "outcome", "code")
     return [
         IngestTotal(*row)
@@ -233,12 +237,12 @@ def _is_last() -> Q:
     is_strange = Q(app_id=NO_APP)
     is_once = Q(outcome=IngestOutcome.UNAUTHORISED) | Q(way__in=_ONCE)
     ends_by_way = Q(Exists(by_way))
-    ends_by_app = Q(Exists(of_app.filter(way="", hour=EVER)))
-    ends_by_any = Q(Exists(taken.filter(hour=EVER)))
+    ends_by_app = Q(Exists(of_app.filter(way="", hour=ALL_TIME_HOUR)))
+    ends_by_any = Q(Exists(taken.filter(hour=ALL_TIME_HOUR)))
     return (
         (~is_strange & ~is_once & ~ends_by_way)
         | (~is_strange & is_once & ~ends_by_app)
-        | (is_strange & Q(way__startswith=MARK) & ~ends_by_any)
+        | (is_strange & Q(way__startswith=KEY_START) & ~ends_by_any)
     )
 
 

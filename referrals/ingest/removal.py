@@ -6,11 +6,11 @@ from typing import Final
 
 from django.db.models import Q
 
-from referrals.ingest.writing import EVER
+from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount, IngestSample
 
 #: How long hours and samples are kept.
-KEPT: Final = timedelta(days=14)
+KEEP_COUNTS_FOR: Final = timedelta(days=14)
 BATCH: Final = 1_000
 
 # A shorter text stands in others by accident.
@@ -22,9 +22,11 @@ def trim_counts(now: datetime, *, limit: int = BATCH) -> int:
 
     What was counted since the beginning stays. Call it again while it returns `limit`.
     """
-    before = now - KEPT
+    before = now - KEEP_COUNTS_FOR
     IngestSample.objects.filter(at__lt=before).delete()
-    old = IngestCount.objects.filter(hour__lt=before, hour__gt=EVER).order_by("hour")
+    old = IngestCount.objects.filter(hour__lt=before, hour__gt=ALL_TIME_HOUR).order_by(
+        "hour"
+    )
     keys = list(old.values_list("pk", flat=True)[:limit])
     removed, _ = IngestCount.objects.filter(pk__in=keys).delete()
     return removed

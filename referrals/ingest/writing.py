@@ -9,11 +9,11 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from referrals.ingest.counter import (
+    MOST_UNKNOWN_KEYS,
     NO_APP,
-    SAMPLES,
-    STRANGERS,
+    SAMPLES_PER_CAUSE,
     CountKey,
-    Hourly,
+    HourlyKey,
     IngestCounts,
     WayIn,
 )
@@ -22,7 +22,7 @@ from referrals.refusals import Code
 
 #: The hour under which stands what was counted since the beginning, all ways together:
 #: it never falls, whatever retention removes.
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ALL_TIME_HOUR: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ROWS_PER_STATEMENT: Final = 1_000
 _ROW: Final = "(%s, %s, %s, %s, %s, %s, %s)"
@@ -37,78 +37,83 @@ _ADD: Final = """
 """
 # Sets this lock apart from others in the same database.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
-_STRANGERS_LOCK: Final = 0x494E47455354
+_UNKNOWN_KEYS_LOCK: Final = 0x494E47455354
 
-Row = tuple[int, str, str, str, datetime, int, datetime]
+CountRow = tuple[int, str, str, str, datetime, int, datetime]
 
 
-def write_counts(counts: Mapping[Hourly, IngestCounts]) -> None:
+def write_counts(counts: Mapping[HourlyKey, IngestCounts]) -> None:
     """Add the counts to what the database has, in one transaction; keep the samples.
 
     Raises the database's errors; nothing is written then.
     """
     with transaction.atomic():
-        admitted = _admitted(counts)
-        _add(sorted(_rows(admitted)))
+        admitted = _bound_unknown_keys(counts)
+        _add_rows(sorted(_sum_rows(admitted)))
         _keep_samples(admitted)
 
 
-def _admitted(
-    counts: Mapping[Hourly, IngestCounts],
-) -> list[tuple[Hourly, IngestCounts]]:
+def _bound_unknown_keys(
+    counts: Mapping[HourlyKey, IngestCounts],
+) -> list[tuple[HourlyKey, IngestCounts]]:
     """Return the counts with the unknown keys beyond the bound under one way."""
-    ways = {hourly.cause.way for hourly in counts if _is_strange(hourly.cause)}
+    ways = {
+        hourly.count_key.way for hourly in counts if _is_unknown_key(hourly.count_key)
+    }
     if not ways:
         return list(counts.items())
     if connection.vendor == "postgresql":
         # Two processes at once would admit too many. SQLite lets one write at a time.
         with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [_STRANGERS_LOCK])
+            cursor.execute(_LOCK, [_UNKNOWN_KEYS_LOCK])
     rows = IngestCount.objects.filter(app_id=NO_APP, code=Code.UNKNOWN_KEY)
     named = rows.exclude(way__in=["", WayIn.OTHER])
     known = set(named.values_list("way", flat=True).distinct())
-    room = max(0, STRANGERS - len(known))
+    room = max(0, MOST_UNKNOWN_KEYS - len(known))
     refused = set(sorted(ways - known)[room:])
     return [(_told_apart(hourly, refused), count) for hourly, count in counts.items()]
 
 
-def _is_strange(cause: CountKey) -> bool:
-    return cause.code == Code.UNKNOWN_KEY and cause.way != WayIn.OTHER
+def _is_unknown_key(count_key: CountKey) -> bool:
+    return count_key.code == Code.UNKNOWN_KEY and count_key.way != WayIn.OTHER
 
 
-def _told_apart(hourly: Hourly, refused: set[str]) -> Hourly:
-    if hourly.cause.way in refused and _is_strange(hourly.cause):
-        return hourly._replace(cause=hourly.cause._replace(way=WayIn.OTHER))
+def _told_apart(hourly: HourlyKey, refused: set[str]) -> HourlyKey:
+    if hourly.count_key.way in refused and _is_unknown_key(hourly.count_key):
+        return hourly._replace(count_key=hourly.count_key._replace(way=WayIn.OTHER))
     return hourly
 
 
-def _rows(counts: Iterable[tuple[Hourly, IngestCounts]]) -> Iterator[Row]:
+def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[CountRow]:
     """Yield the rows to add. No two are about the same: a statement may meet a row once."""
-    summed: dict[Hourly, IngestCounts] = {}
+    summed: dict[HourlyKey, IngestCounts] = {}
     for hourly, count in counts:
-        app_id, _, outcome, code = hourly.cause
-        for each in (hourly, Hourly(EVER, CountKey(app_id, "", outcome, code))):
+        app_id, _, outcome, code = hourly.count_key
+        for each in (
+            hourly,
+            HourlyKey(ALL_TIME_HOUR, CountKey(app_id, "", outcome, code)),
+        ):
             total = summed.setdefault(each, IngestCounts(count.last_at))
             total.add(count.number, count.last_at)
-    for (hour, cause), count in summed.items():
-        yield *cause, hour, count.number, count.last_at
+    for (hour, count_key), count in summed.items():
+        yield *count_key, hour, count.number, count.last_at
 
 
-def _add(rows: list[Row]) -> None:
+def _add_rows(rows: list[CountRow]) -> None:
     """Add sorted rows: in one order everywhere, so that no two wait for each other."""
     adapted = connection.ops.adapt_datetimefield_value
     with connection.cursor() as cursor:
         for start in range(0, len(rows), _ROWS_PER_STATEMENT):
             chunk = rows[start : start + _ROWS_PER_STATEMENT]
             values: list[Any] = []
-            for *cause, hour, number, last_at in chunk:
-                values += [*cause, adapted(hour), number, adapted(last_at)]
+            for *count_key, hour, number, last_at in chunk:
+                values += [*count_key, adapted(hour), number, adapted(last_at)]
             cursor.execute(_ADD.format(rows=", ".join([_ROW] * len(chunk))), values)
 
 
-def _keep_samples(counts: Iterable[tuple[Hourly, IngestCounts]]) -> None:
+def _keep_samples(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> None:
     rows = [
-        IngestSample(**hourly.cause._asdict(), **sample._asdict())
+        IngestSample(**hourly.count_key._asdict(), **sample._asdict())
         for hourly, count in counts
         for sample in count.samples
     ]
@@ -120,7 +125,9 @@ def _keep_samples(counts: Iterable[tuple[Hourly, IngestCounts]]) -> None:
         partition_by=[F("app_id"), F("way"), F("outcome"), F("code")],
         order_by=[F("at").desc(), F("id").desc()],
     )
-    surplus = IngestSample.objects.alias(place=place).filter(place__gt=SAMPLES)
+    surplus = IngestSample.objects.alias(place=place).filter(
+        place__gt=SAMPLES_PER_CAUSE
+    )
     ids = list(surplus.order_by().values_list("id", flat=True))
     # Whoever else removes them at this moment is not waited for.
     mine = IngestSample.objects.select_for_update(skip_locked=True).filter(pk__in=ids)

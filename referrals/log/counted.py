@@ -33,8 +33,8 @@ def count_answers(app_id: int, way: str, answers: Sequence[Result]) -> None:
 
 def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
     """Count the events of a request to an archived app."""
-    cause = CountKey(app_id, way, IngestOutcome.REJECTED, Code.APP_ARCHIVED)
-    count_ingest(cause, number, detail=detail)
+    count_key = CountKey(app_id, way, IngestOutcome.REJECTED, Code.APP_ARCHIVED)
+    count_ingest(count_key, number, detail=detail)
 
 
 def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:

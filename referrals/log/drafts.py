@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from referrals import fraud, hashing, traces
-from referrals.fraud import Sighting
+from referrals import fraud, fraud_signals, hashing
+from referrals.fraud import SightingKey
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
 from referrals.schema import Event, IncomingEvent, build_event
@@ -25,7 +25,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     incoming: IncomingEvent
     fingerprint: str
     event: Event
-    sightings: tuple[Sighting, ...] = ()
+    sightings: tuple[SightingKey, ...] = ()
     row: LogRow | None = None
 
 
@@ -37,7 +37,7 @@ def prepare_events(
     For previews: no lock is taken, fraud is not judged, custom names have no number.
     """
     hash_signal = hashing.make_signal_hasher(app.pk)
-    ignored = traces.parse_networks(app.ignored_networks)
+    ignored = fraud_signals.parse_networks(app.ignored_networks)
     return [
         build_event(
             event, received_at=received_at, hash_signal=hash_signal, ignored=ignored
@@ -52,43 +52,43 @@ def make_drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
     fingerprint = hashing.make_fingerprinter(app.pk)
     events = prepare_events(app, list(good.values()), datetime.now(UTC))
     return [
-        _draft(
+        _make_draft(
             index,
-            sent,
-            # The form is that of `sent`, decoded: neither key order nor blanks nor the
+            incoming,
+            # The form is that of `incoming`, decoded: neither key order nor blanks nor the
             # spelling of an instant differ, and a default of a later release changes
             # nothing.
-            fingerprint(_encode(sent)),
+            fingerprint(_encode(incoming)),
             event,
             fraud.find_sightings(event, hash_signal),
         )
-        for (index, sent), event in zip(good.items(), events, strict=True)
+        for (index, incoming), event in zip(good.items(), events, strict=True)
     ]
 
 
-def _draft(
+def _make_draft(
     index: int,
-    sent: IncomingEvent,
+    incoming: IncomingEvent,
     fingerprint: str,
     event: Event,
-    sightings: tuple[Sighting, ...],
+    sightings: tuple[SightingKey, ...],
 ) -> Draft:
-    if sightings or event.type is EventType.CUSTOM or sent.occurred_at is None:
-        return Draft(index, sent, fingerprint, event, sightings)
-    event = judge_event(event, sent, (), {})
-    return Draft(index, sent, fingerprint, event, row=build_row(event, fingerprint))
+    if sightings or event.type is EventType.CUSTOM or incoming.occurred_at is None:
+        return Draft(index, incoming, fingerprint, event, sightings)
+    event = judge_event(event, incoming, (), {})
+    return Draft(index, incoming, fingerprint, event, row=build_row(event, fingerprint))
 
 
 def judge_event(
     event: Event,
-    sent: IncomingEvent,
-    sightings: Sequence[Sighting],
-    seen: Mapping[str, set[str]],
+    incoming: IncomingEvent,
+    sightings: Sequence[SightingKey],
+    values_by_mark: Mapping[str, set[str]],
 ) -> Event:
-    """Return `event` with our verdict, unless the producer sent one."""
-    if sent.status is not None:
+    """Return `event` with our verdict, unless the producer incoming one."""
+    if incoming.status is not None:
         return event
-    status, reasons = fraud.judge_fraud(event, sightings, seen)
+    status, reasons = fraud.judge_fraud(event, sightings, values_by_mark)
     if not reasons:
         return event
     return msgspec.structs.replace(event, status=status, reasons=reasons)

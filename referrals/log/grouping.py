@@ -28,7 +28,7 @@ class WaitedTooLongError(Exception):
 
 #: Does items, and calls the function it is given with their answers, in order, once these
 #: hold for good. The next turn begins then: what is left to do keeps nobody waiting.
-Work = Callable[[Sequence[Item], Callable[[Sequence[Answer]], None]], None]
+GroupWork = Callable[[Sequence[Item], Callable[[Sequence[Answer]], None]], None]
 
 
 class _Call(Enum):
@@ -56,7 +56,7 @@ class _Caller(Generic[Item, Answer]):
 class WaitingLine(Generic[Item, Answer]):
     """Takes turns at `work`, each for all who were waiting when it began.
 
-    A group's items come to `most` by `size`, unless the first alone is larger. `shared`
+    A group's items come to `most` by `size`, unless the first alone is larger. `error_for_others`
     says what the others hear when a turn fails: an exception of their own, or None where
     the fault may lie in one item; then each caller does its own alone. Who stood in line
     for `seconds` takes the turn from whoever is stuck in it: turns save work, and the
@@ -66,16 +66,16 @@ class WaitingLine(Generic[Item, Answer]):
 
     def __init__(
         self,
-        work: Work[Item, Answer],
+        work: GroupWork[Item, Answer],
         *,
-        shared: Callable[[Exception], Exception | None],
+        error_for_others: Callable[[Exception], Exception | None],
         size: Callable[[Item], int],
         most: int,
         seconds: float,
         patience: float,
     ) -> None:
         self._work = work
-        self._shared = shared
+        self._make_error = error_for_others
         self._size = size
         self._most = most
         self._seconds = seconds
@@ -85,11 +85,11 @@ class WaitingLine(Generic[Item, Answer]):
         self._leader: _Caller[Item, Answer] | None = None
         self._waiting: deque[_Caller[Item, Answer]] = deque()
         # How many callers the last turn knew of, and when it was over.
-        self._company = 1
-        self._over_at = -inf
+        self._last_callers = 1
+        self._last_ended_at = -inf
         # For how many in line the turn waits, and what tells it that they are there.
-        self._hoped = 0
-        self._come = threading.Event()
+        self._expected = 0
+        self._all_arrived = threading.Event()
 
     def ask(self, item: Item) -> Answer:
         """Have `item` done, by this thread or another, and return its answer.
@@ -98,7 +98,10 @@ class WaitingLine(Generic[Item, Answer]):
         somebody else's turn and had no answer `seconds` after it was asked for.
         """
         caller: _Caller[Item, Answer] = _Caller(item)
-        if self._is_first(caller) or self._called(caller) is _Call.TURN:
+        if (
+            self._take_turn_or_queue(caller)
+            or self._wait_for_call(caller) is _Call.TURN
+        ):
             self._take_turn(caller)
         if caller.call is _Call.ALONE:
             self._work([item], caller.answers.extend)
@@ -106,18 +109,18 @@ class WaitingLine(Generic[Item, Answer]):
             raise caller.error
         return caller.answers[0]
 
-    def _is_first(self, caller: _Caller[Item, Answer]) -> bool:
+    def _take_turn_or_queue(self, caller: _Caller[Item, Answer]) -> bool:
         """Give the turn to the caller if nobody has it; otherwise let it stand in line."""
         with self._mutex:
             if self._leader is None:
                 self._leader = caller
                 return True
             self._waiting.append(caller)
-            if len(self._waiting) == self._hoped:
-                self._come.set()
+            if len(self._waiting) == self._expected:
+                self._all_arrived.set()
             return False
 
-    def _called(self, caller: _Caller[Item, Answer]) -> _Call:
+    def _wait_for_call(self, caller: _Caller[Item, Answer]) -> _Call:
         caller.woken.wait(self._seconds)
         with self._mutex:
             if caller.call is not None:
@@ -131,7 +134,7 @@ class WaitingLine(Generic[Item, Answer]):
     def _take_turn(self, leader: _Caller[Item, Answer]) -> None:
         group = [leader]
         try:
-            self._wait_for_company()
+            self._wait_for_others()
             self._gather(group)
             self._work([each.item for each in group], partial(self._answer, group))
         except Exception as error:
@@ -145,22 +148,22 @@ class WaitingLine(Generic[Item, Answer]):
         """Let those in line join the leader, as far as there is room."""
         total = self._size(group[0].item)
         with self._mutex:
-            self._hoped = 0
+            self._expected = 0
             while self._waiting:
                 total += self._size(self._waiting[0].item)
                 if total > self._most:
                     break
                 group.append(self._waiting.popleft())
 
-    def _wait_for_company(self) -> None:
+    def _wait_for_others(self) -> None:
         with self._mutex:
-            if monotonic() - self._over_at > self._patience:
+            if monotonic() - self._last_ended_at > self._patience:
                 return
-            self._hoped = self._company - 1
-            if len(self._waiting) >= self._hoped:
+            self._expected = self._last_callers - 1
+            if len(self._waiting) >= self._expected:
                 return
-            self._come.clear()
-        self._come.wait(self._patience)
+            self._all_arrived.clear()
+        self._all_arrived.wait(self._patience)
 
     def _answer(
         self, group: list[_Caller[Item, Answer]], answers: Sequence[Answer]
@@ -179,7 +182,7 @@ class WaitingLine(Generic[Item, Answer]):
                 return False
             for caller in group[1:]:
                 # One for each: a raised exception collects its thread's frames.
-                caller.error = self._shared(error)
+                caller.error = self._make_error(error)
                 caller.wake(_Call.ERROR if caller.error else _Call.ALONE)
             if group[1].error is None:
                 leader.call = _Call.ALONE
@@ -196,8 +199,8 @@ class WaitingLine(Generic[Item, Answer]):
         """Give the turn to the next in line, unless the group has done so before."""
         if self._leader is not group[0]:
             return
-        self._company = len(group) + len(self._waiting)
-        self._over_at = monotonic()
+        self._last_callers = len(group) + len(self._waiting)
+        self._last_ended_at = monotonic()
         self._leader = self._waiting.popleft() if self._waiting else None
         if self._leader is not None:
             self._leader.wake(_Call.TURN)

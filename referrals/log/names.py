@@ -9,7 +9,7 @@ from referrals.models import CustomName
 from referrals.schema import Event
 from referrals.vocabulary import EventType, normalise_name
 
-_KNOWN = """
+_SELECT_KNOWN = """
     SELECT normalised, number FROM referrals_customname
     WHERE app_id = %s AND normalised IN ({})
 """
@@ -21,10 +21,10 @@ def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, i
     `events` go into the log after `head`. The caller holds the app's lock, so that no
     number is given twice. Events without a name of their own cost no query.
     """
-    first = _first_seen(events)
+    first = _find_first_indexes(events)
     if not first:
         return {}
-    numbers = _known(app_id, list(first))
+    numbers = _read_known_numbers(app_id, list(first))
     fresh = [normalised for normalised in first if normalised not in numbers]
     if fresh:
         names = CustomName.objects.filter(app_id=app_id)
@@ -43,15 +43,15 @@ def number_names(app_id: int, head: int, events: Sequence[Event]) -> dict[str, i
     return numbers
 
 
-def _known(app_id: int, normalised: Sequence[str]) -> dict[str, int]:
+def _read_known_numbers(app_id: int, normalised: Sequence[str]) -> dict[str, int]:
     """Return the numbers of those names that have one. Part of every append with names."""
-    marks = ", ".join(["%s"] * len(normalised))
+    placeholders = ", ".join(["%s"] * len(normalised))
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN.format(marks), [app_id, *normalised])
+        cursor.execute(_SELECT_KNOWN.format(placeholders), [app_id, *normalised])
         return dict(cursor.fetchall())
 
 
-def _first_seen(events: Sequence[Event]) -> dict[str, int]:
+def _find_first_indexes(events: Sequence[Event]) -> dict[str, int]:
     """Return the index in `events` at which each custom name comes first."""
     first: dict[str, int] = {}
     for index, event in enumerate(events):

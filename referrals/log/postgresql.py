@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import Sighting
+from referrals.fraud import SightingKey
 from referrals.log.rows import FoundEvent, LogEnd, LogRow, choose_time_of_receipt
 
 # Sets the log's advisory locks apart from other programs' in the same database.
@@ -47,7 +47,7 @@ _COPY = """
 """
 # Reference: https://www.postgresql.org/docs/current/sql-copy.html (text format)
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-_SEEN = """
+_SELECT_SIGHTINGS = """
     SELECT sighting.mark, sighting.value
     FROM json_array_elements_text(%s::json) AS sent(mark)
     JOIN LATERAL (
@@ -55,13 +55,13 @@ _SEEN = """
         WHERE app_id = %s AND mark = sent.mark::uuid OFFSET 0
     ) AS sighting ON true
 """
-_REMEMBER = """
+_INSERT_SIGHTINGS = """
     INSERT INTO referrals_sighting (app_id, mark, value, seen_at)
     SELECT %s, (pair->>0)::uuid, (pair->>1)::uuid, %s
     FROM json_array_elements(%s::json) AS sent(pair)
     ON CONFLICT DO NOTHING
 """
-_BODIES = """
+_SELECT_BODIES = """
     SELECT event.position, event.received_at, event.body
     FROM json_array_elements_text(%s::json) AS sent(position)
     JOIN LATERAL (
@@ -83,7 +83,7 @@ def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Log
             "namespace": LOCK_NAMESPACE,
             "lock": app_id % _LARGEST_LOCK,
             "app_id": app_id,
-            "keys": _json(keys),
+            "keys": _encode_json(keys),
         },
     )
     cursor.nextset()
@@ -98,23 +98,23 @@ def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Log
 
 
 def insert_rows(
-    cursor: CursorWrapper, app_id: int, tail: LogEnd, rows: list[LogRow]
+    cursor: CursorWrapper, app_id: int, end: LogEnd, rows: list[LogRow]
 ) -> None:
-    """Write `rows` after the end of the log, received at `tail.now`.
+    """Write `rows` after the end of the log, received at `end.now`.
 
     COPY takes half the CPU of an INSERT from one JSON parameter. Django knows nothing of
     it, so its errors are made Django's here.
     """
-    shared = f"\t{app_id}\t{tail.now}\t"
+    shared = f"\t{app_id}\t{end.now}\t"
     lines = [
-        f"{position}{shared}{_copied(row)}"
-        for position, row in enumerate(rows, start=tail.head + 1)
+        f"{position}{shared}{_format_for_copy(row)}"
+        for position, row in enumerate(rows, start=end.head + 1)
     ]
     with cursor.db.wrap_database_errors, cursor.copy(_COPY) as copy:
         copy.write("\n".join(lines))
 
 
-def _copied(row: LogRow) -> str:
+def _format_for_copy(row: LogRow) -> str:
     """Return the row's own columns as COPY reads them.
 
     Only a name or a channel can hold a tab or a line's end: an id cannot, and JSON has
@@ -123,12 +123,12 @@ def _copied(row: LogRow) -> str:
     key = row.key.replace("\\", r"\\")
     body = bytes(row.body).decode().replace("\\", r"\\")
     return (
-        f"{key}\t{row.fingerprint}\t{row.occurred_at}\t{row.type}\t{_text(row.name)}"
-        f"\t{_text(row.channel)}\t{row.status}\t{row.test}\t{body}"
+        f"{key}\t{row.fingerprint}\t{row.occurred_at}\t{row.type}\t{_escape_for_copy(row.name)}"
+        f"\t{_escape_for_copy(row.channel)}\t{row.status}\t{row.test}\t{body}"
     )
 
 
-def _text(text: str) -> str:
+def _escape_for_copy(text: str) -> str:
     # Most channels are one word, and most events have no name.
     return text if text.isalnum() else text.translate(_ESCAPES)
 
@@ -137,25 +137,25 @@ def read_sightings(
     cursor: CursorWrapper, app_id: int, marks: list[str]
 ) -> list[tuple[str, str]]:
     """Return what is remembered at `marks`, as pairs of mark and value."""
-    cursor.execute(_SEEN, [_json(marks), app_id])
+    cursor.execute(_SELECT_SIGHTINGS, [_encode_json(marks), app_id])
     return [(mark.hex, value.hex) for mark, value in cursor.fetchall()]
 
 
 def write_sightings(
-    cursor: CursorWrapper, app_id: int, sightings: list[Sighting], now: datetime
+    cursor: CursorWrapper, app_id: int, sightings: list[SightingKey], now: datetime
 ) -> None:
     """Remember `sightings`, but for those that are remembered already."""
-    cursor.execute(_REMEMBER, [app_id, now, _json(sightings)])
+    cursor.execute(_INSERT_SIGHTINGS, [app_id, now, _encode_json(sightings)])
 
 
 def read_bodies(
     cursor: CursorWrapper, app_id: int, positions: list[int]
 ) -> list[tuple[int, datetime, str]]:
     """Return position, time of receipt and body at `positions`, ascending."""
-    cursor.execute(_BODIES, [_json(positions), app_id])
+    cursor.execute(_SELECT_BODIES, [_encode_json(positions), app_id])
     rows: list[tuple[int, datetime, str]] = cursor.fetchall()
     return rows
 
 
-def _json(value: object) -> str:
+def _encode_json(value: object) -> str:
     return msgspec.json.encode(value).decode()

@@ -43,9 +43,11 @@ def read_heads(app_ids: Collection[int]) -> dict[int, int]:
     if not app_ids:
         return {}
     ids = sorted(set(app_ids))
-    marks = ", ".join(["%s"] * len(ids))
+    placeholders = ", ".join(["%s"] * len(ids))
     with connection.cursor() as cursor:
-        cursor.execute(_HEADS.format(head=build_head_sql("app.id"), ids=marks), ids)
+        cursor.execute(
+            _HEADS.format(head=build_head_sql("app.id"), ids=placeholders), ids
+        )
         return {app_id: head or 0 for app_id, head in cursor.fetchall()}
 
 
@@ -64,7 +66,7 @@ def read_range(app_id: int, first: int, last: int) -> list[LoggedEvent]:
     that retention removed.
     """
     rows = ReferralEvent.objects.filter(app_id=app_id, position__range=(first, last))
-    return _logged(rows.order_by("position").values_list(*_COLUMNS))
+    return _decode_rows(rows.order_by("position").values_list(*_COLUMNS))
 
 
 def read_events(app_id: int, first: int, last: int) -> list[tuple[int, Event]]:
@@ -83,7 +85,7 @@ def read_positions(app_id: int, positions: Collection[int]) -> list[LoggedEvent]
     if not positions:
         return []
     with connection.cursor() as cursor:
-        return _logged(
+        return _decode_rows(
             find_dialect().read_bodies(cursor, app_id, sorted(set(positions)))
         )
 
@@ -96,7 +98,7 @@ def scan_events(app_id: int, after: int, last: int, *, limit: int) -> list[Logge
     rows = ReferralEvent.objects.filter(
         app_id=app_id, position__gt=after, position__lte=last
     )
-    return _logged(rows.order_by("position").values_list(*_COLUMNS)[:limit])
+    return _decode_rows(rows.order_by("position").values_list(*_COLUMNS)[:limit])
 
 
 def find_event(app_id: int, key: str) -> LoggedEvent | None:
@@ -104,7 +106,7 @@ def find_event(app_id: int, key: str) -> LoggedEvent | None:
     if "\0" in key:
         return None
     rows = ReferralEvent.objects.filter(app_id=app_id, key=key)
-    return next(iter(_logged(rows.values_list(*_COLUMNS))), None)
+    return next(iter(_decode_rows(rows.values_list(*_COLUMNS))), None)
 
 
 def find_position(app_id: int, instant: datetime) -> int:
@@ -114,10 +116,10 @@ def find_position(app_id: int, instant: datetime) -> int:
     one row per halving, since `received_at` never decreases along the log.
     """
     rows = ReferralEvent.objects.filter(app_id=app_id)
-    ends = rows.aggregate(tail=Min("position"), head=Max("position"))
+    ends = rows.aggregate(first=Min("position"), head=Max("position"))
     if ends["head"] is None:
         return 0
-    low: int = ends["tail"] - 1
+    low: int = ends["first"] - 1
     high: int = ends["head"]
     while low < high:
         middle = (low + high + 1) // 2
@@ -164,7 +166,7 @@ def _received_at(app_id: int, position: int) -> datetime | None:
     return rows.values_list("received_at", flat=True).first()
 
 
-def _logged(rows: Iterable[tuple[int, datetime, str]]) -> list[LoggedEvent]:
+def _decode_rows(rows: Iterable[tuple[int, datetime, str]]) -> list[LoggedEvent]:
     decode = _decoder.decode
     return [
         LoggedEvent(at, received_at, decode(body)) for at, received_at, body in rows

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from referrals import fraud, hashing
-from referrals.fraud import Sighting as Seen
+from referrals.fraud import SightingKey
 from referrals.log.reader import read_head
 from referrals.log.rows import build_row
 from referrals.models import ReferralEvent, Sighting
@@ -35,10 +35,10 @@ def trim_log(app_id: int, before: int, *, limit: int = BATCH) -> int:
     """
     before = min(before, read_head(app_id))
     rows = ReferralEvent.objects.filter(app_id=app_id)
-    tail = rows.order_by("position").values_list("position", flat=True).first()
-    if tail is None or tail >= before:
+    first = rows.order_by("position").values_list("position", flat=True).first()
+    if first is None or first >= before:
         return 0
-    removed, _ = rows.filter(position__lt=min(before, tail + limit)).delete()
+    removed, _ = rows.filter(position__lt=min(before, first + limit)).delete()
     return removed
 
 
@@ -61,7 +61,7 @@ def erase_people(
     ordered = sorted(positions)
     for start in range(0, len(ordered), _CHUNK):
         with transaction.atomic():
-            changed += _erase(app_id, ordered[start : start + _CHUNK], is_meant)
+            changed += _erase_chunk(app_id, ordered[start : start + _CHUNK], is_meant)
     return changed
 
 
@@ -76,7 +76,7 @@ def remove_sightings(before: datetime, *, limit: int = BATCH) -> int:
     return removed
 
 
-def _erase(
+def _erase_chunk(
     app_id: int, positions: list[int], is_meant: Callable[[Person], bool]
 ) -> int:
     rows = ReferralEvent.objects.filter(app_id=app_id)
@@ -84,16 +84,16 @@ def _erase(
     locked = rows.select_for_update().filter(position__in=positions)
     found = list(locked.order_by("position").values_list("position", "body"))
     hash_signal = hashing.make_signal_hasher(app_id)
-    traces: set[Seen] = set()
+    gone: set[SightingKey] = set()
     changed = 0
     for position, body in found:
         event = _decode(body)
-        kept = _without(event, is_meant)
+        kept = _take_out(event, is_meant)
         if kept is not event:
             changed += 1
-            traces.update(_traces(event, kept, hash_signal))
+            gone.update(_find_sightings_of_gone(event, kept, hash_signal))
             _rewrite(rows.filter(position=position), kept)
-    keys = [(app_id, UUID(mark), UUID(value)) for mark, value in traces]
+    keys = [(app_id, UUID(mark), UUID(value)) for mark, value in gone]
     for start in range(0, len(keys), _CHUNK):
         Sighting.objects.filter(pk__in=keys[start : start + _CHUNK]).delete()
     return changed
@@ -109,7 +109,7 @@ def _rewrite(rows: QuerySet[ReferralEvent], kept: Event) -> None:
     )
 
 
-def _without(event: Event, is_meant: Callable[[Person], bool]) -> Event:
+def _take_out(event: Event, is_meant: Callable[[Person], bool]) -> Event:
     """Return the event without those who are meant; itself where nobody is."""
     gone = [
         person
@@ -120,17 +120,19 @@ def _without(event: Event, is_meant: Callable[[Person], bool]) -> Event:
         return event
     return msgspec.structs.replace(
         event,
-        id=f"erased-{secrets.token_hex(16)}" if _mention(gone, event.id) else event.id,
+        id=f"erased-{secrets.token_hex(16)}"
+        if _is_mentioned(gone, event.id)
+        else event.id,
         user=_ERASED if event.user in gone else event.user,
         referrer=_ERASED if event.referrer in gone else event.referrer,
-        channel=None if _mention(gone, event.channel) else event.channel,
+        channel=None if _is_mentioned(gone, event.channel) else event.channel,
         content=None,
         event_data={},
         metadata={},
     )
 
 
-def _mention(people: list[Person], text: str | None) -> bool:
+def _is_mentioned(people: list[Person], text: str | None) -> bool:
     """Return whether an identity of one of `people` stands in a text that is kept."""
     folded = (text or "").casefold()
     return any(
@@ -140,9 +142,9 @@ def _mention(people: list[Person], text: str | None) -> bool:
     )
 
 
-def _traces(
+def _find_sightings_of_gone(
     event: Event, kept: Event, hash_signal: Callable[[str], str]
-) -> Iterator[Seen]:
+) -> Iterator[SightingKey]:
     """Yield the sightings that the event left of those who are gone from it.
 
     A device is the user's. An address together with a referrer tells of both.

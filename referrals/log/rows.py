@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import Sighting
+from referrals.fraud import SightingKey
 from referrals.schema import Event
 
 # The columns repeat what pages search by; the body has the whole text.
@@ -58,9 +58,9 @@ class Dialect(Protocol):
         """
 
     def insert_rows(
-        self, cursor: CursorWrapper, app_id: int, tail: LogEnd, rows: list[LogRow]
+        self, cursor: CursorWrapper, app_id: int, end: LogEnd, rows: list[LogRow]
     ) -> None:
-        """Write `rows` after the end of the log, received at `tail.now`."""
+        """Write `rows` after the end of the log, received at `end.now`."""
 
     def read_sightings(
         self, cursor: CursorWrapper, app_id: int, marks: list[str]
@@ -71,7 +71,7 @@ class Dialect(Protocol):
         self,
         cursor: CursorWrapper,
         app_id: int,
-        sightings: list[Sighting],
+        sightings: list[SightingKey],
         now: datetime,
     ) -> None:
         """Remember `sightings`, but for those that are remembered already."""

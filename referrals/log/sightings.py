@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import Sighting
+from referrals.fraud import SightingKey
 from referrals.log.rows import Dialect
 
 
-class History:
+class EarlierSightings:
     """What the installs before the next event left behind.
 
     Installs of one request are seen by those after them, as if they had come one by one.
@@ -19,27 +19,27 @@ class History:
         self._cursor = cursor
         self._app_id = app_id
         self._dialect = dialect
-        self._new: list[Sighting] = []
-        self.seen: dict[str, set[str]] = {}
+        self._added: list[SightingKey] = []
+        self.values_by_mark: dict[str, set[str]] = {}
 
-    def look_up(self, sightings: Sequence[Sighting]) -> None:
+    def look_up(self, sightings: Sequence[SightingKey]) -> None:
         """Read what is remembered at the marks of `sightings`."""
         marks = sorted({sighting.mark for sighting in sightings})
         if marks:
             for mark, value in self._dialect.read_sightings(
                 self._cursor, self._app_id, marks
             ):
-                self.seen.setdefault(mark, set()).add(value)
+                self.values_by_mark.setdefault(mark, set()).add(value)
 
-    def add(self, sightings: Sequence[Sighting]) -> None:
+    def add(self, sightings: Sequence[SightingKey]) -> None:
         """Let the next event see `sightings`."""
         for sighting in sightings:
-            values = self.seen.setdefault(sighting.mark, set())
+            values = self.values_by_mark.setdefault(sighting.mark, set())
             if sighting.value not in values:
                 values.add(sighting.value)
-                self._new.append(sighting)
+                self._added.append(sighting)
 
-    def remember(self, now: datetime) -> None:
+    def write_added(self, now: datetime) -> None:
         """Write down what was added."""
-        if self._new:
-            self._dialect.write_sightings(self._cursor, self._app_id, self._new, now)
+        if self._added:
+            self._dialect.write_sightings(self._cursor, self._app_id, self._added, now)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import Sighting
+from referrals.fraud import SightingKey
 from referrals.log.rows import FoundEvent, LogEnd, LogRow, choose_time_of_receipt
 
-_LAST = """
+_SELECT_LAST = """
     SELECT position, received_at FROM referrals_referralevent
     WHERE app_id = %s ORDER BY position DESC LIMIT 1
 """
@@ -29,17 +29,17 @@ _INSERT = """
          type, name, channel, status, test, body)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
-_SEEN = """
+_SELECT_SIGHTINGS = """
     SELECT sighting.mark, sighting.value
     FROM json_each(%s) AS sent
     CROSS JOIN referrals_sighting AS sighting
     WHERE sighting.app_id = %s AND sighting.mark = sent.value
 """
-_REMEMBER = """
+_INSERT_SIGHTINGS = """
     INSERT OR IGNORE INTO referrals_sighting (app_id, mark, value, seen_at)
     VALUES (%s, %s, %s, %s)
 """
-_BODIES = """
+_SELECT_BODIES = """
     SELECT event.position, event.received_at, event.body
     FROM json_each(%s) AS sent
     CROSS JOIN referrals_referralevent AS event
@@ -53,26 +53,26 @@ def lock_and_look_up(cursor: CursorWrapper, app_id: int, keys: list[str]) -> Log
 
     The transaction began IMMEDIATE, which is the lock of all apps.
     """
-    cursor.execute(_LAST, [app_id])
+    cursor.execute(_SELECT_LAST, [app_id])
     head, last = cursor.fetchone() or (0, None)
-    cursor.execute(_LOOK_UP, [_json(keys), app_id])
+    cursor.execute(_LOOK_UP, [_encode_json(keys), app_id])
     found = {key: FoundEvent(*place) for key, *place in cursor.fetchall()}
     return LogEnd(
-        head, choose_time_of_receipt(last and _aware(last), datetime.now(UTC)), found
+        head, choose_time_of_receipt(last and _add_utc(last), datetime.now(UTC)), found
     )
 
 
 def insert_rows(
-    cursor: CursorWrapper, app_id: int, tail: LogEnd, rows: list[LogRow]
+    cursor: CursorWrapper, app_id: int, end: LogEnd, rows: list[LogRow]
 ) -> None:
-    """Write `rows` after the end of the log, received at `tail.now`."""
-    now = _text(tail.now)
+    """Write `rows` after the end of the log, received at `end.now`."""
+    now = _format_instant(end.now)
     cursor.executemany(
         _INSERT,
         [
-            (app_id, position, now, row.key, row.fingerprint, _text(row.occurred_at),
+            (app_id, position, now, row.key, row.fingerprint, _format_instant(row.occurred_at),
              row.type, row.name, row.channel, row.status, row.test, bytes(row.body).decode())
-            for position, row in enumerate(rows, start=tail.head + 1)
+            for position, row in enumerate(rows, start=end.head + 1)
         ],
     )  # fmt: skip
 
@@ -81,37 +81,39 @@ def read_sightings(
     cursor: CursorWrapper, app_id: int, marks: list[str]
 ) -> list[tuple[str, str]]:
     """Return what is remembered at `marks`, as pairs of mark and value."""
-    cursor.execute(_SEEN, [_json(marks), app_id])
+    cursor.execute(_SELECT_SIGHTINGS, [_encode_json(marks), app_id])
     rows: list[tuple[str, str]] = cursor.fetchall()
     return rows
 
 
 def write_sightings(
-    cursor: CursorWrapper, app_id: int, sightings: list[Sighting], now: datetime
+    cursor: CursorWrapper, app_id: int, sightings: list[SightingKey], now: datetime
 ) -> None:
     """Remember `sightings`, but for those that are remembered already."""
-    seen_at = _text(now)
-    cursor.executemany(_REMEMBER, [(app_id, *pair, seen_at) for pair in sightings])
+    seen_at = _format_instant(now)
+    cursor.executemany(
+        _INSERT_SIGHTINGS, [(app_id, *pair, seen_at) for pair in sightings]
+    )
 
 
 def read_bodies(
     cursor: CursorWrapper, app_id: int, positions: list[int]
 ) -> list[tuple[int, datetime, str]]:
     """Return position, time of receipt and body at `positions`, ascending."""
-    cursor.execute(_BODIES, [_json(positions), app_id])
+    cursor.execute(_SELECT_BODIES, [_encode_json(positions), app_id])
     rows = cursor.fetchall()
-    return [(position, _aware(naive), body) for position, naive, body in rows]
+    return [(position, _add_utc(naive), body) for position, naive, body in rows]
 
 
-def _json(values: list[str] | list[int]) -> str:
+def _encode_json(values: list[str] | list[int]) -> str:
     return msgspec.json.encode(values).decode()
 
 
-def _text(instant: datetime) -> str:
+def _format_instant(instant: datetime) -> str:
     """Return an instant as Django writes it: UTC, without a zone."""
     return str(instant.astimezone(UTC).replace(tzinfo=None))
 
 
-def _aware(naive: datetime) -> datetime:
+def _add_utc(naive: datetime) -> datetime:
     """Return an instant as Django's converter reads the column: UTC, without a zone."""
     return naive.replace(tzinfo=UTC)

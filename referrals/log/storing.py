@@ -14,8 +14,8 @@ from referrals.log.drafts import Draft, judge_event
 from referrals.log.names import number_names
 from referrals.log.results import Result, Status, make_conflict
 from referrals.log.rows import FoundEvent, LogEnd, LogRow, build_row
-from referrals.log.sightings import History
-from referrals.log.strict import has_refusal, without_the_new
+from referrals.log.sightings import EarlierSightings
+from referrals.log.strict import has_refusal, take_back_new
 from referrals.models import App
 from referrals.schema import list_warnings
 from referrals.signals import events_recorded
@@ -36,29 +36,29 @@ def store_drafts(
     `committed` gets the answers as soon as they hold, before anybody is rung for. With
     `strict`, one conflict means that nothing is stored.
     """
-    speak = find_dialect()
+    dialect = find_dialect()
     with transaction.atomic(), connection.cursor() as cursor:
         keys = list({draft.incoming.id for draft in drafts})
-        tail = speak.lock_and_look_up(cursor, app_id, keys)
-        fresh, answers = _decide(drafts, tail)
+        end = dialect.lock_and_look_up(cursor, app_id, keys)
+        fresh, answers = _decide(drafts, end)
         if strict and has_refusal(answers):
-            return without_the_new(answers, tail.head)
+            return take_back_new(answers, end.head)
         if committed:
             transaction.on_commit(partial(committed, answers))
         if fresh:
-            history = History(cursor, app_id, speak)
-            history.look_up([seen for draft in fresh for seen in draft.sightings])
-            rows = _finished(app_id, tail, fresh, history)
-            speak.insert_rows(cursor, app_id, tail, rows)
-            history.remember(tail.now)
-            _ring_after_commit(app_id, tail.head + len(rows))
+            earlier = EarlierSightings(cursor, app_id, dialect)
+            earlier.look_up([seen for draft in fresh for seen in draft.sightings])
+            rows = _complete_rows(app_id, end, fresh, earlier)
+            dialect.insert_rows(cursor, app_id, end, rows)
+            earlier.write_added(end.now)
+            _ring_after_commit(app_id, end.head + len(rows))
             failpoints.reach_failpoint(Place.APPEND_WRITTEN)
     return answers
 
 
-def _decide(drafts: Sequence[Draft], tail: LogEnd) -> tuple[list[Draft], list[Result]]:
+def _decide(drafts: Sequence[Draft], end: LogEnd) -> tuple[list[Draft], list[Result]]:
     """Return what is new, and the answer to each: pure, given the end of the log."""
-    found = dict(tail.found)
+    found = dict(end.found)
     fresh: list[Draft] = []
     answers: list[Result] = []
     for draft in drafts:
@@ -66,33 +66,35 @@ def _decide(drafts: Sequence[Draft], tail: LogEnd) -> tuple[list[Draft], list[Re
         stored = found.get(key)
         if stored is None:
             fresh.append(draft)
-            stored = found[key] = FoundEvent(tail.head + len(fresh), draft.fingerprint)
-            answer = _answer(draft, Status.ACCEPTED, stored.position)
+            stored = found[key] = FoundEvent(end.head + len(fresh), draft.fingerprint)
+            answer = _make_answer(draft, Status.ACCEPTED, stored.position)
         elif stored.fingerprint in (None, draft.fingerprint):
-            answer = _answer(draft, Status.DUPLICATE, stored.position)
+            answer = _make_answer(draft, Status.DUPLICATE, stored.position)
         else:
             answer = make_conflict(draft.index, key, stored.position)
         answers.append(answer)
     return fresh, answers
 
 
-def _answer(draft: Draft, status: Status, position: int) -> Result:
+def _make_answer(draft: Draft, status: Status, position: int) -> Result:
     warnings = list_warnings(draft.incoming)
     return Result(
         draft.index, draft.incoming.id, status, position=position, warnings=warnings
     )
 
 
-def _finished(
-    app_id: int, tail: LogEnd, fresh: list[Draft], history: History
+def _complete_rows(
+    app_id: int, end: LogEnd, fresh: list[Draft], earlier: EarlierSightings
 ) -> list[LogRow]:
     """Return the rows of `fresh`, with what only the log could decide."""
-    numbers = number_names(app_id, tail.head, [draft.event for draft in fresh])
-    return [draft.row or _finish(draft, tail.now, numbers, history) for draft in fresh]
+    numbers = number_names(app_id, end.head, [draft.event for draft in fresh])
+    return [
+        draft.row or _complete_row(draft, end.now, numbers, earlier) for draft in fresh
+    ]
 
 
-def _finish(
-    draft: Draft, now: datetime, numbers: Mapping[str, int], history: History
+def _complete_row(
+    draft: Draft, now: datetime, numbers: Mapping[str, int], earlier: EarlierSightings
 ) -> LogRow:
     event = draft.event
     if draft.incoming.occurred_at is None:
@@ -100,8 +102,8 @@ def _finish(
     if event.type is EventType.CUSTOM:
         number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
-    event = judge_event(event, draft.incoming, draft.sightings, history.seen)
-    history.add(draft.sightings)
+    event = judge_event(event, draft.incoming, draft.sightings, earlier.values_by_mark)
+    earlier.add(draft.sightings)
     return build_row(event, draft.fingerprint)
 
 

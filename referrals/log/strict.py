@@ -15,7 +15,7 @@ def has_refusal(answers: Sequence[Result]) -> bool:
     return any(answer.status in _REFUSALS for answer in answers)
 
 
-def without_the_good(
+def leave_out_good(
     refused: Mapping[int, Result], good: Mapping[int, IncomingEvent]
 ) -> list[Result]:
     """Return the answers where the `good` events never came as far as the log."""
@@ -25,7 +25,7 @@ def without_the_good(
     return [answers[index] for index in sorted(answers)]
 
 
-def without_the_new(answers: Sequence[Result], head: int) -> list[Result]:
+def take_back_new(answers: Sequence[Result], head: int) -> list[Result]:
     """Return `answers` with what would have been stored after `head` taken back.
 
     A duplicate of what the log had before stays one.

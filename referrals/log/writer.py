@@ -17,7 +17,7 @@ from referrals.log.drafts import Draft, make_drafts
 from referrals.log.grouping import WaitedTooLongError, WaitingLine
 from referrals.log.results import Result, make_rejected
 from referrals.log.storing import Answers, store_drafts
-from referrals.log.strict import without_the_good
+from referrals.log.strict import leave_out_good
 from referrals.models import App
 from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent, check_object, find_doubts
@@ -69,22 +69,22 @@ def append(
         msg = f"The app {app.slug} is archived: it accepts no events."
         count_archived(app.pk, way, len(events), msg)
         raise ArchivedAppError(msg)
-    answers = _answers(app, events, strict=strict)
+    answers = _answer_each(app, events, strict=strict)
     count_answers(app.pk, way, answers)
     return answers
 
 
-def _answers(app: App, events: Sequence[Sendable], *, strict: bool) -> list[Result]:
-    good, answers = _checked(events, strict=strict)
+def _answer_each(app: App, events: Sequence[Sendable], *, strict: bool) -> list[Result]:
+    good, answers = _check_each(events, strict=strict)
     if strict and answers:
-        return without_the_good(answers, good)
+        return leave_out_good(answers, good)
     if good:
         stored = _append(app.pk, make_drafts(app, good), strict=strict)
         answers |= {answer.index: answer for answer in stored}
     return [answers[index] for index in range(len(events))]
 
 
-def _checked(
+def _check_each(
     events: Sequence[Sendable], *, strict: bool
 ) -> tuple[dict[int, IncomingEvent], dict[int, Result]]:
     """Return the good events and the answers to the others, both by index."""
@@ -117,7 +117,7 @@ def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
     if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
         return store_drafts(app_id, request, strict=strict)
     try:
-        return _line(app_id).ask(request)
+        return _find_waiting_line(app_id).ask(request)
     except WaitedTooLongError as error:
         raise OperationalError(str(error)) from error
 
@@ -129,19 +129,19 @@ def _is_in_transaction() -> bool:
     return connection.connection is not None and not connection.autocommit
 
 
-def _line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
+def _find_waiting_line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
     """Return where this process's threads line up for the app's log."""
-    line = _lines.get(app_id)
+    line = _waiting_lines.get(app_id)
     if line is None:
         made: WaitingLine[Sequence[Draft], Answers] = WaitingLine(
             partial(_store_all, app_id),
-            shared=_shared,
+            error_for_others=_make_error_for_others,
             size=len,
             most=GROUP_EVENTS,
             seconds=TURN_SECONDS,
             patience=PATIENCE_SECONDS,
         )
-        line = _lines.setdefault(app_id, made)
+        line = _waiting_lines.setdefault(app_id, made)
     return line
 
 
@@ -157,7 +157,7 @@ def _store_all(
     store_drafts(app_id, list(chain.from_iterable(requests)), committed=committed)
 
 
-def _shared(error: Exception) -> Exception | None:
+def _make_error_for_others(error: Exception) -> Exception | None:
     """Return what the others of a group hear, or None where one event may be at fault."""
     if not isinstance(error, OperationalError | InterfaceError):
         return None
@@ -170,4 +170,4 @@ def _shared(error: Exception) -> Exception | None:
     return told
 
 
-_lines: Final[dict[int, WaitingLine[Sequence[Draft], Answers]]] = {}
+_waiting_lines: Final[dict[int, WaitingLine[Sequence[Draft], Answers]]] = {}

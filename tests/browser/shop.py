@@ -15,7 +15,7 @@ from celery import Celery
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
-from integration_project.demo.feeder import make_conflict, make_history
+from integration_project.demo.feeder import make_conflicting_event, make_history
 from integration_project.demo.story import DISCARDED_NAME
 from tests.browser.visitor import PASSWORD, USERNAME
 from tests.harness.environment import test_database
@@ -70,7 +70,7 @@ def _send_story(stack: Stack) -> None:
     events = make_history(Random(SEED), datetime.now(UTC))
     stack.post(events, app=APP)
     # A backend that was not sure whether it had sent this, and one with a bug.
-    stack.post([events[10], make_conflict(events[11]), TEST_EVENT], app=APP)
+    stack.post([events[10], make_conflicting_event(events[11]), TEST_EVENT], app=APP)
 
 
 def _let_an_integration_be_held(stack: Stack) -> None:

@@ -18,7 +18,7 @@ def test_the_docs_explain_every_field_and_every_problem(client):
     for name in (*openapi.EVENT_FIELDS, *openapi.PERSON_FIELDS):
         assert f"<code>{name}</code>" in page.text
     assert "`" not in page.text
-    for kind in problems.KINDS:
+    for kind in problems.PROBLEM_KINDS:
         assert f'id="problem-{kind.slug}"' in page.text
 
 

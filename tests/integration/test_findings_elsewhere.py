@@ -12,7 +12,7 @@ from django.test import Client
 from clevertap_sync.alerting import watch
 from clevertap_sync.models import Alert, Incident
 from referrals.ingest import background
-from referrals.ingest.writing import EVER
+from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount, Membership
 from tests.builders import NOON, a_sent_event, an_api_key, an_app, an_integration
 from tests.integration.admin.conftest import admin, staff, text_of  # noqa: F401 - fixtures
@@ -42,9 +42,9 @@ def send(django_capture_on_commit_callbacks):
 
 def let_pass(time):
     """Let everything at the doors have come so long before: whole hours."""
-    counts = IngestCount.objects.exclude(hour=EVER)
+    counts = IngestCount.objects.exclude(hour=ALL_TIME_HOUR)
     counts.update(hour=F("hour") - time, last_at=F("last_at") - time)
-    IngestCount.objects.filter(hour=EVER).update(last_at=F("last_at") - time)
+    IngestCount.objects.filter(hour=ALL_TIME_HOUR).update(last_at=F("last_at") - time)
 
 
 def rows(capsys):

@@ -17,17 +17,17 @@ from referrals import log, rejections
 from referrals.identity import Identity
 from referrals.ingest import background, health, removal, writing
 from referrals.ingest.counter import (
+    MOST_UNKNOWN_KEYS,
     NO_APP,
-    STRANGERS,
     CountKey,
-    Hourly,
+    HourlyKey,
     IngestCounts,
     IngestOutcome,
     RefusalSample,
     WayIn,
 )
 from referrals.ingest.health import RefusalCount
-from referrals.ingest.writing import EVER
+from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.log import ArchivedAppError
 from referrals.models import ApiKey, IngestCount, IngestSample
 from referrals.refusals import Code
@@ -67,7 +67,7 @@ def post(client, key):
 def counted():
     """Write what was counted; return the numbers of the hours by cause."""
     background.flush_counts()
-    rows = IngestCount.objects.exclude(hour=EVER)
+    rows = IngestCount.objects.exclude(hour=ALL_TIME_HOUR)
     found = rows.values_list("app_id", "way", "outcome", "code", "number")
     return {row[:4]: row[4] for row in found}
 
@@ -81,7 +81,7 @@ def a_count(number=1, at=NOON, *samples):
 
 
 def hourly(cause, hour=NOON):
-    return Hourly(hour, cause)
+    return HourlyKey(hour, cause)
 
 
 def refused(app_id=1, way="rk_abcdefghi", code=Code.MILLISECONDS):
@@ -392,10 +392,10 @@ class TestWriting:
             )
         writing.write_counts({hourly(a_stranger(3), NOON + HOUR): a_count()})
 
-        hours = IngestCount.objects.exclude(hour=EVER)
+        hours = IngestCount.objects.exclude(hour=ALL_TIME_HOUR)
         ways = set(hours.values_list("way", flat=True))
-        assert ways == {a_stranger(n).way for n in range(STRANGERS)} | {"other"}
-        assert hours.get(way="other").number == 90 - STRANGERS
+        assert ways == {a_stranger(n).way for n in range(MOST_UNKNOWN_KEYS)} | {"other"}
+        assert hours.get(way="other").number == 90 - MOST_UNKNOWN_KEYS
         assert hours.filter(way=a_stranger(3).way).count() == 2
         assert health.read_totals() == [(0, "unauthorised", "unknown_key", 91)]
 
@@ -446,7 +446,7 @@ class TestInTheBackground:
 
         background.count_ingest(taken())
 
-        wait_until(IngestCount.objects.filter(hour=EVER, number=2).exists)
+        wait_until(IngestCount.objects.filter(hour=ALL_TIME_HOUR, number=2).exists)
         background.clear_counts()
 
     def test_a_forked_child_leaves_to_its_parent_what_that_counted(self):
@@ -474,14 +474,17 @@ class TestInTheBackground:
             other.wait_for_its_lock()
         other.finish()
 
-        hours = IngestCount.objects.exclude(hour=EVER).exclude(way="other")
-        assert hours.values("way").distinct().count() == STRANGERS
+        hours = IngestCount.objects.exclude(hour=ALL_TIME_HOUR).exclude(way="other")
+        assert hours.values("way").distinct().count() == MOST_UNKNOWN_KEYS
 
 
 @pytest.mark.django_db
 class TestRetention:
     def test_hours_and_samples_go_after_fourteen_days_and_totals_stay(self):
-        old, kept = NOON - removal.KEPT - HOUR, NOON - removal.KEPT
+        old, kept = (
+            NOON - removal.KEEP_COUNTS_FOR - HOUR,
+            NOON - removal.KEEP_COUNTS_FOR,
+        )
         for at in (old, kept):
             sample = RefusalSample(at, detail="x")
             writing.write_counts({hourly(refused(), at): a_count(1, at, sample)})
@@ -491,7 +494,7 @@ class TestRetention:
         assert list(
             IngestCount.objects.order_by("hour").values_list("hour", "number")
         ) == [
-            (EVER, 2),
+            (ALL_TIME_HOUR, 2),
             (kept, 1),
         ]
         assert [sample.at for sample in IngestSample.objects.all()] == [kept]
@@ -499,7 +502,7 @@ class TestRetention:
 
     def test_a_limit_bounds_each_step(self):
         for number in range(3):
-            at = NOON - removal.KEPT - (number + 1) * HOUR
+            at = NOON - removal.KEEP_COUNTS_FOR - (number + 1) * HOUR
             writing.write_counts({hourly(taken(), at): a_count(1, at)})
 
         assert removal.trim_counts(NOON, limit=2) == 2
@@ -510,7 +513,7 @@ class TestRetention:
 
         retention.carry_out_retention()
 
-        assert [row.hour for row in IngestCount.objects.all()] == [EVER]
+        assert [row.hour for row in IngestCount.objects.all()] == [ALL_TIME_HOUR]
 
 
 @pytest.mark.django_db
@@ -658,4 +661,4 @@ class TestReading:
 
 
 def test_the_beginning_is_before_everything():
-    assert datetime(1970, 1, 1, tzinfo=UTC) == EVER
+    assert datetime(1970, 1, 1, tzinfo=UTC) == ALL_TIME_HOUR

@@ -46,7 +46,7 @@ REFUSED = DataError if IS_POSTGRESQL else IntegrityError
 def app(monkeypatch):
     """An app, in whose line nobody loses patience."""
     monkeypatch.setattr(writer, "TURN_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(writer, "_lines", {})
+    monkeypatch.setattr(writer, "_waiting_lines", {})
     return an_app()
 
 
@@ -117,7 +117,7 @@ def line_up(app, *requests, **options):
 
 def _stands(app, callers):
     """Whether the first has its turn, alone, and all others wait for theirs."""
-    line = writer._lines.get(app.pk)
+    line = writer._waiting_lines.get(app.pk)
     if line is None or not callers[0].is_asking:
         return False
     return len(line._waiting) == len(callers) - 1

@@ -14,7 +14,7 @@ from referrals.ingest import removal, writing
 from referrals.ingest.counter import (
     NO_APP,
     CountKey,
-    Hourly,
+    HourlyKey,
     IngestCounts,
     IngestOutcome,
     WayIn,
@@ -120,15 +120,17 @@ class TestNumbers:
         hours = (NOON, NOON + timedelta(hours=1))
         for at in hours:
             numbers = {
-                Hourly(at, CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED)): 2,
-                Hourly(at, CountKey(app.pk, "rk_abcdefghi", IngestOutcome.ACCEPTED)): 3,
-                Hourly(
+                HourlyKey(at, CountKey(app.pk, WayIn.TASK, IngestOutcome.ACCEPTED)): 2,
+                HourlyKey(
+                    at, CountKey(app.pk, "rk_abcdefghi", IngestOutcome.ACCEPTED)
+                ): 3,
+                HourlyKey(
                     at,
                     CountKey(
                         app.pk, WayIn.TASK, IngestOutcome.REJECTED, Code.MILLISECONDS
                     ),
                 ): 4,
-                Hourly(
+                HourlyKey(
                     at,
                     CountKey(
                         NO_APP, "rk_x", IngestOutcome.UNAUTHORISED, Code.UNKNOWN_KEY

@@ -60,7 +60,7 @@ def test_every_kind_of_problem_is_in_the_document():
     lookup = openapi.build_document()["paths"]["/v1/events/{id}"]["get"]["responses"]
 
     text = str(responses) + str(lookup)
-    for kind in problems.KINDS:
+    for kind in problems.PROBLEM_KINDS:
         assert kind.type in text
         assert str(int(kind.status)) in {**responses, **lookup}
 
@@ -174,14 +174,16 @@ def test_an_event_that_the_code_takes_fits_its_schema():
 
 
 def test_kinds_are_told_apart_by_their_slug():
-    slugs = [kind.slug for kind in problems.KINDS]
+    slugs = [kind.slug for kind in problems.PROBLEM_KINDS]
 
     assert len(set(slugs)) == len(slugs)
-    declared = [v for v in vars(problems).values() if isinstance(v, problems.Kind)]
-    assert declared == list(problems.KINDS)
+    declared = [
+        v for v in vars(problems).values() if isinstance(v, problems.ProblemKind)
+    ]
+    assert declared == list(problems.PROBLEM_KINDS)
 
 
-@pytest.mark.parametrize("kind", problems.KINDS, ids=lambda kind: kind.slug)
+@pytest.mark.parametrize("kind", problems.PROBLEM_KINDS, ids=lambda kind: kind.slug)
 def test_every_kind_is_an_error_with_a_remedy_and_a_place_in_the_docs(kind):
     assert kind.status >= HTTPStatus.BAD_REQUEST
     assert re.fullmatch(r"[a-z-]+", kind.slug)

@@ -1,6 +1,6 @@
 """Bars: what is counted becomes heights, to the same scale in each column."""
 
-from referrals.admin.kit.charts import Share, draw_bars, list_shares
+from referrals.admin.kit.charts import BarShare, draw_bars, list_bar_shares
 
 KINDS = {"delivered": "delivered", "dead": "dead-lettered"}
 
@@ -59,12 +59,12 @@ def test_nothing_at_all_has_columns_without_segments():
 
 
 def test_shares_of_a_bar_follow_each_other_and_leave_the_rest_empty():
-    assert list_shares(200, delivered=100, dead=50, waiting=0) == (
-        Share("delivered", 100, "0.00%", "50.00%"),
-        Share("dead", 50, "50.00%", "25.00%"),
+    assert list_bar_shares(200, delivered=100, dead=50, waiting=0) == (
+        BarShare("delivered", 100, "0.00%", "50.00%"),
+        BarShare("dead", 50, "50.00%", "25.00%"),
     )
-    assert list_shares(1, delivered=3, dead=1) == (
-        Share("delivered", 3, "0.00%", "75.00%"),
-        Share("dead", 1, "75.00%", "25.00%"),
+    assert list_bar_shares(1, delivered=3, dead=1) == (
+        BarShare("delivered", 3, "0.00%", "75.00%"),
+        BarShare("dead", 1, "75.00%", "25.00%"),
     )
-    assert list_shares(0, delivered=0) == ()
+    assert list_bar_shares(0, delivered=0) == ()

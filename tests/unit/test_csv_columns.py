@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from referrals.files import FileError, read_csv
-from referrals.rules import OCCURRED_AT
+from referrals.rules import OCCURRED_AT_RULE
 from referrals.schema import EventProblem, list_warnings
 from tests.builders import ANN, BOB, NOON, NOON_SECONDS
 
@@ -247,16 +247,16 @@ def test_a_number_in_a_cell_of_json_keeps_its_digits_or_says_that_it_does_not():
         ("1.79543E+12", "scientific notation"),
         ("46349", "spreadsheet's number of days"),
         ("46349.5", "spreadsheet's number of days"),
-        ("23.11.2026 12:00", OCCURRED_AT),
-        ("11/23/2026 12:00 PM", OCCURRED_AT),
-        ("2026-11-23 12:00:00", OCCURRED_AT),
-        ("2026-11-23", OCCURRED_AT),
-        ("1.795.435.200", OCCURRED_AT),
-        ('"1,795,435,200"', OCCURRED_AT),
-        ("1_795_435_200", OCCURRED_AT),
-        ("nan", OCCURRED_AT),
-        ("Infinity", OCCURRED_AT),
-        ("9" * 5000, OCCURRED_AT),
+        ("23.11.2026 12:00", OCCURRED_AT_RULE),
+        ("11/23/2026 12:00 PM", OCCURRED_AT_RULE),
+        ("2026-11-23 12:00:00", OCCURRED_AT_RULE),
+        ("2026-11-23", OCCURRED_AT_RULE),
+        ("1.795.435.200", OCCURRED_AT_RULE),
+        ('"1,795,435,200"', OCCURRED_AT_RULE),
+        ("1_795_435_200", OCCURRED_AT_RULE),
+        ("nan", OCCURRED_AT_RULE),
+        ("Infinity", OCCURRED_AT_RULE),
+        ("9" * 5000, OCCURRED_AT_RULE),
         ("1795435200000", "milliseconds"),
     ],
 )

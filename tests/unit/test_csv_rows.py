@@ -6,7 +6,7 @@ import io
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from referrals.files.csv_grammar import Grammar
+from referrals.files.csv_grammar import CsvGrammar
 from referrals.files.csv_rows import LONGEST_ROW, read_rows
 from referrals.files.encodings import read_lines
 from referrals.files.errors import FileError
@@ -33,7 +33,7 @@ def read_marked(text, *, width=WIDTH, separator=","):
     lines = read_lines(
         io.TextIOWrapper(io.BytesIO(text.encode()), newline="\n"), LONGEST_ROW
     )
-    grammar = Grammar(separator)
+    grammar = CsvGrammar(separator)
     rows = []
     try:
         for row in read_rows(lines, grammar, width=width, after=1, encoding="utf-8"):
@@ -150,7 +150,7 @@ def test_what_is_not_in_the_encoding_ends_the_reading():
     text = io.TextIOWrapper(
         io.BytesIO(b"a,b,c\nd,\xe9,f\n"), "utf-8", "surrogateescape", newline="\n"
     )
-    found = read_rows(text, Grammar(","), width=3, after=1, encoding="utf-8")
+    found = read_rows(text, CsvGrammar(","), width=3, after=1, encoding="utf-8")
 
     assert next(found).cells == ["a", "b", "c"]
     with pytest.raises(FileError, match="not UTF-8") as caught:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from referrals.fraud import MEANINGS, FraudReason, Sighting, find_sightings, judge_fraud
+from referrals.fraud import (
+    MEANINGS,
+    FraudReason,
+    SightingKey,
+    find_sightings,
+    judge_fraud,
+)
 from referrals.schema import Person
 from referrals.vocabulary import EventType, FraudStatus
 from tests.builders import an_event
@@ -157,8 +163,8 @@ def test_only_installs_with_signals_leave_anything_behind():
     signals = ann(ip="a", device_id="d", advertising_id="x")
     assert find_sightings(an_event(type=EventType.APP_OPEN, user=signals), hashed) == ()
     assert find_sightings(an_event(user=signals, referrer=bob()), hashed) == (
-        Sighting("<production device:d>", "x"),
-        Sighting(*["<production install:a:email:bob@example.com>"] * 2),
+        SightingKey("<production device:d>", "x"),
+        SightingKey(*["<production install:a:email:bob@example.com>"] * 2),
     )
 
 

@@ -21,7 +21,7 @@ class Bench:
         self.raises = ValueError("poison")
         self.line = WaitingLine(
             self.work,
-            shared=shared or (lambda _: None),
+            error_for_others=shared or (lambda _: None),
             size=lambda item: item,
             most=most,
             seconds=seconds,
@@ -92,7 +92,7 @@ def outcomes(callers):
 
 def test_a_caller_alone_is_served_at_once():
     bench = Bench(patience=SECONDS)
-    bench.line._come = come = Come()
+    bench.line._all_arrived = come = Come()
 
     assert [bench.line.ask(item) for item in (1, 2, 3)] == [2, 4, 6]
     assert bench.groups == [[1], [2], [3]]
@@ -129,7 +129,12 @@ def test_the_next_turn_begins_when_the_answers_hold_not_when_all_is_done():
             assert turn.wait(SECONDS)  # rings for somebody, say
 
     line = WaitingLine(
-        work, shared=lambda _: None, size=int, most=9, seconds=SECONDS, patience=0.0
+        work,
+        error_for_others=lambda _: None,
+        size=int,
+        most=9,
+        seconds=SECONDS,
+        patience=0.0,
     )
     first = Caller(line, 1)
     assert answered.wait(SECONDS)
@@ -246,7 +251,7 @@ def test_a_turn_gives_the_company_of_the_last_a_moment_to_come_again():
 
 def test_company_that_does_not_come_again_is_not_waited_for_twice():
     bench = Bench(patience=SECONDS)
-    bench.line._come = come = Come()
+    bench.line._all_arrived = come = Come()
     callers = bench.in_line(5)
     bench.release()
     assert outcomes(callers) == [2, 10]

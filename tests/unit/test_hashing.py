@@ -38,7 +38,7 @@ def test_a_person_is_meant_by_any_of_their_identities():
     hashes = suppression.hash_identities(
         1, [Identity("email", "x"), Identity("Email", "x")]
     )
-    is_meant = suppression.make_recogniser(1, hashes)
+    is_meant = suppression.make_person_matcher(1, hashes)
 
     assert len(hashes) == 1
     assert is_meant(Person({"custom_id": "1", "EMAIL": "x"}))
@@ -47,7 +47,7 @@ def test_a_person_is_meant_by_any_of_their_identities():
 
 
 def test_each_side_of_an_event_is_looked_at():
-    is_meant = suppression.make_recogniser(
+    is_meant = suppression.make_person_matcher(
         1, suppression.hash_identities(1, [Identity("email", "x")])
     )
     somebody, nobody = Person({"email": "x"}), Person({"email": "y"})

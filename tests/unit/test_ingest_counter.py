@@ -7,11 +7,11 @@ import pytest
 
 from referrals.ingest import counter as counting
 from referrals.ingest.counter import (
+    MOST_UNKNOWN_KEYS,
     NO_APP,
-    SAMPLES,
-    STRANGERS,
+    SAMPLES_PER_CAUSE,
     CountKey,
-    Hourly,
+    HourlyKey,
     IngestCounter,
     IngestCounts,
     IngestOutcome,
@@ -39,7 +39,7 @@ def a_stranger(number):
 
 
 def numbers(counts):
-    return {(each.hour, each.cause): count.number for each, count in counts.items()}
+    return {(each.hour, each.count_key): count.number for each, count in counts.items()}
 
 
 def test_what_is_alike_is_one_count(counter):
@@ -49,7 +49,7 @@ def test_what_is_alike_is_one_count(counter):
 
     taken = counter.take()
     assert numbers(taken) == {(NOON, TAKEN): 5, (NOON, REFUSED): 1}
-    assert taken[Hourly(NOON, TAKEN)].last_at == NOON + timedelta(minutes=59)
+    assert taken[HourlyKey(NOON, TAKEN)].last_at == NOON + timedelta(minutes=59)
     assert counter.take() == {}
 
 
@@ -70,12 +70,14 @@ def test_only_what_the_hour_has_not_had_is_new(counter):
 
 
 def test_the_newest_samples_are_kept(counter):
-    samples = [RefusalSample(NOON, detail=f"no. {n}") for n in range(SAMPLES + 2)]
+    samples = [
+        RefusalSample(NOON, detail=f"no. {n}") for n in range(SAMPLES_PER_CAUSE + 2)
+    ]
     for sample in samples:
         counter.add(REFUSED, 1, NOON, sample)
 
     (count,) = counter.take().values()
-    assert count.number == SAMPLES + 2
+    assert count.number == SAMPLES_PER_CAUSE + 2
     assert list(count.samples) == samples[2:]
 
 
@@ -87,7 +89,9 @@ def test_what_could_not_be_written_is_counted_later_without_its_samples(counter)
 
     counter.put_back(taken)
 
-    assert counter.take() == {Hourly(NOON, REFUSED): IngestCounts(NOON, 4, _of(second))}
+    assert counter.take() == {
+        HourlyKey(NOON, REFUSED): IngestCounts(NOON, 4, _of(second))
+    }
 
 
 def _of(*samples):
@@ -98,19 +102,19 @@ def _of(*samples):
 
 
 def test_unknown_keys_beyond_fifty_are_one(counter):
-    for number in range(STRANGERS + 7):
+    for number in range(MOST_UNKNOWN_KEYS + 7):
         counter.add(a_stranger(number), 1, NOON)
     counter.add(a_stranger(3), 1, NOON)
 
     counted = numbers(counter.take())
     others = a_stranger(0)._replace(way=WayIn.OTHER)
-    assert len(counted) == STRANGERS + 1
+    assert len(counted) == MOST_UNKNOWN_KEYS + 1
     assert counted[NOON, a_stranger(3)] == 2
     assert counted[NOON, others] == 7
 
 
 def test_a_new_hour_tells_other_unknown_keys_apart(counter):
-    for number in range(STRANGERS + 1):
+    for number in range(MOST_UNKNOWN_KEYS + 1):
         counter.add(a_stranger(number), 1, NOON)
 
     counter.add(a_stranger(999), 1, NOON + HOUR)

@@ -143,35 +143,35 @@ def test_a_command_belongs_to_the_stack_that_runs_beside_it(tmp_path):
     environment = {}
 
     with (
-        lock.hold_lock(tmp_path / running.LOCK),
-        running.tell_commands(tmp_path, TOLD, {}),
+        lock.hold_lock(tmp_path / running.LOCK_FILE),
+        running.leave_settings(tmp_path, TOLD, {}),
     ):
-        running.load_running(tmp_path, environment)
-        mode = (tmp_path / running.TOLD).stat().st_mode
+        running.load_running_settings(tmp_path, environment)
+        mode = (tmp_path / running.SETTINGS_FILE).stat().st_mode
 
     assert environment == TOLD
     assert stat.S_IMODE(mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == [running.LOCK]
+    assert [each.name for each in tmp_path.iterdir()] == [running.LOCK_FILE]
 
 
 def test_what_a_command_has_of_its_own_stands(tmp_path):
     environment = {"REDIS_URL": "redis://mine", "CLEVERTAP_BASE_URL": ""}
 
     with (
-        lock.hold_lock(tmp_path / running.LOCK),
-        running.tell_commands(tmp_path, TOLD, {}),
+        lock.hold_lock(tmp_path / running.LOCK_FILE),
+        running.leave_settings(tmp_path, TOLD, {}),
     ):
-        running.load_running(tmp_path, environment)
+        running.load_running_settings(tmp_path, environment)
 
     assert environment == {**TOLD, "REDIS_URL": "redis://mine"}
 
 
 def test_a_stack_that_was_killed_tells_nothing(tmp_path):
-    (tmp_path / running.LOCK).touch()
-    (tmp_path / running.TOLD).write_text(json.dumps(TOLD))
+    (tmp_path / running.LOCK_FILE).touch()
+    (tmp_path / running.SETTINGS_FILE).write_text(json.dumps(TOLD))
     environment = {}
 
-    running.load_running(tmp_path, environment)
+    running.load_running_settings(tmp_path, environment)
 
     assert environment == {}
 
@@ -183,10 +183,10 @@ def test_a_database_of_somebodys_own_is_not_the_checkouts(tmp_path, whose):
     before = dict(command)
 
     with (
-        lock.hold_lock(tmp_path / running.LOCK),
-        running.tell_commands(tmp_path, TOLD, stack),
+        lock.hold_lock(tmp_path / running.LOCK_FILE),
+        running.leave_settings(tmp_path, TOLD, stack),
     ):
-        running.load_running(tmp_path, command)
+        running.load_running_settings(tmp_path, command)
 
     assert command == before
 
@@ -216,7 +216,7 @@ def test_everything_listens_on_this_machine_only():
 
 
 def test_the_curl_line_is_one_event_under_a_new_id():
-    line = welcome.make_curl_line("http://127.0.0.1:8000", "rk_x")
+    line = welcome.make_one_line_curl("http://127.0.0.1:8000", "rk_x")
 
     echoed = subprocess.run(
         ["/bin/sh", "-c", line.replace("curl", "printf '%s\\n'", 1)],

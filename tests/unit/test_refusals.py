@@ -156,7 +156,7 @@ def test_every_code_has_a_meaning_a_remedy_and_a_line_in_the_docs(code):
 
 
 def test_a_problem_that_the_sender_causes_has_the_remedy_of_its_code():
-    by_code = {kind.code: kind for kind in problems.KINDS if kind.code}
+    by_code = {kind.code: kind for kind in problems.PROBLEM_KINDS if kind.code}
 
     assert len(by_code) == 10
     for code, kind in by_code.items():

@@ -166,7 +166,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
         messages.success(request, "Saved. Send a test message to see that it arrives.")
         return redirect("admin:clevertap_sync_alert_change", alert.pk)
 
-    def shown_beside(
+    def build_extra_context(
         self,
         request: HttpRequest,
         context: dict[str, Any],

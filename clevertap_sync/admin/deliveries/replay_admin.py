@@ -15,7 +15,7 @@ from clevertap_sync.delivery import replay as replaying
 from clevertap_sync.models import Replay, Upload
 from referrals import words
 from referrals.admin.kit.base import ReadOnlyAdmin, demand_permission
-from referrals.admin.kit.charts import Share, list_shares
+from referrals.admin.kit.charts import BarShare, list_bar_shares
 from referrals.admin.kit.date_range import filter_by_date
 from referrals.admin.kit.export import CsvExport
 from referrals.words import Colour
@@ -35,7 +35,7 @@ class ReplayProgress:
     dead: int
     waiting: int
     is_over: bool
-    shares: tuple[Share, ...]
+    shares: tuple[BarShare, ...]
     uploads_url: str
 
 
@@ -52,7 +52,7 @@ def read_progress(replay: Replay) -> ReplayProgress:
         waiting=waiting,
         is_over=replay.state != Replay.State.RUNNING and not waiting,
         # A range is planned in events, of which each may have two records.
-        shares=list_shares(
+        shares=list_bar_shares(
             0 if replay.last is not None and not waiting else replay.planned,
             **done,
             waiting=waiting,
@@ -115,7 +115,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         """Return when it was ordered."""
         return words.format_instant(replay.created_at)
 
-    def shown_beside(
+    def build_extra_context(
         self,
         request: HttpRequest,
         context: dict[str, Any],

@@ -27,7 +27,7 @@ from clevertap_sync.delivery.erasure import (
 from clevertap_sync.process import worker_presence
 from referrals import suppression, words
 from referrals.admin.kit.base import ReadOnlyAdmin
-from referrals.admin.kit.charts import list_shares
+from referrals.admin.kit.charts import list_bar_shares
 from referrals.admin.kit.date_range import filter_by_date
 from referrals.identity import Identity
 from referrals.models import ErasureRequest
@@ -104,7 +104,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         """Return how many uploads were replaced by parts without the person."""
         return words.format_number(order.uploads_replaced)
 
-    def shown_beside(
+    def build_extra_context(
         self,
         request: HttpRequest,
         context: dict[str, Any],
@@ -234,7 +234,7 @@ def _progress_of(order: ErasureRequest) -> dict[str, Any]:
     return {
         "is_done": is_done,
         "light": words.render_light(*_LIGHTS[order.state]),
-        "shares": list_shares(order.head, accepted=order.erased_to),
+        "shares": list_bar_shares(order.head, accepted=order.erased_to),
         "completes_by": erasure_orders.find_latest_completion(order),
         "suppressed": _suppressed(order),
         "lacks_worker": not is_done and (silence is None or silence.is_too_long),

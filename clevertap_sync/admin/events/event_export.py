@@ -13,7 +13,7 @@ from clevertap_sync.admin.events.event_pages import choose_app
 from referrals import access, log
 from referrals.admin.kit import csv_download
 from referrals.admin.kit.base import demand_permission
-from referrals.admin.kit.export import CUT, KEYS, ROWS, STRETCH
+from referrals.admin.kit.export import CUT_NOTE, KEYS_PER_READ, MOST_KEYS, MOST_ROWS
 from referrals.models import App, ReferralEvent
 from referrals.schema import Event
 
@@ -51,8 +51,8 @@ def _rows(
     app: App, asked: QueryDict, *, shows_identities: bool
 ) -> Iterator[list[object]]:
     for number, event in enumerate(_events(app, asked)):
-        if number == ROWS:
-            yield [CUT]
+        if number == MOST_ROWS:
+            yield [CUT_NOTE]
             return
         private = _private(event) if shows_identities else ()
         yield [*(getattr(event, name) for name in _OPEN), *private]
@@ -62,8 +62,8 @@ def _events(app: App, asked: QueryDict) -> Iterator[ReferralEvent]:
     allowed = event_filters.find_allowed_positions(app, log.read_head(app.pk), asked)
     identity = asked.get("q", "").strip()
     last = allowed.stop - 1
-    for top in range(last, max(allowed.start - 1, last - KEYS), -STRETCH):
-        reach = range(max(allowed.start, top - STRETCH + 1), top + 1)
+    for top in range(last, max(allowed.start - 1, last - MOST_KEYS), -KEYS_PER_READ):
+        reach = range(max(allowed.start, top - KEYS_PER_READ + 1), top + 1)
         found = event_filters.filter_events(app, reach, asked).order_by("-position")
         yield from (
             event_filters.filter_by_identity(found, identity) if identity else found

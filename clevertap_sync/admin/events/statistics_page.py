@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync.admin.events.event_pages import choose_app
-from referrals import access, log, tally
+from referrals import access, log, referral_statistics
 from referrals.admin.kit import charts
 from referrals.admin.kit.base import demand_permission
 from referrals.models import App
@@ -91,7 +91,7 @@ def _count_events(
     app: App, stretch: LogStretch, *, shows_identities: bool
 ) -> dict[str, Any]:
     events = log.read_range(app.pk, stretch.first, stretch.last)
-    counted = tally.tally_events(events)
+    counted = referral_statistics.count_referral_events(events)
     referrers = counted.referrers()
     kinds = {status.value: status.value for status in FraudStatus}
     shown = [
@@ -103,10 +103,16 @@ def _count_events(
         "oldest": events[0] if events else None,
         "newest": events[-1] if events else None,
         "tally": counted,
-        "types": tally.list_lines(counted.types, counted.events)[:_LINES],
-        "channels": tally.list_lines(counted.channels, counted.events)[:_LINES],
+        "types": referral_statistics.list_statistics_lines(
+            counted.types, counted.events
+        )[:_LINES],
+        "channels": referral_statistics.list_statistics_lines(
+            counted.channels, counted.events
+        )[:_LINES],
         "chart": charts.draw_bars(
-            "Events received, UTC", kinds, tally.list_periods(counted.hours)
+            "Events received, UTC",
+            kinds,
+            referral_statistics.list_periods(counted.hours),
         ),
         "brought": sum(each.brought for each in referrers),
         "referrers": shown,
@@ -115,5 +121,5 @@ def _count_events(
     }
 
 
-def _without_identity(referrer: tally.Referrer) -> tally.Referrer:
-    return tally.Referrer("", referrer.brought, referrer.events, referrer.doubtful)
+def _without_identity(referrer: referral_statistics.Referrer) -> referral_statistics.Referrer:
+    return referral_statistics.Referrer("", referrer.brought, referrer.events, referrer.doubtful)

@@ -150,7 +150,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         )
         return redirect("admin:clevertap_sync_integration_change", obj.pk)
 
-    def shown_beside(
+    def build_extra_context(
         self,
         request: HttpRequest,
         context: dict[str, Any],

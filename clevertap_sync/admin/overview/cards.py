@@ -17,7 +17,7 @@ from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts
 from clevertap_sync.insight.links import build_path
 from clevertap_sync.models import Integration
-from referrals.admin.kit.charts import Bars, draw_bars
+from referrals.admin.kit.charts import BarChart, draw_bars
 from referrals.words import Colour
 
 CHANGE: Final = "clevertap_sync.change_integration"
@@ -69,7 +69,7 @@ class IntegrationCard:
     usual_wait: float | None
     dead: int
     funnel: tuple[FunnelStage, ...]
-    chart: Bars
+    chart: BarChart
     may_change: bool
     most_event_types: int = EVENT_TYPES
 
@@ -144,7 +144,7 @@ def _funnel(
     return tuple(stages)
 
 
-def _chart(integration: Integration, now: datetime) -> Bars:
+def _chart(integration: Integration, now: datetime) -> BarChart:
     return draw_bars(
         "Records in the last 24 hours",
         _KINDS,

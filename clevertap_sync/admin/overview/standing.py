@@ -19,7 +19,7 @@ from clevertap_sync.models import Integration
 from referrals import access
 
 if TYPE_CHECKING:
-    from referrals.access import Person
+    from referrals.access import AdminUser
 
 SEES_INGEST: Final = "referrals.view_referralevent"
 
@@ -35,7 +35,7 @@ class Standing:
     elsewhere: Sequence[tuple[str, tuple[FindingOnCard, ...]]]
 
 
-def read_standing(person: "Person", now: datetime) -> Standing:
+def read_standing(person: "AdminUser", now: datetime) -> Standing:
     """Return the integrations and findings that the person may see, without archived ones.
 
     Call it inside `insight.read_in_snapshot()`.

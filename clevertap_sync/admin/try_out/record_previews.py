@@ -17,7 +17,7 @@ from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.insight.clevertap_destination import map_events
 from referrals.api import body_events
 from referrals.api.body import JSON
-from referrals.api.dry_run import show_as_stored
+from referrals.api.dry_run import build_as_stored
 from referrals.api.problems import ProblemError
 from referrals.models import App
 from referrals.refusals import Code
@@ -88,7 +88,7 @@ def preview_sent_events(
 ) -> list[EventPreview]:
     """Return the previews of events as a backend sends them, problems included."""
     good = [event for event in sent if isinstance(event, IncomingEvent)]
-    previews = iter(preview_stored_events(app, show_as_stored(app, good), settings))
+    previews = iter(preview_stored_events(app, build_as_stored(app, good), settings))
     return [
         _refused(event)
         if isinstance(event, EventProblem)

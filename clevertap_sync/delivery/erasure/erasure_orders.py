@@ -66,7 +66,7 @@ def plan_erasure(
 ) -> ErasurePlan:
     """Read the log and count the events that an erasure would change. Writes nothing."""
     hashes = suppression.hash_identities(app.pk, identities)
-    is_meant = suppression.make_recogniser(app.pk, hashes)
+    is_meant = suppression.make_person_matcher(app.pk, hashes)
     found, reached, head = ErasurePlan(), 0, log.read_head(app.pk)
     while chunk := log.scan_events(app.pk, reached, head, limit=EVENTS_PER_STEP):
         for logged in chunk:
@@ -195,7 +195,7 @@ def _erase_next_events(order: ErasureRequest) -> None:
     chunk = log.scan_events(
         order.app_id, order.erased_to, order.head, limit=EVENTS_PER_STEP
     )
-    is_meant = suppression.make_recogniser(order.app_id, order.hashes)
+    is_meant = suppression.make_person_matcher(order.app_id, order.hashes)
     sides = {
         logged.position: suppression.find_sides_meant(logged.event, is_meant)
         for logged in chunk

@@ -65,7 +65,7 @@ def replace_upload(candidate: Upload, order: ErasureRequest) -> bool:
 
 
 def _find_picks_naming(upload: Upload, order: ErasureRequest) -> set[int]:
-    is_meant = suppression.make_recogniser(order.app_id, order.hashes)
+    is_meant = suppression.make_person_matcher(order.app_id, order.hashes)
     events = log.read_range(order.app_id, upload.first, upload.last)
     return {
         make_pick(logged.position, side)

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         """Hold the lock of this checkout while everything runs."""
         settings.VAR_DIR.mkdir(mode=0o700, exist_ok=True)
         try:
-            with lock.hold_lock(settings.VAR_DIR / running.LOCK):
+            with lock.hold_lock(settings.VAR_DIR / running.LOCK_FILE):
                 self._run(demo=demo)
         except lock.RunningAlreadyError as error:
             message = "This checkout is up already. Stop that one first (Ctrl-C there)."
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             is_ready=lambda: all(is_answered(url) for url in _addresses(where)),
             text=_welcome(where, access, colour=output.colour),
         )
-        with running.tell_commands(
+        with running.leave_settings(
             settings.VAR_DIR, list_shared_settings(where, broker), os.environ
         ):
             Supervisor(processes, output, announcement).run()
@@ -129,7 +129,9 @@ def _addresses(where: Ports) -> Iterator[str]:
         yield f"{where.sandbox_url}/_sandbox/state"
 
 
-def _welcome(where: Ports, access: demo_setup.Access | None, *, colour: bool) -> str:
+def _welcome(
+    where: Ports, access: demo_setup.DemoAccess | None, *, colour: bool
+) -> str:
     rows = [("Admin", f"{where.web_url}/admin/"), ("API", f"{where.web_url}/docs")]
     if access is None:
         rows.append(("Login", "python manage.py createsuperuser"))
@@ -148,7 +150,7 @@ def _welcome(where: Ports, access: demo_setup.Access | None, *, colour: bool) ->
             "",
             "Send an event of your own:",
             "",
-            welcome.make_curl_line(where.web_url, access.api_key),
+            welcome.make_one_line_curl(where.web_url, access.api_key),
         )
     )
 

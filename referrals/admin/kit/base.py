@@ -39,7 +39,7 @@ else:
     _Inline = object
 
 #: How far a list can be paged. Beyond that, a filter is quicker for everybody.
-COUNTED: Final = 1_000
+MOST_COUNTED: Final = 1_000
 
 
 class CappedPaginator(_Paginator):
@@ -49,10 +49,10 @@ class CappedPaginator(_Paginator):
     def count(self) -> int:
         """Return the number of rows, or the cap where there are more."""
         rows: Any = self.object_list
-        return int(rows.order_by()[:COUNTED].count())
+        return int(rows.order_by()[:MOST_COUNTED].count())
 
 
-class OwnFilter(admin.RelatedFieldListFilter):
+class OwnAppsFilter(admin.RelatedFieldListFilter):
     """Offers what belongs to the person's apps, and nothing else."""
 
     def field_choices(
@@ -72,10 +72,10 @@ class OwnFilter(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in rows]
 
 
-class Recorded:
+class RecordsHistory:
     """Writes down who changed what on the pages, beside Django's own log."""
 
-    def app_of(self, row: Any) -> App | None:
+    def find_app(self, row: Any) -> App | None:
         """Return the app that a row belongs to; none, unless a page says otherwise."""
         return None
 
@@ -91,7 +91,11 @@ class Recorded:
         row = getattr(form, "instance", None) or form.user
         row.__dict__["differences"] = [
             *([] if add else history.list_differences(form)),
-            *(each for formset in formsets or () for each in _rows_of(formset)),
+            *(
+                each
+                for formset in formsets or ()
+                for each in _list_row_changes(formset)
+            ),
         ]
         return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
 
@@ -133,12 +137,12 @@ class Recorded:
             request.user.get_username(),
             row,
             what,
-            app=self.app_of(row),
+            app=self.find_app(row),
             differences=row.__dict__.pop("differences", ()),
         )
 
 
-def _rows_of(formset: Any) -> "Iterator[history.Difference]":
+def _list_row_changes(formset: Any) -> "Iterator[history.Difference]":
     """Yield what was done to rows on the page of another, such as a person's roles."""
     name = str(formset.model._meta.verbose_name).capitalize()
     before = {form.instance.pk: form.initial for form in formset.initial_forms}
@@ -154,7 +158,7 @@ def _rows_of(formset: Any) -> "Iterator[history.Difference]":
         yield name, str(row), history.EMPTY
 
 
-class ListAdmin(Recorded, ModelAdmin):
+class ListAdmin(RecordsHistory, ModelAdmin):
     """A list that is newest first, fifty to a page, and never counts a big table."""
 
     #: How a row leads to its app; "pk" where it is one.
@@ -191,10 +195,10 @@ class ListAdmin(Recorded, ModelAdmin):
     ) -> HttpResponse:
         """Offer one way to save, and show what the page has beside the form."""
         one_way = {"show_save_and_add_another": False, "show_save_and_continue": False}
-        shown = one_way | context | self.shown_beside(request, context, obj)
+        shown = one_way | context | self.build_extra_context(request, context, obj)
         return super().render_change_form(request, shown, add, change, form_url, obj)
 
-    def shown_beside(
+    def build_extra_context(
         self,
         request: HttpRequest,
         context: dict[str, Any],
@@ -229,9 +233,9 @@ class ListAdmin(Recorded, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows of the apps in which the person may see them."""
-        return self.limited(super().get_queryset(request), request, "view")
+        return self.limit_rows(super().get_queryset(request), request, "view")
 
-    def limited(
+    def limit_rows(
         self, rows: QuerySet[Any], request: HttpRequest, action: str
     ) -> QuerySet[Any]:
         """Keep the rows that the person may do `action` with: what an action begins with."""
@@ -239,7 +243,7 @@ class ListAdmin(Recorded, ModelAdmin):
             rows, request.user, self.app_path, *self.permissions(action)
         )
 
-    def app_of(self, row: Any) -> App | None:
+    def find_app(self, row: Any) -> App | None:
         """Return the app that a row belongs to."""
         if self.app_path == "pk":
             return row  # type: ignore[no-any-return]
@@ -251,7 +255,7 @@ class ListAdmin(Recorded, ModelAdmin):
         wanted = self.permissions(action)
         if row is None:
             return any(request.user.has_perm(permission) for permission in wanted)
-        app = self.app_of(row)
+        app = self.find_app(row)
         return any(
             access.has_permission(request.user, permission, app)
             for permission in wanted
@@ -280,7 +284,7 @@ class ListAdmin(Recorded, ModelAdmin):
     def get_list_filter(self, request: HttpRequest) -> Any:
         """Let filters by app and by integration offer the person's own."""
         return [
-            (each, OwnFilter) if each in {"app", "integration"} else each
+            (each, OwnAppsFilter) if each in {"app", "integration"} else each
             for each in super().get_list_filter(request)
         ]
 

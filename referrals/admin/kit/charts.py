@@ -39,7 +39,7 @@ class BarColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class BarChart:
     """A chart. `highest` is the count that the full height stands for."""
 
     caption: str
@@ -62,7 +62,7 @@ def draw_bars(
     periods: Sequence[tuple[str, Mapping[str, int]]],
     *,
     ends: tuple[str, str] | None = None,
-) -> Bars:
+) -> BarChart:
     """Return the chart of `periods`, oldest first, each with its label and its counts.
 
     `kinds` names what is counted, from the bottom of a column to its top: the kind, which
@@ -70,7 +70,7 @@ def draw_bars(
     `ends` stand below the first and the last column, else these columns' labels.
     """
     highest = max((sum(counts.values()) for _, counts in periods), default=0)
-    return Bars(
+    return BarChart(
         caption=caption,
         kinds=tuple(
             (kind, name, sum(counts.get(kind, 0) for _, counts in periods))
@@ -93,7 +93,7 @@ def draw_bars(
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class BarShare:
     """A stretch of a bar: where it begins and how long it is, in percent."""
 
     kind: str
@@ -102,14 +102,14 @@ class Share:
     width: str
 
 
-def list_shares(total: int, **counts: int) -> tuple[Share, ...]:
+def list_bar_shares(total: int, **counts: int) -> tuple[BarShare, ...]:
     """Return the stretches of one bar whose full length is `total`, or all of them."""
     whole = max(total, sum(counts.values()))
     found, start = [], 0.0
     for kind, count in counts.items():
         if count:
             width = 100 * count / whole
-            found.append(Share(kind, count, f"{start:.2f}%", f"{width:.2f}%"))
+            found.append(BarShare(kind, count, f"{start:.2f}%", f"{width:.2f}%"))
             start += width
     return tuple(found)
 

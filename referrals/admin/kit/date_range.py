@@ -78,11 +78,11 @@ class DateRange(admin.ListFilter):
         since, until = self.form.cleaned_data[SINCE], self.form.cleaned_data[UNTIL]
         rows = queryset.model._default_manager.all()
         if since:
-            self.first_key = _last_before(rows, self.column, since) + 1
+            self.first_key = _find_last_key_before(rows, self.column, since) + 1
             queryset = queryset.filter(pk__gte=self.first_key)
         if until:
             end = until + timedelta(days=1)
-            self.last_key = _last_before(rows, self.column, end)
+            self.last_key = _find_last_key_before(rows, self.column, end)
             queryset = queryset.filter(pk__lte=self.last_key)
         return queryset
 
@@ -92,7 +92,7 @@ def filter_by_date(column: str) -> type[DateRange]:
     return type("By", (DateRange,), {"column": column})
 
 
-def _last_before(rows: QuerySet[Any], column: str, day: date) -> int:
+def _find_last_key_before(rows: QuerySet[Any], column: str, day: date) -> int:
     """Return the last key whose row was written before the day began, in UTC.
 
     Costs two reads by key per halving, however many rows there are.

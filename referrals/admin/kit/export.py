@@ -17,17 +17,17 @@ from referrals.admin.kit import csv_download
 from referrals.admin.kit.base import ModelAdmin
 
 #: How many rows a file has at most.
-ROWS: Final = 50_000
+MOST_ROWS: Final = 50_000
 #: How many keys are looked through for them, a stretch at a time: a filter that hardly
 #: anything passes must not read a table of millions.
-KEYS: Final = 1_000_000
-STRETCH: Final = 5_000
-CUT: Final = (
+MOST_KEYS: Final = 1_000_000
+KEYS_PER_READ: Final = 5_000
+CUT_NOTE: Final = (
     "# This file ends here, and the list goes on: filter it to get the rest. A file has "
-    f"at most {ROWS:,} rows, out of the newest {KEYS:,}."
+    f"at most {MOST_ROWS:,} rows, out of the newest {MOST_KEYS:,}."
 )
 
-Column = tuple[str, str | Callable[[Any], object]]
+ExportColumn = tuple[str, str | Callable[[Any], object]]
 
 
 class CsvExport(ModelAdmin):
@@ -36,7 +36,7 @@ class CsvExport(ModelAdmin):
     What is below is the path of an attribute, or a function of the row.
     """
 
-    csv_columns: ClassVar[tuple[Column, ...]] = ()
+    csv_columns: ClassVar[tuple[ExportColumn, ...]] = ()
 
     def get_urls(self) -> list[URLPattern]:
         """Add the file's address beside the list's."""
@@ -67,8 +67,8 @@ class CsvExport(ModelAdmin):
             for _, below in self.csv_columns
         ]
         for number, row in enumerate(read_by_key(found)):
-            if number == ROWS:
-                yield [CUT]
+            if number == MOST_ROWS:
+                yield [CUT_NOTE]
                 return
             yield [get(row) for get in getters]
 
@@ -78,9 +78,9 @@ def read_by_key(found: QuerySet[Any]) -> Iterator[Any]:
     ends = found.model._default_manager.aggregate(low=Min("pk"), high=Max("pk"))
     if ends["high"] is None:
         return
-    lowest = max(ends["low"], ends["high"] - KEYS + 1)
-    for top in range(ends["high"], lowest - 1, -STRETCH):
-        reach = found.filter(pk__lte=top, pk__gt=max(top - STRETCH, lowest - 1))
+    lowest = max(ends["low"], ends["high"] - MOST_KEYS + 1)
+    for top in range(ends["high"], lowest - 1, -KEYS_PER_READ):
+        reach = found.filter(pk__lte=top, pk__gt=max(top - KEYS_PER_READ, lowest - 1))
         yield from reach.order_by("-pk")
 
 
@@ -90,5 +90,5 @@ def link_export(address: str, query: str = "") -> str:
         '<a class="button quiet" href="{}{}" title="{}" download>Export CSV</a>',
         address,
         query if query != "?" else "",
-        f"What is filtered, newest first: at most {ROWS:,} rows",
+        f"What is filtered, newest first: at most {MOST_ROWS:,} rows",
     )

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from django.db import DatabaseError
 
 from referrals import log
-from referrals.files import SEPARATORS, FileError, Line, read_csv, read_jsonl
+from referrals.files import SEPARATORS, FileError, NumberedEvent, read_csv, read_jsonl
 from referrals.files.encodings import is_encoding
 from referrals.ingest.counter import WayIn
 from referrals.log import ArchivedAppError, Result, Status
@@ -82,7 +82,7 @@ class Command(DiscreetCommand):
         )
         parser.add_argument(
             "--separator",
-            type=_separator,
+            type=_read_separator,
             metavar=f"{{{','.join(SEPARATORS)}}}",
             help="What separates the cells of a CSV. Without it, the heading shows it.",
         )
@@ -94,14 +94,14 @@ class Command(DiscreetCommand):
 
     def handle(self, *_: object, app: str, file: str, **options: object) -> None:
         """Import the file, and say what became of its lines."""
-        target = _app(app)
+        target = _find_app(app)
         name = "standard input" if file == STDIN else file
         counts: Counter[Status] = Counter()
         warnings = _Warnings()
         with ExitStack() as stack:
-            opened = _opened(file, stack)
-            lines = stack.enter_context(closing(_lines(opened, file, options)))
-            bar = _Bar(self.stderr, opened)
+            opened = _open_file(file, stack)
+            lines = stack.enter_context(closing(_read_events(opened, file, options)))
+            bar = _ProgressBar(self.stderr, opened)
             try:
                 for numbers, results in _imported(target, lines):
                     bar.clear()
@@ -111,10 +111,10 @@ class Command(DiscreetCommand):
                     bar.draw(counts.total())
             except STOPPERS as error:
                 self._write_lines(warnings.summary())
-                raise CommandError(_stopped(name, error, counts)) from error
+                raise CommandError(_explain_stop(name, error, counts)) from error
             finally:
                 bar.clear()
-        self._write_lines([_summary(counts), *warnings.summary()])
+        self._write_lines([_summarise(counts), *warnings.summary()])
         if counts[Status.REJECTED] or counts[Status.CONFLICT]:
             sys.exit(1)
 
@@ -163,13 +163,13 @@ class _Warnings:
             lines.append(number)
 
 
-class _Bar:
+class _ProgressBar:
     """How far the import is, on one line of a terminal; silent elsewhere."""
 
     def __init__(self, stderr: OutputWrapper, file: BinaryIO) -> None:
         self._stderr = stderr if stderr.isatty() else None
         self._file = file
-        self._size = _bytes_left(file)
+        self._size = _count_bytes_left(file)
 
     def draw(self, events: int) -> None:
         """Show the number of events and, where the size is known, the share."""
@@ -188,7 +188,7 @@ class _Bar:
             self._stderr.write("\r\x1b[K", ending="")
 
 
-def _separator(text: str) -> str:
+def _read_separator(text: str) -> str:
     """Return the separator that `text` names or is."""
     separator = SEPARATORS.get(text, text)
     if separator not in SEPARATORS.values():
@@ -197,7 +197,7 @@ def _separator(text: str) -> str:
     return separator
 
 
-def _bytes_left(file: BinaryIO) -> int:
+def _count_bytes_left(file: BinaryIO) -> int:
     """Return the size of a file that was not read yet; 0 for a pipe."""
     if not file.seekable():
         return 0
@@ -207,7 +207,7 @@ def _bytes_left(file: BinaryIO) -> int:
     return end
 
 
-def _app(slug: str) -> App:
+def _find_app(slug: str) -> App:
     try:
         return App.objects.get(slug=slug)
     except App.DoesNotExist:
@@ -216,7 +216,7 @@ def _app(slug: str) -> App:
         raise CommandError(msg) from None
 
 
-def _opened(name: str, stack: ExitStack) -> BinaryIO:
+def _open_file(name: str, stack: ExitStack) -> BinaryIO:
     if name == STDIN:
         if sys.stdin is None:  # closed, as `<&-` does
             msg = "Standard input is closed. Pipe the file in, or give its name."
@@ -229,9 +229,9 @@ def _opened(name: str, stack: ExitStack) -> BinaryIO:
         raise CommandError(msg) from error
 
 
-def _lines(
+def _read_events(
     file: BinaryIO, name: str, options: Mapping[str, Any]
-) -> Generator[Line, None, None]:
+) -> Generator[NumberedEvent, None, None]:
     """Return the events of the file. Raises `CommandError` for options that misfit."""
     encoding, separator = options["encoding"], options["separator"]
     if encoding and not is_encoding(encoding):
@@ -249,17 +249,17 @@ def _lines(
 
 
 def _imported(
-    app: App, lines: Iterator[Line]
+    app: App, lines: Iterator[NumberedEvent]
 ) -> Iterator[tuple[list[int], list[Result]]]:
     """Yield the line numbers and answers of one batch after the other."""
-    for batch in _batches(lines):
+    for batch in _cut_batches(lines):
         events = [event for _, event in batch]
         yield [n for n, _ in batch], log.append(app, events, way=WayIn.IMPORT)
 
 
-def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def _cut_batches(lines: Iterator[NumberedEvent]) -> Iterator[list[NumberedEvent]]:
     """Yield what was read, a batch at a time; also what came before a `FileError`."""
-    batch: list[Line] = []
+    batch: list[NumberedEvent] = []
     try:
         for line in lines:
             batch.append(line)
@@ -272,11 +272,11 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
     yield batch
 
 
-def _summary(counts: Counter[Status]) -> str:
+def _summarise(counts: Counter[Status]) -> str:
     return ", ".join(f"{counts[status]:,} {status}" for status in Status) + "."
 
 
-def _stopped(name: str, error: Exception, counts: Counter[Status]) -> str:
+def _explain_stop(name: str, error: Exception, counts: Counter[Status]) -> str:
     match error:
         case FileError():
             why = (
@@ -288,6 +288,6 @@ def _stopped(name: str, error: Exception, counts: Counter[Status]) -> str:
         case _:
             why = str(error)
     return (
-        f"{why} Imported before that: {_summary(counts)} Fix that, and run the same command "
+        f"{why} Imported before that: {_summarise(counts)} Fix that, and run the same command "
         "again: what is stored already counts as duplicate."
     )

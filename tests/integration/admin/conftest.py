@@ -17,9 +17,9 @@ CANARY = "CAN-ARY-PASS-XYZ"
 
 @pytest.fixture(autouse=True)
 def _nobody_is_throttled():
-    throttle.forget()
+    throttle.clear_tries()
     yield
-    throttle.forget()
+    throttle.clear_tries()
 
 
 @pytest.fixture

@@ -119,12 +119,12 @@ def test_a_file_ends_at_its_bound_and_says_so(admin, integration, monkeypatch):
         RejectedEvent(app=integration.app, source="celery", detail=str(n))
         for n in range(5)
     )
-    monkeypatch.setattr(export, "ROWS", 3)
+    monkeypatch.setattr(export, "MOST_ROWS", 3)
 
     rows = rows_of(admin.get("/admin/referrals/rejectedevent/export/"))
 
     assert [row["Detail"] for row in rows[:3]] == ["4", "3", "2"]
-    assert rows[3]["App"] == export.CUT
+    assert rows[3]["App"] == export.CUT_NOTE
     assert len(rows) == 4
 
 
@@ -135,8 +135,8 @@ def test_a_file_reads_a_stretch_of_keys_at_a_time_and_no_more_than_its_bound(
         RejectedEvent(app=integration.app, source="celery", detail=str(n))
         for n in range(50)
     )
-    monkeypatch.setattr(export, "STRETCH", 10)
-    monkeypatch.setattr(export, "KEYS", 30)
+    monkeypatch.setattr(export, "KEYS_PER_READ", 10)
+    monkeypatch.setattr(export, "MOST_KEYS", 30)
 
     with CaptureQueriesContext(connection) as captured:
         rows = rows_of(admin.get("/admin/referrals/rejectedevent/export/"))

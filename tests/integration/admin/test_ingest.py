@@ -12,7 +12,7 @@ from referrals.ingest import writing
 from referrals.ingest.counter import (
     NO_APP,
     CountKey,
-    Hourly,
+    HourlyKey,
     IngestCounts,
     IngestOutcome,
     RefusalSample,
@@ -54,7 +54,7 @@ def came(cause, number=1, *, ago=timedelta(), sample=""):
     at = timezone.now() - ago
     count = IngestCounts(at)
     count.add(number, at, RefusalSample(at, "/id", sample, "e-1") if sample else None)
-    writing.write_counts({Hourly(find_hour(at), cause): count})
+    writing.write_counts({HourlyKey(find_hour(at), cause): count})
 
 
 def conflict(app_id, way):

@@ -240,7 +240,7 @@ def test_tries_at_the_same_time_are_no_more_than_one_after_the_other():
 
     def take(_):
         together.wait()
-        return throttle.take({"key": TRIES}, 1.0)
+        return throttle.take_try({"key": TRIES}, 1.0)
 
     with ThreadPoolExecutor(16) as pool:
         waits = list(pool.map(take, range(16)))
@@ -253,7 +253,7 @@ def test_a_try_is_taken_before_the_password_is_checked(admin, monkeypatch):
 
     def check(*_args, **_kwargs):
         again = {"127.0.0.1": TRIES_OF_ADDRESS, "127.0.0.1 ann": 1}
-        waits.append(login_throttle.throttle.take(again, time.monotonic()) > 0)
+        waits.append(login_throttle.throttle.take_try(again, time.monotonic()) > 0)
         return False, False
 
     monkeypatch.setattr(hashers, "verify_password", check)
@@ -298,19 +298,22 @@ def test_a_login_leads_to_no_other_site(admin, site):
 def test_the_throttle_forgets_after_its_window():
     throttle = Throttle()
     for second in range(TRIES):
-        assert throttle.take({"key": TRIES}, float(second)) == 0.0
+        assert throttle.take_try({"key": TRIES}, float(second)) == 0.0
 
-    assert throttle.take({"key": TRIES}, 10.0) == WINDOW_SECONDS - 10.0
-    assert throttle.take({"other": TRIES}, 10.0) == 0.0
-    assert throttle.take({"key": TRIES}, WINDOW_SECONDS + 1.0) == 0.0
+    assert throttle.take_try({"key": TRIES}, 10.0) == WINDOW_SECONDS - 10.0
+    assert throttle.take_try({"other": TRIES}, 10.0) == 0.0
+    assert throttle.take_try({"key": TRIES}, WINDOW_SECONDS + 1.0) == 0.0
 
 
 def test_a_try_of_two_keys_is_taken_of_both_or_of_none():
     throttle = Throttle()
-    throttle.take({"narrow": 1, "wide": 9}, 0.0)
+    throttle.take_try({"narrow": 1, "wide": 9}, 0.0)
 
-    assert throttle.take({"narrow": 1, "wide": 9}, 1.0) == WINDOW_SECONDS - 1.0
-    assert [throttle.take({"wide": 2}, 2.0), throttle.take({"wide": 2}, 3.0)] == [
+    assert throttle.take_try({"narrow": 1, "wide": 9}, 1.0) == WINDOW_SECONDS - 1.0
+    assert [
+        throttle.take_try({"wide": 2}, 2.0),
+        throttle.take_try({"wide": 2}, 3.0),
+    ] == [
         0.0,
         WINDOW_SECONDS - 3.0,
     ]

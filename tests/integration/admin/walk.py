@@ -25,7 +25,7 @@ from referrals.identity import Identity
 from referrals.ingest import writing
 from referrals.ingest.counter import (
     CountKey,
-    Hourly,
+    HourlyKey,
     IngestCounts,
     IngestOutcome,
     RefusalSample,
@@ -110,7 +110,7 @@ def a_side(slug: str, location: Location) -> Side:
         RefusalSample(timezone.now(), "/id", f"no {slug}"),
     )
     count.add(1, count.last_at, sample)
-    writing.write_counts({Hourly(find_hour(count.last_at), conflict): count})
+    writing.write_counts({HourlyKey(find_hour(count.last_at), conflict): count})
     alert = Alert.objects.create(
         app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
     )

@@ -6,7 +6,12 @@ import threading
 import pytest
 
 from integration_project.web import request_limits
-from integration_project.web.responses import Answer, LeftError, Line, answer_by_wsgi
+from integration_project.web.responses import (
+    AnswerSender,
+    CallerLeftError,
+    WebAnswer,
+    answer_by_wsgi,
+)
 
 PIECE = b"x" * 1_000
 
@@ -48,7 +53,7 @@ def answered(application, *, version="1.1", stops=None, leaves=False):
             stops()
 
     async def scenario():
-        line = Line(receive, send)
+        line = AnswerSender(receive, send)
         environ = {"SERVER_PROTOCOL": f"HTTP/{version}"}
         return await asyncio.to_thread(answer_by_wsgi, application, environ, line)
 
@@ -62,7 +67,7 @@ def test_a_short_answer_comes_whole_and_with_its_length():
         an_application(result, status="404 Not Found", headers=[("X-Name", "value")])
     )
 
-    assert outcome == Answer(
+    assert outcome == WebAnswer(
         404, [(b"x-name", b"value"), (b"content-length", b"10")], b"one answer"
     )
     assert sent == []
@@ -126,7 +131,7 @@ def test_no_more_is_made_for_a_caller_who_takes_nothing(monkeypatch):
 
     outcome, sent = answered(an_application(parts()), stops=be_short_of_time)
 
-    assert isinstance(outcome, LeftError)
+    assert isinstance(outcome, CallerLeftError)
     assert len(sent) == 1
     assert len(made) < 10
 
@@ -137,7 +142,7 @@ def test_no_more_is_made_for_a_caller_who_has_left(monkeypatch):
 
     outcome, sent = answered(an_application(result), leaves=True)
 
-    assert isinstance(outcome, LeftError)
+    assert isinstance(outcome, CallerLeftError)
     assert len(sent) < 5
     assert result.is_closed
 

@@ -52,10 +52,10 @@ def test_a_body_comes_in_pieces_and_is_held_until_it_is_released():
         caller.send(b"one ")
         caller.send(b"body", more=False)
         body = await collecting(bodies, caller)
-        held = bodies.held
-        bodies.release(body)
-        bodies.release(body)
-        return body, held, bodies.held
+        held = bodies.held_bytes
+        bodies.release_body(body)
+        bodies.release_body(body)
+        return body, held, bodies.held_bytes
 
     body, held, after = asyncio.run(scenario())
 
@@ -101,7 +101,7 @@ def test_a_slow_body_ends_at_its_deadline_whatever_still_comes(monkeypatch):
         while not task.done():
             caller.send(b" ")
             await asyncio.sleep(0.005)
-        return task.result(), bodies.held
+        return task.result(), bodies.held_bytes
 
     body, held = asyncio.run(scenario())
 
@@ -119,7 +119,7 @@ def test_what_is_too_long_is_thrown_away_until_it_ends(stated):
         for n in range(3):
             caller.send(b"x" * 7, more=n < 2)
             await settled()
-            held.append(bodies.held)
+            held.append(bodies.held_bytes)
         return await task, held[-1]
 
     body, held = asyncio.run(scenario())
@@ -169,7 +169,7 @@ def test_where_there_is_no_room_the_oldest_that_is_on_its_way_goes(monkeypatch):
         with pytest.raises(NoRoomError):
             await tasks[0]
         callers[1].send(b"", more=False)
-        return body.is_whole, (await tasks[1]).is_whole, bodies.held
+        return body.is_whole, (await tasks[1]).is_whole, bodies.held_bytes
 
     assert asyncio.run(scenario()) == (True, True, 60)
 
@@ -183,7 +183,7 @@ def test_a_body_for_which_nobody_goes_is_refused(monkeypatch):
         caller.send(b"x" * 101, more=False)
         with pytest.raises(NoRoomError):
             await collecting(bodies, caller, owner="app 7")
-        return bodies.held
+        return bodies.held_bytes
 
     assert asyncio.run(scenario()) == 0
     assert asked == ["app 7"]
@@ -196,7 +196,7 @@ def test_another_that_waits_makes_room(monkeypatch):
         waiting = []
 
         def make_room(_owner):
-            bodies.release(waiting.pop())
+            bodies.release_body(waiting.pop())
             return True
 
         bodies = Bodies(make_room)
@@ -204,7 +204,7 @@ def test_another_that_waits_makes_room(monkeypatch):
             caller = Caller()
             caller.send(b"x" * 60, more=False)
             waiting.append(await collecting(bodies, caller))
-        return len(waiting), bodies.held
+        return len(waiting), bodies.held_bytes
 
     assert asyncio.run(scenario()) == (1, 60)
 
@@ -225,7 +225,7 @@ def test_at_the_end_what_is_on_its_way_has_a_moment_and_then_goes(monkeypatch):
         for task in (tasks[0], collecting(bodies, late)):
             with pytest.raises(NoRoomError):
                 await task
-        return body.data, body.is_whole, bodies.held
+        return body.data, body.is_whole, bodies.held_bytes
 
     assert asyncio.run(scenario()) == (b"half and half", True, 13)
 
@@ -240,7 +240,7 @@ class Crowd:
 
     def release(self):
         if self.whole:
-            self.bodies.release(self.whole.pop(0))
+            self.bodies.release_body(self.whole.pop(0))
             return True
         return False
 
@@ -280,9 +280,9 @@ def test_whatever_comes_and_goes_nothing_stays_held(steps):
         for step in steps:
             crowd.let(*step)
             await settled()
-            assert 0 <= crowd.bodies.held <= 100
+            assert 0 <= crowd.bodies.held_bytes <= 100
         await crowd.end()
-        return crowd.bodies.held
+        return crowd.bodies.held_bytes
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(request_limits, "MAX_HELD_BYTES", 100)

@@ -27,7 +27,7 @@ def a_scope(method="POST", path=b"/v1/events", query=b"", **headers):
 
 
 def a_call(**how):
-    return calls.read_head(a_scope(**how))
+    return calls.read_call(a_scope(**how))
 
 
 def test_wsgi_is_told_what_the_caller_said():
@@ -36,7 +36,7 @@ def test_wsgi_is_told_what_the_caller_said():
     scope["headers"] += [(b"x-twice", b"1"), (b"x-twice", b"2")]
 
     environ = calls.complete_environ(
-        calls.read_head(scope), Body(b"", 0, is_whole=True)
+        calls.read_call(scope), Body(b"", 0, is_whole=True)
     )
 
     assert environ["PATH_INFO"].encode("latin-1") == b"/a/b\xc3\xa9"
@@ -54,7 +54,7 @@ def test_a_header_with_an_underscore_poses_as_no_other():
     scope = a_scope(x_forwarded_for="198.51.100.1")
     scope["headers"] += [(b"x_forwarded_for", b"6.6.6.6"), (b"wsgi.input", b"x")]
 
-    environ = calls.read_head(scope).environ
+    environ = calls.read_call(scope).environ
 
     assert environ["HTTP_X_FORWARDED_FOR"] == "198.51.100.1"
     assert "wsgi.input" not in environ
@@ -155,6 +155,6 @@ def test_names_of_headers_are_remembered_within_bounds(monkeypatch):
     monkeypatch.setattr(calls, "_NAMES", {})
     for n in range(2_000):
         scope = a_scope(**{f"x-{n}": "1"})
-        assert calls.read_head(scope).environ[f"HTTP_X_{n}"] == "1"
+        assert calls.read_call(scope).environ[f"HTTP_X_{n}"] == "1"
 
     assert len(calls._NAMES) == 256

@@ -166,8 +166,8 @@ def test_the_app_whose_bodies_take_most_is_found_and_its_newest_goes():
     room.add("a", "newest", size=5, weight=1)
     room.add("b", "one", size=9)
 
-    assert room.turns.largest_of_others("b").work == "newest"
-    assert room.turns.largest_of_others("a") is None
+    assert room.turns.find_largest_of_others("b").work == "newest"
+    assert room.turns.find_largest_of_others("a") is None
 
 
 @settings(max_examples=30)

@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from referrals import tally
+from referrals import referral_statistics
 from referrals.log import LoggedEvent
 from referrals.schema import Person
 from referrals.vocabulary import EventType, FraudStatus, Via
@@ -15,7 +15,7 @@ def logged(*events, at=NOON, apart=timedelta()):
 
 
 def test_events_are_counted_by_type_channel_and_status():
-    found = tally.tally_events(
+    found = referral_statistics.count_referral_events(
         logged(
             an_event(),
             an_event(status=FraudStatus.SUSPICIOUS, channel="WhatsApp"),
@@ -25,19 +25,21 @@ def test_events_are_counted_by_type_channel_and_status():
     )
 
     assert (found.events, found.tests, found.doubtful) == (4, 0, 50)
-    assert tally.list_lines(found.types, found.events) == [
-        tally.TallyLine("App Install", 3, 75, 67),
-        tally.TallyLine("Gift Sent", 1, 25, 0),
+    assert referral_statistics.list_statistics_lines(found.types, found.events) == [
+        referral_statistics.StatisticsLine("App Install", 3, 75, 67),
+        referral_statistics.StatisticsLine("Gift Sent", 1, 25, 0),
     ]
-    assert tally.list_lines(found.channels, found.events) == [
-        tally.TallyLine("whatsapp", 2, 50, 50),
-        tally.TallyLine("No channel", 1, 25, 100),
-        tally.TallyLine("Poster", 1, 25, 0),
+    assert referral_statistics.list_statistics_lines(found.channels, found.events) == [
+        referral_statistics.StatisticsLine("whatsapp", 2, 50, 50),
+        referral_statistics.StatisticsLine("No channel", 1, 25, 100),
+        referral_statistics.StatisticsLine("Poster", 1, 25, 0),
     ]
 
 
 def test_test_events_are_left_out_and_said_to_be():
-    found = tally.tally_events(logged(an_event(test=True), an_event()))
+    found = referral_statistics.count_referral_events(
+        logged(an_event(test=True), an_event())
+    )
 
     assert (found.events, found.tests) == (1, 1)
     assert len(found.referrers()) == 1
@@ -46,7 +48,7 @@ def test_test_events_are_left_out_and_said_to_be():
 
 def test_referrers_are_ranked_by_the_people_whom_they_brought():
     carla = Person({"custom_id": "carla"})
-    found = tally.tally_events(
+    found = referral_statistics.count_referral_events(
         logged(
             a_link_click(referrer=a_person("clicks@example.com")),
             a_link_click(referrer=a_person("clicks@example.com")),
@@ -59,16 +61,22 @@ def test_referrers_are_ranked_by_the_people_whom_they_brought():
     )
 
     assert found.referrers() == [
-        tally.Referrer("carla", brought=2, events=2, doubtful=50),
-        tally.Referrer("one@example.com", brought=1, events=1, doubtful=0),
-        tally.Referrer("clicks@example.com", brought=0, events=2, doubtful=0),
+        referral_statistics.Referrer("carla", brought=2, events=2, doubtful=50),
+        referral_statistics.Referrer(
+            "one@example.com", brought=1, events=1, doubtful=0
+        ),
+        referral_statistics.Referrer(
+            "clicks@example.com", brought=0, events=2, doubtful=0
+        ),
     ]
 
 
 def test_a_short_time_is_shown_by_hour_without_gaps():
-    found = tally.tally_events(logged(an_event(), an_event(), apart=timedelta(hours=2)))
+    found = referral_statistics.count_referral_events(
+        logged(an_event(), an_event(), apart=timedelta(hours=2))
+    )
 
-    assert tally.list_periods(found.hours) == [
+    assert referral_statistics.list_periods(found.hours) == [
         ("23 Nov, 12:00", {"valid": 1}),
         ("23 Nov, 13:00", {}),
         ("23 Nov, 14:00", {"valid": 1}),
@@ -76,15 +84,17 @@ def test_a_short_time_is_shown_by_hour_without_gaps():
 
 
 def test_a_longer_time_is_shown_by_day_and_a_long_one_by_month():
-    days = tally.tally_events(logged(an_event(), an_event(), apart=timedelta(days=3)))
-    months = tally.tally_events(
+    days = referral_statistics.count_referral_events(
+        logged(an_event(), an_event(), apart=timedelta(days=3))
+    )
+    months = referral_statistics.count_referral_events(
         logged(an_event(), an_event(), apart=timedelta(days=70))
     )
 
-    assert [label for label, _ in tally.list_periods(days.hours)] == [
+    assert [label for label, _ in referral_statistics.list_periods(days.hours)] == [
         *("23 Nov", "24 Nov", "25 Nov", "26 Nov"),
     ]
-    assert tally.list_periods(months.hours) == [
+    assert referral_statistics.list_periods(months.hours) == [
         ("Nov 2026", {"valid": 1}),
         ("Dec 2026", {}),
         ("Jan 2027", {}),
@@ -93,10 +103,10 @@ def test_a_longer_time_is_shown_by_day_and_a_long_one_by_month():
 
 
 def test_nothing_is_nothing():
-    found = tally.tally_events([])
+    found = referral_statistics.count_referral_events([])
 
     assert (found.events, found.doubtful, found.referrers()) == (0, 0, [])
-    assert tally.list_periods(found.hours) == []
-    assert tally.list_periods({datetime(2026, 1, 1, 5, tzinfo=UTC): Counter()}) == [
-        ("1 Jan, 05:00", {})
-    ]
+    assert referral_statistics.list_periods(found.hours) == []
+    assert referral_statistics.list_periods(
+        {datetime(2026, 1, 1, 5, tzinfo=UTC): Counter()}
+    ) == [("1 Jan, 05:00", {})]

@@ -13,7 +13,7 @@ from referrals.schema import Event, Person
 from referrals.vocabulary import TITLES, EventType, FraudStatus, Via
 
 #: What makes somebody a person whom a referrer brought.
-BRINGING: Final = frozenset({EventType.APP_INSTALL, EventType.WEB_SIGN_UP})
+BRINGING_TYPES: Final = frozenset({EventType.APP_INSTALL, EventType.WEB_SIGN_UP})
 #: Up to so many hours, a column is an hour; up to so many days, a day; else a month.
 MOST_HOURS: Final = 48
 MOST_DAYS: Final = 62
@@ -24,7 +24,7 @@ _NO_CHANNEL: Final = "No channel"
 Statuses = Counter[FraudStatus]
 
 
-class Logged(Protocol):
+class ReceivedEvent(Protocol):
     """An event with the instant of its receipt."""
 
     @property
@@ -37,7 +37,7 @@ class Logged(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TallyLine:
+class StatisticsLine:
     """One line of a table. `percent` is its share of all, `doubtful` that of its own."""
 
     name: str
@@ -57,7 +57,7 @@ class Referrer:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReferralCounts:
     """What was counted. Test events are only counted as such."""
 
     events: int = 0
@@ -73,7 +73,7 @@ class Tally:
     @property
     def doubtful(self) -> int:
         """Return the percentage of events that are suspicious or rejected."""
-        return _doubtful(self.statuses)
+        return _doubtful_percent(self.statuses)
 
     def add(self, received_at: datetime, event: Event) -> None:
         """Count one event."""
@@ -103,26 +103,30 @@ class Tally:
         for who, event in self._referrers:
             provider = best if best in who.identities else min(who.identities)
             groups[who.identities[provider]].append(event)
-        found = [_referrer(identity, events) for identity, events in groups.items()]
+        found = [
+            _count_referrer(identity, events) for identity, events in groups.items()
+        ]
         return sorted(found, key=lambda r: (-r.brought, -r.events, r.identity))
 
 
-def tally_events(logged: Iterable[Logged]) -> Tally:
+def count_referral_events(logged: Iterable[ReceivedEvent]) -> ReferralCounts:
     """Return the tally of these events."""
-    tally = Tally()
+    tally = ReferralCounts()
     for each in logged:
         tally.add(each.received_at, each.event)
     return tally
 
 
-def list_lines(counted: Mapping[str, Statuses], total: int) -> list[TallyLine]:
+def list_statistics_lines(
+    counted: Mapping[str, Statuses], total: int
+) -> list[StatisticsLine]:
     """Return a table's lines, the largest first."""
     rows = [
-        TallyLine(
+        StatisticsLine(
             name,
             statuses.total(),
             round(100 * statuses.total() / max(1, total)),
-            _doubtful(statuses),
+            _doubtful_percent(statuses),
         )
         for name, statuses in counted.items()
     ]
@@ -142,35 +146,37 @@ def list_periods(
     length = (last - first) // _HOUR + 1
     if length <= MOST_HOURS:
         every = (first + number * _HOUR for number in range(length))
-        return [(f"{hour:%-d %b, %H}:00", _named(hours.get(hour))) for hour in every]
+        return [
+            (f"{hour:%-d %b, %H}:00", _count_by_name(hours.get(hour))) for hour in every
+        ]
     days: dict[date, Statuses] = defaultdict(Counter)
     for hour, statuses in hours.items():
         days[hour.date()] += statuses
-    return _days(days)
+    return _list_days(days)
 
 
-def _days(days: Mapping[date, Statuses]) -> list[tuple[str, Mapping[str, int]]]:
+def _list_days(days: Mapping[date, Statuses]) -> list[tuple[str, Mapping[str, int]]]:
     first, last = min(days), max(days)
     length = (last - first).days + 1
     if length > MOST_DAYS:
-        return _months(days)
+        return _list_months(days)
     every = (first + timedelta(days=number) for number in range(length))
-    return [(f"{day:%-d %b}", _named(days.get(day))) for day in every]
+    return [(f"{day:%-d %b}", _count_by_name(days.get(day))) for day in every]
 
 
-def _months(days: Mapping[date, Statuses]) -> list[tuple[str, Mapping[str, int]]]:
+def _list_months(days: Mapping[date, Statuses]) -> list[tuple[str, Mapping[str, int]]]:
     months: dict[date, Statuses] = defaultdict(Counter)
     for day, statuses in days.items():
         months[day.replace(day=1)] += statuses
     month, last = min(months), max(months)
     found: list[tuple[str, Mapping[str, int]]] = []
     while month <= last:
-        found.append((f"{month:%b %Y}", _named(months.get(month))))
+        found.append((f"{month:%b %Y}", _count_by_name(months.get(month))))
         month = (month + timedelta(days=32)).replace(day=1)
     return found
 
 
-def _named(statuses: Statuses | None) -> dict[str, int]:
+def _count_by_name(statuses: Statuses | None) -> dict[str, int]:
     return {status.value: count for status, count in (statuses or {}).items()}
 
 
@@ -185,15 +191,15 @@ def _channel(event: Event) -> str:
     return event.channel if event.via is Via.SMART_LINK else event.channel.casefold()
 
 
-def _doubtful(statuses: Statuses) -> int:
+def _doubtful_percent(statuses: Statuses) -> int:
     doubts = statuses[FraudStatus.SUSPICIOUS] + statuses[FraudStatus.REJECTED]
     return round(100 * doubts / max(1, statuses.total()))
 
 
-def _referrer(identity: str, events: Sequence[Event]) -> Referrer:
+def _count_referrer(identity: str, events: Sequence[Event]) -> Referrer:
     return Referrer(
         identity,
-        brought=sum(event.type in BRINGING for event in events),
+        brought=sum(event.type in BRINGING_TYPES for event in events),
         events=len(events),
-        doubtful=_doubtful(Counter(event.status for event in events)),
+        doubtful=_doubtful_percent(Counter(event.status for event in events)),
     )

@@ -53,23 +53,23 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 def is_address(text: str) -> bool:
     """Return whether `text` is an IPv4 or IPv6 address."""
-    return _parsed(text) is not None
+    return _parse_address(text) is not None
 
 
 def normalise_address(text: str, ignored: Sequence[Network] = ()) -> str | None:
     """Return the IP address as it is compared, unless strangers share it."""
-    parsed = _parsed(text)
+    parsed = _parse_address(text)
     if parsed is None or _is_shared(parsed):
         return None
     if any(parsed in network for network in ignored):
         return None
-    return _compared(parsed)
+    return _format_compared(parsed)
 
 
 def find_network(text: str) -> str | None:
     """Return any IP address as it is compared, or None where `text` is none."""
-    parsed = _parsed(text)
-    return None if parsed is None else _compared(parsed)
+    parsed = _parse_address(text)
+    return None if parsed is None else _format_compared(parsed)
 
 
 def normalise_device(text: str) -> str | None:
@@ -78,7 +78,7 @@ def normalise_device(text: str) -> str | None:
     return folded if folded.strip("0-") else None
 
 
-def _compared(parsed: IPv4Address | IPv6Address) -> str:
+def _format_compared(parsed: IPv4Address | IPv6Address) -> str:
     """Return IPv4 whole, IPv6 by its /64."""
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), strict=False))
@@ -87,7 +87,7 @@ def _compared(parsed: IPv4Address | IPv6Address) -> str:
 
 # An address comes back event after event: an office, a carrier, one user's session.
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(text.strip())
     except ValueError:

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from referrals import traces
+from referrals import fraud_signals
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from referrals import traces
     ],
 )
 def test_an_address_is_compared_whole_or_by_its_household(text, compared):
-    assert traces.normalise_address(text) == compared
+    assert fraud_signals.normalise_address(text) == compared
 
 
 @pytest.mark.parametrize(
@@ -29,36 +29,38 @@ def test_an_address_is_compared_whole_or_by_its_household(text, compared):
      "::ffff:10.0.0.1"],
 )  # fmt: skip
 def test_an_address_that_strangers_share_never_counts(text):
-    assert traces.normalise_address(text) is None
+    assert fraud_signals.normalise_address(text) is None
 
 
 @pytest.mark.parametrize(
     "text", ["100.63.255.255", "100.128.0.0", "172.32.0.1", "11.0.0.1"]
 )
 def test_the_neighbours_of_shared_networks_count(text):
-    assert traces.normalise_address(text) == text
+    assert fraud_signals.normalise_address(text) == text
 
 
 def test_an_ignored_network_never_counts():
-    office = traces.parse_networks("203.0.113.0/24\n2001:db8::/32\n198.51.100.7")
+    office = fraud_signals.parse_networks("203.0.113.0/24\n2001:db8::/32\n198.51.100.7")
 
-    assert traces.normalise_address("203.0.113.7", office) is None
-    assert traces.normalise_address("2001:db8:1::1", office) is None
-    assert traces.normalise_address("198.51.100.7", office) is None
-    assert traces.normalise_address("198.51.100.8", office) == "198.51.100.8"
+    assert fraud_signals.normalise_address("203.0.113.7", office) is None
+    assert fraud_signals.normalise_address("2001:db8:1::1", office) is None
+    assert fraud_signals.normalise_address("198.51.100.7", office) is None
+    assert fraud_signals.normalise_address("198.51.100.8", office) == "198.51.100.8"
 
 
 def test_networks_are_written_one_a_line():
-    assert traces.parse_networks("") == ()
-    assert traces.parse_networks("192.0.2.1/24\n\n") == (ip_network("192.0.2.0/24"),)
+    assert fraud_signals.parse_networks("") == ()
+    assert fraud_signals.parse_networks("192.0.2.1/24\n\n") == (
+        ip_network("192.0.2.0/24"),
+    )
     with pytest.raises(ValueError, match="office"):
-        traces.parse_networks("192.0.2.0/24\noffice")
+        fraud_signals.parse_networks("192.0.2.0/24\noffice")
 
 
 def test_a_device_is_compared_without_case():
-    assert traces.normalise_device(" 7F3A-Bc ") == "7f3a-bc"
+    assert fraud_signals.normalise_device(" 7F3A-Bc ") == "7f3a-bc"
 
 
 @pytest.mark.parametrize("text", ["", " ", "0", "00000000-0000-0000-0000-000000000000"])
 def test_an_all_zero_id_never_counts(text):
-    assert traces.normalise_device(text) is None
+    assert fraud_signals.normalise_device(text) is None

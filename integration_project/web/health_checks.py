@@ -9,34 +9,43 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from integration_project.web.responses import Answer, Line, Outcome, make_answer
+from integration_project.web.responses import (
+    AnswerOutcome,
+    AnswerSender,
+    WebAnswer,
+    make_answer,
+)
 from integration_project.web.threads import Threads
 
-ALIVE: Final = "/healthz"
-READY: Final = "/readyz"
-IS_ALIVE: Final = make_answer(
+ALIVE_PATH: Final = "/healthz"
+READY_PATH: Final = "/readyz"
+ALIVE_ANSWER: Final = make_answer(
     200,
     [(b"content-type", b"application/json"), (b"cache-control", b"no-store")],
     b'{"status": "alive"}',
 )
 
 
-class Readiness:
+class SharedReadinessCheck:
     """Asks whether the process can work, once at a time. `ask` runs in a thread."""
 
-    def __init__(self, ask: Callable[[dict[str, Any], Line], Outcome]) -> None:
+    def __init__(
+        self, ask: Callable[[dict[str, Any], AnswerSender], AnswerOutcome]
+    ) -> None:
         self._ask = ask
         self._loop = asyncio.get_running_loop()
         self._thread = Threads(1, "readiness")
-        self._asking: asyncio.Future[Answer | None] | None = None
+        self._asking: asyncio.Future[WebAnswer | None] | None = None
 
-    async def answer(self, environ: dict[str, Any], line: Line) -> Answer | None:
+    async def answer(
+        self, environ: dict[str, Any], sender: AnswerSender
+    ) -> WebAnswer | None:
         """Return the answer of the question that is under way, or of a new one."""
         if self._asking is None or self._asking.done():
-            self._asking = line.answer
-            self._thread.give(partial(self._find, environ, line))
+            self._asking = sender.answer
+            self._thread.give(partial(self._find, environ, sender))
         return await asyncio.shield(self._asking)
 
-    def _find(self, environ: dict[str, Any], line: Line) -> None:
-        outcome = self._ask(environ, line)
-        self._loop.call_soon_threadsafe(line.settle, outcome)
+    def _find(self, environ: dict[str, Any], sender: AnswerSender) -> None:
+        outcome = self._ask(environ, sender)
+        self._loop.call_soon_threadsafe(sender.settle, outcome)
