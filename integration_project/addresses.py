@@ -44,7 +44,9 @@ def read_address(url: str, *, schemes: Sequence[str], several: bool = False) -> 
     With `several`, there may be hosts, each with its port, with commas between.
     """
     parts = _split(url, schemes)
-    user, password, places = _people_and_places(parts.netloc)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    places = [_split_port(host) for host in hosts.split(",")]
     if len(places) > 1 and not several:
         raise UnusableError(because="it names several hosts")
     return Address(
@@ -120,14 +122,7 @@ def _split(url: str, schemes: Sequence[str]) -> SplitResult:
     return parts
 
 
-def _people_and_places(netloc: str) -> tuple[str, str, list[tuple[str, str]]]:
-    """Return user, password, and each host with its port."""
-    people, _, hosts = netloc.rpartition("@")
-    user, _, password = people.partition(":")
-    return user, password, [_place(host) for host in hosts.split(",")]
-
-
-def _place(text: str) -> tuple[str, str]:
+def _split_port(text: str) -> tuple[str, str]:
     host, colon, port = text.rpartition(":")
     return (text, "") if not colon or text.endswith("]") else (host, port)
 

@@ -88,15 +88,12 @@ def _read_sqlite(address: Address) -> dict[str, Any]:
         raise UnusableError(because=f"its query has something else than {known}")
     options: dict[str, Any] = _override(_SQLITE, address.query)
     if "timeout" in options:
-        options["timeout"] = _seconds(str(options["timeout"]))
+        # The one option that Python's library wants as a number.
+        timeout = str(options["timeout"])
+        if not re.fullmatch("[0-9]{1,5}", timeout):
+            raise UnusableError(because="its timeout is not a whole number of seconds")
+        options["timeout"] = int(timeout)
     return _build_settings("sqlite", NAME=name, OPTIONS=options)
-
-
-def _seconds(text: str) -> int:
-    """Return the one option that Python's library wants as a number."""
-    if not re.fullmatch("[0-9]{1,5}", text):
-        raise UnusableError(because="its timeout is not a whole number of seconds")
-    return int(text)
 
 
 def _read_postgresql(address: Address, pool: int) -> dict[str, Any]:

@@ -84,16 +84,12 @@ def _find_worker_fault() -> str:
     elif silence.is_too_long:
         seen = f"No worker has been seen for {silence.seconds:.0f} seconds"
     else:
-        return _fault_of_a_sweep()
+        failing = worker_presence.list_failing_sweeps()
+        return f"{failing[0].clause}. Its log has the reason." if failing else ""
     return (
         f"{seen}. Events are accepted and kept, but not delivered: start a worker "
         "(the line `worker` of the Procfile)."
     )
-
-
-def _fault_of_a_sweep() -> str:
-    failing = worker_presence.list_failing_sweeps()
-    return f"{failing[0].clause}. Its log has the reason." if failing else ""
 
 
 def _problem(reason: str) -> HttpResponse:

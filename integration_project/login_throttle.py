@@ -52,7 +52,8 @@ class Throttle:
             wait = max(self._wait(key, limit, now) for key, limit in limits.items())
             if wait <= 0:
                 for key in limits:
-                    self._make_room(key)
+                    if key not in self._tries and len(self._tries) >= _MOST_KEPT:
+                        self._tries.pop(next(iter(self._tries)))
                     self._tries.setdefault(key, deque()).append(now)
             return max(wait, 0.0)
 
@@ -78,10 +79,6 @@ class Throttle:
         if not tries or len(tries) < limit:
             return 0.0
         return tries[-limit] + WINDOW_SECONDS - now
-
-    def _make_room(self, key: str) -> None:
-        if key not in self._tries and len(self._tries) >= _MOST_KEPT:
-            self._tries.pop(next(iter(self._tries)))
 
 
 throttle = Throttle()

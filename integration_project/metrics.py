@@ -180,6 +180,7 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
 
 
 def _list_installation_metrics() -> Iterator[Metric]:
+    silence = worker_presence.read_silence()
     yield Metric(
         "referrals_ingested_events_total",
         "counter",
@@ -190,7 +191,7 @@ def _list_installation_metrics() -> Iterator[Metric]:
         "clevertap_worker_silence_seconds",
         "gauge",
         "Seconds since a worker was last seen; none if none ever was.",
-        _silence(),
+        [Measurement({}, silence.seconds)] if silence else [],
     )
 
 
@@ -247,8 +248,3 @@ def _ingested() -> list[Measurement]:
         )
         for total in health.read_totals()
     ]
-
-
-def _silence() -> list[Measurement]:
-    silence = worker_presence.read_worker_silence()
-    return [Measurement({}, silence.seconds)] if silence else []

@@ -91,9 +91,11 @@ def explain_refusal(error: Exception, raw: bytes) -> BrokenRuleError:
             "Infinity are not, either.",
         )
     message, _, path = str(error).rpartition(" - at `$")
-    return _explain_message(
-        message or path, _pointer(path.rstrip("`")) if message else "", raw
-    )
+    if not message:
+        return _explain_message(path, "", raw)
+    # The decoder's path, such as `.user.identities[...]`, as a JSON pointer.
+    pointer = path.rstrip("`").partition("[")[0].replace(".", "/")
+    return _explain_message(message, pointer, raw)
 
 
 def _describe_place(error: Exception, raw: bytes) -> str:
@@ -180,11 +182,6 @@ def _explain_identities(pointer: str, raw: bytes) -> BrokenRuleError:
         detail="An identity is a text and is sent on byte for byte: put it in quotes, or leave "
         "it out.",
     )
-
-
-def _pointer(path: str) -> str:
-    """Return a decoder's path (`.user.identities[...]`) as a JSON pointer."""
-    return path.partition("[")[0].replace(".", "/")
 
 
 def _describe_types(types: str) -> str:

@@ -37,12 +37,9 @@ def may_have_lost(text: bytes, decoded: object) -> bool:
 
 def find_repeated_key(text: bytes | str) -> str | None:
     """Return the JSON pointer to the first key that stands twice in sound JSON, or None."""
-    found = find_instances(_Repeated, "", _decoder.decode(_as_text(text)))
+    decoded = _decoder.decode(text if isinstance(text, str) else text.decode())
+    found = find_instances(_Repeated, "", decoded)
     return next((extend_pointer(pointer, each.key) for pointer, each in found), None)
-
-
-def _as_text(text: bytes | str) -> str:
-    return text if isinstance(text, str) else text.decode()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:

@@ -327,7 +327,11 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
     if b"\\u0000" in data:
         rules.check_tree("", msgspec.to_builtins(event))
     if b"null" in data:
-        event = _without_nulls(event)
+        event = msgspec.structs.replace(
+            event,
+            user=_drop_null_identities(event.user),
+            referrer=_drop_null_identities(event.referrer),
+        )
     rules.check_id(event.id)
     rules.check_name(event.type, event.name)
     rules.check_people(
@@ -363,14 +367,6 @@ def _check_keys(event: IncomingEvent, data: bytes) -> None:
         raise BrokenRuleError(
             code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY_RULE
         )
-
-
-def _without_nulls(event: IncomingEvent) -> IncomingEvent:
-    user, referrer = (
-        _drop_null_identities(event.user),
-        _drop_null_identities(event.referrer),
-    )
-    return msgspec.structs.replace(event, user=user, referrer=referrer)
 
 
 def _drop_null_identities(person: IncomingPerson | None) -> IncomingPerson | None:

@@ -72,13 +72,10 @@ def _password(kept: str) -> str:
     user = users.objects.filter(username=USERNAME).first()
     if user is not None:
         return kept if kept and user.check_password(kept) else ""
-    password = kept or _new_password()
+    chosen = (secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
+    password = kept or "".join(chosen)
     users.objects.create_superuser(USERNAME, password=password)
     return password
-
-
-def _new_password() -> str:
-    return "".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_LENGTH))
 
 
 def _read(path: Path) -> dict[str, str]:

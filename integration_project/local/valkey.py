@@ -61,15 +61,12 @@ def prepare_valkey(program: Path, folder: Path) -> Valkey:
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     port, password = find_free_port(), secrets.token_urlsafe(PASSWORD_BYTES)
     path = folder / "valkey.conf"
+    quoted = str(folder).replace("\\", "\\\\").replace('"', '\\"')
     configuration = _CONFIGURATION.format(
-        host=HOST, port=port, password=password, folder=_quotable(folder)
+        host=HOST, port=port, password=password, folder=quoted
     )
     private_file.write_private_file(path, configuration)
     return Valkey(
         command=(str(program), str(path)),
         url=f"redis://:{password}@{HOST}:{port}/0",
     )
-
-
-def _quotable(folder: Path) -> str:
-    return str(folder).replace("\\", "\\\\").replace('"', '\\"')

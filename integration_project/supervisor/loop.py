@@ -55,7 +55,7 @@ class Supervisor:
         with self._signals():
             self._guard = Guard()
             try:
-                while not self._is_done():
+                while self._asked_at is None or self._running():
                     self._turn()
             finally:
                 for process in self._running():
@@ -102,16 +102,15 @@ class Supervisor:
             self._asked_at = now
         if self._asked_at is None:
             self._start_due(now)
-            self._announce()
+            if self._announcement and self._announcement.is_ready():
+                self._output.show(self._announcement.text)
+                self._announcement = None
         else:
             self._stop(now, self._asked_at)
         self._wait(now)
 
     def _running(self) -> list[Process]:
         return [process for process in self._processes if process.pid is not None]
-
-    def _is_done(self) -> bool:
-        return self._asked_at is not None and not self._running()
 
     def _start_due(self, now: float) -> None:
         for process in self._processes:
@@ -169,11 +168,6 @@ class Supervisor:
         self._killed = True
         for process in running:
             process.kill()
-
-    def _announce(self) -> None:
-        if self._announcement and self._announcement.is_ready():
-            self._output.show(self._announcement.text)
-            self._announcement = None
 
     def _wait(self, now: float) -> None:
         """Print what comes, until a signal, a child's end or the next thing that is due."""

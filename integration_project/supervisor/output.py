@@ -30,13 +30,12 @@ class Output:
     def _make_prefixes(self, names: Sequence[str]) -> dict[str, bytes]:
         width = max(map(len, names))
         codes = (_DIM, *(_COLOURS[i % len(_COLOURS)] for i in range(len(names))))
-        return {
-            name: self._coloured(f"{name:<{width}} │ ", code).encode()
-            for name, code in zip(names, codes, strict=False)
-        }
-
-    def _coloured(self, text: str, code: int) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+        prefixes = {}
+        for name, code in zip(names, codes, strict=False):
+            text = f"{name:<{width}} │ "
+            text = f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+            prefixes[name] = text.encode()
+        return prefixes
 
     def say(self, text: str) -> None:
         """Print a line of the supervisor's own."""

@@ -22,6 +22,7 @@ PAGES: Final = "pages"
 #: Names of headers, as WSGI calls them. Callers choose them, so that it does not grow.
 _NAMES: Final[dict[bytes, str]] = {}
 _MAX_NAMES: Final = 256
+_BODILESS_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,14 @@ def read_call(scope: Mapping[str, Any]) -> Call:
     is_api = is_api_path(path)
     owner, key = _api_owner(environ) if is_api else (PAGES, find_network_in(environ))
     length = environ.get("CONTENT_LENGTH")
+    most = MAX_BODY_BYTES if is_api else request_limits.MAX_FORM_BYTES
     return Call(
         method=scope["method"],
         path=path,
         environ=environ,
         owner=owner,
         key=key,
-        most=_most(scope["method"], is_api=is_api),
+        most=0 if scope["method"] in _BODILESS_METHODS else most,
         stated=int(length) if length else None,
         has_body=length not in (None, "0") or "HTTP_TRANSFER_ENCODING" in environ,
         is_api=is_api,
@@ -90,12 +92,6 @@ def _unpacks_to_more(data: bytes) -> bool:
         return False
     # More than one member is unusual enough to be careful with.
     return len(unpacked) == request_limits.HEAVY_BYTES or bool(unpacker.unused_data)
-
-
-def _most(method: str, *, is_api: bool) -> int:
-    if method in ("GET", "HEAD", "OPTIONS"):
-        return 0
-    return MAX_BODY_BYTES if is_api else request_limits.MAX_FORM_BYTES
 
 
 def _api_owner(environ: Mapping[str, str]) -> tuple[str, str]:

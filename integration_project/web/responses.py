@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from integration_project.web import request_limits
 from integration_project.web.bodies import NoRoomError, Receive
@@ -227,12 +227,8 @@ def _stream_spooled(
             file.write(part)
         headers = started.with_length(file.tell())
         file.seek(0)
-        sender.stream(started.status, headers, _read(file))
-
-
-def _read(file: IO[bytes]) -> Iterator[bytes]:
-    while part := file.read(request_limits.WHOLE_BYTES):
-        yield part
+        pieces = iter(partial(file.read, request_limits.WHOLE_BYTES), b"")
+        sender.stream(started.status, headers, pieces)
 
 
 def _make_length_header(length: int) -> tuple[bytes, bytes]:

@@ -107,7 +107,11 @@ class Turns(Generic[Work]):
         owner = self._owners.get(turn.owner)
         if owner is None:
             owner = self._owners[turn.owner] = _Owner()
-        elif turn.is_limited and self._is_over(owner):
+        elif (
+            turn.is_limited
+            and owner.running + owner.waiting >= self._places
+            and self._do_others_wait(owner)
+        ):
             raise OverShareError
         turn.number = next(self._numbers)
         owner.lane_of(turn).add(turn)
@@ -199,10 +203,6 @@ class Turns(Generic[Work]):
         owner.waiting += step
         owner.waiting_bytes += step * turn.size
         self._owners_waiting += (owner.waiting > 0) - was_waiting
-
-    def _is_over(self, owner: _Owner[Work]) -> bool:
-        has = owner.running + owner.waiting
-        return has >= self._places and self._do_others_wait(owner)
 
     def _do_others_wait(self, owner: _Owner[Work]) -> bool:
         return self._owners_waiting > (owner.waiting > 0)

@@ -185,7 +185,11 @@ def _read_leniently(body: bytes, error: Exception) -> list[Piece]:
 
     try:
         # A float that was read here would have lost what its text says beyond a double.
-        match json.loads(body.decode(), parse_constant=constant, parse_float=_raw):
+        match json.loads(
+            body.decode(),
+            parse_constant=constant,
+            parse_float=lambda number: msgspec.Raw(number.encode()),
+        ):
             case {"events": [*events], **others} if not others:
                 return [_LenientlyRead(event) for event in events]
             # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.
@@ -194,10 +198,6 @@ def _read_leniently(body: bytes, error: Exception) -> list[Piece]:
     except (ValueError, RecursionError):
         pass
     raise _explain_not_json(body, error) from error
-
-
-def _raw(number: str) -> msgspec.Raw:
-    return msgspec.Raw(number.encode())
 
 
 def _explain_not_json(body: bytes, error: Exception) -> ProblemError:

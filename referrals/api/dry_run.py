@@ -11,13 +11,12 @@ from referrals.api.answers import DryRun, DryRunResult
 from referrals.fraud import judge_fraud
 from referrals.log import Status
 from referrals.log.results import Result, make_left_out, make_rejected
+from referrals.log.strict import refuse_doubtful
 from referrals.models import App, CustomName
-from referrals.refusals import Code
 from referrals.schema import (
     Event,
     EventProblem,
     IncomingEvent,
-    find_doubts,
     list_warnings,
 )
 from referrals.vocabulary import normalise_name
@@ -32,32 +31,29 @@ def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> D
     Does not look into the log: whether an event was sent before, and what earlier
     installs say about its fraud status, shows only when it is stored.
     """
-    judged = [_refused_by_doubt(event) if strict else event for event in incoming]
-    bad = [i for i, event in enumerate(judged) if isinstance(event, EventProblem)]
-    if strict and bad:
-        trials = [_left_out(i, event, bad[0]) for i, event in enumerate(judged)]
+    judged = [
+        refuse_doubtful(event) if strict and isinstance(event, IncomingEvent) else event
+        for event in incoming
+    ]
+    refused = [i for i, event in enumerate(judged) if isinstance(event, EventProblem)]
+    if strict and refused:
+        results = [
+            _convert_result(
+                make_rejected(index, event)
+                if isinstance(event, EventProblem)
+                else make_left_out(index, event.id, culprit=refused[0])
+            )
+            for index, event in enumerate(judged)
+        ]
     else:
-        trials = _answer_each(app, judged)
-    accepted = sum(trial.status is Status.ACCEPTED for trial in trials)
+        results = _answer_each(app, judged)
+    accepted = sum(result.status is Status.ACCEPTED for result in results)
     return DryRun(
         dry_run=True,
         accepted=accepted,
-        rejected=len(trials) - accepted,
-        results=trials,
+        rejected=len(results) - accepted,
+        results=results,
     )
-
-
-def _refused_by_doubt(event: Incoming) -> Incoming:
-    if isinstance(event, IncomingEvent):
-        for pointer, detail in find_doubts(event):
-            return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
-    return event
-
-
-def _left_out(index: int, event: Incoming, culprit: int) -> DryRunResult:
-    if isinstance(event, EventProblem):
-        return _convert_result(make_rejected(index, event))
-    return _convert_result(make_left_out(index, event.id, culprit))
 
 
 def _convert_result(result: Result) -> DryRunResult:

@@ -129,7 +129,9 @@ def _make_problem_for(request: HttpRequest, status: int) -> ProblemError:
     if told:
         return ProblemError(UNKNOWN_HOST, told)
     known = _known(status)
-    kind = _KINDS.get(known) or _plain(known)
+    kind = _KINDS.get(known) or ProblemKind(
+        "", known, known.phrase, "Something in front of the API refused this."
+    )
     again = {"Retry-After": str(RETRY_SECONDS)} if kind is UNAVAILABLE else None
     return ProblemError(kind, _DETAILS.get(kind.status, kind.remedy), headers=again)
 
@@ -140,10 +142,3 @@ def _known(status: int) -> HTTPStatus:
         return HTTPStatus(status)
     except ValueError:
         return HTTPStatus(status // 100 * 100)
-
-
-def _plain(status: HTTPStatus) -> ProblemKind:
-    """Return a kind for a status that is not the API's: of what stands in front of it."""
-    return ProblemKind(
-        "", status, status.phrase, "Something in front of the API refused this."
-    )

@@ -38,10 +38,13 @@ STRICT = (
 @count_refusals
 def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
-    strict, is_trial = read_switches(request, "strict", "dry_run")
+    strict, is_dry_run = read_switches(request, "strict", "dry_run")
     events = decode_events(*read_body(request))
-    if is_trial:
-        return _try(key.app, events, strict=strict)
+    if is_dry_run:
+        dry_run = answer_dry_run(key.app, events, strict=strict)
+        counts = Counter(result.status for result in dry_run.results)
+        _require_success(counts, dry_run.results, strict=strict)
+        return make_json_answer(dry_run)
     return _store(request, key, events, strict=strict)
 
 
@@ -100,13 +103,6 @@ def _store(
         results=results,
     )
     return make_json_answer(receipt, HTTPStatus.ACCEPTED)
-
-
-def _try(app: App, events: Sequence[Incoming], *, strict: bool) -> HttpResponse:
-    trial = answer_dry_run(app, events, strict=strict)
-    counts = Counter(result.status for result in trial.results)
-    _require_success(counts, trial.results, strict=strict)
-    return make_json_answer(trial)
 
 
 def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> None:

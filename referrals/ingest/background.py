@@ -141,9 +141,9 @@ def _begin_anew() -> None:
     _flusher = _Flusher()
 
 
-def _end() -> None:
+def _end_flusher() -> None:
     _flusher.end()
 
 
 os.register_at_fork(after_in_child=_begin_anew)
-atexit.register(_end)
+atexit.register(_end_flusher)

@@ -15,7 +15,6 @@ from django.db.models import (
     Max,
     OuterRef,
     Q,
-    QuerySet,
     Subquery,
     Sum,
     Window,
@@ -177,8 +176,9 @@ def read_traffic(
     """
     recent = Q(hour__gte=find_hour(day), last_at__gte=day)
     rows = (
-        _since(week)
-        .filter(app_id__in=app_ids)
+        IngestCount.objects.filter(
+            app_id__in=app_ids, hour__gte=find_hour(week), last_at__gte=week
+        )
         .values_list("app_id", "way", "outcome", "code")
         .annotate(
             day=Coalesce(Sum("number", filter=recent), 0),
@@ -244,8 +244,3 @@ def _is_last() -> Q:
         | (~is_strange & is_once & ~ends_by_app)
         | (is_strange & Q(way__startswith=KEY_START) & ~ends_by_any)
     )
-
-
-def _since(since: datetime) -> QuerySet[IngestCount]:
-    """Return the counts of the hours that end after an instant and had one since."""
-    return IngestCount.objects.filter(hour__gte=find_hour(since), last_at__gte=since)

@@ -119,11 +119,12 @@ def find_position(app_id: int, instant: datetime) -> int:
     ends = rows.aggregate(first=Min("position"), head=Max("position"))
     if ends["head"] is None:
         return 0
+    received = rows.values_list("received_at", flat=True)
     low: int = ends["first"] - 1
     high: int = ends["head"]
     while low < high:
         middle = (low + high + 1) // 2
-        received_at = _received_at(app_id, middle)
+        received_at = received.filter(position=middle).first()
         if received_at is None or received_at < instant:
             low = middle
         else:
@@ -159,11 +160,6 @@ def read_received_at(
             "app", "position", "received_at"
         )
     }
-
-
-def _received_at(app_id: int, position: int) -> datetime | None:
-    rows = ReferralEvent.objects.filter(app_id=app_id, position=position)
-    return rows.values_list("received_at", flat=True).first()
 
 
 def _decode_rows(rows: Iterable[tuple[int, datetime, str]]) -> list[LoggedEvent]:

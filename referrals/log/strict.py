@@ -5,9 +5,17 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from referrals.log.results import Result, Status, make_left_out
-from referrals.schema import IncomingEvent
+from referrals.refusals import Code
+from referrals.schema import EventProblem, IncomingEvent, find_doubts
 
 _REFUSALS = {Status.REJECTED, Status.CONFLICT}
+
+
+def refuse_doubtful(event: IncomingEvent) -> IncomingEvent | EventProblem:
+    """Return the event, or a problem for the first warning that it would get."""
+    for pointer, detail in find_doubts(event):
+        return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
+    return event
 
 
 def has_refusal(answers: Sequence[Result]) -> bool:

@@ -17,10 +17,9 @@ from referrals.log.drafts import Draft, make_drafts
 from referrals.log.grouping import WaitedTooLongError, WaitingLine
 from referrals.log.results import Result, make_rejected
 from referrals.log.storing import Answers, store_drafts
-from referrals.log.strict import leave_out_good
+from referrals.log.strict import leave_out_good, refuse_doubtful
 from referrals.models import App
-from referrals.refusals import Code
-from referrals.schema import EventProblem, IncomingEvent, check_object, find_doubts
+from referrals.schema import EventProblem, IncomingEvent, check_object
 
 Sendable = IncomingEvent | EventProblem | Mapping[str, Any]
 Requests = Sequence[Sequence[Draft]]
@@ -98,18 +97,12 @@ def _check_each(
             else check_object(sent)
         )
         if strict and isinstance(event, IncomingEvent):
-            event = _undoubted(event)
+            event = refuse_doubtful(event)
         if isinstance(event, EventProblem):
             refused[index] = make_rejected(index, event)
         else:
             good[index] = event
     return good, refused
-
-
-def _undoubted(event: IncomingEvent) -> IncomingEvent | EventProblem:
-    for pointer, detail in find_doubts(event):
-        return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
-    return event
 
 
 def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:

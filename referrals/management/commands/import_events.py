@@ -103,7 +103,10 @@ class Command(DiscreetCommand):
             lines = stack.enter_context(closing(_read_events(opened, file, options)))
             bar = _ProgressBar(self.stderr, opened)
             try:
-                for numbers, results in _imported(target, lines):
+                for batch in _cut_batches(lines):
+                    numbers = [number for number, _ in batch]
+                    events = [event for _, event in batch]
+                    results = log.append(target, events, way=WayIn.IMPORT)
                     bar.clear()
                     self._report(name, numbers, results)
                     counts.update(result.status for result in results)
@@ -246,15 +249,6 @@ def _read_events(
         msg = "Only a CSV has a separator. Say --format csv if it is one."
         raise CommandError(msg)
     return read_jsonl(file, encoding=encoding)
-
-
-def _imported(
-    app: App, lines: Iterator[NumberedEvent]
-) -> Iterator[tuple[list[int], list[Result]]]:
-    """Yield the line numbers and answers of one batch after the other."""
-    for batch in _cut_batches(lines):
-        events = [event for _, event in batch]
-        yield [n for n, _ in batch], log.append(app, events, way=WayIn.IMPORT)
 
 
 def _cut_batches(lines: Iterator[NumberedEvent]) -> Iterator[list[NumberedEvent]]:
