@@ -137,13 +137,7 @@ def _is_allowed(request: HttpRequest) -> bool:
 
 
 def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
-    integrations = [status for status in statuses if status.integration]
-    for name, kind, text, value in _PER_INTEGRATION:
-        samples = [
-            Measurement(_label_integration(status), value(status))
-            for status in integrations
-        ]
-        yield Metric(name, kind, text, samples)
+    yield from _list_integration_metrics(statuses)
     yield Metric(
         "clevertap_dead_letters",
         "gauge",
@@ -177,6 +171,18 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         _recent_attempts(statuses),
     )
     yield from _list_installation_metrics()
+
+
+def _list_integration_metrics(
+    statuses: Sequence[IntegrationStatus],
+) -> Iterator[Metric]:
+    integrations = [status for status in statuses if status.integration]
+    for name, kind, text, value in _PER_INTEGRATION:
+        samples = [
+            Measurement(_label_integration(status), value(status))
+            for status in integrations
+        ]
+        yield Metric(name, kind, text, samples)
 
 
 def _list_installation_metrics() -> Iterator[Metric]:

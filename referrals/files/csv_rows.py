@@ -79,15 +79,13 @@ def read_rows(
 
 
 def _yield_settled(source: "_RowSource", width: int) -> Iterator[CsvRow]:
-    """Yield each row once it is sure. Blank are those alone in which a quote stands."""
+    """Yield each row once it is certain. A blank row is kept only where it has a quote."""
     waiting: list[CsvRow] = []
     while True:
         try:
             row = source.read_row()
         except FileError as error:
-            if waiting and not source.is_settled_at_error(waiting):
-                raise _make_unsettled_error(waiting[0].line, error) from error
-            yield from waiting
+            yield from _keep_settled(source, waiting, error)
             raise
         if row is None:
             break
@@ -102,6 +100,18 @@ def _yield_settled(source: "_RowSource", width: int) -> Iterator[CsvRow]:
         if len(waiting) > _MOST_WAITING:
             raise FileError(waiting[0].line, _TOO_MANY_WAIT)
     yield from waiting
+
+
+def _keep_settled(
+    source: "_RowSource", waiting: list[CsvRow], error: FileError
+) -> list[CsvRow]:
+    """Return the rows that are certain in spite of the error in the row after them.
+
+    Raises `FileError` where they are not: they depend on that row.
+    """
+    if waiting and not source.is_settled_at_error(waiting):
+        raise _make_unsettled_error(waiting[0].line, error) from error
+    return waiting
 
 
 class _RowSource:
