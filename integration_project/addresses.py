@@ -1,4 +1,4 @@
-"""Addresses in the environment, in parts: what is wrong with one is said, not repeated.
+"""Addresses in the environment, in parts: an error says what is wrong and repeats nothing.
 
 Everything in an address is text and stays text: `00123` is a password, not a number.
 """
@@ -39,9 +39,9 @@ class Address:
 
 
 def read_address(url: str, *, schemes: Sequence[str], several: bool = False) -> Address:
-    """Return the parts of `url`. Raises `UnusableError` with what is wrong.
+    """Return the parts of `url`. Raises `UnusableError`, which names the fault.
 
-    With `several`, there may be hosts, each with its port, with commas between.
+    With `several`, commas may separate more than one host, each with its port.
     """
     parts = _split(url, schemes)
     credentials, _, hosts = parts.netloc.rpartition("@")

@@ -25,7 +25,7 @@ class MenuSection:
     entries: tuple[MenuEntry, ...]
 
 
-# What superusers have, as they have every permission, and nobody else can be given.
+# No role or group can have this permission: only superusers, who have every one.
 _SUPERUSERS: Final = "superusers.alone"
 # Title, then label, name of the address, and the permission that shows the page.
 _SECTIONS: Final = (

@@ -1,7 +1,7 @@
 """How Redis is reached: by Celery's broker, and by our own connections, alike.
 
-Celery accepts any certificate of a `rediss://` address unless told otherwise, redis-py
-refuses a self-signed one. Both are told the same thing here.
+By default Celery accepts any certificate of a `rediss://` address, and redis-py refuses
+a self-signed one. Both get the same options here.
 """
 
 from typing import Any, Final
@@ -46,8 +46,8 @@ def is_encrypted(url: str) -> bool:
 def make_redis_options(url: str, *, verify: bool) -> dict[str, Any]:
     """Return the keywords for `redis.Redis.from_url(url, **…)`.
 
-    Nothing is tried twice: whoever asks has something better to do than to wait, and
-    redis-py's own default adds several seconds to each timeout.
+    No command is tried twice: every caller can go on without Redis, and redis-py's
+    default retries add several seconds to each timeout.
     """
     options = _TIMEOUTS | {"retry": Retry(NoBackoff(), 0)}
     return options | (_certificates(verify=verify) if is_encrypted(url) else {})
@@ -61,8 +61,8 @@ def make_celery_tls(url: str, *, verify: bool) -> dict[str, Any] | None:
 def make_transport_options() -> dict[str, Any]:
     """Return Celery's `broker_transport_options`.
 
-    Whoever publishes connects once and does not wait two seconds to try again. The
-    worker's own connection is tried for ever, by a setting of its own.
+    A publisher connects once, without the two seconds that Celery waits before a second
+    try. The worker's own connection has another setting, which tries for ever.
     """
     return _TIMEOUTS | {"max_retries": 0}
 

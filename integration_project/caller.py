@@ -1,7 +1,7 @@
-"""Who is calling: the address that guesses are counted by.
+"""The caller's address, by which guesses at passwords and keys are counted.
 
-What stands in X-Forwarded-For is the caller's own word, but for the hops that proxies of
-ours have added at its end.
+A caller can write anything into X-Forwarded-For; only the hops that our own proxies
+added at its end are certain.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from referrals import fraud_signals
 def find_network_of_caller(request: HttpRequest) -> str:
     """Return the caller's IPv4 address, or the network of its IPv6 address.
 
-    That is the hop that the outermost of `TRUSTED_PROXIES` has added; where there are
-    fewer hops, or that is no address, whoever is connected to us.
+    It is the hop that the outermost of `TRUSTED_PROXIES` added. Where there are fewer
+    hops, or that hop is no address, it is the address of the connection.
     """
     return find_network_in(request.META)
 
 
 def find_network_in(environ: Mapping[str, Any]) -> str:
-    """Return the same of a request of which WSGI's environment is known."""
+    """Return the same from WSGI's environment of a request."""
     peer = str(environ.get("REMOTE_ADDR", ""))
     hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
     proxies = settings.TRUSTED_PROXIES

@@ -23,7 +23,7 @@ app.steps["worker"].add(Sweep)
 
 @setup_logging.connect(dispatch_uid="integration_project.celery.logging")
 def set_up_logging(**_: Any) -> None:
-    """Log as web and commands do. Celery leaves logging alone where somebody listens."""
+    """Log as web and commands do. A receiver of this signal keeps Celery from its own set-up."""
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
@@ -31,7 +31,7 @@ def set_up_logging(**_: Any) -> None:
 
 @worker_ready.connect(dispatch_uid="integration_project.celery.garbage")
 def collect_rarely(**_: Any) -> None:
-    """Look for cyclic garbage less often, and not in what was there at the start.
+    """Collect cyclic garbage less often, and never among the objects of the start.
 
     Delivery makes thousands of short-lived objects per request and hardly a cycle: to
     look after each 700 of them takes a twentieth of a worker's time.

@@ -1,8 +1,8 @@
 """The worker's end of the broker, which nothing that Redis holds can stop.
 
-Celery's own consumer goes on after a connection is lost, and ends the worker for whatever
-else is raised there: by a message that is no JSON, or by a key that holds something of
-another type. A worker that has ended delivers nothing, not even by its sweep.
+Celery's own consumer survives a lost connection and no other error: a message that is no
+JSON, or a Redis key of another type, ends the worker. A worker that has ended delivers
+nothing, not even by its sweep.
 """
 
 import contextlib
@@ -28,9 +28,10 @@ class LastingConsumer(Consumer):
         self.connection_errors = (*self._lost, Exception)
 
     def on_connection_error_after_connected(self, error: Exception) -> None:
-        """Say what it was by its class: its words may repeat a message.
+        """Log the error's class only: its text may repeat a message.
 
-        What stays there is met again at once, hence the pause. The sweep delivers meanwhile.
+        If the broker keeps the message, the next read fails at once: hence the pause. The
+        sweep delivers meanwhile.
         """
         kind = type(error).__name__
         if isinstance(error, self._lost):
@@ -45,9 +46,9 @@ class LastingConsumer(Consumer):
         self._let_go()
 
     def _let_go(self) -> None:
-        """Close the connection, as Celery's own answer to an error does: it would stay open.
+        """Close the connection, which would stay open otherwise, as Celery's own handler does.
 
-        A channel reads once more when it is closed, and meets the same again.
+        A channel reads once more when it closes, and may raise the same error again.
         """
         connection, self.connection = self.connection, None
         if connection is None:

@@ -57,9 +57,10 @@ def read_database_url(url: str, *, pool: int) -> dict[str, Any]:
 
     What the URL's query says (`?sslmode=disable`) comes before our own options; an empty
     `?options=` leaves the server-side timeouts out, for a PgBouncer that refuses them.
-    A server on another machine has to speak TLS, unless libpq is told otherwise.
+    A server on another machine has to speak TLS, unless the URL or libpq's own variables
+    say otherwise.
     `pool` is the number of connections that a process keeps at most; 0 opens one per
-    request or task instead. Raises `UnusableError` with what is wrong.
+    request or task instead. Raises `UnusableError`, which names the fault.
     """
     if url == _IN_MEMORY:
         return _build_settings("sqlite", NAME=":memory:", OPTIONS=_SQLITE)
@@ -70,7 +71,7 @@ def read_database_url(url: str, *, pool: int) -> dict[str, Any]:
 
 
 def _build_settings(scheme: str, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - Django's own types
-    # Of its reader of addresses, this alone: it makes numbers of what is text in a query.
+    # Only the engine: environ's own reader of addresses turns texts in a query to numbers.
     engine = environ.Env.DB_SCHEMES[scheme]
     return {"ENGINE": engine, "CONN_HEALTH_CHECKS": True, **settings}
 
@@ -136,10 +137,10 @@ def _check_query(query: Mapping[str, str]) -> None:
 
 
 def _require_encryption(host: str, query: Mapping[str, str]) -> dict[str, str]:
-    """Return that TLS is required, where a server is on another machine.
+    """Return the option that requires TLS, where a server is on another machine.
 
-    libpq alone would go on in plain text where a server, or somebody on the way, says that
-    it speaks no TLS. Its own variable `PGSSLMODE`, or a service, may know better.
+    By default libpq goes on in plain text where the server, or an attacker between, says
+    that it speaks no TLS. Its own variable `PGSSLMODE`, or a service, may know better.
     """
     told = _defaults_of_libpq()
     if os.environ.get("PGSSLMODE") or query.get("service") or told.get("service"):

@@ -20,7 +20,7 @@ _NEED_NO_SECRET = frozenset({"collectstatic", "dmypy", "mypy"})
 
 
 class UnusableError(ValueError):
-    """A value cannot be used. Says why, and repeats nothing of it: `it names no host`."""
+    """A value cannot be used. Its text is a reason without the value: `it names no host`."""
 
     def __init__(self, *, because: str) -> None:
         super().__init__(because)
@@ -78,7 +78,8 @@ class Environment:
     ) -> Made | None:
         """Return what `reader` makes of the text, or None where there is none.
 
-        `reader` raises `UnusableError` for what it cannot use; `right` says what it can.
+        `reader` raises `UnusableError` for a text that it cannot use. `right` describes a
+        good one, for the problem's sentence.
         """
         text = self.text(name, default)
         return self._read(name, reader, text, right) if text else None
@@ -97,10 +98,10 @@ class Environment:
     def check_secrets(
         self, secrets: Mapping[str, str], *, least: int, longer: Mapping[str, int]
     ) -> None:
-        """Note secrets that could be guessed, and those of which one gives another away.
+        """Note a problem for each secret that is too short, and for secrets that are equal.
 
-        `secrets` are those that are set, by their names; each has `least` characters, or
-        as many as `longer` says of it.
+        `secrets` are those that are set, by name. Each needs `least` characters, or the
+        number that `longer` has for it.
         """
         for name, text in secrets.items():
             if len(text) < (needed := longer.get(name, least)):

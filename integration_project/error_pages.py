@@ -1,6 +1,6 @@
 """Pages that refuse: each says why in a sentence, and which setting it is if it is one.
 
-They look nothing up, neither a user nor a row, so that they stand whatever is broken.
+They read neither the session nor the database, so that they work while either fails.
 """
 
 import logging
@@ -78,7 +78,7 @@ def show_server_failed(request: HttpRequest) -> HttpResponse:
 
 
 def show_form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer 403: nobody can tell whether the form was sent by the person (CSRF)."""
+    """Answer 403: the form may come from another site, and not from the person (CSRF)."""
     told = _OF_THE_BROWSER.get(reason)
     if told is None and reason.startswith(_FROM_ELSEWHERE):
         told = _name_setting(request)

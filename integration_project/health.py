@@ -1,7 +1,7 @@
 """What a platform asks: is this process alive, and can it do its work?
 
-Answered before anything that needs a known host name, HTTPS, a session or, for
-`/healthz`, the database: a probe has none of them.
+A health check has no known host name, no HTTPS and no session, so this middleware
+stands before all that require one. `/healthz` does without the database, too.
 """
 
 import json
@@ -22,14 +22,14 @@ RETRY_SECONDS: Final = 5
 
 
 class HealthMiddleware:
-    """Answers `/healthz` and `/readyz`."""
+    """Answers the health checks `/healthz` and `/readyz`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
         self._readiness = ReadinessCheck()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a probe; pass every other request on."""
+        """Answer a health check; pass every other request on."""
         match request.path_info:
             case "/healthz":
                 return _answer(HTTPStatus.OK, {"status": "alive"})
@@ -39,7 +39,7 @@ class HealthMiddleware:
 
 
 class ReadinessCheck:
-    """Whether events can be accepted, and whether somebody delivers them."""
+    """Checks whether events can be accepted, and whether workers deliver them."""
 
     def __init__(self) -> None:
         self._migrated = False

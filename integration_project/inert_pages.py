@@ -1,8 +1,8 @@
-"""Pages on which no text turns around what follows it, whoever wrote the text.
+"""Pages on which no text can change the direction of the text after it.
 
-Templates mark the texts that others send. Names that colleagues gave, and what Django
-shows by itself, pass here. What a form gives back stays as it was typed: an identity is
-sent byte for byte.
+Templates mark the texts of producers themselves. This middleware finds the others: names
+that operators gave, and what Django shows. The value of a form's field stays as it was
+typed: an identity is sent byte for byte.
 """
 
 import re

@@ -1,12 +1,12 @@
-"""Checking passwords, slowed down for whoever guesses.
+"""Passwords, checked slowly once many were wrong.
 
-Tries are counted per process, in memory: a guesser with many processes to ask gets that
-many times the tries, which is still far too few, and nothing has to be stored about
-anybody. A restart forgets. A try is taken before the password is checked and given back
-where it was right, so that many at once are no more than one after the other.
+Tries are counted per process, in memory, so that nothing about a person is stored. With
+several processes an attacker has as many times the tries, which is still far too few. A
+restart resets the counts. A try is taken before the password is checked, and given back
+where it was right: tries at the same moment count like tries one after the other.
 
-A browser in which a person has logged in before has a count of its own (a signed cookie
-tells it), and so nobody else's guesses can lock that person out.
+A browser in which a person has logged in before has a count of its own, by a signed
+cookie. So an attacker's guesses cannot lock that person out.
 """
 
 import secrets
@@ -29,7 +29,7 @@ WINDOW_SECONDS: Final = 300.0
 #: Wrong passwords for one user name from one address, and for one address in all.
 TRIES: Final = 5
 TRIES_OF_ADDRESS: Final = 20
-#: What tells a browser in which somebody has logged in, and for how long it does.
+#: The cookie that marks a browser in which a person has logged in, and how long it lasts.
 COOKIE: Final = "referrals_browser"
 COOKIE_SECONDS: Final = 365 * 24 * 3600
 _SALT: Final = "integration_project.login_throttle"
@@ -96,7 +96,7 @@ class ThrottledLoginForm(AdminAuthenticationForm):
 
 
 class ThrottledPasswordChangeForm(AdminPasswordChangeForm):
-    """A change of one's own password, where somebody else's session guesses the old one."""
+    """A change of one's own password. A stolen session could guess the old one without it."""
 
     def clean_old_password(self) -> str:
         """Check the old password, unless it was wrong too often lately."""

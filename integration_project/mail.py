@@ -17,7 +17,7 @@ _BACKENDS: Final = {
 def read_mail_url(url: str) -> dict[str, Any]:
     """Return Django's `EMAIL_…` settings for `smtp+tls://user:password@host:587`.
 
-    Raises `UnusableError` with what is wrong.
+    Raises `UnusableError`, which names the fault.
     """
     address = read_address(url, schemes=tuple(_BACKENDS))
     backend = _BACKENDS[address.scheme]

@@ -12,14 +12,14 @@ MetricKind = Literal["gauge", "counter"]
 
 
 class Measurement(NamedTuple):
-    """One number, and whose it is."""
+    """One number, with the labels that say what it counts."""
 
     labels: Mapping[str, str]
     value: float
 
 
 class Metric(NamedTuple):
-    """What is measured, and its samples."""
+    """A metric with its type, its help, and its measurements."""
 
     name: str
     kind: MetricKind

@@ -24,15 +24,15 @@ _FULL: Final = (
 def guard_streams() -> Iterator[None]:
     """Let a command run without its output, and end it quietly if nothing takes any.
 
-    Exits with `STATUS` if its reader goes away, with 1 if its disk is full: what was not
-    said may have been a failure.
+    Exits with `STATUS` if the output's reader goes away, with 1 if the disk is full: the
+    lines that are lost may have reported a failure.
     """
     _replace_closed()
     try:
         try:
             yield
         finally:
-            # Otherwise it is written when Python ends, beyond everybody's reach.
+            # Otherwise Python flushes at its end, where no handler can catch the error.
             sys.stdout.flush()
             sys.stderr.flush()
     except BrokenPipeError:
@@ -46,10 +46,10 @@ def guard_streams() -> Iterator[None]:
 
 
 def _replace_closed() -> None:
-    """Put what takes everything in the place of closed streams.
+    """Open /dev/null in the place of each closed standard stream.
 
-    Otherwise the next thing that is opened, such as the database's connection, has the
-    number of a standard stream, and is written to by whoever means that.
+    Otherwise the next file that is opened, such as the database's connection, gets the
+    number of a standard stream, and receives what is written to that stream.
     """
     for number in range(3):
         try:
@@ -66,7 +66,7 @@ def _sink() -> TextIO:
 
 
 def _discard_rest(why: bytes) -> None:
-    """Say what happened where it can be said, and drop what nobody reads."""
+    """Write the reason to standard error if that works, and discard all other output."""
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
     with suppress(OSError):

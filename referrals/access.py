@@ -1,11 +1,11 @@
-"""Who may do what in which app.
+"""Permissions in apps: of people who log in, by role.
 
 A permission of Django's own, given to a person or a group, counts in every app. A role
 in one app gives the permissions of that role there and nowhere else. A superuser may do
 everything, and alone gives roles.
 
-Roles start out empty: whoever adds a page says with `grant_permissions` which role has it, so that a
-page that nobody thought of is closed.
+Roles start out empty. A module that adds a page calls `grant_permissions` for the roles
+that may see it; a page without such a call is closed to every role.
 """
 
 from collections.abc import Set as AbstractSet
@@ -29,7 +29,7 @@ _granted: Final[dict[str, set[str]]] = {role: set() for role in Role}
 
 
 def grant_permissions(role: Role, *permissions: str) -> None:
-    """Let everybody who has `role` do this in the app that the role is for.
+    """Give `role` these permissions, in the app that the role is for.
 
     An editor has what a viewer has.
     """
@@ -97,7 +97,7 @@ def limit_to_apps(
 
 
 def _may_everywhere(person: "AdminUser", permission: str) -> bool:
-    """Return whether Django's own permissions say so, which know no app."""
+    """Return whether Django's own permissions, which know no app, allow it."""
     if person.is_superuser and person.is_active:
         return True
     return permission in ModelBackend().get_all_permissions(person)

@@ -1,6 +1,6 @@
-"""Why a decoder refused an event, in words for the engineer who sent it.
+"""Why a decoder refused an event, in a sentence for the producer's engineer.
 
-Pure, and only on the way of an event that is refused anyway.
+Pure. Runs only for refused events, so that its cost does not matter.
 """
 
 import re
@@ -65,7 +65,7 @@ class _IdOnly(msgspec.Struct):
 
 
 def read_id(raw: bytes) -> str | None:
-    """Return the event's id where it has a good one, whatever else is wrong with it."""
+    """Return the event's id if that is good, also where other fields are not."""
     try:
         found = msgspec.json.decode(raw, type=_IdOnly).id
     except (ValueError, RecursionError):
@@ -99,7 +99,7 @@ def explain_refusal(error: Exception, raw: bytes) -> BrokenRuleError:
 
 
 def _describe_place(error: Exception, raw: bytes) -> str:
-    """Return where a decoder stopped, as far as it says: the byte, never what stands there."""
+    """Return the byte at which the decoder stopped, if it says so; never the text there."""
     if match := _BYTE.search(str(error)):
         return f", from its byte {int(match[1]) + 1:,} on"
     if isinstance(error, UnicodeDecodeError):
@@ -129,7 +129,7 @@ def _explain_message(message: str, pointer: str, raw: bytes) -> BrokenRuleError:
     if pointer.endswith("/identities"):
         return _explain_identities(pointer, raw)
     if pointer in _HINTS:
-        # Of what is free inside, the type is right and a number in it is not.
+        # The object itself is one; a number inside it is out of range.
         is_number = message == _OUT_OF_RANGE and _HINTS[pointer] == _OBJECT
         return BrokenRuleError(
             code=Code.NUMBER_TOO_LARGE if is_number else _choose_code(pointer, message),

@@ -21,7 +21,7 @@ class Place(StrEnum):
     """Where a fault can be ordered: between two steps that a crash may part."""
 
     APPEND_WRITTEN = "append.written"  # in the transaction, all is written
-    APPEND_COMMITTED = "append.committed"  # nobody has been rung for yet
+    APPEND_COMMITTED = "append.committed"  # no worker has been rung yet
     CLAIM_WRITTEN = "claim.written"
     CLAIM_COMMITTED = "claim.committed"
     EVENT_MAPPED = "event.mapped"  # once for each event
@@ -33,7 +33,7 @@ class Place(StrEnum):
     SETTLE_COMMITTED = "settle.committed"
     FAILURE_WRITTEN = "failure.written"  # a request that failed as a whole
     PROBE_ANSWERED = "probe.answered"
-    CAUSE_FOUND = "cause.found"  # what is wrong with refused credentials
+    CAUSE_FOUND = "cause.found"  # the hold cause of refused credentials
     ERASURE_REQUESTED = "erasure.requested"  # committed, nothing erased yet
     ERASURE_REPLACED = "erasure.replaced"  # in the transaction, parts are written
     ERASURE_WRITTEN = "erasure.written"  # in the transaction, a chunk is erased
@@ -43,7 +43,7 @@ class Place(StrEnum):
 
 
 class FailpointError(Exception):
-    """A fault that somebody ordered by FAILPOINTS."""
+    """A fault that FAILPOINTS ordered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ _armed: dict[Place, tuple[Failpoint, Iterator[int]]] = {}
 
 
 def reach_failpoint(place: Place) -> None:
-    """Do what was ordered for `place`, which is nothing unless a test says otherwise."""
+    """Do the fault that is armed at `place`. Only tests arm any."""
     if _armed:
         _pass(place)
 

@@ -1,4 +1,4 @@
-"""Signs of fraud: an event's hashed signals and what was seen before, in; a verdict, out.
+"""Judges fraud: from an event's hashed signals and earlier sightings to a fraud status.
 
 Pure. An address, device or identity is compared by its keyed hash only, and a signal
 that never counts (see `fraud_signals`) is not there at all.
@@ -38,7 +38,7 @@ _INSTALLS = {EventType.APP_INSTALL, EventType.APP_REINSTALL}
 
 
 class SightingKey(NamedTuple):
-    """What an install leaves behind for later ones: a mark, and what was seen there.
+    """A sighting that an install leaves for judging later ones: a mark and a value.
 
     Both are keyed hashes. The mark of a device carries its advertising IDs; the mark of
     an IP address together with a referrer carries nothing but itself.
@@ -79,7 +79,7 @@ def judge_fraud(
     """Return whether `event` is suspected of fraud, and why.
 
     `sightings` are those of the event; `values_by_mark` are the values that earlier installs left at their marks. We never
-    reject: only a producer, who knows its users, does.
+    reject: only the producer does, because it knows its users.
     """
     reasons = tuple(_compare_sides(event))
     if sightings:

@@ -1,8 +1,7 @@
 """IP addresses, device IDs and advertising IDs, in the form in which they are compared.
 
-Pure. `None` means that a trace never counts as a sign of fraud, so that nothing of it
-has to be kept: a private address is shared by strangers, an all-zero advertising ID by
-everybody who limits tracking.
+Pure. `None` means that a signal says nothing about fraud and is not kept: many people
+share a private address, and a device that limits tracking has an all-zero advertising ID.
 """
 
 from collections.abc import Sequence
@@ -75,6 +74,7 @@ def find_network(text: str) -> str | None:
 def normalise_device(text: str) -> str | None:
     """Return a device or advertising ID as it is compared: case does not count."""
     folded = text.strip().casefold()
+    # An all-zero ID is no ID.
     return folded if folded.strip("0-") else None
 
 

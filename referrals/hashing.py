@@ -2,8 +2,8 @@
 
 The key derives from the oldest of `FIELD_ENCRYPTION_KEYS`, which come newest first, so
 that rotating (putting a new key in front) changes no hash. Removing the oldest key does:
-an event that is sent once more then looks like a conflict, earlier installs are no longer
-recognised, and neither are the people who asked to be forgotten.
+an event that is sent again then is a conflict, earlier installs no longer match, and
+suppressed people are sent again.
 """
 
 from collections.abc import Callable
@@ -27,14 +27,14 @@ def make_fingerprinter(app_id: int) -> Callable[[bytes], str]:
 def make_signal_hasher(app_id: int) -> Callable[[str], str]:
     """Return the hash for an app's IP addresses, device and advertising IDs.
 
-    Each app has hashes of its own: nobody is followed from one app to another.
+    Each app has hashes of its own: they do not match a person of another app.
     """
     digest = _hasher(b"referrals.signal", app_id)
     return lambda signal: digest(signal.encode())
 
 
 def make_identity_hasher(app_id: int) -> Callable[[str, str], str]:
-    """Return the hash for an app's people who asked to be forgotten.
+    """Return the hash for the identities that an app suppresses.
 
     It takes a provider, whose case does not count, and an identity, byte for byte.
     """

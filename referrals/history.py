@@ -1,4 +1,4 @@
-"""Who changed what, and when: from old to new, in words; of a secret, that it changed."""
+"""Changes with their author and time: from old to new, or only that a secret changed."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -10,7 +10,7 @@ from referrals.models import App, Change
 
 COMMAND_LINE: Final = "command line"
 WORKER: Final = "worker"
-#: What is said of a secret in place of its value.
+#: Shown in place of a secret's value.
 HIDDEN: Final = "••••"
 EMPTY: Final = "\N{EN DASH}"
 _LONGEST: Final = 300
@@ -30,7 +30,7 @@ def record_change(
     app: App | None,
     differences: Iterable[Difference] = (),
 ) -> None:
-    """Write down what was done to `row`. Call it inside the transaction of the change."""
+    """Record a change of `row`. Call it inside the transaction of the change."""
     Change.objects.create(
         by=by,
         app=app,
@@ -43,16 +43,16 @@ def record_change(
 
 
 def list_changes(row: Model) -> QuerySet[Change]:
-    """Return what was done to `row`, the latest first."""
+    """Return the changes of `row`, the latest first."""
     kind = row._meta.model_name or ""
     return Change.objects.filter(kind=kind, row=str(row.pk)).order_by("-pk")
 
 
 def list_differences(form: forms.BaseForm) -> list[Difference]:
-    """Return what a form that was saved has changed, in the words of its fields.
+    """Return the differences that a saved form made, in the words of its fields.
 
-    A form says `secret_fields` of those whose values nobody may see, and
-    `unsaved_fields` of those that only fill in others.
+    A form's `secret_fields` are shown without values; its `unsaved_fields` only fill in
+    others and are left out.
     """
     secret = getattr(form, "secret_fields", ())
     unsaved = getattr(form, "unsaved_fields", ())

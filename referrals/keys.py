@@ -1,4 +1,4 @@
-"""API keys: how one is made, how one is recognised, and what of it is kept.
+"""API keys: made, recognised by their shape, and kept as a hash.
 
 A key is 256 random bits, so a plain SHA-256 is all that its secrecy needs: there is
 nothing to guess that a slow hash would protect.
@@ -14,8 +14,8 @@ from referrals.models import ApiKey, App
 KEY_START: Final = "rk_"
 SECRET_BYTES: Final = 32
 PREFIX_LENGTH: Final = 12
-# What `token_urlsafe(32)` yields. Whatever looks different is no key of ours, and is
-# refused without a look into the database.
+# The shape of `token_urlsafe(32)`. A text of another shape is no key of ours, and is
+# refused without a query.
 KEY_SHAPE: Final = re.compile(r"rk_[A-Za-z0-9_-]{43}")
 # More of a key than may be shown, however much of its end is missing.
 MORE_THAN_PREFIX: Final = re.compile(
@@ -38,5 +38,5 @@ def has_key_shape(text: str) -> bool:
 
 
 def digest_key(text: str) -> str:
-    """Return what is kept of a key: its SHA-256 in hexadecimal."""
+    """Return the SHA-256 of a key in hexadecimal, the only part that is kept."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -22,7 +22,7 @@ def validate_networks(text: str) -> None:
 
 
 class App(models.Model):
-    """A game, a shop, a subscription service: whoever has users who invite users."""
+    """A game, a shop, a subscription service, whose users invite others."""
 
     slug = models.SlugField(
         unique=True,
@@ -266,7 +266,7 @@ class CustomName(models.Model):
 
 
 class Sighting(models.Model):
-    """What an install left behind for judging later ones: hashes, and nothing else.
+    """A sighting of an install, for judging later ones: hashes, and nothing else.
 
     Written by `log.append` under the app's lock; see `fraud.SightingKey`. The primary key
     is the index that append looks marks up by.
@@ -286,7 +286,7 @@ class Sighting(models.Model):
 
     class Meta:
         indexes = [
-            # log.remove_sightings: what is older than the rules need.
+            # log.remove_sightings: rows that are too old to judge by.
             models.Index(fields=["seen_at"], name="old_sightings"),
         ]
 
@@ -295,9 +295,9 @@ class Sighting(models.Model):
 
 
 class Suppression(models.Model):
-    """An identity of somebody who asked to be forgotten: a keyed hash, and nothing else.
+    """An identity of a suppressed person: a keyed hash, and nothing else.
 
-    Written by `suppression`. Destinations send nothing about whoever has one. Of one app,
+    Written by `suppression`. Destinations send nothing about a person who has one. Of one app,
     a larger id was committed later.
     """
 
@@ -325,13 +325,13 @@ class Suppression(models.Model):
 
 
 class ErasureRequest(models.Model):
-    """Somebody's wish to be forgotten, and how far it was fulfilled.
+    """An order to erase a person, and its progress.
 
     It holds keyed hashes of the identities, never one of them.
     """
 
     class State(models.TextChoices):
-        """First what is on its way settles, then the log is gone through."""
+        """First the uploads that are under way settle, then the log is erased."""
 
         WAITING = "waiting", "Waiting for uploads under way"
         ERASING = "erasing", "Erasing"
@@ -375,7 +375,7 @@ class ErasureRequest(models.Model):
 
 
 class RejectedEvent(models.Model):
-    """An event refused where nobody reads the answer: a task, a webhook. A capped list."""
+    """An event that the Celery task could not append. A capped list for each app."""
 
     app = models.ForeignKey(
         App, on_delete=models.PROTECT, related_name="rejected_events"
@@ -396,7 +396,7 @@ class RejectedEvent(models.Model):
 
 
 class IngestCount(models.Model):
-    """How often something became of what came in, in one hour. See `ingest`.
+    """The count of one outcome and code by one way in, in one hour. See `ingest`.
 
     Written by `ingest.writing` only. The primary key is the index that a page about an
     app reads by.
@@ -428,7 +428,7 @@ class IngestCount(models.Model):
 
     class Meta:
         indexes = [
-            # ingest.health: what is recent, of all apps; ingest.removal: what is old.
+            # ingest.health: recent rows of all apps; ingest.removal: old rows.
             models.Index(fields=["hour"], name="ingest_counts_of_an_hour"),
         ]
 

@@ -1,7 +1,7 @@
-"""What a text says more precisely than a double or a microsecond can hold.
+"""Numbers and times that are more precise than a double or a microsecond.
 
-Pure. A decoder takes the nearest value without a word. Here a time is rounded down, and
-a number that has lost digits is told from one that has not.
+Pure. A decoder takes the nearest value silently. This module rounds a time down, and finds
+the numbers that lost digits.
 """
 
 import re

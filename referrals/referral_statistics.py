@@ -1,6 +1,6 @@
-"""Events counted: by type, channel, status and day, and who brought how many people.
+"""Counts events by type, channel, status and day, and people by referrer.
 
-Pure. The caller decides which events: a bounded stretch of the log.
+Pure. The caller chooses the events: a bounded range of the log.
 """
 
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from referrals.schema import Event, Person
 from referrals.vocabulary import TITLES, EventType, FraudStatus, Via
 
-#: What makes somebody a person whom a referrer brought.
+#: The types by which a referrer has brought a person.
 BRINGING_TYPES: Final = frozenset({EventType.APP_INSTALL, EventType.WEB_SIGN_UP})
 #: Up to so many hours, a column is an hour; up to so many days, a day; else a month.
 MOST_HOURS: Final = 48
@@ -48,7 +48,7 @@ class StatisticsLine:
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """Somebody who referred: the identity, people brought, and events in all."""
+    """A referrer's identity, the number of people brought, and of all events."""
 
     identity: str
     brought: int
@@ -58,7 +58,7 @@ class Referrer:
 
 @dataclass(slots=True)
 class ReferralCounts:
-    """What was counted. Test events are only counted as such."""
+    """The counts of some events. Test events count as tests only."""
 
     events: int = 0
     tests: int = 0
@@ -93,16 +93,17 @@ class ReferralCounts:
             self._referrers.append((event.referrer, event))
 
     def referrers(self) -> list[Referrer]:
-        """Return everybody who referred, who brought most first.
+        """Return the referrers; the one that brought most people is first.
 
-        A person is known by the provider that most referrers carry, else by their first.
+        A referrer is named by the identity provider that most referrers have, else by
+        the first of their own.
         """
-        carried = Counter(p for who, _ in self._referrers for p in who.identities)
+        carried = Counter(p for person, _ in self._referrers for p in person.identities)
         best = carried.most_common(1)[0][0] if carried else ""
         groups: dict[str, list[Event]] = defaultdict(list)
-        for who, event in self._referrers:
-            provider = best if best in who.identities else min(who.identities)
-            groups[who.identities[provider]].append(event)
+        for person, event in self._referrers:
+            provider = best if best in person.identities else min(person.identities)
+            groups[person.identities[provider]].append(event)
         found = [
             _count_referrer(identity, events) for identity, events in groups.items()
         ]
@@ -110,11 +111,11 @@ class ReferralCounts:
 
 
 def count_referral_events(logged: Iterable[ReceivedEvent]) -> ReferralCounts:
-    """Return the tally of these events."""
-    tally = ReferralCounts()
+    """Return the counts of these events."""
+    counts = ReferralCounts()
     for each in logged:
-        tally.add(each.received_at, each.event)
-    return tally
+        counts.add(each.received_at, each.event)
+    return counts
 
 
 def list_statistics_lines(

@@ -1,7 +1,7 @@
-"""Why something was refused, as stable words that programs branch on. Pure.
+"""The codes of refusals at the door: stable words that programs branch on. Pure.
 
-A sentence for people may get better from release to release; a code stays. Each has a
-meaning and a remedy, for whoever looks after the backend that sends.
+A sentence for people may get better from release to release; a code stays. Each code has
+a meaning and a remedy, for the engineers of the producer.
 """
 
 from collections.abc import Mapping
@@ -32,14 +32,14 @@ class Code(StrEnum):
     NO_USER = "no_user"
     NO_REFERRER = "no_referrer"
     BAD_IDENTITY = "bad_identity"
-    # What is too much, or cannot be kept.
+    # Too large, or impossible to store.
     EVENT_TOO_LARGE = "event_too_large"
     METADATA_TOO_LARGE = "metadata_too_large"
     TOO_MANY_VALUES = "too_many_values"
     TOO_DEEP = "too_deep"
     NUMBER_TOO_LARGE = "number_too_large"
     BAD_TEXT = "bad_text"
-    # What the log already has, and what a strict request asked for.
+    # Events that the log already has, and strict requests.
     CONFLICT = "conflict"
     DOUBTFUL = "doubtful"
     STRICT = "strict"
@@ -55,7 +55,7 @@ class Code(StrEnum):
     INCOMPLETE_BODY = "incomplete_body"
     BAD_PARAMETER = "bad_parameter"
     UNSTORABLE = "unstorable"
-    # Who sends.
+    # The sender.
     NO_KEY = "no_key"
     MALFORMED_KEY = "malformed_key"
     UNKNOWN_KEY = "unknown_key"

@@ -1,4 +1,4 @@
-"""A capped list of what was refused where nobody reads the answer: a task, a webhook."""
+"""A capped list of events that the Celery task could not append: it has no answer."""
 
 from collections.abc import Iterable
 
@@ -35,12 +35,9 @@ def record_rejections(app_id: int, source: str, results: Iterable[Result]) -> in
 
 
 def remove_rejections(app_id: int, identities: Iterable[str]) -> int:
-    """Remove the refusals in which one of `identities` stands; return how many it were.
+    """Remove the refusals in which one of `identities` stands; return how many.
 
-    Those among the samples of `ingest`, too.
-
-
-    A refusal repeats no value, but it names the event by its id and the place by its key,
+    The samples of `ingest` count among them. A refusal repeats no value, but it names the event by its id and the place by its key,
     and a careless producer may have put an identity there.
     """
     rows = RejectedEvent.objects.filter(app_id=app_id)

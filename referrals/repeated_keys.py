@@ -1,7 +1,7 @@
 """Keys that stand twice in one JSON object. Pure.
 
-JSON allows it, if barely (RFC 8259, section 4), and every decoder takes one of the two
-without a word: of two `email`, one person gets the event of another.
+RFC 8259, section 4, advises against it and does not forbid it. Every decoder silently takes
+one of the two values: with two `email`, the event may go to the wrong person.
 """
 
 import json
@@ -31,7 +31,7 @@ def may_have_lost(text: bytes, decoded: object) -> bool:
     count = text.count(b":")
     if count == msgspec.json.encode(decoded).count(b":"):
         return False
-    # A struct leaves out what is null, and writes times in its own way.
+    # A struct leaves nulls out, and writes times in its own form.
     return count != msgspec.json.encode(msgspec.json.decode(text)).count(b":")
 
 

@@ -1,7 +1,7 @@
-"""What an event must satisfy beyond the types of its fields.
+"""The rules for an event beyond the types of its fields.
 
 Pure. Each function raises `BrokenRuleError` with a JSON pointer (RFC 6901) into the event
-and a sentence for the engineer who sent it. A sentence never repeats a value: it is
+and a sentence for the producer's engineer. A sentence never repeats a value: it is
 kept and shown where identities must not be.
 """
 
@@ -39,7 +39,7 @@ MAX_DEPTH = 16
 MAX_NAME_CHARACTERS = 255
 MAX_INTEGER = 2**63 - 1
 
-# In an address, "." and ".." are steps: who asks for them asks for something else.
+# In an address, "." and ".." are steps: a client would ask for another address.
 ID_PATTERN = re.compile(r"(?!\.\.?$)[!-.0-~]{1,200}")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LONGEST_AHEAD = timedelta(days=1)
@@ -104,7 +104,7 @@ def check_size(size: int) -> None:
 
 
 def check_values(raw: bytes) -> None:
-    """Refuse an event, given as JSON, with more values than anybody could use."""
+    """Refuse an event, given as JSON, that has more than `MAX_VALUES` values."""
     if not values.may_have_more(raw, MAX_VALUES):
         return
     if values.count_values(raw, MAX_VALUES) > MAX_VALUES:
@@ -172,7 +172,7 @@ def check_name(event_type: EventType, name: str | None) -> None:
 def check_people(
     event_type: EventType, via: Via | None, *, has_user: bool, has_referrer: bool
 ) -> None:
-    """Refuse an event that is about nobody, or that is no referral."""
+    """Refuse an event that names no person, or that is no referral."""
     if not has_user and Side.REFERRED in SIDES[event_type]:
         raise BrokenRuleError(
             code=Code.NO_USER,
@@ -232,7 +232,7 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> None:
 
 
 def read_instant(value: datetime | float | None) -> datetime | None:
-    """Return when it happened, in UTC; None where the sender left it to us.
+    """Return the event's time in UTC; None where the producer left it out.
 
     Raises `BrokenRuleError` for a time that no event has.
     """
@@ -278,7 +278,7 @@ _Path = str | tuple["_Path", object]
 
 
 def check_tree(path: _Path, value: object, depth: int = 0) -> None:
-    """Refuse what JSON can say and databases or destinations cannot keep.
+    """Refuse values that JSON allows and databases or destinations cannot store.
 
     `path` is the pointer to `value`; `depth` counts the objects and lists around it.
     """
@@ -330,7 +330,7 @@ def _check_scalar(path: _Path, value: object) -> None:
 
 
 def _check_foreign(path: _Path, value: object) -> None:
-    """Refuse what an encoder of JSON would change without a word."""
+    """Refuse Python values that a JSON encoder would change silently."""
     if isinstance(value, bytes | bytearray | memoryview):
         raise BrokenRuleError(
             code=Code.NOT_JSON,

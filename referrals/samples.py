@@ -26,7 +26,7 @@ def make_sample_event(
     """Return an event of this type. `user` and `referrer` are their identities.
 
     Without a referrer it came by a marketing link; a link click has only a referrer.
-    Its status is sent along, so that nobody's earlier installs make it suspicious.
+    It has a status, so that earlier installs of real people cannot make it suspicious.
     """
     event: dict[str, Any] = {"id": event_id, "type": event_type.value}
     if Side.REFERRED in SIDES[event_type]:

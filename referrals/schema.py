@@ -41,7 +41,7 @@ class IncomingPerson(
     advertising_id: str | None = None
 
     def __repr__(self) -> str:
-        """Name the providers only: what is printed ends up in logs."""
+        """Name the providers only: printed values end up in logs."""
         return f"IncomingPerson({', '.join(self.identities or ())})"
 
 
@@ -73,14 +73,14 @@ class IncomingEvent(
     test: bool | None = None
 
     def __repr__(self) -> str:
-        """Show no identity: what is printed ends up in logs."""
+        """Show no identity: printed values end up in logs."""
         return f"IncomingEvent(id={self.id!r}, type={self.type!r})"
 
 
 class RoundedEvent(IncomingEvent, frozen=True, gc=True, dict=True):
     """An event of which at least one number has lost digits, and where.
 
-    That is no field of it: what was sent, and so its fingerprint, is that of any event.
+    This note is not a field, so that it is not part of the fingerprint.
     """
 
     @property
@@ -92,8 +92,8 @@ class RoundedEvent(IncomingEvent, frozen=True, gc=True, dict=True):
 class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One side of a referral, as the log keeps it.
 
-    `ip`, `device_id` and `advertising_id` are keyed hashes, never the values. Of a person
-    who was `erased` nothing else is left: the side was named, and that is all.
+    `ip`, `device_id` and `advertising_id` are keyed hashes, never the values. An
+    `erased` person has nothing else: only that the event named this side remains.
     """
 
     identities: dict[str, str] = {}
@@ -103,12 +103,12 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     erased: bool = False
 
     def __repr__(self) -> str:
-        """Name the providers only: what is printed ends up in logs."""
+        """Name the providers only: printed values end up in logs."""
         return f"Person({', '.join(self.identities)})"
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A referral event, as the log keeps it: what was sent, and what we decided.
+    """A referral event, as the log keeps it: the producer's fields, and our decisions.
 
     `occurred_at` is aware UTC. `name` and `event_data` belong to custom events;
     `name_number` is the rank of the custom name in its app (1, 2, 3, …).
@@ -132,7 +132,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def find_sides(event: Event) -> list[tuple[Side, Person]]:
-    """Return whom the event is about, by side, in the order of its records."""
+    """Return the event's people by side, in the order of its records."""
     people = {Side.REFERRED: event.user, Side.GENERATED: event.referrer}
     return [(side, person) for side in SIDES[event.type] if (person := people[side])]
 
@@ -166,7 +166,7 @@ def decode_event(
 ) -> IncomingEvent | EventProblem:
     """Return the JSON event that `raw` holds, checked, or why it is refused.
 
-    Never raises, whatever `raw` is. `now` is what "a day ahead" is measured from.
+    Never raises. A time is refused if it is more than a day after `now`.
     """
     data = bytes(raw)
     now = now or datetime.now(UTC)
@@ -218,7 +218,7 @@ def check_object(
 
 
 def list_warnings(event: IncomingEvent) -> tuple[str, ...]:
-    """Return what is probably a mistake, yet no reason to lose a referral."""
+    """Return sentences about probable mistakes that are no reason to lose a referral."""
     found = list(find_doubts(event))
     return tuple(detail for _, detail in found) if found else ()
 
@@ -269,8 +269,8 @@ def build_event(
 ) -> Event:
     """Return the event as the log keeps it: defaults applied, signals hashed.
 
-    `ignored` are networks whose addresses say nothing about fraud. Name number, status
-    and reasons are what the log still has to decide.
+    `ignored` are networks whose addresses say nothing about fraud. The log still decides
+    the name number, the status and the reasons.
     """
     return Event(
         id=event.id,
@@ -314,7 +314,7 @@ def _keep_person(
 
 
 def _identities(person: IncomingPerson) -> dict[str, str]:
-    """Return the identities of a person who was checked."""
+    """Return the identities of a checked person, of which none is None."""
     return cast("dict[str, str]", person.identities)
 
 
@@ -348,7 +348,7 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
     rules.check_metadata(event.metadata)
     occurred_at = _read_occurred_at(event.occurred_at, data)
     rules.check_occurred_at(occurred_at, now)
-    # Last, as not everything that is refused before has a form to compare.
+    # Last: an event that an earlier rule refuses may not be encodable.
     _check_keys(event, data)
     if occurred_at is event.occurred_at:
         return event

@@ -32,7 +32,7 @@ class Secret:
         return bool(self._text)
 
     def __eq__(self, other: object) -> bool:
-        # Not by `reveal`: to compare a passcode that cannot be read is no use of it.
+        # Not by `reveal`: a passcode that cannot be decrypted can still be compared.
         return type(other) is type(self) and other._text == self._text
 
     def __hash__(self) -> int:

@@ -1,6 +1,6 @@
-"""The people of an app who asked to be forgotten, known by keyed hashes only.
+"""An app's suppressed people, known by keyed hashes of their identities only.
 
-A person is meant where any of their identities is. Destinations ask before they send.
+A person is suppressed if any of their identities is. Destinations ask before they send.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -26,10 +26,10 @@ def hash_identities(app_id: int, identities: Iterable[Identity]) -> list[str]:
 
 
 def suppress_hashes(app_id: int, hashes: Collection[str]) -> int:
-    """Remember the hashes; return the number of the last of them.
+    """Store the hashes; return the number of the last of them.
 
-    Of one app, one transaction at a time may do so: a number that is read must never
-    be followed by a smaller one. Doing it twice changes nothing more.
+    The caller holds a lock of the app, so that no smaller number appears after one that
+    was read. Doing it twice changes nothing more.
     """
     Suppression.objects.bulk_create(
         [Suppression(app_id=app_id, identity_hash=UUID(each)) for each in hashes],
@@ -40,19 +40,19 @@ def suppress_hashes(app_id: int, hashes: Collection[str]) -> int:
 
 
 def lift_suppression(app_id: int, hashes: Collection[str]) -> int:
-    """Forget the hashes: the person agrees again. Return how many there were."""
+    """Delete the hashes: the person agrees again. Return how many there were."""
     found = Suppression.objects.filter(app=app_id, identity_hash__in=hashes)
     lifted, _ = found.delete()
     return lifted
 
 
 def count_suppressed(app_id: int, hashes: Collection[str]) -> int:
-    """Return how many of the hashes are remembered."""
+    """Return how many of the hashes are suppressed."""
     return Suppression.objects.filter(app=app_id, identity_hash__in=hashes).count()
 
 
 def find_newest_suppression(app_id: int) -> int:
-    """Return the number of the app's last suppression; 0 where nobody has one."""
+    """Return the number of the app's last suppression; 0 where it has none."""
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST.format(app="%s"), [app_id])
         number: int | None = cursor.fetchone()[0]
@@ -60,9 +60,9 @@ def find_newest_suppression(app_id: int) -> int:
 
 
 def build_newest_suppression_sql(app: str) -> str:
-    """Return what `find_newest_suppression` does as an SQL expression, NULL where nobody has one.
+    """Return the same number as an SQL expression, NULL where the app has no suppression.
 
-    For a statement that asks more. `app` is its column, never what somebody sent.
+    For use inside a larger statement. `app` is a column of that, never a caller's text.
     """
     return f"({_NEWEST.format(app=app)})"
 
@@ -70,7 +70,7 @@ def build_newest_suppression_sql(app: str) -> str:
 def make_person_matcher(
     app_id: int, hashes: Collection[str]
 ) -> Callable[[Person], bool]:
-    """Return what tells whether a person has an identity with one of `hashes`."""
+    """Return a function that says whether a person has an identity with one of `hashes`."""
     digest = hashing.make_identity_hasher(app_id)
     wanted = frozenset(hashes)
 
@@ -83,7 +83,7 @@ def make_person_matcher(
 def find_sides_meant(
     event: Event, is_meant: Callable[[Person], bool]
 ) -> frozenset[Side]:
-    """Return the sides of the event on which somebody is meant."""
+    """Return the sides of the event whose person `is_meant` accepts."""
     people = ((Side.REFERRED, event.user), (Side.GENERATED, event.referrer))
     found = [side for side, person in people if person and is_meant(person)]
     return frozenset(found) if found else _NO_SIDE
@@ -92,9 +92,9 @@ def find_sides_meant(
 def find_suppressed_sides(
     app_id: int, events: Sequence[Event], until: int
 ) -> list[frozenset[Side]]:
-    """Return, per event, the sides of which nothing may be sent.
+    """Return, per event, the sides of suppressed people.
 
-    Suppressions numbered above `until` do not count; with 0 nothing is asked.
+    Suppressions numbered above `until` do not count; with 0 there is no query.
     """
     if not until:
         return [_NO_SIDE] * len(events)

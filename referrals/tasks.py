@@ -90,7 +90,7 @@ def _append_batch(app: App, batch: list[IncomingEvent | EventProblem]) -> list[R
 
 
 def _check_batches(events: object) -> Iterator[list[IncomingEvent | EventProblem]]:
-    """Yield the events checked, a thousand at a time: the lock is held for each alone."""
+    """Yield the events checked, a thousand at a time: each batch takes the lock by itself."""
     if isinstance(events, list):
         for first in range(0, len(events), BATCH):
             yield [check_object(event) for event in events[first : first + BATCH]]

@@ -1,4 +1,4 @@
-"""How many values a JSON text holds, which is what it costs whoever reads it. Pure.
+"""Counts the values of a JSON text, which decide what it costs to read. Pure.
 
 A value is a member of an object or an element of a list, at any depth; the outermost one
 is not counted. A text of a few kilobytes can hold so many that decoding, checking and
@@ -10,8 +10,8 @@ from typing import Final
 
 BATCH: Final = re.compile(rb'[ \t\r\n]*+\{[ \t\r\n]*+"events"[ \t\r\n]*+:[ \t\r\n]*+\[')
 _TOKEN: Final = re.compile(
-    # A text, whatever stands in it. One that never ends is taken whole: to look for the
-    # next quote from each of its quotes would take the square of the time.
+    # A string. One that never ends is taken whole: to look for the next quote from each
+    # of its quotes would take quadratic time.
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)'
     rb"|\[[ \t\r\n]*+\]|\{[ \t\r\n]*+\}"  # a list or an object without anything
     rb"|[\[\]{},]",

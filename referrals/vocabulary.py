@@ -42,7 +42,7 @@ class FraudStatus(StrEnum):
 
 
 _BOTH: Final = (Side.REFERRED, Side.GENERATED)
-#: Whom an event of each type can be about. Whatever depends on it reads this table.
+#: The sides that an event of each type can have. All code that depends on it reads this.
 SIDES: Final[dict[EventType, tuple[Side, ...]]] = {
     EventType.APP_INSTALL: _BOTH,
     EventType.APP_REINSTALL: _BOTH,

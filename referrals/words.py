@@ -17,7 +17,7 @@ _FEW: Final = 2
 _TENTHS_BELOW: Final = 10
 
 
-#: Characters that turn the text after them around, or that nobody sees.
+#: Characters that change the direction of the text after them, or that are invisible.
 TURNING: Final = (
     0x061C,
     0x200E,

@@ -15,7 +15,7 @@ class RunningAlreadyError(Exception):
 
 @contextlib.contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`; the system releases it whatever becomes of us.
+    """Hold the lock at `path`; the system releases it when the process ends, however it does.
 
     Children do not inherit it: Python's file descriptors end with `exec`.
     """
@@ -31,7 +31,7 @@ def hold_lock(path: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether somebody holds the lock at `path`."""
+    """Return whether another process holds the lock at `path`."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

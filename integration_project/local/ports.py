@@ -11,9 +11,9 @@ _taken: set[int] = set()
 def take_port(port: int) -> bool:
     """Take `port` for a server of ours; return False where it is another's.
 
-    Nobody listens there, and no other process has taken it in this way. A server that is
-    about to start cannot be seen on its port yet, so two that start at once would choose
-    the same one.
+    No program listens on a port that was taken, and no other process took it in this way.
+    The second check is needed because a server that is about to start does not listen
+    yet: two that start at once would choose the same port.
     """
     if port in _taken:
         return True

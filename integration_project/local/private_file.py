@@ -11,7 +11,7 @@ _PRIVATE: Final = 0o600
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Put a file with `text` at `path`, in the place of what was there."""
+    """Write `text` to a file at `path`, in one step; replaces a file that is there."""
     draft_private_file(path, text).replace(path)
 
 

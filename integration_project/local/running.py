@@ -1,7 +1,7 @@
 """What a running `manage.py up` tells its processes, for commands in another terminal.
 
-They work on the same database. Without this they would ring nobody, and ask CleverTap
-itself about a demo's account.
+They work on the same database. Without these settings they would ring no worker, and
+would ask the real CleverTap about a demo's account.
 
 Imports no framework: the settings want these variables, so they are in place before.
 """
@@ -35,9 +35,9 @@ def leave_settings(
 
 
 def load_running_settings(folder: Path, environment: MutableMapping[str, str]) -> None:
-    """Fill in what `environment` lacks of what the `up` that runs in `folder` told.
+    """Fill in the settings that `environment` lacks from the `up` that runs in `folder`.
 
-    What one that was killed left behind is about nothing any more.
+    The file of an `up` that was killed is not read: its lock is free.
     """
     if environment.get(_DATABASE) or not lock.is_locked(folder / LOCK_FILE):
         return

@@ -1,4 +1,4 @@
-"""Secrets of a machine where nobody set any: made once, kept under `var/`.
+"""Secrets for a machine whose environment has none: made once, kept under `var/`.
 
 Imports no framework: the settings want these variables, so they are in place before.
 """

@@ -1,4 +1,4 @@
-"""Which processes make up the product on one machine, and what each is told."""
+"""The processes of the product on one machine, each with its command and variables."""
 
 import os
 import sys
@@ -36,8 +36,8 @@ def list_children(
     ports: Ports, *, valkey: Valkey | None, worker_threads: int, feeder_key: str = ""
 ) -> list[Child]:
     """Return every process, in the order of their names on the screen."""
-    told = _environment(ports, valkey)
-    found = [_web(ports, told), _worker(worker_threads, told)]
+    variables = _environment(ports, valkey)
+    found = [_web(ports, variables), _worker(worker_threads, variables)]
     if ports.sandbox is not None:
         found.append(_sandbox(ports.sandbox))
         found.append(_feeder(ports, feeder_key))
@@ -47,13 +47,13 @@ def list_children(
 
 
 def list_shared_settings(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
-    """Return what web and worker are told, and commands beside them should know."""
-    told = {}
+    """Return the variables that web, worker and commands in other terminals share."""
+    variables = {}
     if valkey:
-        told["REDIS_URL"] = valkey.url
+        variables["REDIS_URL"] = valkey.url
     if ports.sandbox is not None:
-        told["CLEVERTAP_BASE_URL"] = f"{ports.sandbox_url}/{{location}}"
-    return told
+        variables["CLEVERTAP_BASE_URL"] = f"{ports.sandbox_url}/{{location}}"
+    return variables
 
 
 def _environment(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
@@ -65,16 +65,16 @@ def _environment(ports: Ports, valkey: Valkey | None) -> dict[str, str]:
     }
 
 
-def _web(ports: Ports, told: dict[str, str]) -> Child:
+def _web(ports: Ports, variables: dict[str, str]) -> Child:
     """Return the web server; the rest stands in gunicorn.conf.py."""
     options = (
         *("--bind", f"{HOST}:{ports.web}"),
         *("--graceful-timeout", str(WEB_GRACE_SECONDS)),
     )
-    return Child("web", _python("-m", "gunicorn", *options), told, _FRONT)
+    return Child("web", _python("-m", "gunicorn", *options), variables, _FRONT)
 
 
-def _worker(threads: int, told: dict[str, str]) -> Child:
+def _worker(threads: int, variables: dict[str, str]) -> Child:
     return Child(
         "worker",
         _python(
@@ -82,7 +82,7 @@ def _worker(threads: int, told: dict[str, str]) -> Child:
             *("--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
-        told,
+        variables,
         _FRONT,
     )
 
@@ -97,13 +97,13 @@ def _sandbox(port: int) -> Child:
 
 
 def _feeder(ports: Ports, key: str) -> Child:
-    told = {
+    variables = {
         "DEMO_API_URL": ports.web_url,
         "DEMO_API_KEY": key,
         "DEMO_SANDBOX_URL": ports.sandbox_url,
         "PYTHONUNBUFFERED": "1",
     }
-    return Child("demo", _python("-m", "integration_project.demo"), told, _FRONT)
+    return Child("demo", _python("-m", "integration_project.demo"), variables, _FRONT)
 
 
 def _python(*words: str) -> tuple[str, ...]:

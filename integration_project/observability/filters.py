@@ -23,7 +23,7 @@ class RefusalTextFilter(logging.Filter):
 class MessageTextFilter(logging.Filter):
     """Cuts what Celery says of a message that it cannot use back to the fact.
 
-    It would repeat the message, and so whoever is in it.
+    Celery's own text repeats the message, and so the identities in it.
     Reference: https://github.com/celery/celery/blob/main/celery/worker/consumer/consumer.py
     """
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from integration_project.observability import context
 from integration_project.observability.redaction import is_secret_name, redact_text
 
-# What every record has; whatever else is on one was given as `extra`.
+# The attributes of every record; any other was given as `extra`.
 _STANDARD: Final = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "request_id"}
 )
@@ -21,7 +21,7 @@ _LONGEST_TRACE: Final = 16_000
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object per line, for whatever collects the logs."""
+    """A JSON object per line, for programs that collect logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

@@ -21,8 +21,8 @@ _LEVELS: Final = {
 def build_logging_config(*, level: str, form: str) -> dict[str, Any]:
     """Return the `dictConfig`: every record, by one handler, to standard error.
 
-    Standard output stays free for what a command prints. `form` is `json`, `terminal`,
-    or `auto` for whichever fits where standard error leads.
+    Standard output stays free for what a command prints. `form` is `json`,
+    `terminal`, or `auto`: `terminal` where standard error is one, else `json`.
     """
     terminal = sys.stderr.isatty()
     # Reference: https://no-color.org and https://force-color.org
@@ -61,7 +61,7 @@ def build_logging_config(*, level: str, form: str) -> dict[str, Any]:
 
 
 def _limit_library_level(level: str) -> str:
-    """Return the level of everybody else: their DEBUG repeats what callers sent."""
+    """Return the level of other libraries: their DEBUG repeats what callers sent."""
     return "INFO" if level == "DEBUG" else level
 
 

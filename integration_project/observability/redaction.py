@@ -1,4 +1,4 @@
-"""What must not leave the process, whoever wrote it down. Pure.
+"""Texts without secrets and identities, for log lines and error reports. Pure.
 
 A second line of defence: nothing in this product logs an identity, a passcode, a key or
 an address on purpose, but a library, a driver or a future change may.

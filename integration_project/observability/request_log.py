@@ -31,7 +31,7 @@ class RequestLogMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Serve the request, and say what became of it."""
+        """Serve the request, and log its status and duration."""
         began = time.perf_counter()
         token = context.request_id.set(getattr(request, "request_id", ""))
         try:

@@ -1,8 +1,8 @@
 """Error reports to Sentry, without anything that a person or an account could lose.
 
-What is sent is named here, and everything else stays: exception types and stack frames
-without their values, the route, the release, tags. The message of an exception is not
-sent, because nobody can tell what a library has put into it; the log line has it.
+A report has only what this module names: exception types and stack frames without their
+values, the route, the release, tags. It has no message of an exception, because a library
+may have put anything into it; the log line has it, redacted.
 Reference: https://docs.sentry.io/platforms/python/data-management/sensitive-data/
 """
 
@@ -77,7 +77,7 @@ def start_sentry(dsn: str, *, environment: str, release: str) -> None:
 
 
 def scrub_event(event: "Event", _hint: "Hint") -> "Event":
-    """Return a new event that has only what is known to be harmless."""
+    """Return a new event with the harmless parts only; each of them is named here."""
     given: dict[str, Any] = dict(event)
     scrubbed = {
         **_only(given, _EVENT),
@@ -94,7 +94,7 @@ def scrub_event(event: "Event", _hint: "Hint") -> "Event":
 
 
 def _breadcrumb(crumb: dict[str, Any]) -> dict[str, Any]:
-    """Return what happened before by its kind, without its text."""
+    """Return the kind of an earlier step, without its text."""
     data = _only(crumb.get("data"), _CRUMB_DATA)
     return _only(crumb, _CRUMB) | ({"data": data} if data else {})
 
@@ -124,7 +124,7 @@ def _transaction(event: dict[str, Any]) -> str:
 
 
 def _logentry(given: dict[str, Any] | None) -> dict[str, str]:
-    """Return the log line's template. What was to be filled in stays here."""
+    """Return the log line's template, without the values for its places."""
     template = (given or {}).get("message")
     return {"message": redact_text(str(template))} if template else {}
 

@@ -1,6 +1,7 @@
-"""Runs child processes until it is told to stop, and leaves none behind.
+"""Runs child processes until a signal asks it to stop, and leaves none behind.
 
-Knows nothing of what it runs. The loop is one thread; every child is a session of its
+Knows nothing of the product. Read `loop` first, then `process`, `output`, and `guard` with
+its two scripts. The loop is one thread; every child is a session of its
 own, so that a Ctrl-C in the terminal reaches the supervisor alone, and the children
 are stopped in order. A guard process ends them where the supervisor cannot.
 """

@@ -48,7 +48,7 @@ class Guard:
         self._write(b"-%d\n" % group)
 
     def dismiss(self) -> None:
-        """Let the guard end what is left, if anything is, and wait for it."""
+        """Let the guard end the groups that are left, and wait until it has."""
         os.close(self.descriptor)
         self._process.wait()
 

@@ -23,7 +23,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Announcement:
-    """What is printed once, as soon as `is_ready` says so. It must answer quickly."""
+    """A text to print once, as soon as `is_ready` returns True. That must be quick."""
 
     is_ready: Callable[[], bool]
     text: str
@@ -144,7 +144,7 @@ class Supervisor:
             self._selector.unregister(process.output)
 
     def _stop(self, now: float, asked_at: float) -> None:
-        """Stop the stages one after the other; kill whatever outlives the grace."""
+        """Stop the stages one after the other; kill the children that outlive the grace."""
         running = self._running()
         if not running:
             return

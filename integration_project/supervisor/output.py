@@ -8,7 +8,7 @@ from typing import BinaryIO
 OWN_NAME = "up"
 _COLOURS = (36, 32, 35, 33, 34, 96, 92, 95)
 _DIM = 90
-#: A line longer than this is printed in pieces: nobody's memory is a child's buffer.
+#: A line longer than this is printed in pieces: a child's output must not fill the memory.
 LONGEST_LINE = 64 * 1024
 
 
@@ -18,7 +18,7 @@ def wants_colour(stream: BinaryIO, environment: Mapping[str, str]) -> bool:
 
 
 class Output:
-    """Where all lines go. `closed` turns true when nobody reads them any more."""
+    """Where all lines go. `closed` turns true when their reader has gone away."""
 
     def __init__(self, names: Sequence[str], stream: BinaryIO | None = None) -> None:
         self._stream = stream or sys.stdout.buffer

@@ -94,7 +94,7 @@ class Process:
         return self._popen.poll() if self._popen else None
 
     def note_end(self, now: float) -> float:
-        """Forget the ended process; return the seconds until the next start."""
+        """Note that the process ended; return the seconds until the next start."""
         well = now - self._started_at >= SETTLED_SECONDS
         self.failures = 1 if well else self.failures + 1
         delay = choose_restart_delay(self.failures)
@@ -108,7 +108,7 @@ class Process:
             self._popen.terminate()
 
     def kill(self) -> None:
-        """Kill the child and everything in its group, or what it left of that."""
+        """Kill the child and all processes of its group, also after the child itself ended."""
         if self._popen:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signal.SIGKILL)

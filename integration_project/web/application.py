@@ -53,7 +53,7 @@ class _LeftWhileWaitingError(Exception):
 class Application:
     """Lets `django` answer requests in `threads` threads, of which an app has a `share`.
 
-    That is in percent. Belongs to the event loop that runs when it is made.
+    The share is in percent. Belongs to the event loop that runs when it is made.
     """
 
     def __init__(self, django: "WSGIApplication", *, threads: int, share: int) -> None:
@@ -107,8 +107,8 @@ class Application:
         finally:
             self.bodies.release_body(body)
         if answer is not None:
-            # What is left of a body that was not read to its end would be taken for the
-            # next request.
+            # If the body was not read to its end, its rest would be parsed as the next
+            # request.
             await sender.send_whole(answer, closes=not body.is_whole)
 
     async def _collect(self, call: Call, receive: Receive) -> Body:
@@ -143,7 +143,7 @@ class Application:
         return await sender.answer
 
     async def _wait_for(self, turn: Turn[_WaitingRequest], receive: Receive) -> None:
-        """Return when a thread begins with it. Raises what its caller is told instead."""
+        """Return when a thread begins with the turn. Raises the refusal that ends the wait."""
         begins = turn.work.begins
         leaving = asyncio.ensure_future(wait_until_left(receive))
         try:
@@ -181,7 +181,7 @@ class Application:
         self._begin_next()
 
     def _make_room(self, owner: str) -> bool:
-        """Refuse what the app that fills the process sent last, if it is not `owner`'s."""
+        """Refuse the newest request of the app that holds most bytes, unless that is `owner`."""
         turn = self._turns.find_largest_of_others(owner)
         if turn is None:
             return False

@@ -1,7 +1,7 @@
 """Request bodies on their way in: counted, capped, and not waited for for ever.
 
-All of them together have a budget. What makes it overflow ends the one that has been on
-its way for longest; nothing that a caller states is trusted.
+All of them together have a budget. A body that overflows it ends the one that has been on
+its way for longest. Nothing trusts a length that a caller states.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class NoRoomError(Exception):
 
 @dataclass(eq=False, slots=True)
 class Body:
-    """What came of a body. One that is not whole is too long, or was cut off.
+    """The received part of a body. A body that is not whole is too long, or was cut off.
 
     `size` is what the caller announced, or sent where that is more; `held_bytes` is what it
     takes of the budget.
@@ -44,7 +44,7 @@ class Body:
 
 
 class _CutOff(io.BytesIO):
-    """A body that fails at its end, so that nobody takes the beginning for the whole."""
+    """A body that fails at its end, so that no reader takes the beginning for the whole."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return self._checked(super().read(size))
@@ -80,8 +80,8 @@ class Bodies:
     def __init__(self, make_room: Callable[[str], bool]) -> None:
         self._make_room = make_room
         self._held_bytes = 0
-        #: Oldest first, and of these those of which something is held. Who is evicted is in
-        #: neither, for there may be thousands at once.
+        #: All bodies on their way, oldest first; and those of them that hold bytes. An
+        #: evicted one is in neither, for there may be thousands at once.
         self._collecting: dict[_Collecting, None] = {}
         self._holding: dict[_Collecting, None] = {}
         #: When those that are not whole are let go, once the process is to end.
@@ -141,7 +141,7 @@ class Bodies:
         return False
 
     def end_soon(self) -> None:
-        """Wait a moment for what is on its way, and for what still comes: the process ends."""
+        """Shorten every body's deadline, also that of later ones: the process ends."""
         self._ends_at = (
             asyncio.get_running_loop().time() + request_limits.LAST_BODY_SECONDS
         )
@@ -154,7 +154,7 @@ class Bodies:
     async def _receive(
         self, mine: _Collecting, receive: Receive, most: int, owner: str
     ) -> bool:
-        """Take in what comes. Return whether it has come to its end."""
+        """Receive the body's parts. Return whether it has come to its end."""
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -181,7 +181,7 @@ class Bodies:
                 raise NoRoomError
 
     def _throw_away(self, mine: _Collecting) -> None:
-        """Keep nothing of what is too long, and wait less for the rest of it."""
+        """Drop a body that is too long, and wait less for the rest."""
         self._held_bytes -= mine.held_bytes
         self._holding.pop(mine, None)
         mine.held_bytes = 0

@@ -1,4 +1,4 @@
-"""What a request is, before Django sees it: whose, how heavy, and what WSGI is told."""
+"""A request before Django sees it: its app, its weight, and its WSGI environment."""
 
 import sys
 import zlib
@@ -16,7 +16,7 @@ from referrals.api.edge import is_api_path
 from referrals.api.gunzip import WBITS
 from referrals.api.stream import MAX_BODY_BYTES
 
-#: Whose requests those are that show no API key which is remembered, or want a page.
+#: The owners of requests without a remembered API key, and of requests for pages.
 UNKNOWN_CALLERS: Final = "strangers"
 PAGES: Final = "pages"
 #: Names of headers, as WSGI calls them. Callers choose them, so that it does not grow.
@@ -27,12 +27,12 @@ _BODILESS_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whose head has come, and its body not."""
+    """A request whose head has arrived, but not its body."""
 
     method: str
     path: str
     environ: dict[str, Any]
-    #: The app, or whoever else has turns of its own, and one of its callers.
+    #: The app, or another owner of turns; and which of its callers.
     owner: str
     key: str
     #: How long its body may be, how long it says it is, and whether there is one at all.
@@ -44,7 +44,7 @@ class Call:
 
 
 def read_call(scope: Mapping[str, Any]) -> Call:
-    """Return what the head says. `scope` is ASGI's, of a request by HTTP."""
+    """Return the call that a head describes. `scope` is ASGI's, for HTTP."""
     environ = _build_environ(scope)
     path = environ["PATH_INFO"]
     is_api = is_api_path(path)
@@ -65,7 +65,7 @@ def read_call(scope: Mapping[str, Any]) -> Call:
 
 
 def complete_environ(call: Call, body: Body) -> dict[str, Any]:
-    """Return what WSGI is told, with the body."""
+    """Return WSGI's environment, with the body."""
     environ = call.environ
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     if call.has_body:

@@ -40,31 +40,31 @@ class Connection(HttpToolsProtocol):
         self._watch = watch
         #: Since when the head of a request is awaited, while one is.
         self.head_since: float | None = None
-        #: Since when the other side takes nothing of what is written.
+        #: Since when the caller reads nothing of the answer.
         self.stalled_since: float | None = None
         #: The request that is served; `cycle` is the last that came.
         self._answering: RequestResponseCycle | None = None
         #: The request whose body has ended before its end.
         self._cut_off: MutableMapping[str, Any] | None = None
-        #: Whether nothing that still comes is of interest.
+        #: Whether later data is ignored.
         self._is_deaf = False
-        #: Whether the parser is told of a head that has been read already.
+        #: Whether the parser is fed a head that has been read already.
         self._goes_on = False
         self._fault = HTTPStatus.BAD_REQUEST
-        #: What came of a head, what of it is read, and the heads that wait.
+        #: Bytes received of a head, bytes parsed of it, and bytes of the heads that wait.
         self._head_bytes = self._parsed_bytes = self._waiting_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(request_limits.UNSENT_BYTES)
-        # All that have something to read are read before anything of it is counted.
+        # The loop reads from every ready connection before this class counts the bytes.
         transport.max_size = request_limits.READ_BYTES  # type: ignore[attr-defined]
         self.head_since = self.loop.time()
         self._watch.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Remove the connection from the watch."""
         self._watch.remove(self)
         self.pipeline.clear()
         if self.is_busy:
@@ -95,9 +95,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer whoever sends no more and still listens, if there is something to answer.
+        """Answer a caller that sends no more and still reads, if a request is being served.
 
-        A body that is not at its end then never comes to it.
+        A body that has not ended will never be whole.
         """
         if self.is_busy:
             self._end_input()
@@ -199,7 +199,7 @@ class Connection(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         """Parse what came. Raises `HttpParserError`.
 
-        Whoever proposes another protocol goes on in this one; the parser would stop.
+        A request that proposes another protocol is answered in HTTP; the parser would stop.
         """
         while data:
             try:
@@ -231,7 +231,7 @@ class Connection(HttpToolsProtocol):
                 self._end_parsing(HTTPStatus.BAD_REQUEST)
 
     def _end_parsing(self, fault: HTTPStatus) -> None:
-        """Let the parser fail, for what it passes on cannot be refused otherwise."""
+        """Make the parser fail: a callback has no other way to refuse a request."""
         self._fault = fault
         raise ValueError
 
@@ -263,17 +263,17 @@ class Connection(HttpToolsProtocol):
         lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
         lines += map(b": ".join, headers)
         self.transport.write(b"\r\n".join([*lines, b"", text]))
-        # Whoever is still sending would see a reset in place of the answer: it has as long
-        # as a head to read it and to close.
+        # A caller that is still sending would see a reset in place of the answer. It has
+        # HEAD_SECONDS to read the answer and to close.
         self.transport.write_eof()
         self._is_deaf = True
         self.head_since = self.loop.time()
 
 
 class Connections:
-    """Closes what is overdue, and what is too many.
+    """Closes connections that are overdue, and the idlest where there are too many.
 
-    `make_room` ends a request that is still on its way, or returns False.
+    `make_room` ends a request whose body is still on its way, or returns False.
     """
 
     def __init__(self, most: int, make_room: Callable[[], bool]) -> None:
@@ -282,7 +282,7 @@ class Connections:
         self._all: dict[Connection, None] = {}
         #: Those that serve no request, the one that became so first in front.
         self._idle: dict[Connection, None] = {}
-        #: Those whose other side takes nothing, the one that began so first in front.
+        #: Those whose caller reads nothing, the one that stopped first in front.
         self._stalled: dict[Connection, None] = {}
         self._closing_since: dict[Connection, float] = {}
 
@@ -297,7 +297,7 @@ class Connections:
             idlest.transport.abort()
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Remove a connection that is closed."""
         self._all.pop(connection, None)
         self._idle.pop(connection, None)
         self._stalled.pop(connection, None)
@@ -329,11 +329,11 @@ class Connections:
             each.transport.abort()
 
     def note_taken(self, connection: Connection) -> None:
-        """Note that the other side has taken what it was sent."""
+        """Note that the caller reads again."""
         self._stalled.pop(connection, None)
 
     def close_overdue(self, now: float) -> None:
-        """Close those whose head is overdue, and whose other side reads nothing."""
+        """Close connections whose head is overdue, and those whose caller reads nothing."""
         for connection in list(self._all):
             transport = connection.transport
             if _is_over(connection.stalled_since, now, request_limits.STALL_SECONDS):

@@ -28,12 +28,12 @@ FAULT_ANSWER: Final = make_answer(
 
 
 def answer_head_fault(status: HTTPStatus) -> WebAnswer:
-    """Return what is said of a head that is too large. Nobody has looked whose it is."""
+    """Return the answer to a head that is too large. Its app is not known yet."""
     return make_answer(status.value, [(b"content-type", _TEXT)], explain_fault(status))
 
 
 def make_over_share_problem() -> ProblemError:
-    """Return what an app is told that has its share while another waits."""
+    """Return the problem of an app that has its share while another app waits."""
     return make_retry_later(
         OVER_SHARE,
         "This app has as many requests here as its share of the server allows while "
@@ -43,7 +43,7 @@ def make_over_share_problem() -> ProblemError:
 
 
 def make_busy_problem() -> ProblemError:
-    """Return what a caller is told for whom there is no room, or no time."""
+    """Return the problem of a request for which there is no room, or no time."""
     return make_retry_later(
         BUSY,
         "The server has more to do than it can hold. Nothing of this request was read: "
@@ -52,7 +52,7 @@ def make_busy_problem() -> ProblemError:
 
 
 def answer_refusal(call: Call, problem: ProblemError) -> WebAnswer:
-    """Return the answer, and log it as every other."""
+    """Return the answer to a refused call, and log the call like every other request."""
     name = choose_request_id(call.environ.get("HTTP_X_REQUEST_ID", ""))
     _log(call, problem, name)
     if call.is_api:

@@ -1,7 +1,7 @@
-"""What a platform asks, answered whatever else is going on.
+"""The health checks of a platform, answered even while all threads are busy.
 
 `/healthz` needs nothing but the event loop. `/readyz` asks the database, in a thread of
-its own; whoever asks meanwhile has the same answer.
+its own; further questions meanwhile get the same answer.
 """
 
 import asyncio

@@ -24,8 +24,8 @@ LAST_BODY_SECONDS: Final = 5.0
 #: What the admin's largest form needs, several times over.
 MAX_FORM_BYTES: Final = 256 * KIBIBYTE
 #: A body that is too long is read on, and thrown away, up to here and until its sender is
-#: silent: whoever is still sending when the connection closes sees a reset in place of
-#: the answer.
+#: silent: a caller that is still sending when the connection closes sees a reset in
+#: place of the answer.
 MAX_DISCARDED_BYTES: Final = 64 * MEBIBYTE
 DISCARD_SILENCE_SECONDS: Final = 1.0
 #: All bodies together that a process holds, on their way in, waiting, or being served.
@@ -37,7 +37,7 @@ HEAVY_BYTES: Final = 64 * KIBIBYTE
 #: One heavy request computes while another waits for the database. More would be no
 #: faster, would need more memory, and would let each light one wait for the interpreter.
 HEAVY_PLACES: Final = 2
-#: One whose body is compressed may become many times as large, so it is alone.
+#: A compressed body may become many times as large, so such a request runs alone.
 COMPRESSED_PLACES: Final = HEAVY_PLACES
 #: An app's requests that wait or are served count as shares of so many for each thread.
 PLACES_A_THREAD: Final = 8
@@ -54,12 +54,12 @@ UNSENT_BYTES: Final = 16 * KIBIBYTE
 #: Longer answers that are on their way at the same time: each keeps a thread and a
 #: connection of the database.
 MAX_STREAMS: Final = 2
-#: Whoever takes nothing of an answer for so long has gone away.
+#: A caller that reads nothing of an answer for so long has gone away.
 STALL_SECONDS: Final = 30.0
 
 # Connections -------------------------------------------------------------------------
 MAX_CONNECTIONS: Final = 4_096
-#: What is read of a connection at a time.
+#: The most bytes that are read from a connection at a time.
 READ_BYTES: Final = 16 * KIBIBYTE
 #: File descriptors that are for something else: databases, logs, files.
 SPARE_DESCRIPTORS: Final = 256

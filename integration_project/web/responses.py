@@ -1,4 +1,4 @@
-"""What Django answers, on its way from a thread to the caller.
+"""Django's answers, on their way from a thread to the caller.
 
 A short answer goes to the event loop in one piece, and the thread is free. A long one
 goes in pieces, each after the caller has taken the one before.
@@ -49,11 +49,11 @@ AnswerOutcome = WebAnswer | BaseException | None
 
 
 class CallerLeftError(Exception):
-    """The caller has left in the middle of the answer, or takes nothing of it."""
+    """The caller has left in the middle of the answer, or reads nothing of it."""
 
 
 async def wait_until_left(receive: Receive) -> None:
-    """Return when the caller is gone; what the request still had to say is not that."""
+    """Return when the caller has left. Parts of the body that still come are ignored."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -136,7 +136,7 @@ def answer_by_wsgi(
     """Return what the application answers, for `sender.settle`. Runs in a thread."""
     try:
         return _call_wsgi(application, environ, sender)
-    except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+    except BaseException as error:  # noqa: BLE001 - the answer's future raises it
         return error
 
 
@@ -167,7 +167,7 @@ def _call_wsgi(
 
 
 class _StartResponse:
-    """What WSGI's `start_response` is told."""
+    """WSGI's `start_response`, which keeps the status and the headers."""
 
     status = 500
 

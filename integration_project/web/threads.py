@@ -33,5 +33,5 @@ class Threads:
                 work()
             except Exception:
                 logger.exception("A request ended in an error of the server")
-            # Nothing of it is kept while this thread waits for the next.
+            # Free its memory now: the next work may come much later.
             del work

@@ -1,7 +1,7 @@
-"""Who gets the next free thread: app by app, and within an app key by key.
+"""Which request gets the next free thread: app by app, and within an app key by key.
 
-An app that is alone may have nearly all; as soon as another waits, it has its share. No
-thread, clock or socket here: the event loop calls, and one caller at a time.
+An app that is alone may have nearly all threads; as soon as another app waits, it has its
+share. Uses no thread, clock or socket: the event loop calls it, one call at a time.
 """
 
 from collections import OrderedDict, deque
@@ -39,7 +39,7 @@ class OverShareError(Exception):
 
 @dataclass(eq=False, slots=True)
 class _Lane(Generic[Work]):
-    """What waits of an owner, light or heavy: each key's first in turn."""
+    """An owner's waiting turns, light or heavy: its keys take turns."""
 
     keys: OrderedDict[str, deque[Turn[Work]]] = field(default_factory=OrderedDict)
 
@@ -69,7 +69,7 @@ class _Lane(Generic[Work]):
 
 @dataclass(eq=False, slots=True)
 class _Owner(Generic[Work]):
-    """What an app has in this process."""
+    """An app's turns in this process, and its numbers."""
 
     light: _Lane[Work] = field(default_factory=_Lane)
     heavy: _Lane[Work] = field(default_factory=_Lane)
@@ -84,7 +84,7 @@ class _Owner(Generic[Work]):
 
 
 class Turns(Generic[Work]):
-    """What waits for a thread, and what is served.
+    """The requests that wait for a thread, and those that have one.
 
     `threads` is how many there are, `share` the percentage of them, and of the places to
     wait in, that an app has while another waits.
@@ -92,7 +92,7 @@ class Turns(Generic[Work]):
 
     def __init__(self, *, threads: int, share: int) -> None:
         self._threads = threads
-        # One is left for whoever comes next.
+        # One thread stays free for the next app.
         self._alone = max(1, threads - 1)
         self._together = max(1, min(self._alone, threads * share // 100))
         self._places = max(1, threads * request_limits.PLACES_A_THREAD * share // 100)
@@ -118,11 +118,11 @@ class Turns(Generic[Work]):
         self._note_waiting(owner, turn, 1)
 
     def take(self) -> Turn[Work] | None:
-        """Return what is served next, or None while no thread is free or nobody may."""
+        """Return the next turn, or None while no thread is free or no app may have one."""
         if self._running == self._threads:
             return None
-        # Whoever has least is first; among those who have the same, who was served last is
-        # last.
+        # The app with the fewest threads is first; among equals, the one that was served
+        # longest ago.
         owners = sorted(self._owners.values(), key=lambda o: (o.running, o.served))
         heavy: Turn[Work] | None = self._next_heavy(owners)
         for owner in owners:
@@ -147,7 +147,7 @@ class Turns(Generic[Work]):
         self._remove_if_idle(turn.owner)
 
     def find_largest_of_others(self, than: str) -> Turn[Work] | None:
-        """Return the newest that waits of the app whose bodies take most, if not `than`'s."""
+        """Return the newest waiting turn of the app with most bytes; None if that is `than`."""
         waiting = [
             (owner.waiting_bytes, name)
             for name, owner in self._owners.items()

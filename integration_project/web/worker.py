@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from integration_project.web.application import Application
 
-#: What the process needs, after the last answer, for what it still has to write down.
+#: Seconds after the last answer in which the process writes its counts and log lines.
 LAST_SECONDS: Final = 2
 NOTIFY_SECONDS: Final = 1
 ARENAS: Final = 1
@@ -48,7 +48,7 @@ class Worker(BaseWorker):
         signal.set_wakeup_fd(-1)
 
     def init_process(self) -> None:
-        """Begin to serve, with little memory for what is served at the same time."""
+        """Begin to serve, with one pool of memory for all threads."""
         _share_memory()
         super().init_process()
 
@@ -104,9 +104,10 @@ class Worker(BaseWorker):
 
 
 def _share_memory() -> None:
-    """Let all threads share one pool of memory: each would keep what it once needed.
+    """Let all threads share one pool of memory: a pool per thread would never shrink.
 
-    The interpreter runs in one of them at a time, so nobody waits. Only glibc has such.
+    Only one thread runs the interpreter at a time, so that none waits for the pool. Only
+    glibc has such pools.
     Reference: https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
     with contextlib.suppress(AttributeError, OSError):

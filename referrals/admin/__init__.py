@@ -1,4 +1,8 @@
-"""The admin's pages about apps, their API keys, what they sent, and people."""
+"""The admin's pages about apps, their API keys, refused events, and people who log in.
+
+`kit` is the toolkit of all pages, also of those of destinations: read `kit.base` first. Each
+other module is one page; a module that ends in `_admin` registers a model.
+"""
 
 from referrals.admin import (
     app_admin,

@@ -26,7 +26,7 @@ from referrals.models import ApiKey, App, Membership
 
 
 class MembershipInline(SuperusersOnly, TabularInline):
-    """Who has which role in the app."""
+    """The roles of people in the app."""
 
     model = Membership
     extra = 0
@@ -97,7 +97,7 @@ class AppAdmin(CsvExport, ListAdmin):
         return self.inlines if obj else ()
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Count keys for whoever may see them."""
+        """Leave the number of keys out for people who may not see keys."""
         sees = request.user.has_perm("referrals.view_apikey")
         return [each for each in self.list_display if each != "keys" or sees]
 

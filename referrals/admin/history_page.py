@@ -1,4 +1,4 @@
-"""History: who changed what, and when. For superusers alone."""
+"""The page History: every change with its author and time. For superusers alone."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -70,7 +70,7 @@ def _filter_changes(asked: QueryDict) -> QuerySet[Change]:
 
 
 def _read_day(text: str | None) -> datetime | None:
-    """Return the day's first instant in UTC; None for what is no day."""
+    """Return the day's first instant in UTC; None for a text that is no day."""
     try:
         day: date | None = parse_date(text or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Ingest: what came in by which way, and what was refused at the door, why, and what to do."""
+"""The page Ingest: events by way in, and refusals at the door with their remedies."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ _Address = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class TakenAndRefused:
-    """What was taken and what was refused in a span of time."""
+    """Numbers of events that were taken and refused in a span of time."""
 
     taken: int
     refused: int
@@ -86,7 +86,7 @@ class RefusalLine:
 
 @dataclass(frozen=True, slots=True)
 class AppPanel:
-    """Everything about one app; without one, about senders whom nobody knows."""
+    """The numbers of one app; without an app, those of senders with no known API key."""
 
     app: App | None
     day: TakenAndRefused
@@ -97,7 +97,7 @@ class AppPanel:
 
 @require_safe
 def show_ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Show what came in within a week, by app and way, the sick ones first."""
+    """Show the counts of a week, by app and way; apps with refusals first."""
     demand_permission(request, _VIEW_EVENTS)
     apps = {app.pk: app for app in access.list_apps(request.user, _VIEW_EVENTS)}
     asked = request.GET.get("app", "")
@@ -132,7 +132,7 @@ def _list_panels(
         _build_panel(shown[app_id], found, samples, keys)
         for app_id, found in by_app.items()
     ]
-    # Sick ones first, busy ones next; what belongs to nobody is last.
+    # Apps with refusals first, then busy ones; the panel without an app is last.
     return sorted(
         doors, key=lambda door: (door.app is None, -door.day.refused, -door.day.taken)
     )

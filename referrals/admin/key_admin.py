@@ -35,7 +35,7 @@ def find_events_address(request: HttpRequest) -> str:
 
 
 class ShownKey:
-    """What a key's own list, and its app's page, show of it."""
+    """The columns that the list of keys and the page of an app share."""
 
     @admin.display(description="key", ordering="prefix")
     def prefix_dots(self, key: ApiKey) -> str:

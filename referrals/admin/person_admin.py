@@ -1,7 +1,7 @@
-"""People: who may log in, and the role of each in each app. For superusers alone.
+"""People who may log in, and their roles in apps. For superusers alone.
 
-Whoever can change a person can make one a superuser, so no permission of Django's is
-enough to get here.
+A person who may change people could make anyone a superuser, so that no permission of
+Django's opens these pages.
 """
 
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ class RoleInline(SuperusersOnly, TabularInline):
 
 @admin.register(User)
 class PersonAdmin(RecordsHistory, SuperusersOnly, _UserAdmin):
-    """Somebody who logs in."""
+    """A person who logs in."""
 
     # Django's two-column lists and split dates have no labels that a screen reader says.
     filter_horizontal = ()

@@ -1,4 +1,4 @@
-"""Events refused where nobody reads the answer: by a task or a webhook."""
+"""The list of rejected events: those that came by the Celery task, which has no answer."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _NEWEST: Final = 5
 
 @admin.register(RejectedEvent)
 class RejectedEventAdmin(CsvExport, ReadOnlyAdmin):
-    """What was refused, where in the event, and what to do about it."""
+    """Rejected events, each with the place of its fault and the remedy."""
 
     list_display = ("key_or_none", "app", "source", "received", "pointer", "detail")
     list_filter = (filter_by_date("received_at"), "app", "source")

@@ -1,7 +1,15 @@
 """The HTTP API through which events come in.
 
-A request passes, in this order: `request_id` (a name for it), `edge` (is it for us, and
-what refuses it before a view becomes a problem), `guard` (whatever goes wrong
-becomes a problem), `auth` (whose app), `body` (bytes, capped), `body_events` (an event
-or its problem, one by one), `views` (decode, append, answer). `openapi` and `problems` are what it documents.
+A request passes these modules, in this order:
+
+1. `request_id` gives the request a name.
+2. `edge` turns refusals by middlewares, which no view sees, into problems.
+3. `guard` turns every exception of a view into a problem.
+4. `auth` finds the API key and its app; `refusal_counting` counts refused requests.
+5. `switches`, then `body` with `stream` and `gunzip`: parameters and bytes, capped.
+6. `body_events` decodes the events one by one.
+7. `views` appends them to the log, or calls `dry_run`, and answers with `answers`.
+
+`openapi` and `conditions` generate the document, from `answers` and `problems` among
+others; `pages` shows it.
 """

@@ -1,4 +1,4 @@
-"""What the API answers when all is well, as msgspec Structs.
+"""The API's answers to requests that succeed, as msgspec Structs.
 
 `openapi` describes these same classes, so that document and answers cannot drift apart.
 """

@@ -1,4 +1,4 @@
-"""Who is calling: from the header Authorization to an API key and its app.
+"""From the header Authorization to an API key and its app.
 
 A key that was looked up is remembered for `REMEMBERED_SECONDS` in each process, so a busy
 caller costs no query per request; a revoked key, or an archived app, is refused that much
@@ -122,7 +122,7 @@ def authenticate(request: HttpRequest) -> ApiKey:
 def read_key(authorization: str) -> str:
     """Return the key that the header shows, or an empty text.
 
-    Basic carries it as the user, whatever the password (RFC 7617).
+    Basic carries it as the user; the password does not count (RFC 7617).
     """
     scheme, _, credentials = authorization.strip().partition(" ")
     match scheme.lower():
@@ -143,7 +143,7 @@ def find_remembered_key(text: str) -> ApiKey | None:
 
 
 def clear_remembered_keys() -> None:
-    """Forget what this process remembers, so that the next request looks again."""
+    """Clear this process's memory of keys, so that the next request reads the database."""
     _keys.clear()
     _use_noted.clear()
 

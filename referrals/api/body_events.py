@@ -21,7 +21,7 @@ from referrals.rules import extend_pointer
 from referrals.schema import EventProblem, IncomingEvent, check_object, decode_event
 
 MAX_EVENTS: Final = 1_000
-# In all events of a request: each value costs a microsecond or more of everybody's time.
+# In all events of a request: each value costs a microsecond or more of shared CPU.
 MAX_VALUES: Final = 100_000
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 # A line that holds more than white space.
@@ -71,7 +71,7 @@ def _cut(media_type: str, body: bytes) -> Sequence[Piece]:
 
 
 def _check_amount(media_type: str, body: bytes) -> None:
-    """Refuse a body of more than it may hold, before anything is made of it.
+    """Refuse a body with too many events or values, before it is decoded.
 
     A few kilobytes of gzip can hold millions of events.
     """

@@ -28,8 +28,8 @@ Records = list[destinations.Preview]
 def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
     """Return what would become of each event, with the records of every destination.
 
-    Does not look into the log: whether an event was sent before, and what earlier
-    installs say about its fraud status, shows only when it is stored.
+    Does not read the log: only storing can show that an event is a duplicate, or that
+    earlier installs make it suspicious.
     """
     judged = [
         refuse_doubtful(event) if strict and isinstance(event, IncomingEvent) else event
@@ -89,9 +89,9 @@ def _preview_records(app: App, incoming: Sequence[IncomingEvent]) -> list[Record
 
 
 def build_as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
-    """Return the events as the log would keep them, as far as that shows beforehand.
+    """Return the events as the log would keep them, with statuses and name numbers.
 
-    Whether they were sent before, and what earlier installs say, does not show.
+    Does not read the log: duplicates and earlier installs have no effect.
     """
     numbers = _number_names(app, incoming)
     prepared = log.prepare_events(app, incoming, timezone.now())

@@ -1,4 +1,4 @@
-"""The edge of the API: what no view answers, and is a problem document all the same.
+"""The edge of the API: problem documents for requests that no view answers.
 
 Middlewares and Django's own handlers answer with pages or redirects. A caller of the API
 is a program, and reads one form of refusal only.
@@ -33,7 +33,7 @@ from referrals.api.problems import (
 
 logger: Final = logging.getLogger(__name__)
 
-#: Slashes too many in front still mean the API, which then says what is wrong.
+#: Also with more than one slash in front: the API then explains the fault.
 _CALL: Final = re.compile(r"/+v1(?:/|\Z)")
 _NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,100}")
 _KINDS: Final = {
@@ -52,7 +52,7 @@ _DETAILS: Final = {
 
 
 class ProblemsMiddleware:
-    """Puts a problem document in the place of whatever else refuses a call of the API.
+    """Replaces every refusal of an API call by a problem document.
 
     Belongs above every middleware that could refuse. Known statuses and headers stay.
     """
@@ -61,7 +61,7 @@ class ProblemsMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer the request; what is no call of the API goes as it is."""
+        """Answer the request; responses to other requests stay as they are."""
         response = self._get_response(request)
         if is_api_call(request) and not _is_fit(response):
             return _replace_by_problem(request, response)
@@ -74,7 +74,7 @@ def is_api_call(request: HttpRequest) -> bool:
 
 
 def is_api_path(path: str) -> bool:
-    """Return the same of a path."""
+    """Return whether the path is one of the API's, right or nearly right."""
     return _CALL.match(path) is not None
 
 
@@ -94,7 +94,7 @@ def require_our_address(request: HttpRequest) -> None:
 
 
 def explain_unknown_host(request: HttpRequest) -> str:
-    """Return what is said of a host that this server does not answer to, or nothing."""
+    """Return the sentence about an unknown host name; empty for a known one."""
     try:
         request.get_host()
     except DisallowedHost:
@@ -137,7 +137,7 @@ def _make_problem_for(request: HttpRequest, status: int) -> ProblemError:
 
 
 def _known(status: int) -> HTTPStatus:
-    """Return the status, or the first of its class where it is nobody's (RFC 9110, 15)."""
+    """Return the status; for an unregistered one, the first of its class (RFC 9110, 15)."""
     try:
         return HTTPStatus(status)
     except ValueError:

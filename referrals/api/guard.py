@@ -1,4 +1,4 @@
-"""Between a view and its caller: whatever goes wrong becomes a problem, never a page.
+"""Between a view and its caller: every exception becomes a problem, never a page.
 
 A log line from here names classes and places, not messages: a database's message may
 quote the values that it refused.
@@ -49,7 +49,7 @@ def guard_view(*methods: str) -> Callable[[View], View]:
 
 
 def make_problem(error: Exception, request: HttpRequest) -> ProblemError:
-    """Return what the caller is told about `error`, and log what an operator must know."""
+    """Return the problem for the caller, and log the details for operators."""
     match error:
         case ProblemError():
             return error

@@ -1,4 +1,4 @@
-"""Everything that the API answers instead of success, as RFC 9457 problem details.
+"""Every answer of the API to a request that failed, as RFC 9457 problem details.
 
 Reference: https://www.rfc-editor.org/rfc/rfc9457
 """
@@ -83,7 +83,7 @@ class ProblemError(Exception):
         )
 
 
-#: Said of every address below /v1/ that is none.
+#: The detail for an unknown address below /v1/.
 NO_SUCH_ADDRESS: Final = (
     "There is no such address. Events go to POST /v1/events, without a slash at the end "
     "and with one in front; /docs lists everything."
@@ -265,10 +265,10 @@ PROBLEM_KINDS: Final = (
 
 
 def make_unavailable(detail: str) -> ProblemError:
-    """Return the problem of a caller who finds no database."""
+    """Return the problem of a request while the database does not answer."""
     return make_retry_later(UNAVAILABLE, detail)
 
 
 def make_retry_later(kind: ProblemKind, detail: str) -> ProblemError:
-    """Return a problem of a caller who should come back in a few seconds."""
+    """Return a problem that asks the caller to try again in a few seconds."""
     return ProblemError(kind, detail, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -1,4 +1,4 @@
-"""Counting what is refused before it comes to events: a sender, or a request as a whole."""
+"""Counts refusals of senders and of whole requests."""
 
 import functools
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from referrals.refusals import Code
 
 
 def count_refusals(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
-    """Call the view with the caller's API key, and count what keeps events out.
+    """Call the view with the caller's API key, and count the refusals of requests.
 
-    What becomes of single events, the log counts. A fault of ours is no refusal.
+    The log counts the answers to single events. A fault of ours is no refusal.
     """
 
     @functools.wraps(view)

@@ -1,7 +1,7 @@
 """A body as the web process hands it over: whole, or marked as too long or cut off.
 
-Nothing here trusts a length that the caller states: what is read is counted. That it
-comes in time, and that what is too long is thrown away, integration_project.web sees to.
+Nothing here trusts a length that the caller states: the bytes that are read are counted.
+`integration_project.web` enforces the deadline, and drops bodies that are too long.
 """
 
 from typing import Final, Protocol

@@ -1,6 +1,7 @@
 """The query string: a few switches, and nothing else.
 
-An unknown parameter is refused: `?dryrun=1` must not store what was meant as a trial.
+An unknown parameter is refused: `?dryrun=1` must not store events that were meant for a
+dry run.
 """
 
 from urllib.parse import parse_qsl
@@ -17,8 +18,8 @@ def read_switches(request: HttpRequest, *names: str) -> tuple[bool, ...]:
     """Return whether each of the switches `names` is on, in that order.
 
     Raises `ProblemError` 400 for any other parameter or value, and for one that stands
-    twice: of two values, one would lose without a word. Reads the address itself,
-    because Django decodes `request.GET` with whatever charset the Content-Type claims.
+    twice: one of the two values would be ignored silently. Reads the query string
+    itself, because Django decodes `request.GET` with the charset of the Content-Type.
     """
     switched = dict.fromkeys(names, False)
     seen = set()

@@ -1,4 +1,4 @@
-"""The API's addresses that deal in events. Thin: read, call, answer."""
+"""The API's addresses for events. Thin: read, call, answer."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
 @guard_view("GET", "HEAD")
 @require_key
 def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
-    """Answer what became of one event, without showing whom it is about."""
+    """Answer the outcomes of one event, without its identities."""
     read_switches(request)
     found = log.find_event(app.pk, key)
     if found is None:
@@ -106,7 +106,7 @@ def _store(
 
 
 def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> None:
-    """Add to the request's log line whose events it brought and what became of them."""
+    """Add the app and the numbers of answers to the request's log line."""
     fields = {"app": app.slug, **{str(status): n for status, n in counts.items()}}
     # Django's class declares no such attribute; the log line reads it by this name.
     request.log_fields = fields  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> No
 def _require_success(
     counts: Counter[Status], results: Sequence[Any], *, strict: bool
 ) -> None:
-    """Raise 422 where nothing was stored and sending it again would change nothing."""
+    """Raise 422 where nothing was stored and the same request would fail again."""
     refused = counts[Status.REJECTED] + counts[Status.CONFLICT]
     if strict and refused:
         raise ProblemError(NOTHING_STORED, STRICT, results=results)

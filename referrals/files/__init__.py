@@ -1,10 +1,13 @@
 """Files of events, read line by line: JSONL and CSV. Pure.
 
 A reader yields each event with the line on which it begins, from 1, or why that one is
-refused. Where it is no longer sure what the file says, it raises `FileError`: what it
-has yielded before is sure, and nothing after is guessed.
+refused. Where the file's meaning is no longer certain, it raises `FileError`: every
+event that it yielded before is certain, and nothing after is guessed.
 
-* `encodings`    bytes → lines of text, whatever wrote them
+Read in this order:
+
+* `errors`       what a reader yields, and why it stops
+* `encodings`    bytes → lines of text
 * `jsonl`        one event a line
 * `csv_grammar`  a row of text → its cells
 * `csv_rows`     lines → rows of cells, each of which is sure

@@ -28,7 +28,7 @@ from referrals.vocabulary import normalise_name
 _PEOPLE: Final = ("user", "referrer")
 #: Objects whose keys are free: each key may have a column, and all of them one as JSON.
 OBJECTS: Final = ("user.identities", "referrer.identities", "event_data", "metadata")
-#: Of whose texts a part is less, and nothing else.
+#: Fields of which a cut-off text is shorter, but not another person or event.
 _LOOSE: Final = ("channel", "content", "event_data", "metadata")
 _TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False}
 
@@ -102,7 +102,7 @@ class Heading:
 
     @property
     def is_last_needed_whole(self) -> bool:
-        """Whether a part of a last cell may be somebody else, or another kind of event."""
+        """Whether a cut-off last cell could name another person, or another kind of event."""
         return self._names[-1].partition(".")[0] not in _LOOSE
 
     def is_other_heading(self, cells: Sequence[str]) -> bool:
@@ -156,7 +156,7 @@ def _is_known(name: str) -> bool:
 
 
 def _find_free_object(name: str) -> str | None:
-    """Return the free object of whose keys `name` is one."""
+    """Return the free object that has the column `name` as a key, or None."""
     for prefix in OBJECTS:
         if name.startswith(f"{prefix}.") and name != f"{prefix}.":
             return prefix
@@ -174,21 +174,21 @@ def _to_column(name: str) -> EventColumn:
 
 
 def _choose_reader(name: str) -> Callable[[str], Any] | None:
-    """Return what makes a value of a cell; None where the text itself is it."""
+    """Return the function that turns a cell into a value; None to keep the text."""
     if name in OBJECTS:
         return _read_object
     if name == "test":
         return _read_truth
     if name == "occurred_at":
         return _read_time
-    # An identity that has lost its digits is somebody else's.
+    # An identity that has lost digits names another person.
     if name == "id" or name.startswith(tuple(f"{person}." for person in _PEOPLE)):
         return _read_text
     return None
 
 
 def _find_problems(names: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with a heading. An unknown name may be a person's data."""
+    """Yield the faults of a heading. Repeats no unknown name: it may be a person's data."""
     if not count_known(names):
         yield _NO_HEADING
     for number, name in enumerate(names, 1):

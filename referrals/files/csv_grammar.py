@@ -2,7 +2,7 @@
 
 A quote begins a cell, ends it before a separator or the end of a line, or stands twice
 for one. Where programs differ (a quote inside a cell, a backslash before one, text behind
-one) it is not sure what was meant, and the row is refused.
+one) the meaning is not certain, and the row is refused.
 """
 
 import re
@@ -71,7 +71,7 @@ class CsvGrammar:
         return self._first_cell.match(line) is None
 
     def _explain(self, text: str, place: int, line: int) -> str:
-        """Return what is wrong with the cell at `place` of the row that begins at `line`."""
+        """Return a sentence about the faulty cell at `place` of the row that begins at `line`."""
         opened = line + text.count("\n", 0, place)
         if not text.startswith('"', place):
             stop = re.compile(r'["\r]').search(text, place)

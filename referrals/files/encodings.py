@@ -1,4 +1,4 @@
-"""From bytes to lines of text: UTF-8, what a byte order mark says, or what is named."""
+"""From bytes to lines of text, by byte order mark, by a named encoding, or as UTF-8."""
 
 import codecs
 import io
@@ -35,8 +35,8 @@ _HEAD_BYTES: Final = 4
 def open_text(file: BinaryIO, encoding: str | None) -> Iterator[io.TextIOWrapper]:
     """Give `file` as text whose lines end in LF; a CR is left where it stands.
 
-    A byte order mark counts, then `encoding`, then UTF-8. What is not in that encoding
-    becomes half a surrogate pair, which `check_text` finds. Raises `FileError` for a
+    A byte order mark counts first, then `encoding`, then UTF-8. Bytes that are invalid in
+    the encoding become half a surrogate pair, which `check_text` finds. Raises `FileError` for a
     file that is no text. The file is the caller's, and stays open.
     """
     reader = io.BufferedReader(cast("io.RawIOBase", file))
@@ -57,7 +57,7 @@ def open_text(file: BinaryIO, encoding: str | None) -> Iterator[io.TextIOWrapper
 def read_lines(text: io.TextIOWrapper, longest: int) -> Iterator[str]:
     """Yield each line with its end; of one over `longest` characters only a beginning.
 
-    What is left of such a line comes as the next one: its reader has to stop there.
+    The rest of such a line comes as the next line, so that the caller has to stop there.
     """
     number = 1
     try:

@@ -64,7 +64,7 @@ def read_jsonl(
 def _choose_readline(text: io.TextIOWrapper) -> Readline:
     """Return what reads a line as UTF-8, or its next piece where it is too long."""
     if is_utf_8(text.encoding):
-        # Nothing is decoded twice, and what is not UTF-8 is one event's fault.
+        # No text is decoded twice, and invalid UTF-8 costs one event only.
         reader = cast("io.BufferedReader", text.buffer)
         if text.encoding == "utf-8-sig":
             reader.read(len(BOM_UTF8))

@@ -1,8 +1,9 @@
-"""Ingest health: how much came in, by which way, and what was refused at the door and why.
+"""Ingest health: counts of events by way in, and of refusals at the door by cause.
 
-`counter` counts in memory, `writing` adds that to the database, `background` does so from
-time to time, `health` reads it, `removal` lets go of it. Whoever takes events in calls
-`background.count_ingest`; nothing here knows the API or the log.
+Read in this order: `counter` counts in memory, `writing` adds the counts to the database,
+`background` does that every few seconds, `health` reads them, and `removal` removes old
+ones. The API, the log and the Celery task call `background.count_ingest`; nothing here
+knows them.
 
 A *way* is how events came in: the first characters of the API key that brought them, or
 one of `counter.WayIn`.

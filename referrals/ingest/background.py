@@ -1,8 +1,8 @@
 """The process's counter, and the thread that writes it down from time to time.
 
-The thread begins with the first count, so a process that counts nothing has neither it
-nor a connection of its. What is left is written when the process ends; a child that is
-forked begins with nothing.
+The thread begins with the first count, so a process that counts nothing has neither the
+thread nor its connection. The last counts are written when the process ends. A forked
+child begins with none.
 """
 
 import atexit
@@ -23,7 +23,7 @@ logger: Final = logging.getLogger(__name__)
 
 
 class _Flusher:
-    """Writes what was counted: every few seconds, at once where told to, and at the end."""
+    """Writes the counts: every few seconds, at once on request, and at the process's end."""
 
     def __init__(self) -> None:
         self.counter = IngestCounter()
@@ -44,7 +44,7 @@ class _Flusher:
             self._wake.set()
 
     def flush(self) -> None:
-        """Write what was counted. Where the database does not answer, it is kept."""
+        """Write the counts. They are kept while the database does not answer."""
         with self._writing:
             taken = self.counter.take()
             if not taken:
@@ -66,10 +66,10 @@ class _Flusher:
             self._thread = None
 
     def end(self) -> None:
-        """Write what is left: the process ends."""
+        """Write the last counts: the process ends."""
         if self._thread is None:
             return
-        # Whatever the thread that ends the process did with its connection is over.
+        # The thread that ends the process needs its own connection no more.
         connection.close()
         self.flush()
         connection.close()
@@ -125,18 +125,18 @@ def count_ingest(
 
 
 def flush_counts() -> None:
-    """Write what this process has counted. Where the database does not answer, it is kept."""
+    """Write this process's counts. They are kept while the database does not answer."""
     _flusher.flush()
 
 
 def clear_counts() -> None:
-    """Forget what was counted and not written, and end the thread."""
+    """Drop the counts that are not written, and end the thread."""
     _flusher.stop()
     _begin_anew()
 
 
 def _begin_anew() -> None:
-    """Leave to a parent process what it counted: it writes that itself."""
+    """Start without counts after a fork: the parent writes its own."""
     global _flusher  # noqa: PLW0603 - one memory per process
     _flusher = _Flusher()
 

@@ -1,7 +1,7 @@
-"""What this process has counted and not written yet. Pure.
+"""This process's counts that are not written yet. Pure.
 
-To count costs a look into a dictionary, whatever comes; its size follows from the number
-of distinct causes, never from traffic.
+To count costs one look into a dictionary. Its size follows from the number of distinct
+causes, never from traffic.
 """
 
 import re
@@ -15,23 +15,23 @@ from typing import Final, NamedTuple
 
 from referrals.refusals import Code
 
-#: The app of what belongs to none: a caller whom nobody knows.
+#: Stands for the app where the caller has no known API key.
 NO_APP: Final = 0
 #: As many samples of a cause are kept.
 SAMPLES_PER_CAUSE: Final = 5
-#: Unknown keys that are told apart, in the whole installation.
+#: Unknown keys that are counted each for itself, in the whole installation.
 MOST_UNKNOWN_KEYS: Final = 50
 #: Distinct causes that wait to be written; beyond it, ways are not told apart.
 MOST_WAITING: Final = 2_000
 
 _POINTER_CHARACTERS: Final = 255
-# A field's name or a place in a list. What looks otherwise may be somebody's identity.
+# A field's name or a place in a list. Any other text may be an identity.
 _HARMLESS_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}|[0-9]{1,3}")
 _HIDDEN: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
 class IngestOutcome(StrEnum):
-    """What became of it: the classes of answers."""
+    """The class of the answer to an event or a request."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -40,7 +40,7 @@ class IngestOutcome(StrEnum):
     UNAUTHORISED = "unauthorised"
 
 
-#: Those that somebody should hear of.
+#: The outcomes that an operator should see.
 REFUSALS: Final = (
     IngestOutcome.CONFLICT,
     IngestOutcome.REJECTED,
@@ -49,7 +49,7 @@ REFUSALS: Final = (
 
 
 class WayIn(StrEnum):
-    """How events came in without an API key, and what is not told apart."""
+    """The ways in without an API key; `OTHER` stands for ways that are not counted apart."""
 
     TASK = "task"
     IMPORT = "import"
@@ -59,7 +59,7 @@ class WayIn(StrEnum):
 
 
 class CountKey(NamedTuple):
-    """What is counted together. `code` is one of `refusals.Code`; empty for what is taken."""
+    """Events with an equal key are counted together. `code` is empty for taken events."""
 
     app_id: int
     way: str
@@ -105,7 +105,7 @@ class HourlyKey(NamedTuple):
 
 
 class IngestCounter:
-    """Counts by hour and cause until somebody takes the counts away. Thread-safe."""
+    """Counts by hour and cause until `take` removes the counts. Thread-safe."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -140,15 +140,15 @@ class IngestCounter:
         return is_new
 
     def take(self) -> dict[HourlyKey, IngestCounts]:
-        """Return what was counted, and begin anew."""
+        """Return the counts, and begin anew."""
         with self._mutex:
             taken, self._counts = self._counts, {}
         return taken
 
     def put_back(self, taken: Mapping[HourlyKey, IngestCounts]) -> None:
-        """Count again what could not be written, but for the samples.
+        """Add back counts that could not be written, without their samples.
 
-        These may name somebody who is erased before the database answers again.
+        A sample may name a person who is erased before the database answers again.
         """
         with self._mutex:
             for hourly, count in taken.items():

@@ -1,7 +1,7 @@
-"""What came in and what was refused, as others read it: pages, metrics, findings.
+"""Reads the counts of taken and refused events, for pages, metrics and findings.
 
-Counts are by the hour: an hour counts where its newest one is not older than what is asked
-for. What a process counted within the last seconds may not be written yet.
+Counts are by the hour: an hour counts if its newest event is not older than the instant
+that is asked for. Counts of the last seconds may not be written yet.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,7 +37,7 @@ from referrals.models import IngestCount, IngestSample
 MOST_CAUSES: Final = 1_000
 
 _TAKEN: Final = (IngestOutcome.ACCEPTED, IngestOutcome.DUPLICATE)
-# Somebody sits before it, and sees what was refused.
+# An operator is present, and sees the refusals at once.
 _ONCE: Final = (WayIn.IMPORT, WayIn.ADMIN)
 
 
@@ -45,7 +45,7 @@ _ONCE: Final = (WayIn.IMPORT, WayIn.ADMIN)
 class RefusalCount:
     """How often something was refused, since an instant, of one app, key and cause.
 
-    `app_id` is None where nobody knows whose it was. `reason` is the class of the answer,
+    `app_id` is None for a caller without a known API key. `reason` is the class of the answer,
     one of `counter.REFUSALS`; `code` the cause, one of `refusals.Code`. `key_prefix` is
     empty where no API key was shown. `sample` is the newest sample's sentence, which names
     no value; empty where there is none. `count` is in events, or in requests where a
@@ -69,7 +69,7 @@ class AcceptedCount(NamedTuple):
 
 
 class IngestTraffic(NamedTuple):
-    """How often something became of what came by one way, in two spans of time."""
+    """The count of one outcome and code by one way, in two spans of time."""
 
     app_id: int
     way: str
@@ -81,7 +81,7 @@ class IngestTraffic(NamedTuple):
 
 
 class IngestTotal(NamedTuple):
-    """How often something became of what came in, since the beginning."""
+    """The count of one outcome and code, since the beginning."""
 
     app_id: int
     outcome: str
@@ -90,10 +90,10 @@ class IngestTotal(NamedTuple):
 
 
 def read_refusals_since(since: datetime) -> list[RefusalCount]:
-    """Return what was refused since an instant, in all apps, the latest first.
+    """Return the refusals since an instant, in all apps, the latest first.
 
-    Of a cause that was not met since, what came before counts instead, as far back as
-    hours are kept, where nothing that came the same way was taken after it.
+    A cause without refusals since then has its earlier ones instead, as far back as hours
+    are kept, unless an event that came the same way was taken after them.
     """
     newest = IngestSample.objects.filter(
         app_id=OuterRef("app_id"),
@@ -154,9 +154,9 @@ def read_accepted_since(
 def find_last_accepted_before(
     app_ids: Collection[int], instant: datetime, *, since: datetime
 ) -> dict[int, datetime]:
-    """Return when something last came in before an instant, by app, duplicates included.
+    """Return when an event last came in before an instant, by app, duplicates included.
 
-    An hour counts with its newest one; what came only before `since` has no entry.
+    An hour counts with its newest event. An app without events since `since` is left out.
     """
     hours = IngestCount.objects.filter(
         app_id__in=app_ids,
@@ -170,7 +170,7 @@ def find_last_accepted_before(
 def read_traffic(
     app_ids: Collection[int], *, day: datetime, week: datetime
 ) -> list[IngestTraffic]:
-    """Return what became of what came in, since `week` and of that since `day`.
+    """Return the counts by app, way, outcome and code, since `week` and since `day`.
 
     Of at most `MOST` causes, the latest first.
     """
@@ -213,7 +213,7 @@ def read_samples(
 
 
 def read_totals() -> list[IngestTotal]:
-    """Return what was counted since the beginning. No number ever falls."""
+    """Return the counts since the beginning. No number ever falls."""
     rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR)
     read = rows.order_by("app_id", "outcome", "code")
     return [
@@ -225,9 +225,10 @@ def read_totals() -> list[IngestTotal]:
 def _is_last() -> Q:
     """Return the condition that a refusal is the last of what came the same way.
 
-    What has no next time, such as an import, or a key that is taken no more, is over with
-    whatever else the app took. So is a caller whom nobody knows, with whatever any app took;
-    and who shows no API key of ours does not wait to be let in.
+    A refusal ends when an event that came the same way is taken. An import or a refused key
+    may have no next time, so any event that the app takes ends its refusals. An unknown
+    API key belongs to no app: any event of any app ends its refusals. A caller without one
+    of our keys never counts, for it does not wait to be let in.
     """
     taken = IngestCount.objects.filter(
         outcome__in=_TAKEN, code="", last_at__gt=OuterRef("last_at")

@@ -1,4 +1,4 @@
-"""How counts and samples go: by age, and when somebody is erased."""
+"""Removes counts and samples: by age, and when a person is erased."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ _TELLING_CHARACTERS: Final = 4
 def trim_counts(now: datetime, *, limit: int = BATCH) -> int:
     """Remove up to `limit` hours that are past their days; return how many. Samples too.
 
-    What was counted since the beginning stays. Call it again while it returns `limit`.
+    The counts since the beginning stay. Call it again while it returns `limit`.
     """
     before = now - KEEP_COUNTS_FOR
     IngestSample.objects.filter(at__lt=before).delete()
@@ -33,7 +33,7 @@ def trim_counts(now: datetime, *, limit: int = BATCH) -> int:
 
 
 def remove_samples(app_id: int, identities: Iterable[str]) -> int:
-    """Remove the samples in which one of `identities` stands; return how many it were.
+    """Remove the samples in which one of `identities` stands; return how many.
 
     A careless producer may have put one into an event's id or the name of a field.
     """

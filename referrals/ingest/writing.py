@@ -1,4 +1,4 @@
-"""Adding what was counted to the database, on PostgreSQL and SQLite alike."""
+"""Adds counts to the database, on PostgreSQL and SQLite alike."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ from referrals.ingest.counter import (
 from referrals.models import IngestCount, IngestSample
 from referrals.refusals import Code
 
-#: The hour under which stands what was counted since the beginning, all ways together:
-#: it never falls, whatever retention removes.
+#: Stands for an hour in the rows that count since the beginning, all ways together. These
+#: numbers never fall: retention does not remove them.
 ALL_TIME_HOUR: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ROWS_PER_STATEMENT: Final = 1_000
@@ -85,7 +85,7 @@ def _told_apart(hourly: HourlyKey, refused: set[str]) -> HourlyKey:
 
 
 def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[CountRow]:
-    """Yield the rows to add. No two are about the same: a statement may meet a row once."""
+    """Yield the rows to add, one for each key: a statement may update a row only once."""
     summed: dict[HourlyKey, IngestCounts] = {}
     for hourly, count in counts:
         app_id, _, outcome, code = hourly.count_key
@@ -100,7 +100,7 @@ def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[Coun
 
 
 def _add_rows(rows: list[CountRow]) -> None:
-    """Add sorted rows: in one order everywhere, so that no two wait for each other."""
+    """Add sorted rows: in one order everywhere, so that no two processes deadlock."""
     adapted = connection.ops.adapt_datetimefield_value
     with connection.cursor() as cursor:
         for start in range(0, len(rows), _ROWS_PER_STATEMENT):
@@ -129,6 +129,6 @@ def _keep_samples(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> None:
         place__gt=SAMPLES_PER_CAUSE
     )
     ids = list(surplus.order_by().values_list("id", flat=True))
-    # Whoever else removes them at this moment is not waited for.
+    # Rows that another process removes at this moment are skipped.
     mine = IngestSample.objects.select_for_update(skip_locked=True).filter(pk__in=ids)
     IngestSample.objects.filter(pk__in=list(mine.values_list("pk", flat=True))).delete()

@@ -3,6 +3,11 @@
 Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is one number.
 `append` (in `writer`) writes, `reader` reads, `removal` removes. Nothing else touches these
 rows.
+
+An append passes these modules, in this order: `writer`, with `strict` and `counted`;
+`drafts`, without a lock; `grouping`, which lets threads share a transaction; `storing`, the
+transaction, with `names`, `sightings`, and `postgresql` or `sqlite` by `dialects`. `rows` and
+`results` are the values that these exchange.
 """
 
 from referrals.log.drafts import prepare_events

@@ -1,4 +1,4 @@
-"""Counting what the log answers, for `ingest`."""
+"""Counts the log's answers, for `ingest`."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ _REFUSED: Final = {
 def count_answers(app_id: int, way: str, answers: Sequence[Result]) -> None:
     """Count the answers to one request that came by `way`, once they hold."""
     if connection.in_atomic_block:
-        # What the caller takes back was never so.
+        # If the caller's transaction rolls back, the answers never held.
         transaction.on_commit(partial(_count, app_id, way, answers), robust=True)
     else:
         _count(app_id, way, answers)

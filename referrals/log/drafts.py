@@ -1,4 +1,4 @@
-"""Events made ready for the log: everything that needs no lock is done here."""
+"""Prepares events for the log: all steps that need no lock."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -85,7 +85,7 @@ def judge_event(
     sightings: Sequence[SightingKey],
     values_by_mark: Mapping[str, set[str]],
 ) -> Event:
-    """Return `event` with our verdict, unless the producer incoming one."""
+    """Return `event` with our fraud status, unless the producer sent one."""
     if incoming.status is not None:
         return event
     status, reasons = fraud.judge_fraud(event, sightings, values_by_mark)

@@ -1,9 +1,9 @@
-"""Callers who want the same done at the same moment: one of them does it for all.
+"""Threads that call the same work at the same moment: one of them does it for all.
 
-This is flat combining. Who comes first does its own. Whoever comes meanwhile waits, and
-when the turn is over, the first of those who wait does it for all of them. Where the last
-turn had company, the next gives it a moment to come again, as a database does before it
-syncs a group's commit. A caller alone is served as if there were no line.
+This is flat combining. The first caller does its own item. Callers that come meanwhile
+wait in line. When the turn ends, the first caller in line does the items of the whole line
+in one group. If the last turn had several callers, the next one waits a moment for them to
+come again, as a database does before it syncs a group's commit. A caller alone never waits.
 
 Pure: imports no framework.
 """
@@ -23,11 +23,11 @@ Answer = TypeVar("Answer")
 
 
 class WaitedTooLongError(Exception):
-    """Somebody else's turn took too long. Whether one's own item was done is unknown."""
+    """Another caller's turn took too long. Whether it has done this item is unknown."""
 
 
-#: Does items, and calls the function it is given with their answers, in order, once these
-#: hold for good. The next turn begins then: what is left to do keeps nobody waiting.
+#: Does items, and calls the function that it gets with their answers, in order, once these
+#: are final. The next turn begins then, while this work does the rest.
 GroupWork = Callable[[Sequence[Item], Callable[[Sequence[Answer]], None]], None]
 
 
@@ -37,7 +37,7 @@ class _Call(Enum):
     TURN = auto()  # to do the next group
     ANSWER = auto()
     ERROR = auto()
-    ALONE = auto()  # the group failed, perhaps by somebody else's item
+    ALONE = auto()  # the group failed, perhaps by another caller's item
 
 
 @dataclass(slots=True, eq=False)
@@ -54,14 +54,14 @@ class _Caller(Generic[Item, Answer]):
 
 
 class WaitingLine(Generic[Item, Answer]):
-    """Takes turns at `work`, each for all who were waiting when it began.
+    """Takes turns at `work`, each for all callers that were in line when it began.
 
-    A group's items come to `most` by `size`, unless the first alone is larger. `error_for_others`
-    says what the others hear when a turn fails: an exception of their own, or None where
-    the fault may lie in one item; then each caller does its own alone. Who stood in line
-    for `seconds` takes the turn from whoever is stuck in it: turns save work, and the
-    work itself has to be safe without them. `patience` is how many seconds a turn waits
-    for the company that the last one had.
+    The sizes of a group's items have at most the sum `most`, unless the first item alone
+    is larger. When a turn fails, `error_for_others` returns an exception for each other
+    caller, or None if the fault may lie in one item; then each caller does its own item
+    alone. A caller that was in line for `seconds` begins a turn although another one has
+    not ended: turns only save work, and `work` has to be safe without them. `patience` is
+    how many seconds a turn waits for the callers of the last one.
     """
 
     def __init__(
@@ -84,18 +84,18 @@ class WaitingLine(Generic[Item, Answer]):
         self._mutex = threading.Lock()
         self._leader: _Caller[Item, Answer] | None = None
         self._waiting: deque[_Caller[Item, Answer]] = deque()
-        # How many callers the last turn knew of, and when it was over.
+        # How many callers the last turn had or left in line, and when it ended.
         self._last_callers = 1
         self._last_ended_at = -inf
-        # For how many in line the turn waits, and what tells it that they are there.
+        # For how many callers in line the turn waits, and the sign that they are there.
         self._expected = 0
         self._all_arrived = threading.Event()
 
     def ask(self, item: Item) -> Answer:
         """Have `item` done, by this thread or another, and return its answer.
 
-        Raises what the work raised, or `WaitedTooLongError` where the item was in
-        somebody else's turn and had no answer `seconds` after it was asked for.
+        Raises the work's exception, or `WaitedTooLongError` if the item was in another
+        caller's turn and had no answer after `seconds`.
         """
         caller: _Caller[Item, Answer] = _Caller(item)
         if (
@@ -110,7 +110,7 @@ class WaitingLine(Generic[Item, Answer]):
         return caller.answers[0]
 
     def _take_turn_or_queue(self, caller: _Caller[Item, Answer]) -> bool:
-        """Give the turn to the caller if nobody has it; otherwise let it stand in line."""
+        """Give the turn to the caller if it is free, else put the caller in line."""
         with self._mutex:
             if self._leader is None:
                 self._leader = caller
@@ -141,7 +141,7 @@ class WaitingLine(Generic[Item, Answer]):
             if len(group) == 1 or not self._fail(group, error):
                 raise
         finally:
-            # Whatever happened, nobody is left waiting for this turn.
+            # Also after an exception, no caller may go on waiting for this turn.
             self._end(group)
 
     def _gather(self, group: list[_Caller[Item, Answer]]) -> None:

@@ -136,7 +136,7 @@ def _escape_for_copy(text: str) -> str:
 def read_sightings(
     cursor: CursorWrapper, app_id: int, marks: list[str]
 ) -> list[tuple[str, str]]:
-    """Return what is remembered at `marks`, as pairs of mark and value."""
+    """Return the sightings at `marks`, as pairs of mark and value."""
     cursor.execute(_SELECT_SIGHTINGS, [_encode_json(marks), app_id])
     return [(mark.hex, value.hex) for mark, value in cursor.fetchall()]
 
@@ -144,7 +144,7 @@ def read_sightings(
 def write_sightings(
     cursor: CursorWrapper, app_id: int, sightings: list[SightingKey], now: datetime
 ) -> None:
-    """Remember `sightings`, but for those that are remembered already."""
+    """Insert the `sightings` that are not stored yet."""
     cursor.execute(_INSERT_SIGHTINGS, [app_id, now, _encode_json(sightings)])
 
 

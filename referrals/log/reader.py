@@ -54,7 +54,7 @@ def read_heads(app_ids: Collection[int]) -> dict[int, int]:
 def build_head_sql(app: str) -> str:
     """Return the head as an SQL expression, NULL where the log is empty.
 
-    For a statement that asks more. `app` is its column, never what somebody sent.
+    For use inside a larger statement. `app` is a column of that, never a caller's text.
     """
     return f"({_HEAD.format(app=app)})"
 
@@ -72,7 +72,7 @@ def read_range(app_id: int, first: int, last: int) -> list[LoggedEvent]:
 def read_events(app_id: int, first: int, last: int) -> list[tuple[int, Event]]:
     """Return what `read_range` does, as pairs of position and event, at a third of its cost.
 
-    For every upload: half of the rest goes into times of receipt that nobody asks for.
+    For every upload: the times of receipt, which an upload does not need, cost the rest.
     """
     decode = _decoder.decode
     with connection.cursor() as cursor:
@@ -112,7 +112,7 @@ def find_event(app_id: int, key: str) -> LoggedEvent | None:
 def find_position(app_id: int, instant: datetime) -> int:
     """Return the last position received before `instant`; 0 where there is none.
 
-    Where retention removed the log's beginning, what is gone was received before. Costs
+    Events that retention removed count as received before. Costs
     one row per halving, since `received_at` never decreases along the log.
     """
     rows = ReferralEvent.objects.filter(app_id=app_id)

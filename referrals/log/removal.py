@@ -1,4 +1,4 @@
-"""The two ways in which the log loses anything: retention and erasure."""
+"""Removes from the log: old events by retention, people by erasure."""
 
 import secrets
 from collections.abc import Callable, Collection, Iterator
@@ -29,9 +29,9 @@ _decode = msgspec.json.Decoder(Event).decode
 def trim_log(app_id: int, before: int, *, limit: int = BATCH) -> int:
     """Remove up to `limit` events below the position `before`; return how many.
 
-    The newest event stays whatever `before` says: the next one is numbered after it.
-    Call it again while it returns `limit`. An event whose id was removed is accepted
-    anew when it is sent again.
+    The newest event always stays, because the next one is numbered after it. Call it
+    again while it returns `limit`. A removed event is accepted anew when it is sent
+    again.
     """
     before = min(before, read_head(app_id))
     rows = ReferralEvent.objects.filter(app_id=app_id)
@@ -50,12 +50,12 @@ def erase_people(
 ) -> int:
     """Remove people from the events at `positions`; return how many events changed.
 
-    Of an event, each side on which `is_meant` finds somebody loses identities and
-    signals, and the event loses what may tell of them: content, event data, metadata, the
-    fingerprint, and what it left behind for judging later ones. The other side stays.
-    Type, name, times, channel and status stay, and so does the id, unless one of the
-    person's identities stands in it: sent again, the event is a duplicate, whatever it
-    says. Erasing twice changes nothing more.
+    Each side of an event that `is_meant` accepts loses identities and signals. The event
+    loses its content, event data, metadata and fingerprint, which may tell of the person,
+    and its sightings. The other side stays. Type, name, times, channel and status stay,
+    and so does the id, unless one of the person's identities stands in it. Without a
+    fingerprint, the event is a duplicate when it is sent again, also with other content.
+    Erasing twice changes nothing more.
     """
     changed = 0
     ordered = sorted(positions)
@@ -66,7 +66,7 @@ def erase_people(
 
 
 def remove_sightings(before: datetime, *, limit: int = BATCH) -> int:
-    """Remove up to `limit` sightings from before an instant; return how many it were.
+    """Remove up to `limit` sightings from before an instant; return how many.
 
     Call it again while it returns `limit`.
     """
@@ -80,7 +80,7 @@ def _erase_chunk(
     app_id: int, positions: list[int], is_meant: Callable[[Person], bool]
 ) -> int:
     rows = ReferralEvent.objects.filter(app_id=app_id)
-    # Locked: somebody else may be taking the other side out of the same event.
+    # Locked: another erasure may take the other side out of the same event.
     locked = rows.select_for_update().filter(position__in=positions)
     found = list(locked.order_by("position").values_list("position", "body"))
     hash_signal = hashing.make_signal_hasher(app_id)
@@ -110,7 +110,7 @@ def _rewrite(rows: QuerySet[ReferralEvent], kept: Event) -> None:
 
 
 def _take_out(event: Event, is_meant: Callable[[Person], bool]) -> Event:
-    """Return the event without those who are meant; itself where nobody is."""
+    """Return the event without the people that `is_meant` accepts; unchanged without one."""
     gone = [
         person
         for person in (event.user, event.referrer)
@@ -145,7 +145,7 @@ def _is_mentioned(people: list[Person], text: str | None) -> bool:
 def _find_sightings_of_gone(
     event: Event, kept: Event, hash_signal: Callable[[str], str]
 ) -> Iterator[SightingKey]:
-    """Yield the sightings that the event left of those who are gone from it.
+    """Yield the event's sightings that tell of the erased people.
 
     A device is the user's. An address together with a referrer tells of both.
     """

@@ -1,4 +1,4 @@
-"""What became of each event that was appended."""
+"""The answers to events that were appended."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""A row of the log on its way into the database, and what a look-up finds there."""
+"""The values that the log exchanges with its databases: rows, and the log's end."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
@@ -39,7 +39,7 @@ class FoundEvent(NamedTuple):
 
 
 class LogEnd(NamedTuple):
-    """The end of the log, seen under the lock: `now` never goes back from row to row."""
+    """The end of the log, read under the lock. `now` is never before the last row's time."""
 
     head: int
     now: datetime
@@ -47,7 +47,7 @@ class LogEnd(NamedTuple):
 
 
 class Dialect(Protocol):
-    """What each database says in its own SQL."""
+    """The statements that differ between databases."""
 
     def lock_and_look_up(
         self, cursor: CursorWrapper, app_id: int, keys: list[str]
@@ -65,7 +65,7 @@ class Dialect(Protocol):
     def read_sightings(
         self, cursor: CursorWrapper, app_id: int, marks: list[str]
     ) -> list[tuple[str, str]]:
-        """Return what is remembered at `marks`, as pairs of mark and value."""
+        """Return the sightings at `marks`, as pairs of mark and value."""
 
     def write_sightings(
         self,
@@ -74,7 +74,7 @@ class Dialect(Protocol):
         sightings: list[SightingKey],
         now: datetime,
     ) -> None:
-        """Remember `sightings`, but for those that are remembered already."""
+        """Insert the `sightings` that are not stored yet."""
 
     def read_bodies(
         self, cursor: CursorWrapper, app_id: int, positions: list[int]

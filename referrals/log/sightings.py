@@ -1,4 +1,4 @@
-"""Judging events by what installs left behind, and remembering what these leave."""
+"""The sightings of earlier installs, read and written within one append."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +10,9 @@ from referrals.log.rows import Dialect
 
 
 class EarlierSightings:
-    """What the installs before the next event left behind.
+    """The sightings that the next event is judged by.
 
-    Installs of one request are seen by those after them, as if they had come one by one.
+    An install counts for later ones of the same request, as if they had come one by one.
     """
 
     def __init__(self, cursor: CursorWrapper, app_id: int, dialect: Dialect) -> None:
@@ -23,7 +23,7 @@ class EarlierSightings:
         self.values_by_mark: dict[str, set[str]] = {}
 
     def look_up(self, sightings: Sequence[SightingKey]) -> None:
-        """Read what is remembered at the marks of `sightings`."""
+        """Read the stored sightings at the marks of `sightings`."""
         marks = sorted({sighting.mark for sighting in sightings})
         if marks:
             for mark, value in self._dialect.read_sightings(
@@ -32,7 +32,7 @@ class EarlierSightings:
                 self.values_by_mark.setdefault(mark, set()).add(value)
 
     def add(self, sightings: Sequence[SightingKey]) -> None:
-        """Let the next event see `sightings`."""
+        """Add `sightings` of an event, for the next events."""
         for sighting in sightings:
             values = self.values_by_mark.setdefault(sighting.mark, set())
             if sighting.value not in values:
@@ -40,6 +40,6 @@ class EarlierSightings:
                 self._added.append(sighting)
 
     def write_added(self, now: datetime) -> None:
-        """Write down what was added."""
+        """Store the sightings that were added."""
         if self._added:
             self._dialect.write_sightings(self._cursor, self._app_id, self._added, now)

@@ -80,7 +80,7 @@ def insert_rows(
 def read_sightings(
     cursor: CursorWrapper, app_id: int, marks: list[str]
 ) -> list[tuple[str, str]]:
-    """Return what is remembered at `marks`, as pairs of mark and value."""
+    """Return the sightings at `marks`, as pairs of mark and value."""
     cursor.execute(_SELECT_SIGHTINGS, [_encode_json(marks), app_id])
     rows: list[tuple[str, str]] = cursor.fetchall()
     return rows
@@ -89,7 +89,7 @@ def read_sightings(
 def write_sightings(
     cursor: CursorWrapper, app_id: int, sightings: list[SightingKey], now: datetime
 ) -> None:
-    """Remember `sightings`, but for those that are remembered already."""
+    """Insert the `sightings` that are not stored yet."""
     seen_at = _format_instant(now)
     cursor.executemany(
         _INSERT_SIGHTINGS, [(app_id, *pair, seen_at) for pair in sightings]

@@ -31,9 +31,9 @@ def store_drafts(
     strict: bool = False,
     committed: Callable[[Answers], None] | None = None,
 ) -> Answers:
-    """Store what is new among `drafts` after the log's head; answer each, in order.
+    """Store the new ones of `drafts` after the log's head; answer each, in order.
 
-    `committed` gets the answers as soon as they hold, before anybody is rung for. With
+    `committed` gets the answers right after the commit, before a worker is rung. With
     `strict`, one conflict means that nothing is stored.
     """
     dialect = find_dialect()
@@ -57,7 +57,7 @@ def store_drafts(
 
 
 def _decide(drafts: Sequence[Draft], end: LogEnd) -> tuple[list[Draft], list[Result]]:
-    """Return what is new, and the answer to each: pure, given the end of the log."""
+    """Return the new drafts, and the answer to each draft. Pure, given the log's end."""
     found = dict(end.found)
     fresh: list[Draft] = []
     answers: list[Result] = []
@@ -86,7 +86,7 @@ def _make_answer(draft: Draft, status: Status, position: int) -> Result:
 def _complete_rows(
     app_id: int, end: LogEnd, fresh: list[Draft], earlier: EarlierSightings
 ) -> list[LogRow]:
-    """Return the rows of `fresh`, with what only the log could decide."""
+    """Return the rows of `fresh`, with fraud status, name number and time of receipt."""
     numbers = number_names(app_id, end.head, [draft.event for draft in fresh])
     return [
         draft.row or _complete_row(draft, end.now, numbers, earlier) for draft in fresh

@@ -1,4 +1,4 @@
-"""What a strict request answers when nothing of it is stored. Pure."""
+"""The answers to a strict request of which nothing is stored. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +26,7 @@ def has_refusal(answers: Sequence[Result]) -> bool:
 def leave_out_good(
     refused: Mapping[int, Result], good: Mapping[int, IncomingEvent]
 ) -> list[Result]:
-    """Return the answers where the `good` events never came as far as the log."""
+    """Return all answers: the refusals, and `good` events as left out by them."""
     culprit = min(refused)
     others = {i: make_left_out(i, event.id, culprit) for i, event in good.items()}
     answers = {**refused, **others}
@@ -34,9 +34,9 @@ def leave_out_good(
 
 
 def take_back_new(answers: Sequence[Result], head: int) -> list[Result]:
-    """Return `answers` with what would have been stored after `head` taken back.
+    """Return `answers` without the positions after `head`, which were not stored.
 
-    A duplicate of what the log had before stays one.
+    A duplicate of an event that the log had before stays one.
     """
     culprit = min(answer.index for answer in answers if answer.status in _REFUSALS)
 

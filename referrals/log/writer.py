@@ -1,7 +1,7 @@
 """Appending to the log: validate first, then one short transaction under the app's lock.
 
-What several threads of a process append to one log at the same moment shares a
-transaction: its round trips, its sync to the disk and its ring are paid once.
+Threads of a process that append to one log at the same moment share a transaction, and so
+its round trips, its sync to the disk and its ring.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +26,13 @@ Requests = Sequence[Sequence[Draft]]
 
 #: As many events as one request has at most.
 GROUP_EVENTS: Final = 1_000
-#: A larger request saves little by company, and keeps it waiting.
+#: A larger request saves little in a group, and delays the others.
 SMALL_EVENTS: Final = 100
-#: About as long as a caller who was answered takes to send the next request.
+#: About the time that a caller takes from an answer to its next request.
 PATIENCE_SECONDS: Final = 0.002
 #: As long as the database lets a statement take.
 TURN_SECONDS: Final = 15.0
-#: SQLSTATE class 54, program limit exceeded: the fault is in what was to be stored.
+#: SQLSTATE class 54, program limit exceeded: the fault lies in the events.
 LIMIT_EXCEEDED: Final = "54"
 
 
@@ -57,9 +57,9 @@ def append(
     `way` is how the events came in, for counting: see `ingest`.
 
     In a transaction of the caller's, `accepted` means accepted once that commits. Make
-    it the last statement there: until the commit, nobody else appends to this log. At
-    REPEATABLE READ or SERIALIZABLE, an append of somebody else's since the snapshot is a
-    database error: run the transaction again.
+    it the last statement there: until the commit, every other append to this log waits.
+    At REPEATABLE READ or SERIALIZABLE, another append since the snapshot is a database
+    error: run the transaction again.
 
     Raises `ArchivedAppError`, and lets a database's errors through; nothing is stored
     then, and appending the same events again is harmless.
@@ -116,14 +116,14 @@ def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
 
 
 def _is_in_transaction() -> bool:
-    """Return whether the caller has a transaction, which is nobody else's to commit."""
+    """Return whether the caller has a transaction, which only the caller may commit."""
     if connection.in_atomic_block:
         return True
     return connection.connection is not None and not connection.autocommit
 
 
 def _find_waiting_line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
-    """Return where this process's threads line up for the app's log."""
+    """Return the line in which this process's threads wait for the app's log."""
     line = _waiting_lines.get(app_id)
     if line is None:
         made: WaitingLine[Sequence[Draft], Answers] = WaitingLine(
@@ -151,16 +151,16 @@ def _store_all(
 
 
 def _make_error_for_others(error: Exception) -> Exception | None:
-    """Return what the others of a group hear, or None where one event may be at fault."""
+    """Return an exception for the others of a group; None if one event may be at fault."""
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     state = getattr(error.__cause__, "sqlstate", None) or ""
     if state.startswith(LIMIT_EXCEEDED):
         return None
-    # The database is away, full or too slow: so it would be for each of them, in turn.
-    told = type(error)(*error.args)
-    told.__cause__ = error.__cause__
-    return told
+    # The database is away, full or too slow: each of them would meet the same.
+    copied = type(error)(*error.args)
+    copied.__cause__ = error.__cause__
+    return copied
 
 
 _waiting_lines: Final[dict[int, WaitingLine[Sequence[Draft], Answers]]] = {}

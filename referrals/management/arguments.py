@@ -1,7 +1,7 @@
-"""Command lines that cannot be read are refused without a word of what they say.
+"""Refuses faulty command lines without repeating their arguments.
 
-A passcode, a key or somebody's address may have got into the wrong place there, and what a
-command prints is often kept: by a platform, by a pipeline.
+A passcode, a key or an address may stand in the wrong place there, and a platform or a
+pipeline often keeps the output of a command.
 """
 
 import re
@@ -27,7 +27,7 @@ class DiscreetCommand(BaseCommand):
     """A command whose refusals never repeat an argument."""
 
     def create_parser(self, *args: Any, **options: Any) -> CommandParser:
-        """Return Django's parser, which says what is wrong, and not with what."""
+        """Return Django's parser, whose errors name the fault and repeat no argument."""
         parser = super().create_parser(*args, **options)
         refuse = parser.error
 
@@ -39,7 +39,7 @@ class DiscreetCommand(BaseCommand):
 
 
 def hide_arguments(message: str) -> str:
-    """Return what argparse says, without what was typed."""
+    """Return argparse's message without the arguments that it repeats."""
     if _OF_OURS.fullmatch(message):
         return message
     if about := _OF_A_VALUE.fullmatch(message):

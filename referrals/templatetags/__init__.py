@@ -1,1 +1,1 @@
-"""What the admin's templates may say."""
+"""Filters and tags of the templates."""

@@ -51,13 +51,13 @@ def show_milliseconds(count: int | None) -> str:
 
 @register.filter("called")
 def name_event(event: Event | ReferralEvent) -> str:
-    """Return what people call an event: "App Open", or its custom name."""
+    """Return an event's title: "App Open", or its custom name."""
     return TITLES.get(EventType(event.type), event.name)
 
 
 @register.filter("inert")
 def show_inert(text: str) -> str:
-    """Return somebody else's text with nothing in it that turns what follows around."""
+    """Return a producer's text without characters that change the direction of a text."""
     return words.make_inert(text)
 
 

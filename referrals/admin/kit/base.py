@@ -38,7 +38,7 @@ else:
     _Paginator = Paginator
     _Inline = object
 
-#: How far a list can be paged. Beyond that, a filter is quicker for everybody.
+#: How far a list can be paged. Beyond that, a filter is quicker.
 MOST_COUNTED: Final = 1_000
 
 
@@ -73,7 +73,7 @@ class OwnAppsFilter(admin.RelatedFieldListFilter):
 
 
 class RecordsHistory:
-    """Writes down who changed what on the pages, beside Django's own log."""
+    """Records each change on a page in the history, beside Django's own log."""
 
     def find_app(self, row: Any) -> App | None:
         """Return the app that a row belongs to; none, unless a page says otherwise."""
@@ -86,7 +86,7 @@ class RecordsHistory:
         formsets: Any,
         add: bool = False,
     ) -> Any:
-        """Keep what the form changed, until the change itself is written down."""
+        """Keep the form's differences until `log_change` or `log_addition` records them."""
         # A password's form has no row of its own.
         row = getattr(form, "instance", None) or form.user
         row.__dict__["differences"] = [
@@ -100,13 +100,13 @@ class RecordsHistory:
         return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Write down that something was made."""
+        """Record that the row was made."""
         what = message if isinstance(message, str) else "Created."
         self._record(request, obj, what)
         return super().log_addition(request, obj, message)  # type: ignore[misc]
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Write down what was changed; a form that changed nothing is no change."""
+        """Record the change; a form that changed nothing is no change."""
         differences = obj.__dict__.get("differences")
         if isinstance(message, str) or differences:
             what = message if isinstance(message, str) else "Changed."
@@ -114,7 +114,7 @@ class RecordsHistory:
         return super().log_change(request, obj, message)  # type: ignore[misc]
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Write down what was deleted."""
+        """Record the deletion of each row."""
         for row in queryset:
             self._record(request, row, "Deleted.")
         return super().log_deletions(request, queryset)  # type: ignore[misc]
@@ -125,7 +125,7 @@ class RecordsHistory:
         object_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show what was done to the row: to superusers alone."""
+        """Lead to the row's history, for superusers alone."""
         if not request.user.is_superuser:
             raise PermissionDenied
         kind = self.opts.model_name  # type: ignore[attr-defined]
@@ -143,7 +143,7 @@ class RecordsHistory:
 
 
 def _list_row_changes(formset: Any) -> "Iterator[history.Difference]":
-    """Yield what was done to rows on the page of another, such as a person's roles."""
+    """Yield the differences of an inline's rows, such as a person's roles."""
     name = str(formset.model._meta.verbose_name).capitalize()
     before = {form.instance.pk: form.initial for form in formset.initial_forms}
     for row in getattr(formset, "new_objects", ()):
@@ -179,7 +179,7 @@ class ListAdmin(RecordsHistory, ModelAdmin):
     actions: Any = None
 
     def permissions(self, action: str) -> "Sequence[str]":
-        """Return the permissions of which any allows `action`; who changes also sees."""
+        """Return the permissions of which any allows `action`; to change includes to view."""
         actions = ("view", "change") if action == "view" else (action,)
         label = self.opts.app_label
         return [f"{label}.{get_permission_codename(a, self.opts)}" for a in actions]
@@ -303,7 +303,7 @@ class ListAdmin(RecordsHistory, ModelAdmin):
 
 
 class SuperusersOnly:
-    """What superusers alone may see and do, whatever Django's permissions say."""
+    """Pages for superusers alone: Django's permissions open them to no one else."""
 
     def has_view_permission(
         self,

@@ -14,7 +14,7 @@ from referrals import words
 HEIGHT: Final = 100.0
 COLUMN: Final = 10.0
 _GAP: Final = 2.0
-#: What is there can be seen, however little it is beside the rest.
+#: A count above 0 is visible, however small it is beside the others.
 _SMALLEST: Final = 2.0
 
 
@@ -103,7 +103,7 @@ class BarShare:
 
 
 def list_bar_shares(total: int, **counts: int) -> tuple[BarShare, ...]:
-    """Return the stretches of one bar whose full length is `total`, or all of them."""
+    """Return the parts of one bar whose full length is `total`, or their sum if larger."""
     whole = max(total, sum(counts.values()))
     found, start = [], 0.0
     for kind, count in counts.items():

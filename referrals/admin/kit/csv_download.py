@@ -21,7 +21,7 @@ _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 class _Echo:
-    """A file that gives back what is written into it."""
+    """A file whose `write` returns the text, as `csv.writer` then does, too."""
 
     def write(self, text: str) -> str:
         return text

@@ -1,4 +1,4 @@
-"""A list as a CSV file: what is filtered, newest first, by key, and never without end."""
+"""A list as a CSV file: the filtered rows, newest first, up to a limit."""
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -31,9 +31,9 @@ ExportColumn = tuple[str, str | Callable[[Any], object]]
 
 
 class CsvExport(ModelAdmin):
-    """Adds the button, and the file: `csv_columns` are headings with what is below.
+    """Adds the button and the file. `csv_columns` are pairs of heading and source.
 
-    What is below is the path of an attribute, or a function of the row.
+    A source is the path of an attribute, or a function of the row.
     """
 
     csv_columns: ClassVar[tuple[ExportColumn, ...]] = ()
@@ -63,8 +63,8 @@ class CsvExport(ModelAdmin):
 
     def _rows(self, found: QuerySet[Any]) -> Iterator[list[object]]:
         getters = [
-            attrgetter(below) if isinstance(below, str) else below
-            for _, below in self.csv_columns
+            attrgetter(source) if isinstance(source, str) else source
+            for _, source in self.csv_columns
         ]
         for number, row in enumerate(read_by_key(found)):
             if number == MOST_ROWS:

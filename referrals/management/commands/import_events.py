@@ -93,7 +93,7 @@ class Command(DiscreetCommand):
         )
 
     def handle(self, *_: object, app: str, file: str, **options: object) -> None:
-        """Import the file, and say what became of its lines."""
+        """Import the file, and report refused lines, warnings and counts."""
         target = _find_app(app)
         name = "standard input" if file == STDIN else file
         counts: Counter[Status] = Counter()
@@ -133,7 +133,7 @@ class Command(DiscreetCommand):
 
 
 class _Warnings:
-    """What was stored and is probably a mistake: how often, and on which lines first."""
+    """The warnings of stored events: how often each came, and on which lines first."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -252,7 +252,7 @@ def _read_events(
 
 
 def _cut_batches(lines: Iterator[NumberedEvent]) -> Iterator[list[NumberedEvent]]:
-    """Yield what was read, a batch at a time; also what came before a `FileError`."""
+    """Yield the events, a batch at a time; also the last ones before a `FileError`."""
     batch: list[NumberedEvent] = []
     try:
         for line in lines:
