@@ -127,7 +127,7 @@ def build_menu(request: HttpRequest) -> list[MenuSection]:
 
 
 def _find_open_page(path: str, addresses: Mapping[str, str]) -> str:
-    """Return which of the menu's pages `path` belongs to: the one that is nearest.
+    """Return the name of the menu's page that `path` belongs to: the nearest one.
 
     Every address begins with the overview's, which none but itself belongs to.
     """

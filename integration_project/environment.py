@@ -44,7 +44,7 @@ class Environment:
         return self._values.get(name, "").strip() or default
 
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
-        """Return what stands between the commas."""
+        """Return the words between the commas."""
         words = [word.strip() for word in Env.parse_value(self.text(name), [str])]
         return [word for word in words if word] or list(default)
 
@@ -76,7 +76,7 @@ class Environment:
     def read(
         self, name: str, reader: Callable[[str], Made], *, right: str, default: str = ""
     ) -> Made | None:
-        """Return what `reader` makes of the text, or None where there is none.
+        """Return the value that `reader` reads from the text, or None without a text.
 
         `reader` raises `UnusableError` for a text that it cannot use. `right` describes a
         good one, for the problem's sentence.
@@ -87,7 +87,7 @@ class Environment:
     def each(
         self, name: str, reader: Callable[[str], Made], *, right: str
     ) -> list[Made]:
-        """Return what `reader` makes of each of the words, as `read` does of one."""
+        """Return the value of each word, as `read` does for one text."""
         made = (self._read(name, reader, word, right) for word in self.words(name))
         return [one for one in made if one is not None]
 

@@ -92,7 +92,7 @@ def show_form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _name_setting(request: HttpRequest) -> str:
-    """Return what an operator sets where the form seems to come from another address."""
+    """Return the setting for an operator if the form seems to come from another address."""
     sent = request.headers.get("Origin", "")
     origin = sent if _ORIGIN.fullmatch(sent) else "https://referrals.example.com"
     if sent.startswith("https://") and not request.is_secure():

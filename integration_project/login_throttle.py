@@ -124,7 +124,7 @@ def remember_browser(request: HttpRequest, response: HttpResponseBase) -> None:
 def _take_one_try(limits: Mapping[str, int]) -> Iterator[None]:
     """Take a try of each key, and give it back unless the password is wrong.
 
-    One that is right makes all tries of the first key forgotten.
+    A right password clears all tries of the first key.
     """
     now = time.monotonic()
     wait = throttle.take_try(limits, now)
@@ -149,7 +149,7 @@ def _take_one_try(limits: Mapping[str, int]) -> Iterator[None]:
 
 
 def _limit_login(request: HttpRequest | None, name: str) -> dict[str, int]:
-    """Return what a login is counted by; a right password makes the first one forgotten."""
+    """Return the limits of a login by key. A right password clears the first key's tries."""
     if request is None:
         return {f"user {name.casefold()}": TRIES}
     if browser := _find_browser(request, name):
@@ -159,7 +159,7 @@ def _limit_login(request: HttpRequest | None, name: str) -> dict[str, int]:
 
 
 def _find_browser(request: HttpRequest, name: str) -> str:
-    """Return which browser it is, where this person has logged in with it before."""
+    """Return the browser's cookie if this person has logged in with it before, else ""."""
     cookie = request.get_signed_cookie(
         COOKIE, default="", salt=_SALT, max_age=COOKIE_SECONDS
     )

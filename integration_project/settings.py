@@ -1,7 +1,7 @@
 """Settings, from the environment only: docs/reference/environment.md has every variable.
 
-In production (DEBUG is off, as it is unless somebody says otherwise) the process does
-not start without its secrets, and says what to set.
+In production (DEBUG is off by default) the process does not start without its secrets,
+and says which ones to set.
 """
 
 import os
@@ -79,14 +79,14 @@ _NEWEST_KEY = "the first of FIELD_ENCRYPTION_KEYS"
 if not DEBUG:
     _secrets = {
         "SECRET_KEY": SECRET_KEY,
-        # An old key may be short: it is needed for what was written with it.
+        # An old key may be short: it still has to decrypt the values that it encrypted.
         _NEWEST_KEY: (FIELD_ENCRYPTION_KEYS or [""])[0],
         "METRICS_TOKEN": METRICS_TOKEN,
     }
     env.check_secrets(
         {name: text for name, text in _secrets.items() if text},
         least=20,
-        # Who has a copy of the database can try keys for as long as they like.
+        # An attacker with a copy of the database can try keys without a limit.
         longer={_NEWEST_KEY: 32},
     )
 
@@ -144,7 +144,7 @@ PUBLIC_URL = (
 )
 USE_TZ = True
 TIME_ZONE = "UTC"
-# Where a login leads that does not say where to, or says so of somebody else's site.
+# Where a login leads if it names no page, or one of another site.
 LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = ["referrals.access.RolesBackend"]
@@ -187,7 +187,7 @@ if SECURE_PROXY:
     SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)"]
 # Beyond that a web process collects no form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_FORM_BYTES
-# Whose words in X-Forwarded-For count: the login's throttle goes by the caller's address.
+# How many hops of X-Forwarded-For are trusted: the login's throttle counts by address.
 TRUSTED_PROXIES = env.whole(
     "TRUSTED_PROXIES", 1 if SECURE_PROXY else 0, least=0, most=10
 )
@@ -219,7 +219,7 @@ DATABASES: dict[str, dict[str, Any]] = {"default": _database or {}}
 # How what came in is counted: written so often, where anything was.
 INGEST_FLUSH_SECONDS = 10.0
 
-# How workers hear of it ------------------------------------------------------------------
+# How workers are rung ----------------------------------------------------------------
 REDIS_URL = env.read("REDIS_URL", check_broker, right="redis://host:6379/0") or ""
 REDIS_TLS_VERIFY = env.flag("REDIS_TLS_VERIFY", default=True)
 REDIS_OPTIONS = make_redis_options(REDIS_URL, verify=REDIS_TLS_VERIFY)
@@ -250,7 +250,7 @@ ERASURE_WAIT_SECONDS = env.seconds(
     "ERASURE_WAIT_SECONDS", 86_400.0, least=0, most=2_592_000
 )
 
-# Faults on order: docs/reliability.md. Whoever serves anybody must not have any.
+# Faults on order: docs/reliability.md. A production server must not have any.
 FAILPOINTS: list[failpoints.Failpoint] = []
 _orders = env.words("FAILPOINTS")
 if _orders and not DEBUG:
@@ -294,7 +294,7 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 
-# What people hear of it --------------------------------------------------------------
+# How people are alerted --------------------------------------------------------------
 _mail = env.read(
     "EMAIL_URL",
     read_mail_url,

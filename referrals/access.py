@@ -37,7 +37,7 @@ def grant_permissions(role: Role, *permissions: str) -> None:
 
 
 def list_permissions(role: str) -> AbstractSet[str]:
-    """Return what a role gives in its app; nothing for a role that is not known."""
+    """Return the permissions of a role in its app; none for an unknown role."""
     if role == Role.EDITOR:
         return _granted[Role.VIEWER] | _granted[Role.EDITOR]
     return _granted.get(role, set())

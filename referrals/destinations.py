@@ -77,7 +77,7 @@ class Destination(Protocol):
         """Return, per event, what each integration would send, without sending it."""
 
     def explain(self, app_id: int, position: int, event: Event) -> list[Outcome]:
-        """Return what became of one stored event, per integration and side."""
+        """Return the outcomes of one stored event, per integration and side."""
 
 
 _destinations: list[Destination] = []

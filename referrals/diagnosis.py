@@ -74,7 +74,7 @@ def read_id(raw: bytes) -> str | None:
 
 
 def explain_refusal(error: Exception, raw: bytes) -> BrokenRuleError:
-    """Return where in `raw` the decoder stopped, and what to do about it."""
+    """Return the refusal of `raw`: its place, code and remedy."""
     if isinstance(error, BrokenRuleError):
         return error
     if isinstance(error, RecursionError):
@@ -169,7 +169,7 @@ def _explain_unknown_field(pointer: str, name: str) -> BrokenRuleError:
 
 
 def _explain_identities(pointer: str, raw: bytes) -> BrokenRuleError:
-    """Return which identity is no text: the decoder does not say."""
+    """Return the refusal of an identity that is no text: the decoder does not name it."""
     found: Any = msgspec.json.decode(raw)
     for key in pointer.split("/")[1:]:
         found = found[key]

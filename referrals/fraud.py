@@ -54,7 +54,7 @@ ValuesByMark = Mapping[str, Collection[str]]
 def find_sightings(
     event: Event, hash_signal: Callable[[str], str]
 ) -> tuple[SightingKey, ...]:
-    """Return what to look up before judging `event`, and to remember afterwards.
+    """Return the sightings to look up before judging `event`, and to store afterwards.
 
     Only installs that carry signals leave anything. Test events meet only test events.
     """

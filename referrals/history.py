@@ -18,7 +18,7 @@ _LONGEST: Final = 300
 _REPEATED: Final = "password2"
 _LONGEST_SUBJECT: Final = 200
 
-#: A name, what it was, and what it is now.
+#: A field's label, its old value, and its new value.
 Difference = tuple[str, str, str]
 
 

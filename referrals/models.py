@@ -136,7 +136,7 @@ class Change(models.Model):
 
     @property
     def kind_name(self) -> str:
-        """Return what people call the kind of thing that it is."""
+        """Return the title of the changed row's kind."""
         return _KIND_NAMES.get(self.kind, self.kind.capitalize())
 
 

@@ -58,7 +58,7 @@ def mark_float(text: str) -> float | LostDigits:
 
 
 def find_lost_digits(pointer: str, value: object) -> Iterator[str]:
-    """Return where in `value`, which stands at `pointer`, something is `LostDigits`."""
+    """Yield the pointers to each `LostDigits` in `value`, which stands at `pointer`."""
     return (at for at, _ in find_instances(LostDigits, pointer, value))
 
 

@@ -59,7 +59,7 @@ def make_live_events(random: Random) -> Iterator[Json]:
 
 
 class Feeder:
-    """Sends, and says now and then what came of it."""
+    """Sends the events, and prints the numbers of answers now and then."""
 
     def __init__(self, api: DemoApi, random: Random) -> None:
         self._api = api

@@ -21,7 +21,7 @@ APP: Final = "demo"
 APP_NAME: Final = "Demo Shop"
 PROVIDER: Final = "email"
 USERNAME: Final = "admin"
-#: Letters and digits only: a double click selects all of it.
+#: Letters and digits only: a double click selects the whole password.
 PASSWORD_ALPHABET: Final = string.ascii_letters + string.digits
 PASSWORD_LENGTH: Final = 14
 
@@ -36,7 +36,7 @@ class DemoAccess:
 
 
 def prepare_demo(path: Path) -> DemoAccess:
-    """Make or update everything; what is shown again at every start is kept at `path`."""
+    """Make or update everything; the file at `path` keeps key and password for the next start."""
     kept = _read(path)
     account = ACCOUNTS[LOCATION]
     provisioned = provision_app(

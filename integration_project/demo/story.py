@@ -55,7 +55,7 @@ class Cast:
         return {"identities": identities, "ip": f"2001:db8:0:{first + 1:x}::1"}
 
     def newcomer(self) -> Json:
-        """Return somebody at an address of their own."""
+        """Return a new person at an address of their own."""
         number = self._random.randrange(1, 1 << 32)
         name = f"{self._random.choice(_FIRST_NAMES)}.{self._random.choice(_LAST_NAMES)}"
         return {
@@ -86,7 +86,7 @@ def tell_story(random: Random) -> Iterator[Json]:
 
 
 def _journey(cast: Cast, random: Random) -> Iterator[Json]:
-    """Yield what follows from one link, in the order in which it happens."""
+    """Yield the events that follow from one link, in the order of their times."""
     link = (
         _marketing_link(random)
         if _chance(random, percent=25)
@@ -155,14 +155,14 @@ def _pair(cast: Cast) -> Json:
 
 
 def _without_identity(cast: Cast) -> Json:
-    """Return an event of somebody who has no e-mail address, hence no identity."""
+    """Return an event whose user has no e-mail address, hence no identity."""
     pair = _pair(cast)
     del pair["user"]["identities"]["email"]
     return {"type": "app_open", "channel": "whatsapp", **pair}
 
 
 def _placeholder_identity(cast: Cast) -> Json:
-    """Return what a backend sends that writes a missing address as a word."""
+    """Return an event of a backend that writes a missing address as a word."""
     pair = _pair(cast)
     pair["user"]["identities"]["email"] = "null"
     return {"type": "app_install", "channel": "sms", **pair}
@@ -201,7 +201,7 @@ def _unknown_channel(cast: Cast) -> Json:
 
 
 def _no_referral(cast: Cast) -> Json:
-    """Return what the API rejects: nobody referred this user."""
+    """Return an event that the API rejects: it has no referrer."""
     return {"type": "app_install", "user": cast.newcomer()}
 
 

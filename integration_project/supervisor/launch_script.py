@@ -15,7 +15,7 @@ import sys
 def main() -> None:
     """Register, undo what Python did to the signals, and become the command."""
     guard, command = int(sys.argv[1]), sys.argv[2:]
-    with contextlib.suppress(OSError):  # a new guard is told by the supervisor
+    with contextlib.suppress(OSError):  # the supervisor tells a new guard
         os.write(guard, b"+%d\n" % os.getpid())
     os.close(guard)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -24,8 +24,8 @@ class NoRoomError(Exception):
 class Body:
     """The received part of a body. A body that is not whole is too long, or was cut off.
 
-    `size` is what the caller announced, or sent where that is more; `held_bytes` is what it
-    takes of the budget.
+    `size` is what the caller announced, or sent where that is more; `held_bytes` is its
+    share of the budget.
     """
 
     data: bytes

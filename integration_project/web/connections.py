@@ -44,7 +44,7 @@ class Connection(HttpToolsProtocol):
         self.stalled_since: float | None = None
         #: The request that is served; `cycle` is the last that came.
         self._answering: RequestResponseCycle | None = None
-        #: The request whose body has ended before its end.
+        #: The request whose body was cut off.
         self._cut_off: MutableMapping[str, Any] | None = None
         #: Whether later data is ignored.
         self._is_deaf = False
@@ -167,7 +167,7 @@ class Connection(HttpToolsProtocol):
         return self._answering is not None and not self._answering.response_complete
 
     def has_cut_off(self, scope: MutableMapping[str, Any]) -> bool:
-        """Whether the body of the request has ended before its end."""
+        """Return whether the body of the request was cut off."""
         return self._cut_off is scope
 
     def drop(self) -> None:

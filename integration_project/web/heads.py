@@ -12,7 +12,7 @@ _FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
 def find_framing(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return what says where the body ends; nothing where there is none."""
+    """Return the headers that say where the body ends; none if there is no body."""
     return [header for header in headers if header[0] in _FRAMING]
 
 

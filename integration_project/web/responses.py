@@ -133,7 +133,7 @@ class AnswerSender:
 def answer_by_wsgi(
     application: "WSGIApplication", environ: dict[str, Any], sender: AnswerSender
 ) -> AnswerOutcome:
-    """Return what the application answers, for `sender.settle`. Runs in a thread."""
+    """Return the application's answer, for `sender.settle`. Runs in a thread."""
     try:
         return _call_wsgi(application, environ, sender)
     except BaseException as error:  # noqa: BLE001 - the answer's future raises it
@@ -205,7 +205,7 @@ class _Closable:
 
 
 def _join_parts(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what the parts hold in pieces of about `WHOLE_BYTES`."""
+    """Yield the parts, joined to pieces of about `WHOLE_BYTES`."""
     pieces: list[bytes] = []
     size = 0
     for part in parts:

@@ -29,7 +29,7 @@ OVERLAPS: Final = {
 
 
 def find_events_address(request: HttpRequest) -> str:
-    """Return where the app's backend sends events, as the person reaches us."""
+    """Return the URL for events: by PUBLIC_URL, else by the host of this request."""
     base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
     return f"{base}/v1/events"
 
@@ -39,7 +39,7 @@ class ShownKey:
 
     @admin.display(description="key", ordering="prefix")
     def prefix_dots(self, key: ApiKey) -> str:
-        """Return what tells keys apart."""
+        """Return the beginning of the key, by which people tell keys apart."""
         return f"{key.prefix}…"
 
     @admin.display(description="state", ordering="revoked_at")

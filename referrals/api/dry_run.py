@@ -26,7 +26,7 @@ Records = list[destinations.Preview]
 
 
 def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> DryRun:
-    """Return what would become of each event, with the records of every destination.
+    """Return the answer that each event would get, with every destination's records.
 
     Does not read the log: only storing can show that an event is a duplicate, or that
     earlier installs make it suspicious.

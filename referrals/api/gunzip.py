@@ -41,7 +41,7 @@ def gunzip(data: bytes) -> bytes:
 
 
 def _unpacked(data: bytes) -> Iterator[bytes]:
-    """Yield what the gzip members in `data` hold, never more than the cap at once.
+    """Yield the contents of the gzip members in `data`, never more than the cap at once.
 
     Reference: https://www.rfc-editor.org/rfc/rfc1952#section-2.2
     """

@@ -35,7 +35,7 @@ class RequestIdMiddleware:
 
 
 def choose_request_id(sent: str) -> str:
-    """Return the name of a request whose header says `sent`: that, or a new one."""
+    """Return `sent` as the request's name if that is acceptable, else a new name."""
     return sent if _is_acceptable(sent) else uuid.uuid4().hex
 
 

@@ -207,7 +207,7 @@ def _find_problems(names: Sequence[str]) -> Iterator[str]:
 
 
 def _suggest_name(name: str) -> str:
-    """Return which column was probably meant, without repeating `name`."""
+    """Return a sentence with the closest known column. Repeats no `name`."""
     last = name.rpartition(".")[2]
     known = {field: field for field in _FIELDS}
     known |= {f"{prefix}.{last}": f"{prefix}.…" for prefix in OBJECTS}

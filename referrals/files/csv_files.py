@@ -91,7 +91,7 @@ def _find_next_line(numbered: Iterator[tuple[int, str]]) -> tuple[int, str]:
 def _read_heading(
     text: str, line: int, separator: str | None
 ) -> tuple[CsvGrammar, Heading]:
-    """Return how to tell cells apart, and the columns. Raises `FileError`."""
+    """Return the grammar and the columns of the file. Raises `FileError`."""
     separators = [separator] if separator else list(SEPARATORS.values())
     grammars = [CsvGrammar(one) for one in separators]
     grammar = max(grammars, key=lambda one: _count_columns(text, one))

@@ -31,7 +31,7 @@ _LONE_CARRIAGE_RETURN: Final = re.compile(r"\r(?!\n)")
 
 
 class CsvGrammar:
-    """How the cells of a line are told apart, given the separator."""
+    """Splits a line into its cells, given the separator."""
 
     def __init__(self, separator: str) -> None:
         self.separator = separator

@@ -205,7 +205,7 @@ class _RowSource:
 
 
 def explain_width(found: int, width: int) -> str:
-    """Return what to do with a row of `found` cells under a heading of `width`."""
+    """Return the fault and remedy of a row of `found` cells under a heading of `width`."""
     return (
         f"The row has {found:,} {'cell' if found == 1 else 'cells'}, the heading {width:,}. "
         "Put a cell that holds the separator or a line break into quotes, and leave an empty "

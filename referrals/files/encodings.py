@@ -79,7 +79,7 @@ def check_text(line: str, number: int, encoding: str) -> None:
 
 
 def explain_encoding(encoding: str) -> str:
-    """Return what to do with a file that is not in `encoding`."""
+    """Return the fault and remedy of a file that is not in `encoding`."""
     name = "UTF-8" if is_utf_8(encoding) else encoding
     return f"Something here is not {name}. {_ADVICE}"
 

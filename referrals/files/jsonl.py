@@ -62,7 +62,7 @@ def read_jsonl(
 
 
 def _choose_readline(text: io.TextIOWrapper) -> Readline:
-    """Return what reads a line as UTF-8, or its next piece where it is too long."""
+    """Return a function that reads a line as UTF-8, or the next piece of a long line."""
     if is_utf_8(text.encoding):
         # No text is decoded twice, and invalid UTF-8 costs one event only.
         reader = cast("io.BufferedReader", text.buffer)

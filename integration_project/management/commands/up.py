@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _ports(self, *, demo: bool) -> Ports:
-        """Return free ports; a port that somebody asked for is taken or refused."""
+        """Return free ports; a port that PORT names is taken, or the command refuses."""
         web = settings.PORT
         if not ports.take_port(web):
             if os.environ.get("PORT"):

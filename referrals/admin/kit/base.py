@@ -43,7 +43,7 @@ MOST_COUNTED: Final = 1_000
 
 
 class CappedPaginator(_Paginator):
-    """Counts up to `COUNTED` rows and no further, however large the table is."""
+    """Counts up to `MOST_COUNTED` rows and no further, however large the table is."""
 
     @cached_property
     def count(self) -> int:
@@ -204,7 +204,7 @@ class ListAdmin(RecordsHistory, ModelAdmin):
         context: dict[str, Any],
         obj: Any,
     ) -> dict[str, Any]:
-        """Return what the template of a row's page shows beside Django's own."""
+        """Return the context that the template of a row's page needs beside Django's own."""
         return {}
 
     def get_form(

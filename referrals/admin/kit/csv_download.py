@@ -28,7 +28,7 @@ class _Echo:
 
 
 def format_cell(value: object) -> object:
-    """Return what stands in a cell for `value`: numbers as they are, all else inert."""
+    """Return the cell for `value`: a number as it is, any other value as inert text."""
     match value:
         case None:
             return ""

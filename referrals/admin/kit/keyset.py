@@ -59,7 +59,7 @@ class KeysetChangeList(ChangeList):
         return super().get_query_string(new_params, [*(remove or ()), BEFORE, AFTER])
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
-        """Order by key, whatever the address says."""
+        """Order by key; an order in the address is ignored."""
         return ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
@@ -80,7 +80,7 @@ class KeysetChangeList(ChangeList):
         self._link(low, high)
 
     def _reach(self, bounded: int, farthest: int) -> int:
-        """Return how far a page looks: all the way only where an index leads there."""
+        """Return the last key that a page looks at: the farthest one only with an index."""
         if self._is_indexed:
             return farthest
         low, high = sorted((self._oldest, self._newest))
