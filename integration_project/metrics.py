@@ -186,7 +186,7 @@ def _list_integration_metrics(
 
 
 def _list_installation_metrics() -> Iterator[Metric]:
-    silence = worker_presence.read_silence()
+    silence = worker_presence.read_worker_silence()
     yield Metric(
         "referrals_ingested_events_total",
         "counter",

@@ -121,5 +121,9 @@ def _count_events(
     }
 
 
-def _without_identity(referrer: referral_statistics.Referrer) -> referral_statistics.Referrer:
-    return referral_statistics.Referrer("", referrer.brought, referrer.events, referrer.doubtful)
+def _without_identity(
+    referrer: referral_statistics.Referrer,
+) -> referral_statistics.Referrer:
+    return referral_statistics.Referrer(
+        "", referrer.brought, referrer.events, referrer.doubtful
+    )
