@@ -1,9 +1,10 @@
-"""Checks what no other tool does: that the repository stands alone.
+"""Checks what no other tool does: that the repository stands alone and reads well.
 
-No tracked file names somebody's machine, a package index or a secret, and the compiled
-requirements fit the files that they were compiled from.
+No tracked file names somebody's machine, a package index or a secret, the compiled
+requirements fit the files that they were compiled from, and no function is too long.
 """
 
+import ast
 import re
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ FORBIDDEN: Final = {
     "a Sentry DSN": r"https://[0-9a-f]{32}@",
     "an API key of this product": r"\brk_[A-Za-z0-9_-]{43}\b",
 }
+#: What is longer is read in two goes. Tests and migrations are lists, and may be.
+LONGEST_FUNCTION: Final = 40
+PRODUCT: Final = ("clevertap_sync", "integration_project", "referrals", "scripts")
 PINNED: Final = re.compile(
     r"^(?P<name>[\w.-]+)(?:\[[\w,-]+\])?==(?P<version>[^\s;\\]+)"
 )
@@ -35,29 +39,33 @@ PINNED: Final = re.compile(
 
 def main() -> int:
     """Print what is wrong, one line each, and return the exit status."""
-    problems = [*foreign_text(), *stale_requirements()]
+    problems = [
+        *find_foreign_text(),
+        *find_stale_requirements(),
+        *find_long_functions(),
+    ]
     sys.stdout.writelines(f"{problem}\n" for problem in problems)
     return 1 if problems else 0
 
 
-def foreign_text() -> Iterator[str]:
+def find_foreign_text() -> Iterator[str]:
     """Yield where a tracked file has text that belongs to one machine or person."""
-    for path in tracked_files():
+    for path in list_tracked_files():
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
             continue
         for number, line in enumerate(lines, 1):
-            for what in found_in(line):
+            for what in find_forbidden(line):
                 yield f"{path.relative_to(ROOT)}:{number}: {what}"
 
 
-def found_in(line: str) -> list[str]:
+def find_forbidden(line: str) -> list[str]:
     """Return what `line` has that no tracked file may have."""
     return [what for what, pattern in FORBIDDEN.items() if re.search(pattern, line)]
 
 
-def tracked_files() -> list[Path]:
+def list_tracked_files() -> list[Path]:
     """Return what git tracks; nothing where there is no git, as in a release."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
@@ -68,35 +76,57 @@ def tracked_files() -> list[Path]:
     return [ROOT / name for name in listed.stdout.split("\0") if name]
 
 
-def stale_requirements() -> Iterator[str]:
+def find_stale_requirements() -> Iterator[str]:
     """Yield what the `.in` files ask for and the compiled files do not have."""
     for source in sorted(ROOT.glob("requirements*.in")):
         compiled = source.with_suffix(".txt")
         if not compiled.exists():
             yield f"{compiled.name} is missing: compile it from {source.name}."
             continue
-        pins = pinned(compiled)
-        for requirement in wanted(source):
+        pins = read_pins(compiled)
+        for requirement in read_requirements(source):
             version = pins.get(canonicalize_name(requirement.name))
             if version is None or not requirement.specifier.contains(version):
                 yield f"{compiled.name} does not fit {source.name}: {requirement}"
 
 
-def pinned(compiled: Path) -> dict[str, Version]:
+def read_pins(compiled: Path) -> dict[str, Version]:
     """Return the version of each package in a compiled file."""
     lines = compiled.read_text(encoding="utf-8").splitlines()
     matches = filter(None, map(PINNED.match, lines))
     return {canonicalize_name(m["name"]): Version(m["version"]) for m in matches}
 
 
-def wanted(source: Path) -> Iterator[Requirement]:
+def read_requirements(source: Path) -> Iterator[Requirement]:
     """Yield what a file asks for, and what the files that it includes do."""
     for line in source.read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip()
         if text.startswith("-r "):
-            yield from wanted(source.parent / text.removeprefix("-r ").strip())
+            yield from read_requirements(
+                source.parent / text.removeprefix("-r ").strip()
+            )
         elif text:
             yield Requirement(text)
+
+
+def find_long_functions() -> Iterator[str]:
+    """Yield the functions of the product that are longer than a reader takes in."""
+    for path in list_tracked_files():
+        place = path.relative_to(ROOT)
+        if place.suffix != ".py" or place.parts[0] not in PRODUCT or not path.exists():
+            continue
+        if "migrations" not in place.parts:
+            yield from (
+                f"{place}:{node.lineno}: {node.name} has {length} lines"
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and (length := count_lines(node)) > LONGEST_FUNCTION
+            )
+
+
+def count_lines(node: ast.stmt) -> int:
+    """Return the number of lines from the first to the last."""
+    return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
 if __name__ == "__main__":

@@ -103,10 +103,6 @@ class Exchange:
             return
         self._handler.close_connection = True
         match fault.ending:
-            case "reset_before_storing" | "reset_after_storing":
-                self._reset()
-            case "hang_before_storing" | "hang_after_storing":
-                self._wait_until_gone()
             case "truncated":
                 self._truncate(answer)
             case "endless":
@@ -115,6 +111,15 @@ class Exchange:
                 self._drip(answer, fault.drip_seconds)
             case "gzip_bomb":
                 self._bomb(answer)
+            case ending:
+                self._end_without_answer(ending)
+
+    def _end_without_answer(self, ending: str) -> None:
+        match ending:
+            case "reset_before_storing" | "reset_after_storing":
+                self._reset()
+            case "hang_before_storing" | "hang_after_storing":
+                self._wait_until_gone()
             case "garbage":
                 self._write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
             case "close_after_storing":
