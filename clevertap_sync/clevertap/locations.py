@@ -4,6 +4,7 @@ Pure. Reference: https://developer.clevertap.com/docs/common-api-components
 """
 
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 
 class Location(StrEnum):
@@ -18,22 +19,35 @@ class Location(StrEnum):
     SK1 = "sk1"
 
 
-LABELS = {
-    Location.EU1: "Europe",
-    Location.IN1: "India",
-    Location.SG1: "Singapore",
-    Location.US1: "United States",
-    Location.APS3: "Indonesia",
-    Location.MEC1: "Middle East (UAE)",
-    Location.SK1: "South Korea",
+class Place(NamedTuple):
+    """What is known of a location: its name as it stands after "in", and its host."""
+
+    name: str
+    host: str
+
+    @property
+    def label(self) -> str:
+        """The name without its article."""
+        return self.name.removeprefix("the ")
+
+
+#: All that is known of each location. Whatever depends on it reads this table.
+PLACES: Final = {
+    # `eu1.api.clevertap.com` is not among the documented ones.
+    Location.EU1: Place("Europe", "api.clevertap.com"),
+    Location.IN1: Place("India", "in1.api.clevertap.com"),
+    Location.SG1: Place("Singapore", "sg1.api.clevertap.com"),
+    Location.US1: Place("the United States", "us1.api.clevertap.com"),
+    Location.APS3: Place("Indonesia", "aps3.api.clevertap.com"),
+    Location.MEC1: Place("the Middle East (UAE)", "mec1.api.clevertap.com"),
+    Location.SK1: Place("South Korea", "sk1.api.clevertap.com"),
 }
-_WITH_ARTICLE = frozenset({Location.US1, Location.MEC1})
+LABELS: Final = {location: place.label for location, place in PLACES.items()}
 
 
 def spell_in_sentence(location: Location) -> str:
-    """Return the location's name as it follows "in": "the United States"."""
-    label = LABELS[location]
-    return f"the {label}" if location in _WITH_ARTICLE else label
+    """Return the location as it stands after "in", such as "the United States"."""
+    return PLACES[location].name
 
 
 def spell_in_brackets(location: Location) -> str:
@@ -45,10 +59,8 @@ def find_base_url(location: Location, template: str | None = None) -> str:
     """Return the address, without a trailing slash, that answers for `location`.
 
     `template` (`CLEVERTAP_BASE_URL`) sends every location elsewhere; `{location}` in
-    it becomes the location's code. Europe has the bare host: `eu1.api.clevertap.com`
-    is not among the documented ones.
+    it becomes the location's code.
     """
     if template:
         return template.replace("{location}", location.value).rstrip("/")
-    prefix = "" if location is Location.EU1 else f"{location.value}."
-    return f"https://{prefix}api.clevertap.com"
+    return f"https://{PLACES[location].host}"

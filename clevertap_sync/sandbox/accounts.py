@@ -4,7 +4,7 @@ Pure. Reference: https://developer.clevertap.com/docs/authentication
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.answers import (
@@ -23,15 +23,13 @@ class SandboxAccount(NamedTuple):
     passcode: str
 
 
-ACCOUNTS: dict[Location, SandboxAccount] = {
-    Location.EU1: SandboxAccount("DEM-EU1-0001", "SBX-EU1-PASS"),
-    Location.IN1: SandboxAccount("DEM-IN1-0001", "SBX-IN1-PASS"),
-    Location.SG1: SandboxAccount("DEM-SG1-0001", "SBX-SG1-PASS"),
-    Location.US1: SandboxAccount("DEM-US1-0001", "SBX-US1-PASS"),
-    Location.APS3: SandboxAccount("DEM-APS-0001", "SBX-APS-PASS"),
-    Location.MEC1: SandboxAccount("DEM-MEC-0001", "SBX-MEC-PASS"),
-    Location.SK1: SandboxAccount("DEM-SK1-0001", "SBX-SK1-PASS"),
-}
+def _make_account(location: Location) -> SandboxAccount:
+    """Return the account of a location, in the length that CleverTap's have."""
+    letters = location.value[:3].upper()
+    return SandboxAccount(f"DEM-{letters}-0001", f"SBX-{letters}-PASS")
+
+
+ACCOUNTS: Final = {location: _make_account(location) for location in Location}
 
 # What an account is answered that is not known at a location.
 _UNKNOWN = {

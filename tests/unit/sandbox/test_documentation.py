@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.sandbox import ACCOUNTS, control, verdicts
 from clevertap_sync.sandbox.faults import Ending, Fault, Poison, Tamper
 from clevertap_sync.sandbox.rules import Rules
@@ -16,7 +17,6 @@ FIELDS = {
 WORDS = FIELDS | set(get_args(Tamper)) | (set(get_args(Ending)) - {"answer"})
 PAGES = {"/style.css", "/refresh.js", "/icon.svg"}
 ADDRESSES = {*control._READ, *control._ORDERS} - PAGES
-CREDENTIALS = {text for account in ACCOUNTS.values() for text in account}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,18 @@ def test_every_address_is_in_the_reference(reference, address):
     assert f"/_sandbox{address}" in reference
 
 
-@pytest.mark.parametrize("text", sorted(CREDENTIALS))
-def test_every_account_is_in_the_reference(reference, text):
-    assert text in reference
+@pytest.mark.parametrize("location", Location)
+def test_every_location_has_an_account_of_its_own_in_the_reference(reference, location):
+    account = ACCOUNTS[location]
+    row = f"| `{location}` {LABELS.get(location)} | {account.account_id} | {account.passcode} |"
+
+    assert f"\n{row}\n" in reference, (
+        f'Add the row "{row}" to the accounts in docs/reference/sandbox.md.'
+    )
+    assert list(ACCOUNTS.values()).count(account) == 1, (
+        "Two locations begin with the same letters: tell their accounts apart in "
+        "sandbox/accounts.py."
+    )
 
 
 def test_every_code_that_has_a_wording_has_a_meaning():
