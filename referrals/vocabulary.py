@@ -92,7 +92,7 @@ INVITE_CHANNELS = frozenset(
 
 def find_types_without(side: Side) -> tuple[EventType, ...]:
     """Return the types of which no event is about this side."""
-    return tuple(each for each in EventType if side not in SIDES[each])
+    return tuple(each for each, sides in SIDES.items() if side not in sides)
 
 
 def normalise_name(name: str) -> str:

@@ -63,7 +63,6 @@ from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals import log
 from referrals.ingest.health import find_last_accepted_before
 from referrals.models import CustomName, ReferralEvent
-from referrals.vocabulary import EventType
 
 #: The upload that last delivered something is among so many, replays and parts included.
 RECENT_UPLOADS: Final = 100
@@ -440,7 +439,6 @@ def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrival
         .annotate(
             events=_count_where(position__gt=0),
             tests=_count_where(test=True),
-            clicks=_count_where(type=EventType.LINK_CLICK),
             late=_count_where(occurred_at__lt=F("received_at") - LIVE),
             oldest=Max(delay),
             first_at=Min("received_at"),
@@ -451,7 +449,6 @@ def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrival
         row["app"]: Arrivals(
             events=row["events"],
             test=row["tests"],
-            link_clicks=row["clicks"],
             late=row["late"],
             oldest=row["oldest"],
             first_at=row["first_at"],

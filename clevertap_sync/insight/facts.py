@@ -74,7 +74,6 @@ class Arrivals:
 
     events: int = 0
     test: int = 0
-    link_clicks: int = 0
     late: int = 0
     oldest: timedelta = timedelta(0)
     first_at: datetime | None = None

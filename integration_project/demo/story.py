@@ -11,7 +11,12 @@ from itertools import count, cycle
 from random import Random
 from typing import Any, Final
 
+from referrals.vocabulary import Side, find_types_without
+
 Json = dict[str, Any]
+
+#: What happens to a link before anybody comes.
+_BEFORE_COMING: Final = find_types_without(Side.REFERRED)
 
 #: CleverTap's side of one oddity: the sandbox discards this event, as a dashboard can.
 DISCARDED_NAME: Final = "Referred Coupon Redeemed"
@@ -92,7 +97,7 @@ def _journey(cast: Cast, random: Random) -> Iterator[Json]:
         if _chance(random, percent=25)
         else _invite(cast, random)
     )
-    yield {"type": "link_click", **link}
+    yield {"type": random.choice(_BEFORE_COMING), **link}
     if _chance(random, percent=20):
         return
     came = {**link, "user": cast.newcomer()}

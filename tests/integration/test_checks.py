@@ -13,7 +13,10 @@ def test_every_change_of_a_model_has_its_migration(tmp_path):
         *("makemigrations", "--check", "--dry-run"), env=env, check=False
     )
 
-    assert (done.returncode, done.stdout) == (0, "No changes detected\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "No changes detected\n"), (
+        "Run `.venv/bin/python manage.py makemigrations --name what_changes`, and commit the "
+        f"file. It is to have: {done.stdout} {done.stderr}"
+    )
 
 
 def test_the_migrations_make_every_table_on_an_empty_database(tmp_path):

@@ -20,7 +20,7 @@ from clevertap_sync.clevertap.reasons import REASONS
 from clevertap_sync.sandbox import validation
 from clevertap_sync.sandbox.rules import Rules
 from referrals.schema import Event, Person
-from referrals.vocabulary import EventType, FraudStatus, Side, Via
+from referrals.vocabulary import SIDES, EventType, FraudStatus, Side, Via
 
 # Texts near the limits, and characters that mean something to CleverTap or to JSON.
 odd = st.text(st.sampled_from("aZ .$%'\"\\\n\x00é🦊\u0301\u200d"), max_size=8)
@@ -196,9 +196,9 @@ def check_nested(value, level):
 
 
 def sides_named_by(event):
-    if event.user is not None and event.type != "link_click":
+    if event.user is not None and Side.REFERRED in SIDES[event.type]:
         yield Side.REFERRED
-    if event.referrer is not None:
+    if event.referrer is not None and Side.GENERATED in SIDES[event.type]:
         yield Side.GENERATED
 
 

@@ -15,12 +15,20 @@ from clevertap_sync.insight.findings.base import (
     link_settings,
 )
 from clevertap_sync.models import EventKinds
+from referrals.vocabulary import TITLES, Side, find_types_without
 from referrals.words import format_count, format_span
 
 #: From this percentage of CleverTap's event types on, it is a finding.
 NEAR_PERCENT: Final = 90
 #: In so many days an app gets all of its usual kinds of events, those of a weekend too.
 USUALLY: Final = timedelta(days=7)
+_WITHOUT_USER: Final = find_types_without(Side.REFERRED)
+#: What events that are about the referrer alone are called in a sentence.
+_OF_REFERRER: Final = [TITLES[each].lower() for each in _WITHOUT_USER]
+#: Chooses them on the page of events, which shows one type or all.
+_TYPE_OF_REFERRER: Final = tuple(
+    ("type", each.value) for each in _WITHOUT_USER if len(_WITHOUT_USER) == 1
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +108,14 @@ class NothingToSend(Finding):
         if facts.is_running and is_empty and not _is_delivered_lately(facts):
             yield cls(
                 sentence=f"The last {format_count(outcomes.events, 'event')} came to nothing to "
-                "send: link clicks that name no referrer are about nobody.",
-                remedy="Name the referrer of a link click where there is one. Clicks on a "
-                "marketing link have none, and are counted here alone.",
+                f"send: {' and '.join(f'{title}s' for title in _OF_REFERRER)} that name no "
+                "referrer are about nobody.",
+                remedy=f"Name the referrer of a {' or '.join(_OF_REFERRER)} where there is "
+                "one. Clicks on a marketing link have none, and are counted here alone.",
                 link=Link(
                     "See the events",
                     "events",
-                    query=(("app", facts.integration.app.slug), ("type", "link_click")),
+                    query=(("app", facts.integration.app.slug), *_TYPE_OF_REFERRER),
                 ),
                 count=outcomes.events,
             )

@@ -11,6 +11,7 @@ from clevertap_sync.models import Alert, Integration
 from referrals import history
 from referrals.models import ApiKey, Change, CustomName, Membership, Role
 from referrals.secret import Secret
+from referrals.vocabulary import SIDES, EventType
 from tests.builders import an_app, an_integration
 from tests.integration.admin.conftest import CANARY, text_of
 from tests.integration.admin.test_alerts import typed as typed_alert
@@ -35,19 +36,7 @@ def as_it_is(integration, **changed):
             "location": "eu1",
             "new_passcode": "",
             "send_rejected": "on",
-            "sends": [
-                "app_install:referred",
-                "app_install:generated",
-                *(
-                    f"{kind}:{side}"
-                    for kind in (
-                        *("app_reinstall", "app_open", "web_sign_up", "web_open"),
-                        "custom",
-                    )
-                    for side in ("referred", "generated")
-                ),
-                "link_click:generated",
-            ],
+            "sends": [f"{kind}:{side}" for kind in EventType for side in SIDES[kind]],
             **changed,
         }
     )

@@ -11,6 +11,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration
 from referrals import log
 from referrals.models import CustomName, ReferralEvent
+from referrals.vocabulary import SIDES, EventType
 from tests.builders import (
     ANN,
     BOB,
@@ -41,15 +42,7 @@ def asked(**changes):
         "event_kinds": "production",
         "send_suspicious": "on",
         "send_rejected": "on",
-        "sends": [
-            f"{kind}:{side}"
-            for kind in (
-                *("app_install", "app_reinstall", "app_open", "web_sign_up"),
-                *("web_open", "link_click", "custom"),
-            )
-            for side in ("referred", "generated")
-            if (kind, side) != ("link_click", "referred")
-        ],
+        "sends": [f"{kind}:{side}" for kind in EventType for side in SIDES[kind]],
         **changes,
     }
 

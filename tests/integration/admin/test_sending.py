@@ -16,21 +16,15 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration
 from referrals import log
 from referrals.models import ReferralEvent
+from referrals.vocabulary import SIDES, TITLES
 from tests.builders import ANN, BOB, a_sent_custom_event, a_sent_event, an_integration
 from tests.integration.admin.conftest import text_of
 
 ME, YOU = "me@example.org", "you@example.org"
 BUILT_IN = {
-    *("Referred App Install", "Generated App Install"),
-    *("Referred App Reinstall", "Generated App Reinstall"),
-    *("Referred App Open", "Generated App Open"),
-    *("Referred Web Sign Up", "Generated Web Sign Up"),
-    *("Referred Web Open", "Generated Web Open", "Generated Link Click"),
+    f"{side.title()} {title}" for each, title in TITLES.items() for side in SIDES[each]
 }
-TYPES = [
-    *("app_install", "app_reinstall", "app_open", "web_sign_up", "web_open"),
-    "link_click",
-]
+TYPES = [each.value for each in TITLES]
 
 
 @pytest.fixture
@@ -210,8 +204,8 @@ def test_every_built_in_event_is_announced_to_the_test_profile(
     assert {record["evtName"] for record in records} == BUILT_IN
     assert {record["identity"] for record in records} == {ME}
     assert {record["evtData"]["Status"] for record in records} == {"valid"}
-    assert follow == f"/admin/sent/{integration.pk}/1/6/"
-    assert "CleverTap accepted 11 records." in text_of(admin.get(follow))
+    assert follow == f"/admin/sent/{integration.pk}/1/{len(TYPES)}/"
+    assert f"CleverTap accepted {len(BUILT_IN)} records." in text_of(admin.get(follow))
     assert insight.read_statuses()[0].balanced
 
 
