@@ -23,7 +23,11 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
     WrongAddressError,
 )
-from clevertap_sync.clevertap.limits import encode_body, make_probe_record
+from clevertap_sync.clevertap.limits import (
+    MAX_IN_FLIGHT,
+    encode_body,
+    make_probe_record,
+)
 from clevertap_sync.clevertap.locations import (
     Location,
     find_base_url,
@@ -150,7 +154,7 @@ _WORDS: Final = {
     ),
     CheckResult.BUSY: (
         "CleverTap knows the account, but too many requests are under way for it.",
-        "Try again in a minute. Other tools share the account's 15 requests at a time.",
+        f"Try again in a minute. Other tools share the account's {MAX_IN_FLIGHT} requests at a time.",
     ),
     CheckResult.FAULT: (
         "CleverTap in {place} answered with a fault of its own.",

@@ -1,8 +1,9 @@
 """CleverTap's limits and its spelling of records, in one place.
 
-Pure: imports msgspec, wcwidth and no framework. [doubt] marks what CleverTap's
-documentation leaves open, because we never tried it with the live API. There we keep to
-the strictest published figure. To correct one, change this file alone.
+Pure: imports msgspec, wcwidth and no framework. We never asked the live API, so what its
+documentation leaves open is marked [doubt]: there we keep to the strictest figure that
+is published. Whatever counts or names a figure reads it here; tests name the pages, and the
+sandbox's own copy, that a correction makes wrong.
 
 References:
 https://developer.clevertap.com/docs/upload-events-api
@@ -23,6 +24,9 @@ MAX_RECORDS = 1000
 MAX_BODY_BYTES = 1024 * 1024
 MAX_RECORD_BYTES = 128 * 1024
 
+# Requests at the same time. Reference: https://developer.clevertap.com/docs/api-request-limit
+MAX_IN_FLIGHT = 15
+
 # Events older than this start no live campaign.
 # Reference: https://developer.clevertap.com/docs/upload-events-api
 LIVE_SECONDS = 2 * 3600
@@ -40,6 +44,9 @@ RETRYABLE_CODE = 555
 MAX_TEXT_BYTES = 512
 # Reference: https://developer.clevertap.com/docs/upload-events-api
 MAX_PROPERTY_NAME = 120
+# Properties per event, unless CleverTap raised it for an account.
+# Reference: https://developer.clevertap.com/docs/upload-events-api
+MAX_PROPERTIES = 100
 # [doubt] No limit is published for this API. The Android SDK refuses more than 512
 # characters, iOS more than 1,024: https://github.com/CleverTap/clevertap-android-sdk
 MAX_EVENT_NAME = 512
@@ -71,6 +78,11 @@ EVENT_TYPES = 512
 
 # Each custom name costs two of them.
 CUSTOM_NAMES_LIMIT = 50
+
+_SMALL = (
+    *("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    *("ten", "eleven", "twelve"),
+)
 
 # [doubt] Prohibited in names of events and properties by
 # https://docs.clevertap.com/docs/platform-considerations; whether the API refuses,
@@ -174,6 +186,15 @@ _LIKELY_RESTRICTED = (
     "Web Session Started",
     "Webhook Delivered",
 )
+
+
+def spell_figure(figure: int) -> str:
+    """Return a limit as a sentence has it: "three", "512", "1,024"."""
+    return _SMALL[figure] if figure < len(_SMALL) else f"{figure:,}"
+
+
+#: `LIVE_SECONDS` as a sentence has them.
+LIVE_HOURS = spell_figure(LIVE_SECONDS // 3600)
 
 
 def normalise_event_name(name: str) -> str:

@@ -58,7 +58,7 @@ class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
     send_none: bool = False
     refuse_long_texts: bool = False
     send_event_id: bool = False
-    property_limit: int = 100
+    property_limit: int = limits.MAX_PROPERTIES
     event_kinds: Literal["production", "test", "both"] = "production"
     send_suspicious: bool = True
     send_rejected: bool = True

@@ -10,6 +10,9 @@ where one side alone is wrong: the other side's record would be delivered twice.
 
 from typing import NamedTuple
 
+from clevertap_sync.clevertap import limits
+from clevertap_sync.clevertap.limits import spell_figure
+
 
 class Reason(NamedTuple):
     """A code, what it means in one sentence, and what to do about it in one."""
@@ -18,6 +21,9 @@ class Reason(NamedTuple):
     meaning: str
     remedy: str
 
+
+#: What `Generated` and a blank leave for the name of a custom event.
+_LONGEST_NAME = limits.MAX_EVENT_NAME - len("Generated ")
 
 _IDENTITY = (
     Reason(
@@ -37,7 +43,7 @@ _IDENTITY = (
     ),
     Reason(
         "identity_too_long",
-        "The user's identity is longer than CleverTap's 1,024 characters.",
+        f"The user's identity is longer than CleverTap's {spell_figure(limits.MAX_IDENTITY)} characters.",
         "Use a shorter identity in CleverTap and in events from now on.",
     ),
     Reason(
@@ -64,8 +70,8 @@ _EVENT = (
     ),
     Reason(
         "event_name_too_long",
-        "The event's name in CleverTap would be longer than 512 characters.",
-        "Shorten the name to at most 502 characters, and send the event again with a new id.",
+        f"The event's name in CleverTap would be longer than {spell_figure(limits.MAX_EVENT_NAME)} characters.",
+        f"Shorten the name to at most {spell_figure(_LONGEST_NAME)} characters, and send the event again with a new id.",
     ),
     Reason(
         "event_name_characters",
@@ -101,7 +107,7 @@ _PROPERTIES = (
     ),
     Reason(
         "property_name_too_long",
-        "A property's name would be longer than CleverTap's 120 characters.",
+        f"A property's name would be longer than CleverTap's {spell_figure(limits.MAX_PROPERTY_NAME)} characters.",
         "Choose the event data format One JSON text and replay, or shorten the key in your backend.",
     ),
     Reason(
@@ -111,22 +117,22 @@ _PROPERTIES = (
     ),
     Reason(
         "text_too_long",
-        "A text is longer than CleverTap's 512 bytes, and the settings refuse long texts.",
+        f"A text is longer than CleverTap's {spell_figure(limits.MAX_TEXT_BYTES)} bytes, and the settings refuse long texts.",
         "Let the settings shorten long texts and replay, or send shorter ones.",
     ),
     Reason(
         "nested_too_deep",
-        "The event data is nested deeper than CleverTap's three levels.",
+        f"The event data is nested deeper than CleverTap's {spell_figure(limits.MAX_LEVELS)} levels.",
         "Choose another event data format, then replay.",
     ),
     Reason(
         "nested_too_wide",
-        "An object in the event data holds more than five objects or lists, or a list more than 100 items.",
+        f"An object in the event data holds more than {spell_figure(limits.MAX_BRANCHES)} objects or lists, or a list more than {spell_figure(limits.MAX_LIST_ITEMS)} items.",
         "Choose another event data format, then replay.",
     ),
     Reason(
         "record_too_large",
-        "The record is larger than CleverTap's 128 KB.",
+        f"The record is larger than CleverTap's {limits.MAX_RECORD_BYTES // 1024} KB.",
         "Choose the event data format One JSON text and replay, or send less event data.",
     ),
 )

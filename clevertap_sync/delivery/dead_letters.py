@@ -14,6 +14,7 @@ from referrals import log
 from referrals.vocabulary import Side
 
 _CHUNK = 500
+_LONGEST_NAME = DeadLetter._meta.get_field("event_name").max_length
 
 
 def write_dead_letters(
@@ -66,7 +67,7 @@ def _update_known_letters(
             state=DeadLetter.State.OPEN,
             reason=refusal.reason,
             detail=refusal.detail[:500],
-            event_name=refusal.name[:512],
+            event_name=refusal.name[:_LONGEST_NAME],
             failures=F("failures") + 1,
             changed_at=now,
         )
@@ -126,7 +127,7 @@ def _make_letter(
         upload=upload,
         position=None if pick is None else read_position(pick),
         side="" if pick is None else read_side(pick),
-        event_name=refusal.name[:512],
+        event_name=refusal.name[:_LONGEST_NAME],
         reason=refusal.reason,
         detail=refusal.detail[:500],
         delivered_at=delivered_at,

@@ -1,6 +1,6 @@
 """Which event types an integration's settings send to CleverTap, and whether they changed.
 
-CleverTap gives an account 512 event types.
+CleverTap gives an account `limits.EVENT_TYPES` of them.
 """
 
 from typing import Any

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.db.models import QuerySet
 
-from clevertap_sync.clevertap.limits import LIVE_SECONDS
+from clevertap_sync.clevertap.limits import LIVE_HOURS, LIVE_SECONDS
 from clevertap_sync.models import DeadLetter
 from clevertap_sync.process import clock
 from referrals import log
@@ -31,7 +31,7 @@ class Freshness:
     def sentences(self) -> list[str]:
         """Return what sending them causes, for the page on which a person orders it."""
         fresh = (
-            f"{self.fresh:,} arrived in the last two hours: live campaigns may fire, so "
+            f"{self.fresh:,} arrived in the last {LIVE_HOURS} hours: live campaigns may fire, so "
             "real people may get messages."
         )
         verbs = ("is", "it counts") if self.old == 1 else ("are", "they count")

@@ -12,7 +12,6 @@ instant in these rows that a lease or a hold depends on is the database's clock.
 """
 
 from clevertap_sync.models.accounts import (
-    CLEVERTAP_IN_FLIGHT,
     DEFAULT_IN_FLIGHT,
     ENOUGH_UNKNOWN,
     Account,
@@ -46,7 +45,6 @@ from clevertap_sync.models.uploads import (
 )
 
 __all__ = [
-    "CLEVERTAP_IN_FLIGHT",
     "DEFAULT_IN_FLIGHT",
     "ENOUGH_UNKNOWN",
     "LONGEST_FAILING",

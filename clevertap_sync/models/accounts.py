@@ -5,13 +5,12 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from clevertap_sync.clevertap.limits import MAX_IN_FLIGHT, MAX_PROPERTIES
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.fields import EncryptedField
 from referrals.models import App
 
 DEFAULT_IN_FLIGHT = 5
-# Reference: https://developer.clevertap.com/docs/api-request-limit
-CLEVERTAP_IN_FLIGHT = 15
 #: So many identities that CleverTap does not know are no accident.
 ENOUGH_UNKNOWN = 10
 
@@ -23,7 +22,7 @@ class Account(models.Model):
     account_id = models.CharField("account ID", max_length=64)
     in_flight_limit = models.PositiveSmallIntegerField(
         default=DEFAULT_IN_FLIGHT,
-        help_text="Uploads at the same time. CleverTap allows 15 per account, shared with "
+        help_text=f"Uploads at the same time. CleverTap allows {MAX_IN_FLIGHT} per account, shared with "
         "every other tool that uses the account.",
     )
     current_limit = models.PositiveSmallIntegerField(
@@ -149,8 +148,8 @@ class Integration(models.Model):
         help_text="Our idempotency key, for audits.",
     )
     property_limit = models.PositiveSmallIntegerField(
-        default=100,
-        help_text="Properties per event that the account accepts: 100 unless CleverTap raised it.",
+        default=MAX_PROPERTIES,
+        help_text=f"Properties per event that the account accepts: {MAX_PROPERTIES} unless CleverTap raised it.",
     )
     event_kinds = models.CharField(
         max_length=10, choices=EventKinds, default=EventKinds.PRODUCTION

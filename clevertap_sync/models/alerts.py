@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from clevertap_sync.clevertap.limits import LIVE_HOURS
 from clevertap_sync.fields import EncryptedField
 from referrals.models import App
 
@@ -109,8 +110,8 @@ class Alert(models.Model):
         null=True,
         blank=True,
         default=50,
-        help_text="Tell when so large a share of the newest events happened more than two "
-        "hours before they arrived. Empty: never.",
+        help_text="Tell when so large a share of the newest events happened more than "
+        f"{LIVE_HOURS} hours before they arrived. Empty: never.",
     )
     new_names = models.BooleanField(
         "a new custom name waits for approval", default=True

@@ -1,7 +1,7 @@
 """CleverTap's limits and forbidden names, as CleverTap publishes them.
 
 Pure. Written down apart from the product's own copy on purpose: a figure that is wrong
-in one of the two places shows up as a refusal. Where sources differ, the smaller figure
+in one of the two places shows up as a refusal, and a test compares the two. Where sources differ, the smaller figure
 stands here and `rules.Rules` can raise it.
 
 References:

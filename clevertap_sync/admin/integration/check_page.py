@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from clevertap_sync.clevertap.limits import MAX_IDENTITY
 from clevertap_sync.clevertap.locations import Location, spell_in_sentence
 from clevertap_sync.models import Integration
 from referrals import access
@@ -21,6 +22,7 @@ def show_check_page(
     context = build_context(page, request, integration) | shown
     context |= {
         "title": "Check the connection",
+        "longest_identity": MAX_IDENTITY,
         "may_change": page.has_change_permission(request, integration),
         "may_see_identities": request.user.has_perm(
             access.VIEW_IDENTITIES, integration.app

@@ -31,7 +31,7 @@ class UserForm(forms.Form):
         label="The user's ID",
         error_messages={
             "required": "Type the ID of a user.",
-            "max_length": "CleverTap's identities have at most 1,024 characters.",
+            "max_length": f"CleverTap's identities have at most {MAX_IDENTITY:,} characters.",
         },
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "spellcheck": "false", "class": "vTextField"}

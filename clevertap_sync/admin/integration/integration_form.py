@@ -13,9 +13,9 @@ from django.db.models.functions import Least
 
 from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid, describe_send
 from clevertap_sync.clevertap.connection_check import read_dashboard_address
+from clevertap_sync.clevertap.limits import MAX_IN_FLIGHT
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.models import (
-    CLEVERTAP_IN_FLIGHT,
     DEFAULT_IN_FLIGHT,
     Account,
     Integration,
@@ -144,10 +144,10 @@ class IntegrationForm(_ModelForm):
     )
     in_flight_limit = forms.IntegerField(
         min_value=1,
-        max_value=CLEVERTAP_IN_FLIGHT,
+        max_value=MAX_IN_FLIGHT,
         initial=DEFAULT_IN_FLIGHT,
         label="Uploads at the same time",
-        help_text="CleverTap allows 15 per account, shared with every other tool that "
+        help_text=f"CleverTap allows {MAX_IN_FLIGHT} per account, shared with every other tool that "
         "uses the account. All integrations of the account share this limit.",
     )
 

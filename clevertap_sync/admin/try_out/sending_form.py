@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.db.models import Q
 
+from clevertap_sync.clevertap.limits import MAX_IDENTITY
 from clevertap_sync.models import EventKinds, Integration
 from referrals import samples
 from referrals.models import CustomName
@@ -106,10 +107,10 @@ class TestEventForm(SendingForm):
 
     what = forms.ChoiceField(label="Event")
     user = forms.CharField(
-        required=False, max_length=1024, label="The user who came", strip=False
+        required=False, max_length=MAX_IDENTITY, label="The user who came", strip=False
     )
     referrer = forms.CharField(
-        required=False, max_length=1024, label="The referrer", strip=False
+        required=False, max_length=MAX_IDENTITY, label="The referrer", strip=False
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -142,7 +143,7 @@ class AnnounceForm(SendingForm):
     chosen = forms.MultipleChoiceField(
         label="Events", widget=forms.CheckboxSelectMultiple
     )
-    person = forms.CharField(max_length=1024, label="Test profile", strip=False)
+    person = forms.CharField(max_length=MAX_IDENTITY, label="Test profile", strip=False)
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
-from clevertap_sync.clevertap.limits import EVENT_TYPES
+from clevertap_sync.clevertap.limits import EVENT_TYPES, LIVE_HOURS
 from clevertap_sync.insight.facts import NEWEST_UPLOADS, Facts
 from clevertap_sync.insight.findings.base import (
     Finding,
@@ -209,7 +209,7 @@ class EventsStale(Finding):
             return
         yield cls(
             sentence=f"{arrivals.late:,} of the last {format_count(arrivals.events, 'event')} "
-            "happened more than two hours before they arrived here, the oldest "
+            f"happened more than {LIVE_HOURS} hours before they arrived here, the oldest "
             f"{format_span(arrivals.oldest.total_seconds())} before: they count in CleverTap, "
             "and no live campaign fires.",
             remedy="Send events when they happen, and check occurred_at: its unit, its "
@@ -297,7 +297,7 @@ class NewNamesWait(Finding):
             verb, records = ("waits", "its") if waiting == 1 else ("wait", "their")
             yield cls(
                 sentence=f"{format_count(waiting, 'new custom name')} {verb} for approval, "
-                "because each takes two of the account's 512 event types. Until then "
+                f"because each takes two of the account's {EVENT_TYPES} event types. Until then "
                 f"{records} records are kept back.",
                 remedy="Approve them, or stop sending them. Then replay what was kept back.",
                 link=Link(
