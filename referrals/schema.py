@@ -277,8 +277,8 @@ def build_event(
         type=event.type,
         occurred_at=rules.read_instant(event.occurred_at) or received_at,
         name=event.name or "",
-        user=_keep_person(event.user, hash_signal, ignored),
-        referrer=_keep_person(event.referrer, hash_signal, ignored),
+        user=_build_person(event.user, hash_signal, ignored),
+        referrer=_build_person(event.referrer, hash_signal, ignored),
         via=event.via,
         channel=event.channel,
         content=event.content,
@@ -289,27 +289,27 @@ def build_event(
     )
 
 
-def _keep_person(
+def _build_person(
     person: IncomingPerson | None,
     hash_signal: Callable[[str], str],
     ignored: Sequence[fraud_signals.Network],
 ) -> Person | None:
     if person is None:
         return None
-    identities = _identities(person)
+    # All that is kept as it was sent. Most people have no signal, and are done with it.
+    kept = Person(identities=_identities(person))
     if not (person.ip or person.device_id or person.advertising_id):
-        return Person(identities)
+        return kept
 
     def hashed(kind: str, trace: str | None) -> str | None:
         return hash_signal(f"{kind}:{trace}") if trace else None
 
-    return Person(
-        identities,
-        hashed("ip", fraud_signals.normalise_address(person.ip or "", ignored)),
-        hashed("device", fraud_signals.normalise_device(person.device_id or "")),
-        hashed(
-            "advertising", fraud_signals.normalise_device(person.advertising_id or "")
-        ),
+    advertising_id = fraud_signals.normalise_device(person.advertising_id or "")
+    return msgspec.structs.replace(
+        kept,
+        ip=hashed("ip", fraud_signals.normalise_address(person.ip or "", ignored)),
+        device_id=hashed("device", fraud_signals.normalise_device(person.device_id or "")),
+        advertising_id=hashed("advertising", advertising_id),
     )
 
 

@@ -39,8 +39,9 @@ def arrays(value):
 
 
 def test_every_field_of_an_event_is_described():
-    assert tuple(openapi.EVENT_FIELDS) == IncomingEvent.__struct_fields__
-    assert tuple(openapi.PERSON_FIELDS) == IncomingPerson.__struct_fields__
+    told = "Describe each field in EVENT_FIELDS or PERSON_FIELDS of referrals/api/openapi.py."
+    assert tuple(openapi.EVENT_FIELDS) == IncomingEvent.__struct_fields__, told
+    assert tuple(openapi.PERSON_FIELDS) == IncomingPerson.__struct_fields__, told
 
 
 def test_every_reference_leads_somewhere():
@@ -193,4 +194,6 @@ def test_every_kind_is_an_error_with_a_remedy_and_a_place_in_the_docs(kind):
 
 def test_the_docs_describe_every_field():
     for name in (*openapi.EVENT_FIELDS, *openapi.PERSON_FIELDS):
-        assert f"`{name}`" in REFERENCE_PAGE
+        assert f"`{name}`" in REFERENCE_PAGE, (
+            f'Describe `{name}` under "Fields of an event" in docs/reference/http-api.md.'
+        )
