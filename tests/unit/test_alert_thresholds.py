@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.utils import flatten_fieldsets
 
+from clevertap_sync.admin.alerts.alert_admin import AlertAdmin
+from clevertap_sync.admin.alerts.alert_form import _LIMITS, THRESHOLD_FIELDS
 from clevertap_sync.alerting import thresholds
 from clevertap_sync.alerting.subjects import KINDS_BY_CODE
 from clevertap_sync.alerting.thresholds import is_wanted, list_thresholds
@@ -79,6 +82,25 @@ def test_every_field_that_decides_is_one_of_the_alert_and_is_in_the_table_once()
     rows = (*thresholds.THRESHOLDS, thresholds.OTHER_ERRORS, thresholds.OTHER_WARNINGS)
 
     assert [each.column for each in rows] == list(SWITCHES)
+    columns = {each.name for each in Alert._meta.get_fields()}
+    assert set(SWITCHES) <= columns, "Give models/alerts.py the column, and migrate."
+
+
+@pytest.mark.parametrize("column", THRESHOLD_FIELDS)
+def test_a_field_that_decides_has_bounds_in_the_form_if_it_is_a_number(column):
+    is_number = SWITCHES[column] is None
+
+    assert (column in _LIMITS) is is_number, (
+        f"Say in _LIMITS of alert_form.py how small and how large {column} may be."
+    )
+
+
+def test_a_field_that_decides_is_on_the_page():
+    shown = flatten_fieldsets(AlertAdmin.fieldsets)
+
+    assert [name for name in THRESHOLD_FIELDS if name not in shown] == [], (
+        "Show the field among AlertAdmin.fieldsets."
+    )
 
 
 def test_no_code_is_in_the_table_that_no_finding_has():
@@ -93,7 +115,10 @@ def test_each_kind_leads_to_an_alert_by_a_field_of_its_own(kind):
     deciding = list_thresholds(kind)
     finding = a_finding(kind)
 
-    assert bool(deciding) == (kind.code not in INFORMATION)
+    assert bool(deciding) == (kind.code not in INFORMATION), (
+        f"{kind.code} is for information, so no alert tells it: if that is meant, add it to "
+        "INFORMATION here; if not, name it in THRESHOLDS of alerting/thresholds.py."
+    )
     for each in deciding:
         value = True if SWITCHES[each.column] is False else 9
         assert is_wanted(an_alert_of(**{each.column: value}), finding, FACTS)

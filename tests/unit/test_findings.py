@@ -21,18 +21,19 @@ from clevertap_sync.insight.facts import (
     RefusalsAtDoor,
     Waiting,
 )
-from clevertap_sync.insight.findings import KINDS, Severity, judge_facts
+from clevertap_sync.insight.findings import KINDS, Finding, Severity, judge_facts
 from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
 )
 from clevertap_sync.insight.links import build_path
-from clevertap_sync.models import Account, EventKinds, Integration
+from clevertap_sync.models import Account, EventKinds, Incident, Integration, Mute
 from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals.models import App
 from referrals.secret import Secret
 from referrals.words import Colour
 from tests.builders import NOON
 
+ALL_KINDS = (*KINDS, *INSTALLATION_KINDS)
 HOUR = timedelta(hours=1)
 WEEKS = timedelta(days=40)
 
@@ -376,20 +377,53 @@ def test_the_facts_show_the_finding_with_its_number_and_its_fix(code, facts, sen
     assert finding.count is None or finding.count > 0
 
 
-def test_every_kind_is_shown_and_has_a_code_of_its_own():
-    codes = [kind.code for kind in KINDS]
+def kinds_below(root):
+    """Yield every class of findings below `root` that the product has, without the grounds."""
+    for kind in root.__subclasses__():
+        if kind.__module__.startswith(root.__module__.rpartition(".")[0]):
+            yield from [kind] if "code" in vars(kind) else []
+            yield from kinds_below(kind)
 
-    assert sorted(codes) == sorted(code for code, *_ in SHOWN)
+
+def test_every_kind_is_looked_for():
+    for kind in set(kinds_below(Finding)) - set(ALL_KINDS):
+        pytest.fail(
+            f"{kind.__name__} is never looked for: give it a rank in KINDS at the end of "
+            f"{kind.__module__}."
+        )
+
+
+def test_every_kind_is_shown():
+    missing = {kind.code for kind in KINDS} - {code for code, *_ in SHOWN}
+
+    assert not missing, (
+        f"Add facts to SHOWN that show {', '.join(missing)}, and what it says of them."
+    )
+
+
+def test_a_kind_has_a_code_of_its_own():
+    codes = [kind.code for kind in ALL_KINDS]
+
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.code)
+@pytest.mark.parametrize("model", [Incident, Mute])
+def test_a_kinds_code_fits_where_alerts_keep_it(model):
+    longest = model._meta.get_field("rule").max_length
+
+    assert [kind.code for kind in ALL_KINDS if len(kind.code) > longest] == []
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.code)
 def test_a_kind_has_all_its_words(kind):
-    assert kind.severity in Severity
-    assert kind.started
-    assert kind.ended
-    assert kind.word or kind.severity is Severity.INFO
-    assert kind.__doc__
+    needed = {"severity", "started", "ended", "__doc__"}
+    if getattr(kind, "severity", None) is not Severity.INFO:
+        needed.add("word")
+
+    missing = sorted(name for name in needed if not getattr(kind, name, None))
+    assert not missing, (
+        f"Give {kind.__name__} its {', '.join(missing)}: see base.Finding."
+    )
 
 
 @pytest.mark.parametrize(("code", "facts", "_"), SHOWN, ids=[s[0] for s in SHOWN])
@@ -873,7 +907,12 @@ def test_the_documentation_lists_every_kind_in_the_order_of_its_rank():
     page = Path(__file__).parents[2] / "docs" / "reference" / "findings.md"
     rows = [line for line in page.read_text().splitlines() if line.startswith("| `")]
 
-    assert rows == [
+    expected = [
         f"| `{kind.code}` | {kind.severity} | {kind.__doc__.splitlines()[0]} |"
-        for kind in (*KINDS, *INSTALLATION_KINDS)
+        for kind in ALL_KINDS
     ]
+    differ = set(rows) ^ set(expected)
+    assert rows == expected, (
+        "List every finding in docs/reference/findings.md, by its docstring, in the order of "
+        f"KINDS. These rows are on one side alone: {sorted(differ)}"
+    )

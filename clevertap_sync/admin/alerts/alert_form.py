@@ -8,6 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 
+from clevertap_sync.alerting.thresholds import (
+    OTHER_ERRORS,
+    OTHER_WARNINGS,
+    THRESHOLDS,
+)
 from clevertap_sync.clevertap.client.public_addresses import is_public
 from clevertap_sync.models import Alert, AlertMedium
 from referrals.secret import Secret
@@ -30,10 +35,8 @@ _LIMITS: Final = {
     "stale_percent": (1, 100),
     "heartbeat_minutes": (1, 60),
 }
-THRESHOLD_FIELDS: Final = (
-    *("held_minutes", "lag_minutes", "dead_percent", "passcode_days"),
-    *("refused_percent", "quiet_hours", "pause_hours", "stale_percent"),
-    *("new_names", "worker_gone", "failing_alerts", "other_errors", "other_warnings"),
+THRESHOLD_FIELDS: Final = tuple(
+    each.column for each in (*THRESHOLDS, OTHER_ERRORS, OTHER_WARNINGS)
 )
 HEARTBEAT_FIELDS: Final = ("new_heartbeat_url", "heartbeat_minutes", "heartbeat_fails")
 
