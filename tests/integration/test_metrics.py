@@ -1,5 +1,6 @@
 """What Prometheus reads: where each integration stands, behind a token."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from referrals.ingest.counter import (
     WayIn,
 )
 from referrals.refusals import Code
-from tests import builders
+from tests import builders, documented
 
 NOON = builders.NOON
 TOKEN = "token-of-prometheus"
@@ -95,6 +96,18 @@ class TestToken:
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"] == "Bearer"
         assert b"clevertap" not in answer.content
+
+    @pytest.mark.django_db
+    def test_every_metric_is_in_the_reference_with_its_kind(self, client):
+        page = client.get("/metrics", headers=BEARER).content.decode()
+
+        kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
+        text = documented.page("reference/logs-and-metrics")
+        told = dict(re.findall(r"^\| `(\w+)[^|]*` \| (\w+) \|", text, re.MULTILINE))
+        assert kinds == told, (
+            "List every metric with its kind in docs/reference/logs-and-metrics.md, and no "
+            f"other. These are on one side alone: {sorted(kinds.keys() ^ told.keys())}"
+        )
 
     def test_the_page_is_only_read(self, client):
         assert client.post("/metrics", headers=BEARER).status_code == 405

@@ -71,7 +71,9 @@ def test_codes_are_unique():
 
 @pytest.mark.parametrize("cls", EVERY)
 def test_the_map_in_the_modules_docstring_names_every_error(cls):
-    assert cls.__name__ in errors.__doc__
+    assert cls.__name__ in errors.__doc__, (
+        f"Give {cls.__name__} its place in the tree at the top of clevertap/errors.py."
+    )
 
 
 def test_only_what_may_have_been_stored_has_an_unknown_outcome():

@@ -1,6 +1,7 @@
 """Each kind of finding: the facts that show it, its words, and where it leads."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import get_args
@@ -8,9 +9,11 @@ from typing import get_args
 import pytest
 
 from clevertap_sync.admin.overview.status_light import COLOURS, describe_findings
+from clevertap_sync.alerting import subjects
 from clevertap_sync.clevertap.account_faults import AccountFault
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.fields import UnreadableSecret
+from clevertap_sync.insight import fact_queries, ingest_queries
 from clevertap_sync.insight.facts import (
     AppIngest,
     Arrivals,
@@ -391,6 +394,18 @@ def test_every_kind_is_looked_for():
             f"{kind.__name__} is never looked for: give it a rank in KINDS at the end of "
             f"{kind.__module__}."
         )
+
+
+@pytest.mark.parametrize("of", [Facts, Arrivals, Waiting])
+def test_every_fact_is_read_somewhere(of):
+    readers = (fact_queries, ingest_queries, subjects)
+    source = "".join(Path(module.__file__).read_text("utf-8") for module in readers)
+
+    missing = [f.name for f in fields(of) if not re.search(rf"\b{f.name}=", source)]
+    assert not missing, (
+        f"Nobody reads {', '.join(missing)} of {of.__name__}, so no finding sees anything: "
+        "let insight/fact_queries.py fill it in."
+    )
 
 
 def test_every_kind_is_shown():

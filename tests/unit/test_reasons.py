@@ -61,13 +61,25 @@ def refusals_in(module):
 
 
 def test_the_documentation_lists_every_dead_letters_reason_as_the_code_has_it():
-    assert rows_under("Dead letters") == [row(*reason) for reason in REASONS.values()]
+    expected = [row(*reason) for reason in REASONS.values()]
+
+    rows = rows_under("Dead letters")
+    assert rows == expected, (
+        'List every reason of clevertap/reasons.py under "Dead letters" in '
+        "docs/reference/reasons.md, in its order. These rows are on one side alone: "
+        f"{sorted(set(rows) ^ set(expected))}"
+    )
 
 
 def test_the_documentation_lists_every_error_as_the_code_has_it():
     expected = [row(e.code, e.meaning(), e.remedy) for e in errors_in_order()]
 
-    assert rows_under("Attempts and holds") == expected
+    rows = rows_under("Attempts and holds")
+    assert rows == expected, (
+        'List every error of clevertap/errors.py under "Attempts and holds" in '
+        "docs/reference/reasons.md, in its order. These rows are on one side alone: "
+        f"{sorted(set(rows) ^ set(expected))}"
+    )
 
 
 def test_the_mapping_gives_known_reasons_alone_and_each_of_them():
@@ -75,7 +87,12 @@ def test_the_mapping_gives_known_reasons_alone_and_each_of_them():
 
     from_clevertap = {code for code in REASONS if code.startswith("clevertap_")}
     of_mapping = set(REASONS) - from_clevertap - OF_DELIVERY
-    assert given == of_mapping | {"mapping_failed", "clevertap_id_invalid"}
+    expected = of_mapping | {"mapping_failed", "clevertap_id_invalid"}
+    assert given == expected, (
+        "A reason that the mapping gives is explained in clevertap/reasons.py, and what stands "
+        "there is given by the mapping, or is in OF_DELIVERY here. These are on one side "
+        f"alone: {sorted(given ^ expected)}"
+    )
 
 
 @pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.code)

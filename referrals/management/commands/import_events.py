@@ -19,6 +19,7 @@ from referrals.ingest.counter import WayIn
 from referrals.log import ArchivedAppError, Result, Status
 from referrals.management.arguments import DiscreetCommand
 from referrals.models import App
+from referrals.schema import IncomingPerson
 
 BATCH = 1000
 STDIN = "-"
@@ -29,7 +30,11 @@ SHOWN_WARNINGS = 20
 CSV_SUFFIXES = {".csv", ".tsv", ".tab"}
 STOPPERS = (DatabaseError, ArchivedAppError, FileError)
 
-HELP = """\
+#: What a person has beside identities, as the columns of a CSV are called.
+_SIGNALS = ", ".join(
+    f"user.{name}" for name in IncomingPerson.__struct_fields__ if name != "identities"
+)
+HELP = f"""\
 Put a file of events into an app's log.
 
 JSONL has one event a line, in the form of POST /v1/events. CSV has the same fields as
@@ -37,7 +42,7 @@ columns, with a dot between an object and a field in it; an empty cell is left o
 
   id, type, name, occurred_at, via, channel, content, status, test
   user.identities.email, user.identities.custom_id, ... (any provider)
-  user.ip, user.device_id, user.advertising_id
+  {_SIGNALS}
   referrer.identities.email, ... (the same as for user)
   event_data.plan, metadata.source, ... (any key; values are texts)
   event_data, metadata, user.identities, referrer.identities (a JSON object in a cell)
