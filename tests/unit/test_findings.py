@@ -259,7 +259,7 @@ SHOWN = [
     (
         "nothing_to_send",
         some_facts(newest_outcomes=NewestOutcomes(events=12), delivered_at=None),
-        "The last 12 events came to nothing to send: link clicks that name no referrer",
+        "The last 12 events came to nothing to send: link clicks",
     ),
     (
         "everything_kept_back",

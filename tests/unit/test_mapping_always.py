@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from hypothesis import given, strategies as st
 
+from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
     KeptBack,
@@ -168,7 +169,7 @@ def check_pair(name, value):
 def check_scalar(value):
     assert isinstance(value, str | int | float)
     if isinstance(value, str):
-        assert len(value.encode()) <= 512
+        assert len(value.encode()) <= limits.MAX_TEXT_BYTES
     elif isinstance(value, int):
         assert -(2**63) <= value < 2**63
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from clevertap_sync.clevertap.limits import MAX_TEXT_BYTES as LIMIT
 from clevertap_sync.clevertap.mapping import (
     EventRecord,
     MappingSettings,
@@ -310,38 +311,40 @@ def test_a_long_text_is_shortened_and_counted():
 
     assert record.shortened == 2
     assert decode_record(record)["evtData"] == {
-        "Channel": "x" * 512,
-        "Content": "é" * 256,
+        "Channel": "x" * LIMIT,
+        "Content": "é" * (LIMIT // 2),
         "Status": "valid",
     }
 
 
 @pytest.mark.parametrize("form", ["flattened", "json", "nested"])
 def test_long_texts_of_event_data_are_shortened_in_every_format(form):
-    event = a_custom_event(event_data={"a": "x" * 600, "b": ["y"]})
+    event = a_custom_event(event_data={"a": "x" * (LIMIT + 88), "b": ["y"]})
 
     record = first(event, event_data_format=form)
 
     assert record.shortened == 1
-    assert b"x" * 501 in record.json
-    assert b"x" * 513 not in record.json
+    assert b"x" * (LIMIT - 11) in record.json
+    assert b"x" * (LIMIT + 1) not in record.json
 
 
-def test_a_text_of_512_bytes_is_sent_whole():
-    record = first(an_event(content="é" * 256), refuse_long_texts=True)
+def test_a_text_of_just_as_many_bytes_is_sent_whole():
+    record = first(an_event(content="é" * (LIMIT // 2)), refuse_long_texts=True)
 
     assert (record.shortened, decode_record(record)["evtData"]["Content"]) == (
         0,
-        "é" * 256,
+        "é" * (LIMIT // 2),
     )
 
 
 def test_a_long_text_is_refused_where_the_settings_say_so():
-    assert first(an_event(content="é" * 257), refuse_long_texts=True) == Unmappable(
+    assert first(
+        an_event(content="é" * (LIMIT // 2 + 1)), refuse_long_texts=True
+    ) == Unmappable(
         Side.REFERRED,
         "Referred App Install",
         "text_too_long",
-        '"Content" has 514 bytes; the limit is 512.',
+        f'"Content" has {LIMIT + 2} bytes; the limit is {LIMIT}.',
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox import verdicts
+from clevertap_sync.sandbox.limits import VALUE_BYTES
 from clevertap_sync.sandbox.rules import Rules
 from clevertap_sync.sandbox.validation import check
 from tests.harness.process import PATIENCE_SECONDS
@@ -46,8 +47,8 @@ REFUSED = [
     ({"evtData": {"k" * 121: 1}}, 512),
     ({"evtData": {"": 1}}, 512),
     ({"evtData": {"a.b": 1}}, 512),
-    ({"evtData": {"a": "x" * 513}}, 512),
-    ({"evtData": {"a": "é" * 257}}, 512),
+    ({"evtData": {"a": "x" * (VALUE_BYTES + 1)}}, 512),
+    ({"evtData": {"a": "é" * (VALUE_BYTES // 2 + 1)}}, 512),
     ({"evtData": {"a": None}}, 512),
     ({"evtData": {"a": [1]}}, 512),
     ({"evtData": {"a": {}}}, 512),
@@ -64,7 +65,14 @@ ACCEPTED = [
     {"identity": ..., "FBID": "42"},
     {"evtData": {}},
     {"evtData": {f"p{n}": n for n in range(100)}},
-    {"evtData": {"k" * 120: "x" * 512, "e": "é" * 256, "f": 1.5, "b": False}},
+    {
+        "evtData": {
+            "k" * 120: "x" * VALUE_BYTES,
+            "e": "é" * (VALUE_BYTES // 2),
+            "f": 1.5,
+            "b": False,
+        }
+    },
     {"evtName": "x" * 512},
     {"evtName": "Referred App Installed"},
     {"evtName": "charged", "evtData": {"Items": [{"sku": "a"}]}},
@@ -129,7 +137,7 @@ def test_the_first_check_that_fails_gives_the_code(a_record):
     [
         (Rules(properties=256), {"evtData": {f"p{n}": n for n in range(256)}}),
         (Rules(long_keys="accept"), {"evtData": {"k" * 121: 1}}),
-        (Rules(long_values="accept"), {"evtData": {"a": "x" * 513}}),
+        (Rules(long_values="accept"), {"evtData": {"a": "x" * (VALUE_BYTES + 1)}}),
         (Rules(value_bytes=1024), {"evtData": {"a": "x" * 1024}}),
         (Rules(long_names="accept"), {"evtName": "x" * 513}),
         (Rules(prohibited_characters="accept"), {"evtName": "A: B"}),
