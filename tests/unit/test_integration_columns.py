@@ -3,6 +3,7 @@
 Each sentence says what a new column still needs.
 """
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +16,9 @@ from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.insight.event_types import are_sends_changed
 from clevertap_sync.insight.mapping_settings import build_settings_for_claim
 from clevertap_sync.models import Integration
+from tests.harness.commands import ROOT
 
+PRODUCT = ROOT / "clevertap_sync"
 #: What delivery, the switch and upkeep write: no form may save it.
 OF_THE_PRODUCT = {
     *("id", "created_at", "credentials_since", "enabled", "first_enabled_at"),
@@ -29,6 +32,8 @@ OF_THE_PRODUCT = {
 #: What `IntegrationForm.save` and `save_model` put on the row, by the field that says it.
 SAVED_OTHERWISE = {"account_id", "location", "new_passcode", "sends", "in_flight_limit"}
 PUT_ON_THE_ROW = {"account", "passcode", "not_sent"}
+#: What only says how the form takes another field.
+OF_THE_FORM = {"passcode_kind"}
 #: What decides how a record looks, and not whether it goes.
 LOOKS = {
     *("identity_provider", "event_data_format", "send_none", "refuse_long_texts"),
@@ -77,6 +82,21 @@ def test_a_column_is_set_by_a_person_or_written_by_the_product(column):
     assert is_set is not (column in OF_THE_PRODUCT), (
         f"If a person sets {column}, add it to COLUMNS of integration_form.py, or no form "
         "saves it. If the product writes it, add it to OF_THE_PRODUCT here."
+    )
+
+
+@pytest.mark.parametrize("column", sorted({*COLUMNS} - OF_THE_FORM))
+def test_a_setting_has_an_effect(column):
+    readers = [
+        path
+        for path in PRODUCT.rglob("*.py")
+        if not {"admin", "models", "migrations", "sandbox"} & set(path.parts)
+        and re.search(rf"\b(integration|row)\.{column}\b", path.read_text("utf-8"))
+    ]
+
+    assert readers, (
+        f"People may set {column}, and nothing outside the admin reads it: let what it is to "
+        "change read integration." + column
     )
 
 

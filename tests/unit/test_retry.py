@@ -12,11 +12,14 @@ from clevertap_sync.clevertap.errors import (
     GatewayError,
     MalformedResponseError,
     NoAnswerError,
+    NoPasscodeError,
     NotSentError,
     RequestRejectedError,
+    ResponseError,
     ServerError,
     TooManyRequestsError,
     TransportError,
+    UnreadablePasscodeError,
     WrongAddressError,
     make_error_for_status,
 )
@@ -186,3 +189,37 @@ def test_no_hold_without_retry_after_is_longer_than_the_longest(
 
     if isinstance(decision, Hold):
         assert 0 < decision.delay <= LONGEST
+
+
+def concrete_errors(root=CleverTapError):
+    """Yield every error that is raised, and not only a ground of others."""
+    for error in root.__subclasses__():
+        if error not in (TransportError, ResponseError, CredentialsError):
+            yield error
+        yield from concrete_errors(error)
+
+
+#: What follows after the first failure, with chance in the middle.
+FOLLOWS = {
+    RequestRejectedError: Bisect(),
+    TooManyRequestsError: HalveLimit(at_one=0.5),
+    **dict.fromkeys((NoPasscodeError, UnreadablePasscodeError), (285.0, True)),
+    **dict.fromkeys((AuthenticationError, WrongAddressError), (285.0, True)),
+    **dict.fromkeys((NotSentError, ServerError), (0.5, False)),
+    **dict.fromkeys((NoAnswerError, GatewayError, MalformedResponseError), (0.5, True)),
+}
+
+
+@pytest.mark.parametrize("error", list(concrete_errors()), ids=lambda error: error.code)
+def test_what_follows_is_decided_for_every_error(error):
+    assert error in FOLLOWS, (
+        f"Say in FOLLOWS here what follows after {error.__name__}, and see that "
+        "clevertap/retry.py does it."
+    )
+    decision = _decide(
+        error(status=500) if issubclass(error, ResponseError) else error()
+    )
+
+    told = FOLLOWS[error]
+    expected = Hold(told[0], error.code, probe=told[1]) if type(told) is tuple else told
+    assert decision == expected
