@@ -9,7 +9,7 @@ from referrals.vocabulary import SIDES, TITLES, EventType, Side
 
 #: All sides that can be switched off, such as "app_open:generated".
 SENDS: Final = tuple(
-    f"{event_type}:{side}" for event_type in EventType for side in SIDES[event_type]
+    f"{event_type}:{side}" for event_type, sides in SIDES.items() for side in sides
 )
 
 

@@ -24,7 +24,9 @@ NEAR_PERCENT: Final = 90
 USUALLY: Final = timedelta(days=7)
 _WITHOUT_USER: Final = find_types_without(Side.REFERRED)
 #: What events that are about the referrer alone are called in a sentence.
-_OF_REFERRER: Final = [TITLES[each].lower() for each in _WITHOUT_USER]
+_OF_REFERRER: Final = [
+    title.lower() for each, title in TITLES.items() if each in _WITHOUT_USER
+]
 #: Chooses them on the page of events, which shows one type or all.
 _TYPE_OF_REFERRER: Final = tuple(
     ("type", each.value) for each in _WITHOUT_USER if len(_WITHOUT_USER) == 1
