@@ -200,7 +200,7 @@ def concrete_errors(root=CleverTapError):
 
 
 #: What follows after the first failure, with chance in the middle.
-FOLLOWS = {
+FOLLOWS: dict[type[CleverTapError], object] = {
     RequestRejectedError: Bisect(),
     TooManyRequestsError: HalveLimit(at_one=0.5),
     **dict.fromkeys((NoPasscodeError, UnreadablePasscodeError), (285.0, True)),
