@@ -308,7 +308,9 @@ def _build_person(
     return msgspec.structs.replace(
         kept,
         ip=hashed("ip", fraud_signals.normalise_address(person.ip or "", ignored)),
-        device_id=hashed("device", fraud_signals.normalise_device(person.device_id or "")),
+        device_id=hashed(
+            "device", fraud_signals.normalise_device(person.device_id or "")
+        ),
         advertising_id=hashed("advertising", advertising_id),
     )
 

@@ -13,7 +13,7 @@ from clevertap_sync.admin.integration.integration_admin import IntegrationAdmin
 from clevertap_sync.admin.integration.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.try_out.preview_form import SettingsForm
 from clevertap_sync.clevertap.mapping import MappingSettings
-from clevertap_sync.insight.event_types import are_sends_changed
+from clevertap_sync.insight.event_types import have_send_settings_changed
 from clevertap_sync.insight.mapping_settings import build_settings_for_claim
 from clevertap_sync.models import Integration
 from tests.harness.commands import ROOT
@@ -127,8 +127,8 @@ def test_a_mapping_setting_is_put_on_each_upload(name):
 def test_a_setting_that_keeps_records_back_is_known_to_have_changed(name):
     before = made_with(Integration(identity_provider="email"))
 
-    assert are_sends_changed(changed(name), before) is not (name in LOOKS), (
-        f"If {name} can keep a record back, let are_sends_changed in insight/event_types.py "
+    assert have_send_settings_changed(changed(name), before) is not (name in LOOKS), (
+        f"If {name} can keep a record back, let have_send_settings_changed in insight/event_types.py "
         "read it. If it changes only how records look, add it to LOOKS here."
     )
 

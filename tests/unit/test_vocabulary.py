@@ -10,7 +10,7 @@ from django.test import override_settings
 from clevertap_sync.clevertap.mapping import MappingSettings, map_event
 from referrals.api import openapi
 from referrals.refusals import Code
-from referrals.rules import RefusedError, check_people
+from referrals.rules import BrokenRuleError, check_people
 from referrals.samples import make_sample_event
 from referrals.schema import EventProblem, build_event, check_object
 from referrals.vocabulary import (
@@ -106,7 +106,7 @@ def test_the_api_reference_says_which_types_need_no_user():
 
 
 def test_the_api_reference_quotes_the_refusal_of_an_event_without_a_user():
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(BrokenRuleError) as refused:
         check_people(EventType.APP_OPEN, None, has_user=False, has_referrer=True)
 
     assert refused.value.code is Code.NO_USER
