@@ -27,7 +27,7 @@ from integration_project.prometheus import (
     MetricKind,
     render_page,
 )
-from referrals.ingest import health
+from referrals.ingest import ingest_health
 from referrals.models import App
 
 _SCHEME: Final = "bearer "
@@ -252,5 +252,5 @@ def _ingested() -> list[Measurement]:
             },
             total.number,
         )
-        for total in health.read_totals()
+        for total in ingest_health.read_totals()
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q
 
-from referrals.ingest.removal import remove_samples
+from referrals.ingest.count_removal import remove_samples
 from referrals.log import Result, Status
 from referrals.models import RejectedEvent
 

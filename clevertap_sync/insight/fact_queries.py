@@ -61,7 +61,7 @@ from clevertap_sync.models import (
 from clevertap_sync.process import worker_presence
 from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals import log
-from referrals.ingest.health import find_last_accepted_before
+from referrals.ingest.ingest_health import find_last_accepted_before
 from referrals.models import CustomName, ReferralEvent
 
 #: The upload that last delivered something is among so many, replays and parts included.

@@ -1,4 +1,4 @@
-"""Read what came to the apps' doors, from the counts of `referrals.ingest.health`."""
+"""Read what came to the apps' doors, from the counts of `referrals.ingest.ingest_health`."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from clevertap_sync.insight.facts import (
 )
 from clevertap_sync.models import Integration
 from referrals import log
-from referrals.ingest.health import (
+from referrals.ingest.ingest_health import (
     AcceptedCount,
     read_accepted_since,
     read_refusals_since,

@@ -42,7 +42,7 @@ class Sweep(bootsteps.StartStopStep):
         # Django is not ready when Celery imports its steps.
         from django.conf import settings
 
-        from clevertap_sync.worker.background import BackgroundJobs
+        from clevertap_sync.worker.background_jobs import BackgroundJobs
 
         jobs = BackgroundJobs(worker.pool)
         upkeep_at = time.monotonic() + random.uniform(0, UPKEEP_SECONDS)

@@ -1,6 +1,6 @@
 """Runs child processes until a signal asks it to stop, and leaves none behind.
 
-Knows nothing of the product. Read `loop` first, then `process`, `output`, and `guard` with
+Knows nothing of the product. Read `loop` first, then `process`, `output`, and `process_guard` with
 its two scripts. The loop is one thread; every child is a session of its
 own, so that a Ctrl-C in the terminal reaches the supervisor alone, and the children
 are stopped in order. A guard process ends them where the supervisor cannot.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from integration_project.supervisor.guard import Guard
 from integration_project.supervisor.output import Output
 from integration_project.supervisor.process import Child, Process, describe_end
+from integration_project.supervisor.process_guard import Guard
 
 GRACE_SECONDS = 25.0
 #: Two signals this close are one Ctrl-C that came by two ways.

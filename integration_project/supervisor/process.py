@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from integration_project.supervisor.guard import BARE_PYTHON, SCRIPTS
+from integration_project.supervisor.process_guard import BARE_PYTHON, SCRIPTS
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0

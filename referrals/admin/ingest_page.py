@@ -17,9 +17,9 @@ from referrals import access
 from referrals.admin import code_samples
 from referrals.admin.key_admin import find_events_address
 from referrals.admin.kit.base import demand_permission
-from referrals.ingest import health
+from referrals.ingest import ingest_health
 from referrals.ingest.counter import NO_APP, REFUSALS, WayIn
-from referrals.ingest.health import IngestTraffic
+from referrals.ingest.ingest_health import IngestTraffic
 from referrals.keys import KEY_START
 from referrals.models import ApiKey, App, IngestSample
 from referrals.refusals import MEANINGS, REMEDIES, Code
@@ -122,8 +122,8 @@ def show_ingest(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def _list_panels(
     shown: Mapping[int, App | None], person: "AdminUser", now: datetime
 ) -> list[AppPanel]:
-    traffic = health.read_traffic(list(shown), day=now - DAY, week=now - WEEK)
-    samples = health.read_samples(list(shown), now - WEEK)
+    traffic = ingest_health.read_traffic(list(shown), day=now - DAY, week=now - WEEK)
+    samples = ingest_health.read_samples(list(shown), now - WEEK)
     keys = _key_addresses(traffic, person)
     by_app: dict[int, list[IngestTraffic]] = defaultdict(list)
     for each in traffic:

@@ -11,5 +11,5 @@ A request passes these modules, in this order:
 7. `views` appends them to the log, or calls `dry_run`, and answers with `answers`.
 
 `openapi` and `conditions` generate the document, from `answers` and `problems` among
-others; `pages` shows it.
+others; `document_pages` shows it.
 """

@@ -2,12 +2,12 @@
 
 from django.urls import path, re_path
 
-from referrals.api import pages, views
+from referrals.api import document_pages, views
 
 urlpatterns = [
     path("v1/events", views.receive_events, name="events"),
     path("v1/events/<str:key>", views.show_event, name="event"),
     re_path(r"^(?:/*)v1(?:/|\Z)", views.refuse_unknown_address),
-    path("openapi.json", pages.show_openapi_document, name="openapi"),
-    path("docs", pages.show_docs, name="docs"),
+    path("openapi.json", document_pages.show_openapi_document, name="openapi"),
+    path("docs", document_pages.show_docs, name="docs"),
 ]

@@ -6,7 +6,7 @@ event that it yielded before is certain, and nothing after is guessed.
 
 Read in this order:
 
-* `errors`       what a reader yields, and why it stops
+* `file_errors`  what a reader yields, and why it stops
 * `encodings`    bytes → lines of text
 * `jsonl`        one event a line
 * `csv_grammar`  a row of text → its cells
@@ -16,7 +16,7 @@ Read in this order:
 """
 
 from referrals.files.csv_files import SEPARATORS, read_csv
-from referrals.files.errors import FileError, NumberedEvent
+from referrals.files.file_errors import FileError, NumberedEvent
 from referrals.files.jsonl import read_jsonl
 
 __all__ = ["SEPARATORS", "FileError", "NumberedEvent", "read_csv", "read_jsonl"]

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from referrals.files.errors import FileError
+from referrals.files.file_errors import FileError
 from referrals.refusals import Code
 from referrals.repeated_keys import find_repeated_key
 from referrals.rules import OCCURRED_AT_RULE, REPEATED_KEY_RULE, extend_pointer

@@ -14,7 +14,7 @@ from referrals.files.csv_rows import (
     read_rows,
 )
 from referrals.files.encodings import check_text, open_text, read_lines
-from referrals.files.errors import FileError, NumberedEvent
+from referrals.files.file_errors import FileError, NumberedEvent
 from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent
 

@@ -8,7 +8,7 @@ one) the meaning is not certain, and the row is refused.
 import re
 from typing import Final
 
-from referrals.files.errors import FileError
+from referrals.files.file_errors import FileError
 
 CLOSE_IT: Final = (
     "Close the quote, or write it twice where it belongs to the text. A cell that really "

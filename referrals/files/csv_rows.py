@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from referrals.files.csv_grammar import CLOSE_IT, CsvGrammar, cut_line_end
 from referrals.files.encodings import check_text
-from referrals.files.errors import FileError
+from referrals.files.file_errors import FileError
 
 #: No event comes near it, and a quote that is never closed must not fill the memory.
 LONGEST_ROW: Final = 1_000_000

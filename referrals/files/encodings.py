@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, Final, cast
 
-from referrals.files.errors import FileError
+from referrals.files.file_errors import FileError
 
 _UTF_8: Final = ("utf-8", "utf-8-sig")
 #: A byte order mark, and the encoding that it stands for. UTF-32's begins with UTF-16's.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from referrals.files.encodings import explain_encoding, is_utf_8, open_text
-from referrals.files.errors import FileError, NumberedEvent
+from referrals.files.file_errors import FileError, NumberedEvent
 from referrals.refusals import Code
 from referrals.rules import MAX_EVENT_BYTES, BrokenRuleError, check_size
 from referrals.schema import EventProblem, IncomingEvent, decode_event

@@ -15,7 +15,7 @@ from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.upkeep import retention
 from referrals import log, rejections
 from referrals.identity import Identity
-from referrals.ingest import background, health, removal, writing
+from referrals.ingest import background, count_removal, ingest_health, writing
 from referrals.ingest.counter import (
     MOST_UNKNOWN_KEYS,
     NO_APP,
@@ -26,7 +26,7 @@ from referrals.ingest.counter import (
     RefusalSample,
     WayIn,
 )
-from referrals.ingest.health import RefusalCount
+from referrals.ingest.ingest_health import RefusalCount
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.log import ArchivedAppError
 from referrals.models import ApiKey, IngestCount, IngestSample
@@ -380,7 +380,7 @@ class TestWriting:
             }
         )
 
-        assert health.read_totals() == [
+        assert ingest_health.read_totals() == [
             (1, "accepted", "", 9),
             (1, "rejected", "milliseconds", 5),
         ]
@@ -397,7 +397,7 @@ class TestWriting:
         assert ways == {a_stranger(n).way for n in range(MOST_UNKNOWN_KEYS)} | {"other"}
         assert hours.get(way="other").number == 90 - MOST_UNKNOWN_KEYS
         assert hours.filter(way=a_stranger(3).way).count() == 2
-        assert health.read_totals() == [(0, "unauthorised", "unknown_key", 91)]
+        assert ingest_health.read_totals() == [(0, "unauthorised", "unknown_key", 91)]
 
     def test_a_database_that_does_not_answer_costs_no_count(self, caplog):
         def fails(execute, sql, *rest):
@@ -482,14 +482,14 @@ class TestInTheBackground:
 class TestRetention:
     def test_hours_and_samples_go_after_fourteen_days_and_totals_stay(self):
         old, kept = (
-            NOON - removal.KEEP_COUNTS_FOR - HOUR,
-            NOON - removal.KEEP_COUNTS_FOR,
+            NOON - count_removal.KEEP_COUNTS_FOR - HOUR,
+            NOON - count_removal.KEEP_COUNTS_FOR,
         )
         for at in (old, kept):
             sample = RefusalSample(at, detail="x")
             writing.write_counts({hourly(refused(), at): a_count(1, at, sample)})
 
-        assert removal.trim_counts(NOON) == 1
+        assert count_removal.trim_counts(NOON) == 1
 
         assert list(
             IngestCount.objects.order_by("hour").values_list("hour", "number")
@@ -498,15 +498,15 @@ class TestRetention:
             (kept, 1),
         ]
         assert [sample.at for sample in IngestSample.objects.all()] == [kept]
-        assert removal.trim_counts(NOON) == 0
+        assert count_removal.trim_counts(NOON) == 0
 
     def test_a_limit_bounds_each_step(self):
         for number in range(3):
-            at = NOON - removal.KEEP_COUNTS_FOR - (number + 1) * HOUR
+            at = NOON - count_removal.KEEP_COUNTS_FOR - (number + 1) * HOUR
             writing.write_counts({hourly(taken(), at): a_count(1, at)})
 
-        assert removal.trim_counts(NOON, limit=2) == 2
-        assert removal.trim_counts(NOON, limit=2) == 1
+        assert count_removal.trim_counts(NOON, limit=2) == 2
+        assert count_removal.trim_counts(NOON, limit=2) == 1
 
     def test_the_workers_do_it(self):
         writing.write_counts({hourly(taken(), NOON - 4000 * HOUR): a_count(1, NOON)})
@@ -538,7 +538,7 @@ class TestReading:
         )
 
         with django_assert_num_queries(1):
-            found = health.read_refusals_since(earlier)
+            found = ingest_health.read_refusals_since(earlier)
 
         assert found == [
             RefusalCount(
@@ -555,8 +555,8 @@ class TestReading:
         writing.write_counts({hourly(taken()): a_count(1, NOON + HOUR / 3)})
 
         for since, number in ((NOON + HOUR / 4, 1), (NOON + HOUR / 2, 0)):
-            assert len(health.read_refusals_since(since)) == number
-            assert len(health.read_accepted_since(since)) == number
+            assert len(ingest_health.read_refusals_since(since)) == number
+            assert len(ingest_health.read_accepted_since(since)) == number
 
     @pytest.mark.parametrize(
         ("cause", "success"),
@@ -585,14 +585,14 @@ class TestReading:
         )
         writing.write_counts({hourly(cause, night): a_count(4, night + HOUR / 4)})
 
-        (found,) = health.read_refusals_since(NOON)
+        (found,) = ingest_health.read_refusals_since(NOON)
 
         assert (found.code, found.count) == (cause.code, 7)
         assert found.last_at == night + HOUR / 4
 
         writing.write_counts({hourly(success, night): a_count(1, night + HOUR / 3)})
 
-        assert health.read_refusals_since(NOON) == []
+        assert ingest_health.read_refusals_since(NOON) == []
 
     @pytest.mark.parametrize(
         ("cause", "success"),
@@ -610,7 +610,7 @@ class TestReading:
         writing.write_counts({hourly(cause, night): a_count(4, night)})
         writing.write_counts({hourly(success): a_count(1, NOON)})
 
-        (found,) = health.read_refusals_since(NOON)
+        (found,) = ingest_health.read_refusals_since(NOON)
 
         assert found.count == 4
 
@@ -619,7 +619,7 @@ class TestReading:
         stranger = CountKey(NO_APP, "", IngestOutcome.UNAUTHORISED, Code.NO_KEY)
         writing.write_counts({hourly(stranger, night): a_count(4, night)})
 
-        assert health.read_refusals_since(NOON) == []
+        assert ingest_health.read_refusals_since(NOON) == []
 
     def test_an_app_may_ask_for_longer_ago(self):
         night = NOON - 30 * HOUR
@@ -627,7 +627,7 @@ class TestReading:
         writing.write_counts({hourly(taken()): a_count(2, NOON)})
         writing.write_counts({hourly(taken(app_id=2), night): a_count(5, night)})
 
-        found = health.read_accepted_since(NOON, {1: night})
+        found = ingest_health.read_accepted_since(NOON, {1: night})
 
         assert found == {1: (2, 5)}
 
@@ -642,7 +642,7 @@ class TestReading:
             }
         )
 
-        assert health.read_accepted_since(NOON) == {1: (9, 9), 2: (5, 5)}
+        assert ingest_health.read_accepted_since(NOON) == {1: (9, 9), 2: (5, 5)}
 
     def test_traffic_is_read_for_a_day_and_a_week(self):
         writing.write_counts(
@@ -653,7 +653,7 @@ class TestReading:
             }
         )
 
-        found = health.read_traffic(
+        found = ingest_health.read_traffic(
             [1], day=NOON - 24 * HOUR, week=NOON - 7 * 24 * HOUR
         )
 

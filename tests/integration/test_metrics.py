@@ -11,7 +11,7 @@ from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import worker_presence
 from integration_project.prometheus import Measurement, Metric, render_page
 from referrals import log
-from referrals.ingest import removal, writing
+from referrals.ingest import count_removal, writing
 from referrals.ingest.counter import (
     NO_APP,
     CountKey,
@@ -153,7 +153,7 @@ class TestNumbers:
             writing.write_counts(
                 {hourly: IngestCounts(at, n) for hourly, n in numbers.items()}
             )
-        removal.trim_counts(NOON + timedelta(days=99))
+        count_removal.trim_counts(NOON + timedelta(days=99))
 
         name = "referrals_ingested_events_total"
         assert {key: n for key, n in read().items() if key.startswith(name)} == {

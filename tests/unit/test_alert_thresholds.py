@@ -12,7 +12,7 @@ from clevertap_sync.alerting.subjects import KINDS_BY_CODE
 from clevertap_sync.alerting.thresholds import is_wanted, list_thresholds
 from clevertap_sync.insight.facts import Facts, NewestOutcomes, Waiting
 from clevertap_sync.insight.findings import KINDS, Finding, Severity
-from clevertap_sync.insight.findings.base import Link
+from clevertap_sync.insight.findings.finding import Link
 from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
     AlertFailing,

@@ -9,7 +9,7 @@ from hypothesis import assume, given, strategies as st
 from referrals.files.csv_grammar import CsvGrammar
 from referrals.files.csv_rows import LONGEST_ROW, read_rows
 from referrals.files.encodings import read_lines
-from referrals.files.errors import FileError
+from referrals.files.file_errors import FileError
 
 WIDTH = 3
 #: What means something to a CSV, and a letter that does not.

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
 
-from clevertap_sync.admin.integration.addresses import build_url_pattern
 from clevertap_sync.admin.integration.check_page import show_check_page
+from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.clevertap.connection_check import Diagnosis
 from clevertap_sync.clevertap.limits import MAX_IDENTITY, has_control_characters
 from clevertap_sync.delivery import check_integration, lifecycle

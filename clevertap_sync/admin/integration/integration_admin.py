@@ -17,8 +17,8 @@ from clevertap_sync.admin.integration import (
     setup_evidence,
     setup_steps,
 )
-from clevertap_sync.admin.integration.addresses import build_url_pattern
 from clevertap_sync.admin.integration.integration_form import COLUMNS, IntegrationForm
+from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.admin.overview.status_light import describe_state
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import canary, hold_cause, lifecycle

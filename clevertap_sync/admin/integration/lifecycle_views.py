@@ -16,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 
-from clevertap_sync.admin.integration.addresses import build_url_pattern
 from clevertap_sync.admin.integration.check_page import build_context, show_check_page
+from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.clevertap import connection_check
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
 from clevertap_sync.delivery import canary, check_integration, hold_cause, lifecycle

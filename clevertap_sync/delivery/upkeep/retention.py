@@ -20,7 +20,7 @@ from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Uplo
 from clevertap_sync.process import clock
 from referrals import failpoints, log
 from referrals.failpoints import Place
-from referrals.ingest import removal
+from referrals.ingest import count_removal
 from referrals.models import App
 
 # The account's lock is held meanwhile: each may have a thousand dead letters.
@@ -51,7 +51,7 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     while log.remove_sightings(cutoff) and time.monotonic() < ends_at:
         pass
     while (
-        removal.trim_counts(clock.read_now()) == removal.BATCH
+        count_removal.trim_counts(clock.read_now()) == count_removal.BATCH
         and time.monotonic() < ends_at
     ):
         pass

@@ -18,7 +18,7 @@ from clevertap_sync.clevertap.hold_reasons import (
 )
 from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings.base import (
+from clevertap_sync.insight.findings.finding import (
     Finding,
     Link,
     Severity,

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from clevertap_sync.clevertap.limits import EVENT_TYPES, LIVE_HOURS
 from clevertap_sync.insight.facts import NEWEST_UPLOADS, Facts
-from clevertap_sync.insight.findings.base import (
+from clevertap_sync.insight.findings.finding import (
     Finding,
     Link,
     Scope,

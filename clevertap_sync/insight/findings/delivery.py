@@ -9,7 +9,7 @@ from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.clevertap.reasons import find_reason
 from clevertap_sync.insight.facts import RECENTLY, Facts, OpenLetters
 from clevertap_sync.insight.findings.account import is_held
-from clevertap_sync.insight.findings.base import (
+from clevertap_sync.insight.findings.finding import (
     Finding,
     Link,
     Scope,

@@ -14,7 +14,7 @@ from clevertap_sync.insight.facts import (
     Facts,
     RefusalsAtDoor,
 )
-from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
+from clevertap_sync.insight.findings.finding import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import (
     describe_refused,
     find_newest_refusals,

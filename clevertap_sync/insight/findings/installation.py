@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Self
 
 from clevertap_sync.insight.facts import RefusalsAtDoor
-from clevertap_sync.insight.findings.base import Finding, Link, Scope, Severity
+from clevertap_sync.insight.findings.finding import Finding, Link, Scope, Severity
 from clevertap_sync.insight.findings.sentences import (
     describe_refused,
     find_newest_refusals,

@@ -5,7 +5,7 @@ from typing import Final
 
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import account, content, delivery, ingest
-from clevertap_sync.insight.findings.base import Finding, Severity
+from clevertap_sync.insight.findings.finding import Finding, Severity
 
 #: Within a severity, an earlier kind counts more: a cause stands before its consequences.
 KINDS: Final[Sequence[type[Finding]]] = (

@@ -15,7 +15,7 @@ from clevertap_sync.process import doorbell
 from clevertap_sync.provisioning import ProvisioningError, _enable_integration
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import restored_backup
-from clevertap_sync.worker.background import BackgroundJobs
+from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import log
 from tests.builders import a_sent_event
 from tests.harness.valkey import Valkey

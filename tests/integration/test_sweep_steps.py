@@ -26,7 +26,7 @@ from clevertap_sync.insight.installation_facts import (
 from clevertap_sync.models import WorkerSeen
 from clevertap_sync.process import worker_presence
 from clevertap_sync.worker import due, restored_backup
-from clevertap_sync.worker.background import BackgroundJobs
+from clevertap_sync.worker.background_jobs import BackgroundJobs
 from clevertap_sync.worker.steps import SweepSteps
 
 pytestmark = pytest.mark.django_db
