@@ -77,7 +77,7 @@ def test_the_ranks_are_those_that_the_linter_keeps():
 
     ranks = [re.split(r"  +", line.strip())[0].split() for line in drawn.splitlines()]
 
-    assert ranks == [re.sub(r"[():]", " ", layer).split() for layer in layers]
+    assert ranks == [re.sub(r"[():|]", " ", layer).split() for layer in layers]
     assert len(ranks) <= 10
 
 
