@@ -193,7 +193,7 @@ def _update_integration(
         _check_columns(integration)
         columns = list(changes)
         if changes.keys() & {"account", "identity_provider"}:
-            columns += canary.start_canary_over(integration)
+            columns += canary.restart_canary(integration)
         if changes.keys() & {"account", "passcode"}:
             columns += hold_cause.note_new_credentials(integration)
         lifecycle.lock_out_claims(integration)

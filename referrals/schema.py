@@ -219,11 +219,11 @@ def check_object(
 
 def list_warnings(event: IncomingEvent) -> tuple[str, ...]:
     """Return sentences about probable mistakes that are no reason to lose a referral."""
-    found = list(find_doubts(event))
+    found = list(find_warnings(event))
     return tuple(detail for _, detail in found) if found else ()
 
 
-def find_doubts(event: IncomingEvent) -> Iterator[tuple[str, str]]:
+def find_warnings(event: IncomingEvent) -> Iterator[tuple[str, str]]:
     """Yield each warning with the pointer at which a strict request refuses it."""
     channel = event.channel
     # A Smart Link's channel is free; an invite's is the provider that carried it.

@@ -24,7 +24,7 @@ _SPREAD = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Stop the account's delivery for `delay` seconds.
+    """Stop the integration's delivery for `delay` seconds.
 
     With `probe`, the next upload waits until a dry run of a made-up record succeeds:
     the fault will not heal by itself, or the last upload's outcome is unknown and the
@@ -64,8 +64,8 @@ def decide_after_failure(
 ) -> Hold | HalveLimit | Bisect:
     """Return what follows after `failures` consecutive failures ended in `error`.
 
-    `jitter` in [0, 1) spreads accounts that failed together. What CleverTap asks for
-    by Retry-After is the least that an account is held.
+    `jitter` in [0, 1) spreads integrations that failed together. What CleverTap
+    asks for by Retry-After is the least that an integration is held.
     """
     wait = choose_backoff(failures, jitter, first_hold, longest_hold)
     match error:

@@ -59,7 +59,7 @@ class _RecordedPerson(msgspec.Struct):
 _decode_person = msgspec.json.Decoder(_RecordedPerson).decode
 
 
-def start_canary_over(integration: Integration) -> tuple[str, ...]:
+def restart_canary(integration: Integration) -> tuple[str, ...]:
     """Look identities up anew, since provider or account changed. Return the fields to save."""
     integration.identities_confirmed_at = None
     integration.identities_may_be_new = False
@@ -67,7 +67,7 @@ def start_canary_over(integration: Integration) -> tuple[str, ...]:
     return _CANARY_FIELDS
 
 
-def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
+def try_canary(claim: Claim, mapped: MappedUpload) -> bool:
     """Return whether the upload may be sent now. If not, it was given back.
 
     An upload that CleverTap may have stored already goes again as it was: its people exist
@@ -86,12 +86,12 @@ def passes_canary(claim: Claim, mapped: MappedUpload) -> bool:
             return False
         integration = _read_integration(claim.integration.pk)
         if _is_out_of_date(claim.integration, integration):
-            _release_unsent(claim)
+            _release_claim(claim)
             return False
         _add_counts(integration, recognition)
         if not _hold_if_doubted(integration):
             return True
-        _release_unsent(claim)
+        _release_claim(claim)
     return False
 
 
@@ -206,7 +206,7 @@ def _clear_counts(integration: Integration) -> None:
         setattr(integration, name, 0)
 
 
-def _release_unsent(claim: Claim) -> None:
+def _release_claim(claim: Claim) -> None:
     """Let the upload go again as soon as it may. This claim does not count as an idle one."""
     Upload.objects.filter(pk=claim.upload.pk).update(
         leased_until=None, due_at=clock.read_now(), idle_claims=0

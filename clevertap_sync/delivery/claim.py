@@ -98,7 +98,7 @@ def _choose_work(
 ) -> Claim | ProbeClaim | None:
     unleased = _lock_unleased_uploads(integration, now) if state.unleased else []
     if abandoned := [upload for upload in unleased if upload.leased_until]:
-        record_unknown_outcomes(abandoned, integration, now)
+        count_unknown_outcomes(abandoned, integration, now)
     if integration.hold_reason:
         if not hold.is_hold_over(integration, now):
             return None
@@ -124,7 +124,7 @@ def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Uplo
     return list(waiting.order_by("first", "-pk")[:_UPLOADS_READ])
 
 
-def record_unknown_outcomes(
+def count_unknown_outcomes(
     abandoned: Sequence[Upload], integration: Integration, now: datetime
 ) -> None:
     """End the attempts of workers whose lease ran out before an answer came."""

@@ -26,7 +26,7 @@ from clevertap_sync.delivery.send import (
     begin_attempt,
     send_upload,
 )
-from clevertap_sync.delivery.settle import settle_result, settle_unsent
+from clevertap_sync.delivery.settle import settle_result, settle_without_request
 from clevertap_sync.delivery.work import Claim, MappedUpload, ProbeClaim
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock, slots, stopping
@@ -81,9 +81,9 @@ def _carry_out(work: Claim | ProbeClaim) -> int:
         _split_if_leased(work, groups)
         return 0
     if not mapped.records:
-        settle_unsent(work, mapped)
+        settle_without_request(work, mapped)
         return 0
-    if not canary.passes_canary(work, mapped):
+    if not canary.try_canary(work, mapped):
         return 0
     return _send_and_settle(work, mapped)
 
@@ -104,7 +104,7 @@ def _send_and_settle(claim: Claim, mapped: MappedUpload) -> int:
         logger.warning(
             "Upload %s was taken over: its answer came after its lease", claim.upload.pk
         )
-    hold_cause.find_hold_cause(claim.integration, outcome.error)
+    hold_cause.save_hold_cause(claim.integration, outcome.error)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""A request failed as a whole: hold the account's delivery, or look for the bad record."""
+"""A request failed as a whole: hold the integration, or look for the bad record."""
 
 from datetime import datetime
 from random import random
@@ -18,7 +18,7 @@ from clevertap_sync.clevertap.retry import (
 from clevertap_sync.delivery import dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import RequestOutcome, Sending
-from clevertap_sync.delivery.settle import end_attempt
+from clevertap_sync.delivery.settle import build_ended_attempt
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.models import Account, Integration, Upload
@@ -41,7 +41,7 @@ def settle_failure(
         account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.read_now()
-        row_writer.write_rows(end_attempt(sending, outcome))
+        row_writer.write_rows(build_ended_attempt(sending, outcome))
         if account is None or not _release_upload(claim, error, now):
             return False
         decision = decide_on_failure(error, integration)

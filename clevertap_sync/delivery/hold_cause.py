@@ -29,7 +29,7 @@ from referrals import failpoints
 from referrals.failpoints import Place
 
 
-def find_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
+def save_hold_cause(asked: Integration, error: CleverTapError | None) -> None:
     """Find out which of the credentials of `asked` is wrong, and save that as the hold cause.
 
     Does nothing where the error is another one, the cause is known, or another worker looks

@@ -118,7 +118,7 @@ def _group_by_size(mapped: MappedUpload) -> list[list[int]] | None:
     """Return the picks in groups whose bodies fit CleverTap, or None if all fit at once."""
     if count_body_bytes(mapped.encoded_records()) <= MAX_BODY_BYTES:
         return None
-    groups = [mapped.picks_not_sent]
+    groups = [mapped.picks_without_record]
     room = MAX_BODY_BYTES - count_body_bytes([])
     left = room
     for pick, record in zip(mapped.picks, mapped.records, strict=True):

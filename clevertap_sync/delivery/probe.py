@@ -12,7 +12,7 @@ from clevertap_sync.clevertap.retry import Bisect, Hold
 from clevertap_sync.delivery import attempt_line, failure, hold, hold_cause
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import RequestOutcome, Sending, post_records
-from clevertap_sync.delivery.settle import end_attempt
+from clevertap_sync.delivery.settle import build_ended_attempt
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import ProbeClaim
 from clevertap_sync.models import Account, Attempt, Integration
@@ -36,11 +36,11 @@ def send_probe(claim: ProbeClaim) -> None:
         account = lock_account(claim.integration.pk)
         integration = Integration.objects.get(pk=claim.integration.pk)
         now = clock.read_now()
-        row_writer.write_rows(end_attempt(sending, outcome))
+        row_writer.write_rows(build_ended_attempt(sending, outcome))
         if account is not None and integration.probe_token == claim.token:
             _settle_probe(account, integration, outcome, sending.began_at, now)
     attempt_line.log_attempt(claim.integration, None, sending, outcome)
-    hold_cause.find_hold_cause(claim.integration, outcome.error)
+    hold_cause.save_hold_cause(claim.integration, outcome.error)
 
 
 def _begin_probe_attempt(claim: ProbeClaim, body: bytes) -> Sending:
@@ -53,7 +53,7 @@ def _begin_probe_attempt(claim: ProbeClaim, body: bytes) -> Sending:
         records=1,
         body_bytes=len(body),
     )
-    return Sending.of(attempt, body)
+    return Sending.begin(attempt, body)
 
 
 def _settle_probe(

@@ -40,7 +40,7 @@ class Sending:
     began: float
 
     @classmethod
-    def of(cls, attempt: Attempt, body: bytes) -> Self:
+    def begin(cls, attempt: Attempt, body: bytes) -> Self:
         """Return the sending of an attempt that was just written down."""
         return cls(attempt, body, time.monotonic())
 
@@ -95,7 +95,7 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
             "Upload %s goes again with another body: a release or an erasure changed it",
             upload.pk,
         )
-    return Sending.of(attempt, body)
+    return Sending.begin(attempt, body)
 
 
 def send_upload(

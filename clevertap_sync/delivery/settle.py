@@ -56,7 +56,7 @@ def settle_result(
                 account, claim.integration.pk, sending.began_at, clock.read_now()
             )
         settled = _settle_upload(
-            claim, mapped, verdicts, result, end_attempt(sending, outcome)
+            claim, mapped, verdicts, result, build_ended_attempt(sending, outcome)
         )
         if settled is None:
             return False
@@ -68,7 +68,7 @@ def settle_result(
     return True
 
 
-def settle_unsent(claim: Claim, mapped: MappedUpload) -> bool:
+def settle_without_request(claim: Claim, mapped: MappedUpload) -> bool:
     """Write the verdicts of an upload of which nothing is sent. False: the lease was lost.
 
     No answer came from the account, so a probe has to end a hold.
@@ -109,7 +109,9 @@ def _end_failures(
         hold.end_hold(integration, now=now, reset_failures=True)
 
 
-def end_attempt(sending: Sending, outcome: RequestOutcome) -> row_writer.UpdateRow:
+def build_ended_attempt(
+    sending: Sending, outcome: RequestOutcome
+) -> row_writer.UpdateRow:
     """End the attempt, unless the worker that took over the lease has ended it as unknown."""
     error, result = outcome.error, outcome.result
     return row_writer.UpdateRow(

@@ -31,7 +31,7 @@ def halve_picks(picks: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 def halve_records(mapped: MappedUpload) -> list[list[int]]:
     """Return an upload's picks in two groups that send half of its records each."""
     left, right = halve_picks(mapped.picks)
-    return [[*left, *mapped.picks_not_sent], [*right]]
+    return [[*left, *mapped.picks_without_record], [*right]]
 
 
 def split_in_halves(upload: Upload, now: datetime) -> Upload:

@@ -88,7 +88,7 @@ class MappedUpload:
         return len(self.kept_back)
 
     @property
-    def picks_not_sent(self) -> list[int]:
+    def picks_without_record(self) -> list[int]:
         """Return the picks of which nothing is sent: they fell out, or are kept back."""
         refused = [r.pick for r in self.undelivered if r.pick is not None]
         return [*refused, *self.kept_back]
@@ -101,7 +101,7 @@ class MappedUpload:
 
     def list_picks(self) -> list[int]:
         """Return every pick, in log order."""
-        return sorted([*self.picks, *self.picks_not_sent])
+        return sorted([*self.picks, *self.picks_without_record])
 
     def encoded_records(self) -> Sequence[bytes]:
         """Return each record's JSON."""

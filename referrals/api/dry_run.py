@@ -11,7 +11,7 @@ from referrals.api.answers import DryRun, DryRunResult
 from referrals.fraud import judge_fraud
 from referrals.log import Status
 from referrals.log.results import Result, make_left_out, make_rejected
-from referrals.log.strict import refuse_doubtful
+from referrals.log.strict import refuse_with_warning
 from referrals.models import App, CustomName
 from referrals.schema import (
     Event,
@@ -32,7 +32,9 @@ def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> D
     earlier installs make it suspicious.
     """
     judged = [
-        refuse_doubtful(event) if strict and isinstance(event, IncomingEvent) else event
+        refuse_with_warning(event)
+        if strict and isinstance(event, IncomingEvent)
+        else event
         for event in incoming
     ]
     refused = [i for i, event in enumerate(judged) if isinstance(event, EventProblem)]

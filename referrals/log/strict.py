@@ -6,14 +6,14 @@ import msgspec
 
 from referrals.log.results import Result, Status, make_left_out
 from referrals.refusals import Code
-from referrals.schema import EventProblem, IncomingEvent, find_doubts
+from referrals.schema import EventProblem, IncomingEvent, find_warnings
 
 _REFUSALS = {Status.REJECTED, Status.CONFLICT}
 
 
-def refuse_doubtful(event: IncomingEvent) -> IncomingEvent | EventProblem:
+def refuse_with_warning(event: IncomingEvent) -> IncomingEvent | EventProblem:
     """Return the event, or a problem for the first warning that it would get."""
-    for pointer, detail in find_doubts(event):
+    for pointer, detail in find_warnings(event):
         return EventProblem(Code.DOUBTFUL, pointer, detail, event.id)
     return event
 

@@ -17,7 +17,7 @@ from referrals.log.drafts import Draft, make_drafts
 from referrals.log.grouping import WaitedTooLongError, WaitingLine
 from referrals.log.results import Result, make_rejected
 from referrals.log.storing import Answers, store_drafts
-from referrals.log.strict import leave_out_good, refuse_doubtful
+from referrals.log.strict import leave_out_good, refuse_with_warning
 from referrals.models import App
 from referrals.schema import EventProblem, IncomingEvent, check_object
 
@@ -97,7 +97,7 @@ def _check_each(
             else check_object(sent)
         )
         if strict and isinstance(event, IncomingEvent):
-            event = refuse_doubtful(event)
+            event = refuse_with_warning(event)
         if isinstance(event, EventProblem):
             refused[index] = make_rejected(index, event)
         else:

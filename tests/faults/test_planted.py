@@ -263,7 +263,7 @@ def an_attempt_that_is_left_open(product):
     def make(real):
         return lambda *args: replace(real(*args), where={"id": 0})
 
-    product.replace(settle, "end_attempt", make)
+    product.replace(settle, "build_ended_attempt", make)
     return "never ended"
 
 

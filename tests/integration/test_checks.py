@@ -14,7 +14,7 @@ def test_every_change_of_a_model_has_its_migration(tmp_path):
     )
 
     assert (done.returncode, done.stdout) == (0, "No changes detected\n"), (
-        "Run `.venv/bin/python manage.py makemigrations --name what_changes`, and commit the "
+        "Run `DEBUG=true .venv/bin/python manage.py makemigrations --name what_changes`, and commit the "
         f"file. It is to have: {done.stdout} {done.stderr}"
     )
 

@@ -19,7 +19,7 @@ from referrals.schema import (
     build_event,
     check_object,
     decode_event,
-    find_doubts,
+    find_warnings,
     list_warnings,
 )
 from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
@@ -613,7 +613,7 @@ def test_known_invite_channels_raise_no_doubt(channel):
 
 def test_an_unknown_invite_channel_is_doubtful_and_a_smart_links_is_not():
     assert len(INVITE_CHANNELS) == 21
-    assert [at for at, _ in find_doubts(sent(a_sent_event(channel="pigeon")))] == [
+    assert [at for at, _ in find_warnings(sent(a_sent_event(channel="pigeon")))] == [
         "/channel"
     ]
     assert "whatsapp" in list_warnings(sent(a_sent_event(channel="pigeon")))[0]
@@ -624,7 +624,7 @@ def test_an_unknown_invite_channel_is_doubtful_and_a_smart_links_is_not():
 def test_an_ip_that_is_none_is_doubtful():
     event = sent(a_sent_event(user={"identities": {"email": ANN}, "ip": "10.0.0.300"}))
 
-    assert [at for at, _ in find_doubts(event)] == ["/user/ip"]
+    assert [at for at, _ in find_warnings(event)] == ["/user/ip"]
 
 
 @pytest.mark.parametrize(
@@ -647,7 +647,7 @@ def test_blanks_around_an_identity_are_kept_and_doubtful(side, identity):
     )
 
     assert getattr(event, side).identities["e/mail"] == identity
-    assert [at for at, _ in find_doubts(event)] == [f"/{side}/identities/e~1mail"]
+    assert [at for at, _ in find_warnings(event)] == [f"/{side}/identities/e~1mail"]
     [warning] = list_warnings(event)
     assert warning == (
         f"An identity of the {side} has blanks or invisible characters around it. It is "
@@ -687,7 +687,7 @@ def test_a_number_that_loses_digits_is_doubtful(number, kept, field):
     event = read(with_number(number, field))
 
     assert getattr(event, field) == {"a/b": [1.5, {"k": kept}]}
-    [(pointer, detail)] = find_doubts(event)
+    [(pointer, detail)] = find_warnings(event)
     assert pointer == f"/{field}/a~1b/1/k"
     assert detail == (
         f"The number at {pointer} has more digits than a 64-bit float keeps, and was "

@@ -26,7 +26,7 @@ from tests import documented
 from tests.builders import ANN, BOB, NOON
 
 BUILT_IN = [each for each in EventType if each is not EventType.CUSTOM]
-MIGRATE = ".venv/bin/python manage.py makemigrations"
+MIGRATE = "DEBUG=true .venv/bin/python manage.py makemigrations"
 
 
 def record_names(event_type):

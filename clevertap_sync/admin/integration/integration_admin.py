@@ -119,7 +119,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             if form.changes_credentials:
                 columns += hold_cause.note_new_credentials(obj)
             if form.changes_identities:
-                columns += canary.start_canary_over(obj)
+                columns += canary.restart_canary(obj)
             lifecycle.lock_out_claims(obj)
             obj.save(update_fields=columns)
             transaction.on_commit(lambda: _take_effect(obj.pk))

@@ -119,7 +119,7 @@ def handle_location_change(
             )
             columns = [
                 "account",
-                *canary.start_canary_over(integration),
+                *canary.restart_canary(integration),
                 *hold_cause.note_new_credentials(integration),
             ]
             lifecycle.lock_out_claims(integration)

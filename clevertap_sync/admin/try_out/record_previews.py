@@ -21,7 +21,7 @@ from referrals.api.dry_run import build_as_stored
 from referrals.api.problems import ProblemError
 from referrals.models import App
 from referrals.refusals import Code
-from referrals.schema import Event, EventProblem, IncomingEvent, find_doubts
+from referrals.schema import Event, EventProblem, IncomingEvent, find_warnings
 from referrals.vocabulary import TITLES, Side
 from referrals.words import Colour
 
@@ -118,7 +118,7 @@ def _refused(problem: EventProblem) -> EventPreview:
 
 def _with_warnings(preview: EventPreview, event: IncomingEvent) -> EventPreview:
     return EventPreview(
-        preview.title, preview.outcomes, warnings=tuple(find_doubts(event))
+        preview.title, preview.outcomes, warnings=tuple(find_warnings(event))
     )
 
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from clevertap_sync.delivery import dead_letters, map_upload, split
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.claim import record_unknown_outcomes
+from clevertap_sync.delivery.claim import count_unknown_outcomes
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Upload
@@ -58,7 +58,7 @@ def replace_upload(candidate: Upload, order: ErasureRequest) -> bool:
         if upload is None:
             return False
         if upload.leased_until is not None:
-            record_unknown_outcomes([upload], upload.integration, now)
+            count_unknown_outcomes([upload], upload.integration, now)
         taken_out = _split_without_person(upload, order)
         failpoints.reach_failpoint(Place.ERASURE_REPLACED)
     return taken_out

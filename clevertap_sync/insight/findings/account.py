@@ -28,7 +28,7 @@ from clevertap_sync.insight.findings.finding import (
 from clevertap_sync.insight.findings.sentences import (
     describe_delay,
     describe_waiting,
-    lower_first,
+    lower_first_letter,
 )
 from clevertap_sync.insight.passcode_expiry import find_expiry
 from referrals.words import format_span
@@ -82,7 +82,7 @@ class HoldFinding(Finding):
         meaning, remedy = describe_hold(integration.hold_reason, cause)
         seconds = count_held_seconds(facts)
         yield cls(
-            sentence=f"Held for {format_span(seconds)}: {lower_first(meaning)} "
+            sentence=f"Held for {format_span(seconds)}: {lower_first_letter(meaning)} "
             f"{describe_waiting(facts)}{describe_delay(facts)}",
             remedy=remedy,
             link=cls.link_to_fix(facts),

@@ -21,7 +21,7 @@ from clevertap_sync.insight.findings.sentences import (
     LATE_SECONDS,
     describe_delay,
     describe_waiting,
-    lower_first,
+    lower_first_letter,
 )
 from referrals.words import format_count, format_span
 
@@ -102,7 +102,7 @@ class NothingDelivered(Finding):
         if (letters := _find_reason_of_all(facts)) and letters.reason != NO_IDENTITY:
             reason = find_reason(letters.reason)
             newest = "" if _is_only_reason(facts, letters) else "The newest: "
-            meaning = lower_first(reason.meaning) if newest else reason.meaning
+            meaning = lower_first_letter(reason.meaning) if newest else reason.meaning
             yield cls(
                 sentence=f"None of the last {_count_records(facts)} was delivered. "
                 f"{newest}{meaning}",

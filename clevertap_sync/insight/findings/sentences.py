@@ -71,7 +71,7 @@ def describe_refused(
     )
 
 
-def lower_first(sentence: str) -> str:
+def lower_first_letter(sentence: str) -> str:
     """Return a sentence as it is written after a colon; a name keeps its capital."""
     first, _, rest = sentence.partition(" ")
     return sentence if first == "CleverTap" else f"{first.lower()} {rest}"

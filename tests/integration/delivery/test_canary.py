@@ -171,7 +171,7 @@ def test_a_corrected_provider_is_looked_up_afresh_and_the_held_upload_takes_it(
 
     integration.identity_provider = "custom_id"
     integration.save(
-        update_fields=["identity_provider", *canary.start_canary_over(integration)]
+        update_fields=["identity_provider", *canary.restart_canary(integration)]
     )
     lifecycle.apply_new_settings(integration)
     deliver(integration.pk)
@@ -483,7 +483,7 @@ def test_answers_about_settings_that_changed_meanwhile_decide_nothing(
     mapped = map_upload.map_upload(claim)
     Integration.objects.update(identity_provider="custom_id")
 
-    assert canary.passes_canary(claim, mapped) is False
+    assert canary.try_canary(claim, mapped) is False
 
     integration.refresh_from_db()
     assert (integration.hold_reason, integration.identities_unknown) == ("", 0)
@@ -499,7 +499,7 @@ def test_whoever_lost_the_lease_while_looking_up_changes_nothing(engine, integra
     slots.clear_slots()
     current = claimed(integration)
 
-    assert canary.passes_canary(late, mapped) is False
+    assert canary.try_canary(late, mapped) is False
 
     integration.refresh_from_db()
     assert (integration.hold_reason, integration.identities_unknown) == ("", 0)

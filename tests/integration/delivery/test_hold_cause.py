@@ -199,7 +199,7 @@ def test_answers_that_come_at_the_same_time_look_for_it_once(sandbox):
         fails(attempt, REFUSED)
 
     for claim, _, _ in parallel:
-        hold_cause.find_hold_cause(claim.integration, REFUSED)
+        hold_cause.save_hold_cause(claim.integration, REFUSED)
 
     integration.refresh_from_db()
     assert found(integration) == ("wrong_location", "eu1")
@@ -214,7 +214,7 @@ def test_nobody_looks_beside_the_one_who_does(sandbox):
     first = Worker(deliver, integration.pk)
     sandbox.wait_for_requests(8)
 
-    hold_cause.find_hold_cause(Integration.objects.get(), REFUSED)
+    hold_cause.save_hold_cause(Integration.objects.get(), REFUSED)
     probe(integration)
     asked = len(sandbox.requests())
     sandbox.release()
@@ -256,7 +256,7 @@ def test_an_answer_to_replaced_credentials_is_not_read_for_the_new_ones(
     Integration.objects.update(hold_cause="", passcode=Secret("OTH-ER-PASS"))
     asked = len(sandbox.requests())
 
-    hold_cause.find_hold_cause(
+    hold_cause.save_hold_cause(
         old, AuthenticationError("Invalid Credentials", status=401)
     )
 
