@@ -45,9 +45,7 @@ control_socket_disable = True
 
 def post_worker_init(worker: Any) -> None:
     """Let each web process look out for a worker that is gone."""
-    from clevertap_sync.alerting import (
-        web_lookout,
-    )
+    from clevertap_sync.alerting import web_lookout
 
     worker.lookout = web_lookout.Lookout(web_lookout.look_if_no_worker_does)
     worker.lookout.start()

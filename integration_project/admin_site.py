@@ -68,9 +68,7 @@ class ReferralsAdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """Show where every integration stands."""
-        from clevertap_sync.admin.overview import (
-            overview_page,
-        )
+        from clevertap_sync.admin.overview import overview_page
 
         context = {
             **self.each_context(request),

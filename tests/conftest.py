@@ -57,9 +57,7 @@ def postgresql_server():
 @pytest.fixture(autouse=True)
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
-    from clevertap_sync.delivery.sql import (
-        open_floor,
-    )
+    from clevertap_sync.delivery.sql import open_floor
     from referrals.ingest import background
 
     open_floor.clear_floors()

@@ -197,14 +197,14 @@ def check_credentials_everywhere(
     person's request.
     """
 
-    def at(location: Location) -> Diagnosis:
+    def check_location(location: Location) -> Diagnosis:
         moved = Credentials(
             location, credentials.account_id, credentials.passcode, credentials.template
         )
         return check_credentials(moved, seconds=seconds)
 
     with ThreadPoolExecutor(len(Location), thread_name_prefix="find") as pool:
-        return dict(zip(Location, pool.map(at, Location), strict=True))
+        return dict(zip(Location, pool.map(check_location, Location), strict=True))
 
 
 def find_good_locations(diagnoses: dict[Location, Diagnosis]) -> Sequence[Location]:

@@ -19,7 +19,7 @@ class Location(StrEnum):
     SK1 = "sk1"
 
 
-class Place(NamedTuple):
+class StoragePlace(NamedTuple):
     """What is known of a location: its name as it stands after "in", and its host."""
 
     name: str
@@ -34,13 +34,13 @@ class Place(NamedTuple):
 #: All that is known of each location. Whatever depends on it reads this table.
 PLACES: Final = {
     # `eu1.api.clevertap.com` is not among the documented ones.
-    Location.EU1: Place("Europe", "api.clevertap.com"),
-    Location.IN1: Place("India", "in1.api.clevertap.com"),
-    Location.SG1: Place("Singapore", "sg1.api.clevertap.com"),
-    Location.US1: Place("the United States", "us1.api.clevertap.com"),
-    Location.APS3: Place("Indonesia", "aps3.api.clevertap.com"),
-    Location.MEC1: Place("the Middle East (UAE)", "mec1.api.clevertap.com"),
-    Location.SK1: Place("South Korea", "sk1.api.clevertap.com"),
+    Location.EU1: StoragePlace("Europe", "api.clevertap.com"),
+    Location.IN1: StoragePlace("India", "in1.api.clevertap.com"),
+    Location.SG1: StoragePlace("Singapore", "sg1.api.clevertap.com"),
+    Location.US1: StoragePlace("the United States", "us1.api.clevertap.com"),
+    Location.APS3: StoragePlace("Indonesia", "aps3.api.clevertap.com"),
+    Location.MEC1: StoragePlace("the Middle East (UAE)", "mec1.api.clevertap.com"),
+    Location.SK1: StoragePlace("South Korea", "sk1.api.clevertap.com"),
 }
 LABELS: Final = {location: place.label for location, place in PLACES.items()}
 

@@ -126,7 +126,6 @@ class AppAdmin(CsvExport, ListAdmin):
 
     @admin.display(description="created", ordering="created_at")
     def created(self, app: App) -> str:
-        """Return when it was created."""
         return words.format_age(app.created_at)
 
     def response_add(

@@ -61,7 +61,6 @@ class ShownKey:
 
     @admin.display(description="created", ordering="created_at")
     def created(self, key: ApiKey) -> str:
-        """Return when it was made."""
         return words.format_age(key.created_at)
 
 

@@ -40,7 +40,6 @@ class RejectedEventAdmin(CsvExport, ReadOnlyAdmin):
 
     @admin.display(description="received")
     def received(self, row: RejectedEvent) -> str:
-        """Return when it came."""
         return words.format_age(row.received_at)
 
 

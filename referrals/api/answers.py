@@ -24,7 +24,7 @@ class Receipt(msgspec.Struct, frozen=True):
     results: Sequence[Result]
 
 
-class DryRunResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class Trial(msgspec.Struct, frozen=True, omit_defaults=True):
     """What would become of one event, and the records that destinations would get."""
 
     index: int
@@ -43,7 +43,7 @@ class DryRun(msgspec.Struct, frozen=True):
     dry_run: bool
     accepted: int
     rejected: int
-    results: Sequence[DryRunResult]
+    results: Sequence[Trial]
 
 
 class StoredEvent(msgspec.Struct, frozen=True):

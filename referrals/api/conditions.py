@@ -10,11 +10,13 @@ from referrals.rules import MAX_NAME_CHARACTERS
 from referrals.vocabulary import EventType, Side, Via, find_types_without
 
 _CUSTOM: Final = {"properties": {"type": {"const": EventType.CUSTOM.value}}}
-_WITHOUT_USER: Final = {
-    "properties": {
-        "type": {"enum": [each.value for each in find_types_without(Side.REFERRED)]}
-    }
-}
+_NAMES_NO_USER: Final = [
+    {"properties": {"type": {"const": each.value}}}
+    for each in find_types_without(Side.REFERRED)
+]
+_WITHOUT_USER: Final = (
+    _NAMES_NO_USER[0] if len(_NAMES_NO_USER) == 1 else {"anyOf": _NAMES_NO_USER}
+)
 _SMART_LINK: Final = {
     "properties": {"via": {"const": Via.SMART_LINK.value}},
     "required": ["via"],

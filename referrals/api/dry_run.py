@@ -7,7 +7,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from referrals import destinations, log
-from referrals.api.answers import DryRun, DryRunResult
+from referrals.api.answers import DryRun, Trial
 from referrals.fraud import judge_fraud
 from referrals.log import Status
 from referrals.log.results import Result, make_left_out, make_rejected
@@ -58,17 +58,17 @@ def answer_dry_run(app: App, incoming: Sequence[Incoming], *, strict: bool) -> D
     )
 
 
-def _convert_result(result: Result) -> DryRunResult:
-    return msgspec.convert(result, DryRunResult, from_attributes=True)
+def _convert_result(result: Result) -> Trial:
+    return msgspec.convert(result, Trial, from_attributes=True)
 
 
-def _answer_each(app: App, incoming: Sequence[Incoming]) -> list[DryRunResult]:
+def _answer_each(app: App, incoming: Sequence[Incoming]) -> list[Trial]:
     good = [event for event in incoming if isinstance(event, IncomingEvent)]
     records = iter(_preview_records(app, good))
     return [
         _convert_result(make_rejected(index, event))
         if isinstance(event, EventProblem)
-        else DryRunResult(
+        else Trial(
             index=index,
             id=event.id,
             status=Status.ACCEPTED,

@@ -192,7 +192,9 @@ class AlertAdmin(MuteButtons, ListAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of the page's buttons."""
 
-        def at(name: str, view: Callable[[HttpRequest, Alert], HttpResponse]) -> Any:
+        def route_to(
+            name: str, view: Callable[[HttpRequest, Alert], HttpResponse]
+        ) -> Any:
             def for_one(request: HttpRequest, pk: int) -> HttpResponse:
                 alert = get_object_or_404(self.get_queryset(request), pk=pk)
                 if not self.has_change_permission(request, alert):
@@ -205,11 +207,11 @@ class AlertAdmin(MuteButtons, ListAdmin):
             )
 
         return [
-            at("test", self.test),
-            at("secret", self.secret),
-            at("acknowledge", self.acknowledge),
-            at("mute", self.mute),
-            at("unmute", self.unmute),
+            route_to("test", self.test),
+            route_to("secret", self.secret),
+            route_to("acknowledge", self.acknowledge),
+            route_to("mute", self.mute),
+            route_to("unmute", self.unmute),
             *super().get_urls(),
         ]
 

@@ -44,12 +44,10 @@ class _Shown:
 
     @admin.display(description="outcome")
     def result(self, attempt: Attempt) -> str:
-        """Return the outcome as a light."""
         return show_outcome(attempt)
 
     @admin.display(description="began")
     def began(self, attempt: Attempt) -> str:
-        """Return when it began."""
         return words.format_instant(attempt.began_at)
 
     @admin.display(description="duration")
@@ -146,7 +144,6 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
 
     @admin.display(description="ended")
     def ended(self, attempt: Attempt) -> str:
-        """Return when it ended."""
         return words.format_instant(attempt.ended_at)
 
     @admin.display(description="what it means")

@@ -112,7 +112,6 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
 
     @admin.display(description="ordered", ordering="pk")
     def ordered(self, replay: Replay) -> str:
-        """Return when it was ordered."""
         return words.format_instant(replay.created_at)
 
     def build_extra_context(

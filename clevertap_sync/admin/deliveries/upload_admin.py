@@ -137,7 +137,6 @@ class UploadAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="status", ordering="state")
     def status(self, upload: Upload) -> str:
-        """Return its state as a light."""
         return show_state(upload)
 
     @admin.display(description="positions", ordering="first")
@@ -170,12 +169,10 @@ class UploadAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="created", ordering="pk")
     def created(self, upload: Upload) -> str:
-        """Return when it was claimed first."""
         return words.format_instant(upload.created_at)
 
     @admin.display(description="next attempt")
     def due(self, upload: Upload) -> str:
-        """Return when it is tried next."""
         return (
             words.format_instant(upload.due_at)
             if upload.state == Upload.State.OPEN
@@ -184,7 +181,6 @@ class UploadAdmin(CsvExport, KeysetAdmin):
 
     @admin.display(description="settled")
     def settled(self, upload: Upload) -> str:
-        """Return when its verdicts came."""
         return words.format_instant(upload.settled_at)
 
     @admin.display(description="parts")

@@ -79,7 +79,6 @@ class ErasureAdmin(ReadOnlyAdmin):
 
     @admin.display(description="requested", ordering="pk")
     def requested(self, order: ErasureRequest) -> str:
-        """Return when it was ordered."""
         return words.format_instant(order.requested_at)
 
     @admin.display(description="gone through")
@@ -116,7 +115,9 @@ class ErasureAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that orders an erasure, and the actions that can follow."""
 
-        def at(route: str, name: str, view: Callable[..., HttpResponse]) -> URLPattern:
+        def route_to(
+            route: str, name: str, view: Callable[..., HttpResponse]
+        ) -> URLPattern:
             def guarded(request: HttpRequest, **named: int) -> HttpResponse:
                 if not request.user.is_superuser:
                     raise PermissionDenied
@@ -127,9 +128,9 @@ class ErasureAdmin(ReadOnlyAdmin):
             return path(route, wrapped, name=f"referrals_erasurerequest_{name}")
 
         return [
-            at("erase/", "erase", self.erase),
-            at("<int:pk>/clevertap/", "clevertap", self.clevertap),
-            at("<int:pk>/lift/", "lift", self.lift),
+            route_to("erase/", "erase", self.erase),
+            route_to("<int:pk>/clevertap/", "clevertap", self.clevertap),
+            route_to("<int:pk>/lift/", "lift", self.lift),
             *super().get_urls(),
         ]
 

@@ -13,7 +13,7 @@ from clevertap_sync.admin.events.event_pages import choose_app
 from referrals import access, log
 from referrals.admin.kit import csv_download
 from referrals.admin.kit.base import demand_permission
-from referrals.admin.kit.export import CUT_NOTE, KEYS_PER_READ, MOST_KEYS, MOST_ROWS
+from referrals.csv_limits import CUT_NOTE, KEYS_PER_READ, MOST_KEYS, MOST_ROWS
 from referrals.models import App, ReferralEvent
 from referrals.schema import Event
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
@@ -10,22 +10,11 @@ from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
 from referrals.admin.kit import csv_download
 from referrals.admin.kit.base import ModelAdmin
-
-#: How many rows a file has at most.
-MOST_ROWS: Final = 50_000
-#: How many keys are looked through for them, a stretch at a time: a filter that hardly
-#: anything passes must not read a table of millions.
-MOST_KEYS: Final = 1_000_000
-KEYS_PER_READ: Final = 5_000
-CUT_NOTE: Final = (
-    "# This file ends here, and the list goes on: filter it to get the rest. A file has "
-    f"at most {MOST_ROWS:,} rows, out of the newest {MOST_KEYS:,}."
-)
+from referrals.csv_limits import CUT_NOTE, KEYS_PER_READ, MOST_KEYS, MOST_ROWS
 
 ExportColumn = tuple[str, str | Callable[[Any], object]]
 
@@ -82,13 +71,3 @@ def read_by_key(found: QuerySet[Any]) -> Iterator[Any]:
     for top in range(ends["high"], lowest - 1, -KEYS_PER_READ):
         reach = found.filter(pk__lte=top, pk__gt=max(top - KEYS_PER_READ, lowest - 1))
         yield from reach.order_by("-pk")
-
-
-def link_export(address: str, query: str = "") -> str:
-    """Return the button that leads to a file."""
-    return format_html(
-        '<a class="button quiet" href="{}{}" title="{}" download>Export CSV</a>',
-        address,
-        query if query != "?" else "",
-        f"What is filtered, newest first: at most {MOST_ROWS:,} rows",
-    )

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.delivery import replay
 from clevertap_sync.models import Attempt, DeadLetter, Upload
-from referrals import log
+from referrals import csv_limits, log
 from referrals.admin.kit import export
 from referrals.models import CustomName, RejectedEvent
 from tests.builders import (
@@ -124,7 +124,7 @@ def test_a_file_ends_at_its_bound_and_says_so(admin, integration, monkeypatch):
     rows = rows_of(admin.get("/admin/referrals/rejectedevent/export/"))
 
     assert [row["Detail"] for row in rows[:3]] == ["4", "3", "2"]
-    assert rows[3]["App"] == export.CUT_NOTE
+    assert rows[3]["App"] == csv_limits.CUT_NOTE
     assert len(rows) == 4
 
 

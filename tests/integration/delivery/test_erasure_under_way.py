@@ -16,9 +16,7 @@ from clevertap_sync.sandbox.faults import Fault, Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.identity import Identity
-from referrals.models import (
-    ErasureRequest,
-)
+from referrals.models import ErasureRequest
 from referrals.schema import Person
 from tests.builders import (
     BOB,
