@@ -36,7 +36,7 @@ PLACES: Final = (
         "erasure_orders profile_deletion uploads_under_way",
     ),
     Place("clevertap_sync/alerting"),
-    Place("clevertap_sync/worker"),
+    Place("clevertap_sync/worker", "due restored_backup steps"),
     *(
         Place(f"clevertap_sync/admin/{room}", only=PERMISSIONS)
         for room in (
