@@ -21,6 +21,19 @@ from referrals.models import App
 
 LONGEST_PARTIAL_WAIT = timedelta(seconds=2)
 
+_OPEN_UPLOADS = """
+    LEFT JOIN clevertap_sync_upload u
+        ON u.integration_id = i.id AND u.state = 'open' AND u.id >= {floor}
+"""
+# Where hardly any upload is open, PostgreSQL takes the index of open ones for empty, and reads
+# it whole, dead entries included, rather than from the floor on. In a subquery it cannot.
+_OPEN_UPLOADS_APART = """
+    LEFT JOIN LATERAL (
+        SELECT u.id, u.leased_until, u.due_at, u.replay_id FROM clevertap_sync_upload u
+        WHERE u.integration_id = i.id AND u.state = 'open' AND u.id >= {floor}
+        OFFSET 0
+    ) u ON TRUE
+"""
 _QUERY = f"""
     SELECT i.id, i.app_id, i.cursor, i.enabled AND i.archived_at IS NULL,
         i.hold_reason <> '',
@@ -41,8 +54,7 @@ _QUERY = f"""
         app.slug, {row_writer.list_columns(Integration, "i")}
     FROM clevertap_sync_integration i
     JOIN referrals_app app ON app.id = i.app_id
-    LEFT JOIN clevertap_sync_upload u
-        ON u.integration_id = i.id AND u.state = 'open' AND u.id >= {{floor}}
+    {{open_uploads}}
     WHERE i.account_id = %(account)s
     GROUP BY i.id, app.id
     ORDER BY i.last_served_at NULLS FIRST, i.id
@@ -131,11 +143,13 @@ def build_state_query(account_id: int, now: datetime) -> tuple[str, dict[str, An
     known = open_floor.read_floors(account_id)
     asked = {"now": adapt(now), "slow": adapt(slow), "account": account_id}
     asked |= {f"floor_{key}": floor for key, floor in known.items()}
-    return _compose_query(tuple(known)), asked
+    return _compose_query(tuple(known), connection.vendor), asked
 
 
 @lru_cache(maxsize=1024)
-def _compose_query(known: tuple[int, ...]) -> str:
+def _compose_query(known: tuple[int, ...], vendor: str) -> str:
     """Return the query that reads open uploads from the floor of each known integration."""
     cases = " ".join(f"WHEN {key} THEN %(floor_{key})s" for key in known)
-    return _QUERY.format(floor=f"CASE i.id {cases} ELSE 0 END" if known else "0")
+    floor = f"CASE i.id {cases} ELSE 0 END" if known else "0"
+    uploads = _OPEN_UPLOADS_APART if vendor == "postgresql" else _OPEN_UPLOADS
+    return _QUERY.format(open_uploads=uploads.format(floor=floor))
