@@ -331,10 +331,6 @@ class SuperusersOnly:
         """Return whether the person is a superuser."""
         return self.has_view_permission(request, obj)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Return whether the person is a superuser."""
-        return self.has_view_permission(request)
-
 
 class ReadOnlyAdmin(ListAdmin):
     """Rows that the engine writes, and a person only reads."""

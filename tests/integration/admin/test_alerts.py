@@ -16,6 +16,7 @@ from referrals.secret import Secret
 from tests.builders import NOON, an_app
 from tests.harness.receivers import WebhookReceiver, running
 from tests.integration.admin.conftest import text_of
+from tests.integration.admin.walk import state
 
 LIST = "/admin/clevertap_sync/alert/"
 ADD = f"{LIST}add/"
@@ -255,6 +256,43 @@ def test_an_alert_that_gets_to_nobody_is_not_green(admin, receiver):
     assert '<span class="light light-bad">Failing</span>' in failing[1]
     assert "Nothing is wrong" in mended[0]
     assert '<span class="light light-good">On</span>' in mended[1]
+
+
+@pytest.mark.parametrize(
+    ("role", "permissions", "answer"),
+    [
+        (None, (), 404),
+        (Role.VIEWER, (), 404),
+        (None, ("clevertap_sync.view_alert",), 403),
+        (Role.EDITOR, (), None),
+    ],
+    ids=["nobody", "viewer", "onlooker", "editor"],
+)
+def test_the_buttons_of_an_alerts_page_are_for_those_who_may_change_it(
+    staff, receiver, role, permissions, answer
+):
+    browser = staff(*permissions)
+    app = an_app("shop")
+    if role:
+        bob = User.objects.get(username="bob")
+        Membership.objects.create(user=bob, app=app, role=role)
+    alert, incident = an_open_incident(app=app, way="slack", url=Secret(receiver.url))
+    until = clock.read_now() + timedelta(days=1)
+    mute = Mute.objects.create(alert=alert, until=until, by="ann")
+    before = state()
+
+    # To unmute comes first: a mute of the whole alert takes the place of the one before.
+    answers = {
+        name: browser.post(
+            f"{LIST}{alert.pk}/{name}/", {"incident": incident.pk, "mute": mute.pk}
+        ).status_code
+        for name in ("unmute", "mute", "acknowledge", "test", "secret")
+    }
+
+    done = {"unmute": 302, "mute": 302, "acknowledge": 302, "test": 302, "secret": 200}
+    assert answers == (dict.fromkeys(done, answer) if answer else done)
+    assert (state() == before) is (answer is not None)
+    assert len(receiver.received) == (answer is None)
 
 
 def test_a_heartbeats_address_is_stored_encrypted_and_can_be_forgotten(admin):

@@ -1,5 +1,7 @@
 """Who sees and changes what: every address of the admin, as each kind of person."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
@@ -11,7 +13,7 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Integration, Replay
 from referrals import access
 from referrals.models import App, CustomName, Membership, Role
-from tests.builders import an_app, an_integration
+from tests.builders import an_api_key, an_app, an_integration
 from tests.integration.admin.conftest import text_of
 from tests.integration.admin.permissions import SUPERUSER, check_answer
 from tests.integration.admin.test_integration_form import typed
@@ -278,6 +280,58 @@ def test_a_superuser_gives_roles_on_the_persons_and_on_the_apps_page(admin):
     assert (given.user, given.app, given.role) == (user, app, Role.EDITOR)
     assert "Roles in apps" in page
     assert App.objects.get().name == "Shop"
+
+
+def test_an_editor_of_an_app_gives_nobody_a_role_in_it(person):
+    app = an_app("shop")
+    editor = person("member", Role.EDITOR, app)
+    carol = User.objects.create_user("carol", password="x")
+    page = f"/admin/referrals/app/{app.pk}/change/"
+
+    shown = text_of(editor.get(page))
+    editor.post(
+        page,
+        {
+            "name": "Renamed",
+            "memberships-TOTAL_FORMS": 1,
+            "memberships-INITIAL_FORMS": 0,
+            "memberships-0-user": carol.pk,
+            "memberships-0-app": app.pk,
+            "memberships-0-role": "editor",
+        },
+    )
+
+    assert App.objects.get().name == "Renamed"
+    assert "memberships-TOTAL_FORMS" not in shown
+    assert not Membership.objects.filter(user=carol).exists()
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_apps_page_shows_its_keys_to_nobody_who_may_not_see_them(
+    person, admin, role
+):
+    app = an_app("shop")
+    prefix = an_api_key(app)[:11]
+    page = f"/admin/referrals/app/{app.pk}/change/"
+
+    assert prefix in text_of(admin.get(page))
+    assert prefix not in text_of(person("member", role, app).get(page))
+
+
+def test_a_lists_filter_offers_a_persons_own_apps_and_no_other(person):
+    first, theirs, second = (an_integration() for _ in range(3))
+    member = person("member", Role.VIEWER, first.app)
+    user = User.objects.get(username="member")
+    Membership.objects.create(user=user, app=second.app, role=Role.VIEWER)
+
+    by_app = text_of(member.get("/admin/clevertap_sync/integration/"))
+    by_integration = text_of(member.get("/admin/clevertap_sync/upload/"))
+
+    offered = re.findall(r"\bapp__id__exact=(\d+)", by_app)
+    assert set(map(int, offered)) == {first.app_id, second.app_id}
+    offered = re.findall(r"\bintegration__id__exact=(\d+)", by_integration)
+    assert set(map(int, offered)) == {first.pk, second.pk}
+    assert theirs.app.name not in by_app
 
 
 def test_no_permission_of_djangos_lets_a_person_make_superusers(staff):
