@@ -30,7 +30,7 @@ from referrals import failpoints
 from referrals.identity import Identity
 from referrals.secret import Secret
 from tests.builders import ANN, a_sent_event
-from tests.integration.delivery.conftest import begun, fails, status_of
+from tests.integration.delivery.conftest import begun, end_pauses, fails, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +190,50 @@ def test_a_dry_run_that_failed_has_accepted_nothing(engine, integration, append)
         0,
         0,
     )
+
+
+def test_a_hold_that_a_dry_run_did_not_end_is_ended_by_another_alone(
+    engine, integration, append
+):
+    engine.switch(
+        faults=(
+            Fault(ending="reset_after_storing", only="uploads"),
+            Fault(status=503, only="dry_runs"),
+        )
+    )
+    append(count=1)
+    deliver(integration.pk)
+    end_pauses(integration)
+    deliver(integration.pk)
+
+    integration.refresh_from_db()
+    assert (integration.hold_probes, integration.failures) == (True, 2)
+    end_pauses(integration)
+    deliver(integration.pk)
+
+    assert [r.dry_run for r in engine.requests()] == [False, True, True, False]
+
+
+def test_a_hold_lasts_as_long_as_the_answer_to_its_dry_run_asks(
+    engine, integration, append, settings
+):
+    settings.FIRST_HOLD_SECONDS = settings.LONGEST_HOLD_SECONDS = 1_000
+    wait = {"Retry-After": "3000"}
+    engine.switch(
+        faults=(
+            Fault(ending="reset_after_storing", only="uploads"),
+            Fault(status=503, only="dry_runs", headers=wait),
+        )
+    )
+    append(count=1)
+    deliver(integration.pk)
+    end_pauses(integration)
+
+    deliver(integration.pk)
+
+    integration.refresh_from_db()
+    lasts = integration.held_until - integration.hold_changed_at
+    assert (lasts, integration.failures) == (timedelta(seconds=3_000), 2)
 
 
 def test_an_upload_of_unknown_outcome_waits_while_dry_runs_are_not_answered(
@@ -489,6 +533,22 @@ def test_a_hold_ends_by_a_dry_run_although_what_waited_is_no_longer_sent(
 
     assert (status.hold, status.dead_letters) == (None, {"suppressed": 1})
     assert [request.dry_run for request in engine.requests()] == [False, True]
+
+
+def test_as_many_workers_are_wanted_as_would_find_something_to_do(
+    engine, integration, append
+):
+    append(count=501)
+    assert list(due.find_due_integrations()) == [(integration.pk, 2)]
+
+    begun(integration)
+    assert list(due.find_due_integrations()) == [(integration.pk, 1)]
+    Upload.objects.update(leased_until=clock.read_now())
+    assert list(due.find_due_integrations()) == [(integration.pk, 2)]
+    integration.account.current_limit = 1
+    integration.account.save()
+
+    assert list(due.find_due_integrations()) == [(integration.pk, 1)]
 
 
 def test_a_hold_ends_by_a_dry_run_although_nothing_is_left_to_send(engine, integration):

@@ -15,6 +15,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.send import begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim, ProbeClaim
+from clevertap_sync.insight.picks import read_position, read_side
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock, slots
 from referrals import failpoints, log
@@ -176,6 +177,31 @@ def test_an_upload_claimed_three_times_without_an_attempt_is_split_and_the_culpr
     status = status_of(integration)
     assert (status.delivered, status.dead_letters) == (6, {"mapping_failed": 2})
     assert (status.backlog, status.in_flight, status.balanced) == (0, 0, True)
+
+
+def test_of_the_halves_of_an_upload_that_ends_its_workers_the_first_goes_first(
+    engine, integration, append
+):
+    append(count=4)
+    for _ in range(3):
+        claim_next(integration.pk)
+        expire_leases()
+
+    claim = claim_next(integration.pk)
+
+    first, second = Upload.objects.exclude(parent=None).order_by("pk")
+    assert claim.upload == first
+    assert [(part.first, part.last, part.covers) for part in (first, second)] == [
+        (1, 2, None),
+        (3, 4, None),
+    ]
+    assert [
+        (read_position(pick), read_side(pick)) for pick in first.picks + second.picks
+    ] == [
+        (position, side)
+        for position in (1, 2, 3, 4)
+        for side in ("referred", "generated")
+    ]
 
 
 def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(

@@ -1,5 +1,7 @@
 """What CleverTap answers becomes a verdict for each record."""
 
+import time
+
 import pytest
 from django.db import transaction
 
@@ -166,11 +168,14 @@ def test_each_request_is_an_attempt_that_was_begun_and_ended(
     engine, integration, append
 ):
     append(count=3)
+    started = time.monotonic()
 
     deliver(integration.pk)
 
+    took = time.monotonic() - started
     attempt = Attempt.objects.get()
     assert (attempt.outcome, attempt.status, attempt.records) == ("ok", 200, 6)
+    assert 0 <= attempt.duration_ms <= round(took * 1000)
     assert (attempt.accepted, attempt.refused, attempt.dry_run) == (6, 0, False)
     assert attempt.ended_at >= attempt.began_at
 
