@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, count_body_bytes
 from clevertap_sync.clevertap.mapping import (
-    EventRecord,
-    KeptBack,
+    MappedSide,
     MappingSettings,
     Unmappable,
     map_event,
@@ -80,23 +79,18 @@ def _find_suppressed_sides(
 
 def _map_event_safely(
     position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
-) -> list[EventRecord | Unmappable | KeptBack]:
-    """Map one event. If that fails, each side without a value becomes unmappable."""
-    values: list[EventRecord | Unmappable | KeptBack] = []
+) -> list[MappedSide]:
+    """Map one event. If that fails, each side that it names becomes unmappable."""
     try:
         failpoints.reach_failpoint(_EVENT_MAPPED)
-        values += map_event(event, settings, suppressed)
+        return map_event(event, settings, suppressed)
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__
         logger.error("Mapping failed: %s at position %s", kind, position)  # noqa: TRY400
-        given = [value.side for value in values]
-        values += [
-            Unmappable(side, "", MAPPING_FAILED, kind)
-            for side, _ in find_sides(event)
-            if side not in given
+        return [
+            Unmappable(side, "", MAPPING_FAILED, kind) for side, _ in find_sides(event)
         ]
-    return values
 
 
 def _add_removed_events(mapped: MappedUpload, wanted: set[int]) -> None:

@@ -103,6 +103,29 @@ def test_bad_ones_are_explained_and_end_with_1(sandbox):
     assert "WRO-NG-PASS" not in output.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("passcode", "keys", "said"),
+    [
+        ("", None, "No passcode was entered yet."),
+        ("WRO-NG-PASS", ["another-key"], "No key in FIELD_ENCRYPTION_KEYS decrypts"),
+    ],
+    ids=["none", "unreadable"],
+)
+def test_without_a_readable_passcode_nobody_is_asked(
+    sandbox, settings, passcode, keys, said
+):
+    an_integration(an_app("shop"), passcode=passcode)
+    settings.FIELD_ENCRYPTION_KEYS = keys or settings.FIELD_ENCRYPTION_KEYS
+    output = StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("check_clevertap", "shop", stdout=output)
+
+    assert output.getvalue().startswith(f"shop / default: {said}")
+    assert "WRO-NG-PASS" not in output.getvalue()
+    assert sandbox.requests() == []
+
+
 def test_an_app_without_integration_is_an_error():
     with pytest.raises(CommandError, match="There is no such integration"):
         call_command("check_clevertap", "nothing")

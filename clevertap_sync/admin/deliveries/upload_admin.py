@@ -192,12 +192,3 @@ class UploadAdmin(CsvExport, KeysetAdmin):
         return format_html(
             '<a href="{}?parent__id__exact={}">See them</a>', url, upload.pk
         )
-
-    def lookup_allowed(
-        self, lookup: str, value: str, request: HttpRequest | None = None
-    ) -> bool:
-        """Let links list the parts of an upload, and the uploads of a replay."""
-        return lookup in {
-            "parent__id__exact",
-            "replay__id__exact",
-        } or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]

@@ -188,6 +188,20 @@ def test_an_app_is_created_renamed_archived_and_restored_but_never_deleted(admin
     assert app.archived_at is None
 
 
+def test_an_apps_working_keys_are_those_that_are_not_revoked_yet(admin):
+    app, now = an_app("shop"), timezone.now()
+    for _ in range(4):
+        an_api_key(app)
+    _, revoked, ending, other = app.api_keys.order_by("pk")
+    for key, hours in ((revoked, -1), (ending, 1), (other, 2)):
+        key.revoked_at = now + timedelta(hours=hours)
+        key.save()
+
+    page = text_of(admin.get("/admin/referrals/app/"))
+
+    assert re.findall(r'class="field-keys">([^<]*)<', page) == ["3"]
+
+
 def test_a_name_beyond_the_limit_is_approved(admin, settings):
     settings.CUSTOM_NAMES_LIMIT = 1
     app = an_app("shop")

@@ -7,9 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import insight
+from clevertap_sync.delivery import split
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_letters
-from clevertap_sync.models import DeadLetter, Replay
+from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
 from referrals import log
 from referrals.models import ReferralEvent, RejectedEvent
 from tests.builders import (
@@ -26,6 +27,7 @@ from tests.builders import (
 from tests.integration.admin.conftest import text_of
 
 SCRIPT = "<script>alert(1)</script>"
+UPLOADS = "/admin/clevertap_sync/upload/"
 LISTS = [
     "clevertap_sync/upload/",
     "clevertap_sync/attempt/",
@@ -146,6 +148,47 @@ def test_an_upload_of_no_record_was_not_delivered(admin, sandbox, integration):
         shown = text_of(admin.get(f"/admin/clevertap_sync/upload/{page}"))
         assert '<span class="light light-idle">Nothing to send</span>' in shown
         assert ">Delivered</span>" not in shown
+
+
+def numbers(page):
+    """Return the numbers of the uploads that a list shows."""
+    return [int(pk) for pk in re.findall(r'"field-id"><a href="\D+(\d+)/', page)]
+
+
+def test_the_list_of_uploads_shows_the_last_answer(admin, sandbox, integration):
+    sandbox.answer(503)
+    log.append(integration.app, [a_sent_event()])
+    deliver(integration.pk)
+    Integration.objects.update(held_until=NOON)
+    deliver(integration.pk)
+    statuses = Attempt.objects.filter(dry_run=False).order_by("pk")
+    assert list(statuses.values_list("status", flat=True)) == [503, 200]
+
+    page = text_of(admin.get(UPLOADS))
+
+    assert re.findall(r'class="field-answer">(\d+), [\d,]+ ms<', page) == ["200"]
+
+
+def test_links_list_the_parts_of_an_upload_and_the_uploads_of_a_replay(
+    admin, delivered
+):
+    replayed = replay_letters(delivered, reasons=["no_identity"], created_by="x")
+    deliver(delivered.pk)
+    whole, again = Upload.objects.order_by("pk")
+    part = split.split_into_parts(whole, [[2]], NOON)[0]
+
+    parts = text_of(admin.get(f"{UPLOADS}?parent__id__exact={whole.pk}"))
+    uploads = text_of(admin.get(f"{UPLOADS}?replay__id__exact={replayed.pk}"))
+
+    assert numbers(parts) == [part.pk]
+    assert numbers(uploads) == [again.pk]
+
+
+@pytest.mark.parametrize(
+    "guess", ["integration__passcode__startswith=x", "replay__created_by__startswith=x"]
+)
+def test_no_address_of_a_list_guesses_at_what_it_does_not_show(admin, delivered, guess):
+    assert admin.get(f"{UPLOADS}?{guess}").status_code == 400
 
 
 def test_events_are_paged_by_key_newest_first(admin, integration):

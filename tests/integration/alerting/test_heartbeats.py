@@ -171,6 +171,20 @@ def test_what_nobody_called_in_time_is_not_called_when_it_is_no_longer_so(
     assert called(receiver) == []
 
 
+@pytest.mark.parametrize(
+    ("is_held", "path"), [(False, WELL), (True, FAIL)], ids=["well", "not well"]
+)
+def test_a_call_that_nobody_made_yet_stays_due(receiver, integration, is_held, path):
+    with_heartbeat(receiver, heartbeat_fails=True)
+    if is_held:
+        hold(integration)
+
+    look()
+    assert go_on() == 1
+
+    assert called(receiver) == [path]
+
+
 def test_it_is_called_at_no_private_address(receiver, settings, db):
     settings.ALERTS_TO_PRIVATE_ADDRESSES = False
 

@@ -11,8 +11,8 @@ from email.header import decode_header, make_header
 import pytest
 from django.db import connection
 
-from clevertap_sync.alerting import notices, watch
-from clevertap_sync.models import AlertMedium, Incident, Notice
+from clevertap_sync.alerting import notices, notifiers, watch
+from clevertap_sync.models import Alert, AlertMedium, Incident, Notice
 from clevertap_sync.process import clock
 from referrals.secret import Secret
 from tests.builders import an_app
@@ -105,6 +105,12 @@ def test_an_e_mail_arrives_at_a_real_server(mail_server, integration, settings):
     body = mail.get_payload(decode=True).decode()
     assert "CleverTap refuses" in body
     assert f"/admin/clevertap_sync/integration/{integration.pk}/change/" in body
+
+
+def test_an_empty_line_is_no_address():
+    alert = Alert(recipients="\nann@example.com\n \n bob@example.com \n\n")
+
+    assert notifiers.list_addresses(alert) == ["ann@example.com", "bob@example.com"]
 
 
 def test_a_mail_server_that_refuses_is_no_name_on_the_page(mail_server, caplog, db):
@@ -239,6 +245,8 @@ def test_a_worker_that_died_leaves_a_message_that_goes_out_later(receiver, integ
     )
 
     assert notices.send_due_notices() == 0
+    assert notices.send_notice(Notice.objects.get().pk) is False
+    assert receiver.received == []
     Notice.objects.update(leased_until=clock.read_now())
     assert notices.send_due_notices() == 1
 

@@ -1,5 +1,6 @@
 """What starts an alert and what ends it, each told once."""
 
+import re
 import threading
 from datetime import datetime, timedelta
 
@@ -148,6 +149,22 @@ def test_a_hold_is_told_once_when_it_starts_and_once_when_it_is_over(integration
     assert len(told()) == 2
 
 
+def test_an_incident_is_over_when_its_finding_was_away_for_two_minutes(integration):
+    an_alert()
+    hold(integration)
+    look()
+    release(integration)
+
+    ended = [look() and Incident.objects.get().ended_at is not None for _ in range(5)]
+
+    assert ended == [False, False, False, False, True]
+    assert told()[1] == (
+        "ended",
+        "credentials_refused",
+        "This is over, after 2 min. There is nothing to do.",
+    )
+
+
 def test_what_comes_and_goes_within_two_minutes_is_one_incident(integration):
     an_alert()
     hold(integration)
@@ -227,6 +244,20 @@ def test_reasons_of_one_trouble_are_one_message(integration):
     assert rule == "dead_letters"
     assert text.startswith("4 records were not delivered. ")
     assert " 3 records were not delivered. " in text
+
+
+@pytest.mark.parametrize(("count", "left"), [(5, []), (7, ["2"])])
+def test_a_message_names_five_findings_and_counts_the_others(integration, count, left):
+    an_alert(dead_percent=5, other_errors=False)
+    some_uploads(integration, records=100, dead=99)
+    for code in range(count):
+        some_letters(integration, 10 + code, f"clevertap_{600 + code}")
+
+    look()
+
+    ((_, _, text),) = told()
+    assert text.count(" records were not delivered. ") == 5
+    assert re.findall(r"\bAnd (\S+) more\.", text) == left
 
 
 def test_the_share_is_that_of_a_day_at_most_and_counts_the_parts(integration):
@@ -310,6 +341,7 @@ def test_a_pause_does_not_let_delivery_go_on(integration):
     look(look() + QUIET)
 
     assert titles()[1] == f"{integration}: a person paused delivery"
+    assert told()[1][2].endswith(": a person paused delivery. There is nothing to do.")
 
 
 def test_what_the_alert_no_longer_asks_for_is_not_said_to_be_mended(integration):

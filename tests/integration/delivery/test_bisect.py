@@ -160,9 +160,7 @@ def test_where_everything_is_refused_nothing_is_given_up(engine, integration, ap
     assert status.balanced
 
 
-def test_a_body_beyond_the_byte_cap_is_sent_in_parts(
-    engine, integration, append, finish
-):
+def test_a_body_beyond_the_byte_cap_is_sent_in_parts(engine, integration, append):
     data = {f"k{n:02}": "x" * 500 for n in range(50)}
     append(
         *(
@@ -178,8 +176,9 @@ def test_a_body_beyond_the_byte_cap_is_sent_in_parts(
         )
     )
 
-    status = finish()
+    assert deliver(integration.pk) == 2
 
+    status = status_of(integration)
     assert (status.delivered, status.balanced) == (60, True)
     assert len(engine.requests()) == 2
     assert Upload.objects.filter(state="split").count() == 1

@@ -54,7 +54,7 @@ def test_an_upload_whose_people_are_strangers_is_held_before_it_is_sent(
 ):
     log.append(integration.app, installs_of(NOBODY))
 
-    deliver(integration.pk)
+    assert deliver(integration.pk) == 0
 
     status = status_of(integration)
     assert (status.hold.reason, status.hold.until) == ("identity_mismatch", None)

@@ -129,6 +129,24 @@ def test_retention_takes_back_what_it_keeps_as_totals(engine, integration, appen
     assert after.balanced
 
 
+def test_an_hour_of_which_nothing_is_left_has_no_tally(engine, integration, append):
+    append(count=2)
+    deliver(integration.pk)
+    past = timedelta(days=91)
+    Upload.objects.update(settled_at=F("settled_at") - past)
+    ReferralEvent.objects.update(received_at=F("received_at") - past)
+    append(a_sent_event())
+    deliver(integration.pk)
+    add_up()
+    assert Tally.objects.count() == 2
+
+    assert retention.carry_out_retention() == 2
+
+    left = Tally.objects.values_list("delivered", "dead", "replayed")
+    assert list(left) == [(2, 0, 0)]
+    assert status_of(integration).balanced
+
+
 def test_a_tally_that_is_wrong_is_found_by_the_books(engine, integration, append):
     append(count=2)
     deliver(integration.pk)

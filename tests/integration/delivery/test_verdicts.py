@@ -133,6 +133,21 @@ def test_a_refusal_of_no_known_record_points_at_its_upload(engine, integration, 
     assert status.balanced
 
 
+def test_an_upload_of_which_nothing_can_be_sent_is_no_request(
+    engine, integration, append
+):
+    nobody = {"identities": {"custom_id": "7"}}
+    append(a_sent_event(user=nobody, referrer=nobody))
+
+    assert deliver(integration.pk) == 0
+
+    assert letters() == [
+        (1, "referred", "no_identity"),
+        (1, "generated", "no_identity"),
+    ]
+    assert engine.requests() == []
+
+
 def test_an_answer_whose_counts_do_not_add_up_marks_the_upload(
     engine, integration, append
 ):
