@@ -14,7 +14,7 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
 )
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery import hold, lifecycle, map_upload
+from clevertap_sync.delivery import failure, hold, lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
@@ -563,3 +563,22 @@ def test_a_hold_ends_by_a_dry_run_although_nothing_is_left_to_send(engine, integ
     assert status_of(integration).hold is None
     assert [request.dry_run for request in engine.requests()] == [True]
     assert list(due.find_due_integrations()) == []
+
+
+def test_new_settings_of_an_integration_that_is_not_held_ask_for_no_dry_run(
+    engine, integration
+):
+    lifecycle.apply_new_settings(integration)
+
+    assert (integration.hold_probes, integration.held_until) == (False, None)
+    assert list(due.find_due_integrations()) == []
+
+
+def test_a_failure_counts_towards_the_next_hold(integration, settings, monkeypatch):
+    settings.FIRST_HOLD_SECONDS, settings.LONGEST_HOLD_SECONDS = 100.0, 1e9
+    monkeypatch.setattr(failure, "random", lambda: 1.0)
+    integration.failures = 2
+
+    decision = failure.decide_on_failure(ServerError(status=500), integration)
+
+    assert decision.delay == 100.0 * 2**2

@@ -2,24 +2,28 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 
 from clevertap_sync.clevertap import mapping
-from clevertap_sync.clevertap.errors import NoAnswerError
+from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
 from clevertap_sync.delivery import lifecycle, map_upload
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.delivery.send import begin_attempt, send_upload
 from clevertap_sync.delivery.settle import settle_result
 from clevertap_sync.delivery.work import Claim, ProbeClaim
 from clevertap_sync.insight.picks import read_position, read_side
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock, slots
+from clevertap_sync.sandbox.faults import Poison
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
+from referrals.models import ReferralEvent
 from tests.builders import a_sent_event, an_integration
 from tests.integration.delivery.conftest import begun, fails, status_of
 
@@ -326,3 +330,45 @@ def test_a_claim_calls_nobody_for_what_others_come_to_claim(
         claims = [claim_next(integration.pk) for _ in range(3)]
 
     assert [claim.ring_others for claim in claims] == calls
+
+
+def test_what_the_lease_would_not_cover_is_not_sent(
+    engine, integration, append, settings
+):
+    append(count=1)
+    claim, mapped, sending = begun(integration)
+    spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
+    late = replace(sending, began=sending.began - spare)
+
+    outcome = send_upload(claim.integration, late, mapped.encoded_records())
+
+    assert isinstance(outcome.error, NotSentError)
+    assert engine.requests() == []
+
+
+def test_a_single_event_rings_for_nobody_else(engine, integration, append):
+    append(count=1)
+    rung = []
+
+    assert deliver(integration.pk, ring=rung.append) == 1
+    assert rung == []
+
+
+def test_a_replayed_record_whose_event_is_gone_is_a_dead_letter_again(
+    engine, integration, append
+):
+    engine.switch(poison=(Poison(identity="ann@", code=528),))
+    append(count=1)
+    deliver(integration.pk)
+    letter = DeadLetter.objects.get()
+    ReferralEvent.objects.all().delete()
+    replay_letters(integration)
+
+    deliver(integration.pk)
+
+    letter.refresh_from_db()
+    assert (letter.state, letter.reason, letter.failures) == (
+        "open",
+        "event_removed",
+        2,
+    )
