@@ -100,18 +100,6 @@ def format_instant(instant: datetime | None) -> str:
     )
 
 
-def format_since(instant: datetime, now: datetime) -> str:
-    """Return the time of day, with the day where it is another one: "since 10:42"."""
-    spoken = instant.astimezone(UTC)
-    same = spoken.date() == now.astimezone(UTC).date()
-    return format_html(
-        '<time datetime="{}" title="{}" data-local="clock">{} UTC</time>',
-        spoken.isoformat(),
-        format_utc(instant),
-        f"{spoken:%H:%M}" if same else f"{spoken:%d %b, %H:%M}",
-    )
-
-
 def format_utc(instant: datetime) -> str:
     """Return the instant as plain text."""
     return f"{instant.astimezone(UTC):%d %b %Y, %H:%M:%S} UTC"

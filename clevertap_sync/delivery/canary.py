@@ -81,8 +81,8 @@ def try_canary(claim: Claim, mapped: MappedUpload) -> bool:
     failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account(claim.integration.pk)
-        leased = Upload.objects.select_for_update(no_key=True).open()
-        if not leased.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
+        locked = Upload.objects.select_for_update(no_key=True)
+        if not locked.filter(**claim.row_while_leased).exists():
             return False
         integration = _read_integration(claim.integration.pk)
         if _is_out_of_date(claim.integration, integration):

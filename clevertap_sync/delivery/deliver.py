@@ -140,6 +140,6 @@ def _settle_despite_outages(settle: Callable[[], bool]) -> bool:
 def _split_if_leased(claim: Claim, groups: list[list[int]]) -> None:
     """Replace an upload by parts, if the lease still holds."""
     with transaction.atomic():
-        leased = Upload.objects.select_for_update().open()
-        if leased.filter(pk=claim.upload.pk, lease_token=claim.token).exists():
+        locked = Upload.objects.select_for_update()
+        if locked.filter(**claim.row_while_leased).exists():
             split.split_into_parts(claim.upload, groups, clock.read_now())

@@ -100,9 +100,8 @@ def carry_out_decision(
 
 
 def _release_upload(claim: Claim, error: CleverTapError, now: datetime) -> bool:
-    leased = Upload.objects.open().filter(pk=claim.upload.pk, lease_token=claim.token)
     return bool(
-        leased.update(
+        Upload.objects.filter(**claim.row_while_leased).update(
             leased_until=None,
             due_at=now,
             unknown_outcomes=F("unknown_outcomes") + int(error.outcome_unknown),

@@ -134,19 +134,17 @@ def _read_verdicts(
     mapped: MappedUpload, result: UploadResult, *, may_retry: bool
 ) -> Verdicts:
     refusals, again, settled = list(mapped.undelivered), [], set()
-    for rejected in result.refused:
-        index = rejected.index
+    for refused in result.refused:
+        index = refused.index
         if index is None:
-            refusals.append(Undelivered(None, "", "unidentified", rejected.message))
+            refusals.append(Undelivered(None, "", "unidentified", refused.message))
             continue
         settled.add(index)
-        if rejected.code == RETRYABLE_CODE and may_retry:
+        if refused.code == RETRYABLE_CODE and may_retry:
             again.append(mapped.picks[index])
             continue
-        reason, name = find_reason_for_code(rejected.code), mapped.records[index].name
-        refusals.append(
-            Undelivered(mapped.picks[index], name, reason, rejected.message)
-        )
+        reason, name = find_reason_for_code(refused.code), mapped.records[index].name
+        refusals.append(Undelivered(mapped.picks[index], name, reason, refused.message))
     delivered = [pick for i, pick in enumerate(mapped.picks) if i not in settled]
     return Verdicts(delivered, refusals, again)
 
@@ -212,8 +210,8 @@ def _split_off_settled(
     miscounted: bool,
 ) -> Upload | None:
     """Split the upload: one part has the verdicts, the other is sent again."""
-    leased = Upload.objects.select_for_update().open()
-    upload = leased.filter(pk=claim.upload.pk, lease_token=claim.token).first()
+    locked = Upload.objects.select_for_update()
+    upload = locked.filter(**claim.row_while_leased).first()
     if upload is None:
         return None
     done = [

@@ -10,7 +10,6 @@ from typing import Any, Final
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -26,7 +25,7 @@ from clevertap_sync.delivery.erasure import (
 )
 from clevertap_sync.process import worker_presence
 from referrals import suppression, words
-from referrals.admin.kit.base import ReadOnlyAdmin
+from referrals.admin.kit.base import ReadOnlyAdmin, SeenBySuperusers
 from referrals.admin.kit.charts import list_bar_shares
 from referrals.admin.kit.date_range import filter_by_date
 from referrals.identity import Identity
@@ -45,7 +44,7 @@ _LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
 
 
 @admin.register(ErasureRequest)
-class ErasureAdmin(ReadOnlyAdmin):
+class ErasureAdmin(SeenBySuperusers, ReadOnlyAdmin):
     """The orders to erase: when, by which operator, and how far each is. No identity."""
 
     change_list_template = "clevertap_sync/erasures.html"
@@ -63,14 +62,6 @@ class ErasureAdmin(ReadOnlyAdmin):
     list_filter = (filter_by_date("requested_at"), "app", "state")
     list_select_related = ("app",)
     fields = ("app", "requested_by", "requested", "known_by", "replaced")
-
-    def has_view_permission(
-        self,
-        request: HttpRequest,
-        obj: Model | None = None,
-    ) -> bool:
-        """Return whether the operator is a superuser; Django's permissions do not count."""
-        return bool(request.user.is_superuser)
 
     @admin.display(description="state", ordering="state")
     def status(self, order: ErasureRequest) -> str:

@@ -302,8 +302,8 @@ class ListAdmin(RecordsHistory, ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **options)
 
 
-class SuperusersOnly:
-    """Pages for superusers alone: Django's permissions open them to no one else."""
+class SeenBySuperusers:
+    """Rows that superusers alone see: Django's permissions open them to no one else."""
 
     def has_view_permission(
         self,
@@ -312,6 +312,10 @@ class SuperusersOnly:
     ) -> bool:
         """Return whether the person is a superuser."""
         return bool(request.user.is_superuser)
+
+
+class SuperusersOnly(SeenBySuperusers):
+    """Pages on which superusers, and no others, see and change everything."""
 
     def has_change_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -332,10 +336,12 @@ class SuperusersOnly:
         return self.has_view_permission(request, obj)
 
 
-class ReadOnlyAdmin(ListAdmin):
+class OnlyRead:
     """Rows that the engine writes, and a person only reads."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
         """Refuse: only the engine writes these rows."""
         return False
 
@@ -348,28 +354,16 @@ class ReadOnlyAdmin(ListAdmin):
         return False
 
 
-class ReadOnlyInline(TabularInline):
-    """Rows of another table, below the row that they belong to."""
+class ReadOnlyAdmin(OnlyRead, ListAdmin):
+    """A list and pages of such rows."""
+
+
+class ReadOnlyInline(OnlyRead, TabularInline):
+    """Such rows of another table, below the row that they belong to."""
 
     extra = 0
     can_delete = False
     show_change_link = True
-
-    def has_add_permission(
-        self,
-        request: HttpRequest,
-        obj: Model | None = None,
-    ) -> bool:
-        """Refuse: only the engine writes these rows."""
-        return False
-
-    def has_change_permission(
-        self,
-        request: HttpRequest,
-        obj: Model | None = None,
-    ) -> bool:
-        """Refuse: only the engine changes these rows."""
-        return False
 
 
 def demand_permission(
