@@ -53,6 +53,23 @@ def count_values(text: bytes, most: int) -> int:
     return values
 
 
+def measure_depth(text: bytes, most: int) -> int:
+    """Return how deep `text` nests objects and lists, or more than `most` once it does.
+
+    An object or a list without anything in it counts as a value, not as a level.
+    """
+    depth = deepest = 0
+    for match in _TOKEN.finditer(text):
+        if match[0] in _OPENING:
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > most:
+                break
+        elif match[0] in _CLOSING:
+            depth -= 1
+    return deepest
+
+
 def check_batch(batch: bytes, most_events: int, most_values: int) -> None:
     """Raise `TooMuchError` where a batch has too many events, or too many values in them.
 

@@ -1,0 +1,217 @@
+"""One event, put together from what a mapping finds in an item of a call. Pure."""
+
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from referrals import rules
+from referrals.refusals import Code
+from referrals.rules import RefusedError
+from referrals.sources.mapping.evaluate import Reader
+from referrals.sources.mapping.outcome import Ignored, Outcome
+from referrals.sources.mapping.people import REFERRER, USER, read_person
+from referrals.sources.mapping.rules import Choices, Kind, Mapping, Reason
+from referrals.sources.mapping.times import write_time
+from referrals.sources.mapping.words import fold_word, name_channel, weigh_value
+from referrals.vocabulary import SIDES, EventType, FraudStatus, Side, Via
+
+_TRUE: Final = ("true", "1", "yes")
+
+
+def make_event(
+    event: dict[str, Any], reader: Reader, mapping: Mapping, choices: Choices
+) -> Outcome:
+    """Return `event`, filled from what the call says, or why there is none.
+
+    Raises `RefusedError` and `TooMuchWorkError`; `event` has its id then, if it has one.
+    """
+    kind = reader.read_text(mapping.kind)
+    if kind is None:
+        return Ignored(Reason.NO_EVENT)
+    chosen = _choose_kind(kind, reader, mapping, choices)
+    if isinstance(chosen, Ignored):
+        return chosen
+    event_type, name = chosen
+    referrer = read_person(REFERRER, reader, mapping, choices)
+    if not referrer.is_named:
+        is_organic = bool(mapping.organic) and all(map(reader.holds, mapping.organic))
+        if is_organic or not choices.takes_marketing_links:
+            reason = Reason.ORGANIC if is_organic else Reason.NO_REFERRER
+            return Ignored(reason, kind[: rules.MAX_NAME_CHARACTERS])
+    event["id"] = _read_id(reader, mapping)
+    event["type"] = event_type.value
+    if name is not None:
+        event["name"] = name
+    _put_time(event, reader, mapping)
+    if Side.REFERRED in SIDES[event_type]:
+        event[USER] = read_person(USER, reader, mapping, choices).fields
+    if referrer.is_named:
+        event[REFERRER] = referrer.fields
+    event["via"] = (Via.SMART_INVITE if referrer.is_named else Via.SMART_LINK).value
+    _put_words(event, reader, mapping)
+    _put_data(event, reader, mapping, choices)
+    if choices.is_test or _is_flag_set(reader, mapping):
+        event["test"] = True
+    return _check_weight(event, reader)
+
+
+def _choose_kind(
+    kind: str, reader: Reader, mapping: Mapping, choices: Choices
+) -> tuple[EventType, str | None] | Ignored:
+    """Return the type and the name of what the platform calls `kind`, if it is taken."""
+    folded = fold_word(kind)
+    chosen = _fold_all(choices.chosen)
+    known = mapping.kinds.get(folded)
+    shown = kind[: rules.MAX_NAME_CHARACTERS]
+    if known is None:
+        # A platform's names must not use up the custom names of an app.
+        if folded in chosen:
+            return EventType.CUSTOM, kind.strip()
+        return Ignored(Reason.NOT_CHOSEN, shown)
+    if known.ignore is not None:
+        return Ignored(known.ignore, shown)
+    is_taken = known.is_taken and folded not in _fold_all(choices.left_out)
+    if not is_taken and folded not in chosen:
+        return Ignored(Reason.NOT_CHOSEN, shown)
+    if known.type is not None:
+        return known.type, None
+    return _name_custom_event(known, reader, chosen, shown)
+
+
+def _name_custom_event(
+    known: Kind, reader: Reader, chosen: frozenset[str], shown: str
+) -> tuple[EventType, str | None] | Ignored:
+    if known.name_of is None:
+        return EventType.CUSTOM, known.name
+    name = reader.read_text(known.name_of)
+    if name is None:
+        return Ignored(Reason.NO_EVENT, shown)
+    if fold_word(name) not in chosen:
+        return Ignored(Reason.NOT_CHOSEN, name[: rules.MAX_NAME_CHARACTERS])
+    return EventType.CUSTOM, name.strip()
+
+
+def _read_id(reader: Reader, mapping: Mapping) -> str:
+    """Return the idempotency key. One that may not stand in clear is hashed."""
+    text = reader.read_text(mapping.event.get("id"))
+    if text is None:
+        raise RefusedError(
+            code=Code.MISSING_FIELD,
+            at="/id",
+            detail="The call has nothing to make an id of, so that sending it again would "
+            "count twice.",
+        )
+    reader.work.charge(len(text))
+    prefix = f"{mapping.id_prefix}." if mapping.id_prefix else ""
+    key = f"{prefix}{text}"
+    if "@" in text or text in (".", "..") or not rules.ID.fullmatch(key):
+        return f"{prefix}{reader.keyed_hash.hash_texts('id', [text])}"
+    return key
+
+
+def _put_time(event: dict[str, Any], reader: Reader, mapping: Mapping) -> None:
+    """Put the time of the call; without one, the event is of the time of its receipt."""
+    instant = reader.read(mapping.event.get("occurred_at"))
+    if instant is not None:
+        event["occurred_at"] = write_time(instant)
+
+
+def _put_words(event: dict[str, Any], reader: Reader, mapping: Mapping) -> None:
+    channel = reader.read_text(mapping.event.get("channel"))
+    if channel is not None:
+        event["channel"] = name_channel(channel)
+    content = reader.read_text(mapping.event.get("content"))
+    if content is not None:
+        event["content"] = content
+    status = fold_word(reader.read_text(mapping.event.get("status")) or "")
+    # A platform's "valid" would switch our own judgement off.
+    if status in (FraudStatus.SUSPICIOUS, FraudStatus.REJECTED):
+        event["status"] = status
+
+
+def _put_data(
+    event: dict[str, Any], reader: Reader, mapping: Mapping, choices: Choices
+) -> None:
+    """Put event data and metadata, without the keys under which the referrer stands."""
+    people = set(choices.referrer_keys)
+    if mapping.referrer is not None and not people:
+        people.update(mapping.referrer.keys)
+
+    def read(target: str) -> dict[str, Any]:
+        found = reader.read(mapping.event.get(target))
+        members = found if isinstance(found, dict) else {}
+        reader.work.charge(len(members))
+        return {name: value for name, value in members.items() if name not in people}
+
+    if event["type"] == EventType.CUSTOM and (data := read("event_data")):
+        event["event_data"] = data
+    if metadata := _cut_metadata(read("metadata"), reader):
+        event["metadata"] = metadata
+
+
+def _cut_metadata(metadata: dict[str, Any], reader: Reader) -> dict[str, Any]:
+    """Return the members, in order, that fit: an event is worth more than a long URL."""
+    kept: dict[str, Any] = {}
+    left = rules.MAX_METADATA_BYTES - len("{}")
+    for name, value in metadata.items():
+        weight = weigh_value({name: value}, left)
+        reader.work.charge(weight)
+        if weight > left:
+            continue
+        try:
+            size = len(msgspec.json.encode({name: value})) - len("{}") + len(",")
+        except UnicodeEncodeError:  # half a surrogate pair
+            continue
+        if size <= left:
+            kept[name] = value
+            left -= size
+    return kept
+
+
+def _is_flag_set(reader: Reader, mapping: Mapping) -> bool:
+    return (reader.read_text(mapping.event.get("test")) or "").lower() in _TRUE
+
+
+def complete_event(
+    event: dict[str, Any], reader: Reader, mapping: Mapping, choices: Choices
+) -> Outcome:
+    """Return `event`, filled from the event that the call holds, with what that leaves out.
+
+    Raises `RefusedError` and `TooMuchWorkError`.
+    """
+    sent = reader.read(mapping.native)
+    if sent is None:
+        return Ignored(Reason.NO_EVENT)
+    if not isinstance(sent, dict):
+        raise RefusedError(
+            code=Code.WRONG_SHAPE,
+            at="",
+            detail="The call holds no event: where it should be, there is no object.",
+        )
+    event.update((name, value) for name, value in sent.items() if value is not None)
+    if "id" not in event:
+        event["id"] = _read_id(reader, mapping)
+    if "occurred_at" not in event:
+        _put_time(event, reader, mapping)
+    if choices.is_test:
+        event["test"] = True
+    return _check_weight(event, reader)
+
+
+def _check_weight(event: dict[str, Any], reader: Reader) -> dict[str, Any]:
+    """Refuse an event that is larger than any may be, before anybody walks it."""
+    weight = weigh_value(event, rules.MAX_EVENT_BYTES)
+    reader.work.charge(weight)
+    if weight > rules.MAX_EVENT_BYTES:
+        raise RefusedError(
+            code=Code.EVENT_TOO_LARGE,
+            at="",
+            detail="What the call says of one event is over the limit of 32 KB.",
+        )
+    return event
+
+
+@lru_cache(maxsize=256)
+def _fold_all(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(fold_word, words))
