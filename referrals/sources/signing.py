@@ -6,11 +6,10 @@ from datetime import datetime
 import msgspec
 
 from referrals.sources.call import Call
+from referrals.sources.digests import Digest, Encoding, encode_digest, make_digest
 from referrals.sources.minify import minify_json
 from referrals.sources.verifiers import (
     BasicVerifier,
-    Digest,
-    Encoding,
     HeaderVerifier,
     HmacVerifier,
     Over,
@@ -18,8 +17,6 @@ from referrals.sources.verifiers import (
     TimestampVerifier,
     UrlVerifier,
     Verifier,
-    encode_digest,
-    make_digest,
     read_standard_secret,
 )
 

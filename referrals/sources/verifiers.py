@@ -9,10 +9,6 @@ What failed is for the owner of the source; a caller learns nothing. Neither a s
 anything that was sent is in it.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,15 +19,19 @@ from typing import Final
 import msgspec
 
 from referrals.sources.call import Call
+from referrals.sources.digests import (
+    Digest,
+    Encoding,
+    decode_base64,
+    encode_header,
+    find_secret,
+    find_signature,
+)
 from referrals.sources.minify import find_first_item, minify_json
 
 MAX_SECRETS: Final = 2
-#: Of one call. Platforms that rotate send two; who sends more is guessing.
-MAX_SIGNATURES: Final = 16
 MAX_HEADER_CHARACTERS: Final = 4096
 _TIME: Final = re.compile(r"[0-9]{1,15}")
-#: SHA-1, SHA-256 and SHA-512, none of which is as long in base64.
-_HEX_DIGEST: Final = re.compile(r"(?:[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F]{128})")
 _BASIC: Final = re.compile(r"basic +([A-Za-z0-9+/_=-]+) *", re.IGNORECASE)
 
 
@@ -47,25 +47,6 @@ class Check(StrEnum):
     SECRET = "secret"  # noqa: S105 - a code
     TOO_OLD = "too_old"
     AHEAD = "ahead"
-
-
-class Digest(StrEnum):
-    """The hash beneath an HMAC."""
-
-    SHA1 = "sha1"
-    SHA256 = "sha256"
-    SHA512 = "sha512"
-
-
-class Encoding(StrEnum):
-    """How the bytes of a signature are written in a header."""
-
-    HEX = "hex"
-    BASE64 = "base64"
-    #: The base64 of the hexadecimal text.
-    BASE64_OF_HEX = "base64_of_hex"
-    #: Where a platform does not say which of the two. Either is as safe.
-    HEX_OR_BASE64 = "hex_or_base64"
 
 
 class Over(StrEnum):
@@ -202,6 +183,25 @@ def verify_call(
             return _verify_url(verifier, call, live)
 
 
+def hide_secret(verifier: Verifier, call: Call) -> Call:
+    """Return `call` without the secrets that it carries, for whoever reads it from here.
+
+    A mapping can name any header and parameter, and what it finds is stored.
+    """
+    hidden = {"authorization", "cookie"}
+    parameter = ""
+    if isinstance(verifier, HeaderVerifier):
+        hidden.add(verifier.header.lower())
+    if isinstance(verifier, UrlVerifier):
+        parameter = verifier.parameter
+    return msgspec.structs.replace(
+        call,
+        headers=tuple(pair for pair in call.headers if pair[0] not in hidden),
+        query=tuple(pair for pair in call.query if pair[0] != parameter),
+        path_secret="",
+    )
+
+
 def _verify_signature(
     verifier: HmacVerifier | TimestampVerifier | StandardVerifier,
     call: Call,
@@ -224,7 +224,7 @@ def _verify_hmac(
     if isinstance(signature, Unverified):
         return signature
     sign = partial(
-        _find_match,
+        find_signature,
         [signature],
         [secret.encode() for secret in secrets],
         verifier.digest,
@@ -254,7 +254,7 @@ def _verify_timestamp(
     if len(times) != 1 or not given or not _TIME.fullmatch(times[0]):
         form = f"{verifier.timestamp_key}=…,{verifier.signature_key}=…"
         return _malformed(verifier.header, form)
-    found = _find_match(
+    found = find_signature(
         given,
         [secret.encode() for secret in secrets],
         Digest.SHA256,
@@ -290,8 +290,8 @@ def _verify_standard(
             "The secret is none of Standard Webhooks: paste it whole, with whsec_ in "
             "front.",
         )
-    content = b".".join((_as_bytes(message_id), timestamp.encode(), call.body))
-    found = _find_match(given, keys, Digest.SHA256, Encoding.BASE64, content)
+    content = b".".join((encode_header(message_id), timestamp.encode(), call.body))
+    found = find_signature(given, keys, Digest.SHA256, Encoding.BASE64, content)
     if found is None:
         return _wrong_signature(f"{family}-signature")
     return _check_age(timestamp, verifier.tolerance, now) or Verified(found)
@@ -337,7 +337,7 @@ def read_basic(header: str) -> tuple[str, str] | None:
     found = _BASIC.fullmatch(header)
     if found is None:
         return None
-    decoded = _decode_base64(found[1])
+    decoded = decode_base64(found[1])
     if decoded is None:
         return None
     user, colon, password = decoded.decode(errors="replace").partition(":")
@@ -346,64 +346,15 @@ def read_basic(header: str) -> tuple[str, str] | None:
 
 def read_standard_secret(secret: str) -> bytes:
     """Return the key that a secret of Standard Webhooks spells, or b"" if it is none."""
-    return _decode_base64(secret.strip().removeprefix("whsec_")) or b""
-
-
-def make_digest(digest: Digest, key: bytes, content: bytes) -> bytes:
-    """Return the HMAC of `content`."""
-    return hmac.new(key, content, getattr(hashlib, digest)).digest()
-
-
-def encode_digest(digest: bytes, encoding: Encoding) -> tuple[str, ...]:
-    """Return each form in which `digest` may stand in a header, the first preferred."""
-    as_hex = digest.hex()
-    as_base64 = base64.b64encode(digest).decode()
-    match encoding:
-        case Encoding.HEX:
-            return (as_hex,)
-        case Encoding.BASE64:
-            return (as_base64,)
-        case Encoding.BASE64_OF_HEX:
-            return (base64.b64encode(as_hex.encode()).decode(),)
-        case Encoding.HEX_OR_BASE64:
-            return (as_hex, as_base64)
-
-
-def _find_match(
-    given: Sequence[str],
-    keys: Sequence[bytes],
-    digest: Digest,
-    encoding: Encoding,
-    content: bytes,
-) -> int | None:
-    """Return the index of the first of `keys` of which a given signature is.
-
-    Every pair is compared, so that the time tells nothing about which one matched.
-    """
-    tried = [_fold_signature(each) for each in given[:MAX_SIGNATURES]]
-    matched: list[int] = []
-    for index, key in enumerate(keys):
-        if not key:
-            continue
-        for expected in encode_digest(make_digest(digest, key, content), encoding):
-            folded = _fold_signature(expected)
-            matched += [index for each in tried if hmac.compare_digest(each, folded)]
-    return min(matched, default=None)
+    return decode_base64(secret.strip().removeprefix("whsec_")) or b""
 
 
 def _compare_secret(
     given: Sequence[str], secrets: Sequence[str], where: str
 ) -> Verified | Unverified:
-    """Compare by digests: `compare_digest` tells by its time how long a text is."""
-    tried = [hashlib.sha256(_as_bytes(each)).digest() for each in given]
-    matched: list[int] = []
-    for index, secret in enumerate(secrets):
-        if not secret:
-            continue
-        expected = hashlib.sha256(secret.encode()).digest()
-        matched += [index for each in tried if hmac.compare_digest(each, expected)]
-    if matched:
-        return Verified(min(matched))
+    found = find_secret(given, secrets)
+    if found is not None:
+        return Verified(found)
     return Unverified(
         Check.SECRET,
         f"The secret in {where} is none of the source's. Copy it there again, whole.",
@@ -465,26 +416,3 @@ def _wrong_signature(header: str) -> Unverified:
         f"The signature in the header {header} fits none of the source's secrets: the "
         "platform has another secret, or something on the way changed the body.",
     )
-
-
-def _fold_signature(text: str) -> bytes:
-    """Return a signature as it is compared: case of hex and padding do not count."""
-    if _HEX_DIGEST.fullmatch(text):
-        return text.lower().encode()
-    return _as_bytes(text.rstrip("=").replace("-", "+").replace("_", "/"))
-
-
-def _as_bytes(text: str) -> bytes:
-    """Return the bytes of a header, which WSGI hands over as Latin-1."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode(errors="replace")
-
-
-def _decode_base64(text: str) -> bytes | None:
-    standard = text.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None

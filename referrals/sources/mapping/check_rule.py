@@ -10,6 +10,7 @@ from referrals.sources.mapping.mistakes import (
     find_template_mistakes,
 )
 from referrals.sources.mapping.rules import MAX_KEYS, MAX_NESTING, Condition, Rule
+from referrals.vocabulary import FraudStatus
 
 _WAYS: Final = ("path", "first", "const", "template", "hash")
 _OBJECTS: Final = ("event_data", "metadata")
@@ -109,6 +110,10 @@ def _check_result(pointer: str, rule: Rule, target: str) -> Iterator[Mistake]:
     makes_object = rule.pick is not None or rule.first is not None or rule.json
     if target in _OBJECTS and not (makes_object or rule.path is not None):
         yield Mistake(pointer, "Here an object belongs: put it together with pick.")
+    if target == "status":
+        said = (*(rule.map or {}).values(), rule.const, rule.otherwise)
+        if not {each for each in said if each is not None} <= set(FraudStatus):
+            yield Mistake(pointer, f"A status is one of {', '.join(FraudStatus)}.")
     if rule.time is not None and (rule.pick is not None or rule.map is not None):
         yield Mistake(f"{pointer}/time", "A time is neither picked nor looked up.")
     if target == _TIME and rule.time is None and rule.first is None:

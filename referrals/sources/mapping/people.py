@@ -83,7 +83,7 @@ def _find_referrer(reader: Reader, where: ReferrerKeys, choices: Choices) -> obj
             if not isinstance(place, dict):
                 continue
             value = reader.read_path(key, within=place)
-            if value is not None and not isinstance(value, dict):
+            if value is not None and not isinstance(value, dict | bool):
                 return value
     return None
 
@@ -91,12 +91,12 @@ def _find_referrer(reader: Reader, where: ReferrerKeys, choices: Choices) -> obj
 def _put(found: dict[str, str], side: str, provider: str, value: object) -> None:
     if is_nothing(value):
         return
-    text = write_text(value)
+    text = None if isinstance(value, bool) else write_text(value)
     if text is None or not provider:
         raise RefusedError(
             code=Code.BAD_IDENTITY,
             at=rules.extend_pointer(f"/{side}/identities", provider),
             detail=f"What should be an identity of the {side} is no text: the call has a "
-            "list or an object there, or the same parameter with several values.",
+            "list, an object or a flag there, or the same parameter with several values.",
         )
     found[provider] = text

@@ -49,13 +49,18 @@ def translate_document(
     *,
     key: bytes,
     most_items: int = MAX_ITEMS,
+    work: Work | None = None,
 ) -> list[Outcome]:
-    """Return what becomes of each item of a call that was read. Never raises."""
+    """Return what becomes of each item of a call that was read. Never raises.
+
+    `work` counts what that costs, and bounds it; it is linear in the size of the body
+    unless another is given.
+    """
     items = _find_items(document, mapping)
     if not items:
         return [Ignored(Reason.NO_EVENT)]
     kept = items[:most_items]
-    work = Work(size=document.size, items=len(kept))
+    work = work or Work(size=document.size, items=len(kept))
     keyed_hash = KeyedHash(key)
     outcomes = [
         _translate_item(

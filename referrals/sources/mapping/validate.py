@@ -1,7 +1,7 @@
 """Whether a mapping can be run: each mistake with a pointer into it and a sentence. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -68,21 +68,38 @@ def validate_mapping(value: object) -> Mapping | tuple[Mistake, ...]:
     """
     if not isinstance(value, dict):
         return (Mistake("", "A mapping is an object of rules."),)
-    size = len(msgspec.json.encode(value))
-    if size > MAX_MAPPING_BYTES:
+    try:
+        size = len(msgspec.json.encode(value))
+        if size > MAX_MAPPING_BYTES:
+            return (_too_large(size),)
+        parts = _read_parts(value)
+    except (ValueError, RecursionError):
         return (
-            Mistake(
-                "",
-                f"The mapping is {size:,} bytes long; {MAX_MAPPING_BYTES:,} (32 KB) are "
-                "allowed.",
-            ),
+            Mistake("", "The mapping is nested too deeply, or has half a character."),
         )
-    parts = _read_parts(value)
     if parts.mistakes:
         return tuple(parts.mistakes)
     mapping = Mapping(**parts.values)
     mistakes = tuple(_find_mistakes(mapping))
     return mistakes or fold_mapping(mapping)
+
+
+def validate_referrer_keys(keys: Sequence[str]) -> tuple[Mistake, ...]:
+    """Return the mistakes in a source's own referrer keys, by their index."""
+    if len(keys) > MAX_KEYS:
+        return (Mistake("", f"Name at most {MAX_KEYS} keys."),)
+    return tuple(
+        mistake
+        for index, key in enumerate(keys)
+        for mistake in find_path_mistakes(f"/{index}", key)
+    )
+
+
+def _too_large(size: int) -> Mistake:
+    return Mistake(
+        "",
+        f"The mapping is {size:,} bytes long; {MAX_MAPPING_BYTES:,} (32 KB) are allowed.",
+    )
 
 
 def _read_parts(value: dict[str, Any]) -> _Parts:

@@ -1,0 +1,165 @@
+"""Segment's tracking API: the method in the address, the key, the batch."""
+
+import base64
+
+import pytest
+
+from referrals.refusals import Code
+from referrals.rules import RefusedError
+from referrals.sources.mapping.outcome import Ignored
+from referrals.sources.mapping.rules import Reason
+from referrals.sources.segment import (
+    MAX_ITEMS,
+    METHODS,
+    find_write_key,
+    read_segment_call,
+    read_write_key,
+    translate_segment_call,
+)
+from tests.platforms import KEY, a_call, choices_of
+
+TRACK = {
+    "event": "Signed Up",
+    "messageId": "m-1",
+    "userId": "u-50",
+    "timestamp": "2026-11-28T08:00:00.000Z",
+    "properties": {"referrer_id": "u-7", "plan": "gold"},
+}
+
+
+def outcomes(method, body, **choices):
+    document = read_segment_call(method, a_call(body))
+    return translate_segment_call(document, choices_of("segment", **choices), key=KEY)
+
+
+def test_a_single_call_has_the_type_of_its_address():
+    (event,) = outcomes("track", TRACK)
+
+    assert event == {
+        "id": "seg.m-1",
+        "type": "web_sign_up",
+        "occurred_at": "2026-11-28T08:00:00Z",
+        "user": {"identities": {"custom_id": "u-50"}},
+        "referrer": {"identities": {"custom_id": "u-7"}},
+        "via": "smart_invite",
+    }
+
+
+@pytest.mark.parametrize(
+    "method", [each for each in METHODS if each not in ("track", "batch")]
+)
+def test_other_methods_are_ignored(method):
+    assert outcomes(method, {**TRACK, "type": "track"}) == [Ignored(Reason.NO_EVENT)]
+
+
+def test_a_batch_holds_many_calls_each_of_its_own_type():
+    item = {**TRACK, "type": "track"}
+    batch = [
+        item,
+        {**item, "type": "page"},
+        {**item, "messageId": "m-2", "timestamp": None},
+    ]
+
+    first, page, late = outcomes(
+        "batch", {"batch": batch, "sentAt": "2026-11-28T09:00:00Z"}
+    )
+
+    assert (first["id"], late["id"]) == ("seg.m-1", "seg.m-2")
+    assert page == Ignored(Reason.NO_EVENT)
+    assert late["occurred_at"] == "2026-11-28T09:00:00Z"
+
+
+def test_a_batch_has_at_most_2_500_items():
+    batch = [{"type": "page"}] * (MAX_ITEMS + 1)
+
+    found = outcomes("batch", {"batch": batch})
+
+    assert len(found) == 2_501
+    assert found[-1].code is Code.TOO_MANY_EVENTS
+
+
+def test_a_full_batch_of_an_sdk_is_not_too_many_values():
+    context = {f"key{number}": number for number in range(50)}
+    batch = [
+        {**TRACK, "type": "track", "messageId": f"m-{n}", "context": context}
+        for n in range(2_500)
+    ]
+
+    found = outcomes("batch", {"batch": batch})
+
+    assert len({each["id"] for each in found}) == 2_500
+
+
+def test_custom_names_come_from_the_sources_list():
+    body = {**TRACK, "event": "Plan Bought"}
+
+    assert outcomes("track", body) == [Ignored(Reason.NOT_CHOSEN, "Plan Bought")]
+    (event,) = outcomes("track", body, chosen=frozenset({"plan bought"}))
+    assert (event["name"], event["event_data"]) == ("Plan Bought", {"plan": "gold"})
+
+
+def test_an_anonymous_id_is_kept_in_clear():
+    (event,) = outcomes("track", {**TRACK, "userId": None, "anonymousId": "anon-3"})
+
+    assert event["user"]["identities"] == {"anonymous_id": "anon-3"}
+
+
+def test_a_referrer_that_is_an_address_is_no_person():
+    body = {**TRACK, "properties": {"referrer": "https://example.com/"}}
+
+    assert outcomes("track", body) == [Ignored(Reason.NO_REFERRER, "Signed Up")]
+
+
+def test_without_a_message_id_the_content_tells():
+    bare = {**TRACK, "messageId": None}
+    other = {**bare, "properties": {"referrer_id": "u-7", "plan": "silver"}}
+
+    (one,), (again,), (two,) = (outcomes("track", each) for each in (bare, bare, other))
+
+    assert one["id"] == again["id"] != two["id"]
+    assert one["id"].startswith("seg.")
+
+
+def with_authorization(*values):
+    return a_call(b"{", headers=[("Authorization", value) for value in values])
+
+
+def basic(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        ([basic("rk_demo:")], "rk_demo"),
+        ([basic(":")], None),
+        (["Basic !"], None),
+        (["Bearer rk_demo"], None),
+        ([], None),
+        ([basic("a:"), basic("b:")], None),
+    ],
+)
+def test_the_write_key_is_the_user_of_basic_and_the_body_is_not_read(headers, key):
+    assert find_write_key(with_authorization(*headers)) == key
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ({"writeKey": "rk_demo"}, "rk_demo"),
+        ({"writeKey": 5}, None),
+        ({}, None),
+        ([], None),
+        ({"writeKey": ""}, None),
+    ],
+    ids=repr,
+)
+def test_the_write_key_may_stand_in_the_body(body, key):
+    assert read_write_key(read_segment_call("batch", a_call(body))) == key
+
+
+def test_a_body_that_is_no_json_is_refused():
+    with pytest.raises(RefusedError) as raised:
+        read_segment_call("track", a_call(b"{"))
+
+    assert raised.value.code is Code.NOT_JSON
