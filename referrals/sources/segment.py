@@ -44,7 +44,7 @@ def read_segment_call(method: str, call: Call) -> Document:
     """
     document = read_document(call, most_values=MAX_VALUES)
     body = document.body
-    if not isinstance(body, dict) or method == "batch" or "batch" in body:
+    if not isinstance(body, dict) or method == "batch":
         return document
     return msgspec.structs.replace(document, body={**body, "type": method})
 

@@ -11,7 +11,7 @@ from referrals.api.body import JSON, NDJSON
 from referrals.api.problems import ProblemError
 from referrals.refusals import Code
 from referrals.schema import EventProblem, IncomingEvent, check_object, decode_event
-from referrals.values import count_values, may_have_more
+from referrals.values import count_values, may_have_more, measure_depth
 from tests.builders import a_sent_custom_event
 
 MANY = 10**9
@@ -49,6 +49,22 @@ def test_counting_ends_for_what_is_no_json(text, most):
 @pytest.mark.parametrize("text", [b'"' * 100_000, b'"a"' * 100_000, b'"\\' * 100_000])
 def test_texts_without_end_are_not_counted_for_ever(text):
     assert count_values(text, 10) in {0, 1, 11}
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        (b"1", 0),
+        (b'"[[["', 0),
+        (b"[[]]", 1),
+        (b'{"a":[1],"b":2}', 2),
+        (b'[{"a":{"b":1}},{"a":1}]', 3),
+        (b"[" * 9, 6),
+        (b"]" * 9, 0),
+    ],
+)
+def test_a_depth_is_of_the_deepest_and_stops_beyond_the_most(text, depth):
+    assert measure_depth(text, 5) == depth
 
 
 def with_values(number):

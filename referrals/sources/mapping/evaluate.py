@@ -88,9 +88,10 @@ class Reader:
         start = self._starts[path.start]
         if within is not None and path.start == "item":
             start = within
-        value = follow_steps(start, path, self.work)
-        if isinstance(value, str):
-            self.work.charge(len(value))
+        value = follow_steps(start, path.steps)
+        # A text is counted whole: whoever asked for it goes through it.
+        length = len(value) if isinstance(value, str) else 0
+        self.work.charge(len(path.steps) + 1 + length)
         return None if is_nothing(value) else value
 
     def holds(self, condition: Condition) -> bool:
@@ -100,6 +101,8 @@ class Reader:
             value = None
         if condition.exists is not None and condition.exists is (value is None):
             return False
+        if condition.is_in is None and condition.not_in is None:
+            return True
         text = write_text(value)
         word = None if text is None else fold_word(text)
         if condition.is_in is not None and word not in condition.is_in:
@@ -201,7 +204,7 @@ class Reader:
 
     def _read_members(self, path: Path, within: object) -> MappingABC[str, Any]:
         start = within if path.start == "item" else self._starts[path.start]
-        found = follow_steps(start, path, self.work)
+        found = follow_steps(start, path.steps)
         return found if isinstance(found, dict) else {}
 
     def _look_up(self, rule: Rule, value: object) -> Scalar | None:

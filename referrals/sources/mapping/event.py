@@ -155,9 +155,9 @@ def _cut_metadata(metadata: dict[str, Any], reader: Reader) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     left = rules.MAX_METADATA_BYTES - len("{}")
     for name, value in metadata.items():
-        weight = weigh_value({name: value}, left)
+        weight = len(name) + weigh_value(value, left)
         reader.work.charge(weight)
-        if weight > left:
+        if weight > left:  # to encode it could cost more than it is worth
             continue
         try:
             size = len(msgspec.json.encode({name: value})) - len("{}") + len(",")

@@ -14,8 +14,6 @@ import re
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
-from referrals.sources.mapping.work import Work
-
 MAX_STEPS: Final = 16
 MAX_CHARACTERS: Final = 512
 Start = Literal["item", "body", "headers", "query"]
@@ -63,15 +61,16 @@ def name_path(text: str) -> str:
     return names[-1] if names else "value"
 
 
-def follow_steps(value: Any, path: Path, work: Work) -> Any:  # noqa: ANN401 - JSON is any value
-    """Return what the steps of `path` lead to from `value`, or None."""
-    work.charge(len(path.steps) + 1)
-    for step in path.steps:
-        if isinstance(step, str):
-            if not isinstance(value, dict):
-                return None
+def follow_steps(value: Any, steps: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - JSON is any value
+    """Return what `steps` lead to from `value`, or None."""
+    for step in steps:
+        if isinstance(value, dict) and isinstance(step, str):
             value = value.get(step)
-        elif isinstance(value, list) and -len(value) <= step < len(value):
+        elif (
+            isinstance(value, list)
+            and isinstance(step, int)
+            and -len(value) <= step < len(value)
+        ):
             value = value[step]
         else:
             return None

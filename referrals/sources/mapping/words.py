@@ -7,6 +7,8 @@ from typing import Final
 from referrals.vocabulary import INVITE_CHANNELS
 
 _NOTHING: Final = ("", "None")
+# What most values do not begin with, so that these are not looked at further.
+_FIRST_OF_NOTHING: Final = ("", "N", "0", "-")
 #: A device ID without a device: what everybody sends who limits tracking.
 _ZEROS: Final = re.compile(r"[0-]{15,36}")
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
@@ -64,6 +66,8 @@ def is_nothing(value: object) -> bool:
     """
     if not isinstance(value, str):
         return value is None
+    if value[:1] not in _FIRST_OF_NOTHING and not value[:1].isspace():
+        return False
     return value.strip() in _NOTHING or _ZEROS.fullmatch(value) is not None
 
 
@@ -88,6 +92,8 @@ def weigh_value(value: object, most: int) -> int:
 
     Stops where it has more.
     """
+    if isinstance(value, str):
+        return len(value)
     weight = 0
     left = [value]
     while left and weight <= most:

@@ -80,14 +80,11 @@ def test_a_batch_has_at_most_2_500_items():
 
 def test_a_full_batch_of_an_sdk_is_not_too_many_values():
     context = {f"key{number}": number for number in range(50)}
-    batch = [
-        {**TRACK, "type": "track", "messageId": f"m-{n}", "context": context}
-        for n in range(2_500)
-    ]
+    item = {**TRACK, "type": "track", "context": context}
 
-    found = outcomes("batch", {"batch": batch})
+    document = read_segment_call("batch", a_call({"batch": [item] * MAX_ITEMS}))
 
-    assert len({each["id"] for each in found}) == 2_500
+    assert len(document.body["batch"]) == 2_500
 
 
 def test_custom_names_come_from_the_sources_list():

@@ -103,6 +103,7 @@ def test_the_first_key_that_is_there_names_the_referrer():
     assert found(link={"b": "2"}, more={"a": "3"}) == "3"
     assert found(link={"a": "None", "b": "2"}) == "2"
     assert found(link={"a": {"x": 1}, "b": 2}) == "2"
+    assert found(link={"a": True, "b": "2"}) == "2"
 
 
 def test_a_sources_own_keys_replace_the_mappings():
@@ -176,7 +177,7 @@ def test_a_source_that_takes_marketing_links_takes_it():
 
 @pytest.mark.parametrize("takes", [True, False])
 def test_organic_is_ignored_unless_somebody_invited(takes):
-    mapping = a_mapping(organic=[{"path": "media", "in": ["organic"]}])
+    mapping = a_mapping(organic=[{"path": "media", "in": ["OR GANIC"]}])
 
     assert run(
         without_referrer(media="Organic"), mapping=mapping, takes_marketing_links=takes
@@ -438,7 +439,7 @@ OURS = {
 def native():
     return validate_mapping(
         {
-            "native": "data",
+            "native": {"path": "data", "when": [{"path": "kind", "in": ["Own Event"]}]},
             "event": {"id": "id", "occurred_at": {"path": "at", "time": "rfc3339"}},
         }
     )
@@ -447,7 +448,7 @@ def native():
 def test_an_event_of_ours_stays_as_it_is(native):
     whole = {**OURS, "id": "own", "occurred_at": 1795860301, "name": None}
 
-    assert run({"id": "x", "data": whole}, mapping=native) == {
+    assert run({"kind": "own_event", "id": "x", "data": whole}, mapping=native) == {
         **OURS,
         "id": "own",
         "occurred_at": 1795860301,
@@ -455,11 +456,17 @@ def test_an_event_of_ours_stays_as_it_is(native):
 
 
 def test_what_an_event_of_ours_leaves_out_comes_from_the_call(native):
-    event = run({"id": "x", "at": "2026-11-28T10:05:01Z", "data": OURS}, mapping=native)
+    event = run(
+        {"kind": "own_event", "id": "x", "at": "2026-11-28T10:05:01Z", "data": OURS},
+        mapping=native,
+    )
 
     assert event == {**OURS, "id": "x", "occurred_at": "2026-11-28T10:05:01Z"}
 
 
 def test_what_is_no_event_of_ours_is_said(native):
     assert run({"id": "x"}, mapping=native) == Ignored(Reason.NO_EVENT)
-    assert run({"id": "x", "data": "text"}, mapping=native).code is Code.WRONG_SHAPE
+    assert (
+        run({"kind": "own_event", "id": "x", "data": "text"}, mapping=native).code
+        is Code.WRONG_SHAPE
+    )

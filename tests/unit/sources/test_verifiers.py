@@ -78,6 +78,7 @@ def test_either_of_two_live_secrets_passes_and_is_named(verifier):
     assert check(verifier, new, SECRET, OLD_SECRET) == Verified(0)
     assert check(verifier, old, SECRET, OLD_SECRET) == Verified(1)
     assert check(verifier, old, "", OLD_SECRET) == Verified(1)
+    assert check(verifier, new, SECRET, SECRET) == Verified(0)
 
 
 @every_verifier

@@ -79,6 +79,46 @@ def test_a_mapping_that_reads_all_for_each_item_ends_in_refusals(items, size):
         assert outcomes[-1].code is Code.TOO_LARGE
 
 
+def done_by(event, body):
+    """Return what ten items cost, of which each has these rules."""
+    mapping = validate_mapping(
+        {
+            "each": "items",
+            "kind": {"const": "x"},
+            "kinds": {"x": {"type": "app_install"}},
+            "event": {"id": "id", **event},
+        }
+    )
+    assert isinstance(mapping, Mapping), mapping
+    document = read_document(a_call({**body, "items": [{}] * 10}))
+    work = Work(size=document.size, items=10)
+    translate_document(document, mapping, Choices(), key=KEY, work=work)
+    return work.done
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "amount"),
+    [
+        ("$.people", {"people": {f"p{number}": "v" for number in range(500)}}, 5_000),
+        ("$.text", {"text": "x" * 500}, 5_000),
+        (
+            {"path": "$.text", "json": "."},
+            {"text": '{"a":"' + "x" * 500 + '"}'},
+            10_000,
+        ),
+        ({"path": "$.text", "query_of": "*"}, {"text": "?a=" + "x" * 500}, 10_000),
+        ({"pick": ["$.people.*"]}, {"people": {f"p{n}": 1 for n in range(500)}}, 5_000),
+        ({"hash": ["$.list"]}, {"list": list(range(500))}, 5_000),
+        ({"template": "{$.text}"}, {"text": "x" * 500}, 10_000),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_whatever_is_gone_through_is_counted(rule, body, amount):
+    spare = done_by({"referrer.identities": {"const": "x"}}, body)
+
+    assert done_by({"referrer.identities": rule}, body) >= spare + amount
+
+
 def count_lines(function):
     """Return how many lines of Python `function` runs, which no clock decides."""
     lines = 0
@@ -126,7 +166,11 @@ RULES = st.recursive(
     | st.fixed_dictionaries({"path": PATHS, "query_of": st.sampled_from(["*", "q"])})
     | st.fixed_dictionaries({"template": st.just("{a}{$}{b.c}")})
     | st.fixed_dictionaries(
-        {"path": PATHS, "map": st.just({"x": "suspicious"}), "keep": st.sampled_from([True])}
+        {
+            "path": PATHS,
+            "map": st.just({"x": "suspicious"}),
+            "keep": st.sampled_from([True]),
+        }
     )
     | st.fixed_dictionaries({"path": PATHS, "when": st.lists(CONDITIONS, max_size=2)}),
     lambda inner: (
@@ -191,7 +235,7 @@ BODIES = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(MAPPINGS, BODIES, st.booleans())
 def test_whatever_is_mapped_has_an_outcome_for_each_item(value, body, takes):
     mapping = validate_mapping(value)
@@ -204,10 +248,11 @@ def test_whatever_is_mapped_has_an_outcome_for_each_item(value, body, takes):
 
     assert outcomes
     assert all(isinstance(each, dict | Ignored | EventProblem) for each in outcomes)
-    assert outcomes == translate_call(call, mapping, choices, key=KEY)
+    # By what is shown of them: NaN is not even itself.
+    assert repr(outcomes) == repr(translate_call(call, mapping, choices, key=KEY))
 
 
-@settings(max_examples=100)
+@settings(max_examples=30)
 @given(MAPPINGS, st.binary(max_size=200))
 def test_any_body_has_an_outcome(value, raw):
     mapping = validate_mapping(value)
