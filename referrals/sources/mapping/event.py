@@ -34,11 +34,9 @@ def make_event(
         return chosen
     event_type, name = chosen
     referrer = read_person(REFERRER, reader, mapping, choices)
-    if not referrer.is_named:
-        is_organic = bool(mapping.organic) and all(map(reader.holds, mapping.organic))
-        if is_organic or not choices.takes_marketing_links:
-            reason = Reason.ORGANIC if is_organic else Reason.NO_REFERRER
-            return Ignored(reason, kind[: rules.MAX_NAME_CHARACTERS])
+    reason = None if referrer.is_named else _find_reason(reader, mapping, choices)
+    if reason is not None:
+        return Ignored(reason, kind[: rules.MAX_NAME_CHARACTERS])
     event["id"] = _read_id(reader, mapping)
     event["type"] = event_type.value
     if name is not None:
@@ -54,6 +52,13 @@ def make_event(
     if choices.is_test or _is_flag_set(reader, mapping):
         event["test"] = True
     return _check_weight(event, reader)
+
+
+def _find_reason(reader: Reader, mapping: Mapping, choices: Choices) -> Reason | None:
+    """Return why a call without a referrer is ignored, or None where it is taken."""
+    if mapping.organic and all(map(reader.holds, mapping.organic)):
+        return Reason.ORGANIC
+    return None if choices.takes_marketing_links else Reason.NO_REFERRER
 
 
 def _choose_kind(

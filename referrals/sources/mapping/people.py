@@ -1,6 +1,7 @@
 """The two people of an event, as a mapping finds them in a call. Pure."""
 
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -14,10 +15,17 @@ from referrals.sources.mapping.words import is_nothing, write_text
 USER: Final = "user"
 REFERRER: Final = "referrer"
 _DEVICES: Final = ("device_id", "advertising_id")
-_ID: Final = "{}.id"
-_ALL: Final = "{}.identities"
-_ONE: Final = "{}.identities."
-_HANDLE: Final = "{}.handles."
+
+
+class _Targets(NamedTuple):
+    """Which of a mapping's targets belong to one side, each with the name that it fills."""
+
+    id: str
+    ip: str
+    devices: tuple[tuple[str, str], ...]
+    identities: str
+    single: tuple[tuple[str, str], ...]
+    handles: tuple[tuple[str, str], ...]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -33,46 +41,63 @@ def read_person(side: str, reader: Reader, mapping: Mapping, choices: Choices) -
     An identity that the call names by itself wins over the platform's user ID under the
     provider that the source has chosen for those.
     """
-    identities = _read_identities(side, reader, mapping, choices)
+    targets = _sort_targets(side, tuple(mapping.event))
+    identities = _read_identities(side, targets, reader, mapping, choices)
     fields: dict[str, Any] = {"identities": identities} if identities else {}
-    ip = reader.read_text(mapping.event.get(f"{side}.ip"))
+    ip = reader.read_text(mapping.event.get(targets.ip))
     if ip is not None:
         fields["ip"] = ip
-    for name in _DEVICES:
-        signal = reader.read_text(mapping.event.get(f"{side}.{name}"))
+    for target, name in targets.devices:
+        signal = reader.read_text(mapping.event[target])
         # All zeros is what everybody sends who limits tracking.
         if signal is not None and traces.normalise_device(signal):
             fields[name] = signal
     return Found(fields, bool(identities))
 
 
+# A mapping is read for every call, and its targets are always the same.
+@lru_cache(maxsize=256)
+def _sort_targets(side: str, targets: tuple[str, ...]) -> _Targets:
+    def below(prefix: str) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (target, target.removeprefix(prefix))
+            for target in targets
+            if target.startswith(prefix)
+        )
+
+    return _Targets(
+        id=f"{side}.id",
+        ip=f"{side}.ip",
+        devices=tuple(pair for pair in below(f"{side}.") if pair[1] in _DEVICES),
+        identities=f"{side}.identities",
+        single=below(f"{side}.identities."),
+        handles=below(f"{side}.handles."),
+    )
+
+
 def _read_identities(
-    side: str, reader: Reader, mapping: Mapping, choices: Choices
+    side: str, targets: _Targets, reader: Reader, mapping: Mapping, choices: Choices
 ) -> dict[str, str]:
     found: dict[str, str] = {}
-    _put(found, side, choices.identity, _read_id(side, reader, mapping, choices))
-    several = reader.read(mapping.event.get(_ALL.format(side)))
+    if side == REFERRER and mapping.referrer is not None:
+        user_id = _find_referrer(reader, mapping.referrer, choices)
+    else:
+        user_id = reader.read(mapping.event.get(targets.id))
+    _put(found, side, choices.identity, user_id)
+    several = reader.read(mapping.event.get(targets.identities))
     # Whatever else stands there is no identities: a referrer may be an address.
     if isinstance(several, dict):
         reader.work.charge(len(several))
         for provider, value in several.items():
             _put(found, side, provider.lower(), value)
-    one, handle = _ONE.format(side), _HANDLE.format(side)
-    for target, rule in mapping.event.items():
-        if target.startswith(one):
-            _put(found, side, target.removeprefix(one), reader.read(rule))
-        elif target.startswith(handle):
-            device = traces.normalise_device(reader.read_text(rule) or "")
-            if device is not None:
-                hashed = reader.keyed_hash.hash_texts("handle", [device])
-                found[target.removeprefix(handle)] = hashed
+    for target, provider in targets.single:
+        _put(found, side, provider, reader.read(mapping.event[target]))
+    for target, provider in targets.handles:
+        signal = reader.read_text(mapping.event[target])
+        device = traces.normalise_device(signal or "")
+        if device is not None:
+            found[provider] = reader.keyed_hash.hash_texts("handle", [device])
     return found
-
-
-def _read_id(side: str, reader: Reader, mapping: Mapping, choices: Choices) -> object:
-    if side == REFERRER and mapping.referrer is not None:
-        return _find_referrer(reader, mapping.referrer, choices)
-    return reader.read(mapping.event.get(_ID.format(side)))
 
 
 def _find_referrer(reader: Reader, where: ReferrerKeys, choices: Choices) -> object:

@@ -29,7 +29,8 @@ def translate_call(
 ) -> list[Outcome]:
     """Return what becomes of each item of a verified call, in order. Never raises.
 
-    `key` makes idempotency keys and handles; with another one, a call that is sent again
+    The call comes without its secrets (`verifiers.hide_secret`), as a mapping may name any
+    header. `key` makes idempotency keys and handles; with another one, a call that is sent again
     is another event. Of more than `most_items` the first are translated, and one refusal
     stands for the others.
     """

@@ -146,6 +146,19 @@ def _find_mistakes(mapping: Mapping) -> Iterator[Mistake]:
     for name in ("when", "organic"):
         for index, condition in enumerate(getattr(mapping, name)):
             yield from check_condition(f"/{name}/{index}", condition)
+    yield from _check_subject(mapping)
+    for kind_name, kind in mapping.kinds.items():
+        yield from _check_kind(extend_pointer("/kinds", kind_name), kind)
+    yield from _check_referrer(mapping)
+    yield from _check_id(mapping)
+    for target, rule in mapping.event.items():
+        pointer = extend_pointer("/event", target)
+        yield from _check_target(pointer, target, mapping)
+        yield from check_rule(pointer, rule, target)
+
+
+def _check_subject(mapping: Mapping) -> Iterator[Mistake]:
+    """Yield what is wrong with that which says what happened."""
     if mapping.native is not None:
         yield from check_rule("/native", mapping.native)
     elif mapping.kind is None:
@@ -156,14 +169,6 @@ def _find_mistakes(mapping: Mapping) -> Iterator[Mistake]:
         )
     if mapping.kind is not None:
         yield from check_rule("/kind", mapping.kind)
-    for kind_name, kind in mapping.kinds.items():
-        yield from _check_kind(extend_pointer("/kinds", kind_name), kind)
-    yield from _check_referrer(mapping)
-    yield from _check_id(mapping)
-    for target, rule in mapping.event.items():
-        pointer = extend_pointer("/event", target)
-        yield from _check_target(pointer, target, mapping)
-        yield from check_rule(pointer, rule, target)
 
 
 def _find_amounts(mapping: Mapping) -> Iterator[Mistake]:

@@ -160,6 +160,7 @@ def test_values_stand_in_headers_query_item_and_body():
 
     (event,) = translate_call(call, mapping, Choices(), key=KEY)
 
+    assert isinstance(event, dict)
     assert event["content"] == "1234"
     assert "channel" not in event
 

@@ -256,6 +256,7 @@ def test_whatever_is_mapped_has_an_outcome_for_each_item(value, body, takes):
 @given(MAPPINGS, st.binary(max_size=200))
 def test_any_body_has_an_outcome(value, raw):
     mapping = validate_mapping(value)
+    assert isinstance(mapping, Mapping), mapping
 
     outcomes = translate_call(a_call(raw), mapping, Choices(), key=KEY)
 
