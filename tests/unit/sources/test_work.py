@@ -107,7 +107,11 @@ def done_by(event, body):
             10_000,
         ),
         ({"path": "$.text", "query_of": "*"}, {"text": "?a=" + "x" * 500}, 10_000),
-        ({"pick": ["$.people.*"]}, {"people": {f"p{n}": 1 for n in range(500)}}, 5_000),
+        (
+            {"pick": ["$.people.*"]},
+            {"people": {f"p{n}": 1 for n in range(500)}},
+            10_000,
+        ),
         ({"hash": ["$.list"]}, {"list": list(range(500))}, 5_000),
         ({"template": "{$.text}"}, {"text": "x" * 500}, 10_000),
     ],
