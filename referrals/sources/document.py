@@ -12,7 +12,7 @@ import msgspec
 
 from referrals import repeated_keys, rules, values
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.call import FORM, MAX_PARAMETERS, Call, Pairs, parse_pairs
 
 #: In all items of a call, as in all events of a request.
@@ -44,7 +44,7 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 def read_document(call: Call, *, most_values: int = MAX_VALUES) -> Document:
     """Return what `call` says. A call without a body says it in its query.
 
-    Raises `RefusedError`, without a word of the call in it.
+    Raises `BrokenRuleError`, without a word of the call in it.
     """
     if call.is_cut:
         raise _too_many_parameters()
@@ -65,7 +65,7 @@ def read_json(raw: bytes, *, most_values: int = MAX_VALUES) -> Any:  # noqa: ANN
 
     NaN and half a surrogate pair, which a strict decoder cannot read though writers of
     JSON do emit both, are kept: the event that is made of one is refused, no other.
-    Raises `RefusedError`.
+    Raises `BrokenRuleError`.
     """
     raw = raw.removeprefix(_BOM)
     if not raw.strip():
@@ -74,7 +74,7 @@ def read_json(raw: bytes, *, most_values: int = MAX_VALUES) -> Any:  # noqa: ANN
         values.may_have_more(raw, most_values)
         and values.count_values(raw, most_values) > most_values
     ):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.TOO_MANY_VALUES,
             at="",
             detail=f"The call has more than {most_values:,} values: members of objects "
@@ -92,8 +92,8 @@ def _decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value
         decoded, is_doubtful = _decode_leniently(raw), True
     pointer = repeated_keys.find_repeated_key(raw) if is_doubtful else None
     if pointer is not None:
-        raise RefusedError(
-            code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY
+        raise BrokenRuleError(
+            code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY_RULE
         )
     return decoded
 
@@ -107,7 +107,7 @@ def _decode_leniently(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value
         reason = "it is nested too deeply"
     except ValueError:
         reason = "it is cut, or was never JSON"
-    raise RefusedError(
+    raise BrokenRuleError(
         code=Code.NOT_JSON,
         at="",
         detail=f"The body of the call cannot be read as JSON: {reason}.",
@@ -118,7 +118,7 @@ def _check_depth(raw: bytes) -> None:
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
     if values.measure_depth(raw, MAX_DEPTH) > MAX_DEPTH:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.TOO_DEEP,
             at="",
             detail=f"Objects and lists of a call may be nested {MAX_DEPTH} deep.",
@@ -132,8 +132,8 @@ def _read_form(raw: bytes) -> dict[str, str | list[str]]:
     return gather_pairs(pairs)
 
 
-def _too_many_parameters() -> RefusedError:
-    return RefusedError(
+def _too_many_parameters() -> BrokenRuleError:
+    return BrokenRuleError(
         code=Code.TOO_MANY_VALUES,
         at="",
         detail=f"The call has more than {MAX_PARAMETERS} parameters. Take those out of "

@@ -40,7 +40,7 @@ def find_write_key(call: Call) -> str | None:
 def read_segment_call(method: str, call: Call) -> Document:
     """Return what a call to `/v1/{method}` says, each of its items with its type.
 
-    A single call leaves its type to the address. Raises `RefusedError`.
+    A single call leaves its type to the address. Raises `BrokenRuleError`.
     """
     document = read_document(call, most_values=MAX_VALUES)
     body = document.body

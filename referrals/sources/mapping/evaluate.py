@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from referrals import rules
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.call import parse_pairs
 from referrals.sources.document import Document, gather_pairs, read_json
 from referrals.sources.mapping.paths import (
@@ -51,7 +51,7 @@ class KeyedHash:
 class Reader:
     """Reads one item of a call.
 
-    `read` and `holds` raise `RefusedError` for a value that cannot be what its rule says,
+    `read` and `holds` raise `BrokenRuleError` for a value that cannot be what its rule says,
     and `TooMuchWorkError` where the call has been read too often.
     """
 
@@ -229,7 +229,7 @@ def _read_inner_json(text: str) -> object:
         found = read_json(
             text.encode(errors="surrogatepass"), most_values=rules.MAX_VALUES
         )
-    except RefusedError as error:
+    except BrokenRuleError as error:
         if error.code is Code.NOT_JSON:
             return {}
         raise

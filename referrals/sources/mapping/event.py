@@ -7,7 +7,7 @@ import msgspec
 
 from referrals import rules
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.mapping.evaluate import Reader
 from referrals.sources.mapping.outcome import Ignored, Outcome
 from referrals.sources.mapping.people import REFERRER, USER, read_person
@@ -24,7 +24,7 @@ def make_event(
 ) -> Outcome:
     """Return `event`, filled from what the call says, or why there is none.
 
-    Raises `RefusedError` and `TooMuchWorkError`; `event` has its id then, if it has one.
+    Raises `BrokenRuleError` and `TooMuchWorkError`; `event` has its id then, if it has one.
     """
     kind = reader.read_text(mapping.kind)
     if kind is None:
@@ -101,7 +101,7 @@ def _read_id(reader: Reader, mapping: Mapping) -> str:
     """Return the idempotency key. One that may not stand in clear is hashed."""
     text = reader.read_text(mapping.event.get("id"))
     if text is None:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.MISSING_FIELD,
             at="/id",
             detail="The call has nothing to make an id of, so that sending it again would "
@@ -110,7 +110,7 @@ def _read_id(reader: Reader, mapping: Mapping) -> str:
     reader.work.charge(len(text))
     prefix = f"{mapping.id_prefix}." if mapping.id_prefix else ""
     key = f"{prefix}{text}"
-    if "@" in text or text in (".", "..") or not rules.ID.fullmatch(key):
+    if "@" in text or text in (".", "..") or not rules.ID_PATTERN.fullmatch(key):
         return f"{prefix}{reader.keyed_hash.hash_texts('id', [text])}"
     return key
 
@@ -183,13 +183,13 @@ def complete_event(
 ) -> Outcome:
     """Return `event`, filled from the event that the call holds, with what that leaves out.
 
-    Raises `RefusedError` and `TooMuchWorkError`.
+    Raises `BrokenRuleError` and `TooMuchWorkError`.
     """
     sent = reader.read(mapping.native)
     if sent is None:
         return Ignored(Reason.NO_EVENT)
     if not isinstance(sent, dict):
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.WRONG_SHAPE,
             at="",
             detail="The call holds no event: where it should be, there is no object.",
@@ -209,7 +209,7 @@ def _check_weight(event: dict[str, Any], reader: Reader) -> dict[str, Any]:
     weight = weigh_value(event, rules.MAX_EVENT_BYTES)
     reader.work.charge(weight)
     if weight > rules.MAX_EVENT_BYTES:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.EVENT_TOO_LARGE,
             at="",
             detail="What the call says of one event is over the limit of 32 KB.",

@@ -5,9 +5,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from referrals import rules, traces
+from referrals import fraud_signals, rules
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.mapping.evaluate import Reader
 from referrals.sources.mapping.rules import Choices, Mapping, ReferrerKeys
 from referrals.sources.mapping.words import is_nothing, write_text
@@ -36,7 +36,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def read_person(side: str, reader: Reader, mapping: Mapping, choices: Choices) -> Found:
-    """Return who stands on `side`, `user` or `referrer`. Raises `RefusedError`.
+    """Return who stands on `side`, `user` or `referrer`. Raises `BrokenRuleError`.
 
     An identity that the call names by itself wins over the platform's user ID under the
     provider that the source has chosen for those.
@@ -50,7 +50,7 @@ def read_person(side: str, reader: Reader, mapping: Mapping, choices: Choices) -
     for target, name in targets.devices:
         signal = reader.read_text(mapping.event[target])
         # All zeros is what everybody sends who limits tracking.
-        if signal is not None and traces.normalise_device(signal):
+        if signal is not None and fraud_signals.normalise_device(signal):
             fields[name] = signal
     return Found(fields, bool(identities))
 
@@ -94,7 +94,7 @@ def _read_identities(
         _put(found, side, provider, reader.read(mapping.event[target]))
     for target, provider in targets.handles:
         signal = reader.read_text(mapping.event[target])
-        device = traces.normalise_device(signal or "")
+        device = fraud_signals.normalise_device(signal or "")
         if device is not None:
             found[provider] = reader.keyed_hash.hash_texts("handle", [device])
     return found
@@ -118,7 +118,7 @@ def _put(found: dict[str, str], side: str, provider: str, value: object) -> None
         return
     text = None if isinstance(value, bool) else write_text(value)
     if text is None or not provider:
-        raise RefusedError(
+        raise BrokenRuleError(
             code=Code.BAD_IDENTITY,
             at=rules.extend_pointer(f"/{side}/identities", provider),
             detail=f"What should be an identity of the {side} is no text: the call has a "

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from referrals.refusals import Code
-from referrals.rules import EARLIEST, FIRST_MILLISECONDS, RefusedError
+from referrals.rules import EARLIEST, FIRST_MILLISECONDS, BrokenRuleError
 from referrals.sources.mapping.words import write_text
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ class TimeForm(StrEnum):
 def read_time(value: object, form: TimeForm) -> datetime:
     """Return the instant that `value` means, in UTC, rounded down to a microsecond.
 
-    Raises `RefusedError`: a time of another form is wrong, not one to be guessed.
+    Raises `BrokenRuleError`: a time of another form is wrong, not one to be guessed.
     """
     if form in (TimeForm.UNIX_S, TimeForm.UNIX_MS):
         instant = _read_number(value, form)
@@ -96,5 +96,5 @@ def _read_text(value: object, form: TimeForm) -> datetime:
         raise _bad(detail="The call's time is none that a calendar has.") from None
 
 
-def _bad(*, detail: str, code: Code = Code.BAD_TIME) -> RefusedError:
-    return RefusedError(code=code, at="/occurred_at", detail=detail)
+def _bad(*, detail: str, code: Code = Code.BAD_TIME) -> BrokenRuleError:
+    return BrokenRuleError(code=code, at="/occurred_at", detail=detail)

@@ -7,7 +7,7 @@ refusal. What an event must satisfy is checked where it is appended, like every 
 from typing import Any
 
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.schema import EventProblem
 from referrals.sources.call import Call
 from referrals.sources.document import MAX_VALUES, Document, read_document
@@ -36,7 +36,7 @@ def translate_call(
     """
     try:
         document = read_document(call, most_values=most_values)
-    except RefusedError as error:
+    except BrokenRuleError as error:
         return [EventProblem(error.code, error.pointer, error.detail)]
     return translate_document(
         document, mapping, choices, key=key, most_items=most_items
@@ -94,7 +94,7 @@ def _translate_item(reader: Reader, mapping: Mapping, choices: Choices) -> Outco
         if mapping.native is not None:
             return complete_event(event, reader, mapping, choices)
         return make_event(event, reader, mapping, choices)
-    except RefusedError as error:
+    except BrokenRuleError as error:
         return EventProblem(error.code, error.pointer, error.detail, event.get("id"))
     except TooMuchWorkError:
         return EventProblem(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.call import make_call
 from referrals.sources.document import MAX_DEPTH, read_document, read_json
 from tests.platforms import a_call
@@ -14,7 +14,7 @@ FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 
 
 def refusal(call, **limits):
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(BrokenRuleError) as raised:
         read_document(call, **limits)
     return raised.value.code, raised.value.pointer
 
@@ -71,7 +71,7 @@ def test_a_byte_order_mark_is_no_part_of_the_json():
     [b"{", b'{"a":1', b"\xff\xfe", b"nonsense", b'{"a":1}{"b":2}', b"\x00"],
 )
 def test_what_is_no_json_is_refused_without_a_word_of_it(body):
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(BrokenRuleError) as raised:
         read_document(a_call(body))
 
     assert raised.value.code is Code.NOT_JSON
@@ -133,7 +133,7 @@ def test_a_document_shows_nothing_that_was_sent():
 def test_any_body_is_read_or_refused(body):
     try:
         document = read_document(a_call(body))
-    except RefusedError:
+    except BrokenRuleError:
         return
     assert document.size == len(body)
 

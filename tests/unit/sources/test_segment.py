@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import Reason
 from referrals.sources.segment import (
@@ -156,7 +156,7 @@ def test_the_write_key_may_stand_in_the_body(body, key):
 
 
 def test_a_body_that_is_no_json_is_refused():
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(BrokenRuleError) as raised:
         read_segment_call("track", a_call(b"{"))
 
     assert raised.value.code is Code.NOT_JSON

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from referrals.refusals import Code
-from referrals.rules import RefusedError
+from referrals.rules import BrokenRuleError
 from referrals.sources.mapping.times import TimeForm, read_time, write_time
 
 
@@ -62,7 +62,7 @@ def test_a_time_is_read_as_the_platform_means_it(value, form, written):
     ids=repr,
 )
 def test_a_time_of_another_form_is_refused_and_not_repeated(value, form, code):
-    with pytest.raises(RefusedError) as raised:
+    with pytest.raises(BrokenRuleError) as raised:
         read_time(value, TimeForm(form))
 
     assert (raised.value.code, raised.value.pointer) == (code, "/occurred_at")
