@@ -1,0 +1,25 @@
+"""What `referrals` keeps: apps, keys, the log, people, counts, sources."""
+
+from referrals.models.apps import App, Change, Membership, Role, validate_networks
+from referrals.models.events import CustomName, ReferralEvent, Sighting
+from referrals.models.ingest import IngestCount, IngestSample, RejectedEvent
+from referrals.models.keys import ApiKey, ApiKeyQuerySet
+from referrals.models.people import ErasureRequest, Suppression
+
+__all__ = [
+    "ApiKey",
+    "ApiKeyQuerySet",
+    "App",
+    "Change",
+    "CustomName",
+    "ErasureRequest",
+    "IngestCount",
+    "IngestSample",
+    "Membership",
+    "ReferralEvent",
+    "RejectedEvent",
+    "Role",
+    "Sighting",
+    "Suppression",
+    "validate_networks",
+]

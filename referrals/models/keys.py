@@ -1,0 +1,57 @@
+"""API keys: what a backend shows."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from referrals.models.apps import App
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """API keys by what they let in."""
+
+    def working(self) -> Self:
+        """Return those that are not revoked, or only from a later instant on."""
+        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=timezone.now()))
+
+
+class ApiKey(models.Model):
+    """What an app's backend shows to send events. Only its hash is kept."""
+
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="api_keys")
+    label = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Where the key is used, such as 'production backend'.",
+    )
+    prefix = models.CharField(
+        max_length=12, help_text="The first characters, to tell keys apart."
+    )
+    digest = models.CharField(
+        max_length=64, unique=True, help_text="SHA-256 of the key, in hexadecimal."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="Written at most once a minute."
+    )
+    revoked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until when it works: an instant to come where it was rotated.",
+    )
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+    @property
+    def is_revoked(self) -> bool:
+        """Return whether it works no more."""
+        return self.revoked_at is not None and self.revoked_at <= timezone.now()
