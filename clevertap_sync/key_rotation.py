@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Cast
 
-from clevertap_sync.fields import EncryptedField, make_cipher, read_cipher
+from referrals.encrypted_field import EncryptedField, make_cipher, read_cipher
 
 _CHUNK: Final = 500
 

@@ -13,11 +13,11 @@ from clevertap_sync.clevertap.errors import UnreadablePasscodeError
 from clevertap_sync.clevertap.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
-from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock
 from referrals import history, log
+from referrals.encrypted_field import UnreadableSecret
 
 Start = Literal["now", "resume"] | datetime
 

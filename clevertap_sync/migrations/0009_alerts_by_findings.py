@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import clevertap_sync.fields
+import referrals.encrypted_field
 import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models.functions import Now
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='alert',
             name='heartbeat_url',
-            field=clevertap_sync.fields.EncryptedField(blank=True, verbose_name='heartbeat address'),
+            field=referrals.encrypted_field.EncryptedField(blank=True, verbose_name='heartbeat address'),
         ),
         migrations.AddField(
             model_name='alert',

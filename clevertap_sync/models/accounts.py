@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from clevertap_sync.clevertap.limits import MAX_IN_FLIGHT, MAX_PROPERTIES
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
-from clevertap_sync.fields import EncryptedField
+from referrals.encrypted_field import EncryptedField
 from referrals.models import App
 
 DEFAULT_IN_FLIGHT = 5

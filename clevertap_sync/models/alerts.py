@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from clevertap_sync.clevertap.limits import LIVE_HOURS
-from clevertap_sync.fields import EncryptedField
+from referrals.encrypted_field import EncryptedField
 from referrals.models import App
 
 

@@ -5,6 +5,14 @@ from referrals.models.events import CustomName, ReferralEvent, Sighting
 from referrals.models.ingest import IngestCount, IngestSample, RejectedEvent
 from referrals.models.keys import ApiKey, ApiKeyQuerySet
 from referrals.models.people import ErasureRequest, Suppression
+from referrals.models.sources import (
+    IdKey,
+    Source,
+    SourceCall,
+    make_public_id,
+    name_way,
+    validate_platform,
+)
 
 __all__ = [
     "ApiKey",
@@ -13,6 +21,7 @@ __all__ = [
     "Change",
     "CustomName",
     "ErasureRequest",
+    "IdKey",
     "IngestCount",
     "IngestSample",
     "Membership",
@@ -20,6 +29,11 @@ __all__ = [
     "RejectedEvent",
     "Role",
     "Sighting",
+    "Source",
+    "SourceCall",
     "Suppression",
+    "make_public_id",
+    "name_way",
     "validate_networks",
+    "validate_platform",
 ]

@@ -38,16 +38,18 @@ class IngestCount(models.Model):
         help_text="The app; 0 where nobody knows whose it was."
     )
     way = models.CharField(
-        max_length=12,
+        max_length=20,
         help_text="The first characters of the API key, or task, import, python, admin "
-        "or other. Empty where none was shown, and since the beginning.",
+        "or other, or source and its number. Empty where none was shown, and since the "
+        "beginning.",
     )
     outcome = models.CharField(
         max_length=12,
-        help_text="accepted, duplicate, conflict, rejected or unauthorised.",
+        help_text="accepted, duplicate, conflict, rejected or unauthorised; of a source "
+        "also what `counter.IngestOutcome` has for it.",
     )
     code = models.CharField(
-        max_length=30, help_text="Why it was refused; empty where it was not."
+        max_length=255, help_text="Why it was refused; empty where it was not."
     )
     hour = models.DateTimeField(
         help_text="When the hour began; 1970 for what was counted since the beginning."
@@ -73,7 +75,7 @@ class IngestSample(models.Model):
     app_id = models.BigIntegerField(
         help_text="The app; 0 where nobody knows whose it was."
     )
-    way = models.CharField(max_length=12)
+    way = models.CharField(max_length=20)
     outcome = models.CharField(max_length=12)
     code = models.CharField(max_length=30)
     at = models.DateTimeField()

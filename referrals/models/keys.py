@@ -41,6 +41,15 @@ class ApiKey(models.Model):
         blank=True,
         help_text="Until when it works: an instant to come where it was rotated.",
     )
+    tracking_source = models.ForeignKey(
+        "referrals.Source",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="tracking_keys",
+        help_text="The Segment source that it may append to, and nothing else: a key in "
+        "an app or a browser is public. Empty for a backend's key.",
+    )
 
     objects = ApiKeyQuerySet.as_manager()
 

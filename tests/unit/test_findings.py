@@ -12,7 +12,6 @@ from clevertap_sync.admin.overview.status_light import COLOURS, describe_finding
 from clevertap_sync.alerting import subjects
 from clevertap_sync.clevertap.account_faults import AccountFault
 from clevertap_sync.clevertap.errors import CleverTapError
-from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight import fact_queries, ingest_queries
 from clevertap_sync.insight.facts import (
     AppIngest,
@@ -31,6 +30,7 @@ from clevertap_sync.insight.findings.installation import (
 from clevertap_sync.insight.links import build_path
 from clevertap_sync.models import Account, EventKinds, Incident, Integration, Mute
 from clevertap_sync.process.worker_presence import WorkerSilence
+from referrals.encrypted_field import UnreadableSecret
 from referrals.models import App
 from referrals.secret import Secret
 from referrals.words import Colour

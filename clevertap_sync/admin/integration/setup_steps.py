@@ -16,9 +16,9 @@ from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_MISMATCH,
     describe_hold,
 )
-from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.passcode_expiry import find_expiry
 from clevertap_sync.models import Integration
+from referrals.encrypted_field import UnreadableSecret
 from referrals.words import Colour
 
 #: The steps of the set-up, by the names of their fieldsets.

@@ -16,7 +16,6 @@ from clevertap_sync.clevertap.hold_reasons import (
     RESTORED_BACKUP,
     describe_hold,
 )
-from clevertap_sync.fields import UnreadableSecret
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings.finding import (
     Finding,
@@ -31,6 +30,7 @@ from clevertap_sync.insight.findings.sentences import (
     lower_first_letter,
 )
 from clevertap_sync.insight.passcode_expiry import find_expiry
+from referrals.encrypted_field import UnreadableSecret
 from referrals.words import format_span
 
 #: Families: findings that are causes of the same trouble.
