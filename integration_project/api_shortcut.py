@@ -13,7 +13,7 @@ from django.urls import get_resolver
 from referrals.api.edge import is_api_call, require_our_address
 from referrals.api.problems import ProblemError
 
-_URLS: Final = "referrals.api.urls"
+_URLS: Final = "integration_project.program_urls"
 
 
 class ApiShortcutMiddleware:

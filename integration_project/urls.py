@@ -25,5 +25,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=_icon)),
     path("metrics", show_metrics),
-    path("", include("referrals.api.urls")),
+    path("", include("integration_project.program_urls")),
 ]

@@ -14,9 +14,13 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals.keys import create_key
-from referrals.models import App
+from referrals.models import App, Source
 from referrals.schema import Event, Person
+from referrals.secret import Secret
+from referrals.source_setup import create_source
+from referrals.sources.presets import load_preset
 from referrals.vocabulary import EventType
+from tests.platforms import SECRET
 
 NOON: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NOON_TEXT: Final = "2026-11-23T12:00:00Z"
@@ -101,6 +105,15 @@ def an_api_key(app: App) -> str:
     """Write an API key and return its text, of which the row has only the hash."""
     _, text = create_key(app, "made by a test")
     return text
+
+
+def a_source(app: App, platform: str, **changes: Any) -> Source:
+    """Write a source, with `tests.platforms.SECRET` unless told, and return its row."""
+    preset = load_preset(platform)
+    changes.setdefault("takes_marketing_links", preset.takes_marketing_links)
+    source = Source(app=app, platform=platform, **changes)
+    create_source("a test", source, Secret(SECRET))
+    return source
 
 
 def an_account(location: Location = Location.EU1, **changes: Any) -> Account:

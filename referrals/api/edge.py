@@ -109,7 +109,11 @@ def explain_unknown_host(request: HttpRequest) -> str:
 
 def _is_fit(response: HttpResponseBase) -> bool:
     is_success = HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES
-    return is_success or response.headers.get("Content-Type") == CONTENT_TYPE
+    # A hook's answer is for its platform, which reads the status alone.
+    is_final = getattr(response, "is_final", False)
+    return (
+        is_success or is_final or response.headers.get("Content-Type") == CONTENT_TYPE
+    )
 
 
 def _replace_by_problem(

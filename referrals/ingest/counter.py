@@ -38,6 +38,9 @@ class IngestOutcome(StrEnum):
     CONFLICT = "conflict"
     REJECTED = "rejected"
     UNAUTHORISED = "unauthorised"
+    # Of a source: a verified call, and what of it is no event of ours.
+    CALL = "call"
+    IGNORED = "ignored"
 
 
 #: The outcomes that an operator should see.

@@ -27,12 +27,13 @@ from referrals.log.reader import (
 )
 from referrals.log.removal import erase_people, remove_sightings, trim_log
 from referrals.log.results import Result, Status
-from referrals.log.writer import ArchivedAppError, append
+from referrals.log.writer import ArchivedAppError, Sendable, append
 
 __all__ = [
     "ArchivedAppError",
     "LoggedEvent",
     "Result",
+    "Sendable",
     "Status",
     "append",
     "build_head_sql",

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from referrals.ingest.background import count_ingest
 from referrals.ingest.counter import CountKey, IngestOutcome, redact_pointer
 from referrals.log.results import Result, Status
+from referrals.models import is_way_of_source
 from referrals.refusals import Code
 
 _TAKEN: Final = {
@@ -39,6 +40,11 @@ def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
 
 def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
     statuses = Counter([answer.status for answer in answers])
+    if is_way_of_source(way) and (number := statuses.pop(Status.CONFLICT, 0)):
+        # A platform that sends again may know more by then. Nobody can mend it there.
+        count_ingest(
+            CountKey(app_id, way, IngestOutcome.DUPLICATE, Code.CONFLICT), number
+        )
     for status, outcome in _TAKEN.items():
         if number := statuses.pop(status, 0):
             count_ingest(CountKey(app_id, way, outcome), number)
@@ -47,8 +53,10 @@ def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
 
 
 def _count_refused(app_id: int, way: str, answers: Iterable[Result]) -> None:
+    of_source = is_way_of_source(way)
     for answer in answers:
-        if outcome := _REFUSED.get(answer.status):
+        outcome = _REFUSED.get(answer.status)
+        if outcome and not (of_source and outcome is IngestOutcome.CONFLICT):
             count_ingest(
                 CountKey(app_id, way, outcome, answer.code or ""),
                 pointer=redact_pointer(answer.pointer or ""),

@@ -11,6 +11,7 @@ from referrals.models.apps import App
 from referrals.sources.presets import PLATFORMS, Preset, load_preset
 
 _PUBLIC_ID_BYTES = 10
+_WAY_START = "source:"
 
 
 def make_public_id() -> str:
@@ -137,7 +138,12 @@ class Source(models.Model):
 
 def name_way(source_id: int) -> str:
     """Return a source's name as a way in, as `ingest` counts it."""
-    return f"source:{source_id}"
+    return f"{_WAY_START}{source_id}"
+
+
+def is_way_of_source(way: str) -> bool:
+    """Return whether a way in, as `ingest` counts it, is a source."""
+    return way.startswith(_WAY_START)
 
 
 class IdKey(models.Model):

@@ -1,0 +1,7 @@
+"""Hooks: the addresses that platforms call.
+
+Read in this order: `known_sources` remembers the rows of sources, `views` reads a call and
+answers as its platform understands, `receive_call` makes events of a verified call and
+appends them, `deadline` bounds how long that may take, and `counting` counts what became of
+it. What a call says is judged in `referrals.sources`, without a framework.
+"""

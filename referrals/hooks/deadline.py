@@ -1,0 +1,86 @@
+"""Appending within a deadline: a call is answered in time, whatever the database does.
+
+A call's events are appended by a few threads that do nothing else. What they have not
+committed in time may still be committed later, so that whoever gives up keeps the events
+under the same idempotency keys: then the second append finds duplicates.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as LateError
+from typing import Final, TypeVar
+
+from django.db import connection
+
+from referrals import log
+from referrals.log import Result, Sendable
+from referrals.models import App
+
+#: Of a process. Each has a connection of the database while it appends.
+THREADS: Final = 3
+#: Calls of a process that may wait for one of them.
+MOST_WAITING: Final = 32
+
+Answer = TypeVar("Answer")
+
+
+class NotCommittedError(Exception):
+    """The events were not committed in time. Whether they will be is not known."""
+
+
+class _Appenders:
+    """The threads of this process, made with the first call."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._open = 0
+
+    def run(self, work: Callable[[], Answer], seconds: float) -> Answer:
+        if self._open >= THREADS + MOST_WAITING:
+            raise NotCommittedError
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hook")
+        future: Future[Answer] = self._pool.submit(_run_and_give_back, work)
+        self._open += 1
+        future.add_done_callback(self._note_done)
+        try:
+            return future.result(timeout=seconds)
+        except LateError:
+            future.cancel()
+            raise NotCommittedError from None
+
+    def _note_done(self, _: object) -> None:
+        self._open -= 1
+
+
+_appenders = _Appenders()
+
+
+def append_within(
+    app: App, events: Sequence[Sendable], *, way: str, seconds: float
+) -> list[Result]:
+    """Append as `log.append` does, within `seconds`.
+
+    Raises `NotCommittedError` where that took longer, or too many calls wait already, and
+    lets the database's errors through. In a transaction of the caller's there is no
+    deadline: nobody else sees what it has written.
+    """
+    if connection.in_atomic_block:
+        return log.append(app, events, way=way)
+    return _appenders.run(lambda: log.append(app, events, way=way), seconds)
+
+
+def _run_and_give_back(work: Callable[[], Answer]) -> Answer:
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
+def _begin_anew() -> None:
+    """Start without threads after a fork: the parent's do not come along."""
+    global _appenders  # noqa: PLW0603 - one set of threads per process
+    _appenders = _Appenders()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

@@ -1,0 +1,202 @@
+"""The sources that a process knows, in a form that a call is served from.
+
+A row is read again after `FRESH_SECONDS`. While the database is away the remembered one goes
+on: platforms that never send again would lose their calls otherwise. An unknown public ID is
+never remembered, so that a new source works at once.
+"""
+
+import logging
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
+
+from referrals.models import App, IdKey, Source, name_way
+from referrals.secret import Secret
+from referrals.sources.mapping.rules import Choices, Mapping
+from referrals.sources.mapping.validate import validate_mapping
+from referrals.sources.presets import Preset, load_mapping, load_preset
+from referrals.sources.verifiers import Verifier
+
+#: A change of a source is noticed so much later at most.
+FRESH_SECONDS: Final = 5.0
+#: Each is a row of ours; the bound is for the unforeseen.
+MOST_SOURCES: Final = 2_000
+
+logger: Final = logging.getLogger(__name__)
+
+
+class UnreadableSourceError(Exception):
+    """A secret of the source, or its app's key, cannot be decrypted."""
+
+
+class KnownSource(msgspec.Struct, frozen=True):
+    """A source, ready to serve calls. Made by `make_known_source`.
+
+    `secrets` are the live ones, the newest first. `id_key` makes idempotency keys.
+    """
+
+    id: int
+    app: App
+    public_id: str
+    platform: str
+    preset: Preset
+    verifier: Verifier
+    secrets: tuple[str, ...]
+    mapping: Mapping
+    choices: Choices
+    id_key: bytes
+    is_archived: bool
+    has_been_called: bool
+    #: Unix seconds until which the shape of a call is captured.
+    captures_until: float
+
+    def __repr__(self) -> str:
+        """Show the public ID alone: all else holds secrets."""
+        return f"KnownSource({self.public_id!r})"
+
+    @property
+    def way(self) -> str:
+        """Its name as a way in."""
+        return name_way(self.id)
+
+
+class _Remembered(msgspec.Struct):
+    source: KnownSource
+    until: float
+
+
+_known: dict[str, _Remembered] = {}
+
+
+def find_source(public_id: str) -> KnownSource | None:
+    """Return the source of that ID, or None for an ID that no source has.
+
+    Raises a database's error where the database is away and the source is not remembered,
+    and `UnreadableSourceError`.
+    """
+    now = monotonic()
+    remembered = _known.get(public_id)
+    if remembered is not None and now < remembered.until:
+        return remembered.source
+    try:
+        row = _read_rows().filter(public_id=public_id).first()
+    except Error as error:
+        if remembered is None:
+            raise
+        logger.warning("A source was not read again: %s", type(error).__name__)
+        # Nobody waits for the database once more for each of its calls.
+        remembered.until = now + FRESH_SECONDS
+        return remembered.source
+    if row is None:
+        _known.pop(public_id, None)
+        return None
+    return _remember(row, now)
+
+
+def find_remembered_source(public_id: str) -> KnownSource | None:
+    """Return the source if this process remembers it. Never asks the database."""
+    remembered = _known.get(public_id)
+    return remembered.source if remembered else None
+
+
+def remember_sources() -> None:
+    """Remember all live sources, so that an outage finds none unknown. Never raises."""
+    now = monotonic()
+    try:
+        for row in _read_rows().filter(archived_at=None)[:MOST_SOURCES]:
+            _remember_readable(row, now)
+    except Error as error:
+        logger.warning("Sources were not read ahead: %s", type(error).__name__)
+
+
+def clear_known_sources() -> None:
+    """Clear this process's memory of sources, so that the next call reads the database."""
+    _known.clear()
+
+
+def make_known_source(row: Source) -> KnownSource:
+    """Return `row` in the form that calls are served from.
+
+    Raises `UnreadableSourceError` for a secret that no key decrypts.
+    """
+    preset = load_preset(row.platform)
+    try:
+        secrets = _reveal_secrets((row.secret, row.previous_secret))
+        id_key = bytes.fromhex(row.app.id_key.key.reveal())
+    except (ImproperlyConfigured, IdKey.DoesNotExist, ValueError) as error:
+        raise UnreadableSourceError from error
+    return KnownSource(
+        id=row.pk,
+        app=row.app,
+        public_id=row.public_id,
+        platform=row.platform,
+        preset=preset,
+        verifier=_read_verifier(row, preset),
+        secrets=secrets,
+        mapping=_read_mapping(row),
+        choices=make_choices(row),
+        id_key=id_key,
+        is_archived=row.archived_at is not None or row.app.archived_at is not None,
+        has_been_called=row.first_call_at is not None,
+        captures_until=row.capture_until.timestamp() if row.capture_until else 0.0,
+    )
+
+
+def make_choices(row: Source) -> Choices:
+    """Return what a source has chosen for itself, beside its mapping."""
+    return Choices(
+        identity=row.identity or row.preset.identity,
+        referrer_keys=tuple(row.referrer_keys),
+        chosen=frozenset(row.chosen_events),
+        left_out=frozenset(row.left_out_events),
+        takes_marketing_links=row.takes_marketing_links,
+        is_test=row.is_test,
+    )
+
+
+def _read_rows() -> Any:  # noqa: ANN401 - a query set of rows that are read whole
+    return Source.objects.select_related("app__id_key").order_by("pk")
+
+
+def _remember(row: Source, now: float) -> KnownSource:
+    source = make_known_source(row)
+    if len(_known) >= MOST_SOURCES:
+        _known.clear()
+    _known[row.public_id] = _Remembered(source, now + FRESH_SECONDS)
+    return source
+
+
+def _remember_readable(row: Source, now: float) -> None:
+    try:
+        _remember(row, now)
+    except UnreadableSourceError:
+        logger.warning("A source was not read ahead: no key decrypts its secret")
+
+
+def _reveal_secrets(stored: Sequence[Secret]) -> tuple[str, ...]:
+    # The second one is only accepted beside the first.
+    return tuple(
+        text for secret in stored if (text := secret.reveal() if secret else "")
+    )
+
+
+def _read_verifier(row: Source, preset: Preset) -> Verifier:
+    if row.verifier is None:
+        return preset.verifier
+    verifier: Verifier = msgspec.convert(row.verifier, type=Verifier)
+    return verifier
+
+
+def _read_mapping(row: Source) -> Mapping:
+    if row.mapping is None:
+        return load_mapping(row.platform)
+    checked = validate_mapping(row.mapping)
+    if isinstance(checked, Mapping):
+        return checked
+    # It was good when it was saved: an earlier release knew other rules.
+    logger.error("The mapping of source %s is not valid any more", row.pk)
+    return load_mapping(row.platform)

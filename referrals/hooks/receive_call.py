@@ -1,0 +1,140 @@
+"""From a verified call to the log."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from django.db import DatabaseError, DataError, InterfaceError
+
+from referrals.hooks.deadline import NotCommittedError, append_within
+from referrals.hooks.known_sources import KnownSource
+from referrals.log import Result, Sendable
+from referrals.refusals import MEANINGS, Code
+from referrals.schema import EventProblem, IncomingEvent, check_object
+from referrals.sources.call import Call
+from referrals.sources.mapping.outcome import Ignored, Outcome
+from referrals.sources.mapping.rules import Choices
+from referrals.sources.mapping.translate import translate_call
+from referrals.sources.verifiers import hide_secret
+
+#: From the whole call to the answer. Branch waits two seconds for that.
+DEADLINE_SECONDS: Final = 1.0
+
+logger: Final = logging.getLogger(__name__)
+
+
+class Received(msgspec.Struct, frozen=True):
+    """What became of a verified call.
+
+    `outcomes` has one for each item: an event as the log takes it, the reason why there is
+    none, or a refusal. `results` has the log's answer to each outcome that is no `Ignored`,
+    in order; it is empty where nothing was committed, and `is_committed` is False then.
+    """
+
+    outcomes: tuple[IncomingEvent | EventProblem | Ignored, ...]
+    results: tuple[Result, ...] = ()
+    is_committed: bool = True
+
+    @property
+    def events(self) -> list[IncomingEvent | EventProblem]:
+        """What was there to append, refusals among it."""
+        return [each for each in self.outcomes if not isinstance(each, Ignored)]
+
+
+def read_events(
+    source: KnownSource, call: Call, *, choices: Choices | None = None
+) -> tuple[IncomingEvent | EventProblem | Ignored, ...]:
+    """Return what becomes of each item of a verified call. Stores nothing; never raises."""
+    now = datetime.now(UTC)
+    outcomes = translate_call(
+        hide_secret(source.verifier, call),
+        source.mapping,
+        choices or source.choices,
+        key=source.id_key,
+    )
+    return tuple(_check_outcome(each, now) for each in outcomes)
+
+
+def receive_call(
+    source: KnownSource,
+    call: Call,
+    *,
+    sample: str = "",
+    seconds: float = DEADLINE_SECONDS,
+) -> Received:
+    """Append the events of a verified call. Never raises a database's error.
+
+    Raises `ArchivedAppError`. `sample` marks a sample of ours by a text that makes its ids its own: its events are
+    test events.
+    """
+    if sample:
+        choices = msgspec.structs.replace(source.choices, is_test=True)
+        outcomes = _rename(read_events(source, call, choices=choices), sample)
+    else:
+        outcomes = read_events(source, call)
+    return append_outcomes(source, outcomes, seconds=seconds)
+
+
+def append_outcomes(
+    source: KnownSource,
+    outcomes: Sequence[IncomingEvent | EventProblem | Ignored],
+    *,
+    seconds: float = DEADLINE_SECONDS,
+) -> Received:
+    """Append the events among `outcomes`. Never raises a database's error.
+
+    Raises `ArchivedAppError`.
+    """
+    received = Received(tuple(outcomes))
+    events = received.events
+    if not events:
+        return received
+    try:
+        results = _append(source, events, seconds)
+    except (NotCommittedError, DatabaseError, InterfaceError) as error:
+        logger.warning("A call was not committed: %s", type(error).__name__)
+        return msgspec.structs.replace(received, is_committed=False)
+    return msgspec.structs.replace(received, results=tuple(results))
+
+
+def _append(
+    source: KnownSource, events: Sequence[Sendable], seconds: float
+) -> list[Result]:
+    try:
+        return append_within(source.app, events, way=source.way, seconds=seconds)
+    except DataError as error:
+        # The same call would be refused for ever.
+        if len(events) > 1:
+            return [
+                msgspec.structs.replace(result, index=index)
+                for index, event in enumerate(events)
+                for result in _append(source, [event], seconds)
+            ]
+        logger.warning("The database refused an event: %s", type(error).__name__)
+        (event,) = events
+        problem = EventProblem(
+            Code.UNSTORABLE, "", MEANINGS[Code.UNSTORABLE], getattr(event, "id", None)
+        )
+        return append_within(source.app, [problem], way=source.way, seconds=seconds)
+
+
+def _check_outcome(
+    outcome: Outcome, now: datetime
+) -> IncomingEvent | EventProblem | Ignored:
+    if isinstance(outcome, Ignored | EventProblem):
+        return outcome
+    return check_object(outcome, now=now)
+
+
+def _rename(
+    outcomes: Sequence[IncomingEvent | EventProblem | Ignored], sample: str
+) -> tuple[Any, ...]:
+    """Return the outcomes with ids that no call of the platform has."""
+    return tuple(
+        msgspec.structs.replace(each, id=f"sample.{sample}.{each.id}"[:200])
+        if isinstance(each, IncomingEvent)
+        else each
+        for each in outcomes
+    )

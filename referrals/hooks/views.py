@@ -1,0 +1,90 @@
+"""The address that platforms call. Thin: find the source, verify, receive, answer."""
+
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import Final
+
+from django.core.signals import got_request_exception
+from django.db import Error
+from django.http import HttpRequest
+from django.views.decorators.csrf import csrf_exempt
+
+from referrals.api.problems import ProblemError
+from referrals.hooks import answers, counting
+from referrals.hooks.answers import HookResponse
+from referrals.hooks.call_reading import read_call
+from referrals.hooks.known_sources import (
+    KnownSource,
+    UnreadableSourceError,
+    find_source,
+)
+from referrals.hooks.receive_call import receive_call
+from referrals.hooks.sample_mark import HEADER, read_sample_mark
+from referrals.log import ArchivedAppError
+from referrals.sources.call import Call
+from referrals.sources.verifiers import Unverified, verify_call
+
+logger: Final = logging.getLogger(__name__)
+
+
+@csrf_exempt
+def answer_hook(
+    request: HttpRequest, public_id: str, path_secret: str = ""
+) -> HookResponse:
+    """Answer a call of a platform. Never raises: the edge."""
+    source: KnownSource | None = None
+    try:
+        source = find_source(public_id)
+        return _answer(request, source, path_secret)
+    except (Error, UnreadableSourceError) as error:
+        _log(error)
+    except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
+        _log(error)
+        # As Django does for a view that raises: error trackers listen, and so do tests.
+        got_request_exception.send(sender=None, request=request)
+    return answers.answer_busy(source.preset if source else None)
+
+
+def _answer(
+    request: HttpRequest, source: KnownSource | None, path_secret: str
+) -> HookResponse:
+    if source is None:
+        return answers.answer_unknown()
+    if source.is_archived:
+        return answers.answer_archived()
+    if request.method not in source.preset.methods:
+        return answers.answer_wrong_method(source.preset)
+    try:
+        call = read_call(request, path_secret)
+    except ProblemError as problem:
+        counting.count_unreadable(source, problem)
+        return answers.answer_too_large()
+    return _answer_call(source, call)
+
+
+def _answer_call(source: KnownSource, call: Call) -> HookResponse:
+    now = datetime.now(UTC)
+    verified = verify_call(source.verifier, call, source.secrets, now=now)
+    if isinstance(verified, Unverified):
+        counting.count_unverified(source, verified)
+        return answers.answer_unverified()
+    (mark, *_) = call.find_headers(HEADER) or ("",)
+    sample = read_sample_mark(mark, source.public_id, now)
+    try:
+        received = receive_call(source, call, sample=sample)
+    except ArchivedAppError:
+        return answers.answer_archived()
+    counting.count_received(source, received, is_sample=bool(sample))
+    if not received.is_committed:
+        return answers.answer_busy(source.preset)
+    return answers.answer_taken()
+
+
+def _log(error: Exception) -> None:
+    """Log class and places: a message may quote what a platform sent."""
+    logger.error(
+        "A hook met %s. %s",
+        type(error).__name__,
+        "".join(traceback.format_tb(error.__traceback__)),
+    )

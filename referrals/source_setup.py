@@ -1,0 +1,169 @@
+"""Sources are made, changed and archived here, by the admin and by commands alike.
+
+Each function writes in one transaction, with a line of history.
+"""
+
+import base64
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from referrals import history
+from referrals.history import Difference
+from referrals.models import App, IdKey, Source
+from referrals.secret import Secret
+from referrals.sources.presets import PLATFORMS, Preset, load_preset
+from referrals.sources.verifiers import StandardVerifier, read_standard_secret
+
+#: Who makes the secret: the platform.
+THEIRS: Final = "theirs"
+
+_SECRET_BYTES: Final = 24
+_ID_KEY_BYTES: Final = 32
+_WHSEC: Final = "whsec_"
+
+
+class SourceError(Exception):
+    """The source cannot be as asked; the text says why, and what to do."""
+
+
+def make_secret(preset: Preset) -> Secret:
+    """Return a new secret, in the form that the preset's platform takes."""
+    if isinstance(preset.verifier, StandardVerifier):
+        random = secrets.token_bytes(_SECRET_BYTES)
+        return Secret(_WHSEC + base64.b64encode(random).decode())
+    return Secret(secrets.token_urlsafe(_SECRET_BYTES))
+
+
+def find_preset(platform: str) -> Preset:
+    """Return a platform's preset. Raises `SourceError`, which lists the platforms."""
+    try:
+        return load_preset(platform)
+    except KeyError:
+        message = (
+            f"There is no platform {platform!r}. Use one of: {', '.join(PLATFORMS)}."
+        )
+        raise SourceError(message) from None
+
+
+def create_source(by: str, source: Source, secret: Secret | None = None) -> Secret:
+    """Save a new `source`; return the secret that we made for it, or an empty one.
+
+    `secret` is the platform's own, where it makes it; it may come later, by `set_secret`.
+    Raises `SourceError` with nothing written.
+    """
+    preset = find_preset(source.platform)
+    made = Secret()
+    if secret:
+        check_secret(preset, secret)
+    elif preset.secret != THEIRS and source.platform != "segment":
+        secret = made = make_secret(preset)
+    source.name = source.name or preset.title
+    source.secret = secret or Secret()
+    _check_columns(source)
+    with transaction.atomic():
+        find_or_create_id_key(source.app)
+        source.save()
+        history.record_change(by, source, "Created.", app=source.app)
+    return made
+
+
+def find_or_create_id_key(app: App) -> IdKey:
+    """Return the key of an app's idempotency keys. It is made once and never replaced."""
+    key, _ = IdKey.objects.get_or_create(
+        app=app, defaults={"key": secrets.token_hex(_ID_KEY_BYTES)}
+    )
+    return key
+
+
+def change_source(
+    by: str, source: Source, columns: Iterable[str], differences: Iterable[Difference]
+) -> None:
+    """Save changed `columns` of `source`. Raises `SourceError` with nothing written."""
+    _check_columns(source)
+    with transaction.atomic():
+        source.save(update_fields=list(columns))
+        history.record_change(
+            by, source, "Changed.", app=source.app, differences=differences
+        )
+
+
+def set_secret(by: str, source: Source, secret: Secret | None = None) -> Secret:
+    """Put a new secret in front; return it where we made it, or else an empty one.
+
+    The secret that there was is accepted beside it until `end_previous_secret`. Raises
+    `SourceError` for a secret that the platform cannot have.
+    """
+    preset = source.preset
+    made = Secret()
+    if secret:
+        check_secret(preset, secret)
+    else:
+        secret = made = make_secret(preset)
+    if secret == source.secret:
+        return Secret()
+    with transaction.atomic():
+        source.previous_secret, source.secret = source.secret, secret
+        source.save(update_fields=["previous_secret", "secret"])
+        _record_secret(by, source, "Put a new secret in front of the old one.")
+    return made
+
+
+def end_previous_secret(by: str, source: Source) -> None:
+    """Accept the new secret only."""
+    with transaction.atomic():
+        source.previous_secret = Secret()
+        source.save(update_fields=["previous_secret"])
+        _record_secret(by, source, "Ended the old secret.")
+
+
+def archive_source(by: str, source: Source) -> None:
+    """Switch a source off for good: its address answers 410, and its secrets are gone."""
+    with transaction.atomic():
+        source.archived_at = timezone.now()
+        source.secret = source.previous_secret = source.captured_call = Secret()
+        source.capture_until = None
+        source.save()
+        history.record_change(by, source, "Archived.", app=source.app)
+
+
+def check_secret(preset: Preset, secret: Secret) -> None:
+    """Raise `SourceError` for a secret that the preset's platform cannot have."""
+    text = secret.reveal()
+    if not text.strip():
+        message = f"The secret is empty. Copy it from {preset.title}, whole."
+        raise SourceError(message)
+    if text != text.strip() or not text.isprintable():
+        message = "The secret has blanks or a line end around it. Copy it without."
+        raise SourceError(message)
+    is_standard = isinstance(preset.verifier, StandardVerifier)
+    if is_standard and not read_standard_secret(text):
+        message = (
+            "The secret is none of Standard Webhooks: it begins with whsec_, and base64 "
+            "follows. Copy it whole."
+        )
+        raise SourceError(message)
+
+
+def _record_secret(by: str, source: Source, what: str) -> None:
+    difference = ("Secret", history.HIDDEN, "changed")
+    history.record_change(by, source, what, app=source.app, differences=[difference])
+
+
+def _check_columns(source: Source) -> None:
+    """Raise `SourceError` where a column would not take its value, or the name is taken."""
+    try:
+        source.clean_fields(exclude={"secret", "previous_secret", "captured_call"})
+        source.validate_constraints()
+    except ValidationError as error:
+        problems = (
+            f"{name.replace('_', ' ')}: {' '.join(texts)}"
+            if name != "__all__"
+            else "The app has a source of that platform and name already."
+            for name, texts in error.message_dict.items()
+        )
+        raise SourceError(" ".join(problems)) from error
