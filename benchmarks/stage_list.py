@@ -6,9 +6,11 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
 from django.db import connection
 
 from benchmarks import events
@@ -32,9 +34,18 @@ from clevertap_sync.process import slots
 from integration_project.wsgi import application
 from referrals import log
 from referrals.api.body_events import decode_events
-from referrals.models import App
+from referrals.models import App, Source
+from referrals.secret import Secret
+from referrals.source_setup import create_source
+from referrals.sources.call import Call, make_call
+from referrals.sources.mapping.rules import Choices
+from referrals.sources.mapping.translate import translate_call
+from referrals.sources.presets import load_mapping, load_preset
+from referrals.sources.samples import sign_sample
+from referrals.sources.signing import sign_call
 
 RANGE: Final = 500
+_SECRET: Final = "of the benchmark's source"  # noqa: S105 - of no use elsewhere
 
 
 def stages(ours: Ours) -> dict[str, Stage]:
@@ -50,6 +61,8 @@ def stages(ours: Ours) -> dict[str, Stage]:
         "ring": Stage(200, 0, steps.ring),
         "request of 1": Stage(200, 1, lambda: steps.request(1)),
         "request of 1,000": Stage(20, 1_000, lambda: steps.request(1_000)),
+        "install by POST": Stage(500, 1, steps.post_install),
+        "install by hook": Stage(500, 1, steps.call_hook),
         "claim 500": Stage(40, RANGE, steps.claim),
         "claim in vain": Stage(100, 0, steps.claim_in_vain),
         "read and map 500": Stage(40, RANGE, steps.map),
@@ -68,6 +81,8 @@ class _Steps:
         self._ours = ours
         self._app = App.objects.get()
         self._integration = Integration.objects.get()
+        self._source = Source(app=self._app, platform="branch")
+        create_source("benchmark", self._source, Secret(_SECRET))
 
     def decode(self) -> Step:
         body = _body(1_000)
@@ -80,6 +95,23 @@ class _Steps:
     def request(self, size: int) -> Step:
         body = _body(size)
         return lambda: _request(self._ours, body)
+
+    def post_install(self) -> Step:
+        """Prepare the request with the event that `call_hook` becomes."""
+        (event,) = translate_call(
+            _sign_install(), load_mapping("branch"), Choices(), key=b"any"
+        )
+        body = msgspec.json.encode(event)
+        return lambda: _request(self._ours, body)
+
+    def call_hook(self) -> Step:
+        """Prepare a signed call of Branch's."""
+        call, path = _sign_install(), f"/v1/hooks/{self._source.public_id}"
+        headers = {
+            f"HTTP_{name.upper().replace('-', '_')}": value
+            for name, value in call.headers
+        }
+        return lambda: _send_request(call.body, HTTPStatus.OK, path, headers)
 
     def ring(self) -> Step:
         return lambda: receivers.ring_for_app(self._app.pk)
@@ -167,21 +199,39 @@ def _body(size: int, *, signals: bool = False) -> bytes:
     return next(events.bodies(size, size, run="stage", first=first, signals=signals))
 
 
+def _sign_install() -> Call:
+    """Return an install as Branch calls it, each time of another user."""
+    preset = load_preset("branch")
+    now = datetime.now(UTC)
+    call = sign_sample(preset, _SECRET, now=now)
+    body = call.body.replace(b"u-42", b"u-%d" % next(_numbers))
+    body = body.replace(b"0A0A0A0A0A01", b"%012d" % next(_numbers))
+    return sign_call(preset.verifier, make_call("POST", body=body), _SECRET, now=now)
+
+
 def _request(ours: Ours, body: bytes) -> None:
+    """Post events as a backend does."""
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {ours.key}"}
+    _send_request(body, HTTPStatus.ACCEPTED, "/v1/events", headers)
+
+
+def _send_request(
+    body: bytes, expected: HTTPStatus, path: str, headers: dict[str, str]
+) -> None:
     """Send a request through everything that stands behind gunicorn."""
     environ = {
         "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/v1/events",
+        "PATH_INFO": path,
         "QUERY_STRING": "",
         "CONTENT_TYPE": "application/json",
         "CONTENT_LENGTH": str(len(body)),
-        "HTTP_AUTHORIZATION": f"Bearer {ours.key}",
         "HTTP_HOST": "127.0.0.1",
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
         "REMOTE_ADDR": "127.0.0.1",
         "wsgi.input": io.BytesIO(body),
         "wsgi.url_scheme": "http",
+        **headers,
     }
     statuses: list[str] = []
 
@@ -193,7 +243,7 @@ def _request(ours: Ours, body: bytes) -> None:
     answer: Any = application(environ, start)
     content = b"".join(answer)
     answer.close()
-    if not statuses[0].startswith(str(HTTPStatus.ACCEPTED.value)):
+    if not statuses[0].startswith(str(expected.value)):
         raise RuntimeError(statuses[0], content)
 
 

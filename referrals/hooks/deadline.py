@@ -6,6 +6,7 @@ under the same idempotency keys: then the second append finds duplicates.
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as LateError
 from typing import Final, TypeVar
@@ -29,28 +30,25 @@ class NotCommittedError(Exception):
 
 
 class _Appenders:
-    """The threads of this process, made with the first call."""
+    """The threads of this process, which begin when there is work."""
 
     def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
-        self._open = 0
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hook")
+        self._places = threading.BoundedSemaphore(THREADS + MOST_WAITING)
 
     def run(self, work: Callable[[], Answer], seconds: float) -> Answer:
-        if self._open >= THREADS + MOST_WAITING:
+        if not self._places.acquire(blocking=False):
             raise NotCommittedError
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hook")
         future: Future[Answer] = self._pool.submit(_run_and_give_back, work)
-        self._open += 1
-        future.add_done_callback(self._note_done)
+        future.add_done_callback(self._give_back_place)
         try:
             return future.result(timeout=seconds)
         except LateError:
             future.cancel()
             raise NotCommittedError from None
 
-    def _note_done(self, _: object) -> None:
-        self._open -= 1
+    def _give_back_place(self, _: object) -> None:
+        self._places.release()
 
 
 _appenders = _Appenders()

@@ -12,7 +12,12 @@ from referrals.hooks.deadline import NotCommittedError, append_within
 from referrals.hooks.known_sources import KnownSource
 from referrals.log import Result, Sendable
 from referrals.refusals import MEANINGS, Code
-from referrals.schema import EventProblem, IncomingEvent, check_object
+from referrals.schema import (
+    EventProblem,
+    IncomingEvent,
+    check_object,
+    decode_event,
+)
 from referrals.sources.call import Call
 from referrals.sources.mapping.outcome import Ignored, Outcome
 from referrals.sources.mapping.rules import Choices
@@ -23,6 +28,8 @@ from referrals.sources.verifiers import hide_secret
 DEADLINE_SECONDS: Final = 1.0
 
 logger: Final = logging.getLogger(__name__)
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -125,7 +132,13 @@ def _check_outcome(
 ) -> IncomingEvent | EventProblem | Ignored:
     if isinstance(outcome, Ignored | EventProblem):
         return outcome
-    return check_object(outcome, now=now)
+    try:
+        raw = _encode(outcome)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return check_object(outcome, now=now)
+    # An encoder turns NaN into null without a word.
+    is_doubtful = b"null" in raw
+    return check_object(outcome, now=now) if is_doubtful else decode_event(raw, now=now)
 
 
 def _rename(

@@ -8,66 +8,69 @@ import msgspec
 from referrals import rules
 from referrals.refusals import Code
 from referrals.rules import BrokenRuleError
-from referrals.sources.mapping.evaluate import Reader
+from referrals.sources.mapping.compile_path import Read
 from referrals.sources.mapping.outcome import Ignored, Outcome
-from referrals.sources.mapping.people import REFERRER, USER, read_person
-from referrals.sources.mapping.rules import Choices, Kind, Mapping, Reason
+from referrals.sources.mapping.people import read_person
+from referrals.sources.mapping.program import REFERRER, USER, KindProgram, Program
+from referrals.sources.mapping.reader import Reader
+from referrals.sources.mapping.rules import Choices, Reason
 from referrals.sources.mapping.times import write_time
 from referrals.sources.mapping.words import fold_word, name_channel, weigh_value
 from referrals.vocabulary import SIDES, EventType, FraudStatus, Side, Via
 
 _TRUE: Final = ("true", "1", "yes")
+_SMALL_BYTES: Final = 4 * 1024
 
 
 def make_event(
-    event: dict[str, Any], reader: Reader, mapping: Mapping, choices: Choices
+    event: dict[str, Any], reader: Reader, program: Program, choices: Choices
 ) -> Outcome:
     """Return `event`, filled from what the call says, or why there is none.
 
     Raises `BrokenRuleError` and `TooMuchWorkError`; `event` has its id then, if it has one.
     """
-    kind = reader.read_text(mapping.kind)
+    kind = program.kind(reader)
     if kind is None:
         return Ignored(Reason.NO_EVENT)
-    chosen = _choose_kind(kind, reader, mapping, choices)
+    chosen = _choose_kind(kind, reader, program, choices)
     if isinstance(chosen, Ignored):
         return chosen
     event_type, name = chosen
-    referrer = read_person(REFERRER, reader, mapping, choices)
-    reason = None if referrer.is_named else _find_reason(reader, mapping, choices)
+    referrer = read_person(program.referring, reader, choices, program.referrer)
+    reason = None if referrer.is_named else _find_reason(reader, program, choices)
     if reason is not None:
         return Ignored(reason, kind[: rules.MAX_NAME_CHARACTERS])
-    event["id"] = _read_id(reader, mapping)
+    event["id"] = _read_id(reader, program)
     event["type"] = event_type.value
     if name is not None:
         event["name"] = name
-    _put_time(event, reader, mapping)
+    _put_time(event, reader, program)
     if Side.REFERRED in SIDES[event_type]:
-        event[USER] = read_person(USER, reader, mapping, choices).fields
+        event[USER] = read_person(program.user, reader, choices).fields
     if referrer.is_named:
         event[REFERRER] = referrer.fields
     event["via"] = (Via.SMART_INVITE if referrer.is_named else Via.SMART_LINK).value
-    _put_words(event, reader, mapping)
-    _put_data(event, reader, mapping, choices)
-    if choices.is_test or _is_flag_set(reader, mapping):
+    _put_words(event, reader, program)
+    _put_data(event, reader, program, choices)
+    if choices.is_test or _is_flag_set(reader, program):
         event["test"] = True
     return _check_weight(event, reader)
 
 
-def _find_reason(reader: Reader, mapping: Mapping, choices: Choices) -> Reason | None:
+def _find_reason(reader: Reader, program: Program, choices: Choices) -> Reason | None:
     """Return why a call without a referrer is ignored, or None where it is taken."""
-    if mapping.organic and all(map(reader.holds, mapping.organic)):
+    if program.organic and all(holds(reader) for holds in program.organic):
         return Reason.ORGANIC
     return None if choices.takes_marketing_links else Reason.NO_REFERRER
 
 
 def _choose_kind(
-    kind: str, reader: Reader, mapping: Mapping, choices: Choices
+    kind: str, reader: Reader, program: Program, choices: Choices
 ) -> tuple[EventType, str | None] | Ignored:
     """Return the type and the name of what the platform calls `kind`, if it is taken."""
     folded = fold_word(kind)
     chosen = _fold_all(choices.chosen)
-    known = mapping.kinds.get(folded)
+    known = program.kinds.get(folded)
     shown = kind[: rules.MAX_NAME_CHARACTERS]
     if known is None:
         # A platform's names must not use up the custom names of an app.
@@ -85,11 +88,11 @@ def _choose_kind(
 
 
 def _name_custom_event(
-    known: Kind, reader: Reader, chosen: frozenset[str], shown: str
+    known: KindProgram, reader: Reader, chosen: frozenset[str], shown: str
 ) -> tuple[EventType, str | None] | Ignored:
     if known.name_of is None:
         return EventType.CUSTOM, known.name
-    name = reader.read_text(known.name_of)
+    name = known.name_of(reader)
     if name is None:
         return Ignored(Reason.NO_EVENT, shown)
     if fold_word(name) not in chosen:
@@ -97,9 +100,9 @@ def _name_custom_event(
     return EventType.CUSTOM, name.strip()
 
 
-def _read_id(reader: Reader, mapping: Mapping) -> str:
+def _read_id(reader: Reader, program: Program) -> str:
     """Return the idempotency key. One that may not stand in clear is hashed."""
-    text = reader.read_text(mapping.event.get("id"))
+    text = program.id(reader)
     if text is None:
         raise BrokenRuleError(
             code=Code.MISSING_FIELD,
@@ -108,55 +111,57 @@ def _read_id(reader: Reader, mapping: Mapping) -> str:
             "count twice.",
         )
     reader.work.charge(len(text))
-    prefix = f"{mapping.id_prefix}." if mapping.id_prefix else ""
+    prefix = program.id_prefix
     key = f"{prefix}{text}"
     if "@" in text or text in (".", "..") or not rules.ID_PATTERN.fullmatch(key):
         return f"{prefix}{reader.keyed_hash.hash_texts('id', [text])}"
     return key
 
 
-def _put_time(event: dict[str, Any], reader: Reader, mapping: Mapping) -> None:
+def _put_time(event: dict[str, Any], reader: Reader, program: Program) -> None:
     """Put the time of the call; without one, the event is of the time of its receipt."""
-    instant = reader.read(mapping.event.get("occurred_at"))
+    instant = program.occurred_at(reader)
     if instant is not None:
         event["occurred_at"] = write_time(instant)
 
 
-def _put_words(event: dict[str, Any], reader: Reader, mapping: Mapping) -> None:
-    channel = reader.read_text(mapping.event.get("channel"))
+def _put_words(event: dict[str, Any], reader: Reader, program: Program) -> None:
+    channel = program.channel(reader)
     if channel is not None:
         event["channel"] = name_channel(channel)
-    content = reader.read_text(mapping.event.get("content"))
+    content = program.content(reader)
     if content is not None:
         event["content"] = content
-    status = fold_word(reader.read_text(mapping.event.get("status")) or "")
+    status = fold_word(program.status(reader) or "")
     # A platform's "valid" would switch our own judgement off.
     if status in (FraudStatus.SUSPICIOUS, FraudStatus.REJECTED):
         event["status"] = status
 
 
 def _put_data(
-    event: dict[str, Any], reader: Reader, mapping: Mapping, choices: Choices
+    event: dict[str, Any], reader: Reader, program: Program, choices: Choices
 ) -> None:
     """Put event data and metadata, without the keys under which the referrer stands."""
     people = set(choices.referrer_keys)
-    if mapping.referrer is not None and not people:
-        people.update(mapping.referrer.keys)
+    if program.referrer is not None and not people:
+        people.update(program.referrer.keys)
 
-    def read(target: str) -> dict[str, Any]:
-        found = reader.read(mapping.event.get(target))
+    def read(members_of: Read) -> dict[str, Any]:
+        found = members_of(reader)
         members = found if isinstance(found, dict) else {}
         reader.work.charge(len(members))
         return {name: value for name, value in members.items() if name not in people}
 
-    if event["type"] == EventType.CUSTOM and (data := read("event_data")):
+    if event["type"] == EventType.CUSTOM and (data := read(program.event_data)):
         event["event_data"] = data
-    if metadata := _cut_metadata(read("metadata"), reader):
+    if metadata := _cut_metadata(read(program.metadata), reader):
         event["metadata"] = metadata
 
 
 def _cut_metadata(metadata: dict[str, Any], reader: Reader) -> dict[str, Any]:
     """Return the members, in order, that fit: an event is worth more than a long URL."""
+    if not metadata or _fits(metadata, reader):
+        return metadata
     kept: dict[str, Any] = {}
     left = rules.MAX_METADATA_BYTES - len("{}")
     for name, value in metadata.items():
@@ -174,18 +179,30 @@ def _cut_metadata(metadata: dict[str, Any], reader: Reader) -> dict[str, Any]:
     return kept
 
 
-def _is_flag_set(reader: Reader, mapping: Mapping) -> bool:
-    return (reader.read_text(mapping.event.get("test")) or "").lower() in _TRUE
+def _fits(metadata: dict[str, Any], reader: Reader) -> bool:
+    """Return whether all of a small call's metadata fits, as it nearly always does."""
+    if reader.size > rules.MAX_EVENT_BYTES:
+        return False
+    try:
+        size = len(msgspec.json.encode(metadata))
+    except UnicodeEncodeError:
+        return False
+    reader.work.charge(size)
+    return size <= rules.MAX_METADATA_BYTES
+
+
+def _is_flag_set(reader: Reader, program: Program) -> bool:
+    return (program.test(reader) or "").lower() in _TRUE
 
 
 def complete_event(
-    event: dict[str, Any], reader: Reader, mapping: Mapping, choices: Choices
+    event: dict[str, Any], reader: Reader, program: Program, choices: Choices
 ) -> Outcome:
     """Return `event`, filled from the event that the call holds, with what that leaves out.
 
     Raises `BrokenRuleError` and `TooMuchWorkError`.
     """
-    sent = reader.read(mapping.native)
+    sent = program.native(reader) if program.native else None
     if sent is None:
         return Ignored(Reason.NO_EVENT)
     if not isinstance(sent, dict):
@@ -196,16 +213,21 @@ def complete_event(
         )
     event.update((name, value) for name, value in sent.items() if value is not None)
     if "id" not in event:
-        event["id"] = _read_id(reader, mapping)
+        event["id"] = _read_id(reader, program)
     if "occurred_at" not in event:
-        _put_time(event, reader, mapping)
+        _put_time(event, reader, program)
     if choices.is_test:
         event["test"] = True
     return _check_weight(event, reader)
 
 
 def _check_weight(event: dict[str, Any], reader: Reader) -> dict[str, Any]:
-    """Refuse an event that is larger than any may be, before anybody walks it."""
+    """Refuse an event that is larger than any may be, before anybody walks it.
+
+    Of a small call no event can be so large that walking it matters.
+    """
+    if reader.size <= _SMALL_BYTES:
+        return event
     weight = weigh_value(event, rules.MAX_EVENT_BYTES)
     reader.work.charge(weight)
     if weight > rules.MAX_EVENT_BYTES:

@@ -126,7 +126,7 @@ class ReferrerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     places: tuple[str | Rule, ...] = (".",)
 
 
-class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Mapping(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True):
     """What becomes of a call.
 
     `each` is the list of which every element is an item; without it, or where it is not
@@ -136,6 +136,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a call without a referrer is said to be organic. `event` has a rule for each field of
     the event (`validate.TARGETS`). `native` is the object that is an event of ours
     already: then `event` only fills in what it leaves out.
+
+    Two mappings are never equal, so that each has one program (`program.compile_mapping`).
     """
 
     each: str | None = None

@@ -11,9 +11,10 @@ from referrals.rules import BrokenRuleError
 from referrals.schema import EventProblem
 from referrals.sources.call import Call
 from referrals.sources.document import MAX_VALUES, Document, read_document
-from referrals.sources.mapping.evaluate import KeyedHash, Reader
 from referrals.sources.mapping.event import complete_event, make_event
 from referrals.sources.mapping.outcome import Ignored, Outcome
+from referrals.sources.mapping.program import Program, compile_mapping
+from referrals.sources.mapping.reader import KeyedHash, Reader
 from referrals.sources.mapping.rules import MAX_ITEMS, Choices, Mapping, Reason
 from referrals.sources.mapping.work import TooMuchWorkError, Work
 
@@ -57,7 +58,8 @@ def translate_document(
     `work` counts what that costs, and bounds it; it is linear in the size of the body
     unless another is given.
     """
-    items = _find_items(document, mapping)
+    program = compile_mapping(mapping)
+    items = _find_items(document, program)
     if not items:
         return [Ignored(Reason.NO_EVENT)]
     kept = items[:most_items]
@@ -65,7 +67,7 @@ def translate_document(
     keyed_hash = KeyedHash(key)
     outcomes = [
         _translate_item(
-            Reader(document, item, keyed_hash=keyed_hash, work=work), mapping, choices
+            Reader(document, item, keyed_hash=keyed_hash, work=work), program, choices
         )
         for item in kept
     ]
@@ -74,26 +76,26 @@ def translate_document(
     return outcomes
 
 
-def _find_items(document: Document, mapping: Mapping) -> list[Any]:
+def _find_items(document: Document, program: Program) -> list[Any]:
     """Return the items: the elements of `each`, of a body that is a list, or the body."""
-    if mapping.each is not None:
+    if program.each is not None:
         work = Work(size=document.size, items=1)
         reader = Reader(document, document.body, keyed_hash=KeyedHash(b""), work=work)
-        found = reader.read_path(mapping.each)
+        found = reader.read_path(program.each, document.body)
         if isinstance(found, list):
             return found
     return document.body if isinstance(document.body, list) else [document.body]
 
 
-def _translate_item(reader: Reader, mapping: Mapping, choices: Choices) -> Outcome:
+def _translate_item(reader: Reader, program: Program, choices: Choices) -> Outcome:
     event: dict[str, Any] = {}
     try:
-        for condition in mapping.when:
-            if not reader.holds(condition):
-                return Ignored(condition.reason)
-        if mapping.native is not None:
-            return complete_event(event, reader, mapping, choices)
-        return make_event(event, reader, mapping, choices)
+        for holds, reason in program.when:
+            if not holds(reader):
+                return Ignored(reason)
+        if program.native is not None:
+            return complete_event(event, reader, program, choices)
+        return make_event(event, reader, program, choices)
     except BrokenRuleError as error:
         return EventProblem(error.code, error.pointer, error.detail, event.get("id"))
     except TooMuchWorkError:
