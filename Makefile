@@ -52,6 +52,10 @@ planted: $(VENV)/.requirements-dev ## every misconfiguration, planted for real, 
 soak: $(VENV)/.requirements-dev ## a thousand random schedules of faults and requests: make soak ARGS="--seed 17 --count 1"
 	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
+.PHONY: outage
+outage: $(VENV)/.requirements-dev ## what it costs platforms that PostgreSQL is away: make outage ARGS="--minutes 30"
+	@$(BIN)/python -m tests.outage $(ARGS)
+
 .PHONY: attack
 attack: $(VENV)/.requirements-dev ## slow callers, bombs, guesses and garbage, all at once: make attack ARGS="--minutes 30"
 	@$(BIN)/python -m tests.attack $(ARGS)

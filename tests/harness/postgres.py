@@ -84,7 +84,15 @@ class PostgreSQL(Server):
 
         SIGINT ends connections in an orderly way, SIGQUIT like a crash.
         """
+        self.end(number)
+        self.start_again()
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End the server, and keep its data."""
         self.process.stop(number)
+
+    def start_again(self) -> None:
+        """Start the server again, on the same port."""
         self._launch(self.port)
 
     def crash(self) -> None:
