@@ -63,9 +63,17 @@ def append_within(
     lets the database's errors through. In a transaction of the caller's there is no
     deadline: nobody else sees what it has written.
     """
+    return run_within(lambda: log.append(app, events, way=way), seconds)
+
+
+def run_within(work: Callable[[], Answer], seconds: float) -> Answer:
+    """Return what `work` returns, which asks the database, within `seconds`.
+
+    Raises `NotCommittedError` as `append_within` does, and whatever `work` raises.
+    """
     if connection.in_atomic_block:
-        return log.append(app, events, way=way)
-    return _appenders.run(lambda: log.append(app, events, way=way), seconds)
+        return work()
+    return _appenders.run(work, seconds)
 
 
 def _run_and_give_back(work: Callable[[], Answer]) -> Answer:

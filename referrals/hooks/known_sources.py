@@ -7,6 +7,7 @@ never remembered, so that a new source works at once.
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
+from referrals.hooks.deadline import NotCommittedError, run_within
 from referrals.models import App, IdKey, Source, name_way
 from referrals.secret import Secret
 from referrals.sources.mapping.rules import Choices, Mapping
@@ -23,6 +25,8 @@ from referrals.sources.verifiers import Verifier
 
 #: A change of a source is noticed so much later at most.
 FRESH_SECONDS: Final = 5.0
+#: How long a call waits for a row, whatever the database does.
+READ_SECONDS: Final = 0.4
 #: Each is a row of ours; the bound is for the unforeseen.
 MOST_SOURCES: Final = 2_000
 
@@ -75,16 +79,17 @@ _known: dict[str, _Remembered] = {}
 def find_source(public_id: str) -> KnownSource | None:
     """Return the source of that ID, or None for an ID that no source has.
 
-    Raises a database's error where the database is away and the source is not remembered,
-    and `UnreadableSourceError`.
+    A call is held up by the database for `READ_SECONDS` at most. Raises a database's error
+    or `NotCommittedError` where it does not answer and the source is not remembered, and
+    `UnreadableSourceError`.
     """
     now = monotonic()
     remembered = _known.get(public_id)
     if remembered is not None and now < remembered.until:
         return remembered.source
     try:
-        row = _read_rows().filter(public_id=public_id).first()
-    except Error as error:
+        row = run_within(partial(_read_row, public_id), READ_SECONDS)
+    except (Error, NotCommittedError) as error:
         if remembered is None:
             raise
         logger.warning("A source was not read again: %s", type(error).__name__)
@@ -156,6 +161,11 @@ def make_choices(row: Source) -> Choices:
         takes_marketing_links=row.takes_marketing_links,
         is_test=row.is_test,
     )
+
+
+def _read_row(public_id: str) -> Source | None:
+    row: Source | None = _read_rows().filter(public_id=public_id).first()
+    return row
 
 
 def _read_rows() -> Any:  # noqa: ANN401 - a query set of rows that are read whole

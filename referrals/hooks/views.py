@@ -14,6 +14,7 @@ from referrals.api.problems import ProblemError
 from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
+from referrals.hooks.deadline import NotCommittedError
 from referrals.hooks.known_sources import (
     KnownSource,
     UnreadableSourceError,
@@ -37,7 +38,7 @@ def answer_hook(
     try:
         source = find_source(public_id)
         return _answer(request, source, path_secret)
-    except (Error, UnreadableSourceError) as error:
+    except (Error, NotCommittedError, UnreadableSourceError) as error:
         _log(error)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
         _log(error)

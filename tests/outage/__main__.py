@@ -88,7 +88,9 @@ def _report(stack: Stack, senders: Sequence[Sender]) -> int:
         ((stored, keys),) = stack.database.rows(STORED.format(platform=each.platform))
         missing, doubles = each.sent - stored, stored - keys
         lost += missing + doubles
-        answers = ", ".join(f"{n} of {code}" for code, n in sorted(each.answers.items()))
+        answers = ", ".join(
+            f"{n} of {code}" for code, n in sorted(each.answers.items())
+        )
         print(
             f"| {each.platform} | {each.sent} | {answers} | {each.slowest:.1f} | {stored} "
             f"| {missing} | {doubles} |"

@@ -1,0 +1,113 @@
+"""What a process knows of sources: fresh from the database, and without it."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from referrals.hooks import known_sources
+from referrals.hooks.known_sources import find_source, remember_sources
+from referrals.models import Source
+from tests import builders
+from tests.integration.hooks.calling import call_hook, sample_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def source():
+    return builders.a_source(builders.an_app("shop"), "branch")
+
+
+@pytest.fixture
+def make_stale(monkeypatch):
+    """Return what makes every remembered row one that is read again."""
+
+    def make():
+        for remembered in known_sources._known.values():
+            remembered.until = 0.0
+
+    return make
+
+
+class Away:
+    """A database that answers nothing."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        from django.db import OperationalError
+
+        self.asked += 1
+        raise OperationalError
+
+
+def test_a_known_source_is_not_read_for_each_call(source, django_assert_num_queries):
+    find_source(source.public_id)
+
+    with django_assert_num_queries(0):
+        find_source(source.public_id)
+
+
+def test_a_change_is_noticed_when_the_row_is_read_again(source, make_stale):
+    find_source(source.public_id)
+    Source.objects.update(is_test=True)
+    make_stale()
+
+    assert find_source(source.public_id).choices.is_test
+
+
+def test_an_unknown_id_is_asked_for_each_time(django_assert_num_queries):
+    for _ in range(2):
+        with django_assert_num_queries(1):
+            assert find_source("0123456789") is None
+
+
+def test_without_the_database_the_remembered_row_goes_on(source, make_stale):
+    find_source(source.public_id)
+    make_stale()
+    away = Away()
+
+    with connection.execute_wrapper(away):
+        for _ in range(5):
+            assert find_source(source.public_id).public_id == source.public_id
+
+    # Nobody waits for it once more for each call.
+    assert away.asked == 1
+
+
+def test_what_was_remembered_ahead_is_known_without_the_database(source):
+    remember_sources()
+
+    with connection.execute_wrapper(Away()):
+        assert find_source(source.public_id).public_id == source.public_id
+
+
+def test_an_unknown_source_without_the_database_is_busy(client, source):
+    with connection.execute_wrapper(Away()):
+        answer = call_hook(client, source, sample_of(source))
+
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert answer.headers["Retry-After"] == "30"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_hangs_holds_a_call_up_for_a_moment(source, monkeypatch):
+    """The row is read by another thread, which may hang for as long as it likes."""
+    find_source(source.public_id)
+    known_sources._known[source.public_id].until = 0.0
+    goes_on = threading.Event()
+    read = known_sources._read_row
+
+    def hang(public_id):
+        goes_on.wait()
+        return read(public_id)
+
+    monkeypatch.setattr(known_sources, "_read_row", hang)
+    monkeypatch.setattr(known_sources, "READ_SECONDS", 0.05)
+
+    found = find_source(source.public_id)
+
+    goes_on.set()
+    assert found.public_id == source.public_id
