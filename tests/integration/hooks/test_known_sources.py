@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from referrals.hooks import known_sources
 from referrals.hooks.known_sources import find_source, remember_sources
@@ -36,9 +36,7 @@ class Away:
     def __init__(self):
         self.asked = 0
 
-    def __call__(self, execute, sql, params, many, context):
-        from django.db import OperationalError
-
+    def __call__(self, *_):
         self.asked += 1
         raise OperationalError
 
