@@ -4,6 +4,7 @@
 sees there what becomes of people's calls.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -188,9 +189,58 @@ def test_a_header_carries_the_secret_or_the_signature(platform, header):
 
 
 def test_platforms_that_never_send_again_are_known():
+    """Where nothing says that a platform repeats a call, nothing may rest on it."""
     never = {each for each in PLATFORMS if not load_preset(each).resends}
 
-    assert never == {"branch", "appsflyer"}
+    assert never == {"branch", "appsflyer", "referralcandy", "referralhero"}
+    for platform in never - {"branch"}:  # whose rule for retries is documented
+        assert any("it does not" in doubt for doubt in load_preset(platform).doubts)
+
+
+@every_platform
+def test_a_busy_source_answers_what_senders_understand(platform):
+    assert load_preset(platform).busy in (429, 503)
+
+
+@pytest.mark.parametrize(
+    "platform", ["rewardful", "extole", "kochava", "singular", "referralhero"]
+)
+def test_a_draft_has_none_of_the_platforms_menu_words(platform):
+    """Of a draft nobody knows them: its steps say what to do, and not where to click."""
+    preset = load_preset(platform)
+    said = " ".join(preset.connect)
+
+    assert preset.is_draft
+    assert not re.search(r'→| > |["“”]|\b(open|click|press|tab|menu)\b', said)
+    assert preset.doubts
+
+
+@every_platform
+def test_a_preset_has_no_doubt_without_its_mark(platform):
+    said = [*load_preset(platform).connect, *load_preset(platform).cannot]
+
+    assert not any("doubt" in each for each in said)
+
+
+def test_adjust_is_asked_for_all_that_its_mapping_reads():
+    preset = load_preset("adjust")
+    asked = set(re.findall(r"[?&]([a-z_]+)=\{", preset.address))
+    # What the app adds by itself, and what no address has to name.
+    of_the_app = {"user_id", "referrer_id", "user_agent"}
+    read = set(preset.mapping["event"]["event_data"]["without"])
+
+    assert read - of_the_app == asked
+
+
+def test_the_platforms_have_the_names_that_people_type():
+    assert sorted(PLATFORMS) == sorted(
+        (
+            *("getsocial", "branch", "appsflyer", "adjust", "growsurf", "friendbuy"),
+            *("dub", "voucherify", "rewardful", "impact_advocate", "talkable"),
+            *("referralhero", "extole", "singular", "kochava", "referralcandy"),
+            *("cloudevents", "standard_webhooks", "segment", "custom"),
+        )
+    )
 
 
 def test_a_platform_that_is_not_known_is_no_preset():
