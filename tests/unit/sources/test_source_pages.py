@@ -1,0 +1,76 @@
+"""The pages below docs/sources/ say what the presets do, and lead to what is there."""
+
+import re
+
+import pytest
+
+from referrals.sources.mapping.rules import MEANINGS
+from referrals.sources.presets import PLATFORMS, load_preset
+from scripts import source_pages
+from tests.documented import page
+from tests.harness.commands import ROOT
+
+FOLDER = ROOT / "docs/sources"
+#: Pages that are about no single platform.
+OF_ALL = {"README", "mapping"}
+PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
+
+
+def anchors_of(text):
+    """Return the anchors of a page's headings, as its readers make them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
+        for heading in headings
+    }
+
+
+def test_every_platform_has_a_page():
+    told = "Write docs/sources/<platform>.md with the two marks of scripts/source_pages.py."
+    assert set(source_pages.list_platforms()) <= set(PAGES), told
+    assert set(PAGES) - OF_ALL <= set(PLATFORMS)
+
+
+@pytest.mark.parametrize("name", [source_pages.INDEX, *source_pages.list_platforms()])
+def test_a_page_says_what_its_preset_does(name):
+    text = page(f"sources/{name}")
+
+    told = "Run `python -m scripts.source_pages`: a preset has changed."
+    assert text == source_pages.fill_page(name, text), told
+
+
+@pytest.mark.parametrize("platform", source_pages.list_platforms())
+def test_a_person_wrote_what_it_sends_and_about_identities(platform):
+    text = page(f"sources/{platform}")
+    before, _, rest = text.partition(source_pages.BEGIN)
+    after = rest.partition(source_pages.END)[2]
+
+    assert before.startswith("# ")
+    assert len(before) > 100
+    assert re.search(r"^## (?:Late identities|Identities|Fit it)", after, re.MULTILINE)
+    assert ("> **Draft.**" in rest) is load_preset(platform).is_draft
+
+
+def test_every_reason_is_explained():
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| (.+?) \|$", page("sources/README"), re.MULTILINE)
+    )
+
+    assert {code: rows[code] for code in MEANINGS} == dict(MEANINGS)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_link_leads_somewhere(name):
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page(f"sources/{name}")):
+        path, _, anchor = target.partition("#")
+        if path == "segment.md":  # its page is written beside this one
+            continue
+        file = (FOLDER / path).resolve() if path else FOLDER / f"{name}.md"
+        assert file.is_file(), target
+        if anchor and file.suffix == ".md":
+            assert anchor in anchors_of(file.read_text("utf-8")), target
+
+
+def test_a_page_without_its_marks_is_told():
+    with pytest.raises(ValueError, match=r"docs/sources/branch.md lacks the lines"):
+        source_pages.fill_page("branch", "# Branch\n")
