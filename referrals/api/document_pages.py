@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 
 from referrals.api import openapi
 from referrals.api.guard import guard_view
+from referrals.api.openapi_sources import HOOK, SEGMENT
 from referrals.api.problems import PROBLEM_KINDS
 from referrals.refusals import MEANINGS, REMEDIES, Code
 
@@ -36,6 +37,10 @@ def show_docs(request: HttpRequest) -> HttpResponse:
         "info": document["info"],
         "send": document["paths"]["/v1/events"]["post"],
         "ask": document["paths"]["/v1/events/{id}"]["get"],
+        "hook": document["paths"][HOOK]["post"],
+        "hook_address": HOOK,
+        "segment": document["paths"][f"{SEGMENT}/track"]["post"],
+        "segment_address": SEGMENT,
         "event": schemas["IncomingEvent"],
         "person": schemas["IncomingPerson"],
         "required": schemas["IncomingEvent"]["required"],

@@ -16,6 +16,7 @@ from referrals.api.body import JSON, NDJSON
 from referrals.api.body_events import MAX_EVENTS
 from referrals.api.conditions import CONDITIONS
 from referrals.api.gunzip import MAX_DECOMPRESSED_BYTES
+from referrals.api.openapi_sources import SEGMENT_SCHEMAS, describe_sources
 from referrals.api.problems import (
     APP_ARCHIVED,
     BAD_PARAMETER,
@@ -143,6 +144,7 @@ def build_document() -> dict[str, Any]:
         "paths": {
             "/v1/events": {"post": _send()},
             "/v1/events/{id}": {"get": _ask()},
+            **describe_sources(_problems((BAD_REQUEST, UNKNOWN_HOST, HTTPS_REQUIRED))),
         },
         "components": {
             "schemas": _schemas(),
@@ -258,6 +260,7 @@ def _schemas() -> dict[str, Any]:
     schemas["IncomingEvent"]["properties"]["id"]["pattern"] = _id_pattern()
     schemas["IncomingEvent"]["allOf"] = CONDITIONS
     schemas[BATCH] = _batch()
+    schemas.update(SEGMENT_SCHEMAS)
     return schemas
 
 

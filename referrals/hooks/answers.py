@@ -14,6 +14,8 @@ from referrals.sources.presets import Preset
 
 #: Platforms that honour it wait so long.
 RETRY_SECONDS: Final = 30
+#: With which some platform calls.
+METHODS: Final = ("POST", "GET")
 _JSON: Final = "application/json"
 
 
@@ -48,10 +50,10 @@ def answer_too_large() -> HookResponse:
     return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
-def answer_wrong_method(preset: Preset) -> HookResponse:
-    """Return the answer to another method than the platform calls with."""
+def answer_wrong_method(preset: Preset | None = None) -> HookResponse:
+    """Return the answer to another method than the platform, or any, calls with."""
     answer = _answer(HTTPStatus.METHOD_NOT_ALLOWED)
-    answer.headers["Allow"] = ", ".join(preset.methods)
+    answer.headers["Allow"] = ", ".join(preset.methods if preset else METHODS)
     return answer
 
 

@@ -51,6 +51,8 @@ def _answer(
     request: HttpRequest, source: KnownSource | None, path_secret: str
 ) -> HookResponse:
     if source is None:
+        if request.method not in answers.METHODS:
+            return answers.answer_wrong_method()
         return answers.answer_unknown()
     if source.is_archived:
         return answers.answer_archived()
