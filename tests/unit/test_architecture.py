@@ -18,8 +18,10 @@ PATHS = sorted(
     )
     if path.startswith((*MODULES, "tests", "docs"))
 )
-#: A row of the life of an event: number, step, files, functions.
-STEPS = re.findall(r"^\| \d+ \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+#: A row of the life of an event, or of a call: number, step, files, functions.
+STEPS = sorted(
+    set(re.findall(r"^\| \d+ \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE))
+)
 READING = re.findall(r"^\d+\. `([^`]+)`: ", PAGE, re.MULTILINE)
 HELD_BY = sorted(set(re.findall(r"`(tests/[a-z_/]+\.py)::([A-Za-z_0-9:]+)`", PAGE)))
 #: A row of the rooms: its folder, and which of its files to begin with.

@@ -51,6 +51,13 @@ def test_a_person_wrote_what_it_sends_and_about_identities(platform):
     assert ("> **Draft.**" in rest) is load_preset(platform).is_draft
 
 
+@pytest.mark.parametrize("platform", [each for each in PLATFORMS if each != "custom"])
+def test_the_first_page_names_each_platform(platform):
+    name = re.split(" with | and ", load_preset(platform).title)[0]
+
+    assert re.search(rf"\b{re.escape(name)}\b", (ROOT / "README.md").read_text())
+
+
 def test_every_reason_is_explained():
     rows = dict(
         re.findall(r"^\| `(\w+)` \| (.+?) \|$", page("sources/README"), re.MULTILINE)
