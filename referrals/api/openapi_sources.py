@@ -25,8 +25,8 @@ HOOK_ANSWERS: Final = {
     HTTPStatus.NOT_FOUND: "No source has this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The platform of this source calls with another method.",
     HTTPStatus.GONE: "The source or its app is archived. Call no more.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is over {MAX_BODY_BYTES:,} bytes, or did not "
-    "come whole.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is over {MAX_BODY_BYTES:,} bytes, or is not "
+    "the gzip data that it is said to be.",
     HTTPStatus.TOO_MANY_REQUESTS: "Not stored in time. Call again. Of platforms that want this "
     "status in place of 503.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not stored in time. Call again.",
@@ -37,6 +37,7 @@ SEGMENT_ANSWERS: Final = {
     HTTPStatus.BAD_REQUEST: f"The body is not JSON, is over {MAX_SEGMENT_BYTES:,} bytes, or has over "
     f"{MAX_ITEMS:,} calls. SDKs drop it.",
     HTTPStatus.UNAUTHORIZED: "The write key is none of an app. SDKs drop the calls.",
+    HTTPStatus.FORBIDDEN: "The app is archived. SDKs drop the calls.",
     HTTPStatus.METHOD_NOT_ALLOWED: "Only POST is answered.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not stored in time. SDKs send it again.",
 }
