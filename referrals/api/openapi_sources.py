@@ -117,8 +117,8 @@ def _describe_segment(problems: dict[str, Any]) -> dict[str, Any]:
                 "summary": f"Segment's {method}",
                 "description": _SEGMENT_DESCRIPTION,
                 # The key may be in the body, which no scheme says.
-                "security": [{"basic": []}, {}],
-                "requestBody": {**_body(), "required": True},
+                "security": [{"basic": []}, {"bearer": []}, {}],
+                "requestBody": _body(),
                 "responses": answers,
             }
         }
