@@ -17,7 +17,7 @@ from referrals.sources.segment import (
 
 HOOK: Final = "/v1/hooks/{public_id}"
 SEGMENT: Final = "/v1/segment/v1"
-#: What a hook answers, beside the problems that every address has.
+#: What a hook answers. Whatever else is wrong on the way asks for the call again.
 HOOK_ANSWERS: Final = {
     HTTPStatus.OK: "Taken: stored, there before, ignored, or refused. What became of it stands on "
     "the page of the source.",
@@ -27,6 +27,7 @@ HOOK_ANSWERS: Final = {
     HTTPStatus.GONE: "The source or its app is archived. Call no more.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is over {MAX_BODY_BYTES:,} bytes, or is not "
     "the gzip data that it is said to be.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The address is too long.",
     HTTPStatus.TOO_MANY_REQUESTS: "Not stored in time. Call again. Of platforms that want this "
     "status in place of 503.",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not stored in time. Call again.",
@@ -73,12 +74,12 @@ SEGMENT_SCHEMAS: Final = {
 
 
 def describe_sources(problems: dict[str, Any]) -> dict[str, Any]:
-    """Return the paths. `problems` are the answers that every address may give."""
-    return {**_describe_hooks(problems), **_describe_segment(problems)}
+    """Return the paths. `problems` are the answers that Segment's addresses may give, too."""
+    return {**_describe_hooks(), **_describe_segment(problems)}
 
 
-def _describe_hooks(problems: dict[str, Any]) -> dict[str, Any]:
-    answers = _merge(problems, {status: _empty(status) for status in HOOK_ANSWERS})
+def _describe_hooks() -> dict[str, Any]:
+    answers = {str(int(status)): _empty(status) for status in HOOK_ANSWERS}
     paths: dict[str, Any] = {}
     for path, names, name in (
         (HOOK, ("public_id",), "callHook"),
