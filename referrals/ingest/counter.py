@@ -23,6 +23,13 @@ SAMPLES_PER_CAUSE: Final = 5
 MOST_UNKNOWN_KEYS: Final = 50
 #: Distinct causes that wait to be written; beyond it, ways are not told apart.
 MOST_WAITING: Final = 2_000
+#: Codes of one of `DETAILS` that are told apart, of one source: in memory of an hour, in the
+#: database of all that is kept.
+MOST_CODES: Final = 50
+#: Stands for the codes beyond that.
+OTHER_CODES: Final = "other"
+#: As an identity provider: the user carries none.
+NO_IDENTITY: Final = "none"
 
 _POINTER_CHARACTERS: Final = 255
 # A field's name or a place in a list. Any other text may be an identity.
@@ -41,8 +48,28 @@ class IngestOutcome(StrEnum):
     # Of a source: a verified call, and what of it is no event of ours.
     CALL = "call"
     IGNORED = "ignored"
+    # Of its events, for each identity provider that their users carry, or "none".
+    IDENTITY = "identity"
+    # Of its events: no referrer is named.
+    UNREFERRED = "unreferred"
+    # Of what was ignored as not chosen: what the platform calls it.
+    SEEN = "seen"
 
 
+#: The outcomes that an event, or a request that was refused as a whole, has one of.
+OF_EVENTS: Final = (
+    IngestOutcome.ACCEPTED,
+    IngestOutcome.DUPLICATE,
+    IngestOutcome.CONFLICT,
+    IngestOutcome.REJECTED,
+    IngestOutcome.UNAUTHORISED,
+)
+#: The outcomes that say more of what was counted already. Their codes are not ours.
+DETAILS: Final = (
+    IngestOutcome.IDENTITY,
+    IngestOutcome.UNREFERRED,
+    IngestOutcome.SEEN,
+)
 #: The outcomes that an operator should see.
 REFUSALS: Final = (
     IngestOutcome.CONFLICT,

@@ -213,8 +213,8 @@ def read_samples(
 
 
 def read_totals() -> list[IngestTotal]:
-    """Return the counts since the beginning. No number ever falls."""
-    rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR)
+    """Return the counts of events since the beginning, by app. No number ever falls."""
+    rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR, way="")
     read = rows.order_by("app_id", "outcome", "code")
     return [
         IngestTotal(*row)

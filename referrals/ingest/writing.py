@@ -9,19 +9,22 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from referrals.ingest.counter import (
+    DETAILS,
     MOST_UNKNOWN_KEYS,
     NO_APP,
+    OF_EVENTS,
     SAMPLES_PER_CAUSE,
     CountKey,
     HourlyKey,
     IngestCounts,
     WayIn,
 )
-from referrals.models import IngestCount, IngestSample
+from referrals.models import IngestCount, IngestSample, is_way_of_source
 from referrals.refusals import Code
 
-#: Stands for an hour in the rows that count since the beginning, all ways together. These
-#: numbers never fall: retention does not remove them.
+#: Stands for an hour in the rows that count since the beginning: those of an app, all ways
+#: together, and those of each source. These numbers never fall: retention does not remove
+#: them.
 ALL_TIME_HOUR: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ROWS_PER_STATEMENT: Final = 1_000
@@ -88,15 +91,19 @@ def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[Coun
     """Yield the rows to add, one for each key: a statement may update a row only once."""
     summed: dict[HourlyKey, IngestCounts] = {}
     for hourly, count in counts:
-        app_id, _, outcome, code = hourly.count_key
-        for each in (
-            hourly,
-            HourlyKey(ALL_TIME_HOUR, CountKey(app_id, "", outcome, code)),
-        ):
+        for each in (hourly, *_list_totals(hourly.count_key)):
             total = summed.setdefault(each, IngestCounts(count.last_at))
             total.add(count.number, count.last_at)
     for (hour, count_key), count in summed.items():
         yield *count_key, hour, count.number, count.last_at
+
+
+def _list_totals(count_key: CountKey) -> Iterator[HourlyKey]:
+    """Yield the rows since the beginning that the cause counts in: an app's, a source's."""
+    if count_key.outcome in OF_EVENTS:
+        yield HourlyKey(ALL_TIME_HOUR, count_key._replace(way=""))
+    if is_way_of_source(count_key.way) and count_key.outcome not in DETAILS:
+        yield HourlyKey(ALL_TIME_HOUR, count_key)
 
 
 def _add_rows(rows: list[CountRow]) -> None:
