@@ -217,7 +217,7 @@ _database = env.read(
 DATABASES: dict[str, dict[str, Any]] = {"default": _database or {}}
 
 # How what came in is counted: written so often, where anything was.
-INGEST_FLUSH_SECONDS = 10.0
+INGEST_FLUSH_SECONDS = 5.0
 
 # How workers are rung ----------------------------------------------------------------
 REDIS_URL = env.read("REDIS_URL", check_broker, right="redis://host:6379/0") or ""

@@ -1,4 +1,4 @@
-"""A capped list of events that the Celery task could not append: it has no answer."""
+"""A capped list of events that were refused where nobody reads the answer: by task or source."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ _TELLING_CHARACTERS = 4
 def record_rejections(app_id: int, source: str, results: Iterable[Result]) -> int:
     """Keep the rejected and conflicting ones of `results`; return how many these are.
 
-    `source` says where they came from, such as 'celery'. Of an app, the newest thousand
+    `source` says where they came from: 'celery', or the name of a source. Of an app, the newest thousand
     stay.
     """
     refused = [result for result in results if result.status in _REFUSALS]
@@ -37,8 +37,9 @@ def record_rejections(app_id: int, source: str, results: Iterable[Result]) -> in
 def remove_rejections(app_id: int, identities: Iterable[str]) -> int:
     """Remove the refusals in which one of `identities` stands; return how many.
 
-    The samples of `ingest` count among them. A refusal repeats no value, but it names the event by its id and the place by its key,
-    and a careless producer may have put an identity there.
+    The samples and counts of `ingest` count among them. A refusal repeats no value, but it
+    names the event by its id and the place by its key, and a careless producer may have put
+    an identity there.
     """
     rows = RejectedEvent.objects.filter(app_id=app_id)
     removed = 0

@@ -58,12 +58,13 @@ def postgresql_server():
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery.sql import open_floor
-    from referrals.hooks import known_sources
+    from referrals.hooks import known_sources, last_calls
     from referrals.ingest import background
 
     open_floor.clear_floors()
     known_sources.clear_known_sources()
     background.clear_counts()
+    last_calls.clear_last_calls()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The list of rejected events: those that came by the Celery task, which has no answer."""
+"""The list of rejected events: those of the Celery task and of sources, where nobody reads answers."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ class RejectedEventAdmin(CsvExport, ReadOnlyAdmin):
     list_display = ("key_or_none", "app", "source", "received", "pointer", "detail")
     list_filter = (filter_by_date("received_at"), "app", "source")
     list_select_related = ("app",)
-    empty_state = "Nothing was refused. Events over HTTP are answered at once; those that a task or a webhook brings, and that are refused, stand here."
+    empty_state = "Nothing was refused. Events over HTTP are answered at once; those that a Celery task or a source brings, and that are refused, stand here."
     csv_columns = (
         ("App", "app.slug"),
         ("Event ID", "key"),

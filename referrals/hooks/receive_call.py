@@ -10,6 +10,7 @@ from django.db import DatabaseError, DataError, InterfaceError
 
 from referrals.hooks.deadline import NotCommittedError, append_within
 from referrals.hooks.known_sources import KnownSource
+from referrals.ingest.counter import WayIn
 from referrals.log import Result, Sendable
 from referrals.refusals import MEANINGS, Code
 from referrals.schema import (
@@ -73,33 +74,35 @@ def receive_call(
 ) -> Received:
     """Append the events of a verified call. Never raises a database's error.
 
-    Raises `ArchivedAppError`. `sample` marks a sample of ours by a text that makes its ids its own: its events are
-    test events.
+    Raises `ArchivedAppError`. `sample` marks a sample of ours by a text that makes its ids
+    its own: its events are test events, and count as those that a person sends.
     """
     if sample:
         choices = msgspec.structs.replace(source.choices, is_test=True)
         outcomes = _rename(read_events(source, call, choices=choices), sample)
     else:
         outcomes = read_events(source, call)
-    return append_outcomes(source, outcomes, seconds=seconds)
+    way = WayIn.ADMIN if sample else source.way
+    return append_outcomes(source, outcomes, way=way, seconds=seconds)
 
 
 def append_outcomes(
     source: KnownSource,
     outcomes: Sequence[IncomingEvent | EventProblem | Ignored],
     *,
+    way: str = "",
     seconds: float = DEADLINE_SECONDS,
 ) -> Received:
     """Append the events among `outcomes`. Never raises a database's error.
 
-    Raises `ArchivedAppError`.
+    Raises `ArchivedAppError`. They count by `way`, the source's unless another is given.
     """
     received = Received(tuple(outcomes))
     events = received.events
     if not events:
         return received
     try:
-        results = _append(source, events, seconds)
+        results = _append(source, events, way or source.way, seconds)
     except (NotCommittedError, DatabaseError, InterfaceError) as error:
         logger.warning("A call was not committed: %s", type(error).__name__)
         return msgspec.structs.replace(received, is_committed=False)
@@ -107,24 +110,24 @@ def append_outcomes(
 
 
 def _append(
-    source: KnownSource, events: Sequence[Sendable], seconds: float
+    source: KnownSource, events: Sequence[Sendable], way: str, seconds: float
 ) -> list[Result]:
     try:
-        return append_within(source.app, events, way=source.way, seconds=seconds)
+        return append_within(source.app, events, way=way, seconds=seconds)
     except DataError as error:
         # The same call would be refused for ever.
         if len(events) > 1:
             return [
                 msgspec.structs.replace(result, index=index)
                 for index, event in enumerate(events)
-                for result in _append(source, [event], seconds)
+                for result in _append(source, [event], way, seconds)
             ]
         logger.warning("The database refused an event: %s", type(error).__name__)
         (event,) = events
         problem = EventProblem(
             Code.UNSTORABLE, "", MEANINGS[Code.UNSTORABLE], getattr(event, "id", None)
         )
-        return append_within(source.app, [problem], way=source.way, seconds=seconds)
+        return append_within(source.app, [problem], way=way, seconds=seconds)
 
 
 def _check_outcome(

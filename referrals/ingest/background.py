@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -44,18 +45,33 @@ class _Flusher:
             self._wake.set()
 
     def flush(self) -> None:
-        """Write the counts. They are kept while the database does not answer."""
+        """Write the counts, and what is written along with them.
+
+        They are kept while the database does not answer.
+        """
         with self._writing:
-            taken = self.counter.take()
-            if not taken:
-                return
-            try:
-                writing.write_counts(taken)
-            except Exception as error:  # noqa: BLE001 - nothing that was counted is lost
-                self.counter.put_back(taken)
-                self._warn(error)
-            else:
+            are_written = [self._do(step) for step in (self._write_counts, *_along)]
+            if all(are_written):
                 self._has_warned = False
+
+    def _do(self, step: Callable[[], None]) -> bool:
+        """Take a step; return whether it was taken."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the step has kept what it has not written
+            self._warn(error)
+            return False
+        return True
+
+    def _write_counts(self) -> None:
+        taken = self.counter.take()
+        if not taken:
+            return
+        try:
+            writing.write_counts(taken)
+        except Exception:
+            self.counter.put_back(taken)
+            raise
 
     def stop(self) -> None:
         """Let the thread end, and write nothing more by itself."""
@@ -103,6 +119,17 @@ class _Flusher:
 
 
 _flusher = _Flusher()
+_along: Final[list[Callable[[], None]]] = []
+
+
+def write_along(step: Callable[[], None]) -> None:
+    """Have `step` called whenever the counts are written. What it raises is logged."""
+    _along.append(step)
+
+
+def write_soon(*, at_once: bool = False) -> None:
+    """Have everything written by the thread, within seconds or `at_once`. Never waits."""
+    _flusher.begin(at_once=at_once)
 
 
 def count_ingest(

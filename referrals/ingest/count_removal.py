@@ -6,11 +6,12 @@ from typing import Final
 
 from django.db.models import Q
 
+from referrals.ingest.counter import DETAILS
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount, IngestSample
 
-#: How long hours and samples are kept.
-KEEP_COUNTS_FOR: Final = timedelta(days=14)
+#: How long hours and samples are kept: what a page shows of a source's month, and a day more.
+KEEP_COUNTS_FOR: Final = timedelta(days=31)
 BATCH: Final = 1_000
 
 # A shorter text stands in others by accident.
@@ -33,14 +34,17 @@ def trim_counts(now: datetime, *, limit: int = BATCH) -> int:
 
 
 def remove_samples(app_id: int, identities: Iterable[str]) -> int:
-    """Remove the samples in which one of `identities` stands; return how many.
+    """Remove samples and counts in which one of `identities` stands; return how many.
 
-    A careless producer may have put one into an event's id or the name of a field.
+    A careless producer may have put one into an event's id or the name of a field, and a
+    platform into what it calls an event.
     """
     rows = IngestSample.objects.filter(app_id=app_id)
+    counts = IngestCount.objects.filter(app_id=app_id, outcome__in=DETAILS)
     removed = 0
     for identity in identities:
         if len(identity) >= _TELLING_CHARACTERS:
             named = Q(key__icontains=identity) | Q(pointer__icontains=identity)
             removed += rows.filter(named).delete()[0]
+            removed += counts.filter(code__icontains=identity).delete()[0]
     return removed

@@ -133,6 +133,10 @@ class HourlyKey(NamedTuple):
     hour: datetime
     count_key: CountKey
 
+    def lump_code(self) -> "HourlyKey":
+        """Return the cause that stands for all codes of its outcome."""
+        return self._replace(count_key=self.count_key._replace(code=OTHER_CODES))
+
 
 class IngestCounter:
     """Counts by hour and cause until `take` removes the counts. Thread-safe."""
@@ -144,6 +148,7 @@ class IngestCounter:
         self._hour: datetime | None = None
         self._known: set[CountKey] = set()
         self._unknown_keys: set[str] = set()
+        self._codes: dict[tuple[str, IngestOutcome], set[str]] = {}
 
     def add(
         self,
@@ -152,13 +157,17 @@ class IngestCounter:
         at: datetime,
         sample: RefusalSample | None = None,
     ) -> bool:
-        """Count `number` more; return whether the hour has not had the cause before."""
+        """Count `number` more; return whether the hour has not had the cause before.
+
+        Details of what was counted already are nothing new.
+        """
         hour = find_hour(at)
         with self._mutex:
             if hour != self._hour:
                 self._hour = hour
                 self._known.clear()
                 self._unknown_keys.clear()
+                self._codes.clear()
             count_key = self._admit(hour, count_key)
             hourly = HourlyKey(hour, count_key)
             count = self._counts.get(hourly)
@@ -167,7 +176,7 @@ class IngestCounter:
             count.add(number, at, sample)
             is_new = count_key not in self._known
             self._known.add(count_key)
-        return is_new
+        return is_new and count_key.outcome not in DETAILS
 
     def take(self) -> dict[HourlyKey, IngestCounts]:
         """Return the counts, and begin anew."""
@@ -178,10 +187,13 @@ class IngestCounter:
     def put_back(self, taken: Mapping[HourlyKey, IngestCounts]) -> None:
         """Add back counts that could not be written, without their samples.
 
-        A sample may name a person who is erased before the database answers again.
+        A sample may name a person who is erased before the database answers again, and so
+        may what a platform calls its events.
         """
         with self._mutex:
             for hourly, count in taken.items():
+                if hourly.count_key.outcome is IngestOutcome.SEEN:
+                    hourly = hourly.lump_code()  # noqa: PLW2901 - the one to add to
                 waiting = self._counts.setdefault(hourly, IngestCounts(count.last_at))
                 waiting.add(count.number, count.last_at)
 
@@ -194,9 +206,22 @@ class IngestCounter:
             if len(self._unknown_keys) >= MOST_UNKNOWN_KEYS:
                 return count_key._replace(way=WayIn.OTHER)
             self._unknown_keys.add(count_key.way)
+        if count_key.outcome in DETAILS:
+            count_key = self._bound_code(count_key)
         is_full = len(self._counts) >= MOST_WAITING
         if is_full and HourlyKey(hour, count_key) not in self._counts:
-            return count_key._replace(way=WayIn.OTHER)
+            is_ours = count_key.outcome not in DETAILS
+            code = count_key.code if is_ours else OTHER_CODES
+            return count_key._replace(way=WayIn.OTHER, code=code)
+        return count_key
+
+    def _bound_code(self, count_key: CountKey) -> CountKey:
+        """Return the cause with the code that stands for the others, beyond the bound."""
+        codes = self._codes.setdefault((count_key.way, count_key.outcome), set())
+        if count_key.code not in codes:
+            if len(codes) >= MOST_CODES:
+                return count_key._replace(code=OTHER_CODES)
+            codes.add(count_key.code)
         return count_key
 
 

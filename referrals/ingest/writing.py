@@ -1,6 +1,7 @@
 """Adds counts to the database, on PostgreSQL and SQLite alike."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ from django.db.models.functions import RowNumber
 
 from referrals.ingest.counter import (
     DETAILS,
+    MOST_CODES,
     MOST_UNKNOWN_KEYS,
     NO_APP,
     OF_EVENTS,
+    OTHER_CODES,
     SAMPLES_PER_CAUSE,
     CountKey,
     HourlyKey,
@@ -40,7 +43,7 @@ _ADD: Final = """
 """
 # Sets this lock apart from others in the same database.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
-_UNKNOWN_KEYS_LOCK: Final = 0x494E47455354
+_BOUNDS_LOCK: Final = 0x494E47455354
 
 CountRow = tuple[int, str, str, str, datetime, int, datetime]
 
@@ -51,7 +54,7 @@ def write_counts(counts: Mapping[HourlyKey, IngestCounts]) -> None:
     Raises the database's errors; nothing is written then.
     """
     with transaction.atomic():
-        admitted = _bound_unknown_keys(counts)
+        admitted = _bound_codes(_bound_unknown_keys(counts))
         _add_rows(sorted(_sum_rows(admitted)))
         _keep_samples(admitted)
 
@@ -65,10 +68,7 @@ def _bound_unknown_keys(
     }
     if not ways:
         return list(counts.items())
-    if connection.vendor == "postgresql":
-        # Two processes at once would admit too many. SQLite lets one write at a time.
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [_UNKNOWN_KEYS_LOCK])
+    _lock_bounds()
     rows = IngestCount.objects.filter(app_id=NO_APP, code=Code.UNKNOWN_KEY)
     named = rows.exclude(way__in=["", WayIn.OTHER])
     known = set(named.values_list("way", flat=True).distinct())
@@ -85,6 +85,53 @@ def _told_apart(hourly: HourlyKey, refused: set[str]) -> HourlyKey:
     if hourly.count_key.way in refused and _is_unknown_key(hourly.count_key):
         return hourly._replace(count_key=hourly.count_key._replace(way=WayIn.OTHER))
     return hourly
+
+
+def _bound_codes(
+    counts: Sequence[tuple[HourlyKey, IngestCounts]],
+) -> list[tuple[HourlyKey, IngestCounts]]:
+    """Return the counts with the codes of `DETAILS` beyond the bound as one, by way.
+
+    Senders choose these codes, so that a way may have so many of each kind, ever since
+    its first that is kept.
+    """
+    asked = {
+        (key.way, str(key.outcome), key.code)
+        for (_, key), _ in counts
+        if key.outcome in DETAILS and key.code != OTHER_CODES
+    }
+    if not asked:
+        return list(counts)
+    _lock_bounds()
+    ways = {way for way, _, _ in asked}
+    apps = {hourly.count_key.app_id for hourly, _ in counts}
+    rows = IngestCount.objects.filter(app_id__in=apps, way__in=ways)
+    named = rows.filter(outcome__in=DETAILS).exclude(code=OTHER_CODES).order_by()
+    known = set(named.values_list("way", "outcome", "code").distinct())
+    number = Counter((way, outcome) for way, outcome, _ in known)
+    for way, outcome, code in sorted(asked - known):
+        if number[way, outcome] < MOST_CODES:
+            number[way, outcome] += 1
+            known.add((way, outcome, code))
+    refused = asked - known
+    return [
+        (
+            hourly.lump_code()
+            if (key.way, key.outcome, key.code) in refused
+            else hourly,
+            count,
+        )
+        for hourly, count in counts
+        for key in [hourly.count_key]
+    ]
+
+
+def _lock_bounds() -> None:
+    """Let one process at a time judge what is within the bounds; two would admit too many."""
+    # SQLite lets one write at a time.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK, [_BOUNDS_LOCK])
 
 
 def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[CountRow]:

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='ingestcount',
             name='code',
-            field=models.CharField(help_text='Why it was refused; empty where it was not.', max_length=255),
+            field=models.CharField(help_text='Why it was refused or ignored; of a source also the identity provider, or what the platform calls an event. Else empty.', max_length=255),
         ),
         migrations.AlterField(
             model_name='ingestcount',
@@ -36,12 +36,17 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='ingestcount',
             name='way',
-            field=models.CharField(help_text='The first characters of the API key, or task, import, python, admin or other, or source and its number. Empty where none was shown, and since the beginning.', max_length=20),
+            field=models.CharField(help_text='The first characters of the API key, or task, import, python, admin or other, or source and its number. Empty where none was shown, and in an app\'s totals.', max_length=20),
         ),
         migrations.AlterField(
             model_name='ingestsample',
             name='way',
             field=models.CharField(max_length=20),
+        ),
+        migrations.AlterField(
+            model_name='rejectedevent',
+            name='source',
+            field=models.CharField(help_text="Where it came from: 'celery', or the source's name then.", max_length=30),
         ),
         migrations.CreateModel(
             name='Source',

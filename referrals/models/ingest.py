@@ -6,13 +6,14 @@ from referrals.models.apps import App
 
 
 class RejectedEvent(models.Model):
-    """An event that the Celery task could not append. A capped list for each app."""
+    """An event of the Celery task or a source that was refused. A capped list for each app."""
 
     app = models.ForeignKey(
         App, on_delete=models.PROTECT, related_name="rejected_events"
     )
     source = models.CharField(
-        max_length=30, help_text="Where it came from, such as 'celery'."
+        max_length=30,
+        help_text="Where it came from: 'celery', or the source's name then.",
     )
     received_at = models.DateTimeField(auto_now_add=True)
     key = models.CharField(max_length=200, blank=True)
@@ -40,8 +41,8 @@ class IngestCount(models.Model):
     way = models.CharField(
         max_length=20,
         help_text="The first characters of the API key, or task, import, python, admin "
-        "or other, or source and its number. Empty where none was shown, and since the "
-        "beginning.",
+        "or other, or source and its number. Empty where none was shown, and in an app's "
+        "totals.",
     )
     outcome = models.CharField(
         max_length=12,
@@ -49,7 +50,9 @@ class IngestCount(models.Model):
         "also what `counter.IngestOutcome` has for it.",
     )
     code = models.CharField(
-        max_length=255, help_text="Why it was refused; empty where it was not."
+        max_length=255,
+        help_text="Why it was refused or ignored; of a source also the identity provider, or "
+        "what the platform calls an event. Else empty.",
     )
     hour = models.DateTimeField(
         help_text="When the hour began; 1970 for what was counted since the beginning."
