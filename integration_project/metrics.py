@@ -28,7 +28,7 @@ from integration_project.prometheus import (
     render_page,
 )
 from referrals.ingest import ingest_health
-from referrals.models import App
+from referrals.models import App, Source
 
 _SCHEME: Final = "bearer "
 _RECENTLY: Final = timedelta(minutes=5)
@@ -194,6 +194,12 @@ def _list_installation_metrics() -> Iterator[Metric]:
         _ingested(),
     )
     yield Metric(
+        "referrals_source_calls_total",
+        "counter",
+        "What the calls of sources came to; calls, and of their items what became of them.",
+        _called(),
+    )
+    yield Metric(
         "clevertap_worker_silence_seconds",
         "gauge",
         "Seconds since a worker was last seen; none if none ever was.",
@@ -253,4 +259,27 @@ def _ingested() -> list[Measurement]:
             total.number,
         )
         for total in ingest_health.read_totals()
+    ]
+
+
+def _called() -> list[Measurement]:
+    # Public IDs are ours; names are people's.
+    rows = Source.objects.select_related("app").only(
+        "app__slug", "public_id", "platform"
+    )
+    labels = {
+        row.way: {
+            "app": row.app.slug,
+            "source": row.public_id,
+            "platform": row.platform,
+        }
+        for row in rows.order_by()
+    }
+    return [
+        Measurement(
+            labels[total.way] | {"outcome": total.outcome, "code": total.code},
+            total.number,
+        )
+        for total in ingest_health.read_source_totals()
+        if total.way in labels
     ]

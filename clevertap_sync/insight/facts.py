@@ -1,9 +1,9 @@
 """Facts: what is known of one integration at one instant. Findings are judged from facts alone.
 
-Plain values. `fact_queries` and `ingest_queries` read them.
+Plain values. `fact_queries`, `ingest_queries` and `source_queries` read them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -121,8 +121,42 @@ class RefusalsAtDoor:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What came of the calls of one source that is not archived.
+
+    Times are of the last such call, and None where there was none. `called_at` is of verified
+    calls; `unverified` counts those after it that were not, as far back as hours are kept.
+    What is called `lately` is of the last 24 hours. `ignored` counts items by reason since
+    the beginning. `drained_at` is when an event last left the spool. `call_hours` are read of
+    silent sources alone: hours with calls, in order.
+    """
+
+    pk: int
+    name: str
+    created_at: datetime
+    is_test: bool = False
+    is_unreadable: bool = False
+    has_secret: bool = True
+    first_call_at: datetime | None = None
+    called_at: datetime | None = None
+    calls_lately: int = 0
+    unverified_at: datetime | None = None
+    unverified: int = 0
+    unverified_lately: int = 0
+    #: Sentences of the newest samples. They repeat no value of a call.
+    why_unverified: str = ""
+    has_taken: bool = False
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    spooled_at: datetime | None = None
+    drained_at: datetime | None = None
+    lost_lately: int = 0
+    why_lost: str = ""
+    call_hours: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AppIngest:
-    """Events at an app's door, and the other app that may get this app's events.
+    """Events at an app's door, its sources, and the other app that may get this app's events.
 
     `accepted` is of the last hour; where something was refused, it is since an hour before
     that. `other_accepted` is of the last hour.
@@ -132,6 +166,7 @@ class AppIngest:
     refused: Sequence[RefusalsAtDoor] = ()
     other_app: str = ""
     other_accepted: int = 0
+    sources: Sequence[SourceFacts] = ()
 
 
 @dataclass(frozen=True, slots=True)

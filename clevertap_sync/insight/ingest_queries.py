@@ -13,8 +13,10 @@ from clevertap_sync.insight.facts import (
     AppIngest,
     Facts,
     RefusalsAtDoor,
+    SourceFacts,
     Waiting,
 )
+from clevertap_sync.insight.source_queries import read_source_facts
 from clevertap_sync.models import Integration
 from referrals import log
 from referrals.ingest.ingest_health import (
@@ -31,6 +33,7 @@ class IngestByApp:
 
     accepted: Mapping[int, AcceptedCount]
     refused: Mapping[int | None, Sequence[RefusalsAtDoor]]
+    sources: Mapping[int, Sequence[SourceFacts]]
     #: The apps that have no integration.
     lonely: Sequence[App] = ()
 
@@ -52,6 +55,7 @@ class IngestByApp:
                 self.accepted[app_id].in_all if app_id in self.accepted else 0,
                 tuple(self.refused.get(app_id, ())),
                 *_find_other_app(app_id, named, self.accepted),
+                sources=tuple(self.sources.get(app_id, ())),
             )
             for app_id in asked
         }
@@ -62,7 +66,7 @@ class IngestByApp:
 
 
 def read_app_ingest(now: datetime) -> IngestByApp:
-    """Read what came to all doors. It takes three statements, so read it once and hand it on."""
+    """Read what came to all doors. It takes some statements, so read it once and hand it on."""
     since = now - LATELY
     refused: defaultdict[int | None, list[RefusalsAtDoor]] = defaultdict(list)
     for each in read_refusals_since(since):
@@ -80,7 +84,12 @@ def read_app_ingest(now: datetime) -> IngestByApp:
     lonely = App.objects.filter(~Exists(integrations), archived_at=None).order_by(
         "slug"
     )
-    return IngestByApp(read_accepted_since(since, earlier), refused, list(lonely))
+    return IngestByApp(
+        read_accepted_since(since, earlier),
+        refused,
+        read_source_facts(now),
+        list(lonely),
+    )
 
 
 def read_lonely_facts(now: datetime, ingest: IngestByApp) -> list[Facts]:

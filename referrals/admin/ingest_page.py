@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
@@ -18,10 +18,17 @@ from referrals.admin import code_samples
 from referrals.admin.key_admin import find_events_address
 from referrals.admin.kit.base import demand_permission
 from referrals.ingest import ingest_health
-from referrals.ingest.counter import NO_APP, REFUSALS, WayIn
+from referrals.ingest.counter import NO_APP, REFUSALS, IngestOutcome, WayIn
 from referrals.ingest.ingest_health import IngestTraffic
 from referrals.keys import KEY_START
-from referrals.models import ApiKey, App, IngestSample
+from referrals.models import (
+    ApiKey,
+    App,
+    IngestSample,
+    Source,
+    is_way_of_source,
+    name_way,
+)
 from referrals.refusals import MEANINGS, REMEDIES, Code
 
 if TYPE_CHECKING:
@@ -41,7 +48,20 @@ _WAY_LABELS: Final[Mapping[str, str]] = {
     WayIn.OTHER: "All others",
 }
 
-_Address = tuple[int, str]
+_UNVERIFIED: Final = "calls that did not show that they are the platform's"
+_UNVERIFIED_REMEDY: Final = (
+    "Open the source, and see that the platform and the source have the same secret."
+)
+
+
+class _WayName(NamedTuple):
+    """What a way in is called, and the page of its key or source, or ""."""
+
+    label: str
+    url: str = ""
+
+
+_Names = Mapping[tuple[int, str], _WayName]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +85,7 @@ class WayCounts:
     label: str
     #: Whether the label is the beginning of an API key.
     is_key: bool
-    key_url: str
+    url: str
     day: TakenAndRefused
     week: TakenAndRefused
 
@@ -124,12 +144,12 @@ def _list_panels(
 ) -> list[AppPanel]:
     traffic = ingest_health.read_traffic(list(shown), day=now - DAY, week=now - WEEK)
     samples = ingest_health.read_samples(list(shown), now - WEEK)
-    keys = _key_addresses(traffic, person)
+    names = {**_name_keys(traffic, person), **_name_sources(traffic, person)}
     by_app: dict[int, list[IngestTraffic]] = defaultdict(list)
     for each in traffic:
         by_app[each.app_id].append(each)
     doors = [
-        _build_panel(shown[app_id], found, samples, keys)
+        _build_panel(shown[app_id], found, samples, names)
         for app_id, found in by_app.items()
     ]
     # Apps with refusals first, then busy ones; the panel without an app is last.
@@ -138,9 +158,9 @@ def _list_panels(
     )
 
 
-def _key_addresses(
+def _name_keys(
     traffic: Iterable[IngestTraffic], person: "AdminUser"
-) -> dict[_Address, str]:
+) -> dict[tuple[int, str], _WayName]:
     """Return the pages of the keys that the person may see, by app and prefix."""
     prefixes = {each.way for each in traffic if each.way.startswith(KEY_START)}
     if not prefixes:
@@ -148,8 +168,29 @@ def _key_addresses(
     rows = ApiKey.objects.filter(prefix__in=prefixes).order_by()
     seen = access.limit_to_apps(rows, person, "app", "referrals.view_apikey")
     return {
-        (app_id, prefix): reverse("admin:referrals_apikey_change", args=[pk])
+        (app_id, prefix): _WayName(
+            f"{prefix}…", reverse("admin:referrals_apikey_change", args=[pk])
+        )
         for app_id, prefix, pk in seen.values_list("app_id", "prefix", "pk")
+    }
+
+
+def _name_sources(
+    traffic: Iterable[IngestTraffic], person: "AdminUser"
+) -> dict[tuple[int, str], _WayName]:
+    """Return the names of the sources, by app and way; with their pages, if seen."""
+    app_ids = {each.app_id for each in traffic if is_way_of_source(each.way)}
+    if not app_ids:
+        return {}
+    rows = Source.objects.filter(app__in=app_ids).order_by()
+    seen = access.limit_to_apps(rows, person, "app", "referrals.view_source")
+    pages = {
+        pk: reverse("admin:referrals_source_change", args=[pk])
+        for pk in seen.values_list("pk", flat=True)
+    }
+    return {
+        (app_id, name_way(pk)): _WayName(name, pages.get(pk, ""))
+        for pk, app_id, name in rows.values_list("pk", "app_id", "name")
     }
 
 
@@ -157,12 +198,12 @@ def _build_panel(
     app: App | None,
     traffic: Sequence[IngestTraffic],
     samples: Mapping[tuple[int, str, str], list[IngestSample]],
-    keys: Mapping[_Address, str],
+    names: _Names,
 ) -> AppPanel:
     by_way: dict[str, list[IngestTraffic]] = defaultdict(list)
     for each in traffic:
         by_way[each.way].append(each)
-    ways = {way: _count_way(way, found, keys) for way, found in by_way.items()}
+    ways = {way: _count_way(way, found, names) for way, found in by_way.items()}
     refused = [
         _describe_refusal(each, ways[each.way], samples)
         for each in traffic
@@ -178,14 +219,14 @@ def _build_panel(
     )
 
 
-def _count_way(
-    way: str, traffic: Sequence[IngestTraffic], keys: Mapping[_Address, str]
-) -> WayCounts:
+def _count_way(way: str, traffic: Sequence[IngestTraffic], names: _Names) -> WayCounts:
     is_key = way.startswith(KEY_START)
+    unnamed = _WayName(f"{way}…" if is_key else _WAY_LABELS.get(way, way))
+    name = names.get((traffic[0].app_id, way), unnamed)
     return WayCounts(
-        f"{way}…" if is_key else _WAY_LABELS.get(way, way),
+        name.label,
         is_key,
-        keys.get((traffic[0].app_id, way), ""),
+        name.url,
         _sum_counts(traffic, [each.day for each in traffic]),
         _sum_counts(traffic, [each.week for each in traffic]),
     )
@@ -207,15 +248,24 @@ def _describe_refusal(
     way: WayCounts,
     samples: Mapping[tuple[int, str, str], list[IngestSample]],
 ) -> RefusalLine:
-    # A later release may have counted under a code that this one does not know.
-    known = Code(each.code) if each.code in set(Code) else None
+    meaning, remedy = _explain_refusal(each)
     return RefusalLine(
         each.code,
-        MEANINGS[known] if known else "",
-        REMEDIES[known] if known else "",
+        meaning,
+        remedy,
         way,
         each.day,
         each.week,
         each.last_at,
         samples.get((each.app_id, each.way, each.code), ()),
     )
+
+
+def _explain_refusal(each: IngestTraffic) -> tuple[str, str]:
+    """Return what a cause means and what to do about it; empty for an unknown one."""
+    is_unauthorised = each.outcome == IngestOutcome.UNAUTHORISED
+    if is_unauthorised and is_way_of_source(each.way):
+        return _UNVERIFIED, _UNVERIFIED_REMEDY
+    # A later release may have counted under a code that this one does not know.
+    known = Code(each.code) if each.code in set(Code) else None
+    return (MEANINGS[known], REMEDIES[known]) if known else ("", "")

@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce, RowNumber
 
 from referrals.ingest.counter import (
     NO_APP,
+    OF_EVENTS,
     REFUSALS,
     SAMPLES_PER_CAUSE,
     IngestOutcome,
@@ -31,7 +32,7 @@ from referrals.ingest.counter import (
 )
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.keys import KEY_START
-from referrals.models import IngestCount, IngestSample
+from referrals.models import WAY_OF_SOURCE, IngestCount, IngestSample
 
 #: As many causes are read at most, those that were last first.
 MOST_CAUSES: Final = 1_000
@@ -80,6 +81,15 @@ class IngestTraffic(NamedTuple):
     last_at: datetime
 
 
+class SourceTotal(NamedTuple):
+    """The count of one outcome and code of a source, since the beginning."""
+
+    way: str
+    outcome: str
+    code: str
+    number: int
+
+
 class IngestTotal(NamedTuple):
     """The count of one outcome and code, since the beginning."""
 
@@ -93,7 +103,8 @@ def read_refusals_since(since: datetime) -> list[RefusalCount]:
     """Return the refusals since an instant, in all apps, the latest first.
 
     A cause without refusals since then has its earlier ones instead, as far back as hours
-    are kept, unless an event that came the same way was taken after them.
+    are kept, unless an event that came the same way was taken after them. Calls that were
+    not verified are left out: they belong to their source, and anybody can make them.
     """
     newest = IngestSample.objects.filter(
         app_id=OuterRef("app_id"),
@@ -104,7 +115,7 @@ def read_refusals_since(since: datetime) -> list[RefusalCount]:
     is_new = Q(hour__gte=find_hour(since), last_at__gte=since)
     refused = IngestCount.objects.filter(
         is_new | _is_last(), hour__gt=ALL_TIME_HOUR, outcome__in=REFUSALS
-    )
+    ).exclude(outcome=IngestOutcome.UNAUTHORISED, way__startswith=WAY_OF_SOURCE)
     rows = (
         refused.values("app_id", "outcome", "code", "way")
         .annotate(
@@ -172,12 +183,16 @@ def read_traffic(
 ) -> list[IngestTraffic]:
     """Return the counts by app, way, outcome and code, since `week` and since `day`.
 
-    Of at most `MOST` causes, the latest first.
+    Of at most `MOST_CAUSES`, the latest first. Calls of sources, and what they ignored, are
+    neither taken nor refused, and left out.
     """
     recent = Q(hour__gte=find_hour(day), last_at__gte=day)
     rows = (
         IngestCount.objects.filter(
-            app_id__in=app_ids, hour__gte=find_hour(week), last_at__gte=week
+            app_id__in=app_ids,
+            outcome__in=OF_EVENTS,
+            hour__gte=find_hour(week),
+            last_at__gte=week,
         )
         .values_list("app_id", "way", "outcome", "code")
         .annotate(
@@ -219,6 +234,17 @@ def read_totals() -> list[IngestTotal]:
     return [
         IngestTotal(*row)
         for row in read.values_list("app_id", "outcome", "code", "number")
+    ]
+
+
+def read_source_totals() -> list[SourceTotal]:
+    """Return the counts of sources since the beginning. No number ever falls."""
+    rows = IngestCount.objects.filter(
+        hour=ALL_TIME_HOUR, way__startswith=WAY_OF_SOURCE
+    ).order_by("app_id", "way", "outcome", "code")
+    return [
+        SourceTotal(*row)
+        for row in rows.values_list("way", "outcome", "code", "number")
     ]
 
 

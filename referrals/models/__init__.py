@@ -6,6 +6,7 @@ from referrals.models.ingest import IngestCount, IngestSample, RejectedEvent
 from referrals.models.keys import ApiKey, ApiKeyQuerySet
 from referrals.models.people import ErasureRequest, Suppression
 from referrals.models.sources import (
+    WAY_OF_SOURCE,
     IdKey,
     Source,
     SourceCall,
@@ -16,6 +17,7 @@ from referrals.models.sources import (
 )
 
 __all__ = [
+    "WAY_OF_SOURCE",
     "ApiKey",
     "ApiKeyQuerySet",
     "App",

@@ -11,7 +11,8 @@ from referrals.models.apps import App
 from referrals.sources.presets import PLATFORMS, Preset, load_preset
 
 _PUBLIC_ID_BYTES = 10
-_WAY_START = "source:"
+#: What the name of a source as a way in begins with.
+WAY_OF_SOURCE = "source:"
 
 
 def make_public_id() -> str:
@@ -138,12 +139,12 @@ class Source(models.Model):
 
 def name_way(source_id: int) -> str:
     """Return a source's name as a way in, as `ingest` counts it."""
-    return f"{_WAY_START}{source_id}"
+    return f"{WAY_OF_SOURCE}{source_id}"
 
 
 def is_way_of_source(way: str) -> bool:
     """Return whether a way in, as `ingest` counts it, is a source."""
-    return way.startswith(_WAY_START)
+    return way.startswith(WAY_OF_SOURCE)
 
 
 class IdKey(models.Model):

@@ -43,6 +43,7 @@ FAMILIES = [
     ("clevertap_findings", "gauge"),
     ("clevertap_recent_attempts", "gauge"),
     ("referrals_ingested_events", "counter"),
+    ("referrals_source_calls", "counter"),
     ("clevertap_worker_silence_seconds", "gauge"),
 ]
 
@@ -160,6 +161,35 @@ class TestNumbers:
             f'{name}{{app="",outcome="unauthorised",code="unknown_key"}}': 10,
             f'{name}{{app="shop",outcome="accepted",code=""}}': 10,
             f'{name}{{app="shop",outcome="rejected",code="milliseconds"}}': 8,
+        }
+
+    def test_what_the_calls_of_sources_came_to_is_counted_by_source(self, read):
+        app = builders.an_app(slug="shop")
+        source = builders.a_source(app, "branch", name="Of Ann Smith")
+        for outcome, code, number in (
+            (IngestOutcome.CALL, "", 9),
+            (IngestOutcome.ACCEPTED, "", 4),
+            (IngestOutcome.IGNORED, "no_referrer", 5),
+            (IngestOutcome.UNAUTHORISED, "signature", 2),
+            (IngestOutcome.SEEN, "ann@example.com", 3),
+            (IngestOutcome.IDENTITY, "custom_id", 4),
+        ):
+            key = CountKey(app.pk, source.way, outcome, code)
+            writing.write_counts({HourlyKey(NOON, key): IngestCounts(NOON, number)})
+        count_removal.trim_counts(NOON + timedelta(days=99))
+
+        numbers = {key: n for key, n in read().items() if key.startswith("referrals_")}
+
+        whose = f'app="shop",source="{source.public_id}",platform="branch"'
+        name = "referrals_source_calls_total"
+        events = "referrals_ingested_events_total"
+        assert numbers == {
+            f'{events}{{app="shop",outcome="accepted",code=""}}': 4,
+            f'{events}{{app="shop",outcome="unauthorised",code="signature"}}': 2,
+            f'{name}{{{whose},outcome="accepted",code=""}}': 4,
+            f'{name}{{{whose},outcome="call",code=""}}': 9,
+            f'{name}{{{whose},outcome="ignored",code="no_referrer"}}': 5,
+            f'{name}{{{whose},outcome="unauthorised",code="signature"}}': 2,
         }
 
     def test_a_waiting_integration_says_how_much_waits_and_how_long(self, read):

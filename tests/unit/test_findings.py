@@ -12,7 +12,7 @@ from clevertap_sync.admin.overview.status_light import COLOURS, describe_finding
 from clevertap_sync.alerting import subjects
 from clevertap_sync.clevertap.account_faults import AccountFault
 from clevertap_sync.clevertap.errors import CleverTapError
-from clevertap_sync.insight import fact_queries, ingest_queries
+from clevertap_sync.insight import fact_queries, ingest_queries, source_queries
 from clevertap_sync.insight.facts import (
     AppIngest,
     Arrivals,
@@ -21,6 +21,7 @@ from clevertap_sync.insight.facts import (
     NewestOutcomes,
     OpenLetters,
     RefusalsAtDoor,
+    SourceFacts,
     Waiting,
 )
 from clevertap_sync.insight.findings import KINDS, Finding, Severity, judge_facts
@@ -95,6 +96,20 @@ def letters(reason, count=4, age=HOUR):
 def refused(code, count=47, accepted=9, **changes):
     found = RefusalsAtDoor(code, count, NOON - timedelta(minutes=1), **changes)
     return some_facts(ingest=AppIngest(accepted=accepted, refused=(found,)))
+
+
+def source(**changes):
+    """Return facts that hold a source which is called well, but for `changes`."""
+    well = SourceFacts(
+        pk=5,
+        name="Branch",
+        created_at=NOON - WEEKS,
+        first_call_at=NOON - WEEKS,
+        called_at=NOON - HOUR,
+        calls_lately=40,
+        has_taken=True,
+    )
+    return some_facts(ingest=AppIngest(accepted=9, sources=(replace(well, **changes),)))
 
 
 SENT = NewestOutcomes(events=10, records=20, delivered=16, dead=4)
@@ -243,6 +258,53 @@ SHOWN = [
             )
         ),
         "No event has arrived for 30 h; before that, one came every 20 min.",
+    ),
+    (
+        "source_unreadable",
+        source(is_unreadable=True),
+        "No key in FIELD_ENCRYPTION_KEYS decrypts the secret of the source Branch",
+    ),
+    (
+        "calls_lost",
+        source(lost_lately=3, why_lost="The spool was full."),
+        "Lost within 24 hours: 3 events of the source Branch: The spool was full.",
+    ),
+    (
+        "calls_unverified",
+        source(unverified_at=NOON, unverified=4, why_unverified="No secret fits."),
+        (
+            "The source Branch refused 4 calls since its last good one, 60 min ago: No secret "
+            "fits. Nothing of that is stored."
+        ),
+    ),
+    (
+        "calls_spooled",
+        source(spooled_at=NOON - HOUR, drained_at=NOON - 2 * HOUR),
+        "Events of the source Branch wait in the spool, the last for 60 min.",
+    ),
+    (
+        "source_silent",
+        source(
+            called_at=NOON - 25 * HOUR,
+            call_hours=[NOON - (25 + 4 * n) * HOUR for n in reversed(range(80))],
+        ),
+        (
+            "The source Branch was not called for 25 h. In the two weeks before, its longest "
+            "pause was 4 h."
+        ),
+    ),
+    (
+        "all_ignored",
+        source(has_taken=False, ignored={"no_referrer": 20, "organic": 900}),
+        (
+            "Nothing of the source Branch becomes an event. 20 times, the call names nobody who "
+            "invited."
+        ),
+    ),
+    (
+        "source_unused",
+        source(first_call_at=None, called_at=None, has_secret=False),
+        "The source Branch was made 40 days ago, and never called. It has no secret yet.",
     ),
     (
         "only_test_events",
@@ -396,9 +458,9 @@ def test_every_kind_is_looked_for():
         )
 
 
-@pytest.mark.parametrize("of", [Facts, Arrivals, Waiting])
+@pytest.mark.parametrize("of", [Facts, Arrivals, SourceFacts, Waiting])
 def test_every_fact_is_read_somewhere(of):
-    readers = (fact_queries, ingest_queries, subjects)
+    readers = (fact_queries, ingest_queries, source_queries, subjects)
     source = "".join(Path(module.__file__).read_text("utf-8") for module in readers)
 
     missing = [f.name for f in fields(of) if not re.search(rf"\b{f.name}=", source)]

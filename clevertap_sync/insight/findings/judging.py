@@ -4,22 +4,30 @@ from collections.abc import Sequence
 from typing import Final
 
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import account, content, delivery, ingest
+from clevertap_sync.insight.findings import (
+    account,
+    content,
+    delivery,
+    ingest,
+    sources,
+)
 from clevertap_sync.insight.findings.finding import Finding, Severity
 
 #: Within a severity, an earlier kind counts more: a cause stands before its consequences.
 KINDS: Final[Sequence[type[Finding]]] = (
     *account.KINDS,
     *ingest.KINDS,
+    *sources.KINDS,
     *content.KINDS,
     *delivery.KINDS,
 )
+_AT_DOORS: Final[Sequence[type[Finding]]] = (*ingest.KINDS, *sources.KINDS)
 _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 def judge_ingest(facts: Facts) -> list[Finding]:
     """Return the findings of an app that has no integration, by rank."""
-    return [finding for kind in ingest.KINDS for finding in kind.find(facts)]
+    return [finding for kind in _AT_DOORS for finding in kind.find(facts)]
 
 
 def judge_facts(facts: Facts) -> list[Finding]:
