@@ -21,7 +21,7 @@ from referrals.ingest.counter import (
 )
 from referrals.models import ApiKey, Membership, Role
 from referrals.refusals import REMEDIES, Code
-from tests.builders import an_api_key, an_app
+from tests.builders import a_source, an_api_key, an_app
 from tests.integration.admin.conftest import text_of
 
 PAGE = "/admin/ingest/"
@@ -89,6 +89,31 @@ def test_a_refusal_says_how_often_why_and_what_to_do(admin, app, key):
     assert f"What to do. {REMEDIES[Code.CONFLICT]}" in page
     assert page.index("Another event has this id.") < page.index("An older one.")
     assert f'href="/admin/referrals/apikey/{key.pk}/change/"' in text_of(response)
+
+
+def test_a_source_is_named_and_what_it_ignored_is_neither_taken_nor_refused(admin, app):
+    source = a_source(app, "branch", name="Our <Branch>")
+    for outcome, code, number in (
+        (IngestOutcome.CALL, "", 900),
+        (IngestOutcome.ACCEPTED, "", 3),
+        (IngestOutcome.DUPLICATE, Code.CONFLICT, 1),
+        (IngestOutcome.IGNORED, "no_referrer", 700),
+        (IngestOutcome.SEEN, "Level Reached", 500),
+        (IngestOutcome.IDENTITY, "custom_id", 4),
+    ):
+        came(CountKey(app.pk, source.way, outcome, code), number)
+    unverified = CountKey(app.pk, source.way, IngestOutcome.UNAUTHORISED, "signature")
+    came(unverified, 4, sample="The signature fits none of its secrets.")
+
+    response = admin.get(PAGE)
+
+    page = words_of(response)
+    assert "Our &lt;Branch&gt; 4 taken, 4 refused (50 %)" in page
+    assert "Calls that did not show that they are the platform" in page
+    assert "The signature fits none of its secrets." in page
+    assert "Level Reached" not in page
+    link = f'href="/admin/referrals/source/{source.pk}/change/"'
+    assert link in text_of(response)
 
 
 def test_a_week_is_all_that_is_shown(admin, app):

@@ -17,7 +17,6 @@ from referrals.ingest.counter import (
     CountKey,
     HourlyKey,
     IngestCounts,
-    IngestOutcome,
     find_hour,
 )
 from referrals.models import App, Source
@@ -55,7 +54,7 @@ def call(client, django_capture_on_commit_callbacks):
 
 
 def came(source, outcome, code="", *, number=1, ago=timedelta(0)):
-    key = CountKey(source.app_id, source.way, IngestOutcome(outcome), code)
+    key = CountKey(source.app_id, source.way, outcome, code)
     at = timezone.now() - ago
     writing.write_counts({HourlyKey(find_hour(at), key): IngestCounts(at, number)})
 
