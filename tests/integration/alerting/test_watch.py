@@ -563,7 +563,7 @@ def test_a_look_costs_the_same_with_more_rows(integration):
     after = queries()
 
     assert after == before
-    assert after <= 21
+    assert after <= 22
 
 
 def test_nothing_is_asked_where_there_is_no_alert(integration):
