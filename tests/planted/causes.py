@@ -16,7 +16,7 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from tests.builders import a_sent_event
-from tests.harness.process import free_port, wait_until
+from tests.harness.process import PATIENCE_SECONDS, free_port, wait_until
 from tests.people import knows
 from tests.planted.stacks import Cause, Site, title_of
 
@@ -313,6 +313,27 @@ def quiet_app(site, app):
     for number in range(1, 11):
         site.send(app, installs(app, 1, first=number))
         time.sleep(0.04)
+
+
+@cause(
+    "a platform that calls with another secret than its source has",
+    "calls_unverified",
+    "/admin/referrals/source/N/change/",
+    count=1,
+)
+def wrong_secret(site, app):
+    site.provision(app, ENABLE)
+    made = site.stack.manage(
+        *("provision_source", app, "--platform", "branch", "--json"),
+    )
+    source = msgspec.json.decode(made)
+    answer = requests.post(
+        f"{site.stack.web_url}{source['url']}",
+        json={"name": "INSTALL"},
+        headers={source["header"]: f"not {source['secret']}"},
+        timeout=PATIENCE_SECONDS,
+    )
+    assert answer.status_code == 401
 
 
 # What CleverTap refuses, or was never asked
