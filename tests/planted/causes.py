@@ -323,6 +323,7 @@ def quiet_app(site, app):
 )
 def wrong_secret(site, app):
     site.provision(app, ENABLE)
+    site.send(app, installs(app, 1))
     made = site.stack.manage(
         *("provision_source", app, "--platform", "branch", "--json"),
     )
