@@ -126,7 +126,8 @@ class SourceFacts:
 
     Times are of the last such call, and None where there was none. `called_at` is of verified
     calls; `unverified` counts those after it that were not, as far back as hours are kept.
-    What is called `lately` is of the last 24 hours. `ignored` counts items by reason since
+    What is called `lately` is of the last 24 hours, and read where something was not verified
+    or lost within them. `ignored` counts items by reason since
     the beginning. `drained_at` is when an event last left the spool. `call_hours` are read of
     silent sources alone: hours with calls, in order.
     """

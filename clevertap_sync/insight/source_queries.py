@@ -1,7 +1,8 @@
 """Read the facts of all live sources, from the counts of `referrals.ingest`.
 
-It takes one statement where there is no source. Counts since the beginning are a few rows
-of each source, so that it gets no slower with traffic.
+It takes one statement where there is no source, and two where all are well. Counts since the
+beginning are a few rows of each source, so that it gets no slower with traffic; the hours are read of
+those sources alone with which something is not well.
 """
 
 from collections import defaultdict
@@ -62,32 +63,26 @@ def read_source_facts(now: datetime) -> dict[int, list[SourceFacts]]:
 
 
 def _read_all(sources: Sequence[Source], now: datetime) -> _Readings:
-    counts = IngestCount.objects.filter(
-        # By the primary key, which begins with the app.
-        app_id__in={each.app_id for each in sources},
-        way__in={each.way for each in sources},
-    ).order_by()
-    totals = _read_totals(counts)
-    lately = _read_lately(counts, now)
-    called = {
-        each.way: _find_last(totals, each.way, IngestOutcome.CALL) for each in sources
-    }
-    failing = {
-        way: called_at
-        for way, called_at in called.items()
-        if _is_later(_find_last(totals, way, IngestOutcome.UNAUTHORISED), called_at)
-    }
-    silent = [
+    ways = {each.way for each in sources}
+    app_ids = {each.app_id for each in sources}
+    # By the primary key, which begins with the app.
+    counts = IngestCount.objects.filter(app_id__in=app_ids).order_by()
+    totals = _read_totals(ways)
+    called = {way: _find_last(totals, way, IngestOutcome.CALL) for way in ways}
+    refused = {way: _find_last(totals, way, IngestOutcome.UNAUTHORISED) for way in ways}
+    lost = {way: _find_last(totals, way, _LOST) for way in ways}
+    failing = {way: called[way] for way in ways if _is_later(refused[way], called[way])}
+    silent = [way for way, at in called.items() if at and now - at >= SILENT]
+    ailing = [
         way
-        for way, called_at in called.items()
-        if called_at and now - called_at >= SILENT
+        for way in ways
+        if any(at and now - at < RECENTLY for at in (refused[way], lost[way]))
     ]
-    told = {*failing, *(way for way, _ in lately)}
     return _Readings(
         totals=totals,
-        lately=lately,
+        lately=_read_lately(counts, ailing, now),
         since_good=_count_unverified(counts, failing),
-        samples=_read_samples(told),
+        samples=_read_samples(app_ids, {*failing, *ailing}),
         call_hours=_read_call_hours(counts, silent),
     )
 
@@ -131,11 +126,10 @@ def _make_facts(source: Source, readings: _Readings) -> SourceFacts:
     )
 
 
-def _read_totals(
-    counts: QuerySet[IngestCount],
-) -> Mapping[str, Mapping[tuple[str, str], _Sum]]:
+def _read_totals(ways: _Ways) -> Mapping[str, Mapping[tuple[str, str], _Sum]]:
     found: defaultdict[str, dict[tuple[str, str], _Sum]] = defaultdict(dict)
-    rows = counts.filter(hour=ALL_TIME_HOUR)
+    # By the index of hours: a source has a few of these rows, and thousands of others.
+    rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR, way__in=ways)
     for way, outcome, code, number, last_at in rows.values_list(
         "way", "outcome", "code", "number", "last_at"
     ):
@@ -144,10 +138,13 @@ def _read_totals(
 
 
 def _read_lately(
-    counts: QuerySet[IngestCount], now: datetime
+    counts: QuerySet[IngestCount], ways: _Ways, now: datetime
 ) -> dict[tuple[str, str], int]:
+    if not ways:
+        return {}
     since = now - RECENTLY
     rows = counts.filter(
+        way__in=ways,
         outcome__in=(IngestOutcome.CALL, IngestOutcome.UNAUTHORISED, _LOST),
         hour__gte=find_hour(since),
         last_at__gte=since,
@@ -174,12 +171,14 @@ def _count_unverified(
     return dict(rows.values_list("way").annotate(Sum("number")))
 
 
-def _read_samples(ways: _Ways) -> dict[tuple[str, str], str]:
+def _read_samples(app_ids: Collection[int], ways: _Ways) -> dict[tuple[str, str], str]:
     """Return the newest sentence of each way about what was not verified, and what was lost."""
     if not ways:
         return {}
     rows = IngestSample.objects.filter(
-        way__in=ways, outcome__in=(IngestOutcome.UNAUTHORISED, _LOST)
+        app_id__in=app_ids,
+        way__in=ways,
+        outcome__in=(IngestOutcome.UNAUTHORISED, _LOST),
     )
     return {
         (way, outcome): detail

@@ -188,7 +188,10 @@ def _group(
 
 
 def _read_last_calls(ways: Mapping[str, int]) -> dict[int, datetime]:
-    rows = _list_counts(ways).filter(outcome=IngestOutcome.CALL, hour=ALL_TIME_HOUR)
+    # By the index of hours.
+    rows = IngestCount.objects.filter(
+        way__in=ways, outcome=IngestOutcome.CALL, hour=ALL_TIME_HOUR
+    )
     last = rows.values_list("way").annotate(Max("last_at")).order_by()
     return {ways[way]: at for way, at in last}
 

@@ -144,7 +144,8 @@ def test_the_facts_of_a_source_that_is_called_well(source):
 
     now = timezone.now()
     assert (facts.pk, facts.name, facts.has_secret) == (source.pk, "Branch", True)
-    assert (facts.calls_lately, facts.has_taken) == (5, True)
+    # Nothing of the day was lost or not verified: nobody asks for the rest of it.
+    assert (facts.calls_lately, facts.has_taken) == (0, True)
     assert facts.ignored == {"organic": 7}
     assert now - facts.called_at < 2 * HOUR + DAY / 100
     assert facts.spooled_at < facts.drained_at
@@ -164,6 +165,18 @@ def test_the_facts_of_a_source_that_is_silent_and_then_refused(source):
     assert facts.call_hours == [today - days * DAY for days in (9, 8, 3)]
     assert (facts.unverified, facts.unverified_lately) == (6, 0)
     assert facts.called_at < facts.unverified_at
+
+
+def test_what_was_lost_or_not_verified_is_measured_by_the_calls_of_the_day(source):
+    came(source, "call", number=3, ago=30 * HOUR)
+    came(source, "call", number=5)
+    came(source, "unauthorised", "signature", number=2, ago=HOUR)
+    came(source, "lost", "spool_full", number=4, ago=2 * HOUR)
+
+    facts = facts_of(source)
+
+    assert (facts.calls_lately, facts.unverified_lately, facts.lost_lately) == (5, 2, 4)
+    assert facts.unverified == 0
 
 
 def test_archived_sources_and_apps_have_no_facts(app, source):
@@ -202,6 +215,7 @@ def test_a_hundred_sources_cost_no_query_more_than_one(app, source):
         came(source, "call", ago=2 * DAY)
         came(source, "unauthorised", "signature", number=5)
 
+    assert queries() == 2
     trouble(source)
     one = queries()
     for number in range(99):
