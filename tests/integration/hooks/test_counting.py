@@ -14,8 +14,9 @@ from referrals.ingest import background
 from referrals.ingest.counter import MOST_CODES
 from referrals.ingest.source_health import SourceCounts, read_source_health
 from referrals.ingest.writing import ALL_TIME_HOUR
-from referrals.models import IngestCount, RejectedEvent
+from referrals.models import IngestCount, RejectedEvent, Source
 from tests import builders
+from tests.harness.process import wait_until
 from tests.integration.hooks.calling import call_hook, sample_of, signed
 
 pytestmark = pytest.mark.django_db
@@ -273,3 +274,15 @@ def test_a_source_that_is_gone_does_not_hold_the_others_up(app, call):
     clear_known_sources()
 
     assert len(verdicts_of(source)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_call_is_written_at_once(client, settings):
+    settings.INGEST_FLUSH_SECONDS = 3600
+    source = builders.a_source(builders.an_app("shop"), "branch")
+    try:
+        call_hook(client, source, sample_of(source))
+        wait_until(Source.objects.exclude(first_call_at=None).exists)
+        wait_until(IngestCount.objects.filter(outcome="call").exists)
+    finally:
+        background.clear_counts()
