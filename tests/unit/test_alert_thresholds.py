@@ -22,7 +22,13 @@ from clevertap_sync.models import Alert, Integration
 from tests.builders import NOON
 
 #: What is as people wish it, or is told by another finding: it goes on no alert.
-INFORMATION = {"paused", "not_enabled", "old_dead_letters", "settings_changed"}
+INFORMATION = {
+    "paused",
+    "not_enabled",
+    "old_dead_letters",
+    "settings_changed",
+    "source_unused",
+}
 ALL_KINDS = (*KINDS, *INSTALLATION_KINDS)
 #: Bad enough for whatever asks for a number.
 FACTS = Facts(
