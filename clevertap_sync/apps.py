@@ -11,14 +11,17 @@ class ClevertapSyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the log's signal, the destination registry, the checks and the roles."""
+        """Connect the log's signal, the registries, the checks and the roles."""
         from clevertap_sync import checks, receivers
         from clevertap_sync.insight.clevertap_destination import CleverTapDestination
+        from clevertap_sync.process.spool_store import RedisSpoolStore
         from referrals import access
         from referrals.destinations import register_destination
+        from referrals.hooks.spool import register_spool_store
         from referrals.models import Role
 
         register_destination(CleverTapDestination())
+        register_spool_store(RedisSpoolStore())
         tables = ("integration", "upload", "attempt", "deadletter", "replay")
         access.grant_permissions(
             Role.VIEWER, *(f"clevertap_sync.view_{table}" for table in tables)

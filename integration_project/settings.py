@@ -224,6 +224,12 @@ REDIS_URL = env.read("REDIS_URL", check_broker, right="redis://host:6379/0") or 
 REDIS_TLS_VERIFY = env.flag("REDIS_TLS_VERIFY", default=True)
 REDIS_OPTIONS = make_redis_options(REDIS_URL, verify=REDIS_TLS_VERIFY)
 
+# Where calls wait that no platform sends again ---------------------------------------
+SPOOL_MEGABYTES = env.whole("SPOOL_MEGABYTES", 16, least=0, most=10_000)
+SPOOL_LOST_AFTER_SECONDS = env.seconds(
+    "SPOOL_LOST_AFTER_SECONDS", 60.0, least=0.1, most=3600
+)
+
 # How it is delivered -----------------------------------------------------------------
 CLEVERTAP_BASE_URL = (
     env.read(

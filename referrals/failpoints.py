@@ -22,6 +22,7 @@ class Place(StrEnum):
 
     APPEND_WRITTEN = "append.written"  # in the transaction, all is written
     APPEND_COMMITTED = "append.committed"  # no worker has been rung yet
+    SPOOL_APPENDED = "spool.appended"  # committed, and still in the spool
     CLAIM_WRITTEN = "claim.written"
     CLAIM_COMMITTED = "claim.committed"
     EVENT_MAPPED = "event.mapped"  # once for each event

@@ -58,11 +58,14 @@ def postgresql_server():
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery.sql import open_floor
-    from referrals.hooks import known_sources, last_calls
+    from referrals.hooks import known_sources, outage, spool, spool_losses
     from referrals.ingest import background
 
     open_floor.clear_floors()
     known_sources.clear_known_sources()
+    outage.database.note_success()
+    spool.clear_silence()
+    spool_losses.clear_losses()
     background.clear_counts()
     last_calls.clear_last_calls()
 

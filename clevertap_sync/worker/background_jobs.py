@@ -21,6 +21,7 @@ from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.process import doorbell, stopping, worker_presence
 from clevertap_sync.worker import due, restored_backup
 from clevertap_sync.worker.steps import SweepSteps
+from referrals.hooks import drain
 
 
 class BackgroundJobs:
@@ -47,6 +48,7 @@ class BackgroundJobs:
             self._steps.carry_out(
                 "looking for keys that are back", lifecycle.try_readable_passcodes
             )
+            self._steps.carry_out("draining the spool", drain.drain_spool)
             self._steps.carry_out("handing out deliveries", self._hand_out)
             self._steps.carry_out("looking for alerts", self.start_alert_round)
             self._steps.carry_out("saying that it is at work", self._record_presence)

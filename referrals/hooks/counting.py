@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from referrals.api.problems import ProblemError
 from referrals.hooks import last_calls
 from referrals.hooks.known_sources import KnownSource
+from referrals.hooks.spool import LOSS_MEANINGS, LossReason
 from referrals.ingest.background import count_ingest
 from referrals.ingest.counter import NO_IDENTITY, CountKey, IngestOutcome
 from referrals.log import Status
@@ -46,6 +47,20 @@ def count_unreadable(source: KnownSource, problem: ProblemError) -> None:
     last_calls.note_call(source, [(outcome, code, 1)])
     count_ingest(
         CountKey(source.app.pk, source.way, outcome, code), detail=problem.detail
+    )
+
+
+def count_spooled(source: KnownSource, number: int) -> None:
+    """Count events that were put into the spool."""
+    count_ingest(CountKey(source.app.pk, source.way, IngestOutcome.SPOOLED), number)
+
+
+def count_lost(source: KnownSource, number: int, reason: LossReason) -> None:
+    """Count events that are neither in the log nor in the spool, and come no more."""
+    count_ingest(
+        CountKey(source.app.pk, source.way, IngestOutcome.LOST, reason),
+        number,
+        detail=LOSS_MEANINGS[reason],
     )
 
 

@@ -1,15 +1,15 @@
-"""Appending within a deadline: a call is answered in time, whatever the database does.
+"""Work within a deadline: a call is answered in time, whatever database and Redis do.
 
-A call's events are appended by a few threads that do nothing else. What they have not
-committed in time may still be committed later, so that whoever gives up keeps the events
-under the same idempotency keys: then the second append finds duplicates.
+A few threads do nothing else. What they have not done in time may still be done later, so
+that whoever gives up keeps the events under the same idempotency keys: then the second
+append finds duplicates.
 """
 
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as LateError
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import connection
 
@@ -18,40 +18,68 @@ from referrals.log import Result, Sendable
 from referrals.models import App
 
 #: Of a process. Each has a connection of the database while it appends.
-THREADS: Final = 3
-#: Calls of a process that may wait for one of them.
+APPENDING_THREADS: Final = 3
+READING_THREADS: Final = 2
+#: The process has one connection to Redis.
+PUSHING_THREADS: Final = 1
+#: What may wait for one of these threads, each for its deadline.
 MOST_WAITING: Final = 32
 
 Answer = TypeVar("Answer")
 
 
-class NotCommittedError(Exception):
+class NotDoneError(Exception):
+    """The work was not done in time. `future` may still do it; None: nobody began."""
+
+    def __init__(self, future: "Future[Any] | None" = None) -> None:
+        super().__init__()
+        self.future = future
+
+    def call_unless_done(self, callback: Callable[[], object]) -> None:
+        """Call `callback` once it is known that the work was never done."""
+        if self.future is None:
+            callback()
+        else:
+            self.future.add_done_callback(lambda each: _call_if_failed(each, callback))
+
+
+class NotCommittedError(NotDoneError):
     """The events were not committed in time. Whether they will be is not known."""
 
 
-class _Appenders:
-    """The threads of this process, which begin when there is work."""
+class _TimedThreads:
+    """Threads of this process for one kind of work, made when it first comes."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="hook")
-        self._places = threading.BoundedSemaphore(THREADS + MOST_WAITING)
+    def __init__(self, number: int, name: str) -> None:
+        self._number = number
+        self._name = name
+        self._pool: ThreadPoolExecutor | None = None
+        self._room = threading.Semaphore(number + MOST_WAITING)
 
     def run(self, work: Callable[[], Answer], seconds: float) -> Answer:
-        if not self._places.acquire(blocking=False):
-            raise NotCommittedError
+        if not self._room.acquire(blocking=False):
+            raise NotDoneError
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._number, thread_name_prefix=self._name)
         future: Future[Answer] = self._pool.submit(_run_and_give_back, work)
-        future.add_done_callback(self._give_back_place)
+        future.add_done_callback(lambda _: self._room.release())
         try:
             return future.result(timeout=seconds)
         except LateError:
             future.cancel()
-            raise NotCommittedError from None
-
-    def _give_back_place(self, _: object) -> None:
-        self._places.release()
+            raise NotDoneError(future) from None
 
 
-_appenders = _Appenders()
+class _Threads:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self.appending = _TimedThreads(APPENDING_THREADS, "hook")
+        self.reading = _TimedThreads(READING_THREADS, "hook-read")
+        self.pushing = _TimedThreads(PUSHING_THREADS, "hook-spool")
+
+
+_threads = _Threads()
 
 
 def append_within(
@@ -63,17 +91,27 @@ def append_within(
     lets the database's errors through. In a transaction of the caller's there is no
     deadline: nobody else sees what it has written.
     """
-    return run_within(lambda: log.append(app, events, way=way), seconds)
+    if connection.in_atomic_block:
+        return log.append(app, events, way=way)
+    try:
+        return _threads.appending.run(lambda: log.append(app, events, way=way), seconds)
+    except NotDoneError as error:
+        raise NotCommittedError(error.future) from None
 
 
 def run_within(work: Callable[[], Answer], seconds: float) -> Answer:
-    """Return what `work` returns, which asks the database, within `seconds`.
+    """Return what `work` returns, which reads the database, within `seconds`.
 
-    Raises `NotCommittedError` as `append_within` does, and whatever `work` raises.
+    Raises `NotDoneError` as `append_within` does, and whatever `work` raises.
     """
     if connection.in_atomic_block:
         return work()
-    return _appenders.run(work, seconds)
+    return _threads.reading.run(work, seconds)
+
+
+def push_within(work: Callable[[], Answer], *, seconds: float) -> Answer:
+    """Return what `work` says that pushes to Redis. Raises `NotDoneError` after `seconds`."""
+    return _threads.pushing.run(work, seconds)
 
 
 def _run_and_give_back(work: Callable[[], Answer]) -> Answer:
@@ -83,10 +121,15 @@ def _run_and_give_back(work: Callable[[], Answer]) -> Answer:
         connection.close()
 
 
+def _call_if_failed(future: "Future[Any]", callback: Callable[[], object]) -> None:
+    if future.cancelled() or future.exception() is not None:
+        callback()
+
+
 def _begin_anew() -> None:
     """Start without threads after a fork: the parent's do not come along."""
-    global _appenders  # noqa: PLW0603 - one set of threads per process
-    _appenders = _Appenders()
+    global _threads  # noqa: PLW0603 - one set of threads per process
+    _threads = _Threads()
 
 
 os.register_at_fork(after_in_child=_begin_anew)

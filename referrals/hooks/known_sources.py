@@ -15,7 +15,8 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
-from referrals.hooks.deadline import NotCommittedError, run_within
+from referrals.hooks import outage
+from referrals.hooks.deadline import NotDoneError, run_within
 from referrals.models import App, IdKey, Source, name_way
 from referrals.secret import Secret
 from referrals.sources.mapping.rules import Choices, Mapping
@@ -80,18 +81,19 @@ def find_source(public_id: str) -> KnownSource | None:
     """Return the source of that ID, or None for an ID that no source has.
 
     A call is held up by the database for `READ_SECONDS` at most. Raises a database's error
-    or `NotCommittedError` where it does not answer and the source is not remembered, and
+    or `NotDoneError` where it does not answer and the source is not remembered, and
     `UnreadableSourceError`.
     """
     now = monotonic()
     remembered = _known.get(public_id)
-    if remembered is not None and now < remembered.until:
+    if remembered is not None and (now < remembered.until or outage.database.is_away()):
         return remembered.source
     try:
         row = run_within(partial(_read_row, public_id), READ_SECONDS)
-    except (Error, NotCommittedError) as error:
+    except (Error, NotDoneError) as error:
         if remembered is None:
             raise
+        outage.database.note_failure()
         logger.warning("A source was not read again: %s", type(error).__name__)
         # Nobody waits for the database once more for each of its calls.
         remembered.until = now + FRESH_SECONDS

@@ -3,14 +3,17 @@
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 from django.db import DatabaseError, DataError, InterfaceError
 
-from referrals.hooks.deadline import NotCommittedError, append_within
+from referrals import log
+from referrals.hooks import counting, outage, spool
+from referrals.hooks.deadline import NotCommittedError, NotDoneError, append_within
 from referrals.hooks.known_sources import KnownSource
-from referrals.ingest.counter import WayIn
+from referrals.hooks.spool import NotSpooledError
 from referrals.log import Result, Sendable
 from referrals.refusals import MEANINGS, Code
 from referrals.schema import (
@@ -25,7 +28,7 @@ from referrals.sources.mapping.rules import Choices
 from referrals.sources.mapping.translate import translate_call
 from referrals.sources.verifiers import hide_secret
 
-#: From the whole call to the answer. Branch waits two seconds for that.
+#: What the log has for a call. Branch waits two seconds for the answer.
 DEADLINE_SECONDS: Final = 1.0
 
 logger: Final = logging.getLogger(__name__)
@@ -38,12 +41,14 @@ class Received(msgspec.Struct, frozen=True):
 
     `outcomes` has one for each item: an event as the log takes it, the reason why there is
     none, or a refusal. `results` has the log's answer to each outcome that is no `Ignored`,
-    in order; it is empty where nothing was committed, and `is_committed` is False then.
+    in order; it is empty where nothing was committed, and `is_committed` is False then. With
+    `is_spooled`, the good events wait in the spool, and come into the log by themselves.
     """
 
     outcomes: tuple[IncomingEvent | EventProblem | Ignored, ...]
     results: tuple[Result, ...] = ()
     is_committed: bool = True
+    is_spooled: bool = False
 
     @property
     def events(self) -> list[IncomingEvent | EventProblem]:
@@ -98,15 +103,48 @@ def append_outcomes(
     Raises `ArchivedAppError`. They count by `way`, the source's unless another is given.
     """
     received = Received(tuple(outcomes))
-    events = received.events
-    if not events:
-        return received
+    now, events = datetime.now(UTC), received.events
+    if not any(isinstance(each, IncomingEvent) for each in events):
+        # Nothing for the database: refusals are only counted.
+        results = log.append(source.app, events, way=source.way) if events else []
+        return msgspec.structs.replace(received, results=tuple(results))
+    # Who calls again may find the database back.
+    if not source.preset.resends and not outage.database.begin_try():
+        return _spool(source, received, now, None)
     try:
         results = _append(source, events, way or source.way, seconds)
     except (NotCommittedError, DatabaseError, InterfaceError) as error:
         logger.warning("A call was not committed: %s", type(error).__name__)
+        outage.database.note_failure()
+        if not source.preset.resends:
+            return _spool(source, received, now, error)
         return msgspec.structs.replace(received, is_committed=False)
+    outage.database.note_success()
     return msgspec.structs.replace(received, results=tuple(results))
+
+
+def _spool(
+    source: KnownSource,
+    received: Received,
+    received_at: datetime,
+    error: Exception | None,
+) -> Received:
+    """Let the good events wait in the spool, or count them as lost: nobody sends them again."""
+    good = [each for each in received.outcomes if isinstance(each, IncomingEvent)]
+    try:
+        spool.put_events(source.app, source.id, good, received_at)
+    except NotSpooledError as failure:
+        count_lost = partial(counting.count_lost, source, len(good), failure.reason)
+        if isinstance(error, NotDoneError):
+            # What was late may still be committed.
+            error.call_unless_done(count_lost)
+        else:
+            count_lost()
+        return msgspec.structs.replace(received, is_committed=False)
+    counting.count_spooled(source, len(good))
+    if refused := [each for each in received.events if isinstance(each, EventProblem)]:
+        log.append(source.app, refused, way=source.way)
+    return msgspec.structs.replace(received, is_committed=False, is_spooled=True)
 
 
 def _append(

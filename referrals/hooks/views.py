@@ -14,7 +14,7 @@ from referrals.api.problems import ProblemError
 from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
-from referrals.hooks.deadline import NotCommittedError
+from referrals.hooks.deadline import NotDoneError
 from referrals.hooks.known_sources import (
     KnownSource,
     UnreadableSourceError,
@@ -38,7 +38,7 @@ def answer_hook(
     try:
         source = find_source(public_id)
         return _answer(request, source, path_secret)
-    except (Error, NotCommittedError, UnreadableSourceError) as error:
+    except (Error, NotDoneError, UnreadableSourceError) as error:
         _log(error)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
         _log(error)
@@ -79,7 +79,7 @@ def _answer_call(source: KnownSource, call: Call) -> HookResponse:
     except ArchivedAppError:
         return answers.answer_archived()
     counting.count_received(source, received, is_sample=bool(sample))
-    if not received.is_committed:
+    if not (received.is_committed or received.is_spooled):
         return answers.answer_busy(source.preset)
     return answers.answer_taken()
 

@@ -7,10 +7,11 @@ rows.
 An append passes these modules, in this order: `writer`, with `strict` and `counted`;
 `drafts`, without a lock; `grouping`, which lets threads share a transaction; `storing`, the
 transaction, with `names`, `sightings`, and `postgresql` or `sqlite` by `dialects`. `rows` and
-`results` are the values that these exchange.
+`results` are the values that these exchange. What cannot be appended now is made ready by
+`prepare_for_later`, and appended by `append_prepared` once it can be.
 """
 
-from referrals.log.drafts import prepare_events
+from referrals.log.drafts import PreparedEvent, prepare_events, prepare_for_later
 from referrals.log.reader import (
     LoggedEvent,
     build_head_sql,
@@ -27,20 +28,23 @@ from referrals.log.reader import (
 )
 from referrals.log.removal import erase_people, remove_sightings, trim_log
 from referrals.log.results import Result, Status
-from referrals.log.writer import ArchivedAppError, Sendable, append
+from referrals.log.writer import ArchivedAppError, Sendable, append, append_prepared
 
 __all__ = [
     "ArchivedAppError",
     "LoggedEvent",
+    "PreparedEvent",
     "Result",
     "Sendable",
     "Status",
     "append",
+    "append_prepared",
     "build_head_sql",
     "erase_people",
     "find_event",
     "find_position",
     "prepare_events",
+    "prepare_for_later",
     "read_events",
     "read_head",
     "read_heads",

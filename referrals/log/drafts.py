@@ -9,7 +9,7 @@ from referrals import fraud, fraud_signals, hashing
 from referrals.fraud import SightingKey
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
-from referrals.schema import Event, IncomingEvent, build_event
+from referrals.schema import Event, IncomingEvent, build_event, list_warnings
 from referrals.vocabulary import EventType
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -18,15 +18,31 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """A good event, made ready for the log before the lock is taken.
 
-    `row` is there already where nothing about the event depends on the log.
+    `row` is there already where nothing about the event depends on the log. `has_time` and
+    `has_status` say whether time and fraud status are settled before.
     """
 
     index: int
-    incoming: IncomingEvent
     fingerprint: str
     event: Event
     sightings: tuple[SightingKey, ...] = ()
+    warnings: tuple[str, ...] = ()
     row: LogRow | None = None
+    has_time: bool = True
+    has_status: bool = False
+
+
+class PreparedEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A good event, made ready for an append that comes later, perhaps elsewhere.
+
+    It can be encoded as JSON, and has nothing that the log would not keep: signals are
+    hashed. An event without a time of its own has that of its receipt already.
+    """
+
+    fingerprint: str
+    event: Event
+    sightings: tuple[SightingKey, ...] = ()
+    has_status: bool = False
 
 
 def prepare_events(
@@ -43,6 +59,27 @@ def prepare_events(
             event, received_at=received_at, hash_signal=hash_signal, ignored=ignored
         )
         for event in events
+    ]
+
+
+def prepare_for_later(
+    app: App, events: Sequence[IncomingEvent], received_at: datetime
+) -> list[PreparedEvent]:
+    """Return `events`, received at `received_at`, for `append_prepared`. Asks no database.
+
+    Their fingerprints are those of `append`: whichever comes second finds a duplicate.
+    """
+    hash_signal = hashing.make_signal_hasher(app.pk)
+    fingerprint = hashing.make_fingerprinter(app.pk)
+    prepared = prepare_events(app, events, received_at)
+    return [
+        PreparedEvent(
+            fingerprint(_encode(incoming)),
+            event,
+            fraud.find_sightings(event, hash_signal),
+            incoming.status is not None,
+        )
+        for incoming, event in zip(events, prepared, strict=True)
     ]
 
 
@@ -66,6 +103,20 @@ def make_drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
     ]
 
 
+def make_prepared_drafts(events: Sequence[PreparedEvent]) -> list[Draft]:
+    """Return `events` as drafts. Nobody reads warnings so late, so they have none."""
+    return [
+        Draft(
+            index,
+            prepared.fingerprint,
+            prepared.event,
+            prepared.sightings,
+            has_status=prepared.has_status,
+        )
+        for index, prepared in enumerate(events)
+    ]
+
+
 def _make_draft(
     index: int,
     incoming: IncomingEvent,
@@ -73,21 +124,30 @@ def _make_draft(
     event: Event,
     sightings: tuple[SightingKey, ...],
 ) -> Draft:
-    if sightings or event.type is EventType.CUSTOM or incoming.occurred_at is None:
-        return Draft(index, incoming, fingerprint, event, sightings)
-    event = judge_event(event, incoming, (), {})
-    return Draft(index, incoming, fingerprint, event, row=build_row(event, fingerprint))
+    warnings = list_warnings(incoming)
+    has_time = incoming.occurred_at is not None
+    has_status = incoming.status is not None
+    if sightings or event.type is EventType.CUSTOM or not has_time:
+        return Draft(
+            index,
+            fingerprint,
+            event,
+            sightings,
+            warnings,
+            has_time=has_time,
+            has_status=has_status,
+        )
+    if not has_status:
+        event = judge_event(event, (), {})
+    return Draft(index, fingerprint, event, (), warnings, build_row(event, fingerprint))
 
 
 def judge_event(
     event: Event,
-    incoming: IncomingEvent,
     sightings: Sequence[SightingKey],
     values_by_mark: Mapping[str, set[str]],
 ) -> Event:
-    """Return `event` with our fraud status, unless the producer sent one."""
-    if incoming.status is not None:
-        return event
+    """Return `event` with our fraud status. Not for one whose producer sent a status."""
     status, reasons = fraud.judge_fraud(event, sightings, values_by_mark)
     if not reasons:
         return event

@@ -17,7 +17,6 @@ from referrals.log.rows import FoundEvent, LogEnd, LogRow, build_row
 from referrals.log.sightings import EarlierSightings
 from referrals.log.strict import has_refusal, take_back_new
 from referrals.models import App
-from referrals.schema import list_warnings
 from referrals.signals import events_recorded
 from referrals.vocabulary import EventType, normalise_name
 
@@ -38,7 +37,7 @@ def store_drafts(
     """
     dialect = find_dialect()
     with transaction.atomic(), connection.cursor() as cursor:
-        keys = list({draft.incoming.id for draft in drafts})
+        keys = list({draft.event.id for draft in drafts})
         end = dialect.lock_and_look_up(cursor, app_id, keys)
         fresh, answers = _decide(drafts, end)
         if strict and has_refusal(answers):
@@ -62,7 +61,7 @@ def _decide(drafts: Sequence[Draft], end: LogEnd) -> tuple[list[Draft], list[Res
     fresh: list[Draft] = []
     answers: list[Result] = []
     for draft in drafts:
-        key = draft.incoming.id
+        key = draft.event.id
         stored = found.get(key)
         if stored is None:
             fresh.append(draft)
@@ -77,9 +76,12 @@ def _decide(drafts: Sequence[Draft], end: LogEnd) -> tuple[list[Draft], list[Res
 
 
 def _make_answer(draft: Draft, status: Status, position: int) -> Result:
-    warnings = list_warnings(draft.incoming)
     return Result(
-        draft.index, draft.incoming.id, status, position=position, warnings=warnings
+        draft.index,
+        draft.event.id,
+        status,
+        position=position,
+        warnings=draft.warnings,
     )
 
 
@@ -97,12 +99,13 @@ def _complete_row(
     draft: Draft, now: datetime, numbers: Mapping[str, int], earlier: EarlierSightings
 ) -> LogRow:
     event = draft.event
-    if draft.incoming.occurred_at is None:
+    if not draft.has_time:
         event = msgspec.structs.replace(event, occurred_at=now)
     if event.type is EventType.CUSTOM:
         number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
-    event = judge_event(event, draft.incoming, draft.sightings, earlier.values_by_mark)
+    if not draft.has_status:
+        event = judge_event(event, draft.sightings, earlier.values_by_mark)
     earlier.add(draft.sightings)
     return build_row(event, draft.fingerprint)
 

@@ -13,7 +13,12 @@ from django.db import InterfaceError, OperationalError, connection
 
 from referrals.ingest.counter import WayIn
 from referrals.log.counted import count_answers, count_archived
-from referrals.log.drafts import Draft, make_drafts
+from referrals.log.drafts import (
+    Draft,
+    PreparedEvent,
+    make_drafts,
+    make_prepared_drafts,
+)
 from referrals.log.grouping import WaitedTooLongError, WaitingLine
 from referrals.log.results import Result, make_rejected
 from referrals.log.storing import Answers, store_drafts
@@ -64,13 +69,31 @@ def append(
     Raises `ArchivedAppError`, and lets a database's errors through; nothing is stored
     then, and appending the same events again is harmless.
     """
-    if app.archived_at is not None:
-        msg = f"The app {app.slug} is archived: it accepts no events."
-        count_archived(app.pk, way, len(events), msg)
-        raise ArchivedAppError(msg)
+    _refuse_archived(app, way, len(events))
     answers = _answer_each(app, events, strict=strict)
     count_answers(app.pk, way, answers)
     return answers
+
+
+def append_prepared(
+    app: App, events: Sequence[PreparedEvent], *, way: str
+) -> list[Result]:
+    """Store events of `prepare_for_later` after the log's head; answer each, in order.
+
+    As `append` otherwise, and with what it raises. The log receives them now, but those
+    without a time of their own happened when they were prepared.
+    """
+    _refuse_archived(app, way, len(events))
+    answers = list(_append(app.pk, make_prepared_drafts(events), strict=False))
+    count_answers(app.pk, way, answers)
+    return answers
+
+
+def _refuse_archived(app: App, way: str, number: int) -> None:
+    if app.archived_at is not None:
+        msg = f"The app {app.slug} is archived: it accepts no events."
+        count_archived(app.pk, way, number, msg)
+        raise ArchivedAppError(msg)
 
 
 def _answer_each(app: App, events: Sequence[Sendable], *, strict: bool) -> list[Result]:

@@ -1,0 +1,178 @@
+"""Drains the spool into the log: a step of each sweep of each worker.
+
+Entries are appended first and removed then, by their bytes. Whoever dies in between, or
+drains at the same time, finds duplicates: the log has each event once, by its key. What is
+removed is counted by whoever removed it.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import groupby
+from time import monotonic
+from typing import Final
+
+from django.db import DatabaseError, DataError, transaction
+
+from referrals import failpoints, log
+from referrals.failpoints import Place
+from referrals.hooks import spool, spool_losses
+from referrals.hooks.spool import (
+    SpoolAwayError,
+    SpoolEntry,
+    SpoolStore,
+    Unreadable,
+    decrypt_entry,
+)
+from referrals.ingest.background import count_ingest, flush_counts
+from referrals.ingest.counter import CountKey, IngestOutcome
+from referrals.log import ArchivedAppError, PreparedEvent
+from referrals.models import App
+from referrals.refusals import MEANINGS, Code
+from referrals.schema import EventProblem
+
+#: Of a sweep, which has more to do.
+DRAIN_SECONDS: Final = 3.0
+#: SQLSTATE class 54, program limit exceeded: the fault lies in the event.
+_LIMIT_EXCEEDED: Final = "54"
+
+#: An entry, with what the store has of it.
+_Stored = tuple[bytes, SpoolEntry]
+
+logger: Final = logging.getLogger(__name__)
+
+
+class _Aside:
+    """From where on this process looks next at what is kept aside."""
+
+    start = 0
+
+
+def drain_spool(*, seconds: float = DRAIN_SECONDS) -> None:
+    """Append what waits in the spool, for about so many seconds; count what is missing.
+
+    Raises a database's errors. The entries are still there then.
+    """
+    store = spool.find_store()
+    try:
+        if store is not None:
+            if spool.is_silent():
+                return
+            _drain(store, monotonic() + seconds)
+        spool_losses.watch_losses(is_empty=store is None or store.measure().is_empty)
+    except SpoolAwayError as error:
+        spool.begin_silence()
+        logger.warning("The spool did not answer (%s)", error)
+
+
+def _drain(store: SpoolStore, until: float) -> None:
+    before: list[bytes] = []
+    # What does not go away would be appended for ever.
+    while (stored := store.read("waiting")) and stored != before:
+        _append_and_remove(store, _sort_out(store, stored, "waiting"), "waiting")
+        if monotonic() > until:
+            return
+        before = stored
+    _drain_aside(store)
+
+
+def _drain_aside(store: SpoolStore) -> None:
+    """Append some of what was kept aside, if its key is back."""
+    stored = store.read("aside", _Aside.start)
+    readable = _sort_out(store, stored, "aside")
+    _append_and_remove(store, readable, "aside")
+    is_over = readable or not stored
+    _Aside.start = 0 if is_over else _Aside.start + len(stored)
+
+
+def _sort_out(
+    store: SpoolStore, stored: Sequence[bytes], place: spool.Place
+) -> list[_Stored]:
+    """Return what can be read; keep aside what another key may read, remove what is none."""
+    found = [(each, decrypt_entry(each)) for each in stored]
+    garbage = [each for each, entry in found if entry is Unreadable.GARBAGE]
+    if garbage:
+        store.remove(garbage, place)
+        logger.error("The spool had %s entries that are none of ours", len(garbage))
+    locked = [each for each, entry in found if entry is Unreadable.LOST_KEY]
+    if locked and place == "waiting":
+        logger.error(
+            "No key in FIELD_ENCRYPTION_KEYS decrypts %s entries of the spool. They are "
+            "kept aside until their key is back in the list.",
+            store.set_aside(locked),
+        )
+    return [(each, entry) for each, entry in found if isinstance(entry, SpoolEntry)]
+
+
+def _append_and_remove(
+    store: SpoolStore, stored: Sequence[_Stored], place: spool.Place
+) -> None:
+    apps = App.objects.in_bulk({entry.app_id for _, entry in stored}) if stored else {}
+    for app in apps.values():
+        of_app = [each for each in stored if each[1].app_id == app.pk]
+        entries = [entry for _, entry in of_app]
+        _append(app, entries)
+        failpoints.reach_failpoint(Place.SPOOL_APPENDED)
+        removed = store.remove([each for each, _ in of_app], place)
+        _count_removed([e for e, gone in zip(entries, removed, strict=True) if gone])
+    homeless = [each for each, entry in stored if entry.app_id not in apps]
+    if homeless and place == "waiting":
+        logger.error(
+            "The spool has %s entries of apps that this database does not have. They are "
+            "kept aside.",
+            store.set_aside(homeless),
+        )
+
+
+def _append(app: App, entries: Sequence[SpoolEntry]) -> None:
+    """Append the events of these entries in one transaction.
+
+    Those of an archived app are counted as refused, as is an event that the database
+    refuses for ever.
+    """
+    if app.archived_at is not None:
+        for entry in entries:
+            with suppress(ArchivedAppError):
+                log.append_prepared(app, entry.events, way=entry.way)
+        return
+    try:
+        with transaction.atomic():
+            for way, run in groupby(entries, key=lambda entry: entry.way):
+                events = [event for entry in run for event in entry.events]
+                log.append_prepared(app, events, way=way)
+    except DatabaseError as error:
+        if not _is_fault_of_event(error):
+            raise
+        for entry in entries:
+            for event in entry.events:
+                _append_alone(app, event, entry.way)
+
+
+def _append_alone(app: App, event: PreparedEvent, way: str) -> None:
+    try:
+        log.append_prepared(app, [event], way=way)
+    except DatabaseError as error:
+        if not _is_fault_of_event(error):
+            raise
+        logger.warning("The database refused an event: %s", type(error).__name__)
+        problem = EventProblem(
+            Code.UNSTORABLE, "", MEANINGS[Code.UNSTORABLE], event.event.id
+        )
+        log.append(app, [problem], way=way)
+
+
+def _is_fault_of_event(error: DatabaseError) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, DataError) or state.startswith(_LIMIT_EXCEEDED)
+
+
+def _count_removed(entries: Sequence[SpoolEntry]) -> None:
+    """Count at once what is not in the spool any more."""
+    counts: Counter[CountKey] = Counter()
+    for entry in entries:
+        key = CountKey(entry.app_id, entry.way, IngestOutcome.DRAINED)
+        counts[key] += len(entry.events)
+    for count_key, number in counts.items():
+        count_ingest(count_key, number)
+    flush_counts()
