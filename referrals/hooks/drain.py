@@ -80,10 +80,13 @@ def _drain(store: SpoolStore, until: float) -> None:
 def _drain_aside(store: SpoolStore) -> None:
     """Append some of what was kept aside, if its key is back."""
     stored = store.read("aside", _Aside.start)
-    readable = _sort_out(store, stored, "aside")
-    _append_and_remove(store, readable, "aside")
-    is_over = readable or not stored
-    _Aside.start = 0 if is_over else _Aside.start + len(stored)
+    if not stored:
+        _Aside.start = 0
+        return
+    before = store.measure().aside
+    _append_and_remove(store, _sort_out(store, stored, "aside"), "aside")
+    removed = before - store.measure().aside
+    _Aside.start += max(0, len(stored) - removed)
 
 
 def _sort_out(
