@@ -2,7 +2,7 @@
 
 A few threads do nothing else. What they have not done in time may still be done later, so
 that whoever gives up keeps the events under the same idempotency keys: then the second
-append finds duplicates.
+append finds duplicates. An append that was still without a connection is not done any more.
 """
 
 import os
@@ -93,9 +93,18 @@ def append_within(
     """
     if connection.in_atomic_block:
         return log.append(app, events, way=way)
+    is_given_up = threading.Event()
+
+    def append() -> list[Result]:
+        connection.ensure_connection()
+        if is_given_up.is_set():
+            raise NotCommittedError
+        return log.append(app, events, way=way)
+
     try:
-        return _threads.appending.run(lambda: log.append(app, events, way=way), seconds)
+        return _threads.appending.run(append, seconds)
     except NotDoneError as error:
+        is_given_up.set()
         raise NotCommittedError(error.future) from None
 
 

@@ -1,0 +1,111 @@
+"""The database away while platforms call: who never sends again loses nothing by it."""
+
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.faults.platform import Platform
+from tests.harness.proxy import Proxy
+
+#: Without a deadline, an answer waits for as long as the database's connections do.
+LATE_SECONDS = 5.0
+NUMBERS = range(1, 33)
+
+
+@contextmanager
+def web_behind_a_proxy(scene):
+    """Let a web process reach the database by a network that fails on order."""
+    scene.ground.rest()
+    url = scene.stack.database.url
+    with Proxy(urlsplit(url).port) as proxy:
+        scene.ground.web(DATABASE_URL=proxy.url_of(url))
+        yield proxy
+        scene.ground.end_web()
+
+
+def end_web_in_order(scene):
+    """Let the web process end as with a deployment: it writes the counts that it has."""
+    scene.ground.running_web().stop()
+
+
+@pytest.mark.scenario("database silent, then gone, while Branch and Adjust call")
+def test_an_outage_costs_no_call_that_is_never_sent_again(postgresql):
+    scene, platform = postgresql, Platform(postgresql, "branch")
+    sends_again = Platform(postgresql, "adjust")
+    with web_behind_a_proxy(scene) as proxy:
+        before = platform.call([0]) + sends_again.call([100])
+        proxy.black_hole()
+        during = platform.call(range(1, 12))
+        proxy.refuse()
+        during += platform.call(range(12, 33))
+        refused = sends_again.call([101, 102])
+        proxy.behave()
+        scene.heal()
+        scene.new_worker()
+        scene.wait_until(lambda: len(platform.log()) == 2 + len(NUMBERS))
+
+        again = platform.call([0, *NUMBERS]) + sends_again.call([101, 102])
+        scene.settle()
+        end_web_in_order(scene)
+    assert before + during + again == [200] * 69
+    assert refused == [503, 503]
+    assert platform.longest < LATE_SECONDS
+    assert platform.log() == [0, 100, *NUMBERS, 101, 102]
+    scene.check()
+    assert platform.counts()["spooled"] == platform.counts()["drained"] == len(NUMBERS)
+    assert platform.losses() == sends_again.losses() == {}
+    assert "spooled" not in sends_again.counts()
+
+
+@pytest.mark.scenario("worker killed while it drains the spool")
+def test_a_worker_that_is_killed_while_it_drains_loses_and_doubles_nothing(postgresql):
+    scene, platform = postgresql, Platform(postgresql, "branch")
+    with web_behind_a_proxy(scene) as proxy:
+        platform.call([0])
+        proxy.refuse()
+        platform.call(NUMBERS)
+        proxy.behave()
+        assert scene.is_killed(scene.doomed("spool.appended=kill"))
+        assert platform.log() == [0, *NUMBERS]
+
+        scene.heal()
+        scene.new_worker()
+        scene.wait_until(lambda: platform.counts().get("drained") == len(NUMBERS))
+        scene.settle()
+        end_web_in_order(scene)
+
+    assert platform.log() == [0, *NUMBERS]
+    scene.check()
+    assert platform.counts()["spooled"] == len(NUMBERS)
+    assert platform.losses() == {}
+
+
+@pytest.mark.scenario(
+    "database away, Redis flushed with a spool in it, then gone: counted"
+)
+def test_what_redis_loses_is_counted_and_shown(postgresql):
+    scene, platform = postgresql, Platform(postgresql, "branch")
+    with web_behind_a_proxy(scene) as proxy:
+        platform.call([0])
+        proxy.refuse()
+        spooled = platform.call(NUMBERS)
+        scene.stack.broker.flush()
+        scene.stack.broker.process.kill()
+        refused = platform.call([100, 101, 102])
+        proxy.behave()
+        scene.heal()
+        end_web_in_order(scene)
+    scene.ground.rest()
+    for _ in range(2):
+        scene.new_worker(SPOOL_LOST_AFTER_SECONDS="0.2")
+
+    scene.wait_until(lambda: len(platform.losses()) == 2)
+
+    scene.settle()
+    assert spooled == [200] * len(NUMBERS)
+    assert refused == [503] * 3
+    assert platform.longest < LATE_SECONDS
+    assert platform.losses() == {"spool_lost": len(NUMBERS), "spool_away": 3}
+    assert platform.log() == [0]
+    scene.check()
