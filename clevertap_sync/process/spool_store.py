@@ -12,7 +12,12 @@ import redis
 from django.conf import settings
 
 from clevertap_sync.process import doorbell
-from referrals.hooks.spool import Place, SpoolAwayError, SpoolState
+from referrals.hooks.spool import (
+    Place,
+    SpoolAwayError,
+    SpoolFullError,
+    SpoolState,
+)
 
 WAITING: Final = "{referrals.spool}:waiting"
 ASIDE: Final = "{referrals.spool}:aside"
@@ -110,8 +115,8 @@ class RedisSpoolStore:
         """Return whether there is such a store at all. Asks nobody."""
         return bool(settings.REDIS_URL and settings.SPOOL_MEGABYTES)
 
-    def push(self, entry: bytes) -> bool:
-        """Put an entry at the end. Return False where there is no room."""
+    def push(self, entry: bytes) -> None:
+        """Put an entry at the end. Raises `SpoolFullError` where there is no room."""
         most_bytes = settings.SPOOL_MEGABYTES * _BYTES_PER_MEGABYTE
         try:
             pushed = _run(
@@ -119,9 +124,10 @@ class RedisSpoolStore:
             )
         except SpoolAwayError as error:
             if isinstance(error.__cause__, redis.exceptions.OutOfMemoryError):
-                return False
+                raise SpoolFullError from None
             raise
-        return bool(pushed)
+        if not pushed:
+            raise SpoolFullError
 
     def read(self, place: Place, start: int = 0) -> list[bytes]:
         """Return some entries in order, those from the index `start` on."""

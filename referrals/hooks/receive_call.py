@@ -135,11 +135,11 @@ def _spool(
         spool.put_events(source.app, source.id, good, received_at)
     except NotSpooledError as failure:
         count_lost = partial(counting.count_lost, source, len(good), failure.reason)
-        if isinstance(error, NotDoneError):
-            # What was late may still be committed.
-            error.call_unless_done(count_lost)
-        else:
-            count_lost()
+        # What was late may still be committed, or put there.
+        for late in (failure.late, error):
+            if isinstance(late, NotDoneError):
+                count_lost = partial(late.call_unless_done, count_lost)
+        count_lost()
         return msgspec.structs.replace(received, is_committed=False)
     counting.count_spooled(source, len(good))
     if refused := [each for each in received.events if isinstance(each, EventProblem)]:

@@ -62,15 +62,23 @@ LOSS_MEANINGS: Final = {
 
 
 class NotSpooledError(Exception):
-    """The events are not in the spool, as far as that is known."""
+    """The events are not in the spool, as far as that is known.
 
-    def __init__(self, reason: LossReason) -> None:
+    `late` is the work that may still put them there.
+    """
+
+    def __init__(self, reason: LossReason, late: NotDoneError | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.late = late
 
 
 class SpoolAwayError(Exception):
     """The store does not answer, or not as it should."""
+
+
+class SpoolFullError(Exception):
+    """The store has no room."""
 
 
 class Unreadable(StrEnum):
@@ -115,8 +123,8 @@ class SpoolStore(Protocol):
     def is_there(self) -> bool:
         """Return whether there is such a store at all. Asks nobody."""
 
-    def push(self, entry: bytes) -> bool:
-        """Put an entry at the end. Return False where there is no room."""
+    def push(self, entry: bytes) -> None:
+        """Put an entry at the end. Raises `SpoolFullError` where there is no room."""
 
     def read(self, place: Place, start: int = 0) -> list[bytes]:
         """Return some entries in order, those from the index `start` on."""
@@ -171,13 +179,14 @@ def put_events(
     if len(entry) > MOST_ENTRY_BYTES:
         raise NotSpooledError(LossReason.SPOOL_FULL)
     try:
-        has_room = push_within(lambda: store.push(entry), seconds=PUSH_SECONDS)
+        push_within(lambda: store.push(entry), seconds=PUSH_SECONDS)
+    except SpoolFullError:
+        raise NotSpooledError(LossReason.SPOOL_FULL) from None
     except (SpoolAwayError, NotDoneError) as error:
         begin_silence()
         logger.warning("The spool took no events: %s", type(error).__name__)
-        raise NotSpooledError(LossReason.SPOOL_AWAY) from None
-    if not has_room:
-        raise NotSpooledError(LossReason.SPOOL_FULL)
+        late = error if isinstance(error, NotDoneError) else None
+        raise NotSpooledError(LossReason.SPOOL_AWAY, late) from None
 
 
 def encrypt_entry(entry: SpoolEntry) -> bytes:

@@ -25,7 +25,7 @@ from referrals.models import App, IngestCount
 from referrals.schema import check_object
 from tests import builders
 from tests.builders import a_sent_event
-from tests.harness.process import PATIENCE_SECONDS, free_port
+from tests.harness.process import PATIENCE_SECONDS, free_port, wait_until
 from tests.harness.valkey import Valkey
 from tests.integration.hooks.calling import call_hook, sample_of, signed
 
@@ -673,3 +673,24 @@ def test_the_totals_of_an_app_are_those_of_all_its_sources(app, branch):
     background.flush_counts()
 
     assert ingest_health.read_totals() == [(app.pk, "spooled", "", 3)]
+
+
+def test_what_redis_takes_too_late_is_not_lost(client, app, branch, monkeypatch):
+    goes_on, push = threading.Event(), spool_store.RedisSpoolStore.push
+
+    def push_late(store, entry):
+        goes_on.wait(PATIENCE_SECONDS)
+        push(store, entry)
+
+    monkeypatch.setattr(spool, "PUSH_SECONDS", 0.01)
+    monkeypatch.setattr(spool_store.RedisSpoolStore, "push", push_late)
+
+    answers = spool_calls(client, branch, [1])
+    goes_on.set()
+    wait_until(lambda: not spool.read_state().is_empty)
+    spool.clear_silence()
+    drain.drain_spool()
+
+    assert answers == [503]
+    assert users_of(app) == ["u-1"]
+    assert ("lost", LossReason.SPOOL_AWAY) not in counts_of(branch)
