@@ -1,6 +1,7 @@
 """Events that were made ready for the log earlier: as if they had been appended then."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -44,9 +45,14 @@ def app():
     return an_app()
 
 
+def prepare(app, *sent, at=NOON):
+    events: list[Any] = [check_object(each) for each in sent]
+    return log.prepare_for_later(app, events, at)
+
+
 def prepared(app, *sent, at=NOON):
     """Return the events as they come out of wherever they waited."""
-    made = log.prepare_for_later(app, [check_object(each) for each in sent], at)
+    made = prepare(app, *sent, at=at)
     return msgspec.json.decode(msgspec.json.encode(made), type=list[PreparedEvent])
 
 
@@ -159,13 +165,13 @@ def test_custom_names_are_numbered_when_they_are_appended(app):
 
 def test_to_prepare_asks_no_database(app, django_assert_num_queries):
     with django_assert_num_queries(0):
-        log.prepare_for_later(app, [check_object(a_sent_event())], NOON)
+        prepare(app, a_sent_event())
 
 
 def test_no_signal_is_kept_in_clear(app):
     sent = VARIED["an install with signals"]
 
-    made = log.prepare_for_later(app, [check_object(sent)], NOON)
+    made = prepare(app, sent)
 
     text = msgspec.json.encode(made).decode()
     assert ADDRESS not in text

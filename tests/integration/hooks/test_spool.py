@@ -5,6 +5,7 @@ import logging
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from django.db import OperationalError, connection
 from clevertap_sync.process import doorbell, spool_store
 from clevertap_sync.process.spool_store import ASIDE, SIZE, WAITING
 from referrals import failpoints, log
+from referrals.encrypted_field import read_cipher
 from referrals.failpoints import FailpointError
 from referrals.hooks import drain, known_sources, outage, spool, spool_losses
 from referrals.hooks.receive_call import append_outcomes
@@ -134,9 +136,8 @@ def push(entry):
 
 
 def an_entry(app, source_id, *sent):
-    made = log.prepare_for_later(
-        app, [check_object(each) for each in sent], builders.NOON
-    )
+    events: list[Any] = [check_object(each) for each in sent]
+    made = log.prepare_for_later(app, events, builders.NOON)
     return SpoolEntry(app.pk, source_id, builders.NOON, tuple(made))
 
 
@@ -490,8 +491,8 @@ def test_garbage_is_removed_and_stops_nothing(client, app, branch, redis_client,
         place,
         *("", b"\xff\xfe", "no entry", "gAAAAA", json.dumps({"app_id": 1})),
         *["the same"] * 500,
-        spool.read_cipher().encrypt(b"{}"),
-        spool.read_cipher().encrypt(b"\xff"),
+        read_cipher().encrypt(b"{}"),
+        read_cipher().encrypt(b"\xff"),
     )
     spool_calls(client, branch, [1])
 
