@@ -30,7 +30,17 @@ VARIED = {
         user={"identities": {"email": "a@x.y"}, "ip": ADDRESS, "device_id": DEVICE},
     ),
     "a status of the producer's": a_sent_event(id="e", status="rejected"),
-    "a status that we may change": a_sent_event(id="e", status="valid"),
+    "a status that we would not give": a_sent_event(
+        id="e",
+        status="valid",
+        user={"identities": {"email": "a@x.y"}, "ip": ADDRESS},
+        referrer={"identities": {"email": "b@x.y"}, "ip": ADDRESS},
+    ),
+    "a status of ours": a_sent_event(
+        id="e",
+        user={"identities": {"email": "a@x.y"}, "ip": ADDRESS},
+        referrer={"identities": {"email": "b@x.y"}, "ip": ADDRESS},
+    ),
     "a custom event": a_sent_custom_event(
         id="e", event_data={"n": 1e3, "big": 2**53 + 1, "s": "\u2028é\\", "l": [None]}
     ),

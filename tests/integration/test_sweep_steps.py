@@ -28,6 +28,7 @@ from clevertap_sync.process import worker_presence
 from clevertap_sync.worker import due, restored_backup
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from clevertap_sync.worker.steps import SweepSteps
+from referrals.hooks import drain
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +44,7 @@ PERSON = "ann@example.com"
 STEPS = {
     (restored_backup, "compare_cursors"): "comparing with the broker's memory",
     (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
+    (drain, "drain_spool"): "draining the spool",
     (due, "find_due_integrations"): "handing out deliveries",
     (alert_round, "run_alert_round"): "alerts",
 }
