@@ -58,7 +58,13 @@ def postgresql_server():
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery.sql import open_floor
-    from referrals.hooks import known_sources, outage, spool, spool_losses
+    from referrals.hooks import (
+        known_sources,
+        last_calls,
+        outage,
+        spool,
+        spool_losses,
+    )
     from referrals.ingest import background
 
     open_floor.clear_floors()

@@ -23,9 +23,6 @@ from referrals.models import IngestCount, IngestSample, Source
 #: Whose last call is as long ago is asked for its habit.
 SILENT: Final = timedelta(hours=24)
 _HOUR: Final = timedelta(hours=1)
-_SPOOLED: Final = "spooled"
-_DRAINED: Final = "drained"
-_LOST: Final = "lost"
 _COLUMNS: Final = (
     *("app_id", "name", "platform", "secret", "is_test", "created_at"),
     "first_call_at",
@@ -70,7 +67,7 @@ def _read_all(sources: Sequence[Source], now: datetime) -> _Readings:
     totals = _read_totals(ways)
     called = {way: _find_last(totals, way, IngestOutcome.CALL) for way in ways}
     refused = {way: _find_last(totals, way, IngestOutcome.UNAUTHORISED) for way in ways}
-    lost = {way: _find_last(totals, way, _LOST) for way in ways}
+    lost = {way: _find_last(totals, way, IngestOutcome.LOST) for way in ways}
     failing = {way: called[way] for way in ways if _is_later(refused[way], called[way])}
     silent = [way for way, at in called.items() if at and now - at >= SILENT]
     ailing = [
@@ -115,13 +112,16 @@ def _make_facts(source: Source, readings: _Readings) -> SourceFacts:
             for (outcome, code), found in totals.items()
             if outcome == IngestOutcome.IGNORED
         },
-        spooled_at=find_last(_SPOOLED),
+        spooled_at=find_last(IngestOutcome.SPOOLED),
         # What is lost there waits no more, either.
         drained_at=max(
-            filter(None, (find_last(_DRAINED), find_last(_LOST))), default=None
+            filter(
+                None, (find_last(IngestOutcome.DRAINED), find_last(IngestOutcome.LOST))
+            ),
+            default=None,
         ),
-        lost_lately=readings.lately.get((way, _LOST), 0),
-        why_lost=readings.samples.get((way, _LOST), ""),
+        lost_lately=readings.lately.get((way, IngestOutcome.LOST), 0),
+        why_lost=readings.samples.get((way, IngestOutcome.LOST), ""),
         call_hours=readings.call_hours.get(way, ()),
     )
 
@@ -145,7 +145,11 @@ def _read_lately(
     since = now - RECENTLY
     rows = counts.filter(
         way__in=ways,
-        outcome__in=(IngestOutcome.CALL, IngestOutcome.UNAUTHORISED, _LOST),
+        outcome__in=(
+            IngestOutcome.CALL,
+            IngestOutcome.UNAUTHORISED,
+            IngestOutcome.LOST,
+        ),
         hour__gte=find_hour(since),
         last_at__gte=since,
     )
@@ -178,7 +182,7 @@ def _read_samples(app_ids: Collection[int], ways: _Ways) -> dict[tuple[str, str]
     rows = IngestSample.objects.filter(
         app_id__in=app_ids,
         way__in=ways,
-        outcome__in=(IngestOutcome.UNAUTHORISED, _LOST),
+        outcome__in=(IngestOutcome.UNAUTHORISED, IngestOutcome.LOST),
     )
     return {
         (way, outcome): detail

@@ -2,7 +2,9 @@
 
 Read in this order: `known_sources` remembers the rows of sources, `views` reads a call and
 answers as its platform understands, `receive_call` makes events of a verified call and
-appends them, `deadline` bounds how long that may take, and `counting` counts what became of
-it. Where the log does not take them, `outage` remembers that, and what no platform sends again
-waits in the `spool`, which `drain` empties; `spool_losses` counts what got lost there. What a call says is judged in `referrals.sources`, without a framework.
+appends them, `deadline` bounds how long that may take, `counting` counts what became of it,
+and `last_calls` notes the newest ones. Where the log does not take them, `outage` remembers
+that, and what no platform sends again waits in the `spool`, which `drain` empties;
+`spool_losses` counts what got lost there. What a call says is judged in `referrals.sources`,
+without a framework.
 """

@@ -150,10 +150,11 @@ def note_refused(source: KnownSource, results: Iterable[Result]) -> None:
 def judge_call(received: "Received") -> Verdict:
     """Return what became of the items of a verified call."""
     results = iter(received.results)
+    absent = IngestOutcome.SPOOLED.value if received.is_spooled else BUSY
     verdict = Counter(
         (IngestOutcome.IGNORED.value, each.reason.value)
         if isinstance(each, Ignored)
-        else _judge_result(next(results, None))
+        else _judge_result(next(results, None), absent)
         for each in received.outcomes
     )
     return [(outcome, code, number) for (outcome, code), number in verdict.items()]
@@ -181,9 +182,9 @@ def clear_last_calls() -> None:
     _notebook = _Notebook()
 
 
-def _judge_result(result: Result | None) -> tuple[str, str]:
+def _judge_result(result: Result | None, absent: str) -> tuple[str, str]:
     if result is None:
-        return BUSY, ""
+        return absent, ""
     if result.status is Status.CONFLICT:
         return IngestOutcome.DUPLICATE.value, Code.CONFLICT.value
     return result.status.value, result.code or ""

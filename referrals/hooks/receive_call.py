@@ -14,6 +14,7 @@ from referrals.hooks import counting, outage, spool
 from referrals.hooks.deadline import NotCommittedError, NotDoneError, append_within
 from referrals.hooks.known_sources import KnownSource
 from referrals.hooks.spool import NotSpooledError
+from referrals.ingest.counter import WayIn
 from referrals.log import Result, Sendable
 from referrals.refusals import MEANINGS, Code
 from referrals.schema import (
@@ -102,21 +103,24 @@ def append_outcomes(
 
     Raises `ArchivedAppError`. They count by `way`, the source's unless another is given.
     """
+    way = way or source.way
+    # A sample of ours comes by another way, and a person can send it again.
+    may_wait = not source.preset.resends and way == source.way
     received = Received(tuple(outcomes))
     now, events = datetime.now(UTC), received.events
     if not any(isinstance(each, IncomingEvent) for each in events):
         # Nothing for the database: refusals are only counted.
-        results = log.append(source.app, events, way=source.way) if events else []
+        results = log.append(source.app, events, way=way) if events else []
         return msgspec.structs.replace(received, results=tuple(results))
     # Who calls again may find the database back.
-    if not source.preset.resends and not outage.database.begin_try():
+    if may_wait and not outage.database.begin_try():
         return _spool(source, received, now, None)
     try:
-        results = _append(source, events, way or source.way, seconds)
+        results = _append(source, events, way, seconds)
     except (NotCommittedError, DatabaseError, InterfaceError) as error:
         logger.warning("A call was not committed: %s", type(error).__name__)
         outage.database.note_failure()
-        if not source.preset.resends:
+        if may_wait:
             return _spool(source, received, now, error)
         return msgspec.structs.replace(received, is_committed=False)
     outage.database.note_success()

@@ -48,13 +48,34 @@ class IngestOutcome(StrEnum):
     # Of a source: a verified call, and what of it is no event of ours.
     CALL = "call"
     IGNORED = "ignored"
+    # Of its events, for each identity provider that their users carry, or "none".
+    IDENTITY = "identity"
+    # Of its events: no referrer is named.
+    UNREFERRED = "unreferred"
+    # Of what was ignored as not chosen: what the platform calls it.
+    SEEN = "seen"
     # Events of a source, too: put into the spool, taken out of it, and lost.
     SPOOLED = "spooled"
     DRAINED = "drained"
     LOST = "lost"
 
 
-#: Counted by way since the beginning as well: what of a spool is missing is the difference.
+#: The outcomes that an event, or a request that was refused as a whole, has one of.
+OF_EVENTS: Final = (
+    IngestOutcome.ACCEPTED,
+    IngestOutcome.DUPLICATE,
+    IngestOutcome.CONFLICT,
+    IngestOutcome.REJECTED,
+    IngestOutcome.UNAUTHORISED,
+)
+#: The outcomes that say more of what was counted already. Their codes are not ours.
+DETAILS: Final = (
+    IngestOutcome.IDENTITY,
+    IngestOutcome.UNREFERRED,
+    IngestOutcome.SEEN,
+)
+
+#: Counted by way since the beginning, whatever the way: what of a spool is missing is the difference.
 OUTCOMES_OF_SPOOL: Final = (
     IngestOutcome.SPOOLED,
     IngestOutcome.DRAINED,

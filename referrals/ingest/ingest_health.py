@@ -228,10 +228,13 @@ def read_samples(
 
 
 def read_totals() -> list[IngestTotal]:
-    """Return the counts since the beginning. No number ever falls."""
-    rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR)
-    sums = rows.values_list("app_id", "outcome", "code").annotate(Sum("number"))
-    return [IngestTotal(*row) for row in sums.order_by("app_id", "outcome", "code")]
+    """Return the counts of events since the beginning, by app. No number ever falls."""
+    rows = IngestCount.objects.filter(hour=ALL_TIME_HOUR, way="")
+    read = rows.order_by("app_id", "outcome", "code")
+    return [
+        IngestTotal(*row)
+        for row in read.values_list("app_id", "outcome", "code", "number")
+    ]
 
 
 def read_source_totals() -> list[SourceTotal]:

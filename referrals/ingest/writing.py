@@ -14,6 +14,8 @@ from referrals.ingest.counter import (
     MOST_CODES,
     MOST_UNKNOWN_KEYS,
     NO_APP,
+    OF_EVENTS,
+    OTHER_CODES,
     OUTCOMES_OF_SPOOL,
     SAMPLES_PER_CAUSE,
     CountKey,
@@ -24,8 +26,9 @@ from referrals.ingest.counter import (
 from referrals.models import IngestCount, IngestSample, is_way_of_source
 from referrals.refusals import Code
 
-#: Stands for an hour in the rows that count since the beginning, all ways together but for
-#: `OUTCOMES_OF_SPOOL`. These numbers never fall: retention does not remove them.
+#: Stands for an hour in the rows that count since the beginning: those of an app, all ways
+#: together, and those of each source. These numbers never fall: retention does not remove
+#: them.
 ALL_TIME_HOUR: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ROWS_PER_STATEMENT: Final = 1_000
@@ -136,10 +139,7 @@ def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[Coun
     """Yield the rows to add, one for each key: a statement may update a row only once."""
     summed: dict[HourlyKey, IngestCounts] = {}
     for hourly, count in counts:
-        count_key = hourly.count_key
-        if count_key.outcome not in OUTCOMES_OF_SPOOL:
-            count_key = count_key._replace(way="")
-        for each in (hourly, HourlyKey(ALL_TIME_HOUR, count_key)):
+        for each in (hourly, *_list_totals(hourly.count_key)):
             total = summed.setdefault(each, IngestCounts(count.last_at))
             total.add(count.number, count.last_at)
     for (hour, count_key), count in summed.items():
@@ -150,7 +150,8 @@ def _list_totals(count_key: CountKey) -> Iterator[HourlyKey]:
     """Yield the rows since the beginning that the cause counts in: an app's, a source's."""
     if count_key.outcome in OF_EVENTS:
         yield HourlyKey(ALL_TIME_HOUR, count_key._replace(way=""))
-    if is_way_of_source(count_key.way) and count_key.outcome not in DETAILS:
+    is_of_source = is_way_of_source(count_key.way) and count_key.outcome not in DETAILS
+    if is_of_source or count_key.outcome in OUTCOMES_OF_SPOOL:
         yield HourlyKey(ALL_TIME_HOUR, count_key)
 
 

@@ -666,14 +666,19 @@ def test_counts_that_died_with_their_process_are_added_without_a_word(
     assert [each.levelno for each in caplog.records].count(logging.ERROR) == 0
 
 
-def test_the_totals_of_an_app_are_those_of_all_its_sources(app, branch):
-    for number, source in enumerate((branch, builders.a_source(app, "appsflyer")), 1):
+def test_the_totals_of_the_spool_are_those_of_each_source(app, branch):
+    other = builders.a_source(app, "appsflyer")
+    for number, source in enumerate((branch, other), 1):
         background.count_ingest(
             CountKey(app.pk, source.way, IngestOutcome.SPOOLED), number
         )
     background.flush_counts()
 
-    assert ingest_health.read_totals() == [(app.pk, "spooled", "", 3)]
+    assert ingest_health.read_totals() == []
+    assert ingest_health.read_source_totals() == [
+        (branch.way, "spooled", "", 1),
+        (other.way, "spooled", "", 2),
+    ]
 
 
 def test_what_redis_takes_too_late_is_not_lost(client, app, branch, monkeypatch):
