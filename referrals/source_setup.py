@@ -6,6 +6,7 @@ Each function writes in one transaction, with a line of history.
 import base64
 import secrets
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from django.core.exceptions import ValidationError
@@ -21,6 +22,9 @@ from referrals.sources.verifiers import StandardVerifier, read_standard_secret
 
 #: Who makes the secret: the platform.
 THEIRS: Final = "theirs"
+
+#: How long the shapes of a source's calls are captured, once a person asks for it.
+CAPTURE_TIME: Final = timedelta(hours=1)
 
 _SECRET_BYTES: Final = 24
 _ID_KEY_BYTES: Final = 32
@@ -129,6 +133,27 @@ def archive_source(by: str, source: Source) -> None:
         source.capture_until = None
         source.save()
         history.record_change(by, source, "Archived.", app=source.app)
+
+
+def start_capture(by: str, source: Source) -> None:
+    """Keep the shape of the source's last call for an hour from now. See `hooks.capture`."""
+    source.capture_until = timezone.now() + CAPTURE_TIME
+    with transaction.atomic():
+        source.save(update_fields=["capture_until"])
+        history.record_change(
+            by, source, "Captures the shape of calls for an hour.", app=source.app
+        )
+
+
+def end_capture(by: str, source: Source) -> None:
+    """Capture no call any more, and drop the shape that was kept."""
+    source.capture_until = source.captured_at = None
+    source.captured_call = Secret()
+    with transaction.atomic():
+        source.save(update_fields=["capture_until", "captured_call", "captured_at"])
+        history.record_change(
+            by, source, "Ended the capture, and dropped what was kept.", app=source.app
+        )
 
 
 def check_secret(preset: Preset, secret: Secret) -> None:

@@ -59,6 +59,7 @@ def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery.sql import open_floor
     from referrals.hooks import (
+        capture,
         known_sources,
         last_calls,
         outage,
@@ -72,6 +73,7 @@ def _no_hints():
     outage.database.note_success()
     spool.clear_silence()
     spool_losses.clear_losses()
+    capture.clear_captures()
     background.clear_counts()
     last_calls.clear_last_calls()
 

@@ -14,6 +14,7 @@ from referrals.api.problems import ProblemError
 from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
+from referrals.hooks.capture import capture_call
 from referrals.hooks.deadline import NotDoneError
 from referrals.hooks.known_sources import (
     KnownSource,
@@ -74,6 +75,8 @@ def _answer_call(source: KnownSource, call: Call) -> HookResponse:
         return answers.answer_unverified()
     (mark, *_) = call.find_headers(HEADER) or ("",)
     sample = read_sample_mark(mark, source.public_id, now)
+    if not sample:
+        capture_call(source, call)
     try:
         received = receive_call(source, call, sample=sample)
     except ArchivedAppError:

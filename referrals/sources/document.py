@@ -53,11 +53,16 @@ def read_document(call: Call, *, most_values: int = MAX_VALUES) -> Document:
     body: Any
     if not call.has_body:
         body, size = query, sum(len(name) + len(value) for name, value in call.query)
-    elif call.media_type == FORM and not call.body.lstrip().startswith(_JSON_STARTS):
+    elif is_form(call):
         body = _read_form(call.body)
     else:
         body = read_json(call.body, most_values=most_values)
     return Document(body, query, _join(call.headers), size)
+
+
+def is_form(call: Call) -> bool:
+    """Return whether the body of `call` is a form, and no JSON under that name."""
+    return call.media_type == FORM and not call.body.lstrip().startswith(_JSON_STARTS)
 
 
 def read_json(raw: bytes, *, most_values: int = MAX_VALUES) -> Any:  # noqa: ANN401 - JSON is any value

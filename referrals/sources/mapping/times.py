@@ -12,8 +12,9 @@ from referrals.sources.mapping.words import write_text
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER: Final = re.compile(r"[0-9]{1,17}(?:\.[0-9]{1,20})?")
-_TEXT: Final = re.compile(
-    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+#: A date and a time of day, with or without an offset.
+TIME_TEXT: Final = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})(?P<between>[Tt ])(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
     r"(?:[.,](?P<fraction>[0-9]{1,20}))?"
     r"(?P<offset>[Zz]| ?UTC| ?[+-][0-9]{2}:?[0-9]{2})?"
 )
@@ -79,7 +80,7 @@ def _read_number(value: object, form: TimeForm) -> datetime:
 
 
 def _read_text(value: object, form: TimeForm) -> datetime:
-    found = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = TIME_TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise _bad(detail="The call's time is no date with a time of day.")
     offset = (found["offset"] or "").strip().upper().replace("UTC", "Z")
