@@ -7,7 +7,7 @@ import base64
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -78,9 +78,8 @@ def create_source(by: str, source: Source, secret: Secret | None = None) -> Secr
 
 def find_or_create_id_key(app: App) -> IdKey:
     """Return the key of an app's idempotency keys. It is made once and never replaced."""
-    key, _ = IdKey.objects.get_or_create(
-        app=app, defaults={"key": secrets.token_hex(_ID_KEY_BYTES)}
-    )
+    made: Any = Secret(secrets.token_hex(_ID_KEY_BYTES))
+    key, _ = IdKey.objects.get_or_create(app=app, defaults={"key": made})
     return key
 
 

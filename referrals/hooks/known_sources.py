@@ -110,6 +110,14 @@ def find_remembered_source(public_id: str) -> KnownSource | None:
     return remembered.source if remembered else None
 
 
+def remember_source(row: Source) -> KnownSource:
+    """Remember a row that was just read or changed, so that the next call is served by it.
+
+    Raises `UnreadableSourceError`.
+    """
+    return _remember(row, monotonic())
+
+
 def remember_sources() -> None:
     """Remember all live sources, so that an outage finds none unknown. Never raises."""
     now = monotonic()

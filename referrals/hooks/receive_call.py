@@ -1,10 +1,10 @@
 """From a verified call to the log."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from django.db import DatabaseError, DataError, InterfaceError
@@ -61,13 +61,21 @@ def read_events(
     source: KnownSource, call: Call, *, choices: Choices | None = None
 ) -> tuple[IncomingEvent | EventProblem | Ignored, ...]:
     """Return what becomes of each item of a verified call. Stores nothing; never raises."""
-    now = datetime.now(UTC)
-    outcomes = translate_call(
-        hide_secret(source.verifier, call),
-        source.mapping,
-        choices or source.choices,
-        key=source.id_key,
+    return check_outcomes(
+        translate_call(
+            hide_secret(source.verifier, call),
+            source.mapping,
+            choices or source.choices,
+            key=source.id_key,
+        )
     )
+
+
+def check_outcomes(
+    outcomes: Iterable[Outcome],
+) -> tuple[IncomingEvent | EventProblem | Ignored, ...]:
+    """Return what a translation made, each event checked as the log checks those it takes."""
+    now = datetime.now(UTC)
     return tuple(_check_outcome(each, now) for each in outcomes)
 
 
@@ -85,7 +93,7 @@ def receive_call(
     """
     if sample:
         choices = msgspec.structs.replace(source.choices, is_test=True)
-        outcomes = _rename(read_events(source, call, choices=choices), sample)
+        outcomes = rename_events(read_events(source, call, choices=choices), sample)
     else:
         outcomes = read_events(source, call)
     way = WayIn.ADMIN if sample else source.way
@@ -186,10 +194,10 @@ def _check_outcome(
     return check_object(outcome, now=now) if is_doubtful else decode_event(raw, now=now)
 
 
-def _rename(
-    outcomes: Sequence[IncomingEvent | EventProblem | Ignored], sample: str
-) -> tuple[Any, ...]:
-    """Return the outcomes with ids that no call of the platform has."""
+def rename_events(
+    outcomes: Iterable[IncomingEvent | EventProblem | Ignored], sample: str
+) -> tuple[IncomingEvent | EventProblem | Ignored, ...]:
+    """Return the outcomes of a sample, with ids that no call of the platform has."""
     return tuple(
         msgspec.structs.replace(each, id=f"sample.{sample}.{each.id}"[:200])
         if isinstance(each, IncomingEvent)
