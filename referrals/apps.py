@@ -24,10 +24,12 @@ class ReferralsConfig(AppConfig):
             Role.VIEWER,
             *("referrals.view_app", "referrals.view_referralevent"),
             *("referrals.view_customname", "referrals.view_rejectedevent"),
+            "referrals.view_source",
         )
         access.grant_permissions(
             Role.EDITOR,
             *(access.VIEW_IDENTITIES, "referrals.change_app"),
-            "referrals.change_customname",
+            *("referrals.change_customname", "referrals.add_source"),
+            "referrals.change_source",
         )
         failpoints.arm_failpoints(settings.FAILPOINTS)

@@ -12,6 +12,7 @@ from clevertap_sync.admin.events import event_export, event_pages, statistics_pa
 from clevertap_sync.admin.overview import problems_page
 from clevertap_sync.admin.try_out import preview_page, schema_file, sending_pages
 from referrals.admin import history_page, ingest_page
+from referrals.admin.sources import mapping_page, sample_page
 
 #: Route, view, name.
 _PAGES: Final[tuple[tuple[str, Callable[..., HttpResponseBase], str], ...]] = (
@@ -27,6 +28,9 @@ _PAGES: Final[tuple[tuple[str, Callable[..., HttpResponseBase], str], ...]] = (
     ("announce/<int:pk>/", sending_pages.show_announcement, "announce"),
     ("announce/<int:pk>/schema.csv", schema_file.export_schema, "schema_file"),
     ("sent/<int:pk>/<int:first>/<int:last>/", sending_pages.show_sent_events, "sent"),
+    ("sources/<int:pk>/mapping/", mapping_page.show_mapping, "source_mapping"),
+    ("sources/<int:pk>/capture/", mapping_page.switch_capture, "source_capture"),
+    ("sources/<int:pk>/sample/", sample_page.show_sample, "source_send_sample"),
     ("referrals/", statistics_page.show_referrals, "referrals"),
     ("problems/", problems_page.show_problems, "problems"),
     (

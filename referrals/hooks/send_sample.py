@@ -33,7 +33,7 @@ from referrals.schema import EventProblem, IncomingEvent
 from referrals.sources.call import Call
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import MEANINGS, Reason
-from referrals.sources.samples import sign_sample
+from referrals.sources.samples import make_sample, sign_sample
 from referrals.sources.verifiers import Unverified, verify_call
 
 _ARCHIVED: Final = (
@@ -133,10 +133,7 @@ def _append_segment(
     known: KnownSource, number: int, nonce: str
 ) -> tuple[SampleItem, ...]:
     """Append a sample of Segment's: its address wants an API key, of which we have a hash."""
-    call = _sign(
-        msgspec.structs.replace(known, secrets=("no key",)), number, datetime.now(UTC)
-    )
-    outcomes = _read_sample(known, call, nonce)
+    outcomes = _read_sample(known, make_sample(known.preset, number), nonce)
     try:
         append_outcomes(known, outcomes)
     except ArchivedAppError:
