@@ -19,7 +19,11 @@ from referrals.sources.mapping.rules import Mapping
 from referrals.sources.mapping.validate import validate_mapping
 from referrals.sources.presets import PLATFORMS, load_preset
 
-PATHS = st.from_regex(r"[a-z~$+]{1,6}(\.[a-z]{1,4}|\[[0-9]\]){0,3}", fullmatch=True)
+PATHS = st.lists(
+    st.sampled_from(["a", "~id", "$sku", "+url", "b[0]", "two words"]),
+    min_size=1,
+    max_size=3,
+).map(".".join)
 RULES = st.recursive(
     PATHS
     | st.builds(lambda text: {"const": text}, st.text(max_size=8))

@@ -26,14 +26,14 @@ _OPENED_BY: Final = {
         referrals_customname_change referrals_customname_changelist
         referrals_customname_export referrals_rejectedevent_change
         referrals_rejectedevent_changelist referrals_rejectedevent_export
-        schema_file sent
+        schema_file sent source_mapping
     """,
     Role.EDITOR: """
         announce clevertap_sync_alert_add clevertap_sync_alert_change
         clevertap_sync_alert_changelist clevertap_sync_alert_delete
         clevertap_sync_integration_add clevertap_sync_integration_enable
-        clevertap_sync_integration_replay_range problem_replay test_event
-        test_event_start
+        clevertap_sync_integration_replay_range problem_replay source_send_sample
+        test_event test_event_start
     """,
     SUPERUSER: """
         auth_group_add auth_group_change auth_group_changelist auth_group_delete
@@ -70,7 +70,8 @@ _POSTED_TO_BY: Final = {
         clevertap_sync_integration_match_rate clevertap_sync_integration_move
         clevertap_sync_integration_pause clevertap_sync_integration_replay_range
         clevertap_sync_integration_user clevertap_sync_replay_cancel problem_replay
-        referrals_app_change referrals_customname_change test_event
+        referrals_app_change referrals_customname_change source_capture
+        source_mapping source_send_sample test_event
     """,
     SUPERUSER: """
         auth_group_add auth_group_change auth_group_changelist auth_group_delete

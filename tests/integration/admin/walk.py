@@ -36,6 +36,7 @@ from referrals.refusals import Code
 from tests.builders import (
     a_sent_custom_event,
     a_sent_event,
+    a_source,
     an_api_key,
     an_app,
     an_integration,
@@ -117,6 +118,7 @@ def a_side(slug: str, location: Location) -> Side:
     erased = erasure_orders.order_erasure(
         app, [Identity("email", f"gone@{slug}.example")]
     )
+    source = a_source(app, "branch", name=f"{slug}-source")
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     return Side(
         app,
@@ -135,6 +137,7 @@ def a_side(slug: str, location: Location) -> Side:
             "replay": ordered.pk,
             "alert": alert.pk,
             "erasurerequest": erased.pk,
+            "source": source.pk,
         },
     )
 
@@ -179,6 +182,8 @@ def parameters(side: Side, name: str | None, people: dict[str, Any]) -> dict[str
     rows = {**side.rows, **people}
     if model and model[2] in rows:
         known |= {"pk": rows[model[2]], "object_id": rows[model[2]]}
+    elif (name or "").startswith("source_"):
+        known["pk"] = rows["source"]
     elif name in {None, "view_on_site"}:
         known["object_id"] = side.app.pk
     else:
