@@ -26,6 +26,8 @@ TURNING: Final = (
     *range(0x2066, 0x206A),
 )
 _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+#: All of these.
+UNSEEN: Final = "".join(map(chr, (*_CONTROLS, *TURNING)))
 _INERT: Final = dict.fromkeys((*_CONTROLS, *TURNING), "\N{REPLACEMENT CHARACTER}")
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error, connection
+from django.db import connection
 
 from referrals.hooks.known_sources import KnownSource
 from referrals.models import Source
@@ -53,7 +53,7 @@ class _Captures:
         for source, call in waiting.values():
             try:
                 _write_shape(source, call)
-            except Error as error:
+            except Exception as error:  # noqa: BLE001 - the next call is captured again
                 logger.warning("A call was not captured: %s", type(error).__name__)
         return bool(waiting)
 

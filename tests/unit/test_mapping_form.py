@@ -12,6 +12,8 @@ from referrals.admin.sources.mapping_form import (
 from referrals.admin.sources.mapping_text import (
     MAX_CHARACTERS,
     MistakeError,
+    format_json,
+    has_unseen,
     read_json_text,
 )
 from referrals.admin.sources.rule_text import read_rule, write_rule
@@ -226,10 +228,22 @@ def test_a_mistake_stands_beside_its_cell():
         {"event": {"id": {"path": "a", "keep": False}}, "each": ""},
         {"referrer": {"keys": ["a"], "places": ["."]}},
         {"kinds": {"a": {"type": "app_open", "taken": True}}},
+        {"kinds": {"a\nb": {"type": "app_open"}}},
+        {"kinds": {"a\u202eb": {"type": "app_open"}}},
+        {"kind": "a\rb"},
     ],
 )
 def test_a_mapping_that_the_form_would_change_is_not_shown_as_one(mapping):
     assert not can_say(mapping)
+
+
+def test_what_nobody_sees_is_escaped_in_json():
+    value = {"a\u202e": "b\x7f\u2028\n"}
+
+    text = format_json(value)
+
+    assert not has_unseen(text.replace("\n", ""))
+    assert read_json_text(text) == value
 
 
 @pytest.mark.parametrize(

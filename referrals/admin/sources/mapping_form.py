@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from referrals.admin.sources.mapping_text import (
     MistakeError,
+    has_unseen,
     read_json_text,
     write_json_text,
 )
@@ -226,8 +227,17 @@ def can_say(mapping: Pairs[str, Any]) -> bool:
     """Return whether the form of a mapping, sent as it is, says that mapping again."""
     if len(mapping.get("kinds", ())) > MOST_KINDS - BLANK_KINDS:
         return False
-    _, said, mistakes = read_form(write_form(mapping).list_inputs())
+    inputs = write_form(mapping).list_inputs()
+    if any(has_unseen(_leave_lines(name, text)) for name, text in inputs.items()):
+        return False
+    _, said, mistakes = read_form(inputs)
     return not mistakes and said == mapping
+
+
+def _leave_lines(name: str, text: str) -> str:
+    """Return a text without the ends of lines that its input may have."""
+    is_line = name.startswith(("kind-", "target-"))
+    return text if is_line else text.replace("\n", "")
 
 
 def read_form(

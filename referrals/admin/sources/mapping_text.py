@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
-from referrals import rules
+from referrals import rules, words
 from referrals.repeated_keys import find_repeated_key
 from referrals.sources.mapping.mistakes import Mistake
 
 #: Four times what a mapping may have, so that blanks do not count against it.
 MAX_CHARACTERS: Final = 128 * 1024
+#: Controls, blanks of a line's end, and what turns the direction of a text.
+_UNSEEN: Final = re.compile(f"[{re.escape(words.UNSEEN)}]")
 _PLACE: Final = re.compile(
     r"(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>[0-9]+)\)"
 )
@@ -51,13 +53,24 @@ def read_json_text(text: str, pointer: str = "") -> Any:
 
 def write_json_text(value: object) -> str:
     """Return JSON for people, without the blanks that a short one does not need."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = _escape(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= rules.MAX_NAME_CHARACTERS // 4 else format_json(value)
 
 
 def format_json(value: object) -> str:
-    """Return JSON for people, a member a line."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Return JSON for people, a member a line, with an escape for what nobody sees."""
+    return _escape(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def has_unseen(text: str) -> bool:
+    """Return whether a text has characters that a page does not show as they are."""
+    return _UNSEEN.search(text) is not None
+
+
+def _escape(text: str) -> str:
+    return _UNSEEN.sub(
+        lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
+    )
 
 
 def _explain(error: Exception, text: str) -> str:

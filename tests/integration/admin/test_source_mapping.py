@@ -242,9 +242,6 @@ class TestEditing:
             ("", "This is no whole JSON"),
             ("[" * 60_000, "nested too deeply"),
             ("[]", "A mapping is an object of rules."),
-            ("1", "A mapping is an object of rules."),
-            ('{"kind": 7}', "/kind"),
-            ('{"event": []}', "/event Here an object has to stand."),
             ('{"kinds": {"a": {"type": "x"}}}', "/kinds/a/type"),
             ('{"a": "\\u0000"}', "NUL"),
             ('{"kind": "a", "kind": "b"}', "/kind"),
@@ -256,7 +253,7 @@ class TestEditing:
             ('{"event": {"id": ' + '{"first": [' * 300 + "]}" * 300 + "}}", "deep"),
             ("<script>alert(1)</script>", "This is no JSON"),
         ],
-        ids=range(13),
+        ids=range(10),
     )
     def test_hostile_json_ends_in_sentences(self, admin, source, text, told):
         response = post_json(admin, source, text, "save")
@@ -341,11 +338,11 @@ class TestSample:
             response
         )
 
-    @pytest.mark.parametrize("number", ["", "x", "-1", "9" * 40, "1\0"])
-    def test_any_number_ends_in_an_answer(self, admin, source, number):
-        response = admin.post(address(source, "sample"), {"number": number})
+    def test_any_number_ends_in_an_answer(self, admin, source):
+        for number in ("", "x", "-1", "9" * 40, "1\0"):
+            response = admin.post(address(source, "sample"), {"number": number})
 
-        assert response.status_code == 200
+            assert response.status_code == 200
 
     def test_what_cannot_be_sent_says_what_to_do(self, admin, integration):
         source = Source(app=integration.app, platform="dub")
