@@ -280,6 +280,22 @@ class TestEditing:
         assert "Save" not in page
 
 
+@pytest.mark.parametrize(
+    ("permissions", "method", "answer"),
+    [
+        ((), "get", 403),
+        (("referrals.view_source",), "get", 200),
+        (("referrals.view_source",), "post", 403),
+        (("referrals.change_source",), "get", 200),
+        (("referrals.change_source",), "post", 200),
+    ],
+)
+def test_who_may_see_and_who_may_change(staff, source, permissions, method, answer):
+    browser = staff(*permissions)
+
+    assert getattr(browser, method)(address(source)).status_code == answer
+
+
 class TestCapture:
     def test_it_is_switched_on_for_an_hour_and_off_again(self, admin, source):
         page = text_of(admin.get(address(source)))
