@@ -4,6 +4,7 @@ Each function writes in one transaction, with a line of history.
 """
 
 import base64
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from referrals import history
+from referrals.encrypted_field import UnreadableSecret
 from referrals.history import Difference
 from referrals.models import App, IdKey, Source
 from referrals.secret import Secret
@@ -29,6 +31,7 @@ CAPTURE_TIME: Final = timedelta(hours=1)
 _SECRET_BYTES: Final = 24
 _ID_KEY_BYTES: Final = 32
 _WHSEC: Final = "whsec_"
+_OF_ADDRESS: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class SourceError(Exception):
@@ -109,8 +112,11 @@ def set_secret(by: str, source: Source, secret: Secret | None = None) -> Secret:
         secret = made = make_secret(preset)
     if secret == source.secret:
         return Secret()
+    # What no key decrypts verifies nothing, and cannot be stored again.
+    is_readable = not isinstance(source.secret, UnreadableSecret)
     with transaction.atomic():
-        source.previous_secret, source.secret = source.secret, secret
+        source.previous_secret = source.secret if is_readable else Secret()
+        source.secret = secret
         source.save(update_fields=["previous_secret", "secret"])
         _record_secret(by, source, "Put a new secret in front of the old one.")
     return made
@@ -163,6 +169,12 @@ def check_secret(preset: Preset, secret: Secret) -> None:
         raise SourceError(message)
     if text != text.strip() or not text.isprintable():
         message = "The secret has blanks or a line end around it. Copy it without."
+        raise SourceError(message)
+    if preset.has_secret_in_url and not _OF_ADDRESS.fullmatch(text):
+        message = (
+            "The secret stands in the address, so it has letters, digits, hyphens and "
+            "underscores only. Choose another one, or let us make it."
+        )
         raise SourceError(message)
     is_standard = isinstance(preset.verifier, StandardVerifier)
     if is_standard and not read_standard_secret(text):

@@ -19,6 +19,7 @@ from referrals.hooks import outage
 from referrals.hooks.deadline import NotDoneError, run_within
 from referrals.models import App, IdKey, Source, name_way
 from referrals.secret import Secret
+from referrals.source_address import read_verifier
 from referrals.sources.mapping.rules import Choices, Mapping
 from referrals.sources.mapping.validate import validate_mapping
 from referrals.sources.presets import Preset, load_mapping, load_preset
@@ -150,7 +151,7 @@ def make_known_source(row: Source) -> KnownSource:
         public_id=row.public_id,
         platform=row.platform,
         preset=preset,
-        verifier=_read_verifier(row, preset),
+        verifier=read_verifier(row),
         secrets=secrets,
         mapping=_read_mapping(row),
         choices=make_choices(row),
@@ -202,13 +203,6 @@ def _reveal_secrets(stored: Sequence[Secret]) -> tuple[str, ...]:
     return tuple(
         text for secret in stored if (text := secret.reveal() if secret else "")
     )
-
-
-def _read_verifier(row: Source, preset: Preset) -> Verifier:
-    if row.verifier is None:
-        return preset.verifier
-    verifier: Verifier = msgspec.convert(row.verifier, type=Verifier)
-    return verifier
 
 
 def _read_mapping(row: Source) -> Mapping:

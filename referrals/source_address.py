@@ -1,0 +1,86 @@
+"""Where a platform calls a source, and the steps to enter that there. Writes nothing."""
+
+from typing import Any, Final
+
+import msgspec
+
+from referrals.models import Source
+from referrals.sources.presets import Preset, load_preset
+from referrals.sources.verifiers import UrlVerifier, Verifier
+
+#: SDKs call below it, with an API key of the app; the source has no address of its own.
+SEGMENT: Final = "segment"
+SEGMENT_URL: Final = "/v1/segment"
+#: Stands for a secret that was shown already.
+SHOWN_BEFORE: Final = "…"
+_HOOKS: Final = "/v1/hooks"
+
+
+def read_verifier(source: Source) -> Verifier:
+    """Return how the calls of a source are verified: by its own choice or the preset's."""
+    if source.verifier is None:
+        return load_preset(source.platform).verifier
+    verifier: Verifier = msgspec.convert(source.verifier, type=Verifier)
+    return verifier
+
+
+def read_preset_in_force(source: Source) -> Preset:
+    """Return a source's preset with the verifier that the source has."""
+    return msgspec.structs.replace(source.preset, verifier=read_verifier(source))
+
+
+def write_hook_path(source: Source, secret: str = SHOWN_BEFORE) -> str:
+    """Return the path of a source's hook, with `secret` in it where it has to be there."""
+    path = f"{_HOOKS}/{source.public_id}"
+    match read_verifier(source):
+        case UrlVerifier(parameter=""):
+            return f"{path}/{secret}"
+        case UrlVerifier(parameter=parameter):
+            return f"{path}?{parameter}={secret}"
+    return path
+
+
+def write_steps(
+    source: Source, *, base: str = "", secret: str = SHOWN_BEFORE
+) -> tuple[str, ...]:
+    """Return the steps that connect the platform, with everything filled in.
+
+    `base` is this server's address, such as `https://referrals.example.com`. Braces of
+    the platform's own stay as they are.
+    """
+    preset = read_preset_in_force(source)
+    url = f"{base}{write_hook_path(source, secret)}"
+    address = preset.address
+    if "?" in url:
+        address = address.replace("{url}?", "{url}&")
+    filled: dict[str, str] = {
+        "{address}": address,
+        "{url}": url,
+        "{header}": preset.header or "",
+        # The last one: what stands in a secret is nobody's brace.
+        "{secret}": secret,
+    }
+    return tuple(_fill_in(step, filled) for step in preset.connect)
+
+
+def describe_address(source: Source, made: str = "") -> dict[str, Any]:
+    """Return what a script needs: platform, path and header, and the secret if it is new.
+
+    `made` is the text of a secret that was just made, which is shown this once.
+    """
+    described: dict[str, Any] = {
+        "source": source.public_id,
+        "platform": source.platform,
+        "url": write_hook_path(source, made or SHOWN_BEFORE),
+    }
+    if source.platform == SEGMENT:
+        return {**described, "url": SEGMENT_URL, "header": None}
+    if made:
+        described["secret"] = made
+    return {**described, "header": read_preset_in_force(source).header}
+
+
+def _fill_in(step: str, filled: dict[str, str]) -> str:
+    for mark, text in filled.items():
+        step = step.replace(mark, text)
+    return step

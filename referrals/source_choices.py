@@ -1,0 +1,67 @@
+"""What a source may choose for itself: a sentence for each choice that cannot work. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from referrals.rules import BrokenRuleError, check_name
+from referrals.sources.mapping.rules import MEANINGS, Reason
+from referrals.sources.mapping.validate import validate_referrer_keys
+from referrals.sources.mapping.words import fold_word
+from referrals.vocabulary import EventType
+
+#: An account of CleverTap has room for fifty custom names, and a platform must not fill it.
+MAX_EVENTS: Final = 50
+_PROVIDER: Final = re.compile(r"[A-Za-z0-9_.-]{1,50}")
+
+
+def find_identity_problem(identity: str) -> str | None:
+    """Return why `identity` is the name of no provider, or None. An empty one may be."""
+    if not identity or _PROVIDER.fullmatch(identity):
+        return None
+    return (
+        "There can be no such identity provider. Name the one under which your events carry "
+        "the platform's user IDs, such as custom_id or email: at most 50 letters, digits, "
+        "dots, hyphens and underscores."
+    )
+
+
+def find_key_problem(keys: Sequence[str]) -> str | None:
+    """Return what is wrong with a source's referrer keys, or None."""
+    mistakes = validate_referrer_keys(keys)
+    if not mistakes:
+        return None
+    first = mistakes[0]
+    where = f"Referrer key {int(first.pointer[1:]) + 1}: " if first.pointer else ""
+    return f"{where}{first.detail}"
+
+
+def find_event_problem(events: Sequence[str], kinds: dict[str, Any]) -> str | None:
+    """Return what is wrong with the events that a source is to take, or None.
+
+    `kinds` are those of its mapping, by what the platform calls them.
+    """
+    if len(events) > MAX_EVENTS:
+        return f"Choose at most {MAX_EVENTS} events; these are {len(events)}."
+    known = {fold_word(name): kind for name, kind in kinds.items()}
+    return next(_find_problems(events, known), None)
+
+
+def drop_repeated(events: Sequence[str]) -> list[str]:
+    """Return the events without those that a source would take for the same one."""
+    return list({fold_word(each): each for each in reversed(events)}.values())[::-1]
+
+
+def _find_problems(events: Sequence[str], known: dict[str, Any]) -> Iterator[str]:
+    for number, name in enumerate(events, 1):
+        kind = known.get(fold_word(name))
+        if kind is None:
+            try:
+                check_name(EventType.CUSTOM, name)
+            except BrokenRuleError as error:
+                yield f"Event {number}: {error.detail}"
+            if not name.isprintable():
+                yield f"Event {number}: A name has no line breaks and no marks that nobody sees."
+        elif reason := kind.get("ignore"):
+            meaning = MEANINGS[Reason(reason)]
+            yield f"Event {number} can never become a referral: {meaning}."
