@@ -12,11 +12,24 @@ Read in this order:
 * `csv_grammar`  a row of text → its cells
 * `csv_rows`     lines → rows of cells, each of which is sure
 * `csv_columns`  the heading, and a row's cells → an event
+* `csv_objects`  the same where a platform has named the columns
 * `csv_files`    all of that for a file
+
+What a platform has exported is read row by row as well, as objects of which nobody here
+knows what they mean (`read_csv_objects`, `read_jsonl_objects`).
 """
 
-from referrals.files.csv_files import SEPARATORS, read_csv
-from referrals.files.file_errors import FileError, NumberedEvent
-from referrals.files.jsonl import read_jsonl
+from referrals.files.csv_files import SEPARATORS, read_csv, read_csv_objects
+from referrals.files.file_errors import FileError, NumberedEvent, NumberedObject
+from referrals.files.jsonl import read_jsonl, read_jsonl_objects
 
-__all__ = ["SEPARATORS", "FileError", "NumberedEvent", "read_csv", "read_jsonl"]
+__all__ = [
+    "SEPARATORS",
+    "FileError",
+    "NumberedEvent",
+    "NumberedObject",
+    "read_csv",
+    "read_csv_objects",
+    "read_jsonl",
+    "read_jsonl_objects",
+]

@@ -112,7 +112,7 @@ class Heading:
             return False
         return [cell.strip(BLANKS) for cell in cells] != self._names
 
-    def to_event(self, cells: Sequence[str]) -> IncomingEvent | EventProblem:
+    def read_cells(self, cells: Sequence[str]) -> IncomingEvent | EventProblem:
         """Return the event that a row of `width` cells holds, or why it is refused."""
         event: dict[str, Any] = {}
         for place, column in self._columns:
@@ -121,12 +121,12 @@ class Heading:
                     _put_value(
                         event, column, column.read(cell) if column.read else cell
                     )
-                except _CellError as error:
+                except CellError as error:
                     return EventProblem(error.code, column.pointer, str(error))
         return check_object(event)
 
 
-class _CellError(ValueError):
+class CellError(ValueError):
     """A cell cannot be what its column says, or says other than its neighbour."""
 
     def __init__(self, detail: str, code: Code = Code.BAD_ROW) -> None:
@@ -183,7 +183,7 @@ def _choose_reader(name: str) -> Callable[[str], Any] | None:
         return _read_time
     # An identity that has lost digits names another person.
     if name == "id" or name.startswith(tuple(f"{person}." for person in _PEOPLE)):
-        return _read_text
+        return read_text
     return None
 
 
@@ -226,14 +226,15 @@ def _keep_digits(number: str) -> msgspec.Raw:
 _json: Final = msgspec.json.Decoder(float_hook=_keep_digits)
 
 
-def _read_text(cell: str) -> str:
+def read_text(cell: str) -> str:
+    """Return a cell that names somebody or something, as it is. Raises `CellError`."""
     seen = cell.strip(BLANKS).removeprefix("'")
     if _SHORTENED.fullmatch(seen):
-        raise _CellError(_LOST_DIGITS)
+        raise CellError(_LOST_DIGITS)
     if _FAILED.fullmatch(seen):
-        raise _CellError(_FAILED_CELL)
+        raise CellError(_FAILED_CELL)
     if "\n" in cell:
-        raise _CellError(_BROKEN_CELL)
+        raise CellError(_BROKEN_CELL)
     return cell
 
 
@@ -247,12 +248,12 @@ def _read_object(cell: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = cell
     if isinstance(found, dict) and find_repeated_key(cell) is not None:
-        raise _CellError(REPEATED_KEY_RULE, Code.REPEATED_KEY)
+        raise CellError(REPEATED_KEY_RULE, Code.REPEATED_KEY)
     # Null means left out.
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise _CellError(_NO_OBJECT, Code.WRONG_TYPE)
+        raise CellError(_NO_OBJECT, Code.WRONG_TYPE)
     return found
 
 
@@ -260,19 +261,19 @@ def _read_time(cell: str) -> str | int | msgspec.Raw:
     """Return Unix seconds as a number, and any other time as it is."""
     text = cell.strip()
     if _POWER_OF_TEN.fullmatch(text):
-        raise _CellError(_LOST_DIGITS)
+        raise CellError(_LOST_DIGITS)
     match = _NUMBER.fullmatch(text)
     if not match:
         return cell
     seconds = float(text) if match[1] else int(text)
     first, last = _DAY_NUMBERS
     if first <= seconds < last:
-        raise _CellError(_DAY_NUMBER, Code.BAD_TIME)
+        raise CellError(_DAY_NUMBER, Code.BAD_TIME)
     return _keep_digits(text) if match[1] else int(text)
 
 
 def _put_value(event: dict[str, Any], column: EventColumn, value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Put `value` where its column says. Raises `_CellError` where another stands."""
+    """Put `value` where its column says. Raises `CellError` where another stands."""
     inner = event
     for key in column.parents:
         inner = inner.setdefault(key, {})
@@ -284,5 +285,5 @@ def _put_value(event: dict[str, Any], column: EventColumn, value: Any) -> None: 
             f"The columns {whole} and {column.name} say different things about it. "
             "Correct one of the two cells, or leave it empty."
         )
-        raise _CellError(msg)
+        raise CellError(msg)
     inner[column.key] = value

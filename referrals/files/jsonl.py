@@ -3,16 +3,19 @@
 import io
 from codecs import BOM_UTF8
 from collections.abc import Callable, Generator, Iterator
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from referrals.files.encodings import explain_encoding, is_utf_8, open_text
-from referrals.files.file_errors import FileError, NumberedEvent
+from referrals.files.file_errors import FileError, NumberedEvent, NumberedObject
 from referrals.refusals import Code
 from referrals.rules import MAX_EVENT_BYTES, BrokenRuleError, check_size
 from referrals.schema import EventProblem, IncomingEvent, decode_event
+from referrals.sources.document import read_json
 
 #: A line without end must not fill the memory: it is read in pieces of so many.
 _PIECE: Final = 2 * MAX_EVENT_BYTES
+#: What a platform says of one event, as long as a call of it may be.
+MAX_OBJECT_BYTES: Final = 1_000_000
 _ARRAY: Final = (
     "The file is one JSON array. JSONL has one event a line, without brackets around them "
     "and without commas between them. This writes it: jq -c '.[]' FILE"
@@ -25,6 +28,11 @@ _HEADING: Final = (
     "This is the heading of a CSV, and the file is read as JSONL, because its name does not "
     "end in .csv, .tsv or .tab. Say --format csv."
 )
+_NO_OBJECT: Final = (
+    "The file is read as JSONL, and this line is no JSON object. If it is a CSV, say "
+    "--format csv."
+)
+_TOO_LONG: Final = f"The line is longer than {MAX_OBJECT_BYTES:,} bytes, which no call of a platform is."
 _CARRIAGE_RETURNS: Final = (
     "This line cannot be read, and it holds a CR without an LF: perhaps several events, "
     "as old programs end lines. Save the file with LF or CRLF at the end of each line."
@@ -61,6 +69,27 @@ def read_jsonl(
             raise FileError(number + 1, explain_encoding(text.encoding)) from error
 
 
+def read_jsonl_objects(
+    file: BinaryIO, *, encoding: str | None = None
+) -> Generator[NumberedObject, None, None]:
+    """Yield each object with its line number, read as a call of a platform is.
+
+    The rest is as for `read_jsonl`.
+    """
+    with open_text(file, encoding) as text:
+        number = 0
+        try:
+            for line in _read_lines(_choose_readline(text), MAX_OBJECT_BYTES):
+                if not number and not line.text.startswith((b"{", b"[")):
+                    raise FileError(line.number, _NO_OBJECT)
+                if not number:
+                    _check_first(line)
+                number = line.number
+                yield number, _read_object(line, text.encoding)
+        except UnicodeDecodeError as error:
+            raise FileError(number + 1, explain_encoding(text.encoding)) from error
+
+
 def _choose_readline(text: io.TextIOWrapper) -> Readline:
     """Return a function that reads a line as UTF-8, or the next piece of a long line."""
     if is_utf_8(text.encoding):
@@ -72,7 +101,7 @@ def _choose_readline(text: io.TextIOWrapper) -> Readline:
     return lambda longest: text.readline(longest).encode(errors="surrogatepass")
 
 
-def _read_lines(readline: Readline) -> Iterator[_RawLine]:
+def _read_lines(readline: Readline, most: int = MAX_EVENT_BYTES) -> Iterator[_RawLine]:
     """Yield the lines that hold something. None is cut without its size saying so."""
     number = 0
     while piece := readline(_PIECE):
@@ -82,7 +111,7 @@ def _read_lines(readline: Readline) -> Iterator[_RawLine]:
         while piece:
             # Blanks before an event and behind it may be longer than any event.
             kept = piece if size else piece.lstrip()
-            if size <= MAX_EVENT_BYTES:
+            if size <= most:
                 text += kept
             if stripped := kept.rstrip():
                 end = size + len(stripped)
@@ -118,6 +147,20 @@ def _read_event(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:
         if not _is_text(line):
             return EventProblem(Code.NOT_JSON, "", explain_encoding(encoding))
     return event
+
+
+def _read_object(line: _RawLine, encoding: str) -> dict[str, Any] | EventProblem:
+    if line.size > MAX_OBJECT_BYTES:
+        return EventProblem(Code.TOO_LARGE, "", _TOO_LONG)
+    if not _is_text(line):
+        return EventProblem(Code.NOT_JSON, "", explain_encoding(encoding))
+    try:
+        found = read_json(line.text)
+    except BrokenRuleError as error:
+        return EventProblem(error.code, error.pointer, error.detail)
+    if isinstance(found, dict):
+        return found
+    return EventProblem(Code.WRONG_SHAPE, "", _NO_OBJECT)
 
 
 def _is_text(line: _RawLine) -> bool:

@@ -76,7 +76,7 @@ def check_outcomes(
 ) -> tuple[IncomingEvent | EventProblem | Ignored, ...]:
     """Return what a translation made, each event checked as the log checks those it takes."""
     now = datetime.now(UTC)
-    return tuple(_check_outcome(each, now) for each in outcomes)
+    return tuple(check_outcome(each, now) for each in outcomes)
 
 
 def receive_call(
@@ -180,9 +180,10 @@ def _append(
         return append_within(source.app, [problem], way=way, seconds=seconds)
 
 
-def _check_outcome(
+def check_outcome(
     outcome: Outcome, now: datetime
 ) -> IncomingEvent | EventProblem | Ignored:
+    """Return an outcome as the log takes it, or the same one where it is no event."""
     if isinstance(outcome, Ignored | EventProblem):
         return outcome
     try:

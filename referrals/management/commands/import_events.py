@@ -3,7 +3,6 @@
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,24 +10,42 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, OutputWrapper
 from django.db import DatabaseError
+from django.db.models import Q
 
 from referrals import log
-from referrals.files import SEPARATORS, FileError, NumberedEvent, read_csv, read_jsonl
+from referrals.files import (
+    SEPARATORS,
+    FileError,
+    read_csv,
+    read_csv_objects,
+    read_jsonl,
+    read_jsonl_objects,
+)
 from referrals.files.encodings import is_encoding
+from referrals.hooks.known_sources import (
+    KnownSource,
+    UnreadableSourceError,
+    make_known_source,
+)
+from referrals.hooks.read_export import Read, read_export
 from referrals.ingest.counter import WayIn
 from referrals.log import ArchivedAppError, Result, Status
+from referrals.log.results import make_rejected
 from referrals.management.arguments import DiscreetCommand
+from referrals.management.import_report import Batch, ImportReport
 from referrals.models import App
-from referrals.schema import IncomingPerson
+from referrals.schema import EventProblem, IncomingPerson, list_warnings
 
 BATCH = 1000
 STDIN = "-"
 BAR_CHARACTERS = 30
-SHOWN_LINES = 5
-#: Warnings that name their fields may all be different ones.
-SHOWN_WARNINGS = 20
+SHOWN_NAMES = 20
 CSV_SUFFIXES = {".csv", ".tsv", ".tab"}
 STOPPERS = (DatabaseError, ArchivedAppError, FileError)
+DRY_RUN = (
+    "This was a dry run: nothing was stored, and it was not looked up what is in the log "
+    "already."
+)
 
 #: What a person has beside identities, as the columns of a CSV are called.
 _SIGNALS = ", ".join(
@@ -56,6 +73,11 @@ first lines. Where it is no longer sure what a line is (a quote that is not clos
 another encoding), the import stops: what comes before is stored, nothing from there on.
 Ids make the import idempotent: after correcting the file, or after an interruption, run
 the same command again. What is stored already counts as duplicate.
+
+With --source, the file is what a platform has exported, such as AppsFlyer's raw data or
+Branch's events: each row becomes what a call of that source would have become. Rows that
+are no referral are ignored and counted with the reason; what came by a call already, or
+in another content, counts as duplicate.
 
 The exit status is 1 if anything of the file was left out: a line that was refused or that
 is in conflict with a stored event, or what comes after the place of a stop.
@@ -96,79 +118,54 @@ class Command(DiscreetCommand):
             help="The encoding of a file without a byte order mark, such as cp1252. "
             "Without it, UTF-8.",
         )
+        parser.add_argument(
+            "--source",
+            metavar="NAME",
+            help="The file is a platform's export: the name or the public ID of the app's "
+            "source that reads it.",
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="Say what would be stored, and store nothing.",
+        )
 
-    def handle(self, *_: object, app: str, file: str, **options: object) -> None:
+    def handle(
+        self, *_: object, app: str, file: str, dry_run: bool, **options: object
+    ) -> None:
         """Import the file, and report refused lines, warnings and counts."""
         target = _find_app(app)
         name = "standard input" if file == STDIN else file
-        counts: Counter[Status] = Counter()
-        warnings = _Warnings()
+        source = _find_source(target, options["source"])
+        report = ImportReport(name, self.stderr, of_source=source is not None)
+        append = _try_events if dry_run else _append_events
         with ExitStack() as stack:
             opened = _open_file(file, stack)
-            lines = stack.enter_context(closing(_read_events(opened, file, options)))
+            lines = _read_lines(opened, file, options, source)
+            stack.enter_context(closing(lines))
             bar = _ProgressBar(self.stderr, opened)
             try:
                 for batch in _cut_batches(lines):
-                    numbers = [number for number, _ in batch]
-                    events = [event for _, event in batch]
-                    results = log.append(target, events, way=WayIn.IMPORT)
+                    good = report.note_ignored(batch)
+                    results = append(target, [event for _, event in good])
                     bar.clear()
-                    self._report(name, numbers, results)
-                    counts.update(result.status for result in results)
-                    warnings.note(numbers, results)
-                    bar.draw(counts.total())
+                    report.note([number for number, _ in good], results)
+                    bar.draw(report.lines)
             except STOPPERS as error:
-                self._write_lines(warnings.summary())
-                raise CommandError(_explain_stop(name, error, counts)) from error
+                self._write_lines(report.list_remarks())
+                why = _explain_stop(name, error, report.summarise())
+                raise CommandError(why) from error
             finally:
                 bar.clear()
-        self._write_lines([_summarise(counts), *warnings.summary()])
-        if counts[Status.REJECTED] or counts[Status.CONFLICT]:
+        self._write_lines([report.summarise(), *report.list_remarks()])
+        if dry_run:
+            self.stdout.write(DRY_RUN)
+        if report.has_left_out:
             sys.exit(1)
 
     def _write_lines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.stdout.write(line)
-
-    def _report(self, name: str, numbers: list[int], results: list[Result]) -> None:
-        for number, result in zip(numbers, results, strict=True):
-            if result.status in {Status.REJECTED, Status.CONFLICT}:
-                where = result.pointer or "/"
-                self.stderr.write(f"{name}, line {number}: {where}: {result.detail}")
-
-
-class _Warnings:
-    """The warnings of stored events: how often each came, and on which lines first."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._lines: dict[str, list[int]] = {}
-        self._others = 0
-
-    def note(self, numbers: Sequence[int], results: Sequence[Result]) -> None:
-        """Count the warnings of a batch."""
-        for number, result in zip(numbers, results, strict=True):
-            for warning in result.warnings:
-                self._count(warning, number)
-
-    def summary(self) -> Iterator[str]:
-        """Yield a sentence for each warning, the most frequent first."""
-        for warning, count in self._counts.most_common():
-            lines = ", ".join(f"{line:,}" for line in self._lines[warning])
-            more = ", …" if count > SHOWN_LINES else ""
-            word = "line" if count == 1 else "lines"
-            yield f"Warning of {count:,} on {word} {lines}{more}: {warning}"
-        if self._others:
-            yield f"Warnings of other kinds: {self._others:,}."
-
-    def _count(self, warning: str, number: int) -> None:
-        if warning not in self._counts and len(self._counts) == SHOWN_WARNINGS:
-            self._others += 1
-            return
-        self._counts[warning] += 1
-        lines = self._lines.setdefault(warning, [])
-        if len(lines) < SHOWN_LINES:
-            lines.append(number)
 
 
 class _ProgressBar:
@@ -224,6 +221,52 @@ def _find_app(slug: str) -> App:
         raise CommandError(msg) from None
 
 
+def _find_source(app: App, name: object) -> KnownSource | None:
+    """Return the live source of that name or public ID; None where none is asked for.
+
+    Raises `CommandError`.
+    """
+    if name is None:
+        return None
+    live = app.sources.filter(archived_at=None).select_related("app__id_key")
+    found = list(live.filter(Q(name=name) | Q(public_id=name)))
+    if len(found) != 1:
+        names = live.order_by("name").values_list("name", flat=True).distinct()
+        known = ", ".join(names[:SHOWN_NAMES]) or "none yet"
+        msg = (
+            f"The app has several sources of this name. Give the public ID of one: "
+            f"{', '.join(f'{each.public_id} ({each.preset.title})' for each in found)}."
+            if found
+            else f"The app has no live source of this name. Sources: {known}."
+        )
+        raise CommandError(msg)
+    try:
+        return make_known_source(found[0])
+    except UnreadableSourceError as error:
+        msg = (
+            "The source's secret or the key of its events' ids cannot be decrypted. Put the "
+            "key that they were saved with back into FIELD_ENCRYPTION_KEYS."
+        )
+        raise CommandError(msg) from error
+
+
+def _append_events(app: App, events: Sequence[Any]) -> list[Result]:
+    return log.append(app, events, way=WayIn.IMPORT)
+
+
+def _try_events(app: App, events: Sequence[Any]) -> list[Result]:
+    """Return the answers without the log, which alone knows of duplicates."""
+    if app.archived_at is not None:
+        msg = f"The app {app.slug} is archived: it accepts no events."
+        raise ArchivedAppError(msg)
+    return [
+        make_rejected(index, event)
+        if isinstance(event, EventProblem)
+        else Result(index, event.id, Status.ACCEPTED, warnings=list_warnings(event))
+        for index, event in enumerate(events)
+    ]
+
+
 def _open_file(name: str, stack: ExitStack) -> BinaryIO:
     if name == STDIN:
         if sys.stdin is None:  # closed, as `<&-` does
@@ -237,10 +280,10 @@ def _open_file(name: str, stack: ExitStack) -> BinaryIO:
         raise CommandError(msg) from error
 
 
-def _read_events(
-    file: BinaryIO, name: str, options: Mapping[str, Any]
-) -> Generator[NumberedEvent, None, None]:
-    """Return the events of the file. Raises `CommandError` for options that misfit."""
+def _read_lines(
+    file: BinaryIO, name: str, options: Mapping[str, Any], source: KnownSource | None
+) -> Generator[tuple[int, Read], None, None]:
+    """Return the lines of the file. Raises `CommandError` for options that misfit."""
     encoding, separator = options["encoding"], options["separator"]
     if encoding and not is_encoding(encoding):
         msg = "There is no such encoding. Some are: utf-8, utf-16, cp1252, latin-1."
@@ -248,17 +291,24 @@ def _read_events(
     is_csv = Path(name).suffix.lower() in CSV_SUFFIXES
     if options["format"]:
         is_csv = options["format"] == "csv"
-    if is_csv:
-        return read_csv(file, encoding=encoding, separator=separator)
-    if separator:
+    if separator and not is_csv:
         msg = "Only a CSV has a separator. Say --format csv if it is one."
         raise CommandError(msg)
-    return read_jsonl(file, encoding=encoding)
+    if source is None:
+        if is_csv:
+            return read_csv(file, encoding=encoding, separator=separator)
+        return read_jsonl(file, encoding=encoding)
+    rows = (
+        read_csv_objects(file, encoding=encoding, separator=separator)
+        if is_csv
+        else read_jsonl_objects(file, encoding=encoding)
+    )
+    return read_export(source, rows)
 
 
-def _cut_batches(lines: Iterator[NumberedEvent]) -> Iterator[list[NumberedEvent]]:
+def _cut_batches(lines: Iterator[tuple[int, Read]]) -> Iterator[Batch]:
     """Yield the events, a batch at a time; also the last ones before a `FileError`."""
-    batch: list[NumberedEvent] = []
+    batch: Batch = []
     try:
         for line in lines:
             batch.append(line)
@@ -271,11 +321,7 @@ def _cut_batches(lines: Iterator[NumberedEvent]) -> Iterator[list[NumberedEvent]
     yield batch
 
 
-def _summarise(counts: Counter[Status]) -> str:
-    return ", ".join(f"{counts[status]:,} {status}" for status in Status) + "."
-
-
-def _explain_stop(name: str, error: Exception, counts: Counter[Status]) -> str:
+def _explain_stop(name: str, error: Exception, counts: str) -> str:
     match error:
         case FileError():
             why = (
@@ -287,6 +333,6 @@ def _explain_stop(name: str, error: Exception, counts: Counter[Status]) -> str:
         case _:
             why = str(error)
     return (
-        f"{why} Imported before that: {_summarise(counts)} Fix that, and run the same command "
+        f"{why} Imported before that: {counts} Fix that, and run the same command "
         "again: what is stored already counts as duplicate."
     )
