@@ -1,4 +1,4 @@
-"""Sets an app up in one step that may be repeated: app, API key, integration.
+"""Sets an app up in one step that may be repeated: app, API key, integration, sources.
 
 For scripts and infrastructure as code. What is there already is updated; a key is
 made only if the app has none that works.
@@ -28,6 +28,12 @@ from referrals.history import Difference
 from referrals.keys import create_key
 from referrals.models import App
 from referrals.secret import Secret
+from referrals.source_provisioning import (
+    ProvisionedSource,
+    WantedSource,
+    provision_source,
+)
+from referrals.source_setup import SourceError
 
 DEFAULT_INTEGRATION = "default"
 KEY_LABEL = "provision"
@@ -47,7 +53,10 @@ class ProvisioningError(Exception):
 
 @dataclass(frozen=True)
 class WantedSetup:
-    """The setup to reach. An empty passcode leaves the stored one as it is."""
+    """The setup to reach. An empty passcode leaves the stored one as it is.
+
+    Of each of `platforms` there is to be a source, named as the platform.
+    """
 
     app: str
     account_id: str
@@ -57,6 +66,7 @@ class WantedSetup:
     integration: str = DEFAULT_INTEGRATION
     app_name: str = ""
     enable: bool = False
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,7 @@ class ProvisionedSetup:
     integration: Integration
     api_key: str | None
     warnings: tuple[str, ...]
+    sources: tuple[ProvisionedSource, ...] = ()
 
 
 def find_location(text: str) -> Location:
@@ -110,8 +121,11 @@ def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
     if wanted.enable and integration.identities_confirmed_at is None:
         lifecycle.expect_new_people(integration)
     is_usual = ACCOUNT_ID.fullmatch(integration.account.account_id) is not None
-    warnings = () if is_usual else (UNUSUAL_ACCOUNT_ID,)
-    return ProvisionedSetup(app, integration, _create_missing_key(app), warnings)
+    sources = _provision_sources(app, wanted.platforms)
+    of_sources = (each for source in sources for each in source.warnings)
+    warnings = (*(() if is_usual else (UNUSUAL_ACCOUNT_ID,)), *of_sources)
+    key = _create_missing_key(app)
+    return ProvisionedSetup(app, integration, key, warnings, sources)
 
 
 def _app(wanted: WantedSetup) -> App:
@@ -260,6 +274,18 @@ def _enable_integration(integration: Integration) -> None:
     )
     lifecycle.enable_integration(integration, start=start)
     _record(integration, f"Enabled, from: {start}.", integration.app)
+
+
+def _provision_sources(
+    app: App, platforms: Iterable[str]
+) -> tuple[ProvisionedSource, ...]:
+    try:
+        return tuple(
+            provision_source(app, WantedSource(platform))
+            for platform in dict.fromkeys(platforms)
+        )
+    except SourceError as error:
+        raise ProvisioningError(str(error)) from error
 
 
 def _create_missing_key(app: App) -> str | None:

@@ -14,7 +14,7 @@ from clevertap_sync.process import clock
 from clevertap_sync.provisioning import find_location
 from referrals import log
 from referrals.keys import digest_key
-from referrals.models import ApiKey, App
+from referrals.models import ApiKey, App, Source
 from tests.builders import a_sent_event
 
 pytestmark = pytest.mark.django_db
@@ -337,3 +337,56 @@ def test_a_passcode_that_no_key_decrypts_is_refused_until_it_is_given_anew(
 def test_every_location_is_found_by_code_and_by_name(location):
     assert find_location(f" {location.value.upper()} ") is location
     assert find_location(LABELS[location].lower()) is location
+
+
+def test_it_makes_sources_of_platforms_in_the_same_run(provision_json):
+    flags = ("--platform", "branch", "--platform=adjust", "--platform", "branch")
+
+    answer = provision_json(*flags)
+    again = provision_json(*flags)
+
+    branch, adjust = Source.objects.order_by("-platform")
+    assert list(answer) == ["app", "api_key", "integration", "enabled", "sources"]
+    assert answer["sources"] == [
+        {
+            "source": branch.public_id,
+            "platform": "branch",
+            "url": f"/v1/hooks/{branch.public_id}",
+            "secret": branch.secret.reveal(),
+            "header": "X-Webhook-Secret",
+        },
+        {
+            "source": adjust.public_id,
+            "platform": "adjust",
+            "url": f"/v1/hooks/{adjust.public_id}/{adjust.secret.reveal()}",
+            "secret": adjust.secret.reveal(),
+            "header": None,
+        },
+    ]
+    assert [each.get("secret") for each in again["sources"]] == [None, None]
+    assert again["sources"][1]["url"] == f"/v1/hooks/{adjust.public_id}/…"
+    assert Source.objects.count() == 2
+
+
+def test_without_platforms_nothing_is_said_of_sources(provision, provision_json):
+    assert "sources" not in provision_json()
+    assert "Source" not in provision()[0]
+
+
+def test_people_read_where_a_platform_calls_and_what_is_missing(provision):
+    out, err = provision("--platform", "branch", "--platform", "dub")
+
+    branch, dub = Source.objects.order_by("platform")
+    lines = out.splitlines()
+    assert f"Source       Branch: /v1/hooks/{branch.public_id}" in lines
+    assert f"             secret {branch.secret.reveal()}" in lines
+    assert f"Source       Dub: /v1/hooks/{dub.public_id}" in lines
+    assert "provision_source shop --platform dub --secret-stdin" in err
+
+
+def test_an_unknown_platform_leaves_nothing_behind(provision):
+    with pytest.raises(CommandError, match="There is no platform 'brnach'"):
+        provision("--platform", "branch", "--platform", "brnach")
+
+    assert not App.objects.exists()
+    assert not Source.objects.exists()

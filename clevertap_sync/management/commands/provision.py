@@ -1,7 +1,8 @@
-"""`manage.py provision`: an app, its API key and its integration, in one step."""
+"""`manage.py provision`: an app, its API key, integration and sources, in one step."""
 
 import os
 import sys
+from collections.abc import Iterator
 from json import dumps
 
 from django.core.management.base import CommandError, CommandParser
@@ -16,6 +17,7 @@ from clevertap_sync.provisioning import (
 )
 from referrals.management.arguments import DiscreetCommand
 from referrals.secret import Secret
+from referrals.source_provisioning import ProvisionedSource
 
 PASSCODE_VARIABLE = "CLEVERTAP_PASSCODE"
 
@@ -24,10 +26,10 @@ class Command(DiscreetCommand):
     """Create or update an app, its API key and its CleverTap integration."""
 
     help = (
-        "Creates or updates an app, its API key and its CleverTap integration. Safe to "
-        "repeat: what is there is updated, and the API key is shown only when it is "
-        f"made. The passcode comes from standard input or from {PASSCODE_VARIABLE}, "
-        "never from the command line, where other users of the machine could read it."
+        "Creates or updates an app, its API key, its CleverTap integration and, with "
+        "--platform, sources. Safe to repeat: what is there is updated, and a key or a "
+        "secret is shown only when it is made. The passcode comes from standard input or "
+        f"from {PASSCODE_VARIABLE}, never from the command line, where other users of the machine could read it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -64,6 +66,14 @@ class Command(DiscreetCommand):
             action="store_true",
             help="deliver from now on, or from where delivery stopped",
         )
+        parser.add_argument(
+            "--platform",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="also a source for the calls of this platform, such as branch; repeat it. "
+            "Its choices, and a secret that the platform makes, are for provision_source",
+        )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(
@@ -77,6 +87,7 @@ class Command(DiscreetCommand):
         name: str,
         passcode_stdin: bool,
         enable: bool,
+        platform: list[str],
         json: bool,
         **_: object,
     ) -> None:
@@ -92,6 +103,7 @@ class Command(DiscreetCommand):
                     integration=integration,
                     app_name=name,
                     enable=enable,
+                    platforms=tuple(platform),
                 )
             )
         except ProvisioningError as error:
@@ -116,12 +128,15 @@ def _passcode(*, from_stdin: bool) -> Secret:
 
 def _as_json(provisioned: ProvisionedSetup) -> str:
     key = {"api_key": provisioned.api_key} if provisioned.api_key else {}
+    described = [each.describe() for each in provisioned.sources]
+    sources = {"sources": described} if described else {}
     return dumps(
         {
             "app": provisioned.app.slug,
             **key,
             "integration": provisioned.integration.name,
             "enabled": provisioned.integration.enabled,
+            **sources,
         }
     )
 
@@ -136,4 +151,16 @@ def _as_text(provisioned: ProvisionedSetup) -> str:
     if provisioned.api_key:
         lines.append(f"API key      {provisioned.api_key}")
         lines.append("             Keep it: it is not shown again.")
+    for each in provisioned.sources:
+        lines += _describe_source(each)
     return "\n".join(lines)
+
+
+def _describe_source(provisioned: ProvisionedSource) -> Iterator[str]:
+    described = provisioned.describe()
+    yield f"Source       {provisioned.source.name}: {described['url']}"
+    if described["header"]:
+        yield f"             header {described['header']}"
+    if "secret" in described:
+        yield f"             secret {described['secret']}"
+        yield "             Keep it: it is not shown again."
