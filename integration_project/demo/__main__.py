@@ -1,4 +1,4 @@
-"""`python -m integration_project.demo`: the Demo Shop's backend, sending for ever."""
+"""`python -m integration_project.demo`: the Demo Shop and its platforms, for ever."""
 
 import os
 import signal
@@ -9,8 +9,9 @@ from types import FrameType
 
 from clevertap_sync.clevertap.locations import Location
 from integration_project.demo.api import DemoApi, discard_in_sandbox
-from integration_project.demo.feeder import Feeder
-from integration_project.demo.story import DISCARDED_NAME
+from integration_project.demo.feeder import Carry, Feeder
+from integration_project.demo.platforms import BranchHook, SegmentTracking
+from integration_project.demo.story import DISCARDED_NAME, Carrier
 
 LOCATION = Location.EU1
 _SANDBOX_TRIES = 50
@@ -21,8 +22,13 @@ def main() -> None:
     """Arrange the sandbox, send the past, then send what happens."""
     signal.signal(signal.SIGTERM, _leave)
     _arrange_sandbox(os.environ["DEMO_SANDBOX_URL"])
-    api = DemoApi(os.environ["DEMO_API_URL"], os.environ["DEMO_API_KEY"])
-    feeder = Feeder(api, Random())  # noqa: S311 - made-up people need no secrecy
+    url, key = os.environ["DEMO_API_URL"], os.environ["DEMO_API_KEY"]
+    platforms: dict[Carrier, Carry] = {Carrier.SEGMENT: SegmentTracking(url, key).carry}
+    if path := os.environ.get("DEMO_BRANCH_PATH"):
+        branch = BranchHook(f"{url}{path}", os.environ["DEMO_BRANCH_SECRET"])
+        platforms[Carrier.BRANCH] = branch.carry
+    made_up = Random()  # noqa: S311 - made-up people need no secrecy
+    feeder = Feeder(DemoApi(url, key), made_up, platforms)
     feeder.send_history()
     feeder.send_live()
 

@@ -1,7 +1,6 @@
-"""The Demo Shop's backend, as far as it talks to us: the HTTP API, and patience."""
+"""The Demo Shop's backend, as far as it talks to us: the HTTP API."""
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -9,10 +8,9 @@ from typing import Final
 
 import requests
 
+from integration_project.demo.patience import REQUEST_SECONDS, PatientSession
 from integration_project.demo.story import Json
 
-REQUEST_SECONDS: Final = 10.0
-RETRY_SECONDS: Final = 0.3
 _COUNTS: Final = ("accepted", "duplicates", "conflicts", "rejected")
 
 
@@ -21,9 +19,7 @@ class DemoApi:
 
     def __init__(self, url: str, key: str) -> None:
         self._url = f"{url}/v1/events"
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or .netrc is not for this machine
-        self._session.headers["Authorization"] = f"Bearer {key}"
+        self._session = PatientSession(Authorization=f"Bearer {key}")
 
     def knows(self, event_id: str) -> bool:
         """Return whether the log has this event."""
@@ -39,29 +35,12 @@ class DemoApi:
     def _answered(
         self, method: str, url: str, body: Json | None = None
     ) -> requests.Response:
-        """Repeat the request until something other than "later" comes back."""
-        while True:
-            answer = self._try(method, url, body)
-            if answer is None or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                time.sleep(RETRY_SECONDS)
-            elif answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-                time.sleep(1)
-            elif answer.status_code == HTTPStatus.UNAUTHORIZED:
-                sys.exit(
-                    "The demo's API key was revoked. Remove var/demo.json to get another."
-                )
-            else:
-                return answer
-
-    def _try(
-        self, method: str, url: str, body: Json | None
-    ) -> requests.Response | None:
-        try:
-            return self._session.request(
-                method, url, json=body, timeout=REQUEST_SECONDS
+        answer = self._session.send(method, url, json=body)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            sys.exit(
+                "The demo's API key was revoked. Remove var/demo.json to get another."
             )
-        except requests.RequestException:
-            return None  # the web process starts, or starts again
+        return answer
 
 
 def discard_in_sandbox(url: str, location: str, event_name: str) -> bool:

@@ -3,14 +3,23 @@
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
 from typing import Final
 
 from integration_project.demo.api import DemoApi
-from integration_project.demo.story import Json, tell_story
+from integration_project.demo.story import (
+    Carrier,
+    Json,
+    Told,
+    tell_story,
+    tell_with_carriers,
+)
+
+#: Tells of an event, and returns whether that was taken.
+Carry = Callable[[Json], bool]
 
 HISTORY_EVENTS: Final = 60
 HISTORY: Final = timedelta(days=3)
@@ -45,25 +54,32 @@ def make_conflicting_event(event: Json) -> Json:
     return {**event, "metadata": {"changed": True}}
 
 
-def make_live_events(random: Random) -> Iterator[Json]:
-    """Yield events that happen now, now and then one that was sent before."""
+def make_live_events(random: Random) -> Iterator[Told]:
+    """Yield events that happen now, now and then one that was sent before by the API."""
     recent: deque[Json] = deque(maxlen=10)
-    for number, event in enumerate(tell_story(random), 1):
+    for number, (event, carrier) in enumerate(tell_with_carriers(random), 1):
         fresh = {"id": uuid.UUID(int=random.getrandbits(128)).hex, **event}
-        yield fresh
-        recent.append(fresh)
+        yield Told(fresh, carrier)
+        if carrier is Carrier.API:
+            recent.append(fresh)
         if number % CONFLICT_EVERY == 0:
-            yield make_conflicting_event(recent[0])
+            yield Told(make_conflicting_event(recent[0]))
         elif number % DUPLICATE_EVERY == 0:
-            yield recent[0]
+            yield Told(recent[0])
 
 
 class Feeder:
-    """Sends the events, and prints the numbers of answers now and then."""
+    """Sends the events, and prints the numbers of answers now and then.
 
-    def __init__(self, api: DemoApi, random: Random) -> None:
+    What none of `platforms` tells, or whose call is not taken, goes by the API.
+    """
+
+    def __init__(
+        self, api: DemoApi, random: Random, platforms: Mapping[Carrier, Carry]
+    ) -> None:
         self._api = api
         self._random = random
+        self._platforms = platforms
         self._totals: Counter[str] = Counter()
 
     def send_history(self) -> None:
@@ -79,13 +95,21 @@ class Feeder:
     def send_live(self) -> None:
         """Send event by event, for ever: a few a minute after the first ten."""
         began = time.monotonic()
-        for number, event in enumerate(make_live_events(self._random), 1):
-            self._send([event])
+        for number, told in enumerate(make_live_events(self._random), 1):
+            self.send_told(told)
             if number % SUMMARY_EVERY == 0:
                 self._say("sent so far")
             busy = time.monotonic() - began < BUSY_FOR.total_seconds()
             pace = BUSY_SECONDS if busy else CALM_SECONDS
             time.sleep(pace * self._random.uniform(0.6, 1.4))
+
+    def send_told(self, told: Told) -> None:
+        """Send an event by its carrier, or else by the API."""
+        carry = self._platforms.get(told.carrier)
+        if carry and carry(told.event):
+            self._totals[f"by {told.carrier.title()}"] += 1
+        else:
+            self._send([told.event])
 
     def _send(self, events: list[Json]) -> None:
         self._totals.update(self._api.send(events))

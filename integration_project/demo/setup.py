@@ -1,4 +1,4 @@
-"""Makes the Demo Shop: app, enabled integration, API key and a login to look around."""
+"""Makes the Demo Shop: app, integration, sources, API key and a login to look around."""
 
 import json
 import secrets
@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync.provisioning import WantedSetup, provision_app
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from integration_project.demo.__main__ import LOCATION
+from integration_project.demo.story import PURCHASES, Carrier
 from integration_project.local import private_file
+from referrals import history
 from referrals.keys import create_key, digest_key
-from referrals.models import ApiKey, App
+from referrals.models import ApiKey, App, Source
 from referrals.secret import Secret
+from referrals.source_address import write_hook_path
+from referrals.source_provisioning import WantedSource, provision_source
+from referrals.source_setup import SourceError, set_secret
 
 APP: Final = "demo"
 APP_NAME: Final = "Demo Shop"
@@ -28,11 +34,25 @@ PASSWORD_LENGTH: Final = 14
 
 @dataclass(frozen=True)
 class DemoAccess:
-    """How a person gets in. An empty password is one that the person chose."""
+    """How a person gets in, and the demo's Branch.
+
+    An empty password is one that the person chose. Without a `branch_secret` there is no
+    source for Branch: a person has archived it.
+    """
 
     api_key: str
     username: str
     password: str
+    branch_path: str = ""
+    branch_secret: Secret | None = None
+
+    def list_variables(self) -> dict[str, str]:
+        """Return what the feeder needs to know of it, as variables of its environment."""
+        variables = {"DEMO_API_KEY": self.api_key}
+        if self.branch_secret:
+            variables["DEMO_BRANCH_PATH"] = self.branch_path
+            variables["DEMO_BRANCH_SECRET"] = self.branch_secret.reveal()
+        return variables
 
 
 def prepare_demo(path: Path) -> DemoAccess:
@@ -51,10 +71,38 @@ def prepare_demo(path: Path) -> DemoAccess:
         )
     )
     key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))
-    access = DemoAccess(key, USERNAME, _password(kept.get("password", "")))
+    password = _password(kept.get("password", ""))
+    branch = _provision_source(provisioned.app, Carrier.BRANCH)
+    _provision_source(provisioned.app, Carrier.SEGMENT)
+    access = DemoAccess(
+        key,
+        USERNAME,
+        password,
+        branch_path=write_hook_path(branch) if branch else "",
+        branch_secret=_read_secret(branch) if branch else None,
+    )
     kept = {"api_key": access.api_key, "password": access.password}
     private_file.write_private_file(path, json.dumps(kept))
     return access
+
+
+def _provision_source(app: App, platform: Carrier) -> Source | None:
+    """Return the source for a platform's calls; None where a person has archived it."""
+    # The shop's app gives Branch e-mail addresses as its users' IDs.
+    identity = PROVIDER if platform is Carrier.BRANCH else None
+    wanted = WantedSource(platform, identity=identity, events=PURCHASES)
+    try:
+        return provision_source(app, wanted).source
+    except SourceError:
+        return None
+
+
+def _read_secret(source: Source) -> Secret:
+    """Return a source's secret; a new one where no key decrypts it."""
+    try:
+        return Secret(source.secret.reveal())
+    except ImproperlyConfigured:
+        return set_secret(history.COMMAND_LINE, source)
 
 
 def _working_key(app: App, text: str) -> str:

@@ -7,13 +7,33 @@ trouble can be seen. Names, addresses and hosts are reserved for documentation
 """
 
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from itertools import count, cycle
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from referrals.vocabulary import Side, find_types_without
 
 Json = dict[str, Any]
+
+
+class Carrier(StrEnum):
+    """Who knows of a journey and tells us: the shop's own backend, or a platform."""
+
+    API = "api"
+    BRANCH = "branch"
+    SEGMENT = "segment"
+
+
+class Told(NamedTuple):
+    """An event, and by whom it is told."""
+
+    event: Json
+    carrier: Carrier = Carrier.API
+
+
+#: By turns for each journey. All odd events come from the shop's own backend.
+_CARRIERS: Final = (Carrier.API, Carrier.BRANCH, Carrier.API, Carrier.SEGMENT)
 
 #: What happens to a link before anybody comes.
 _BEFORE_COMING: Final = find_types_without(Side.REFERRED)
@@ -43,6 +63,8 @@ _INVITE_CHANNELS: Final = (
 )
 _LINK_CHANNELS: Final = ("newsletter", "shop-window-qr", "podcast")
 _CONTENTS: Final = ("spring-sale", "give-10-get-10", "winter", None)
+#: What the shop calls its purchases: platforms have to be told to send them.
+PURCHASES: Final = ("Subscription Started", "First Purchase")
 _PLANS: Final = (("silver", 4.99), ("gold", 9.99), ("platinum", 19.99))
 
 
@@ -75,19 +97,31 @@ class Cast:
 
 def tell_story(random: Random) -> Iterator[Json]:
     """Yield events for ever: several journeys in turns, an odd one now and then."""
+    return (told.event for told in tell_with_carriers(random))
+
+
+def tell_with_carriers(random: Random) -> Iterator[Told]:
+    """Yield the same story, each event with its carrier: one for a whole journey."""
     cast = Cast(random)
-    journeys = [_journey(cast, random) for _ in range(_JOURNEYS_AT_ONCE)]
+    carriers = cycle(_CARRIERS)
+    journeys = [
+        (_journey(cast, random), next(carriers)) for _ in range(_JOURNEYS_AT_ONCE)
+    ]
     oddities = cycle(ODDITIES)
     for number in count(1):
         if number % ODD_EVERY == 0:
-            yield next(oddities)(cast)
+            yield Told(next(oddities)(cast))
             continue
         chosen = random.randrange(len(journeys))
-        event = next(journeys[chosen], None)
+        journey, carrier = journeys[chosen]
+        event = next(journey, None)
         if event is None:
-            journeys[chosen] = _journey(cast, random)
-            event = next(journeys[chosen])
-        yield event
+            journey, carrier = journeys[chosen] = (
+                _journey(cast, random),
+                next(carriers),
+            )
+            event = next(journey)
+        yield Told(event, carrier)
 
 
 def _journey(cast: Cast, random: Random) -> Iterator[Json]:
@@ -143,7 +177,7 @@ def _purchase(came: Json, random: Random) -> Json:
         data: Json = {"plan": plan, "price": price, "currency": "EUR"}
         return {
             "type": "custom",
-            "name": "Subscription Started",
+            "name": PURCHASES[0],
             "event_data": data,
             **sides,
         }
@@ -152,7 +186,7 @@ def _purchase(came: Json, random: Random) -> Json:
         "amount": random.randint(9, 90),
         "gift": False,
     }
-    return {"type": "custom", "name": "First Purchase", "event_data": data, **sides}
+    return {"type": "custom", "name": PURCHASES[1], "event_data": data, **sides}
 
 
 def _pair(cast: Cast) -> Json:

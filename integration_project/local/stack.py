@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from integration_project.local.ports import HOST
@@ -33,14 +34,21 @@ class Ports:
 
 
 def list_children(
-    ports: Ports, *, valkey: Valkey | None, worker_threads: int, feeder_key: str = ""
+    ports: Ports,
+    *,
+    valkey: Valkey | None,
+    worker_threads: int,
+    feeder: Mapping[str, str] | None = None,
 ) -> list[Child]:
-    """Return every process, in the order of their names on the screen."""
+    """Return every process, in the order of their names on the screen.
+
+    `feeder` has the variables of a demo's feeder, with its key and secrets.
+    """
     variables = _environment(ports, valkey)
     found = [_web(ports, variables), _worker(worker_threads, variables)]
     if ports.sandbox is not None:
         found.append(_sandbox(ports.sandbox))
-        found.append(_feeder(ports, feeder_key))
+        found.append(_feeder(ports, feeder or {}))
     if valkey:
         found.append(Child("valkey", valkey.command, stage=_BACK))
     return found
@@ -96,10 +104,10 @@ def _sandbox(port: int) -> Child:
     )
 
 
-def _feeder(ports: Ports, key: str) -> Child:
+def _feeder(ports: Ports, variables: Mapping[str, str]) -> Child:
     variables = {
+        **variables,
         "DEMO_API_URL": ports.web_url,
-        "DEMO_API_KEY": key,
         "DEMO_SANDBOX_URL": ports.sandbox_url,
         "PYTHONUNBUFFERED": "1",
     }

@@ -194,7 +194,10 @@ def test_a_database_of_somebodys_own_is_not_the_checkouts(tmp_path, whose):
 def test_only_a_demo_sends_anything_to_the_sandbox():
     plain = list_children(Ports(8000), valkey=None, worker_threads=3)
     demo = list_children(
-        Ports(8000, 9100), valkey=None, worker_threads=3, feeder_key="rk_x"
+        Ports(8000, 9100),
+        valkey=None,
+        worker_threads=3,
+        feeder={"DEMO_API_KEY": "rk_x"},
     )
 
     assert [child.name for child in plain] == ["web", "worker"]
@@ -203,6 +206,7 @@ def test_only_a_demo_sends_anything_to_the_sandbox():
     told = {child.environment.get("CLEVERTAP_BASE_URL") for child in demo[:2]}
     assert told == {"http://127.0.0.1:9100/{location}"}
     assert not any("rk_x" in word for child in demo for word in child.command)
+    assert demo[3].environment["DEMO_API_KEY"] == "rk_x"
 
 
 def test_everything_listens_on_this_machine_only():

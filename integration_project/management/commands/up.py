@@ -56,7 +56,7 @@ class Command(BaseCommand):
             where,
             valkey=broker,
             worker_threads=settings.WORKER_THREADS,
-            feeder_key=access.api_key if access else "",
+            feeder=access.list_variables() if access else None,
         )
         output = Output([child.name for child in processes])
         announcement = Announcement(
