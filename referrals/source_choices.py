@@ -10,7 +10,7 @@ from referrals.sources.mapping.validate import validate_referrer_keys
 from referrals.sources.mapping.words import fold_word
 from referrals.vocabulary import EventType
 
-#: An account of CleverTap has room for fifty custom names, and a platform must not fill it.
+#: As many as a person overlooks. An app has room for about as many custom names.
 MAX_EVENTS: Final = 50
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 
@@ -49,7 +49,10 @@ def find_event_problem(events: Sequence[str], kinds: dict[str, Any]) -> str | No
 
 def drop_repeated(events: Sequence[str]) -> list[str]:
     """Return the events without those that a source would take for the same one."""
-    return list({fold_word(each): each for each in reversed(events)}.values())[::-1]
+    found: dict[str, str] = {}
+    for each in events:
+        found.setdefault(fold_word(each), each)
+    return list(found.values())
 
 
 def _find_problems(events: Sequence[str], known: dict[str, Any]) -> Iterator[str]:

@@ -142,11 +142,12 @@ def test_the_steps_keep_the_braces_of_the_platform(provision):
 
 @pytest.mark.parametrize("platform", THEIRS)
 def test_a_secret_of_the_platforms_is_asked_for_until_it_is_there(provision, platform):
-    _, first = provision(platform=platform)
+    text, first = provision(platform=platform)
     _, given = provision(platform=platform, stdin=f" {SECRET}\n")
     _, later = provision(platform=platform)
 
     assert f"provision_source shop --platform {platform} --secret-stdin." in first
+    assert "Where a step says the field here, pipe the secret into this" in text
     assert (given, later) == ("", "")
     assert Source.objects.get().secret.reveal() == SECRET
 

@@ -30,6 +30,9 @@ from referrals.sources.presets import PLATFORMS
 
 #: What a step says of a secret that nobody has given yet.
 _OF_YOUR_OWN: Final = "one that you give here with --secret-stdin"
+#: Steps are written for the page of a source.
+_FIELD: Final = "the field here"
+_NO_FIELD: Final = f"Where a step says {_FIELD}, pipe the secret into this command with --secret-stdin."
 _NO_BASE: Final = (
     "Put this server's address before each path. With PUBLIC_URL in the environment it "
     "stands there."
@@ -161,8 +164,10 @@ def _write_lines(provisioned: ProvisionedSource) -> Iterator[str]:
         yield "         Keep it: it is not shown again."
     yield ""
     secret = made or (SHOWN_BEFORE if source.secret else _OF_YOUR_OWN)
-    for number, step in enumerate(write_steps(source, base=base, secret=secret), 1):
-        yield f"{number}. {step}"
-    if not base:
-        yield ""
-        yield _NO_BASE
+    steps = write_steps(source, base=base, secret=secret)
+    yield from (f"{number}. {step}" for number, step in enumerate(steps, 1))
+    notes = [
+        *([_NO_FIELD] if any(_FIELD in step for step in steps) else []),
+        *([] if base else [_NO_BASE]),
+    ]
+    yield from ["", *notes] if notes else []
