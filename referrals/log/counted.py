@@ -23,13 +23,21 @@ _REFUSED: Final = {
 }
 
 
-def count_answers(app_id: int, way: str, answers: Sequence[Result]) -> None:
-    """Count the answers to one request that came by `way`, once they hold."""
+def count_answers(
+    app_id: int, way: str, answers: Sequence[Result], *, may_differ: bool = False
+) -> None:
+    """Count the answers to one request that came by `way`, once they hold.
+
+    A conflict is counted as a duplicate where a platform told of the events, by a source
+    or as `may_differ` says: it may know more by then, and nobody can mend it there.
+    """
+    may_differ = may_differ or is_way_of_source(way)
     if connection.in_atomic_block:
         # If the caller's transaction rolls back, the answers never held.
-        transaction.on_commit(partial(_count, app_id, way, answers), robust=True)
+        count = partial(_count, app_id, way, answers, may_differ=may_differ)
+        transaction.on_commit(count, robust=True)
     else:
-        _count(app_id, way, answers)
+        _count(app_id, way, answers, may_differ=may_differ)
 
 
 def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
@@ -38,10 +46,11 @@ def count_archived(app_id: int, way: str, number: int, detail: str) -> None:
     count_ingest(count_key, number, detail=detail)
 
 
-def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
+def _count(
+    app_id: int, way: str, answers: Sequence[Result], *, may_differ: bool
+) -> None:
     statuses = Counter([answer.status for answer in answers])
-    if is_way_of_source(way) and (number := statuses.pop(Status.CONFLICT, 0)):
-        # A platform that sends again may know more by then. Nobody can mend it there.
+    if may_differ and (number := statuses.pop(Status.CONFLICT, 0)):
         count_ingest(
             CountKey(app_id, way, IngestOutcome.DUPLICATE, Code.CONFLICT), number
         )
@@ -49,14 +58,15 @@ def _count(app_id: int, way: str, answers: Sequence[Result]) -> None:
         if number := statuses.pop(status, 0):
             count_ingest(CountKey(app_id, way, outcome), number)
     if statuses:
-        _count_refused(app_id, way, answers)
+        _count_refused(app_id, way, answers, may_differ=may_differ)
 
 
-def _count_refused(app_id: int, way: str, answers: Iterable[Result]) -> None:
-    of_source = is_way_of_source(way)
+def _count_refused(
+    app_id: int, way: str, answers: Iterable[Result], *, may_differ: bool
+) -> None:
     for answer in answers:
         outcome = _REFUSED.get(answer.status)
-        if outcome and not (of_source and outcome is IngestOutcome.CONFLICT):
+        if outcome and not (may_differ and outcome is IngestOutcome.CONFLICT):
             count_ingest(
                 CountKey(app_id, way, outcome, answer.code or ""),
                 pointer=redact_pointer(answer.pointer or ""),

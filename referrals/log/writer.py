@@ -51,6 +51,7 @@ def append(
     *,
     strict: bool = False,
     way: str = WayIn.PYTHON,
+    may_differ: bool = False,
 ) -> list[Result]:
     """Store the good ones among `events` after the log's head; answer each, in order.
 
@@ -59,7 +60,8 @@ def append(
     a warning is a refusal, and one event that is rejected or in conflict means that
     nothing is stored: the good ones are then `rejected` too, with a detail that says so.
 
-    `way` is how the events came in, for counting: see `ingest`.
+    `way` is how the events came in, for counting: see `ingest`. `may_differ` says that a
+    platform told of them, in calls or in an export: a conflict is counted as a duplicate.
 
     In a transaction of the caller's, `accepted` means accepted once that commits. Make
     it the last statement there: until the commit, every other append to this log waits.
@@ -71,7 +73,7 @@ def append(
     """
     _refuse_archived(app, way, len(events))
     answers = _answer_each(app, events, strict=strict)
-    count_answers(app.pk, way, answers)
+    count_answers(app.pk, way, answers, may_differ=may_differ)
     return answers
 
 

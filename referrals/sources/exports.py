@@ -15,6 +15,7 @@ Reference: https://help.branch.io/developer-hub/docs/event-ontology-field-refere
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from referrals.refusals import Code
@@ -59,11 +60,17 @@ def read_export_row(platform: str, row: Row) -> Row:
 
 
 def _read_appsflyer(row: Row) -> Row:
-    named = {_BLANKS.sub("_", name.strip()).lower(): row[name] for name in row}
+    named = {_fold_name(name): row[name] for name in row}
     return {
         alias if (alias := _APPSFLYER.get(name)) and alias not in named else name: value
         for name, value in named.items()
     }
+
+
+# A heading's names are those of every row.
+@lru_cache(maxsize=1024)
+def _fold_name(name: str) -> str:
+    return _BLANKS.sub("_", name.strip()).lower()
 
 
 def _read_branch(row: Row) -> Row:

@@ -352,16 +352,24 @@ def test_a_line_of_several_items_is_several_events(app, tmp_path):
     assert len(stored(app)) == 2
 
 
-def test_it_counts_as_an_import(app, tmp_path, django_capture_on_commit_callbacks):
+def test_it_counts_as_an_import_that_no_backend_has_to_mend(
+    app, tmp_path, django_capture_on_commit_callbacks
+):
     a_source(app, "appsflyer")
+    path = export(tmp_path, APPSFLYER, INSTALL)
+    other = {**INSTALL, "Campaign": "autumn"}
 
     with django_capture_on_commit_callbacks(execute=True):
-        run(export(tmp_path, APPSFLYER, INSTALL))
+        run(path)
+        run(export(tmp_path, APPSFLYER, INSTALL, other))
 
     background.flush_counts()
     counts = IngestCount.objects.exclude(hour=ALL_TIME_HOUR)
-    assert list(counts.values_list("way", "outcome", "number")) == [
-        ("import", "accepted", 1)
+    found = counts.values_list("way", "outcome", "code", "number")
+    assert sorted(found) == [
+        ("import", "accepted", "", 1),
+        ("import", "duplicate", "", 1),
+        ("import", "duplicate", "conflict", 1),
     ]
 
 

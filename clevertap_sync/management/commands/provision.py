@@ -56,24 +56,7 @@ class Command(DiscreetCommand):
             help="which of the app's integrations (default: %(default)s)",
         )
         parser.add_argument("--name", default="", help="what people call the app")
-        parser.add_argument(
-            "--passcode-stdin",
-            action="store_true",
-            help="read the account or user passcode from standard input",
-        )
-        parser.add_argument(
-            "--enable",
-            action="store_true",
-            help="deliver from now on, or from where delivery stopped",
-        )
-        parser.add_argument(
-            "--platform",
-            action="append",
-            default=[],
-            metavar="NAME",
-            help="also a source for the calls of this platform, such as branch; repeat it. "
-            "Its choices, and a secret that the platform makes, are for provision_source",
-        )
+        _add_wishes(parser)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(
@@ -111,6 +94,27 @@ class Command(DiscreetCommand):
         for warning in provisioned.warnings:
             self.stderr.write(self.style.WARNING(warning))
         self.stdout.write((_as_json if json else _as_text)(provisioned))
+
+
+def _add_wishes(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--passcode-stdin",
+        action="store_true",
+        help="read the account or user passcode from standard input",
+    )
+    parser.add_argument(
+        "--enable",
+        action="store_true",
+        help="deliver from now on, or from where delivery stopped",
+    )
+    parser.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also a source for the calls of this platform, such as branch; repeat it. "
+        "Its choices, and a secret that the platform makes, are for provision_source",
+    )
 
 
 def _passcode(*, from_stdin: bool) -> Secret:

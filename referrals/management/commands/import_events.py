@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -138,7 +139,7 @@ class Command(DiscreetCommand):
         name = "standard input" if file == STDIN else file
         source = _find_source(target, options["source"])
         report = ImportReport(name, self.stderr, of_source=source is not None)
-        append = _try_events if dry_run else _append_events
+        append = _try_events if dry_run else partial(_append, of_source=bool(source))
         with ExitStack() as stack:
             opened = _open_file(file, stack)
             lines = _read_lines(opened, file, options, source)
@@ -250,8 +251,8 @@ def _find_source(app: App, name: object) -> KnownSource | None:
         raise CommandError(msg) from error
 
 
-def _append_events(app: App, events: Sequence[Any]) -> list[Result]:
-    return log.append(app, events, way=WayIn.IMPORT)
+def _append(app: App, events: Sequence[Any], *, of_source: bool) -> list[Result]:
+    return log.append(app, events, way=WayIn.IMPORT, may_differ=of_source)
 
 
 def _try_events(app: App, events: Sequence[Any]) -> list[Result]:

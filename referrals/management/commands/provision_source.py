@@ -64,33 +64,11 @@ class Command(DiscreetCommand):
             help="which source of that platform, where there are several (default: the "
             "platform's name)",
         )
-        parser.add_argument(
-            "--identity",
-            metavar="PROVIDER",
-            help="which identity of your users the platform's user IDs are, such as email",
-        )
-        parser.add_argument(
-            "--referrer-key",
-            action="append",
-            metavar="KEY",
-            help="where the referrer's ID stands; repeat it, the first that is there counts",
-        )
-        parser.add_argument(
-            "--event",
-            action="append",
-            metavar="NAME",
-            help="an event that is taken beyond the preset's; repeat it",
-        )
+        _add_choices(parser)
         parser.add_argument(
             "--secret-stdin",
             action="store_true",
             help="read the platform's own secret from standard input",
-        )
-        parser.add_argument(
-            "--test",
-            action=BooleanOptionalAction,
-            default=None,
-            help="whether all of its events are test events",
         )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -128,6 +106,32 @@ class Command(DiscreetCommand):
             self.stdout.write(dumps(provisioned.describe()))
         else:
             self.stdout.write("\n".join(_write_lines(provisioned)))
+
+
+def _add_choices(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--identity",
+        metavar="PROVIDER",
+        help="which identity of your users the platform's user IDs are, such as email",
+    )
+    parser.add_argument(
+        "--referrer-key",
+        action="append",
+        metavar="KEY",
+        help="where the referrer's ID stands; repeat it, the first that is there counts",
+    )
+    parser.add_argument(
+        "--event",
+        action="append",
+        metavar="NAME",
+        help="an event that is taken beyond the preset's; repeat it",
+    )
+    parser.add_argument(
+        "--test",
+        action=BooleanOptionalAction,
+        default=None,
+        help="whether all of its events are test events",
+    )
 
 
 def _read_list(texts: list[str] | None) -> tuple[str, ...] | None:
