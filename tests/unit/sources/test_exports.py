@@ -1,13 +1,25 @@
 """A row of a platform's export says what its call says."""
 
 import copy
+from contextlib import suppress
 
 import pytest
+from hypothesis import given, settings, strategies as st
 
 from referrals.rules import BrokenRuleError
 from referrals.sources.exports import read_export_row
 
 TOUCH = "last_attributed_touch_data"
+NAMES = st.sampled_from(
+    [
+        *("Event Name", "event-name", "channel", "af_channel", "Sub Param 1", ""),
+        *(TOUCH, f"{TOUCH}_custom_fields", f"{TOUCH}_tilde_id", "user_data"),
+        *("user_data_ip", "user_data_", "event_data_tax", "event_data", "custom_data"),
+    ]
+)
+CELLS = (
+    st.none() | st.booleans() | st.floats() | st.text(st.characters(), max_size=3)
+) | st.sampled_from(["{}", "[", '{"a": 1}', {}, {"ip": "0" * 64}, {"ip": []}, [{}]])
 
 
 def test_appsflyers_display_names_become_its_api_names():
@@ -102,3 +114,11 @@ def test_other_platforms_rows_stay_as_they_are():
     row = {"Event Name": "x"}
 
     assert read_export_row("custom", row) is row
+
+
+@pytest.mark.parametrize("platform", ["appsflyer", "branch"])
+@settings(max_examples=60)
+@given(row=st.dictionaries(NAMES, CELLS, max_size=5))
+def test_any_row_is_read_or_refused(platform, row):
+    with suppress(BrokenRuleError):
+        assert isinstance(read_export_row(platform, row), dict)
