@@ -80,6 +80,7 @@ _SECTIONS: Final = (
         "Set-up",
         (
             ("Apps", "referrals_app_changelist", "referrals.view_app"),
+            ("Sources", "referrals_source_changelist", "referrals.view_source"),
             ("API keys", "referrals_apikey_changelist", "referrals.view_apikey"),
             (
                 "Integrations",

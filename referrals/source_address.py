@@ -48,19 +48,26 @@ def write_steps(
     `base` is this server's address, such as `https://referrals.example.com`. Braces of
     the platform's own stay as they are.
     """
+    filled = find_step_values(source, base=base, secret=secret)
+    return tuple(_fill_in(step, filled) for step in source.preset.connect)
+
+
+def find_step_values(
+    source: Source, *, base: str = "", secret: str = SHOWN_BEFORE
+) -> dict[str, str]:
+    """Return what stands for each mark of a step, as `write_steps` fills them in."""
     preset = read_preset_in_force(source)
     url = f"{base}{write_hook_path(source, secret)}"
     address = preset.address
     if "?" in url:
         address = address.replace("{url}?", "{url}&")
-    filled: dict[str, str] = {
-        "{address}": address,
+    return {
+        "{address}": address.replace("{url}", url),
         "{url}": url,
         "{header}": preset.header or "",
         # The last one: what stands in a secret is nobody's brace.
         "{secret}": secret,
     }
-    return tuple(_fill_in(step, filled) for step in preset.connect)
 
 
 def describe_address(source: Source, made: str = "") -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The admin's pages about apps, their API keys, refused events, and people who log in.
 
-`kit` is the toolkit of all pages, also of those of destinations: read `kit.base` first. Each
-other module is one page; a module that ends in `_admin` registers a model.
+`kit` is the toolkit of all pages, also of those of destinations: read `kit.base` first.
+`sources` is the page Sources. Each other module is one page; a module that ends in `_admin`
+registers a model.
 """
 
 from referrals.admin import (
@@ -11,6 +12,7 @@ from referrals.admin import (
     person_admin,
     rejected_admin,
 )
+from referrals.admin.sources import source_admin
 
 __all__ = [
     "app_admin",
@@ -18,4 +20,5 @@ __all__ = [
     "key_admin",
     "person_admin",
     "rejected_admin",
+    "source_admin",
 ]

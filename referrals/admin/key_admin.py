@@ -28,10 +28,15 @@ OVERLAPS: Final = {
 }
 
 
+def find_server_address(request: HttpRequest) -> str:
+    """Return where programs reach this server: by PUBLIC_URL, else by this request's host."""
+    address: str = settings.PUBLIC_URL or request.build_absolute_uri("/")
+    return address.rstrip("/")
+
+
 def find_events_address(request: HttpRequest) -> str:
-    """Return the URL for events: by PUBLIC_URL, else by the host of this request."""
-    base = settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
-    return f"{base}/v1/events"
+    """Return the URL for events."""
+    return f"{find_server_address(request)}/v1/events"
 
 
 class ShownKey:

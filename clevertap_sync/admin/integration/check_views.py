@@ -20,7 +20,7 @@ from clevertap_sync.insight.user_check import check_user
 from clevertap_sync.models import Integration
 from clevertap_sync.process import doorbell
 from referrals import access
-from referrals.admin.kit.base import ModelAdmin
+from referrals.admin.kit.base import ListAdmin, ModelAdmin
 
 
 class UserForm(forms.Form):
@@ -47,7 +47,7 @@ class UserForm(forms.Form):
         return identity
 
 
-def list_check_urls(page: ModelAdmin) -> list[URLPattern]:
+def list_check_urls(page: ListAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
         build_url_pattern(page, "match-rate", show_match_rate),

@@ -27,7 +27,7 @@ from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.process import doorbell
 from referrals import log
-from referrals.admin.kit.base import ModelAdmin
+from referrals.admin.kit.base import ListAdmin, ModelAdmin
 from referrals.secret import Secret
 
 NOW, DATE, RESUME = "now", "date", "resume"
@@ -58,7 +58,7 @@ class EnableForm(forms.Form):
         return "now" if self.cleaned_data["start"] == NOW else "resume"
 
 
-def list_lifecycle_urls(page: ModelAdmin) -> list[URLPattern]:
+def list_lifecycle_urls(page: ListAdmin) -> list[URLPattern]:
     """Return the addresses below an integration's own."""
     return [
         build_url_pattern(

@@ -62,9 +62,10 @@
     row.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - row.clientWidth / 2;
   }
 
-  /** Fetch the page again and take over its live parts, unless somebody is at work in one. */
-  const refresh = async () => {
-    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+  /** Fetch the page again and take over its live parts, unless somebody is at work in one.
+      What answered a form is at another address, which it names. */
+  const refresh = async (address) => {
+    const answer = await fetch(address, { headers: { "X-Live": "1" } });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
@@ -82,7 +83,7 @@
     const every = Math.max(2, Number(live.dataset.live) || 5) * 1000;
     const tick = async () => {
       if (!document.hidden) {
-        try { await refresh(); } catch { /* the next one may succeed */ }
+        try { await refresh(live.dataset.liveAt || location.href); } catch { /* the next one may succeed */ }
       }
       setTimeout(tick, every);
     };

@@ -1,0 +1,83 @@
+"""How a source stands, in a light and a sentence. Reads nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from referrals import words
+from referrals.ingest.source_health import SourceHealth
+from referrals.models import Source
+from referrals.source_address import SEGMENT
+from referrals.source_setup import THEIRS
+from referrals.words import Colour
+
+#: A source that called before, and has not for so long, is said to be silent.
+SILENT_AFTER: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLight:
+    """A colour, its word, and what it means here and now."""
+
+    colour: Colour
+    word: str
+    sentence: str = ""
+    #: Whether nothing is wrong, and no call has come yet.
+    is_waiting: bool = False
+
+
+def describe_source(source: Source, health: SourceHealth, now: datetime) -> SourceLight:
+    """Return the light of `source`: what hinders it first, or else its last call."""
+    if source.archived_at:
+        return SourceLight("idle", "Archived", "Its address answers 410, for good.")
+    if source.app.archived_at:
+        return SourceLight("idle", "App archived", "Its address answers 410.")
+    if not source.secret and source.platform != SEGMENT:
+        return SourceLight("busy", "No secret yet", _say_who_makes_it(source))
+    return _describe_calls(source, health, now)
+
+
+def find_last_call(source: Source, health: SourceHealth) -> datetime | None:
+    """Return when a call last passed the check; a first one may not be counted yet."""
+    return health.last_call_at or source.first_call_at
+
+
+def has_failed_last(source: Source, health: SourceHealth) -> bool:
+    """Return whether calls came lately, and the latest did not pass the check."""
+    failed, last = health.last_unverified, find_last_call(source, health)
+    is_recent = bool(health.day.unverified)
+    return failed is not None and is_recent and (last is None or failed.at > last)
+
+
+def _describe_calls(source: Source, health: SourceHealth, now: datetime) -> SourceLight:
+    last = find_last_call(source, health)
+    if has_failed_last(source, health) and health.last_unverified:
+        return SourceLight(
+            "bad", "Calls fail their check", health.last_unverified.detail
+        )
+    if last is None:
+        return SourceLight(
+            "busy",
+            "Waits for the first call",
+            "Nothing has called its address yet.",
+            is_waiting=True,
+        )
+    age = (now - last).total_seconds()
+    if now - last > SILENT_AFTER:
+        return SourceLight(
+            "busy",
+            f"Silent for {words.format_span(age)}",
+            f"It called before. Look in {source.preset.title} whether it was switched off.",
+        )
+    return SourceLight(
+        "good", "Calls", f"The last call was {words.format_span(age)} ago."
+    )
+
+
+def _say_who_makes_it(source: Source) -> str:
+    if source.preset.secret == THEIRS:
+        return (
+            f"{source.preset.title} makes the secret: follow the steps, and enter it. Until "
+            "then, no call passes."
+        )
+    return "Make one: until then, no call passes."
