@@ -34,7 +34,7 @@ _SAME_SUBJECTS = {
     "admin/": """
         alerts checking erasing history ingest integration_form keys_and_apps
         names_and_kinds page_costs pages preview replay_range roles safety sending
-        set_up site switch
+        set_up site sources switch
     """,
     "alerting/": """
         failing heartbeats muting sending signature

@@ -1,26 +1,27 @@
 """The buttons of a source, one POST each: its secrets, its end, and a name that it takes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
-from referrals import source_setup
+from referrals import history, source_setup
 from referrals.admin.kit.row_urls import build_row_url
 from referrals.admin.sources.connect_page import show_connect_page
-from referrals.admin.sources.source_form import choose_name, list_custom_names
+from referrals.admin.sources.source_form import choose_name, read_raw_mapping
 from referrals.models import Source
-from referrals.rules import MAX_NAME_CHARACTERS
 from referrals.secret import Secret
+from referrals.source_choices import drop_repeated, find_event_problem
 from referrals.source_setup import THEIRS, SourceError
+from referrals.words import make_inert
 
 if TYPE_CHECKING:
     from referrals.admin.sources.source_admin import SourceAdmin
 
-_CHANGE: str = "admin:referrals_source_change"
+_CHANGE: Final = "admin:referrals_source_change"
 
 
 def list_source_urls(page: "SourceAdmin") -> list[URLPattern]:
@@ -79,17 +80,19 @@ def handle_name(
 ) -> HttpResponse:
     """Take events of a name that was seen and ignored, from now on."""
     name = request.POST.get("name", "").strip()
-    if not name or len(name) > MAX_NAME_CHARACTERS or "\0" in name:
-        raise Http404
-    before = "\n".join(list_custom_names(source))
+    chosen = drop_repeated([*source.chosen_events, name])
+    kinds = read_raw_mapping(source).get("kinds") or {}
+    if problem := find_event_problem(chosen, kinds):
+        messages.error(request, problem)
+        return redirect(_CHANGE, source.pk)
     choose_name(source, name)
     source_setup.change_source(
         request.user.get_username(),
         source,
         ["chosen_events", "left_out_events"],
-        [("Events to take", before, name)],
+        [("Events to take", history.EMPTY, name)],
     )
-    messages.success(request, f"{name} is taken from now on.")
+    messages.success(request, f"{make_inert(name)} is taken from now on.")
     return redirect(_CHANGE, source.pk)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from referrals import words
+from referrals.ingest.counter import IngestOutcome
 from referrals.models import SourceCall
 from referrals.refusals import MEANINGS as REFUSED, Code
 from referrals.sources.mapping.rules import MEANINGS as IGNORED, Reason
@@ -24,23 +25,25 @@ FAILED: Final = {
     Check.TOO_OLD: "the signature is too old",
     Check.AHEAD: "the signature is of a time to come",
 }
-_ACCEPTED: Final = "accepted"
-_DUPLICATE: Final = "duplicate"
-_IGNORED: Final = "ignored"
+#: Of outcomes that call for no one: all others are bad news.
 _COLOURS: Final[dict[str, Colour]] = {
-    _ACCEPTED: "good",
-    _DUPLICATE: "good",
-    _IGNORED: "idle",
+    IngestOutcome.ACCEPTED: "good",
+    IngestOutcome.DUPLICATE: "good",
+    IngestOutcome.IGNORED: "idle",
     "spooled": "busy",
+    "busy": "busy",
 }
-_WORDS: Final = {
-    _ACCEPTED: "accepted",
-    _DUPLICATE: "duplicate",
-    _IGNORED: "ignored",
-    "rejected": "refused",
+_WORDS: Final[dict[str, str]] = {
+    IngestOutcome.ACCEPTED: "accepted",
+    IngestOutcome.DUPLICATE: "duplicate",
+    IngestOutcome.IGNORED: "ignored",
+    IngestOutcome.REJECTED: "refused",
+    IngestOutcome.UNAUTHORISED: "failed the check",
     "spooled": "kept until the database is back",
-    "lost": "lost: neither database nor spool took it",
+    "busy": "to be sent again: the log was not reached",
+    "lost": "lost: neither log nor spool was reached",
 }
+_UNREADABLE: Final = {"body_unreadable": "the body did not come whole"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def explain_ignored(reason: str) -> str:
 
 def explain_refused(code: str) -> str:
     """Return what a code of a refusal means."""
-    return REFUSED[Code(code)] if code in set(Code) else code
+    return REFUSED[Code(code)] if code in set(Code) else _UNREADABLE.get(code, code)
 
 
 def explain_failed(check: str) -> str:
@@ -100,6 +103,11 @@ def _describe_items(outcome: str, code: str, number: int) -> ItemVerdict:
 def _explain(outcome: str, code: str) -> str:
     if not code:
         return ""
-    if outcome == _DUPLICATE:
-        return "an event with this ID and other content is there already"
-    return explain_ignored(code) if outcome == _IGNORED else explain_refused(code)
+    match outcome:
+        case IngestOutcome.DUPLICATE:
+            return "an event with this ID and other content is there already"
+        case IngestOutcome.IGNORED:
+            return explain_ignored(code)
+        case IngestOutcome.UNAUTHORISED:
+            return explain_failed(code)
+    return explain_refused(code)

@@ -26,14 +26,15 @@ _OPENED_BY: Final = {
         referrals_customname_change referrals_customname_changelist
         referrals_customname_export referrals_rejectedevent_change
         referrals_rejectedevent_changelist referrals_rejectedevent_export
-        schema_file sent source_mapping
+        referrals_source_change referrals_source_changelist referrals_source_connect
+        referrals_source_export schema_file sent source_mapping
     """,
     Role.EDITOR: """
         announce clevertap_sync_alert_add clevertap_sync_alert_change
         clevertap_sync_alert_changelist clevertap_sync_alert_delete
         clevertap_sync_integration_add clevertap_sync_integration_enable
-        clevertap_sync_integration_replay_range problem_replay source_send_sample
-        test_event test_event_start
+        clevertap_sync_integration_replay_range problem_replay referrals_source_add
+        referrals_source_archive source_send_sample test_event test_event_start
     """,
     SUPERUSER: """
         auth_group_add auth_group_change auth_group_changelist auth_group_delete
@@ -48,7 +49,7 @@ _OPENED_BY: Final = {
         referrals_erasurerequest_change referrals_erasurerequest_changelist
         referrals_erasurerequest_clevertap referrals_erasurerequest_erase
         referrals_erasurerequest_history referrals_erasurerequest_lift
-        referrals_rejectedevent_history
+        referrals_rejectedevent_history referrals_source_history
     """,
 }
 _POSTED_TO_BY: Final = {
@@ -57,6 +58,7 @@ _POSTED_TO_BY: Final = {
         clevertap_sync_integration_changelist clevertap_sync_replay_changelist
         clevertap_sync_upload_changelist preview referrals_app_changelist
         referrals_customname_changelist referrals_rejectedevent_changelist
+        referrals_source_changelist
     """,
     Role.EDITOR: """
         announce clevertap_sync_alert_add clevertap_sync_alert_change
@@ -70,8 +72,10 @@ _POSTED_TO_BY: Final = {
         clevertap_sync_integration_match_rate clevertap_sync_integration_move
         clevertap_sync_integration_pause clevertap_sync_integration_replay_range
         clevertap_sync_integration_user clevertap_sync_replay_cancel problem_replay
-        referrals_app_change referrals_customname_change source_capture
-        source_mapping source_send_sample test_event
+        referrals_app_change referrals_customname_change referrals_source_add
+        referrals_source_archive referrals_source_change referrals_source_connect
+        referrals_source_end_secret referrals_source_secret referrals_source_take
+        source_capture source_mapping source_send_sample test_event
     """,
     SUPERUSER: """
         auth_group_add auth_group_change auth_group_changelist auth_group_delete
@@ -86,7 +90,7 @@ _POSTED_TO_BY: Final = {
         referrals_customname_history referrals_erasurerequest_changelist
         referrals_erasurerequest_clevertap referrals_erasurerequest_erase
         referrals_erasurerequest_history referrals_erasurerequest_lift
-        referrals_rejectedevent_history
+        referrals_rejectedevent_history referrals_source_history
     """,
 }
 #: Addresses that lead to one of the others, whoever asks: no page of their own.

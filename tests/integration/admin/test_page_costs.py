@@ -15,7 +15,7 @@ from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.models import DeadLetter, Replay
 from referrals import log
 from referrals.identity import Identity
-from tests.builders import a_sent_event, an_account, an_integration
+from tests.builders import a_sent_event, a_source, an_account, an_integration
 from tests.integration.admin.conftest import text_of
 
 EVENTS, UPLOADS, ATTEMPTS, LETTERS = BIG = (
@@ -57,6 +57,12 @@ BUDGETS = {
     "clevertap_sync/replay/": 6,
     "clevertap_sync/replay/{replay}/change/": 8,
     "clevertap_sync/integration/": 6,
+    # Four of these read what came in by all sources of the page at once.
+    "referrals/source/": 9,
+    "referrals/source/add/": 2,
+    "referrals/source/add/?platform=branch": 5,
+    "referrals/source/{source}/change/": 10,
+    "referrals/source/{source}/connect/": 8,
     "referrals/erasurerequest/": 5,
     "referrals/erasurerequest/{erasure}/change/": 7,
     # The fourth tells whether there is but one app, which is chosen then.
@@ -75,6 +81,7 @@ def places(admin, delivered):
         "attempt": delivered.attempts.first().pk,
         "letter": DeadLetter.objects.first().pk,
         "replay": Replay.objects.get().pk,
+        "source": a_source(delivered.app, "branch").pk,
         "erasure": erasure_orders.order_erasure(
             delivered.app, [Identity("email", "a@b.example")]
         ).pk,

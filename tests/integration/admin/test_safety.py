@@ -11,7 +11,9 @@ from django.contrib.auth.models import User
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Alert, Attempt, DeadLetter, Replay
 from referrals import history, log
-from referrals.models import ApiKey, App, CustomName, RejectedEvent
+from referrals.ingest.background import count_ingest, flush_counts
+from referrals.ingest.counter import CountKey, IngestOutcome
+from referrals.models import ApiKey, App, CustomName, RejectedEvent, Source
 from tests.builders import a_sent_custom_event, a_sent_event
 from tests.integration.admin.conftest import text_of
 from tests.integration.admin.walk import a_side, addresses
@@ -44,6 +46,14 @@ def hostile(sandbox, db):
     DeadLetter.objects.update(detail=HOSTILE, event_name=HOSTILE)
     Replay.objects.update(created_by=HOSTILE)
     Alert.objects.update(name=HOSTILE)
+    Source.objects.update(
+        name=HOSTILE[:100], chosen_events=[HOSTILE], referrer_keys=[HOSTILE]
+    )
+    seen = CountKey(
+        side.app.pk, Source.objects.get().way, IngestOutcome.SEEN, f"{HOSTILE} seen"
+    )
+    count_ingest(seen)
+    flush_counts()
     app = App.objects.get()
     changed = [(HOSTILE, HOSTILE, HOSTILE)]
     history.record_change(HOSTILE, app, HOSTILE, app=app, differences=changed)

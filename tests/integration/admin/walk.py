@@ -115,11 +115,13 @@ def a_side(slug: str, location: Location) -> Side:
     alert = Alert.objects.create(
         app=app, name=f"{slug}-alert", recipients=f"boss@{slug}.example"
     )
+    source = a_source(app, "branch", name=f"{slug}-source")
     erased = erasure_orders.order_erasure(
         app, [Identity("email", f"gone@{slug}.example")]
     )
     source = a_source(app, "branch", name=f"{slug}-source")
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
+    marks.append(source.public_id)
     return Side(
         app,
         integration,
@@ -136,6 +138,7 @@ def a_side(slug: str, location: Location) -> Side:
             "deadletter": integration.dead_letters.first().pk,
             "replay": ordered.pk,
             "alert": alert.pk,
+            "source": source.pk,
             "erasurerequest": erased.pk,
             "source": source.pk,
         },

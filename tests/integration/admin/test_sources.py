@@ -1,0 +1,448 @@
+"""The page Sources: a platform is connected, seen at work, changed and switched off."""
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from referrals import history
+from referrals.hooks.known_sources import clear_known_sources
+from referrals.ingest import background
+from referrals.models import Change, Membership, ReferralEvent, Role, Source
+from referrals.sources.presets import PLATFORMS, load_preset
+from tests.builders import a_source, an_app
+from tests.integration.admin.conftest import text_of
+from tests.integration.hooks.calling import call_hook, sample_of, signed
+from tests.platforms import SECRET
+
+LIST = "/admin/referrals/source/"
+ADD = f"{LIST}add/"
+#: Of what `make_secret` makes.
+MADE = re.compile(r'id="step-\d-secret">([\w-]{32})<')
+NO_REFERRER = {"name": "INSTALL", "last_attributed_touch_data": {"~channel": "sms"}}
+CUSTOM = {
+    "name": "LEVEL_UP",
+    "timestamp": 1795860301422,
+    "user_data": {"developer_identity": "u-42", "idfv": "6F0D1C1E"},
+    "last_attributed_touch_data": {"referringUserID": "u-7"},
+}
+
+
+@pytest.fixture
+def app(db):
+    return an_app("shop", name="Shop")
+
+
+@pytest.fixture
+def source(app):
+    return a_source(app, "branch", name="Branch")
+
+
+@pytest.fixture
+def viewer(app):
+    """The browser of somebody who may look at the app."""
+    user = User.objects.create_user("vera", password="x", is_staff=True)
+    Membership.objects.create(user=user, app=app, role=Role.VIEWER)
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def page_of(source, name="change"):
+    return f"{LIST}{source.pk}/{name}/"
+
+
+def connect(browser, app, platform, **typed):
+    form = {"app": app.pk, "platform": platform, **typed}
+    return browser.post(f"{ADD}?platform={platform}", form)
+
+
+def change(browser, source, **typed):
+    """Save the page's form as a browser sends it, with some of it typed anew."""
+    form = browser.get(page_of(source)).context["adminform"].form
+    sent = {
+        name: typed[name] if name in typed else form[name].value()
+        for name in form.fields
+    }
+    return browser.post(page_of(source), {k: v for k, v in sent.items() if v})
+
+
+def call(source, body=None, *, secret=SECRET):
+    """Let the platform call, and have it counted; return the status."""
+    clear_known_sources()
+    made = (
+        sample_of(source, secret=secret)
+        if body is None
+        else signed(source, body, secret=secret)
+    )
+    answer = call_hook(Client(), source, made)
+    background.flush_counts()
+    return answer.status_code
+
+
+def seen_on(browser, address):
+    """Return the page's text as somebody reads it."""
+    main = re.sub(r"(?s).*<main|<script.*?</script>", "", text_of(browser.get(address)))
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", main)).split())
+
+
+def test_without_a_source_the_list_has_the_next_step(admin, app):
+    page = text_of(admin.get(LIST))
+
+    assert "No source yet: no platform calls." in page
+    assert f'<a href="{ADD}">Connect a platform</a>' in page
+
+
+def test_every_platform_can_be_chosen_and_drafts_are_marked(admin, app):
+    page = text_of(admin.get(f"{ADD}?app={app.pk}"))
+
+    cards = re.findall(
+        r'<a class="card" href="\?platform=(\w+)&amp;app=\d+">(.*)', page
+    )
+    assert [name for name, _ in cards] == list(PLATFORMS)
+    drafts = {name for name, card in cards if ">draft<" in card}
+    assert drafts == {name for name in PLATFORMS if load_preset(name).is_draft}
+
+
+def test_connecting_branch_shows_a_secret_once_that_its_calls_pass_with(admin, app):
+    response = connect(admin, app, "branch", name="Branch", identity="custom_id")
+
+    source = Source.objects.get()
+    (secret,) = MADE.findall(text_of(response))
+    assert response.headers["Cache-Control"].startswith("no-store")
+    assert (source.secret.reveal(), source.identity) == (secret, "")
+    address = f"http://testserver/v1/hooks/{source.public_id}?id=${{(id)!}}&amp;deep"
+    assert address in text_of(response)
+    assert "X-Webhook-Secret" in text_of(response)
+    for name in ("change", "connect"):
+        assert secret not in text_of(admin.get(page_of(source, name)))
+    for log in (LogEntry, Change):
+        assert secret not in str(list(log.objects.values()))
+    assert call(source, secret=secret) == 200
+    assert ReferralEvent.objects.count() == 1
+
+
+def test_the_wait_for_the_first_call_ends_with_what_became_of_it(admin, source):
+    steps = page_of(source, "connect")
+    assert "Waits for the first call" in seen_on(admin, steps)
+    assert f'data-live-at="{steps}"' in text_of(admin.get(steps))
+
+    call(source)
+
+    page = seen_on(admin, steps)
+    assert "Waits for" not in page
+    assert "1 accepted" in page
+    assert 'class="light light-good">Calls<' in text_of(admin.get(steps))
+
+
+def test_a_call_with_another_secret_is_explained_where_somebody_waits(admin, source):
+    assert call(source, secret="another-secret") == 401
+
+    page = seen_on(admin, page_of(source, "connect"))
+
+    assert "Calls fail their check" in page
+    assert "1 failed the check the secret is missing, or another one" in page
+    assert "another-secret" not in page
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_no_step_of_any_platform_is_left_unfilled_or_shows_its_secret(
+    admin, app, platform
+):
+    source = a_source(app, platform)
+
+    steps = text_of(admin.get(page_of(source, "connect")))
+    page = text_of(admin.get(page_of(source)))
+
+    assert not re.findall(r"\{(?:url|address|secret|header)\}", steps)
+    assert SECRET not in steps + page
+    path = f"http://testserver/v1/hooks/{source.public_id}"
+    assert path in steps
+    masked = f"{path}/…" if source.preset.has_secret_in_url else path
+    assert f"<code>{masked}</code>" in page
+
+
+def test_adjusts_address_has_the_secret_in_it_once(admin, app):
+    response = connect(admin, app, "adjust", name="Adjust")
+
+    source = Source.objects.get()
+    path = f"/v1/hooks/{source.public_id}/"
+    assert f"{path}{source.secret.reveal()}?kind={{activity_kind}}" in text_of(response)
+    assert f"{path}…?kind={{activity_kind}}" in text_of(
+        admin.get(page_of(source, "connect"))
+    )
+
+
+def test_a_platform_that_makes_the_secret_gets_its_url_first(admin, app):
+    page = text_of(connect(admin, app, "getsocial", name="GetSocial"))
+    source = Source.objects.get()
+    assert f"http://testserver/v1/hooks/{source.public_id}" in page
+    assert "No secret yet" in page
+    assert (source.takes_marketing_links, source.preset.identity) == (
+        True,
+        "getsocial_id",
+    )
+
+    refused = admin.post(page_of(source, "connect"), {"secret": "  "})
+    admin.post(page_of(source, "connect"), {"secret": f" {SECRET} "})
+
+    assert "The secret is empty. Copy it from GetSocial, whole." in html.unescape(
+        text_of(refused)
+    )
+    assert "Waits for the first call" in text_of(admin.get(page_of(source, "connect")))
+    assert call(source) == 200
+
+
+def test_segment_is_told_its_host_and_where_keys_are_made(admin, app):
+    page = text_of(connect(admin, app, "segment", name="CDP"))
+
+    source = Source.objects.get()
+    assert '<code id="host">http://testserver/v1/segment</code>' in page
+    assert f"/admin/referrals/apikey/add/?app={app.pk}" in page
+    assert not source.secret
+    shown = MADE.findall(text_of(admin.post(page_of(source, "secret"))))
+    source.refresh_from_db()
+    assert shown == [source.secret.reveal()]
+
+
+def test_the_page_says_what_came_in_and_why_some_did_not(
+    admin, source, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        call(source)
+        call(source)
+        call(source, NO_REFERRER)
+        call(source, {**CUSTOM, "name": "INSTALL", "timestamp": 99})
+        call(source, secret="wrong")
+    background.flush_counts()
+
+    page = seen_on(admin, page_of(source))
+
+    assert "Calls 4 4 Accepted 1 1 Duplicates 1 1 Ignored 1 1 Refused 1 1" in page
+    assert "Failed the check 1 1" in page
+    assert "The call names nobody who invited" in page
+    assert "What stands in occurred_at is no time" in page
+    assert "custom_id 100 %" in page
+    assert "Without a referrer 33 % 33 %" in page
+    chart = admin.get(page_of(source)).context["charts"][0]
+    assert [count for _, _, count in chart.kinds] == [1, 1, 1, 1, 1]
+
+
+def test_a_name_that_was_seen_is_taken_by_one_click(admin, source):
+    call(source, CUSTOM)
+    page = text_of(admin.get(page_of(source)))
+    assert 'name="name" value="LEVEL_UP"' in page
+
+    admin.post(page_of(source, "take"), {"name": "LEVEL_UP"}, follow=True)
+
+    assert Source.objects.get().chosen_events == ["LEVEL_UP"]
+    assert 'name="name" value="LEVEL_UP"' not in text_of(admin.get(page_of(source)))
+    call(source, CUSTOM)
+    assert ReferralEvent.objects.get().name == "LEVEL_UP"
+    (recorded,) = Change.objects.filter(what="Changed.")
+    assert recorded.differences == [["Events to take", history.EMPTY, "LEVEL_UP"]]
+
+
+def test_a_kind_that_the_preset_leaves_out_can_be_taken_by_its_name(admin, source):
+    admin.post(page_of(source, "take"), {"name": "OPEN"})
+
+    assert Source.objects.get().chosen_events == ["OPEN"]
+    form = admin.get(page_of(source)).context["adminform"].form
+    assert "open" in form["takes"].value()
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 300, "App Install"])
+def test_a_name_that_no_event_can_have_is_not_taken(admin, source, name):
+    admin.post(page_of(source, "take"), {"name": name})
+
+    assert Source.objects.get().chosen_events == []
+
+
+def test_what_a_source_takes_is_changed_with_its_history(admin, source):
+    form = admin.get(page_of(source)).context["adminform"].form
+    assert form["takes"].value() == [
+        *("install", "reinstall", "deep-linked open", "deep-linked web session"),
+        "click",
+    ]
+
+    change(
+        admin,
+        source,
+        name="Branch live",
+        identity="email",
+        takes=["install", "reinstall", "open"],
+        custom_names="Level up\n\n LEVEL_UP \nPurchase",
+        keys="invited_by\nlink.by",
+        takes_marketing_links="on",
+    )
+
+    source.refresh_from_db()
+    assert (source.name, source.identity) == ("Branch live", "email")
+    assert source.left_out_events == [
+        *("deep-linked open", "deep-linked web session", "click"),
+    ]
+    assert source.chosen_events == ["open", "Level up", "Purchase"]
+    assert source.referrer_keys == ["invited_by", "link.by"]
+    assert source.takes_marketing_links
+    recorded = Change.objects.filter(what="Changed.").get()
+    assert [name for name, _, _ in recorded.differences] == [
+        *("Name", "User IDs are", "Referrer keys", "Events to take"),
+        *("Custom names", "Marketing links"),
+    ]
+
+
+def test_saving_a_form_as_it_is_changes_nothing(admin, source):
+    source.chosen_events, source.left_out_events = ["open", "Level up"], ["click"]
+    source.referrer_keys, source.identity = ["by"], "email"
+    source.save()
+    before = Source.objects.values().get()
+
+    assert change(admin, source).status_code == 302
+
+    assert Source.objects.values().get() == before
+    assert Change.objects.filter(what="Changed.").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"identity": "a b"}, "There can be no such identity provider."),
+        ({"keys": "a..b"}, "Referrer key 1"),
+        ({"custom_names": "App Install"}, "Event 1"),
+        ({"name": "Other"}, "The app has a source of that platform and name already."),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_sentence(
+    admin, app, source, typed, sentence
+):
+    a_source(app, "branch", name="Other")
+    before = Source.objects.values().get(pk=source.pk)
+
+    response = change(admin, source, **typed)
+
+    assert sentence in html.unescape(text_of(response))
+    assert Source.objects.values().get(pk=source.pk) == before
+
+
+def test_a_second_source_of_a_platform_needs_a_name_of_its_own(admin, app, source):
+    refused = connect(admin, app, "branch", name="")
+    connect(admin, app, "branch", name="Test", is_test="on")
+
+    assert "of that platform and name already" in text_of(refused)
+    made = Source.objects.exclude(pk=source.pk).get()
+    assert (made.name, made.is_test) == ("Test", True)
+
+
+@pytest.mark.parametrize("typed", [{}, {"platform": "nobody"}])
+def test_a_platform_that_nobody_knows_makes_no_source(admin, app, typed):
+    response = admin.post(ADD, {"app": app.pk, **typed})
+
+    assert response.status_code == 200
+    assert not Source.objects.exists()
+
+
+def test_a_source_whose_calls_hold_our_events_has_nothing_to_choose(admin, app):
+    source = a_source(app, "standard_webhooks")
+
+    form = admin.get(page_of(source)).context["adminform"].form
+    change(admin, source, name="Gateway", is_test="on")
+
+    assert list(form.fields) == ["name", "is_test"]
+    source.refresh_from_db()
+    assert (source.name, source.is_test) == ("Gateway", True)
+
+
+def test_a_secret_is_rotated_with_both_live_until_the_old_one_is_ended(admin, source):
+    (new,) = MADE.findall(text_of(admin.post(page_of(source, "secret"))))
+    assert [call(source, secret=each) for each in (SECRET, new)] == [200, 200]
+    assert "End the old secret" in text_of(admin.get(page_of(source)))
+
+    admin.post(page_of(source, "end-secret"))
+
+    assert [call(source, secret=each) for each in (SECRET, new)] == [401, 200]
+    assert "End the old secret" not in text_of(admin.get(page_of(source)))
+
+
+def test_an_archived_source_is_asked_about_and_then_answers_410(admin, source):
+    asked = seen_on(admin, page_of(source, "archive"))
+    assert "stops for good" in asked
+    assert not Source.objects.get().archived_at
+
+    admin.post(page_of(source, "archive"))
+
+    assert call(source) == 410
+    archived = Source.objects.get()
+    assert not archived.secret
+    page = text_of(admin.get(page_of(source)))
+    assert "Its address answers 410, for good." in page
+    assert 'type="submit"' not in page.partition("<main")[2]
+    for name in ("secret", "end-secret", "take", "archive", "connect"):
+        assert admin.post(page_of(source, name)).status_code in {403, 404}
+    assert admin.post(page_of(source), {"name": "x"}).status_code == 403
+
+
+def test_the_list_says_how_each_source_stands(admin, app):
+    now = timezone.now()
+    a_source(app, "branch", name="waiting")
+    theirs, silent, busy, archived = (
+        a_source(app, "branch", name=name)
+        for name in ("theirs", "silent", "busy", "archived")
+    )
+    Source.objects.filter(pk=theirs.pk).update(secret="")
+    old = now - timedelta(days=3)
+    Source.objects.filter(pk=silent.pk).update(first_call_at=old)
+    Source.objects.filter(pk=archived.pk).update(archived_at=now)
+    call(busy)
+
+    page = seen_on(admin, LIST)
+
+    for name, word in (
+        ("waiting", "Waits for the first call"),
+        ("theirs", "No secret yet"),
+        ("silent", "Silent for 3 days"),
+        ("busy", "Calls"),
+        ("archived", "Archived"),
+    ):
+        assert f"{name} Shop Branch {word}" in page
+    assert "busy Shop Branch Calls 1 Production" in page
+    exported = text_of(admin.get(f"{LIST}export/"))
+    assert len(exported.splitlines()) == 6
+    assert SECRET not in exported
+
+
+def test_thirty_sources_cost_the_list_no_more_than_one(admin, app):
+    def read():
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(LIST)
+        return len(queries)
+
+    a_source(app, "branch", name="0")
+    one = read()
+    for number in range(29):
+        a_source(app, "branch", name=f"{number + 1}")
+
+    assert read() == one
+
+
+def test_a_viewer_sees_state_and_counts_and_no_button(viewer, source):
+    call(source)
+    call(source, CUSTOM)
+
+    page = text_of(viewer.get(page_of(source)))
+    steps = text_of(viewer.get(page_of(source, "connect")))
+
+    main = page.partition("<main")[2]
+    assert not re.findall(r'<button|type="submit"|<textarea', main)
+    assert "install, reinstall, deep-linked open" in page
+    assert "LEVEL_UP" in page
+    assert "<form" not in steps.partition("<main")[2]
+    assert viewer.get(ADD).status_code == 403
+    for name in ("secret", "end-secret", "take", "archive", "connect", "change"):
+        assert viewer.post(page_of(source, name)).status_code == 403
