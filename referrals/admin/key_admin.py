@@ -28,15 +28,14 @@ OVERLAPS: Final = {
 }
 
 
-def find_server_address(request: HttpRequest) -> str:
-    """Return where programs reach this server: by PUBLIC_URL, else by this request's host."""
-    address: str = settings.PUBLIC_URL or request.build_absolute_uri("/")
-    return address.rstrip("/")
+def find_origin(request: HttpRequest) -> str:
+    """Return this server's URL without a path: by PUBLIC_URL, else by this request's host."""
+    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
 
 
 def find_events_address(request: HttpRequest) -> str:
     """Return the URL for events."""
-    return f"{find_server_address(request)}/v1/events"
+    return f"{find_origin(request)}/v1/events"
 
 
 class ShownKey:

@@ -17,6 +17,7 @@ from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from integration_project.demo.feeder import make_conflicting_event, make_history
 from integration_project.demo.story import DISCARDED_NAME
+from tests.browser import platform_calls
 from tests.browser.visitor import PASSWORD, USERNAME
 from tests.harness.environment import test_database
 from tests.harness.stack import Stack
@@ -62,6 +63,7 @@ def busy(folder: Path) -> Iterator[Stack]:
         _send_what_the_log_refuses(stack)
         stack.wait_until_settled()
         _let_an_integration_be_held(stack)
+        _connect_platforms(stack)
         stack.manage("forget", APP, "--identity", "email=gone@example.com")
         yield stack
 
@@ -86,6 +88,24 @@ def _let_an_integration_be_held(stack: Stack) -> None:
     stack.post({**TEST_EVENT, "id": "second-1", "test": False}, app=app)
     held = "SELECT count(*) FROM clevertap_sync_integration WHERE hold_reason <> ''"
     stack.wait_until(lambda: stack.database.rows(held) == [(1,)])
+
+
+def _connect_platforms(stack: Stack) -> None:
+    """Let Branch call, with whatever can become of a call; GetSocial has no secret yet."""
+    platform_calls.provision(stack, APP, "--platform", "getsocial")
+    made = platform_calls.provision(stack, APP, "--platform", "branch")
+    url, secret = f"{stack.web_url}{made['url']}", made["secret"]
+    for number in (0, 0, 1, 2):
+        platform_calls.send_sample(url, secret, number=number)
+    for body in (
+        platform_calls.NO_REFERRER,
+        platform_calls.NOT_CHOSEN,
+        platform_calls.REFUSED,
+    ):
+        platform_calls.send(url, secret, body)
+    platform_calls.send_sample(url, "not-the-secret")
+    noted = "SELECT count(*) FROM referrals_sourcecall"
+    stack.wait_until(lambda: stack.database.rows(noted) == [(8,)])
 
 
 def _send_what_the_log_refuses(stack: Stack) -> None:

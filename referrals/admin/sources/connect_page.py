@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from referrals.admin.key_admin import find_server_address
+from referrals.admin.key_admin import find_origin
 from referrals.admin.sources import numbers
 from referrals.admin.sources.standing import describe_source
 from referrals.models import Source
@@ -65,11 +65,11 @@ def show_connect_page(
         "opts": page.opts,
         "source": source,
         "preset": preset,
-        "steps": list_steps(source, find_server_address(request), secret),
+        "steps": list_steps(source, find_origin(request), secret),
         "is_shown": bool(secret),
         "is_theirs": preset.secret == THEIRS,
         "is_segment": source.platform == SEGMENT,
-        "host": f"{find_server_address(request)}{SEGMENT_URL}",
+        "host": f"{find_origin(request)}{SEGMENT_URL}",
         "mistake": mistake,
         "may_change": page.has_change_permission(request, source),
         "light": describe_source(source, health, now),

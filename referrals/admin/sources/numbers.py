@@ -37,7 +37,7 @@ _BARS: Final = {
     "duplicate": "duplicate",
     "ignored": "ignored",
     "refused": "refused",
-    "unverified": "calls that failed their check",
+    "unverified": "failed the check",
 }
 
 

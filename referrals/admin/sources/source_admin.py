@@ -10,7 +10,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 
 from referrals import history, source_setup, words
-from referrals.admin.key_admin import find_server_address
+from referrals.admin.key_admin import find_origin
 from referrals.admin.kit.base import ListAdmin
 from referrals.admin.kit.export import CsvExport
 from referrals.admin.sources import numbers, source_views
@@ -44,7 +44,7 @@ class SourceAdmin(CsvExport, ListAdmin):
         "Platforms that know of referrals call an address here. What they send is checked, "
         "translated and kept, so that nobody has to write a backend."
     )
-    list_display = ("name", "app", "shown_platform", "state", "calls", "kind")
+    list_display = ("name", "state", "calls", "app", "shown_platform", "kind")
     list_filter = ("app", ("archived_at", admin.EmptyFieldListFilter), "is_test")
     list_select_related = ("app",)
     ordering = ("app", "platform", "name")
@@ -217,7 +217,7 @@ class SourceAdmin(CsvExport, ListAdmin):
         extra: dict[str, Any] = {
             "light": describe_source(obj, health, now),
             "preset": obj.preset,
-            "url": mask_url(obj, find_server_address(request)),
+            "url": mask_url(obj, find_origin(request)),
             "is_theirs": obj.preset.secret == THEIRS,
             **numbers.build_numbers(obj, health),
         }
