@@ -22,6 +22,8 @@ from referrals.secret import Secret
 from referrals.sources.presets import PLATFORMS, Preset, load_preset
 from referrals.sources.verifiers import StandardVerifier, read_standard_secret
 
+#: What the history says of a new secret.
+ROTATED: Final = "Put a new secret in front of the old one."
 #: Who makes the secret: the platform.
 THEIRS: Final = "theirs"
 
@@ -118,7 +120,7 @@ def set_secret(by: str, source: Source, secret: Secret | None = None) -> Secret:
         source.previous_secret = source.secret if is_readable else Secret()
         source.secret = secret
         source.save(update_fields=["previous_secret", "secret"])
-        _record_secret(by, source, "Put a new secret in front of the old one.")
+        _record_secret(by, source, ROTATED)
     return made
 
 

@@ -47,6 +47,8 @@ class SourceAdmin(CsvExport, ListAdmin):
     list_display = ("name", "state", "calls", "app", "shown_platform", "kind")
     list_filter = ("app", ("archived_at", admin.EmptyFieldListFilter), "is_test")
     list_select_related = ("app",)
+    search_fields = ("name", "public_id")
+    search_help_text = "A source's name, or the ID in its address"
     ordering = ("app", "platform", "name")
     empty_state = "No source yet: no platform calls."
     next_step = ("admin:referrals_source_add", "Connect a platform")
@@ -221,6 +223,9 @@ class SourceAdmin(CsvExport, ListAdmin):
             "is_theirs": obj.preset.secret == THEIRS,
             **numbers.build_numbers(obj, health),
         }
+        if obj.previous_secret:
+            rotated = history.list_changes(obj).filter(what=source_setup.ROTATED)
+            extra["rotated"] = rotated.first()
         if request.user.is_superuser:
             extra["changes"] = history.list_changes(obj)[:_CHANGES_SHOWN]
         return extra

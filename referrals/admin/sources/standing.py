@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from referrals import words
+from referrals.encrypted_field import UnreadableSecret
 from referrals.ingest.source_health import SourceHealth
 from referrals.models import Source
 from referrals.source_address import SEGMENT
@@ -13,6 +14,10 @@ from referrals.words import Colour
 
 #: A source that called before, and has not for so long, is said to be silent.
 SILENT_AFTER: Final = timedelta(days=1)
+_UNREADABLE: Final = (
+    "No key in FIELD_ENCRYPTION_KEYS decrypts it, so no call passes. Put the key back that it "
+    "was saved with, or replace the secret."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ def describe_source(source: Source, health: SourceHealth, now: datetime) -> Sour
         return SourceLight("idle", "Archived", "Its address answers 410, for good.")
     if source.app.archived_at:
         return SourceLight("idle", "App archived", "Its address answers 410.")
+    if isinstance(source.secret, UnreadableSecret):
+        return SourceLight("bad", "Secret unreadable", _UNREADABLE)
     if not source.secret and source.platform != SEGMENT:
         return SourceLight("busy", "No secret yet", _say_who_makes_it(source))
     return _describe_calls(source, health, now)

@@ -362,12 +362,28 @@ def test_a_source_whose_calls_hold_our_events_has_nothing_to_choose(admin, app):
 def test_a_secret_is_rotated_with_both_live_until_the_old_one_is_ended(admin, source):
     (new,) = MADE.findall(text_of(admin.post(page_of(source, "secret"))))
     assert [call(source, secret=each) for each in (SECRET, new)] == [200, 200]
-    assert "End the old secret" in text_of(admin.get(page_of(source)))
+    page = seen_on(admin, page_of(source))
+    assert f"Two are live since {timezone.now():%d %b %Y}" in page
+    assert "End the old secret" in page
 
     admin.post(page_of(source, "end-secret"))
 
     assert [call(source, secret=each) for each in (SECRET, new)] == [401, 200]
     assert "End the old secret" not in text_of(admin.get(page_of(source)))
+
+
+def test_a_secret_that_no_key_decrypts_is_named_and_can_be_replaced(
+    admin, source, settings
+):
+    settings.FIELD_ENCRYPTION_KEYS = ["another-key"]
+    assert "Secret unreadable" in seen_on(admin, LIST)
+    assert "Put the key back" in seen_on(admin, page_of(source))
+
+    (new,) = MADE.findall(text_of(admin.post(page_of(source, "secret"))))
+
+    source.refresh_from_db()
+    assert source.secret.reveal() == new
+    assert "Waits for the first call" in seen_on(admin, page_of(source))
 
 
 def test_an_archived_source_is_asked_about_and_then_answers_410(admin, source):
@@ -412,6 +428,8 @@ def test_the_list_says_how_each_source_stands(admin, app):
     ):
         assert re.search(rf"{name} {word} \d Shop Branch Production", page), name
     assert "busy Calls 1 Shop" in page
+    found = seen_on(admin, f"{LIST}?q={busy.public_id}")
+    assert ("busy" in found, "silent" in found) == (True, False)
     exported = text_of(admin.get(f"{LIST}export/"))
     assert len(exported.splitlines()) == 6
     assert SECRET not in exported
