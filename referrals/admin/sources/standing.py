@@ -14,6 +14,9 @@ from referrals.words import Colour
 
 #: A source that called before, and has not for so long, is said to be silent.
 SILENT_AFTER: Final = timedelta(days=1)
+#: Anybody who knows an address can make a call that fails: so few of a day, where good ones
+#: came before, are told beside the light.
+FEW_FAILED: Final = 3
 _UNREADABLE: Final = (
     "No key in FIELD_ENCRYPTION_KEYS decrypts it, so no call passes. Put the key back that it "
     "was saved with, or replace the secret."
@@ -50,10 +53,12 @@ def find_last_call(source: Source, health: SourceHealth) -> datetime | None:
 
 
 def has_failed_last(source: Source, health: SourceHealth) -> bool:
-    """Return whether calls came lately, and the latest did not pass the check."""
+    """Return whether calls fail their check: before any good one, or several after it."""
     failed, last = health.last_unverified, find_last_call(source, health)
-    is_recent = bool(health.day.unverified)
-    return failed is not None and is_recent and (last is None or failed.at > last)
+    number = sum(health.day.unverified.values())
+    if failed is None or not number:
+        return False
+    return last is None or (failed.at > last and number >= FEW_FAILED)
 
 
 def _describe_calls(source: Source, health: SourceHealth, now: datetime) -> SourceLight:
@@ -69,16 +74,11 @@ def _describe_calls(source: Source, health: SourceHealth, now: datetime) -> Sour
             "Nothing has called its address yet.",
             is_waiting=True,
         )
-    age = (now - last).total_seconds()
+    span = words.format_span((now - last).total_seconds())
     if now - last > SILENT_AFTER:
-        return SourceLight(
-            "busy",
-            f"Silent for {words.format_span(age)}",
-            f"It called before. Look in {source.preset.title} whether it was switched off.",
-        )
-    return SourceLight(
-        "good", "Calls", f"The last call was {words.format_span(age)} ago."
-    )
+        unusual = "Where that is unusual for it, the overview says so."
+        return SourceLight("idle", f"Silent for {span}", unusual)
+    return SourceLight("good", f"Last call {span} ago", "Calls pass their check.")
 
 
 def _say_who_makes_it(source: Source) -> str:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from referrals import history
+from referrals import history, source_setup, words
 from referrals.hooks.known_sources import clear_known_sources
 from referrals.ingest import background
 from referrals.models import Change, Membership, ReferralEvent, Role, Source
@@ -26,6 +26,7 @@ LIST = "/admin/referrals/source/"
 ADD = f"{LIST}add/"
 #: Of what `make_secret` makes.
 MADE = re.compile(r'id="step-\d-secret">([\w-]{32})<')
+JUST_CALLED = r"Last call \d+ \w+ ago"
 NO_REFERRER = {"name": "INSTALL", "last_attributed_touch_data": {"~channel": "sms"}}
 CUSTOM = {
     "name": "LEVEL_UP",
@@ -139,7 +140,7 @@ def test_the_wait_for_the_first_call_ends_with_what_became_of_it(admin, source):
     page = seen_on(admin, steps)
     assert "Waits for" not in page
     assert "1 accepted" in page
-    assert 'class="light light-good">Calls<' in text_of(admin.get(steps))
+    assert re.search(rf'light-good">{JUST_CALLED}<', text_of(admin.get(steps)))
 
 
 def test_a_call_with_another_secret_is_explained_where_somebody_waits(admin, source):
@@ -150,6 +151,18 @@ def test_a_call_with_another_secret_is_explained_where_somebody_waits(admin, sou
     assert "Calls fail their check" in page
     assert "1 failed the check the secret is missing, or another one" in page
     assert "another-secret" not in page
+
+
+def test_a_few_calls_of_strangers_among_good_ones_change_no_light(admin, source):
+    call(source)
+    lights = []
+    for _ in range(3):
+        call(source, secret="wrong")
+        lights.append("light-bad" in text_of(admin.get(LIST)))
+
+    assert lights == [False, False, True]
+    call(source)
+    assert "light-bad" not in text_of(admin.get(LIST))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -363,7 +376,8 @@ def test_a_secret_is_rotated_with_both_live_until_the_old_one_is_ended(admin, so
     (new,) = MADE.findall(text_of(admin.post(page_of(source, "secret"))))
     assert [call(source, secret=each) for each in (SECRET, new)] == [200, 200]
     page = seen_on(admin, page_of(source))
-    assert f"Two are live since {timezone.now():%d %b %Y}" in page
+    rotated = Change.objects.get(what=source_setup.ROTATED).at
+    assert f"Two are live since {words.format_utc(rotated)}" in page
     assert "End the old secret" in page
 
     admin.post(page_of(source, "end-secret"))
@@ -423,11 +437,11 @@ def test_the_list_says_how_each_source_stands(admin, app):
         ("waiting", "Waits for the first call"),
         ("theirs", "No secret yet"),
         ("silent", "Silent for 3 days"),
-        ("busy", "Calls"),
+        ("busy", JUST_CALLED),
         ("archived", "Archived"),
     ):
         assert re.search(rf"{name} {word} \d Shop Branch Production", page), name
-    assert "busy Calls 1 Shop" in page
+    assert re.search(rf"busy {JUST_CALLED} 1 Shop", page)
     found = seen_on(admin, f"{LIST}?q={busy.public_id}")
     assert ("busy" in found, "silent" in found) == (True, False)
     exported = text_of(admin.get(f"{LIST}export/"))
