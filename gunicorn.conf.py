@@ -44,15 +44,20 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let each web process look out for a worker that is gone."""
-    from clevertap_sync.alerting import web_lookout
+    """Let each web process look out for a worker that is gone, and know all sources."""
+    from clevertap_sync.alerting.web_lookout import Lookout, look_if_no_worker_does
+    from referrals.hooks.known_sources import AHEAD_SECONDS, remember_sources
 
-    worker.lookout = web_lookout.Lookout(web_lookout.look_if_no_worker_does)
-    worker.lookout.start()
+    worker.lookouts = [
+        Lookout(look_if_no_worker_does),
+        # In a thread: a process serves pages and pings while its database is away.
+        Lookout(remember_sources, first=0, every=AHEAD_SECONDS),
+    ]
+    for lookout in worker.lookouts:
+        lookout.start()
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Stop it before the process ends. One that never served has none."""
-    lookout = getattr(worker, "lookout", None)
-    if lookout is not None:
+    """Stop them before the process ends. One that never served has none."""
+    for lookout in getattr(worker, "lookouts", ()):
         lookout.stop()

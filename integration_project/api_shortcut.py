@@ -10,8 +10,9 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import get_resolver
 
-from referrals.api.edge import is_api_call, require_our_address
+from referrals.api.edge import is_api_call, is_hook_path, require_our_address
 from referrals.api.problems import ProblemError
+from referrals.hooks.edge import refuse_wrong_address
 
 _URLS: Final = "integration_project.program_urls"
 
@@ -35,11 +36,21 @@ class ApiShortcutMiddleware:
         return response
 
     def _answered(self, request: HttpRequest) -> HttpResponse:
-        try:
-            require_our_address(request)
-        except ProblemError as error:
-            return error.response()
+        refusal = _refuse_address(request)
+        if refusal is not None:
+            return refusal
         match = self._resolver.resolve(request.path_info)
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         return response
+
+
+def _refuse_address(request: HttpRequest) -> HttpResponse | None:
+    """Return the answer to a call by a wrong address, or None for a right one."""
+    if is_hook_path(request.path_info):
+        return refuse_wrong_address(request)
+    try:
+        require_our_address(request)
+    except ProblemError as error:
+        return error.response()
+    return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from integration_project.web import early_refusals, health_checks, request_limits
+from integration_project.web import early_refusals, health_checks
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
 from integration_project.web.calls import Call, complete_environ, read_call, weigh_call
 from integration_project.web.heads import find_fault_of_head, find_framing
@@ -62,6 +62,8 @@ class Application:
         self.bodies = Bodies(self._make_room)
         self._turns: Turns[_WaitingRequest] = Turns(threads=threads, share=share)
         self._threads = Threads(threads, "request")
+        # Serves platforms' calls that nobody sends again and that found no thread in time.
+        self._last_thread = Threads(1, "last chance")
         self._readiness = health_checks.SharedReadinessCheck(
             partial(answer_by_wsgi, django)
         )
@@ -78,7 +80,7 @@ class Application:
             )
         elif fault := find_fault_of_head(url_bytes, headers):
             await sender.send_whole(
-                early_refusals.answer_head_fault(fault), closes=True
+                early_refusals.answer_head_fault(fault, scope["path"]), closes=True
             )
         else:
             await self._serve(scope, receive, sender)
@@ -100,7 +102,7 @@ class Application:
                 call, early_refusals.make_busy_problem()
             )
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-            answer = None if sender.has_begun else early_refusals.FAULT_ANSWER
+            answer = None if sender.has_begun else early_refusals.answer_fault(call)
             _log(error)
             if answer is None:
                 connection.drop()
@@ -130,7 +132,7 @@ class Application:
             key=call.key,
             size=len(body.data),
             weight=weigh_call(call, body),
-            is_limited=call.is_api,
+            is_limited=call.is_api and not call.is_only_chance,
             work=work,
         )
         try:
@@ -139,21 +141,26 @@ class Application:
             raise early_refusals.make_over_share_problem() from None
         self._begin_next()
         if not turn.has_begun:
-            await self._wait_for(turn, receive)
+            await self._wait_for(turn, receive, call)
         return await sender.answer
 
-    async def _wait_for(self, turn: Turn[_WaitingRequest], receive: Receive) -> None:
+    async def _wait_for(
+        self, turn: Turn[_WaitingRequest], receive: Receive, call: Call
+    ) -> None:
         """Return when a thread begins with the turn. Raises the refusal that ends the wait."""
         begins = turn.work.begins
         leaving = asyncio.ensure_future(wait_until_left(receive))
         try:
             await asyncio.wait(
                 (begins, leaving),
-                timeout=request_limits.TURN_SECONDS,
+                timeout=call.turn_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if begins.done():
                 return begins.result()
+            if call.is_only_chance:
+                # Also one whose sender has left: it is here whole, and comes no more.
+                return self._serve_at_last(turn)
             raise (
                 _LeftWhileWaitingError
                 if leaving.done()
@@ -164,6 +171,16 @@ class Application:
             if not begins.done():
                 begins.cancel()
                 self._turns.leave(turn)
+
+    def _serve_at_last(self, turn: Turn[_WaitingRequest]) -> None:
+        """Serve the request although no thread is free. What time is left, its view knows."""
+        self._turns.leave(turn)
+        turn.work.begins.set_result(None)
+        self._last_thread.give(partial(self._work_at_last, turn.work))
+
+    def _work_at_last(self, work: _WaitingRequest) -> None:
+        outcome = answer_by_wsgi(self._django, work.environ, work.sender)
+        self._loop.call_soon_threadsafe(work.sender.settle, outcome)
 
     def _begin_next(self) -> None:
         while (turn := self._turns.take()) is not None:

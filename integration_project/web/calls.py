@@ -4,6 +4,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -12,9 +13,13 @@ from integration_project.web import request_limits
 from integration_project.web.bodies import Body
 from referrals.api.auth import find_remembered_key, read_key
 from referrals.api.body import GZIP
-from referrals.api.edge import is_api_path
+from referrals.api.edge import is_api_path, is_hook_path
 from referrals.api.gunzip import WBITS
 from referrals.api.stream import MAX_BODY_BYTES
+from referrals.hooks.call_reading import REPEATED_HEADERS
+from referrals.hooks.deadline import ARRIVED_AT
+from referrals.hooks.edge import find_called_source
+from referrals.hooks.known_sources import KnownSource
 
 #: The owners of requests without a remembered API key, and of requests for pages.
 UNKNOWN_CALLERS: Final = "strangers"
@@ -39,8 +44,23 @@ class Call:
     most: int
     stated: int | None
     has_body: bool
-    #: Whether a program reads the answer.
+    #: Whether a program reads the answer, and whether that is a platform.
     is_api: bool
+    is_hook: bool
+    #: The source whose hook is called, if this process remembers it.
+    source: KnownSource | None
+
+    @property
+    def is_only_chance(self) -> bool:
+        """Whether its sender never sends it again, whatever it is answered."""
+        return self.source is not None and not self.source.preset.resends
+
+    @property
+    def turn_seconds(self) -> float:
+        """How long it may wait for a thread."""
+        if self.is_hook:
+            return request_limits.HOOK_TURN_SECONDS
+        return request_limits.TURN_SECONDS
 
 
 def read_call(scope: Mapping[str, Any]) -> Call:
@@ -48,7 +68,9 @@ def read_call(scope: Mapping[str, Any]) -> Call:
     environ = _build_environ(scope)
     path = environ["PATH_INFO"]
     is_api = is_api_path(path)
-    owner, key = _api_owner(environ) if is_api else (PAGES, find_network_in(environ))
+    is_hook = is_hook_path(path)
+    source = find_called_source(path) if is_hook else None
+    owner, key = _find_owner(environ, source, is_api=is_api)
     length = environ.get("CONTENT_LENGTH")
     most = MAX_BODY_BYTES if is_api else request_limits.MAX_FORM_BYTES
     return Call(
@@ -61,12 +83,16 @@ def read_call(scope: Mapping[str, Any]) -> Call:
         stated=int(length) if length else None,
         has_body=length not in (None, "0") or "HTTP_TRANSFER_ENCODING" in environ,
         is_api=is_api,
+        is_hook=is_hook,
+        source=source,
     )
 
 
 def complete_environ(call: Call, body: Body) -> dict[str, Any]:
-    """Return WSGI's environment, with the body."""
+    """Return WSGI's environment, with the body, which has just come to its end."""
     environ = call.environ
+    if call.is_hook:
+        environ[ARRIVED_AT] = monotonic()
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     if call.has_body:
         environ["CONTENT_LENGTH"] = str(body.length)
@@ -94,7 +120,14 @@ def _unpacks_to_more(data: bytes) -> bool:
     return len(unpacked) == request_limits.HEAVY_BYTES or bool(unpacker.unused_data)
 
 
-def _api_owner(environ: Mapping[str, str]) -> tuple[str, str]:
+def _find_owner(
+    environ: Mapping[str, str], source: KnownSource | None, *, is_api: bool
+) -> tuple[str, str]:
+    if not is_api:
+        return PAGES, find_network_in(environ)
+    if source is not None:
+        # Who knows its address need not be its platform: they take turns by network.
+        return f"source {source.public_id}", find_network_in(environ)
     key = find_remembered_key(read_key(environ.get("HTTP_AUTHORIZATION", "")))
     if key is None:
         return UNKNOWN_CALLERS, find_network_in(environ)
@@ -125,13 +158,17 @@ def _build_environ(scope: Mapping[str, Any]) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    repeated: dict[str, list[str]] = {}
     for raw, value in scope["headers"]:
         name = _NAMES.get(raw) or _name_for_wsgi(raw)
         text = value.decode("latin-1")
         if name in environ:
+            repeated.setdefault(name, [environ[name]]).append(text)
             text = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{text}"
         if name:
             environ[name] = text
+    if repeated:
+        environ[REPEATED_HEADERS] = repeated
     return environ
 
 

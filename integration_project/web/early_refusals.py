@@ -4,10 +4,13 @@ import logging
 from http import HTTPStatus
 from typing import Final
 
+from django.http import HttpResponse
+
 from integration_project.observability import context
 from integration_project.web.calls import Call
 from integration_project.web.heads import explain_fault
-from integration_project.web.responses import WebAnswer, make_answer
+from integration_project.web.responses import AnswerHeaders, WebAnswer, make_answer
+from referrals.api.edge import is_hook_path
 from referrals.api.problems import (
     BUSY,
     OVER_SHARE,
@@ -16,20 +19,27 @@ from referrals.api.problems import (
     make_retry_later,
 )
 from referrals.api.request_id import HEADER, choose_request_id
+from referrals.hooks.edge import answer_refused
 
 logger: Final = logging.getLogger("integration_project.request")
 
 _TEXT: Final = b"text/plain; charset=utf-8"
-FAULT_ANSWER: Final = make_answer(
+_FAULT_ANSWER: Final = make_answer(
     500,
     [(b"content-type", _TEXT), (b"cache-control", b"no-store")],
     b"The request met a fault of the server, which has been logged.\n",
 )
 
 
-def answer_head_fault(status: HTTPStatus) -> WebAnswer:
+def answer_head_fault(status: HTTPStatus, path: str) -> WebAnswer:
     """Return the answer to a head that is too large. Its app is not known yet."""
-    return make_answer(status.value, [(b"content-type", _TEXT)], explain_fault(status))
+    text = b"" if is_hook_path(path) else explain_fault(status)
+    return make_answer(status.value, [(b"content-type", _TEXT)], text)
+
+
+def answer_fault(call: Call) -> WebAnswer:
+    """Return the answer to a request that met a fault of ours; of a hook, "busy"."""
+    return _make_busy_answer(call) if call.is_hook else _FAULT_ANSWER
 
 
 def make_over_share_problem() -> ProblemError:
@@ -53,35 +63,51 @@ def make_busy_problem() -> ProblemError:
 
 def answer_refusal(call: Call, problem: ProblemError) -> WebAnswer:
     """Return the answer to a refused call, and log the call like every other request."""
-    name = choose_request_id(call.environ.get("HTTP_X_REQUEST_ID", ""))
-    _log(call, problem, name)
+    sent = call.environ.get("HTTP_X_REQUEST_ID", "")
+    name = choose_request_id(sent, call.path)
+    answer = _make_refusal(call, problem)
+    answer.headers.append((HEADER.lower().encode(), name.encode()))
+    _log(call, problem, answer.status, name)
+    return answer
+
+
+def _make_refusal(call: Call, problem: ProblemError) -> WebAnswer:
+    if call.is_hook:
+        return _make_busy_answer(call)
     if call.is_api:
-        response = problem.response()
-        headers, body = response.headers.items(), response.content
-    else:
-        headers = {
-            "Content-Type": _TEXT.decode(),
-            "Cache-Control": "no-store",
-            "Retry-After": str(RETRY_SECONDS),
-        }.items()
-        body = f"{problem.kind.title}. Try again in a few seconds.\n".encode()
+        return _make_whole_answer(problem.response())
+    text = f"{problem.kind.title}. Try again in a few seconds.\n"
     return make_answer(
         int(problem.kind.status),
         [
-            *((n.lower().encode(), v.encode()) for n, v in headers),
-            (HEADER.lower().encode(), name.encode()),
+            (b"content-type", _TEXT),
+            (b"cache-control", b"no-store"),
+            (b"retry-after", str(RETRY_SECONDS).encode()),
         ],
-        body,
+        text.encode(),
     )
 
 
-def _log(call: Call, problem: ProblemError, name: str) -> None:
+def _make_busy_answer(call: Call) -> WebAnswer:
+    """Return what asks a platform to call again. It reads the status alone."""
+    return _make_whole_answer(answer_refused(call.path))
+
+
+def _make_whole_answer(response: HttpResponse) -> WebAnswer:
+    headers: AnswerHeaders = [
+        (name.lower().encode(), value.encode())
+        for name, value in response.headers.items()
+    ]
+    return make_answer(response.status_code, headers, response.content)
+
+
+def _log(call: Call, problem: ProblemError, status: int, name: str) -> None:
     token = context.request_id.set(name)
     fields = {
         "method": call.method if call.method.isalpha() else "",
         # No route was looked for.
         "path": "(not served)",
-        "status": int(problem.kind.status),
+        "status": status,
         "reason": problem.kind.slug,
     }
     logger.warning("request", extra=fields)

@@ -10,7 +10,8 @@ MEBIBYTE: Final = 1024 * KIBIBYTE
 #: soon after the connection.
 HEAD_SECONDS: Final = 10.0
 MAX_HEAD_BYTES: Final = 64 * KIBIBYTE
-MAX_URL_BYTES: Final = 4_094
+#: What routers pass on. Platforms that call by GET say everything in it.
+MAX_URL_BYTES: Final = 8_192
 MAX_HEADERS: Final = 64
 MAX_HEADER_BYTES: Final = 8_190
 #: Requests that come while another of the connection is served, in MAX_HEAD_BYTES.
@@ -43,6 +44,8 @@ COMPRESSED_PLACES: Final = HEAVY_PLACES
 PLACES_A_THREAD: Final = 8
 #: Routers give up on an answer after 30 seconds.
 TURN_SECONDS: Final = 20.0
+#: A platform waits two seconds for an answer, of which Django takes its part.
+HOOK_TURN_SECONDS: Final = 1.0
 
 # Answers -----------------------------------------------------------------------------
 #: Answers up to here leave in one piece; the thread is free before the caller reads.

@@ -35,6 +35,7 @@ logger: Final = logging.getLogger(__name__)
 
 #: Also with more than one slash in front: the API then explains the fault.
 _CALL: Final = re.compile(r"/+v1(?:/|\Z)")
+_HOOK: Final = re.compile(r"/+v1/+hooks(?:/|\Z)")
 _NAME: Final = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,100}")
 _KINDS: Final = {
     kind.status: kind
@@ -76,6 +77,11 @@ def is_api_call(request: HttpRequest) -> bool:
 def is_api_path(path: str) -> bool:
     """Return whether the path is one of the API's, right or nearly right."""
     return _CALL.match(path) is not None
+
+
+def is_hook_path(path: str) -> bool:
+    """Return whether the path is a hook's, right or nearly right: a secret may be in it."""
+    return _HOOK.match(path) is not None
 
 
 def require_our_address(request: HttpRequest) -> None:

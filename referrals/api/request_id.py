@@ -7,6 +7,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 
+from referrals.api.edge import is_hook_path
 from referrals.keys import MORE_THAN_PREFIX
 
 HEADER: Final = "X-Request-Id"
@@ -18,7 +19,9 @@ class RequestIdMiddleware:
     """Sets `request.request_id` to the caller's X-Request-Id, and sends it back.
 
     A request without one, or with one that cannot be trusted in a log line, gets a new
-    one. Belongs first in MIDDLEWARE, so that every answer has the header.
+    one, and so does each call of a hook: a platform's secret may stand in any header, and
+    in the address, which the routers that name requests log. Belongs first in MIDDLEWARE,
+    so that every answer has the header.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -26,7 +29,9 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request under its name."""
-        request_id = choose_request_id(request.headers.get(HEADER, ""))
+        request_id = choose_request_id(
+            request.headers.get(HEADER, ""), request.path_info
+        )
         # Django's class declares no such attribute; the log line reads it by this name.
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
@@ -34,9 +39,10 @@ class RequestIdMiddleware:
         return response
 
 
-def choose_request_id(sent: str) -> str:
-    """Return `sent` as the request's name if that is acceptable, else a new name."""
-    return sent if _is_acceptable(sent) else uuid.uuid4().hex
+def choose_request_id(sent: str, path: str) -> str:
+    """Return `sent` as the name of a request to `path` if it may be, else a new name."""
+    is_taken = _is_acceptable(sent) and not is_hook_path(path)
+    return sent if is_taken else uuid.uuid4().hex
 
 
 def _is_acceptable(name: str) -> bool:

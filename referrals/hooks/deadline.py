@@ -3,15 +3,20 @@
 A few threads do nothing else. What they have not done in time may still be done later, so
 that whoever gives up keeps the events under the same idempotency keys: then the second
 append finds duplicates. An append that was still without a connection is not done any more.
+
+The time that counts begins when the call has come whole. The web process says when that
+was, since a call may have waited for a thread.
 """
 
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as LateError
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from django.db import connection
+from django.http import HttpRequest
 
 from referrals import log
 from referrals.log import Result, Sendable
@@ -24,6 +29,12 @@ READING_THREADS: Final = 2
 PUSHING_THREADS: Final = 1
 #: What may wait for one of these threads, each for its deadline.
 MOST_WAITING: Final = 32
+
+#: When a call had come whole, in WSGI's environment, by `time.monotonic`.
+ARRIVED_AT: Final = "referrals.arrived_at"
+#: So long after that the log has done its part. The spool has `PUSH_SECONDS` more, and the
+#: answer is on its way itself for a moment: Branch waits two seconds for it.
+ANSWER_SECONDS: Final = 1.1
 
 Answer = TypeVar("Answer")
 
@@ -57,7 +68,7 @@ class _TimedThreads:
         self._room = threading.Semaphore(number + MOST_WAITING)
 
     def run(self, work: Callable[[], Answer], seconds: float) -> Answer:
-        if not self._room.acquire(blocking=False):
+        if seconds <= 0 or not self._room.acquire(blocking=False):
             raise NotDoneError
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._number, thread_name_prefix=self._name)
@@ -80,6 +91,14 @@ class _Threads:
 
 
 _threads = _Threads()
+
+
+def find_seconds_left(request: HttpRequest, most: float) -> float:
+    """Return how long the database may take for this call: at most `most`, perhaps none."""
+    arrived: float | None = request.META.get(ARRIVED_AT)
+    if arrived is None:
+        return most
+    return max(0.0, min(most, arrived + ANSWER_SECONDS - monotonic()))
 
 
 def append_within(

@@ -1,13 +1,17 @@
 """The sources that a process knows, in a form that a call is served from.
 
-A row is read again after `FRESH_SECONDS`. While the database is away the remembered one goes
-on: platforms that never send again would lose their calls otherwise. An unknown public ID is
-never remembered, so that a new source works at once.
+A row is read again after `FRESH_SECONDS`. While the database is away, or takes longer than
+`READ_SECONDS`, the remembered one goes on: platforms that never send again would lose their
+calls otherwise. For the same reason each web process reads all sources ahead, again and
+again: one that was made since, and called at another process, is not unknown when an outage
+begins. An unknown public ID is never remembered, so that a new source works at once.
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from functools import partial
+from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
@@ -29,8 +33,13 @@ from referrals.sources.verifiers import Verifier
 FRESH_SECONDS: Final = 5.0
 #: How long a call waits for a row, whatever the database does.
 READ_SECONDS: Final = 0.4
+#: How far apart a web process reads all sources ahead.
+AHEAD_SECONDS: Final = 30.0
 #: Each is a row of ours; the bound is for the unforeseen.
 MOST_SOURCES: Final = 2_000
+
+#: What a public ID can be: nothing else is asked of the database.
+_PUBLIC_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,40}")
 
 logger: Final = logging.getLogger(__name__)
 
@@ -75,7 +84,28 @@ class _Remembered(msgspec.Struct):
     until: float
 
 
-_known: dict[str, _Remembered] = {}
+class _Memory:
+    """What this process remembers, and until when it does not ask the database again."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, _Remembered] = {}
+        self.away_until = 0.0
+        self._lock = Lock()
+
+    def keep(self, source: KnownSource, until: float) -> None:
+        """Remember a source, in place of the oldest where there are too many."""
+        with self._lock:
+            self.known.pop(source.public_id, None)
+            if len(self.known) >= MOST_SOURCES:
+                del self.known[next(iter(self.known))]
+            self.known[source.public_id] = _Remembered(source, until)
+
+    def forget(self, public_id: str) -> None:
+        with self._lock:
+            self.known.pop(public_id, None)
+
+
+_memory = _Memory()
 
 
 def find_source(public_id: str) -> KnownSource | None:
@@ -85,9 +115,13 @@ def find_source(public_id: str) -> KnownSource | None:
     or `NotDoneError` where it does not answer and the source is not remembered, and
     `UnreadableSourceError`.
     """
+    if not _PUBLIC_ID.fullmatch(public_id):
+        return None
     now = monotonic()
-    remembered = _known.get(public_id)
-    if remembered is not None and (now < remembered.until or outage.database.is_away()):
+    remembered = _memory.known.get(public_id)
+    if remembered is not None and (
+        now < max(remembered.until, _memory.away_until) or outage.database.is_away()
+    ):
         return remembered.source
     try:
         row = run_within(partial(_read_row, public_id), READ_SECONDS)
@@ -96,18 +130,18 @@ def find_source(public_id: str) -> KnownSource | None:
             raise
         outage.database.note_failure()
         logger.warning("A source was not read again: %s", type(error).__name__)
-        # Nobody waits for the database once more for each of its calls.
-        remembered.until = now + FRESH_SECONDS
+        # Nobody waits for the database once more, for this source's calls or another's.
+        _memory.away_until = monotonic() + FRESH_SECONDS
         return remembered.source
     if row is None:
-        _known.pop(public_id, None)
+        _memory.forget(public_id)
         return None
     return _remember(row, now)
 
 
 def find_remembered_source(public_id: str) -> KnownSource | None:
     """Return the source if this process remembers it. Never asks the database."""
-    remembered = _known.get(public_id)
+    remembered = _memory.known.get(public_id)
     return remembered.source if remembered else None
 
 
@@ -120,18 +154,19 @@ def remember_source(row: Source) -> KnownSource:
 
 
 def remember_sources() -> None:
-    """Remember all live sources, so that an outage finds none unknown. Never raises."""
+    """Remember all live sources, so that an outage finds none unknown.
+
+    Raises a database's error. A source that cannot serve is left out, and told of.
+    """
     now = monotonic()
-    try:
-        for row in _read_rows().filter(archived_at=None)[:MOST_SOURCES]:
-            _remember_readable(row, now)
-    except Error as error:
-        logger.warning("Sources were not read ahead: %s", type(error).__name__)
+    for row in _read_rows().filter(archived_at=None)[:MOST_SOURCES]:
+        _remember_readable(row, now)
 
 
 def clear_known_sources() -> None:
     """Clear this process's memory of sources, so that the next call reads the database."""
-    _known.clear()
+    _memory.known.clear()
+    _memory.away_until = 0.0
 
 
 def make_known_source(row: Source) -> KnownSource:
@@ -183,19 +218,22 @@ def _read_rows() -> Any:  # noqa: ANN401 - a query set of rows that are read who
     return Source.objects.select_related("app__id_key").order_by("pk")
 
 
+def _read_row(public_id: str) -> Source | None:
+    row: Source | None = _read_rows().filter(public_id=public_id).first()
+    return row
+
+
 def _remember(row: Source, now: float) -> KnownSource:
     source = make_known_source(row)
-    if len(_known) >= MOST_SOURCES:
-        _known.clear()
-    _known[row.public_id] = _Remembered(source, now + FRESH_SECONDS)
+    _memory.keep(source, now + FRESH_SECONDS)
     return source
 
 
 def _remember_readable(row: Source, now: float) -> None:
     try:
         _remember(row, now)
-    except UnreadableSourceError:
-        logger.warning("A source was not read ahead: no key decrypts its secret")
+    except Exception as error:  # noqa: BLE001 - one bad row must not keep others unknown
+        logger.warning("Source %s was not read: %s", row.pk, type(error).__name__)
 
 
 def _reveal_secrets(stored: Sequence[Secret]) -> tuple[str, ...]:

@@ -11,4 +11,8 @@ urlpatterns = [
         views.answer_hook,
         name="hook_with_secret",
     ),
+    # What is nearly a hook's is answered as a hook answers: its sender reads no problem.
+    path("v1/hooks", views.answer_nearly_hook),
+    path("v1/hooks/", views.answer_nearly_hook),
+    path("v1/hooks/<path:nowhere>", views.answer_nearly_hook),
 ]

@@ -10,18 +10,18 @@ from django.db import Error
 from django.http import HttpRequest
 from django.views.decorators.csrf import csrf_exempt
 
-from referrals.api.problems import ProblemError
+from referrals.api.problems import INCOMPLETE_BODY, ProblemError
 from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
 from referrals.hooks.capture import capture_call
-from referrals.hooks.deadline import NotDoneError
+from referrals.hooks.deadline import NotDoneError, find_seconds_left
 from referrals.hooks.known_sources import (
     KnownSource,
     UnreadableSourceError,
     find_source,
 )
-from referrals.hooks.receive_call import receive_call
+from referrals.hooks.receive_call import DEADLINE_SECONDS, receive_call
 from referrals.hooks.sample_mark import HEADER, read_sample_mark
 from referrals.log import ArchivedAppError
 from referrals.sources.call import Call
@@ -48,6 +48,12 @@ def answer_hook(
     return answers.answer_busy(source.preset if source else None)
 
 
+@csrf_exempt
+def answer_nearly_hook(_request: HttpRequest, nowhere: str = "") -> HookResponse:  # noqa: ARG001 - a part of the address
+    """Answer an address that looks like a hook's, with too little or too much in it."""
+    return answers.answer_unknown()
+
+
 def _answer(
     request: HttpRequest, source: KnownSource | None, path_secret: str
 ) -> HookResponse:
@@ -63,11 +69,16 @@ def _answer(
         call = read_call(request, path_secret)
     except ProblemError as problem:
         counting.count_unreadable(source, problem)
+        if problem.kind is INCOMPLETE_BODY:
+            # It was cut off on its way: the same call may come whole the next time.
+            return answers.answer_busy(source.preset)
         return answers.answer_too_large()
-    return _answer_call(source, call)
+    return _answer_call(
+        source, call, seconds=find_seconds_left(request, DEADLINE_SECONDS)
+    )
 
 
-def _answer_call(source: KnownSource, call: Call) -> HookResponse:
+def _answer_call(source: KnownSource, call: Call, *, seconds: float) -> HookResponse:
     now = datetime.now(UTC)
     verified = verify_call(source.verifier, call, source.secrets, now=now)
     if isinstance(verified, Unverified):
@@ -78,7 +89,7 @@ def _answer_call(source: KnownSource, call: Call) -> HookResponse:
     if not sample:
         capture_call(source, call)
     try:
-        received = receive_call(source, call, sample=sample)
+        received = receive_call(source, call, sample=sample, seconds=seconds)
     except ArchivedAppError:
         return answers.answer_archived()
     counting.count_received(source, received, is_sample=bool(sample))

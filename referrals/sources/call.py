@@ -13,7 +13,8 @@ import msgspec
 #: The parameters that are read. Adjust knows some 150 placeholders.
 MAX_PARAMETERS: Final = 300
 FORM: Final = "application/x-www-form-urlencoded"
-_WITHOUT_BODY: Final = ("GET", "HEAD")
+#: Methods whose body means nothing (RFC 9110, 9.3.1).
+WITHOUT_BODY: Final = ("GET", "HEAD")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -47,7 +48,7 @@ class Call(msgspec.Struct, frozen=True):
     @property
     def has_body(self) -> bool:
         """Whether the method carries what the platform says in the body."""
-        return self.method not in _WITHOUT_BODY
+        return self.method not in WITHOUT_BODY
 
     def find_headers(self, name: str) -> tuple[str, ...]:
         """Return each value of the header `name`, whose case does not count."""
