@@ -363,13 +363,13 @@ def _compare_secret(
 
 def _read_header(call: Call, name: str, prefix: str = "") -> str | Unverified:
     found = call.find_headers(name)
-    if not found or not found[0].strip():
-        return Unverified(Check.HEADER_MISSING, f"The header {name} is missing.")
     if len(found) > 1:
         return Unverified(
             Check.HEADER_REPEATED,
             f"The header {name} came {len(found)} times: a proxy may have added one.",
         )
+    if not found or not found[0].strip():
+        return Unverified(Check.HEADER_MISSING, f"The header {name} is missing.")
     value = found[0].strip()
     # A scheme such as Bearer has no case (RFC 9110, section 11.1).
     if not value.lower().startswith(prefix.lower()):
