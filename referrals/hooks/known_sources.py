@@ -218,11 +218,6 @@ def _read_rows() -> Any:  # noqa: ANN401 - a query set of rows that are read who
     return Source.objects.select_related("app__id_key").order_by("pk")
 
 
-def _read_row(public_id: str) -> Source | None:
-    row: Source | None = _read_rows().filter(public_id=public_id).first()
-    return row
-
-
 def _remember(row: Source, now: float) -> KnownSource:
     source = make_known_source(row)
     _memory.keep(source, now + FRESH_SECONDS)
