@@ -42,6 +42,9 @@ _SAME_SUBJECTS = {
     "delivery/": """
         bisect canary cause doubt forget_command holds replay_command witness
     """,
+    "hooks/": """
+        hook_edge hook_hostile hook_turns
+    """,
     "": """
         api_dry_run api_edge api_hostile api_pages api_shortcut broker check_clevertap
         code_samples database_pool harness keys_of_secrets provision refusals
