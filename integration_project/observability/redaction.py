@@ -11,7 +11,8 @@ from typing import Final
 MASK: Final = "[redacted]"
 
 _SECRET_NAME: Final = re.compile(
-    r"passcode|passwd|password|secret|authori[sz]ation|cookie|credential|(?:^|_|api)keys?$"
+    r"passcode|passwd|password|secret|signature|hmac|authori[sz]ation|cookie|credential"
+    r"|(?:^|_|api)keys?$"
     r"|(?<!lease_)token|dsn|identit(?:y$|ies)|e_?mail|phone|advertising|device_id"
     r"|(?:^|_)ip(?:_|$)|address|headers?$|body$|query",
     re.IGNORECASE,
@@ -46,6 +47,8 @@ _PATTERNS: Final = (
     ),
     (re.compile(rf"(?<![\w:.])(?:{_HEX}:){{7}}{_HEX}(?![\w:])"), MASK),
     (re.compile(rf"(?<![\w:.])(?:{_HEX}:)+(?::{_HEX})+(?![\w:])"), MASK),
+    # The address of a hook, in which a platform's secret may stand. A route is none.
+    (re.compile(r"(?i)(?<=v1/hooks/)[^\s\"'<>]+"), MASK),
     # A query string.
     (re.compile(r"(?<=[\w/])\?[^\s\"']+"), "?…"),
 )

@@ -13,7 +13,13 @@ import redis
 import requests
 
 from integration_project.settings import ENV_NAMES
-from tests.acceptance.leaks import callers, operators, trouble, visitors
+from tests.acceptance.leaks import (
+    callers,
+    operators,
+    platforms,
+    trouble,
+    visitors,
+)
 from tests.acceptance.leaks.evidence import Evidence
 from tests.acceptance.leaks.markers import ASKED, OF_THE_ENVIRONMENT, TOLD, stems
 from tests.harness.process import PATIENCE_SECONDS
@@ -28,11 +34,12 @@ from tests.harness.receivers import (
 DRIVEN = {
     "API": 68,
     "no HTTP": 10,
+    "hook": 72,
     "CleverTap": 13,
     "broker": 10,
     "alert": 3,
-    "broken database": 2,
-    "no database": 5,
+    "broken database": 3,
+    "no database": 6,
     "metrics": 1,
     "readiness": 1,
     "form": 13,
@@ -51,7 +58,7 @@ PLACES = {
     "log": 6,
     "receiver": 2,
     "Sentry": 1,
-    "table": 18,
+    "table": 21,
 }
 _ABSENT = "/admin/referrals/app/zqtpath/change/"
 _AFTER_IT = "/admin/clevertap_sync/upload/?state=zququery&e=1"
@@ -111,7 +118,8 @@ TABLES = (
     *("clevertap_sync_lastlook", "clevertap_sync_upload", "clevertap_sync_workerseen"),
     *("auth_user", "django_admin_log", "django_session", "referrals_apikey"),
     *("referrals_erasurerequest", "referrals_rejectedevent", "referrals_sighting"),
-    *("referrals_ingestcount", "referrals_suppression"),
+    *("referrals_ingestcount", "referrals_suppression", "referrals_idkey"),
+    *("referrals_source", "referrals_sourcecall"),
 )
 SET_UP = """
 from django.contrib.auth import get_user_model
@@ -218,7 +226,7 @@ def visit(evidence, stack):
     return dict(zip(("session of root", "session of viewer"), sessions, strict=True))
 
 
-def ask_without_a_database(evidence, stack, key):
+def ask_without_a_database(evidence, stack, key, source):
     """Start a web process whose database is away, and ask it for everything."""
     reachable, web = stack.web_url, stack.web(**operators.NOBODY)
     event = callers.Call(503, callers.packed(callers.an_event_of_them()))
@@ -227,6 +235,7 @@ def ask_without_a_database(evidence, stack, key):
         call = callers.Call(503, path=path, method="GET")
         evidence.answer("no database", path, callers.send(stack.web_url, key, call))
     evidence.answer("no database", "/metrics", metrics_of(stack))
+    platforms.call_without_a_database(evidence, stack.web_url, source, ASKED["path"])
     web.stop()
     stack.web_url = reachable
 
@@ -268,21 +277,25 @@ def test_no_error_path_shows_what_is_secret_or_personal(stack, receivers):
     evidence, receiver = Evidence(), receivers[2]
     stack.start()
     keys = set_up(stack, receiver)
+    sources = platforms.make_sources(stack)
 
     callers.call_wrongly(evidence, stack.web_url, **keys)
     callers.speak_no_http(evidence, stack.web_url, keys["key"])
+    signature = platforms.call_hooks(evidence, stack.web_url, sources)
     trouble.upset_clevertap(evidence, stack, receiver)
     trouble.break_the_database(evidence, stack, keys["key"])
+    platforms.call_broken_database(evidence, stack.web_url, sources["Basic"])
     trouble.fill_the_broker(evidence, stack)
     trouble.tell_of_it(evidence, stack, receiver)
     sessions = visit(evidence, stack)
     operators.give_orders(evidence, stack)
     complaints = operators.start_wrongly(evidence, stack, ENV_NAMES)
-    ask_without_a_database(evidence, stack, keys["key"])
+    ask_without_a_database(evidence, stack, keys["key"], sources["header"])
     gather(evidence, stack, receivers)
 
     # What comes before is shown on purpose, to tell keys apart.
     issued = {name: text[12:24] for name, text in {**keys, **sessions}.items()}
+    issued |= signature
     assert evidence.leaks(stems(**issued)) == ON_PURPOSE
     assert evidence.driven == DRIVEN
     assert evidence.kinds() == PLACES

@@ -140,6 +140,7 @@ class TestSecrets:
             *("Authorization", "cookie", "identity", "identities", "email", "phone"),
             *("ip", "remote_ip", "ip_address", "device_id", "advertising_id", "body"),
             *("headers", "query_string", "sentry_dsn", "credentials"),
+            *("webhook-signature", "x_friendbuy_hmac", "X-Webhook-Secret"),
         ],
     )
     def test_a_field_with_a_secret_name_is_left_out(self, formatter, name):
@@ -174,6 +175,8 @@ class TestSecrets:
             ("postgres://u:hunter2@db/name refused", "hunter2"),
             ("ERROR: refused\nDETAIL:  Failing row contains (hunter2).", "hunter2"),
             ("GET /events?user=hunter2 failed", "hunter2"),
+            ("POST /v1/hooks/0a1b2c/hunter2 failed", "hunter2"),
+            ("Not Found: https://h//v1/hooks/hunter2", "hunter2"),
         ],
     )
     def test_a_text_that_looks_like_one_is_cut_out_wherever_it_stands(
@@ -198,6 +201,7 @@ class TestRedaction:
             "Upload 12 took 12:30:05, version 5.2.1, 3::4 of 10.0",
             "claim → map → send; 50 % of 1,000 records",
             "token ring, a secret of success",
+            "POST /v1/hooks/<str:public_id>/<str:path_secret>",
         ],
     )
     def test_an_ordinary_text_stays_as_it_is(self, text):

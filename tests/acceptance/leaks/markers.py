@@ -44,6 +44,9 @@ TOLD: Final = {
     "signing secret": "whsec_enFoc2lnbmluZy1zZWNyZXQtb2YtYW4tYWxlcnQ=",
     "address of a heartbeat": "zqiaddress-of-a-heartbeat",
     "session of nobody": "zqjsessionofnobody",
+    # Base64 of 24 bytes, so that Standard Webhooks takes it, too.
+    "secret of a source": "whsec_enFzZWNyZXQtb2YtYS1zb3VyY2UtMDEy",
+    "wrong secret of a source": "whsec_enF3cm9uZy1vbmUtb2YtYS1zb3VyY2Uh",
 }
 #: What events say about people.
 PERSONAL: Final = {
@@ -76,6 +79,8 @@ _STEMS: Final = {
     "API key cut short": "shortenedshortened",
     "API key as a name of a request": "requestidrequest",
     "signing secret": "enFoc2lnbmluZy1zZW",
+    "secret of a source": "enFzZWNyZXQtb2",
+    "wrong secret of a source": "enF3cm9uZy1vb",
     "IP address": "203.0.113.231",
 }
 #: What no spelling changes, and no more than texts that are cut short still have.
