@@ -5,20 +5,33 @@ import json
 import socket
 import time
 from contextlib import suppress
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from referrals.sources.presets import load_preset
+from referrals.sources.samples import sign_sample
 from tests.builders import a_sent_event
 from tests.harness.memory import peak_of_family
 from tests.harness.process import PATIENCE_SECONDS, wait_until
 from tests.harness.stack import Stack
+from tests.platforms import SECRET
 
 #: They share the web process.
 pytestmark = pytest.mark.xdist_group("wire")
 
 MEGABYTE = 1024 * 1024
 PIECE = b" " * 65_536
+SOURCES = f"""
+from referrals.models import App, Source
+from referrals.secret import Secret
+from referrals.source_setup import create_source
+for platform in ("adjust", "growsurf"):
+    source = Source(app=App.objects.get(slug="shop"), platform=platform)
+    create_source("nobody", source, Secret({SECRET!r}))
+    print(f"/v1/hooks/{{source.public_id}}")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +42,13 @@ def stack(tmp_path_factory):
         stack.provision()
         stack.web(WEB_CONCURRENCY="1")
         yield stack
+
+
+@pytest.fixture(scope="module")
+def hooks(stack):
+    """Return the addresses of a source of each way in which platforms call."""
+    printed = stack.manage("shell", "-v0", "-c", SOURCES)
+    return dict(zip(("adjust", "growsurf"), printed.split(), strict=True))
 
 
 @pytest.fixture
@@ -323,18 +343,61 @@ def test_a_caller_who_falls_silent_gives_the_thread_back(stack, connect, stored)
     assert stored() == 0
 
 
+def test_a_hook_is_called_by_a_line_of_8_kb(stack, hooks, connect, stored):
+    call = sign_sample(load_preset("adjust"), SECRET, now=datetime.now(UTC))
+    start = f"{hooks['adjust']}/{SECRET}?{urlencode(call.query)}"
+    names = [f"&p{n}=" for n in range(300 - len(call.query))]
+    room = 8_192 - len(start) + len("?") - len("".join(names))
+    fill = "x" * (room // len(names))
+    connection = connect()
+    connection.request("GET", start + "".join(f"{name}{fill}" for name in names))
+    answer = connection.getresponse()
+
+    assert (answer.status, answer.read(), stored()) == (200, b"", 1)
+
+
+def test_a_signature_that_came_twice_is_none(hooks, connect, stored):
+    call = sign_sample(load_preset("growsurf"), SECRET, now=datetime.now(UTC))
+    ((name, value),) = [each for each in call.headers if "signature" in each[0]]
+    answers = []
+    for times in (2, 1):
+        connection = connect()
+        lines = [f"{name}: {value}"] * times
+        about = ["Host: 127.0.0.1", f"Content-Length: {len(call.body)}", *lines, "", ""]
+        head = "\r\n".join([f"POST {hooks['growsurf']} HTTP/1.1", *about])
+        connection.sock.sendall(head.encode() + call.body)
+        answer = answer_on(connection)
+        answers.append((answer.status, answer.read(), stored()))
+
+    assert answers == [(401, b"", 0), (200, b"", 1)]
+
+
+def test_a_call_that_was_cut_off_is_asked_for_again(hooks, connect, stored):
+    connection = connect()
+    lines = [f"POST {hooks['growsurf']} HTTP/1.1", "Host: 127.0.0.1"]
+    head = "\r\n".join([*lines, "Content-Length: 99", "X-Request-Id: r-1", "", ""])
+    connection.sock.sendall(head.encode() + b"half")
+    connection.sock.shutdown(socket.SHUT_WR)
+    answer = answer_on(connection)
+
+    assert (answer.status, answer.read(), stored()) == (503, b"", 0)
+    assert answer.headers["Retry-After"] == "30"
+    assert answer.headers["X-Request-Id"] != "r-1"
+
+
 def test_nothing_of_this_was_an_error_of_the_server(stack):
     (web,) = stack.processes
 
     assert "Traceback" not in web.log
     assert "Internal Server Error" not in web.log
     assert stack.keys["shop"] not in web.log
+    assert SECRET not in web.log
 
 
 @pytest.mark.parametrize(
     ("status", "path", "lines"),
     [
-        (414, f"/v1/{'x' * 4_094}", []),
+        (414, f"/v1/{'x' * 8_192}", []),
         (431, "/v1/events", [f"X-{n}: 1" for n in range(65)]),
         (431, "/v1/events", ["X-Long: " + "x" * 8_191]),
         (400, "/v1/events", ["Transfer-Encoding: br"]),

@@ -1,6 +1,8 @@
 """What a process knows of sources: fresh from the database, and without it."""
 
+import runpy
 import threading
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection
@@ -13,6 +15,8 @@ from referrals.hooks.known_sources import (
 )
 from referrals.models import Source
 from tests import builders
+from tests.harness.commands import ROOT
+from tests.harness.process import wait_until
 from tests.integration.hooks.calling import call_hook, sample_of
 
 pytestmark = pytest.mark.django_db
@@ -193,3 +197,15 @@ def test_a_database_that_hangs_holds_a_call_up_for_a_moment(source, monkeypatch)
 
     goes_on.set()
     assert found.public_id == source.public_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_web_process_reads_all_sources_as_it_starts(source):
+    gunicorn = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    worker = SimpleNamespace()
+
+    gunicorn["post_worker_init"](worker)
+    wait_until(lambda: find_remembered_source(source.public_id) is not None)
+
+    gunicorn["worker_exit"](None, worker)
+    assert not [each for each in threading.enumerate() if each.name == "lookout"]
