@@ -67,7 +67,7 @@ def check_secrets(
     if unreadable:
         yield Error(
             "No key in FIELD_ENCRYPTION_KEYS decrypts the "
-            f"{', the '.join(unreadable)}. Nothing is delivered or sent there.",
+            f"{', the '.join(unreadable)}. Nothing is delivered, sent or taken there.",
             hint="Put the key that they were saved with back into the list, or enter "
             "them again in the admin.",
             id="clevertap_sync.E005",

@@ -11,6 +11,7 @@ from clevertap_sync.key_rotation import encrypt_with_newest_key, read_secrets
 from clevertap_sync.models import Alert, AlertMedium, Integration
 from referrals.secret import Secret
 from tests import builders
+from tests.integration.hooks.calling import call_hook, sample_of
 
 OLDEST, OLD, NEW = "oldest-" * 20, "old-" * 20, "new-" * 20
 
@@ -60,6 +61,21 @@ def test_without_the_option_the_database_is_not_asked(
 
     with django_assert_num_queries(0):
         call_command("check")
+
+
+def test_a_source_without_its_key_is_busy_and_both_are_found(db, client, settings):
+    settings.FIELD_ENCRYPTION_KEYS = [OLD]
+    source = builders.a_source(builders.an_app(slug="shop"), "growsurf")
+    call = sample_of(source)
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    answer = call_hook(client, source, call)
+    with pytest.raises(SystemCheckError) as caught:
+        call_command("check", databases=["default"])
+
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert f"the secret of {source}" in str(caught.value)
+    assert f"the key of {source.app.id_key}" in str(caught.value)
 
 
 SECRETS = ["passcode", "address", "signing secret", "heartbeat address"]
