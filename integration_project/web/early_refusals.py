@@ -19,7 +19,7 @@ from referrals.api.problems import (
     make_retry_later,
 )
 from referrals.api.request_id import HEADER, choose_request_id
-from referrals.hooks.edge import answer_refused
+from referrals.hooks.edge import answer_refused, note_large_head
 
 logger: Final = logging.getLogger("integration_project.request")
 
@@ -33,7 +33,10 @@ _FAULT_ANSWER: Final = make_answer(
 
 def answer_head_fault(status: HTTPStatus, path: str) -> WebAnswer:
     """Return the answer to a head that is too large. Its app is not known yet."""
-    text = b"" if is_hook_path(path) else explain_fault(status)
+    text = explain_fault(status)
+    if is_hook_path(path):
+        note_large_head(path)
+        text = b""
     return make_answer(status.value, [(b"content-type", _TEXT)], text)
 
 

@@ -11,8 +11,8 @@ from typing import Final
 from django.http import HttpRequest
 
 from referrals.api.edge import require_our_address
-from referrals.api.problems import ProblemError
-from referrals.hooks import answers
+from referrals.api.problems import TOO_LARGE, ProblemError
+from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.known_sources import KnownSource, find_remembered_source
 
@@ -31,6 +31,18 @@ def answer_refused(path: str) -> HookResponse:
     """Return the answer to a call that was not read. Asks no database."""
     source = find_called_source(path)
     return answers.answer_busy(source.preset if source else None)
+
+
+def note_large_head(path: str) -> None:
+    """Count a call whose address or headers are too large: it is refused for good.
+
+    Its platform will not say so, and nobody else would see it.
+    """
+    source = find_called_source(path)
+    if source is not None:
+        counting.count_unreadable(
+            source, ProblemError(TOO_LARGE, "The address or a header is too long.")
+        )
 
 
 def refuse_wrong_address(request: HttpRequest) -> HookResponse | None:

@@ -11,6 +11,9 @@ from integration_project.web import request_limits
 from integration_project.web.application import Application
 from integration_project.web.calls import UNKNOWN_CALLERS, read_call
 from referrals.hooks.known_sources import find_source
+from referrals.ingest import background
+from referrals.ingest.writing import ALL_TIME_HOUR
+from referrals.models import IngestCount
 from tests import builders
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.hooks.wire import a_scope
@@ -219,6 +222,22 @@ def test_a_refusal_names_neither_address_nor_the_callers_name_for_it(
     lines = "\n".join(JsonFormatter().format(each) for each in caplog.records)
     assert '"reason": "busy"' in lines
     assert CANARY not in lines
+
+
+def test_a_known_source_counts_a_head_that_is_too_large(sources, served):
+    async def test():
+        application = Application(served, threads=1, share=50)
+        path, query = path_of(sources[0]), b"x" * request_limits.MAX_URL_BYTES
+        return await Caller(application, path, query=query).answer()
+
+    assert asyncio.run(test()) == (414, b"")
+    background.flush_counts()
+    counted = IngestCount.objects.get(way=sources[0].way, hour__gt=ALL_TIME_HOUR)
+    assert (counted.outcome, counted.code, counted.number) == (
+        "rejected",
+        "too_large",
+        1,
+    )
 
 
 @pytest.mark.parametrize(
