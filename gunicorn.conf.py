@@ -51,7 +51,7 @@ def post_worker_init(worker: Any) -> None:
     worker.lookouts = [
         Lookout(look_if_no_worker_does),
         # In a thread: a process serves pages and pings while its database is away.
-        Lookout(remember_sources, first=0, every=AHEAD_SECONDS),
+        Lookout(remember_sources, first=0, every=AHEAD_SECONDS, name="source reader"),
     ]
     for lookout in worker.lookouts:
         lookout.start()

@@ -29,7 +29,10 @@ _STOP_SECONDS: Final = 5.0
 
 
 class Lookout:
-    """A thread that calls `look` every `every` seconds, the first time after `first`."""
+    """A thread that calls `look` every `every` seconds, the first time after `first`.
+
+    `name` is the thread's.
+    """
 
     def __init__(
         self,
@@ -37,12 +40,13 @@ class Lookout:
         *,
         first: float = FIRST_SECONDS,
         every: float = EVERY_SECONDS,
+        name: str = "lookout",
     ) -> None:
         self._look = look
         self._first = first
         self._every = every
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="lookout")
+        self._thread = threading.Thread(target=self._run, daemon=True, name=name)
 
     def start(self) -> None:
         """Start the thread."""
@@ -63,9 +67,10 @@ class Lookout:
             except Error as error:
                 # The database may be back at the next round.
                 name = type(error).__name__
-                logger.warning("The lookout failed (%s); it tries again", name)
+                thread = self._thread.name
+                logger.warning("The %s failed (%s); it tries again", thread, name)
             except Exception:
-                logger.exception("The lookout failed; it tries again")
+                logger.exception("The %s failed; it tries again", self._thread.name)
             finally:
                 connection.close()
 

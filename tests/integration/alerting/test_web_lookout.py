@@ -79,6 +79,7 @@ def test_its_thread_survives_the_database_and_keeps_no_connection(caplog, integr
     assert "The lookout failed (OperationalError); it tries again" in caplog.text
 
 
+@pytest.mark.django_db(transaction=True)
 def test_each_web_process_has_one_and_stops_it_when_it_ends():
     spec = importlib.util.spec_from_file_location("gunicorn_conf", CONFIGURATION)
     configuration = importlib.util.module_from_spec(spec)
@@ -86,9 +87,10 @@ def test_each_web_process_has_one_and_stops_it_when_it_ends():
     worker = SimpleNamespace()
 
     configuration.post_worker_init(worker)
-    running = [each.daemon for each in threading.enumerate() if each.name == "lookout"]
+    running = {each.name: each.daemon for each in threading.enumerate()}
     configuration.worker_exit(None, worker)
 
-    assert running == [True]
-    assert not [each for each in threading.enumerate() if each.name == "lookout"]
+    assert (running["lookout"], running["source reader"]) == (True, True)
+    left = {each.name for each in threading.enumerate()}
+    assert not left & {"lookout", "source reader"}
     configuration.worker_exit(None, SimpleNamespace())

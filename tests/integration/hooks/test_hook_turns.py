@@ -31,13 +31,14 @@ class Served:
     """A WSGI application that holds what it is told to, and knows what it has served."""
 
     def __init__(self):
-        self.goes_on = threading.Event()
+        self.begun, self.goes_on = threading.Event(), threading.Event()
         self.paths = []
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"].encode()
         self.paths.append(path)
         if path == HELD:
+            self.begun.set()
             assert self.goes_on.wait(PATIENCE_SECONDS)
         if path.endswith(BROKEN):
             raise ValueError(CANARY)
@@ -115,7 +116,9 @@ def with_one_thread(served):
         async def held():
             application = Application(served, threads=1, share=50)
             holder = Caller(application, HELD)
-            await asyncio.sleep(0)
+            await asyncio.wait_for(
+                asyncio.to_thread(served.begun.wait), PATIENCE_SECONDS
+            )
             try:
                 await test(application)
             finally:

@@ -208,4 +208,4 @@ def test_a_web_process_reads_all_sources_as_it_starts(source):
     wait_until(lambda: find_remembered_source(source.public_id) is not None)
 
     gunicorn["worker_exit"](None, worker)
-    assert not [each for each in threading.enumerate() if each.name == "lookout"]
+    assert "source reader" not in {each.name for each in threading.enumerate()}
