@@ -68,14 +68,18 @@ def _answer(
     try:
         call = read_call(request, path_secret)
     except ProblemError as problem:
-        counting.count_unreadable(source, problem)
-        if problem.kind is INCOMPLETE_BODY:
-            # It was cut off on its way: the same call may come whole the next time.
-            return answers.answer_busy(source.preset)
-        return answers.answer_too_large()
+        return _answer_unreadable(source, problem)
     return _answer_call(
         source, call, seconds=find_seconds_left(request, DEADLINE_SECONDS)
     )
+
+
+def _answer_unreadable(source: KnownSource, problem: ProblemError) -> HookResponse:
+    counting.count_unreadable(source, problem)
+    if problem.kind is INCOMPLETE_BODY:
+        # It was cut off on its way: the same call may come whole the next time.
+        return answers.answer_busy(source.preset)
+    return answers.answer_too_large()
 
 
 def _answer_call(source: KnownSource, call: Call, *, seconds: float) -> HookResponse:
