@@ -289,7 +289,7 @@ def _provision_sources(
 
 
 def _create_missing_key(app: App) -> str | None:
-    if app.api_keys.working().exists():
+    if app.api_keys.working().of_backends().exists():
         return None
     key, text = create_key(app, KEY_LABEL)
     _record(key, "Created.", app)

@@ -9,7 +9,7 @@ import re
 import secrets
 from typing import Final
 
-from referrals.models import ApiKey, App
+from referrals.models import ApiKey, App, Source
 
 KEY_START: Final = "rk_"
 SECRET_BYTES: Final = 32
@@ -23,11 +23,21 @@ MORE_THAN_PREFIX: Final = re.compile(
 )
 
 
-def create_key(app: App, label: str = "") -> tuple[ApiKey, str]:
-    """Make a key for `app`. The text is returned here and can never be read again."""
+def create_key(
+    app: App, label: str = "", *, tracking_source: Source | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key for `app`. The text is returned here and can never be read again.
+
+    With a `tracking_source`, one of the app's of the platform segment, the key may append
+    to that source and nothing else.
+    """
     text = KEY_START + secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey.objects.create(
-        app=app, label=label, prefix=text[:PREFIX_LENGTH], digest=digest_key(text)
+        app=app,
+        label=label,
+        prefix=text[:PREFIX_LENGTH],
+        digest=digest_key(text),
+        tracking_source=tracking_source,
     )
     return key, text
 

@@ -61,6 +61,8 @@ class Code(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     REVOKED_KEY = "revoked_key"
     APP_ARCHIVED = "app_archived"
+    TRACKING_ONLY = "tracking_only"
+    SOURCE_ARCHIVED = "source_archived"
     UNKNOWN_APP = "unknown_app"
 
 
@@ -107,6 +109,8 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.UNKNOWN_KEY: "it looks like an API key and is none of this server's",
     Code.REVOKED_KEY: "the API key was revoked",
     Code.APP_ARCHIVED: "the app is archived",
+    Code.TRACKING_ONLY: "the API key may only send Segment calls",
+    Code.SOURCE_ARCHIVED: "the source is archived",
     Code.UNKNOWN_APP: "a task names an app that does not exist",
 }
 #: What to do about each.
@@ -163,6 +167,10 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.REVOKED_KEY: "Give the backend the key that replaced this one, or make a new one.",
     Code.APP_ARCHIVED: "Use the key of the app that replaced it: an archived app accepts "
     "no events.",
+    Code.TRACKING_ONLY: "Give the backend an API key of its own: a tracking-only key is for "
+    "/v1/segment and nothing else.",
+    Code.SOURCE_ARCHIVED: "Make a new source on the page Sources: an archived one is never "
+    "used again.",
     Code.UNKNOWN_APP: "Correct the first argument of referrals.append_events in the "
     "producer: it is the app's slug.",
 }

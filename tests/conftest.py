@@ -63,6 +63,7 @@ def _no_hints():
         known_sources,
         last_calls,
         outage,
+        segment_sources,
         spool,
         spool_losses,
     )
@@ -70,6 +71,7 @@ def _no_hints():
 
     open_floor.clear_floors()
     known_sources.clear_known_sources()
+    segment_sources.clear_chosen_sources()
     outage.database.note_success()
     spool.clear_silence()
     spool_losses.clear_losses()

@@ -20,6 +20,7 @@ from referrals.hooks.call_reading import REPEATED_HEADERS
 from referrals.hooks.deadline import ARRIVED_AT
 from referrals.hooks.edge import find_called_source
 from referrals.hooks.known_sources import KnownSource
+from referrals.sources import segment
 
 #: The owners of requests without a remembered API key, and of requests for pages.
 UNKNOWN_CALLERS: Final = "strangers"
@@ -72,7 +73,7 @@ def read_call(scope: Mapping[str, Any]) -> Call:
     source = find_called_source(path) if is_hook else None
     owner, key = _find_owner(environ, source, is_api=is_api)
     length = environ.get("CONTENT_LENGTH")
-    most = MAX_BODY_BYTES if is_api else request_limits.MAX_FORM_BYTES
+    most = _find_most(path) if is_api else request_limits.MAX_FORM_BYTES
     return Call(
         method=scope["method"],
         path=path,
@@ -107,6 +108,9 @@ def weigh_call(call: Call, body: Body) -> int:
     encoding = call.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in GZIP and _unpacks_to_more(body.data):
         return request_limits.COMPRESSED_PLACES
+    if len(body.data) > MAX_BODY_BYTES:
+        # Segment's: as much as a compressed one may unpack to.
+        return request_limits.COMPRESSED_PLACES
     return int(len(body.data) > request_limits.HEAVY_BYTES)
 
 
@@ -118,6 +122,12 @@ def _unpacks_to_more(data: bytes) -> bool:
         return False
     # More than one member is unusual enough to be careful with.
     return len(unpacked) == request_limits.HEAVY_BYTES or bool(unpacker.unused_data)
+
+
+def _find_most(path: str) -> int:
+    """Return how long the body of a call of the API may be."""
+    is_segment = path.startswith(f"{segment.PATH}/")
+    return segment.MAX_BODY_BYTES if is_segment else MAX_BODY_BYTES
 
 
 def _find_owner(

@@ -21,7 +21,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from referrals.api.guard import View
-from referrals.api.problems import APP_ARCHIVED, UNAUTHORIZED, ProblemError, ProblemKind
+from referrals.api.problems import (
+    APP_ARCHIVED,
+    TRACKING_ONLY,
+    UNAUTHORIZED,
+    ProblemError,
+    ProblemKind,
+)
 from referrals.ingest.counter import NO_APP
 from referrals.keys import PREFIX_LENGTH, digest_key, has_key_shape
 from referrals.models import ApiKey
@@ -82,9 +88,27 @@ def require_key(view: Callable[..., HttpResponse]) -> View:
 def authenticate(request: HttpRequest) -> ApiKey:
     """Return the API key that the request shows, with its app.
 
+    Raises `CallerRefusedError`: 401 without a valid key, 403 when the app is archived, or
+    when the key is for tracking only. Every address of the API asks here.
+    """
+    key = find_caller(read_key(request.META.get("HTTP_AUTHORIZATION", "")))
+    if key.tracking_source_id is not None:
+        raise CallerRefusedError(
+            Code.TRACKING_ONLY,
+            "This API key is for tracking only: it may send to /v1/segment, and nothing "
+            "else. Nothing was stored. Use an API key that was made for a backend.",
+            kind=TRACKING_ONLY,
+            key=key,
+        )
+    note_use(key)
+    return key
+
+
+def find_caller(text: str) -> ApiKey:
+    """Return the API key of that text, with its app, also one that is for tracking only.
+
     Raises `CallerRefusedError`: 401 without a valid key, 403 when the app is archived.
     """
-    text = read_key(request.META.get("HTTP_AUTHORIZATION", ""))
     if not text:
         raise CallerRefusedError(
             Code.NO_KEY,
@@ -115,7 +139,6 @@ def authenticate(request: HttpRequest) -> ApiKey:
             kind=APP_ARCHIVED,
             key=key,
         )
-    _note_use(key)
     return key
 
 
@@ -168,7 +191,7 @@ def _look_up_key(digest: str) -> ApiKey | None:
     return key
 
 
-def _note_use(key: ApiKey) -> None:
+def note_use(key: ApiKey) -> None:
     """Write `last_used_at`, at most once a minute, and never at the request's cost."""
     now = monotonic()
     if now - _use_noted.get(key.digest, -USE_NOTED_SECONDS) < USE_NOTED_SECONDS:

@@ -13,21 +13,21 @@ STEP_BYTES: Final = 16 * 1024
 WBITS: Final = 16 + zlib.MAX_WBITS
 
 
-def gunzip(data: bytes) -> bytes:
-    """Return gzip data decompressed, all of its members; stops at the cap.
+def gunzip(data: bytes, most: int = MAX_DECOMPRESSED_BYTES) -> bytes:
+    """Return gzip data decompressed, all of its members; stops at `most` bytes.
 
     Raises `ProblemError`: 400 when it is no gzip data or is cut off, 413 at the cap.
     """
     parts = []
     size = 0
     try:
-        for part in _unpacked(data):
+        for part in _unpacked(data, most):
             parts.append(part)
             size += len(part)
-            if size > MAX_DECOMPRESSED_BYTES:
+            if size > most:
                 raise ProblemError(
                     TOO_LARGE,
-                    f"The body is more than {MAX_DECOMPRESSED_BYTES:,} bytes when it is "
+                    f"The body is more than {most:,} bytes when it is "
                     "decompressed. Nothing was stored. Send the events in several "
                     "requests.",
                 )
@@ -40,8 +40,8 @@ def gunzip(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _unpacked(data: bytes) -> Iterator[bytes]:
-    """Yield the contents of the gzip members in `data`, never more than the cap at once.
+def _unpacked(data: bytes, most: int) -> Iterator[bytes]:
+    """Yield the contents of the gzip members in `data`, hardly more than `most` at once.
 
     Reference: https://www.rfc-editor.org/rfc/rfc1952#section-2.2
     """
@@ -51,7 +51,7 @@ def _unpacked(data: bytes) -> Iterator[bytes]:
         while rest:
             if decompressor.eof:
                 decompressor = zlib.decompressobj(WBITS)
-            yield decompressor.decompress(rest, MAX_DECOMPRESSED_BYTES + 1)
+            yield decompressor.decompress(rest, most + 1)
             rest = decompressor.unused_data
     if not decompressor.eof:
         raise EOFError

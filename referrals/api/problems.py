@@ -141,6 +141,12 @@ APP_ARCHIVED: Final = ProblemKind(
     "The app is archived",
     "An archived app accepts no events. Use the key of the app that replaced it.",
 )
+TRACKING_ONLY: Final = ProblemKind(
+    "tracking-only",
+    HTTPStatus.FORBIDDEN,
+    "This API key is for tracking only",
+    REMEDIES[Code.TRACKING_ONLY],
+)
 HTTPS_REQUIRED: Final = ProblemKind(
     "https-required",
     HTTPStatus.FORBIDDEN,
@@ -247,6 +253,7 @@ PROBLEM_KINDS: Final = (
     NOT_JSON,
     UNAUTHORIZED,
     APP_ARCHIVED,
+    TRACKING_ONLY,
     HTTPS_REQUIRED,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,

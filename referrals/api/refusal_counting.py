@@ -46,15 +46,20 @@ def count_refusals(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
     return wrapped
 
 
+def count_refused_caller(refusal: CallerRefusedError) -> None:
+    """Count a caller that was not let in, under the key that it showed."""
+    count_key = CountKey(
+        refusal.app_id, refusal.prefix, IngestOutcome.UNAUTHORISED, refusal.code
+    )
+    count_ingest(count_key, detail=refusal.detail)
+
+
 def _authenticate_and_count(request: HttpRequest) -> ApiKey:
     try:
         return authenticate(request)
     except CallerRefusedError as refusal:
         if not _is_dry_run(request):
-            count_key = CountKey(
-                refusal.app_id, refusal.prefix, IngestOutcome.UNAUTHORISED, refusal.code
-            )
-            count_ingest(count_key, detail=refusal.detail)
+            count_refused_caller(refusal)
         raise
 
 

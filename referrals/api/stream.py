@@ -23,14 +23,14 @@ class ByteSource(Protocol):
         """Return up to `size` bytes, and none at the end."""
 
 
-def read_stream(request: HttpRequest) -> bytes:
-    """Return the whole body of `request`.
+def read_stream(request: HttpRequest, most: int = MAX_BODY_BYTES) -> bytes:
+    """Return the whole body of `request`, of at most `most` bytes.
 
     Raises `ProblemError`: 400 when it ends early or stops, 413 when it is too long.
     """
     length = read_stated_length(request)
-    if length is not None and length > MAX_BODY_BYTES:
-        raise _too_large()
+    if length is not None and length > most:
+        raise _too_large(most)
     parts = []
     size = 0
     while part := _next_part(request):
@@ -56,10 +56,10 @@ def _next_part(source: ByteSource) -> bytes:
         raise _incomplete() from error
 
 
-def _too_large() -> ProblemError:
+def _too_large(most: int) -> ProblemError:
     return ProblemError(
         TOO_LARGE,
-        f"The body is more than {MAX_BODY_BYTES:,} bytes long. Nothing was stored. Send "
+        f"The body is more than {most:,} bytes long. Nothing was stored. Send "
         "the events in several requests, or compress them with gzip.",
     )
 

@@ -8,4 +8,7 @@ that, and what no platform sends again waits in the `spool`, which `drain` empti
 `spool_losses` counts what got lost there. `edge` answers the calls that no view reads.
 `capture` keeps the shape of a call while a person asks for it, and `send_sample` calls a hook
 as its platform would. What a call says is judged in `referrals.sources`, without a framework.
+
+SDKs of Segment's kind call addresses of their own: `segment_sources` finds or makes the source
+of an API key, `segment_views` reads a call, and `segment_answers` answers as SDKs understand.
 """

@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from referrals.api.body import GZIP
 from referrals.api.gunzip import gunzip
-from referrals.api.problems import TOO_LARGE, ProblemError
 from referrals.api.stream import MAX_BODY_BYTES, read_stream
 from referrals.sources.call import WITHOUT_BODY, Call, make_call
 
@@ -18,31 +17,31 @@ _PREFIX: Final = "HTTP_"
 _PLAIN: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
-def read_call(request: HttpRequest, path_secret: str) -> Call:
+def read_call(
+    request: HttpRequest, path_secret: str = "", *, most: int = MAX_BODY_BYTES
+) -> Call:
     """Return the whole call. Its signature is over the decompressed body.
 
-    Raises `ProblemError`: `INCOMPLETE_BODY` for one that ended early, `TOO_LARGE`, and
+    That has at most `most` bytes. Raises `ProblemError`: `INCOMPLETE_BODY` for one that ended early, `TOO_LARGE`, and
     `BAD_GZIP` for one that is no gzip data though it says so.
     """
     return make_call(
         request.method or "",
         headers=_read_headers(request),
         query_string=request.META.get("QUERY_STRING", ""),
-        body=_read_body(request),
+        body=_read_body(request, most),
         path_secret=path_secret,
     )
 
 
-def _read_body(request: HttpRequest) -> bytes:
+def _read_body(request: HttpRequest, most: int) -> bytes:
     """Return the body, or none where the method has none that means anything."""
     if request.method in WITHOUT_BODY:
         return b""
-    body = read_stream(request)
+    body = read_stream(request, most)
     encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in GZIP:
-        body = gunzip(body)
-        if len(body) > MAX_BODY_BYTES:
-            raise ProblemError(TOO_LARGE, "The body is too large when decompressed.")
+        body = gunzip(body, most)
     return body
 
 

@@ -16,6 +16,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Return those that are not revoked, or only from a later instant on."""
         return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=timezone.now()))
 
+    def of_backends(self) -> Self:
+        """Return those that let in more than tracking."""
+        return self.filter(tracking_source=None)
+
 
 class ApiKey(models.Model):
     """What an app's backend shows to send events. Only its hash is kept."""
@@ -59,6 +63,12 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    @property
+    def purpose(self) -> str:
+        """Return in words what it lets its holder do."""
+        source = self.tracking_source
+        return f"Tracking only: {source.name}" if source else "A backend"
 
     @property
     def is_revoked(self) -> bool:

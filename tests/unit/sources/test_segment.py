@@ -1,19 +1,18 @@
 """Segment's tracking API: the method in the address, the key, the batch."""
 
-import base64
-
 import pytest
 
 from referrals.refusals import Code
 from referrals.rules import BrokenRuleError
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import Reason
+from referrals.sources.presets import load_mapping
 from referrals.sources.segment import (
     MAX_ITEMS,
     METHODS,
-    find_write_key,
+    count_items,
     read_segment_call,
-    read_write_key,
+    take_write_key,
     translate_segment_call,
 )
 from tests.platforms import KEY, a_call, choices_of
@@ -29,7 +28,9 @@ TRACK = {
 
 def outcomes(method, body, **choices):
     document = read_segment_call(method, a_call(body))
-    return translate_segment_call(document, choices_of("segment", **choices), key=KEY)
+    return translate_segment_call(
+        document, load_mapping("segment"), choices_of("segment", **choices), key=KEY
+    )
 
 
 def test_a_single_call_has_the_type_of_its_address():
@@ -117,42 +118,37 @@ def test_without_a_message_id_the_content_tells():
     assert one["id"].startswith("seg.")
 
 
-def with_authorization(*values):
-    return a_call(b"{", headers=[("Authorization", value) for value in values])
-
-
-def basic(text):
-    return "Basic " + base64.b64encode(text.encode()).decode()
-
-
 @pytest.mark.parametrize(
-    ("headers", "key"),
+    ("body", "key", "rest"),
     [
-        ([basic("rk_demo:")], "rk_demo"),
-        ([basic(":")], None),
-        (["Basic !"], None),
-        (["Bearer rk_demo"], None),
-        ([], None),
-        ([basic("a:"), basic("b:")], None),
-    ],
-)
-def test_the_write_key_is_the_user_of_basic_and_the_body_is_not_read(headers, key):
-    assert find_write_key(with_authorization(*headers)) == key
-
-
-@pytest.mark.parametrize(
-    ("body", "key"),
-    [
-        ({"writeKey": "rk_demo"}, "rk_demo"),
-        ({"writeKey": 5}, None),
-        ({}, None),
-        ([], None),
-        ({"writeKey": ""}, None),
+        ({"writeKey": "rk_demo", "batch": []}, "rk_demo", {"batch": []}),
+        ({"writeKey": 5}, "", {}),
+        ({"writeKey": ""}, "", {}),
+        ({"batch": []}, "", {"batch": []}),
+        ([], "", []),
     ],
     ids=repr,
 )
-def test_the_write_key_may_stand_in_the_body(body, key):
-    assert read_write_key(read_segment_call("batch", a_call(body))) == key
+def test_the_write_key_is_taken_out_of_the_body(body, key, rest):
+    found, document = take_write_key(read_segment_call("batch", a_call(body)))
+
+    assert (found, document.body) == (key, rest)
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        ({"batch": [{}, {}]}, 2),
+        ([{}, {}, {}], 3),
+        ({"batch": []}, 0),
+        ({"batch": "x"}, 1),
+        ({}, 1),
+        (7, 1),
+    ],
+    ids=repr,
+)
+def test_the_calls_in_a_batch_are_counted(body, number):
+    assert count_items(read_segment_call("batch", a_call(body))) == number
 
 
 def test_a_body_that_is_no_json_is_refused():

@@ -88,6 +88,9 @@ def test_a_body_that_is_not_whole_says_that_more_was_to_come():
         ("POST", b"/v1/events", MEBIBYTE),
         ("POST", b"//v1/events", MEBIBYTE),
         ("POST", b"/admin/login/", request_limits.MAX_FORM_BYTES),
+        ("POST", b"/v1/segment/v1/batch", 4 * MEBIBYTE),
+        ("POST", b"/v1/segment", MEBIBYTE),
+        ("POST", b"/v1/segments/", MEBIBYTE),
         ("POST", b"/v1x", request_limits.MAX_FORM_BYTES),
         ("GET", b"/v1/events", 0),
         ("HEAD", b"/", 0),
@@ -112,6 +115,7 @@ def test_pages_and_strangers_take_turns_by_their_network():
     [
         (b"x" * request_limits.HEAVY_BYTES, "", 0),
         (b"x" * (request_limits.HEAVY_BYTES + 1), "", 1),
+        (b"x" * (MEBIBYTE + 1), "", 2),
         (gzip.compress(b"x" * (request_limits.HEAVY_BYTES - 1)), "gzip", 0),
         (gzip.compress(b"x" * request_limits.HEAVY_BYTES), " X-GZIP ", 2),
         (gzip.compress(b"x" * 50 * MEBIBYTE), "gzip", 2),
@@ -119,7 +123,17 @@ def test_pages_and_strangers_take_turns_by_their_network():
         (b"no gzip", "gzip", 0),
         (b"x" * (request_limits.HEAVY_BYTES + 1), "br", 1),
     ],
-    ids=("light", "heavy", "zipped", "more", "bomb", "members", "no gzip", "else"),
+    ids=(
+        "light",
+        "heavy",
+        "huge",
+        "zipped",
+        "more",
+        "bomb",
+        "members",
+        "no gzip",
+        "else",
+    ),
 )
 def test_a_request_weighs_what_it_may_unpack_to(body, encoding, weight):
     call = a_call(content_encoding=encoding)

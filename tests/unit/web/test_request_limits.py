@@ -5,6 +5,7 @@ from pathlib import Path
 
 from integration_project.web import request_limits
 from referrals.api.stream import MAX_BODY_BYTES
+from referrals.sources import segment
 
 DOCS = Path(__file__).parents[3] / "docs"
 SECURITY = (DOCS / "security.md").read_text("utf-8")
@@ -27,6 +28,10 @@ def test_the_page_on_security_names_the_limits_of_a_process():
     assert row(SECURITY, "a body to the API")[:2] == [
         MAX_BODY_BYTES // request_limits.MEBIBYTE,
         request_limits.MAX_FORM_BYTES // request_limits.KIBIBYTE,
+    ]
+    assert row(SECURITY, "a body to [`/v1/segment")[-2:] == [
+        segment.MAX_BODY_BYTES // request_limits.MEBIBYTE,
+        400,
     ]
     assert (
         row(SECURITY, "all bodies")[0]
