@@ -1,12 +1,15 @@
 """How an app's backend sends an event, in the languages that backends are written in.
 
-Pure: the address and a key in, code to paste out. Each sample needs nothing but what its
-language brings along, says what to do about the answer, and runs as it stands.
+Pure: the address and a key in, code to paste out. Each sample runs as it stands. Those for
+`POST /v1/events` need nothing but what their language brings along, and say what to do about
+the answer; those for tracking need the SDK that they name.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any, Final
+
+from referrals.sources.segment import PATH as SEGMENT_PATH
 
 #: What stands for the key wherever it is not known, which is everywhere but once.
 NO_KEY: Final = "YOUR-API-KEY"
@@ -41,6 +44,19 @@ def list_code_samples(address: str, key: str = NO_KEY) -> list[CodeSample]:
                 ("PHP", "php", _PHP),
             )
         ),
+    ]
+
+
+def list_tracking_samples(origin: str, key: str) -> list[CodeSample]:
+    """Return a sample for each SDK of Segment's kind. `origin` is a URL without a path."""
+    values = {"ORIGIN": origin, "HOST": f"{origin}{SEGMENT_PATH}", "KEY": key}
+    return [
+        CodeSample(title, slug, _filled(text, values))
+        for title, slug, text in (
+            ("Segment for Python", "segment-python", _SEGMENT_PYTHON),
+            ("Segment for Node", "segment-node", _SEGMENT_NODE),
+            ("RudderStack for Python", "rudderstack-python", _RUDDERSTACK_PYTHON),
+        )
     ]
 
 
@@ -130,4 +146,41 @@ $context = stream_context_create(["http" => [
 ]]);
 // On a timeout, a 429 or a 5xx, send the same event again.
 echo file_get_contents("<ADDRESS>", false, $context), PHP_EOL;
+"""
+
+_SEGMENT_PYTHON: Final = """
+# pip install segment-analytics-python
+import segment.analytics as analytics
+
+analytics.write_key = "<KEY>"
+analytics.host = "<HOST>"
+analytics.track("u-42", "Install Attributed", {"referrer_id": "u-7"})
+analytics.flush()
+"""
+
+_SEGMENT_NODE: Final = """
+// npm install @segment/analytics-node
+const { Analytics } = require("@segment/analytics-node");
+
+const analytics = new Analytics({
+  writeKey: "<KEY>",
+  host: "<ORIGIN>", // a path would be dropped from it
+  path: "/v1/segment/v1/batch",
+});
+analytics.track({
+  userId: "u-42",
+  event: "Install Attributed",
+  properties: { referrer_id: "u-7" },
+});
+analytics.closeAndFlush();
+"""
+
+_RUDDERSTACK_PYTHON: Final = """
+# pip install rudder-sdk-python
+import rudderstack.analytics as analytics
+
+analytics.write_key = "<KEY>"
+analytics.dataPlaneUrl = "<HOST>"
+analytics.track("u-42", "Install Attributed", {"referrer_id": "u-7"})
+analytics.flush()
 """

@@ -1,11 +1,11 @@
-"""API keys: made and shown once, rotated with overlap, revoked."""
+"""API keys: made and shown once, for a backend or for tracking only, rotated, revoked."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.forms import Form
+from django.forms import Form, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -18,7 +18,12 @@ from referrals.admin import code_samples
 from referrals.admin.kit.base import ListAdmin, demand_permission
 from referrals.admin.kit.export import CsvExport
 from referrals.keys import create_key
-from referrals.models import ApiKey
+from referrals.models import ApiKey, Source
+
+if TYPE_CHECKING:
+    _ModelForm = ModelForm[ApiKey]
+else:
+    _ModelForm = ModelForm
 
 #: How long an old key goes on working beside the new one, by the form's names.
 OVERLAPS: Final = {
@@ -38,6 +43,25 @@ def find_events_address(request: HttpRequest) -> str:
     return f"{find_origin(request)}/v1/events"
 
 
+class ApiKeyForm(_ModelForm):
+    """What is asked of a new key. One for tracking only belongs to a source of its app."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("app", "label", "tracking_source")
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a source of another app."""
+        cleaned = super().clean() or {}
+        app, source = cleaned.get("app"), cleaned.get("tracking_source")
+        if source is not None and app is not None and source.app_id != app.pk:
+            self.add_error(
+                "tracking_source",
+                f"This source belongs to {source.app}. Choose one of {app}.",
+            )
+        return cleaned
+
+
 class ShownKey:
     """The columns that the list of keys and the page of an app share."""
 
@@ -45,6 +69,11 @@ class ShownKey:
     def prefix_dots(self, key: ApiKey) -> str:
         """Return the beginning of the key, by which people tell keys apart."""
         return f"{key.prefix}…"
+
+    @admin.display(description="for", ordering="tracking_source")
+    def purpose(self, key: ApiKey) -> str:
+        """Say what the key lets its holder do."""
+        return key.purpose
 
     @admin.display(description="state", ordering="revoked_at")
     def state(self, key: ApiKey) -> str:
@@ -73,20 +102,25 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     """What an app's backend shows to send events. Only its hash is kept."""
 
     change_form_template = "referrals/api_key.html"
-    list_display = ("prefix_dots", "app", "label", "state", "used", "created")
+    form = ApiKeyForm
+    list_display = (
+        *("prefix_dots", "app", "label", "purpose"),
+        *("state", "used", "created"),
+    )
     list_filter = ("app", ("revoked_at", admin.EmptyFieldListFilter))
-    list_select_related = ("app",)
+    list_select_related = ("app", "tracking_source")
     empty_state = "No API key yet: an app's backend needs one to send events."
     next_step = ("admin:referrals_apikey_add", "Make an API key")
     csv_columns = (
         ("Key", "prefix"),
         ("App", "app.slug"),
         ("Label", "label"),
+        ("For", "purpose"),
         ("Created", "created_at"),
         ("Last used", "last_used_at"),
         ("Revoked", "revoked_at"),
     )
-    readonly_fields = ("prefix_dots", "state", "used", "created")
+    readonly_fields = ("prefix_dots", "purpose", "state", "used", "created")
 
     def get_fields(
         self,
@@ -94,8 +128,9 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         obj: ApiKey | None = None,
     ) -> tuple[str, ...]:
         """Ask for app and label; show the rest of a key that is there."""
-        made = ("prefix_dots", "state", "used", "created") if obj else ()
-        return ("app", "label", *made)
+        if obj is None:
+            return ("app", "label", "tracking_source")
+        return ("app", "label", *self.readonly_fields)
 
     def get_readonly_fields(
         self,
@@ -117,6 +152,12 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         if "app" in form.base_fields:
             field: Any = form.base_fields["app"]
             field.queryset = field.queryset.filter(archived_at=None)
+            sources: Any = form.base_fields["tracking_source"]
+            sources.queryset = Source.objects.filter(
+                app__in=field.queryset, platform="segment", archived_at=None
+            ).select_related("app")
+            sources.label = "Tracking only"
+            sources.empty_label = "No: a backend may do everything with it"
         return form
 
     def save_model(
@@ -130,7 +171,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, text = create_key(obj.app, obj.label)
+        made, text = create_key(obj.app, obj.label, tracking_source=obj.tracking_source)
         obj.__dict__.update(made.__dict__, text=text)
 
     def response_add(
@@ -175,10 +216,10 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make a new key beside the old one, which works until a chosen time or a person's."""
-        keys = self.get_queryset(request).select_related("app")
+        keys = self.get_queryset(request).select_related("app", "tracking_source")
         old = get_object_or_404(keys, pk=pk)
         demand_permission(request, "referrals.add_apikey", old.app)
-        key, text = create_key(old.app, old.label)
+        key, text = create_key(old.app, old.label, tracking_source=old.tracking_source)
         self.log_addition(request, key, f"Made to take the place of {old}.")
         overlap = OVERLAPS.get(request.POST.get("overlap", ""))
         if overlap is not None and not old.is_revoked:
@@ -190,14 +231,18 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     def _shown(
         self, request: HttpRequest, key: ApiKey, text: str, *, old: ApiKey | None = None
     ) -> HttpResponse:
-        address = find_events_address(request)
+        samples = (
+            code_samples.list_tracking_samples(find_origin(request), text)
+            if key.tracking_source_id
+            else code_samples.list_code_samples(find_events_address(request), text)
+        )
         context = {
             **self.admin_site.each_context(request),
             "title": "Your new API key",
             "key": key,
             "text": text,
             "old": old,
-            "samples": code_samples.list_code_samples(address, text),
+            "samples": samples,
             "opts": self.opts,
         }
         return TemplateResponse(

@@ -12,11 +12,13 @@ from referrals.api import auth
 from referrals.api.auth import clear_remembered_keys
 from referrals.keys import digest_key
 from referrals.models import ApiKey, App, CustomName
-from tests.builders import a_sent_event, an_api_key, an_app
+from referrals.source_setup import archive_source
+from tests.builders import a_sent_event, a_source, an_api_key, an_app
 from tests.integration.admin.conftest import text_of
 
 ADD = "/admin/referrals/apikey/add/"
 LANGUAGES = ("curl", "Python", "Node", "PHP")
+SDKS = ("Segment for Python", "Segment for Node", "RudderStack for Python")
 
 
 def call(key):
@@ -30,7 +32,11 @@ def call(key):
 
 
 def shown_in(response):
-    return re.search(r"rk_[\w-]{43}", text_of(response))[0]
+    return shown_in_text(text_of(response))
+
+
+def shown_in_text(page):
+    return re.search(r"rk_[\w-]{43}", page)[0]
 
 
 def test_a_key_is_shown_once_with_a_line_to_try(admin):
@@ -47,6 +53,56 @@ def test_a_key_is_shown_once_with_a_line_to_try(admin):
     assert text not in text_of(admin.get(f"/admin/referrals/apikey/{key.pk}/change/"))
     assert not LogEntry.objects.filter(change_message__contains=text).exists()
     assert not LogEntry.objects.filter(object_repr__contains=text).exists()
+
+
+def test_a_key_for_tracking_only_belongs_to_a_source_and_is_shown_with_sdks(admin):
+    source = a_source(an_app("shop"), "segment", name="Phones")
+
+    page = text_of(
+        admin.post(
+            ADD, {"app": source.app_id, "label": "", "tracking_source": source.pk}
+        )
+    )
+
+    key = ApiKey.objects.get()
+    assert key.tracking_source == source
+    assert digest_key(shown_in_text(page)) == key.digest
+    assert [page.count(f"<summary>{name}</summary>") for name in SDKS] == [1] * 3
+    assert "http://testserver/v1/segment" in page
+    assert "/v1/events" not in page
+    assert "Tracking only: Phones" in text_of(admin.get("/admin/referrals/apikey/"))
+    assert "Tracking only: Phones" in text_of(
+        admin.get(f"/admin/referrals/apikey/{key.pk}/change/")
+    )
+
+
+def test_a_key_for_tracking_only_stays_that_when_it_is_rotated(admin):
+    source = a_source(an_app("shop"), "segment")
+    admin.post(ADD, {"app": source.app_id, "label": "", "tracking_source": source.pk})
+    old = ApiKey.objects.get()
+
+    admin.post(f"/admin/referrals/apikey/{old.pk}/rotate/")
+
+    assert ApiKey.objects.exclude(pk=old.pk).get().tracking_source == source
+
+
+def test_the_source_of_a_key_is_live_of_its_app_and_takes_calls_of_sdks(admin):
+    app, other = an_app("shop"), an_app("game")
+    archived = a_source(app, "segment", name="old")
+    archive_source("ann", archived)
+    refused = [a_source(other, "segment"), a_source(app, "branch"), archived]
+
+    pages = [
+        text_of(
+            admin.post(ADD, {"app": app.pk, "label": "", "tracking_source": source.pk})
+        )
+        for source in refused
+    ]
+
+    assert ApiKey.objects.count() == 0
+    assert f"This source belongs to {other}. Choose one of {app}." in pages[0]
+    for page in pages[1:]:
+        assert "Select a valid choice" in page
 
 
 def test_rotating_makes_a_second_key_and_leaves_the_first(admin):
