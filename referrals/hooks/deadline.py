@@ -112,6 +112,7 @@ def append_within(
     """
     if connection.in_atomic_block:
         return log.append(app, events, way=way)
+    _give_back_connection()
     is_given_up = threading.Event()
 
     def append() -> list[Result]:
@@ -134,7 +135,16 @@ def run_within(work: Callable[[], Answer], seconds: float) -> Answer:
     """
     if connection.in_atomic_block:
         return work()
+    _give_back_connection()
     return _threads.reading.run(work, seconds)
+
+
+def _give_back_connection() -> None:
+    """Hold no connection while another thread works: it takes one of its own.
+
+    If those who wait held all there are, each would wait until its deadline.
+    """
+    connection.close()
 
 
 def push_within(work: Callable[[], Answer], *, seconds: float) -> Answer:

@@ -7,7 +7,7 @@ import json
 import threading
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 
 from referrals import log, source_setup
 from referrals.api import auth
@@ -514,6 +514,25 @@ def test_what_the_log_does_not_commit_in_time_is_asked_for_again_and_stored_once
     assert answer.headers["Retry-After"] == "60"
     assert post("track", INSTALL).status_code == 200
     assert ids_of(app) == ["seg.m-1"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_holds_no_connection_while_another_thread_appends(
+    post, app, monkeypatch
+):
+    """Otherwise as many calls as there are connections wait for one another."""
+    held = []
+    append, ours = log.append, connections["default"]
+
+    def append_and_look(*args, **options):
+        held.append(ours.connection is not None)
+        return append(*args, **options)
+
+    monkeypatch.setattr(log, "append", append_and_look)
+
+    assert post("track", INSTALL).status_code == 200
+    # SQLite's database in memory lives as long as its connection.
+    assert held == [connection.vendor == "sqlite"]
 
 
 def test_a_fault_of_ours_is_asked_for_again_and_logged_without_the_body(
