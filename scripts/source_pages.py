@@ -37,7 +37,7 @@ BEGIN: Final = "<!-- written from the preset: begin -->"
 END: Final = "<!-- written from the preset: end -->"
 #: The page that lists all platforms.
 INDEX: Final = "README"
-#: Its addresses are no hook alone, and its page is written by hand.
+#: How its SDKs are connected and answered is written by hand: they call no hook.
 BY_HAND: Final = ("segment",)
 _URL: Final = "https://HOST/v1/hooks/ID"
 # What stands in for each secret: of a length and form that all verifiers take.
@@ -54,8 +54,8 @@ def main() -> None:
 
 
 def list_platforms() -> tuple[str, ...]:
-    """Return the platforms whose pages are written from presets."""
-    return tuple(each for each in PLATFORMS if each not in BY_HAND)
+    """Return the platforms, each with a page that its preset decides in part."""
+    return PLATFORMS
 
 
 def fill_page(name: str, page: str) -> str:
@@ -89,9 +89,10 @@ def write_part(platform: str) -> str:
     """Return what the preset of a platform says, as Markdown."""
     preset = load_preset(platform)
     mapping = msgspec.convert(preset.mapping, Mapping)
+    is_by_hand = platform in BY_HAND
     parts = (
-        *_write_connection(platform, preset),
-        *_write_answers(preset),
+        *(() if is_by_hand else _write_connection(platform, preset)),
+        *(() if is_by_hand else _write_answers(preset)),
         *_write_kinds(preset, mapping),
         *_write_fields(preset, mapping),
         *_write_example(platform, preset),
