@@ -38,9 +38,9 @@ SEGMENT_ANSWERS: Final = {
     HTTPStatus.BAD_REQUEST: f"The body is not JSON, is over {MAX_SEGMENT_BYTES:,} bytes, or has over "
     f"{MAX_ITEMS:,} calls. SDKs drop it.",
     HTTPStatus.UNAUTHORIZED: "The write key is none of an app. SDKs drop the calls.",
-    HTTPStatus.FORBIDDEN: "The app is archived. SDKs drop the calls.",
+    HTTPStatus.FORBIDDEN: "The app or the source is archived. SDKs drop the calls.",
     HTTPStatus.METHOD_NOT_ALLOWED: "Only POST is answered.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not stored in time. SDKs send it again.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Not stored in time. SDKs send it again.",
 }
 _HEADERS: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: ("Allow",),
