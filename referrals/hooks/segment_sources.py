@@ -27,7 +27,7 @@ def find_segment_source(key: ApiKey) -> KnownSource:
     """Return the source for the calls of `key`.
 
     Raises `CallerRefusedError` where it is archived, `UnreadableSourceError`, and a
-    database's error or `NotCommittedError` where the database is away and the source is not
+    database's error or `NotDoneError` where the database is away and the source is not
     remembered.
     """
     which = (key.app_id, key.tracking_source_id)

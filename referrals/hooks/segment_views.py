@@ -16,7 +16,7 @@ from referrals.api.refusal_counting import count_refused_caller
 from referrals.hooks import counting, segment_answers as answers
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
-from referrals.hooks.deadline import NotCommittedError
+from referrals.hooks.deadline import NotDoneError
 from referrals.hooks.known_sources import KnownSource, UnreadableSourceError
 from referrals.hooks.receive_call import append_outcomes, check_outcomes
 from referrals.hooks.segment_sources import find_segment_source
@@ -43,7 +43,7 @@ def answer_segment_call(request: HttpRequest, method: str) -> HookResponse:
     except CallerRefusedError as refusal:
         count_refused_caller(refusal)
         return _refuse(refusal, refusal.code)
-    except (Error, NotCommittedError, UnreadableSourceError) as error:
+    except (Error, NotDoneError, UnreadableSourceError) as error:
         _log(error)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
         _log(error)
