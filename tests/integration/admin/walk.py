@@ -140,7 +140,6 @@ def a_side(slug: str, location: Location) -> Side:
             "alert": alert.pk,
             "source": source.pk,
             "erasurerequest": erased.pk,
-            "source": source.pk,
         },
     )
 
