@@ -24,6 +24,7 @@ from referrals.hooks.deadline import NotDoneError, run_within
 from referrals.models import App, IdKey, Source, name_way
 from referrals.secret import Secret
 from referrals.source_address import read_verifier
+from referrals.sources.mapping.paths import is_path
 from referrals.sources.mapping.rules import Choices, Mapping
 from referrals.sources.mapping.validate import validate_mapping
 from referrals.sources.presets import Preset, load_mapping, load_preset
@@ -201,7 +202,8 @@ def make_choices(row: Source) -> Choices:
     """Return what a source has chosen for itself, beside its mapping."""
     return Choices(
         identity=row.identity or row.preset.identity,
-        referrer_keys=tuple(row.referrer_keys),
+        # They were checked when they were saved: an earlier release knew other paths.
+        referrer_keys=tuple(filter(is_path, row.referrer_keys)),
         chosen=frozenset(row.chosen_events),
         left_out=frozenset(row.left_out_events),
         takes_marketing_links=row.takes_marketing_links,

@@ -54,6 +54,15 @@ def parse_path(text: str) -> Path:
     return Path(start, steps, takes_all)
 
 
+def is_path(text: str) -> bool:
+    """Return whether `text` spells a path."""
+    try:
+        parse_path(text)
+    except PathError:
+        return False
+    return True
+
+
 def name_path(text: str) -> str:
     """Return the name that the value at a path has by itself: its last."""
     path = parse_path(text)

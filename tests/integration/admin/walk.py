@@ -119,7 +119,6 @@ def a_side(slug: str, location: Location) -> Side:
     erased = erasure_orders.order_erasure(
         app, [Identity("email", f"gone@{slug}.example")]
     )
-    source = a_source(app, "branch", name=f"{slug}-source")
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     marks.append(source.public_id)
     return Side(
