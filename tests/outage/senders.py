@@ -19,7 +19,7 @@ from referrals.sources.call import Call, make_call
 from referrals.sources.presets import load_preset
 from referrals.sources.signing import sign_call
 
-SECRET: Final = "the secret of an outage's source"
+SECRET: Final = "the-secret-of-sources-in-an-outage"
 OK: Final = 200
 
 
