@@ -26,7 +26,7 @@ EVENTS, UPLOADS, ATTEMPTS, LETTERS = BIG = (
 )
 #: The most queries that each page may take. Two are the session and the person.
 BUDGETS = {
-    # Twenty-one of them are of everything at once: what findings are judged by.
+    # Twenty-two of them are of everything at once: what findings are judged by.
     "": 38,
     # Three of these tell what became of the rows: integrations, uploads, dead letters.
     "events/": 9,
