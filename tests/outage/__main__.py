@@ -59,7 +59,9 @@ def _connect(stack: Stack, platform: str, pause: float) -> Sender:
         "--secret-stdin",
         stdin=SECRET,
     )
-    return Sender(platform, stack.web_url + json.loads(output)["url"], pause)
+    # The command shows no secret that it was given.
+    path = json.loads(output)["url"].replace("…", SECRET)
+    return Sender(platform, stack.web_url + path, pause)
 
 
 def _run(server: PostgreSQL, senders: Sequence[Sender], seconds: float) -> None:
