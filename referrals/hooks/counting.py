@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _UNREADABLE: Final = "body_unreadable"
 #: The column of a code is as long.
 _CODE_CHARACTERS: Final = 255
+#: What to add up first would cost more.
+_FEW: Final = 8
 _STORED: Final = (Status.ACCEPTED, Status.DUPLICATE, Status.CONFLICT)
 
 
@@ -72,11 +74,16 @@ def count_received(
     if is_sample:
         return
     last_calls.note_refused(source, received.results)
-    counted = Counter([*_list_ignored(received), *_list_carried(received)])
-    for (outcome, code), number in counted.items():
-        count_ingest(CountKey(source.app.pk, source.way, outcome, code), number)
+    app_id, way = source.app.pk, source.way
+    counted = [*_list_ignored(received), *_list_carried(received)]
+    if len(counted) > _FEW:
+        for (outcome, code), number in Counter(counted).items():
+            count_ingest(CountKey(app_id, way, outcome, code), number)
+    else:
+        for outcome, code in counted:
+            count_ingest(CountKey(app_id, way, outcome, code))
     # Last, as a new hour's first call has all of it written at once.
-    count_ingest(CountKey(source.app.pk, source.way, IngestOutcome.CALL))
+    count_ingest(CountKey(app_id, way, IngestOutcome.CALL))
     last_calls.note_first_call(source)
 
 

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -32,6 +32,7 @@ OTHER_CODES: Final = "other"
 NO_IDENTITY: Final = "none"
 
 _POINTER_CHARACTERS: Final = 255
+_HOUR: Final = timedelta(hours=1)
 # A field's name or a place in a list. Any other text may be an identity.
 _HARMLESS_STEP: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}|[0-9]{1,3}")
 _HIDDEN: Final = "\N{HORIZONTAL ELLIPSIS}"
@@ -156,7 +157,8 @@ class IngestCounter:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._counts: dict[HourlyKey, IngestCounts] = {}
-        # Of the newest hour.
+        # Of the newest hour, and those of its counts that wait.
+        self._open: dict[CountKey, IngestCounts] = {}
         self._hour: datetime | None = None
         self._known: set[CountKey] = set()
         self._unknown_keys: set[str] = set()
@@ -173,18 +175,19 @@ class IngestCounter:
 
         Details of what was counted already are nothing new.
         """
-        hour = find_hour(at)
         with self._mutex:
-            if hour != self._hour:
-                self._hour = hour
-                self._known.clear()
-                self._unknown_keys.clear()
-                self._codes.clear()
+            hour = self._hour
+            if hour is None or not hour <= at < hour + _HOUR:
+                hour = self._begin_hour(find_hour(at))
+            # Nearly always it waits to be written already.
+            count = self._open.get(count_key)
+            if count is not None:
+                count.add(number, at, sample)
+                return False
             count_key = self._admit(hour, count_key)
             hourly = HourlyKey(hour, count_key)
-            count = self._counts.get(hourly)
-            if count is None:
-                count = self._counts[hourly] = IngestCounts(at)
+            count = self._counts.setdefault(hourly, IngestCounts(at))
+            self._open[count_key] = count
             count.add(number, at, sample)
             is_new = count_key not in self._known
             self._known.add(count_key)
@@ -194,6 +197,7 @@ class IngestCounter:
         """Return the counts, and begin anew."""
         with self._mutex:
             taken, self._counts = self._counts, {}
+            self._open.clear()
         return taken
 
     def put_back(self, taken: Mapping[HourlyKey, IngestCounts]) -> None:
@@ -208,6 +212,14 @@ class IngestCounter:
                     hourly = hourly.lump_code()  # noqa: PLW2901 - the one to add to
                 waiting = self._counts.setdefault(hourly, IngestCounts(count.last_at))
                 waiting.add(count.number, count.last_at)
+
+    def _begin_hour(self, hour: datetime) -> datetime:
+        self._hour = hour
+        self._open.clear()
+        self._known.clear()
+        self._unknown_keys.clear()
+        self._codes.clear()
+        return hour
 
     def _admit(self, hour: datetime, count_key: CountKey) -> CountKey:
         """Return the cause, or the one that stands for all beyond the bounds."""
