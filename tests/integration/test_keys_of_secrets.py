@@ -9,9 +9,13 @@ from django.core.management.base import SystemCheckError
 
 from clevertap_sync.key_rotation import encrypt_with_newest_key, read_secrets
 from clevertap_sync.models import Alert, AlertMedium, Integration
+from referrals import source_setup
+from referrals.hooks.known_sources import clear_known_sources
+from referrals.models import ReferralEvent
 from referrals.secret import Secret
 from tests import builders
 from tests.integration.hooks.calling import call_hook, sample_of
+from tests.platforms import OLD_SECRET, SECRET
 
 OLDEST, OLD, NEW = "oldest-" * 20, "old-" * 20, "new-" * 20
 
@@ -159,6 +163,30 @@ def test_after_rotating_the_newest_key_is_enough(settings):
     ]
     settings.FIELD_ENCRYPTION_KEYS = [NEW]
     assert revealed() == before
+
+
+def test_after_rotating_a_sources_calls_are_the_same_events(db, client, settings):
+    settings.FIELD_ENCRYPTION_KEYS = [OLD, OLDEST]
+    source = builders.a_source(builders.an_app(slug="shop"), "branch")
+    source_setup.set_secret("ann", source, Secret(OLD_SECRET))
+    install = sample_of(source)
+    # Nothing but the hash of its device makes its id.
+    assert call_hook(client, source, install).status_code == 200
+    before = list(ReferralEvent.objects.values())
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD, OLDEST]
+
+    status, said, _ = rotate()
+
+    assert status == 0
+    # Two secrets, and the key of the ids.
+    assert said.splitlines()[0] == "Encrypted again with the newest key: 3."
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLDEST]
+    for secret in (SECRET, OLD_SECRET):
+        clear_known_sources()
+        again = sample_of(source, secret=secret)
+        assert call_hook(client, source, again).status_code == 200
+    assert len(before) == 1
+    assert list(ReferralEvent.objects.values()) == before
 
 
 @pytest.mark.usefixtures("everything_with_the_old_key")

@@ -18,10 +18,10 @@ class Command(DiscreetCommand):
     """Encrypt every secret with the newest key. Exits with 1 where no key decrypts one."""
 
     help = (
-        "Encrypt every stored secret (passcodes, addresses and signing secrets of alerts) "
-        "with the first of FIELD_ENCRYPTION_KEYS, and tell which key is needed for what. "
-        "Exits with 1 where no key decrypts a secret. Can be repeated, and run beside "
-        "everything else."
+        "Encrypt every stored secret (passcodes, addresses and signing secrets of alerts, "
+        "secrets of sources and the keys of their ids) with the first of "
+        "FIELD_ENCRYPTION_KEYS, and tell which key is needed for what. Exits with 1 where "
+        "no key decrypts a secret. Can be repeated, and run beside everything else."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

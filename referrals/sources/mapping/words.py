@@ -6,9 +6,10 @@ from typing import Final
 
 from referrals.vocabulary import INVITE_CHANNELS
 
-_NOTHING: Final = ("", "None")
-# What most values do not begin with, so that these are not looked at further.
-_FIRST_OF_NOTHING: Final = ("", "N", "0", "-")
+#: The last three are what senders write who turn a value that is not there into a text.
+_NOTHING: Final = ("", "None", "null", "undefined")
+# With what none begins, so that most values are not looked at further.
+_FIRST_OF_NOTHING: Final = ("", "N", "n", "u", "0", "-")
 #: A device ID without a device: what everybody sends who limits tracking.
 _ZEROS: Final = re.compile(r"[0-]{15,36}")
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
@@ -62,7 +63,7 @@ def name_channel(text: str) -> str:
 def is_nothing(value: object) -> bool:
     """Return whether a platform means by `value` that there is none.
 
-    That is null, "", blanks, "None", and a device ID of zeros.
+    That is null, "", blanks, "None", "null", "undefined", and a device ID of zeros.
     """
     if not isinstance(value, str):
         return value is None

@@ -143,7 +143,7 @@ def test_appsflyer_id_is_the_hash_of_what_tells_the_event():
     )
 
 
-@pytest.mark.parametrize("nothing", [None, "", "None"], ids=repr)
+@pytest.mark.parametrize("nothing", [None, "", "None", "null", "undefined"], ids=repr)
 def test_appsflyer_nulls_are_alike(nothing):
     body = {**sample("appsflyer"), "customer_user_id": nothing, "event_value": nothing}
     bare = {key: value for key, value in body.items() if value != nothing}

@@ -225,8 +225,8 @@ def test_a_preset_has_no_doubt_without_its_mark(platform):
 def test_adjust_is_asked_for_all_that_its_mapping_reads():
     preset = load_preset("adjust")
     asked = set(re.findall(r"[?&]([a-z_]+)=\{", preset.address))
-    # What the app adds by itself, and what no address has to name.
-    of_the_app = {"user_id", "referrer_id", "user_agent"}
+    # What the app adds by itself.
+    of_the_app = {"user_id", "referrer_id"}
     read = set(preset.mapping["event"]["event_data"]["without"])
 
     assert read - of_the_app == asked

@@ -26,6 +26,8 @@ def test_case_blanks_underscores_and_hyphens_do_not_count(text):
         "",
         "  ",
         "None",
+        "null",
+        "undefined",
         " None ",
         "00000000-0000-0000-0000-000000000000",
         "0" * 16,
