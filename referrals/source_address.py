@@ -6,7 +6,16 @@ import msgspec
 
 from referrals.models import Source
 from referrals.sources.presets import Preset, load_preset
-from referrals.sources.verifiers import UrlVerifier, Verifier
+from referrals.sources.verifiers import (
+    BasicVerifier,
+    HeaderVerifier,
+    HmacVerifier,
+    Over,
+    StandardVerifier,
+    TimestampVerifier,
+    UrlVerifier,
+    Verifier,
+)
 
 #: SDKs call below it, with an API key of the app; the source has no address of its own.
 SEGMENT: Final = "segment"
@@ -25,8 +34,35 @@ def read_verifier(source: Source) -> Verifier:
 
 
 def read_preset_in_force(source: Source) -> Preset:
-    """Return a source's preset with the verifier that the source has."""
-    return msgspec.structs.replace(source.preset, verifier=read_verifier(source))
+    """Return a source's preset with the verifier that the source has, and what that asks."""
+    preset, verifier = source.preset, read_verifier(source)
+    if source.verifier is None:
+        return preset
+    connect = (_write_proof(verifier), *preset.connect[1:])
+    return msgspec.structs.replace(preset, verifier=verifier, connect=connect)
+
+
+def _write_proof(verifier: Verifier) -> str:
+    """Return the step that says how a call shows that it is the platform's."""
+    match verifier:
+        case HeaderVerifier(prefix=prefix):
+            shown = f"{prefix}{{secret}}"
+            return f"Let the platform call {{url}} with the header {{header}}: {shown}."
+        case BasicVerifier():
+            return "Let the platform call {url} with HTTP Basic: any user, and the password {secret}."
+        case UrlVerifier():
+            return "Let the platform call {url}, which has the secret in it."
+        case StandardVerifier():
+            how = "each call as Standard Webhooks or Svix has it,"
+        case TimestampVerifier(timestamp_key=time, signature_key=signature):
+            how = (
+                "time and body with HMAC-SHA256 in the header {header}, as "
+                f"{time}=…,{signature}=…,"
+            )
+        case HmacVerifier(digest=digest, over=over):
+            what = "minified body" if over is Over.MINIFIED else "body"
+            how = f"each {what} with HMAC-{digest.upper()} in the header {{header}},"
+    return f"Let the platform call {{url}}, and sign {how} with the secret {{secret}}."
 
 
 def write_hook_path(source: Source, secret: str = SHOWN_BEFORE) -> str:
@@ -49,7 +85,8 @@ def write_steps(
     the platform's own stay as they are.
     """
     filled = find_step_values(source, base=base, secret=secret)
-    return tuple(_fill_in(step, filled) for step in source.preset.connect)
+    connect = read_preset_in_force(source).connect
+    return tuple(_fill_in(step, filled) for step in connect)
 
 
 def find_step_values(

@@ -6,6 +6,7 @@ What is not said stays as it is stored. Everything is checked before anything is
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from django.db import transaction
 
 from referrals import history, source_setup
@@ -30,7 +31,7 @@ class WantedSource:
     """The source to reach; the app, the platform and the name say which one.
 
     None leaves a choice as it is stored, and an empty one means the preset's again. An
-    empty name is the platform's. `secret` is the platform's own.
+    empty name is the platform's. `verifier` is JSON. `secret` is the platform's own.
     """
 
     platform: str
@@ -39,6 +40,7 @@ class WantedSource:
     referrer_keys: tuple[str, ...] | None = None
     events: tuple[str, ...] | None = None
     is_test: bool | None = None
+    verifier: str | None = None
     secret: Secret | None = None
 
 
@@ -131,11 +133,25 @@ def _find_changes(source: Source, wanted: WantedSource) -> dict[str, Any]:
         "chosen_events": None if events is None else drop_repeated(events),
         "is_test": wanted.is_test,
     }
-    return {
+    changes: dict[str, Any] = {
         column: value
         for column, value in asked.items()
         if value is not None and value != getattr(source, column)
     }
+    if wanted.verifier is not None:
+        verifier = _read_verifier(wanted.verifier)
+        if verifier != source.verifier:
+            changes["verifier"] = verifier
+    return changes
+
+
+def _read_verifier(text: str) -> object:
+    """Return what the column holds; an empty text gives back what the preset says."""
+    try:
+        return msgspec.json.decode(text) if text else None
+    except msgspec.DecodeError as error:
+        message = f"--verifier is no JSON: {error}."
+        raise SourceError(message) from None
 
 
 def _check_choices(source: Source, wanted: WantedSource) -> None:
@@ -163,7 +179,9 @@ def _compare(source: Source, column: str, value: object) -> Difference:
 def _show(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode()
+    text = ", ".join(value) if isinstance(value, list) else str(value or "")
     return text or history.EMPTY
 
 

@@ -19,6 +19,8 @@ from referrals.encrypted_field import UnreadableSecret
 from referrals.history import Difference
 from referrals.models import App, IdKey, Source
 from referrals.secret import Secret
+from referrals.source_address import read_preset_in_force
+from referrals.source_choices import find_verifier_problem
 from referrals.sources.presets import PLATFORMS, Preset, load_preset
 from referrals.sources.verifiers import StandardVerifier, read_standard_secret
 
@@ -65,7 +67,9 @@ def create_source(by: str, source: Source, secret: Secret | None = None) -> Secr
     `secret` is the platform's own, where it makes it; it may come later, by `set_secret`.
     Raises `SourceError` with nothing written.
     """
-    preset = find_preset(source.platform)
+    find_preset(source.platform)
+    _check_verifier(source)
+    preset = read_preset_in_force(source)
     made = Secret()
     if secret:
         check_secret(preset, secret)
@@ -92,6 +96,7 @@ def change_source(
     by: str, source: Source, columns: Iterable[str], differences: Iterable[Difference]
 ) -> None:
     """Save changed `columns` of `source`. Raises `SourceError` with nothing written."""
+    _check_verifier(source)
     _check_columns(source)
     with transaction.atomic():
         source.save(update_fields=list(columns))
@@ -106,7 +111,7 @@ def set_secret(by: str, source: Source, secret: Secret | None = None) -> Secret:
     The secret that there was is accepted beside it until `end_previous_secret`. Raises
     `SourceError` for a secret that the platform cannot have.
     """
-    preset = source.preset
+    preset = read_preset_in_force(source)
     made = Secret()
     if secret:
         check_secret(preset, secret)
@@ -190,6 +195,17 @@ def check_secret(preset: Preset, secret: Secret) -> None:
 def _record_secret(by: str, source: Source, what: str) -> None:
     difference = ("Secret", history.HIDDEN, "changed")
     history.record_change(by, source, what, app=source.app, differences=[difference])
+
+
+def _check_verifier(source: Source) -> None:
+    """Raise `SourceError` where calls could not be verified as the source says."""
+    if source.verifier is None:
+        return
+    if not source.preset.any_verifier:
+        message = f"How calls of {source.preset.title} are verified cannot be chosen."
+        raise SourceError(message)
+    if problem := find_verifier_problem(source.verifier):
+        raise SourceError(problem)
 
 
 def _check_columns(source: Source) -> None:

@@ -10,11 +10,12 @@ from django.core.management import CommandError, call_command
 
 from referrals.hooks.known_sources import clear_known_sources
 from referrals.models import Change, IdKey, Source
+from referrals.source_address import read_preset_in_force
 from referrals.source_setup import archive_source
 from referrals.sources.presets import PLATFORMS, load_preset
 from referrals.sources.samples import sign_sample
 from tests.builders import an_app
-from tests.integration.hooks.calling import call_hook
+from tests.integration.hooks.calling import call_hook, sample_of
 from tests.platforms import OLD_SECRET, SECRET
 
 pytestmark = pytest.mark.django_db
@@ -213,6 +214,74 @@ def test_an_empty_choice_gives_back_the_presets(provision_json):
 
     source = Source.objects.get()
     assert (source.chosen_events, source.referrer_keys, source.identity) == ([], [], "")
+
+
+def test_a_platform_of_ones_own_is_verified_as_it_says(provision_json, client):
+    said = '{"is": "hmac", "header": "X-Sign", "digest": "sha512", "prefix": "v1="}'
+    own = {"platform": "custom", "stdin": SECRET}
+
+    answer = provision_json(f"--verifier={said}", **own)
+
+    source = Source.objects.get()
+    assert (answer["header"], "secret" in answer) == ("X-Sign", False)
+    assert call_hook(client, source, sample_of(source)).status_code == 401
+    signed = sign_sample(
+        read_preset_in_force(source), SECRET, now=datetime.now(UTC), number=0
+    )
+    assert call_hook(client, source, signed).status_code == 200
+    assert Change.objects.count() == 1
+    assert provision_json(f"--verifier={said}", **own) == answer
+    assert Change.objects.count() == 1
+    assert provision_json("--verifier=", **own)["header"] == "X-Webhook-Secret"
+    source.refresh_from_db()
+    assert source.verifier is None
+
+
+def test_each_way_to_verify_has_its_step(provision):
+    steps = {
+        '{"is":"basic"}': "Basic: any user, and the password",
+        '{"is":"url"}': "which has the secret in it",
+        '{"is":"url","parameter":"token"}': "?token=…, which has the secret in it",
+        '{"is":"standard"}': "sign each call as Standard Webhooks or Svix has it, with",
+        '{"is":"hmac","header":"X-S","over":"minified"}': (
+            "sign each minified body with HMAC-SHA256 in the header X-S, with"
+        ),
+        '{"is":"timestamp","header":"X-S"}': "in the header X-S, as ts=…,v=…, with",
+        '{"is":"header","header":"Authorization","prefix":"Bearer "}': (
+            "with the header Authorization: Bearer …."
+        ),
+    }
+    provision(platform="custom")
+    for said, step in steps.items():
+        out, _ = provision(f"--verifier={said}", platform="custom")
+        assert step in out
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("{", "--verifier is no JSON"),
+        ("3", "Nothing can be verified like that"),
+        ('{"is":"hmac"}', "missing required field `header`"),
+        (
+            '{"is":"hmac","header":"X","digest":"md5"}',
+            "Nothing can be verified like that",
+        ),
+        ('{"is":"header","header":"a b"}', "A header's name has"),
+        ('{"is":"header","header":"X","prefix":"a\\nb"}', "A prefix has at most"),
+        ('{"is":"url","parameter":"a&b"}', "A parameter has at most"),
+        ('{"is":"standard","tolerance":0}', "The tolerance is from 1"),
+        ('{"is":"timestamp","header":"X","timestamp_key":"v"}', "two different words"),
+    ],
+)
+def test_a_way_to_verify_that_cannot_be_is_refused(provision, said, why):
+    assert why in refuse(provision, f"--verifier={said}", platform="custom")
+
+
+def test_how_a_known_platform_signs_is_not_chosen(provision):
+    reason = refuse(provision, '--verifier={"is":"basic"}')
+
+    assert reason == "How calls of Branch are verified cannot be chosen."
 
 
 def test_a_name_makes_a_source_of_its_own(provision_json):

@@ -56,7 +56,7 @@ def show_connect_page(
 
     `mistake` says what is wrong with a secret that was typed.
     """
-    preset = source.preset
+    preset = read_preset_in_force(source)
     now = timezone.now()
     health = numbers.read_health([source.pk], now)[source.pk]
     context: dict[str, Any] = {
@@ -68,6 +68,7 @@ def show_connect_page(
         "steps": list_steps(source, find_origin(request), secret),
         "is_shown": bool(secret),
         "is_theirs": preset.secret == THEIRS,
+        "takes_theirs": preset.secret == THEIRS or preset.any_verifier,
         "is_segment": source.platform == SEGMENT,
         "host": f"{find_origin(request)}{SEGMENT_URL}",
         "mistake": mistake,
@@ -94,7 +95,7 @@ def list_steps(
     masked = set() if secret else {"{secret}", *(["{url}", "{address}"] * in_address)}
     return [
         list(_fill_step(number, step, values, masked))
-        for number, step in enumerate(source.preset.connect, start=1)
+        for number, step in enumerate(read_preset_in_force(source).connect, start=1)
     ]
 
 

@@ -24,9 +24,12 @@ from referrals.admin.sources.source_form import (
     is_native,
     list_custom_names,
     list_kinds,
+    write_verifier,
 )
 from referrals.admin.sources.standing import describe_source
+from referrals.encrypted_field import UnreadableSecret
 from referrals.models import Source
+from referrals.source_address import read_preset_in_force
 from referrals.source_setup import THEIRS
 from referrals.sources.presets import PLATFORMS, load_preset
 
@@ -111,6 +114,11 @@ class SourceAdmin(CsvExport, ListAdmin):
         """Return the further names that are taken."""
         return ", ".join(list_custom_names(source)) or words.NOTHING
 
+    @admin.display(description="Verified by")
+    def verified_by(self, source: Source) -> str:
+        """Return how calls are verified, as JSON."""
+        return write_verifier(source)
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Read what came in by all sources of the page at once."""
         listed = super().get_changelist_instance(request)
@@ -137,10 +145,13 @@ class SourceAdmin(CsvExport, ListAdmin):
         if obj is None:
             fields = ("app", "platform", "name", "identity", "is_test")
             return ((None, {"fields": fields}),)
-        hidden = NATIVE_HAS_NOT if is_native(obj) else ()
+        hidden = {
+            *(NATIVE_HAS_NOT if is_native(obj) else ()),
+            *(() if obj.preset.any_verifier else ("verified_by",)),
+        }
         shown = (
             *("name", "is_test", "identity", "keys", "takes", "custom_names"),
-            "takes_marketing_links",
+            *("takes_marketing_links", "verified_by"),
         )
         return (
             ("Settings", {"fields": [name for name in shown if name not in hidden]}),
@@ -188,6 +199,8 @@ class SourceAdmin(CsvExport, ListAdmin):
             obj.__dict__["made"] = source_setup.create_source(by, obj)
         elif differences := history.list_differences(form):
             source_setup.change_source(by, obj, COLUMNS, differences)
+            if "verified_by" in form.changed_data:
+                _tell_of_verifier(request, obj)
 
     def response_add(
         self,
@@ -237,6 +250,16 @@ class SourceAdmin(CsvExport, ListAdmin):
     def _record(self, request: HttpRequest, row: Any, what: str) -> None:
         """Leave the history to `source_setup`, which writes it with each change."""
         row.__dict__.pop("differences", None)
+
+
+def _tell_of_verifier(request: HttpRequest, source: Source) -> None:
+    messages.info(request, "Calls are verified in another way now: look at the steps.")
+    if not source.secret or isinstance(source.secret, UnreadableSecret):
+        return
+    try:
+        source_setup.check_secret(read_preset_in_force(source), source.secret)
+    except source_setup.SourceError as error:
+        messages.warning(request, str(error))
 
 
 def _read_health(source: Source) -> Any:

@@ -7,18 +7,22 @@ shows one list of names with ticks, and a text for the names of custom events.
 from collections.abc import Mapping as AbstractMapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 from django import forms
 from django.core.exceptions import ValidationError
 
 from referrals.models import Source
+from referrals.source_address import read_verifier
 from referrals.source_choices import (
     drop_repeated,
     find_event_problem,
     find_identity_problem,
     find_key_problem,
+    find_verifier_problem,
 )
 from referrals.sources.mapping.words import fold_word
 from referrals.sources.presets import PLATFORMS, load_preset
+from referrals.sources.verifiers import Verifier
 from referrals.vocabulary import TITLES, EventType
 
 if TYPE_CHECKING:
@@ -34,6 +38,11 @@ _IDENTITY_HELP: Final = (
 _TEST_HELP: Final = (
     "All of its events are test events. Connect the platform's test environment as a "
     "source of its own."
+)
+_VERIFIED_HELP: Final = (
+    'How a call shows that it is the platform\'s, as JSON. Such as {"is": "hmac", "header": '
+    '"X-Signature", "digest": "sha256", "encoding": "hex"}; empty, a secret in a header. '
+    "The page on a platform of your own lists all seven ways."
 )
 _NAME_TAKEN: Final = "The app has a source of that platform and name already."
 
@@ -91,6 +100,12 @@ def choose_name(source: Source, name: str) -> None:
     )
     if not is_kept and folded not in map(fold_word, source.chosen_events):
         source.chosen_events = [*source.chosen_events, name]
+
+
+def write_verifier(source: Source) -> str:
+    """Return how calls of `source` are verified, as JSON that the form takes."""
+    said = msgspec.to_builtins(read_verifier(source))
+    return msgspec.json.format(msgspec.json.encode(said), indent=0).decode()
 
 
 class ConnectForm(_ModelForm):
@@ -167,6 +182,14 @@ class SourceForm(_ModelForm):
     )
     is_test = forms.BooleanField(required=False, label="Test", help_text=_TEST_HELP)
 
+    verified_by = forms.CharField(
+        required=False,
+        max_length=2_000,
+        label="Verified by",
+        widget=_LINES,
+        help_text=_VERIFIED_HELP,
+    )
+
     class Meta:
         model = Source
         fields = ("name", "identity", "takes_marketing_links", "is_test")
@@ -174,6 +197,10 @@ class SourceForm(_ModelForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         source = self.instance
+        if source.preset.any_verifier:
+            self.initial["verified_by"] = write_verifier(source)
+        else:
+            self.fields.pop("verified_by", None)
         if is_native(source):
             for name in NATIVE_HAS_NOT:
                 self.fields.pop(name, None)
@@ -211,6 +238,19 @@ class SourceForm(_ModelForm):
         _refuse(find_event_problem(names, kinds))
         return "\n".join(names)
 
+    def clean_verified_by(self) -> str:
+        """Read what a verifier is; nothing is what the preset says."""
+        text = str(self.cleaned_data["verified_by"]).strip()
+        if not text:
+            return msgspec.json.encode(self.instance.preset.verifier).decode()
+        try:
+            said = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            message = f"This is no JSON: {error}."
+            raise ValidationError(message) from None
+        _refuse(find_verifier_problem(said))
+        return text
+
     def clean(self) -> dict[str, Any]:
         """Refuse a name that another source of the app and platform has."""
         cleaned = super().clean() or self.cleaned_data
@@ -221,6 +261,8 @@ class SourceForm(_ModelForm):
     def save(self, commit: bool = True) -> Source:
         """Put everything on the row. `source_setup` saves it."""
         source: Source = super().save(commit=False)
+        if said := self.cleaned_data.get("verified_by"):
+            source.verifier = _read_verifier(said, source)
         if not is_native(source):
             cleaned = self.cleaned_data
             if source.identity == source.preset.identity:
@@ -241,8 +283,15 @@ NATIVE_HAS_NOT: Final = (
 #: The columns that the form changes.
 COLUMNS: Final = (
     *("name", "identity", "takes_marketing_links", "is_test"),
-    *("referrer_keys", "chosen_events", "left_out_events"),
+    *("referrer_keys", "chosen_events", "left_out_events", "verifier"),
 )
+
+
+def _read_verifier(text: str, source: Source) -> Any:
+    """Return what the column holds: None where it is as the preset says."""
+    verifier: Verifier = msgspec.json.decode(text, type=Verifier)
+    is_presets = verifier == source.preset.verifier
+    return None if is_presets else msgspec.to_builtins(verifier)
 
 
 def _put_choices(source: Source, ticked: Sequence[str], names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from referrals.admin.sources.connect_page import show_connect_page
 from referrals.admin.sources.source_form import choose_name, read_raw_mapping
 from referrals.models import Source
 from referrals.secret import Secret
+from referrals.source_address import read_preset_in_force
 from referrals.source_choices import drop_repeated, find_event_problem
 from referrals.source_setup import THEIRS, SourceError
 from referrals.words import make_inert
@@ -50,8 +51,9 @@ def handle_new_secret(
     """Put a new secret in front: the platform's that was typed, or one of ours, shown once."""
     typed = Secret(request.POST.get("secret", "").strip())
     try:
-        if source.preset.secret == THEIRS:
-            source_setup.check_secret(source.preset, typed)
+        preset = read_preset_in_force(source)
+        if preset.secret == THEIRS or (preset.any_verifier and typed):
+            source_setup.check_secret(preset, typed)
             source_setup.set_secret(request.user.get_username(), source, typed)
             messages.success(
                 request, "Saved, encrypted. It is never shown again. Now let it call."

@@ -66,6 +66,12 @@ class Command(DiscreetCommand):
         )
         _add_choices(parser)
         parser.add_argument(
+            "--verifier",
+            metavar="JSON",
+            help="how calls of a platform of your own are verified, where that is no "
+            "secret in a header",
+        )
+        parser.add_argument(
             "--secret-stdin",
             action="store_true",
             help="read the platform's own secret from standard input",
@@ -83,6 +89,7 @@ class Command(DiscreetCommand):
         event: list[str] | None,
         secret_stdin: bool,
         test: bool | None,
+        verifier: str | None,
         json: bool,
         **_: object,
     ) -> None:
@@ -95,6 +102,7 @@ class Command(DiscreetCommand):
                 referrer_keys=_read_list(referrer_key),
                 events=_read_list(event),
                 is_test=test,
+                verifier=verifier if verifier is None else verifier.strip(),
                 secret=_read_secret() if secret_stdin else None,
             )
             provisioned = provision_source(find_live_app(app), wanted)

@@ -64,7 +64,8 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     helps where `resends`; `retries` says how. In `connect` stand `{address}`, `{url}`,
     `{secret}` and `{header}`, and in `address` stands `{url}`: these are replaced, while
     every other brace is the platform's own. `identity` is the provider that its user IDs belong to unless
-    a source says otherwise. `cannot` is what no mapping can get out of its calls.
+    a source says otherwise. With `any_verifier` a source may say how its calls are
+    verified; then the first of `connect` is what it says. `cannot` is what no mapping can get out of its calls.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     busy: Literal[429, 503] = 503
     identity: str = "custom_id"
     takes_marketing_links: bool = False
+    any_verifier: bool = False
     doubts: tuple[str, ...] = ()
 
     @property

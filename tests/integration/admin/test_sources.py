@@ -16,7 +16,10 @@ from referrals import history, source_setup, words
 from referrals.hooks.known_sources import clear_known_sources
 from referrals.ingest import background
 from referrals.models import Change, Membership, ReferralEvent, Role, Source
+from referrals.secret import Secret
+from referrals.source_address import read_preset_in_force
 from referrals.sources.presets import PLATFORMS, load_preset
+from referrals.sources.samples import sign_sample
 from tests.builders import a_source, an_app
 from tests.integration.admin.conftest import text_of
 from tests.integration.hooks.calling import call_hook, sample_of, signed
@@ -342,6 +345,74 @@ def test_what_cannot_work_is_refused_with_a_sentence(
 
     assert sentence in html.unescape(text_of(response))
     assert Source.objects.values().get(pk=source.pk) == before
+
+
+def test_a_platform_of_ones_own_is_verified_as_a_person_says(admin, app):
+    source = a_source(app, "custom")
+    said = '{"is": "hmac", "header": "X-Sign", "encoding": "base64"}'
+
+    assert change(admin, source, verified_by=said).status_code == 302
+
+    source.refresh_from_db()
+    assert source.verifier == {
+        "is": "hmac",
+        "header": "X-Sign",
+        "digest": "sha256",
+        "encoding": "base64",
+        "prefix": "",
+        "over": "body",
+    }
+    steps = seen_on(admin, page_of(source, "connect"))
+    assert "sign each body with HMAC-SHA256 in the header X-Sign" in steps
+    # The platform makes its secrets, or we do.
+    response = admin.post(page_of(source, "connect"), {"secret": "the platform's own"})
+    assert response.status_code == 302
+    source.refresh_from_db()
+    assert source.secret.reveal() == "the platform's own"
+    assert call(source, secret="the platform's own") == 401
+    made = sign_sample(
+        read_preset_in_force(source), "the platform's own", now=timezone.now()
+    )
+    assert call_hook(Client(), source, made).status_code == 200
+    response = admin.post(page_of(source, "secret"))
+    source.refresh_from_db()
+    assert source.secret.reveal() in text_of(response)
+    assert change(admin, source).status_code == 302
+    assert change(admin, source, verified_by="").status_code == 302
+    source.refresh_from_db()
+    assert source.verifier is None
+    changes = Change.objects.filter(what="Changed.").values_list("differences")
+    assert [[name for name, _, _ in each] for (each,) in changes] == [
+        ["Verified by"],
+        ["Verified by"],
+    ]
+
+
+def test_a_secret_that_cannot_stand_in_an_address_is_told_of(admin, app):
+    source = a_source(app, "custom")
+    source_setup.set_secret("a test", source, Secret("a/b"))
+
+    change(admin, source, verified_by='{"is": "url"}')
+
+    assert "The secret stands in the address, so" in seen_on(admin, page_of(source))
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("{", "This is no JSON"),
+        ('{"is": "magic"}', "Nothing can be verified like that"),
+    ],
+)
+def test_a_verifier_that_is_none_is_refused_with_a_sentence(
+    admin, app, typed, sentence
+):
+    source = a_source(app, "custom")
+
+    response = change(admin, source, verified_by=typed)
+
+    assert sentence in html.unescape(text_of(response))
+    assert Source.objects.get().verifier is None
 
 
 def test_a_second_source_of_a_platform_needs_a_name_of_its_own(admin, app, source):
