@@ -68,7 +68,7 @@ def show_connect_page(
         "steps": list_steps(source, find_origin(request), secret),
         "is_shown": bool(secret),
         "is_theirs": preset.secret == THEIRS,
-        "takes_theirs": preset.secret == THEIRS or preset.any_verifier,
+        "takes_theirs": preset.takes_their_secret,
         "is_segment": source.platform == SEGMENT,
         "host": f"{find_origin(request)}{SEGMENT_URL}",
         "mistake": mistake,

@@ -52,7 +52,7 @@ def handle_new_secret(
     typed = Secret(request.POST.get("secret", "").strip())
     try:
         preset = read_preset_in_force(source)
-        if preset.secret == THEIRS or (preset.any_verifier and typed):
+        if preset.secret == THEIRS or (preset.takes_their_secret and typed):
             source_setup.check_secret(preset, typed)
             source_setup.set_secret(request.user.get_username(), source, typed)
             messages.success(

@@ -60,7 +60,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `is_draft` says that its documents could not be read whole: `connect` has none of its
     menu words then. `secret` is who makes the secret: we, in the form that the platform
-    takes, or the platform. `busy` is the status that asks it to call again, which only
+    takes, or the platform; "ours_whsec" is either, as Svix makes its own. `busy` is the status that asks it to call again, which only
     helps where `resends`; `retries` says how. In `connect` stand `{address}`, `{url}`,
     `{secret}` and `{header}`, and in `address` stands `{url}`: these are replaced, while
     every other brace is the platform's own. `identity` is the provider that its user IDs belong to unless
@@ -97,6 +97,11 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             case UrlVerifier():
                 return None
         return "Authorization"
+
+    @property
+    def takes_their_secret(self) -> bool:
+        """Whether a person may enter a secret that the platform made."""
+        return self.secret != "ours" or self.any_verifier  # noqa: S105 - who makes it
 
     @property
     def has_secret_in_url(self) -> bool:

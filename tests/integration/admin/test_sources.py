@@ -388,6 +388,29 @@ def test_a_platform_of_ones_own_is_verified_as_a_person_says(admin, app):
     ]
 
 
+def test_a_secret_that_svix_made_is_entered_where_ours_is_shown(admin, app):
+    response = connect(admin, app, "standard_webhooks")
+
+    source = Source.objects.get()
+    page = text_of(response)
+    assert source.secret.reveal() in page
+    assert 'name="secret"' in page
+    refused = admin.post(page_of(source, "connect"), {"secret": "whsec_!"})
+    assert "it begins with whsec_" in html.unescape(text_of(refused))
+    assert admin.post(page_of(source, "connect"), {"secret": SECRET}).status_code == 302
+    assert call(source) == 200
+    assert ReferralEvent.objects.count() == 1
+
+
+def test_a_platform_whose_secret_is_ours_has_no_field_for_another(admin, source):
+    assert 'name="secret"' not in text_of(admin.get(page_of(source, "connect")))
+
+    admin.post(page_of(source, "secret"), {"secret": "chosen by a person"})
+
+    source.refresh_from_db()
+    assert source.secret.reveal() != "chosen by a person"
+
+
 def test_a_secret_that_cannot_stand_in_an_address_is_told_of(admin, app):
     source = a_source(app, "custom")
     source_setup.set_secret("a test", source, Secret("a/b"))
