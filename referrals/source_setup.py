@@ -32,6 +32,8 @@ THEIRS: Final = "theirs"
 #: How long the shapes of a source's calls are captured, once a person asks for it.
 CAPTURE_TIME: Final = timedelta(hours=1)
 
+# A shorter text stands in others by accident.
+_TELLING_CHARACTERS: Final = 4
 _SECRET_BYTES: Final = 24
 _ID_KEY_BYTES: Final = 32
 _WHSEC: Final = "whsec_"
@@ -166,6 +168,27 @@ def end_capture(by: str, source: Source) -> None:
         history.record_change(
             by, source, "Ended the capture, and dropped what was kept.", app=source.app
         )
+
+
+def remove_captures(app_id: int, identities: Iterable[str]) -> int:
+    """Drop the shapes of calls in which one of `identities` stands; return how many.
+
+    A shape has no value of a call, but a platform may have named a member after a person.
+    One that no key decrypts goes as well: nobody can say what it holds.
+    """
+    told = [each.casefold() for each in identities if len(each) >= _TELLING_CHARACTERS]
+    captured = Source.objects.filter(app_id=app_id).exclude(captured_at=None)
+    named = [source.pk for source in captured if _may_name(source, told)]
+    return Source.objects.filter(pk__in=named).update(
+        captured_call=Secret(), captured_at=None
+    )
+
+
+def _may_name(source: Source, told: Iterable[str]) -> bool:
+    if isinstance(source.captured_call, UnreadableSecret):
+        return True
+    shape = source.captured_call.reveal().casefold()
+    return any(each in shape for each in told)
 
 
 def check_secret(preset: Preset, secret: Secret) -> None:

@@ -18,7 +18,7 @@ from clevertap_sync.delivery.account_lock import lock_accounts
 from clevertap_sync.delivery.erasure import uploads_under_way
 from clevertap_sync.models import DeadLetter, Integration
 from clevertap_sync.process import clock
-from referrals import failpoints, log, rejections, suppression
+from referrals import failpoints, log, rejections, source_setup, suppression
 from referrals.failpoints import Place
 from referrals.identity import Identity
 from referrals.models import App, ErasureRequest
@@ -97,9 +97,9 @@ def order_erasure(
         App.objects.select_for_update(no_key=True).get(pk=app.pk)
         lock_accounts(Integration.objects.filter(app=app).values("account_id"))
         until = suppression.suppress_hashes(app.pk, hashes)
-        rejections.remove_rejections(
-            app.pk, [identity.value for identity in identities]
-        )
+        values = [identity.value for identity in identities]
+        rejections.remove_rejections(app.pk, values)
+        source_setup.remove_captures(app.pk, values)
         order = _find_same_order(
             app.pk, hashes, until
         ) or ErasureRequest.objects.create(

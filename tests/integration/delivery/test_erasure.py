@@ -1,12 +1,14 @@
 """Erasing one person: nothing of them stays in the log, and nothing else is lost."""
 
 import pytest
+from django.db import connection
 
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.process import slots
-from referrals import failpoints, log
+from referrals import failpoints, log, source_setup
 from referrals.failpoints import FailpointError
+from referrals.hooks import capture
 from referrals.identity import Identity
 from referrals.log import Status
 from referrals.models import (
@@ -14,6 +16,7 @@ from referrals.models import (
     ReferralEvent,
     RejectedEvent,
     Sighting,
+    Source,
     Suppression,
 )
 from referrals.schema import Person
@@ -21,6 +24,7 @@ from tests.builders import (
     BOB,
     a_sent_custom_event,
     a_sent_event,
+    a_source,
     an_app,
     an_integration,
 )
@@ -36,6 +40,7 @@ from tests.integration.delivery.erasing import (
     rows_with,
     sent,
 )
+from tests.integration.hooks.calling import call_hook, signed
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +151,29 @@ def test_what_was_refused_with_the_person_in_its_id_goes(integration):
     erase(integration)
 
     assert list(RejectedEvent.objects.all()) == [kept]
+
+
+def test_the_shape_of_a_call_that_has_the_person_in_a_key_goes(client, integration):
+    app, shapes = integration.app, {}
+    for name, key in (("named", "Karla_K"), ("other", "plan"), ("lost", "level")):
+        source = a_source(app, "branch", name=name)
+        source_setup.start_capture("ann", source)
+        body = {**source.preset.samples[0].body, "custom_data": {key: {"a": 1}}}
+        call_hook(client, source, signed(source, body))
+        capture.write_captures()
+        source.refresh_from_db()
+        shapes[name] = source.captured_call.reveal()
+    assert "Karla_K" in shapes["named"]
+    # As if its key of FIELD_ENCRYPTION_KEYS were gone.
+    table = Source._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET captured_call = 'x' WHERE name = 'lost'")
+
+    erasure_orders.order_erasure(app, [Identity("custom_id", "karla_k")])
+
+    kept = Source.objects.exclude(captured_at=None).get()
+    assert (kept.name, kept.captured_call.reveal()) == ("other", shapes["other"])
+    assert not Source.objects.get(name="named").captured_call
 
 
 def test_sightings_of_the_person_go_and_those_of_others_stay(integration, append):
