@@ -69,6 +69,10 @@ def _read_identities(
         device = fraud_signals.normalise_device(read_signal(reader) or "")
         if device is not None:
             found[provider] = reader.keyed_hash.hash_texts(_HANDLE, [device])
+    # The case of a provider does not count: an identity that the call names wins here, too.
+    folded = provider_of_ids.casefold()
+    if any(each != provider_of_ids and each.casefold() == folded for each in found):
+        found.pop(provider_of_ids, None)
     return found
 
 

@@ -56,6 +56,26 @@ def test_an_identity_that_the_call_names_by_itself_wins():
     }
 
 
+@pytest.mark.parametrize("chosen", ["email", "Email", "EMAIL"])
+def test_an_identity_that_the_call_names_wins_in_whatever_case_it_was_chosen(chosen):
+    mapping = a_mapping(
+        event={"user.identities.email": "mail", "referrer.identities": "by"}
+    )
+    body = {
+        "id": "e-1",
+        "type": "install",
+        "user_id": "u-1",
+        "referrer_id": "u-2",
+        "mail": "ann@example.com",
+        "by": {"eMail": "bob@example.com"},
+    }
+
+    (event,) = run_mapping(mapping, body, identity=chosen)
+
+    assert event["user"]["identities"] == {"email": "ann@example.com"}
+    assert event["referrer"]["identities"] == {"email": "bob@example.com"}
+
+
 def test_what_is_no_object_is_no_identities():
     mapping = a_mapping(event={"user.identities": "ids"})
 
