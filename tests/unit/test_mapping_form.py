@@ -200,6 +200,25 @@ def test_what_a_row_cannot_say_has_a_place_and_a_sentence(sent, pointer, detail)
     assert detail in told
 
 
+def test_a_kind_whose_name_is_emptied_is_taken_away():
+    mapping = {"kinds": {"a": {"type": "app_open"}, "b": {"name": "Bought"}}}
+    sent = write_form(mapping).list_inputs()
+
+    said, mistakes = said_by(**{**sent, "kind-0": " "})
+
+    assert not mistakes
+    assert said["kinds"] == {"b": {"name": "Bought"}}
+
+
+def test_a_new_kind_needs_a_name():
+    sent = write_form({"kinds": {"a": {"type": "app_open"}}}).list_inputs()
+
+    said, mistakes = said_by(**{**sent, "becomes-1": "type:app_install"})
+
+    assert said["kinds"] == {"a": {"type": "app_open"}}
+    assert [pointer for pointer, _ in mistakes] == ["/kinds/"]
+
+
 def test_a_mistake_stands_beside_its_cell():
     form, mapping, _ = read_form(
         {

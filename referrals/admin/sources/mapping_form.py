@@ -36,6 +36,8 @@ MOST_KINDS: Final = 150
 MOST_FIELDS: Final = MAX_RULES + 20
 #: The path of the item itself, in which keys stand unless told otherwise.
 _ITEM: Final = "."
+#: The input that says how many kinds had a name.
+_NAMED_KINDS: Final = "named-kinds"
 _NAMED, _NAMED_BY, _TYPE, _IGNORE = "name", "name_of", "type", "ignore"
 
 #: Fields that have a row in any case, with their labels.
@@ -148,12 +150,17 @@ Row = TypeVar("Row", Cell, KindRow)
 
 @dataclass(frozen=True, slots=True)
 class MappingForm:
-    """All cells of a mapping, in the order in which they are shown."""
+    """All cells of a mapping, in the order in which they are shown.
+
+    So many of the first kinds had a name when the form was made: one of these that has
+    none any more was taken away, and any other one without a name is a mistake.
+    """
 
     parts: tuple[Cell, ...]
     kinds: tuple[KindRow, ...]
     referrer: tuple[Cell, ...]
     fields: tuple[Cell, ...]
+    named_kinds: int = 0
 
     def mark(self, mistakes: Iterable[Mistake]) -> "MappingForm":
         """Return the form with each mistake beside the cell that it is about."""
@@ -166,12 +173,17 @@ class MappingForm:
             )
 
         return MappingForm(
-            mark(self.parts), mark(self.kinds), mark(self.referrer), mark(self.fields)
+            mark(self.parts),
+            mark(self.kinds),
+            mark(self.referrer),
+            mark(self.fields),
+            self.named_kinds,
         )
 
     def list_inputs(self) -> dict[str, str]:
         """Return what a browser sends of the form, by the names of its inputs."""
         sent = {cell.name: cell.text for cell in (*self.parts, *self.referrer)}
+        sent[_NAMED_KINDS] = str(self.named_kinds)
         for row in self.kinds:
             taken = {f"taken-{row.number}": "on"} if row.is_taken else {}
             sent |= {
@@ -220,6 +232,7 @@ def write_form(mapping: Pairs[str, Any]) -> MappingForm:
         if referrer
         else _make_referrer("", ""),
         fields=tuple(fields),
+        named_kinds=len(kinds),
     )
 
 
@@ -252,7 +265,7 @@ def read_form(
     mistakes: list[Mistake] = []
     for part, cell in zip(_PARTS, form.parts, strict=True):
         _put(mapping, part.name, mistakes, _read_part, part, cell)
-    kinds = _read_kinds(form.kinds, mistakes)
+    kinds = _read_kinds(form, mistakes)
     if kinds:
         mapping["kinds"] = kinds
     keys, places = form.referrer
@@ -383,15 +396,21 @@ def _write_kind(number: int, name: str, kind: Pairs[str, Any]) -> KindRow:
     return KindRow(number, name, _NAMED, str(kind.get(_NAMED, "")), is_taken)
 
 
-def _read_kinds(rows: Iterable[KindRow], mistakes: list[Mistake]) -> dict[str, Any]:
+def _read_kinds(form: MappingForm, mistakes: list[Mistake]) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
-    for row in rows:
+    for row in form.kinds:
         name = row.name.strip()
-        if not (name or row.becomes or row.detail.strip()):
+        is_blank = not (row.becomes or row.detail.strip())
+        if not name and (is_blank or row.number < form.named_kinds):
             continue
         if not name or name in kinds:
-            detail = "Two rows have this name." if name else "A row has no name."
-            mistakes.append(Mistake(row.pointer, f"{detail} Correct one of them."))
+            detail = (
+                "Two rows have this name. Correct one of them."
+                if name
+                else "A row has no name. Write what the platform calls the event, or "
+                'choose "Not said" and leave the row empty.'
+            )
+            mistakes.append(Mistake(row.pointer, detail))
             continue
         _put(kinds, name, mistakes, _read_kind, row, row.pointer)
     return kinds
@@ -436,7 +455,12 @@ def _gather(posted: Pairs[str, str]) -> MappingForm:
             )
             for number in _count_rows(posted, "target", MOST_FIELDS)
         ),
+        named_kinds=_read_number(get(_NAMED_KINDS)),
     )  # fmt: skip
+
+
+def _read_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
 
 
 def _count_rows(posted: Pairs[str, str], name: str, most: int) -> Iterator[int]:

@@ -1,7 +1,7 @@
 """What the calls of a source came to, as its page shows it: tiles, bars, causes, names."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -38,6 +38,23 @@ _BARS: Final = {
     "ignored": "ignored",
     "refused": "refused",
     "unverified": "failed the check",
+}
+
+#: What to do about a refusal where a mapping made the event: the platform's calls are as
+#: they are.
+_BY_MAPPING: Final[Mapping[str, str]] = {
+    Code.MILLISECONDS: "Say in the mapping that the time of occurred_at is in Unix milliseconds.",
+    Code.BAD_TIME: "Say in the mapping how the platform writes the time of occurred_at.",
+    Code.TOO_EARLY: "Look whether the mapping takes the right time for occurred_at, and says "
+    "how it is written.",
+    Code.IN_FUTURE: "Look whether the mapping takes the right time for occurred_at, and says "
+    "how it is written. Otherwise the platform's clock is wrong.",
+    Code.MISSING_FIELD: "Let the mapping find the field in the calls of this kind, too.",
+    Code.BAD_ID: "Let the mapping find an id in the calls of this kind, too, or make one by "
+    "hash.",
+    Code.NO_USER: "Let the mapping find who did it: user.id, or an identity.",
+    Code.WRONG_TYPE: "Let the mapping take another value for the field.",
+    Code.UNKNOWN_VALUE: "Let the mapping translate the value with map.",
 }
 
 
@@ -85,7 +102,9 @@ def build_numbers(source: Source, health: SourceHealth) -> dict[str, Any]:
             _draw("Last 24 hours, by the hour", health.hours, _name_hour),
             _draw("Last 30 days, by the day (UTC)", health.days, _name_day),
         ],
-        "causes": _list_causes(day, month),
+        "causes": _list_causes(
+            day, month, is_translated="native" not in _read_mapping(source)
+        ),
         "identities": _list_identities(month),
         "unreferred": (day.percent_unreferred, month.percent_unreferred),
         "seen": list_seen_names(source, month),
@@ -139,13 +158,26 @@ def _list_counts(day: SourceCounts, month: SourceCounts) -> list[CountLine]:
     return [*lines, *(line for line in rare if line.month)]
 
 
+def _read_mapping(source: Source) -> Mapping[str, Any]:
+    return source.mapping or source.preset.mapping
+
+
 def _list_causes(
-    day: SourceCounts, month: SourceCounts
+    day: SourceCounts, month: SourceCounts, *, is_translated: bool
 ) -> list[tuple[str, list[CauseLine]]]:
-    """Return the causes under their headings; a heading without a cause is left out."""
+    """Return the causes under their headings; a heading without a cause is left out.
+
+    `is_translated` where the mapping makes the events, so that it is what can be corrected.
+    """
+    refused = _explain(day.refused, month.refused, explain_refused)
+    if is_translated:
+        refused = [
+            replace(line, remedy=_BY_MAPPING.get(line.code, line.remedy))
+            for line in refused
+        ]
     found = [
         ("Ignored", _explain(day.ignored, month.ignored, explain_ignored)),
-        ("Refused", _explain(day.refused, month.refused, explain_refused)),
+        ("Refused", refused),
         (
             "Calls that failed their check",
             _explain(day.unverified, month.unverified, explain_failed),

@@ -21,6 +21,7 @@ from referrals.sources.mapping.rules import (
     ReferrerKeys,
     Rule,
 )
+from referrals.sources.mapping.type_mistakes import describe_type_mistake
 from referrals.vocabulary import BUILT_IN_NAMES, EventType, normalise_name
 
 #: The fields of an event that have a rule.
@@ -135,7 +136,7 @@ def _convert(value: object, kind: Any, pointer: str, parts: _Parts) -> Any:  # n
                 found["path"].replace("[...]", "").replace("[", ".").replace("]", "")
             )
             pointer += steps.replace(".", "/")
-        parts.mistakes.append(Mistake(pointer, f"{message}."))
+        parts.mistakes.append(Mistake(pointer, describe_type_mistake(message, pointer)))
         return None
 
 

@@ -118,6 +118,65 @@ def test_a_mistake_is_said_where_it_is(value, found):
         assert pointers(value) == found
 
 
+@pytest.mark.parametrize(
+    ("value", "pointer", "sentence"),
+    [
+        (
+            {"kinds": {"a": {"type": "sign_up"}}},
+            "/kinds/a/type",
+            "There is no such word here. Write one of app_install, app_reinstall, app_open, "
+            "web_sign_up, web_open, link_click.",
+        ),
+        (
+            with_rule({"path": "at", "time": "ms"}, "occurred_at"),
+            "/event/occurred_at/time",
+            "There is no such word here. Write one of rfc3339, unix_s, unix_ms, utc_text.",
+        ),
+        (
+            with_rule({"first": ["b", {"path": "a", "upper": True}]}),
+            "/event/content/first/1",
+            "A rule has no upper. It has path, first, const, template, hash, json, query_of, "
+            "pick, without, map, else, keep, time, when.",
+        ),
+        (
+            {"kinds": {"a": {"types": "app_open"}}},
+            "/kinds/a",
+            "A row of kinds has no types. It has type, name, name_of, ignore, taken.",
+        ),
+        (
+            {"kinds": {"a": "app_open"}},
+            "/kinds/a",
+            "Here stands a text. Write an object of type, name, name_of, ignore, taken.",
+        ),
+        (
+            {"referrer": "invited.by"},
+            "/referrer",
+            "Here stands a text. Write an object of keys, places.",
+        ),
+        (
+            {"when": [{"in": ["a"]}]},
+            "/when/0",
+            "A condition needs path: add it.",
+        ),
+        (
+            with_rule({"path": "a", "when": [{"path": "b", "is": 1}]}),
+            "/event/content/when/0",
+            "A condition has no is. It has path, in, not_in, exists, reason.",
+        ),
+        (
+            with_rule({"path": "a", "map": {"x": {}}}),
+            "/event/content/map",
+            "Here stands an object. Write true or false, a number or a text.",
+        ),
+        (with_rule(5), "/event/content", "Here stands a number. Write a text or an object."),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_told_what_to_write(value, pointer, sentence):
+    (mistake,) = validate_mapping({**GOOD, **value})
+
+    assert (mistake.pointer, mistake.detail) == (pointer, sentence)
+
+
 def test_all_mistakes_are_said_at_once():
     value = {**GOOD, "event": {"id": "a[", "content": {}, "x": "y"}, "id_prefix": "!"}
 
