@@ -158,14 +158,18 @@ def describe_verifier(verifier: Verifier) -> str:
             )
         case TimestampVerifier():
             return (
-                f"Each call is signed: the header `{verifier.header}` has a time and the "
-                f"HMAC-SHA256 of `time.body`, {_ENCODINGS[verifier.encoding]}. "
+                f"Each call is signed: the header `{verifier.header}` is "
+                f"`{verifier.timestamp_key}=TIME,{verifier.signature_key}=SIGNATURE`: the time "
+                "in Unix seconds, and the HMAC-SHA256 of `TIME.body`, "
+                f"{_ENCODINGS[verifier.encoding]}. "
                 + _describe_tolerance(verifier.tolerance)
             )
         case StandardVerifier():
             return (
-                "Each call is signed as Standard Webhooks has it, over `id.timestamp.body`, in the "
-                "headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, or in Svix's. "
+                "Each call is signed as Standard Webhooks has it, in the headers `webhook-id`, "
+                "`webhook-timestamp` (Unix seconds) and `webhook-signature`, or in Svix's. The "
+                "signature is `v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64; its key "
+                "is what the part of the secret behind `whsec_` stands for in base64. "
                 + _describe_tolerance(verifier.tolerance)
             )
         case HeaderVerifier():

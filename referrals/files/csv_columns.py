@@ -50,7 +50,8 @@ _NO_HEADING: Final = (
     "The first line of a CSV names its columns, and this one names no field of an event. "
     "Put a heading before the rows, such as id,type,occurred_at,user.identities.email,"
     "referrer.identities.email. Where the cells are not separated by commas, semicolons, "
-    "tabs or bars, change that too."
+    "tabs or bars, change that too. What a platform such as AppsFlyer exported is imported by "
+    "command, with the name of its source: --source NAME."
 )
 _NO_OBJECT: Final = (
     'The cell must hold a JSON object, such as {"plan": "gold"}, or nothing.'

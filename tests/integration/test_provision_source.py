@@ -131,6 +131,25 @@ def test_every_platform_has_steps_without_a_gap(provision, platform, settings):
         assert mark not in text
 
 
+LOST = "Where it is lost, make a new one"
+
+
+def test_a_secret_that_was_shown_before_is_said_to_be_lost_for_good(provision):
+    first, _ = provision()
+    second, _ = provision()
+    other, _ = provision(platform="getsocial", stdin=SECRET)
+
+    assert [LOST in each for each in (first, second, other)] == [False, True, False]
+
+
+def test_whoever_rotates_is_told_to_end_the_old_secret(provision):
+    first, _ = provision(platform="getsocial", stdin=OLD_SECRET)
+    second, _ = provision(platform="getsocial", stdin=SECRET)
+
+    assert "Two secrets are live" not in first
+    assert "end the old one on the page of the source" in second
+
+
 def test_the_steps_keep_the_braces_of_the_platform(provision):
     text, _ = provision()
 

@@ -65,6 +65,13 @@ def test_a_doubtful_heading_is_refused_before_any_row(columns, words):
     assert words in detail
 
 
+def test_a_platforms_export_is_told_to_name_its_source():
+    line, detail = refusal("Event Name,AppsFlyer ID\ninstall,1\n")
+
+    assert line == 1
+    assert "--source NAME" in detail
+
+
 def test_a_file_without_a_heading_shows_nobody():
     _, detail = refusal(f"a,app_open,{ANN},{BOB}\n")
     _, unknown = refusal(f"id,{ANN}\n")

@@ -38,6 +38,7 @@ MOST_FIELDS: Final = MAX_RULES + 20
 _ITEM: Final = "."
 #: The input that says how many kinds had a name.
 _NAMED_KINDS: Final = "named-kinds"
+_DIGITS: Final = 3
 _NAMED, _NAMED_BY, _TYPE, _IGNORE = "name", "name_of", "type", "ignore"
 
 #: Fields that have a row in any case, with their labels.
@@ -460,7 +461,9 @@ def _gather(posted: Pairs[str, str]) -> MappingForm:
 
 
 def _read_number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
+    return (
+        int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
+    )
 
 
 def _count_rows(posted: Pairs[str, str], name: str, most: int) -> Iterator[int]:

@@ -29,7 +29,7 @@ from referrals.admin.sources.source_form import (
 from referrals.admin.sources.standing import describe_source
 from referrals.encrypted_field import UnreadableSecret
 from referrals.models import Source
-from referrals.source_address import read_preset_in_force
+from referrals.source_address import SEGMENT, SEGMENT_URL, read_preset_in_force
 from referrals.source_setup import THEIRS
 from referrals.sources.presets import PLATFORMS, load_preset
 
@@ -236,6 +236,8 @@ class SourceAdmin(CsvExport, ListAdmin):
             "is_theirs": obj.preset.secret == THEIRS,
             **numbers.build_numbers(obj, health),
         }
+        if obj.platform == SEGMENT:
+            extra["sdk_host"] = f"{find_origin(request)}{SEGMENT_URL}"
         if obj.previous_secret:
             rotated = history.list_changes(obj).filter(what=source_setup.ROTATED)
             extra["rotated"] = rotated.first()

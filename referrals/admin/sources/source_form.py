@@ -44,7 +44,7 @@ _VERIFIED_HELP: Final = (
     '"X-Signature", "digest": "sha256", "encoding": "hex"}; empty, a secret in a header. '
     "The page on a platform of your own lists all seven ways."
 )
-_NAME_TAKEN: Final = "The app has a source of that platform and name already."
+_NAME_TAKEN: Final = "The app has a source of that platform and name already. Give this one another name."
 
 
 class TakenKind(NamedTuple):

@@ -25,7 +25,7 @@ from referrals.source_provisioning import (
     find_live_app,
     provision_source,
 )
-from referrals.source_setup import SourceError
+from referrals.source_setup import THEIRS, SourceError
 from referrals.sources.presets import PLATFORMS
 
 #: What a step says of a secret that nobody has given yet.
@@ -33,6 +33,14 @@ _OF_YOUR_OWN: Final = "one that you give here with --secret-stdin"
 #: Steps are written for the page of a source.
 _FIELD: Final = "the field here"
 _NO_FIELD: Final = f"Where a step says {_FIELD}, pipe the secret into this command with --secret-stdin."
+_LOST: Final = (
+    f"{SHOWN_BEFORE} stands for the secret, which was shown when it was made. Where it is lost, "
+    "make a new one on the page of the source."
+)
+_TWO_LIVE: Final = (
+    "Two secrets are live, the new one and the one before it. When the platform has the new "
+    "one, end the old one on the page of the source."
+)
 _NO_BASE: Final = (
     "Put this server's address before each path. With PUBLIC_URL in the environment it "
     "stands there."
@@ -180,6 +188,8 @@ def _write_lines(provisioned: ProvisionedSource) -> Iterator[str]:
     yield from (f"{number}. {step}" for number, step in enumerate(steps, 1))
     notes = [
         *([_NO_FIELD] if any(_FIELD in step for step in steps) else []),
+        *([_LOST] if secret == SHOWN_BEFORE and source.preset.secret != THEIRS else []),
+        *([_TWO_LIVE] if source.previous_secret else []),
         *([] if base else [_NO_BASE]),
     ]
     yield from ["", *notes] if notes else []

@@ -572,3 +572,44 @@ def test_a_viewer_sees_state_and_counts_and_no_button(viewer, source):
     assert viewer.get(ADD).status_code == 403
     for name in ("secret", "end-secret", "take", "archive", "connect", "change"):
         assert viewer.post(page_of(source, name)).status_code == 403
+
+
+REFUSED = {
+    "custom": (
+        {"type": "app_open", "id": "1", "referrer_id": "u-7", "timestamp": "x"},
+        "Say in the mapping how the platform writes the time of occurred_at.",
+    ),
+    "standard_webhooks": (
+        {"data": {"type": "web_sign_up", "occurred_at": "27.11.2026"}},
+        "Send occurred_at as RFC 3339 with an offset, or as Unix seconds.",
+    ),
+}
+
+
+@pytest.mark.parametrize("platform", REFUSED)
+def test_a_refusal_is_corrected_where_the_event_is_made(
+    admin, app, platform, django_capture_on_commit_callbacks
+):
+    source = a_source(app, platform)
+    body, remedy = REFUSED[platform]
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert call(source, body, secret=source.secret.reveal()) == 200
+    background.flush_counts()
+
+    assert remedy in seen_on(admin, page_of(source))
+
+
+def test_a_segment_source_names_the_host_of_sdks(admin, app, source):
+    segment = a_source(app, "segment", name="Segment")
+
+    said = "SDKs have <code>http://testserver/v1/segment</code> as their host"
+    assert said in admin.get(page_of(segment)).content.decode()
+    assert said not in admin.get(page_of(source)).content.decode()
+
+
+def test_whoever_waits_for_the_first_call_can_send_a_sample(admin, viewer, source):
+    sample = f'href="/admin/sources/{source.pk}/sample/"'
+
+    assert sample in admin.get(page_of(source, "connect")).content.decode()
+    assert sample not in viewer.get(page_of(source, "connect")).content.decode()

@@ -124,8 +124,10 @@ def test_a_mistake_is_said_where_it_is(value, found):
         (
             {"kinds": {"a": {"type": "sign_up"}}},
             "/kinds/a/type",
-            "There is no such word here. Write one of app_install, app_reinstall, app_open, "
-            "web_sign_up, web_open, link_click.",
+            (
+                "There is no such word here. Write one of app_install, app_reinstall, app_open, "
+                "web_sign_up, web_open, link_click."
+            ),
         ),
         (
             with_rule({"path": "at", "time": "ms"}, "occurred_at"),
@@ -135,8 +137,10 @@ def test_a_mistake_is_said_where_it_is(value, found):
         (
             with_rule({"first": ["b", {"path": "a", "upper": True}]}),
             "/event/content/first/1",
-            "A rule has no upper. It has path, first, const, template, hash, json, query_of, "
-            "pick, without, map, else, keep, time, when.",
+            (
+                "A rule has no upper. It has path, first, const, template, hash, json, query_of, "
+                "pick, without, map, else, keep, time, when."
+            ),
         ),
         (
             {"kinds": {"a": {"types": "app_open"}}},
