@@ -4,14 +4,20 @@ A few threads do nothing else. What they have not done in time may still be done
 that whoever gives up keeps the events under the same idempotency keys: then the second
 append finds duplicates. An append that was still without a connection is not done any more.
 
+They end with the process: one that is stuck in a statement must hold up nobody who ends
+it, or the last counts would never be written.
+
 The time that counts begins when the call has come whole. The web process says when that
 was, since a call may have waited for a thread.
 """
 
 import os
+import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError as LateError
+from concurrent.futures import Future, TimeoutError as LateError
+from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -59,26 +65,47 @@ class NotCommittedError(NotDoneError):
 
 
 class _TimedThreads:
-    """Threads of this process for one kind of work, made when it first comes."""
+    """Threads of this process for one kind of work, made as it comes.
+
+    An executor's would not do: a process that ends waits for them.
+    """
 
     def __init__(self, number: int, name: str) -> None:
         self._number = number
         self._name = name
-        self._pool: ThreadPoolExecutor | None = None
         self._room = threading.Semaphore(number + MOST_WAITING)
+        self._mutex = threading.Lock()
+        self._made = 0
+        self._given: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def run(self, work: Callable[[], Answer], seconds: float) -> Answer:
         if seconds <= 0 or not self._room.acquire(blocking=False):
             raise NotDoneError
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._number, thread_name_prefix=self._name)
-        future: Future[Answer] = self._pool.submit(_run_and_give_back, work)
+        future: Future[Answer] = Future()
         future.add_done_callback(lambda _: self._room.release())
+        self._given.put(partial(_settle, future, work))
+        self._see_to_threads()
         try:
             return future.result(timeout=seconds)
         except LateError:
             future.cancel()
             raise NotDoneError(future) from None
+
+    def _see_to_threads(self) -> None:
+        """Make one more thread, unless there are enough."""
+        with self._mutex:
+            if self._made == self._number:
+                return
+            name = f"{self._name}-{self._made + 1}"
+            thread = threading.Thread(target=self._serve, name=name, daemon=True)
+            # Where there is no room for one just now, the next work tries again.
+            with suppress(RuntimeError):
+                thread.start()
+                self._made += 1
+
+    def _serve(self) -> None:
+        while True:
+            self._given.get()()
 
 
 class _Threads:
@@ -150,6 +177,18 @@ def _give_back_connection() -> None:
 def push_within(work: Callable[[], Answer], *, seconds: float) -> Answer:
     """Return what `work` says that pushes to Redis. Raises `NotDoneError` after `seconds`."""
     return _threads.pushing.run(work, seconds)
+
+
+def _settle(future: "Future[Answer]", work: Callable[[], Answer]) -> None:
+    """Do the work, unless nobody waits for it any more, and let the future know."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        answer = _run_and_give_back(work)
+    except BaseException as error:  # noqa: BLE001 - for whoever waits for it
+        future.set_exception(error)
+    else:
+        future.set_result(answer)
 
 
 def _run_and_give_back(work: Callable[[], Answer]) -> Answer:

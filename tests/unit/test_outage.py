@@ -1,5 +1,7 @@
 """What a process remembers of a database that is away, and work within a deadline."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -8,6 +10,8 @@ from referrals.hooks import deadline, outage
 from referrals.hooks.deadline import NotDoneError
 from referrals.hooks.outage import AWAY_SECONDS, OutageMemory
 from referrals.hooks.spool_losses import LossWatch, SourceKey
+from tests.harness import commands
+from tests.harness.commands import ROOT
 from tests.harness.process import PATIENCE_SECONDS
 
 SOURCE = SourceKey(1, "source:7")
@@ -155,3 +159,31 @@ class TestLossWatch:
         watch.forget()
 
         assert watch.find_standing({SOURCE: 3}, 61.0, 60) == {}
+
+
+def test_a_process_that_ends_waits_for_no_work_that_is_stuck():
+    program = """
+import threading
+import django
+django.setup()
+from referrals.hooks import deadline
+try:
+    deadline.push_within(threading.Event().wait, seconds=0.01)
+except deadline.NotDoneError:
+    print("late")
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=commands.production(
+            DJANGO_SETTINGS_MODULE="integration_project.settings",
+            DATABASE_URL="sqlite:///unused.db",
+        ),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert (done.stdout, done.returncode) == ("late\n", 0)
