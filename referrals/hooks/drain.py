@@ -37,6 +37,13 @@ DRAIN_SECONDS: Final = 3.0
 #: SQLSTATE class 54, program limit exceeded: the fault lies in the event.
 _LIMIT_EXCEEDED: Final = "54"
 
+_ASIDE_MESSAGES: Final = {
+    Unreadable.LOST_KEY: "No key in FIELD_ENCRYPTION_KEYS decrypts %s entries of the "
+    "spool. They are kept aside until their key is back in the list.",
+    Unreadable.OTHER_RELEASE: "Another release has put %s entries into the spool. They "
+    "are kept aside until a worker of it runs.",
+}
+
 #: An entry, with what the store has of it.
 _Stored = tuple[bytes, SpoolEntry]
 
@@ -92,19 +99,16 @@ def _drain_aside(store: SpoolStore) -> None:
 def _sort_out(
     store: SpoolStore, stored: Sequence[bytes], place: spool.Place
 ) -> list[_Stored]:
-    """Return what can be read; keep aside what another key may read, remove what is none."""
+    """Return what can be read; keep aside what may be read later, remove what is none."""
     found = [(each, decrypt_entry(each)) for each in stored]
     garbage = [each for each, entry in found if entry is Unreadable.GARBAGE]
     if garbage:
         store.remove(garbage, place)
         logger.error("The spool had %s entries that are none of ours", len(garbage))
-    locked = [each for each, entry in found if entry is Unreadable.LOST_KEY]
-    if locked and place == "waiting":
-        logger.error(
-            "No key in FIELD_ENCRYPTION_KEYS decrypts %s entries of the spool. They are "
-            "kept aside until their key is back in the list.",
-            store.set_aside(locked),
-        )
+    if place == "waiting":
+        for reason, message in _ASIDE_MESSAGES.items():
+            if locked := [each for each, entry in found if entry is reason]:
+                logger.error(message, store.set_aside(locked))
     return [(each, entry) for each, entry in found if isinstance(entry, SpoolEntry)]
 
 
@@ -113,13 +117,19 @@ def _append_and_remove(
 ) -> None:
     apps = App.objects.in_bulk({entry.app_id for _, entry in stored}) if stored else {}
     for app in apps.values():
-        of_app = [each for each in stored if each[1].app_id == app.pk]
+        of_app = [
+            each for each in stored if each[1].app_id == app.pk and each[1].is_of(app)
+        ]
+        if not of_app:
+            continue
         entries = [entry for _, entry in of_app]
         _append(app, entries)
         failpoints.reach_failpoint(Place.SPOOL_APPENDED)
         removed = store.remove([each for each, _ in of_app], place)
         _count_removed([e for e, gone in zip(entries, removed, strict=True) if gone])
-    homeless = [each for each, entry in stored if entry.app_id not in apps]
+    homeless = [
+        each for each, entry in stored if not entry.is_of(apps.get(entry.app_id))
+    ]
     if homeless and place == "waiting":
         logger.error(
             "The spool has %s entries of apps that this database does not have. They are "

@@ -86,17 +86,28 @@ class Unreadable(StrEnum):
 
     #: It may be an entry. The key that it was encrypted with is not in the settings.
     LOST_KEY = "lost_key"
+    #: A key of ours has encrypted it. Another release of the product can read it.
+    OTHER_RELEASE = "other_release"
     #: It is no entry of ours.
     GARBAGE = "garbage"
 
 
 class SpoolEntry(msgspec.Struct, frozen=True):
-    """The good events of one call, with the time of its receipt."""
+    """The good events of one call, with the time of its receipt.
+
+    The app's short name is there because a database that was restored from a backup gives
+    another app the same number. Entries of earlier releases do not have it.
+    """
 
     app_id: int
     source_id: int
     received_at: datetime
     events: tuple[PreparedEvent, ...]
+    app_slug: str = ""
+
+    def is_of(self, app: App | None) -> bool:
+        """Return whether the events are this app's."""
+        return app is not None and self.app_slug in ("", app.slug)
 
     @property
     def way(self) -> str:
@@ -175,7 +186,9 @@ def put_events(
     if is_silent():
         raise NotSpooledError(LossReason.SPOOL_AWAY)
     prepared = log.prepare_for_later(app, events, received_at)
-    entry = encrypt_entry(SpoolEntry(app.pk, source_id, received_at, tuple(prepared)))
+    entry = encrypt_entry(
+        SpoolEntry(app.pk, source_id, received_at, tuple(prepared), app.slug)
+    )
     if len(entry) > MOST_ENTRY_BYTES:
         raise NotSpooledError(LossReason.SPOOL_FULL)
     try:
@@ -200,8 +213,8 @@ def decrypt_entry(stored: bytes) -> SpoolEntry | Unreadable:
         return _decode(read_cipher().decrypt(stored))
     except InvalidToken:
         return Unreadable.LOST_KEY if _may_be_encrypted(stored) else Unreadable.GARBAGE
-    except msgspec.MsgspecError:
-        return Unreadable.GARBAGE
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Unreadable.OTHER_RELEASE
 
 
 def is_silent() -> bool:

@@ -491,8 +491,6 @@ def test_garbage_is_removed_and_stops_nothing(client, app, branch, redis_client,
         place,
         *("", b"\xff\xfe", "no entry", "gAAAAA", json.dumps({"app_id": 1})),
         *["the same"] * 500,
-        read_cipher().encrypt(b"{}"),
-        read_cipher().encrypt(b"\xff"),
     )
     spool_calls(client, branch, [1])
 
@@ -501,6 +499,47 @@ def test_garbage_is_removed_and_stops_nothing(client, app, branch, redis_client,
 
     assert users_of(app) == ["u-1"]
     assert spool.read_state() == SpoolState(0, 0, 0)
+
+
+@pytest.mark.parametrize("text", [b"{}", b"\xff", b'{"app_id": "one"}'])
+def test_what_another_release_has_put_there_is_kept_aside(
+    client, branch, redis_client, text, caplog
+):
+    entry = read_cipher().encrypt(text)
+    redis_client.rpush(WAITING, entry)
+    spool_calls(client, branch, [1])
+
+    for _ in range(3):
+        drain.drain_spool()
+
+    assert users_of(branch.app) == ["u-1"]
+    assert redis_client.lrange(ASIDE, 0, -1) == [entry]
+    (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert "Another release has put 1 entries" in record.getMessage()
+
+
+def test_an_app_that_took_anothers_number_does_not_get_its_events(client, app, branch):
+    spool_calls(client, branch, [1])
+    App.objects.filter(pk=app.pk).update(slug="another")
+
+    drain.drain_spool()
+
+    assert (log.read_head(app.pk), spool.read_state()[:2]) == (0, (0, 1))
+
+    App.objects.filter(pk=app.pk).update(slug="shop")
+    drain.drain_spool()
+
+    assert (users_of(app), spool.read_state()[:2]) == (["u-1"], (0, 0))
+
+
+def test_an_entry_of_the_release_before_is_appended(app, branch, redis_client):
+    entry = msgspec.to_builtins(an_entry(app, branch.pk, a_sent_event()))
+    del entry["app_slug"]
+    redis_client.rpush(WAITING, read_cipher().encrypt(msgspec.json.encode(entry)))
+
+    drain.drain_spool()
+
+    assert (log.read_head(app.pk), spool.read_state()[:2]) == (1, (0, 0))
 
 
 STRANGE = {
