@@ -46,7 +46,7 @@ def count_unreadable(source: KnownSource, problem: ProblemError) -> None:
     """Count a call whose body did not come whole, or is too large."""
     code = problem.kind.code or _UNREADABLE
     outcome = IngestOutcome.REJECTED
-    last_calls.note_call(source, [(outcome, code, 1)])
+    last_calls.note_call(source, [(last_calls.UNREAD, code, 1)])
     count_ingest(
         CountKey(source.app.pk, source.way, outcome, code), detail=problem.detail
     )

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Window
-from django.db.models.functions import RowNumber
 
 from referrals.hooks.known_sources import KnownSource
 from referrals.ingest import background
@@ -30,12 +28,19 @@ if TYPE_CHECKING:
 
 #: Of each source.
 KEPT_CALLS: Final = 20
+#: Of each source, beside them: calls that were not known to be the platform's. Whoever knows
+#: the address can send any number of those.
+KEPT_STRANGE: Final = 5
 #: Refused items that wait to be written: the newest of a process, so that a flood writes as
 #: many rows every few seconds.
 MOST_REFUSED: Final = 100
 #: The verdict on items that the platform was asked to send again.
 BUSY: Final = "busy"
+#: The verdict on a call that could not be read, and so not be checked.
+UNREAD: Final = "unread"
 
+#: Verdicts on calls that are not known to be the platform's.
+_STRANGE: Final = (IngestOutcome.UNAUTHORISED.value, UNREAD)
 _SOURCE_CHARACTERS: Final = 30
 
 #: How many items of a call had an outcome and a code.
@@ -48,6 +53,17 @@ class _Call(NamedTuple):
     verdict: Verdict
 
 
+class _Shelf(NamedTuple):
+    """Where a call is kept: strange ones push out only one another."""
+
+    source_id: int
+    is_strange: bool
+
+    @property
+    def room(self) -> int:
+        return KEPT_STRANGE if self.is_strange else KEPT_CALLS
+
+
 class _Refused(NamedTuple):
     app_id: int
     source_id: int
@@ -57,7 +73,7 @@ class _Refused(NamedTuple):
 class _Notes(NamedTuple):
     """What was noted and is not written yet. Its size follows from the number of sources."""
 
-    calls: dict[int, deque[_Call]]
+    calls: dict[_Shelf, deque[_Call]]
     first: dict[int, datetime]
     refused: deque[_Refused]
 
@@ -75,10 +91,10 @@ class _Notebook:
         # The sources whose first call was noted.
         self._called: set[int] = set()
 
-    def add_call(self, source_id: int, call: _Call) -> None:
+    def add_call(self, shelf: _Shelf, call: _Call) -> None:
         """Note a call; the oldest beyond those that are kept goes."""
         with self._mutex:
-            self._find_calls(source_id).append(call)
+            self._find_calls(shelf).append(call)
 
     def add_first(self, source_id: int, at: datetime) -> bool:
         """Note a first call; return whether none was noted before."""
@@ -106,15 +122,15 @@ class _Notebook:
         One may name a person who is erased before the database answers again.
         """
         with self._mutex:
-            for source_id, calls in taken.calls.items():
-                kept = self._find_calls(source_id)
+            for shelf, calls in taken.calls.items():
+                kept = self._find_calls(shelf)
                 newer = list(kept)
                 kept.clear()
                 kept.extend([*calls, *newer])
             self._notes.first.update(taken.first)
 
-    def _find_calls(self, source_id: int) -> deque[_Call]:
-        return self._notes.calls.setdefault(source_id, deque(maxlen=KEPT_CALLS))
+    def _find_calls(self, shelf: _Shelf) -> deque[_Call]:
+        return self._notes.calls.setdefault(shelf, deque(maxlen=shelf.room))
 
 
 _notebook = _Notebook()
@@ -124,7 +140,9 @@ def note_call(
     source: KnownSource, verdict: Verdict, *, is_sample: bool = False
 ) -> None:
     """Note a call of a source and what became of it."""
-    _notebook.add_call(source.id, _Call(datetime.now(UTC), is_sample, verdict))
+    _notebook.add_call(
+        _find_shelf(source.id, verdict), _Call(datetime.now(UTC), is_sample, verdict)
+    )
     background.write_soon()
 
 
@@ -192,36 +210,54 @@ def _judge_result(result: Result | None, absent: str) -> tuple[str, str]:
 
 def _write(taken: _Notes) -> None:
     # A source that is gone meanwhile would be in the way of the others.
-    asked = {*taken.calls, *(each.source_id for each in taken.refused)}
+    asked = {each.source_id for each in taken.calls}
+    asked |= {each.source_id for each in taken.refused}
     rows = Source.objects.filter(pk__in=asked).order_by()
     names = dict(rows.values_list("pk", "name"))
     for source_id, at in sorted(taken.first.items()):
         Source.objects.filter(pk=source_id, first_call_at=None).update(first_call_at=at)
-    _keep_calls({pk: calls for pk, calls in taken.calls.items() if pk in names})
+    _keep_calls(
+        {
+            shelf: calls
+            for shelf, calls in taken.calls.items()
+            if shelf.source_id in names
+        }
+    )
     for app_id, source_id in sorted({each[:2] for each in taken.refused}):
         results = [each.result for each in taken.refused if each.source_id == source_id]
         if source_id in names:
             record_rejections(app_id, names[source_id][:_SOURCE_CHARACTERS], results)
 
 
-def _keep_calls(calls: dict[int, deque[_Call]]) -> None:
+def _keep_calls(calls: dict[_Shelf, deque[_Call]]) -> None:
     if not calls:
         return
+    noted = [(shelf.source_id, call) for shelf in calls for call in calls[shelf]]
     SourceCall.objects.bulk_create(
         SourceCall(source_id=source_id, **call._asdict())
-        for source_id in sorted(calls)
-        for call in calls[source_id]
+        for source_id, call in sorted(noted, key=lambda each: (each[0], each[1].at))
     )
-    place = Window(
-        RowNumber(), partition_by=[F("source_id")], order_by=[F("id").desc()]
-    )
-    rows = SourceCall.objects.filter(source__in=calls).alias(place=place)
-    surplus = rows.filter(place__gt=KEPT_CALLS).order_by().values_list("id", flat=True)
+    surplus = _list_surplus({shelf.source_id for shelf in calls})
     # Rows that another process removes at this moment are skipped.
-    mine = SourceCall.objects.select_for_update(skip_locked=True).filter(
-        pk__in=list(surplus)
-    )
+    mine = SourceCall.objects.select_for_update(skip_locked=True).filter(pk__in=surplus)
     SourceCall.objects.filter(pk__in=list(mine.values_list("pk", flat=True))).delete()
+
+
+def _list_surplus(sources: set[int]) -> list[int]:
+    """Return the rows beyond those that are kept. There are few: each write removes them."""
+    rows = SourceCall.objects.filter(source__in=sources).order_by("-pk")
+    seen: Counter[_Shelf] = Counter()
+    surplus = []
+    for pk, source_id, verdict in rows.values_list("pk", "source_id", "verdict"):
+        shelf = _find_shelf(source_id, verdict)
+        seen[shelf] += 1
+        if seen[shelf] > shelf.room:
+            surplus.append(pk)
+    return surplus
+
+
+def _find_shelf(source_id: int, verdict: Verdict) -> _Shelf:
+    return _Shelf(source_id, bool(verdict) and verdict[0][0] in _STRANGE)
 
 
 background.write_along(write_last_calls)

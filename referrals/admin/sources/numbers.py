@@ -14,6 +14,7 @@ from referrals.admin.sources.verdicts import (
     explain_ignored,
     explain_refused,
 )
+from referrals.hooks.last_calls import KEPT_CALLS, KEPT_STRANGE
 from referrals.ingest.counter import NO_IDENTITY, OTHER_CODES
 from referrals.ingest.source_health import (
     SourceBar,
@@ -27,7 +28,7 @@ from referrals.sources.mapping.rules import Reason
 from referrals.sources.mapping.words import fold_word
 
 #: Of the last calls, a page shows so many.
-SHOWN_CALLS: Final = 20
+SHOWN_CALLS: Final = KEPT_CALLS + KEPT_STRANGE
 #: Of these, so many while somebody waits for the first.
 ARRIVED_CALLS: Final = 5
 #: Names that were seen and not taken.

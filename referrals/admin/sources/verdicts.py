@@ -41,6 +41,7 @@ _WORDS: Final[dict[str, str]] = {
     IngestOutcome.UNAUTHORISED: "failed the check",
     "spooled": "kept until the database is back",
     "busy": "to be sent again: the log was not reached",
+    "unread": "not read",
     "lost": "lost: neither log nor spool was reached",
 }
 _UNREADABLE: Final = {"body_unreadable": "the body did not come whole"}

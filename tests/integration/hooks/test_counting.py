@@ -8,7 +8,7 @@ from django.db import OperationalError
 from referrals import rejections
 from referrals.hooks import last_calls
 from referrals.hooks.known_sources import clear_known_sources
-from referrals.hooks.last_calls import KEPT_CALLS, MOST_REFUSED
+from referrals.hooks.last_calls import KEPT_CALLS, KEPT_STRANGE, MOST_REFUSED
 from referrals.hooks.sample_mark import HEADER, make_sample_mark
 from referrals.ingest import background
 from referrals.ingest.counter import MOST_CODES
@@ -180,6 +180,30 @@ def test_the_newest_calls_of_each_source_stay(app, call):
     assert len(verdicts) == KEPT_CALLS
     assert verdicts[:2] == [[["duplicate", "", 1]], [["ignored", "not_chosen", 1]]]
     assert other.calls.count() == 1
+
+
+def test_strangers_calls_push_out_none_of_the_platforms(app, call):
+    source = builders.a_source(app, "branch")
+    for _ in range(2):
+        call(source, sample_of(source))
+        for _ in range(KEPT_CALLS):
+            call(source, sample_of(source, secret="another"))
+        background.flush_counts()
+
+    verdicts = verdicts_of(source)
+
+    assert verdicts[:-2] == [[["unauthorised", "secret", 1]]] * KEPT_STRANGE
+    assert verdicts[-2:] == [[["duplicate", "", 1]], [["accepted", "", 1]]]
+
+
+def test_calls_without_items_leave_room_for_others(app, call):
+    source = builders.a_source(app, "custom")
+    for _ in range(2):
+        for _ in range(KEPT_CALLS):
+            call(source, signed(source, []))
+        background.flush_counts()
+
+    assert source.calls.count() == KEPT_CALLS
 
 
 def test_what_the_log_refuses_is_kept_without_a_value(app, call):
