@@ -108,8 +108,8 @@ def weigh_call(call: Call, body: Body) -> int:
     encoding = call.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding in GZIP and _unpacks_to_more(body.data):
         return request_limits.COMPRESSED_PLACES
-    if len(body.data) > MAX_BODY_BYTES:
-        # Segment's: as much as a compressed one may unpack to.
+    if call.most > MAX_BODY_BYTES and len(body.data) > request_limits.LONE_BYTES:
+        # Segment's: it may hold more values than others, and each needs its memory.
         return request_limits.COMPRESSED_PLACES
     return int(len(body.data) > request_limits.HEAVY_BYTES)
 

@@ -30,7 +30,7 @@ MAX_FORM_BYTES: Final = 256 * KIBIBYTE
 MAX_DISCARDED_BYTES: Final = 64 * MEBIBYTE
 DISCARD_SILENCE_SECONDS: Final = 1.0
 #: All bodies together that a process holds, on their way in, waiting, or being served.
-MAX_HELD_BYTES: Final = 24 * MEBIBYTE
+MAX_HELD_BYTES: Final = 16 * MEBIBYTE
 
 # Turns -------------------------------------------------------------------------------
 #: A request whose body is larger is heavy: it keeps the interpreter busy.
@@ -40,6 +40,8 @@ HEAVY_BYTES: Final = 64 * KIBIBYTE
 HEAVY_PLACES: Final = 2
 #: A compressed body may become many times as large, so such a request runs alone.
 COMPRESSED_PLACES: Final = HEAVY_PLACES
+#: So does a batch of an SDK that is larger.
+LONE_BYTES: Final = 256 * KIBIBYTE
 #: An app's requests that wait or are served count as shares of so many for each thread.
 PLACES_A_THREAD: Final = 8
 #: Routers give up on an answer after 30 seconds.

@@ -25,8 +25,9 @@ PATH: Final = "/v1/segment"
 #: Of a batch, decompressed. A 400 would make SDKs drop what is larger.
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_ITEMS: Final = 2_500
-#: A call of an SDK carries some fifty values of context.
-MAX_VALUES: Final = 400_000
+#: A call of an SDK carries some fifty values of context. Each may take two hundred bytes of
+#: memory, also of a batch whose caller turns out to be nobody.
+MAX_VALUES: Final = 165_000
 _KEY_NAME: Final = "writeKey"
 
 

@@ -1,5 +1,6 @@
 """Callers who are slow, many, or greedy: they hold no thread, and nobody else up."""
 
+import functools
 import gzip
 import http.client
 import json
@@ -235,6 +236,42 @@ def worst_requests():
     yield {"events": [{} for _ in range(2_600_000)]}
     yield {"events": [{**event, "event_data": {"list": [1] * 3_900_000}}]}
     yield {"events": [{**event, "id": "é" * 1_300_000}]}
+
+
+def worst_batches():
+    """Yield calls of SDKs that are whole, and the worst of their kind for memory."""
+    full = {"referrer_id": "r", **{f"k{n}": "v" * 20 for n in range(50)}}
+    track = {"type": "track", "event": "App Installed", "properties": full}
+    yield {"batch": [{**track, "userId": f"u{n}"} for n in range(2_500)]}
+    nested = functools.reduce(lambda inner, _: {"a": inner}, range(59), 0)
+    yield {"batch": [nested] * 2_400, "padding": "x" * 3_000_000}
+    yield {"batch": [{"properties": {f"{n:x}": {} for n in range(160_000)}}]}
+
+
+@pytest.mark.thorough
+def test_eight_of_the_worst_batches_of_sdks_at_once_need_little_memory(stack):
+    web = stack.web(WEB_CONCURRENCY="1")
+    stack.provision()
+    for worst in worst_batches():
+        body = json.dumps(worst, separators=(",", ":")).encode()
+        assert len(body) < 4 * MEBIBYTE
+        for sent, encoding in ((body, "identity"), (gzip.compress(body), "gzip")):
+            with ThreadPoolExecutor(8) as callers:
+                answers = [
+                    callers.submit(
+                        requests.post,
+                        f"{stack.web_url}/v1/segment/v1/batch",
+                        data=sent,
+                        auth=(stack.keys["shop"], ""),
+                        headers={"Content-Encoding": encoding},
+                        timeout=PATIENCE_SECONDS,
+                    )
+                    for _ in range(8)
+                ]
+            # Some find no room: they are asked to come again.
+            assert 200 in {each.result().status_code for each in answers}
+
+    assert peak_of_family(web.pid) < 150 * MEBIBYTE
 
 
 @pytest.mark.thorough

@@ -397,7 +397,7 @@ def test_what_is_no_gzip_is_refused(post):
         (b"{", "not_json"),
         (b"\xff", "not_json"),
         (b'{"batch": [' + b"[" * 100_000, "too_deep"),
-        (b'{"batch": [' + b"1," * 400_001 + b"1]}", "too_many_values"),
+        (b'{"batch": [' + b"1," * 165_001 + b"1]}", "too_many_values"),
         (b'{"userId": "a", "userId": "b"}', "repeated_key"),
     ],
     ids=["cut", "bytes", "deep", "values", "repeated"],
