@@ -111,6 +111,14 @@ THRESHOLDS: Final = (
     Threshold("new_names", _always, frozenset({"new_name"})),
     Threshold("worker_gone", _is_worker_gone, frozenset({"no_worker"})),
     Threshold("failing_alerts", _always, frozenset({"alert_failing"})),
+    Threshold(
+        "failing_sources",
+        _always,
+        frozenset(
+            {"calls_unverified", "calls_lost", "calls_spooled"}
+            | {"source_silent", "all_ignored"}
+        ),
+    ),
 )
 
 

@@ -126,6 +126,13 @@ class Alert(models.Model):
         default=True,
         help_text="Another alert of this app, or of any where this one is for every app.",
     )
+    failing_sources = models.BooleanField(
+        "a source fails or goes silent",
+        default=True,
+        db_default=True,
+        help_text="Its calls fail their check, stay away though they used to come, or are "
+        "all ignored, or events of it were lost or wait in the spool.",
+    )
     other_errors = models.BooleanField(
         "every other error",
         default=True,

@@ -43,7 +43,8 @@ SWITCHES = {
     **dict.fromkeys(("held_minutes", "lag_minutes", "dead_percent")),
     **dict.fromkeys(("passcode_days", "refused_percent", "quiet_hours")),
     **dict.fromkeys(("pause_hours", "stale_percent")),
-    **dict.fromkeys(("new_names", "worker_gone", "failing_alerts"), False),
+    **dict.fromkeys(("new_names", "worker_gone"), False),
+    **dict.fromkeys(("failing_alerts", "failing_sources"), False),
     **dict.fromkeys(("other_errors", "other_warnings"), False),
 }
 
@@ -134,6 +135,17 @@ def test_each_kind_leads_to_an_alert_by_a_field_of_its_own(kind):
 def test_what_comes_to_be_an_error_tomorrow_is_told_by_default():
     assert is_wanted(Alert(), a_finding(ErrorOfTomorrow), FACTS)
     assert not is_wanted(Alert(other_errors=False), a_finding(ErrorOfTomorrow), FACTS)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("calls_unverified", "source_silent", "source_unreadable"),
+        *("calls_lost", "calls_spooled", "all_ignored"),
+    ],
+)
+def test_a_source_that_is_not_well_is_told_by_default(code):
+    assert is_wanted(Alert(), a_finding(KINDS_BY_CODE[code]), FACTS)
 
 
 def test_a_field_that_is_empty_is_not_made_up_for_by_every_other_error():

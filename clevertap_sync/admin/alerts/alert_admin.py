@@ -115,6 +115,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
             (alert.new_names or None, "new names"),
             (alert.worker_gone or None, "no worker"),
             (alert.failing_alerts or None, "failing alerts"),
+            (alert.failing_sources or None, "failing sources"),
             (alert.other_errors or None, "other errors"),
             (alert.other_warnings or None, "other warnings"),
         )

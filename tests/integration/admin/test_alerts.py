@@ -42,6 +42,7 @@ def typed(**changes):
         "new_names": "on",
         "worker_gone": "on",
         "failing_alerts": "on",
+        "failing_sources": "on",
         "other_errors": "on",
         "new_heartbeat_url": "",
         "heartbeat_minutes": "1",

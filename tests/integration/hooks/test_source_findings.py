@@ -76,7 +76,7 @@ def test_a_wrong_secret_is_told_everywhere_with_the_way_to_the_source(
     source, call, capsys, admin
 ):
     Alert.objects.create(
-        name="All", recipients="ann@example.com", other_warnings=True, app=source.app
+        name="Default", recipients="ann@example.com", app=source.app
     )
     call(source, sample_of(source, secret="another"))
 
