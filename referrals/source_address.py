@@ -101,6 +101,7 @@ def find_step_values(
     return {
         "{address}": address.replace("{url}", url),
         "{url}": url,
+        "{host}": f"{base}{SEGMENT_URL}",
         "{header}": preset.header or "",
         # The last one: what stands in a secret is nobody's brace.
         "{secret}": secret,

@@ -40,6 +40,7 @@ INDEX: Final = "README"
 #: How its SDKs are connected and answered is written by hand: they call no hook.
 BY_HAND: Final = ("segment",)
 _URL: Final = "https://HOST/v1/hooks/ID"
+_HOST: Final = "https://HOST/v1/segment"
 # What stands in for each secret: of a length and form that all verifiers take.
 _SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - nobody's
 _HASH: Final = re.compile(r"[0-9a-f]{32}")
@@ -116,6 +117,7 @@ def _write_connection(platform: str, preset: Preset) -> Iterator[str]:
     words = {
         "the field here": "the field on that page",
         "{url}": f"`{url}`",
+        "{host}": f"`{_HOST}`",
         "{address}": "the address below",
         "{secret}": "`SECRET`",
         "{header}": f"`{preset.header}`",

@@ -17,6 +17,7 @@ from referrals import access
 from referrals.admin import code_samples
 from referrals.admin.key_admin import find_events_address
 from referrals.admin.kit.base import demand_permission
+from referrals.admin.sources.verdicts import REFUSED_REMEDY
 from referrals.ingest import ingest_health
 from referrals.ingest.counter import NO_APP, REFUSALS, IngestOutcome, WayIn
 from referrals.ingest.ingest_health import IngestTraffic
@@ -267,5 +268,8 @@ def _explain_refusal(each: IngestTraffic) -> tuple[str, str]:
     if is_unauthorised and is_way_of_source(each.way):
         return _UNVERIFIED, _UNVERIFIED_REMEDY
     # A later release may have counted under a code that this one does not know.
-    known = Code(each.code) if each.code in set(Code) else None
-    return (MEANINGS[known], REMEDIES[known]) if known else ("", "")
+    if each.code not in set(Code):
+        return "", ""
+    known = Code(each.code)
+    is_ours = not is_way_of_source(each.way)
+    return MEANINGS[known], REMEDIES[known] if is_ours else REFUSED_REMEDY

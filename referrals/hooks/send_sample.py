@@ -30,9 +30,11 @@ from referrals.hooks.sample_mark import HEADER, make_sample_mark, read_sample_ma
 from referrals.log import ArchivedAppError
 from referrals.models import Source
 from referrals.schema import EventProblem, IncomingEvent
+from referrals.source_setup import THEIRS
 from referrals.sources.call import Call
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import MEANINGS, Reason
+from referrals.sources.presets import Preset
 from referrals.sources.samples import make_sample, sign_sample
 from referrals.sources.verifiers import Unverified, verify_call
 
@@ -112,12 +114,18 @@ def _ready(
         )
         raise SampleError(message)
     if not known.secrets and known.platform != SEGMENT:
-        message = (
-            f"The source has no secret yet, and takes no call without one. {known.preset.title} "
-            "makes it: copy it from there, and enter it on the source's page."
-        )
-        raise SampleError(message)
+        raise SampleError(_ask_for_secret(known.preset))
     return known
+
+
+def _ask_for_secret(preset: Preset) -> str:
+    lacks = "The source has no secret yet, and takes no call without one."
+    if preset.secret == THEIRS:
+        return (
+            f"{lacks} {preset.title} makes it: copy it from there, and enter it with the "
+            "source's steps."
+        )
+    return f"{lacks} Make one on the source's page."
 
 
 def _sign(known: KnownSource, number: int, now: datetime) -> Call:

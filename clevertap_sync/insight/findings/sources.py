@@ -106,8 +106,9 @@ class CallsUnverified(SourceFinding):
             yield cls(
                 sentence=f"The source {source.name} refused {clause}{why} Nothing of that is "
                 "stored.",
-                remedy="Copy the secret again to where it is used, whole. If the calls are "
-                "not the platform's, give the source a new address.",
+                remedy="If nobody has the secret any more, make a new one on the source's page. "
+                "If the calls are not the platform's, somebody knows the address: connect the "
+                "platform anew, and archive this source.",
                 link=_link(source),
                 count=count,
                 detail=str(source.pk),

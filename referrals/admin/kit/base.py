@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -214,12 +215,12 @@ class ListAdmin(RecordsHistory, ModelAdmin):
         change: bool = False,
         **options: Any,
     ) -> Any:
-        """Offer no button beside a form's app that would edit the app in between."""
+        """Offer no button beside a choice of rows that would edit a row in between."""
         form = super().get_form(request, obj, change, **options)
-        if "app" in form.base_fields:
-            widget = form.base_fields["app"].widget
-            for action in ("add", "change", "delete", "view"):
-                setattr(widget, f"can_{action}_related", False)
+        for field in form.base_fields.values():
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):
+                for action in ("add", "change", "delete", "view"):
+                    setattr(field.widget, f"can_{action}_related", False)
         return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from referrals.admin.sources.source_admin import SourceAdmin
 
 # What a step may name. Every other brace is the platform's own.
-_MARKS: Final = re.compile(r"(\{(?:url|address|secret|header)\})")
+_MARKS: Final = re.compile(r"(\{(?:url|address|host|secret|header)\})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,6 @@ def show_connect_page(
         "is_theirs": preset.secret == THEIRS,
         "takes_theirs": preset.takes_their_secret,
         "is_segment": source.platform == SEGMENT,
-        "host": f"{find_origin(request)}{SEGMENT_URL}",
         "mistake": mistake,
         "may_change": page.has_change_permission(request, source),
         "light": describe_source(source, health, now),
@@ -97,6 +96,11 @@ def list_steps(
         list(_fill_step(number, step, values, masked))
         for number, step in enumerate(read_preset_in_force(source).connect, start=1)
     ]
+
+
+def find_host(source: Source, server: str) -> str:
+    """Return the URL that SDKs of Segment's kind have as their host; "" of other platforms."""
+    return f"{server}{SEGMENT_URL}" if source.platform == SEGMENT else ""
 
 
 def mask_url(source: Source, server: str) -> str:

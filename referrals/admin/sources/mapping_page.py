@@ -89,6 +89,7 @@ def show_mapping(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse
     context = {
         **site.each_context(request),
         "title": "Mapping",
+        "opts": Source._meta,
         "source": source,
         "may_change": request.user.has_perm(CHANGES, source.app)
         and source.archived_at is None,

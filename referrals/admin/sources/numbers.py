@@ -8,6 +8,7 @@ from typing import Any, Final
 from referrals.admin.kit.charts import BarChart, draw_bars
 from referrals.admin.sources.source_form import list_custom_names, list_kinds
 from referrals.admin.sources.verdicts import (
+    REFUSED_REMEDY,
     CallLine,
     describe_calls,
     explain_failed,
@@ -23,7 +24,7 @@ from referrals.ingest.source_health import (
     read_source_health,
 )
 from referrals.models import Source
-from referrals.refusals import REMEDIES, Code
+from referrals.refusals import Code
 from referrals.sources.mapping.rules import Reason
 from referrals.sources.mapping.words import fold_word
 
@@ -173,7 +174,7 @@ def _list_causes(
     refused = _explain(day.refused, month.refused, explain_refused)
     if is_translated:
         refused = [
-            replace(line, remedy=_BY_MAPPING.get(line.code, line.remedy))
+            replace(line, remedy=_BY_MAPPING.get(line.code, REFUSED_REMEDY))
             for line in refused
         ]
     found = [

@@ -22,6 +22,7 @@ def show_sample(request: HttpRequest, pk: int, site: AdminSite) -> HttpResponse:
     context = {
         **site.each_context(request),
         "title": "Send a sample",
+        "opts": Source._meta,
         "source": source,
         "samples": [each.title for each in source.preset.samples],
         "number": number,

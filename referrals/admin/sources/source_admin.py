@@ -14,7 +14,11 @@ from referrals.admin.key_admin import find_origin
 from referrals.admin.kit.base import ListAdmin
 from referrals.admin.kit.export import CsvExport
 from referrals.admin.sources import numbers, source_views
-from referrals.admin.sources.connect_page import mask_url, show_connect_page
+from referrals.admin.sources.connect_page import (
+    find_host,
+    mask_url,
+    show_connect_page,
+)
 from referrals.admin.sources.platform_page import show_platforms
 from referrals.admin.sources.source_form import (
     COLUMNS,
@@ -29,12 +33,18 @@ from referrals.admin.sources.source_form import (
 from referrals.admin.sources.standing import describe_source
 from referrals.encrypted_field import UnreadableSecret
 from referrals.models import Source
-from referrals.source_address import SEGMENT, SEGMENT_URL, read_preset_in_force
+from referrals.source_address import read_preset_in_force
 from referrals.source_setup import THEIRS
 from referrals.sources.presets import PLATFORMS, load_preset
 
 _CHANGES_SHOWN: Final = 5
 _HEALTH: Final = "health"
+#: What people read in place of a field that they may not change.
+_TO_READ: Final = {
+    "is_test": "kind",
+    "identity": "user_ids",
+    "takes_marketing_links": "marketing_links",
+}
 
 
 @admin.register(Source)
@@ -94,7 +104,7 @@ class SourceAdmin(CsvExport, ListAdmin):
     # What people see who may not change a source: fields of the form are no columns.
 
     @admin.display(description="User IDs are")
-    def identity(self, source: Source) -> str:
+    def user_ids(self, source: Source) -> str:
         """Return which of our identities the platform's user IDs are."""
         return source.identity or source.preset.identity
 
@@ -108,6 +118,11 @@ class SourceAdmin(CsvExport, ListAdmin):
         """Return the kinds that are taken."""
         taken = [kind.name for kind in list_kinds(source) if kind.is_taken]
         return ", ".join(taken) or words.NOTHING
+
+    @admin.display(description="Marketing links")
+    def marketing_links(self, source: Source) -> str:
+        """Return whether calls without a referrer are taken."""
+        return "Taken" if source.takes_marketing_links else "Ignored"
 
     @admin.display(description="Custom names")
     def custom_names(self, source: Source) -> str:
@@ -153,9 +168,13 @@ class SourceAdmin(CsvExport, ListAdmin):
             *("name", "is_test", "identity", "keys", "takes", "custom_names"),
             *("takes_marketing_links", "verified_by"),
         )
-        return (
-            ("Settings", {"fields": [name for name in shown if name not in hidden]}),
-        )
+        may_change = self.has_change_permission(request, obj)
+        readable = [
+            name if may_change else _TO_READ.get(name, name)
+            for name in shown
+            if name not in hidden
+        ]
+        return (("Settings", {"fields": readable}),)
 
     def has_change_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -233,11 +252,10 @@ class SourceAdmin(CsvExport, ListAdmin):
             "light": describe_source(obj, health, now),
             "preset": obj.preset,
             "url": mask_url(obj, find_origin(request)),
+            "host": find_host(obj, find_origin(request)),
             "is_theirs": obj.preset.secret == THEIRS,
             **numbers.build_numbers(obj, health),
         }
-        if obj.platform == SEGMENT:
-            extra["sdk_host"] = f"{find_origin(request)}{SEGMENT_URL}"
         if obj.previous_secret:
             rotated = history.list_changes(obj).filter(what=source_setup.ROTATED)
             extra["rotated"] = rotated.first()

@@ -21,7 +21,7 @@ FAILED: Final = {
     Check.HEADER_REPEATED: "the header is there more than once",
     Check.HEADER_MALFORMED: "the header has not the form that is expected",
     Check.SIGNATURE: "the signature is made with another secret, or over another body",
-    Check.SECRET: "the secret is missing, or another one",
+    Check.SECRET: "the secret is missing or wrong",
     Check.TOO_OLD: "the signature is too old",
     Check.AHEAD: "the signature is of a time to come",
 }
@@ -44,6 +44,11 @@ _WORDS: Final[dict[str, str]] = {
     "unread": "not read",
     "lost": "lost: neither log nor spool was reached",
 }
+#: What the log refuses of a source is wrong in the call, or in what the mapping makes of it:
+#: the words for whoever writes a backend would lead nowhere.
+REFUSED_REMEDY: Final = (
+    "Correct what the mapping makes of such a call, or what the platform sends."
+)
 _UNREADABLE: Final = {"body_unreadable": "the body did not come whole"}
 
 

@@ -76,6 +76,15 @@ def test_a_key_for_tracking_only_belongs_to_a_source_and_is_shown_with_sdks(admi
     )
 
 
+def test_no_button_beside_a_choice_leads_away_from_the_form(admin):
+    a_source(an_app("shop"), "segment", name="CDP")
+
+    page = text_of(admin.get(ADD))
+
+    assert "Shop: CDP" in page
+    assert "related-widget-wrapper-link" not in page
+
+
 def test_a_key_for_tracking_only_stays_that_when_it_is_rotated(admin):
     source = a_source(an_app("shop"), "segment")
     admin.post(ADD, {"app": source.app_id, "label": "", "tracking_source": source.pk})

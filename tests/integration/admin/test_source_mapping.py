@@ -80,7 +80,7 @@ class TestShowing:
 
         page = text_of(response)
         assert response.status_code == 200
-        assert "It is as the preset has it." in page
+        assert "It is the preset of Branch, unchanged." in page
         assert '"developer_identity": "u-42"' in page
         assert '"type": "app_install"' in page
         assert '"custom_id": "u-7"' in page
@@ -224,7 +224,9 @@ class TestEditing:
 
         assert 'name="text"' in response.content.decode()
 
-    def test_a_mistake_in_a_row_stands_beside_it_and_above(self, admin, source):
+    def test_a_mistake_in_a_row_stands_beside_it_above_and_where_previews_lead(
+        self, admin, source
+    ):
         sent = inputs_of(admin.get(address(source)))
         sent["rule-0"] = "a b..c"
 
@@ -232,7 +234,9 @@ class TestEditing:
 
         page = text_of(response)
         assert "/event/id This is no path." in page
-        assert page.count("This is no path.") == 2
+        assert page.count("This is no path.") == 3
+        _, _, below = page.partition("Correct this, then preview it again: ")
+        assert below.startswith("/event/id This is no path.")
         assert 'aria-invalid="true">a b..c</textarea>' in response.content.decode()
         assert kept(source) is None
 

@@ -152,7 +152,7 @@ def test_a_call_with_another_secret_is_explained_where_somebody_waits(admin, sou
     page = seen_on(admin, page_of(source, "connect"))
 
     assert "Calls fail their check" in page
-    assert "1 failed the check the secret is missing, or another one" in page
+    assert "1 failed the check the secret is missing or wrong" in page
     assert "another-secret" not in page
 
 
@@ -220,7 +220,7 @@ def test_segment_is_told_its_host_and_where_keys_are_made(admin, app):
     page = text_of(connect(admin, app, "segment", name="CDP"))
 
     source = Source.objects.get()
-    assert '<code id="host">http://testserver/v1/segment</code>' in page
+    assert '<code id="step-1-host">http://testserver/v1/segment</code>' in page
     assert f"/admin/referrals/apikey/add/?app={app.pk}" in page
     assert not source.secret
     shown = MADE.findall(text_of(admin.post(page_of(source, "secret"))))
@@ -245,8 +245,8 @@ def test_the_page_says_what_came_in_and_why_some_did_not(
     assert "Failed the check 1 1" in page
     assert "The call names nobody who invited" in page
     assert "What stands in occurred_at is no time" in page
-    assert "custom_id 100 %" in page
-    assert "Without a referrer 33 % 33 %" in page
+    assert "custom_id 100 % 2 of 2 events" in page
+    assert "Share without a referrer 33 % 33 %" in page
     chart = admin.get(page_of(source)).context["charts"][0]
     assert [count for _, _, count in chart.kinds] == [1, 1, 1, 1, 1]
 
@@ -600,16 +600,63 @@ def test_a_refusal_is_corrected_where_the_event_is_made(
     assert remedy in seen_on(admin, page_of(source))
 
 
-def test_a_segment_source_names_the_host_of_sdks(admin, app, source):
-    segment = a_source(app, "segment", name="Segment")
-
-    said = "SDKs have <code>http://testserver/v1/segment</code> as their host"
-    assert said in admin.get(page_of(segment)).content.decode()
-    assert said not in admin.get(page_of(source)).content.decode()
-
-
 def test_whoever_waits_for_the_first_call_can_send_a_sample(admin, viewer, source):
     sample = f'href="/admin/sources/{source.pk}/sample/"'
 
     assert sample in admin.get(page_of(source, "connect")).content.decode()
     assert sample not in viewer.get(page_of(source, "connect")).content.decode()
+
+
+def test_the_pages_around_a_source_lead_back_to_it_and_on_to_the_events(admin, source):
+    back = f'<a href="{page_of(source)}">Shop: Branch</a>'
+    for name in ("mapping", "sample"):
+        page = text_of(admin.get(f"/admin/sources/{source.pk}/{name}/"))
+        assert f'<a href="{LIST}">Sources</a> &rsaquo; {back}' in page, name
+
+    assert '<a href="/admin/events/?app=shop">' in text_of(admin.get(page_of(source)))
+
+
+def test_segments_page_names_the_address_that_sdks_have(admin, app):
+    source = a_source(app, "segment", name="CDP")
+
+    page = seen_on(admin, page_of(source))
+
+    assert "SDKs send to http://testserver/v1/segment , the webhook" in page
+    assert "It is called at" not in page
+
+
+def test_what_the_log_refuses_of_a_source_is_for_its_owner_to_mend(
+    admin, source, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        call(source, {**CUSTOM, "name": "INSTALL", "timestamp": 99})
+    background.flush_counts()
+
+    assert "RFC 3339" not in seen_on(admin, page_of(source))
+    page = seen_on(admin, "/admin/ingest/")
+    assert "Correct what the mapping makes of such a call" in page
+    assert "RFC 3339" not in page
+    linked = f'<a href="{page_of(source)}">Branch</a> · <code>bad_time</code>'
+    assert linked in text_of(admin.get("/admin/ingest/"))
+
+
+def test_whoever_may_not_change_a_source_reads_what_holds(viewer, source):
+    page = seen_on(viewer, page_of(source))
+
+    for shown in (
+        "Kind: Production",
+        "User IDs are: custom_id",
+        "Marketing links: Ignored",
+    ):
+        assert shown in page
+    assert "icon-no" not in text_of(viewer.get(page_of(source)))
+
+
+def test_a_sample_without_a_secret_leads_to_the_steps(admin, app):
+    source = a_source(app, "getsocial", name="GetSocial")
+    Source.objects.update(secret="")
+
+    page = text_of(admin.post(f"/admin/sources/{source.pk}/sample/", {"number": "0"}))
+
+    assert "GetSocial makes it: copy it from there" in page
+    assert f'<a href="{page_of(source, "connect")}">To the steps</a>' in page

@@ -75,9 +75,7 @@ def findings(capsys):
 def test_a_wrong_secret_is_told_everywhere_with_the_way_to_the_source(
     source, call, capsys, admin
 ):
-    Alert.objects.create(
-        name="Default", recipients="ann@example.com", app=source.app
-    )
+    Alert.objects.create(name="Default", recipients="ann@example.com", app=source.app)
     call(source, sample_of(source, secret="another"))
 
     watch.update_incidents()
