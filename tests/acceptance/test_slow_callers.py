@@ -1,6 +1,5 @@
 """Callers who are slow, many, or greedy: they hold no thread, and nobody else up."""
 
-import functools
 import gzip
 import http.client
 import json
@@ -243,7 +242,9 @@ def worst_batches():
     full = {"referrer_id": "r", **{f"k{n}": "v" * 20 for n in range(50)}}
     track = {"type": "track", "event": "App Installed", "properties": full}
     yield {"batch": [{**track, "userId": f"u{n}"} for n in range(2_500)]}
-    nested = functools.reduce(lambda inner, _: {"a": inner}, range(59), 0)
+    nested = {"a": 0}
+    for _ in range(58):
+        nested = {"a": nested}
     yield {"batch": [nested] * 2_400, "padding": "x" * 3_000_000}
     yield {"batch": [{"properties": {f"{n:x}": {} for n in range(160_000)}}]}
 

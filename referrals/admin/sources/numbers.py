@@ -24,7 +24,7 @@ from referrals.ingest.source_health import (
     read_source_health,
 )
 from referrals.models import Source
-from referrals.refusals import Code
+from referrals.refusals import REMEDIES, Code
 from referrals.sources.mapping.rules import Reason
 from referrals.sources.mapping.words import fold_word
 
