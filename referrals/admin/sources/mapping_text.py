@@ -18,6 +18,9 @@ _PLACE: Final = re.compile(
     r"(?:JSON is malformed: )?(?P<what>.*) \(byte (?P<at>[0-9]+)\)"
 )
 
+#: NUL as JSON spells it. Behind one more backslash it is a text of six characters.
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
 
 class MistakeError(Exception):
     """A text cannot be read; its `mistake` says where and why."""
@@ -46,7 +49,7 @@ def read_json_text(text: str, pointer: str = "") -> Any:
         raise MistakeError(pointer, detail) from None
     if repeated is not None:
         raise MistakeError(pointer + repeated, rules.REPEATED_KEY_RULE)
-    if "\\u0000" in text:
+    if _NUL.search(text):
         raise MistakeError(pointer, "No text of a mapping has the character NUL in it.")
     return value
 
