@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from referrals.models import Source
-from referrals.sources.presets import Preset, load_preset
+from referrals.sources.presets import Preset
 from referrals.sources.verifiers import (
     BasicVerifier,
     HeaderVerifier,
@@ -28,7 +28,7 @@ _HOOKS: Final = "/v1/hooks"
 def read_verifier(source: Source) -> Verifier:
     """Return how the calls of a source are verified: by its own choice or the preset's."""
     if source.verifier is None:
-        return load_preset(source.platform).verifier
+        return source.preset.verifier
     verifier: Verifier = msgspec.convert(source.verifier, type=Verifier)
     return verifier
 

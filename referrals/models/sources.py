@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from referrals.encrypted_field import EncryptedField
 from referrals.models.apps import App
-from referrals.sources.presets import PLATFORMS, Preset, load_preset
+from referrals.sources.presets import PLATFORMS, Preset, describe_platform
 
 _PUBLIC_ID_BYTES = 10
 #: What the name of a source as a way in begins with.
@@ -129,7 +129,7 @@ class Source(models.Model):
     @property
     def preset(self) -> Preset:
         """Return what is known of its platform."""
-        return load_preset(self.platform)
+        return describe_platform(self.platform)
 
     @property
     def way(self) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from referrals.sources.mapping.rules import Mapping
 from referrals.sources.mapping.validate import validate_mapping
 from referrals.sources.verifiers import (
+    BasicVerifier,
     HeaderVerifier,
     HmacVerifier,
     StandardVerifier,
@@ -116,6 +117,29 @@ def load_preset(platform: str) -> Preset:
         raise KeyError(platform)
     raw = (files(__package__) / f"{platform}.json").read_bytes()
     return msgspec.json.decode(raw, type=Preset)
+
+
+@cache
+def describe_platform(platform: str) -> Preset:
+    """Return what a page says of a platform: its preset, or that there is none.
+
+    A version that is taken back meets the sources of a newer one. They are shown, and no
+    call of theirs is taken: whoever serves calls goes by `load_preset`.
+    """
+    if platform in PLATFORMS:
+        return load_preset(platform)
+    return Preset(
+        title=f"{platform}, which this version does not know",
+        verifier=BasicVerifier(),
+        secret="ours",  # noqa: S106 - who makes it
+        connect=(),
+        retries="",
+        resends=True,
+        cannot=(),
+        mapping={},
+        samples=(),
+        is_draft=True,
+    )
 
 
 @cache

@@ -660,3 +660,18 @@ def test_a_sample_without_a_secret_leads_to_the_steps(admin, app):
 
     assert "GetSocial makes it: copy it from there" in page
     assert f'<a href="{page_of(source, "connect")}">To the steps</a>' in page
+
+
+def test_a_source_of_a_later_version_is_shown_and_can_be_archived(admin, source):
+    Source.objects.filter(pk=source.pk).update(platform="later")
+    own = [page_of(source, name) for name in ("change", "connect", "archive")]
+    others = ("mapping/", "mapping/?as=json", "sample/")
+    own += [f"/admin/sources/{source.pk}/{name}" for name in others]
+
+    answers = [admin.get(page) for page in (LIST, f"{LIST}export/", *own)]
+    admin.post(page_of(source, "archive"))
+
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    assert "later, which this version does not know" in text_of(answers[0])
+    source.refresh_from_db()
+    assert source.archived_at
