@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.faults.platform import Platform
+from tests.harness.process import PATIENCE_SECONDS
 from tests.harness.proxy import Proxy
 
-#: Without a deadline, an answer waits for as long as the database's connections do.
-LATE_SECONDS = 5.0
+#: For hanging only: without a deadline, an answer waits for as long as a connection does.
+LATE_SECONDS = PATIENCE_SECONDS / 2
 NUMBERS = range(1, 33)
 
 
@@ -19,7 +20,8 @@ def web_behind_a_proxy(scene):
     scene.ground.rest()
     url = scene.stack.database.url
     with Proxy(urlsplit(url).port) as proxy:
-        scene.ground.web(DATABASE_URL=proxy.url_of(url))
+        patient = f"{proxy.url_of(url)}?connect_timeout={PATIENCE_SECONDS:.0f}"
+        scene.ground.web(DATABASE_URL=patient)
         yield proxy
         scene.ground.end_web()
 
