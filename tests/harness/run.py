@@ -172,6 +172,8 @@ def _pytest(
             failures.FAILURES: str(told),
             # What a test came to is shown then, also where this is read by a program.
             "PYTHONUNBUFFERED": "1",
+            # Else every process of every part rewrites its asserts anew, for seconds.
+            "PYTHONDONTWRITEBYTECODE": "",
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Mappings as a form and as JSON: nothing is lost, and nothing raises."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from referrals.admin.sources.mapping_form import (
     MOST_KINDS,
@@ -66,6 +66,7 @@ def test_every_preset_can_be_said_by_the_form(platform):
     assert read_form(form.list_inputs())[0].list_inputs() == form.list_inputs()
 
 
+@settings(max_examples=50)
 @given(RULES, TARGETS)
 def test_a_rule_is_read_as_it_was_written(rule, target):
     text, time = write_rule(rule, target)
@@ -73,6 +74,7 @@ def test_a_rule_is_read_as_it_was_written(rule, target):
     assert read_rule(text, "", target, time) == rule
 
 
+@settings(max_examples=50)
 @given(PATHS | st.lists(PATHS, min_size=2), TIMES)
 def test_a_rule_of_a_time_is_read_as_it_was_written(paths, time):
     name = "path" if isinstance(paths, str) else "first"
@@ -85,6 +87,7 @@ def test_a_rule_of_a_time_is_read_as_it_was_written(paths, time):
     assert read_rule(text, "", "occurred_at", chosen) == rule
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=6),
@@ -107,6 +110,7 @@ def test_whatever_a_person_writes_ends_in_a_mapping_or_in_sentences(value):
             assert all(each.detail for each in checked)
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.sampled_from([*write_form({}).list_inputs()]), st.text()))
 def test_whatever_is_sent_is_read(sent):
     form, mapping, mistakes = read_form(sent)

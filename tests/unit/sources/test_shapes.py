@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.translate import translate_call
@@ -148,6 +148,7 @@ def outline(outcome):
     return outcome["type"], sorted(outcome), people
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.one_of(
@@ -196,6 +197,7 @@ FORMS = (
 )  # fmt: skip
 
 
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(FORMS), max_size=8), st.data())
 def test_calls_that_differ_in_values_alone_have_the_same_shape(forms, data):
     one, other = (
