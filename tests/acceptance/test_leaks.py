@@ -42,10 +42,10 @@ DRIVEN = {
     "no database": 6,
     "metrics": 1,
     "readiness": 1,
-    "form": 13,
+    "form": 18,
     "login": 10,
-    "page for root": 43,
-    "page for viewer": 43,
+    "page for root": 55,
+    "page for viewer": 55,
     "command": 28,
     "command without a database": 5,
     "command without keys": 3,
@@ -63,6 +63,7 @@ PLACES = {
 _ABSENT = "/admin/referrals/app/zqtpath/change/"
 _AFTER_IT = "/admin/clevertap_sync/upload/?state=zququery&e=1"
 _EVENT = "page for root: /admin/events/shop/1/"
+_SOURCES = ("/admin/referrals/source/", "/admin/referrals/source/export/")
 _TYPED = ("address of an alert", "address of a heartbeat")
 #: What a person or a program is shown of what it has just sent itself, and what those see who
 #: may: docs/security.md and docs/privacy.md.
@@ -80,6 +81,11 @@ ON_PURPOSE = {
     *(("form: an alert that lacks its name", marker) for marker in _TYPED),
     ("form: a passcode for another account", "text that cannot be read"),
     ("form: where to start", "text that cannot be read"),
+    ("form: a new source", "person to be erased"),
+    ("form: a source's settings", "person to be erased"),
+    ("form: a source's settings", "value of another type"),
+    ("form: a mapping that is no JSON", "person to be erased"),
+    ("form: a mapping with mistakes", "value of another type"),
     ("login: guess 1", "name of a login"),
     ("login: a way elsewhere", "name of a login"),
     ("login: a way elsewhere", "query"),
@@ -100,6 +106,7 @@ ON_PURPOSE = {
     (_EVENT, "metadata"),
     # The platform of the source that breaks: this test has put it there.
     ("table: referrals_source", "value of another type"),
+    *((f"page for root: {page}", "value of another type") for page in _SOURCES),
     # Sentry's own key, to Sentry; the session by which its cookie is found.
     ("Sentry: envelopes", "Sentry key"),
     ("table: django_session", "session of root"),
@@ -214,15 +221,16 @@ def visit(evidence, stack):
     """Let people see everything, do it wrong, and fail to log in. Return their sessions."""
     query = "SELECT min(id) FROM clevertap_sync_integration"
     integration = stack.database.rows(query)[0][0]
+    source = platforms.find_captured_source(stack)
     with (
         visitors.Browser(stack.web_url) as root,
         visitors.Browser(stack.web_url) as viewer,
     ):
         for name, browser in (("root", root), ("viewer", viewer)):
             assert browser.log_in(name, TOLD["password"]).status_code == 302
-        visitors.send_forms_wrongly(evidence, root, integration)
-        visitors.look_everywhere(evidence, root, "root", integration)
-        visitors.look_everywhere(evidence, viewer, "viewer", integration)
+        visitors.send_forms_wrongly(evidence, root, integration, source)
+        visitors.look_everywhere(evidence, root, "root", integration, source)
+        visitors.look_everywhere(evidence, viewer, "viewer", integration, source)
         sessions = [b.session.cookies["sessionid"] for b in (root, viewer)]
     visitors.fail_to_log_in(evidence, stack.web_url, "root")
     return dict(zip(("session of root", "session of viewer"), sessions, strict=True))

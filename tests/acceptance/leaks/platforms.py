@@ -37,6 +37,8 @@ VERIFIERS: Final[dict[str, tuple[str, Verifier | None]]] = {
     "path": ("adjust", None),
     "parameter": ("singular", UrlVerifier(parameter="token")),
 }
+#: The source whose pages are opened. Its platform makes its secret, its calls are captured.
+CAPTURED: Final = "HMAC in hexadecimal digits"
 #: Who stands in the samples, and who stands there for this test.
 _PEOPLE: Final = {
     "ann@example.com": PERSONAL["e-mail of the user"],
@@ -48,13 +50,15 @@ _PEOPLE: Final = {
 _SET_UP: Final = """
 from referrals.models import App, Source
 from referrals.secret import Secret
-from referrals.source_setup import archive_source, create_source
+from referrals.source_setup import archive_source, create_source, start_capture
 app = App.objects.create(slug="with-hooks", name="With hooks")
 for name, platform, verifier in {sources!r}:
     source = Source(app=app, platform=platform, name=name, verifier=verifier)
     create_source("nobody", source, Secret({secret!r}))
     if name == "archived":
         archive_source("nobody", source)
+    if name == {captured!r}:
+        start_capture("nobody", source)
     print(source.public_id)
 """
 _BREAK: Final = "UPDATE referrals_source SET platform = '{}' WHERE name = 'broken'"
@@ -85,7 +89,7 @@ def make_sources(stack: Stack) -> dict[str, _Source]:
         (name, platform, msgspec.to_builtins(verifier))
         for name, (platform, verifier) in wanted.items()
     ]
-    program = _SET_UP.format(sources=rows, secret=SECRET)
+    program = _SET_UP.format(sources=rows, secret=SECRET, captured=CAPTURED)
     ids = stack.manage("shell", "-v0", "-c", program).split()
     stack.database.execute(_BREAK.format(ASKED["value of another type"][:9]))
     return {
@@ -111,6 +115,13 @@ def call_hooks(
         evidence.drive("hook", name, _send_raw(url, text))
     good = _sign(sources["HMAC in hexadecimal digits"])
     return {"signature of a call": good.find_headers("x-getsocial-signature")[0][:16]}
+
+
+def find_captured_source(stack: Stack) -> int:
+    """Return the number of the source whose calls are captured, once one was."""
+    query = f"SELECT id, captured_at IS NULL FROM referrals_source WHERE name = '{CAPTURED}'"
+    stack.wait_until(lambda: not stack.database.rows(query)[0][1])
+    return int(stack.database.rows(query)[0][0])
 
 
 def call_without_a_database(

@@ -73,10 +73,11 @@ def fail_to_log_in(evidence: Evidence, url: str, name: str) -> None:
         evidence.answer("login", "no session", browser.get("/admin/"))
 
 
-def _forms(integration: int) -> dict[str, tuple[str, dict[str, str]]]:
+def _forms(integration: int, source: int) -> dict[str, tuple[str, dict[str, str]]]:
     """Return forms that are refused, or end in a failure: where they go, with what."""
     alert = "/admin/clevertap_sync/alert/add/"
     one = f"/admin/clevertap_sync/integration/{integration}"
+    mapping = f"/admin/sources/{source}/mapping/"
     person = PERSONAL["person to be erased"]
     told = {
         "new_url": f"ftp://127.0.0.1/{TOLD['address of an alert']}",
@@ -116,12 +117,38 @@ def _forms(integration: int) -> dict[str, tuple[str, dict[str, str]]]:
         "a person to look up": (f"{one}/user/", {"identity": ""}),
         "a range to replay": (f"{one}/replay-range/", {"first": UNREADABLE}),
         "where to start": (f"{one}/enable/", {"start": UNREADABLE, "date": WRONG}),
+        "a new source": (
+            "/admin/referrals/source/add/",
+            {"app": UNREADABLE, "platform": "branch", "name": person},
+        ),
+        "a source's settings": (
+            f"/admin/referrals/source/{source}/change/",
+            {"name": "", "identity": WRONG, "keys": person},
+        ),
+        "a secret that a platform made": (
+            f"/admin/referrals/source/{source}/connect/",
+            {"secret": f"{TOLD['wrong secret of a source']}\t{UNREADABLE}"},
+        ),
+        "a mapping that is no JSON": (
+            mapping,
+            {"mode": "json", "do": "save", "text": f'{{"user": "{person}"'},
+        ),
+        "a mapping with mistakes": (
+            mapping,
+            {
+                "mode": "json",
+                "do": "save",
+                "text": f'{{"id": {{"path": "{WRONG[:9]}"}}}}',
+            },
+        ),
     }
 
 
-def send_forms_wrongly(evidence: Evidence, browser: Browser, integration: int) -> None:
+def send_forms_wrongly(
+    evidence: Evidence, browser: Browser, integration: int, source: int
+) -> None:
     """Send each form with something in it that is refused."""
-    for name, (path, fields) in _forms(integration).items():
+    for name, (path, fields) in _forms(integration, source).items():
         answer = browser.post(path, fields)
         assert answer.status_code == HTTPStatus.OK, name
         evidence.answer("form", name, answer)
@@ -135,7 +162,8 @@ NOWHERE: Final = (
     f"/admin/events/{ASKED['path']}/1/",
     f"/admin/problems/1/{ASKED['path']}/replay/",
 )
-#: Lists and pages, from the menu and from its lists. {} is the integration's number.
+#: Lists and pages, from the menu and from its lists. {} is the integration's number,
+#: {source} that of a source whose calls are captured.
 PAGES: Final = (
     *("/admin/", "/admin/problems/", "/admin/ingest/", "/admin/referrals/"),
     *("/admin/events/", "/admin/events/shop/1/", "/admin/events/export/"),
@@ -145,7 +173,11 @@ PAGES: Final = (
         f"/admin/{model}/{what}"
         for model in (
             *("referrals/app", "referrals/apikey", "referrals/customname"),
-            *("referrals/rejectedevent", "clevertap_sync/integration"),
+            *(
+                "referrals/rejectedevent",
+                "referrals/source",
+                "clevertap_sync/integration",
+            ),
             *("clevertap_sync/attempt", "clevertap_sync/deadletter"),
             *("clevertap_sync/replay", "clevertap_sync/upload"),
         )
@@ -159,13 +191,25 @@ PAGES: Final = (
         for page in ("change", "check")
     ),
     "/admin/clevertap_sync/integration/{}/history/",
+    "/admin/referrals/source/add/",
+    *(
+        f"/admin/referrals/source/add/?platform={name}"
+        for name in ("adjust", "segment")
+    ),
+    *(
+        f"/admin/referrals/source/{{source}}/{page}/"
+        for page in ("change", "connect", "archive", "history")
+    ),
+    *(f"/admin/sources/{{source}}/{page}" for page in ("mapping/", "mapping/?as=json")),
+    "/admin/sources/{source}/sample/",
 )
 
 
 def look_everywhere(
-    evidence: Evidence, browser: Browser, who: str, integration: int
+    evidence: Evidence, browser: Browser, who: str, integration: int, source: int
 ) -> None:
     """Open every page, and what is none."""
     for path in (*NOWHERE, *PAGES):
-        answer = browser.get(path.format(integration))
+        answer = browser.get(path.format(integration, source=source))
+        assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR, path
         evidence.answer(f"page for {who}", path, answer)
