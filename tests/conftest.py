@@ -60,6 +60,7 @@ def _no_hints():
     from clevertap_sync.delivery.sql import open_floor
     from referrals.hooks import (
         capture,
+        drain,
         known_sources,
         last_calls,
         outage,
@@ -73,6 +74,7 @@ def _no_hints():
     known_sources.clear_known_sources()
     segment_sources.clear_chosen_sources()
     outage.database.note_success()
+    drain.clear_aside()
     spool.clear_silence()
     spool_losses.clear_losses()
     capture.clear_captures()

@@ -5,15 +5,15 @@ became no event; and what the events of a call carry. A sample of ours is no cal
 platform's, and counts as nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from referrals.api.problems import ProblemError
 from referrals.hooks import last_calls
 from referrals.hooks.known_sources import KnownSource
 from referrals.hooks.spool import LOSS_MEANINGS, LossReason
-from referrals.ingest.background import count_ingest
+from referrals.ingest.background import count_each, count_ingest
 from referrals.ingest.counter import NO_IDENTITY, CountKey, IngestOutcome
 from referrals.log import Status
 from referrals.schema import IncomingEvent
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _UNREADABLE: Final = "body_unreadable"
 #: The column of a code is as long.
 _CODE_CHARACTERS: Final = 255
-#: What to add up first would cost more.
-_FEW: Final = 8
 _STORED: Final = (Status.ACCEPTED, Status.DUPLICATE, Status.CONFLICT)
 
 
@@ -75,15 +73,11 @@ def count_received(
         return
     last_calls.note_refused(source, received.results)
     app_id, way = source.app.pk, source.way
-    counted = [*_list_ignored(received), *_list_carried(received)]
-    if len(counted) > _FEW:
-        for (outcome, code), number in Counter(counted).items():
-            count_ingest(CountKey(app_id, way, outcome, code), number)
-    else:
-        for outcome, code in counted:
-            count_ingest(CountKey(app_id, way, outcome, code))
-    # Last, as a new hour's first call has all of it written at once.
-    count_ingest(CountKey(app_id, way, IngestOutcome.CALL))
+    # The call last, as a new hour's first one has all of it written at once.
+    causes = chain(
+        _list_ignored(received), _list_carried(received), ((IngestOutcome.CALL, ""),)
+    )
+    count_each([CountKey(app_id, way, outcome, code) for outcome, code in causes])
     last_calls.note_first_call(source)
 
 

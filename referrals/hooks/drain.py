@@ -56,6 +56,11 @@ class _Aside:
     start = 0
 
 
+def clear_aside() -> None:
+    """Look at what is kept aside from its beginning, the next time."""
+    _Aside.start = 0
+
+
 def drain_spool(*, seconds: float = DRAIN_SECONDS) -> None:
     """Append what waits in the spool, for about so many seconds; count what is missing.
 
@@ -87,8 +92,11 @@ def _drain(store: SpoolStore, until: float) -> None:
 def _drain_aside(store: SpoolStore) -> None:
     """Append some of what was kept aside, if its key is back."""
     stored = store.read("aside", _Aside.start)
-    if not stored:
+    if not stored and _Aside.start:
+        # It was looked through to its end.
         _Aside.start = 0
+        stored = store.read("aside", 0)
+    if not stored:
         return
     before = store.measure().aside
     _append_and_remove(store, _sort_out(store, stored, "aside"), "aside")

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -148,6 +148,12 @@ def count_ingest(
     now = datetime.now(UTC)
     sample = RefusalSample(now, pointer, detail, key) if detail else None
     is_new = _flusher.counter.add(count_key, number, now, sample)
+    _flusher.begin(at_once=is_new)
+
+
+def count_each(count_keys: Sequence[CountKey]) -> None:
+    """Count one more of each cause. Never waits for a database."""
+    is_new = _flusher.counter.add_each(count_keys, datetime.now(UTC))
     _flusher.begin(at_once=is_new)
 
 

@@ -7,7 +7,7 @@ causes, never from traffic.
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -176,22 +176,14 @@ class IngestCounter:
         Details of what was counted already are nothing new.
         """
         with self._mutex:
-            hour = self._hour
-            if hour is None or not hour <= at < hour + _HOUR:
-                hour = self._begin_hour(find_hour(at))
-            # Nearly always it waits to be written already.
-            count = self._open.get(count_key)
-            if count is not None:
-                count.add(number, at, sample)
-                return False
-            count_key = self._admit(hour, count_key)
-            hourly = HourlyKey(hour, count_key)
-            count = self._counts.setdefault(hourly, IngestCounts(at))
-            self._open[count_key] = count
-            count.add(number, at, sample)
-            is_new = count_key not in self._known
-            self._known.add(count_key)
-        return is_new and count_key.outcome not in DETAILS
+            return self._add(self._find_hour(at), count_key, number, at, sample)
+
+    def add_each(self, count_keys: Sequence[CountKey], at: datetime) -> bool:
+        """Count one more of each; return whether any was new, as `add` does."""
+        with self._mutex:
+            hour = self._find_hour(at)
+            are_new = [self._add(hour, each, 1, at, None) for each in count_keys]
+        return any(are_new)
 
     def take(self) -> dict[HourlyKey, IngestCounts]:
         """Return the counts, and begin anew."""
@@ -213,13 +205,38 @@ class IngestCounter:
                 waiting = self._counts.setdefault(hourly, IngestCounts(count.last_at))
                 waiting.add(count.number, count.last_at)
 
-    def _begin_hour(self, hour: datetime) -> datetime:
-        self._hour = hour
+    def _find_hour(self, at: datetime) -> datetime:
+        """Return the hour, which begins anew where it is another one than before."""
+        hour = self._hour
+        if hour is not None and hour <= at < hour + _HOUR:
+            return hour
+        self._hour = hour = find_hour(at)
         self._open.clear()
         self._known.clear()
         self._unknown_keys.clear()
         self._codes.clear()
         return hour
+
+    def _add(
+        self,
+        hour: datetime,
+        count_key: CountKey,
+        number: int,
+        at: datetime,
+        sample: RefusalSample | None,
+    ) -> bool:
+        # Nearly always it waits to be written already.
+        count = self._open.get(count_key)
+        if count is not None:
+            count.add(number, at, sample)
+            return False
+        count_key = self._admit(hour, count_key)
+        count = self._counts.setdefault(HourlyKey(hour, count_key), IngestCounts(at))
+        self._open[count_key] = count
+        count.add(number, at, sample)
+        is_new = count_key not in self._known
+        self._known.add(count_key)
+        return is_new and count_key.outcome not in DETAILS
 
     def _admit(self, hour: datetime, count_key: CountKey) -> CountKey:
         """Return the cause, or the one that stands for all beyond the bounds."""
