@@ -272,7 +272,8 @@ def test_eight_of_the_worst_batches_of_sdks_at_once_need_little_memory(stack):
             # Some find no room: they are asked to come again.
             assert 200 in {each.result().status_code for each in answers}
 
-    assert peak_of_family(web.pid) < 150 * MEBIBYTE
+    # Such a batch may be four times as long as another request.
+    assert peak_of_family(web.pid) < 192 * MEBIBYTE
 
 
 @pytest.mark.thorough

@@ -35,7 +35,7 @@ VERIFIERS: Final[dict[str, tuple[str, Verifier | None]]] = {
     "Standard Webhooks": ("standard_webhooks", None),
     "Basic": ("custom", BasicVerifier()),
     "path": ("adjust", None),
-    "parameter": ("singular", UrlVerifier(parameter="token")),
+    "parameter": ("custom", UrlVerifier(parameter="token")),
 }
 #: The source whose pages are opened. Its platform makes its secret, its calls are captured.
 CAPTURED: Final = "HMAC in hexadecimal digits"
