@@ -2,8 +2,8 @@
 
 Off unless a person asks for it, and over by itself after an hour. What is kept has keys,
 types and stand-ins and no value of the call (`sources.shapes`), so that an erasure finds
-nobody in it. A call that is captured is not held up: a thread makes its shape and writes
-it, once in some seconds and only while there are calls to capture.
+nobody in it. A call that is captured is not held up: the thread that writes the counts of
+`ingest` makes its shape and writes it along with them.
 """
 
 import logging
@@ -12,18 +12,15 @@ import threading
 from datetime import UTC, datetime
 from typing import Final
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
 
 from referrals.hooks.known_sources import KnownSource
+from referrals.ingest import background
 from referrals.models import Source
 from referrals.sources.call import Call
 from referrals.sources.shapes import Shape, decode_shape, encode_shape, make_shape
 from referrals.sources.verifiers import hide_secret
 
-#: Between two writes of a process.
-PAUSE_SECONDS: Final = 5.0
 #: Sources with a call that waits to be written: more than a person watches at once.
 MOST_WAITING: Final = 20
 
@@ -36,51 +33,16 @@ class _Captures:
     def __init__(self) -> None:
         self._waiting: dict[int, tuple[KnownSource, Call]] = {}
         self._mutex = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     def note(self, source: KnownSource, call: Call) -> None:
         with self._mutex:
             if source.id in self._waiting or len(self._waiting) < MOST_WAITING:
                 self._waiting[source.id] = (source, call)
-            # Tests write by themselves, as with the counts of `ingest`.
-            if self._thread is None and settings.INGEST_FLUSH_SECONDS:
-                self._start()
 
-    def write(self) -> bool:
-        """Write what waits; return whether there was anything."""
+    def take(self) -> list[tuple[KnownSource, Call]]:
         with self._mutex:
             waiting, self._waiting = self._waiting, {}
-        for source, call in waiting.values():
-            try:
-                _write_shape(source, call)
-            except Exception as error:  # noqa: BLE001 - the next call is captured again
-                logger.warning("A call was not captured: %s", type(error).__name__)
-        return bool(waiting)
-
-    def _start(self) -> None:
-        thread = threading.Thread(target=self._run, daemon=True, name="capture")
-        try:
-            thread.start()
-        except RuntimeError:  # no room for one just now: the next call tries again
-            return
-        self._thread = thread
-
-    def _run(self) -> None:
-        pause = threading.Event()
-        try:
-            while self._goes_on():
-                self.write()
-                connection.close()
-                pause.wait(PAUSE_SECONDS)
-        finally:
-            connection.close()
-
-    def _goes_on(self) -> bool:
-        """Return whether a call waits; end the thread, as seen by `note`, where none does."""
-        with self._mutex:
-            if not self._waiting:
-                self._thread = None
-            return bool(self._waiting)
+        return list(waiting.values())
 
 
 _captures = _Captures()
@@ -90,11 +52,16 @@ def capture_call(source: KnownSource, call: Call) -> None:
     """Keep the shape of a verified call, if its source is captured. Waits for nothing."""
     if source.captures_until > datetime.now(UTC).timestamp():
         _captures.note(source, call)
+        background.write_soon()
 
 
 def write_captures() -> None:
-    """Write the shapes of the calls that wait."""
-    _captures.write()
+    """Write the shapes of the calls that wait. Never raises: the next call is captured, too."""
+    for source, call in _captures.take():
+        try:
+            _write_shape(source, call)
+        except Exception as error:  # noqa: BLE001 - one bad call keeps no other from it
+            logger.warning("A call was not captured: %s", type(error).__name__)
 
 
 def clear_captures() -> None:
@@ -140,4 +107,5 @@ def _begin_anew() -> None:
     _captures = _Captures()
 
 
+background.write_along(write_captures)
 os.register_at_fork(after_in_child=_begin_anew)
