@@ -1,12 +1,9 @@
 """The addresses that SDKs of Segment's kind call. Thin: who, read, append, answer."""
 
 import logging
-import traceback
 from http import HTTPStatus
 from typing import Final
 
-from django.core.signals import got_request_exception
-from django.db import Error
 from django.http import HttpRequest
 from django.views.decorators.csrf import csrf_exempt
 
@@ -16,8 +13,8 @@ from referrals.api.refusal_counting import count_refused_caller
 from referrals.hooks import counting, segment_answers as answers
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
-from referrals.hooks.deadline import NotDoneError
-from referrals.hooks.known_sources import KnownSource, UnreadableSourceError
+from referrals.hooks.faults import report_fault
+from referrals.hooks.known_sources import KnownSource
 from referrals.hooks.receive_call import append_outcomes, check_outcomes
 from referrals.hooks.segment_sources import find_segment_source
 from referrals.log import ArchivedAppError
@@ -43,12 +40,8 @@ def answer_segment_call(request: HttpRequest, method: str) -> HookResponse:
     except CallerRefusedError as refusal:
         count_refused_caller(refusal)
         return _refuse(refusal, refusal.code)
-    except (Error, NotDoneError, UnreadableSourceError) as error:
-        _log(error)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-        _log(error)
-        # As Django does for a view that raises: error trackers listen, and so do tests.
-        got_request_exception.send(sender=None, request=request)
+        report_fault(logger, "A Segment call", error, request)
     return answers.answer_busy()
 
 
@@ -129,13 +122,4 @@ def _refuse_body(problem: ProblemError) -> HookResponse:
 def _refuse(refusal: CallerRefusedError, code: str) -> HookResponse:
     return answers.answer_refusal(
         refusal.kind.status, code, refusal.detail, refusal.headers
-    )
-
-
-def _log(error: Exception) -> None:
-    """Log class and places: a message may quote what was sent."""
-    logger.error(
-        "A Segment call met %s. %s",
-        type(error).__name__,
-        "".join(traceback.format_tb(error.__traceback__)),
     )

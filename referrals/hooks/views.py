@@ -1,12 +1,9 @@
 """The address that platforms call. Thin: find the source, verify, receive, answer."""
 
 import logging
-import traceback
 from datetime import UTC, datetime
 from typing import Final
 
-from django.core.signals import got_request_exception
-from django.db import Error
 from django.http import HttpRequest
 from django.views.decorators.csrf import csrf_exempt
 
@@ -15,12 +12,9 @@ from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
 from referrals.hooks.capture import capture_call
-from referrals.hooks.deadline import NotDoneError, find_seconds_left
-from referrals.hooks.known_sources import (
-    KnownSource,
-    UnreadableSourceError,
-    find_source,
-)
+from referrals.hooks.deadline import find_seconds_left
+from referrals.hooks.faults import report_fault
+from referrals.hooks.known_sources import KnownSource, find_source
 from referrals.hooks.receive_call import DEADLINE_SECONDS, receive_call
 from referrals.hooks.sample_mark import HEADER, read_sample_mark
 from referrals.log import ArchivedAppError
@@ -39,12 +33,8 @@ def answer_hook(
     try:
         source = find_source(public_id)
         return _answer(request, source, path_secret)
-    except (Error, NotDoneError, UnreadableSourceError) as error:
-        _log(error)
     except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-        _log(error)
-        # As Django does for a view that raises: error trackers listen, and so do tests.
-        got_request_exception.send(sender=None, request=request)
+        report_fault(logger, "A hook", error, request)
     return answers.answer_busy(source.preset if source else None)
 
 
@@ -100,12 +90,3 @@ def _answer_call(source: KnownSource, call: Call, *, seconds: float) -> HookResp
     if not (received.is_committed or received.is_spooled):
         return answers.answer_busy(source.preset)
     return answers.answer_taken()
-
-
-def _log(error: Exception) -> None:
-    """Log class and places: a message may quote what a platform sent."""
-    logger.error(
-        "A hook met %s. %s",
-        type(error).__name__,
-        "".join(traceback.format_tb(error.__traceback__)),
-    )
