@@ -13,7 +13,7 @@ from itertools import groupby
 from time import monotonic
 from typing import Final
 
-from django.db import DatabaseError, DataError, transaction
+from django.db import DatabaseError, transaction
 
 from referrals import failpoints, log
 from referrals.failpoints import Place
@@ -34,8 +34,6 @@ from referrals.schema import EventProblem
 
 #: Of a sweep, which has more to do.
 DRAIN_SECONDS: Final = 3.0
-#: SQLSTATE class 54, program limit exceeded: the fault lies in the event.
-_LIMIT_EXCEEDED: Final = "54"
 
 _ASIDE_MESSAGES: Final = {
     Unreadable.LOST_KEY: "No key in FIELD_ENCRYPTION_KEYS decrypts %s entries of the "
@@ -163,7 +161,7 @@ def _append(app: App, entries: Sequence[SpoolEntry]) -> None:
                 events = [event for entry in run for event in entry.events]
                 log.append_prepared(app, events, way=way)
     except DatabaseError as error:
-        if not _is_fault_of_event(error):
+        if not log.is_fault_of_event(error):
             raise
         for entry in entries:
             for event in entry.events:
@@ -174,18 +172,13 @@ def _append_alone(app: App, event: PreparedEvent, way: str) -> None:
     try:
         log.append_prepared(app, [event], way=way)
     except DatabaseError as error:
-        if not _is_fault_of_event(error):
+        if not log.is_fault_of_event(error):
             raise
         logger.warning("The database refused an event: %s", type(error).__name__)
         problem = EventProblem(
             Code.UNSTORABLE, "", MEANINGS[Code.UNSTORABLE], event.event.id
         )
         log.append(app, [problem], way=way)
-
-
-def _is_fault_of_event(error: DatabaseError) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    return isinstance(error, DataError) or state.startswith(_LIMIT_EXCEEDED)
 
 
 def _count_removed(entries: Sequence[SpoolEntry]) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
-from django.db import DatabaseError, DataError, InterfaceError
+from django.db import DatabaseError, InterfaceError
 
 from referrals import log
 from referrals.hooks import counting, outage, spool
@@ -164,8 +164,9 @@ def _append(
 ) -> list[Result]:
     try:
         return append_within(source.app, events, way=way, seconds=seconds)
-    except DataError as error:
-        # The same call would be refused for ever.
+    except DatabaseError as error:
+        if not log.is_fault_of_event(error):
+            raise
         if len(events) > 1:
             return [
                 msgspec.structs.replace(result, index=index)

@@ -28,7 +28,13 @@ from referrals.log.reader import (
 )
 from referrals.log.removal import erase_people, remove_sightings, trim_log
 from referrals.log.results import Result, Status
-from referrals.log.writer import ArchivedAppError, Sendable, append, append_prepared
+from referrals.log.writer import (
+    ArchivedAppError,
+    Sendable,
+    append,
+    append_prepared,
+    is_fault_of_event,
+)
 
 __all__ = [
     "ArchivedAppError",
@@ -43,6 +49,7 @@ __all__ = [
     "erase_people",
     "find_event",
     "find_position",
+    "is_fault_of_event",
     "prepare_events",
     "prepare_for_later",
     "read_events",

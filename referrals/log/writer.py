@@ -9,7 +9,13 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any, Final
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import (
+    DataError,
+    Error,
+    InterfaceError,
+    OperationalError,
+    connection,
+)
 
 from referrals.ingest.counter import WayIn
 from referrals.log.counted import count_answers, count_archived
@@ -175,12 +181,17 @@ def _store_all(
     store_drafts(app_id, list(chain.from_iterable(requests)), committed=committed)
 
 
+def is_fault_of_event(error: Error) -> bool:
+    """Return whether the database refused what an event holds, and would do so for ever."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, DataError) or state.startswith(LIMIT_EXCEEDED)
+
+
 def _make_error_for_others(error: Exception) -> Exception | None:
     """Return an exception for the others of a group; None if one event may be at fault."""
     if not isinstance(error, OperationalError | InterfaceError):
         return None
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    if state.startswith(LIMIT_EXCEEDED):
+    if is_fault_of_event(error):
         return None
     # The database is away, full or too slow: each of them would meet the same.
     copied = type(error)(*error.args)

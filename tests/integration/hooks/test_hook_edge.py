@@ -4,9 +4,11 @@ import logging
 from time import monotonic
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import RequestFactory
 
 from integration_project.observability.formatters import JsonFormatter
+from referrals import log
 from referrals.hooks.deadline import ANSWER_SECONDS, ARRIVED_AT, find_seconds_left
 from referrals.models import ReferralEvent
 from referrals.sources.verifiers import Check, Verified
@@ -214,3 +216,24 @@ class TestLateCalls:
 
         assert (answer[0], answer[2]) == (503, b"")
         assert not ReferralEvent.objects.exists()
+
+
+class _ProgramLimitError(Exception):
+    """What PostgreSQL raises for what is larger than it can ever store."""
+
+    sqlstate = "54000"
+
+
+@pytest.mark.parametrize("platform", ["branch", "growsurf"])
+def test_what_the_database_can_never_hold_is_not_asked_for_again(client, app, platform):
+    source = builders.a_source(app, platform)
+
+    def refuse(execute, sql, *rest):
+        if "referrals_referralevent" in sql:
+            raise OperationalError from _ProgramLimitError()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(refuse):
+        answer = call_hook(client, source, sample_of(source))
+
+    assert (answer.status_code, log.read_head(app.pk)) == (200, 0)
