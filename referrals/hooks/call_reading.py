@@ -22,8 +22,8 @@ def read_call(
 ) -> Call:
     """Return the whole call. Its signature is over the decompressed body.
 
-    That has at most `most` bytes. Raises `ProblemError`: `INCOMPLETE_BODY` for one that ended early, `TOO_LARGE`, and
-    `BAD_GZIP` for one that is no gzip data though it says so.
+    The body has at most `most` bytes. Raises `ProblemError`: `INCOMPLETE_BODY` for one that
+    ended early, `TOO_LARGE`, and `BAD_GZIP` for one that is no gzip data though it says so.
     """
     return make_call(
         request.method or "",
