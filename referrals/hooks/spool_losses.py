@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max, Q, Sum
 
 from referrals.hooks.spool import LossReason
@@ -25,13 +25,12 @@ from referrals.ingest.counter import (
     IngestOutcome,
     find_hour,
 )
-from referrals.ingest.writing import ALL_TIME_HOUR, write_counts
+from referrals.ingest.writing import ALL_TIME_HOUR, take_lock, write_counts
 from referrals.models import IngestCount
 
 #: How often of the time that a difference has to stand it is looked for.
 _LOOKS: Final = 6
 # Sets this lock apart from others in the same database.
-_LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
 _LOSSES_LOCK: Final = 0x53504F4F4C
 
 logger: Final = logging.getLogger(__name__)
@@ -139,10 +138,7 @@ def settle_difference(key: SourceKey, difference: int) -> bool:
     Whatever number of workers calls this, it is counted once.
     """
     with transaction.atomic():
-        if connection.vendor == "postgresql":
-            # SQLite lets one write at a time.
-            with connection.cursor() as cursor:
-                cursor.execute(_LOCK, [_LOSSES_LOCK])
+        take_lock(_LOSSES_LOCK)
         if read_differences(key.app_id).get(key) != difference:
             return False
         is_lost = difference > 0

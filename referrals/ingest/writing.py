@@ -69,7 +69,8 @@ def _bound_unknown_keys(
     }
     if not ways:
         return list(counts.items())
-    _lock_bounds()
+    # Two processes at once would admit too many.
+    take_lock(_BOUNDS_LOCK)
     rows = IngestCount.objects.filter(app_id=NO_APP, code=Code.UNKNOWN_KEY)
     named = rows.exclude(way__in=["", WayIn.OTHER])
     known = set(named.values_list("way", flat=True).distinct())
@@ -103,7 +104,8 @@ def _bound_codes(
     }
     if not asked:
         return list(counts)
-    _lock_bounds()
+    # Two processes at once would admit too many.
+    take_lock(_BOUNDS_LOCK)
     ways = {way for way, _, _ in asked}
     apps = {hourly.count_key.app_id for hourly, _ in counts}
     rows = IngestCount.objects.filter(app_id__in=apps, way__in=ways)
@@ -127,12 +129,12 @@ def _bound_codes(
     ]
 
 
-def _lock_bounds() -> None:
-    """Let one process at a time judge what is within the bounds; two would admit too many."""
+def take_lock(number: int) -> None:
+    """Wait until no other process has this lock, and hold it until the transaction's end."""
     # SQLite lets one write at a time.
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(_LOCK, [_BOUNDS_LOCK])
+            cursor.execute(_LOCK, [number])
 
 
 def _sum_rows(counts: Iterable[tuple[HourlyKey, IngestCounts]]) -> Iterator[CountRow]:
