@@ -155,8 +155,7 @@ def _read_verifier(text: str) -> object:
 
 
 def _check_choices(source: Source, wanted: WantedSource) -> None:
-    mapping = source.mapping or source.preset.mapping
-    if "native" in mapping and (wanted.identity or wanted.referrer_keys):
+    if source.is_native and (wanted.identity or wanted.referrer_keys):
         message = (
             f"The calls of {source.preset.title} hold events of ours, which name their "
             "identities themselves. Leave --identity and --referrer-key out."
@@ -165,7 +164,9 @@ def _check_choices(source: Source, wanted: WantedSource) -> None:
     problem = (
         find_identity_problem(wanted.identity or "")
         or find_key_problem(wanted.referrer_keys or ())
-        or find_event_problem(wanted.events or (), mapping.get("kinds", {}))
+        or find_event_problem(
+            wanted.events or (), source.mapping_in_force.get("kinds", {})
+        )
     )
     if problem:
         raise SourceError(problem)

@@ -1,6 +1,7 @@
 """Sources: by which a platform's calls become events of an app."""
 
 import secrets
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -130,6 +131,17 @@ class Source(models.Model):
     def preset(self) -> Preset:
         """Return what is known of its platform."""
         return describe_platform(self.platform)
+
+    @property
+    def mapping_in_force(self) -> dict[str, Any]:
+        """Return its own mapping as a person wrote it, or its preset's."""
+        mapping: dict[str, Any] = self.mapping or self.preset.mapping
+        return mapping
+
+    @property
+    def is_native(self) -> bool:
+        """Return whether its calls hold events of ours, so that there is nothing to choose."""
+        return self.mapping_in_force.get("native") is not None
 
     @property
     def way(self) -> str:

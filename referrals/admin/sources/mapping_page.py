@@ -126,9 +126,8 @@ def switch_capture(request: HttpRequest, pk: int, site: AdminSite) -> HttpRespon
 
 
 def _write_kept(request: HttpRequest, source: Source) -> _Edited:
-    kept = source.preset.mapping if source.mapping is None else source.mapping
     mode = JSON if request.GET.get("as") == JSON else FORM
-    return _write(kept, mode)
+    return _write(source.mapping_in_force, mode)
 
 
 def _write(mapping: Any, mode: str) -> _Edited:
@@ -167,7 +166,7 @@ def _keep(
     if source.archived_at is not None:
         messages.error(request, "The source is archived: its mapping stays as it is.")
         return redirect("admin:source_mapping", source.pk)
-    before = source.preset.mapping if source.mapping is None else source.mapping
+    before = source.mapping_in_force
     after = source.preset.mapping if mapping is None else mapping
     differences = list_mapping_changes(before, after)
     if differences or (source.mapping is None) != (mapping is None):

@@ -104,9 +104,7 @@ def build_numbers(source: Source, health: SourceHealth) -> dict[str, Any]:
             _draw("Last 24 hours, by the hour", health.hours, _name_hour),
             _draw("Last 30 days, by the day (UTC)", health.days, _name_day),
         ],
-        "causes": _list_causes(
-            day, month, is_translated="native" not in _read_mapping(source)
-        ),
+        "causes": _list_causes(day, month, is_translated=not source.is_native),
         "identities": _list_identities(month),
         "unreferred": (day.percent_unreferred, month.percent_unreferred),
         "seen": list_seen_names(source, month),
@@ -158,10 +156,6 @@ def _list_counts(day: SourceCounts, month: SourceCounts) -> list[CountLine]:
         CountLine("Lost", day.lost, month.lost),
     ]
     return [*lines, *(line for line in rare if line.month)]
-
-
-def _read_mapping(source: Source) -> Mapping[str, Any]:
-    return source.mapping or source.preset.mapping
 
 
 def _list_causes(

@@ -25,7 +25,6 @@ from referrals.admin.sources.source_form import (
     NATIVE_HAS_NOT,
     ConnectForm,
     SourceForm,
-    is_native,
     list_custom_names,
     list_kinds,
     write_verifier,
@@ -161,7 +160,7 @@ class SourceAdmin(CsvExport, ListAdmin):
             fields = ("app", "platform", "name", "identity", "is_test")
             return ((None, {"fields": fields}),)
         hidden = {
-            *(NATIVE_HAS_NOT if is_native(obj) else ()),
+            *(NATIVE_HAS_NOT if obj.is_native else ()),
             *(() if obj.preset.any_verifier else ("verified_by",)),
         }
         shown = (

@@ -55,20 +55,9 @@ class TakenKind(NamedTuple):
     is_taken: bool
 
 
-def read_raw_mapping(source: Source) -> dict[str, Any]:
-    """Return the mapping of `source` as a person wrote it, or its preset's."""
-    mapping: dict[str, Any] = source.mapping or source.preset.mapping
-    return mapping
-
-
-def is_native(source: Source) -> bool:
-    """Return whether its calls hold events of ours, so that there is nothing to choose."""
-    return read_raw_mapping(source).get("native") is not None
-
-
 def list_kinds(source: Source) -> list[TakenKind]:
     """Return the kinds of event that a person may switch on and off, with their state."""
-    kinds: AbstractMapping[str, Any] = read_raw_mapping(source).get("kinds") or {}
+    kinds: AbstractMapping[str, Any] = source.mapping_in_force.get("kinds") or {}
     left_out = {fold_word(name) for name in source.left_out_events}
     chosen = {fold_word(name) for name in source.chosen_events}
     return [
@@ -201,12 +190,12 @@ class SourceForm(_ModelForm):
             self.initial["verified_by"] = write_verifier(source)
         else:
             self.fields.pop("verified_by", None)
-        if is_native(source):
+        if source.is_native:
             for name in NATIVE_HAS_NOT:
                 self.fields.pop(name, None)
             return
         kinds = list_kinds(source)
-        own_keys = (read_raw_mapping(source).get("referrer") or {}).get("keys") or ()
+        own_keys = (source.mapping_in_force.get("referrer") or {}).get("keys") or ()
         self.initial = {
             **self.initial,
             "identity": source.identity or source.preset.identity,
@@ -234,7 +223,7 @@ class SourceForm(_ModelForm):
     def clean_custom_names(self) -> str:
         """Read one name a line; the same one counts once."""
         names = drop_repeated(_read_lines(self.cleaned_data["custom_names"]))
-        kinds = read_raw_mapping(self.instance).get("kinds") or {}
+        kinds = self.instance.mapping_in_force.get("kinds") or {}
         _refuse(find_event_problem(names, kinds))
         return "\n".join(names)
 
@@ -263,7 +252,7 @@ class SourceForm(_ModelForm):
         source: Source = super().save(commit=False)
         if said := self.cleaned_data.get("verified_by"):
             source.verifier = _read_verifier(said, source)
-        if not is_native(source):
+        if not source.is_native:
             cleaned = self.cleaned_data
             if source.identity == source.preset.identity:
                 source.identity = ""
@@ -296,7 +285,7 @@ def _read_verifier(text: str, source: Source) -> Any:
 
 def _put_choices(source: Source, ticked: Sequence[str], names: Sequence[str]) -> None:
     """Write ticks down as what differs from the mapping's own."""
-    kinds: AbstractMapping[str, Any] = read_raw_mapping(source).get("kinds") or {}
+    kinds: AbstractMapping[str, Any] = source.mapping_in_force.get("kinds") or {}
     taken_anyway = {name for name, kind in kinds.items() if kind.get("taken", True)}
     offered = [kind.name for kind in list_kinds(source)]
     source.left_out_events = [

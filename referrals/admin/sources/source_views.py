@@ -11,7 +11,7 @@ from django.urls import URLPattern
 from referrals import history, source_setup
 from referrals.admin.kit.row_urls import build_row_url
 from referrals.admin.sources.connect_page import show_connect_page
-from referrals.admin.sources.source_form import choose_name, read_raw_mapping
+from referrals.admin.sources.source_form import choose_name
 from referrals.models import Source
 from referrals.secret import Secret
 from referrals.source_address import read_preset_in_force
@@ -83,7 +83,7 @@ def handle_name(
     """Take events of a name that was seen and ignored, from now on."""
     name = request.POST.get("name", "").strip()
     chosen = drop_repeated([*source.chosen_events, name])
-    kinds = read_raw_mapping(source).get("kinds") or {}
+    kinds = source.mapping_in_force.get("kinds") or {}
     if problem := find_event_problem(chosen, kinds):
         messages.error(request, problem)
         return redirect(_CHANGE, source.pk)
