@@ -11,14 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from referrals.management.arguments import DiscreetCommand
 from referrals.secret import Secret
-from referrals.source_address import (
-    SEGMENT,
-    SEGMENT_URL,
-    SHOWN_BEFORE,
-    read_preset_in_force,
-    write_hook_path,
-    write_steps,
-)
+from referrals.source_address import SHOWN_BEFORE, write_steps
 from referrals.source_provisioning import (
     ProvisionedSource,
     WantedSource,
@@ -173,12 +166,10 @@ def _write_lines(provisioned: ProvisionedSource) -> Iterator[str]:
     base = settings.PUBLIC_URL
     kind = "test" if source.is_test else "production"
     yield f"Source   {source.name} → {source.app.slug}: {kind}"
-    if source.platform == SEGMENT:
-        yield f"Address  {base}{SEGMENT_URL}"
-    else:
-        header = read_preset_in_force(source).header
-        yield f"Address  {base}{write_hook_path(source, made or SHOWN_BEFORE)}"
-        yield from [f"Header   {header}"] if header else []
+    described = provisioned.describe()
+    yield f"Address  {base}{described['url']}"
+    if described["header"]:
+        yield f"Header   {described['header']}"
     if made:
         yield f"Secret   {made}"
         yield "         Keep it: it is not shown again."
