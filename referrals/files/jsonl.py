@@ -3,7 +3,7 @@
 import io
 from codecs import BOM_UTF8
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar, cast
 
 from referrals.files.encodings import explain_encoding, is_utf_8, open_text
 from referrals.files.file_errors import FileError, NumberedEvent, NumberedObject
@@ -39,6 +39,7 @@ _CARRIAGE_RETURNS: Final = (
 )
 
 Readline = Callable[[int], bytes]
+Read = TypeVar("Read")
 
 
 class _RawLine(NamedTuple):
@@ -57,16 +58,7 @@ def read_jsonl(
     `encoding` is that of a file without a byte order mark, UTF-8 where it is None.
     Raises `FileError` for a file that is no JSONL.
     """
-    with open_text(file, encoding) as text:
-        number = 0
-        try:
-            for line in _read_lines(_choose_readline(text)):
-                if not number:
-                    _check_first(line)
-                number = line.number
-                yield number, _read_event(line, text.encoding)
-        except UnicodeDecodeError as error:
-            raise FileError(number + 1, explain_encoding(text.encoding)) from error
+    return _read_file(file, encoding, MAX_EVENT_BYTES, _check_first, _read_event)
 
 
 def read_jsonl_objects(
@@ -76,16 +68,27 @@ def read_jsonl_objects(
 
     The rest is as for `read_jsonl`.
     """
+    return _read_file(
+        file, encoding, MAX_OBJECT_BYTES, _check_first_object, _read_object
+    )
+
+
+def _read_file(
+    file: BinaryIO,
+    encoding: str | None,
+    most: int,
+    check_first: Callable[[_RawLine], None],
+    read: Callable[[_RawLine, str], Read],
+) -> Generator[tuple[int, Read], None, None]:
+    """Yield what stands on each line, of which `most` bytes are kept."""
     with open_text(file, encoding) as text:
         number = 0
         try:
-            for line in _read_lines(_choose_readline(text), MAX_OBJECT_BYTES):
-                if not number and not line.text.startswith((b"{", b"[")):
-                    raise FileError(line.number, _NO_OBJECT)
+            for line in _read_lines(_choose_readline(text), most):
                 if not number:
-                    _check_first(line)
+                    check_first(line)
                 number = line.number
-                yield number, _read_object(line, text.encoding)
+                yield number, read(line, text.encoding)
         except UnicodeDecodeError as error:
             raise FileError(number + 1, explain_encoding(text.encoding)) from error
 
@@ -101,7 +104,7 @@ def _choose_readline(text: io.TextIOWrapper) -> Readline:
     return lambda longest: text.readline(longest).encode(errors="surrogatepass")
 
 
-def _read_lines(readline: Readline, most: int = MAX_EVENT_BYTES) -> Iterator[_RawLine]:
+def _read_lines(readline: Readline, most: int) -> Iterator[_RawLine]:
     """Yield the lines that hold something. None is cut without its size saying so."""
     number = 0
     while piece := readline(_PIECE):
@@ -130,6 +133,13 @@ def _check_first(line: _RawLine) -> None:
     # Every heading has this column, and in JSON a colon follows.
     if b"occurred_at" in line.text and b":" not in line.text:
         raise FileError(line.number, _HEADING)
+
+
+def _check_first_object(line: _RawLine) -> None:
+    """Raise `FileError` where the first line is no JSON, or as `_check_first` does."""
+    if not line.text.startswith((b"{", b"[")):
+        raise FileError(line.number, _NO_OBJECT)
+    _check_first(line)
 
 
 def _read_event(line: _RawLine, encoding: str) -> IncomingEvent | EventProblem:
