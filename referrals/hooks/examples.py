@@ -9,8 +9,7 @@ from referrals.schema import EventProblem, IncomingEvent
 from referrals.sources.call import Call
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import Choices
-from referrals.sources.mapping.translate import translate_document
-from referrals.sources.segment import MAX_ITEMS, read_segment_call
+from referrals.sources.segment import read_segment_call, translate_segment_call
 
 SEGMENT = "segment"
 _BATCH = "batch"
@@ -34,11 +33,7 @@ def read_example(
     if isinstance(body, dict) and _BATCH not in body:
         body = {"type": _TRACK, **body}
         document = msgspec.structs.replace(document, body=body)
-    outcomes = translate_document(
-        document,
-        source.mapping,
-        choices or source.choices,
-        key=source.id_key,
-        most_items=MAX_ITEMS,
+    outcomes = translate_segment_call(
+        document, source.mapping, choices or source.choices, key=source.id_key
     )
     return check_outcomes(outcomes)
