@@ -6,6 +6,7 @@ import msgspec
 
 from referrals.models import Source
 from referrals.sources.presets import Preset
+from referrals.sources.segment import PATH as SEGMENT_PATH
 from referrals.sources.verifiers import (
     BasicVerifier,
     HeaderVerifier,
@@ -17,9 +18,8 @@ from referrals.sources.verifiers import (
     Verifier,
 )
 
-#: SDKs call below it, with an API key of the app; the source has no address of its own.
+#: Its SDKs call below `SEGMENT_PATH`, with an API key: the source has no address of its own.
 SEGMENT: Final = "segment"
-SEGMENT_URL: Final = "/v1/segment"
 #: Stands for a secret that was shown already.
 SHOWN_BEFORE: Final = "…"
 _HOOKS: Final = "/v1/hooks"
@@ -101,7 +101,7 @@ def find_step_values(
     return {
         "{address}": address.replace("{url}", url),
         "{url}": url,
-        "{host}": f"{base}{SEGMENT_URL}",
+        "{host}": f"{base}{SEGMENT_PATH}",
         "{header}": preset.header or "",
         # The last one: what stands in a secret is nobody's brace.
         "{secret}": secret,
@@ -119,7 +119,7 @@ def describe_address(source: Source, made: str = "") -> dict[str, Any]:
         "url": write_hook_path(source, made or SHOWN_BEFORE),
     }
     if source.platform == SEGMENT:
-        return {**described, "url": SEGMENT_URL, "header": None}
+        return {**described, "url": SEGMENT_PATH, "header": None}
     if made:
         described["secret"] = made
     return {**described, "header": read_preset_in_force(source).header}

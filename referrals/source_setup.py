@@ -19,7 +19,7 @@ from referrals.encrypted_field import UnreadableSecret
 from referrals.history import Difference
 from referrals.models import App, IdKey, Source
 from referrals.secret import Secret
-from referrals.source_address import read_preset_in_force
+from referrals.source_address import SEGMENT, read_preset_in_force
 from referrals.source_choices import find_verifier_problem
 from referrals.sources.presets import PLATFORMS, Preset, load_preset
 from referrals.sources.verifiers import StandardVerifier, read_standard_secret
@@ -75,7 +75,7 @@ def create_source(by: str, source: Source, secret: Secret | None = None) -> Secr
     made = Secret()
     if secret:
         check_secret(preset, secret)
-    elif preset.secret != THEIRS and source.platform != "segment":
+    elif preset.secret != THEIRS and source.platform != SEGMENT:
         secret = made = make_secret(preset)
     source.name = source.name or preset.title
     source.secret = secret or Secret()

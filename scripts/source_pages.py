@@ -23,6 +23,7 @@ from referrals.sources.presets import (
     load_preset,
 )
 from referrals.sources.samples import sign_sample
+from referrals.sources.segment import PATH as SEGMENT_PATH
 from referrals.sources.verifiers import UrlVerifier, hide_secret
 from referrals.vocabulary import TITLES
 from scripts.source_words import (
@@ -40,7 +41,7 @@ INDEX: Final = "README"
 #: How its SDKs are connected and answered is written by hand: they call no hook.
 BY_HAND: Final = ("segment",)
 _URL: Final = "https://HOST/v1/hooks/ID"
-_HOST: Final = "https://HOST/v1/segment"
+_HOST: Final = f"https://HOST{SEGMENT_PATH}"
 # What stands in for each secret: of a length and form that all verifiers take.
 _SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - nobody's
 _HASH: Final = re.compile(r"[0-9a-f]{32}")

@@ -19,6 +19,7 @@ from referrals.encrypted_field import UnreadableSecret
 from referrals.ingest.counter import IngestOutcome, find_hour
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount, IngestSample, Source
+from referrals.source_address import SEGMENT
 
 #: Whose last call is as long ago is asked for its habit.
 SILENT: Final = timedelta(hours=24)
@@ -98,7 +99,7 @@ def _make_facts(source: Source, readings: _Readings) -> SourceFacts:
         created_at=source.created_at,
         is_test=source.is_test,
         is_unreadable=isinstance(source.secret, UnreadableSecret),
-        has_secret=bool(source.secret) or source.platform == "segment",
+        has_secret=bool(source.secret) or source.platform == SEGMENT,
         first_call_at=source.first_call_at,
         called_at=find_last(IngestOutcome.CALL),
         calls_lately=readings.lately.get((way, IngestOutcome.CALL), 0),

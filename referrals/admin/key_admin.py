@@ -19,6 +19,7 @@ from referrals.admin.kit.base import ListAdmin, demand_permission
 from referrals.admin.kit.export import CsvExport
 from referrals.keys import create_key
 from referrals.models import ApiKey, Source
+from referrals.source_address import SEGMENT
 
 if TYPE_CHECKING:
     _ModelForm = ModelForm[ApiKey]
@@ -154,7 +155,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
             field.queryset = field.queryset.filter(archived_at=None)
             sources: Any = form.base_fields["tracking_source"]
             sources.queryset = Source.objects.filter(
-                app__in=field.queryset, platform="segment", archived_at=None
+                app__in=field.queryset, platform=SEGMENT, archived_at=None
             ).select_related("app")
             sources.label = "Tracking only"
             sources.empty_label = "No: a backend may do everything with it"

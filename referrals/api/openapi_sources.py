@@ -13,10 +13,11 @@ from referrals.sources.segment import (
     MAX_BODY_BYTES as MAX_SEGMENT_BYTES,
     MAX_ITEMS,
     METHODS,
+    PATH,
 )
 
 HOOK: Final = "/v1/hooks/{public_id}"
-SEGMENT: Final = "/v1/segment/v1"
+SEGMENT: Final = f"{PATH}/v1"
 #: What a hook answers. Whatever else is wrong on the way asks for the call again.
 HOOK_ANSWERS: Final = {
     HTTPStatus.OK: "Taken: stored, there before, ignored, or refused. What became of it stands on "

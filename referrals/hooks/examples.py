@@ -6,12 +6,12 @@ from referrals.hooks.known_sources import KnownSource
 from referrals.hooks.receive_call import check_outcomes, read_events
 from referrals.rules import BrokenRuleError
 from referrals.schema import EventProblem, IncomingEvent
+from referrals.source_address import SEGMENT
 from referrals.sources.call import Call
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import Choices
 from referrals.sources.segment import read_segment_call, translate_segment_call
 
-SEGMENT = "segment"
 _BATCH = "batch"
 _TRACK = "track"
 

@@ -6,7 +6,6 @@ remembered until then.
 """
 
 import contextlib
-from typing import Final
 
 from django.db import IntegrityError
 
@@ -15,9 +14,8 @@ from referrals.api.problems import APP_ARCHIVED
 from referrals.hooks.known_sources import MOST_SOURCES, KnownSource, find_source
 from referrals.models import ApiKey, Source
 from referrals.refusals import Code
+from referrals.source_address import SEGMENT
 from referrals.source_setup import SourceError, create_source
-
-PLATFORM: Final = "segment"
 
 #: Public IDs of sources, by app and by the source that a key is bound to.
 _chosen: dict[tuple[int, int | None], str] = {}
@@ -53,11 +51,11 @@ def clear_chosen_sources() -> None:
 def _choose_source(key: ApiKey) -> Source:
     if key.tracking_source_id is not None:
         return Source.objects.get(pk=key.tracking_source_id)
-    sources = Source.objects.filter(app=key.app_id, platform=PLATFORM).order_by("pk")
+    sources = Source.objects.filter(app=key.app_id, platform=SEGMENT).order_by("pk")
     if not sources.exists():
         # Another process may make it in the same moment.
         with contextlib.suppress(SourceError, IntegrityError):
-            create_source(f"API key {key}", Source(app=key.app, platform=PLATFORM))
+            create_source(f"API key {key}", Source(app=key.app, platform=SEGMENT))
     live = sources.filter(archived_at=None).first()
     if live is None:
         raise _make_refusal(key)

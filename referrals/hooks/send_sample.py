@@ -18,7 +18,7 @@ from referrals.hooks.calling import (
     call_within,
     write_path,
 )
-from referrals.hooks.examples import SEGMENT, read_example
+from referrals.hooks.examples import read_example
 from referrals.hooks.known_sources import (
     KnownSource,
     UnreadableSourceError,
@@ -30,6 +30,7 @@ from referrals.hooks.sample_mark import HEADER, make_sample_mark, read_sample_ma
 from referrals.log import ArchivedAppError
 from referrals.models import Source
 from referrals.schema import EventProblem, IncomingEvent
+from referrals.source_address import SEGMENT
 from referrals.source_setup import THEIRS
 from referrals.sources.call import Call
 from referrals.sources.mapping.outcome import Ignored

@@ -20,13 +20,13 @@ from referrals.models import Source
 from referrals.secret import Secret
 from referrals.source_address import (
     SEGMENT,
-    SEGMENT_URL,
     SHOWN_BEFORE,
     find_step_values,
     read_preset_in_force,
     write_hook_path,
 )
 from referrals.source_setup import THEIRS
+from referrals.sources.segment import PATH as SEGMENT_PATH
 
 if TYPE_CHECKING:
     from referrals.admin.sources.source_admin import SourceAdmin
@@ -100,7 +100,7 @@ def list_steps(
 
 def find_host(source: Source, server: str) -> str:
     """Return the URL that SDKs of Segment's kind have as their host; "" of other platforms."""
-    return f"{server}{SEGMENT_URL}" if source.platform == SEGMENT else ""
+    return f"{server}{SEGMENT_PATH}" if source.platform == SEGMENT else ""
 
 
 def mask_url(source: Source, server: str) -> str:
