@@ -50,14 +50,9 @@ _SIGNALS: Final = ("ip", "device_id", "advertising_id")
 
 def main() -> None:
     """Write the generated part of every page."""
-    for name in (INDEX, *list_platforms()):
+    for name in (INDEX, *PLATFORMS):
         path = FOLDER / f"{name}.md"
         path.write_text(fill_page(name, path.read_text("utf-8")), "utf-8")
-
-
-def list_platforms() -> tuple[str, ...]:
-    """Return the platforms, each with a page that its preset decides in part."""
-    return PLATFORMS
 
 
 def fill_page(name: str, page: str) -> str:

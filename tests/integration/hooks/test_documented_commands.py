@@ -9,8 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from referrals.models import Source
-from referrals.sources.presets import load_preset
-from scripts import source_pages
+from referrals.sources.presets import PLATFORMS, load_preset
 from tests import builders
 from tests.documented import block, page
 from tests.platforms import SECRET
@@ -19,7 +18,7 @@ provisioning = pytest.importorskip("referrals.management.commands.provision_sour
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("platform", source_pages.list_platforms())
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_pages_command_connects_the_platform(platform, monkeypatch):
     app = builders.an_app("shop")
     command, _, file = block(f"sources/{platform}", "sh").partition(" < ")
