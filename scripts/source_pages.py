@@ -27,10 +27,10 @@ from referrals.sources.segment import PATH as SEGMENT_PATH
 from referrals.sources.verifiers import UrlVerifier, hide_secret
 from referrals.vocabulary import TITLES
 from scripts.source_words import (
+    ELSE,
     describe_condition,
     describe_rule,
     describe_verifier,
-    join_words,
 )
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs/sources"
@@ -213,8 +213,8 @@ def _write_fields(preset: Preset, mapping: Mapping) -> Iterator[str]:
             yield f"| {_name_target(target, preset)} | {describe_rule(rule)} |"
     where = mapping.referrer
     if where is not None:
-        keys = join_words([f"`{key}`" for key in where.keys]) or "none but your own"
-        places = join_words([describe_rule(place) for place in where.places])
+        keys = ELSE.join(f"`{key}`" for key in where.keys) or "none but your own"
+        places = ELSE.join(map(describe_rule, where.places))
         yield (
             f"| `referrer.identities.{preset.identity}`, or the identity that you choose | "
             f"the first of these keys: {keys}; looked for in {places} |"

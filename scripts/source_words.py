@@ -23,7 +23,9 @@ _TIMES: Final = {
     TimeForm.UNIX_MS: "Unix milliseconds",
     TimeForm.UTC_TEXT: "UTC",
 }
-#: Between long alternatives: a line each, in a cell of a table too.
+#: Between alternatives, of which the first that is there counts.
+ELSE: Final = ", else "
+#: The same between long ones: a line each, in a cell of a table too.
 _OR_ELSE: Final = "<br>or else "
 _DIGESTS: Final = {Digest.SHA1: "HMAC-SHA1", Digest.SHA256: "HMAC-SHA256"}
 _ENCODINGS: Final = {
@@ -37,11 +39,6 @@ _OVER: Final = {
     Over.MINIFIED: "the body without blanks outside its texts",
     Over.BODY_OR_FIRST: "the body, or of its first event",
 }
-
-
-def join_words(words: Sequence[str], last: str = ", else ") -> str:
-    """Return `words` in their order: the first that is there counts."""
-    return last.join(words)
 
 
 def describe_rule(rule: str | Rule | None) -> str:
@@ -83,13 +80,12 @@ def _describe_way(rule: Rule) -> str:
     if rule.path is not None:
         return _name_path(rule.path)
     if rule.first is not None:
-        last = _OR_ELSE if any(map(_is_long, rule.first)) else ", else "
-        return join_words([describe_rule(each) for each in rule.first], last)
+        between = _OR_ELSE if any(map(_is_long, rule.first)) else ELSE
+        return between.join(map(describe_rule, rule.first))
     if rule.template is not None:
         return f"`{rule.template}`"
     if rule.hash is not None:
-        parts = [describe_rule(each) for each in rule.hash]
-        return f"a keyed hash of {join_words(parts, '; ')}"
+        return f"a keyed hash of {'; '.join(map(describe_rule, rule.hash))}"
     if rule.const is not None:
         return f"*{_write(rule.const)}*"
     return "the item"
@@ -107,11 +103,11 @@ def _describe_pick(rule: Rule, said: str) -> str:
         picked = [
             "all members" if path == "*" else f"`{path}`" for path in rule.pick or ()
         ]
-    found = join_words(picked, ", ")
+    found = ", ".join(picked)
     if said != "the item":
         found = f"{found} of {said}"
     if rule.without:
-        left_out = join_words([f"`{name}`" for name in rule.without], ", ")
+        left_out = ", ".join(f"`{name}`" for name in rule.without)
         found = f"{found}, without {left_out}"
     return found
 
@@ -124,7 +120,7 @@ def _describe_map(rule: Rule) -> str:
         rows.append("any other as it is")
     elif rule.otherwise is not None:
         rows.append(f"any other `{_write(rule.otherwise)}`")
-    return join_words(rows, ", ")
+    return ", ".join(rows)
 
 
 def describe_condition(condition: Condition) -> str:
@@ -140,7 +136,7 @@ def describe_condition(condition: Condition) -> str:
 
 
 def _list(values: Sequence[Scalar]) -> str:
-    return join_words([f"`{_write(each)}`" for each in values], " or ")
+    return " or ".join(f"`{_write(each)}`" for each in values)
 
 
 def _write(value: Scalar) -> str:
