@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 
-from referrals.sources.mapping.rules import Choices, Condition, Mapping, Rule
+from referrals.sources.mapping.rules import (
+    Choices,
+    Condition,
+    Mapping,
+    Rule,
+    list_inner_rules,
+    list_rules,
+)
 from referrals.sources.mapping.words import fold_word, write_text
 
 
 def list_known_words(mapping: Mapping, choices: Choices) -> frozenset[str]:
     """Return what a value is compared with or looked up in, folded."""
-    places = mapping.referrer.places if mapping.referrer else ()
-    rules = [mapping.kind, mapping.native, *mapping.event.values(), *places]
-    rules += [kind.name_of for kind in mapping.kinds.values()]
     words = {*mapping.kinds, *choices.chosen, *choices.left_out}
     words.update(_list_of_conditions(mapping.when))
     words.update(_list_of_conditions(mapping.organic))
-    for rule in rules:
+    for rule in list_rules(mapping):
         words.update(_list_of_rule(rule))
     return frozenset(map(fold_word, words))
 
@@ -24,7 +28,7 @@ def _list_of_rule(rule: str | Rule | None) -> Iterator[str]:
         return
     yield from rule.map or ()
     yield from _list_of_conditions(rule.when)
-    for inner in (*(rule.first or ()), *(rule.hash or ())):
+    for inner in list_inner_rules(rule):
         yield from _list_of_rule(inner)
 
 

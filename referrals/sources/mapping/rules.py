@@ -151,6 +151,22 @@ class Mapping(msgspec.Struct, frozen=True, eq=False, forbid_unknown_fields=True)
     native: str | Rule | None = None
 
 
+def list_rules(mapping: Mapping) -> list[str | Rule | None]:
+    """Return all rules of a mapping but those within others; None where one is not there."""
+    return [
+        mapping.kind,
+        mapping.native,
+        *mapping.event.values(),
+        *(kind.name_of for kind in mapping.kinds.values()),
+        *(mapping.referrer.places if mapping.referrer else ()),
+    ]
+
+
+def list_inner_rules(rule: Rule) -> tuple[str | Rule, ...]:
+    """Return the rules that stand in a rule: its alternatives, and what it hashes."""
+    return (*(rule.first or ()), *(rule.hash or ()))
+
+
 class Choices(msgspec.Struct, frozen=True):
     """What a source has chosen for itself, beside its mapping.
 

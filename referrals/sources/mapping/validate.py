@@ -20,6 +20,8 @@ from referrals.sources.mapping.rules import (
     Mapping,
     ReferrerKeys,
     Rule,
+    list_inner_rules,
+    list_rules,
 )
 from referrals.sources.mapping.type_mistakes import describe_type_mistake
 from referrals.vocabulary import BUILT_IN_NAMES, EventType, normalise_name
@@ -183,13 +185,10 @@ def _find_amounts(mapping: Mapping) -> Iterator[Mistake]:
 def _count_rules(mapping: Mapping) -> tuple[int, int]:
     """Return how many rules and conditions there are, and how many paths in all."""
     conditions = len(mapping.when) + len(mapping.organic)
-    rules = [*mapping.event.values(), mapping.kind, mapping.native]
-    rules += [kind.name_of for kind in mapping.kinds.values()]
     looked_up = 0
     if mapping.referrer is not None:
-        rules += mapping.referrer.places
         looked_up = len(mapping.referrer.keys) * len(mapping.referrer.places)
-    paths = sum(map(_count_paths, rules)) + looked_up + conditions
+    paths = sum(map(_count_paths, list_rules(mapping))) + looked_up + conditions
     return len(mapping.event) + conditions, paths
 
 
@@ -197,9 +196,12 @@ def _count_paths(rule: str | Rule | None) -> int:
     """Return how many paths a rule has, with those within it."""
     if rule is None or isinstance(rule, str):
         return int(rule is not None)
-    inner = (*(rule.first or ()), *(rule.hash or ()))
     own = len(rule.pick or ()) + len(rule.when) + (rule.template or "").count("{")
-    return own + int(rule.path is not None) + sum(map(_count_paths, inner))
+    return (
+        own
+        + int(rule.path is not None)
+        + sum(map(_count_paths, list_inner_rules(rule)))
+    )
 
 
 def _check_kind(pointer: str, kind: Kind) -> Iterator[Mistake]:
