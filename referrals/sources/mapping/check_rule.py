@@ -10,11 +10,15 @@ from referrals.sources.mapping.mistakes import (
     find_template_mistakes,
 )
 from referrals.sources.mapping.rules import MAX_KEYS, MAX_NESTING, Condition, Rule
+from referrals.sources.mapping.times import TimeForm
 from referrals.vocabulary import FraudStatus
 
 _WAYS: Final = ("path", "first", "const", "template", "hash")
 _OBJECTS: Final = ("event_data", "metadata")
 _TIME: Final = "occurred_at"
+_NO_FORM: Final = (
+    f"Say how the platform writes the time: time is one of {', '.join(TimeForm)}."
+)
 
 
 def check_rule(
@@ -23,11 +27,7 @@ def check_rule(
     """Yield what is wrong with a rule, which fills `target`, and with those within it."""
     if isinstance(rule, str):
         if target == _TIME:
-            yield Mistake(
-                pointer,
-                "Say how the platform writes the time: time is one of rfc3339, unix_s, "
-                "unix_ms, utc_text.",
-            )
+            yield Mistake(pointer, _NO_FORM)
         yield from find_path_mistakes(pointer, rule)
         return
     if depth > MAX_NESTING:
@@ -117,10 +117,6 @@ def _check_result(pointer: str, rule: Rule, target: str) -> Iterator[Mistake]:
     if rule.time is not None and (rule.pick is not None or rule.map is not None):
         yield Mistake(f"{pointer}/time", "A time is neither picked nor looked up.")
     if target == _TIME and rule.time is None and rule.first is None:
-        yield Mistake(
-            pointer,
-            "Say how the platform writes the time: time is one of rfc3339, unix_s, "
-            "unix_ms, utc_text.",
-        )
+        yield Mistake(pointer, _NO_FORM)
     if rule.time is not None and target not in (_TIME, ""):
         yield Mistake(f"{pointer}/time", "Only occurred_at and a hash hold a time.")
