@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured
 
 from clevertap_sync.provisioning import WantedSetup, provision_app
 from clevertap_sync.sandbox.accounts import ACCOUNTS
@@ -16,6 +15,7 @@ from integration_project.demo.__main__ import LOCATION
 from integration_project.demo.story import PURCHASES, Carrier
 from integration_project.local import private_file
 from referrals import history
+from referrals.encrypted_field import UnreadableSecret
 from referrals.keys import create_key, digest_key
 from referrals.models import ApiKey, App, Source
 from referrals.secret import Secret
@@ -99,10 +99,10 @@ def _provision_source(app: App, platform: Carrier) -> Source | None:
 
 def _read_secret(source: Source) -> Secret:
     """Return a source's secret; a new one where no key decrypts it."""
-    try:
-        return Secret(source.secret.reveal())
-    except ImproperlyConfigured:
+    secret: Secret = source.secret
+    if isinstance(secret, UnreadableSecret):
         return set_secret(history.COMMAND_LINE, source)
+    return secret
 
 
 def _working_key(app: App, text: str) -> str:
