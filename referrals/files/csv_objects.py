@@ -42,7 +42,6 @@ class ExportHeading:
 
     def is_other_heading(self, cells: Sequence[str]) -> bool:
         """Return whether most of a row's cells are names of columns, in another order."""
-        # Of nearly every row, a few cells are looked at.
         filled = [cell.strip(BLANKS) for cell in cells if cell]
         known = sum(normalise_name(cell) in self._folded for cell in filled)
         return known * 2 > max(len(filled), 2) and filled != self._names
