@@ -10,7 +10,7 @@ from referrals.refusals import Code
 from referrals.rules import BrokenRuleError
 from referrals.schema import EventProblem
 from referrals.sources.call import Call
-from referrals.sources.document import MAX_VALUES, Document, read_document
+from referrals.sources.document import Document, read_document
 from referrals.sources.mapping.event import complete_event, make_event
 from referrals.sources.mapping.outcome import Ignored, Outcome
 from referrals.sources.mapping.program import Program, compile_mapping
@@ -20,28 +20,20 @@ from referrals.sources.mapping.work import TooMuchWorkError, Work
 
 
 def translate_call(
-    call: Call,
-    mapping: Mapping,
-    choices: Choices,
-    *,
-    key: bytes,
-    most_items: int = MAX_ITEMS,
-    most_values: int = MAX_VALUES,
+    call: Call, mapping: Mapping, choices: Choices, *, key: bytes
 ) -> list[Outcome]:
     """Return what becomes of each item of a verified call, in order. Never raises.
 
     The call comes without its secrets (`verifiers.hide_secret`), as a mapping may name any
     header. `key` makes idempotency keys and handles; with another one, a call that is sent again
-    is another event. Of more than `most_items` the first are translated, and one refusal
+    is another event. Of more than `MAX_ITEMS` the first are translated, and one refusal
     stands for the others.
     """
     try:
-        document = read_document(call, most_values=most_values)
+        document = read_document(call)
     except BrokenRuleError as error:
         return [EventProblem(error.code, error.pointer, error.detail)]
-    return translate_document(
-        document, mapping, choices, key=key, most_items=most_items
-    )
+    return translate_document(document, mapping, choices, key=key)
 
 
 def translate_document(
