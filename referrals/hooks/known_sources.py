@@ -7,10 +7,11 @@ again: one that was made since, and called at another process, is not unknown wh
 begins. An unknown public ID is never remembered, so that a new source works at once.
 """
 
+import json
 import logging
 import re
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
 from time import monotonic
 from typing import Any, Final
@@ -243,9 +244,16 @@ def _reveal_secrets(stored: Sequence[Secret]) -> tuple[str, ...]:
 def _read_mapping(row: Source) -> Mapping:
     if row.mapping is None:
         return load_mapping(row.platform)
-    checked = validate_mapping(row.mapping)
-    if isinstance(checked, Mapping):
-        return checked
+    mapping = _check_mapping(json.dumps(row.mapping))
+    if mapping is not None:
+        return mapping
     # It was good when it was saved: an earlier release knew other rules.
     logger.error("The mapping of source %s is not valid any more", row.pk)
     return load_mapping(row.platform)
+
+
+# A row is read again every few seconds: the same mapping keeps its one program.
+@lru_cache(maxsize=512)
+def _check_mapping(text: str) -> Mapping | None:
+    checked = validate_mapping(json.loads(text))
+    return checked if isinstance(checked, Mapping) else None

@@ -69,6 +69,14 @@ def test_a_change_is_noticed_when_the_row_is_read_again(source, make_stale):
     assert find_source(source.public_id).choices.is_test
 
 
+def test_a_mapping_that_is_as_before_is_not_compiled_again(source, make_stale):
+    Source.objects.update(mapping=source.preset.mapping)
+    before = find_source(source.public_id).mapping
+    make_stale()
+
+    assert find_source(source.public_id).mapping is before
+
+
 def test_an_unknown_id_is_asked_for_each_time(django_assert_num_queries):
     for _ in range(2):
         with django_assert_num_queries(1):
