@@ -1,12 +1,15 @@
 """What the calls of a source came to, as its page shows it: tiles, bars, causes, names."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from referrals.admin.kit.charts import BarChart, draw_bars
-from referrals.admin.sources.source_form import list_custom_names, list_kinds
+from referrals.admin.sources.source_form import (
+    list_custom_names,
+    list_kinds,
+)
 from referrals.admin.sources.verdicts import (
     REFUSED_REMEDY,
     CallLine,
@@ -42,6 +45,12 @@ _BARS: Final = {
     "unverified": "failed the check",
 }
 
+#: What to do about what is ignored. All other reasons call for nobody.
+_BY_REASON: Final[Mapping[str, str]] = {
+    Reason.NO_REFERRER: "Put your ID of the referrer into the invite link under one of the "
+    "referrer keys, or let the source take marketing links.",
+    Reason.NOT_CHOSEN: "Choose them below, if they are worth an event.",
+}
 #: What to do about a refusal where a mapping made the event: the platform's calls are as
 #: they are.
 _BY_MAPPING: Final[Mapping[str, str]] = {
@@ -104,7 +113,7 @@ def build_numbers(source: Source, health: SourceHealth) -> dict[str, Any]:
             _draw("Last 24 hours, by the hour", health.hours, _name_hour),
             _draw("Last 30 days, by the day (UTC)", health.days, _name_day),
         ],
-        "causes": _list_causes(day, month, is_translated=not source.is_native),
+        "causes": _list_causes(source, day, month),
         "identities": _list_identities(month),
         "unreferred": (day.percent_unreferred, month.percent_unreferred),
         "seen": list_seen_names(source, month),
@@ -159,21 +168,19 @@ def _list_counts(day: SourceCounts, month: SourceCounts) -> list[CountLine]:
 
 
 def _list_causes(
-    day: SourceCounts, month: SourceCounts, *, is_translated: bool
+    source: Source, day: SourceCounts, month: SourceCounts
 ) -> list[tuple[str, list[CauseLine]]]:
-    """Return the causes under their headings; a heading without a cause is left out.
-
-    `is_translated` where the mapping makes the events, so that it is what can be corrected.
-    """
-    refused = _explain(day.refused, month.refused, explain_refused)
-    if is_translated:
-        refused = [
-            replace(line, remedy=_BY_MAPPING.get(line.code, REFUSED_REMEDY))
-            for line in refused
-        ]
+    """Return the causes under their headings; a heading without a cause is left out."""
+    find_refused_remedy = _find_remedy if source.is_native else _find_mapping_remedy
     found = [
-        ("Ignored", _explain(day.ignored, month.ignored, explain_ignored)),
-        ("Refused", refused),
+        (
+            "Ignored",
+            _explain(day.ignored, month.ignored, explain_ignored, _find_ignored_remedy),
+        ),
+        (
+            "Refused",
+            _explain(day.refused, month.refused, explain_refused, find_refused_remedy),
+        ),
         (
             "Calls that failed their check",
             _explain(day.unverified, month.unverified, explain_failed),
@@ -183,22 +190,26 @@ def _list_causes(
 
 
 def _explain(
-    day: Mapping[str, int], month: Mapping[str, int], explain: Callable[[str], str]
+    day: Mapping[str, int],
+    month: Mapping[str, int],
+    explain: Callable[[str], str],
+    find_remedy: Callable[[str], str] = lambda _: "",
 ) -> list[CauseLine]:
     return [
-        CauseLine(explain(code), code, day.get(code, 0), number, _find_remedy(code))
+        CauseLine(explain(code), code, day.get(code, 0), number, find_remedy(code))
         for code, number in month.items()
     ]
 
 
+def _find_ignored_remedy(reason: str) -> str:
+    return _BY_REASON.get(reason, "")
+
+
+def _find_mapping_remedy(code: str) -> str:
+    return _BY_MAPPING.get(code, REFUSED_REMEDY)
+
+
 def _find_remedy(code: str) -> str:
-    if code == Reason.NO_REFERRER:
-        return (
-            "Put your ID of the referrer into the invite link under one of the referrer "
-            "keys, or let the source take marketing links."
-        )
-    if code == Reason.NOT_CHOSEN:
-        return "Choose them below, if they are worth an event."
     return REMEDIES[Code(code)] if code in set(Code) else ""
 
 

@@ -583,6 +583,20 @@ REFUSED = {
         {"data": {"type": "web_sign_up", "occurred_at": "27.11.2026"}},
         "Send occurred_at as RFC 3339 with an offset, or as Unix seconds.",
     ),
+    "cloudevents": (
+        {
+            "specversion": "1.0",
+            "id": "1",
+            "source": "shop",
+            "type": "signed-up",
+            "data": {
+                "type": "web_sign_up",
+                "occurred_at": 1795860301,
+                "user": {"identities": {"email": "ann@example.com"}},
+            },
+        },
+        "Name who invited the user in referrer",
+    ),
 }
 
 
