@@ -5,7 +5,7 @@ mistakes is shown again as it was sent, with a sentence for each.
 """
 
 from collections.abc import Mapping as Pairs, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +34,7 @@ from referrals.admin.sources.mapping_text import (
     format_json,
     read_json_text,
 )
+from referrals.admin.sources.source_form import read_raw_mapping
 from referrals.admin.sources.source_rows import CHANGES, find_source_row
 from referrals.hooks.capture import find_capture_end
 from referrals.hooks.known_sources import UnreadableSourceError, make_known_source
@@ -132,10 +133,10 @@ def _write_kept(request: HttpRequest, source: Source) -> _Edited:
 
 def _write(mapping: Any, mode: str) -> _Edited:
     """Show a mapping that was read or saved; one that no form can say, as JSON."""
-    is_sound = isinstance(validate_mapping(mapping), Mapping)
-    if mode == FORM and is_sound and can_say(mapping):
-        return _Edited(FORM, mapping, form=write_form(mapping)).check()
-    return _Edited(JSON, mapping, text=format_json(mapping)).check()
+    edited = _Edited(JSON, mapping, text=format_json(mapping)).check()
+    if mode == JSON or edited.checked is None or not can_say(mapping):
+        return edited
+    return replace(edited, mode=FORM, text="", form=write_form(mapping))
 
 
 def _read(posted: Pairs[str, str]) -> _Edited:
