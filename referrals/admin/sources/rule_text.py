@@ -40,7 +40,7 @@ def read_rule(text: str, pointer: str, target: str = "", time: str = "") -> Any:
         return None
     if text.startswith(_JSON):
         return read_json_text(text, pointer)
-    lines = _split_lines(text)
+    lines = split_lines(text)
     if target in OBJECTS:
         return {"pick": lines}
     if time:
@@ -69,10 +69,6 @@ def _write_rest(rule: object) -> str:
     return "" if rule is None else write_json_text(rule)
 
 
-def _split_lines(text: str) -> list[str]:
-    return [line for each in text.splitlines() if (line := each.strip())]
-
-
 def write_lines(values: Iterable[object]) -> str:
     """Return a list of paths and rules, one a line."""
     return "\n".join(
@@ -81,10 +77,15 @@ def write_lines(values: Iterable[object]) -> str:
     )
 
 
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text, without blanks around them and without empty ones."""
+    return [line for each in text.splitlines() if (line := each.strip())]
+
+
 def read_lines(text: str, pointer: str) -> list[Any] | None:
     """Return the paths and rules that stand one a line. Raises `MistakeError`."""
     found = [
         read_json_text(line, f"{pointer}/{number}") if line.startswith(_JSON) else line
-        for number, line in enumerate(_split_lines(text))
+        for number, line in enumerate(split_lines(text))
     ]
     return found or None

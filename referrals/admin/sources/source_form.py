@@ -11,6 +11,7 @@ import msgspec
 from django import forms
 from django.core.exceptions import ValidationError
 
+from referrals.admin.sources.rule_text import split_lines
 from referrals.models import Source
 from referrals.source_address import read_verifier
 from referrals.source_choices import (
@@ -216,7 +217,7 @@ class SourceForm(_ModelForm):
 
     def clean_keys(self) -> str:
         """Read one path a line."""
-        keys = _read_lines(self.cleaned_data["keys"])
+        keys = split_lines(self.cleaned_data["keys"])
         _refuse(find_key_problem(keys))
         return "\n".join(keys)
 
@@ -256,8 +257,8 @@ class SourceForm(_ModelForm):
             cleaned = self.cleaned_data
             if source.identity == source.preset.identity:
                 source.identity = ""
-            source.referrer_keys = _read_lines(cleaned["keys"])
-            _put_choices(source, cleaned["takes"], _read_lines(cleaned["custom_names"]))
+            source.referrer_keys = split_lines(cleaned["keys"])
+            _put_choices(source, cleaned["takes"], split_lines(cleaned["custom_names"]))
         return source
 
 
@@ -321,10 +322,6 @@ def _read_identity(cleaned: AbstractMapping[str, Any]) -> str:
 def _refuse(problem: str | None) -> None:
     if problem:
         raise ValidationError(problem)
-
-
-def _read_lines(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _check_name(form: forms.BaseForm, app: Any, platform: str) -> None:
