@@ -26,6 +26,9 @@ RECENTLY: Final = timedelta(hours=24)
 #: since.
 LATELY: Final = timedelta(hours=1)
 
+#: A source is not missed before. One that was called within it is not asked for its habit.
+LEAST_SILENCE: Final = timedelta(hours=24)
+
 #: People's habits repeat after so long.
 WEEK: Final = timedelta(days=7)
 

@@ -14,15 +14,13 @@ from typing import Final, NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 
-from clevertap_sync.insight.facts import RECENTLY, SourceFacts
+from clevertap_sync.insight.facts import LEAST_SILENCE, RECENTLY, SourceFacts
 from referrals.encrypted_field import UnreadableSecret
 from referrals.ingest.counter import IngestOutcome, find_hour
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount, IngestSample, Source
 from referrals.source_address import SEGMENT
 
-#: Whose last call is as long ago is asked for its habit.
-SILENT: Final = timedelta(hours=24)
 _HOUR: Final = timedelta(hours=1)
 _COLUMNS: Final = (
     *("app_id", "name", "platform", "secret", "is_test", "created_at"),
@@ -70,7 +68,7 @@ def _read_all(sources: Sequence[Source], now: datetime) -> _Readings:
     refused = {way: _find_last(totals, way, IngestOutcome.UNAUTHORISED) for way in ways}
     lost = {way: _find_last(totals, way, IngestOutcome.LOST) for way in ways}
     failing = {way: called[way] for way in ways if _is_later(refused[way], called[way])}
-    silent = [way for way, at in called.items() if at and now - at >= SILENT]
+    silent = [way for way, at in called.items() if at and now - at >= LEAST_SILENCE]
     ailing = [
         way
         for way in ways

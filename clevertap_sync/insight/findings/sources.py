@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Self
 
-from clevertap_sync.insight.facts import WEEK, Facts, SourceFacts
+from clevertap_sync.insight.facts import LEAST_SILENCE, WEEK, Facts, SourceFacts
 from clevertap_sync.insight.findings.finding import Finding, Link, Scope, Severity
 from referrals.sources.mapping.rules import MEANINGS, Reason
 from referrals.words import format_count, format_span
@@ -18,10 +18,8 @@ FEW_UNVERIFIED: Final = 3
 #: Beside good calls so many of a day are a finding, and so large a share.
 SOME_UNVERIFIED: Final = 10
 UNVERIFIED_PERCENT: Final = 20
-#: A source is not missed before.
-LEAST_SILENCE: Final = timedelta(hours=24)
-#: Its habit is what it did for so long before its last call. A shorter time than a week may have
-#: no weekend in it.
+#: A source's habit is what it did for so long before its last call. A shorter time than a week
+#: may have no weekend in it.
 HABIT: Final = timedelta(days=14)
 #: On so many days of these, by UTC.
 HABIT_DAYS: Final = 5
