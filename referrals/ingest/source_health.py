@@ -91,20 +91,27 @@ class UnverifiedCall(NamedTuple):
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class SourceHealth:
-    """What the calls of a source came to, lately and in a month; `hours` and `days` add up.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentHealth:
+    """What the calls of a source came to lately; `hours` add up to `day`.
 
     `last_call_at` is of verified calls, since the beginning. No sample of ours counts.
     """
 
     day: SourceCounts
-    month: SourceCounts
-    #: Oldest first, without a gap: `HOURS` and `DAYS` of them.
+    #: Oldest first, without a gap: `HOURS` of them.
     hours: Sequence[SourceBar]
-    days: Sequence[SourceBar]
     last_call_at: datetime | None = None
     last_unverified: UnverifiedCall | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceHealth(RecentHealth):
+    """The same, and what they came to in a month; `days` add up to it."""
+
+    month: SourceCounts
+    #: Oldest first, without a gap: `DAYS` of them.
+    days: Sequence[SourceBar]
 
 
 class _Count(NamedTuple):
@@ -114,27 +121,50 @@ class _Count(NamedTuple):
     number: int
 
 
-def read_source_health(
+def read_recent_health(
     source_ids: Collection[int], now: datetime
-) -> dict[int, SourceHealth]:
-    """Return the health of each source, in four statements, whatever their number."""
+) -> dict[int, RecentHealth]:
+    """Return the recent health of each source, in three statements, whatever their number."""
     if not source_ids:
         return {}
     ways = {name_way(pk): pk for pk in source_ids}
-    hour, today = find_hour(now), _find_day(now)
+    hour = find_hour(now)
     by_hour = _read_hours(ways, hour - (HOURS - 1) * _HOUR)
-    by_day = _read_days(ways, today - (DAYS - 1) * _DAY)
     last_calls, unverified = _read_last_calls(ways), _read_last_unverified(ways)
     return {
-        pk: SourceHealth(
+        pk: RecentHealth(
             day=sum_counts(by_hour[pk]),
-            month=sum_counts(by_day[pk]),
             hours=_draw_bars(by_hour[pk], hour, _HOUR, HOURS),
-            days=_draw_bars(by_day[pk], today, _DAY, DAYS),
             last_call_at=last_calls.get(pk),
             last_unverified=unverified.get(pk),
         )
         for pk in source_ids
+    }
+
+
+def read_source_health(
+    source_ids: Collection[int], now: datetime
+) -> dict[int, SourceHealth]:
+    """Return the health of each source, in four statements, whatever their number.
+
+    The month is by far the longest to read: a list of sources does without it.
+    """
+    recent = read_recent_health(source_ids, now)
+    if not recent:
+        return {}
+    today = _find_day(now)
+    ways = {name_way(pk): pk for pk in source_ids}
+    by_day = _read_days(ways, today - (DAYS - 1) * _DAY)
+    return {
+        pk: SourceHealth(
+            day=each.day,
+            month=sum_counts(by_day[pk]),
+            hours=each.hours,
+            days=_draw_bars(by_day[pk], today, _DAY, DAYS),
+            last_call_at=each.last_call_at,
+            last_unverified=each.last_unverified,
+        )
+        for pk, each in recent.items()
     }
 
 

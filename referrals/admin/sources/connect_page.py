@@ -16,6 +16,7 @@ from django.utils import timezone
 from referrals.admin.key_admin import find_origin
 from referrals.admin.sources import numbers
 from referrals.admin.sources.standing import describe_source
+from referrals.ingest.source_health import read_source_health
 from referrals.models import Source
 from referrals.secret import Secret
 from referrals.source_address import (
@@ -58,7 +59,7 @@ def show_connect_page(
     """
     preset = read_preset_in_force(source)
     now = timezone.now()
-    health = numbers.read_health([source.pk], now)[source.pk]
+    health = read_source_health([source.pk], now)[source.pk]
     context: dict[str, Any] = {
         **page.admin_site.each_context(request),
         "title": f"Connect {preset.title}",

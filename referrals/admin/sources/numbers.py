@@ -1,6 +1,6 @@
 """What the calls of a source came to, as its page shows it: tiles, bars, causes, names."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -24,7 +24,6 @@ from referrals.ingest.source_health import (
     SourceBar,
     SourceCounts,
     SourceHealth,
-    read_source_health,
 )
 from referrals.models import Source
 from referrals.refusals import REMEDIES, Code
@@ -96,11 +95,6 @@ class IdentityLine:
     provider: str
     number: int
     percent: int
-
-
-def read_health(source_ids: Collection[int], now: datetime) -> dict[int, SourceHealth]:
-    """Return what came in by each source."""
-    return read_source_health(source_ids, now)
 
 
 def build_numbers(source: Source, health: SourceHealth) -> dict[str, Any]:

@@ -31,12 +31,18 @@ from referrals.admin.sources.source_form import (
 )
 from referrals.admin.sources.standing import describe_source
 from referrals.encrypted_field import UnreadableSecret
+from referrals.ingest.source_health import (
+    RecentHealth,
+    read_recent_health,
+    read_source_health,
+)
 from referrals.models import Source
 from referrals.source_address import read_preset_in_force
 from referrals.source_setup import THEIRS
 from referrals.sources.presets import PLATFORMS, load_preset
 
 _CHANGES_SHOWN: Final = 5
+#: What the list reads of each of its rows, by this name.
 _HEALTH: Final = "health"
 #: What people read in place of a field that they may not change.
 _TO_READ: Final = {
@@ -84,15 +90,13 @@ class SourceAdmin(CsvExport, ListAdmin):
     @admin.display(description="state")
     def state(self, source: Source) -> str:
         """Return the source's light."""
-        now = timezone.now()
-        health = source.__dict__.get(_HEALTH) or _read_health(source)
-        light = describe_source(source, health, now)
+        light = describe_source(source, source.__dict__[_HEALTH], timezone.now())
         return words.render_light(light.colour, light.word)
 
     @admin.display(description="calls in 24 h")
     def calls(self, source: Source) -> str:
         """Return how many calls passed the check."""
-        health = source.__dict__.get(_HEALTH) or _read_health(source)
+        health: RecentHealth = source.__dict__[_HEALTH]
         return words.format_number(health.day.calls)
 
     @admin.display(description="kind", ordering="is_test")
@@ -137,7 +141,7 @@ class SourceAdmin(CsvExport, ListAdmin):
         """Read what came in by all sources of the page at once."""
         listed = super().get_changelist_instance(request)
         rows = list(listed.result_list)
-        health = numbers.read_health([row.pk for row in rows], timezone.now())
+        health = read_recent_health([row.pk for row in rows], timezone.now())
         for row in rows:
             row.__dict__[_HEALTH] = health[row.pk]
         listed.result_list = rows
@@ -246,7 +250,7 @@ class SourceAdmin(CsvExport, ListAdmin):
             preset = load_preset(platform) if platform in PLATFORMS else None
             return {"preset": preset}
         now = timezone.now()
-        health = _read_health(obj)
+        health = read_source_health([obj.pk], now)[obj.pk]
         extra: dict[str, Any] = {
             "light": describe_source(obj, health, now),
             "preset": obj.preset,
@@ -279,7 +283,3 @@ def _tell_of_verifier(request: HttpRequest, source: Source) -> None:
         source_setup.check_secret(read_preset_in_force(source), source.secret)
     except source_setup.SourceError as error:
         messages.warning(request, str(error))
-
-
-def _read_health(source: Source) -> Any:
-    return numbers.read_health([source.pk], timezone.now())[source.pk]

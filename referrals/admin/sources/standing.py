@@ -6,7 +6,7 @@ from typing import Final
 
 from referrals import words
 from referrals.encrypted_field import UnreadableSecret
-from referrals.ingest.source_health import SourceHealth
+from referrals.ingest.source_health import RecentHealth
 from referrals.models import Source
 from referrals.source_address import SEGMENT
 from referrals.source_setup import THEIRS
@@ -34,7 +34,7 @@ class SourceLight:
     is_waiting: bool = False
 
 
-def describe_source(source: Source, health: SourceHealth, now: datetime) -> SourceLight:
+def describe_source(source: Source, health: RecentHealth, now: datetime) -> SourceLight:
     """Return the light of `source`: what hinders it first, or else its last call."""
     if source.archived_at:
         return SourceLight("idle", "Archived", "Its address answers 410, for good.")
@@ -47,12 +47,12 @@ def describe_source(source: Source, health: SourceHealth, now: datetime) -> Sour
     return _describe_calls(source, health, now)
 
 
-def find_last_call(source: Source, health: SourceHealth) -> datetime | None:
+def find_last_call(source: Source, health: RecentHealth) -> datetime | None:
     """Return when a call last passed the check; a first one may not be counted yet."""
     return health.last_call_at or source.first_call_at
 
 
-def has_failed_last(source: Source, health: SourceHealth) -> bool:
+def has_failed_last(source: Source, health: RecentHealth) -> bool:
     """Return whether calls fail their check: before any good one, or several after it."""
     failed, last = health.last_unverified, find_last_call(source, health)
     number = sum(health.day.unverified.values())
@@ -61,7 +61,7 @@ def has_failed_last(source: Source, health: SourceHealth) -> bool:
     return last is None or (failed.at > last and number >= FEW_FAILED)
 
 
-def _describe_calls(source: Source, health: SourceHealth, now: datetime) -> SourceLight:
+def _describe_calls(source: Source, health: RecentHealth, now: datetime) -> SourceLight:
     last = find_last_call(source, health)
     if has_failed_last(source, health) and health.last_unverified:
         return SourceLight(

@@ -57,8 +57,8 @@ BUDGETS = {
     "clevertap_sync/replay/": 6,
     "clevertap_sync/replay/{replay}/change/": 8,
     "clevertap_sync/integration/": 6,
-    # Four of these read what came in by all sources of the page at once.
-    "referrals/source/": 9,
+    # Three of these read what came in by all sources of the page at once.
+    "referrals/source/": 8,
     "referrals/source/add/": 2,
     "referrals/source/add/?platform=branch": 5,
     "referrals/source/{source}/change/": 10,
