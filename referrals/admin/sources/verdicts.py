@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from referrals import words
+from referrals.hooks.last_calls import BUSY, UNREAD
 from referrals.ingest.counter import IngestOutcome
 from referrals.models import SourceCall
 from referrals.refusals import MEANINGS as REFUSED, Code
@@ -30,8 +31,8 @@ _COLOURS: Final[dict[str, Colour]] = {
     IngestOutcome.ACCEPTED: "good",
     IngestOutcome.DUPLICATE: "good",
     IngestOutcome.IGNORED: "idle",
-    "spooled": "busy",
-    "busy": "busy",
+    IngestOutcome.SPOOLED: "busy",
+    BUSY: "busy",
 }
 _WORDS: Final[dict[str, str]] = {
     IngestOutcome.ACCEPTED: "accepted",
@@ -39,10 +40,9 @@ _WORDS: Final[dict[str, str]] = {
     IngestOutcome.IGNORED: "ignored",
     IngestOutcome.REJECTED: "refused",
     IngestOutcome.UNAUTHORISED: "failed the check",
-    "spooled": "kept until the database is back",
-    "busy": "to be sent again: the log was not reached",
-    "unread": "not read",
-    "lost": "lost: neither log nor spool was reached",
+    IngestOutcome.SPOOLED: "kept until the database is back",
+    BUSY: "to be sent again: the log was not reached",
+    UNREAD: "not read",
 }
 #: What the log refuses of a source is wrong in the call, or in what the mapping makes of it:
 #: the words for whoever writes a backend would lead nowhere.
