@@ -90,12 +90,13 @@ def list_steps(
     """Return the preset's steps, each in parts, with the values of `source` filled in."""
     shown = secret.reveal() if secret else SHOWN_BEFORE
     values = find_step_values(source, base=server, secret=shown)
+    preset = read_preset_in_force(source)
     # Nobody pastes an address with a mask in it.
-    in_address = read_preset_in_force(source).has_secret_in_url
+    in_address = preset.has_secret_in_url
     masked = set() if secret else {"{secret}", *(["{url}", "{address}"] * in_address)}
     return [
         list(_fill_step(number, step, values, masked))
-        for number, step in enumerate(read_preset_in_force(source).connect, start=1)
+        for number, step in enumerate(preset.connect, start=1)
     ]
 
 
