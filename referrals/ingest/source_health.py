@@ -22,6 +22,9 @@ from referrals.sources.mapping.rules import Reason
 
 HOURS: Final = 24
 DAYS: Final = 30
+#: Anybody who knows a source's address can make a call that fails its check: fewer than so
+#: many, where a good one came before, mean nothing.
+FEW_UNVERIFIED: Final = 3
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)

@@ -9,12 +9,10 @@ from typing import Final, Self
 
 from clevertap_sync.insight.facts import LEAST_SILENCE, WEEK, Facts, SourceFacts
 from clevertap_sync.insight.findings.finding import Finding, Link, Scope, Severity
+from referrals.ingest.source_health import FEW_UNVERIFIED
 from referrals.sources.mapping.rules import MEANINGS, Reason
 from referrals.words import format_count, format_span
 
-#: Anybody who knows a source's address can make a call that is not verified: so few, since a
-#: good one, mean nothing.
-FEW_UNVERIFIED: Final = 3
 #: Beside good calls so many of a day are a finding, and so large a share.
 SOME_UNVERIFIED: Final = 10
 UNVERIFIED_PERCENT: Final = 20

@@ -6,7 +6,7 @@ from typing import Final
 
 from referrals import words
 from referrals.encrypted_field import UnreadableSecret
-from referrals.ingest.source_health import RecentHealth
+from referrals.ingest.source_health import FEW_UNVERIFIED, RecentHealth
 from referrals.models import Source
 from referrals.source_address import SEGMENT
 from referrals.source_setup import THEIRS
@@ -14,9 +14,6 @@ from referrals.words import Colour
 
 #: A source that called before, and has not for so long, is said to be silent.
 SILENT_AFTER: Final = timedelta(days=1)
-#: Anybody who knows an address can make a call that fails: so few of a day, where good ones
-#: came before, are told beside the light.
-FEW_FAILED: Final = 3
 _UNREADABLE: Final = (
     "No key in FIELD_ENCRYPTION_KEYS decrypts it, so no call passes. Put the key back that it "
     "was saved with, or replace the secret."
@@ -58,7 +55,7 @@ def has_failed_last(source: Source, health: RecentHealth) -> bool:
     number = sum(health.day.unverified.values())
     if failed is None or not number:
         return False
-    return last is None or (failed.at > last and number >= FEW_FAILED)
+    return last is None or (failed.at > last and number >= FEW_UNVERIFIED)
 
 
 def _describe_calls(source: Source, health: RecentHealth, now: datetime) -> SourceLight:
