@@ -6,7 +6,11 @@ from typing import Final
 
 from referrals import words
 from referrals.encrypted_field import UnreadableSecret
-from referrals.ingest.source_health import FEW_UNVERIFIED, RecentHealth
+from referrals.ingest.source_health import (
+    FEW_UNVERIFIED,
+    RecentHealth,
+    UnverifiedCall,
+)
 from referrals.models import Source
 from referrals.source_address import SEGMENT
 from referrals.source_setup import THEIRS
@@ -44,26 +48,11 @@ def describe_source(source: Source, health: RecentHealth, now: datetime) -> Sour
     return _describe_calls(source, health, now)
 
 
-def find_last_call(source: Source, health: RecentHealth) -> datetime | None:
-    """Return when a call last passed the check; a first one may not be counted yet."""
-    return health.last_call_at or source.first_call_at
-
-
-def has_failed_last(source: Source, health: RecentHealth) -> bool:
-    """Return whether calls fail their check: before any good one, or several after it."""
-    failed, last = health.last_unverified, find_last_call(source, health)
-    number = sum(health.day.unverified.values())
-    if failed is None or not number:
-        return False
-    return last is None or (failed.at > last and number >= FEW_UNVERIFIED)
-
-
 def _describe_calls(source: Source, health: RecentHealth, now: datetime) -> SourceLight:
-    last = find_last_call(source, health)
-    if has_failed_last(source, health) and health.last_unverified:
-        return SourceLight(
-            "bad", "Calls fail their check", health.last_unverified.detail
-        )
+    # A first call may not be counted yet.
+    last = health.last_call_at or source.first_call_at
+    if failed := _find_failed_last(health, last):
+        return SourceLight("bad", "Calls fail their check", failed.detail)
     if last is None:
         return SourceLight(
             "busy",
@@ -76,6 +65,17 @@ def _describe_calls(source: Source, health: RecentHealth, now: datetime) -> Sour
         unusual = "Where that is unusual for it, the overview says so."
         return SourceLight("idle", f"Silent for {span}", unusual)
     return SourceLight("good", f"Last call {span} ago", "Calls pass their check.")
+
+
+def _find_failed_last(
+    health: RecentHealth, last: datetime | None
+) -> UnverifiedCall | None:
+    """Return the last call where calls fail their check: before any good one, or several after."""
+    failed, number = health.last_unverified, sum(health.day.unverified.values())
+    if failed is None or not number:
+        return None
+    is_news = last is None or (failed.at > last and number >= FEW_UNVERIFIED)
+    return failed if is_news else None
 
 
 def _say_who_makes_it(source: Source) -> str:
