@@ -34,7 +34,6 @@ from referrals.admin.sources.mapping_text import (
     format_json,
     read_json_text,
 )
-from referrals.admin.sources.source_form import read_raw_mapping
 from referrals.admin.sources.source_rows import CHANGES, find_source_row
 from referrals.hooks.capture import find_capture_end
 from referrals.hooks.known_sources import UnreadableSourceError, make_known_source

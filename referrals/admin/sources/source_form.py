@@ -223,7 +223,7 @@ class SourceForm(_ModelForm):
 
     def clean_custom_names(self) -> str:
         """Read one name a line; the same one counts once."""
-        names = drop_repeated(_read_lines(self.cleaned_data["custom_names"]))
+        names = drop_repeated(split_lines(self.cleaned_data["custom_names"]))
         kinds = self.instance.mapping_in_force.get("kinds") or {}
         _refuse(find_event_problem(names, kinds))
         return "\n".join(names)
