@@ -116,14 +116,9 @@ def sign(source, body, **parts):
 def assert_alive(client, source):
     """Assert that the source takes a sound call after all that, and stores it once."""
     before = ReferralEvent.objects.count()
-    number = next(
-        n
-        for n, sample in enumerate(source.preset.samples)
-        if "organic" not in sample.title
-    )
-    answers = [call_hook(client, source, sample_of(source, number)) for _ in range(2)]
+    answers = [call_hook(client, source, sample_of(source)) for _ in range(2)]
     assert [each.status_code for each in answers] == [200, 200]
-    assert ReferralEvent.objects.count() - before <= 1
+    assert ReferralEvent.objects.count() - before == 1
 
 
 @pytest.mark.parametrize("platform", POSTED)
@@ -136,7 +131,7 @@ def test_hostile_bodies_with_a_good_signature_are_taken(client, app, platform):
     }
 
     assert {name for name, each in answers.items() if each.status_code != 200} == set()
-    assert {each.content for each in answers.values()} <= {b""}
+    assert {each.content for each in answers.values()} == {b""}
     assert_alive(client, source)
 
 
