@@ -74,7 +74,7 @@ def test_it_makes_a_source_that_takes_calls(provision_json, client):
     }
     assert (source.name, source.is_test, source.app.slug) == ("Branch", False, "shop")
     assert IdKey.objects.get().app == source.app
-    call = sign_sample(source.preset, answer["secret"], now=datetime.now(UTC))
+    call = sample_of(source, secret=answer["secret"])
     assert call_hook(client, source, call).status_code == 200
 
 
@@ -183,7 +183,7 @@ def test_another_secret_is_accepted_beside_the_old_one(provision_json, client):
     assert source.secret.reveal() == SECRET
     assert source.previous_secret.reveal() == OLD_SECRET
     for secret in (SECRET, OLD_SECRET):
-        call = sign_sample(source.preset, secret, now=datetime.now(UTC))
+        call = sample_of(source, secret=secret)
         assert call_hook(client, source, call).status_code == 200
 
 

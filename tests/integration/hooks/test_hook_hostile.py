@@ -18,16 +18,15 @@ from referrals.hooks.known_sources import clear_known_sources
 from referrals.models import ReferralEvent, Source
 from referrals.sources.presets import PLATFORMS, load_preset
 from referrals.sources.samples import sign_sample
-from referrals.sources.signing import sign_call
 from referrals.sources.verifiers import (
     HmacVerifier,
     StandardVerifier,
     TimestampVerifier,
 )
 from tests import builders
-from tests.integration.hooks.calling import call_hook, sample_of
+from tests.integration.hooks.calling import call_hook, sample_of, signed
 from tests.integration.hooks.wire import call_by_wsgi, signed_lines
-from tests.platforms import SECRET, a_call
+from tests.platforms import SECRET
 
 pytestmark = pytest.mark.django_db
 
@@ -107,12 +106,6 @@ def app():
     return builders.an_app("shop")
 
 
-def sign(source, body, **parts):
-    """Return a call with any body at all, signed by the source's platform."""
-    call = msgspec.structs.replace(a_call(**parts), body=body)
-    return sign_call(source.preset.verifier, call, SECRET, now=datetime.now(UTC))
-
-
 def assert_alive(client, source):
     """Assert that the source takes a sound call after all that, and stores it once."""
     before = ReferralEvent.objects.count()
@@ -126,7 +119,7 @@ def test_hostile_bodies_with_a_good_signature_are_taken(client, app, platform):
     source = builders.a_source(app, platform)
 
     answers = {
-        name: call_hook(client, source, sign(source, body))
+        name: call_hook(client, source, signed(source, body))
         for name, body in BODIES.items()
     }
 
@@ -138,7 +131,7 @@ def test_hostile_bodies_with_a_good_signature_are_taken(client, app, platform):
 @pytest.mark.parametrize("media", CONTENT_TYPES)
 def test_the_content_type_decides_over_no_signature(client, app, media):
     source = builders.a_source(app, "growsurf")
-    call = sign(source, sample_of(source).body)
+    call = signed(source, sample_of(source).body)
     lines = [*signed_lines(call), ("Content-Type", media)]
     path = f"/v1/hooks/{source.public_id}".encode()
 
@@ -152,7 +145,7 @@ def test_what_does_not_unpack_to_a_body_is_too_large(client, app, body):
     source = builders.a_source(app, "growsurf")
 
     answer = call_hook(
-        client, source, sign(source, body), **{"Content-Encoding": "gzip"}
+        client, source, signed(source, body), **{"Content-Encoding": "gzip"}
     )
 
     assert (answer.status_code, answer.content) == (413, b"")
@@ -175,7 +168,8 @@ def test_a_body_of_1_mb_is_taken_and_a_byte_more_is_not(client, app):
     whole = start + b"x" * (MEBIBYTE - len(start) - 2) + b'"}'
 
     answers = [
-        call_hook(client, source, sign(source, each)) for each in (whole, whole + b" ")
+        call_hook(client, source, signed(source, each))
+        for each in (whole, whole + b" ")
     ]
 
     assert [each.status_code for each in answers] == [200, 413]
@@ -366,7 +360,7 @@ def sources(app):
 
 
 def assert_bounded(source, body):
-    answer = call_hook(Client(), source, sign(source, body))
+    answer = call_hook(Client(), source, signed(source, body))
     assert (answer.status_code, answer.content) == (200, b"")
 
 
