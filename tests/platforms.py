@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 
 import msgspec
+import requests
 
-from referrals.sources.call import make_call
+from referrals.sources.call import Call, make_call
 from referrals.sources.mapping.rules import Choices, Mapping
 from referrals.sources.mapping.translate import translate_call
 from referrals.sources.mapping.validate import validate_mapping
 from referrals.sources.presets import load_mapping, load_preset
+from tests.harness.process import PATIENCE_SECONDS
 
 #: After every sample, and before any is a day old that a tolerance would mind.
 NOW = datetime(2026, 11, 29, 7, 0, tzinfo=UTC)
@@ -22,6 +24,18 @@ def a_call(body=None, *, method="POST", **parts):
     """Return a call with `body` as JSON, or as it is where it is bytes."""
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
     return make_call(method, body=b"" if body is None else raw, **parts)
+
+
+def send_call(url: str, call: Call, *, timeout: float = PATIENCE_SECONDS) -> int:
+    """Send a call to `url` by HTTP, and return the status."""
+    return requests.request(
+        call.method,
+        url,
+        params=list(call.query),
+        headers=dict(call.headers),
+        data=call.body,
+        timeout=timeout,
+    ).status_code
 
 
 def choices_of(platform, **changes):

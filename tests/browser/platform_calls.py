@@ -4,15 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-import requests
-
-from referrals.sources.call import Call
 from referrals.sources.presets import load_preset
 from referrals.sources.samples import sign_sample
 from referrals.sources.signing import sign_call
-from tests.harness.process import PATIENCE_SECONDS
 from tests.harness.stack import Stack
+from tests.platforms import a_call, send_call
 
 #: What Branch sends of an install that nobody led to, and of an event that nobody chose.
 NO_REFERRER: Final = {
@@ -41,25 +37,12 @@ def send_sample(
 ) -> int:
     """Call with a sample of the platform, signed now; return the status."""
     preset = load_preset(platform)
-    return _send(url, sign_sample(preset, secret, now=datetime.now(UTC), number=number))
+    call = sign_sample(preset, secret, now=datetime.now(UTC), number=number)
+    return send_call(url, call)
 
 
 def send(url: str, secret: str, body: object, *, platform: str = "branch") -> int:
     """Call with `body`, signed now; return the status."""
-    call = Call(
-        "POST", (("content-type", "application/json"),), (), msgspec.json.encode(body)
-    )
+    call = a_call(body, headers=[("content-type", "application/json")])
     verifier = load_preset(platform).verifier
-    return _send(url, sign_call(verifier, call, secret, now=datetime.now(UTC)))
-
-
-def _send(url: str, call: Call) -> int:
-    answer = requests.request(
-        call.method,
-        url,
-        params=list(call.query),
-        headers=dict(call.headers),
-        data=call.body,
-        timeout=PATIENCE_SECONDS,
-    )
-    return answer.status_code
+    return send_call(url, sign_call(verifier, call, secret, now=datetime.now(UTC)))

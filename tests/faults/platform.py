@@ -6,19 +6,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import requests
 from django.db.models import Sum
 
 from referrals import log
 from referrals.hooks import spool_losses
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount
+from referrals.source_address import write_hook_path
 from referrals.sources.call import Call, make_call
 from referrals.sources.signing import sign_call
 from tests import builders
 from tests.faults.scene import Scene
-from tests.harness.process import PATIENCE_SECONDS
-from tests.platforms import SECRET, a_call
+from tests.platforms import SECRET, a_call, send_call
 
 #: When the first call's event happened; the next ones a second later each.
 BEGAN: Final = 1_795_860_301
@@ -82,20 +81,11 @@ class Platform:
             SECRET,
             now=datetime.now(UTC),
         )
-        path = f"/v1/hooks/{self.source.public_id}"
-        if call.path_secret:
-            path = f"{path}/{call.path_secret}"
+        path = write_hook_path(self.source, SECRET)
         began = time.monotonic()
-        answer = requests.request(
-            call.method,
-            f"{self._scene.stack.web_url}{path}",
-            params=dict(call.query),
-            data=call.body,
-            headers=dict(call.headers),
-            timeout=PATIENCE_SECONDS,
-        )
+        status = send_call(f"{self._scene.stack.web_url}{path}", call)
         self.longest = max(self.longest, time.monotonic() - began)
-        return answer.status_code
+        return status
 
     def _branch(self, number: int) -> Call:
         body: dict[str, Any] = {

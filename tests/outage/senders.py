@@ -4,7 +4,6 @@ Adjust and GrowSurf do not say when they call again. Their pauses here are short
 run ends on the day on which it began: what counts is that they do call again.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +14,10 @@ from urllib.parse import urlencode
 
 import requests
 
-from referrals.sources.call import Call, make_call
+from referrals.sources.call import Call
 from referrals.sources.presets import load_preset
 from referrals.sources.signing import sign_call
+from tests.platforms import a_call, send_call
 
 SECRET: Final = "the-secret-of-sources-in-an-outage"
 OK: Final = 200
@@ -100,7 +100,7 @@ class Sender:
         call = make_event_call(self.platform, number)
         began = time.monotonic()
         try:
-            answer = str(send(self.url, call, timeout))
+            answer = str(send_call(self.url, call, timeout=timeout))
         except requests.RequestException:
             answer = "late"
         with self._lock:
@@ -109,21 +109,13 @@ class Sender:
         return answer
 
 
-def send(url: str, call: Call, timeout: float) -> int:
-    """Send a call by HTTP, and return the status."""
-    query = f"?{urlencode(call.query)}" if call.query else ""
-    headers = {**dict(call.headers), "Content-Type": "application/json"}
-    return requests.request(
-        call.method, f"{url}{query}", data=call.body, headers=headers, timeout=timeout
-    ).status_code
-
-
 def make_event_call(platform: str, number: int) -> Call:
     """Return the signed call about an event of user `number`."""
     body, query = _EVENTS[platform](number)
-    call = make_call(
-        "GET" if body is None else "POST",
-        body=b"" if body is None else json.dumps(body).encode(),
+    call = a_call(
+        body,
+        method="GET" if body is None else "POST",
+        headers=[("content-type", "application/json")],
         query_string=urlencode(query),
     )
     return sign_call(

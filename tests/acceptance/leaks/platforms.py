@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 import requests
 
+from referrals.hooks.calling import write_path
 from referrals.sources.call import Call, make_call
 from referrals.sources.presets import Preset, Sample, load_preset
 from referrals.sources.signing import sign_call
@@ -245,9 +246,7 @@ def _signed(
     status: int, source: _Source, body: bytes | None = None, *, secret: str = SECRET
 ) -> _Sent:
     call = _sign(source, body, secret)
-    more = f"/{quote(call.path_secret)}" if call.path_secret else ""
-    query = f"?{urlencode(call.query)}" if call.query else ""
-    path = f"{_path(source)}{more}{query}"
+    path = write_path(source.public_id, call)
     return _Sent(status, call.method, path, dict(call.headers), call.body)
 
 

@@ -1,8 +1,8 @@
 """Calls of platforms to hooks, through Django's test client."""
 
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
+from referrals.hooks.calling import write_path
 from referrals.sources.samples import sign_sample
 from referrals.sources.signing import sign_call
 from tests.platforms import SECRET, a_call
@@ -10,14 +10,10 @@ from tests.platforms import SECRET, a_call
 
 def call_hook(client, source, call, **headers):
     """Send a call as its platform would, and return the answer."""
-    path = f"/v1/hooks/{source.public_id}"
-    if call.path_secret:
-        path = f"{path}/{call.path_secret}"
-    query = urlencode(call.query)
     sent = {name: value for name, value in call.headers if name != "content-type"}
     return client.generic(
         call.method,
-        f"{path}?{query}" if query else path,
+        write_path(source.public_id, call),
         call.body,
         content_type=call.media_type or "application/json",
         headers={**sent, **headers},
