@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def source():
-    return builders.a_source(builders.an_app("shop"), "branch")
+def source(app):
+    return builders.a_source(app, "branch")
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def call(client, django_capture_on_commit_callbacks):
     """Return a function that calls a source's hook, and lets its answers hold."""
 

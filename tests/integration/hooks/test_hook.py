@@ -13,11 +13,6 @@ pytestmark = pytest.mark.django_db
 CALLED = [each for each in PLATFORMS if each != "segment"]
 
 
-@pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
 def events_of(app):
     return [logged.event for logged in log.read_range(app.pk, 1, 10_000)]
 

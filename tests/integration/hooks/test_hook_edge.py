@@ -22,11 +22,6 @@ CANARY = "canary-7f31"
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def logged(caplog):
     """Return a function that returns every line so far, as machines read them."""
     caplog.set_level(logging.INFO)

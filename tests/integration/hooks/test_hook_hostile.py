@@ -101,11 +101,6 @@ COMPRESSED = {
 }
 
 
-@pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
 def assert_alive(client, source):
     """Assert that the source takes a sound call after all that, and stores it once."""
     before = ReferralEvent.objects.count()

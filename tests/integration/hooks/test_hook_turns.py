@@ -90,9 +90,8 @@ class Caller:
 
 
 @pytest.fixture
-def sources():
+def sources(app):
     """A source whose platform sends again, and one whose platform never does."""
-    app = builders.an_app("shop")
     both = [builders.a_source(app, each) for each in ("growsurf", "branch")]
     for each in both:
         find_source(each.public_id)

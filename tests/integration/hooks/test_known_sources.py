@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def source(app):
     return builders.a_source(app, "branch")
 

@@ -37,11 +37,6 @@ INSTALL = {
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def key(app):
     return builders.an_api_key(app)
 

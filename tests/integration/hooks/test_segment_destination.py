@@ -24,11 +24,6 @@ INSTALL = {
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def source(app):
     return builders.a_source(app, "segment")
 

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def branch(app):
     return builders.a_source(app, "branch")
 

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
 def came(source, outcome, code="", *, number=1, ago=timedelta(0)):
     key = CountKey(source.app_id, source.way, IngestOutcome(outcome), code)
     at = NOON - ago

@@ -61,11 +61,6 @@ def redis_client(valkey, settings, monkeypatch):
 
 
 @pytest.fixture
-def app():
-    return builders.an_app("shop")
-
-
-@pytest.fixture
 def branch(app):
     return builders.a_source(app, "branch")
 
