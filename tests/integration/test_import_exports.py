@@ -7,14 +7,13 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from referrals import log
 from referrals.ingest import background
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.models import IngestCount
 from referrals.source_setup import archive_source
 from referrals.sources.presets import load_preset
 from tests.builders import a_source, an_app
-from tests.integration.hooks.calling import call_hook, sample_of, signed
+from tests.integration.hooks.calling import call_hook, events_of, sample_of, signed
 
 pytestmark = pytest.mark.django_db
 
@@ -99,10 +98,6 @@ def export(folder, columns, *rows):
     return path
 
 
-def stored(app):
-    return [entry.event for entry in log.read_range(app.pk, 1, 99)]
-
-
 def test_a_row_becomes_what_its_call_becomes(app, tmp_path, client):
     source = a_source(app, "appsflyer")
     path = export(
@@ -114,10 +109,10 @@ def test_a_row_becomes_what_its_call_becomes(app, tmp_path, client):
         ["1 accepted, 0 duplicate, 0 conflict, 0 rejected, 0 ignored."],
         "",
     )
-    (imported,) = stored(app)
+    (imported,) = events_of(app)
     other = an_app("other")
     call_hook(client, a_source(other, "appsflyer"), sample_of(source))
-    (called,) = stored(other)
+    (called,) = events_of(other)
     # Each app has ids and hashes of its own, and the export has no type of campaign.
     parts = [
         (e.type, e.occurred_at, e.user.identities, e.referrer, e.channel, e.content)
@@ -144,7 +139,7 @@ def test_a_row_whose_call_came_is_a_duplicate(app, tmp_path, client):
         ],
         "",
     )
-    assert len(stored(app)) == 1
+    assert len(events_of(app)) == 1
 
 
 def test_importing_again_changes_nothing(app, tmp_path):
@@ -189,7 +184,7 @@ def test_rows_that_are_no_referral_are_counted_with_why(app, tmp_path):
     assert err == (
         f"{path}, line 8: /occurred_at: The call's time is no date with a time of day.\n"
     )
-    assert [(e.type, e.name, e.event_data) for e in stored(app)] == [
+    assert [(e.type, e.name, e.event_data) for e in events_of(app)] == [
         ("app_install", "", {}),
         ("custom", "level_reached", {"level": 3}),
     ]
@@ -211,7 +206,7 @@ def test_the_sources_own_choices_count(app, tmp_path):
 
     run(export(tmp_path, APPSFLYER, row))
 
-    (event,) = stored(app)
+    (event,) = events_of(app)
     assert event.user.identities["email"] == "ann@example.com"
     assert event.referrer.identities == {"email": "bob@example.com"}
     assert event.test
@@ -234,7 +229,7 @@ def test_a_dry_run_stores_nothing(app, tmp_path):
     )
     assert out[2].startswith("Warning of 1 on line 2: The channel is none of the known")
     assert out[-1].startswith("This was a dry run: nothing was stored")
-    assert stored(app) == []
+    assert events_of(app) == []
 
 
 def test_branchs_columns_are_its_calls_laid_flat(app, tmp_path, client):
@@ -259,7 +254,7 @@ def test_branchs_columns_are_its_calls_laid_flat(app, tmp_path, client):
         0,
         ["1 accepted, 1 duplicate, 0 conflict, 0 rejected, 0 ignored."],
     )
-    install, called, imported = stored(app)
+    install, called, imported = events_of(app)
     assert install.id.startswith("branch.")
     assert imported.id == "branch.1184402300"
     assert imported.event_data == called.event_data
@@ -349,7 +344,7 @@ def test_a_line_of_several_items_is_several_events(app, tmp_path):
     assert run(path, source="Friendbuy")[1] == [
         "2 accepted, 0 duplicate, 0 conflict, 0 rejected, 0 ignored."
     ]
-    assert len(stored(app)) == 2
+    assert len(events_of(app)) == 2
 
 
 def test_it_counts_as_an_import_that_no_backend_has_to_mend(

@@ -2,19 +2,14 @@
 
 import pytest
 
-from referrals import log
 from referrals.sources.presets import PLATFORMS
 from tests import builders
-from tests.integration.hooks.calling import call_hook, sample_of, signed
+from tests.integration.hooks.calling import call_hook, events_of, sample_of, signed
 from tests.platforms import OLD_SECRET, SECRET
 
 pytestmark = pytest.mark.django_db
 
 CALLED = [each for each in PLATFORMS if each != "segment"]
-
-
-def events_of(app):
-    return [logged.event for logged in log.read_range(app.pk, 1, 10_000)]
 
 
 @pytest.mark.parametrize("platform", CALLED)

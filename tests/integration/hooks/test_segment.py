@@ -20,20 +20,17 @@ from referrals.models import Change, IngestCount, RejectedEvent, Source
 from referrals.sources.presets import load_preset
 from tests import builders
 from tests.harness.process import wait_until
+from tests.integration.hooks.calling import (
+    SEGMENT_INSTALL as INSTALL,
+    events_of,
+    ids_of,
+)
 from tests.logs import everything_in
 
 pytestmark = pytest.mark.django_db
 
 MEBIBYTE = 1024 * 1024
 JSON = "application/json"
-INSTALL = {
-    "type": "track",
-    "messageId": "m-1",
-    "event": "Install Attributed",
-    "userId": "u-42",
-    "timestamp": "2026-11-23T12:00:00Z",
-    "properties": {"referrer_id": "u-7"},
-}
 
 
 @pytest.fixture
@@ -64,14 +61,6 @@ def basic(key):
 
 def installs(number, **changes):
     return [{**INSTALL, "messageId": f"m-{n}", **changes} for n in range(number)]
-
-
-def events_of(app):
-    return [logged.event for logged in log.read_range(app.pk, 1, 10_000)]
-
-
-def ids_of(app):
-    return [event.id for event in events_of(app)]
 
 
 def counts():

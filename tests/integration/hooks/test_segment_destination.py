@@ -4,32 +4,25 @@ import json
 
 import pytest
 
-from referrals import log, source_setup
+from referrals import source_setup
 from referrals.models import Source
 from referrals.secret import Secret
 from tests import builders
-from tests.integration.hooks.calling import call_hook, sample_of, signed
+from tests.integration.hooks.calling import (
+    SEGMENT_INSTALL as INSTALL,
+    call_hook,
+    ids_of,
+    sample_of,
+    signed,
+)
 from tests.platforms import OLD_SECRET, SECRET, a_call
 
 pytestmark = pytest.mark.django_db
-
-INSTALL = {
-    "type": "track",
-    "messageId": "m-1",
-    "event": "Install Attributed",
-    "userId": "u-42",
-    "timestamp": "2026-11-23T12:00:00Z",
-    "properties": {"referrer_id": "u-7"},
-}
 
 
 @pytest.fixture
 def source(app):
     return builders.a_source(app, "segment")
-
-
-def ids_of(app):
-    return [logged.event.id for logged in log.read_range(app.pk, 1, 100)]
 
 
 def test_a_signed_sample_is_stored(client, app, source):

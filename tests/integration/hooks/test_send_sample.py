@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from referrals import log, source_setup
+from referrals import source_setup
 from referrals.hooks import calling, known_sources
 from referrals.hooks.send_sample import SampleError, send_sample
 from referrals.models import Source
@@ -13,7 +13,7 @@ from referrals.secret import Secret
 from referrals.sources.presets import PLATFORMS, load_preset
 from tests import builders
 from tests.harness.process import free_port
-from tests.integration.hooks.calling import call_hook, sample_of
+from tests.integration.hooks.calling import call_hook, events_of, sample_of
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +27,6 @@ def run(source, *options):
     out = io.StringIO()
     call_command("send_sample", source.public_id, *options, stdout=out)
     return out.getvalue()
-
-
-def events_of(app):
-    return [logged.event for logged in log.read_range(app.pk, 1, 1_000)]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from tests import builders
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS, free_port, wait_until
 from tests.harness.valkey import Valkey
-from tests.integration.hooks.calling import call_hook, sample_of, signed
+from tests.integration.hooks.calling import call_hook, events_of, sample_of, signed
 
 pytestmark = pytest.mark.django_db
 
@@ -108,10 +108,7 @@ def spool_calls(client, source, numbers):
 
 
 def users_of(app):
-    return [
-        logged.event.user.identities["custom_id"]
-        for logged in log.read_range(app.pk, 1, 10_000)
-    ]
+    return [event.user.identities["custom_id"] for event in events_of(app)]
 
 
 def counts_of(source, *outcomes):
@@ -196,8 +193,8 @@ def test_an_event_without_a_time_happened_when_it_was_received(client, app, bran
 
     drain.drain_spool()
 
-    (logged,) = log.read_range(app.pk, 1, 1)
-    assert logged.event.occurred_at <= taken_at
+    (event,) = events_of(app)
+    assert event.occurred_at <= taken_at
 
 
 def test_a_platform_that_sends_again_gets_its_busy_code(client, app):
