@@ -27,6 +27,7 @@ from tests import builders
 from tests.integration.hooks.calling import call_hook, sample_of, signed
 from tests.integration.hooks.wire import call_by_wsgi, signed_lines
 from tests.platforms import SECRET
+from tests.unit.bombs import a_bomb
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +90,7 @@ MALFORMED = [
     *("", " ", "v1,", ",", "v1", "=", "\xff", "0" * 8_000, "v1,\x00", "Basic "),
     *("t=,v1=", "t=1,t=2,v1=0", "sha256=", "Basic Og==", "Bearer ", "v1,v1,v1 v1,"),
 ]
-BOMB = gzip.compress(b" " * 20_000_000)
+BOMB = a_bomb(20)
 COMPRESSED = {
     "nothing": b"",
     "no gzip": b"{}",
