@@ -5,13 +5,15 @@ import io
 import itertools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from django.db import connection
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from benchmarks import events
 from benchmarks.claims import settle
@@ -183,14 +185,23 @@ class _Steps:
 
 @contextmanager
 def counting() -> Iterator[list[str]]:
-    """Collect the statements that are sent to the database."""
+    """Collect the statements that this process sends to the database, by any thread."""
     seen: list[str] = []
 
     def note(execute: Any, sql: str, *rest: Any) -> Any:
         seen.append(sql)
         return execute(sql, *rest)
 
-    with connection.execute_wrapper(note):
+    with ExitStack() as watched:
+
+        def watch(connection: BaseDatabaseWrapper, **_: object) -> None:
+            if note not in connection.execute_wrappers:
+                watched.enter_context(connection.execute_wrapper(note))
+
+        # A hook's threads open theirs meanwhile, for each call.
+        connection_created.connect(watch)
+        watched.callback(connection_created.disconnect, watch)
+        watch(connections["default"])
         yield seen
 
 
