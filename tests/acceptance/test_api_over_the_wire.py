@@ -343,7 +343,7 @@ def test_a_caller_who_falls_silent_gives_the_thread_back(stack, connect, stored)
     assert stored() == 0
 
 
-def test_a_hook_is_called_by_a_line_of_8_kb(stack, hooks, connect, stored):
+def test_a_hook_is_called_by_a_line_of_8_kb(hooks, connect, stored):
     call = sign_sample(load_preset("adjust"), SECRET, now=datetime.now(UTC))
     start = f"{hooks['adjust']}/{SECRET}?{urlencode(call.query)}"
     names = [f"&p{n}=" for n in range(300 - len(call.query))]

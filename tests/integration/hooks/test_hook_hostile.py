@@ -125,7 +125,7 @@ def test_hostile_bodies_with_a_good_signature_are_taken(client, app, platform):
 
 
 @pytest.mark.parametrize("media", CONTENT_TYPES)
-def test_the_content_type_decides_over_no_signature(client, app, media):
+def test_the_content_type_decides_over_no_signature(app, media):
     source = builders.a_source(app, "growsurf")
     call = signed(source, sample_of(source).body)
     lines = [*signed_lines(call), ("Content-Type", media)]

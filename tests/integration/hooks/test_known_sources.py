@@ -28,7 +28,7 @@ def source(app):
 
 
 @pytest.fixture
-def make_stale(monkeypatch):
+def make_stale():
     """Return what makes every remembered row one that is read again."""
 
     def make():

@@ -218,7 +218,7 @@ def test_an_archived_source_is_not_brought_back(post, app):
     assert Source.objects.count() == 1
 
 
-def test_a_wrong_key_is_refused_before_the_body_is_read(post, app):
+def test_a_wrong_key_is_refused_before_the_body_is_read(post):
     answer = post("batch", b"{", Authorization=basic("rk_" + "A" * 43))
 
     assert_refused(answer, 401, "unknown_key")
@@ -244,7 +244,7 @@ def test_a_wrong_key_in_the_body_is_refused(post, app, named, code):
     assert events_of(app) == []
 
 
-def test_a_revoked_key_and_one_of_an_archived_app_are_refused(post, app, key):
+def test_a_revoked_key_and_one_of_an_archived_app_are_refused(post, app):
     app.archived_at = builders.NOON
     app.save()
     assert_refused(post("track", INSTALL), 403, "app_archived")
@@ -301,7 +301,7 @@ def test_a_tracking_only_key_does_nothing_else(client, app, tracking, method, pa
     assert events_of(app) == []
 
 
-def test_a_tracking_only_key_that_is_refused_is_counted(client, app, tracking):
+def test_a_tracking_only_key_that_is_refused_is_counted(client, tracking):
     client.post(
         "/v1/events",
         builders.a_sent_event(),
@@ -362,7 +362,7 @@ def test_a_body_has_at_most_4_mb(post, app, size, status, is_gzip):
         assert_refused(answer, 400, "too_large")
 
 
-def test_a_gzip_bomb_is_refused(post, app):
+def test_a_gzip_bomb_is_refused(post):
     answer = post("batch", a_bomb(64), **{"Content-Encoding": "gzip"})
 
     assert_refused(answer, 400, "too_large")
@@ -385,12 +385,12 @@ def test_what_is_no_gzip_is_refused(post):
     ],
     ids=["cut", "bytes", "deep", "values", "repeated"],
 )
-def test_a_body_that_cannot_be_read_is_refused(post, app, body, code):
+def test_a_body_that_cannot_be_read_is_refused(post, body, code):
     assert_refused(post("batch", body), 400, code)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_body_that_cannot_be_read_is_counted(post, app):
+def test_a_body_that_cannot_be_read_is_counted(post):
     post("batch", b"{")
 
     assert counts() == {("rejected", "not_json"): 1, ("call", ""): 1}
@@ -458,7 +458,7 @@ def test_another_address_says_how_the_host_is_set(client, path):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_database_is_away_the_sdk_is_asked_to_come_again(post, app):
+def test_while_the_database_is_away_the_sdk_is_asked_to_come_again(post):
     assert post("track", INSTALL).status_code == 200
 
     def refuse(execute, sql, params, many, context):
@@ -497,9 +497,7 @@ def test_what_the_log_does_not_commit_in_time_is_asked_for_again_and_stored_once
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_holds_no_connection_while_another_thread_appends(
-    post, app, monkeypatch
-):
+def test_a_request_holds_no_connection_while_another_thread_appends(post, monkeypatch):
     """Otherwise as many calls as there are connections wait for one another."""
     held = []
     append, ours = log.append, connections["default"]

@@ -67,7 +67,7 @@ def test_it_is_not_the_first_call(branch):
     assert branch.first_call_at is None
 
 
-def test_it_goes_through_the_hook_itself(app, branch, monkeypatch):
+def test_it_goes_through_the_hook_itself(branch, monkeypatch):
     asked = []
     answer = calling.call_within
 

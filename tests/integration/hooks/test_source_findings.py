@@ -177,7 +177,7 @@ def test_what_was_lost_or_not_verified_is_measured_by_the_calls_of_the_day(sourc
     assert facts.unverified == 0
 
 
-def test_archived_sources_and_apps_have_no_facts(app, source):
+def test_archived_sources_and_apps_have_no_facts(source):
     other = builders.a_source(builders.an_app("other"), "branch")
     archive_source("a test", source)
     App.objects.filter(pk=other.app_id).update(archived_at=timezone.now())
@@ -194,7 +194,7 @@ def test_a_source_whose_secret_no_key_decrypts(source, capsys):
     assert (finding["code"], finding["severity"]) == ("source_unreadable", "error")
 
 
-def test_a_source_that_nobody_has_called_for_a_week(app, source, capsys):
+def test_a_source_that_nobody_has_called_for_a_week(source, capsys):
     assert findings(capsys) == {}
     Source.objects.update(created_at=timezone.now() - 7 * DAY)
 

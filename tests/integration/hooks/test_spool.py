@@ -249,7 +249,7 @@ def test_nothing_of_a_call_can_be_read_in_redis(client, branch, redis_client):
 
 
 def test_what_is_refused_of_a_call_is_counted_meanwhile(
-    client, app, django_capture_on_commit_callbacks
+    app, django_capture_on_commit_callbacks
 ):
     source = builders.a_source(app, "branch")
     good = check_object(a_sent_event())
@@ -404,7 +404,7 @@ def test_two_that_drain_at_once_count_each_entry_once(client, app, branch, monke
     assert counts_of(branch) == {("spooled", ""): 3, ("drained", ""): 3}
 
 
-def test_while_the_database_is_away_nothing_leaves_the_spool(client, app, branch):
+def test_while_the_database_is_away_nothing_leaves_the_spool(client, branch):
     spool_calls(client, branch, range(3))
 
     with log_is_away(), pytest.raises(OperationalError):
