@@ -252,6 +252,13 @@ CUSTOM_NAMES_LIMIT = env.whole("CUSTOM_NAMES_LIMIT", 50, least=0, most=200)
 PAUSE_HOURS = env.seconds("PAUSE_HOURS", 24.0, least=0.001, most=8760)
 QUIET_HOURS = env.seconds("QUIET_HOURS", 24.0, least=0.001, most=8760)
 RETENTION_DAYS = env.whole("RETENTION_DAYS", 90, least=1, most=3650)
+# How long a record waits for its person to be known; how long a person is known who is
+# never seen again; how many identities one has at most.
+WAIT_DAYS = env.whole(
+    "WAIT_DAYS", max(1, min(30, RETENTION_DAYS - 1)), least=1, most=3649
+)
+PEOPLE_DAYS = env.whole("PEOPLE_DAYS", RETENTION_DAYS, least=1, most=3650)
+PERSON_IDENTITIES = env.whole("PERSON_IDENTITIES", 50, least=2, most=1000)
 ERASURE_WAIT_SECONDS = env.seconds(
     "ERASURE_WAIT_SECONDS", 86_400.0, least=0, most=2_592_000
 )

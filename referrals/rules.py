@@ -17,18 +17,29 @@ from referrals import values
 from referrals.refusals import Code
 from referrals.vocabulary import (
     BUILT_IN_NAMES,
+    REFERRAL_TYPES,
     SIDES,
     EventType,
     Side,
     Via,
-    find_types_without,
+    find_referrals_without,
     normalise_name,
 )
 
 Found = TypeVar("Found")
 
 # The types without a user, as a sentence lists them.
-_WITHOUT_USER = " and ".join(find_types_without(Side.REFERRED))
+_WITHOUT_USER = " and ".join(find_referrals_without(Side.REFERRED))
+#: Where the referrer may be "last". On an install it would escape the fraud verdict.
+TYPES_WITH_LAST = tuple(
+    each
+    for each in REFERRAL_TYPES
+    if set(SIDES[each]) == set(Side)
+    and each not in {EventType.APP_INSTALL, EventType.APP_REINSTALL}
+)
+#: What an event of type identify does not have.
+_NOT_OF_IDENTIFY = ("referrer", "via", "channel", "content", "status", "metadata")
+_A_PAIR = 2
 MAX_EVENT_BYTES = 32 * 1024
 MAX_METADATA_BYTES = 2 * 1024
 # Each costs time in every reader: this one, the mapping, a page.
@@ -200,6 +211,36 @@ def check_identities(pointer: str, identities: Mapping[str, str]) -> None:
             code=Code.BAD_IDENTITY,
             at=f"{pointer}/identities/",
             detail="An identity needs the name of its provider, such as email or custom_id.",
+        )
+
+
+def check_last_referrer(event_type: EventType) -> None:
+    """Refuse the referrer "last" where nobody was invited before, or fraud is judged."""
+    if event_type not in TYPES_WITH_LAST:
+        raise BrokenRuleError(
+            code=Code.NO_REFERRER,
+            at="/referrer",
+            detail='The referrer "last" is for events after the install: '
+            f"{', '.join(TYPES_WITH_LAST)}. Name who invited the user here.",
+        )
+
+
+def check_identify(identities: Mapping[str, str], event: object) -> None:
+    """Refuse an event of type identify that ties nothing, or says more than who is who."""
+    for name in _NOT_OF_IDENTIFY:
+        if getattr(event, name):
+            raise BrokenRuleError(
+                code=Code.UNKNOWN_FIELD,
+                at=f"/{name}",
+                detail="An event of type identify says who somebody is, and nothing else: "
+                f"leave {name} out.",
+            )
+    if len(identities) < _A_PAIR:
+        raise BrokenRuleError(
+            code=Code.NO_USER,
+            at="/user",
+            detail="An event of type identify ties IDs of one user together: send a user "
+            "with two identities or more.",
         )
 
 

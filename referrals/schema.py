@@ -6,7 +6,7 @@ JSON hold no cycles, and thousands of them at once keep the collector busy other
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -15,6 +15,7 @@ from referrals.refusals import Code
 from referrals.rules import BrokenRuleError
 from referrals.vocabulary import (
     INVITE_CHANNELS,
+    LAST,
     SIDES,
     EventType,
     FraudStatus,
@@ -55,7 +56,8 @@ class IncomingEvent(
     """An event as it is sent. Made by `decode_event` and `check_object`, which check it.
 
     `null` means the same as leaving a field out. After the check, `occurred_at` is aware
-    UTC, or None where the sender leaves it to the time of receipt.
+    UTC, or None where the sender leaves it to the time of receipt. The referrer "last" is
+    whoever invited the user last.
     """
 
     id: str
@@ -63,7 +65,7 @@ class IncomingEvent(
     name: str | None = None
     occurred_at: Annotated[datetime, msgspec.Meta(tz=True)] | int | float | None = None
     user: IncomingPerson | None = None
-    referrer: IncomingPerson | None = None
+    referrer: IncomingPerson | Literal["last"] | None = None
     via: Via | None = None
     channel: str | None = None
     content: str | None = None
@@ -93,7 +95,8 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One side of a referral, as the log keeps it.
 
     `ip`, `device_id` and `advertising_id` are keyed hashes, never the values. An
-    `erased` person has nothing else: only that the event named this side remains.
+    `erased` person has nothing else: only that the event named this side remains. Nor has
+    the `last` one: it stands for the referrer whom an earlier event of the user named.
     """
 
     identities: dict[str, str] = {}
@@ -101,6 +104,7 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     device_id: str | None = None
     advertising_id: str | None = None
     erased: bool = False
+    last: bool = False
 
     def __repr__(self) -> str:
         """Name the providers only: printed values end up in logs."""
@@ -108,7 +112,7 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A referral event, as the log keeps it: the producer's fields, and our decisions.
+    """An event, as the log keeps it: the producer's fields, and our decisions.
 
     `occurred_at` is aware UTC. `name` and `event_data` belong to custom events;
     `name_number` is the rank of the custom name in its app (1, 2, 3, …).
@@ -155,6 +159,7 @@ _UNKNOWN_CHANNEL = (
 BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
     "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 )
+_LAST = Person(last=True)
 # Nearly every event is read once. One with a number that loses digits is read again.
 _decoder = msgspec.json.Decoder(IncomingEvent, float_hook=precision.read_float)
 _rounding_decoder = msgspec.json.Decoder(IncomingEvent)
@@ -230,7 +235,7 @@ def find_warnings(event: IncomingEvent) -> Iterator[tuple[str, str]]:
     is_free = event.via is Via.SMART_LINK
     if channel and not is_free and channel.casefold() not in INVITE_CHANNELS:
         yield "/channel", _UNKNOWN_CHANNEL
-    for side, person in (("user", event.user), ("referrer", event.referrer)):
+    for side, person in (("user", event.user), ("referrer", _read_referrer(event))):
         if person and person.ip and not fraud_signals.is_address(person.ip):
             yield f"/{side}/ip", f"The {side}'s ip is no IP address and was ignored."
         for provider, identity in _identities(person).items() if person else ():
@@ -278,7 +283,11 @@ def build_event(
         occurred_at=rules.read_instant(event.occurred_at) or received_at,
         name=event.name or "",
         user=_build_person(event.user, hash_signal, ignored),
-        referrer=_build_person(event.referrer, hash_signal, ignored),
+        referrer=(
+            _LAST
+            if event.referrer == LAST
+            else _build_person(_read_referrer(event), hash_signal, ignored)
+        ),
         via=event.via,
         channel=event.channel,
         content=event.content,
@@ -287,6 +296,11 @@ def build_event(
         metadata=event.metadata or {},
         test=event.test or False,
     )
+
+
+def _read_referrer(event: IncomingEvent) -> IncomingPerson | None:
+    """Return the referrer whom the event itself describes."""
+    return None if isinstance(event.referrer, str) else event.referrer
 
 
 def _build_person(
@@ -332,7 +346,11 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
         event = msgspec.structs.replace(
             event,
             user=_drop_null_identities(event.user),
-            referrer=_drop_null_identities(event.referrer),
+            referrer=(
+                event.referrer
+                if isinstance(event.referrer, str)
+                else _drop_null_identities(event.referrer)
+            ),
         )
     rules.check_id(event.id)
     rules.check_name(event.type, event.name)
@@ -344,8 +362,12 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
     )
     if event.user:
         rules.check_identities("/user", _identities(event.user))
-    if event.referrer:
-        rules.check_identities("/referrer", _identities(event.referrer))
+    if event.referrer == LAST:
+        rules.check_last_referrer(event.type)
+    elif referrer := _read_referrer(event):
+        rules.check_identities("/referrer", _identities(referrer))
+    if event.type is EventType.IDENTIFY:
+        rules.check_identify(_identities(event.user) if event.user else {}, event)
     rules.check_event_data(event.type, event.event_data)
     rules.check_metadata(event.metadata)
     occurred_at = _read_occurred_at(event.occurred_at, data)

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class EventType(StrEnum):
-    """What became of an invitation."""
+    """What became of an invitation; and `identify`, which says who somebody is."""
 
     APP_INSTALL = "app_install"
     APP_REINSTALL = "app_reinstall"
@@ -17,6 +17,13 @@ class EventType(StrEnum):
     WEB_OPEN = "web_open"
     LINK_CLICK = "link_click"
     CUSTOM = "custom"
+    IDENTIFY = "identify"
+
+
+#: The types of referral events. `identify` ties identities together, and is about no side.
+REFERRAL_TYPES: Final = tuple(
+    each for each in EventType if each is not EventType.IDENTIFY
+)
 
 
 class Side(StrEnum):
@@ -24,6 +31,10 @@ class Side(StrEnum):
 
     REFERRED = "referred"
     GENERATED = "generated"
+
+
+#: As `referrer`, it stands for whoever invited the user last.
+LAST: Final = "last"
 
 
 class Via(StrEnum):
@@ -51,6 +62,7 @@ SIDES: Final[dict[EventType, tuple[Side, ...]]] = {
     EventType.WEB_OPEN: _BOTH,
     EventType.LINK_CLICK: (Side.GENERATED,),
     EventType.CUSTOM: _BOTH,
+    EventType.IDENTIFY: (),
 }
 #: What people call an event of each type; a custom event has a name of its own.
 TITLES = {
@@ -93,6 +105,11 @@ INVITE_CHANNELS = frozenset(
 def find_types_without(side: Side) -> tuple[EventType, ...]:
     """Return the types of which no event is about this side."""
     return tuple(each for each, sides in SIDES.items() if side not in sides)
+
+
+def find_referrals_without(side: Side) -> tuple[EventType, ...]:
+    """Return the types of referral events of which no event is about this side."""
+    return tuple(each for each in REFERRAL_TYPES if side not in SIDES[each])
 
 
 def normalise_name(name: str) -> str:

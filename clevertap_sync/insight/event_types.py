@@ -9,7 +9,7 @@ import msgspec
 
 from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.models import Integration
-from referrals.vocabulary import SIDES, EventType
+from referrals.vocabulary import REFERRAL_TYPES, SIDES, EventType
 
 
 def count_event_types(integration: Integration, custom_names: int) -> int:
@@ -20,7 +20,7 @@ def count_event_types(integration: Integration, custom_names: int) -> int:
     off = set(integration.not_sent)
     return sum(
         custom_names if event_type is EventType.CUSTOM else 1
-        for event_type in EventType
+        for event_type in REFERRAL_TYPES
         for side in SIDES[event_type]
         if f"{event_type}:{side}" not in off
     )

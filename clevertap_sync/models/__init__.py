@@ -4,6 +4,7 @@ Read them in this order:
 
 * `accounts` accounts, and integrations with their settings, cursor and hold
 * `uploads`  uploads, attempts, dead letters, replays
+* `waiting`  records that wait for a person to be known
 * `alerts`   alerts, incidents, mutes, notices
 * `upkeep`   tallies by the hour, and the workers that were seen
 
@@ -19,6 +20,7 @@ from clevertap_sync.models.accounts import (
     EventKinds,
     Integration,
     IntegrationQuerySet,
+    LateTime,
     PasscodeKind,
 )
 from clevertap_sync.models.alerts import (
@@ -43,6 +45,7 @@ from clevertap_sync.models.uploads import (
     Upload,
     UploadQuerySet,
 )
+from clevertap_sync.models.waiting import WaitingRecord
 
 __all__ = [
     "DEFAULT_IN_FLIGHT",
@@ -61,6 +64,7 @@ __all__ = [
     "Integration",
     "IntegrationQuerySet",
     "LastLook",
+    "LateTime",
     "Mute",
     "Notice",
     "PasscodeKind",
@@ -68,5 +72,6 @@ __all__ = [
     "Tally",
     "Upload",
     "UploadQuerySet",
+    "WaitingRecord",
     "WorkerSeen",
 ]

@@ -63,6 +63,13 @@ class EventKinds(models.TextChoices):
     BOTH = "both", "Production and test events"
 
 
+class LateTime(models.TextChoices):
+    """Which time a record has that waited for its person to be known."""
+
+    HAPPENED = "happened", "When it happened"
+    KNOWN = "known", "When the person became known"
+
+
 class PasscodeKind(models.TextChoices):
     """Whose passcode it is: CleverTap lets a person's expire."""
 
@@ -162,6 +169,21 @@ class Integration(models.Model):
         help_text='What is switched off, as ["app_open:generated", …].',
     )
 
+    late_time = models.CharField(
+        "time of a record that waited",
+        max_length=8,
+        choices=LateTime,
+        default=LateTime.HAPPENED,
+        db_default=LateTime.HAPPENED,
+        help_text="CleverTap starts live campaigns only for events younger than two hours.",
+    )
+    falls_back_to_clevertap_id = models.BooleanField(
+        "without an identity, send by CleverTap ID",
+        default=False,
+        db_default=False,
+        help_text="Where the event carries a clevertap_id.",
+    )
+
     # The cursor. Range uploads tile tail+1 … cursor.
     tail = models.BigIntegerField(
         default=0,
@@ -226,6 +248,9 @@ class Integration(models.Model):
     removed_delivered = models.BigIntegerField(default=0)
     removed_dead = models.BigIntegerField(default=0)
     removed_unknown = models.BigIntegerField(default=0)
+    removed_expired = models.BigIntegerField(
+        default=0, db_default=0, help_text="Records that waited in vain, or still did."
+    )
 
     tallied_to = models.BigIntegerField(
         default=0, help_text="Uploads up to this ID are in the tallies."

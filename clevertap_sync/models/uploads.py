@@ -10,7 +10,11 @@ from clevertap_sync.models.accounts import Integration
 
 
 class Replay(models.Model):
-    """A person's order to send a range, or dead letters, again. It has its own cursor."""
+    """An order to send a range, or dead letters, again. It has its own cursor.
+
+    A person gives it, but for the one of kind `people` that an integration may have: it
+    sends what waited for a person, and runs whenever somebody became known.
+    """
 
     class State(models.TextChoices):
         """A replay runs until its work is handed to uploads, or a person cancels it."""
@@ -19,6 +23,15 @@ class Replay(models.Model):
         DONE = "done"
         CANCELLED = "cancelled"
 
+    class Kind(models.TextChoices):
+        """Who ordered it: a person, or the people who became known."""
+
+        ORDER = "order"
+        PEOPLE = "people"
+
+    kind = models.CharField(
+        max_length=6, choices=Kind, default=Kind.ORDER, db_default=Kind.ORDER
+    )
     integration = models.ForeignKey(
         Integration, on_delete=models.PROTECT, related_name="replays"
     )
@@ -43,6 +56,15 @@ class Replay(models.Model):
     )
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration"],
+                condition=Q(kind="people"),
+                name="one_replay_of_people",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Replay {self.pk}"
@@ -121,6 +143,18 @@ class Upload(models.Model):
     first = models.BigIntegerField(help_text="The first position.")
     last = models.BigIntegerField(help_text="The last position.")
     picks = models.JSONField(null=True, blank=True)
+    identities = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Of records that waited: pick → keyed hash of the identity that it goes "
+        "out under, whatever was learned since.",
+    )
+    known_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Of records that waited, where they go out under the time at which the "
+        "person became known: that.",
+    )
     covers = models.PositiveIntegerField(
         null=True,
         blank=True,
@@ -138,6 +172,11 @@ class Upload(models.Model):
     records = models.PositiveIntegerField(null=True, blank=True)
     delivered = models.PositiveIntegerField(default=0)
     dead = models.PositiveIntegerField(default=0)
+    waiting = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Records that wait for a person to be known, when it settled.",
+    )
     unsent = models.PositiveIntegerField(
         default=0,
         help_text="Records that the settings keep back; not among its records.",
@@ -269,15 +308,18 @@ class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
 
 
 class DeadLetter(models.Model):
-    """A record that was not delivered, with a reason. Only a person revives it.
+    """A record that was not delivered, with a reason.
 
-    It names the event by position and keeps no identity of its own.
+    Only a person revives it, unless it waits for a person to be known. It names the event
+    by position and keeps no identity of its own.
     """
 
     class State(models.TextChoices):
-        """Whether the letter is open, in a replay, or was delivered by one."""
+        """Whether it is open, waits for a person, waited in vain, is in a replay, or delivered."""
 
         OPEN = "open"
+        WAITING = "waiting"
+        EXPIRED = "expired"
         REPLAYING = "replaying"
         DELIVERED = "delivered"
 
@@ -320,6 +362,16 @@ class DeadLetter(models.Model):
         help_text="When CleverTap first accepted the record. It may have fallen out of a "
         "later replay.",
     )
+    linked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the person became known for whom it waited.",
+    )
+    linked_by = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="The position of the event that said who the person is.",
+    )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
@@ -359,6 +411,23 @@ class DeadLetter(models.Model):
             ),
             # The list of one integration, newest first.
             models.Index(fields=["integration", "-id"], name="newest_dead_letters"),
+            # The status: what waits, since when.
+            models.Index(
+                fields=["integration", "reason", "created_at"],
+                condition=Q(state="waiting"),
+                name="waiting_dead_letters",
+            ),
+            # The status: what waited in vain, and what arrived late, lately.
+            models.Index(
+                fields=["integration", "changed_at"],
+                condition=Q(state="expired"),
+                name="expired_dead_letters",
+            ),
+            models.Index(
+                fields=["integration", "linked_at"],
+                condition=Q(linked_at__isnull=False),
+                name="linked_dead_letters",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from itertools import count, cycle
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from referrals.vocabulary import Side, find_types_without
+from referrals.vocabulary import Side, find_referrals_without
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ class Told(NamedTuple):
 _CARRIERS: Final = (Carrier.API, Carrier.BRANCH, Carrier.API, Carrier.SEGMENT)
 
 #: What happens to a link before anybody comes.
-_BEFORE_COMING: Final = find_types_without(Side.REFERRED)
+_BEFORE_COMING: Final = find_referrals_without(Side.REFERRED)
 
 #: CleverTap's side of one oddity: the sandbox discards this event, as a dashboard can.
 DISCARDED_NAME: Final = "Referred Coupon Redeemed"

@@ -7,12 +7,12 @@ and is refused with 422.
 from typing import Any, Final
 
 from referrals.rules import MAX_NAME_CHARACTERS
-from referrals.vocabulary import EventType, Side, Via, find_types_without
+from referrals.vocabulary import EventType, Side, Via, find_referrals_without
 
 _CUSTOM: Final = {"properties": {"type": {"const": EventType.CUSTOM.value}}}
 _NAMES_NO_USER: Final = [
     {"properties": {"type": {"const": each.value}}}
-    for each in find_types_without(Side.REFERRED)
+    for each in find_referrals_without(Side.REFERRED)
 ]
 _WITHOUT_USER: Final = (
     _NAMES_NO_USER[0] if len(_NAMES_NO_USER) == 1 else {"anyOf": _NAMES_NO_USER}

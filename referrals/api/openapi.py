@@ -37,7 +37,13 @@ from referrals.api.stream import MAX_BODY_BYTES
 from referrals.api.switches import SWITCH_VALUES
 from referrals.rules import ID_PATTERN, MAX_EVENT_BYTES, MAX_METADATA_BYTES
 from referrals.schema import IncomingEvent
-from referrals.vocabulary import EventType, FraudStatus, Side, Via, find_types_without
+from referrals.vocabulary import (
+    EventType,
+    FraudStatus,
+    Side,
+    Via,
+    find_referrals_without,
+)
 
 VERSION: Final = "1"
 BATCH: Final = "EventBatch"
@@ -59,7 +65,7 @@ EVENT_FIELDS: Final = {
     "occurred_at": "RFC 3339 with an offset, or Unix seconds, rounded down to a "
     "microsecond. Missing: the time of receipt. Milliseconds, and more than a day ahead, are refused.",
     "user": "Who did it. Required except for "
-    f"{', '.join(find_types_without(Side.REFERRED))}.",
+    f"{', '.join(find_referrals_without(Side.REFERRED))}.",
     "referrer": "Who invited the user. Required unless `via` is `smart_link`.",
     "via": f"The kind of link that led here: {_one_of(Via)}.",
     "channel": "How the invitation travelled, such as `whatsapp`. An unknown invite channel "

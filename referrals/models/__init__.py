@@ -4,6 +4,13 @@ from referrals.models.apps import App, Change, Membership, Role, validate_networ
 from referrals.models.events import CustomName, ReferralEvent, Sighting
 from referrals.models.ingest import IngestCount, IngestSample, RejectedEvent
 from referrals.models.keys import ApiKey, ApiKeyQuerySet
+from referrals.models.known_people import (
+    KnownIdentity,
+    KnownPerson,
+    PeopleProgress,
+    ReferrerDecision,
+    SharedMark,
+)
 from referrals.models.people import ErasureRequest, Suppression
 from referrals.models.sources import (
     WAY_OF_SOURCE,
@@ -27,10 +34,15 @@ __all__ = [
     "IdKey",
     "IngestCount",
     "IngestSample",
+    "KnownIdentity",
+    "KnownPerson",
     "Membership",
+    "PeopleProgress",
     "ReferralEvent",
+    "ReferrerDecision",
     "RejectedEvent",
     "Role",
+    "SharedMark",
     "Sighting",
     "Source",
     "SourceCall",

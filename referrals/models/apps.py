@@ -44,6 +44,22 @@ class App(models.Model):
         "line. Their addresses are no sign of fraud. Private networks never are.",
     )
 
+    loose_ids = models.JSONField(
+        "IDs that come before sign-up",
+        default=list,
+        blank=True,
+        # The web processes of the release before write rows without it.
+        db_default=[],
+        help_text="Providers such as anonymous_id or branch_id. A record that carries "
+        "only these waits until one of them is tied to a user. None: nothing waits.",
+    )
+    remembers_referrers = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Remember who invited each user last, so that events may name "
+        'the referrer as "last".',
+    )
+
     class Meta:
         ordering = ["slug"]
 

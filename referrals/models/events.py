@@ -7,7 +7,7 @@ from referrals.vocabulary import EventType, FraudStatus
 
 
 class ReferralEvent(models.Model):
-    """Something that happened. Written by `log.append` only, and never changed.
+    """Something that happened, or who somebody is. Written by `log.append` only, and never changed.
 
     `body` is the event as `schema.Event` in JSON; the other columns repeat what
     pages search by.

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django import forms
 
 from clevertap_sync.insight.usage import SideUsage, Usage
-from referrals.vocabulary import SIDES, TITLES, EventType, Side
+from referrals.vocabulary import REFERRAL_TYPES, SIDES, TITLES, EventType, Side
 
 #: All sides that can be switched off, such as "app_open:generated".
 SENDS: Final = tuple(
@@ -47,7 +47,7 @@ class SendsGrid(forms.CheckboxSelectMultiple):
                     for side in Side
                 ],
             }
-            for event_type in EventType
+            for event_type in REFERRAL_TYPES
         ]
         return context
 

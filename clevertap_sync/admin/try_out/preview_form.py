@@ -7,7 +7,7 @@ from django import forms
 from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid
 from clevertap_sync.models import Integration
 from referrals.api.stream import MAX_BODY_BYTES
-from referrals.vocabulary import TITLES, EventType
+from referrals.vocabulary import REFERRAL_TYPES, TITLES, EventType
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Integration]
@@ -15,7 +15,7 @@ else:
     _ModelForm = forms.ModelForm
 
 SAMPLE, LOGGED, PASTED = "sample", "logged", "pasted"
-TYPES: Final = [(t.value, TITLES.get(t, "Custom event")) for t in EventType]
+TYPES: Final = [(t.value, TITLES.get(t, "Custom event")) for t in REFERRAL_TYPES]
 
 
 class SourceForm(forms.Form):

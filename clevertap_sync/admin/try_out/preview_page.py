@@ -30,7 +30,7 @@ from referrals.admin.kit.base import demand_permission
 from referrals.admin.kit.page_keys import read_page_key
 from referrals.models import App
 from referrals.schema import Event, EventProblem, IncomingEvent, check_object
-from referrals.vocabulary import EventType
+from referrals.vocabulary import REFERRAL_TYPES, EventType
 
 #: The permission, in the integration's app, to see previews.
 SEES: Final = "clevertap_sync.view_integration"
@@ -145,7 +145,7 @@ def _sent(
 ) -> Sequence[IncomingEvent | EventProblem]:
     if wanted["source"] == PASTED:
         return record_previews.read_pasted(wanted["pasted"])
-    known = {each.value for each in EventType}
+    known = {each.value for each in REFERRAL_TYPES}
     chosen = wanted["sample"] if wanted["sample"] in known else "app_install"
     provider = rules.identity_provider
     event = samples.make_sample_event(

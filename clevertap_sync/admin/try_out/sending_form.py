@@ -13,7 +13,7 @@ from clevertap_sync.clevertap.limits import MAX_IDENTITY
 from clevertap_sync.models import EventKinds, Integration
 from referrals import samples
 from referrals.models import CustomName
-from referrals.vocabulary import TITLES, EventType, Side, find_types_without
+from referrals.vocabulary import TITLES, EventType, Side, find_referrals_without
 
 PRODUCTION, TEST = EventKinds.PRODUCTION.value, EventKinds.TEST.value
 #: The most custom names on offer: more than go to CleverTap without approval.
@@ -123,7 +123,7 @@ class TestEventForm(SendingForm):
         """Ask for an identity of the user, which the event needs."""
         cleaned = super().clean() or self.cleaned_data
         what = cleaned.get("what")
-        if what in find_types_without(Side.REFERRED):
+        if what in find_referrals_without(Side.REFERRED):
             if not cleaned.get("referrer"):
                 title = TITLES[EventType(what)].lower()
                 self.add_error("referrer", f"A {title} is about the referrer alone.")

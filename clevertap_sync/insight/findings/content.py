@@ -15,14 +15,14 @@ from clevertap_sync.insight.findings.finding import (
     link_settings,
 )
 from clevertap_sync.models import EventKinds
-from referrals.vocabulary import TITLES, Side, find_types_without
+from referrals.vocabulary import TITLES, Side, find_referrals_without
 from referrals.words import format_count, format_span
 
 #: From this percentage of CleverTap's event types on, it is a finding.
 NEAR_PERCENT: Final = 90
 #: In so many days an app gets all of its usual kinds of events, those of a weekend too.
 USUALLY: Final = timedelta(days=7)
-_WITHOUT_USER: Final = find_types_without(Side.REFERRED)
+_WITHOUT_USER: Final = find_referrals_without(Side.REFERRED)
 #: What events that are about the referrer alone are called in a sentence.
 _OF_REFERRER: Final = [
     title.lower() for each, title in TITLES.items() if each in _WITHOUT_USER
