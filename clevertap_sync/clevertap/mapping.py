@@ -4,7 +4,7 @@ Pure: imports msgspec and no framework. `limits` knows CleverTap's limits, `prop
 makes the `evtData`, `reasons` has the words for what could not be mapped.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -20,6 +20,14 @@ from clevertap_sync.clevertap.properties import (
     build_properties,
     make_printable,
 )
+from clevertap_sync.clevertap.reasons import (
+    NO_IDENTITY,
+    NO_REFERRER_KNOWN,
+    WAITING_FOR_IDENTITY,
+    WAITING_FOR_REFERRER,
+)
+from referrals.identity import Identity
+from referrals.learning.blocklist import is_blocked
 from referrals.schema import Event, Person
 from referrals.vocabulary import (
     BUILT_IN_NAMES,
@@ -51,6 +59,11 @@ class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
     `custom_names_limit`. Events that occurred before `since`, in Unix seconds, stay here.
     `suppressions_until` is the number of the last of the app's suppressions that count;
     the caller looks up which sides they concern.
+
+    A side without an identity of the provider is sent by its `clevertap_id` where
+    `falls_back_to_clevertap_id`; else it waits for its user to be known where it has an
+    identity of a provider among `waits_for`. A referrer "last" waits to be known where
+    the app `remembers_referrers`.
     """
 
     identity_provider: str
@@ -67,6 +80,9 @@ class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
     custom_names_limit: int = limits.CUSTOM_NAMES_LIMIT
     since: float | None = None
     suppressions_until: int = 0
+    falls_back_to_clevertap_id: bool = False
+    waits_for: tuple[str, ...] = ()
+    remembers_referrers: bool = False
 
 
 class EventRecord(msgspec.Struct, frozen=True, gc=False):
@@ -127,6 +143,20 @@ def find_identity(person: Person, provider: str) -> str | None:
     return identity if isinstance(identity, str) else None
 
 
+def list_awaited_identities(person: Person, waits_for: Iterable[str]) -> list[Identity]:
+    """Return the identities by which `person` may become known, sorted.
+
+    They are of the providers that the app waits for, whose case does not count. A value
+    that names nobody, such as null, is none of them.
+    """
+    folded = frozenset(map(str.casefold, waits_for))
+    return sorted(
+        Identity(provider, value)
+        for provider, value in person.identities.items()
+        if provider.casefold() in folded and not is_blocked(value)
+    )
+
+
 @lru_cache(maxsize=64)
 def _plan_for_provider(provider: str) -> "_Plan":
     return _plan(MappingSettings(identity_provider=provider))
@@ -146,6 +176,9 @@ class _Plan(msgspec.Struct, frozen=True):
     approved_names: frozenset[str]
     custom_names_limit: int
     since: datetime
+    falls_back: bool
+    waits_for: frozenset[str]
+    remembers_referrers: bool
 
 
 @lru_cache(maxsize=256)
@@ -183,6 +216,9 @@ def _plan(settings: MappingSettings) -> _Plan:
             if settings.since is None
             else datetime.fromtimestamp(settings.since, UTC)
         ),
+        falls_back=settings.falls_back_to_clevertap_id,
+        waits_for=frozenset(map(str.casefold, settings.waits_for)),
+        remembers_referrers=settings.remembers_referrers,
     )
 
 
@@ -244,21 +280,21 @@ class _Mapper:
         plan = self.plan
         if self.event.type is _CUSTOM and (bad := self._refuse_name(name)):
             return bad
-        identity = person.identities.get(plan.provider)
+        record, identity = plan.record, person.identities.get(plan.provider)
         if identity is None or not (
             plan.is_plain and limits.is_plain_identity(identity)
         ):
-            checked = _check_identity(person, plan)
-            if isinstance(checked, MappingRefusal):
-                return checked
-            identity = checked
+            chosen = _choose_identity(person, plan)
+            if isinstance(chosen, MappingRefusal):
+                return chosen
+            record, identity = chosen
         properties = self._properties
         if properties is None:
             properties = self._properties = self._build_properties()
         if isinstance(properties, MappingRefusal):
             return properties
         json = limits.encode(
-            plan.record(identity, self.seconds, "event", name, properties.json)
+            record(identity, self.seconds, "event", name, properties.json)
         )
         if len(json) > limits.MAX_RECORD_BYTES:
             return MappingRefusal("record_too_large", f"It has {len(json)} bytes.")
@@ -309,6 +345,43 @@ def _refuse_custom_name(custom: str, name: str) -> MappingRefusal | None:
     return None
 
 
+def _choose_identity(
+    person: Person, plan: _Plan
+) -> tuple[type[limits.Record], str] | MappingRefusal:
+    """Return by what the person is sent; or why nothing is, or what the record waits for.
+
+    Only an identity that is missing is waited for: one that cannot be sent is a mistake,
+    and so is an identity provider that nobody carries.
+    """
+    if person.last:
+        return _refuse_last_referrer(plan)
+    checked = _check_identity(person, plan)
+    if isinstance(checked, str):
+        return plan.record, checked
+    if checked.reason != NO_IDENTITY:
+        return checked
+    if plan.falls_back and (object_id := find_identity(person, CLEVERTAP_ID)):
+        return limits.ObjectIdRecord, object_id
+    if plan.waits_for and (awaited := list_awaited_identities(person, plan.waits_for)):
+        return MappingRefusal(WAITING_FOR_IDENTITY, _describe_wait(awaited))
+    return checked
+
+
+def _refuse_last_referrer(plan: _Plan) -> MappingRefusal:
+    if plan.remembers_referrers:
+        return MappingRefusal(WAITING_FOR_REFERRER, "")
+    return MappingRefusal(
+        NO_REFERRER_KNOWN,
+        "The app does not remember referrers. Its settings in the admin have a switch.",
+    )
+
+
+def _describe_wait(awaited: Iterable[Identity]) -> str:
+    """Name the providers, as the app lists them: a producer's spelling could be anything."""
+    named = dict.fromkeys(each.provider.casefold() for each in awaited)
+    return f"Nobody is known yet by {', '.join(named)}."
+
+
 def _check_identity(person: Person, plan: _Plan) -> str | MappingRefusal:
     """Return the identity as the producer sent it, byte for byte, or why it cannot go.
 
@@ -321,7 +394,7 @@ def _check_identity(person: Person, plan: _Plan) -> str | MappingRefusal:
         alike = [p for p in identities if p.casefold() == plan.folded_provider]
         if not alike:
             return MappingRefusal(
-                "no_identity",
+                NO_IDENTITY,
                 _describe_missing_identity(plan.provider, len(identities)),
             )
         identity = identities[min(alike)]

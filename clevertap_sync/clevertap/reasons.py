@@ -8,10 +8,21 @@ account or the user. Where the event itself is wrong, the remedy is a new event,
 where one side alone is wrong: the other side's record would be delivered twice.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.limits import spell_figure
+
+NO_IDENTITY: Final = "no_identity"
+WAITING_FOR_IDENTITY: Final = "waiting_for_identity"
+WAITING_FOR_REFERRER: Final = "waiting_for_referrer"
+NEVER_KNOWN: Final = "never_known"
+NO_REFERRER_KNOWN: Final = "no_referrer_known"
+SHARED_IDENTITY: Final = "shared_identity"
+#: Of records that wait for a person to be known.
+WAITING: Final = frozenset({WAITING_FOR_IDENTITY, WAITING_FOR_REFERRER})
+#: Of records that waited in vain: no problem, and nothing to do.
+EXPIRED: Final = frozenset({NEVER_KNOWN, NO_REFERRER_KNOWN, SHARED_IDENTITY})
 
 
 class Reason(NamedTuple):
@@ -27,7 +38,7 @@ _LONGEST_NAME = limits.MAX_EVENT_NAME - len("Generated ")
 
 _IDENTITY = (
     Reason(
-        "no_identity",
+        NO_IDENTITY,
         "The user has no identity for the integration's identity provider.",
         "Choose an identity provider that users have and replay, or send this identity with events from now on.",
     ),
@@ -55,6 +66,33 @@ _IDENTITY = (
         "clevertap_id_invalid",
         "The identity does not have the shape of a CleverTap ID.",
         "Choose another identity provider and replay, or send the ID that CleverTap's SDK reports, its prefix included.",
+    ),
+)
+_PEOPLE = (
+    Reason(
+        WAITING_FOR_IDENTITY,
+        "The record waits until an ID that comes before sign-up is tied to a user whose identity can be sent.",
+        "Do nothing: it goes by itself once an event or a call of PUT /v1/people carries this ID beside the user's own.",
+    ),
+    Reason(
+        WAITING_FOR_REFERRER,
+        'The event\'s referrer is "last", and the record waits until it is known who that is.',
+        "Do nothing: it goes by itself once an event is tied to this user that named a referrer before.",
+    ),
+    Reason(
+        NEVER_KNOWN,
+        "The record waited as long as it may, and no user became known by its ID: an install without a sign-up.",
+        "Do nothing: most of these are people who never signed up.",
+    ),
+    Reason(
+        NO_REFERRER_KNOWN,
+        'The event\'s referrer is "last", and no referrer of this user is known.',
+        "Do nothing where nobody invited the user; where the app does not remember referrers, let it, and replay.",
+    ),
+    Reason(
+        SHARED_IDENTITY,
+        "The record's ID was claimed by two users, as on a shared device, so it names nobody.",
+        "Do nothing: sent to either of the two, it might be the wrong one's.",
     ),
 )
 _EVENT = (
@@ -250,6 +288,7 @@ REASONS: dict[str, Reason] = {
     reason.code: reason
     for reason in (
         *_IDENTITY,
+        *_PEOPLE,
         *_EVENT,
         *_PROPERTIES,
         *_DELIVERY,

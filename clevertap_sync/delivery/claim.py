@@ -268,8 +268,8 @@ def _lease_next_range(
         last=integration.cursor,
         settings=build_settings_for_claim(
             integration,
+            state.app_settings,
             has_approved_names=state.has_approved_names,
-            suppressions_until=state.newest_suppression,
         ),
         created_at=now,
         due_at=now,

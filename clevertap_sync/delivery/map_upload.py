@@ -8,8 +8,10 @@ from clevertap_sync.clevertap.mapping import (
     MappedSide,
     MappingSettings,
     Unmappable,
+    list_awaited_identities,
     map_event,
 )
+from clevertap_sync.clevertap.reasons import WAITING, WAITING_FOR_IDENTITY
 from clevertap_sync.delivery import split, unknown_outcomes
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
@@ -37,21 +39,31 @@ def map_upload(claim: Claim) -> MappedUpload:
             Undelivered(upload.picks[0], "", MAPPING_FAILED, detail)
         )
         return mapped
-    settings = read_settings(upload.settings)
     wanted = set(upload.picks) if upload.picks is not None else None
-    events = _read_events(claim, wanted)
-    for (position, event), suppressed in zip(
-        events, _find_suppressed_sides(claim, events, settings), strict=True
-    ):
-        for value in _map_event_safely(position, event, settings, suppressed):
-            if wanted is None or make_pick(position, value.side) in wanted:
-                mapped.add(position, value)
+    _map_events(claim, mapped, wanted)
     if wanted is not None and upload.covers is not None:
         _add_removed_events(mapped, wanted)
     if unknown_outcomes.is_given_up(upload):
         detail = f"{upload.unknown_outcomes} requests with it ended without an answer."
         mapped.refuse_all(unknown_outcomes.OUTCOME_UNKNOWN, detail)
     return mapped
+
+
+def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> None:
+    """Sort each side into its place; where `wanted` are given, these picks alone."""
+    settings = read_settings(claim.upload.settings)
+    events = _read_events(claim, wanted)
+    for (position, event), suppressed in zip(
+        events, _find_suppressed_sides(claim, events, settings), strict=True
+    ):
+        for value in _map_event_safely(position, event, settings, suppressed):
+            if wanted is not None and make_pick(position, value.side) not in wanted:
+                continue
+            if isinstance(value, Unmappable) and value.reason in WAITING:
+                waiting = _build_waiting(claim, position, event, value, settings)
+                mapped.undelivered.append(waiting)
+            else:
+                mapped.add(position, value)
 
 
 def _read_events(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Event]]:
@@ -91,6 +103,29 @@ def _map_event_safely(
         return [
             Unmappable(side, "", MAPPING_FAILED, kind) for side, _ in find_sides(event)
         ]
+
+
+def _build_waiting(
+    claim: Claim,
+    position: int,
+    event: Event,
+    side: Unmappable,
+    settings: MappingSettings,
+) -> Undelivered:
+    """Return the record of a side that waits, with the hashes of the IDs that it waits by."""
+    waits_by: list[str] = []
+    if side.reason == WAITING_FOR_IDENTITY:
+        person = dict(find_sides(event))[side.side]
+        awaited = list_awaited_identities(person, settings.waits_for)
+        waits_by = suppression.hash_identities(claim.integration.app_id, awaited)
+    return Undelivered(
+        make_pick(position, side.side),
+        side.name,
+        side.reason,
+        side.detail,
+        tuple(waits_by),
+        event.test,
+    )
 
 
 def _add_removed_events(mapped: MappedUpload, wanted: set[int]) -> None:

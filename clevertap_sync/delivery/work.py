@@ -6,6 +6,7 @@ from typing import Any
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.mapping import EventRecord, KeptBack, Unmappable
+from clevertap_sync.clevertap.reasons import WAITING
 from clevertap_sync.insight.picks import make_pick
 from clevertap_sync.models import Integration, Upload
 
@@ -48,12 +49,23 @@ class ProbeClaim:
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
-    """A record that falls out. `pick` is None where CleverTap's answer fits no record."""
+    """A record that falls out. `pick` is None where CleverTap's answer fits no record.
+
+    One that waits for its user to be known has in `waits_by` the keyed hashes of the IDs by
+    which that may happen; one whose referrer is "last" has none. `test`: its event is one.
+    """
 
     pick: int | None
     name: str
     reason: str
     detail: str
+    waits_by: tuple[str, ...] = ()
+    test: bool = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a person to be known, and is no dead letter in anybody's way."""
+        return self.pick is not None and self.reason in WAITING
 
 
 @dataclass(slots=True)

@@ -14,7 +14,10 @@ from clevertap_sync.admin.integration.integration_form import COLUMNS, Integrati
 from clevertap_sync.admin.try_out.preview_form import SettingsForm
 from clevertap_sync.clevertap.mapping import MappingSettings
 from clevertap_sync.insight.event_types import have_send_settings_changed
-from clevertap_sync.insight.mapping_settings import build_settings_for_claim
+from clevertap_sync.insight.mapping_settings import (
+    AppSettings,
+    build_settings_for_claim,
+)
 from clevertap_sync.models import Integration
 from tests.harness.commands import ROOT
 
@@ -37,7 +40,7 @@ OF_THE_FORM = {"passcode_kind"}
 #: What decides how a record looks, and not whether it goes.
 LOOKS = {
     *("identity_provider", "event_data_format", "send_none", "refuse_long_texts"),
-    *("send_event_id", "property_limit"),
+    *("send_event_id", "property_limit", "falls_back_to_clevertap_id"),
 }
 #: A value that no new integration has.
 OTHER = {
@@ -50,14 +53,17 @@ OTHER = {
 }
 COLUMN_OF = {"since": "deliver_since"}
 #: What an upload's settings have from elsewhere than the integration's row.
-OF_THE_APP = {"approved_names", "custom_names_limit", "suppressions_until"}
+OF_THE_APP = {
+    *("approved_names", "custom_names_limit", "suppressions_until"),
+    *("waits_for", "remembers_referrers"),
+}
 OF_THE_ROW = [n for n in MappingSettings.__struct_fields__ if n not in OF_THE_APP]
 
 
 def made_with(integration):
     """Return the settings that an upload of the integration gets."""
     return build_settings_for_claim(
-        integration, has_approved_names=False, suppressions_until=0
+        integration, AppSettings(), has_approved_names=False
     )
 
 

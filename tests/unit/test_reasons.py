@@ -28,6 +28,8 @@ OF_DELIVERY = {
     "mapping_failed",
     "event_removed",
     "clevertap_unknown",
+    "never_known",
+    "shared_identity",
 }
 
 
@@ -54,6 +56,10 @@ def refusals_in(module):
                 func=ast.Name(id="MappingRefusal"), args=[ast.Constant(value=code), *_]
             ):
                 yield code
+            case ast.Call(
+                func=ast.Name(id="MappingRefusal"), args=[ast.Name(id=name), *_]
+            ) if name.isupper():
+                yield getattr(module, name)
             case ast.Assign(
                 targets=[ast.Name(id="reason")], value=ast.Constant(value=str(code))
             ):

@@ -76,7 +76,7 @@ class SettingsForm(_ModelForm):
         fields = (
             *("identity_provider", "event_data_format", "send_none"),
             *("refuse_long_texts", "send_event_id", "property_limit", "event_kinds"),
-            *("send_suspicious", "send_rejected"),
+            *("send_suspicious", "send_rejected", "falls_back_to_clevertap_id"),
         )
 
     def __init__(self, *args: Any, **options: Any) -> None:

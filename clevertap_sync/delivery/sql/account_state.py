@@ -15,6 +15,7 @@ from django.db import connection
 
 from clevertap_sync.delivery.sql import open_floor, row_writer
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
+from clevertap_sync.insight.mapping_settings import AppSettings, decode_app_settings
 from clevertap_sync.models import Account, Integration
 from referrals import log, suppression
 from referrals.models import App
@@ -51,7 +52,8 @@ _QUERY = f"""
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
         coalesce({suppression.build_newest_suppression_sql("i.app_id")}, 0),
         coalesce({log.build_head_sql("i.app_id")}, 0),
-        app.slug, {row_writer.list_columns(Integration, "i")}
+        app.slug, app.loose_ids, app.remembers_referrers,
+        {row_writer.list_columns(Integration, "i")}
     FROM clevertap_sync_integration i
     JOIN referrals_app app ON app.id = i.app_id
     {{open_uploads}}
@@ -85,6 +87,9 @@ class IntegrationState:
     newest_suppression: int
     head: int
     app_slug: str
+    #: The app's IDs that come before sign-up, as JSON.
+    loose_ids: str
+    remembers_referrers: bool
     #: The integration's columns, the encrypted passcode among them.
     row: Sequence[Any] = field(repr=False)
 
@@ -92,6 +97,13 @@ class IntegrationState:
     def waiting(self) -> int:
         """Events that no upload has yet."""
         return self.head - self.cursor
+
+    @property
+    def app_settings(self) -> AppSettings:
+        """Return what the app decides of its integrations' records."""
+        return decode_app_settings(
+            self.loose_ids, self.remembers_referrers, self.newest_suppression
+        )
 
     def build_integration(self, account: Account) -> Integration:
         """Return the integration with its `account`, and its app's slug for the log line."""
