@@ -23,7 +23,7 @@ from integration_project.demo.story import (
     tell_story,
 )
 from referrals.schema import EventProblem, build_event, check_object, list_warnings
-from referrals.vocabulary import EventType
+from referrals.vocabulary import REFERRAL_TYPES
 
 NOW = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
 #: So many that every oddity came at least twice.
@@ -51,8 +51,8 @@ def accepted(bodies):
             yield build_event(event, received_at=NOW, hash_signal=str)
 
 
-def test_every_type_of_event_happens(bodies):
-    missing = set(EventType) - {event.type for event in accepted(bodies)}
+def test_every_type_of_referral_happens(bodies):
+    missing = set(REFERRAL_TYPES) - {event.type for event in accepted(bodies)}
 
     assert not missing, (
         f"Nothing in the demo is of type {', '.join(missing)}: give it a place in a journey "

@@ -75,9 +75,15 @@ def test_a_field_of_an_event_gets_into_the_log(name):
 
 
 def test_an_erased_person_keeps_nothing():
+    nothing = dict.fromkeys(Person.__struct_fields__)
+
     assert Person(erased=True) == Person(
-        **dict.fromkeys(Person.__struct_fields__) | {"identities": {}, "erased": True}
+        **nothing | {"identities": {}, "erased": True, "last": False}
     )
+
+
+def test_the_last_referrer_is_kept_as_that_word_alone():
+    assert kept({**WHOLE, "referrer": "last"}).referrer == Person(last=True)
 
 
 def test_nothing_is_kept_that_was_not_sent_or_decided():
@@ -87,6 +93,7 @@ def test_nothing_is_kept_that_was_not_sent_or_decided():
     assert set(Person.__struct_fields__) == {
         *IncomingPerson.__struct_fields__,
         "erased",
+        "last",
     }
 
 

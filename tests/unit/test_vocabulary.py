@@ -14,18 +14,19 @@ from referrals.rules import BrokenRuleError, check_people
 from referrals.samples import make_sample_event
 from referrals.schema import EventProblem, build_event, check_object
 from referrals.vocabulary import (
+    REFERRAL_TYPES,
     SIDES,
     TITLES,
     EventType,
     Side,
-    find_types_without,
+    find_referrals_without,
     normalise_name,
 )
 from referrals.words import NOTHING
 from tests import documented
 from tests.builders import ANN, BOB, NOON
 
-BUILT_IN = [each for each in EventType if each is not EventType.CUSTOM]
+BUILT_IN = [each for each in REFERRAL_TYPES if each is not EventType.CUSTOM]
 MIGRATE = "DEBUG=true .venv/bin/python manage.py makemigrations"
 
 
@@ -50,7 +51,7 @@ def line_of(page, start):
     return next((line for line in lines if line.startswith(start)), "")
 
 
-@pytest.mark.parametrize("event_type", EventType)
+@pytest.mark.parametrize("event_type", REFERRAL_TYPES)
 def test_a_type_has_its_sides_in_the_table(event_type):
     assert SIDES.get(event_type), (
         f"Say in SIDES of referrals/vocabulary.py whom an event of type {event_type} can "
@@ -67,6 +68,12 @@ def test_a_built_in_type_has_a_title_of_its_own(event_type):
     assert alike.count(normalise_name(title)) == 1, (
         f"Two types have the title {title}. CleverTap would count them as one."
     )
+
+
+def test_who_somebody_is_is_about_no_side_and_becomes_no_record():
+    assert set(EventType) - set(REFERRAL_TYPES) == {EventType.IDENTIFY}
+    assert SIDES[EventType.IDENTIFY] == ()
+    assert EventType.IDENTIFY not in TITLES
 
 
 def test_a_custom_event_has_no_title_but_its_name():
@@ -97,7 +104,7 @@ def test_the_api_reference_lists_every_type():
 
 
 def test_the_api_reference_says_which_types_need_no_user():
-    without = listed(find_types_without(Side.REFERRED), "and")
+    without = listed(find_referrals_without(Side.REFERRED), "and")
     row = f"| `user` | Who did it. Required, except for {without}. |"
 
     assert line_of("reference/http-api", "| `user` |") == row, (
@@ -132,7 +139,7 @@ def test_the_column_and_its_migrations_know_every_type():
     )
 
 
-@pytest.mark.parametrize("event_type", EventType)
+@pytest.mark.parametrize("event_type", REFERRAL_TYPES)
 def test_a_sample_of_a_type_is_accepted_and_becomes_a_record_for_each_side(event_type):
     sample = make_sample_event(
         event_type, event_id="s", user={"email": ANN}, referrer={"email": BOB}
@@ -151,7 +158,7 @@ def test_openapi_lists_every_type_and_which_of_them_need_no_user():
     fields = openapi.EVENT_FIELDS
 
     assert listed(EventType, "or") in fields["type"], "OpenAPI describes other types."
-    for each in find_types_without(Side.REFERRED):
+    for each in find_referrals_without(Side.REFERRED):
         assert each in fields["user"], f"OpenAPI demands a user of {each}."
     schema = openapi.build_document()["components"]["schemas"]["EventType"]
     assert sorted(schema["enum"]) == sorted(EventType)
