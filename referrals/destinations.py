@@ -18,6 +18,7 @@ class PreviewStatus(StrEnum):
     """What one side of an event would become."""
 
     RECORD = "record"
+    WAITING = "waiting"
     DEAD_LETTER = "dead_letter"
     NOT_SENT = "not_sent"
 
@@ -28,6 +29,8 @@ class OutcomeStatus(StrEnum):
     PENDING = "pending"
     IN_FLIGHT = "in_flight"
     DELIVERED = "delivered"
+    WAITING = "waiting"
+    EXPIRED = "expired"
     DEAD_LETTER = "dead_letter"
     NOT_SENT = "not_sent"
     SKIPPED = "skipped"
@@ -36,7 +39,9 @@ class OutcomeStatus(StrEnum):
 class Preview(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What one integration would send of one side: the exact record, or why there is none.
 
-    `event_name` is the name that a dead letter's record would have had.
+    `event_name` is the name that a dead letter's record would have had, or that one has
+    that would wait for a person to be known. `waits_for` has the providers by which that
+    may happen, or "referrer" where the event names the referrer as "last".
     """
 
     integration: str
@@ -48,6 +53,7 @@ class Preview(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     detail: str | None = None
     meaning: str | None = None
     remedy: str | None = None
+    waits_for: tuple[str, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -55,7 +61,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `state` tells whether a dead letter is open, in replay or delivered; on what was
     delivered, it is of the dead letter that a later replay left. `upload` is the number of
-    the upload that has the record.
+    the upload that has the record. What is waiting `waits_for` a person to be known by one
+    of these providers, or for the "referrer", `until` it is expired: it waited in vain.
     """
 
     integration: str
@@ -68,6 +75,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     remedy: str | None = None
     upload: int | None = None
     delivered_at: Instant | None = None
+    waits_for: tuple[str, ...] = ()
+    until: Instant | None = None
 
 
 class Destination(Protocol):

@@ -157,6 +157,12 @@ def list_awaited_identities(person: Person, waits_for: Iterable[str]) -> list[Id
     )
 
 
+def list_awaited_providers(person: Person, waits_for: Iterable[str]) -> list[str]:
+    """Return the providers of these identities, folded: a producer's spelling may be any."""
+    awaited = list_awaited_identities(person, waits_for)
+    return sorted({each.provider.casefold() for each in awaited})
+
+
 @lru_cache(maxsize=64)
 def _plan_for_provider(provider: str) -> "_Plan":
     return _plan(MappingSettings(identity_provider=provider))
@@ -362,8 +368,9 @@ def _choose_identity(
         return checked
     if plan.falls_back and (object_id := find_identity(person, CLEVERTAP_ID)):
         return limits.ObjectIdRecord, object_id
-    if plan.waits_for and (awaited := list_awaited_identities(person, plan.waits_for)):
-        return MappingRefusal(WAITING_FOR_IDENTITY, _describe_wait(awaited))
+    if plan.waits_for and (named := list_awaited_providers(person, plan.waits_for)):
+        detail = f"Nobody is known yet by {', '.join(named)}."
+        return MappingRefusal(WAITING_FOR_IDENTITY, detail)
     return checked
 
 
@@ -374,12 +381,6 @@ def _refuse_last_referrer(plan: _Plan) -> MappingRefusal:
         NO_REFERRER_KNOWN,
         "The app does not remember referrers. Its settings in the admin have a switch.",
     )
-
-
-def _describe_wait(awaited: Iterable[Identity]) -> str:
-    """Name the providers, as the app lists them: a producer's spelling could be anything."""
-    named = dict.fromkeys(each.provider.casefold() for each in awaited)
-    return f"Nobody is known yet by {', '.join(named)}."
 
 
 def _check_identity(person: Person, plan: _Plan) -> str | MappingRefusal:

@@ -1,6 +1,6 @@
 """The destination CleverTap: preview what an event would send, explain what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,10 +14,11 @@ from clevertap_sync.clevertap.mapping import (
     decode_record,
     map_event,
 )
-from clevertap_sync.clevertap.reasons import REASONS
-from clevertap_sync.insight import whereabouts
+from clevertap_sync.clevertap.reasons import REASONS, WAITING
+from clevertap_sync.insight import waits, whereabouts
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.insight.picks import make_pick
+from clevertap_sync.insight.waits import Wait
 from clevertap_sync.insight.whereabouts import Whereabouts
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from referrals import suppression
@@ -46,7 +47,7 @@ class CleverTapDestination:
         left_out = suppression.find_suppressed_sides(app_id, events, until)
         return [
             [
-                _preview_side(integration, value)
+                _preview_side(integration, event, value, settings)
                 for integration, settings in with_settings
                 for value in map_event(event, settings, suppressed)
             ]
@@ -86,13 +87,14 @@ def find_side_outcomes(
     """
     positions = {position for position, _ in events}
     found = whereabouts.find_records(app_id, integrations, positions)
+    waiting = waits.find_waits(app_id, found.letters.values(), dict(events))
     return [
         [
-            _find_outcome(found, integration, side, position, event)
+            _find_outcome(found, waiting, integration, side, stored)
             for integration in integrations
-            for side, _ in find_sides(event)
+            for side, _ in find_sides(stored[1])
         ]
-        for position, event in events
+        for stored in events
     ]
 
 
@@ -102,7 +104,9 @@ def list_unarchived_integrations(app_id: int) -> list[Integration]:
     return list(found.select_related("account").order_by("name"))
 
 
-def _preview_side(integration: Integration, value: MappedSide) -> Preview:
+def _preview_side(
+    integration: Integration, event: Event, value: MappedSide, settings: MappingSettings
+) -> Preview:
     preview = Preview(
         integration=integration.name,
         side=value.side,
@@ -114,9 +118,11 @@ def _preview_side(integration: Integration, value: MappedSide) -> Preview:
                 preview, status=PreviewStatus.RECORD, record=decode_record(value)
             )
         case Unmappable():
+            waiting = value.reason in WAITING
             return replace(
                 preview,
-                status=PreviewStatus.DEAD_LETTER,
+                status=PreviewStatus.WAITING if waiting else PreviewStatus.DEAD_LETTER,
+                waits_for=waits.preview_wait(event, value, settings) if waiting else (),
                 event_name=value.name,
                 **_explain_reason(value.reason, value.detail),
             )
@@ -133,18 +139,19 @@ def _explain_reason(code: str, detail: str) -> dict[str, str]:
 
 def _find_outcome(
     found: Whereabouts,
+    waiting: Mapping[int, Wait],
     integration: Integration,
     side: Side,
-    position: int,
-    event: Event,
+    stored: tuple[int, Event],
 ) -> Outcome:
+    position, event = stored
     place = (integration.pk, make_pick(position, side))
     letter = found.letters.get(place)
     outcome = Outcome(
         integration=integration.name, side=side, status=OutcomeStatus.PENDING
     )
     if letter is not None:
-        return _explain_letter(outcome, letter)
+        return _explain_letter(outcome, letter, waiting.get(letter.pk))
     if accepting := found.list_accepting_uploads(place, event, side):
         first = accepting[0]
         return _set_status(
@@ -170,7 +177,7 @@ def _find_outcome_without_verdict(
     return _set_status(outcome, OutcomeStatus.NOT_SENT, upload.pk)
 
 
-def _explain_letter(outcome: Outcome, letter: DeadLetter) -> Outcome:
+def _explain_letter(outcome: Outcome, letter: DeadLetter, wait: Wait | None) -> Outcome:
     if letter.state == DeadLetter.State.DELIVERED:
         # By a replay's upload, which retention may have removed since.
         upload_id = letter.replay_upload_id
@@ -187,11 +194,30 @@ def _explain_letter(outcome: Outcome, letter: DeadLetter) -> Outcome:
             f"{reason.get('meaning', letter.reason)}"
         )
         return replace(delivered, state=letter.state, meaning=meaning)
+    return _explain_undelivered(outcome, letter, wait, reason)
+
+
+def _explain_undelivered(
+    outcome: Outcome, letter: DeadLetter, wait: Wait | None, reason: dict[str, str]
+) -> Outcome:
+    """Return the outcome of a record that nothing has delivered, whether it waits or not."""
+    match letter.state:
+        case DeadLetter.State.WAITING:
+            waits_for, until = wait or ((), None)
+            return replace(
+                outcome,
+                status=OutcomeStatus.WAITING,
+                waits_for=waits_for,
+                until=until,
+                **reason,
+            )
+        case DeadLetter.State.EXPIRED:
+            return replace(outcome, status=OutcomeStatus.EXPIRED, **reason)
+        case DeadLetter.State.REPLAYING if letter.reason in WAITING:
+            upload = letter.replay_upload_id
+            return _set_status(outcome, OutcomeStatus.IN_FLIGHT, upload)
     return replace(
-        outcome,
-        status=OutcomeStatus.DEAD_LETTER,
-        state=letter.state,
-        **reason,
+        outcome, status=OutcomeStatus.DEAD_LETTER, state=letter.state, **reason
     )
 
 

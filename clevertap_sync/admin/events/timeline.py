@@ -39,6 +39,8 @@ LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "skipped": ("idle", "Skipped"),
     "not_sent": ("idle", "Not sent"),
     "delivered": ("good", "Delivered"),
+    "waiting": ("idle", "Waits"),
+    "expired": ("idle", "Waited in vain"),
     "dead_letter": ("bad", "Not delivered"),
 }
 

@@ -13,7 +13,7 @@ from clevertap_sync.clevertap.mapping import (
     Unmappable,
     decode_record,
 )
-from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.clevertap.reasons import REASONS, WAITING
 from clevertap_sync.insight.clevertap_destination import map_events
 from referrals.api import body_events
 from referrals.api.body import JSON
@@ -147,11 +147,12 @@ def _outcome(
             )
         case Unmappable():
             reason = REASONS[value.reason]
+            waits = value.reason in WAITING
             return PreviewOutcome(
                 value.side,
                 whom,
-                "bad",
-                "Dead letter",
+                "idle" if waits else "bad",
+                "Would wait" if waits else "Dead letter",
                 name=value.name,
                 reason=value.reason,
                 meaning=reason.meaning,

@@ -159,6 +159,7 @@ def _show_records(previews: Any) -> Iterator[ShownRecord]:
 
 _LIGHTS: Final[dict[PreviewStatus, tuple[Colour, str]]] = {
     PreviewStatus.RECORD: ("good", "Sent"),
+    PreviewStatus.WAITING: ("idle", "Would wait"),
     PreviewStatus.DEAD_LETTER: ("bad", "Dead letter"),
     PreviewStatus.NOT_SENT: ("idle", "Kept back"),
 }
