@@ -6,6 +6,7 @@ were about that, and stay unused.
 * clevertap_sync.E003  LEASE_SECONDS leaves no time after the request's deadline
 * clevertap_sync.E004  FIRST_HOLD_SECONDS is longer than LONGEST_HOLD_SECONDS
 * clevertap_sync.E005  no key decrypts a stored secret (`check --database default`)
+* clevertap_sync.E006  WAIT_DAYS is longer than what waits is kept
 * clevertap_sync.W001  production delivers to CLEVERTAP_BASE_URL (`check --deploy`)
 * clevertap_sync.W002  passcodes travel unencrypted (`check --deploy`)
 * clevertap_sync.W003  no broker: only the sweep delivers (`check --deploy`)
@@ -52,6 +53,21 @@ def check_durations(
             "FIRST_HOLD_SECONDS is longer than LONGEST_HOLD_SECONDS.",
             hint="Holds begin with the first and double up to the longest.",
             id="clevertap_sync.E004",
+        )
+
+
+@register()
+def check_waiting_time(
+    **_: Any,
+) -> Iterator[CheckMessage]:
+    """Refuse a wait that ends after retention has removed what waits."""
+    longest = max(1, settings.RETENTION_DAYS - 1)
+    if longest < settings.WAIT_DAYS:
+        yield Error(
+            f"WAIT_DAYS must be shorter than RETENTION_DAYS by a day, so at most {longest}: "
+            "otherwise records are removed while they wait for a person to be known.",
+            hint="Leave WAIT_DAYS out: it is then 30, or as long as RETENTION_DAYS allows.",
+            id="clevertap_sync.E006",
         )
 
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.process import doorbell
+from clevertap_sync.process import doorbell, people_wakeups
 from clevertap_sync.worker import restored_backup
 
 
@@ -12,4 +12,5 @@ def deliver_task(integration_id: int) -> None:
     """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
     restored_backup.compare_cursors_once()
     doorbell.clear_ring(integration_id)
+    people_wakeups.wake_for_integration(integration_id)
     deliver(integration_id, ring=doorbell.ring_doorbell)

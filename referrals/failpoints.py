@@ -39,6 +39,10 @@ class Place(StrEnum):
     ERASURE_REPLACED = "erasure.replaced"  # in the transaction, parts are written
     ERASURE_WRITTEN = "erasure.written"  # in the transaction, a chunk is erased
     ERASURE_COMMITTED = "erasure.committed"  # once for each chunk
+    PEOPLE_LEARNED = "people.learned"  # in the transaction, nothing matched yet
+    PEOPLE_MATCHED = "people.matched"  # in the transaction, all is written
+    PEOPLE_COMMITTED = "people.committed"  # no worker has been rung yet
+    WAITS_EXPIRED = "waits.expired"  # in the transaction, records are given up
     RETENTION_FOLDED = "retention.folded"  # in the transaction, uploads are removed
     RETENTION_TRIMMED = "retention.trimmed"  # once for each chunk of events
 

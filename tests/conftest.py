@@ -58,6 +58,7 @@ def postgresql_server():
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery.sql import open_floor
+    from clevertap_sync.process import people_wakeups
     from referrals.hooks import (
         capture,
         drain,
@@ -71,6 +72,7 @@ def _no_hints():
     from referrals.ingest import background
 
     open_floor.clear_floors()
+    people_wakeups.clear_wakeups()
     known_sources.clear_known_sources()
     segment_sources.clear_chosen_sources()
     outage.database.note_success()

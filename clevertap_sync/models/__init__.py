@@ -45,7 +45,7 @@ from clevertap_sync.models.uploads import (
     Upload,
     UploadQuerySet,
 )
-from clevertap_sync.models.waiting import WaitingRecord
+from clevertap_sync.models.waiting import WaitingLookup, WaitingRecord
 
 __all__ = [
     "DEFAULT_IN_FLIGHT",
@@ -72,6 +72,7 @@ __all__ = [
     "Tally",
     "Upload",
     "UploadQuerySet",
+    "WaitingLookup",
     "WaitingRecord",
     "WorkerSeen",
 ]

@@ -72,3 +72,25 @@ class WaitingRecord(models.Model):
 
     def __str__(self) -> str:
         return f"Waiting record {self.pick}"
+
+
+class WaitingLookup(models.Model):
+    """By which identity provider an integration's waiting records were looked up.
+
+    Where that is no longer the integration's, all of them are looked up anew.
+    """
+
+    integration = models.OneToOneField(
+        Integration, on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    provider = models.CharField(
+        max_length=100, help_text="The identity provider, its case folded."
+    )
+    marked_to = models.BigIntegerField(
+        null=True,
+        help_text="While they are looked up anew: the last waiting record, by ID, that "
+        "was marked for it.",
+    )
+
+    def __str__(self) -> str:
+        return f"Looked up by {self.provider}"

@@ -17,9 +17,10 @@ from clevertap_sync.alerting import alert_round
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.people import expiry
 from clevertap_sync.delivery.upkeep import retention, tallies
-from clevertap_sync.process import doorbell, stopping, worker_presence
-from clevertap_sync.worker import due, restored_backup
+from clevertap_sync.process import doorbell, people_wakeups, stopping, worker_presence
+from clevertap_sync.worker import due, people_thread, restored_backup
 from clevertap_sync.worker.steps import SweepSteps
 from referrals.hooks import drain
 
@@ -33,6 +34,15 @@ class BackgroundJobs:
         self._open: Counter[int] = Counter()
         self._alerting = threading.Lock()
         self._steps = SweepSteps()
+        self._people = people_thread.PeopleThread(self._steps, self.ring_or_deliver)
+
+    def start_learning(self) -> None:
+        """Start the thread that learns who is who."""
+        self._people.start()
+
+    def stop_learning(self) -> None:
+        """Let that thread end after its present step."""
+        self._people.stop()
 
     def sweep(self) -> None:
         """Record that this worker is at work, and hand out everything that is due.
@@ -49,6 +59,9 @@ class BackgroundJobs:
                 "looking for keys that are back", lifecycle.try_readable_passcodes
             )
             self._steps.carry_out("draining the spool", drain.drain_spool)
+            self._steps.carry_out(
+                "looking for apps that learn who is who", people_thread.wake_learners
+            )
             self._steps.carry_out("handing out deliveries", self._hand_out)
             self._steps.carry_out("looking for alerts", self.start_alert_round)
             self._steps.carry_out("saying that it is at work", self._record_presence)
@@ -71,8 +84,9 @@ class BackgroundJobs:
             self._pool.apply_async(self._run, ("alerts", self._run_alert_round))
 
     def start_upkeep(self) -> None:
-        """Start the jobs that tally, carry out retention, and go on with erasures."""
+        """Start the jobs that tally, end waits, carry out retention, and go on with erasures."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
+        self._pool.apply_async(self._run, ("expiry", expiry.expire_waits))
         self._pool.apply_async(self._run, ("retention", retention.carry_out_retention))
         self._pool.apply_async(
             self._run, ("erasures", erasure_orders.advance_all_erasures)
@@ -93,6 +107,7 @@ class BackgroundJobs:
             self._alerting.release()
 
     def _deliver(self, integration_id: int) -> None:
+        people_wakeups.wake_for_integration(integration_id)
         try:
             deliver(integration_id, ring=self.ring_or_deliver)
         finally:

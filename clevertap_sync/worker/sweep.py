@@ -45,6 +45,7 @@ class Sweep(bootsteps.StartStopStep):
         from clevertap_sync.worker.background_jobs import BackgroundJobs
 
         jobs = BackgroundJobs(worker.pool)
+        jobs.start_learning()
         upkeep_at = time.monotonic() + random.uniform(0, UPKEEP_SECONDS)
         while not self._stop.is_set():
             try:
@@ -55,6 +56,7 @@ class Sweep(bootsteps.StartStopStep):
             except Exception:
                 logger.exception("The sweep failed; it tries again")
             self._stop.wait(settings.SWEEP_SECONDS * random.uniform(0.8, 1.2))
+        jobs.stop_learning()
 
 
 @signals.worker_shutting_down.connect

@@ -25,7 +25,7 @@ from clevertap_sync.insight.installation_facts import (
 )
 from clevertap_sync.models import WorkerSeen
 from clevertap_sync.process import worker_presence
-from clevertap_sync.worker import due, restored_backup
+from clevertap_sync.worker import due, people_thread, restored_backup
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from clevertap_sync.worker.steps import SweepSteps
 from referrals.hooks import drain
@@ -45,6 +45,7 @@ STEPS = {
     (restored_backup, "compare_cursors"): "comparing with the broker's memory",
     (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
     (drain, "drain_spool"): "draining the spool",
+    (people_thread, "wake_learners"): "looking for apps that learn who is who",
     (due, "find_due_integrations"): "handing out deliveries",
     (alert_round, "run_alert_round"): "alerts",
 }

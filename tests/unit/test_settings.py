@@ -688,6 +688,7 @@ class TestChecks:
                 {"REQUEST_SECONDS": 30, "LEASE_SECONDS": 34},
             ),
             ("clevertap_sync.E004", False, {"FIRST_HOLD_SECONDS": 301}),
+            ("clevertap_sync.E006", False, {"RETENTION_DAYS": 30, "WAIT_DAYS": 30}),
             ("clevertap_sync.W001", True, {"CLEVERTAP_BASE_URL": "https://proxy"}),
             ("clevertap_sync.W002", True, {"CLEVERTAP_BASE_URL": "http://proxy"}),
             ("clevertap_sync.W003", True, {"REDIS_URL": ""}),
@@ -697,6 +698,12 @@ class TestChecks:
         assert code not in self.found(settings, {}, deploy=deploy)
 
         assert code in self.found(settings, changes, deploy=deploy)
+
+    @pytest.mark.parametrize(("retention", "wait"), [(31, 30), (2, 1), (1, 1)])
+    def test_a_wait_that_ends_before_retention_is_none(self, settings, retention, wait):
+        changes = {"RETENTION_DAYS": retention, "WAIT_DAYS": wait}
+
+        assert "clevertap_sync.E006" not in self.found(settings, changes, deploy=False)
 
     def test_a_sandbox_on_this_machine_needs_no_tls(self, settings):
         changes = {"CLEVERTAP_BASE_URL": "http://127.0.0.1:9100/{location}"}

@@ -1,0 +1,219 @@
+"""Match: a step finds for which waiting records somebody is known now, and lets them go.
+
+What it writes, a claim may be reading. So all is read first; then the accounts concerned
+are locked, in the order that all keep; then all is written, the dead letters before what
+they wait for. A dead letter that a claim took meanwhile is left alone.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
+from clevertap_sync.delivery.account_lock import lock_accounts
+from clevertap_sync.delivery.people import provider_change
+from clevertap_sync.delivery.sql import waiting_rows
+from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link
+from clevertap_sync.insight.picks import make_pick, read_position
+from clevertap_sync.models import (
+    DeadLetter,
+    Integration,
+    Replay,
+    WaitingRecord,
+)
+from clevertap_sync.process import clock
+from referrals import people
+from referrals.vocabulary import Side
+
+#: So many fresh records does a step look up, and so many of those whose person it learned
+#: of: what is left is fresh for the next.
+FRESH_PER_STEP: Final = 1_000
+LINKED_PER_STEP: Final = 5_000
+_CHUNK: Final = 500
+_COLUMNS: Final = (
+    *("pk", "integration_id", "letter_id", "pick", "test", "hash", "matched", "fresh"),
+)
+
+
+class Wait(NamedTuple):
+    """A waiting record as it was read. Hashes are hexadecimal."""
+
+    pk: int
+    integration_id: int
+    letter_id: int
+    pick: int
+    test: bool
+    hash: str | None
+    matched: str | None
+    fresh: bool
+
+
+class Answer(NamedTuple):
+    """What a step found for a waiting record: whom it waits for, and who that is.
+
+    `matched` is the hash of the identity that it goes out under; None where nobody is
+    known. `linked_by` is the position of the event that said so.
+    """
+
+    wait: Wait
+    hash: str | None
+    matched: str | None = None
+    linked_by: int | None = None
+    is_shared: bool = False
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the record may go now, may not go any more, or goes as somebody else."""
+        return self.is_shared or self.matched != self.wait.matched
+
+    @property
+    def is_news(self) -> bool:
+        """Whether its row says something else yet."""
+        return self.is_change or self.hash != self.wait.hash
+
+
+def match_waiting_records(step: people.Step) -> set[int]:
+    """Look for the people of fresh records, and of those whom `step` made known.
+
+    Returns the integrations that have something to send. Part of the step's transaction.
+    """
+    waits, left = _read_waits(step)
+    if not waits:
+        return set()
+    wanted = Integration.objects.filter(pk__in={wait.integration_id for wait in waits})
+    integrations = {each.pk: each for each in wanted}
+    provider_change.remember_providers(integrations.values())
+    answers = _find_answers(step, waits, integrations)
+    concerned = {each.wait.integration_id for each in answers if each.is_change}
+    lock_accounts({integrations[pk].account_id for pk in concerned})
+    for rest in left:
+        rest.update(fresh=True)
+    return _write_answers(answers)
+
+
+def _read_waits(
+    step: people.Step,
+) -> tuple[list[Wait], list[QuerySet[WaitingRecord]]]:
+    """Return the records to look up, and those that are left to the next step."""
+    mine = WaitingRecord.objects.filter(app=step.app_id)
+    found = _read(mine.filter(fresh=True)[:FRESH_PER_STEP])
+    referrers = [make_pick(position, Side.GENERATED) for position in step.decided]
+    for chunk in _cut(referrers):
+        found += _read(mine.filter(hash=None, pick__in=chunk))
+    left, room = [], LINKED_PER_STEP
+    for chunk in _cut(sorted({each for _, each in step.linked})):
+        linked = mine.filter(hash__in=list(map(UUID, chunk))).order_by("pk")
+        waits = _read(linked[: room + 1])
+        if len(waits) > room:
+            left.append(linked.filter(pk__gte=waits.pop().pk).order_by())
+        found += waits
+        room -= len(waits)
+    return list({wait.pk: wait for wait in found}.values()), left
+
+
+def _read(rows: QuerySet[WaitingRecord]) -> list[Wait]:
+    return [
+        Wait(*row[:5], row[5] and row[5].hex, row[6] and row[6].hex, row[7])
+        for row in rows.values_list(*_COLUMNS)
+    ]
+
+
+def _find_answers(
+    step: people.Step, waits: Sequence[Wait], integrations: dict[int, Integration]
+) -> list[Answer]:
+    """Return an answer for each of `waits`, as far as the step knows one."""
+    named = _find_hashes(step.app_id, waits)
+    groups: dict[tuple[str, bool], list[Wait]] = {}
+    for wait in waits:
+        provider = integrations[wait.integration_id].identity_provider.casefold()
+        groups.setdefault((provider, wait.test), []).append(wait)
+    answers = []
+    for (provider, test), members in groups.items():
+        wanted = {each for wait in members if (each := named[wait.pk])}
+        known = people.resolve(step.app_id, wanted, provider, test=test)
+        answers += [
+            _build_answer(wait, named[wait.pk], known, step) for wait in members
+        ]
+    return answers
+
+
+def _find_hashes(app_id: int, waits: Iterable[Wait]) -> dict[int, str | None]:
+    """Return waiting record → whom it waits for; None while its referrer is undecided."""
+    undecided = {read_position(wait.pick) for wait in waits if wait.hash is None}
+    decided = people.find_decisions(app_id, undecided) if undecided else {}
+    return {
+        wait.pk: wait.hash or decided.get(read_position(wait.pick)) for wait in waits
+    }
+
+
+def _build_answer(
+    wait: Wait,
+    named: str | None,
+    known: Mapping[str, people.Resolved],
+    step: people.Step,
+) -> Answer:
+    found = known.get(named) if named else None
+    if named is None or found is None:
+        return Answer(wait, named)
+    if found.is_shared:
+        return Answer(wait, named, is_shared=True)
+    linked_by = step.linked.get((wait.test, named)) or found.learned_at
+    return Answer(wait, named, found.hash, linked_by or None)
+
+
+def _write_answers(answers: Sequence[Answer]) -> set[int]:
+    now = clock.read_now()
+    going = [each for each in answers if each.matched and each.is_change]
+    waiting_rows.write_links(
+        [Link(each.wait.letter_id, each.linked_by) for each in going], now
+    )
+    _give_up_shared([each.wait for each in answers if each.is_shared], now)
+    waiting_rows.write_answers(
+        [
+            AnsweredRow(each.wait.pk, each.hash, each.matched)
+            for each in answers
+            if not each.is_shared and (each.wait.fresh or each.is_news)
+        ]
+    )
+    integrations = {each.wait.integration_id for each in going}
+    _start_revivals(integrations, now)
+    return integrations
+
+
+def _give_up_shared(shared: Sequence[Wait], now: datetime) -> None:
+    """Let nobody wait for what two people claimed; who waits for nothing else has waited in vain."""
+    shared_ids = {wait.pk for wait in shared}
+    for letters in _cut(sorted({wait.letter_id for wait in shared})):
+        rows = WaitingRecord.objects.filter(letter__in=letters)
+        others = {
+            letter
+            for pk, letter in rows.values_list("pk", "letter")
+            if pk not in shared_ids
+        }
+        DeadLetter.objects.filter(
+            pk__in=set(letters) - others, state=DeadLetter.State.WAITING
+        ).update(state=DeadLetter.State.EXPIRED, reason=SHARED_IDENTITY, changed_at=now)
+    for chunk in _cut(sorted(shared_ids)):
+        WaitingRecord.objects.filter(pk__in=chunk).delete()
+
+
+def _start_revivals(integration_ids: Collection[int], now: datetime) -> None:
+    """Let each integration's standing replay run. The caller holds their accounts' locks."""
+    standing = Replay.objects.filter(
+        integration__in=integration_ids, kind=Replay.Kind.PEOPLE
+    )
+    there = set(standing.values_list("integration", flat=True))
+    standing.exclude(state=Replay.State.RUNNING).update(state=Replay.State.RUNNING)
+    Replay.objects.bulk_create(
+        Replay(integration_id=pk, kind=Replay.Kind.PEOPLE, created_at=now)
+        for pk in sorted(set(integration_ids) - there)
+    )
+
+
+def _cut(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut into as many as a statement takes on SQLite."""
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]

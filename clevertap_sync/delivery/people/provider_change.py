@@ -1,0 +1,67 @@
+"""An integration that sends another identity than before: what waits is looked up anew.
+
+Who was not known by an e-mail address may be known by an ID of the backend. The records are
+marked as fresh, a few thousand a step, so that no transaction is long.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Max
+
+from clevertap_sync.delivery.account_lock import lock_account
+from clevertap_sync.models import Integration, WaitingLookup, WaitingRecord
+
+MARKED_PER_STEP: Final = 5_000
+
+
+def remember_providers(integrations: Iterable[Integration]) -> None:
+    """Note by which provider records are looked up first. Part of the step's transaction."""
+    WaitingLookup.objects.bulk_create(
+        [
+            WaitingLookup(integration=each, provider=each.identity_provider.casefold())
+            for each in integrations
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def mark_after_change(app_id: int) -> bool:
+    """Mark the next waiting records of each integration whose provider is another one now.
+
+    Returns whether there may be more to mark.
+    """
+    has_more = False
+    lookups = WaitingLookup.objects.filter(integration__app=app_id)
+    for lookup in lookups.select_related("integration").order_by("pk"):
+        provider = lookup.integration.identity_provider.casefold()
+        if lookup.provider != provider or lookup.marked_to is not None:
+            has_more |= _mark_next_records(lookup.pk)
+    return has_more
+
+
+def _mark_next_records(integration_id: int) -> bool:
+    """Mark them under the account's lock, which a claim of them holds, too."""
+    with transaction.atomic():
+        lock_account(integration_id)
+        lookup = WaitingLookup.objects.select_related("integration").get(
+            pk=integration_id
+        )
+        provider = lookup.integration.identity_provider.casefold()
+        if lookup.provider != provider:
+            lookup.provider, lookup.marked_to = provider, 0
+        if lookup.marked_to is None:
+            return False
+        waits = WaitingRecord.objects.filter(
+            integration=integration_id, pk__gt=lookup.marked_to
+        )
+        ids = waits.order_by("pk").values_list("pk", flat=True)[:MARKED_PER_STEP]
+        last = WaitingRecord.objects.filter(pk__in=ids).aggregate(last=Max("pk"))[
+            "last"
+        ]
+        if last is not None:
+            waits.filter(pk__lte=last).update(fresh=True)
+        lookup.marked_to = last
+        lookup.save()
+    return last is not None

@@ -1,0 +1,88 @@
+"""The thread of each worker that learns who is who, and lets go what waited for it.
+
+One thread, so that learning never takes the threads that deliver. It takes steps for the
+apps that it was woken for, one each by turns, until none has more to do. Several workers
+may be woken for the same app: the step's lock lets one through.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from django.db import connection
+
+from clevertap_sync.delivery.people import step
+from clevertap_sync.models import Integration
+from clevertap_sync.process import people_wakeups, stopping
+from clevertap_sync.worker.steps import SweepSteps
+from referrals import people
+
+#: How long the thread sleeps at most before it sees that it shall end.
+_WAIT_SECONDS: Final = 1.0
+#: From one round of steps to the next. While events come one by one, a step that learns
+#: from a few of them costs a fraction of a step for each; a lone one does not wait.
+SHORTEST_ROUND: Final = 0.05
+
+
+def wake_learners() -> None:
+    """Wake for every app that learns, and remember which integrations ring for them."""
+    app_ids = people.list_learning_apps()
+    mine = Integration.objects.filter(app__in=app_ids) if app_ids else ()
+    people_wakeups.remember_learners({each.pk: each.app_id for each in mine})
+    for app_id in app_ids:
+        people_wakeups.wake_learner(app_id)
+
+
+class PeopleThread:
+    """Takes steps for the apps that this process is woken for."""
+
+    def __init__(self, steps: SweepSteps, ring: Callable[[int], object]) -> None:
+        self._steps = steps
+        self._ring = ring
+        self._stop = threading.Event()
+        self._next_at = 0.0
+
+    def start(self) -> None:
+        """Start the thread. It ends with the process, or by `stop`."""
+        threading.Thread(target=self._run, daemon=True, name="people").start()
+
+    def stop(self) -> None:
+        """Let the thread end after its present step."""
+        self._stop.set()
+
+    def advance(self, app_ids: Iterable[int]) -> None:
+        """Take steps for these apps, by turns, until none has more to do.
+
+        A step that fails is logged, and left to the next wake-up.
+        """
+        left = list(app_ids)
+        try:
+            while left and not self._is_stopping():
+                self._await_round()
+                left = [app_id for app_id in left if self._take_step(app_id)]
+                if left:
+                    left += people_wakeups.wait_for_wakeups(0.0).difference(left)
+        finally:
+            connection.close()
+
+    def _run(self) -> None:
+        while not self._is_stopping():
+            self.advance(people_wakeups.wait_for_wakeups(_WAIT_SECONDS))
+
+    def _await_round(self) -> None:
+        self._stop.wait(max(0.0, self._next_at - time.monotonic()))
+        self._next_at = time.monotonic() + SHORTEST_ROUND
+
+    def _take_step(self, app_id: int) -> bool:
+        """Take one step of the app; return whether it has more to do."""
+        has_more = []
+        advance = partial(step.advance_people, app_id, ring=self._ring)
+        # Each app has a name of its own: one that fails is not healed by its neighbour.
+        name = f"learning who is who in app {app_id}"
+        self._steps.carry_out(name, lambda: has_more.append(advance()))
+        return any(has_more)
+
+    def _is_stopping(self) -> bool:
+        return self._stop.is_set() or stopping.is_stopping()
