@@ -88,6 +88,12 @@ class Destination(Protocol):
     def explain(self, app_id: int, position: int, event: Event) -> list[Outcome]:
         """Return the outcomes of one stored event, per integration and side."""
 
+    def list_identity_providers(self, app_id: int) -> list[str]:
+        """Return by which provider each integration knows people, as they were added."""
+
+    def find_pinned_identities(self, app_id: int) -> set[str]:
+        """Return the hashes of identities under which something is on its way."""
+
 
 _destinations: list[Destination] = []
 

@@ -26,8 +26,12 @@ class Identity(NamedTuple):
     def __repr__(self) -> str:
         """Show enough to recognise one's own input by, and no more."""
         plain = _PLAIN_PROVIDER.fullmatch(self.provider)
-        shown = self.value[0] if len(self.value) >= _TELLING else ""
-        return f"{self.provider if plain else MASK}={shown}{MASK}"
+        return f"{self.provider if plain else MASK}={mask_value(self.value)}"
+
+
+def mask_value(value: str) -> str:
+    """Return an identity's value as it may be shown."""
+    return f"{value[0] if len(value) >= _TELLING else ''}{MASK}"
 
 
 class UnreadableIdentityError(ValueError):

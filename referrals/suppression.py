@@ -113,6 +113,11 @@ def find_suppressed_sides(
     return [find_sides_meant(event, is_meant) for event in events]
 
 
+def find_suppressed_hashes(app_id: int, hashes: Sequence[str]) -> set[str]:
+    """Return those of `hashes` that are suppressed now."""
+    return _find_suppressed(app_id, hashes, find_newest_suppression(app_id))
+
+
 def _find_suppressed(app_id: int, hashes: Sequence[str], until: int) -> set[str]:
     """Return those of `hashes` that are suppressed, however long the list is."""
     rows = Suppression.objects.filter(app=app_id, id__lte=until)

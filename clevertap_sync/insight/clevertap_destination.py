@@ -61,6 +61,19 @@ class CleverTapDestination:
         )
         return fates
 
+    def list_identity_providers(self, app_id: int) -> list[str]:
+        """Return the identity provider of each integration, archived ones too, in order."""
+        integrations = Integration.objects.filter(app=app_id).order_by("pk")
+        return list(integrations.values_list("identity_provider", flat=True))
+
+    def find_pinned_identities(self, app_id: int) -> set[str]:
+        """Return the identities that open uploads send records under."""
+        uploads = Upload.objects.open().filter(
+            integration__app=app_id, identities__isnull=False
+        )
+        pinned = uploads.values_list("identities", flat=True)
+        return {each for identities in pinned for each in (identities or {}).values()}
+
 
 def map_events(
     app_id: int, events: Sequence[Event], settings: MappingSettings

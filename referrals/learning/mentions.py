@@ -1,6 +1,7 @@
 """What of one side of an event can be learned: its usable identities, in order. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -51,6 +52,20 @@ class Mentions(msgspec.Struct, frozen=True):
         return self.keys + self.loose
 
 
+NOBODY: Final = Mentions()
+
+
+class LoggedSides(msgspec.Struct, frozen=True):
+    """What of an event can be learned. `asks_last`: its referrer is `"last"`."""
+
+    position: int
+    received_at: datetime
+    user: Mentions = NOBODY
+    referrer: Mentions = NOBODY
+    asks_last: bool = False
+    teaches_referrer: bool = True
+
+
 def make_rules(
     providers: Iterable[str], waited_for: Iterable[str], *, remembers: bool = False
 ) -> PeopleRules:
@@ -80,10 +95,20 @@ def find_mentions(
     identities: Mapping[str, str], rules: PeopleRules, hash_identity: HashIdentity
 ) -> Mentions:
     """Return what of a side's identities can be learned; what names nobody is left out."""
+    folded = _fold(identities)
     return Mentions(
-        keys=_mention(rules.keys, identities, hash_identity),
-        loose=_mention(sorted(rules.loose), identities, hash_identity),
+        keys=_mention(rules.keys, folded, hash_identity),
+        loose=_mention(sorted(rules.loose & folded.keys()), folded, hash_identity),
     )
+
+
+def _fold(identities: Mapping[str, str]) -> dict[str, str]:
+    """Return identities by folded provider. One that stands there twice says nothing."""
+    folded = {provider.casefold(): value for provider, value in identities.items()}
+    if len(folded) == len(identities):
+        return folded
+    names = [each.casefold() for each in identities]
+    return {name: value for name, value in folded.items() if names.count(name) == 1}
 
 
 def _mention(

@@ -12,11 +12,13 @@ transaction, with `names`, `sightings`, and `postgresql` or `sqlite` by `dialect
 """
 
 from referrals.log.drafts import PreparedEvent, prepare_events, prepare_for_later
+from referrals.log.people_reader import LoggedPeople, LoggedPerson, scan_people
 from referrals.log.reader import (
     LoggedEvent,
     build_head_sql,
     find_event,
     find_position,
+    find_tail,
     read_events,
     read_head,
     read_heads,
@@ -39,6 +41,8 @@ from referrals.log.writer import (
 __all__ = [
     "ArchivedAppError",
     "LoggedEvent",
+    "LoggedPeople",
+    "LoggedPerson",
     "PreparedEvent",
     "Result",
     "Sendable",
@@ -49,6 +53,7 @@ __all__ = [
     "erase_people",
     "find_event",
     "find_position",
+    "find_tail",
     "is_fault_of_event",
     "prepare_events",
     "prepare_for_later",
@@ -60,6 +65,7 @@ __all__ = [
     "read_received_at",
     "remove_sightings",
     "scan_events",
+    "scan_people",
     "select_received_at",
     "trim_log",
 ]

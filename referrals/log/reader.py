@@ -38,6 +38,12 @@ def read_head(app_id: int) -> int:
     return position or 0
 
 
+def find_tail(app_id: int) -> int:
+    """Return the first position of the app's log that is still there; 1 where it is empty."""
+    rows = ReferralEvent.objects.filter(app_id=app_id).order_by("position")
+    return rows.values_list("position", flat=True).first() or 1
+
+
 def read_heads(app_ids: Collection[int]) -> dict[int, int]:
     """Return the last position of each app's log; 0 where one is empty. One statement."""
     if not app_ids:

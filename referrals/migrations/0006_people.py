@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ('loose', models.JSONField(default=list, help_text='The providers of IDs that come before sign-up.')),
                 ('remembers', models.BooleanField(default=False, help_text='Whether referrers are remembered.')),
                 ('generation', models.BigIntegerField(default=0, help_text='Raised whenever something that was learned is no longer true.')),
+                ('emptying', models.BooleanField(default=False, help_text='What was learned is being removed, in steps; then learning begins anew.')),
                 ('since', models.DateTimeField(help_text='When learning began, or began anew.')),
                 ('advanced_at', models.DateTimeField(help_text='When the cursor last moved.', null=True)),
                 ('shared', models.BigIntegerField(default=0, help_text='Identities that a second person claimed, since then.')),
@@ -63,7 +64,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'known identities',
-                'indexes': [models.Index(condition=models.Q(('person__isnull', False)), fields=['app', 'person'], name='identities_of_a_person'), models.Index(fields=['app', 'seen_at'], name='identities_by_age'), models.Index(condition=models.Q(('shared_at__isnull', False)), fields=['app', '-shared_at'], name='shared_identities')],
+                'indexes': [models.Index(condition=models.Q(('person__isnull', False)), fields=['app', 'person'], name='identities_of_a_person'), models.Index(fields=['app', 'seen_at'], name='identities_by_age'), models.Index(condition=models.Q(('shared_at__isnull', False)), fields=['app', '-shared_at'], name='shared_identities'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='identities_by_referrer')],
             },
         ),
         migrations.CreateModel(
@@ -82,7 +83,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'known person',
                 'verbose_name_plural': 'known people',
-                'indexes': [models.Index(fields=['app', 'seen_at'], name='people_by_age')],
+                'indexes': [models.Index(fields=['app', 'seen_at'], name='people_by_age'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='people_by_referrer')],
             },
         ),
         migrations.CreateModel(
@@ -96,7 +97,7 @@ class Migration(migrations.Migration):
                 ('app', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, to='referrals.app')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('referrer', None)), fields=['app', 'user'], name='undecided_referrers')],
+                'indexes': [models.Index(condition=models.Q(('referrer', None)), fields=['app', 'user'], name='undecided_referrers'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='decisions_by_referrer')],
             },
         ),
         migrations.CreateModel(

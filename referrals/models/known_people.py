@@ -35,6 +35,10 @@ class PeopleProgress(models.Model):
         default=0,
         help_text="Raised whenever something that was learned is no longer true.",
     )
+    emptying = models.BooleanField(
+        default=False,
+        help_text="What was learned is being removed, in steps; then learning begins anew.",
+    )
     since = models.DateTimeField(help_text="When learning began, or began anew.")
     advanced_at = models.DateTimeField(
         null=True, help_text="When the cursor last moved."
@@ -89,6 +93,12 @@ class KnownPerson(models.Model):
         indexes = [
             # people.removal: who was not seen for PEOPLE_DAYS.
             models.Index(fields=["app", "seen_at"], name="people_by_age"),
+            # people.removal: whom an erased person invited.
+            models.Index(
+                fields=["app", "referrer"],
+                condition=Q(referrer__isnull=False),
+                name="people_by_referrer",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -145,6 +155,12 @@ class KnownIdentity(models.Model):
                 condition=Q(shared_at__isnull=False),
                 name="shared_identities",
             ),
+            # people.removal: whom an erased person invited.
+            models.Index(
+                fields=["app", "referrer"],
+                condition=Q(referrer__isnull=False),
+                name="identities_by_referrer",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -177,6 +193,12 @@ class ReferrerDecision(models.Model):
                 fields=["app", "user"],
                 condition=Q(referrer=None),
                 name="undecided_referrers",
+            ),
+            # people.removal: whom an erased person invited.
+            models.Index(
+                fields=["app", "referrer"],
+                condition=Q(referrer__isnull=False),
+                name="decisions_by_referrer",
             ),
         ]
 

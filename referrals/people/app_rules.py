@@ -1,0 +1,41 @@
+"""By which rules an app learns who is who, if it does."""
+
+from django.db.models import Q
+
+from referrals.destinations import list_destinations
+from referrals.learning.mentions import PeopleRules, make_rules
+from referrals.models import App
+
+
+def read_rules(app_id: int) -> PeopleRules | None:
+    """Return by which providers the app learns; None where it does not.
+
+    Its keys are what its destinations know people by, in the order in which they were added.
+    """
+    found = App.objects.filter(pk=app_id).values_list(
+        "loose_ids", "remembers_referrers"
+    )
+    loose, remembers = found.first() or ([], False)
+    if not loose and not remembers:
+        return None
+    providers = [
+        provider
+        for destination in list_destinations()
+        for provider in destination.list_identity_providers(app_id)
+    ]
+    return make_rules(providers, loose, remembers=remembers)
+
+
+def list_learning_apps() -> list[int]:
+    """Return the apps that learn of people."""
+    learning = App.objects.filter(~Q(loose_ids=[]) | Q(remembers_referrers=True))
+    return list(learning.order_by("pk").values_list("pk", flat=True))
+
+
+def find_pinned_identities(app_id: int) -> set[str]:
+    """Return the identities under which something is on its way, and which stay for it."""
+    return {
+        pinned
+        for destination in list_destinations()
+        for pinned in destination.find_pinned_identities(app_id)
+    }

@@ -1,0 +1,154 @@
+"""Who is who: asked by destinations before they send, and by pages that may show it."""
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from referrals.identity import mask_value
+from referrals.learning.known import Identity, KnownPerson
+from referrals.models import PeopleProgress
+from referrals.people import tables
+from referrals.people.app_rules import read_rules
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """Under which identity a person's records go out.
+
+    `hash` is that of `person`'s present identity of the provider that was asked for; its
+    value never changes. `learned_at` is the position at which it became known; 0 where it
+    always was, because it is the identity itself that was asked for.
+    """
+
+    hash: str
+    person: int | None = None
+    learned_at: int = 0
+    is_shared: bool = False
+
+
+#: In place of an identity that several people have: nobody is meant by it.
+SHARED: Final = Resolved("", is_shared=True)
+
+
+class KnownValue(msgspec.Struct, frozen=True):
+    """An identity in plain text, as it is sent."""
+
+    provider: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Show the provider alone: the rest names a person."""
+        return f"KnownValue({self.provider!r})"
+
+
+class OtherIdentity(msgspec.Struct, frozen=True):
+    """A further identity of a person. `shown` is its masked value; empty: not kept."""
+
+    provider: str
+    shown: str
+    hash: str
+    is_shared: bool
+
+
+def resolve(
+    app_id: int, hashes: Collection[str], provider: str, *, test: bool
+) -> dict[str, Resolved]:
+    """Return, by hash, the identity of `provider` of the person whom it names now.
+
+    `SHARED` for those that several people have. Left out are those of which nobody is known,
+    or nobody with such an identity. Nobody is known while the app learns anew.
+    """
+    if _is_emptying(app_id):
+        return {}
+    wanted = provider.casefold()
+    known = _read_world(app_id, "hash", set(hashes), test=test)
+    found: dict[str, Resolved] = {}
+    people = _read_people(app_id, known.values())
+    targets = {p.keys[wanted] for p in people.values() if wanted in p.keys}
+    present = known | _read_world(app_id, "hash", targets - known.keys(), test=test)
+    for each in known.values():
+        person = people.get(each.person) if each.person is not None else None
+        target = present.get(person.keys.get(wanted, "")) if person else None
+        if each.provider == wanted and each.value:
+            # The side itself carries it: nothing is resolved through it.
+            found[each.hash] = Resolved(each.hash, each.person, each.learned_at)
+        elif each.shared_at is not None:
+            found[each.hash] = SHARED
+        elif target is not None:
+            learned_at = max(each.learned_at, target.learned_at)
+            found[each.hash] = Resolved(target.hash, each.person, learned_at)
+    return found
+
+
+def find_decisions(app_id: int, positions: Collection[int]) -> dict[int, str | None]:
+    """Return whom `"last"` stands for in events, by position: the hash of an identity.
+
+    None where that is unknown yet. Left out are events that no step has passed.
+    """
+    if _is_emptying(app_id):
+        return {}
+    return tables.read_decisions(app_id, set(positions))
+
+
+def read_identities(
+    app_id: int, hashes: Collection[str], *, test: bool
+) -> dict[str, KnownValue]:
+    """Return identities in plain text, by hash. Left out are those that are not kept."""
+    rows = _read_world(app_id, "hash", set(hashes), test=test)
+    return {
+        each.hash: KnownValue(each.provider, each.value)
+        for each in rows.values()
+        if each.value
+    }
+
+
+def find_other_identities(app_id: int, hashes: Collection[str]) -> list[OtherIdentity]:
+    """Return what else the people are known by who have these identities.
+
+    In production and in test, each once. Nobody is known by one that is shared.
+    """
+    given = set(hashes)
+    owners = {
+        each.person
+        for _, each in tables.read_identities(app_id, "hash", given)
+        if each.person is not None and each.shared_at is None
+    }
+    others = {
+        OtherIdentity(
+            each.provider,
+            mask_value(each.value) if each.value else "",
+            each.hash,
+            each.shared_at is not None,
+        )
+        for _, each in tables.read_identities(app_id, "person", owners)
+        if each.hash not in given
+    }
+    return sorted(others, key=lambda each: (each.provider, each.shown, each.hash))
+
+
+def find_cursor(app_id: int) -> int | None:
+    """Return the last position that was learned from; None where the app does not learn.
+
+    What lies beyond it has to stay in the log.
+    """
+    rows = PeopleProgress.objects.filter(app=app_id).values_list("cursor", flat=True)
+    cursor = rows.first()
+    return None if cursor is None or read_rules(app_id) is None else cursor
+
+
+def _is_emptying(app_id: int) -> bool:
+    return PeopleProgress.objects.filter(app=app_id, emptying=True).exists()
+
+
+def _read_world(
+    app_id: int, by: str, values: Collection[str], *, test: bool
+) -> dict[str, Identity]:
+    rows = tables.read_identities(app_id, by, values)
+    return {each.hash: each for of_test, each in rows if of_test is test}
+
+
+def _read_people(
+    app_id: int, identities: Collection[Identity]
+) -> dict[int, KnownPerson]:
+    numbers = {each.person for each in identities if each.person is not None}
+    return {each.number: each for _, each in tables.read_people(app_id, numbers)}

@@ -1,0 +1,66 @@
+"""Marks by hand: an identity that a person knows to be shared names nobody."""
+
+from datetime import UTC, datetime
+
+from django.db import transaction
+
+from referrals import hashing
+from referrals.learning.known import Identity
+from referrals.models import SharedMark
+from referrals.people import tables
+from referrals.people.removal import lock_progress, raise_generation, remove_identities
+
+_WORLDS = (False, True)
+
+
+def mark_shared(app_id: int, provider: str, value: str, by: str) -> SharedMark:
+    """Let an identity name nobody from now on, also when people are learned anew.
+
+    Doing it twice changes nothing more. Whoever waited for it learns of it by `linked` of
+    no step: match it anew.
+    """
+    folded = provider.casefold()
+    digest = hashing.make_identity_hasher(app_id)(folded, value)
+    with transaction.atomic():
+        lock_progress(app_id)
+        mark, is_new = SharedMark.objects.get_or_create(
+            app_id=app_id,
+            hash=digest,
+            defaults={"provider": folded, "created_by": by[:150]},
+        )
+        if is_new:
+            known = dict(tables.read_identities(app_id, "hash", {digest}))
+            tables.write_identities(
+                app_id,
+                [
+                    (test, _share(known.get(test) or _make(digest, folded)))
+                    for test in _WORLDS
+                ],
+            )
+            raise_generation(app_id)
+    return mark
+
+
+def lift_mark(app_id: int, mark: SharedMark) -> None:
+    """Let the next event that ties a marked identity say whose it is."""
+    with transaction.atomic():
+        lock_progress(app_id)
+        rows = tables.read_identities(app_id, "hash", {mark.hash.hex})
+        remove_identities(app_id, rows)
+        mark.delete()
+        raise_generation(app_id)
+
+
+def is_marked(app_id: int, identity_hash: str) -> bool:
+    """Return whether a person marked an identity as shared."""
+    return SharedMark.objects.filter(app=app_id, hash=identity_hash).exists()
+
+
+def _make(digest: str, provider: str) -> Identity:
+    return Identity(digest, provider, datetime.now(UTC))
+
+
+def _share(identity: Identity) -> Identity:
+    if identity.shared_at is None:
+        identity.shared_at = 0
+    return identity

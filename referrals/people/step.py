@@ -1,0 +1,237 @@
+"""A step of the projection: learn from the next events of an app's log.
+
+The caller's transaction holds the lock of the app's progress, so that steps follow one
+another; with it, all of a step is written, or nothing.
+"""
+
+import logging
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, transaction
+
+from referrals import log
+from referrals.learning.known import Known, Learned
+from referrals.learning.learner import Learner
+from referrals.learning.mentions import PeopleRules
+from referrals.models import KnownPerson, PeopleProgress, ReferrerDecision
+from referrals.people import lately, tables
+from referrals.people.app_rules import read_rules
+from referrals.people.loading import load_known
+from referrals.people.removal import begin_anew, remove_learned
+from referrals.people.sides import StepSides, read_sides
+
+STEP_EVENTS = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class Step(msgspec.Struct):
+    """What a step learned from the events `first` to `last` of a log that ends at `head`.
+
+    `linked` has, by (test, hash), every identity whose person may be known now, or which
+    names nobody any more, and the position that did it. `decided` has the hash of the
+    referrer's identity by the position of an event that names `"last"`. `has_more`: there
+    is more to learn right now.
+    """
+
+    app_id: int
+    first: int
+    last: int
+    head: int
+    linked: dict[tuple[bool, str], int] = {}
+    decided: dict[int, str] = {}
+    has_more: bool = False
+
+
+def take_step(app_id: int, *, limit: int = STEP_EVENTS) -> Step | None:
+    """Learn from up to `limit` events. None: the app does not learn, or another step runs.
+
+    Belongs inside a transaction, whose end releases the lock.
+    """
+    progress = _lock(app_id)
+    rules = read_rules(app_id)
+    if rules is None:
+        return None
+    if progress is None:
+        progress = _begin(app_id, rules)
+    if progress is None:
+        return None
+    if not _is_ruled_by(progress, rules):
+        begin_anew(progress)
+    if progress.emptying:
+        return _empty(progress, rules, limit)
+    return _learn_carefully(progress, rules, limit)
+
+
+def _lock(app_id: int) -> PeopleProgress | None:
+    rows = PeopleProgress.objects.select_for_update(skip_locked=True)
+    return rows.filter(app=app_id).first()
+
+
+def _begin(app_id: int, rules: PeopleRules) -> PeopleProgress | None:
+    """Begin to learn, at the log's tail, unless another process does."""
+    begun = PeopleProgress(app_id=app_id, since=datetime.now(UTC))
+    _follow(begun, rules)
+    PeopleProgress.objects.bulk_create([begun], ignore_conflicts=True)
+    return _lock(app_id)
+
+
+def _is_ruled_by(progress: PeopleProgress, rules: PeopleRules) -> bool:
+    stored = (tuple(progress.keys), frozenset(progress.loose), progress.remembers)
+    return stored == (rules.keys, rules.loose, rules.remembers)
+
+
+def _follow(progress: PeopleProgress, rules: PeopleRules) -> None:
+    progress.keys = list(rules.keys)
+    progress.loose = sorted(rules.loose)
+    progress.remembers = rules.remembers
+
+
+def _empty(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
+    """Remove the next of what was learned by other rules; with the last, begin anew."""
+    if remove_learned(progress.app_id, limit=limit) < limit:
+        progress.emptying = False
+        progress.since = datetime.now(UTC)
+        progress.shared = progress.refused = progress.skipped = 0
+    _follow(progress, rules)
+    progress.save()
+    at = progress.cursor
+    head = log.read_head(progress.app_id)
+    return Step(progress.app_id, at + 1, at, head, has_more=True)
+
+
+def _learn_carefully(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
+    """Learn from up to `limit` events, and from half as many where that fails.
+
+    One that fails alone is skipped: it must not stop the others.
+    """
+    before = progress.cursor
+    try:
+        with transaction.atomic():
+            return _learn(progress, rules, limit)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever an event does
+        progress.refresh_from_db()
+        if limit > 1:
+            return _learn_carefully(progress, rules, limit // 2)
+        # Not its message, which may repeat an identity.
+        logger.error(  # noqa: TRY400
+            "people.skipped",
+            extra={"app_id": progress.app_id, "error": type(error).__name__},
+        )
+        progress.cursor = log.scan_people(progress.app_id, before, limit=1)[0][0]
+        progress.skipped += 1
+        progress.save()
+        return _make_step(progress, before)
+
+
+def _learn(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
+    app_id, before = progress.app_id, progress.cursor
+    known_lately = lately.recall(app_id, progress.generation)
+    sides = read_sides(app_id, rules, known_lately, before, limit=limit)
+    if sides.last == before:
+        return _make_step(progress, before)
+    known = load_known(app_id, rules, sides.events)
+    learned = _learn_events(rules, sides, known)
+    is_unsettled = any(each.unsettled for each in learned.values())
+    if is_unsettled and sides.left_out:
+        # What was left out may have stood behind what made it untrue.
+        lately.forget_app(app_id)
+        return _learn(progress, rules, limit)
+    for test, each in learned.items():
+        _write(app_id, each, known[test], test=test)
+    progress.generation += is_unsettled
+    _advance(progress, sides, learned)
+    if not is_unsettled:
+        remember = partial(_remember, progress, sides, known)
+        transaction.on_commit(remember, robust=True)
+    return _make_step(progress, before, learned)
+
+
+def _learn_events(
+    rules: PeopleRules, sides: StepSides, known: dict[bool, Known]
+) -> dict[bool, Learned]:
+    learners = {
+        test: Learner(rules, each, limit=settings.PERSON_IDENTITIES)
+        for test, each in known.items()
+    }
+    for test, event in sides.events:
+        learners[test].learn_event(event)
+    return {test: learner.learned for test, learner in learners.items()}
+
+
+def _advance(
+    progress: PeopleProgress, sides: StepSides, learned: dict[bool, Learned]
+) -> None:
+    progress.cursor = sides.last
+    progress.shared += sum(len(each.shared) for each in learned.values())
+    progress.refused += sum(each.refused for each in learned.values())
+    progress.skipped += sides.skipped
+    progress.advanced_at = datetime.now(UTC)
+    progress.save()
+
+
+def _make_step(
+    progress: PeopleProgress,
+    before: int,
+    learned: dict[bool, Learned] | None = None,
+) -> Step:
+    head = log.read_head(progress.app_id)
+    step = Step(
+        progress.app_id,
+        before + 1,
+        progress.cursor,
+        head,
+        has_more=progress.cursor < head,
+    )
+    for test, each in (learned or {}).items():
+        step.linked.update(((test, name), at) for name, at in each.linked.items())
+        step.decided |= each.decided
+    return step
+
+
+def _write(app_id: int, learned: Learned, known: Known, *, test: bool) -> None:
+    tables.write_identities(
+        app_id, ((test, known.identities[each]) for each in sorted(learned.identities))
+    )
+    tables.write_people(
+        app_id, ((test, known.people[each]) for each in sorted(learned.people))
+    )
+    if learned.gone:
+        gone = KnownPerson.objects.filter(app_id=app_id, number__in=learned.gone)
+        gone.delete()
+    tables.write_decisions(
+        app_id, ((test, position, each) for position, each in learned.asked.items())
+    )
+    by_referrer: dict[str, list[int]] = {}
+    for position, referrer in learned.decided.items():
+        if position not in learned.asked:
+            by_referrer.setdefault(referrer, []).append(position)
+    for referrer, positions in by_referrer.items():
+        waiting = ReferrerDecision.objects.filter(app_id=app_id, position__in=positions)
+        waiting.update(referrer=referrer)
+
+
+def _remember(
+    progress: PeopleProgress, sides: StepSides, known: dict[bool, Known]
+) -> None:
+    """Remember what was learned, once it is committed."""
+    remembered = lately.recall(progress.app_id, progress.generation)
+    remembered.add(
+        (
+            side,
+            min(
+                [at]
+                + [
+                    identity.seen_at
+                    for each in mentions.all
+                    if (identity := known[side[0]].identities.get(each.hash))
+                ]
+            ),
+        )
+        for side, mentions, at in sides.met
+    )

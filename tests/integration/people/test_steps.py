@@ -1,0 +1,206 @@
+"""The projection against the pure learner: steps of any size teach what the log teaches."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from referrals import hashing, log, people
+from referrals.learning.known import Known
+from referrals.learning.learner import Learner
+from referrals.learning.mentions import NOBODY, LoggedSides, find_mentions
+from referrals.models import (
+    KnownIdentity,
+    KnownPerson,
+    PeopleProgress,
+    ReferralEvent,
+    ReferrerDecision,
+)
+from referrals.people import lately, tables
+from tests.builders import an_app, an_integration
+
+pytestmark = pytest.mark.django_db
+
+LOOSE = ["anonymous_id", "branch_id"]
+NUMBERS = itertools.count(1)
+
+
+def a_learning_app(**changes):
+    app = an_app(**{"loose_ids": LOOSE, "remembers_referrers": True, **changes})
+    an_integration(app, enabled=False)
+    return app
+
+
+IDENTITIES = st.dictionaries(
+    st.sampled_from(["custom_id", "email", "Phone", "anonymous_id", "branch_id"]),
+    st.sampled_from(["1a", "2a", "3a", "null"]),
+    min_size=1,
+    max_size=3,
+)
+
+
+@st.composite
+def events(draw):
+    """Draw an event as a backend sends it."""
+    kind = draw(st.sampled_from(["identify", "app_install", "custom", "link_click"]))
+    event = {"type": kind, "test": draw(st.sampled_from([False, False, True]))}
+    if kind == "identify":
+        pairs = IDENTITIES.filter(lambda each: len(each) > 1)
+        return {**event, "user": {"identities": draw(pairs)}}
+    if kind != "link_click":
+        event["user"] = {"identities": draw(IDENTITIES)}
+        event["status"] = draw(st.sampled_from(["valid", "valid", "rejected"]))
+    named = IDENTITIES.map(lambda each: {"identities": each})
+    if kind == "custom":
+        event["name"] = "Level Reached"
+        event["referrer"] = draw(st.just("last") | named)
+    else:
+        event["referrer"] = draw(named)
+    return event
+
+
+#: Logs in which the same few events come again and again.
+LOGS = st.builds(
+    lambda kinds, order: [kinds[each % len(kinds)] for each in order],
+    st.lists(events(), min_size=1, max_size=8),
+    st.lists(st.integers(0, 7), max_size=30),
+)
+
+
+def put(app, sent):
+    return log.append(app, [{"id": f"e{next(NUMBERS)}", **each} for each in sent])
+
+
+def step(app, limit=1000):
+    with transaction.atomic():
+        return people.take_step(app.pk, limit=limit)
+
+
+def catch_up(app, sizes=itertools.repeat(1000)):  # noqa: B008 - endless, and without state
+    for size in sizes:
+        if not step(app, size).has_more:
+            return
+    catch_up(app)
+
+
+def learn_at_once(app):
+    """Return what the pure learner learns from the whole log, of production and of test."""
+    rules = people.read_rules(app.pk)
+    hash_identity = hashing.make_identity_hasher(app.pk)
+    learners = {test: Learner(rules, Known(), limit=50) for test in (False, True)}
+    for position, at, event in log.read_range(app.pk, 1, 10_000):
+        user, referrer = (
+            find_mentions(each.identities, rules, hash_identity) if each else NOBODY
+            for each in (event.user, event.referrer)
+        )
+        learners[event.test].learn_event(
+            LoggedSides(
+                position,
+                at,
+                user,
+                referrer,
+                asks_last=bool(event.referrer and event.referrer.last),
+                teaches_referrer=event.status != "rejected",
+            )
+        )
+    return learners
+
+
+def read_tables(app):
+    """Return the rows of what was learned, each as the learner has it."""
+    hashes = {each.hex for each in all_of(KnownIdentity, app, "hash")}
+    numbers = set(all_of(KnownPerson, app, "number"))
+    found = ReferrerDecision.objects.filter(app=app)
+    return (
+        {(t, i.hash): i for t, i in tables.read_identities(app.pk, "hash", hashes)},
+        {(t, p.number): p for t, p in tables.read_people(app.pk, numbers)},
+        {
+            (d.test, d.position): (d.user and d.user.hex, d.referrer and d.referrer.hex)
+            for d in found
+        },
+    )
+
+
+def all_of(model, app, column):
+    return model.objects.filter(app=app).values_list(column, flat=True)
+
+
+def list_known(learners):
+    return (
+        {
+            (test, each.hash): each
+            for test, learner in learners.items()
+            for each in learner.known.identities.values()
+        },
+        {
+            (test, each.number): each
+            for test, learner in learners.items()
+            for each in learner.known.people.values()
+        },
+        {
+            (test, position): (each.user, each.referrer)
+            for test, learner in learners.items()
+            for position, each in learner.learned.asked.items()
+        },
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_learned_before(monkeypatch):
+    # Numbers of apps come again where a test's transaction rolls back.
+    monkeypatch.setattr(lately, "_apps", {})
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(events(), max_size=25), st.lists(st.integers(1, 7), max_size=12))
+def test_steps_of_any_size_teach_what_the_whole_log_teaches(db, sent, sizes):
+    app = a_learning_app()
+    put(app, sent)
+
+    catch_up(app, sizes)
+
+    expected = list_known(learn_at_once(app))
+    assert read_tables(app) == expected
+    progress = PeopleProgress.objects.get(app=app)
+    assert (progress.cursor, progress.skipped) == (log.read_head(app.pk), 0)
+
+    people.relearn(app.pk)
+    catch_up(app)
+
+    assert read_tables(app) == expected
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(LOGS, st.lists(st.integers(1, 7), max_size=12), st.booleans())
+def test_what_was_met_before_is_spared_and_changes_nothing(
+    db, django_capture_on_commit_callbacks, sent, sizes, remembers
+):
+    app = a_learning_app(remembers_referrers=remembers)
+    put(app, sent)
+    # Each event a day after the one before: so that "last seen" has to be written at times.
+    rows = ReferralEvent.objects.filter(app=app).order_by("position")
+    first = None
+    for row in rows:
+        first = first or row.received_at
+        at = first + timedelta(days=row.position)
+        rows.filter(position=row.position).update(received_at=at)
+
+    for size in [*sizes, *([1000] * 2)]:
+        with django_capture_on_commit_callbacks(execute=True):
+            step(app, size)
+
+    learners = learn_at_once(app)
+    expected = list_known(learners)
+    if not remembers:
+        expected = (*expected[:2], {})
+    assert read_tables(app) == expected
