@@ -1,6 +1,7 @@
 """Marks by hand: an identity that a person knows to be shared names nobody."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,8 +17,7 @@ _WORLDS = (False, True)
 def mark_shared(app_id: int, provider: str, value: str, by: str) -> SharedMark:
     """Let an identity name nobody from now on, also when people are learned anew.
 
-    Doing it twice changes nothing more. Whoever waited for it learns of it by `linked` of
-    no step: match it anew.
+    Doing it twice changes nothing more. Records that wait for it go on waiting in vain.
     """
     folded = provider.casefold()
     digest = hashing.make_identity_hasher(app_id)(folded, value)
@@ -25,7 +25,7 @@ def mark_shared(app_id: int, provider: str, value: str, by: str) -> SharedMark:
         lock_progress(app_id)
         mark, is_new = SharedMark.objects.get_or_create(
             app_id=app_id,
-            hash=digest,
+            hash=UUID(digest),
             defaults={"provider": folded, "created_by": by[:150]},
         )
         if is_new:

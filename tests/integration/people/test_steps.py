@@ -1,10 +1,8 @@
 """The projection against the pure learner: steps of any size teach what the log teaches."""
 
-import itertools
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from referrals import hashing, log, people
@@ -19,19 +17,9 @@ from referrals.models import (
     ReferrerDecision,
 )
 from referrals.people import lately, tables
-from tests.builders import an_app, an_integration
+from tests.integration.people.steps import a_learning_app, catch_up, put, step
 
 pytestmark = pytest.mark.django_db
-
-LOOSE = ["anonymous_id", "branch_id"]
-NUMBERS = itertools.count(1)
-
-
-def a_learning_app(**changes):
-    app = an_app(**{"loose_ids": LOOSE, "remembers_referrers": True, **changes})
-    an_integration(app, enabled=False)
-    return app
-
 
 IDENTITIES = st.dictionaries(
     st.sampled_from(["custom_id", "email", "Phone", "anonymous_id", "branch_id"]),
@@ -67,22 +55,6 @@ LOGS = st.builds(
     st.lists(events(), min_size=1, max_size=8),
     st.lists(st.integers(0, 7), max_size=30),
 )
-
-
-def put(app, sent):
-    return log.append(app, [{"id": f"e{next(NUMBERS)}", **each} for each in sent])
-
-
-def step(app, limit=1000):
-    with transaction.atomic():
-        return people.take_step(app.pk, limit=limit)
-
-
-def catch_up(app, sizes=itertools.repeat(1000)):  # noqa: B008 - endless, and without state
-    for size in sizes:
-        if not step(app, size).has_more:
-            return
-    catch_up(app)
 
 
 def learn_at_once(app):
@@ -163,7 +135,9 @@ def test_steps_of_any_size_teach_what_the_whole_log_teaches(db, sent, sizes):
     app = a_learning_app()
     put(app, sent)
 
-    catch_up(app, sizes)
+    for size in sizes:
+        step(app, size)
+    catch_up(app)
 
     expected = list_known(learn_at_once(app))
     assert read_tables(app) == expected
