@@ -64,7 +64,7 @@ def _find_last_learned(app_id: int) -> datetime:
     A link that came in time counts, however late it is learned.
     """
     cursor = people.find_cursor(app_id)
-    if cursor is None or people.read_rules(app_id) is None:
+    if cursor is None:
         return clock.read_now()
     place = (app_id, cursor + 1)
     return log.read_received_at([place]).get(place, clock.read_now())

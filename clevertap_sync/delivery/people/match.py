@@ -33,9 +33,6 @@ from referrals.vocabulary import Side
 FRESH_PER_STEP: Final = 1_000
 LINKED_PER_STEP: Final = 5_000
 _CHUNK: Final = 500
-_COLUMNS: Final = (
-    *("pk", "integration_id", "letter_id", "pick", "test", "hash", "matched", "fresh"),
-)
 
 
 class Wait(NamedTuple):
@@ -115,10 +112,17 @@ def _read_waits(
 
 
 def _read(rows: QuerySet[WaitingRecord]) -> list[Wait]:
+    columns = rows.values_list(
+        "pk", "integration", "letter", "pick", "test", "hash", "matched", "fresh"
+    )
     return [
-        Wait(*row[:5], row[5] and row[5].hex, row[6] and row[6].hex, row[7])
-        for row in rows.values_list(*_COLUMNS)
+        Wait(pk, integration, letter, pick, test, _spell(hash_), _spell(matched), fresh)
+        for pk, integration, letter, pick, test, hash_, matched, fresh in columns
     ]
+
+
+def _spell(stored: UUID | None) -> str | None:
+    return None if stored is None else stored.hex
 
 
 def _find_answers(

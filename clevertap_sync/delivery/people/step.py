@@ -40,6 +40,6 @@ def advance_people(
 
 def _is_more_to_do(step: people.Step) -> bool:
     """Return what came meanwhile: whoever brought it found the lock taken, and left."""
-    if step.last < log.read_head(step.app_id):
+    if step.has_more or step.last < log.read_head(step.app_id):
         return True
     return WaitingRecord.objects.filter(app=step.app_id, fresh=True).exists()

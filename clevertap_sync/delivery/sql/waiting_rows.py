@@ -5,7 +5,7 @@ write them one by one, or compose a CASE of a thousand branches.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -69,10 +69,12 @@ def write_links(links: Sequence[Link], now: datetime) -> None:
 
 
 def _execute(
-    statements: dict[str, str], rows: Sequence[AnsweredRow | Link], *before: object
+    statements: Mapping[str, str],
+    rows: Sequence[AnsweredRow | Link],
+    *before: str | None,
 ) -> None:
     if not rows:
         return
     encoded = json.dumps([row._asdict() for row in rows])
     with connection.cursor() as cursor:
-        cursor.execute(statements[connection.vendor], [*before, encoded])
+        cursor.execute(statements[connection.vendor], (*before, encoded))
