@@ -24,6 +24,7 @@ class Place(StrEnum):
     APPEND_COMMITTED = "append.committed"  # no worker has been rung yet
     SPOOL_APPENDED = "spool.appended"  # committed, and still in the spool
     CLAIM_WRITTEN = "claim.written"
+    REVIVAL_CLAIMED = "revival.claimed"  # in the transaction, letters are taken
     CLAIM_COMMITTED = "claim.committed"
     EVENT_MAPPED = "event.mapped"  # once for each event
     IDENTITIES_ANSWERED = "identities.answered"  # the canary's look-ups

@@ -51,6 +51,14 @@ def count_suppressed(app_id: int, hashes: Collection[str]) -> int:
     return Suppression.objects.filter(app=app_id, identity_hash__in=hashes).count()
 
 
+def find_suppressed_until(app_id: int, hashes: Sequence[str], until: int) -> set[str]:
+    """Return those of `hashes` that are suppressed.
+
+    Suppressions numbered above `until` do not count; with 0 there is no query.
+    """
+    return _find_suppressed(app_id, hashes, until) if until else set()
+
+
 def find_newest_suppression(app_id: int) -> int:
     """Return the number of the app's last suppression; 0 where it has none."""
     with connection.cursor() as cursor:

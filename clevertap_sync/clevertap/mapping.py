@@ -113,15 +113,20 @@ MappedSide = EventRecord | Unmappable | KeptBack
 
 
 def map_event(
-    event: Event, settings: MappingSettings, suppressed: Collection[Side] = ()
+    event: Event,
+    settings: MappingSettings,
+    suppressed: Collection[Side] = (),
+    *,
+    at: datetime | None = None,
 ) -> list[MappedSide]:
     """Return a value for each side that `event` names: a record, or why there is none.
 
     The triggering user comes first, then the referrer. A link click has no triggering
     user; an event that came by a marketing link may have no referrer. `suppressed` are
-    the sides whose person is suppressed.
+    the sides whose person is suppressed. The records' time is when the event occurred, or
+    `at`: of what waited, when the person became known.
     """
-    mapper = _Mapper(event, _plan(settings), suppressed)
+    mapper = _Mapper(event, _plan(settings), suppressed, at or event.occurred_at)
     title = TITLES.get(event.type) or event.name
     user, referrer = event.user, event.referrer
     mapped = []
@@ -244,7 +249,9 @@ class _Mapper:
         "suppressed",
     )
 
-    def __init__(self, event: Event, plan: _Plan, suppressed: Collection[Side]) -> None:
+    def __init__(
+        self, event: Event, plan: _Plan, suppressed: Collection[Side], at: datetime
+    ) -> None:
         self.event = event
         self.plan = plan
         self.suppressed = suppressed
@@ -253,7 +260,7 @@ class _Mapper:
             or event.status in plan.kept_back_statuses
             or event.occurred_at < plan.since
         )
-        self.seconds = (event.occurred_at - _EPOCH) // _SECOND
+        self.seconds = (at - _EPOCH) // _SECOND
         self._properties: Properties | MappingRefusal | None = None
 
     def map_side(self, side: Side, name: str, person: Person) -> MappedSide:

@@ -19,10 +19,11 @@ WAITING_FOR_REFERRER: Final = "waiting_for_referrer"
 NEVER_KNOWN: Final = "never_known"
 NO_REFERRER_KNOWN: Final = "no_referrer_known"
 SHARED_IDENTITY: Final = "shared_identity"
+KEPT_BACK: Final = "kept_back"
 #: Of records that wait for a person to be known.
 WAITING: Final = frozenset({WAITING_FOR_IDENTITY, WAITING_FOR_REFERRER})
 #: Of records that waited in vain: no problem, and nothing to do.
-EXPIRED: Final = frozenset({NEVER_KNOWN, NO_REFERRER_KNOWN, SHARED_IDENTITY})
+EXPIRED: Final = frozenset({NEVER_KNOWN, NO_REFERRER_KNOWN, SHARED_IDENTITY, KEPT_BACK})
 
 
 class Reason(NamedTuple):
@@ -93,6 +94,11 @@ _PEOPLE = (
         SHARED_IDENTITY,
         "The record's ID was claimed by two users, as on a shared device, so it names nobody.",
         "Do nothing: sent to either of the two, it might be the wrong one's.",
+    ),
+    Reason(
+        KEPT_BACK,
+        "The user became known, but by then the integration's settings kept such records back.",
+        "Do nothing, or let the settings send such records and replay.",
     ),
 )
 _EVENT = (

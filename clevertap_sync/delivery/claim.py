@@ -1,12 +1,13 @@
 """Claim: lock the account, pick the most urgent work, and lease it.
 
 The order within an integration: uploads that were abandoned or are due again, then replays
-and the next range of the log by turns. Full ranges go out whenever the account's limit
-allows. A partial one goes only alone (Nagle's rule), so that a quiet app's event goes at
-once and a busy app's events go in full requests.
+and the next range of the log by turns; among replays, what waited for a person goes first.
+Full ranges go out whenever the account's limit allows. A partial one goes only alone
+(Nagle's rule), so that a quiet app's event goes at once and a busy app's events go in full
+requests; revivals do the same among themselves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
-from clevertap_sync.delivery import hold, replay, split
+from clevertap_sync.delivery import hold, replay, revival, split
 from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
 from clevertap_sync.delivery.sql.account_state import IntegrationState
@@ -31,6 +32,7 @@ from referrals.failpoints import Place
 
 IDLE_CLAIMS = 3
 _UPLOADS_READ = 20
+_Turn = Callable[[Integration, IntegrationState, datetime], "Claim | None"]
 _WORKER_ENDED = "The worker ended before the answer came."
 
 
@@ -198,6 +200,8 @@ def _take_new_settings(upload: Upload, integration: Integration) -> None:
     if upload.settings != current:
         upload.settings = current
         upload.body_hash = ""
+    if upload.identities is not None:
+        upload.known_at = revival.choose_known_at(upload, integration)
 
 
 def _lease_upload(
@@ -225,13 +229,11 @@ def _lease_next_in_turn(
     integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
     """Lease new work: from a replay and from the log by turns, so that neither waits."""
-    turns = (
-        [_lease_next_range, _lease_next_of_replay]
-        if state.is_replaying
-        else [_lease_next_range]
-    )
-    if state.is_replaying and _served_log_last(integration):
-        turns.reverse()
+    replays: list[_Turn] = [_lease_next_revival] if state.is_reviving else []
+    replays += [_lease_next_of_replay] if state.is_replaying else []
+    turns = [_lease_next_range, *replays]
+    if replays and _served_log_last(integration):
+        turns = [*replays, _lease_next_range]
     for turn in turns:
         if claim := turn(integration, state, now):
             return claim
@@ -244,6 +246,17 @@ def _served_log_last(integration: Integration) -> bool:
     newest = ranges.order_by("-first").values_list("created_at", flat=True).first()
     served = integration.last_served_at
     return newest is not None and served is not None and newest >= served
+
+
+def _lease_next_revival(
+    integration: Integration, state: IntegrationState, now: datetime
+) -> Claim | None:
+    upload = revival.take_next_revival(
+        integration, now, goes_alone=not state.newly_reviving
+    )
+    if upload is None:
+        return None
+    return _lease_upload(upload, integration, now, ring_others=True)
 
 
 def _lease_next_of_replay(

@@ -1,15 +1,22 @@
-"""Dead letters: written when a record is refused, revived when a replay delivers it."""
+"""Dead letters: written when a record is refused, revived when a replay delivers it.
 
-from collections.abc import Sequence
+A letter that waits for a person has its `WaitingRecord` rows for as long as it does: what
+takes it out of that state removes them in the same transaction.
+"""
+
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
+from clevertap_sync.clevertap import reasons
 from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.picks import read_position, read_side
-from clevertap_sync.models import DeadLetter, Upload
+from clevertap_sync.models import DeadLetter, Upload, WaitingRecord
 from referrals import log
 from referrals.vocabulary import Side
 
@@ -17,24 +24,66 @@ _CHUNK = 500
 _LONGEST_NAME = DeadLetter._meta.get_field("event_name").max_length
 
 
+class _Letter(NamedTuple):
+    """The columns of a known letter that decide what becomes of it."""
+
+    pk: int
+    state: str
+    reason: str
+    replay_upload_id: int | None
+    created_at: datetime
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == DeadLetter.State.WAITING
+
+    def is_on_its_way(self, upload: Upload) -> bool:
+        """Return whether it waits, or another upload than this one's family sends it."""
+        if self.state == DeadLetter.State.REPLAYING:
+            return self.replay_upload_id != (upload.root_id or upload.pk)
+        return self.is_waiting
+
+
+class _Wait(NamedTuple):
+    """A letter that waits, why, and since when."""
+
+    letter_id: int
+    refusal: Undelivered
+    since: datetime
+
+
 def write_dead_letters(
     upload: Upload, refusals: Sequence[Undelivered], now: datetime
 ) -> None:
-    """Write a dead letter for each undelivered record, or count one failure more on the old one."""
-    known = _update_known_letters(upload, refusals, now) if refusals else set()
+    """Write a dead letter for each undelivered record, or count one failure more on the old one.
+
+    A record that waits for a person becomes a letter that waits, with rows of whom for.
+    """
+    if not refusals:
+        return
+    known = _find_letters(upload, [r.pick for r in refusals if r.pick is not None])
+    waits = _update_known_letters(upload, refusals, known, now)
     new = [refusal for refusal in refusals if refusal.pick not in known]
     before = _find_first_deliveries(upload, [each.pick for each in new if each.pick])
-    DeadLetter.objects.bulk_create(
+    letters = DeadLetter.objects.bulk_create(
         _make_letter(upload, refusal, now, before.get(refusal.pick)) for refusal in new
     )
+    waits += [
+        _Wait(letter.pk, refusal, now)
+        for letter, refusal in zip(letters, new, strict=True)
+        if refusal.is_waiting
+    ]
+    _begin_waiting(upload, waits)
 
 
 def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     """Close the dead letters that a replay delivered."""
     if not upload.replay_id:
         return
-    delivered = _find_letter_ids(upload, picks).values()
-    DeadLetter.objects.filter(pk__in=list(delivered)).update(
+    delivered = list(_find_letters(upload, picks).values())
+    # One that still waits, where a person has replayed its range under other settings.
+    _stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
+    DeadLetter.objects.filter(pk__in=[letter.pk for letter in delivered]).update(
         state=DeadLetter.State.DELIVERED,
         replay_upload=upload,
         changed_at=now,
@@ -43,35 +92,100 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
 
 
 def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> None:
-    """Open again the dead letters of a replay whose records the settings keep back."""
+    """Give back the dead letters of a replay whose records the settings keep back.
+
+    One that fell out is open again. One that waited, or had waited in vain, is no problem
+    now either: nobody is missing a record that the settings keep back.
+    """
     if not upload.replay_id or not picks:
         return
-    taken = _find_letter_ids(upload, picks).values()
+    found = _find_letters(upload, picks).values()
     replaying = DeadLetter.objects.filter(state=DeadLetter.State.REPLAYING)
-    replaying.filter(pk__in=list(taken)).update(
-        state=DeadLetter.State.OPEN, changed_at=now
+    taken = replaying.filter(pk__in=[letter.pk for letter in found])
+    waited = taken.filter(reason__in=reasons.WAITING)
+    waited.update(
+        state=DeadLetter.State.EXPIRED, reason=reasons.KEPT_BACK, changed_at=now
     )
+    expired = taken.filter(reason__in=reasons.EXPIRED)
+    expired.update(state=DeadLetter.State.EXPIRED, changed_at=now)
+    taken.update(state=DeadLetter.State.OPEN, changed_at=now)
 
 
 def _update_known_letters(
-    upload: Upload, refusals: Sequence[Undelivered], now: datetime
-) -> set[int | None]:
-    known = _find_letter_ids(upload, [r.pick for r in refusals if r.pick is not None])
+    upload: Upload,
+    refusals: Sequence[Undelivered],
+    known: Mapping[int | None, _Letter],
+    now: datetime,
+) -> list[_Wait]:
+    """Let the old letters say why the records fell out now; return which of them wait."""
     # The books of the log and those of replays are apart: each letter keeps its origin.
     origin = {"replay_upload": upload} if upload.replay_id else {"upload": upload}
+    waits = []
     for refusal in refusals:
-        if refusal.pick not in known:
+        letter = known.get(refusal.pick)
+        if letter is None:
             continue
-        DeadLetter.objects.filter(pk=known[refusal.pick]).update(
+        rows = DeadLetter.objects.filter(pk=letter.pk)
+        if refusal.is_waiting and letter.is_on_its_way(upload):
+            # It waits already, or is being sent: what a replay of its range says of it
+            # would send it twice.
+            rows.update(**({} if upload.replay_id else origin), changed_at=now)
+            continue
+        rows.update(
             **origin,
-            state=DeadLetter.State.OPEN,
+            **_describe_state(refusal),
             reason=refusal.reason,
             detail=refusal.detail[:500],
             event_name=refusal.name[:_LONGEST_NAME],
             failures=F("failures") + 1,
             changed_at=now,
         )
-    return set(known)
+        if refusal.is_waiting:
+            since = letter.created_at if letter.reason in reasons.WAITING else now
+            waits.append(_Wait(letter.pk, refusal, since))
+    _stop_waiting(
+        [
+            known[each.pick].pk
+            for each in refusals
+            if each.pick in known
+            and known[each.pick].is_waiting
+            and not each.is_waiting
+        ]
+    )
+    return waits
+
+
+def _describe_state(refusal: Undelivered) -> dict[str, Any]:
+    """Return the columns of a letter that say whether it is open or waits."""
+    if not refusal.is_waiting:
+        return {"state": DeadLetter.State.OPEN}
+    return {"state": DeadLetter.State.WAITING, "linked_at": None, "linked_by": None}
+
+
+def _begin_waiting(upload: Upload, waits: Sequence[_Wait]) -> None:
+    """Write whom the letters wait for: a row for each ID, or one for a referrer "last"."""
+    if not waits:
+        return
+    app_id = upload.integration.app_id
+    WaitingRecord.objects.bulk_create(
+        WaitingRecord(
+            app_id=app_id,
+            integration_id=upload.integration_id,
+            letter_id=wait.letter_id,
+            pick=wait.refusal.pick or 0,
+            test=wait.refusal.test,
+            hash=UUID(waits_by) if waits_by else None,
+            since=wait.since,
+        )
+        for wait in waits
+        for waits_by in wait.refusal.waits_by or ("",)
+    )
+
+
+def _stop_waiting(letter_ids: Sequence[int]) -> None:
+    """Remove whom the letters wait for: the caller gives them another state."""
+    if letter_ids:
+        WaitingRecord.objects.filter(letter__in=letter_ids).delete()
 
 
 def _find_first_deliveries(
@@ -101,20 +215,20 @@ def _find_first_deliveries(
     return before
 
 
-def _find_letter_ids(upload: Upload, picks: Sequence[int]) -> dict[int | None, int]:
-    """Return pick → ID of the dead letter, for those records that have one."""
+def _find_letters(upload: Upload, picks: Sequence[int]) -> dict[int | None, _Letter]:
+    """Return pick → dead letter, for those records that have one."""
     wanted = set(picks)
-    found: dict[int | None, int] = {}
+    found: dict[int | None, _Letter] = {}
     positions = sorted({read_position(pick) for pick in picks})
     for start in range(0, len(positions), _CHUNK):
         rows = DeadLetter.objects.filter(
             integration_id=upload.integration_id,
             position__in=positions[start : start + _CHUNK],
-        ).values_list("position", "side", "pk")
-        for position, side, pk in rows:
+        ).values_list("position", "side", *_Letter._fields)
+        for position, side, *letter in rows:
             pick = int(position or 0) * 2 + (side == Side.GENERATED)
             if pick in wanted:
-                found[pick] = pk
+                found[pick] = _Letter(*letter)
     return found
 
 
@@ -130,6 +244,7 @@ def _make_letter(
         event_name=refusal.name[:_LONGEST_NAME],
         reason=refusal.reason,
         detail=refusal.detail[:500],
+        **_describe_state(refusal),
         delivered_at=delivered_at,
         created_at=now,
         changed_at=now,

@@ -153,11 +153,14 @@ def _write_refusal(
         mapped.picks[0], mapped.records[0].name, REQUEST_REJECTED, detail
     )
     refusals = [*mapped.undelivered, refused]
+    waiting = sum(each.is_waiting for each in refusals)
     Upload.objects.filter(pk=upload.pk).update(
         state=Upload.State.SETTLED,
         records=len(refusals),
-        dead=len(refusals),
+        dead=len(refusals) - waiting,
+        waiting=waiting,
         delivered=0,
+        identities=None,
         settled_at=now,
     )
     dead_letters.write_dead_letters(upload, refusals, now)

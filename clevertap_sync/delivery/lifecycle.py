@@ -11,7 +11,7 @@ from django.db import transaction
 
 from clevertap_sync.clevertap.errors import UnreadablePasscodeError
 from clevertap_sync.clevertap.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
-from clevertap_sync.delivery import hold
+from clevertap_sync.delivery import hold, revival
 from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.models import Integration, Upload
@@ -65,6 +65,7 @@ def pause_restored_backup(integration_id: int, reached: int) -> bool:
         integration.enabled = False
         integration.restorations += 1
         integration.save(update_fields=["enabled", "restorations"])
+        revival.park_revivals(integration, clock.read_now())
         reason = RESTORED_BACKUP
         hold.hold_delivery(
             integration, reason=reason, delay=0, probe=True, now=clock.read_now()

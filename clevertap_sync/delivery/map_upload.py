@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, count_body_bytes
 from clevertap_sync.clevertap.mapping import (
@@ -14,6 +15,7 @@ from clevertap_sync.clevertap.mapping import (
 from clevertap_sync.clevertap.reasons import WAITING, WAITING_FOR_IDENTITY
 from clevertap_sync.delivery import split, unknown_outcomes
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
+from clevertap_sync.delivery.pins import put_pinned_people
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.insight.mapping_settings import read_settings
 from clevertap_sync.insight.picks import make_pick, read_position
@@ -53,10 +55,14 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
     """Sort each side into its place; where `wanted` are given, these picks alone."""
     settings = read_settings(claim.upload.settings)
     events = _read_events(claim, wanted)
-    for (position, event), suppressed in zip(
-        events, _find_suppressed_sides(claim, events, settings), strict=True
-    ):
-        for value in _map_event_safely(position, event, settings, suppressed):
+    suppressed_sides = _find_suppressed_sides(claim, events, settings)
+    if claim.upload.identities:
+        events, suppressed_sides = put_pinned_people(
+            claim, events, suppressed_sides, settings
+        )
+    at = claim.upload.known_at
+    for (position, event), suppressed in zip(events, suppressed_sides, strict=True):
+        for value in _map_event_safely(position, event, settings, suppressed, at):
             if wanted is not None and make_pick(position, value.side) not in wanted:
                 continue
             if isinstance(value, Unmappable) and value.reason in WAITING:
@@ -90,12 +96,16 @@ def _find_suppressed_sides(
 
 
 def _map_event_safely(
-    position: int, event: Event, settings: MappingSettings, suppressed: frozenset[Side]
+    position: int,
+    event: Event,
+    settings: MappingSettings,
+    suppressed: frozenset[Side],
+    at: datetime | None,
 ) -> list[MappedSide]:
     """Map one event. If that fails, each side that it names becomes unmappable."""
     try:
         failpoints.reach_failpoint(_EVENT_MAPPED)
-        return map_event(event, settings, suppressed)
+        return map_event(event, settings, suppressed, at=at)
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__

@@ -2,6 +2,8 @@
 
 A replay has a cursor of its own, so that it never holds back live events. What fails
 again is the same dead letter with one failure more.
+
+The one replay that no person orders sends what waited for a person: see `revival`.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.insight.picks import make_pick, read_position
-from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
+from clevertap_sync.models import DeadLetter, Integration, Replay, Upload, WaitingRecord
 from clevertap_sync.process import clock
 from referrals.vocabulary import Side
 
@@ -29,8 +31,16 @@ COUNTS_TWICE: Final = (
 def find_open_letters(
     integration: Integration, reasons: Sequence[str], selection: Sequence[int] = ()
 ) -> QuerySet[DeadLetter]:
-    """Return the open dead letters that a replay would take, in log order."""
-    letters = DeadLetter.objects.open().filter(integration=integration, position__gt=0)
+    """Return the dead letters that a replay would take, in log order.
+
+    They are open ones. What waits for a person, or has waited in vain, is nobody's problem:
+    only an order that names its reason, or the letter itself, takes it.
+    """
+    letters = DeadLetter.objects.filter(integration=integration, position__gt=0)
+    states = [DeadLetter.State.OPEN]
+    if reasons or selection:
+        states += [DeadLetter.State.WAITING, DeadLetter.State.EXPIRED]
+    letters = letters.filter(state__in=states)
     if reasons:
         letters = letters.filter(reason__in=reasons)
     if selection:
@@ -84,18 +94,17 @@ def replay_range(
 
 def cancel_replay(replay_id: int) -> None:
     """Hand nothing more of a replay to uploads. Uploads under way are finished."""
-    Replay.objects.filter(pk=replay_id, state=Replay.State.RUNNING).update(
-        state=Replay.State.CANCELLED
-    )
+    running = Replay.objects.filter(pk=replay_id, state=Replay.State.RUNNING)
+    running.exclude(kind=Replay.Kind.PEOPLE).update(state=Replay.State.CANCELLED)
 
 
 def take_next_upload(integration: Integration, now: datetime) -> Upload | None:
-    """Return the next upload of the integration's oldest running replay, saved or not.
+    """Return the next upload of the oldest running replay that a person ordered, saved or not.
 
     The caller holds the account's lock and leases the upload.
     """
     running = Replay.objects.filter(integration=integration, state=Replay.State.RUNNING)
-    for replay in running.order_by("pk"):
+    for replay in running.exclude(kind=Replay.Kind.PEOPLE).order_by("pk"):
         upload = _make_next_upload(replay, integration, now)
         if upload is not None:
             return upload
@@ -137,6 +146,9 @@ def _make_upload_of_letters(
     )
     upload.picks, upload.covers = picks, len(picks)
     upload.save()
+    waited = [each.pk for each in found if each.state == DeadLetter.State.WAITING]
+    if waited:
+        WaitingRecord.objects.filter(letter__in=waited).delete()
     DeadLetter.objects.filter(pk__in=[letter.pk for letter in found]).update(
         state=DeadLetter.State.REPLAYING, replay_upload=upload, changed_at=now
     )

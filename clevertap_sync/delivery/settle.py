@@ -185,19 +185,22 @@ def _build_settled_row(
     unsent: int | None = None,
 ) -> row_writer.UpdateRow:
     """Build the settled upload. A refusal without a known record reduces `delivered` by one."""
-    dead = len(verdicts.undelivered)
+    waiting = sum(each.is_waiting for each in verdicts.undelivered)
     unknown = sum(refusal.pick is None for refusal in verdicts.undelivered)
     delivered = max(0, len(verdicts.delivered) - unknown)
     changes = {
         "state": Upload.State.SETTLED,
-        "records": delivered + dead,
+        "records": delivered + len(verdicts.undelivered),
         "delivered": delivered,
-        "dead": dead,
+        "dead": len(verdicts.undelivered) - waiting,
         "miscounted": miscounted,
         "leased_until": None,
         "settled_at": row_writer.NOW,
     }
     changes |= {} if unsent is None else {"unsent": unsent}
+    # Few uploads have either, and the others write these columns once only.
+    changes |= {"waiting": waiting} if waiting else {}
+    changes |= {"identities": None} if claim.upload.identities else {}
     return row_writer.UpdateRow(Upload, claim.row_while_leased, changes)
 
 
@@ -231,8 +234,10 @@ def _split_off_settled(
     settled = parts[0]
     settled.state, settled.settled_at = Upload.State.SETTLED, now
     settled.miscounted = miscounted
-    settled.unsent, settled.dead = mapped.unsent, len(verdicts.undelivered)
+    settled.unsent, settled.identities = mapped.unsent, None
+    settled.waiting = sum(each.is_waiting for each in verdicts.undelivered)
+    settled.dead = len(verdicts.undelivered) - settled.waiting
     settled.records = len(done) - settled.unsent
-    settled.delivered = settled.records - settled.dead
+    settled.delivered = settled.records - len(verdicts.undelivered)
     settled.save()
     return settled

@@ -60,6 +60,8 @@ def _make_part(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
         last=read_position(picks[-1]),
         picks=list(picks),
         covers=len(picks),
+        identities=_inherit_identities(parent, picks),
+        known_at=parent.known_at,
         settings=parent.settings,
         # What may be stored already goes again as it was, in parts too, and no record
         # gets more tries by being in a part.
@@ -70,11 +72,22 @@ def _make_part(parent: Upload, picks: Sequence[int], now: datetime) -> Upload:
     )
 
 
+def _inherit_identities(parent: Upload, picks: Sequence[int]) -> dict[str, str] | None:
+    """Return under which identities the part's records go out, if the parent pinned any."""
+    if parent.identities is None:
+        return None
+    return {str(pick): parent.identities[str(pick)] for pick in picks}
+
+
 def _replace_by_parts(
     parent: Upload, parts: list[Upload], now: datetime, *, records: int | None
 ) -> list[Upload]:
     Upload.objects.filter(pk=parent.pk).update(
-        state=Upload.State.SPLIT, leased_until=None, settled_at=now, records=records
+        state=Upload.State.SPLIT,
+        leased_until=None,
+        settled_at=now,
+        records=records,
+        identities=None,
     )
     return Upload.objects.bulk_create(parts)
 

@@ -1,8 +1,9 @@
 """The books: check that no record is missing and none is counted twice.
 
 Range uploads tile the log from the tail to the cursor. The parts of a split upload cover its
-records. Each record of a settled upload is delivered or a dead letter, and each record that
-an upload booked as dead has a dead letter. Replays are booked apart.
+records. Each record of a settled upload is delivered, a dead letter, or waits for a person,
+and each record that an upload booked as dead or waiting has a dead letter. Replays are booked
+apart. What waits says whom for, and what is sent under pins has one for each record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,12 @@ from typing import NamedTuple
 from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import Coalesce, Lag
 
-from clevertap_sync.models import DeadLetter, Integration, Tally, Upload
+from clevertap_sync.models import DeadLetter, Integration, Tally, Upload, WaitingRecord
 
 _SHOWN = 5
 # How many uploads a check for a page reads.
 _NEWEST = 200
-_SUMS = ("pk", "records", "delivered", "dead")
+_SUMS = ("pk", "records", "delivered", "dead", "waiting")
 
 
 def find_imbalances(integration: Integration, head: int) -> list[str]:
@@ -29,6 +30,8 @@ def find_imbalances(integration: Integration, head: int) -> list[str]:
         *_check_leaves(integration),
         *_check_letters(integration),
         *_check_replays(integration),
+        *_check_waiting(integration),
+        *_check_pins(integration),
         *_check_tallies(integration),
     ]
 
@@ -111,9 +114,9 @@ def _check_neighbours(
 def _check_newest_leaves(integration: Integration) -> Iterator[str]:
     newest = Upload.objects.filter(integration=integration).order_by("-pk")
     rows = newest.values_list("state", *_SUMS)[:_NEWEST]
-    for state, pk, records, delivered, dead in rows:
-        if state == Upload.State.SETTLED and records != delivered + dead:
-            yield _describe_sums(pk, records, delivered, dead)
+    for state, pk, records, delivered, dead, waiting in rows:
+        if state == Upload.State.SETTLED and records != delivered + dead + waiting:
+            yield _describe_sums(pk, records, delivered, dead, waiting)
 
 
 def _check_parts(integration: Integration) -> Iterator[str]:
@@ -131,7 +134,7 @@ def _check_parts(integration: Integration) -> Iterator[str]:
 
 def _check_leaves(integration: Integration) -> Iterator[str]:
     leaves = Upload.objects.leaves().filter(integration=integration)
-    wrong = ~Q(records=F("delivered") + F("dead")) | Q(records=None)
+    wrong = ~Q(records=F("delivered") + F("dead") + F("waiting")) | Q(records=None)
     for sums in leaves.filter(wrong).values_list(*_SUMS)[:_SHOWN]:
         yield _describe_sums(*sums)
     uncovered = ~Q(covers=F("records") + F("unsent"))
@@ -139,21 +142,26 @@ def _check_leaves(integration: Integration) -> Iterator[str]:
         yield f"Part {upload.pk} covers {upload.covers} records, but has {upload.records}."
 
 
-def _describe_sums(pk: int, records: int | None, delivered: int, dead: int) -> str:
+def _describe_sums(
+    pk: int, records: int | None, delivered: int, dead: int, waiting: int
+) -> str:
     return (
-        f"Upload {pk} has {records} records, of which {delivered} were delivered and "
-        f"{dead} are dead letters."
+        f"Upload {pk} has {records} records, of which {delivered} were delivered, {dead} "
+        f"are dead letters and {waiting} wait."
     )
 
 
 def _check_letters(integration: Integration) -> Iterator[str]:
     live = Upload.objects.leaves().filter(integration=integration, replay=None)
-    booked = live.aggregate(n=Coalesce(Sum("dead"), 0))["n"]
+    booked = live.aggregate(n=Coalesce(Sum(F("dead") + F("waiting")), 0))["n"]
     written = DeadLetter.objects.filter(
         integration=integration, upload__replay=None
     ).count()
     if booked != written:
-        yield f"Uploads booked {booked} dead records, but there are {written} dead letters."
+        yield (
+            f"Uploads booked {booked} dead or waiting records, but there are {written} "
+            "dead letters."
+        )
 
 
 def _check_replays(integration: Integration) -> Iterator[str]:
@@ -166,6 +174,30 @@ def _check_replays(integration: Integration) -> Iterator[str]:
     stranded = replaying.filter(~Exists(family)).count()
     if stranded:
         yield f"{stranded} dead letters are in a replay that has ended."
+
+
+def _check_waiting(integration: Integration) -> Iterator[str]:
+    rows = WaitingRecord.objects.filter(integration=integration)
+    letters = DeadLetter.objects.filter(
+        integration=integration, state=DeadLetter.State.WAITING
+    )
+    nobody = letters.filter(~Exists(rows.filter(letter=OuterRef("pk")))).count()
+    if nobody:
+        yield f"{nobody} dead letters wait, but for nobody."
+    idle = rows.exclude(letter__state=DeadLetter.State.WAITING).count()
+    if idle:
+        yield f"{idle} waits belong to dead letters that do not wait."
+
+
+def _check_pins(integration: Integration) -> Iterator[str]:
+    pinned = Upload.objects.filter(integration=integration, identities__isnull=False)
+    for pk, state, picks, identities in pinned.values_list(
+        "pk", "state", "picks", "identities"
+    ):
+        if state != Upload.State.OPEN:
+            yield f"Upload {pk} has ended, but still says under whom it goes out."
+        elif {str(pick) for pick in picks or ()} != set(identities or ()):
+            yield f"Upload {pk} does not say under whom each of its records goes out."
 
 
 def _check_tallies(integration: Integration) -> Iterator[str]:

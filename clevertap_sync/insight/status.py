@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from clevertap_sync.clevertap import reasons
 from clevertap_sync.clevertap.account_faults import HoldCause, describe_hold_cause
 from clevertap_sync.insight import books
 from clevertap_sync.insight.fact_queries import read_facts
@@ -90,6 +91,9 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
     queued: int
     delivered: int
     dead_letters: dict[str, int]
+    #: Records that wait for a person to be known, and those that waited in vain.
+    waiting: int
+    expired: int
     hold: HoldStatus | None
     unknown_outcomes: int
     balanced: bool
@@ -153,6 +157,8 @@ def _list_elsewhere(now: datetime, ingest: IngestByApp) -> Iterator[IntegrationS
             queued=0,
             delivered=0,
             dead_letters={},
+            waiting=0,
+            expired=0,
             hold=None,
             unknown_outcomes=0,
             balanced=True,
@@ -213,7 +219,7 @@ def read_status(
     on it.
     """
     head = log.read_head(integration.app_id)
-    dead = _count_dead_letters(integration)
+    dead, waiting = _count_dead_letters(integration)
     check = books.find_imbalances if checks_all_books else books.find_recent_imbalances
     imbalances = check(integration, head)
     now = clock.read_now()
@@ -229,6 +235,8 @@ def read_status(
         queued=queued,
         delivered=_count_delivered(integration),
         dead_letters=dead,
+        waiting=waiting,
+        expired=_count_expired(integration),
         hold=_read_hold(integration),
         unknown_outcomes=_count_unknown_outcomes(integration),
         balanced=not imbalances,
@@ -260,13 +268,32 @@ def _read_hold(integration: Integration) -> HoldStatus | None:
     )
 
 
-def _count_dead_letters(integration: Integration) -> dict[str, int]:
+def _count_dead_letters(integration: Integration) -> tuple[dict[str, int], int]:
+    """Count what fell out, by reason; and what waits, or is on its way after it did."""
     # One state at a time: each has an index of its own.
     counts: Counter[str] = Counter()
-    for state in (DeadLetter.State.OPEN, DeadLetter.State.REPLAYING):
-        letters = DeadLetter.objects.filter(integration=integration, state=state)
-        counts.update(dict(letters.values_list("reason").annotate(n=Count("*"))))
-    return dict(sorted(counts.items()))
+    counts.update(_count_by_reason(integration, DeadLetter.State.OPEN))
+    waiting = _count_by_reason(integration, DeadLetter.State.WAITING).total()
+    for reason, count in _count_by_reason(
+        integration, DeadLetter.State.REPLAYING
+    ).items():
+        if reason in reasons.WAITING | reasons.EXPIRED:
+            waiting += count
+        else:
+            counts[reason] += count
+    return dict(sorted(counts.items())), waiting
+
+
+def _count_by_reason(integration: Integration, state: DeadLetter.State) -> Counter[str]:
+    letters = DeadLetter.objects.filter(integration=integration, state=state)
+    return Counter(dict(letters.values_list("reason").annotate(n=Count("*"))))
+
+
+def _count_expired(integration: Integration) -> int:
+    expired = DeadLetter.objects.filter(
+        integration=integration, state=DeadLetter.State.EXPIRED
+    )
+    return expired.count() + integration.removed_expired
 
 
 def _count_delivered(integration: Integration) -> int:

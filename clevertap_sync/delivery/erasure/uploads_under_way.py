@@ -13,7 +13,7 @@ from clevertap_sync.delivery import dead_letters, map_upload, split
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.claim import count_unknown_outcomes
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
-from clevertap_sync.insight.picks import make_pick
+from clevertap_sync.insight.picks import make_pick, read_position
 from clevertap_sync.models import Upload
 from clevertap_sync.process import clock
 from referrals import failpoints, log, suppression
@@ -65,13 +65,24 @@ def replace_upload(candidate: Upload, order: ErasureRequest) -> bool:
 
 
 def _find_picks_naming(upload: Upload, order: ErasureRequest) -> set[int]:
+    """Return the records that name the person, or that a revival sends under their name."""
     is_meant = suppression.make_person_matcher(order.app_id, order.hashes)
-    events = log.read_range(order.app_id, upload.first, upload.last)
-    return {
+    hashes = frozenset(order.hashes)
+    pinned = {
+        int(pick) for pick, pin in (upload.identities or {}).items() if pin in hashes
+    }
+    return pinned | {
         make_pick(logged.position, side)
-        for logged in events
+        for logged in _read_events(upload, order.app_id)
         for side in suppression.find_sides_meant(logged.event, is_meant)
     }
+
+
+def _read_events(upload: Upload, app_id: int) -> list[log.LoggedEvent]:
+    """Return the upload's events. What waited may lie far apart in the log."""
+    if upload.picks is None:
+        return list(log.read_range(app_id, upload.first, upload.last))
+    return log.read_positions(app_id, {read_position(pick) for pick in upload.picks})
 
 
 def _map_as_claimed(upload: Upload) -> MappedUpload:
@@ -95,6 +106,7 @@ def _split_without_person(upload: Upload, order: ErasureRequest) -> bool:
         state=Upload.State.SETTLED,
         records=len(person_picks),
         dead=len(person_picks),
+        identities=None,
         settled_at=now,
     )
     dead_letters.write_dead_letters(parts[0], erased, now)

@@ -30,7 +30,8 @@ _OPEN_UPLOADS = """
 # it whole, dead entries included, rather than from the floor on. In a subquery it cannot.
 _OPEN_UPLOADS_APART = """
     LEFT JOIN LATERAL (
-        SELECT u.id, u.leased_until, u.due_at, u.replay_id FROM clevertap_sync_upload u
+        SELECT u.id, u.leased_until, u.due_at, u.replay_id, u.identities
+        FROM clevertap_sync_upload u
         WHERE u.integration_id = i.id AND u.state = 'open' AND u.id >= {floor}
         OFFSET 0
     ) u ON TRUE
@@ -43,11 +44,15 @@ _QUERY = f"""
         count(CASE WHEN u.leased_until > %(now)s THEN 1 END),
         count(CASE WHEN u.leased_until > %(now)s AND u.leased_until >= %(slow)s
                 AND u.replay_id IS NULL THEN 1 END),
+        count(CASE WHEN u.leased_until > %(now)s AND u.leased_until >= %(slow)s
+                AND u.identities IS NOT NULL THEN 1 END),
         count(CASE WHEN u.leased_until <= %(now)s
                 OR u.leased_until IS NULL AND u.due_at <= %(now)s THEN 1 END),
         min(u.id),
-        EXISTS (SELECT 1 FROM clevertap_sync_replay r
-                WHERE r.integration_id = i.id AND r.state = 'running'),
+        EXISTS (SELECT 1 FROM clevertap_sync_replay r WHERE r.integration_id = i.id
+                AND r.state = 'running' AND r.kind <> 'people'),
+        EXISTS (SELECT 1 FROM clevertap_sync_replay r WHERE r.integration_id = i.id
+                AND r.state = 'running' AND r.kind = 'people'),
         EXISTS (SELECT 1 FROM referrals_customname c
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
         coalesce({suppression.build_newest_suppression_sql("i.app_id")}, 0),
@@ -78,11 +83,15 @@ class IntegrationState:
     in_flight: int
     #: Of these, the log's own that are no older than `LONGEST_PARTIAL_WAIT`: a partial one waits.
     newly_in_flight: int
+    #: The same of what waited for a person.
+    newly_reviving: int
     #: Uploads that wait for a worker.
     unleased: int
     #: The first of the open uploads, by ID.
     first_open: int | None
     is_replaying: bool
+    #: Whether something that waited for a person may go.
+    is_reviving: bool
     has_approved_names: bool
     newest_suppression: int
     head: int
@@ -118,6 +127,8 @@ class IntegrationState:
         if not self.is_enabled:
             return False
         if self.unleased or self.is_held or self.is_replaying:
+            return True
+        if self.is_reviving:
             return True
         return self.may_hand_over()
 

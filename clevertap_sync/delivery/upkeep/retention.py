@@ -16,7 +16,14 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.upkeep import tallies
-from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
+from clevertap_sync.models import (
+    Attempt,
+    DeadLetter,
+    Integration,
+    Replay,
+    Upload,
+    WaitingRecord,
+)
 from clevertap_sync.process import clock
 from referrals import failpoints, log
 from referrals.failpoints import Place
@@ -57,7 +64,10 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
         pass
     dry_runs = Attempt.objects.filter(upload=None)
     dry_runs.filter(began_at__lt=cutoff).delete()
-    ended_replays = Replay.objects.exclude(state=Replay.State.RUNNING)
+    # That of people is a standing one: it runs again whenever somebody becomes known.
+    ended_replays = Replay.objects.filter(kind=Replay.Kind.ORDER).exclude(
+        state=Replay.State.RUNNING
+    )
     ended_replays.filter(created_at__lt=cutoff, uploads=None).delete()
     return removed
 
@@ -116,6 +126,7 @@ def _fold_oldest(integration: Integration, limit: int, cutoff: datetime) -> bool
                 "removed_delivered",
                 "removed_dead",
                 "removed_unknown",
+                "removed_expired",
             ]
         )
         _remove_family(family)
@@ -147,8 +158,12 @@ def _keep_totals(integration: Integration, family: QuerySet[Upload]) -> None:
     sums = live.aggregate(delivered=Coalesce(Sum("delivered"), 0))
     letters = DeadLetter.objects.filter(upload__in=family, upload__replay=None)
     revived = letters.filter(state=DeadLetter.State.DELIVERED).count()
+    in_vain = letters.filter(
+        state__in=[DeadLetter.State.WAITING, DeadLetter.State.EXPIRED]
+    ).count()
     integration.removed_delivered += sums["delivered"] + revived
-    integration.removed_dead += letters.count() - revived
+    integration.removed_expired += in_vain
+    integration.removed_dead += letters.count() - revived - in_vain
     unknown = Attempt.objects.filter(upload__in=family, outcome_unknown=True)
     integration.removed_unknown += unknown.count()
 
@@ -157,6 +172,7 @@ def _remove_family(family: QuerySet[Upload]) -> None:
     """Remove a family whole. The database's constraints forbid rows without their upload."""
     ids = list(family.values_list("pk", flat=True))
     for chunk in _split_into_chunks(ids):
+        WaitingRecord.objects.filter(letter__upload__in=chunk).delete()
         DeadLetter.objects.filter(upload__in=chunk).delete()
         DeadLetter.objects.filter(replay_upload__in=chunk).update(replay_upload=None)
         Attempt.objects.filter(upload__in=chunk).delete()
@@ -169,7 +185,9 @@ def _remove_orphaned_letters(integration: Integration) -> None:
     gone = DeadLetter.objects.filter(
         integration=integration, position__lte=integration.tail
     )
-    gone.exclude(state=DeadLetter.State.REPLAYING).delete()
+    idle = gone.exclude(state=DeadLetter.State.REPLAYING)
+    WaitingRecord.objects.filter(letter__in=idle.values("pk")).delete()
+    idle.delete()
 
 
 def _split_into_chunks(ids: list[int], size: int = 500) -> Iterable[list[int]]:
