@@ -12,7 +12,8 @@ is asked. Read the modules in the order in which a delivery passes through them:
 7. `settle`, with `dead_letters`: each record gets its verdict.
 8. `failure`, with `hold`, `hold_cause` and `probe`: the request failed as a whole.
 
-What waits for a person to be known is in the folder `people`, apart from these steps.
+What waits for a person to be known is in the folder `people`, apart from these steps; once
+somebody is, `revival` sends it, and `pins` say under whom.
 What a person orders is apart: `lifecycle` (enable, pause, new settings), `replay`,
 `check_integration` and the folder `erasure`. The folder `upkeep` keeps the tables small, and
 the folder `sql` has the statements that a delivery composes itself.

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
+from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery import hold, replay, revival, split
 from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
@@ -256,7 +257,8 @@ def _lease_next_revival(
     )
     if upload is None:
         return None
-    return _lease_upload(upload, integration, now, ring_others=True)
+    ring_others = upload.covers == MAX_RECORDS
+    return _lease_upload(upload, integration, now, ring_others=ring_others)
 
 
 def _lease_next_of_replay(

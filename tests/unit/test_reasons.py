@@ -28,6 +28,7 @@ OF_DELIVERY = {
     "mapping_failed",
     "event_removed",
     "clevertap_unknown",
+    "kept_back",
     "never_known",
     "shared_identity",
 }

@@ -62,9 +62,18 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("queued", f"{status.queued} records"),
         ("delivered", f"{status.delivered} records"),
         ("dead letters", dead or "none"),
+        *_list_waiting(status),
         ("held", held),
         *([("", " ".join(describe_hold(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
         ("balanced", "yes" if status.balanced else "NO"),
     ]
     return lines + [("", sentence) for sentence in status.imbalances]
+
+
+def _list_waiting(status: IntegrationStatus) -> list[tuple[str, str]]:
+    """Return what waits for a person, where anything ever did."""
+    if not (status.waiting or status.expired):
+        return []
+    expired = f", {status.expired} waited in vain" if status.expired else ""
+    return [("waiting", f"{status.waiting} records{expired}")]

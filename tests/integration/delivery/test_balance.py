@@ -13,6 +13,7 @@ import pytest
 from clevertap_sync.delivery import lifecycle, map_upload, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.delivery.send import begin_attempt
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
@@ -68,7 +69,7 @@ class History:
     def __init__(self, sandbox, seed):
         self.dice = random.Random(seed)
         self.sandbox = sandbox
-        self.integration = an_integration(an_app())
+        self.integration = an_integration(an_app(loose_ids=["branch_id"]))
         self.sent = 0
 
     def step(self):
@@ -77,6 +78,7 @@ class History:
             *(self.append, self.append, self.append, self.deliver, self.deliver),
             *(self.trouble, self.vanish, self.change, self.pause_and_resume),
             *(self.replay_letters, self.replay_range, self.skip, self.wait),
+            *(self.link, self.learn, self.learn),
         )
         self.dice.choice(happenings)()
 
@@ -94,6 +96,20 @@ class History:
     def wait(self):
         """Let the time pass for which holds and retries wait."""
         end_pauses(self.integration)
+
+    def link(self):
+        """Let somebody who installed sign up, now and then on another's device."""
+        branch_id = f"b-{self.dice.randint(1, self.sent + 1)}"
+        address = f"{self.dice.choice(['eve', 'refused'])}{branch_id}@example.com"
+        if self.dice.random() < 0.2:
+            address = "shared@example.com"
+        person = {"identities": {"branch_id": branch_id, "email": address}}
+        log.append(self.integration.app, [a_sent_event(user=person)])
+
+    def learn(self):
+        """Let a worker learn who is who, and match what waits."""
+        while advance_people(self.integration.app_id, ring=lambda _: None):
+            pass
 
     def trouble(self):
         """Make CleverTap answer the next request wrongly, and refuse some records."""
@@ -157,6 +173,7 @@ class History:
     def _is_finished(self):
         end_pauses(self.integration)
         self.deliver()
+        self.learn()
         running = Replay.objects.filter(state=Replay.State.RUNNING)
         return not (is_left(self.integration) or running.exists())
 
@@ -179,6 +196,8 @@ class History:
             identities["custom_id"] = f"c-{self.sent}"
         person = {"identities": identities}
         test = True if self.dice.random() < 0.1 else None
+        if self.dice.random() < 0.15:
+            person = {"identities": {"branch_id": f"b-{self.sent}"}}
         match self.dice.randint(0, 5):
             case 0:
                 return a_sent_link_click(via="smart_link", referrer=None, test=test)
@@ -215,5 +234,8 @@ def test_the_books_balance_after_every_step(engine, seed):
     assert status.imbalances == ()
     assert (status.hold, status.backlog, status.in_flight) == (None, 0, 0)
     states = set(DeadLetter.objects.values_list("state", flat=True))
-    assert states <= {"open", "delivered"}
-    assert history.outcomes() <= {"delivered", "dead_letter", "not_sent", "skipped"}
+    assert states <= {"open", "delivered", "waiting", "expired"}
+    assert history.outcomes() <= {
+        *("delivered", "dead_letter", "not_sent", "skipped"),
+        *("waiting", "expired"),
+    }

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.models import DeadLetter, Integration, Upload
+from clevertap_sync.models import DeadLetter, Integration, Upload, WaitingRecord
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from tests.integration.delivery.conftest import status_of
@@ -31,6 +31,18 @@ def test_after_a_delivery_the_books_balance(delivered):
     assert status.delivered + sum(status.dead_letters.values()) == 2400
 
 
+def wait_idly():
+    """Let a dead letter that is open have somebody whom it waits for."""
+    letter = DeadLetter.objects.first()
+    WaitingRecord.objects.create(
+        app=letter.integration.app,
+        integration=letter.integration,
+        letter=letter,
+        pick=2,
+        since=clock.read_now(),
+    )
+
+
 @pytest.mark.parametrize(
     ("plant", "sentence"),
     [
@@ -45,6 +57,16 @@ def test_after_a_delivery_the_books_balance(delivered):
         (lambda: Upload.objects.filter(first=1).update(state="split"), "has no parts"),
         (lambda: DeadLetter.objects.first().delete(), "dead letters"),
         (lambda: DeadLetter.objects.update(state="replaying"), "has ended"),
+        (lambda: Upload.objects.filter(first=1).update(waiting=1), "1 wait"),
+        (lambda: DeadLetter.objects.update(state="waiting"), "but for nobody"),
+        (wait_idly, "that do not wait"),
+        (lambda: Upload.objects.update(identities={}), "still says under whom"),
+        (
+            lambda: Upload.objects.filter(first=1).update(
+                state="open", picks=[2, 3], identities={"2": "00"}
+            ),
+            "does not say under whom",
+        ),
     ],
 )
 def test_a_fault_in_the_books_is_found(delivered, plant, sentence):
