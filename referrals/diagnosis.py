@@ -16,7 +16,7 @@ from referrals.rules import (
     BrokenRuleError,
     extend_pointer,
 )
-from referrals.vocabulary import EventType, FraudStatus, Via
+from referrals.vocabulary import LAST, EventType, FraudStatus, Via
 
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
@@ -43,7 +43,7 @@ _HINTS = {
     "/status": _one_of(FraudStatus),
     "/occurred_at": OCCURRED_AT_RULE,
     "/user": _PERSON,
-    "/referrer": _PERSON,
+    "/referrer": f'{_PERSON} Or send "{LAST}" for whoever invited the user last.',
     "/event_data": _OBJECT,
     "/metadata": _OBJECT,
     "/test": "Send true or false.",

@@ -95,6 +95,17 @@ def a_sent_link_click(**changes: Any) -> dict[str, Any]:
     return a_sent_event(**{"type": "link_click", "user": None, **changes})
 
 
+def a_sent_identify(**changes: Any) -> dict[str, Any]:
+    """Return an event as a backend sends it that ties an ID to Ann."""
+    tied = {"email": ANN, "anonymous_id": "A"}
+    event = {
+        "id": f"event-{next(_numbers)}",
+        "type": "identify",
+        "user": {"identities": tied},
+    }
+    return {**event, **changes}
+
+
 def an_app(slug: str | None = None, **changes: Any) -> App:
     """Write an app. Its slug is a new one unless given."""
     slug = slug or f"app-{next(_numbers)}"

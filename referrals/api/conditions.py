@@ -6,8 +6,8 @@ and is refused with 422.
 
 from typing import Any, Final
 
-from referrals.rules import MAX_NAME_CHARACTERS
-from referrals.vocabulary import EventType, Side, Via, find_referrals_without
+from referrals.rules import MAX_NAME_CHARACTERS, TYPES_WITH_LAST
+from referrals.vocabulary import LAST, EventType, Side, Via, find_referrals_without
 
 _CUSTOM: Final = {"properties": {"type": {"const": EventType.CUSTOM.value}}}
 _NAMES_NO_USER: Final = [
@@ -20,6 +20,31 @@ _WITHOUT_USER: Final = (
 _SMART_LINK: Final = {
     "properties": {"via": {"const": Via.SMART_LINK.value}},
     "required": ["via"],
+}
+_IDENTIFY: Final = {
+    "properties": {"type": {"const": EventType.IDENTIFY.value}},
+    "required": ["type"],
+}
+_NOTHING: Final = {"type": ["null", "string"], "maxLength": 0}
+#: An event that says who somebody is: two IDs, and nothing of a referral.
+_ONLY_WHO: Final = {
+    "properties": {
+        "user": {
+            "type": "object",
+            "properties": {"identities": {"type": "object", "minProperties": 2}},
+            "required": ["identities"],
+        },
+        "referrer": {"type": "null"},
+        "via": {"type": "null"},
+        "channel": _NOTHING,
+        "content": _NOTHING,
+        "status": {"type": "null"},
+        "metadata": {"type": ["null", "object"], "maxProperties": 0},
+    },
+}
+_NAMES_LAST: Final = {
+    "properties": {"referrer": {"const": LAST}},
+    "required": ["referrer"],
 }
 #: A schema that holds beside the types of the fields.
 CONDITIONS: Final[list[dict[str, Any]]] = [
@@ -47,10 +72,17 @@ CONDITIONS: Final[list[dict[str, Any]]] = [
         "else": {"required": ["user"], "properties": {"user": {"type": "object"}}},
     },
     {
-        "if": _SMART_LINK,
+        "if": {"anyOf": [_SMART_LINK, _IDENTIFY]},
         "else": {
             "required": ["referrer"],
-            "properties": {"referrer": {"type": "object"}},
+            "properties": {"referrer": {"type": ["object", "string"]}},
+        },
+    },
+    {"if": _IDENTIFY, "then": _ONLY_WHO},
+    {
+        "if": _NAMES_LAST,
+        "then": {
+            "properties": {"type": {"enum": [each.value for each in TYPES_WITH_LAST]}}
         },
     },
 ]

@@ -66,7 +66,8 @@ EVENT_FIELDS: Final = {
     "microsecond. Missing: the time of receipt. Milliseconds, and more than a day ahead, are refused.",
     "user": "Who did it. Required except for "
     f"{', '.join(find_referrals_without(Side.REFERRED))}.",
-    "referrer": "Who invited the user. Required unless `via` is `smart_link`.",
+    "referrer": "Who invited the user, or `last` for whoever did so last. Required unless "
+    "`via` is `smart_link`; an `identify` has none.",
     "via": f"The kind of link that led here: {_one_of(Via)}.",
     "channel": "How the invitation travelled, such as `whatsapp`. An unknown invite channel "
     "is stored with a warning, and refused when strict.",

@@ -25,7 +25,9 @@ from referrals.schema import (
 )
 from referrals.vocabulary import normalise_name
 
-_PEOPLE: Final = ("user", "referrer")
+#: Its own column holds the word for whoever invited the user last.
+_REFERRER: Final = "referrer"
+_PEOPLE: Final = ("user", _REFERRER)
 #: Objects whose keys are free: each key may have a column, and all of them one as JSON.
 OBJECTS: Final = ("user.identities", "referrer.identities", "event_data", "metadata")
 #: Fields of which a cut-off text is shorter, but not another person or event.
@@ -98,8 +100,8 @@ class Heading:
         for problem in _find_problems(stripped):
             raise FileError(line, problem)
         columns = list(enumerate(map(_to_column, stripped)))
-        # Whole objects first: what has a column of its own is put into them.
-        self._columns = sorted(columns, key=lambda item: item[1].name not in OBJECTS)
+        # Whole values first: what has a column of its own is put into them.
+        self._columns = sorted(columns, key=lambda item: _rank_column(item[1].name))
 
     @property
     def is_last_needed_whole(self) -> bool:
@@ -140,8 +142,14 @@ def count_known(names: Sequence[str]) -> int:
     return sum(_is_known(name.strip(BLANKS)) for name in names)
 
 
+def _rank_column(name: str) -> int:
+    return 0 if name == _REFERRER else 1 if name in OBJECTS else 2
+
+
 def _list_fields() -> Iterator[str]:
     for field in IncomingEvent.__struct_fields__:
+        if field == _REFERRER:
+            yield field
         if field in _PEOPLE:
             for inner in IncomingPerson.__struct_fields__:
                 yield f"{field}.{inner}"
@@ -278,13 +286,19 @@ def _put_value(event: dict[str, Any], column: EventColumn, value: Any) -> None: 
     inner = event
     for key in column.parents:
         inner = inner.setdefault(key, {})
+        if isinstance(inner, str):
+            raise _make_contradiction(key, column.name)
     known = inner.get(column.key)
     # A key that is null in the whole object is left out there.
     if known is not None and known != value:
-        whole = column.name.removesuffix(f".{column.key}")
-        msg = (
-            f"The columns {whole} and {column.name} say different things about it. "
-            "Correct one of the two cells, or leave it empty."
+        raise _make_contradiction(
+            column.name.removesuffix(f".{column.key}"), column.name
         )
-        raise CellError(msg)
     inner[column.key] = value
+
+
+def _make_contradiction(whole: str, part: str) -> CellError:
+    return CellError(
+        f"The columns {whole} and {part} say different things about it. Correct one of "
+        "the two cells, or leave it empty."
+    )

@@ -101,6 +101,7 @@ def test_every_problem_is_typed_with_its_headers(operation):
 
 
 USER = {"user": {"identities": {"email": "a@example.com"}}}
+TIED = {"user": {"identities": {"email": "a@example.com", "anonymous_id": "A"}}}
 BOTH = {**USER, "referrer": {"identities": {"email": "b@example.com"}}}
 
 
@@ -131,6 +132,26 @@ BOTH = {**USER, "referrer": {"identities": {"email": "b@example.com"}}}
         {"type": "custom", **BOTH, "name": "X", "event_data": {"a": 1}},
         {"type": "custom", **USER, "name": "X"},
         {"type": "pigeon", **BOTH},
+        {"type": "app_open", **USER, "referrer": "last"},
+        {"type": "custom", "name": "X", **USER, "referrer": "last"},
+        {"type": "app_open", "referrer": "last"},
+        {"type": "app_open", **USER, "referrer": "first"},
+        {"type": "app_install", **USER, "referrer": "last"},
+        {"type": "link_click", "referrer": "last"},
+        {"type": "identify", **TIED},
+        {"type": "identify", **TIED, "channel": "", "metadata": {}, "via": None},
+        {"type": "identify", **TIED, "referrer": BOTH["referrer"]},
+        {"type": "identify", **TIED, "referrer": "last"},
+        {"type": "identify", **TIED, "via": "smart_link"},
+        {"type": "identify", **TIED, "channel": "sms"},
+        {"type": "identify", **TIED, "content": "spring"},
+        {"type": "identify", **TIED, "status": "valid"},
+        {"type": "identify", **TIED, "metadata": {"a": 1}},
+        {"type": "identify", **TIED, "name": "X"},
+        {"type": "identify", **TIED, "event_data": {"a": 1}},
+        {"type": "identify", **USER},
+        {"type": "identify", "user": {}},
+        {"type": "identify"},
         BOTH,
     ],
     ids=msgspec.json.encode,

@@ -447,3 +447,44 @@ def test_an_identity_over_several_lines_is_refused(cell):
 
     assert problem.pointer == "/user/identities/email"
     assert problem.detail.startswith("A line break stands in this cell")
+
+
+LAST = "id,type,user.identities.email,referrer,referrer.identities.email"
+
+
+def test_last_stands_in_a_column_of_its_own():
+    [(_, last), (_, named)] = read(
+        f"{LAST}\na,app_open,{ANN},last,\nb,app_open,{ANN},,{BOB}\n"
+    )
+
+    assert last.referrer == "last"
+    assert named.referrer.identities == {"email": BOB}
+
+
+@pytest.mark.parametrize(
+    "heading", [LAST, f"{LAST.replace(',referrer,', ',')},referrer"]
+)
+def test_last_beside_a_named_referrer_is_refused(heading):
+    cells = {
+        "id": "a",
+        "type": "app_open",
+        "user.identities.email": ANN,
+        "referrer": "last",
+        "referrer.identities.email": BOB,
+    }
+    row = ",".join(cells[name] for name in heading.split(","))
+
+    [(_, problem)] = read(f"{heading}\n{row}\n")
+
+    assert problem.pointer == "/referrer/identities/email"
+    assert problem.detail.startswith(
+        "The columns referrer and referrer.identities.email say different things"
+    )
+
+
+def test_who_somebody_is_is_read_from_a_csv():
+    heading = "id,type,user.identities.email,user.identities.anonymous_id"
+
+    [(_, event)] = read(f"{heading}\na,identify,{ANN},A\n")
+
+    assert event.user.identities == {"email": ANN, "anonymous_id": "A"}

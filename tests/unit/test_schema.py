@@ -22,7 +22,13 @@ from referrals.schema import (
     find_warnings,
     list_warnings,
 )
-from referrals.vocabulary import INVITE_CHANNELS, EventType, FraudStatus, Via
+from referrals.vocabulary import (
+    INVITE_CHANNELS,
+    REFERRAL_TYPES,
+    EventType,
+    FraudStatus,
+    Via,
+)
 from tests.builders import (
     ANN,
     BOB,
@@ -30,6 +36,7 @@ from tests.builders import (
     NOON_SECONDS,
     a_sent_custom_event,
     a_sent_event,
+    a_sent_identify,
     a_sent_link_click,
 )
 
@@ -93,8 +100,8 @@ def test_every_field_arrives_as_it_was_sent():
     )
 
 
-@pytest.mark.parametrize("event_type", list(EventType))
-def test_every_type_is_taken(event_type):
+@pytest.mark.parametrize("event_type", REFERRAL_TYPES)
+def test_every_type_of_referral_is_taken(event_type):
     name = "Level Reached" if event_type is EventType.CUSTOM else None
 
     event = sent(a_sent_event(type=event_type.value, name=name))
@@ -773,6 +780,75 @@ def test_defaults_are_applied_for_the_log():
         user=Person({"email": ANN}),
         referrer=Person({"email": BOB}),
     )
+
+
+def test_who_somebody_is_is_told_by_two_identities_alone():
+    event = sent(a_sent_identify(id="i-1"))
+
+    assert event == IncomingEvent(
+        id="i-1",
+        type=EventType.IDENTIFY,
+        user=IncomingPerson(identities={"email": ANN, "anonymous_id": "A"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"user": None}, "/user", Code.NO_USER),
+        ({"user": {"identities": {"email": ANN}}}, "/user", Code.NO_USER),
+        (
+            {"user": {"identities": {"email": ANN, "anonymous_id": None}}},
+            "/user",
+            Code.NO_USER,
+        ),
+        (
+            {"referrer": {"identities": {"email": BOB}}},
+            "/referrer",
+            Code.UNKNOWN_FIELD,
+        ),
+        ({"referrer": "last"}, "/referrer", Code.NO_REFERRER),
+        ({"via": "smart_link"}, "/via", Code.UNKNOWN_FIELD),
+        ({"channel": "sms"}, "/channel", Code.UNKNOWN_FIELD),
+        ({"content": "spring"}, "/content", Code.UNKNOWN_FIELD),
+        ({"status": "valid"}, "/status", Code.UNKNOWN_FIELD),
+        ({"metadata": {"a": 1}}, "/metadata", Code.UNKNOWN_FIELD),
+        ({"name": "X"}, "/name", Code.NAME_NOT_ALLOWED),
+        ({"event_data": {"a": 1}}, "/event_data", Code.EVENT_DATA_NOT_ALLOWED),
+    ],
+)
+def test_who_somebody_is_is_refused_with_less_or_more(changes, pointer, code):
+    problem = sent(a_sent_identify(**changes))
+
+    assert (problem.pointer, problem.code) == (pointer, code)
+
+
+@pytest.mark.parametrize(
+    "event_type", ["app_open", "web_sign_up", "web_open", "custom"]
+)
+def test_last_stands_for_whoever_invited_the_user_last(event_type):
+    name = "Level" if event_type == "custom" else None
+    event = sent(a_sent_event(type=event_type, name=name, referrer="last"))
+
+    kept = build_event(event, received_at=NOON, hash_signal=str)
+    assert kept.referrer == Person(last=True)
+
+
+@pytest.mark.parametrize("event_type", ["app_install", "app_reinstall", "link_click"])
+def test_last_is_refused_where_fraud_is_judged_or_nobody_was_invited(event_type):
+    problem = sent(a_sent_event(type=event_type, referrer="last"))
+
+    assert (problem.pointer, problem.code) == ("/referrer", Code.NO_REFERRER)
+    assert "app_open, web_sign_up, web_open, custom" in problem.detail
+
+
+@pytest.mark.parametrize("word", ["first", "Last", "", BOB])
+def test_another_word_for_the_referrer_is_refused_and_not_repeated(word):
+    problem = sent(a_sent_event(type="app_open", referrer=word))
+
+    assert problem.pointer == "/referrer"
+    assert problem.detail.endswith('Or send "last" for whoever invited the user last.')
+    assert BOB not in problem.detail
 
 
 def test_nothing_that_is_printed_shows_an_identity():

@@ -62,6 +62,7 @@ columns, with a dot between an object and a field in it; an empty cell is left o
   user.identities.email, user.identities.custom_id, ... (any provider)
   {_SIGNALS}
   referrer.identities.email, ... (the same as for user)
+  referrer (the word last: whoever invited the user last)
   event_data.plan, metadata.source, ... (any key; values are texts)
   event_data, metadata, user.identities, referrer.identities (a JSON object in a cell)
 
