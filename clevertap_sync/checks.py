@@ -84,8 +84,8 @@ def check_secrets(
         yield Error(
             "No key in FIELD_ENCRYPTION_KEYS decrypts the "
             f"{', the '.join(unreadable)}. Nothing is delivered, sent or taken there.",
-            hint="Put the key that they were saved with back into the list, or enter "
-            "them again in the admin.",
+            hint="Put the key that they were saved with back into the list. Passcodes, "
+            "addresses and secrets can be entered again in the admin; keys of hashes cannot.",
             id="clevertap_sync.E005",
         )
 

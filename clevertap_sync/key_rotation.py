@@ -4,6 +4,7 @@ The columns are found by their type, `EncryptedField`, so that a new one needs n
 here.
 """
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ from django.db import models
 from django.db.models.functions import Cast
 
 from referrals.encrypted_field import EncryptedField, make_cipher, read_cipher
+from referrals.hashing import KEY_BYTES
+from referrals.models import HashKey, IdKey
 
 _CHUNK: Final = 500
 
@@ -34,6 +37,16 @@ class StoredSecret:
         noun = str(self.field.model._meta.verbose_name)
         article = "an" if noun[0] in "aeiou" else "a"
         return f"{self.field.verbose_name} of {article} {noun}"
+
+    @property
+    def is_made(self) -> bool:
+        """Return whether the product made it, so that nobody can enter it again."""
+        return self.field.model in (HashKey, IdKey)
+
+    @property
+    def is_lost_hash_key(self) -> bool:
+        """Return whether it is a key of hashes that no key decrypts."""
+        return self.key is None and self.field.model is HashKey
 
     def name(self) -> str:
         """Return the secret's name, such as "passcode of Shop → ABC-123-4567"."""
@@ -64,8 +77,24 @@ def encrypt_with_newest_key(secret: StoredSecret) -> bool:
     A key has to decrypt the value.
     """
     again = read_cipher().rotate(secret.ciphertext.encode()).decode()
+    return _replace(secret, again)
+
+
+def replace_lost_hash_keys() -> int:
+    """Put new keys in place of those of hashes that no key decrypts; return how many.
+
+    Whatever was hashed with them is never recognised again.
+    """
+    lost = [each for each in read_secrets() if each.is_lost_hash_key]
+    made = (read_cipher().encrypt(secrets.token_hex(KEY_BYTES).encode()) for _ in lost)
+    return sum(
+        _replace(secret, new.decode()) for secret, new in zip(lost, made, strict=True)
+    )
+
+
+def _replace(secret: StoredSecret, ciphertext: str) -> bool:
     same = _stored(secret.field).filter(pk=secret.row, stored=secret.ciphertext)
-    value = models.Value(again, output_field=models.TextField())
+    value = models.Value(ciphertext, output_field=models.TextField())
     return bool(same.update(**{secret.field.name: value}))
 
 

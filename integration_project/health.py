@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from clevertap_sync.process import worker_presence
+from referrals import hashing
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,13 @@ class ReadinessCheck:
             cursor.execute("SELECT 1")
         # Once they are applied, they stay applied for this process's code.
         self._migrated = self._migrated or not _missing_migrations()
-        if self._migrated:
-            return ""
-        return "Migrations are not applied: run `python manage.py migrate`."
+        if not self._migrated:
+            return "Migrations are not applied: run `python manage.py migrate`."
+        try:
+            hashing.load_keys()
+        except hashing.HashKeyError as error:
+            return f"Events are refused with 503. {error}"
+        return ""
 
 
 def _missing_migrations() -> bool:

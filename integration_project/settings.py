@@ -65,7 +65,7 @@ elif not needs_no_secret(sys.argv):
     if not FIELD_ENCRYPTION_KEYS:
         env.needed(
             "FIELD_ENCRYPTION_KEYS",
-            "It encrypts the passcodes and keys the hashes of IP addresses and devices.",
+            "It encrypts the passcodes, and the keys of hashes of people and devices.",
             _MAKE_ONE,
         )
     if not env.words("ALLOWED_HOSTS"):

@@ -1,27 +1,39 @@
 """Keyed hashes: equal where the values are equal, and of no use without the key.
 
-The key derives from the oldest of `FIELD_ENCRYPTION_KEYS`, which come newest first, so
-that rotating (putting a new key in front) changes no hash. Removing the oldest key does:
-an event that is sent again then is a conflict, earlier installs no longer match, and
-suppressed people are sent again.
+Each purpose has a key of its own, which is a row, encrypted with `FIELD_ENCRYPTION_KEYS`.
+It never changes, so that no hash does: rotating those encrypts the row again. A process
+reads the rows once, and hashes without a database from then on.
 """
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import Final
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+
+from referrals.models import HashKey
 
 DIGEST_BYTES = 16
 KEY_BYTES = 32
 _SALT_BYTES = 16
 
+Purpose = HashKey.Purpose
+
+_keys: Final[dict[str, bytes]] = {}
+
+
+class HashKeyError(OperationalError):
+    """A key of the hashes cannot be read. Until it can, the database is of no use.
+
+    Whoever sends an event is told to send it again, as while the database is away: an event
+    that was hashed with another key would be no duplicate, and its person not suppressed.
+    """
+
 
 def make_fingerprinter(app_id: int) -> Callable[[bytes], str]:
     """Return the hash that tells an equal event from another one with its key."""
-    return _hasher(b"referrals.fingerprint", app_id)
+    return _make_hasher(Purpose.FINGERPRINT, app_id)
 
 
 def make_signal_hasher(app_id: int) -> Callable[[str], str]:
@@ -29,25 +41,42 @@ def make_signal_hasher(app_id: int) -> Callable[[str], str]:
 
     Each app has hashes of its own: they do not match a person of another app.
     """
-    digest = _hasher(b"referrals.signal", app_id)
+    digest = _make_hasher(Purpose.SIGNAL, app_id)
     return lambda signal: digest(signal.encode())
 
 
 def make_identity_hasher(app_id: int) -> Callable[[str, str], str]:
-    """Return the hash for the identities that an app suppresses.
+    """Return the hash for the identities that an app suppresses, and knows people by.
 
     It takes a provider, whose case does not count, and an identity, byte for byte.
     """
-    digest = _hasher(b"referrals.identity", app_id)
+    digest = _make_hasher(Purpose.IDENTITY, app_id)
     # NUL ends the provider: neither of the two can contain it.
     return lambda provider, identity: digest(
         f"{provider.casefold()}\0{identity}".encode()
     )
 
 
-def _hasher(purpose: bytes, app_id: int) -> Callable[[bytes], str]:
+def load_keys() -> None:
+    """Read the keys, if this process has not yet. Raises a database's error, `HashKeyError` too."""
+    if len(_keys) < len(Purpose):
+        remember_keys(_read_keys())
+
+
+def remember_keys(keys: Mapping[str, bytes]) -> None:
+    """Hash with these from now on, by purpose. They have to be those of the rows."""
+    _keys.update(keys)
+
+
+def clear_keys() -> None:
+    """Forget the keys, so that they are read again."""
+    _keys.clear()
+
+
+def _make_hasher(purpose: Purpose, app_id: int) -> Callable[[bytes], str]:
     """Return a hash of 16 bytes, in hexadecimal: what a UUID column takes."""
-    key = _key(settings.FIELD_ENCRYPTION_KEYS[-1], purpose)
+    load_keys()
+    key = _keys[purpose]
     salt = app_id.to_bytes(_SALT_BYTES)
 
     def digest(content: bytes) -> str:
@@ -57,7 +86,18 @@ def _hasher(purpose: bytes, app_id: int) -> Callable[[bytes], str]:
     return digest
 
 
-@cache
-def _key(secret: str, purpose: bytes) -> bytes:
-    hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose)
-    return hkdf.derive(secret.encode())
+def _read_keys() -> dict[str, bytes]:
+    rows = {row.purpose: row for row in HashKey.objects.all()}
+    if missing := set(Purpose) - set(rows):
+        msg = f"There is no key of the hashes of {', '.join(sorted(missing))}: run `python manage.py migrate`."
+        raise HashKeyError(msg)
+    try:
+        return {
+            purpose: bytes.fromhex(row.key.reveal()) for purpose, row in rows.items()
+        }
+    except ImproperlyConfigured as error:
+        msg = (
+            "No key in FIELD_ENCRYPTION_KEYS decrypts the keys of the hashes. Put the "
+            "key that they were saved with back into the list."
+        )
+        raise HashKeyError(msg) from error

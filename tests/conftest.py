@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import importlib
 import os
 import uuid
 from pathlib import Path
@@ -20,6 +21,9 @@ FAILED = pytest.StashKey[bool]()
 # Before the test modules, which import models: Django reads its settings once.
 environment.prepare()
 django.setup()
+
+from referrals import hashing  # noqa: E402 - it imports models
+
 # All that is there now stays, so nobody has to look through it again and again: a tenth
 # of the whole time.
 gc.collect()
@@ -27,6 +31,15 @@ gc.freeze()
 gc.set_threshold(50_000, 10, 100)
 # A password's hash is slow on purpose, and no test of ours is about how slow it is.
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Tests hash without having migrated: with the keys that the migration would make.
+HASH_KEYS_AS_ROWS = importlib.import_module("referrals.migrations.0007_hash_keys")
+HASH_KEYS = {
+    purpose: HASH_KEYS_AS_ROWS.derive_key(
+        environment.SECRETS["FIELD_ENCRYPTION_KEYS"], purpose
+    )
+    for purpose in HASH_KEYS_AS_ROWS.PURPOSES
+}
+hashing.remember_keys(HASH_KEYS)
 # What came in is counted in memory until a test has it written.
 django_settings.INGEST_FLUSH_SECONDS = 0
 

@@ -20,6 +20,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
+from referrals import hashing
 from referrals.hooks import outage
 from referrals.hooks.deadline import NotDoneError, run_within
 from referrals.models import App, IdKey, Source, name_way
@@ -161,6 +162,7 @@ def remember_sources() -> None:
     Raises a database's error. A source that cannot serve is left out, and told of.
     """
     now = monotonic()
+    hashing.load_keys()
     for row in _read_rows().filter(archived_at=None)[:MOST_SOURCES]:
         _remember_readable(row, now)
 
@@ -213,6 +215,8 @@ def make_choices(row: Source) -> Choices:
 
 
 def _read_row(public_id: str) -> Source | None:
+    # What a call says is hashed, also while the database is away.
+    hashing.load_keys()
     row: Source | None = _read_rows().filter(public_id=public_id).first()
     return row
 

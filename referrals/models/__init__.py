@@ -2,6 +2,7 @@
 
 from referrals.models.apps import App, Change, Membership, Role, validate_networks
 from referrals.models.events import CustomName, ReferralEvent, Sighting
+from referrals.models.hash_keys import HashKey
 from referrals.models.ingest import IngestCount, IngestSample, RejectedEvent
 from referrals.models.keys import ApiKey, ApiKeyQuerySet
 from referrals.models.known_people import (
@@ -31,6 +32,7 @@ __all__ = [
     "Change",
     "CustomName",
     "ErasureRequest",
+    "HashKey",
     "IdKey",
     "IngestCount",
     "IngestSample",

@@ -4,16 +4,18 @@ from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
-from django.core.management.base import SystemCheckError
+from django.core.management.base import CommandError, SystemCheckError
 
 from clevertap_sync.key_rotation import encrypt_with_newest_key, read_secrets
 from clevertap_sync.models import Alert, AlertMedium, Integration
-from referrals import source_setup
+from referrals import hashing, log, source_setup
 from referrals.hooks.known_sources import clear_known_sources
-from referrals.models import ReferralEvent
+from referrals.models import HashKey, ReferralEvent
 from referrals.secret import Secret
 from tests import builders
+from tests.conftest import HASH_KEYS, HASH_KEYS_AS_ROWS
 from tests.integration.hooks.calling import call_hook, sample_of
 from tests.platforms import OLD_SECRET, SECRET
 
@@ -156,10 +158,7 @@ def test_after_rotating_the_newest_key_is_enough(settings):
             "saved from now on."
         ),
         "Key 2 of 3: nothing. It can be taken out of the list.",
-        (
-            "Key 3 of 3 (oldest): the hashes of repeated events, devices and erased people: "
-            "keep it."
-        ),
+        "Key 3 of 3 (oldest): nothing. It can be taken out of the list.",
     ]
     settings.FIELD_ENCRYPTION_KEYS = [NEW]
     assert revealed() == before
@@ -180,7 +179,7 @@ def test_after_rotating_a_sources_calls_are_the_same_events(db, client, settings
     assert status == 0
     # Two secrets, and the key of the ids.
     assert said.splitlines()[0] == "Encrypted again with the newest key: 3."
-    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLDEST]
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
     for secret in (SECRET, OLD_SECRET):
         clear_known_sources()
         again = sample_of(source, secret=secret)
@@ -225,7 +224,122 @@ def test_one_key_is_the_newest_and_the_oldest(db, settings):
     settings.FIELD_ENCRYPTION_KEYS = [NEW]
 
     assert (
-        rotate()[1]
-        .splitlines()[1]
-        .startswith("Key 1 of 1 (newest, oldest): the hashes")
+        rotate()[1].splitlines()[1]
+        == "Key 1 of 1 (newest, oldest): what is saved from now on."
     )
+
+
+@pytest.fixture
+def _hash_keys_with_the_old_key(db, settings):
+    """Let the migration make the keys of hashes, and this process know none of them."""
+    settings.FIELD_ENCRYPTION_KEYS = [OLD, OLDEST]
+    HASH_KEYS_AS_ROWS.store_keys(apps, None)
+    hashing.clear_keys()
+    yield
+    hashing.remember_keys(HASH_KEYS)
+
+
+@pytest.fixture
+def app_of_a_new_process(_hash_keys_with_the_old_key):
+    """An app that has an event; the process does not know the keys of the hashes any more."""
+    app = builders.an_app()
+    log.append(app, [builders.a_sent_event(id="k")])
+    hashing.clear_keys()
+    return app
+
+
+def test_once_rotated_no_hash_hangs_on_an_old_key(app_of_a_new_process, settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD, OLDEST]
+    said = rotate()[1]
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    (result,) = log.append(app_of_a_new_process, [builders.a_sent_event(id="k")])
+
+    assert result.status is log.Status.DUPLICATE
+    assert said.splitlines() == [
+        "Encrypted again with the newest key: 3.",
+        "Key 1 of 3 (newest): key of a kind of hashes (3); what is saved from now on.",
+        "Key 2 of 3: nothing. It can be taken out of the list.",
+        "Key 3 of 3 (oldest): nothing. It can be taken out of the list.",
+    ]
+
+
+def test_a_process_reads_the_keys_of_hashes_once(
+    app_of_a_new_process, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        made = {hashing.make_identity_hasher(1)("email", "ann") for _ in range(2)}
+        hashing.make_fingerprinter(1)
+        hashing.make_signal_hasher(2)
+
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("all", "No key in FIELD_ENCRYPTION_KEYS decrypts the keys of the hashes."),
+        ("none", "There is no key of the hashes of fingerprint, identity, signal"),
+    ],
+)
+def test_without_the_keys_of_hashes_nothing_is_taken_and_the_caller_comes_again(
+    app_of_a_new_process, client, settings, rows, said
+):
+    key = builders.an_api_key(app_of_a_new_process)
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    if rows == "none":
+        HashKey.objects.all().delete()
+
+    answer = client.post(
+        "/v1/events",
+        builders.a_sent_event(id="new"),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    readiness = client.get("/readyz")
+
+    assert (answer.status_code, ReferralEvent.objects.count()) == (503, 1)
+    assert readiness.status_code == 503
+    assert said in readiness.json()["detail"]
+
+
+@pytest.mark.usefixtures("_hash_keys_with_the_old_key")
+def test_a_lost_key_of_hashes_is_named_and_cannot_be_entered(settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    status, _, errors = rotate()
+
+    assert status == 1
+    assert errors.splitlines() == [
+        f"No key decrypts the key of hashes of {what}. Put the key that it was saved with "
+        "back into the list."
+        for what in ("events", "signals", "identities")
+    ]
+
+
+def test_lost_keys_of_hashes_are_replaced_on_order_alone(
+    app_of_a_new_process, settings
+):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+
+    status, said, _ = rotate("--replace-lost-hash-keys")
+    again = rotate("--replace-lost-hash-keys")[1]
+    (result,) = log.append(app_of_a_new_process, [builders.a_sent_event(id="k")])
+
+    assert status == 0
+    assert said.splitlines()[0] == "New keys of hashes: 3."
+    assert "erase again whoever was erased" in said
+    assert again.splitlines()[0] == "New keys of hashes: 0."
+    assert result.status is log.Status.CONFLICT
+    with pytest.raises(CommandError, match="--check changes nothing"):
+        call_command("rotate_keys", "--check", "--replace-lost-hash-keys")
+
+
+def test_a_readable_key_of_hashes_is_never_replaced(app_of_a_new_process, settings):
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD, OLDEST]
+
+    said = rotate("--replace-lost-hash-keys")[1]
+    (result,) = log.append(app_of_a_new_process, [builders.a_sent_event(id="k")])
+
+    assert said.splitlines()[0] == "New keys of hashes: 0."
+    assert result.status is log.Status.DUPLICATE

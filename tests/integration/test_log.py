@@ -201,15 +201,6 @@ def test_an_erased_event_answers_duplicate_to_any_content(app):
     ]
 
 
-def test_prepending_an_encryption_key_changes_no_answer(app, settings):
-    sent = a_sent_event(id="k")
-    log.append(app, [sent])
-
-    settings.FIELD_ENCRYPTION_KEYS = ["new", *settings.FIELD_ENCRYPTION_KEYS]
-
-    assert statuses(log.append(app, [sent])) == ["duplicate"]
-
-
 def test_a_missing_time_is_the_time_of_receipt(app):
     before = timezone.now()
 

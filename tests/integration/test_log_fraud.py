@@ -150,22 +150,3 @@ def test_signals_are_stored_only_as_keyed_hashes(app):
     assert users[0].ip != users[1].ip
     marks = Sighting.objects.values_list("mark", "value")
     assert len({mark for mark, _ in marks}) == 4
-
-
-def test_prepending_an_encryption_key_forgets_nothing(app, settings):
-    verdicts(app, install("ann", ip=PUBLIC))
-
-    settings.FIELD_ENCRYPTION_KEYS = ["new", *settings.FIELD_ENCRYPTION_KEYS]
-
-    assert verdicts(app, install("carl", ip=PUBLIC))[1][0] == "suspicious"
-
-
-def test_another_key_makes_other_hashes(app, settings):
-    sent = install(ip=PUBLIC)
-    log.append(app, [sent])
-    settings.FIELD_ENCRYPTION_KEYS = ["another"]
-
-    log.append(app, [install(ip=PUBLIC)])
-
-    first, second = log.read_range(app.pk, 1, 2)
-    assert first.event.user.ip != second.event.user.ip

@@ -6,12 +6,14 @@ import pytest
 from django.apps import apps
 
 from clevertap_sync.models import Alert, Incident, Integration
+from referrals import hashing
 from tests.builders import NOON, an_integration
 
 pytestmark = pytest.mark.django_db
 
 HOLD_CAUSE = "clevertap_sync.migrations.0008_hold_cause"
 CAUSES = "clevertap_sync.migrations.0009_alerts_by_findings"
+HASH_KEYS = "referrals.migrations.0007_hash_keys"
 FIRST_ENABLED = "clevertap_sync.migrations.0005_first_enabled"
 
 
@@ -88,3 +90,16 @@ def test_a_hold_and_the_wait_for_it_go_on_as_one():
 
     assert rules() == ["credentials_refused", "new_name"]
     assert Alert.objects.get().lag_minutes == 2
+
+
+def test_every_hash_stays_what_it_was_before_its_key_was_a_row():
+    importlib.import_module(HASH_KEYS).store_keys(apps, None)
+    hashing.clear_keys()
+
+    assert hashing.make_identity_hasher(7)("email", "ann@example.com") == (
+        "b4725f013bb33e05d3eeecf2dfce8867"
+    )
+    assert hashing.make_signal_hasher(7)("203.0.113.7") == (
+        "8cf9c86ba33fbeb78f7d06aef5cc44dc"
+    )
+    assert hashing.make_fingerprinter(7)(b"{}") == "6bcf25650f0e258951475250d9e19021"

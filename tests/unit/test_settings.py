@@ -29,8 +29,8 @@ MAKE_ONE = (
 )
 REFUSALS = {
     "SECRET_KEY": f"SECRET_KEY is not set. It signs the admin's sessions. {MAKE_ONE}",
-    "FIELD_ENCRYPTION_KEYS": "FIELD_ENCRYPTION_KEYS is not set. It encrypts the passcodes "
-    f"and keys the hashes of IP addresses and devices. {MAKE_ONE}",
+    "FIELD_ENCRYPTION_KEYS": "FIELD_ENCRYPTION_KEYS is not set. It encrypts the passcodes, "
+    f"and the keys of hashes of people and devices. {MAKE_ONE}",
     "ALLOWED_HOSTS": "ALLOWED_HOSTS is not set. It lists the host names that this server "
     "answers to, with commas between. Set it to your domain, such as "
     "referrals.example.com.",

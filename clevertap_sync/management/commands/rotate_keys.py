@@ -4,8 +4,9 @@ from collections import Counter
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from clevertap_sync import key_rotation
 from clevertap_sync.key_rotation import (
     StoredSecret,
     encrypt_with_newest_key,
@@ -19,7 +20,7 @@ class Command(DiscreetCommand):
 
     help = (
         "Encrypt every stored secret (passcodes, addresses and signing secrets of alerts, "
-        "secrets of sources and the keys of their ids) with the first of "
+        "secrets of sources and the keys of their ids, keys of hashes) with the first of "
         "FIELD_ENCRYPTION_KEYS, and tell which key is needed for what. Exits with 1 where "
         "no key decrypts a secret. Can be repeated, and run beside everything else."
     )
@@ -32,9 +33,25 @@ class Command(DiscreetCommand):
             help="change nothing; exit with 1 too where a key is needed that is not the "
             "newest",
         )
+        parser.add_argument(
+            "--replace-lost-hash-keys",
+            action="store_true",
+            help="make new keys for hashes where no key decrypts the old ones, so that "
+            "events are taken again: for when the key that they were saved with is lost "
+            "for good. What was hashed before is never recognised again: sent again, an "
+            "old event is a conflict, erased people have to be erased again, and who is "
+            "who has to be learned anew",
+        )
 
-    def handle(self, *_: Any, check: bool, **__: Any) -> None:
+    def handle(
+        self, *_: Any, check: bool, replace_lost_hash_keys: bool, **__: Any
+    ) -> None:
         """Rotate the keys, unless --check, and print what each key decrypts."""
+        if check and replace_lost_hash_keys:
+            msg = "--check changes nothing: leave it or --replace-lost-hash-keys out."
+            raise CommandError(msg)
+        if replace_lost_hash_keys:
+            self._replace_lost_hash_keys()
         if not check:
             again = sum(
                 encrypt_with_newest_key(old) for old in read_secrets() if old.key
@@ -47,10 +64,19 @@ class Command(DiscreetCommand):
         for secret in lost:
             self.stderr.write(
                 f"No key decrypts the {secret.name()}. Put the key that it was saved with "
-                "back into the list, or enter it again in the admin."
+                f"back into the list{'' if secret.is_made else ', or enter it again in the admin'}."
             )
         if lost or (check and any(secret.key for secret in secrets)):
             raise SystemExit(1)
+
+    def _replace_lost_hash_keys(self) -> None:
+        made = key_rotation.replace_lost_hash_keys()
+        self.stdout.write(f"New keys of hashes: {made}.")
+        if made:
+            self.stdout.write(
+                "Restart every process. Then erase again whoever was erased, and run "
+                "`manage.py relearn` for each app that learns who is who."
+            )
 
 
 def _name_of(index: int) -> str:
@@ -62,11 +88,7 @@ def _name_of(index: int) -> str:
 def _needed_for(secrets: list[StoredSecret], index: int) -> str:
     kinds = Counter(secret.kind for secret in secrets if secret.key == index)
     uses = [f"{kind} ({count})" for kind, count in sorted(kinds.items())]
-    is_newest = index == 0
-    is_oldest = index == len(settings.FIELD_ENCRYPTION_KEYS) - 1
-    if is_oldest:
-        uses.append("the hashes of repeated events, devices and erased people: keep it")
-    if is_newest:
+    if index == 0:
         uses.append("what is saved from now on")
     if not uses:
         return "nothing. It can be taken out of the list."
