@@ -23,13 +23,14 @@ from clevertap_sync.delivery.erasure import (
     erasure_words,
     profile_deletion,
 )
+from clevertap_sync.delivery.erasure.known_others import KnownOther, find_known_others
 from clevertap_sync.process import worker_presence
 from referrals import suppression, words
 from referrals.admin.kit.base import ReadOnlyAdmin, SeenBySuperusers
 from referrals.admin.kit.charts import list_bar_shares
 from referrals.admin.kit.date_range import filter_by_date
 from referrals.identity import Identity
-from referrals.models import ErasureRequest
+from referrals.models import App, ErasureRequest
 from referrals.words import Colour
 
 #: A person waits for the answer, and a router gives up after 30 seconds.
@@ -131,25 +132,34 @@ class ErasureAdmin(SeenBySuperusers, ReadOnlyAdmin):
         is_read = form.is_bound and form.is_valid()
         if is_read and request.POST.get("confirmed"):
             return self._order(request, form)
+        known = find_known_others(*_whom(form)) if is_read else []
         context = {
             **self.admin_site.each_context(request),
             "title": "Erase a person",
             "opts": self.opts,
             "form": form,
             "whom": form.cleaned_data["identities"] if is_read else [],
+            "own": [each.identity for each in known if not each.is_shared],
+            "shared": [each.identity for each in known if each.is_shared],
             "kept": erasure_words.KEPT,
             "clevertap_has": erasure_words.CLEVERTAP_HAS,
         }
         return TemplateResponse(request, "clevertap_sync/erase.html", context)
 
     def _order(self, request: HttpRequest, form: EraseForm) -> HttpResponse:
-        app, identities = form.cleaned_data["app"], form.cleaned_data["identities"]
+        app, identities = _whom(form)
+        including: list[KnownOther] = []
+        if form.cleaned_data["including_others"]:
+            including = find_known_others(app, identities)
         with transaction.atomic():
             order = erasure_orders.order_erasure(
-                app, identities, requested_by=request.user.get_username()
+                app,
+                identities,
+                including=including,
+                requested_by=request.user.get_username(),
             )
             self.log_addition(
-                request, order, f"Ordered, by {_identities(len(identities))}."
+                request, order, f"Ordered, by {_identities(len(order.hashes))}."
             )
         messages.success(
             request,
@@ -217,6 +227,10 @@ class ErasureAdmin(SeenBySuperusers, ReadOnlyAdmin):
             "takes": erasure_words.DELETION_TAKES,
         }
         return TemplateResponse(request, template, context)
+
+
+def _whom(form: EraseForm) -> tuple[App, list[Identity]]:
+    return form.cleaned_data["app"], form.cleaned_data["identities"]
 
 
 def _progress_of(order: ErasureRequest) -> dict[str, Any]:

@@ -68,6 +68,12 @@ class EraseForm(forms.Form):
 
     app = forms.ModelChoiceField(App.objects.all(), empty_label="Choose an app")
     identities = IdentitiesField()
+    including_others = forms.BooleanField(
+        required=False,
+        label="Including what else the person is known by",
+        help_text="Identities that the app has learned to be the same person's. Those "
+        "that are shared with somebody else are never taken along.",
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -15,10 +15,18 @@ from django.db import transaction
 from django.db.models import F
 
 from clevertap_sync.delivery.account_lock import lock_accounts
-from clevertap_sync.delivery.erasure import uploads_under_way
+from clevertap_sync.delivery.erasure import uploads_under_way, waiting_records
+from clevertap_sync.delivery.erasure.known_others import KnownOther, find_known_others
 from clevertap_sync.models import DeadLetter, Integration
 from clevertap_sync.process import clock
-from referrals import failpoints, log, rejections, source_setup, suppression
+from referrals import (
+    failpoints,
+    log,
+    people,
+    rejections,
+    source_setup,
+    suppression,
+)
 from referrals.failpoints import Place
 from referrals.identity import Identity
 from referrals.models import App, ErasureRequest
@@ -39,13 +47,15 @@ class ErasurePlan:
 
     `others` are further identities that the person's events name. The erasure does not use
     them: an identity that several people share must not erase all of them. An operator who
-    means them as well has to give them as well.
+    means them as well has to give them as well. `known_others` are those that were tied to
+    the person, who is learned of: an operator may take them along, but for shared ones.
     """
 
     events: int = 0
     as_user: int = 0
     as_referrer: int = 0
     others: set[Identity] = field(default_factory=set)
+    known_others: list[KnownOther] = field(default_factory=list)
 
     def add(self, event: Event, is_meant: Callable[[Person], bool]) -> None:
         """Count an event, if the person is in it."""
@@ -62,34 +72,40 @@ def plan_erasure(
     app: App,
     identities: Sequence[Identity],
     *,
+    including: Sequence[KnownOther] = (),
     progress: ReportProgress = lambda *_: None,
 ) -> ErasurePlan:
     """Read the log and count the events that an erasure would change. Writes nothing."""
-    hashes = suppression.hash_identities(app.pk, identities)
+    hashes = _hash_person(app, identities, including)
     is_meant = suppression.make_person_matcher(app.pk, hashes)
     found, reached, head = ErasurePlan(), 0, log.read_head(app.pk)
+    found.known_others = find_known_others(app, identities)
     while chunk := log.scan_events(app.pk, reached, head, limit=EVENTS_PER_STEP):
         for logged in chunk:
             found.add(logged.event, is_meant)
         reached = chunk[-1].position
         progress(reached, head)
-    given = {(each.provider.casefold(), each.value) for each in identities}
     found.others = {
         other
         for other in found.others
-        if (other.provider.casefold(), other.value) not in given
+        if not set(suppression.hash_identities(app.pk, [other])) & set(hashes)
     }
     return found
 
 
 def order_erasure(
-    app: App, identities: Sequence[Identity], *, requested_by: str = ""
+    app: App,
+    identities: Sequence[Identity],
+    *,
+    including: Sequence[KnownOther] = (),
+    requested_by: str = "",
 ) -> ErasureRequest:
     """Suppress the person from now on, and order the erasure. Running it twice is harmless.
 
+    `including` are identities that the person is known by besides; shared ones are left out.
     Returns the same order again while it is not fulfilled, or while no event came after it.
     """
-    hashes = suppression.hash_identities(app.pk, identities)
+    hashes = _hash_person(app, identities, including)
     with transaction.atomic():
         # The locks prevent claims meanwhile: an upload either has the suppressions or was
         # claimed before, and then the erasure finds it. The app's lock also numbers
@@ -97,7 +113,7 @@ def order_erasure(
         App.objects.select_for_update(no_key=True).get(pk=app.pk)
         lock_accounts(Integration.objects.filter(app=app).values("account_id"))
         until = suppression.suppress_hashes(app.pk, hashes)
-        values = [identity.value for identity in identities]
+        values = [each.value for each in (*identities, *list_own(including))]
         rejections.remove_rejections(app.pk, values)
         source_setup.remove_captures(app.pk, values)
         order = _find_same_order(
@@ -111,6 +127,13 @@ def order_erasure(
         )
     failpoints.reach_failpoint(Place.ERASURE_REQUESTED)
     return order
+
+
+def list_own(others: Sequence[KnownOther]) -> list[Identity]:
+    """Return those that are the person's alone, as far as their values are known."""
+    return [
+        each.identity for each in others if each.identity.value and not each.is_shared
+    ]
 
 
 def advance_erasure(
@@ -161,6 +184,14 @@ def is_under_way(order: ErasureRequest) -> bool:
     )
 
 
+def _hash_person(
+    app: App, identities: Sequence[Identity], including: Sequence[KnownOther]
+) -> list[str]:
+    named = suppression.hash_identities(app.pk, identities)
+    known = [each.hash for each in including if not each.is_shared]
+    return sorted({*named, *known})
+
+
 def _find_same_order(
     app_id: int, hashes: list[str], until: int
 ) -> ErasureRequest | None:
@@ -203,6 +234,7 @@ def _erase_next_events(order: ErasureRequest) -> None:
     named = {position: found for position, found in sides.items() if found}
     reached = chunk[-1].position if len(chunk) == EVENTS_PER_STEP else order.head
     with transaction.atomic():
+        _stop_learning(order.app_id)
         own_turn = ErasureRequest.objects.select_for_update().filter(
             pk=order.pk, state=ErasureState.ERASING, erased_to=order.erased_to
         )
@@ -213,10 +245,29 @@ def _erase_next_events(order: ErasureRequest) -> None:
         locked.dead_letters += _mark_letters_erased(order.app_id, named)
         locked.erased_to = reached
         if reached >= locked.head:
+            locked.dead_letters += _forget_person(order)
             locked.state, locked.finished_at = ErasureState.DONE, clock.read_now()
         locked.save()
         failpoints.reach_failpoint(Place.ERASURE_WRITTEN)
     failpoints.reach_failpoint(Place.ERASURE_COMMITTED)
+
+
+def _stop_learning(app_id: int) -> None:
+    """Let nobody learn of the app's people until the transaction ends, nor claim what waits."""
+    if people.lock_progress(app_id):
+        # In the order of a step: its lock first, then the accounts'.
+        lock_accounts(Integration.objects.filter(app=app_id).values("account_id"))
+
+
+def _forget_person(order: ErasureRequest) -> int:
+    """Forget who the person is; return how many dead letters waited for them.
+
+    The log has nothing more to learn from: only what comes later names the person, and a
+    suppressed side teaches nothing.
+    """
+    waited = waiting_records.erase_records_waiting_for(order.app_id, order.hashes)
+    people.forget_hashes(order.app_id, order.hashes)
+    return waited
 
 
 def _mark_letters_erased(app_id: int, named: dict[int, frozenset[Side]]) -> int:
@@ -236,4 +287,5 @@ def _mark_letters_erased(app_id: int, named: dict[int, frozenset[Side]]) -> int:
         letters.open().update(
             reason=uploads_under_way.ERASED, changed_at=clock.read_now()
         )
+        waiting_records.erase_waiting_letters(letters)
     return count

@@ -1,10 +1,11 @@
 """An erasure in sentences for people, and as JSON for scripts. Identities are masked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.erasure.erasure_orders import ErasurePlan
+from clevertap_sync.delivery.erasure.known_others import KnownOther
 from clevertap_sync.delivery.erasure.profile_deletion import Deletion
 from referrals.identity import Identity
 from referrals.models import App, ErasureRequest
@@ -18,7 +19,8 @@ to CleverTap. Later events of the person reach CleverTap no more.
   manage.py forget shop --identity email=ann@example.com --identity custom_id=42
 
 Name every identity that is the person's own, and see with --dry-run first what that
-touches. Nothing of it can be undone. Running the command again is harmless; it goes on
+touches. What else the app has learned that the person is known by is taken along with
+--including-others, but for what is shared with somebody else. Nothing of it can be undone. Running the command again is harmless; it goes on
 where it stopped.
 
 CleverTap keeps what it has already got. --delete-in-clevertap asks it to delete the
@@ -71,6 +73,12 @@ def render_plan_json(
         "as_user": plan.as_user,
         "as_referrer": plan.as_referrer,
         "other_identities": sorted(map(str, plan.others)),
+        "known_identities": sorted(
+            str(each.identity) for each in plan.known_others if not each.is_shared
+        ),
+        "shared_identities": sorted(
+            str(each.identity) for each in plan.known_others if each.is_shared
+        ),
     }
 
 
@@ -80,17 +88,36 @@ def describe_plan(app: App, identities: Identities, plan: ErasurePlan) -> str:
         f"{_join_identities(identities)} in {app.slug}: {plan.events:,} events, {plan.as_user:,} as the "
         f"user and {plan.as_referrer:,} as the referrer. Nothing was changed."
     )
-    others = sorted(map(str, plan.others))
-    if not others:
-        return found
-    more = len(others) - _OTHERS_SHOWN
-    shown = ", ".join(others[:_OTHERS_SHOWN]) + (
-        f" and {more} more" if more > 0 else ""
-    )
-    return (
-        f"{found}\nThese events name the person by other identities, too: {shown}. Events "
-        "that carry only one of these are not found: name those that are the person's own."
-    )
+    lines = [found]
+    if plan.others:
+        lines.append(
+            "These events name the person by other identities, too: "
+            f"{_list_some(plan.others)}. Events that carry only one of these are not "
+            "found: name those that are the person's own."
+        )
+    return "\n".join([*lines, *describe_known_others(plan.known_others)])
+
+
+def describe_known_others(others: Sequence[KnownOther]) -> list[str]:
+    """Describe what else a person is known by, and whether an erasure takes it along."""
+    lines = []
+    if own := [each.identity for each in others if not each.is_shared]:
+        lines.append(
+            f"Known to be the same person's: {_list_some(own)}. With --including-others "
+            "they are erased, too."
+        )
+    if shared := [each.identity for each in others if each.is_shared]:
+        lines.append(
+            f"Shared with somebody else: {_list_some(shared)}. They are never taken "
+            "along: name them if the person means them."
+        )
+    return lines
+
+
+def _list_some(identities: Collection[Identity]) -> str:
+    shown = sorted(map(str, identities))
+    more = len(shown) - _OTHERS_SHOWN
+    return ", ".join(shown[:_OTHERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def render_order_json(

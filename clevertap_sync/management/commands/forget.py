@@ -14,9 +14,11 @@ from django.db import DatabaseError
 from clevertap_sync.delivery.erasure import (
     erasure_orders,
     erasure_words,
+    known_others,
     profile_deletion,
 )
 from clevertap_sync.delivery.erasure.erasure_orders import ErasureState
+from clevertap_sync.delivery.erasure.known_others import KnownOther
 from referrals.identity import Identity, UnreadableIdentityError, parse_identity
 from referrals.management.arguments import DiscreetCommand
 from referrals.models import App, ErasureRequest
@@ -54,6 +56,12 @@ class Command(DiscreetCommand):
             "--dry-run", action="store_true", help="say what would be touched"
         )
         parser.add_argument(
+            "--including-others",
+            action="store_true",
+            help="take along what else the person is known by in this app, as --dry-run "
+            "lists it; never what is shared with somebody else",
+        )
+        parser.add_argument(
             "--delete-in-clevertap",
             action="store_true",
             help="ask CleverTap to delete the person's profile and events",
@@ -75,10 +83,17 @@ class Command(DiscreetCommand):
         try:
             if options["lift"]:
                 self._lift(app, identities)
-            elif options["dry_run"]:
-                self._plan(app, identities)
+                return
+            including = (
+                known_others.find_known_others(app, identities)
+                if options["including_others"]
+                else []
+            )
+            if options["dry_run"]:
+                self._plan(app, identities, including)
             else:
-                self._forget(app, identities, delete=options["delete_in_clevertap"])
+                delete = options["delete_in_clevertap"]
+                self._forget(app, identities, including, delete=delete)
         except DatabaseError as error:
             self._clear()
             msg = "The database does not answer. Run the command again: it goes on where it stopped."
@@ -91,16 +106,28 @@ class Command(DiscreetCommand):
             erasure_words.describe_lifting(identities, lifted),
         )
 
-    def _plan(self, app: App, identities: list[Identity]) -> None:
-        plan = erasure_orders.plan_erasure(app, identities, progress=self._progress)
+    def _plan(
+        self, app: App, identities: list[Identity], including: list[KnownOther]
+    ) -> None:
+        plan = erasure_orders.plan_erasure(
+            app, identities, including=including, progress=self._progress
+        )
         self._clear()
         shown = erasure_words.render_plan_json(app, identities, plan)
         self._print(shown, erasure_words.describe_plan(app, identities, plan))
 
-    def _forget(self, app: App, identities: list[Identity], *, delete: bool) -> None:
+    def _forget(
+        self,
+        app: App,
+        identities: list[Identity],
+        including: list[KnownOther],
+        *,
+        delete: bool,
+    ) -> None:
         order = erasure_orders.order_erasure(
-            app, identities, requested_by="command line"
+            app, identities, including=including, requested_by="command line"
         )
+        identities = [*identities, *erasure_orders.list_own(including)]
         order = self._advance(order)
         self._clear()
         is_done = order.state == ErasureState.DONE

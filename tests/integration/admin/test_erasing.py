@@ -25,6 +25,7 @@ from tests.integration.delivery.erasing import (
     of_canary,
     rows_with,
 )
+from tests.integration.people.knowing import KnownPeople
 
 LIST = "/admin/referrals/erasurerequest/"
 ERASE = f"{LIST}erase/"
@@ -101,6 +102,30 @@ def test_an_order_is_confirmed_then_carried_out_by_the_workers(
     assert "Erased from 2 events and 0 dead letters" in text_of(
         admin.get(f"{page}change/")
     )
+
+
+def test_what_else_the_person_is_known_by_is_named_and_taken_along_where_ticked(
+    admin, integration, typed
+):
+    known = KnownPeople(integration)
+    mine, everybodys = ("branch_id", "canary-branch"), ("phone", "canary-phone")
+    known.knows(2, ("email", CANARY), mine, everybodys, shared=[everybodys])
+
+    left = text_of(admin.post(ERASE, typed))
+    taken = text_of(admin.post(ERASE, {**typed, "including_others": "on"}))
+    hidden = {"including_others": "True", "confirmed": "1"}
+    admin.post(ERASE, {**typed, **hidden})
+
+    assert "the same person's: <code>branch_id=•••</code>" in left
+    assert "Shared with somebody else: <code>phone=•••</code>" in left
+    assert ("They are erased, too" in left, "They are erased, too" in taken) == (
+        False,
+        True,
+    )
+    assert 'name="including_others" value="True"' in taken
+    assert known.hash(mine).hex in ErasureRequest.objects.get().hashes
+    assert len(ErasureRequest.objects.get().hashes) == 3
+    assert Change.objects.get().what == "Ordered, by 3 identities."
 
 
 def test_a_page_looks_again_until_the_order_is_done(admin, order):

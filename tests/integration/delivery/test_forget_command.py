@@ -15,7 +15,7 @@ from clevertap_sync.process import slots
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from referrals.models import ErasureRequest, Suppression
-from tests.builders import BOB, an_account, an_integration
+from tests.builders import BOB, a_sent_event, an_account, an_integration
 from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.erasing import (
     CANARY,
@@ -23,6 +23,7 @@ from tests.integration.delivery.erasing import (
     of_canary,
     rows_with,
 )
+from tests.integration.people.knowing import KnownPeople
 from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +112,8 @@ def test_scripts_get_json(integration, engine, append, forget):
         "as_user": 1,
         "as_referrer": 0,
         "other_identities": ["custom_id=•••"],
+        "known_identities": [],
+        "shared_identities": [],
     }
     assert json.loads(done) == {
         "app": app,
@@ -123,6 +126,56 @@ def test_scripts_get_json(integration, engine, append, forget):
         "uploads_replaced": 0,
         "completes_by": None,
     }
+
+
+def test_what_else_the_person_is_known_by_is_named_and_taken_along_on_order(
+    integration, append, forget
+):
+    known = KnownPeople(integration)
+    mine, everybodys = ("branch_id", "branch-canary"), ("custom_id", "shared-canary")
+    known.knows(2, ("email", CANARY), mine, everybodys, shared=[everybodys])
+    append(a_sent_event(user={"identities": dict([mine])}))
+
+    _, said = forget("--identity", IDENTITY, "--dry-run")
+    _, with_them = forget("--identity", IDENTITY, "--dry-run", "--including-others")
+    _, plan = forget("--identity", IDENTITY, "--dry-run", "--json")
+    _, done = forget("--identity", IDENTITY, "--including-others")
+
+    assert said.splitlines()[1:] == [
+        (
+            "Known to be the same person's: branch_id=•••. With --including-others they "
+            "are erased, too."
+        ),
+        (
+            "Shared with somebody else: custom_id=•••. They are never taken along: name "
+            "them if the person means them."
+        ),
+    ]
+    assert ": 1 events, 1 as the user" in with_them
+    known_there = json.loads(plan)
+    assert known_there["known_identities"] == ["branch_id=•••"]
+    assert known_there["shared_identities"] == ["custom_id=•••"]
+    assert "erased from 1 events" in done
+    assert rows_with(mine[1]) == []
+
+
+def test_a_profile_is_deleted_by_what_else_the_person_is_known_by(
+    engine, integration, append, finish, forget
+):
+    append(by_canary())
+    finish()
+    known = KnownPeople(integration)
+    known.knows(2, ("custom_id", "canary-4711"))
+    known.adds(2, ("email", CANARY), value=CANARY)
+
+    status, said = forget(
+        *("--identity", "custom_id=canary-4711", "--including-others"),
+        "--delete-in-clevertap",
+    )
+
+    assert status == 0
+    assert "default: CleverTap has taken the order to delete the person." in said
+    assert known_to(engine) == {BOB}
 
 
 def test_identities_come_from_standard_input_too(append, forget, monkeypatch):
