@@ -27,7 +27,9 @@ def find_known_others(app: App, identities: Sequence[Identity]) -> list[KnownOth
     values = _read_values(app.pk, [each.hash for each in found])
     return [
         KnownOther(
-            Identity(each.provider, values.get(each.hash, "")), each.hash, each.shared
+            Identity(each.provider, values.get(each.hash, "")),
+            each.hash,
+            each.is_shared,
         )
         for each in found
     ]
