@@ -27,6 +27,7 @@ from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
     IDENTITY_MISMATCH,
 )
+from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
 from clevertap_sync.clevertap.profile_lookup import AskedPerson, KnownCounts
 from clevertap_sync.delivery import hold
 from clevertap_sync.delivery.account_lock import lock_account
@@ -75,9 +76,9 @@ def try_canary(claim: Claim, mapped: MappedUpload) -> bool:
     """
     if not claim.integration.wants_canary or claim.upload.unknown_outcomes:
         return True
-    recognition = _look_up_people(
-        claim.integration, list(_list_people(mapped.encoded_records()))
-    )
+    by_object_id = claim.integration.identity_provider.casefold() == CLEVERTAP_ID
+    people = _list_people(mapped.encoded_records(), by_object_id=by_object_id)
+    recognition = _look_up_people(claim.integration, list(people))
     failpoints.reach_failpoint(Place.IDENTITIES_ANSWERED)
     with transaction.atomic():
         lock_account(claim.integration.pk)
@@ -148,11 +149,19 @@ def _hold_if_doubted(integration: Integration) -> bool:
     return True
 
 
-def _list_people(records: Sequence[bytes]) -> Iterator[AskedPerson]:
-    """Yield the people of the first records, each once."""
+def _list_people(
+    records: Sequence[bytes], *, by_object_id: bool
+) -> Iterator[AskedPerson]:
+    """Yield the people of the first records, each once.
+
+    One who goes by CleverTap's own ID for want of the identity says nothing about the
+    provider.
+    """
     seen: set[AskedPerson] = set()
     for record in records:
         person = _decode_person(record)
+        if bool(person.object_id) is not by_object_id:
+            continue
         asked = AskedPerson(person.identity or person.object_id, bool(person.object_id))
         if asked not in seen:
             seen.add(asked)

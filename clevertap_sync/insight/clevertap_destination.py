@@ -15,10 +15,10 @@ from clevertap_sync.clevertap.mapping import (
     map_event,
 )
 from clevertap_sync.clevertap.reasons import REASONS, WAITING
-from clevertap_sync.insight import waits, whereabouts
+from clevertap_sync.insight import awaited, whereabouts
+from clevertap_sync.insight.awaited import Awaited
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.insight.picks import make_pick
-from clevertap_sync.insight.waits import Wait
 from clevertap_sync.insight.whereabouts import Whereabouts
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from referrals import suppression
@@ -100,7 +100,7 @@ def find_side_outcomes(
     """
     positions = {position for position, _ in events}
     found = whereabouts.find_records(app_id, integrations, positions)
-    waiting = waits.find_waits(app_id, found.letters.values(), dict(events))
+    waiting = awaited.find_awaited(app_id, found.letters.values(), dict(events))
     return [
         [
             _find_outcome(found, waiting, integration, side, stored)
@@ -131,11 +131,13 @@ def _preview_side(
                 preview, status=PreviewStatus.RECORD, record=decode_record(value)
             )
         case Unmappable():
-            waiting = value.reason in WAITING
+            waits = value.reason in WAITING
             return replace(
                 preview,
-                status=PreviewStatus.WAITING if waiting else PreviewStatus.DEAD_LETTER,
-                waits_for=waits.preview_wait(event, value, settings) if waiting else (),
+                status=PreviewStatus.WAITING if waits else PreviewStatus.DEAD_LETTER,
+                waits_for=(
+                    awaited.preview_awaited(event, value, settings) if waits else ()
+                ),
                 event_name=value.name,
                 **_explain_reason(value.reason, value.detail),
             )
@@ -152,7 +154,7 @@ def _explain_reason(code: str, detail: str) -> dict[str, str]:
 
 def _find_outcome(
     found: Whereabouts,
-    waiting: Mapping[int, Wait],
+    waiting: Mapping[int, Awaited],
     integration: Integration,
     side: Side,
     stored: tuple[int, Event],
@@ -190,7 +192,9 @@ def _find_outcome_without_verdict(
     return _set_status(outcome, OutcomeStatus.NOT_SENT, upload.pk)
 
 
-def _explain_letter(outcome: Outcome, letter: DeadLetter, wait: Wait | None) -> Outcome:
+def _explain_letter(
+    outcome: Outcome, letter: DeadLetter, wait: Awaited | None
+) -> Outcome:
     if letter.state == DeadLetter.State.DELIVERED:
         # By a replay's upload, which retention may have removed since.
         upload_id = letter.replay_upload_id
@@ -211,7 +215,7 @@ def _explain_letter(outcome: Outcome, letter: DeadLetter, wait: Wait | None) -> 
 
 
 def _explain_undelivered(
-    outcome: Outcome, letter: DeadLetter, wait: Wait | None, reason: dict[str, str]
+    outcome: Outcome, letter: DeadLetter, wait: Awaited | None, reason: dict[str, str]
 ) -> Outcome:
     """Return the outcome of a record that nothing has delivered, whether it waits or not."""
     match letter.state:
@@ -220,12 +224,15 @@ def _explain_undelivered(
             return replace(
                 outcome,
                 status=OutcomeStatus.WAITING,
+                state=letter.state,
                 waits_for=waits_for,
                 until=until,
                 **reason,
             )
         case DeadLetter.State.EXPIRED:
-            return replace(outcome, status=OutcomeStatus.EXPIRED, **reason)
+            return replace(
+                outcome, status=OutcomeStatus.EXPIRED, state=letter.state, **reason
+            )
         case DeadLetter.State.REPLAYING if letter.reason in WAITING:
             upload = letter.replay_upload_id
             return _set_status(outcome, OutcomeStatus.IN_FLIGHT, upload)

@@ -63,6 +63,7 @@ from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals import log
 from referrals.ingest.ingest_health import find_last_accepted_before
 from referrals.models import CustomName, ReferralEvent
+from referrals.vocabulary import EventType
 
 #: The upload that last delivered something is among so many, replays and parts included.
 RECENT_UPLOADS: Final = 100
@@ -329,10 +330,11 @@ def _sum_newest_outcomes(
         positions=Coalesce(
             Sum(Case(When(parent=None, then=F("last") - F("first") + 1))), 0
         ),
-        all_records=Coalesce(Sum("records"), 0),
+        all_records=Coalesce(Sum(F("records") - F("waiting")), 0),
         all_delivered=Coalesce(Sum("delivered"), 0),
         all_dead=Coalesce(Sum("dead"), 0),
         all_unsent=Coalesce(Sum("unsent"), 0),
+        all_waiting=Coalesce(Sum("waiting"), 0),
     )
     found: defaultdict[int, list[_SettledRange]] = defaultdict(list)
     for integration_id, _, settled_at, *numbers in sums.order_by():
@@ -364,7 +366,7 @@ def _may_send_nothing(
     """Return whether the settings may keep back all of the newest events."""
     newest = outcomes.get(row.pk, NewestOutcomes())
     arrived = arrivals.get(row.app_id, Arrivals())
-    are_kept_back = newest.unsent > 0 == newest.records
+    are_kept_back = newest.unsent > 0 == newest.records + newest.waiting
     are_tests = arrived.test == arrived.events > 0
     is_no_test = (
         row.event_kinds == EventKinds.TEST and arrived.events > 0 == arrived.test
@@ -439,6 +441,7 @@ def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrival
         .annotate(
             events=_count_where(position__gt=0),
             tests=_count_where(test=True),
+            identify=_count_where(type=EventType.IDENTIFY),
             late=_count_where(occurred_at__lt=F("received_at") - LIVE),
             oldest=Max(delay),
             first_at=Min("received_at"),
@@ -449,6 +452,7 @@ def _read_arrivals(heads: Mapping[int, int], now: datetime) -> dict[int, Arrival
         row["app"]: Arrivals(
             events=row["events"],
             test=row["tests"],
+            identify=row["identify"],
             late=row["late"],
             oldest=row["oldest"],
             first_at=row["first_at"],

@@ -55,13 +55,18 @@ class OpenLetters:
 
 @dataclass(frozen=True, slots=True)
 class NewestOutcomes:
-    """Sums of the newest settled uploads. `events` are positions, the rest records."""
+    """Sums of the newest settled uploads. `events` are positions, the rest records.
+
+    `records` have a verdict. What is `waiting` for a person to be known is not among them:
+    whether it arrives says nothing about the settings or the account.
+    """
 
     events: int = 0
     records: int = 0
     delivered: int = 0
     dead: int = 0
     unsent: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,8 @@ class Arrivals:
     `oldest` by how much the oldest one did. The rest is read of silent apps alone. `instants`:
     how many different arrival times `FLOW_EVENTS` of them have, evenly spread. `earlier`: when
     some older events arrived, newest first, ever further apart in the log. `week_ago_at`: the
-    last arrival before this time a week ago, up to another week back.
+    last arrival before this time a week ago, up to another week back. `identify`: how many
+    only say who somebody is, and are no referral.
     """
 
     events: int = 0
@@ -84,6 +90,7 @@ class Arrivals:
     instants: int = 0
     earlier: Sequence[datetime] = ()
     week_ago_at: datetime | None = None
+    identify: int = 0
 
 
 @dataclass(frozen=True, slots=True)

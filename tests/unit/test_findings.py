@@ -324,6 +324,13 @@ SHOWN = [
         "The last 12 events came to nothing to send: link clicks",
     ),
     (
+        "everything_waits",
+        some_facts(
+            newest_outcomes=NewestOutcomes(events=12, waiting=20), delivered_at=None
+        ),
+        "All of the last 20 records wait for their user to be known, and none was sent.",
+    ),
+    (
         "everything_kept_back",
         some_facts(newest_outcomes=NewestOutcomes(events=12, unsent=24)),
         "The settings kept back all of the last 24 records",
@@ -683,6 +690,51 @@ def test_clicks_that_name_nobody_are_usual_beside_events_that_are_delivered(
 ):
     facts = some_facts(
         newest_outcomes=NewestOutcomes(events=12),
+        delivered_at=NOON - timedelta(days=days),
+    )
+
+    assert [each.code for each in judge_facts(facts)] == codes
+
+
+def test_events_that_only_say_who_somebody_is_are_nothing_to_be_found():
+    mute = some_facts(newest_outcomes=NewestOutcomes(events=12), delivered_at=None)
+
+    only = replace(mute, arrivals=Arrivals(events=12, identify=12))
+    some = replace(mute, arrivals=Arrivals(events=12, identify=11))
+
+    assert judge_facts(only) == []
+    assert [each.code for each in judge_facts(some)] == ["nothing_to_send"]
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        NewestOutcomes(events=10, waiting=19),
+        NewestOutcomes(events=10, records=1, delivered=1, waiting=19),
+        NewestOutcomes(events=10, waiting=19, unsent=1),
+        # Another record was delivered some hours before.
+        NewestOutcomes(events=10, waiting=20),
+    ],
+)
+def test_records_that_wait_for_a_sign_up_are_nobodys_alarm(outcomes):
+    facts = some_facts(newest_outcomes=outcomes)
+
+    assert judge_facts(facts) == []
+
+
+def test_records_that_wait_are_not_said_to_have_fallen_out():
+    facts = some_facts(
+        letters=letters("clevertap_528"),
+        newest_outcomes=NewestOutcomes(events=10, waiting=20),
+    )
+
+    assert "nothing_delivered" not in [each.code for each in judge_facts(facts)]
+
+
+@pytest.mark.parametrize(("days", "codes"), [(6, []), (7, ["everything_waits"])])
+def test_that_all_waits_is_told_once_nothing_was_delivered_for_days(days, codes):
+    facts = some_facts(
+        newest_outcomes=NewestOutcomes(events=12, waiting=20),
         delivered_at=NOON - timedelta(days=days),
     )
 

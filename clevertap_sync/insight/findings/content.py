@@ -22,6 +22,8 @@ from referrals.words import format_count, format_span
 NEAR_PERCENT: Final = 90
 #: In so many days an app gets all of its usual kinds of events, those of a weekend too.
 USUALLY: Final = timedelta(days=7)
+#: Fewer installs may all wait for their sign-up, where an integration is new.
+MANY_WAITS: Final = 20
 _WITHOUT_USER: Final = find_referrals_without(Side.REFERRED)
 #: What events that are about the referrer alone are called in a sentence.
 _OF_REFERRER: Final = [
@@ -91,7 +93,7 @@ class OnlyProductionEvents(Finding):
 
 @dataclass(frozen=True, kw_only=True)
 class NothingToSend(Finding):
-    """Events arrive that name nobody: link clicks without a referrer."""
+    """Referral events arrive that name nobody: link clicks without a referrer."""
 
     code = "nothing_to_send"
     severity = Severity.WARNING
@@ -103,11 +105,15 @@ class NothingToSend(Finding):
     def find(cls, facts: Facts) -> Iterator[Self]:
         """Yield it where the newest uploads had no record, and none was delivered for days.
 
-        While other events are delivered, clicks without a referrer are usual.
+        While other events are delivered, clicks without a referrer are usual. So are events
+        that only say who somebody is.
         """
-        outcomes = facts.newest_outcomes
-        is_empty = outcomes.events > 0 == outcomes.records + outcomes.unsent
-        if facts.is_running and is_empty and not _is_delivered_lately(facts):
+        outcomes, arrivals = facts.newest_outcomes, facts.arrivals
+        if not facts.is_running or _is_delivered_lately(facts):
+            return
+        records = outcomes.records + outcomes.unsent + outcomes.waiting
+        is_empty = outcomes.events > 0 == records
+        if is_empty and not arrivals.events == arrivals.identify > 0:
             yield cls(
                 sentence=f"The last {format_count(outcomes.events, 'event')} came to nothing to "
                 f"send: {' and '.join(f'{title}s' for title in _OF_REFERRER)} that name no "
@@ -120,6 +126,39 @@ class NothingToSend(Finding):
                     query=(("app", facts.integration.app.slug), *_TYPE_OF_REFERRER),
                 ),
                 count=outcomes.events,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EverythingWaits(Finding):
+    """Every record waits for its user to be known, and nobody ever becomes known."""
+
+    code = "everything_waits"
+    severity = Severity.WARNING
+    word = "All waits"
+    started = "every record waits for its user to be known"
+    ended = "records are sent again"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where nothing but waits came of the newest uploads, nor of any for days.
+
+        That some records wait is usual. That all do, and none was sent after it waited, is
+        what an identity provider looks like that nobody carries.
+        """
+        outcomes = facts.newest_outcomes
+        all_wait = outcomes.waiting >= MANY_WAITS and not outcomes.records
+        if facts.is_running and all_wait and not _is_delivered_lately(facts):
+            yield cls(
+                sentence=f"All of the last {format_count(outcomes.waiting, 'record')} wait for "
+                "their user to be known, and none was sent.",
+                remedy=f"If your users carry {facts.integration.identity_provider} once they "
+                "have signed up, send their events, or say by PUT /v1/people who they are. If "
+                "not, choose the identity provider that they carry.",
+                link=link_settings(
+                    facts, "identity_provider", "Choose the identity provider"
+                ),
+                count=outcomes.waiting,
             )
 
 
@@ -315,6 +354,7 @@ KINDS: Final = (
     OnlyTestEvents,
     OnlyProductionEvents,
     NothingToSend,
+    EverythingWaits,
     EverythingKeptBack,
     NewNamesWait,
     EventTypesNearLimit,
@@ -350,7 +390,7 @@ def _is_all_kept_back(facts: Facts) -> bool:
     """Return whether all of the newest records were kept back, and no other sends them."""
     outcomes = facts.newest_outcomes
     is_for_another = _has_another(facts) and not _is_own_among_newest(facts)
-    is_all = outcomes.unsent > 0 == outcomes.records
+    is_all = outcomes.unsent > 0 == outcomes.records + outcomes.waiting
     return facts.is_running and is_all and not is_for_another
 
 

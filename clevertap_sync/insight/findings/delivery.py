@@ -6,7 +6,12 @@ from datetime import datetime
 from typing import Final, Self
 
 from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
-from clevertap_sync.clevertap.reasons import find_reason
+from clevertap_sync.clevertap.reasons import (
+    NEVER_KNOWN,
+    NO_IDENTITY,
+    SHARED_IDENTITY,
+    find_reason,
+)
 from clevertap_sync.insight.facts import RECENTLY, Facts, OpenLetters
 from clevertap_sync.insight.findings.account import is_held
 from clevertap_sync.insight.findings.finding import (
@@ -26,8 +31,9 @@ from clevertap_sync.insight.findings.sentences import (
 from referrals.words import format_count, format_span
 
 #: Reasons of dead letters that need no action.
-NOTHING_TO_MEND: Final = frozenset({"suppressed", "erased", "event_removed"})
-NO_IDENTITY: Final = "no_identity"
+NOTHING_TO_MEND: Final = frozenset(
+    {"suppressed", "erased", "event_removed", NEVER_KNOWN, SHARED_IDENTITY}
+)
 NEW_NAME: Final = "new_event_name"
 
 

@@ -6,7 +6,6 @@ from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.map_upload import map_upload
 from clevertap_sync.delivery.work import Claim, Undelivered
 from clevertap_sync.models import Upload
-from clevertap_sync.process import slots
 from referrals import hashing, log
 from referrals.models import App
 from tests.builders import a_sent_event, an_integration
@@ -14,13 +13,6 @@ from tests.builders import a_sent_event, an_integration
 pytestmark = pytest.mark.django_db
 
 LINKED_LATER = {"identities": {"branch_id": "b-1", "Anonymous_ID": "a-1", "x": "7"}}
-
-
-@pytest.fixture(autouse=True)
-def _no_slot_of_other_tests():
-    slots.clear_slots()
-    yield
-    slots.clear_slots()
 
 
 @pytest.fixture

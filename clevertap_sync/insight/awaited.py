@@ -1,4 +1,4 @@
-"""What records wait for whose person is not known, and until when. Never whom they name."""
+"""What a record waits for whose person is not known, and until when. Never who that is."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -22,17 +22,17 @@ from referrals.vocabulary import Side
 REFERRER: Final = ("referrer",)
 
 
-class Wait(NamedTuple):
+class Awaited(NamedTuple):
     """What a record waits for: the providers of its IDs, or the referrer; and until when."""
 
     waits_for: tuple[str, ...]
     until: datetime
 
 
-def find_waits(
+def find_awaited(
     app_id: int, letters: Iterable[DeadLetter], events: Mapping[int, Event]
-) -> dict[int, Wait]:
-    """Return dead letter's ID → its wait, of those that wait; without any, ask nothing.
+) -> dict[int, Awaited]:
+    """Return, by dead letter's ID, what each waits for. Without one that does, ask nothing.
 
     `events` are the letters' events, by position. An ID is told by its provider only, and
     only if the event itself carries it: a referrer who was decided meanwhile stays unsaid.
@@ -50,14 +50,14 @@ def find_waits(
         since[letter_id] = min(began, since.get(letter_id, began))
     longest = timedelta(days=settings.WAIT_DAYS)
     return {
-        pk: Wait(
+        pk: Awaited(
             _name_awaited(app_id, waiting[pk], events, hashes[pk]), began + longest
         )
         for pk, began in since.items()
     }
 
 
-def preview_wait(
+def preview_awaited(
     event: Event, value: Unmappable, rules: MappingSettings
 ) -> tuple[str, ...]:
     """Return what a side that waits would wait for."""
