@@ -78,7 +78,7 @@ _PEOPLE = (
     Reason(
         WAITING_FOR_REFERRER,
         'The event\'s referrer is "last", and the record waits until it is known who that is.',
-        "Do nothing: it goes by itself once an event is tied to this user that named a referrer before.",
+        "Do nothing: it goes by itself once an earlier event that named a referrer turns out to be this user's.",
     ),
     Reason(
         NEVER_KNOWN,

@@ -146,7 +146,7 @@ def _show_event(event: IncomingEvent | EventProblem, trial: Trial) -> ShownItem:
 
 def _show_records(previews: Any) -> Iterator[ShownRecord]:
     for each in previews or ():
-        colour, word = _LIGHTS[each.status]
+        colour, word = LIGHTS[each.status]
         yield ShownRecord(
             each.integration,
             _WHOM[each.side],
@@ -157,7 +157,7 @@ def _show_records(previews: Any) -> Iterator[ShownRecord]:
         )
 
 
-_LIGHTS: Final[dict[PreviewStatus, tuple[Colour, str]]] = {
+LIGHTS: Final[dict[PreviewStatus, tuple[Colour, str]]] = {
     PreviewStatus.RECORD: ("good", "Sent"),
     PreviewStatus.WAITING: ("idle", "Would wait"),
     PreviewStatus.DEAD_LETTER: ("bad", "Dead letter"),

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration
 from referrals import log
-from referrals.models import CustomName, ReferralEvent
+from referrals.models import App, CustomName, ReferralEvent
 from referrals.vocabulary import SIDES, EventType
 from tests.builders import (
     ANN,
@@ -142,6 +142,25 @@ def test_another_identity_provider_shows_who_would_have_no_identity(admin, addre
     assert records_in(response) == ["", ""]
     assert "no_identity" in page
     assert "Choose an identity provider that users have" in page
+
+
+def test_what_would_wait_is_shown_with_what_it_waits_for(admin, integration, address):
+    App.objects.update(loose_ids=["branch_id"], remembers_referrers=True)
+    user = {"identities": {"branch_id": "b-1", "clevertap_id": "__g123"}}
+    body = json.dumps(a_sent_event(type="app_open", user=user, referrer="last"))
+
+    waiting = admin.post(address, asked(pasted=body))
+    at_once = admin.post(address, asked(pasted=body, falls_back_to_clevertap_id="on"))
+
+    user, referrer = waiting.context["previews"][0].outcomes
+    assert (user.word, user.colour, user.detail) == (
+        "Would wait",
+        "idle",
+        "Nobody is known yet by branch_id.",
+    )
+    assert (referrer.word, referrer.reason) == ("Would wait", "waiting_for_referrer")
+    user, _ = at_once.context["previews"][0].outcomes
+    assert json.loads(user.exact)["objectId"] == "__g123"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from clevertap_sync.admin.events import timeline
 from clevertap_sync.clevertap.mapping import decode_record
 from clevertap_sync.delivery.canary import try_canary
 from clevertap_sync.delivery.claim import claim_next
@@ -18,6 +19,8 @@ from clevertap_sync.insight.findings import judge_facts
 from clevertap_sync.models import DeadLetter, Integration, Upload, WaitingRecord
 from clevertap_sync.process import clock
 from referrals import hashing, log
+from referrals.admin.sources import call_preview
+from referrals.destinations import OutcomeStatus, PreviewStatus
 from referrals.models import App
 from referrals.vocabulary import Side
 from tests.builders import a_sent_event, an_api_key, an_app, an_integration
@@ -199,6 +202,11 @@ def test_a_dry_run_says_what_a_record_would_wait_for(client, app, integration):
     assert SECRET_ID not in json.dumps(install)
 
 
+def test_whatever_may_become_of_a_record_has_a_light():
+    assert set(timeline.LIGHTS) == set(OutcomeStatus)
+    assert set(call_preview.LIGHTS) == set(PreviewStatus)
+
+
 def test_newest_outcomes_count_what_waits_apart(sandbox, integration):
     log.append(integration.app, [a_sent_event(**INSTALL), a_sent_event()])
     deliver(integration.pk)
@@ -295,9 +303,11 @@ def test_without_the_identity_it_is_sent_by_clevertap_id(sandbox, integration):
     assert not DeadLetter.objects.exists()
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_an_id_that_is_waited_for_shows_nowhere(
-    sandbox, integration, ask, caplog, client
+    integration, ask, caplog, client, settings
 ):
+    settings.METRICS_TOKEN = "token-of-prometheus"
     caplog.set_level(logging.DEBUG)
     hashed = hash_of(integration.app, "branch_id", SECRET_ID)
     deliver_and_wait(
@@ -306,13 +316,16 @@ def test_an_id_that_is_waited_for_shows_nowhere(
         hashed=hashed,
     )
 
+    bearer = {"Authorization": "Bearer token-of-prometheus"}
+    metrics = client.get("/metrics", headers=bearer)
+    assert metrics.status_code == 200
     shown = {
         "answer": ask("install").text,
         "logs": caplog.text,
         "letters": repr(list(DeadLetter.objects.values())),
         "waits": repr(list(WaitingRecord.objects.values())),
         "uploads": repr(list(Upload.objects.values())),
-        "metrics": client.get("/metrics").content.decode(),
+        "metrics": metrics.content.decode(),
     }
 
     assert {place for place, text in shown.items() if SECRET_ID in text} == set()
