@@ -12,6 +12,7 @@ from typing import Literal
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.db.models import Model
+from django.utils.text import capfirst
 
 from clevertap_sync.clevertap.hold_reasons import (
     IDENTITY_LETTER_CASE,
@@ -26,6 +27,7 @@ from clevertap_sync.models import Account, Integration
 from referrals import history
 from referrals.history import Difference
 from referrals.keys import create_key
+from referrals.loose_ids import spell_loose_ids
 from referrals.models import App
 from referrals.secret import Secret
 from referrals.source_provisioning import (
@@ -55,7 +57,9 @@ class ProvisioningError(Exception):
 class WantedSetup:
     """The setup to reach. An empty passcode leaves the stored one as it is.
 
-    Of each of `platforms` there is to be a source, named as the platform.
+    Of each of `platforms` there is to be a source, named as the platform. `loose_ids` are
+    the app's IDs that come before sign-up; where they, or `remembers_referrers`, are None,
+    the app's own stand.
     """
 
     app: str
@@ -67,6 +71,8 @@ class WantedSetup:
     app_name: str = ""
     enable: bool = False
     platforms: tuple[str, ...] = ()
+    loose_ids: tuple[str, ...] | None = None
+    remembers_referrers: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -137,12 +143,36 @@ def _app(wanted: WantedSetup) -> App:
         message = f"The app {app.slug} is archived. Choose another name for a new app."
         raise ProvisioningError(message)
     app.name = wanted.app_name or app.name
+    differences = _set_people(app, wanted)
     _check_columns(app)
     is_new = app.pk is None
     app.save()
     if is_new:
         _record(app, "Created.", app)
+    elif differences:
+        _record(app, "Changed.", app, differences)
     return app
+
+
+def _set_people(app: App, wanted: WantedSetup) -> list[Difference]:
+    """Put on the app what is wanted about its people; return what differs."""
+    found: list[Difference] = []
+    loose, remembers = wanted.loose_ids, wanted.remembers_referrers
+    if loose is not None and list(loose) != app.loose_ids:
+        old, new = map(spell_loose_ids, (app.loose_ids, loose))
+        found.append(
+            (_label(App, "loose_ids"), old or history.EMPTY, new or history.EMPTY)
+        )
+        app.loose_ids = list(loose)
+    if remembers is not None and remembers != app.remembers_referrers:
+        old, new = ("no", "yes") if remembers else ("yes", "no")
+        found.append((_label(App, "remembers_referrers"), old, new))
+        app.remembers_referrers = remembers
+    return found
+
+
+def _label(model: type[Model], column: str) -> str:
+    return capfirst(str(model._meta.get_field(column).verbose_name))  # type: ignore[union-attr]
 
 
 def _integration(app: App, wanted: WantedSetup) -> Integration:
@@ -231,7 +261,7 @@ def _find_changes(
 
 
 def _difference(integration: Integration, name: str, value: object) -> Difference:
-    label = str(Integration._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]
+    label = _label(Integration, name)
     if isinstance(value, Secret):
         return label, history.HIDDEN, "changed"
     return label, str(getattr(integration, name)), str(value)

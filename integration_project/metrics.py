@@ -17,9 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from clevertap_sync import insight
-from clevertap_sync.insight import IntegrationStatus
+from clevertap_sync.insight import IntegrationStatus, wait_numbers
 from clevertap_sync.models import Attempt
-from clevertap_sync.process import worker_presence
+from clevertap_sync.process import clock, worker_presence
 from integration_project.prometheus import (
     CONTENT_TYPE,
     Measurement,
@@ -148,6 +148,7 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
             for reason, count in status.dead_letters.items()
         ],
     )
+    yield from _list_wait_metrics(statuses)
     yield Metric(
         "clevertap_hold",
         "gauge",
@@ -185,6 +186,73 @@ def _list_integration_metrics(
         yield Metric(name, kind, text, samples)
 
 
+def _list_wait_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
+    yield Metric(
+        "clevertap_waiting_records",
+        "gauge",
+        "Records that wait for a person to be known, by what they wait for.",
+        [
+            Measurement(_label_integration(status) | {"reason": reason}, count)
+            for status in statuses
+            for reason, count in status.waiting.items()
+        ],
+    )
+    for name, text, ended in (
+        ("revived", "Records that waited and were delivered.", _get_revived),
+        ("expired", "Records that waited in vain.", _get_expired),
+    ):
+        yield Metric(
+            f"clevertap_{name}_records_total",
+            "counter",
+            text,
+            [
+                Measurement(_label_integration(status), count)
+                for status in statuses
+                if (count := ended(status)) is not None
+            ],
+        )
+    yield Metric(
+        "clevertap_recent_waits",
+        "gauge",
+        "Records whose person became known in the last five minutes, by their longest wait.",
+        _recent_waits(),
+    )
+
+
+def _get_revived(status: IntegrationStatus) -> int | None:
+    return status.revived
+
+
+def _get_expired(status: IntegrationStatus) -> int | None:
+    return status.expired
+
+
+def _recent_waits() -> list[Measurement]:
+    now = clock.read_now()
+    return [
+        Measurement({"app": each.app.slug, "integration": each.name, "le": end}, count)
+        for each in insight.list_integrations_shown()
+        if wait_numbers.learns_of_people(each.app)
+        for end, count in wait_numbers.count_recent_waits(each, now).items()
+    ]
+
+
+def _list_learning_metrics() -> Iterator[Metric]:
+    standings = wait_numbers.read_learning(clock.read_now())
+    yield Metric(
+        "referrals_people_lag_seconds",
+        "gauge",
+        "Age of the oldest event that nothing was learned from yet.",
+        [Measurement({"app": each.app}, each.lag_seconds) for each in standings],
+    )
+    yield Metric(
+        "referrals_people_conflicts_total",
+        "counter",
+        "Identities that a second person claimed; anew from 0 when learned anew.",
+        [Measurement({"app": each.app}, each.conflicts) for each in standings],
+    )
+
+
 def _list_installation_metrics() -> Iterator[Metric]:
     silence = worker_presence.read_worker_silence()
     yield Metric(
@@ -199,6 +267,7 @@ def _list_installation_metrics() -> Iterator[Metric]:
         "What the calls of sources came to; calls, and of their items what became of them.",
         _called(),
     )
+    yield from _list_learning_metrics()
     yield Metric(
         "clevertap_worker_silence_seconds",
         "gauge",

@@ -89,6 +89,8 @@ def describe_value(field: forms.Field, value: Any) -> str:
             str(key): str(label) for key, label in _flatten_choices(field.choices)
         }
         value = labels.get(str(value), value)
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
     text = "" if value is None else str(value)
     return text[:_LONGEST] or EMPTY
 

@@ -9,7 +9,8 @@ Read the modules in this order:
 4. `whereabouts`, with `picks`: which upload has a record; `clevertap_destination`: what would
    be sent of an event, and what became of it.
 5. `mapping_settings` and `event_types`: an integration's settings as an upload keeps them.
-6. Single questions of pages: `coverage`, `match_rate`, `usage`, `user_check`, `freshness`,
+6. `wait_numbers`: what waits for a person to be known.
+7. Single questions of pages: `coverage`, `match_rate`, `usage`, `user_check`, `freshness`,
    `pace` and `passcode_expiry`.
 """
 

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap import reasons
 from clevertap_sync.clevertap.account_faults import HoldCause, describe_hold_cause
-from clevertap_sync.insight import books
+from clevertap_sync.insight import books, wait_numbers
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts, judge_ingest
@@ -78,7 +78,9 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
 
     Where `integration` is None, the findings are those of an app without one; where `app` is
     None too, the installation's. `in_flight` was sent and waits for a readable verdict;
-    `queued` is in an upload that waits to be sent, for the first time or again.
+    `queued` is in an upload that waits to be sent, for the first time or again. `waiting` is
+    by what records wait for, and among no dead letters; `revived` and `expired` are all that
+    waited and were delivered, or waited in vain, where all books were checked.
     """
 
     app: str | None
@@ -91,9 +93,9 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
     queued: int
     delivered: int
     dead_letters: dict[str, int]
-    #: Records that wait for a person to be known, and those that waited in vain.
-    waiting: int
-    expired: int
+    waiting: dict[str, int]
+    revived: int | None
+    expired: int | None
     hold: HoldStatus | None
     unknown_outcomes: int
     balanced: bool
@@ -157,8 +159,9 @@ def _list_elsewhere(now: datetime, ingest: IngestByApp) -> Iterator[IntegrationS
             queued=0,
             delivered=0,
             dead_letters={},
-            waiting=0,
-            expired=0,
+            waiting={},
+            revived=None,
+            expired=None,
             hold=None,
             unknown_outcomes=0,
             balanced=True,
@@ -215,8 +218,8 @@ def read_status(
     """Return one integration's status. Call it inside `read_in_snapshot()`.
 
     The more uploads there are, the longer it takes to check all books. Without
-    `checks_all_books`, `balanced` is about the newest uploads alone. No other number depends
-    on it.
+    `checks_all_books`, `balanced` is about the newest uploads alone, and `revived` and
+    `expired` are None. No other number depends on it.
     """
     head = log.read_head(integration.app_id)
     dead, waiting = _count_dead_letters(integration)
@@ -224,6 +227,7 @@ def read_status(
     imbalances = check(integration, head)
     now = clock.read_now()
     in_flight, queued = _count_waiting_records(integration, now)
+    ended = wait_numbers.count_ended_waits(integration) if checks_all_books else None
     return IntegrationStatus(
         app=integration.app.slug,
         integration=integration.name,
@@ -236,7 +240,8 @@ def read_status(
         delivered=_count_delivered(integration),
         dead_letters=dead,
         waiting=waiting,
-        expired=_count_expired(integration),
+        revived=ended and ended.revived,
+        expired=ended and ended.expired,
         hold=_read_hold(integration),
         unknown_outcomes=_count_unknown_outcomes(integration),
         balanced=not imbalances,
@@ -268,32 +273,23 @@ def _read_hold(integration: Integration) -> HoldStatus | None:
     )
 
 
-def _count_dead_letters(integration: Integration) -> tuple[dict[str, int], int]:
-    """Count what fell out, by reason; and what waits, or is on its way after it did."""
+def _count_dead_letters(
+    integration: Integration,
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Count what fell out, and what waits or is on its way after it did, by reason."""
     # One state at a time: each has an index of its own.
-    counts: Counter[str] = Counter()
-    counts.update(_count_by_reason(integration, DeadLetter.State.OPEN))
-    waiting = _count_by_reason(integration, DeadLetter.State.WAITING).total()
-    for reason, count in _count_by_reason(
-        integration, DeadLetter.State.REPLAYING
-    ).items():
-        if reason in reasons.WAITING | reasons.EXPIRED:
-            waiting += count
-        else:
-            counts[reason] += count
-    return dict(sorted(counts.items())), waiting
+    counts = _count_by_reason(integration, DeadLetter.State.OPEN)
+    waiting = _count_by_reason(integration, DeadLetter.State.WAITING)
+    on_their_way = _count_by_reason(integration, DeadLetter.State.REPLAYING)
+    for reason, count in on_their_way.items():
+        waits = reason in reasons.WAITING | reasons.EXPIRED
+        (waiting if waits else counts)[reason] += count
+    return dict(sorted(counts.items())), dict(sorted(waiting.items()))
 
 
 def _count_by_reason(integration: Integration, state: DeadLetter.State) -> Counter[str]:
     letters = DeadLetter.objects.filter(integration=integration, state=state)
     return Counter(dict(letters.values_list("reason").annotate(n=Count("*"))))
-
-
-def _count_expired(integration: Integration) -> int:
-    expired = DeadLetter.objects.filter(
-        integration=integration, state=DeadLetter.State.EXPIRED
-    )
-    return expired.count() + integration.removed_expired
 
 
 def _count_delivered(integration: Integration) -> int:

@@ -50,6 +50,11 @@ class Migration(migrations.Migration):
             field=models.BigIntegerField(db_default=0, default=0, help_text='Records that waited in vain, or still did.'),
         ),
         migrations.AddField(
+            model_name='integration',
+            name='removed_revived',
+            field=models.BigIntegerField(db_default=0, default=0, help_text='Records that waited and were delivered; among `removed_delivered`.'),
+        ),
+        migrations.AddField(
             model_name='replay',
             name='kind',
             field=models.CharField(choices=[('order', 'Order'), ('people', 'People')], db_default='order', default='order', max_length=6),
@@ -85,6 +90,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='deadletter',
             index=models.Index(condition=models.Q(('linked_at__isnull', False)), fields=['integration', 'linked_at'], name='linked_dead_letters'),
+        ),
+        migrations.AddIndex(
+            model_name='deadletter',
+            index=models.Index(condition=models.Q(('linked_by__isnull', False)), fields=['integration', 'linked_by'], name='dead_letters_by_link'),
         ),
         migrations.AddConstraint(
             model_name='replay',

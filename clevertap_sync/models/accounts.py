@@ -251,6 +251,11 @@ class Integration(models.Model):
     removed_expired = models.BigIntegerField(
         default=0, db_default=0, help_text="Records that waited in vain, or still did."
     )
+    removed_revived = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Records that waited and were delivered; among `removed_delivered`.",
+    )
 
     tallied_to = models.BigIntegerField(
         default=0, help_text="Uploads up to this ID are in the tallies."

@@ -428,6 +428,12 @@ class DeadLetter(models.Model):
                 condition=Q(linked_at__isnull=False),
                 name="linked_dead_letters",
             ),
+            # The page of an event: which records waited for what it says.
+            models.Index(
+                fields=["integration", "linked_by"],
+                condition=Q(linked_by__isnull=False),
+                name="dead_letters_by_link",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Apps: created, renamed and archived, never deleted."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db.models import Count, Q
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from referrals import words
 from referrals.admin import code_samples
+from referrals.admin.app_form import AppForm
 from referrals.admin.key_admin import ShownKey, find_events_address
 from referrals.admin.kit.base import (
     ListAdmin,
@@ -23,6 +24,9 @@ from referrals.admin.kit.base import (
 )
 from referrals.admin.kit.export import CsvExport
 from referrals.models import ApiKey, App, Membership
+
+#: The part of the form that is about who is who.
+WHO_IS_WHO: Final = "Who is who"
 
 
 class MembershipInline(SuperusersOnly, TabularInline):
@@ -60,7 +64,11 @@ class AppAdmin(CsvExport, ListAdmin):
         ("Created", "created_at"),
         ("Archived", "archived_at"),
     )
-    fields = ("name", "slug", "ignored_networks")
+    form = AppForm
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "ignored_networks")}),
+        (WHO_IS_WHO, {"fields": ("loose_ids", "remembers_referrers")}),
+    )
     prepopulated_fields = {"slug": ("name",)}
     inlines = (ApiKeyInline, MembershipInline)
 

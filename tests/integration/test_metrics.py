@@ -39,11 +39,17 @@ FAMILIES = [
     ("clevertap_unknown_outcomes", "counter"),
     ("clevertap_balanced", "gauge"),
     ("clevertap_dead_letters", "gauge"),
+    ("clevertap_waiting_records", "gauge"),
+    ("clevertap_revived_records", "counter"),
+    ("clevertap_expired_records", "counter"),
+    ("clevertap_recent_waits", "gauge"),
     ("clevertap_hold", "gauge"),
     ("clevertap_findings", "gauge"),
     ("clevertap_recent_attempts", "gauge"),
     ("referrals_ingested_events", "counter"),
     ("referrals_source_calls", "counter"),
+    ("referrals_people_lag_seconds", "gauge"),
+    ("referrals_people_conflicts", "counter"),
     ("clevertap_worker_silence_seconds", "gauge"),
 ]
 
@@ -209,6 +215,8 @@ class TestNumbers:
             f"clevertap_queued_records{{{whose}}}": 0,
             f"clevertap_delivered_records_total{{{whose}}}": 0,
             f"clevertap_held{{{whose}}}": 0,
+            f"clevertap_revived_records_total{{{whose}}}": 0,
+            f"clevertap_expired_records_total{{{whose}}}": 0,
             f"clevertap_unknown_outcomes_total{{{whose}}}": 0,
             f"clevertap_balanced{{{whose}}}": 1,
         }

@@ -12,7 +12,7 @@ from clevertap_sync.delivery import lifecycle
 from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.provisioning import find_location
-from referrals import log
+from referrals import history, log
 from referrals.keys import digest_key
 from referrals.models import ApiKey, App, Source
 from tests.builders import a_sent_event
@@ -390,3 +390,36 @@ def test_an_unknown_platform_leaves_nothing_behind(provision):
 
     assert not App.objects.exists()
     assert not Source.objects.exists()
+
+
+def test_it_lists_ids_that_come_before_sign_up_and_remembers_referrers(provision):
+    provision()
+
+    provision("--loose-ids=Anonymous_ID, branch_id", "--remember-referrers")
+
+    app = App.objects.get()
+    assert app.loose_ids == ["anonymous_id", "branch_id"]
+    assert app.remembers_referrers
+    assert history.list_changes(app)[0].differences == [
+        ["IDs that come before sign-up", history.EMPTY, "anonymous_id, branch_id"],
+        ["Remembers referrers", "no", "yes"],
+    ]
+
+
+def test_without_the_options_they_stay_and_an_empty_list_removes_them(provision):
+    provision("--loose-ids=branch_id", "--remember-referrers")
+    provision()
+    kept = App.objects.get()
+
+    provision("--loose-ids=", "--no-remember-referrers")
+
+    assert (kept.loose_ids, kept.remembers_referrers) == (["branch_id"], True)
+    changed = App.objects.get()
+    assert (changed.loose_ids, changed.remembers_referrers) == ([], False)
+
+
+def test_somebodys_identity_is_no_id_that_comes_before_sign_up(provision):
+    with pytest.raises(CommandError, match="--loose-ids: Write names of identity prov"):
+        provision("--loose-ids=ann@example.com")
+
+    assert not App.objects.exists()

@@ -30,7 +30,8 @@ OF_THE_PRODUCT = {
     *("identities_other_case", "identities_may_be_new", "hold_reason", "hold_cause"),
     *("hold_hint", "held_since", "held_until", "hold_changed_at", "hold_probes"),
     *("failures", "probe_leased_until", "probe_token", "accepted_at", "restorations"),
-    *("removed_delivered", "removed_dead", "removed_unknown", "tallied_to"),
+    *("removed_delivered", "removed_dead", "removed_unknown", "removed_expired"),
+    *("removed_revived", "tallied_to"),
 }
 #: What `IntegrationForm.save` and `save_model` put on the row, by the field that says it.
 SAVED_OTHERWISE = {"account_id", "location", "new_passcode", "sends", "in_flight_limit"}

@@ -80,6 +80,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
                 "fields": (
                     *("event_data_format", "send_none", "refuse_long_texts"),
                     *("send_event_id", "property_limit", "in_flight_limit"),
+                    *("late_time", "falls_back_to_clevertap_id"),
                 ),
             },
         ),

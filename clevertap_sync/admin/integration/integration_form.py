@@ -19,6 +19,7 @@ from clevertap_sync.models import (
     DEFAULT_IN_FLIGHT,
     Account,
     Integration,
+    LateTime,
     PasscodeKind,
 )
 from clevertap_sync.provisioning import ACCOUNT_ID, UNUSUAL_ACCOUNT_ID
@@ -36,6 +37,7 @@ COLUMNS: Final = (
     *("refuse_long_texts", "send_event_id", "property_limit", "event_kinds"),
     *("send_suspicious", "send_rejected", "time_zone"),
     *("passcode_kind", "passcode_expires_on"),
+    *("late_time", "falls_back_to_clevertap_id"),
 )
 # The shape that CleverTap shows. It publishes no rule, so another one only gets a warning.
 _PASSCODE: Final = re.compile(r"[0-9A-Z]{3}-[0-9A-Z]{3}-[0-9A-Z]{4}")
@@ -141,6 +143,23 @@ class IntegrationForm(_ModelForm):
         help_text="CleverTap bills by active users. A Generated App Open, for one, makes "
         "a referrer active who only sleeps.",
         widget=SendsGrid,
+    )
+    late_time = forms.ChoiceField(
+        choices=LateTime,
+        initial=LateTime.HAPPENED,
+        label="Time of a record that waited",
+        help_text="For apps with IDs that come before sign-up. When it happened is right "
+        "for reports. But CleverTap starts live campaigns only for events younger than two "
+        "hours: when the person became known is right for these.",
+    )
+    falls_back_to_clevertap_id = forms.BooleanField(
+        required=False,
+        label="Without an identity, send by CleverTap ID",
+        help_text="Where the event carries a clevertap_id, which CleverTap's SDK reports, the "
+        "record goes out by it at once and does not wait. CleverTap's pages contradict each "
+        "other about such events: by the newer ones they join the user's profile at the "
+        "first login on the device; by the older ones they stay in an anonymous profile. "
+        "Try it with a test account first.",
     )
     in_flight_limit = forms.IntegerField(
         min_value=1,

@@ -12,10 +12,11 @@ from clevertap_sync.admin.overview.status_light import (
     describe_findings,
 )
 from clevertap_sync.clevertap.limits import EVENT_TYPES
-from clevertap_sync.insight import IntegrationStatus, pace
+from clevertap_sync.insight import IntegrationStatus, pace, wait_numbers
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts
 from clevertap_sync.insight.links import build_path
+from clevertap_sync.insight.wait_numbers import WaitsOfWeek
 from clevertap_sync.models import Integration
 from referrals.admin.kit.charts import BarChart, draw_bars
 from referrals.words import Colour
@@ -61,6 +62,14 @@ class StandingLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsOnCard:
+    """What waits for a person to be known, and what became of it in the last week."""
+
+    count: int
+    week: WaitsOfWeek
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationCard:
     """One integration on the overview, with all its numbers."""
 
@@ -70,6 +79,7 @@ class IntegrationCard:
     dead: int
     funnel: tuple[FunnelStage, ...]
     chart: BarChart
+    waits: WaitsOnCard | None
     may_change: bool
     most_event_types: int = EVENT_TYPES
 
@@ -107,6 +117,7 @@ def build_card(line: StandingLine, person: Any, now: datetime) -> IntegrationCar
         dead,
         _funnel(status, dead, insight.count_open_records(integration)),
         _chart(integration, now),
+        _read_waits(integration, status, now),
         may_change=person.has_perm(CHANGE, integration.app),
     )
 
@@ -142,6 +153,16 @@ def _funnel(
         )
         start += width
     return tuple(stages)
+
+
+def _read_waits(
+    integration: Integration, status: IntegrationStatus, now: datetime
+) -> WaitsOnCard | None:
+    """Return what waits; None where the app has nothing that may wait, nor ever had."""
+    count = sum(status.waiting.values())
+    if not count and not wait_numbers.learns_of_people(integration.app):
+        return None
+    return WaitsOnCard(count, wait_numbers.measure_waits_of_week(integration, now))
 
 
 def _chart(integration: Integration, now: datetime) -> BarChart:

@@ -125,6 +125,7 @@ def _fold_oldest(integration: Integration, limit: int, cutoff: datetime) -> bool
                 "tail",
                 "removed_delivered",
                 "removed_dead",
+                "removed_revived",
                 "removed_unknown",
                 "removed_expired",
             ]
@@ -164,6 +165,8 @@ def _keep_totals(integration: Integration, family: QuerySet[Upload]) -> None:
     integration.removed_delivered += sums["delivered"] + revived
     integration.removed_expired += in_vain
     integration.removed_dead += letters.count() - revived - in_vain
+    waited = letters.filter(state=DeadLetter.State.DELIVERED, linked_at__isnull=False)
+    integration.removed_revived += waited.count()
     unknown = Attempt.objects.filter(upload__in=family, outcome_unknown=True)
     integration.removed_unknown += unknown.count()
 

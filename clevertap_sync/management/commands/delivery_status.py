@@ -62,7 +62,7 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("queued", f"{status.queued} records"),
         ("delivered", f"{status.delivered} records"),
         ("dead letters", dead or "none"),
-        *_list_waiting(status),
+        *_waits(status),
         ("held", held),
         *([("", " ".join(describe_hold(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
@@ -71,9 +71,10 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
     return lines + [("", sentence) for sentence in status.imbalances]
 
 
-def _list_waiting(status: IntegrationStatus) -> list[tuple[str, str]]:
-    """Return what waits for a person, where anything ever did."""
-    if not (status.waiting or status.expired):
+def _waits(status: IntegrationStatus) -> list[tuple[str, str]]:
+    """Return the lines about what waits for a person, where anything ever did."""
+    if not (status.waiting or status.revived or status.expired):
         return []
-    expired = f", {status.expired} waited in vain" if status.expired else ""
-    return [("waiting", f"{status.waiting} records{expired}")]
+    waiting = ", ".join(f"{reason} {n}" for reason, n in status.waiting.items())
+    ended = f"{status.revived} delivered, {status.expired} in vain"
+    return [("waiting", waiting or "none"), ("waited", ended)]

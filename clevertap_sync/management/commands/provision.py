@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import BooleanOptionalAction
 from collections.abc import Iterator
 from json import dumps
 
@@ -15,6 +16,7 @@ from clevertap_sync.provisioning import (
     find_location,
     provision_app,
 )
+from referrals.loose_ids import LooseIdsError, read_loose_ids
 from referrals.management.arguments import DiscreetCommand
 from referrals.secret import Secret
 from referrals.source_provisioning import ProvisionedSource
@@ -57,6 +59,7 @@ class Command(DiscreetCommand):
         )
         parser.add_argument("--name", default="", help="what people call the app")
         _add_wishes(parser)
+        _add_people(parser)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(
@@ -71,6 +74,8 @@ class Command(DiscreetCommand):
         passcode_stdin: bool,
         enable: bool,
         platform: list[str],
+        loose_ids: str | None,
+        remember_referrers: bool | None,
         json: bool,
         **_: object,
     ) -> None:
@@ -87,6 +92,8 @@ class Command(DiscreetCommand):
                     app_name=name,
                     enable=enable,
                     platforms=tuple(platform),
+                    loose_ids=_loose_ids(loose_ids),
+                    remembers_referrers=remember_referrers,
                 )
             )
         except ProvisioningError as error:
@@ -115,6 +122,29 @@ def _add_wishes(parser: CommandParser) -> None:
         help="also a source for the calls of this platform, such as branch; repeat it. "
         "Its choices, and a secret that the platform makes, are for provision_source",
     )
+
+
+def _add_people(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--loose-ids",
+        metavar="NAMES",
+        help="the IDs that come before sign-up, such as anonymous_id,branch_id: what carries "
+        'only these waits for its user. "" for none; without the option they stay as they are',
+    )
+    parser.add_argument(
+        "--remember-referrers",
+        action=BooleanOptionalAction,
+        default=None,
+        help='remember who invited each user last, for events whose referrer is "last"',
+    )
+
+
+def _loose_ids(text: str | None) -> tuple[str, ...] | None:
+    try:
+        return None if text is None else tuple(read_loose_ids(text))
+    except LooseIdsError as error:
+        message = f"--loose-ids: {error}"
+        raise ProvisioningError(message) from error
 
 
 def _passcode(*, from_stdin: bool) -> Secret:

@@ -36,6 +36,7 @@ def typed(app=None, **changes):
         "event_data_format": "flattened",
         "property_limit": "100",
         "in_flight_limit": "5",
+        "late_time": "happened",
         **changes,
     }
 
