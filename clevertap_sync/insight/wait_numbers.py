@@ -108,7 +108,7 @@ def count_recent_waits(integration: Integration, now: datetime) -> dict[str, int
     """
     known = _select_letters(integration).filter(linked_at__gte=now - _RECENTLY)
     rows = known.order_by("-linked_at").values_list("created_at", "linked_at")
-    waits = [_measure_wait(began, linked) for began, linked in rows[:MOST_READ]]
+    waits = [_measure_wait(*row) for row in rows[:MOST_READ]]
     counts = {str(end): sum(wait <= end for wait in waits) for end in BUCKETS}
     return counts | {"+Inf": len(waits)}
 
@@ -153,9 +153,9 @@ def _read_expired(integration: Integration, since: datetime) -> list[datetime]:
     return list(rows[:MOST_READ])
 
 
-def _measure_wait(began: datetime, known: datetime) -> float:
+def _measure_wait(began: datetime, known: datetime | None) -> float:
     """Return the seconds of a wait; who was known before waited for nothing."""
-    return max(0.0, (known - began).total_seconds())
+    return max(0.0, (known - began).total_seconds()) if known else 0.0
 
 
 def _measure_lag(progress: PeopleProgress, now: datetime) -> float:

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from clevertap_sync.admin.deliveries import replay_plan
 from clevertap_sync.admin.deliveries.replay_plan import REPLAY
 from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.insight import wait_numbers
 from clevertap_sync.models import DeadLetter
 from referrals import access, words
 from referrals.admin.kit.date_range import filter_by_date
@@ -24,6 +25,8 @@ from referrals.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
     DeadLetter.State.OPEN: ("bad", "Open"),
+    DeadLetter.State.WAITING: ("busy", "Waits for its user"),
+    DeadLetter.State.EXPIRED: ("idle", "Waited in vain"),
     DeadLetter.State.REPLAYING: ("busy", "In replay"),
     DeadLetter.State.DELIVERED: ("good", "Delivered since"),
 }
@@ -59,12 +62,23 @@ def _words(code: str) -> tuple[str, str]:
     return (reason.meaning, reason.remedy) if reason else ("", "")
 
 
+def _link_event(letter: DeadLetter, position: int | None) -> str:
+    """Return a link to an event of the letter's app; empty without a position."""
+    if position is None:
+        return ""
+    url = reverse("admin:event", args=[letter.integration.app.slug, position])
+    return format_html('<a href="{}">{}</a>', url, words.format_number(position))
+
+
 @admin.register(DeadLetter)
 class DeadLetterAdmin(CsvExport, KeysetAdmin):
-    """Records that were not delivered. Only a person revives them."""
+    """Records that were not delivered.
+
+    A person revives them, but for those that wait until their own user is known.
+    """
 
     app_path = "integration__app"
-    intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone."
+    intro = "Records that were not delivered, each with its reason. None is lost: replay them when the cause is gone. Those that wait for their user to be known go by themselves."
     list_display = (
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
@@ -89,10 +103,13 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         ("Upload", "upload_id"),
         ("Fell out", "created_at"),
         ("Last change", "changed_at"),
+        ("User known since", "linked_at"),
+        ("Known by the event at", "linked_by"),
     )
     fields = (
         *("integration", "status", "event", "side", "event_name"),
         *("reason", "meaning", "detail", "remedy"),
+        *("waits_until", "known_since", "known_by"),
         *("failures", "upload", "replay_upload", "fell_out", "changed"),
     )
 
@@ -104,13 +121,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="event", ordering="position")
     def event(self, letter: DeadLetter) -> str:
         """Link to the record's event."""
-        if letter.position is None:
-            return "Unknown"
-        slug = letter.integration.app.slug
-        url = reverse("admin:event", args=[slug, letter.position])
-        return format_html(
-            '<a href="{}">{}</a>', url, words.format_number(letter.position)
-        )
+        return _link_event(letter, letter.position) or "Unknown"
 
     @admin.display(description="fell out", ordering="pk")
     def fell_out(self, letter: DeadLetter) -> str:
@@ -121,6 +132,23 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
     def changed(self, letter: DeadLetter) -> str:
         """Return when it fell out last, or was delivered."""
         return words.format_instant(letter.changed_at)
+
+    @admin.display(description="waits until")
+    def waits_until(self, letter: DeadLetter) -> str:
+        """Return until when it may wait for its user to be known."""
+        if letter.state != DeadLetter.State.WAITING:
+            return words.NOTHING
+        return words.format_instant(wait_numbers.find_end_of_wait(letter))
+
+    @admin.display(description="user known since")
+    def known_since(self, letter: DeadLetter) -> str:
+        """Return when the user became known for whom it waited."""
+        return words.format_instant(letter.linked_at)
+
+    @admin.display(description="known by the event")
+    def known_by(self, letter: DeadLetter) -> str:
+        """Link to the event that said who the user is."""
+        return _link_event(letter, letter.linked_by) or words.NOTHING
 
     @admin.display(description="what it means")
     def meaning(self, letter: DeadLetter) -> str:

@@ -1,4 +1,4 @@
-"""Replays: ordered by a person, followed to their end, cancelled."""
+"""Replays: ordered by a person, followed to their end, cancelled; and the standing ones."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +67,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
 
     app_path = "integration__app"
     change_form_template = "clevertap_sync/replay.html"
-    intro = "What a person ordered to be sent again. Order one under Problems, or for a range on an integration's page."
+    intro = "What a person ordered to be sent again; and, for each integration, what waited for its user to be known, which nobody orders. Order one under Problems, or for a range on an integration's page."
     list_display = (
         "id",
         "status",
@@ -77,7 +77,7 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         "created_by",
         "ordered",
     )
-    list_filter = (filter_by_date("created_at"), "integration", "state")
+    list_filter = (filter_by_date("created_at"), "integration", "state", "kind")
     list_select_related = ("integration__app", "integration__account")
     empty_state = "Nobody ordered a replay yet. When there is something to send again, it stands under Problems."
     next_step = ("admin:problems", "See the problems")
@@ -99,11 +99,15 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
     @admin.display(description="status", ordering="state")
     def status(self, replay: Replay) -> str:
         """Return whether it still hands out uploads."""
+        if replay.kind == Replay.Kind.PEOPLE and replay.state == Replay.State.DONE:
+            return words.render_light("idle", "Nothing to send")
         return words.render_light(*_LIGHTS[replay.state])
 
     @admin.display(description="what")
     def what(self, replay: Replay) -> str:
         """Return what it sends again."""
+        if replay.kind == Replay.Kind.PEOPLE:
+            return "Records that waited for their user to be known"
         if replay.last is not None:
             return f"Events at {replay.first:,} to {replay.last:,}"
         if replay.selection:
@@ -141,6 +145,13 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
         demand_permission(
             request, "clevertap_sync.change_replay", replay.integration.app
         )
+        if replay.kind == Replay.Kind.PEOPLE:
+            messages.error(
+                request,
+                "It cannot be cancelled: it sends what waited for its user to be known. "
+                "Pause the integration to stop sending.",
+            )
+            return redirect("admin:clevertap_sync_replay_change", pk)
         replaying.cancel_replay(replay.pk)
         self.log_change(request, replay, "Cancelled.")
         messages.success(

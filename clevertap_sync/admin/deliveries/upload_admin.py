@@ -77,6 +77,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
         ("Records", "records"),
         ("Delivered", "delivered"),
         ("Dead letters", "dead"),
+        ("Waiting", "waiting"),
         ("Kept back", "unsent"),
         ("Shortened texts", "shortened"),
         ("Attempts", "attempt_count"),
@@ -88,7 +89,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
     )
     fields = (
         *("integration", "status", "range", "origin", "records", "delivered", "dead"),
-        *("unsent", "shortened", "unknown_outcomes"),
+        *("waiting", "unsent", "shortened", "unknown_outcomes"),
         *("created", "due", "settled", "parts_of_it"),
     )
 
@@ -96,7 +97,7 @@ class UploadAdmin(CsvExport, KeysetAdmin):
         """Return the uploads without the columns that the list does not show."""
         queryset: QuerySet[Upload] = super().get_queryset(request)
         last = Attempt.objects.filter(upload=OuterRef("pk")).order_by("-pk")
-        return queryset.defer("picks", "settings").annotate(
+        return queryset.defer("picks", "identities", "settings").annotate(
             last_status=Subquery(last.values("status")[:1]),
             last_duration_ms=Subquery(last.values("duration_ms")[:1]),
         )

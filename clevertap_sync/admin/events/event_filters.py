@@ -17,8 +17,10 @@ from referrals.vocabulary import EventType, FraudStatus
 
 #: The filters' names in a page's address, without the search.
 NAMES: Final = ("type", "channel", "status", "kind", "day", "outcome")
-#: The one outcome to filter by: a record of the event fell out, and was not delivered.
+#: An outcome to filter by: a record of the event fell out, and was not delivered.
 NOT_DELIVERED: Final = "not_delivered"
+#: Or: one of them waits for its user to be known.
+WAITS: Final = "waits"
 _KINDS: Final = {"test": True, "production": False}
 _LONGEST: Final = 500
 #: The next day is the last of the calendar.
@@ -43,6 +45,9 @@ def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[Referral
         rows = rows.filter(test=_KINDS[kind])
     if asked.get("outcome") == NOT_DELIVERED:
         rows = rows.filter(position__in=_find_undelivered_positions(app, reach))
+    elif asked.get("outcome") == WAITS:
+        waiting = _select_letters(app, reach).filter(state=DeadLetter.State.WAITING)
+        rows = rows.filter(position__in=waiting.values_list("position", flat=True))
     channel = _text(asked, "channel")
     if channel:
         rows = rows.filter(channel__iexact=channel)
@@ -56,15 +61,25 @@ def filter_events(app: App, reach: range, asked: QueryDict) -> QuerySet[Referral
 def _find_undelivered_positions(
     app: App, reach: range
 ) -> QuerySet[DeadLetter, int | None]:
-    """Return the positions with a record that fell out and was never delivered."""
-    letters = DeadLetter.objects.filter(
+    """Return the positions with a record that fell out and was never delivered.
+
+    What waits for its user, or did in vain, did not fall out.
+    """
+    letters = _select_letters(app, reach).filter(delivered_at=None)
+    elsewhere = (
+        *(DeadLetter.State.DELIVERED, DeadLetter.State.WAITING),
+        DeadLetter.State.EXPIRED,
+    )
+    left = letters.exclude(state__in=elsewhere)
+    return left.values_list("position", flat=True)
+
+
+def _select_letters(app: App, reach: range) -> QuerySet[DeadLetter]:
+    return DeadLetter.objects.filter(
         integration__in=Integration.objects.filter(app=app, archived_at=None),
         position__gte=reach.start,
         position__lt=reach.stop,
-        delivered_at=None,
     )
-    delivered = DeadLetter.State.DELIVERED
-    return letters.exclude(state=delivered).values_list("position", flat=True)
 
 
 def find_allowed_positions(app: App, head: int, asked: QueryDict) -> range:

@@ -42,6 +42,7 @@ def show_event_list(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "statuses": list(FraudStatus),
         "channels": sorted(INVITE_CHANNELS),
         "not_delivered": event_filters.NOT_DELIVERED,
+        "waits": event_filters.WAITS,
         "asked": request.GET,
     }
     if app is not None:

@@ -4,24 +4,28 @@ import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
 from clevertap_sync.clevertap.mapping import EventRecord, decode_record, map_event
+from clevertap_sync.insight import wait_numbers
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
-from referrals import suppression
+from referrals import suppression, words
 from referrals.destinations import Outcome
 from referrals.log import LoggedEvent
 from referrals.models import App
-from referrals.schema import Event
+from referrals.schema import Event, find_sides
 from referrals.secret import Secret
 from referrals.words import Colour
 
 _MOST_ATTEMPTS: Final = 20
+_MOST_LINKED: Final = 50
+_State = DeadLetter.State
 #: Characters that turn the direction of the text, so that it can read as another one.
 _TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 #: The keys of a payload whose values say nothing about a person.
@@ -32,6 +36,7 @@ _OPEN_KEYS: Final = frozenset(
     }
 )
 
+_WAITS: Final[tuple[Colour, str]] = ("busy", "Waits for its user")
 #: The light of each outcome.
 LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "pending": ("busy", "Waits for its upload"),
@@ -42,7 +47,26 @@ LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "waiting": ("idle", "Waits"),
     "expired": ("idle", "Waited in vain"),
     "dead_letter": ("bad", "Not delivered"),
+    "waiting": _WAITS,
 }
+#: The light of what is no outcome yet, or none that anybody has to mend, by its state.
+_LIGHTS_OF_STATES: Final[dict[str, tuple[Colour, str]]] = {
+    DeadLetter.State.WAITING: _WAITS,
+    DeadLetter.State.EXPIRED: ("idle", "Waited in vain"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A record's wait for its user: by which IDs, until when, and what ended it."""
+
+    waits_for: tuple[str, ...]
+    began_at: datetime
+    until: datetime | None
+    linked_at: datetime | None
+    linked_by: int | None
+    delivered_at: datetime | None
+    expired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +82,7 @@ class SideVerdict:
     detail: str
     upload: int | None
     letter: int | None
+    wait: Wait | None
     record: str
 
 
@@ -96,6 +121,7 @@ def build_timeline(
     stored = msgspec.to_builtins(logged.event)
     return {
         "journeys": journeys,
+        "linked": _find_linked_records(integrations, logged.position),
         "stored": format_json(stored if shows_identities else mask_values(stored)),
     }
 
@@ -151,6 +177,7 @@ def _trace_integration(
                 each,
                 letters.get(each.side),
                 records.get(each.side),
+                _find_loose_ids(integration.app, event, each.side),
                 shows_identities=shows_identities,
             )
             for each in outcomes
@@ -179,10 +206,14 @@ def _build_side_verdict(
     outcome: Outcome,
     letter: DeadLetter | None,
     record: dict[str, Any] | None,
+    loose: tuple[str, ...],
     *,
     shows_identities: bool,
 ) -> SideVerdict:
-    colour, word = LIGHTS[outcome.status]
+    colour, word = find_light(outcome)
+    wait = None if letter is None else _describe_wait(letter, loose)
+    if wait and wait.linked_at and letter and letter.state == _State.REPLAYING:
+        colour, word = "busy", "Known, on its way"
     shown = record if record is None or shows_identities else mask_values(record)
     return SideVerdict(
         side=outcome.side,
@@ -194,5 +225,53 @@ def _build_side_verdict(
         detail=outcome.detail or "",
         upload=_find_upload(outcome, letter),
         letter=None if letter is None else letter.pk,
+        wait=wait,
         record="" if shown is None else format_json(shown),
     )
+
+
+def find_light(outcome: Outcome) -> tuple[Colour, str]:
+    """Return the colour and the word for what became of a record."""
+    if outcome.status == "delivered":
+        return LIGHTS["delivered"]
+    return _LIGHTS_OF_STATES.get(outcome.state or "", LIGHTS[outcome.status])
+
+
+def _describe_wait(letter: DeadLetter, loose: tuple[str, ...]) -> Wait | None:
+    """Return the story of a letter's wait; None where it never waited."""
+    ended = letter.state not in {_State.WAITING, _State.EXPIRED}
+    if ended and letter.linked_at is None:
+        return None
+    waits_on = letter.state == _State.WAITING
+    return Wait(
+        waits_for=loose,
+        began_at=letter.created_at,
+        until=wait_numbers.find_end_of_wait(letter) if waits_on else None,
+        linked_at=letter.linked_at,
+        linked_by=letter.linked_by,
+        delivered_at=letter.delivered_at,
+        expired_at=letter.changed_at if letter.state == _State.EXPIRED else None,
+    )
+
+
+def _find_loose_ids(app: App, event: Event, side: str) -> tuple[str, ...]:
+    """Return which of the app's IDs that come before sign-up the side carries."""
+    listed = set(app.loose_ids)
+    return tuple(
+        sorted(
+            words.make_inert(name)
+            for found, person in find_sides(event)
+            if found.value == side
+            for name in person.identities
+            if name.casefold() in listed
+        )
+    )
+
+
+def _find_linked_records(
+    integrations: Iterable[Integration], position: int
+) -> list[DeadLetter]:
+    """Return the records of other events whose user the event at `position` made known."""
+    found = DeadLetter.objects.filter(integration__in=integrations, linked_by=position)
+    others = found.exclude(position=position).order_by("integration", "position")
+    return list(others[:_MOST_LINKED])

@@ -1,11 +1,16 @@
 """Pages say what waits for a person, and what became of what waited."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils.html import strip_tags
 
-from tests.builders import an_app, an_integration
+from clevertap_sync.models import Replay
+from clevertap_sync.process import clock
+from referrals import log, words
+from tests.builders import a_sent_event, an_app, an_integration
 from tests.integration.people.waiting_letters import (
     State,
     a_linked_letter,
@@ -60,3 +65,145 @@ def test_an_app_without_such_ids_has_no_line(admin, integration):
     integration.app.save()
 
     assert read_line(admin) == ""
+
+
+@pytest.fixture
+def events(integration):
+    """An install by an ID that comes before sign-up, a sign-up, and another install."""
+    install = {"identities": {"branch_id": "b-1"}}
+    both = {"identities": {"branch_id": "b-1", "email": "ann@example.com"}}
+    log.append(
+        integration.app,
+        [
+            a_sent_event(user=install),
+            a_sent_event(user=both, type="registration"),
+            a_sent_event(user=install),
+        ],
+    )
+    return integration
+
+
+def read_waits(admin, position):
+    page = admin.get(f"/admin/events/shop/{position}/").text
+    found = re.findall(r'<ol class="wait".*?</ol>', page, re.DOTALL)
+    return [" ".join(strip_tags(each).split()) for each in found], page
+
+
+def test_a_timeline_says_for_what_a_record_waits_and_until_when(admin, events):
+    letter = a_waiting_letter(events, 1)
+
+    (story,), page = read_waits(admin, 1)
+
+    until = words.format_utc(letter.created_at + timedelta(days=30))
+    assert "Waits since" in story
+    assert story.endswith(
+        f"to learn whose branch_id that is, until {until} at the latest."
+    )
+    assert 'light-busy">Waits for its user</span>' in page
+    assert (
+        "Not delivered</span>"
+        not in page.split('id="referred-')[1].split("</section>")[0]
+    )
+
+
+def test_a_timeline_leads_from_waited_to_linked_to_delivered_and_back(admin, events):
+    a_linked_letter(events, 1, waited=4 * MINUTE, linked_by=2)
+    a_linked_letter(events, 3, waited=MINUTE, linked_by=3)
+
+    (story,), page = read_waits(admin, 1)
+    _, other = read_waits(admin, 2)
+
+    assert re.search("Waited since .* Known since .*, by event 2. Delivered", story)
+    assert '<a href="/admin/events/shop/2/">event 2</a>' in page
+    linked = other.split('id="linked"')[1].split("</li>\n  <li")[0]
+    assert "A record had waited for what this event says" in " ".join(linked.split())
+    assert '<a href="/admin/events/shop/1/">Event 1</a>' in linked
+    assert 'id="linked"' not in admin.get("/admin/events/shop/3/").text
+
+
+def test_a_known_record_is_on_its_way(admin, events):
+    a_linked_letter(
+        events, 1, waited=MINUTE, state=State.REPLAYING, delivered_at=None, linked_by=2
+    )
+
+    assert 'light-busy">Known, on its way</span>' in read_waits(admin, 1)[1]
+
+
+def test_what_waited_in_vain_is_nothing_to_mend(admin, events):
+    a_waiting_letter(events, 1, state=State.EXPIRED, reason="never_known")
+
+    (story,), page = read_waits(admin, 1)
+
+    assert "Waited in vain until" in story
+    assert 'light-idle">Waited in vain</span>' in page
+
+
+def test_a_list_tells_what_waits_from_what_fell_out(admin, events):
+    a_waiting_letter(events, 1)
+    a_waiting_letter(events, 2, state=State.OPEN, reason="identity_empty")
+    a_waiting_letter(events, 3, state=State.EXPIRED, reason="never_known")
+    address = "/admin/events/?app=shop&outcome="
+
+    def shown(outcome):
+        return re.findall(
+            r"/admin/events/shop/(\d)/", admin.get(address + outcome).text
+        )
+
+    assert set(shown("not_delivered")) == {"2"}
+    assert set(shown("waits")) == {"1"}
+
+
+def test_a_dead_letter_says_until_when_it_waits_or_what_made_it_known(admin, events):
+    waiting = a_waiting_letter(events, 1)
+    known = a_linked_letter(events, 3, waited=MINUTE, linked_by=2)
+    address = "/admin/clevertap_sync/deadletter/{}/change/"
+
+    page = admin.get(address.format(waiting.pk)).text
+    other = admin.get(address.format(known.pk)).text
+
+    assert 'light-busy">Waits for its user</span>' in page
+    assert words.format_utc(waiting.created_at + timedelta(days=30)) in page
+    assert '<a href="/admin/events/shop/2/">2</a>' in other
+
+
+def test_lists_of_dead_letters_show_what_waits_by_its_state(admin, events):
+    a_waiting_letter(events, 1)
+    a_waiting_letter(events, 2, state=State.EXPIRED, reason="never_known")
+
+    page = admin.get("/admin/clevertap_sync/deadletter/?state__exact=waiting").text
+
+    assert page.count("Waits for its user</span>") == 1
+    assert "Waited in vain</span>" not in page
+
+
+@pytest.fixture
+def revival(integration):
+    return Replay.objects.create(
+        integration=integration,
+        kind=Replay.Kind.PEOPLE,
+        state=Replay.State.DONE,
+        created_at=clock.read_now(),
+    )
+
+
+def test_what_waited_is_sent_by_a_standing_replay(admin, revival):
+    page = admin.get(f"/admin/clevertap_sync/replay/{revival.pk}/change/").text
+    listed = admin.get("/admin/clevertap_sync/replay/").text
+
+    assert "Nothing to send" in page
+    assert "as soon as its user is known" in page
+    assert "Records that waited for their user to be known" in listed
+
+
+def test_a_standing_replay_cannot_be_cancelled(admin, revival):
+    revival.state = Replay.State.RUNNING
+    revival.save()
+    address = f"/admin/clevertap_sync/replay/{revival.pk}"
+
+    page = admin.get(f"{address}/change/").text
+    answer = admin.post(f"{address}/cancel/", follow=True)
+
+    revival.refresh_from_db()
+    assert "Cancel this replay" not in page
+    assert "It cannot be cancelled" in answer.text
+    assert revival.state == Replay.State.RUNNING

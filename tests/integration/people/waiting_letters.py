@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.models import DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 
@@ -23,7 +24,7 @@ def a_waiting_letter(
         state=Upload.State.SETTLED,
         first=position,
         last=position,
-        settings={},
+        settings=build_settings(integration),
         records=1,
         waiting=1,
         created_at=began,
