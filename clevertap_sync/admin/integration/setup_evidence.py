@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from clevertap_sync.admin.integration.sends_grid import SendsGrid
-from clevertap_sync.insight import coverage, usage
+from clevertap_sync.insight import coverage, loose_ids, usage
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
 from referrals.models import App
@@ -22,6 +22,9 @@ def read_evidence(integration: Integration, form: forms.BaseForm) -> dict[str, A
     chosen = integration.identity_provider
     return {
         "coverage": coverage.measure_coverage(newest, chosen=chosen),
+        "loose_ids": loose_ids.suggest_loose_ids(
+            newest, chosen, integration.app.loose_ids
+        ),
         "usage": used,
     }
 
