@@ -35,6 +35,7 @@ _SECTIONS: Final = (
             ("Overview", "index", ""),
             ("Events", "events", "referrals.view_referralevent"),
             ("Referrals", "referrals", "referrals.view_referralevent"),
+            ("People", "people", "referrals.view_identities"),
             ("Ingest", "ingest", "referrals.view_referralevent"),
             ("Problems", "problems", "clevertap_sync.view_deadletter"),
         ),

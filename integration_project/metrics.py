@@ -232,7 +232,7 @@ def _recent_waits() -> list[Measurement]:
     return [
         Measurement({"app": each.app.slug, "integration": each.name, "le": end}, count)
         for each in insight.list_integrations_shown()
-        if wait_numbers.learns_of_people(each.app)
+        if each.app.learns_of_people
         for end, count in wait_numbers.count_recent_waits(each, now).items()
     ]
 

@@ -12,6 +12,7 @@ from clevertap_sync.admin.events import event_export, event_pages, statistics_pa
 from clevertap_sync.admin.overview import problems_page
 from clevertap_sync.admin.try_out import preview_page, schema_file, sending_pages
 from referrals.admin import history_page, ingest_page
+from referrals.admin.people import people_page
 from referrals.admin.sources import mapping_page, sample_page
 
 #: Route, view, name.
@@ -21,6 +22,10 @@ _PAGES: Final[tuple[tuple[str, Callable[..., HttpResponseBase], str], ...]] = (
     ("events/<slug:slug>/<int:position>/", event_pages.show_event, "event"),
     ("history/", history_page.show_history, "history"),
     ("ingest/", ingest_page.show_ingest, "ingest"),
+    ("people/", people_page.show_people, "people"),
+    ("people/<slug:slug>/<str:digest>/", people_page.show_person, "person"),
+    ("people/<slug:slug>/<str:digest>/mark/", people_page.mark_person, "person_mark"),
+    ("people/<slug:slug>/<str:digest>/lift/", people_page.lift_person, "person_lift"),
     ("preview/", preview_page.start_preview, "preview_start"),
     ("preview/<int:pk>/", preview_page.show_preview, "preview"),
     ("test-event/", sending_pages.start_test_event, "test_event_start"),

@@ -14,7 +14,7 @@ from django.db.models import Count, QuerySet
 
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import log
-from referrals.models import App, PeopleProgress
+from referrals.models import PeopleProgress
 
 _WEEK: Final = timedelta(days=7)
 _RECENTLY: Final = timedelta(minutes=5)
@@ -53,11 +53,6 @@ class LearningStanding:
     app: str
     lag_seconds: float
     conflicts: int
-
-
-def learns_of_people(app: App) -> bool:
-    """Return whether the app ties identities together, so that records may wait."""
-    return bool(app.loose_ids) or app.remembers_referrers
 
 
 def find_end_of_wait(letter: DeadLetter) -> datetime:
@@ -119,7 +114,7 @@ def read_learning(now: datetime) -> list[LearningStanding]:
     return [
         LearningStanding(row.app.slug, _measure_lag(row, now), row.shared)
         for row in rows
-        if learns_of_people(row.app)
+        if row.app.learns_of_people
     ]
 
 

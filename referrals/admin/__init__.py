@@ -1,7 +1,7 @@
 """The admin's pages about apps, their API keys, refused events, and people who log in.
 
 `kit` is the toolkit of all pages, also of those of destinations: read `kit.base` first.
-`sources` is the page Sources. Each other module is one page; a module that ends in `_admin`
+`sources` is the page Sources, `people` the page People. Each other module is one page; a module that ends in `_admin`
 registers a model.
 """
 

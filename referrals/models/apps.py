@@ -66,6 +66,11 @@ class App(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def learns_of_people(self) -> bool:
+        """Whether the app's identities are tied together, so that records may wait."""
+        return bool(self.loose_ids) or self.remembers_referrers
+
 
 class Role(models.TextChoices):
     """What a person is in one app. `access` says what each may do."""
@@ -113,6 +118,7 @@ _KIND_NAMES = {
     "customname": "Custom name",
     "deadletter": "Dead letter",
     "erasurerequest": "Erasure request",
+    "sharedmark": "Shared identity",
 }
 
 

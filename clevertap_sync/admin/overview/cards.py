@@ -160,7 +160,7 @@ def _read_waits(
 ) -> WaitsOnCard | None:
     """Return what waits; None where the app has nothing that may wait, nor ever had."""
     count = sum(status.waiting.values())
-    if not count and not wait_numbers.learns_of_people(integration.app):
+    if not count and not integration.app.learns_of_people:
         return None
     return WaitsOnCard(count, wait_numbers.measure_waits_of_week(integration, now))
 
