@@ -19,8 +19,13 @@ def mark_shared(app_id: int, provider: str, value: str, by: str) -> SharedMark:
 
     Doing it twice changes nothing more. Records that wait for it go on waiting in vain.
     """
+    digest = hashing.make_identity_hasher(app_id)(provider, value)
+    return mark_hash(app_id, provider, digest, by)
+
+
+def mark_hash(app_id: int, provider: str, digest: str, by: str) -> SharedMark:
+    """Do the same for an identity of which only the keyed hash is known."""
     folded = provider.casefold()
-    digest = hashing.make_identity_hasher(app_id)(folded, value)
     with transaction.atomic():
         lock_progress(app_id)
         mark, is_new = SharedMark.objects.get_or_create(

@@ -25,7 +25,7 @@ from referrals.words import Colour
 
 _LIGHTS: dict[str, tuple[Colour, str]] = {
     DeadLetter.State.OPEN: ("bad", "Open"),
-    DeadLetter.State.WAITING: ("busy", "Waits for its user"),
+    DeadLetter.State.WAITING: ("idle", "Waits for its user"),
     DeadLetter.State.EXPIRED: ("idle", "Waited in vain"),
     DeadLetter.State.REPLAYING: ("busy", "In replay"),
     DeadLetter.State.DELIVERED: ("good", "Delivered since"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clevertap_sync.admin.events.event_filters import decode_row
-from clevertap_sync.admin.events.timeline import find_light
+from clevertap_sync.admin.events.timeline import LIGHTS
 from clevertap_sync.clevertap.mapping import find_identity
 from clevertap_sync.clevertap.reasons import shorten_reason
 from clevertap_sync.insight import clevertap_destination
@@ -62,7 +62,7 @@ class EventRow:
 
 
 #: Their light says it all: nobody has to mend what the reason names.
-_WAITED: Final = frozenset({DeadLetter.State.WAITING, DeadLetter.State.EXPIRED})
+_WAITED: Final = frozenset({OutcomeStatus.WAITING, OutcomeStatus.EXPIRED})
 
 
 def build_event_rows(
@@ -126,10 +126,10 @@ def _group_outcomes(fates: Iterable[Fate]) -> list[ShownOutcome]:
 
 
 def _light_of(fate: Fate) -> tuple[Colour, str, str]:
-    colour, word = find_light(fate)
+    colour, word = LIGHTS[fate.status]
     if fate.status is OutcomeStatus.DELIVERED and fate.state:
         word = _AGAIN.get(fate.state, word)
-    if fate.reason and fate.state not in _WAITED:
+    if fate.reason and fate.status not in _WAITED:
         word = shorten_reason(fate.reason)
         if fate.state == DeadLetter.State.REPLAYING:
             colour, word = "busy", f"{word}, in replay"

@@ -14,6 +14,7 @@ from clevertap_sync.clevertap.mapping import EventRecord, decode_record, map_eve
 from clevertap_sync.insight import wait_numbers
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
+from clevertap_sync.insight.waits import REFERRER
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import suppression, words
 from referrals.destinations import Outcome
@@ -36,7 +37,6 @@ _OPEN_KEYS: Final = frozenset(
     }
 )
 
-_WAITS: Final[tuple[Colour, str]] = ("busy", "Waits for its user")
 #: The light of each outcome.
 LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "pending": ("busy", "Waits for its upload"),
@@ -44,15 +44,9 @@ LIGHTS: Final[dict[str, tuple[Colour, str]]] = {
     "skipped": ("idle", "Skipped"),
     "not_sent": ("idle", "Not sent"),
     "delivered": ("good", "Delivered"),
-    "waiting": ("idle", "Waits"),
+    "waiting": ("idle", "Waits for its user"),
     "expired": ("idle", "Waited in vain"),
     "dead_letter": ("bad", "Not delivered"),
-    "waiting": _WAITS,
-}
-#: The light of what is no outcome yet, or none that anybody has to mend, by its state.
-_LIGHTS_OF_STATES: Final[dict[str, tuple[Colour, str]]] = {
-    DeadLetter.State.WAITING: _WAITS,
-    DeadLetter.State.EXPIRED: ("idle", "Waited in vain"),
 }
 
 
@@ -67,6 +61,11 @@ class Wait:
     linked_by: int | None
     delivered_at: datetime | None
     expired_at: datetime | None
+
+    @property
+    def is_for_referrer(self) -> bool:
+        """Whether it is not yet known whom "last" stands for."""
+        return self.waits_for == REFERRER
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +209,8 @@ def _build_side_verdict(
     *,
     shows_identities: bool,
 ) -> SideVerdict:
-    colour, word = find_light(outcome)
-    wait = None if letter is None else _describe_wait(letter, loose)
+    colour, word = LIGHTS[outcome.status]
+    wait = None if letter is None else _describe_wait(letter, outcome, loose)
     if wait and wait.linked_at and letter and letter.state == _State.REPLAYING:
         colour, word = "busy", "Known, on its way"
     shown = record if record is None or shows_identities else mask_values(record)
@@ -230,23 +229,19 @@ def _build_side_verdict(
     )
 
 
-def find_light(outcome: Outcome) -> tuple[Colour, str]:
-    """Return the colour and the word for what became of a record."""
-    if outcome.status == "delivered":
-        return LIGHTS["delivered"]
-    return _LIGHTS_OF_STATES.get(outcome.state or "", LIGHTS[outcome.status])
-
-
-def _describe_wait(letter: DeadLetter, loose: tuple[str, ...]) -> Wait | None:
+def _describe_wait(
+    letter: DeadLetter, outcome: Outcome, loose: tuple[str, ...]
+) -> Wait | None:
     """Return the story of a letter's wait; None where it never waited."""
     ended = letter.state not in {_State.WAITING, _State.EXPIRED}
     if ended and letter.linked_at is None:
         return None
     waits_on = letter.state == _State.WAITING
+    until = outcome.until or wait_numbers.find_end_of_wait(letter)
     return Wait(
-        waits_for=loose,
+        waits_for=outcome.waits_for or loose,
         began_at=letter.created_at,
-        until=wait_numbers.find_end_of_wait(letter) if waits_on else None,
+        until=until if waits_on else None,
         linked_at=letter.linked_at,
         linked_by=letter.linked_by,
         delivered_at=letter.delivered_at,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
-from clevertap_sync.admin.events.timeline import find_light
+from clevertap_sync.admin.events.timeline import LIGHTS
 from clevertap_sync.insight.clevertap_destination import find_side_outcomes
 from clevertap_sync.models import Attempt, Integration
 from referrals.destinations import Outcome
@@ -66,7 +66,7 @@ def follow_events(
 
 
 def _followed(logged: LoggedEvent, fate: Outcome) -> FollowedEvents:
-    colour, word = find_light(fate)
+    colour, word = LIGHTS[fate.status]
     title = TITLES.get(logged.event.type, logged.event.name)
     at = fate.delivered_at
     return FollowedEvents(

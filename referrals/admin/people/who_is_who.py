@@ -15,6 +15,7 @@ from referrals.models import App, KnownIdentity, KnownPerson, PeopleProgress, Sh
 #: More than a person may have, so that a page shows all of them.
 MOST_IDENTITIES: Final = 500
 MOST_CONFLICTS: Final = 100
+_NOBODY: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _describe_person(app: App, person: KnownPerson) -> ShownPerson:
     ).order_by("learned_at", "provider")
     rows = list(tied[:MOST_IDENTITIES])
     named = KnownIdentity.objects.filter(
-        app=app, hash=person.referrer, test=person.test
+        app=app, hash__in=[person.referrer or _NOBODY], test=person.test
     )
     current = {UUID(str(each)).hex for each in person.keys.values()}
     first = person.number // 2

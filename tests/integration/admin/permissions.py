@@ -33,8 +33,9 @@ _OPENED_BY: Final = {
         announce clevertap_sync_alert_add clevertap_sync_alert_change
         clevertap_sync_alert_changelist clevertap_sync_alert_delete
         clevertap_sync_integration_add clevertap_sync_integration_enable
-        clevertap_sync_integration_replay_range problem_replay referrals_source_add
-        referrals_source_archive source_send_sample test_event test_event_start
+        clevertap_sync_integration_replay_range people person problem_replay
+        referrals_source_add referrals_source_archive source_send_sample test_event
+        test_event_start
     """,
     SUPERUSER: """
         auth_group_add auth_group_change auth_group_changelist auth_group_delete
@@ -71,7 +72,8 @@ _POSTED_TO_BY: Final = {
         clevertap_sync_integration_enable clevertap_sync_integration_find_location
         clevertap_sync_integration_match_rate clevertap_sync_integration_move
         clevertap_sync_integration_pause clevertap_sync_integration_replay_range
-        clevertap_sync_integration_user clevertap_sync_replay_cancel problem_replay
+        clevertap_sync_integration_user clevertap_sync_replay_cancel people
+        person_lift person_mark problem_replay
         referrals_app_change referrals_customname_change referrals_source_add
         referrals_source_archive referrals_source_change referrals_source_connect
         referrals_source_end_secret referrals_source_secret referrals_source_take

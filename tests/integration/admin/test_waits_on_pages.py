@@ -99,7 +99,7 @@ def test_a_timeline_says_for_what_a_record_waits_and_until_when(admin, events):
     assert story.endswith(
         f"to learn whose branch_id that is, until {until} at the latest."
     )
-    assert 'light-busy">Waits for its user</span>' in page
+    assert 'light-idle">Waits for its user</span>' in page
     assert (
         "Not delivered</span>"
         not in page.split('id="referred-')[1].split("</section>")[0]
@@ -161,7 +161,7 @@ def test_a_dead_letter_says_until_when_it_waits_or_what_made_it_known(admin, eve
     page = admin.get(address.format(waiting.pk)).text
     other = admin.get(address.format(known.pk)).text
 
-    assert 'light-busy">Waits for its user</span>' in page
+    assert 'light-idle">Waits for its user</span>' in page
     assert words.format_utc(waiting.created_at + timedelta(days=30)) in page
     assert '<a href="/admin/events/shop/2/">2</a>' in other
 

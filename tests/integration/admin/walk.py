@@ -20,7 +20,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.models import Alert, Integration
-from referrals import log
+from referrals import hashing, log
 from referrals.identity import Identity
 from referrals.ingest import writing
 from referrals.ingest.counter import (
@@ -31,7 +31,14 @@ from referrals.ingest.counter import (
     RefusalSample,
     find_hour,
 )
-from referrals.models import App, CustomName, RejectedEvent
+from referrals.models import (
+    App,
+    CustomName,
+    KnownIdentity,
+    KnownPerson,
+    RejectedEvent,
+    SharedMark,
+)
 from referrals.refusals import Code
 from tests.builders import (
     a_sent_custom_event,
@@ -119,6 +126,7 @@ def a_side(slug: str, location: Location) -> Side:
     erased = erasure_orders.order_erasure(
         app, [Identity("email", f"gone@{slug}.example")]
     )
+    known = _a_known_identity(app, user)
     marks = [slug, integration.account.account_id, key_text[:11], user, referrer]
     marks.append(source.public_id)
     return Side(
@@ -139,8 +147,28 @@ def a_side(slug: str, location: Location) -> Side:
             "alert": alert.pk,
             "source": source.pk,
             "erasurerequest": erased.pk,
+            "digest": known,
         },
     )
+
+
+def _a_known_identity(app: App, user: str) -> str:
+    """Write a person who is known by an identity that is marked as shared; return its hash."""
+    digest = hashing.make_identity_hasher(app.pk)("email", user)
+    now = timezone.now()
+    KnownPerson.objects.create(app=app, number=2, size=1, seen_at=now)
+    KnownIdentity.objects.create(
+        app=app,
+        hash=digest,
+        provider="email",
+        value=user,
+        person=2,
+        learned_at=1,
+        shared_at=0,
+        seen_at=now,
+    )
+    SharedMark.objects.create(app=app, hash=digest, provider="email")
+    return digest
 
 
 def addresses(side: Side, people: dict[str, Any]) -> list[Address]:
@@ -177,6 +205,7 @@ def parameters(side: Side, name: str | None, people: dict[str, Any]) -> dict[str
         "integration_id": side.integration.pk,
         "reason": "no_identity",
         "content_type_id": 1,
+        "digest": side.rows["digest"],
         "id": people.get("user"),
     }
     model = _MODEL_PAGE.match(name or "")

@@ -6,7 +6,11 @@ import pytest
 
 from clevertap_sync import insight
 from clevertap_sync.insight import wait_numbers
-from clevertap_sync.insight.wait_numbers import EndedWaits, LearningStanding, WaitsOfWeek
+from clevertap_sync.insight.wait_numbers import (
+    EndedWaits,
+    LearningStanding,
+    WaitsOfWeek,
+)
 from clevertap_sync.process import clock
 from referrals import log
 from referrals.models import PeopleProgress
@@ -110,7 +114,9 @@ def test_recent_waits_are_a_histogram(integration):
     found = wait_numbers.count_recent_waits(integration, clock.read_now())
 
     counts = [1, 1, 1, 2, 2, 2, 2, 3]
-    assert found == dict(zip([*map(str, wait_numbers.BUCKETS), "+Inf"], counts, strict=True))
+    assert found == dict(
+        zip([*map(str, wait_numbers.BUCKETS), "+Inf"], counts, strict=True)
+    )
 
 
 def test_learning_lags_by_the_age_of_what_was_not_learned_from(integration):
