@@ -4,6 +4,8 @@ They were derived from the oldest of `FIELD_ENCRYPTION_KEYS` each time. The rows
 just these, so every hash stays what it is, and the oldest key may go from now on.
 """
 
+from typing import Any
+
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -23,7 +25,7 @@ def derive_key(oldest: str, purpose: str) -> bytes:
     )
 
 
-def store_keys(apps, schema_editor):
+def store_keys(apps: Any, schema_editor: Any) -> None:
     HashKey = apps.get_model("referrals", "HashKey")
     oldest = settings.FIELD_ENCRYPTION_KEYS[-1]
     for purpose in PURPOSES:

@@ -12,9 +12,9 @@ import msgspec
 from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
 from clevertap_sync.clevertap.mapping import EventRecord, decode_record, map_event
 from clevertap_sync.insight import wait_numbers
+from clevertap_sync.insight.awaited import REFERRER
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
-from clevertap_sync.insight.waits import REFERRER
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from referrals import suppression, words
 from referrals.destinations import Outcome

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from clevertap_sync.delivery.people import step
+from clevertap_sync.delivery.people import match
 from clevertap_sync.process import people_wakeups, stopping
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import people_thread
@@ -109,7 +109,7 @@ def test_an_app_that_learns_of_nobody_costs_no_query(django_assert_num_queries):
 def test_it_takes_steps_until_nothing_is_left(thread, rung, monkeypatch):
     apps = [an_app_that_learns() for _ in range(2)]
     letters = [someone_waits(app) for app in apps]
-    monkeypatch.setattr(step.match, "FRESH_PER_STEP", 1)
+    monkeypatch.setattr(match, "FRESH_PER_STEP", 1)
     further = [
         a_waiting_letter(letter.integration, 2, branch_id="A") for letter in letters
     ]
