@@ -9,6 +9,7 @@ from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.models import (
     DeadLetter,
@@ -23,7 +24,7 @@ from referrals import failpoints, log, suppression
 from referrals.failpoints import FailpointError
 from referrals.identity import Identity
 from referrals.models import KnownIdentity, ReferralEvent
-from tests.builders import BOB, NOON_SECONDS, a_sent_event
+from tests.builders import ANN, BOB, NOON_SECONDS, a_sent_custom_event, a_sent_event
 from tests.integration.delivery.conftest import end_pauses, status_of
 from tests.integration.delivery.erasing import sent
 from tests.integration.delivery.waiting import (
@@ -40,6 +41,8 @@ from tests.integration.delivery.waiting import (
 )
 
 pytestmark = pytest.mark.django_db
+
+ONE_WAITS = {"waiting_for_identity": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -69,16 +72,74 @@ def test_a_record_that_waits_is_counted_apart_and_delivered_once_when_its_user_i
 
     assert letter.state == "waiting"
     assert (upload.records, upload.dead, upload.waiting) == (1, 0, 1)
-    assert (before.delivered, before.dead_letters, before.waiting) == (0, {}, 1)
+    assert (before.delivered, before.dead_letters, before.waiting) == (0, {}, ONE_WAITS)
     assert (before.expired, before.imbalances) == (0, ())
     assert sent(engine) == [(EVE, INSTALL)]
     assert engine.records()[0]["ts"] == NOON_SECONDS
-    assert (status.delivered, status.dead_letters, status.waiting) == (1, {}, 0)
+    assert (status.delivered, status.dead_letters, status.waiting) == (1, {}, {})
     assert status.imbalances == ()
     assert the_letter().state == "delivered"
     assert not WaitingRecord.objects.exists()
     revived = Upload.objects.get(replay__isnull=False)
     assert (revived.delivered, revived.identities) == (1, None)
+
+
+class TestLearned:
+    """As a worker learns it from the log, without a row that a test wrote."""
+
+    @pytest.fixture
+    def work(self, integration):
+        """Do what a worker does, until nothing is left to do."""
+
+        def work():
+            deliver(integration.pk)
+            while advance_people(integration.app_id, ring=lambda _: None):
+                pass
+            deliver(integration.pk)
+
+        return work
+
+    def test_an_install_goes_out_once_the_sign_up_came(self, engine, integration, work):
+        log.append(integration.app, [an_install("A")])
+        work()
+        assert sent(engine) == []
+
+        both = {"branch_id": "A", "email": EVE}
+        log.append(integration.app, [a_sent_event(**by(both, type="app_open"))])
+        work()
+
+        assert sorted(sent(engine)) == [(EVE, "Referred App Install"), (EVE, OPEN)]
+        assert the_letter().linked_by == 2
+        assert status_of(integration).imbalances == ()
+
+    def test_the_referrer_last_is_who_invited_the_user_also_by_an_id_of_before(
+        self, engine, integration, work
+    ):
+        integration.app.remembers_referrers = True
+        integration.app.save()
+        bob = {"identities": {"email": BOB}}
+        log.append(integration.app, [an_install("A", referrer=bob, via=None)])
+        work()
+        both = {"branch_id": "A", "email": EVE}
+        log.append(integration.app, [a_sent_event(**by(both, type="app_open"))])
+        work()
+        bought = a_sent_custom_event(user={"identities": {"email": EVE}})
+        log.append(integration.app, [{**bought, "referrer": "last"}])
+        work()
+
+        assert (BOB, "Generated Subscription Started") in sent(engine)
+        assert len(sent(engine)) == 5
+        status = status_of(integration)
+        assert (status.delivered, status.waiting, status.imbalances) == (5, {}, ())
+
+
+OPEN = "Referred App Open"
+
+
+def by(identities, **changes):
+    """Return what an event of somebody has whom nobody invited."""
+    user = {"identities": identities}
+    return {"user": user, "referrer": None, "via": "smart_link", **changes}
 
 
 def test_the_standing_replay_ends_when_nothing_is_matched_and_runs_again(
@@ -126,7 +187,7 @@ def test_the_sides_of_one_event_wait_and_go_apart(engine, integration, finish):
     status = finish()
 
     assert sent(engine)[1:] == [(EVE, INSTALL)]
-    assert (status.delivered, status.waiting, status.imbalances) == (2, 0, ())
+    assert (status.delivered, status.waiting, status.imbalances) == (2, {}, ())
 
 
 class TestPins:
@@ -192,7 +253,7 @@ class TestPins:
         wait = WaitingRecord.objects.get()
         assert wait.fresh
         assert wait.matched is None
-        assert (status.waiting, status.imbalances) == (1, ())
+        assert (status.waiting, status.imbalances) == (ONE_WAITS, ())
 
     def test_a_corrected_provider_lets_a_record_wait_again_rather_than_go_wrong(
         self, engine, integration
@@ -251,7 +312,7 @@ class TestShared:
             "expired",
             "shared_identity",
         )
-        assert (status.waiting, status.expired, status.dead_letters) == (0, 1, {})
+        assert (status.waiting, status.expired, status.dead_letters) == ({}, 1, {})
         assert status.imbalances == ()
         assert Replay.objects.get().state == "done"
 
@@ -287,7 +348,7 @@ class TestShared:
         assert sent(engine) == []
         assert WaitingRecord.objects.get().matched is None
         assert Replay.objects.get().state == "done"
-        assert (status.waiting, status.imbalances) == (1, ())
+        assert (status.waiting, status.imbalances) == (ONE_WAITS, ())
 
 
 @pytest.mark.parametrize("code", [513, 528, 555])
@@ -303,7 +364,7 @@ def test_a_revived_record_that_is_refused_is_an_open_dead_letter_with_clevertaps
 
     assert sent(engine) == [(FAY, INSTALL)]
     assert status.dead_letters == {f"clevertap_{code}": 1}
-    assert (status.delivered, status.waiting, status.imbalances) == (1, 0, ())
+    assert (status.delivered, status.waiting, status.imbalances) == (1, {}, ())
     fallen = DeadLetter.objects.get(state="open")
     assert fallen.linked_by == 1
 
@@ -433,18 +494,23 @@ class TestTurns:
 
         assert kind_of(claim_next(integration.pk).upload) == "log"
 
-    def test_an_upload_of_more_than_a_thousand_takes_each_once(
+    def test_many_revivals_and_many_live_events_go_by_turns_each_once(
         self, engine, integration, finish
     ):
         install(integration, *["A"] * 1001)
         link(integration)
+        live = [a_sent_event(referrer=None, via="smart_link") for _ in range(1001)]
+        log.append(integration.app, live)
 
         status = finish()
 
-        revived = Upload.objects.filter(replay__isnull=False).order_by("pk")
-        assert [upload.covers for upload in revived] == [1000, 1]
-        assert engine.counts() == {(EVE, INSTALL): 1001}
-        assert (status.delivered, status.imbalances) == (1001, ())
+        after = Upload.objects.exclude(waiting__gt=0).order_by("pk")
+        assert [(kind_of(upload), upload.records) for upload in after] == [
+            *(("people", 1000), ("log", 500), ("people", 1)),
+            *(("log", 500), ("log", 1)),
+        ]
+        assert engine.counts() == {(EVE, INSTALL): 1001, (ANN, INSTALL): 1001}
+        assert (status.delivered, status.imbalances) == (2002, ())
 
 
 NOBODY = {"identities": {"phone": "+35922333232"}}
@@ -473,7 +539,7 @@ class TestReplays:
 
         assert the_letter().state == "waiting"
         assert WaitingRecord.objects.get().since == the_letter().created_at
-        assert (status.waiting, status.imbalances) == (1, ())
+        assert (status.waiting, status.imbalances) == (ONE_WAITS, ())
 
     def test_a_letter_that_waits_goes_under_the_provider_that_it_carries(
         self, engine, integration, finish
@@ -486,7 +552,7 @@ class TestReplays:
 
         assert sent(engine) == [("A", INSTALL)]
         assert not WaitingRecord.objects.exists()
-        assert (status.delivered, status.waiting, status.imbalances) == (1, 0, ())
+        assert (status.delivered, status.waiting, status.imbalances) == (1, {}, ())
 
     def test_a_replay_of_its_range_neither_doubles_what_waits_nor_ends_the_wait(
         self, engine, integration, finish
@@ -639,7 +705,7 @@ class TestUpkeep:
         assert DeadLetter.objects.count() == WaitingRecord.objects.count() == 0
         integration.refresh_from_db()
         assert (integration.removed_expired, integration.removed_dead) == (2, 0)
-        assert (status.delivered, status.expired, status.waiting) == (2, 2, 0)
+        assert (status.delivered, status.expired, status.waiting) == (2, 2, {})
         assert status.imbalances == ()
 
     def test_retention_keeps_the_standing_replay_and_the_sums_of_what_it_delivered(
@@ -673,7 +739,7 @@ class TestUpkeep:
 
         status = status_of(integration)
         assert status.dead_letters == {"outcome_unknown": 2}
-        assert (status.waiting, status.queued, status.imbalances) == (1, 0, ())
+        assert (status.waiting, status.queued, status.imbalances) == (ONE_WAITS, 0, ())
         lifecycle.enable_integration(integration, start="now")
         finish()
         assert sent(engine) == []
@@ -710,6 +776,6 @@ def test_a_record_of_the_side_that_is_known_does_not_wait_for_the_other(
 
     status = finish()
 
-    assert sent(engine) == [("ann@example.com", INSTALL)]
-    assert (status.delivered, status.waiting, status.balanced) == (1, 1, True)
+    assert sent(engine) == [(ANN, INSTALL)]
+    assert (status.delivered, status.waiting, status.balanced) == (1, ONE_WAITS, True)
     assert BOB not in dict(sent(engine))

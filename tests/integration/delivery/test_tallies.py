@@ -212,5 +212,8 @@ def test_a_glance_at_the_books_finds_what_is_wrong_with_the_newest(
     assert books.find_recent_imbalances(integration, 3) == [
         f"Upload {torn.pk} begins at 4, but 2 came before it.",
         "Uploads reach to 4, the cursor to 3.",
-        f"Upload {torn.pk} has 2 records, of which 1 were delivered and 0 are dead letters.",
+        (
+            f"Upload {torn.pk} has 2 records, of which 1 were delivered, 0 are dead "
+            "letters and 0 wait."
+        ),
     ]
