@@ -42,6 +42,7 @@ _HINTS = {
     "/via": _one_of(Via),
     "/status": _one_of(FraudStatus),
     "/occurred_at": OCCURRED_AT_RULE,
+    "/identities": _PERSON,
     "/user": _PERSON,
     "/referrer": f'{_PERSON} Or send "{LAST}" for whoever invited the user last.',
     "/event_data": _OBJECT,

@@ -8,7 +8,6 @@ storing them takes seconds, so they are counted before anything is made of them.
 import re
 from typing import Final
 
-BATCH: Final = re.compile(rb'[ \t\r\n]*+\{[ \t\r\n]*+"events"[ \t\r\n]*+:[ \t\r\n]*+\[')
 _TOKEN: Final = re.compile(
     # A string. One that never ends is taken whole: to look for the next quote from each
     # of its quotes would take quadratic time.
@@ -35,6 +34,14 @@ class TooMuchError(ValueError):
         super().__init__("too many values" if of_values else "too many events")
         self.event = event
         self.of_values = of_values
+
+
+def compile_batch(name: bytes) -> re.Pattern[bytes]:
+    """Return what matches the beginning of an object with a list of that name."""
+    blank = rb"[ \t\r\n]*+"
+    return re.compile(
+        blank + rb"\{" + blank + b'"' + name + b'"' + blank + b":" + blank + rb"\["
+    )
 
 
 def may_have_more(text: bytes, most: int) -> bool:

@@ -13,7 +13,8 @@ import msgspec
 
 from referrals.api.answers import DryRun, Receipt, StoredEvent
 from referrals.api.body import JSON, NDJSON
-from referrals.api.body_events import MAX_EVENTS
+from referrals.api.body_people import IncomingLink
+from referrals.api.body_pieces import MAX_EVENTS
 from referrals.api.conditions import CONDITIONS
 from referrals.api.gunzip import MAX_DECOMPRESSED_BYTES
 from referrals.api.openapi_sources import SEGMENT_SCHEMAS, describe_sources
@@ -47,6 +48,7 @@ from referrals.vocabulary import (
 
 VERSION: Final = "1"
 BATCH: Final = "EventBatch"
+LINKS: Final = "PeopleBatch"
 REFERENCE: Final = "#/components/schemas/{name}"
 
 
@@ -85,6 +87,18 @@ PERSON_FIELDS: Final = {
     "ip": "IP address. Stored only as a keyed hash, for fraud detection.",
     "device_id": "Device ID. Stored only as a keyed hash, for fraud detection.",
     "advertising_id": "Advertising ID. Stored only as a keyed hash, for fraud detection.",
+}
+LINK_FIELDS: Final = {
+    "identities": "The person's IDs by provider: two or more, one of which names one person, "
+    "such as custom_id or email. Taken byte for byte. One that is null was left out.",
+    "test": "Marks what is of tests: it ties nothing together for real events, nor do they.",
+}
+EXAMPLE_LINK: Final = {
+    "identities": {
+        "anonymous_id": "c7d1e5",
+        "custom_id": "42",
+        "email": "ann@example.com",
+    }
 }
 EXAMPLE: Final = {
     "id": "b1c2",
@@ -151,6 +165,7 @@ def build_document() -> dict[str, Any]:
         "paths": {
             "/v1/events": {"post": _send()},
             "/v1/events/{id}": {"get": _ask()},
+            "/v1/people": {"put": _tie()},
             **describe_sources(_problems((BAD_REQUEST, UNKNOWN_HOST, HTTPS_REQUIRED))),
         },
         "components": {
@@ -224,32 +239,57 @@ def _ask() -> dict[str, Any]:
     }
 
 
+def _tie() -> dict[str, Any]:
+    return {
+        "operationId": "putPeople",
+        "summary": "Say which IDs belong to one person",
+        "description": f"Takes one person or up to {MAX_EVENTS:,}, each with two IDs or more, "
+        "and answers after the commit. Each is stored as an event of type `identify`, which "
+        "becomes no record; the same again within an hour is a duplicate. Limits and formats "
+        "are those of `POST /v1/events`.",
+        "parameters": [
+            _switch("strict", "All or nothing, and doubts are refused too."),
+            _request_id(),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": _bodies(IncomingLink.__name__, LINKS, "people", EXAMPLE_LINK),
+        },
+        "responses": {
+            "202": _response("At least one is stored, or was before.", Receipt),
+            **_problems(kind for kind in PROBLEM_KINDS if kind is not NOT_FOUND),
+        },
+    }
+
+
 def _event_bodies() -> dict[str, Any]:
+    return _bodies(IncomingEvent.__name__, BATCH, "events", EXAMPLE)
+
+
+def _bodies(one: str, batch: str, several: str, example: object) -> dict[str, Any]:
     # One format only: generators know no other, and drop what they do not know.
     return {
         JSON: {
-            "schema": {
-                "anyOf": [_reference(IncomingEvent.__name__), _reference(BATCH)]
-            },
+            "schema": {"anyOf": [_reference(one), _reference(batch)]},
             "examples": {
-                "one": {"value": EXAMPLE},
-                "several": {"value": {"events": [EXAMPLE]}},
+                "one": {"value": example},
+                "several": {"value": {several: [example]}},
             },
         },
     }
 
 
-def _batch() -> dict[str, Any]:
+def _batch(title: str, name: str, one: str) -> dict[str, Any]:
     return {
-        "title": BATCH,
-        "description": "Several events. Each is judged by itself.",
+        "title": title,
+        "description": f"Several {name}. Each is judged by itself.",
         "type": "object",
-        "required": ["events"],
+        "required": [name],
         "additionalProperties": False,
         "properties": {
-            "events": {
+            name: {
                 "type": "array",
-                "items": _reference(IncomingEvent.__name__),
+                "items": _reference(one),
                 "minItems": 1,
                 "maxItems": MAX_EVENTS,
             }
@@ -258,7 +298,7 @@ def _batch() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    answers = (IncomingEvent, Receipt, DryRun, StoredEvent, Problem)
+    answers = (IncomingEvent, IncomingLink, Receipt, DryRun, StoredEvent, Problem)
     _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
     _describe(schemas["IncomingEvent"], "An event as it is sent.", EVENT_FIELDS)
     _describe(schemas["IncomingPerson"], "One of the two people.", PERSON_FIELDS)
@@ -266,7 +306,10 @@ def _schemas() -> dict[str, Any]:
     del schemas["IncomingPerson"]["properties"]["identities"]["default"]
     schemas["IncomingEvent"]["properties"]["id"]["pattern"] = _id_pattern()
     schemas["IncomingEvent"]["allOf"] = CONDITIONS
-    schemas[BATCH] = _batch()
+    _describe(schemas["IncomingLink"], "IDs that belong to one person.", LINK_FIELDS)
+    schemas["IncomingLink"]["properties"]["identities"]["minProperties"] = 2
+    schemas[BATCH] = _batch(BATCH, "events", IncomingEvent.__name__)
+    schemas[LINKS] = _batch(LINKS, "people", IncomingLink.__name__)
     schemas.update(SEGMENT_SCHEMAS)
     return schemas
 

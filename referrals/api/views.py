@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from referrals import destinations, log
+from referrals import destinations, log, people
 from referrals.api.answers import Receipt, StoredEvent, make_json_answer
 from referrals.api.auth import require_key
 from referrals.api.body import read_body
 from referrals.api.body_events import decode_events
+from referrals.api.body_people import NOTHING_LEARNED, decode_people
 from referrals.api.dry_run import Incoming, answer_dry_run
 from referrals.api.guard import guard_view
 from referrals.api.problems import (
@@ -22,7 +24,7 @@ from referrals.api.problems import (
 )
 from referrals.api.refusal_counting import count_refusals
 from referrals.api.switches import read_switches
-from referrals.log import Status
+from referrals.log import Result, Status
 from referrals.models import ApiKey, App
 
 ALL_REFUSED = (
@@ -46,6 +48,17 @@ def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
         _require_success(counts, dry_run.results, strict=strict)
         return make_json_answer(dry_run)
     return _store(request, key, events, strict=strict)
+
+
+@guard_view("PUT")
+@count_refusals
+def receive_people(request: HttpRequest, key: ApiKey) -> HttpResponse:
+    """Store who is who, as events of type identify, and answer once they are committed."""
+    (strict,) = read_switches(request, "strict")
+    learned = people.read_rules(key.app_id)
+    links = decode_people(*read_body(request), key.app, learned)
+    warnings = (NOTHING_LEARNED,) if learned is None else ()
+    return _store(request, key, links, strict=strict, warnings=warnings)
 
 
 @guard_view("GET", "HEAD")
@@ -89,9 +102,17 @@ def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
 
 
 def _store(
-    request: HttpRequest, key: ApiKey, events: Sequence[Incoming], *, strict: bool
+    request: HttpRequest,
+    key: ApiKey,
+    events: Sequence[Incoming],
+    *,
+    strict: bool,
+    warnings: tuple[str, ...] = (),
 ) -> HttpResponse:
+    """Append the events and answer; `warnings` are about each one that is there now."""
     results = log.append(key.app, events, strict=strict, way=key.prefix)
+    if warnings:
+        results = [_warn(result, warnings) for result in results]
     counts = Counter(result.status for result in results)
     _note_for_log(request, key.app, counts)
     _require_success(counts, results, strict=strict)
@@ -103,6 +124,12 @@ def _store(
         results=results,
     )
     return make_json_answer(receipt, HTTPStatus.ACCEPTED)
+
+
+def _warn(result: Result, warnings: tuple[str, ...]) -> Result:
+    if result.status not in (Status.ACCEPTED, Status.DUPLICATE):
+        return result
+    return msgspec.structs.replace(result, warnings=result.warnings + warnings)
 
 
 def _note_for_log(request: HttpRequest, app: App, counts: Counter[Status]) -> None:

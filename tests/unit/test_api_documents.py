@@ -82,7 +82,7 @@ def test_every_time_is_a_date_time_and_every_list_says_what_of():
     assert all(part["items"] for part in lists)
 
 
-@pytest.mark.parametrize("operation", ["send", "ask"])
+@pytest.mark.parametrize("operation", ["send", "ask", "tie"])
 def test_every_problem_is_typed_with_its_headers(operation):
     described = getattr(openapi, f"_{operation}")()["responses"]
     wanted = {"401": "WWW-Authenticate", "405": "Allow", "503": "Retry-After"}

@@ -1,0 +1,231 @@
+"""A body cut into the pieces that it holds: a bad one costs its own result only."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from referrals import values
+from referrals.api.body import NDJSON
+from referrals.api.problems import (
+    NOT_JSON,
+    TOO_MANY_EVENTS,
+    TOO_MANY_VALUES,
+    WRONG_SHAPE,
+    ProblemError,
+)
+from referrals.repeated_keys import find_repeated_key
+from referrals.rules import extend_pointer
+
+MAX_EVENTS: Final = 1_000
+# In all pieces of a request: each value costs a microsecond or more of shared CPU.
+MAX_VALUES: Final = 100_000
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# A line that holds more than white space.
+LINE: Final = re.compile(rb"[^ \t\r\n][^\n]*")
+
+
+class LenientlyRead(msgspec.Struct, frozen=True):
+    """A piece that only a lenient decoder could read."""
+
+    value: Any
+
+
+Piece = msgspec.Raw | bytes | LenientlyRead
+
+
+class Listing(NamedTuple):
+    """What a body holds one or several of.
+
+    `name` is that of several, and of the member that lists them; `decoder` reads a body
+    with such a list and nothing else.
+    """
+
+    name: str
+    one: str
+    decoder: msgspec.json.Decoder[Any]
+    batch: re.Pattern[bytes]
+
+
+def make_listing(name: str, one: str) -> Listing:
+    """Return the form of bodies with one, or with several in a list of that name."""
+    batch = msgspec.defstruct(
+        name, [(name, list[msgspec.Raw])], forbid_unknown_fields=True
+    )
+    return Listing(
+        name, one, msgspec.json.Decoder(batch), values.compile_batch(name.encode())
+    )
+
+
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def cut_body(media_type: str, body: bytes, listing: Listing) -> Sequence[Piece]:
+    """Return the pieces of a body in order, 1 to `MAX_EVENTS`.
+
+    Raises `ProblemError`: 400 not JSON, 413 too many, 422 neither one nor a list.
+    """
+    if values.may_have_more(body, MAX_VALUES):
+        _check_amount(media_type, body, listing)
+    pieces: Sequence[Piece]
+    pieces = _cut_lines(body) if media_type == NDJSON else _cut_json(body, listing)
+    if len(pieces) > MAX_EVENTS:
+        raise _too_many_events(listing)
+    if not pieces:
+        raise ProblemError(
+            WRONG_SHAPE, f"The body has no {listing.one}. Nothing was stored."
+        )
+    return pieces
+
+
+def _check_amount(media_type: str, body: bytes, listing: Listing) -> None:
+    """Refuse a body with too many pieces or values, before it is decoded.
+
+    A few kilobytes of gzip can hold millions of pieces.
+    """
+    try:
+        if media_type == NDJSON:
+            _check_lines(body, listing)
+        elif listing.batch.match(body):
+            values.check_batch(body, MAX_EVENTS, MAX_VALUES)
+        elif values.count_values(body, MAX_VALUES) > MAX_VALUES:
+            raise _too_many_values(None, listing)
+    except values.TooMuchError as error:
+        if not error.of_values:
+            raise _too_many_events(listing) from error
+        pointer = extend_pointer(f"/{listing.name}", error.event)
+        raise _too_many_values(pointer, listing) from error
+
+
+def _check_lines(body: bytes, listing: Listing) -> None:
+    left = MAX_VALUES
+    for line in _cut_lines(body):
+        left -= values.count_values(line, left)
+        if left < 0:
+            raise _too_many_values(None, listing)
+
+
+def _too_many_events(listing: Listing) -> ProblemError:
+    return ProblemError(
+        TOO_MANY_EVENTS,
+        f"The request has more than {MAX_EVENTS:,} {listing.name}. Nothing was stored. Send "
+        "them in several requests.",
+    )
+
+
+def _too_many_values(pointer: str | None, listing: Listing) -> ProblemError:
+    return ProblemError(
+        TOO_MANY_VALUES,
+        f"The {listing.name} of the request have more than {MAX_VALUES:,} values: members of "
+        "objects and elements of lists, at any depth. Nothing was stored. Send fewer "
+        f"{listing.name} in one request, or less with each.",
+        pointer=pointer,
+    )
+
+
+def _cut_lines(body: bytes) -> list[bytes]:
+    lines = LINE.finditer(body)
+    # One more than allowed is enough to know that there are too many.
+    return [line[0] for _, line in zip(range(MAX_EVENTS + 1), lines, strict=False)]
+
+
+def _cut_json(body: bytes, listing: Listing) -> list[Piece]:
+    try:
+        return _read_strictly(body, listing)
+    except UNREADABLE as error:
+        return _read_leniently(body, listing.name, error)
+
+
+def _read_strictly(body: bytes, listing: Listing) -> list[Piece]:
+    name = listing.name
+    try:
+        pieces = getattr(listing.decoder.decode(body), name)
+    except msgspec.ValidationError:
+        return [_read_single(body, listing)]
+    # Of two lists, the decoder has dropped one.
+    if body.count(f'"{name}"'.encode()) > 1 and find_repeated_key(body) == f"/{name}":
+        raise ProblemError(
+            WRONG_SHAPE,
+            f"`{name}` stands twice. Put all {name} into one list. Nothing was stored.",
+            pointer=f"/{name}",
+        )
+    return list(pieces)
+
+
+def _read_single(body: bytes, listing: Listing) -> Piece:
+    """Return the body as one piece, or say why it is neither one nor a list."""
+    name = listing.name
+    try:
+        fields = _object.decode(body)
+    except msgspec.ValidationError as error:
+        # A decoder stops at the first wrong type, and has not seen the rest.
+        msgspec.json.decode(body, type=msgspec.Raw)
+        raise ProblemError(
+            WRONG_SHAPE,
+            f"The body is JSON, but no object. Several {name} go into "
+            f'{{"{name}": [ … ]}}, one {listing.one} is sent as it is. Nothing was stored.',
+        ) from error
+    if name not in fields:
+        return body
+    other = next((each for each in fields if each != name), None)
+    if other is not None:
+        raise ProblemError(
+            WRONG_SHAPE,
+            f"Beside `{name}` nothing else may stand. Put it into each {listing.one}, or "
+            "remove it. Nothing was stored.",
+            pointer=extend_pointer("", other),
+        )
+    raise ProblemError(
+        WRONG_SHAPE,
+        f"`{name}` is no list of {name}. Nothing was stored.",
+        pointer=f"/{name}",
+    )
+
+
+def _read_leniently(body: bytes, name: str, error: Exception) -> list[Piece]:
+    """Return the pieces where some hold NaN or half a surrogate pair.
+
+    Either makes the whole text unreadable to a strict decoder, though writers of JSON do
+    emit both; a lenient one finds the pieces, and each is judged by itself.
+    """
+    constants: list[str] = []
+
+    def constant(name: str) -> float:
+        constants.append(name)
+        return float(name)
+
+    try:
+        # A float that was read here would have lost what its text says beyond a double.
+        fields = json.loads(
+            body.decode(),
+            parse_constant=constant,
+            parse_float=lambda number: msgspec.Raw(number.encode()),
+        )
+    except (ValueError, RecursionError):
+        fields = None
+    if isinstance(fields, dict):
+        listed = fields.get(name)
+        if isinstance(listed, list) and len(fields) == 1:
+            return [LenientlyRead(each) for each in listed]
+        # Half a pair is JSON, if barely (RFC 8259, section 8.2); NaN is not.
+        if name not in fields and not constants:
+            return [LenientlyRead(fields)]
+    raise _explain_not_json(body, error) from error
+
+
+def _explain_not_json(body: bytes, error: Exception) -> ProblemError:
+    match error:
+        case _ if not body.strip():
+            reason = "it is empty"
+        case RecursionError():
+            reason = "it is nested too deeply"
+        case UnicodeDecodeError():
+            reason = "it is not UTF-8"
+        case _:
+            # The decoder names the fault and the byte, never the text.
+            reason = str(error)
+    return ProblemError(
+        NOT_JSON, f"The body cannot be read as JSON: {reason}. Nothing was stored."
+    )
