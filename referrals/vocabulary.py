@@ -100,6 +100,8 @@ INVITE_CHANNELS = frozenset(
         "whatsapp",
     }
 )
+#: What people call an event of type identify, which becomes no record.
+WHO_IS_WHO: Final = "Who is who"
 
 
 def find_types_without(side: Side) -> tuple[EventType, ...]:

@@ -25,7 +25,7 @@ from referrals.sources.presets import (
 from referrals.sources.samples import sign_sample
 from referrals.sources.segment import PATH as SEGMENT_PATH
 from referrals.sources.verifiers import UrlVerifier, hide_secret
-from referrals.vocabulary import TITLES
+from referrals.vocabulary import TITLES, WHO_IS_WHO
 from scripts.source_words import (
     ELSE,
     describe_condition,
@@ -187,7 +187,7 @@ def _tell_kind(kind: Kind) -> str:
     if kind.ignore is not None:
         return f"nothing: {MEANINGS[kind.ignore]}"
     if kind.type is not None:
-        what = f"*{TITLES[kind.type]}* (`{kind.type}`)"
+        what = f"*{TITLES.get(kind.type, WHO_IS_WHO)}* (`{kind.type}`)"
     elif kind.name is not None:
         what = f"the custom event *{kind.name}*"
     else:

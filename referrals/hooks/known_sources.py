@@ -211,6 +211,7 @@ def make_choices(row: Source) -> Choices:
         left_out=frozenset(row.left_out_events),
         takes_marketing_links=row.takes_marketing_links,
         is_test=row.is_test,
+        learns_people=row.app.learns_of_people,
     )
 
 

@@ -26,7 +26,7 @@ from referrals.rules import extend_pointer
 from referrals.sources.mapping.mistakes import Mistake
 from referrals.sources.mapping.rules import MAX_RULES, MEANINGS
 from referrals.sources.mapping.times import TimeForm
-from referrals.vocabulary import TITLES, EventType
+from referrals.vocabulary import TITLES, WHO_IS_WHO, EventType
 
 #: Rows for what is not in the mapping yet.
 BLANK_FIELDS: Final = 2
@@ -70,6 +70,7 @@ TIME_FORMS: Final = (
 BECOMES: Final = (
     ("", "Not said"),
     *((f"{_TYPE}:{each.value}", TITLES[each]) for each in EventType if each in TITLES),
+    (f"{_TYPE}:{EventType.IDENTIFY.value}", WHO_IS_WHO),
     (_NAMED, "A custom event named …"),
     (_NAMED_BY, "A custom event, its name at …"),
     *((f"{_IGNORE}:{reason}", f"Ignored: {why}") for reason, why in MEANINGS.items()),

@@ -24,7 +24,7 @@ from referrals.source_choices import (
 from referrals.sources.mapping.words import fold_word
 from referrals.sources.presets import PLATFORMS, load_preset
 from referrals.sources.verifiers import Verifier
-from referrals.vocabulary import TITLES, EventType
+from referrals.vocabulary import TITLES, WHO_IS_WHO, EventType
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Source]
@@ -299,7 +299,7 @@ def _put_choices(source: Source, ticked: Sequence[str], names: Sequence[str]) ->
 def _name_kind(kind: AbstractMapping[str, Any]) -> str:
     """Return what an event of the kind is to us."""
     if "type" in kind:
-        return TITLES[EventType(kind["type"])]
+        return TITLES.get(EventType(kind["type"]), WHO_IS_WHO)
     return str(kind.get("name") or "custom events, of the names below")
 
 

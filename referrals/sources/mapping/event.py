@@ -9,8 +9,9 @@ from referrals import rules
 from referrals.refusals import Code
 from referrals.rules import BrokenRuleError
 from referrals.sources.mapping.compile_path import Read
+from referrals.sources.mapping.identify import make_identify
 from referrals.sources.mapping.outcome import Ignored, Outcome
-from referrals.sources.mapping.people import read_person
+from referrals.sources.mapping.people import Found, read_person
 from referrals.sources.mapping.program import REFERRER, USER, KindProgram, Program
 from referrals.sources.mapping.reader import Reader
 from referrals.sources.mapping.rules import Choices, Reason
@@ -36,6 +37,9 @@ def make_event(
     if isinstance(chosen, Ignored):
         return chosen
     event_type, name = chosen
+    is_test = _is_test(reader, program, choices)
+    if event_type is EventType.IDENTIFY:
+        return make_identify(kind, reader, program, choices, is_test=is_test)
     referrer = read_person(program.referring, reader, choices, program.referrer)
     reason = None if referrer.is_named else _find_reason(reader, program, choices)
     if reason is not None:
@@ -47,12 +51,10 @@ def make_event(
     _put_time(event, reader, program)
     if Side.REFERRED in SIDES[event_type]:
         event[USER] = read_person(program.user, reader, choices).fields
-    if referrer.is_named:
-        event[REFERRER] = referrer.fields
-    event["via"] = (Via.SMART_INVITE if referrer.is_named else Via.SMART_LINK).value
+    _put_referrer(event, referrer)
     _put_words(event, reader, program)
     _put_data(event, reader, program, choices)
-    if choices.is_test or _is_flag_set(reader, program):
+    if is_test:
         event["test"] = True
     return _check_weight(event, reader)
 
@@ -125,6 +127,12 @@ def _put_time(event: dict[str, Any], reader: Reader, program: Program) -> None:
         event["occurred_at"] = write_time(instant)
 
 
+def _put_referrer(event: dict[str, Any], referrer: Found) -> None:
+    if referrer.is_named:
+        event[REFERRER] = referrer.fields
+    event["via"] = (Via.SMART_INVITE if referrer.is_named else Via.SMART_LINK).value
+
+
 def _put_words(event: dict[str, Any], reader: Reader, program: Program) -> None:
     channel = program.channel(reader)
     if channel is not None:
@@ -191,8 +199,8 @@ def _fits(metadata: dict[str, Any], reader: Reader) -> bool:
     return size <= rules.MAX_METADATA_BYTES
 
 
-def _is_flag_set(reader: Reader, program: Program) -> bool:
-    return (program.test(reader) or "").lower() in _TRUE
+def _is_test(reader: Reader, program: Program, choices: Choices) -> bool:
+    return choices.is_test or (program.test(reader) or "").lower() in _TRUE
 
 
 def complete_event(

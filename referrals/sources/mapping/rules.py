@@ -49,6 +49,8 @@ class Reason(StrEnum):
     PENDING = "pending"
     #: A test of the platform, or a call that names no event.
     NO_EVENT = "no_event"
+    #: It could only say who somebody is, and does not, or nobody wants to know.
+    NO_LINK = "no_link"
     #: A condition of the mapping does not hold.
     CONDITION = "condition"
 
@@ -62,6 +64,8 @@ MEANINGS: Final = {
     Reason.SAME_REFERRAL: "another call tells of the same referral",
     Reason.PENDING: "the platform has not decided yet, and calls again",
     Reason.NO_EVENT: "the call names no event",
+    Reason.NO_LINK: "the call ties no two IDs of a user together, or its app does not learn "
+    "who is who",
     Reason.CONDITION: "a condition of the mapping does not hold",
 }
 
@@ -103,7 +107,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes of the events that a platform calls by one name.
 
-    One of: an event of a built-in `type`; a custom event of a `name` of ours; a custom
+    One of: an event of a built-in `type`; one of the type `identify`, of the user's
+    identities alone; a custom event of a `name` of ours; a custom
     event whose name the call says (`name_of`), if the source has chosen that name;
     nothing (`ignore`). `is_taken` is whether a source takes them unless told otherwise.
     """
@@ -172,7 +177,8 @@ class Choices(msgspec.Struct, frozen=True):
 
     `identity` is which of our providers the platform's user IDs belong to. `chosen` are
     kinds and custom names that it takes beyond those that are taken anyway, `left_out`
-    kinds that it does not take. `referrer_keys` replace the mapping's.
+    kinds that it does not take. `referrer_keys` replace the mapping's. `learns_people`,
+    whether anybody wants to know who is who, is its app's choice.
     """
 
     identity: str = "custom_id"
@@ -181,3 +187,4 @@ class Choices(msgspec.Struct, frozen=True):
     left_out: frozenset[str] = frozenset()
     takes_marketing_links: bool = False
     is_test: bool = False
+    learns_people: bool = False

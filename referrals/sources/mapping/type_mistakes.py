@@ -14,7 +14,7 @@ from referrals.sources.mapping.rules import (
     Rule,
 )
 from referrals.sources.mapping.times import TimeForm
-from referrals.vocabulary import REFERRAL_TYPES, EventType
+from referrals.vocabulary import EventType
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>.*)`")
@@ -30,7 +30,7 @@ _IN_WORDS: Final = {
 }
 #: The words that may stand at the end of a pointer; of events, one of a name has no type.
 _WORDS: Final[dict[str, tuple[StrEnum, ...]]] = {
-    "type": tuple(each for each in REFERRAL_TYPES if each is not EventType.CUSTOM),
+    "type": tuple(each for each in EventType if each is not EventType.CUSTOM),
     "time": tuple(TimeForm),
     "ignore": tuple(Reason),
     "reason": tuple(Reason),

@@ -16,7 +16,7 @@ from referrals.hooks.known_sources import clear_known_sources
 from referrals.ingest import background
 from referrals.ingest.writing import ALL_TIME_HOUR
 from referrals.keys import create_key
-from referrals.models import Change, IngestCount, RejectedEvent, Source
+from referrals.models import App, Change, IngestCount, RejectedEvent, Source
 from referrals.sources.presets import load_preset
 from tests import builders
 from tests.harness.process import wait_until
@@ -107,12 +107,40 @@ def test_a_batch_holds_many_events_under_each_name_that_sdks_have_for_it(
     assert ids_of(app) == ["seg.m-0", "seg.m-1", "seg.m-2"]
 
 
-@pytest.mark.parametrize("method", ["identify", "page", "screen", "group", "alias"])
+@pytest.mark.parametrize("method", ["page", "screen", "group", "alias"])
 def test_other_calls_are_taken_and_ignored(post, app, method):
     assert post(method, {"userId": "u-42"}).status_code == 200
 
     assert events_of(app) == []
     assert counts() == {("call", ""): 1, ("ignored", "no_event"): 1}
+
+
+IDENTIFY = {
+    "userId": "u-42",
+    "anonymousId": "anon-3",
+    "timestamp": "2026-11-23T12:00:00Z",
+}
+
+
+def test_an_identify_call_is_ignored_while_the_app_learns_nothing(post, app):
+    assert post("identify", IDENTIFY).status_code == 200
+
+    assert events_of(app) == []
+    assert counts() == {("call", ""): 1, ("ignored", "no_link"): 1}
+
+
+@pytest.mark.parametrize(
+    "choice", [{"loose_ids": ["anonymous_id"]}, {"remembers_referrers": True}]
+)
+def test_an_identify_call_says_who_somebody_is(post, app, choice):
+    App.objects.filter(pk=app.pk).update(**choice)
+
+    for method in ("identify", "identify"):
+        assert post(method, IDENTIFY).status_code == 200
+
+    (event,) = events_of(app)
+    assert event.type == "identify"
+    assert event.user.identities == {"custom_id": "u-42", "anonymous_id": "anon-3"}
 
 
 def test_a_batch_that_comes_again_makes_nothing_new(post, app):

@@ -117,7 +117,7 @@ def test_the_page_has_examples_of_everything():
     parts = (*Mapping.__struct_fields__, *Reason, *FIELDS)
 
     assert len(ROW.findall(RULES)) > 40
-    assert len(ROW.findall(KINDS)) == 6
+    assert len(ROW.findall(KINDS)) == 7
     assert len(EXAMPLES) == 3
     assert [each for each in parts if f"`{each}`" not in PAGE] == []
     for way in ("first", "const", "template", "hash", "json", "query_of", "pick"):

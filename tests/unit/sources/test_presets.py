@@ -42,7 +42,8 @@ def outcomes_of(platform, number, **choices):
     call = hide_secret(
         preset.verifier, sign_sample(preset, SECRET, now=NOW, number=number)
     )
-    made = choices_of(platform, **{"chosen": CHOSEN, **choices})
+    usual = {"chosen": CHOSEN, "learns_people": True}
+    made = choices_of(platform, **{**usual, **choices})
     return translate_call(call, load_mapping(platform), made, key=KEY)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from referrals.refusals import Code
 from referrals.rules import BrokenRuleError
+from referrals.schema import IncomingEvent, check_object
 from referrals.sources.mapping.outcome import Ignored
 from referrals.sources.mapping.rules import Reason
 from referrals.sources.presets import load_mapping
@@ -15,7 +16,7 @@ from referrals.sources.segment import (
     take_write_key,
     translate_segment_call,
 )
-from tests.platforms import KEY, a_call, choices_of
+from tests.platforms import KEY, NOW, a_call, choices_of
 
 TRACK = {
     "event": "Signed Up",
@@ -47,7 +48,7 @@ def test_a_single_call_has_the_type_of_its_address():
 
 
 @pytest.mark.parametrize(
-    "method", [each for each in METHODS if each not in ("track", "batch")]
+    "method", [each for each in METHODS if each not in ("track", "batch", "identify")]
 )
 def test_other_methods_are_ignored(method):
     assert outcomes(method, {**TRACK, "type": "track"}) == [Ignored(Reason.NO_EVENT)]
@@ -100,6 +101,75 @@ def test_an_anonymous_id_is_kept_in_clear():
     (event,) = outcomes("track", {**TRACK, "userId": None, "anonymousId": "anon-3"})
 
     assert event["user"]["identities"] == {"anonymous_id": "anon-3"}
+
+
+IDENTIFY = {
+    "messageId": "m-9",
+    "userId": "u-50",
+    "anonymousId": "anon-3",
+    "timestamp": "2026-11-28T08:00:00.000Z",
+    "traits": {"email": "ann@example.com", "plan": "gold"},
+    "context": {"ip": "203.0.113.7", "device": {"id": "D-1"}},
+}
+
+
+def identify(body=IDENTIFY, **choices):
+    (outcome,) = outcomes("identify", body, **{"learns_people": True, **choices})
+    return outcome
+
+
+def test_an_identify_call_says_who_somebody_is():
+    event = identify()
+
+    assert event == {
+        "id": event["id"],
+        "type": "identify",
+        "user": {
+            "identities": {
+                "custom_id": "u-50",
+                "email": "ann@example.com",
+                "anonymous_id": "anon-3",
+            }
+        },
+    }
+    assert event["id"].startswith("seg.")
+    assert isinstance(check_object(event, now=NOW), IncomingEvent)
+
+
+def test_an_identify_call_counts_once_an_hour():
+    first = identify()
+
+    again = {**IDENTIFY, "messageId": "m-10", "timestamp": "2026-11-28T08:59:59Z"}
+    assert identify(again) == first
+    others = [
+        identify({**IDENTIFY, "timestamp": "2026-11-28T09:00:00Z"}),
+        identify({**IDENTIFY, "userId": "u-51"}),
+        identify({**IDENTIFY, "anonymousId": "anon-4"}),
+        identify(is_test=True),
+    ]
+    assert len({each["id"] for each in (first, *others)}) == 5
+    assert others[-1]["test"] is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "choices"),
+    [
+        ({}, {"learns_people": False}),
+        ({"anonymousId": None, "traits": None}, {}),
+        ({"userId": None, "traits": {}}, {}),
+        ({"userId": "null", "traits": {"email": ""}}, {}),
+    ],
+)
+def test_an_identify_call_that_ties_nothing_is_ignored(changes, choices):
+    outcome = identify({**IDENTIFY, **changes}, **choices)
+
+    assert outcome == Ignored(Reason.NO_LINK, "identify call")
+
+
+def test_identify_calls_can_be_left_out():
+    outcome = identify(left_out=frozenset({"identify call"}))
+
+    assert outcome == Ignored(Reason.NOT_CHOSEN, "identify call")
 
 
 def test_a_referrer_that_is_an_address_is_no_person():

@@ -126,7 +126,7 @@ def test_a_mistake_is_said_where_it_is(value, found):
             "/kinds/a/type",
             (
                 "There is no such word here. Write one of app_install, app_reinstall, app_open, "
-                "web_sign_up, web_open, link_click."
+                "web_sign_up, web_open, link_click, identify."
             ),
         ),
         (
