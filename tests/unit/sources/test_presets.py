@@ -23,7 +23,8 @@ from referrals.sources.verifiers import (
     hide_secret,
     verify_call,
 )
-from tests.platforms import KEY, NOW, OLD_SECRET, SECRET, choices_of
+from tests.builders import a_sent_event, a_sent_identify
+from tests.platforms import KEY, NOW, OLD_SECRET, SECRET, a_call, choices_of
 
 EVENTS = Path(__file__).parent / "events"
 #: What a person would choose for the samples that are custom events.
@@ -242,6 +243,72 @@ def test_the_platforms_have_the_names_that_people_type():
             *("cloudevents", "standard_webhooks", "segment", "custom"),
         )
     )
+
+
+#: What a platform's user is known by at the platform, and what its app's backend calls the
+#: user: where a call has both, the event ties them together.
+SIDE_BY_SIDE = {
+    "branch": {"device_handle", "custom_id"},
+    "appsflyer": {"appsflyer_id", "custom_id"},
+    "adjust": {"adjust_adid", "custom_id"},
+    "segment": {"anonymous_id", "custom_id", "email"},
+    "getsocial": {"getsocial_id", "custom_id"},
+    "growsurf": {"growsurf_id", "email"},
+    "friendbuy": {"custom_id", "email"},
+    "dub": {"dub_customer_id", "custom_id", "email"},
+    "voucherify": {"voucherify_customer_id", "custom_id", "email"},
+    "rewardful": {"rewardful_customer_id", "email"},
+    "impact_advocate": {"custom_id"},
+    "talkable": {"custom_id", "email"},
+    "referralhero": {"referralhero_id", "email"},
+    "extole": {"extole_person_id", "custom_id", "email"},
+    "singular": {"device_handle", "custom_id"},
+    "kochava": {"device_handle", "custom_id"},
+    "referralcandy": {"email"},
+    "cloudevents": {"email"},
+    "standard_webhooks": {"email"},
+    "custom": {"custom_id", "email"},
+}
+
+
+def test_it_is_known_of_every_platform_which_ids_stand_side_by_side():
+    assert set(SIDE_BY_SIDE) == set(PLATFORMS)
+
+
+@every_platform
+def test_the_platforms_id_and_the_backends_stand_side_by_side(platform):
+    found = [
+        set(outcome.get("user", {}).get("identities", ()))
+        for number in range(len(load_preset(platform).samples))
+        for outcome in outcomes_of(platform, number)
+        if not isinstance(outcome, Ignored)
+    ]
+
+    assert SIDE_BY_SIDE[platform] in found
+
+
+@pytest.mark.parametrize(
+    ("platform", "headers"),
+    [("cloudevents", [("ce-id", "x")]), ("standard_webhooks", [])],
+)
+@pytest.mark.parametrize(
+    "event",
+    [
+        a_sent_identify(id="e-1"),
+        a_sent_event(id="e-1", type="app_open", referrer="last"),
+    ],
+    ids=["identify", "last"],
+)
+def test_an_event_of_ours_comes_as_it_was_sent(platform, headers, event):
+    body = event if headers else {"data": event}
+    call = a_call(body, headers=headers)
+
+    (outcome,) = translate_call(
+        call, load_mapping(platform), choices_of(platform), key=KEY
+    )
+
+    assert outcome == event
+    assert isinstance(check_object(outcome), IncomingEvent)
 
 
 def test_a_platform_that_is_not_known_is_no_preset():
