@@ -11,7 +11,8 @@ from referrals import log
 from referrals.api.body_people import decode_people
 from referrals.learning.mentions import make_rules
 from referrals.schema import IncomingEvent, Person
-from tests.builders import ANN, BOB, NOON, a_sent_event, an_api_key, an_app
+from tests.builders import ANN, BOB, NOON, an_api_key, an_app
+from tests.integration.people.steps import install, step, whom
 
 pytestmark = pytest.mark.django_db
 
@@ -157,19 +158,6 @@ def test_the_id_is_of_the_set_the_hour_and_the_app(app):
         ids_of(an_app(), link, NOON),
     }
     assert len(others | {first}) == 5
-
-
-def test_a_link_before_and_after_an_install_stand_in_the_order_of_the_request(app):
-    """Case 3: a link and its install come in one request, in either order."""
-    tie = {"id": "t", "type": "identify", "user": {"identities": TIED}}
-    install = a_sent_event(id="i", user={"identities": {"anonymous_id": "A"}})
-
-    log.append(app, [tie, install])
-    other = an_app(loose_ids=["anonymous_id"])
-    log.append(other, [install, tie])
-
-    assert [event.id for event in stored(app)] == ["t", "i"]
-    assert [event.id for event in stored(other)] == ["i", "t"]
 
 
 @pytest.mark.parametrize(
@@ -338,3 +326,53 @@ def test_a_caller_without_a_key_is_refused(client, app):
 
     assert answer.status_code == 401
     assert stored(app) == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_link_and_its_install_come_in_one_request_in_either_order(
+    client, app, is_first
+):
+    """Case 3."""
+    tie = {"id": "t", "type": "identify", "user": {"identities": TIED}}
+    events = [tie, {"id": "i", **install(anonymous_id="A")}]
+
+    client.post(
+        "/v1/events",
+        json.dumps({"events": events if is_first else events[::-1]}),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {an_api_key(app)}"},
+    )
+    step(app)
+
+    assert whom(app, anonymous_id="A") == ANN
+
+
+def test_what_was_put_names_the_person_of_an_id(put, app):
+    put({"people": [{"identities": TIED}, {"identities": {"email": BOB, "x": "A"}}]})
+    step(app)
+
+    assert whom(app, anonymous_id="A") == ANN
+    assert whom(app, anonymous_id="B") is None
+
+
+def test_a_value_that_names_nobody_ties_nobody(put, app):
+    """Case 7: beside two IDs that tie, it is not learned either."""
+    for email in (ANN, BOB):
+        put(
+            {"identities": {"custom_id": "null", "anonymous_id": email, "email": email}}
+        )
+    step(app)
+
+    assert whom(app, anonymous_id=ANN) == ANN
+    assert whom(app, anonymous_id=BOB) == BOB
+    assert whom(app, custom_id="null") is None
+
+
+def test_tests_and_production_know_nothing_of_each_other(put, app):
+    """Case 22: the same ID is Ann's in production and Bob's in tests."""
+    put({"identities": TIED})
+    put({"identities": {"anonymous_id": "A", "email": BOB}, "test": True})
+    step(app)
+
+    assert whom(app, anonymous_id="A") == ANN
+    assert whom(app, anonymous_id="A", test=True) == BOB
