@@ -17,6 +17,8 @@ from referrals.words import Colour, format_count
 LATEST: Final = (1 << 63) - 1
 _MOST_ATTEMPTS: Final = 20
 _UNDER_WAY: Final = frozenset({"pending", "in_flight"})
+#: Nothing has to be mended: no user is known by the event's IDs.
+_FOR_NOBODY: Final = frozenset({"waiting", "expired"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,7 @@ def _summary(sides: Sequence[FollowedEvents]) -> tuple[Colour, str, str]:
             "Delivered",
             f"CleverTap accepted {format_count(total, 'record')}.",
         )
-    return (
-        "bad",
-        "Not all delivered",
-        f"CleverTap accepted {delivered} of {format_count(total, 'record')}.",
-    )
+    accepted = f"CleverTap accepted {delivered} of {format_count(total, 'record')}."
+    if all(side.status in {"delivered", *_FOR_NOBODY} for side in sides):
+        return "idle", "Waits", f"{accepted} Of the others no user is known."
+    return "bad", "Not all delivered", accepted

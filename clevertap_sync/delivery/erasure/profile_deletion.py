@@ -5,7 +5,7 @@ to other people too.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -43,7 +43,7 @@ def delete_profiles(
     """Ask each integration's account to delete the person. Asking twice is harmless.
 
     Each account knows people by its integration's identity provider, so only identities of
-    that provider are sent. With `seconds` the call ends after so long: an account that was
+    that provider are sent; and CleverTap's own ID, where it stands in for a missing identity. With `seconds` the call ends after so long: an account that was
     not asked by then is a failure among the others.
     """
     until = None if seconds is None else time.monotonic() + seconds
@@ -59,28 +59,39 @@ def delete_profiles(
 def _delete_in_account(
     integration: Integration, identities: Sequence[Identity], until: float | None
 ) -> Deletion:
-    provider = integration.identity_provider.casefold()
-    values = [each.value for each in identities if each.provider.casefold() == provider]
+    providers = {integration.identity_provider.casefold()}
+    if integration.falls_back_to_clevertap_id:
+        providers.add(CLEVERTAP_ID)
+    values = {
+        provider: [e.value for e in identities if e.provider.casefold() == provider]
+        for provider in sorted(providers)
+    }
     outcome, detail = _ask_account(integration, values, until)
     return Deletion(integration.name, integration.identity_provider, outcome, detail)
 
 
 def _ask_account(
-    integration: Integration, values: list[str], until: float | None
+    integration: Integration, values: Mapping[str, Sequence[str]], until: float | None
 ) -> tuple[DeletionAnswer, str]:
-    if not values:
+    """Ask by the values of each provider, in turn."""
+    if not any(values.values()):
         return "no_identity", ""
     try:
         if not integration.passcode or not integration.passcode.reveal():
             return "no_passcode", ""
     except ImproperlyConfigured:
         return "no_passcode", "No key in FIELD_ENCRYPTION_KEYS decrypts it."
-    object_ids = integration.identity_provider.casefold() == CLEVERTAP_ID
+    chunks = (
+        (provider, all_of_it[start : start + MAX_DELETED])
+        for provider, all_of_it in values.items()
+        for start in range(0, len(all_of_it), MAX_DELETED)
+    )
     try:
-        for start in range(0, len(values), MAX_DELETED):
-            chunk = values[start : start + MAX_DELETED]
+        for provider, chunk in chunks:
             open_client(integration).delete_profiles(
-                chunk, object_ids=object_ids, seconds=_find_seconds_left(until)
+                chunk,
+                object_ids=provider == CLEVERTAP_ID,
+                seconds=_find_seconds_left(until),
             )
     except CleverTapError as error:
         seen = f"HTTP {error.status}" if error.status else ""

@@ -13,7 +13,7 @@ from clevertap_sync import insight
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.models import Integration
+from clevertap_sync.models import DeadLetter, Integration
 from referrals import log
 from referrals.models import ReferralEvent
 from referrals.vocabulary import SIDES, TITLES
@@ -99,6 +99,19 @@ def test_what_is_refused_is_explained_where_it_is_followed(
     assert "CleverTap accepted 1 of 2 records." in page
     assert "a placeholder such as null" in page
     assert insight.read_statuses()[0].balanced
+
+
+@pytest.mark.parametrize("state", ["waiting", "expired"])
+def test_what_waits_for_its_user_has_not_failed(admin, sandbox, integration, state):
+    user = {"identities": {"custom_id": "7"}}
+    log.append(integration.app, [a_sent_event(user=user)])
+    deliver(integration.pk)
+    DeadLetter.objects.update(state=state, reason="waiting_for_identity")
+
+    page = text_of(admin.get(f"/admin/sent/{integration.pk}/1/1/"))
+
+    assert "CleverTap accepted 1 of 2 records. Of the others no user is known." in page
+    assert "Not all delivered" not in page
 
 
 def test_a_second_click_sends_nothing_more(admin, integration, address):

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.models import Upload
+from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
@@ -275,6 +275,28 @@ def test_each_account_is_asked_by_its_own_identity_provider(
         (Location.EU1, 200),
         (Location.US1, 200),
     ]
+
+
+def test_where_clevertap_s_own_id_stands_in_the_person_is_deleted_by_both(
+    engine, integration, append, forget
+):
+    object_id = "__h123456"
+    install = a_sent_event(
+        user={"identities": {"clevertap_id": object_id}},
+        referrer={"identities": {"email": CANARY}},
+    )
+    Integration.objects.update(falls_back_to_clevertap_id=True)
+    append(install)
+    deliver(integration.pk)
+    before = known_to(engine)
+
+    status, _ = forget(
+        *("--identity", IDENTITY, "--identity", f"clevertap_id={object_id}"),
+        "--delete-in-clevertap",
+    )
+
+    assert before == {CANARY, object_id}
+    assert (status, known_to(engine)) == (0, set())
 
 
 @pytest.mark.parametrize(
