@@ -53,6 +53,8 @@ def show_milliseconds(count: int | None) -> str:
 @register.filter("called")
 def name_event(event: Event | ReferralEvent) -> str:
     """Return an event's title: "App Open", or its custom name."""
+    if event.type == EventType.IDENTIFY:
+        return "Identify"
     return TITLES.get(EventType(event.type), event.name)
 
 

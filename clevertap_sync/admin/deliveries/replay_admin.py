@@ -118,6 +118,12 @@ class ReplayAdmin(CsvExport, ReadOnlyAdmin):
     def ordered(self, replay: Replay) -> str:
         return words.format_instant(replay.created_at)
 
+    def get_fields(self, request: HttpRequest, obj: Replay | None = None) -> Any:
+        """Leave out of a standing replay what an order has."""
+        if obj and obj.kind == Replay.Kind.PEOPLE:
+            return ("integration", "what")
+        return super().get_fields(request, obj)
+
     def build_extra_context(
         self,
         request: HttpRequest,

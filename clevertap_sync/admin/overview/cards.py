@@ -135,7 +135,8 @@ def _funnel(
     """Return the steps from accepted to judged, to the scale of what was accepted."""
     if not status.head:
         return ()
-    mapped = status.delivered + dead + waiting
+    for_users = sum(status.waiting.values())
+    mapped = status.delivered + dead + waiting + for_users
     room = 100 * min(1.0, status.cursor / status.head)
     stages = [
         FunnelStage("accepted", "Accepted", status.head, "event", "0%", "100%"),
@@ -146,6 +147,7 @@ def _funnel(
         ("delivered", "Delivered", status.delivered),
         ("dead", "Dead-lettered", dead),
         ("waiting", "Waiting", waiting),
+        *([("waiting", "For its user", for_users)] if for_users else []),
     ):
         width = room * count / mapped if mapped else 0.0
         stages.append(

@@ -75,7 +75,7 @@ def test_a_person_s_page_says_what_is_tied_and_by_which_event(admin, learned):
     page = admin.get(address_of(learned, "branch_id", "b-ann"))
 
     text = text_of(page)
-    assert "Known branch_id, tied to its person by event 2" in text
+    assert "Known branch_id, tied to its person by event 2." in text
     table = page.text.split("<caption>Tied to the same person</caption>")[1]
     rows = [
         text_of_row(row) for row in re.findall("<tr>(.*?)</tr>", table, re.DOTALL)[1:]

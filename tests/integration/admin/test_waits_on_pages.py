@@ -192,6 +192,7 @@ def test_what_waited_is_sent_by_a_standing_replay(admin, revival):
 
     assert "Nothing to send" in page
     assert "as soon as its user is known" in page
+    assert "Planned" not in page
     assert "Records that waited for their user to be known" in listed
 
 
@@ -227,3 +228,24 @@ def test_the_set_up_suggests_ids_that_come_before_sign_up(admin, integration):
         "beside email in other events." in text
     )
     assert f"/admin/referrals/app/{integration.app_id}/change/#id_loose_ids" in page
+
+
+def test_an_event_that_ties_identities_together_says_so(admin, integration):
+    both = {"identities": {"branch_id": "b-1", "email": "ann@example.com"}}
+    sent = a_sent_event(type="identify", user=both, channel=None, content=None)
+    log.append(integration.app, [{**sent, "referrer": None}])
+
+    page = admin.get("/admin/events/shop/1/").text
+
+    assert "<h1>Identify <span" in page
+    assert "yields no record: it only ties identities together." in page
+
+
+def test_the_funnel_shows_what_waits_for_its_user(admin, integration):
+    log.append(integration.app, [a_sent_event()])
+    a_waiting_letter(integration, 1)
+
+    page = admin.get("/admin/").text
+
+    assert '<span class="stage">For its user</span>' in page
+    assert page.count('<span class="num">1 <span class="quiet">record</span>') == 2
