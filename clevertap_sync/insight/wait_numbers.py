@@ -10,7 +10,7 @@ from statistics import median
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import log
@@ -58,13 +58,6 @@ class LearningStanding:
 def find_end_of_wait(letter: DeadLetter) -> datetime:
     """Return until when a record that waits may wait."""
     return letter.created_at + timedelta(days=settings.WAIT_DAYS)
-
-
-def count_waiting_by_reason(integration: Integration) -> dict[str, int]:
-    """Return how many records wait, by what they wait for."""
-    letters = _select_letters(integration).filter(state=_State.WAITING)
-    counts = letters.values_list("reason").annotate(n=Count("*")).order_by("reason")
-    return dict(counts)
 
 
 def count_ended_waits(integration: Integration) -> EndedWaits:

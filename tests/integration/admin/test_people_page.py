@@ -107,7 +107,7 @@ def test_conflicts_are_listed_with_the_event_that_made_them(admin, learned):
     text = text_of(admin.get(f"{PEOPLE}?app=shop"))
 
     assert "Learned from event 5 of 5" in text
-    assert "claimed by a second person in event 5 production" in text
+    assert "claimed by a second person in event 5" in text
 
 
 def test_whoever_is_unknown_is_said_to_be(admin, learned):
