@@ -1,8 +1,8 @@
 """Retention: remove events, uploads and attempts past RETENTION_DAYS, in small chunks.
 
-An event stays while an integration may still need it. An upload goes as a family, with its
-parts, attempts and dead letters. Its totals stay with the integration, so that the books go
-on balancing.
+An event stays while an integration may still need it, or who learns of people. An upload
+goes as a family, with its parts, attempts and dead letters. Its totals stay with the
+integration, so that the books go on balancing. Who was not seen for PEOPLE_DAYS is forgotten.
 """
 
 import time
@@ -25,7 +25,7 @@ from clevertap_sync.models import (
     WaitingRecord,
 )
 from clevertap_sync.process import clock
-from referrals import failpoints, log
+from referrals import failpoints, log, people
 from referrals.failpoints import Place
 from referrals.ingest import count_removal
 from referrals.models import App
@@ -62,6 +62,9 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
         and time.monotonic() < ends_at
     ):
         pass
+    unseen_since = clock.read_now() - timedelta(days=settings.PEOPLE_DAYS)
+    while people.trim_people(unseen_since) and time.monotonic() < ends_at:
+        pass
     dry_runs = Attempt.objects.filter(upload=None)
     dry_runs.filter(began_at__lt=cutoff).delete()
     # That of people is a standing one: it runs again whenever somebody becomes known.
@@ -73,10 +76,15 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
 
 
 def _find_last_unneeded(app_id: int, cutoff: datetime) -> int:
-    """Return the last position past its days that no integration needs any more."""
+    """Return the last position past its days that nobody needs any more.
+
+    Neither an integration, nor who learns of people.
+    """
     integrations = Integration.objects.filter(app=app_id, archived_at=None)
     wanting = integrations.filter(first_enabled_at__isnull=False)
     done = [_find_last_done(integration) for integration in wanting]
+    learned = people.find_cursor(app_id)
+    done += [learned] if learned is not None else []
     return min([log.find_position(app_id, cutoff), *done])
 
 
