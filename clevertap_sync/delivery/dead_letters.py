@@ -7,16 +7,16 @@ takes it out of that state removes them in the same transaction.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap import reasons
+from clevertap_sync.delivery.people.waiting import Wait, begin_waiting, stop_waiting
 from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.picks import read_position, read_side
-from clevertap_sync.models import DeadLetter, Upload, WaitingRecord
+from clevertap_sync.models import DeadLetter, Upload
 from referrals import log
 from referrals.vocabulary import Side
 
@@ -44,14 +44,6 @@ class _Letter(NamedTuple):
         return self.is_waiting
 
 
-class _Wait(NamedTuple):
-    """A letter that waits, why, and since when."""
-
-    letter_id: int
-    refusal: Undelivered
-    since: datetime
-
-
 def write_dead_letters(
     upload: Upload, refusals: Sequence[Undelivered], now: datetime
 ) -> None:
@@ -69,11 +61,11 @@ def write_dead_letters(
         _make_letter(upload, refusal, now, before.get(refusal.pick)) for refusal in new
     )
     waits += [
-        _Wait(letter.pk, refusal, now)
+        Wait(letter.pk, refusal, now)
         for letter, refusal in zip(letters, new, strict=True)
         if refusal.is_waiting
     ]
-    _begin_waiting(upload, waits)
+    begin_waiting(upload, waits)
 
 
 def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
@@ -82,7 +74,7 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
         return
     delivered = list(_find_letters(upload, picks).values())
     # One that still waits, where a person has replayed its range under other settings.
-    _stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
+    stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
     DeadLetter.objects.filter(pk__in=[letter.pk for letter in delivered]).update(
         state=DeadLetter.State.DELIVERED,
         replay_upload=upload,
@@ -116,7 +108,7 @@ def _update_known_letters(
     refusals: Sequence[Undelivered],
     known: Mapping[int | None, _Letter],
     now: datetime,
-) -> list[_Wait]:
+) -> list[Wait]:
     """Let the old letters say why the records fell out now; return which of them wait."""
     # The books of the log and those of replays are apart: each letter keeps its origin.
     origin = {"replay_upload": upload} if upload.replay_id else {"upload": upload}
@@ -142,8 +134,8 @@ def _update_known_letters(
         )
         if refusal.is_waiting:
             since = letter.created_at if letter.reason in reasons.WAITING else now
-            waits.append(_Wait(letter.pk, refusal, since))
-    _stop_waiting(
+            waits.append(Wait(letter.pk, refusal, since))
+    stop_waiting(
         [
             known[each.pick].pk
             for each in refusals
@@ -160,32 +152,6 @@ def _describe_state(refusal: Undelivered) -> dict[str, Any]:
     if not refusal.is_waiting:
         return {"state": DeadLetter.State.OPEN}
     return {"state": DeadLetter.State.WAITING, "linked_at": None, "linked_by": None}
-
-
-def _begin_waiting(upload: Upload, waits: Sequence[_Wait]) -> None:
-    """Write whom the letters wait for: a row for each ID, or one for a referrer "last"."""
-    if not waits:
-        return
-    app_id = upload.integration.app_id
-    WaitingRecord.objects.bulk_create(
-        WaitingRecord(
-            app_id=app_id,
-            integration_id=upload.integration_id,
-            letter_id=wait.letter_id,
-            pick=wait.refusal.pick or 0,
-            test=wait.refusal.test,
-            hash=UUID(waits_by) if waits_by else None,
-            since=wait.since,
-        )
-        for wait in waits
-        for waits_by in wait.refusal.waits_by or ("",)
-    )
-
-
-def _stop_waiting(letter_ids: Sequence[int]) -> None:
-    """Remove whom the letters wait for: the caller gives them another state."""
-    if letter_ids:
-        WaitingRecord.objects.filter(letter__in=letter_ids).delete()
 
 
 def _find_first_deliveries(

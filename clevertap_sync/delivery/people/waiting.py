@@ -1,0 +1,59 @@
+"""Which identities a waiting record waits for: written with its dead letter, gone with its wait.
+
+A row is fresh until a step has looked for its identity. So no step that runs at the same
+moment can overlook it: it is committed as fresh, and whoever committed it wakes the thread.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+
+from clevertap_sync.delivery.work import Undelivered
+from clevertap_sync.models import Upload, WaitingRecord
+from clevertap_sync.process import people_wakeups
+
+_CHUNK: Final = 500
+
+
+class Wait(NamedTuple):
+    """A letter that waits, why, and since when."""
+
+    letter_id: int
+    refusal: Undelivered
+    since: datetime
+
+
+def begin_waiting(upload: Upload, waits: Sequence[Wait]) -> None:
+    """Write whom the letters wait for: a row for each ID, or one for a referrer "last".
+
+    Part of the transaction that writes the letters. Once it is committed, this process's
+    thread looks for their people.
+    """
+    if not waits:
+        return
+    app_id = upload.integration.app_id
+    WaitingRecord.objects.bulk_create(
+        WaitingRecord(
+            app_id=app_id,
+            integration_id=upload.integration_id,
+            letter_id=wait.letter_id,
+            pick=wait.refusal.pick or 0,
+            test=wait.refusal.test,
+            hash=UUID(waits_by) if waits_by else None,
+            since=wait.since,
+        )
+        for wait in waits
+        for waits_by in wait.refusal.waits_by or ("",)
+    )
+    transaction.on_commit(partial(people_wakeups.wake_learner, app_id))
+
+
+def stop_waiting(letter_ids: Sequence[int]) -> None:
+    """Remove whom the letters wait for: the caller gives them another state."""
+    for start in range(0, len(letter_ids), _CHUNK):
+        chunk = letter_ids[start : start + _CHUNK]
+        WaitingRecord.objects.filter(letter__in=chunk).delete()
