@@ -15,7 +15,7 @@ from clevertap_sync.process import clock, people_wakeups, slots
 from referrals import failpoints, people
 from referrals.failpoints import FailpointError, parse_failpoints
 from tests.builders import BOB, NOON_SECONDS, a_sent_event, an_integration
-from tests.integration.delivery.conftest import end_pauses, engine, sandbox, status_of
+from tests.integration.delivery.conftest import end_pauses, status_of
 from tests.integration.people.waits import (
     DAN,
     EVE,
@@ -25,8 +25,6 @@ from tests.integration.people.waits import (
 )
 from tests.integration.threads import Worker
 
-__all__ = ["engine", "sandbox"]
-
 pytestmark = pytest.mark.django_db
 
 BOBS = (BOB, "Generated App Install", NOON_SECONDS)
@@ -35,11 +33,9 @@ EVES = (EVE, "Referred App Install", NOON_SECONDS)
 
 
 @pytest.fixture(autouse=True)
-def _own_process():
-    slots.clear_slots()
+def _no_failpoint_stays():
     yield
     failpoints.arm_failpoints([])
-    slots.clear_slots()
 
 
 @pytest.fixture
@@ -261,7 +257,7 @@ PLACES = [
 
 @pytest.mark.parametrize("place", PLACES)
 def test_whatever_dies_on_the_way_it_is_sent_once_or_again_as_it_was(
-    app, integration, engine, finish, place
+    app, integration, sandbox, finish, place
 ):
     append(app, an_install(branch_id="A"))
     finish()
@@ -277,8 +273,8 @@ def test_whatever_dies_on_the_way_it_is_sent_once_or_again_as_it_was(
     take_over(leased_until=LONG_AGO)
     finish()
 
-    assert [each for each in sent(engine) if each != EVES] == [BOBS]
-    assert sent(engine).count(EVES) == (2 if place in UNANSWERED else 1)
+    assert [each for each in sent(sandbox) if each != EVES] == [BOBS]
+    assert sent(sandbox).count(EVES) == (2 if place in UNANSWERED else 1)
     assert letters() == [(1, "referred", "delivered", "waiting_for_identity")]
 
 
