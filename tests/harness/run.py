@@ -4,7 +4,7 @@ Without more, it runs each kind of test there is, but for those that are marked
 `thorough`: they show more of what others show. `--all` runs them too, and the browser
 tests; `--browser` runs these alone. Where tests are named (`tests/unit`,
 `tests/faults/test_disk.py::test_…`), it runs those, whatever their marks: also the
-`exhaustive` ones, which are left to `make faults` and `make soak`.
+`exhaustive` ones, which are left to whoever names them, as `make faults` does.
 
 Every part is a pytest of its own, because Django knows one database per process. One
 PostgreSQL serves all of them. The output ends in one summary of all parts, as pytest

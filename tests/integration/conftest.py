@@ -60,12 +60,21 @@ THE_SAME_ON_SQLITE = frozenset(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Leave to PostgreSQL, in a run of everything, what SQLite cannot do otherwise."""
+    """Leave to PostgreSQL what SQLite cannot do otherwise, and the thorough tests, too.
+
+    Which database it is and what else makes a test thorough do not meet. Who names the
+    tests still gets all of them.
+    """
     if database_kind() != "sqlite":
         return
     for item in items:
-        if HERE in item.path.parents and _is_the_same_on_sqlite(item):
+        if HERE in item.path.parents and _is_seen_on_postgresql(item):
             item.add_marker(pytest.mark.thorough)
+            item.add_marker(pytest.mark.exhaustive)
+
+
+def _is_seen_on_postgresql(item):
+    return _is_the_same_on_sqlite(item) or any(item.iter_markers("thorough"))
 
 
 def _is_the_same_on_sqlite(item):
