@@ -35,7 +35,10 @@ def has_everything(pid):
     [
         signal.SIGKILL,
         pytest.param(signal.SIGINT, marks=pytest.mark.thorough),
-        pytest.param(signal.SIGTERM, marks=pytest.mark.thorough),
+        # The run hears both of them in the same way.
+        pytest.param(
+            signal.SIGTERM, marks=[pytest.mark.thorough, pytest.mark.exhaustive]
+        ),
     ],
 )
 def test_a_run_that_is_cut_off_leaves_no_process_and_no_file(tmp_path, number):
