@@ -1,4 +1,8 @@
-"""Grounds for scenarios: one for each kind of database in each of pytest's processes."""
+"""Grounds for scenarios: one for each kind of database in each of pytest's processes.
+
+They end with the last scenario: a worker that nobody needs any more would sweep four times
+a second for as long as the tests of other folders take.
+"""
 
 import contextlib
 from pathlib import Path
@@ -50,7 +54,7 @@ def _group_of(item):
     return "random schedules" if "arena" in fixtures else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def grounds(django_db_blocker):
     """Return a function that gives the ground of one kind, made when first needed."""
     with contextlib.ExitStack() as stack:
@@ -65,7 +69,7 @@ def grounds(django_db_blocker):
         yield ground_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server():
     """A PostgreSQL that scenarios may restart, fill and cut off."""
     running = PostgreSQL(durable=True, max_connections="40")
@@ -73,7 +77,7 @@ def server():
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_ground(django_db_blocker, server):
     ground = Ground("postgresql", django_db_blocker, server=server)
     yield ground

@@ -58,9 +58,11 @@ class Ground:
         database = databases.PostgreSQL(server) if server else None
         self.stack = Stack(kind, folder, database=database, warm=True, **QUICK)
         self.stack.__enter__()
+        _grounds.append(self)
 
     def close(self) -> None:
         """End every process, and remove the database."""
+        _grounds.remove(self)
         for process in self.stack.processes:
             process.kill()
         self.stack.close()
@@ -140,6 +142,12 @@ class Ground:
         if self._shared is not None:
             self._shared.kill()
 
+    def end_workers_of_others(self) -> None:
+        """Kill what scenarios share on other grounds: it would sweep on for nobody."""
+        for ground in _grounds:
+            if ground is not self:
+                ground.end_shared_worker()
+
     def rest(self, *, share: bool = False) -> None:
         """Kill every worker, thaw what is frozen, and start a broker that has ended.
 
@@ -182,3 +190,7 @@ def ended_by_kill(process: Process) -> bool:
     with suppress(ProcessLookupError):
         return process.wait() == -signal.SIGKILL
     pytest.fail("There was no such process.")
+
+
+#: Those of this process that have not been closed.
+_grounds: Final[list[Ground]] = []

@@ -60,6 +60,7 @@ class Scene:
         self._recovered: float | None = None
         self._sent = False
         if beside is None:
+            ground.end_workers_of_others()
             ground.rest(share=True)
             ground.forget()
             self.sandbox.reset()

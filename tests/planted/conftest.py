@@ -9,9 +9,13 @@ from tests.planted.causes import CAUSES, installs
 from tests.planted.stacks import BUILDS, WELL, Site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sites(request, tmp_path_factory):
-    """Return a function that gives an installation by its name, with its causes planted."""
+    """Return a function that gives an installation by its name, with its causes planted.
+
+    They end with the last test that looks at them: a worker sweeps twice a second, and
+    would do so until all other tests of the run are over.
+    """
     chosen = {
         item.callspec.params.get("cause")
         for item in request.session.items
