@@ -21,9 +21,17 @@ _OPTIONS: Final = {
 }
 
 
-def findings(page: Page) -> list[str]:
-    """Return what is wrong, one line for each kind and the elements it is about."""
-    found = _AXE.run(page, options=_OPTIONS)
+#: The rules that other colours alone can break.
+_OF_COLOURS: Final = {"runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+def findings(page: Page, *, colours_alone: bool = False) -> list[str]:
+    """Return what is wrong, one line for each kind and the elements it is about.
+
+    `colours_alone` asks what colours can break, of a page of which the rest is known.
+    """
+    options = _OPTIONS | (_OF_COLOURS if colours_alone else {})
+    found = _AXE.run(page, options=options)
     violations = found.response["violations"]
     return list(_lines(each for each in violations if each["impact"] != _HARMLESS))
 

@@ -29,6 +29,13 @@ PASSWORD: Final = "a-password-of-tests-only"
 #: What a navigation breaks off says nothing about a page.
 BROKEN_OFF: Final = "net::ERR_ABORTED"
 FIRST_ERROR: Final = 400
+#: What turns for ever is no transition.
+TRANSITIONS_END: Final = """
+    () => Promise.allSettled(
+        document.getAnimations()
+            .filter(each => each.effect.getComputedTiming().endTime < Infinity)
+            .map(each => each.finished))
+"""
 # For hanging only: what is expected comes when the machine has the time for it.
 expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
@@ -64,6 +71,13 @@ class Visitor:
     def go(self, path: str) -> Response | None:
         """Open an address, and wait until what it asks for is there."""
         return self.page.goto(path, wait_until="load")
+
+    def look_as(self, look: Look) -> None:
+        """See the page that is open in another look, once its colours have changed."""
+        self.look = look
+        self.page.set_viewport_size({"width": look.width, "height": look.height})
+        self.page.emulate_media(color_scheme=look.colours)
+        self.page.evaluate(TRANSITIONS_END)
 
     def menu(self, name: str) -> None:
         """Choose a page of the menu."""
