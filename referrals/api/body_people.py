@@ -113,7 +113,9 @@ def _read_link(piece: Piece) -> IncomingLink:
         raise BrokenRuleError(
             code=Code.REPEATED_KEY, at=repeated, detail=rules.REPEATED_KEY_RULE
         )
-    sent = {name: value for name, value in link.identities.items() if value is not None}
+    sent: dict[str, str | None] = {
+        name: value for name, value in link.identities.items() if value is not None
+    }
     return IncomingLink(sent, link.test or False)
 
 
