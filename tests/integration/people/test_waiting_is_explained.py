@@ -305,7 +305,7 @@ def test_without_the_identity_it_is_sent_by_clevertap_id(sandbox, integration):
 
 @pytest.mark.usefixtures("sandbox")
 def test_an_id_that_is_waited_for_shows_nowhere(
-    integration, ask, caplog, client, settings
+    integration, ask, caplog, admin_client, settings
 ):
     settings.METRICS_TOKEN = "token-of-prometheus"
     caplog.set_level(logging.DEBUG)
@@ -317,15 +317,26 @@ def test_an_id_that_is_waited_for_shows_nowhere(
     )
 
     bearer = {"Authorization": "Bearer token-of-prometheus"}
-    metrics = client.get("/metrics", headers=bearer)
-    assert metrics.status_code == 200
+    letter = DeadLetter.objects.get()
+    pages = {
+        "/metrics": admin_client.get("/metrics", headers=bearer),
+        **{
+            page: admin_client.get(page, follow=True)
+            for page in (
+                *("/admin/", "/admin/problems/", "/admin/clevertap_sync/deadletter/"),
+                f"/admin/clevertap_sync/deadletter/{letter.pk}/change/",
+                f"/admin/clevertap_sync/upload/{letter.upload_id}/change/",
+            )
+        },
+    }
+    assert {answer.status_code for answer in pages.values()} == {200}
     shown = {
+        **{page: answer.content.decode() for page, answer in pages.items()},
         "answer": ask("install").text,
         "logs": caplog.text,
         "letters": repr(list(DeadLetter.objects.values())),
         "waits": repr(list(WaitingRecord.objects.values())),
         "uploads": repr(list(Upload.objects.values())),
-        "metrics": metrics.content.decode(),
     }
 
     assert {place for place, text in shown.items() if SECRET_ID in text} == set()
