@@ -13,6 +13,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
+from clevertap_sync.clevertap.reasons import EXPIRED, WAITING
 from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.insight.mapping_settings import build_settings
@@ -26,6 +27,12 @@ COUNTS_TWICE: Final = (
     "CleverTap does not recognise repeats: what it has already stored, it will count "
     "twice."
 )
+#: What an order takes that names a reason of what waits, or letters themselves.
+_STATES_BY_NAME: Final = (
+    DeadLetter.State.OPEN,
+    DeadLetter.State.WAITING,
+    DeadLetter.State.EXPIRED,
+)
 
 
 def find_open_letters(
@@ -37,10 +44,11 @@ def find_open_letters(
     only an order that names its reason, or the letter itself, takes it.
     """
     letters = DeadLetter.objects.filter(integration=integration, position__gt=0)
-    states = [DeadLetter.State.OPEN]
-    if reasons or selection:
-        states += [DeadLetter.State.WAITING, DeadLetter.State.EXPIRED]
-    letters = letters.filter(state__in=states)
+    if selection or not (WAITING | EXPIRED).isdisjoint(reasons):
+        letters = letters.filter(state__in=_STATES_BY_NAME)
+    else:
+        # One state alone has an index of its own.
+        letters = letters.filter(state=DeadLetter.State.OPEN)
     if reasons:
         letters = letters.filter(reason__in=reasons)
     if selection:
