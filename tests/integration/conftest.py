@@ -32,9 +32,9 @@ KEPT = frozenset({"auth_permission", "django_content_type", "django_migrations"}
 #: as does whatever commits (`transaction=True`): it is about locks.
 _SAME_SUBJECTS = {
     "admin/": """
-        alerts checking erasing history ingest integration_form keys_and_apps
-        names_and_kinds page_costs pages preview replay_range roles safety sending
-        set_up site sources switch
+        alerts app_form checking erasing history ingest integration_form keys_and_apps
+        names_and_kinds page_costs pages people_page preview replay_range roles safety
+        sending set_up site sources switch waits_on_pages
     """,
     "alerting/": """
         failing heartbeats muting sending signature
