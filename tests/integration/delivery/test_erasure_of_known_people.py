@@ -2,10 +2,12 @@
 
 import pytest
 
+from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.erasure.known_others import find_known_others
+from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import DeadLetter, WaitingRecord
-from referrals import failpoints
+from referrals import failpoints, log, people
 from referrals.failpoints import FailpointError
 from referrals.identity import Identity
 from referrals.models import (
@@ -16,7 +18,8 @@ from referrals.models import (
 )
 from referrals.schema import Person
 from tests.builders import a_sent_event
-from tests.integration.delivery.erasing import ERASED, erase, event_at
+from tests.integration.delivery.conftest import repeat_until
+from tests.integration.delivery.erasing import ERASED, erase, event_at, rows_with, sent
 from tests.integration.people.knowing import KnownPeople
 
 pytestmark = pytest.mark.django_db
@@ -145,8 +148,8 @@ def test_what_else_a_person_is_known_by_is_taken_along_on_order_and_shared_ids_n
         (known.hash(TABLET).hex, "branch_id=•••", True),
     }
     assert (order.events, order.state) == (2, "done")
-    people = [event_at(integration, n).user for n in (1, 2, 3)]
-    assert people == [ERASED, Person(dict([TABLET])), ERASED]
+    users = [event_at(integration, n).user for n in (1, 2, 3)]
+    assert users == [ERASED, Person(dict([TABLET])), ERASED]
     assert state_of(letter) == ("open", "erased")
     assert set(Suppression.objects.values_list("identity_hash", flat=True)) == {
         known.hash(ANN),
@@ -158,3 +161,62 @@ def test_a_shared_id_leads_to_nobodys_other_identities(integration, known):
     known.knows(2, ANN, PHONE, TABLET, shared=[TABLET])
 
     assert find_known_others(integration.app, [Identity(*TABLET)]) == []
+
+
+@pytest.fixture
+def learning(integration):
+    """Let the integration's app learn; return what lets it learn all that there is."""
+    integration.app.loose_ids = ["branch_id"]
+    integration.app.save()
+
+    def learn():
+        repeat_until(lambda: not advance_people(integration.app_id))
+
+    return learn
+
+
+@pytest.fixture
+def matched(engine, integration, append, learning):
+    """Return the letter of an install whose user has just become known, as Ann."""
+    append(by(PHONE))
+    deliver(integration.pk)
+    append(by(PHONE, ANN))
+    learning()
+    assert WaitingRecord.objects.get().matched
+    return DeadLetter.objects.get()
+
+
+@pytest.mark.parametrize("first", ["erasure", "claim"])
+def test_nothing_goes_to_who_is_erased_between_match_and_claim(
+    engine, integration, finish, matched, first
+):
+    order = erasure_orders.order_erasure(integration.app, [Identity(*ANN)])
+    if first == "erasure":
+        erasure_orders.advance_erasure(order)
+    status = finish()
+    erasure_orders.advance_all_erasures()
+
+    assert sent(engine) == []
+    reason = {"erasure": "erased", "claim": "suppressed"}[first]
+    assert state_of(matched) == ("open", reason)
+    assert not WaitingRecord.objects.exists()
+    assert (status.imbalances, status.waiting) == ((), {})
+    assert not KnownIdentity.objects.exists()
+    assert rows_with("ann-canary") == []
+
+
+def test_who_was_erased_is_never_learned_anew(engine, finish, learning, matched):
+    integration = matched.integration
+    erase(integration, [Identity(*ANN)])
+
+    log.append(integration.app, [by(PHONE, ANN), by(PHONE)])
+    finish()
+    learning()
+    people.relearn(integration.app_id)
+    learning()
+
+    assert sent(engine) == []
+    assert not KnownPerson.objects.exists()
+    waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING)
+    assert [letter.position for letter in waiting] == [4]
+    assert WaitingRecord.objects.get().matched is None
