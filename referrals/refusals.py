@@ -32,6 +32,7 @@ class Code(StrEnum):
     NO_USER = "no_user"
     NO_REFERRER = "no_referrer"
     BAD_IDENTITY = "bad_identity"
+    NO_LINK = "no_link"
     # Too large, or impossible to store.
     EVENT_TOO_LARGE = "event_too_large"
     METADATA_TOO_LARGE = "metadata_too_large"
@@ -85,6 +86,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.NO_USER: "the event does not say who did it",
     Code.NO_REFERRER: "the event is no referral",
     Code.BAD_IDENTITY: "an identity, or the object that holds them, has another form",
+    Code.NO_LINK: "what should say who somebody is ties no two IDs together",
     Code.EVENT_TOO_LARGE: "the event is over its limit",
     Code.METADATA_TOO_LARGE: "the metadata is over its limit",
     Code.TOO_MANY_VALUES: "an event, or all those of a request, have too many values",
@@ -136,6 +138,8 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.NO_REFERRER: "Name who invited the user in referrer, or send via smart_link where "
     "a marketing link led here.",
     Code.BAD_IDENTITY: "Send each identity as a text under the name of its provider.",
+    Code.NO_LINK: "Send two IDs or more of the person, one of which names one person, such as "
+    "custom_id or email.",
     Code.EVENT_TOO_LARGE: "Send less with the event: 32 KB are allowed.",
     Code.METADATA_TOO_LARGE: "Send less metadata: 2 KB are allowed.",
     Code.TOO_MANY_VALUES: "Send less: 2,000 values are allowed in an event, and 100,000 in "

@@ -237,7 +237,7 @@ def check_identify(identities: Mapping[str, str], event: object) -> None:
             )
     if len(identities) < _A_PAIR:
         raise BrokenRuleError(
-            code=Code.NO_USER,
+            code=Code.NO_LINK,
             at="/user",
             detail="An event of type identify ties IDs of one user together: send a user "
             "with two identities or more.",

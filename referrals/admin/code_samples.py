@@ -21,6 +21,8 @@ _EVENT: Final[dict[str, Any]] = {
     "channel": "whatsapp",
 }
 
+_IDENTITIES: Final = {"anonymous_id": "a-7f3", "email": "ann@example.com"}
+
 
 @dataclass(frozen=True, slots=True)
 class CodeSample:
@@ -32,7 +34,10 @@ class CodeSample:
 
 
 def list_code_samples(address: str, key: str = NO_KEY) -> list[CodeSample]:
-    """Return a sample for each language. `address` is that of `POST /v1/events`."""
+    """Return a sample for each language, and one that says who is who.
+
+    `address` is that of `POST /v1/events`.
+    """
     values = {"ADDRESS": address, "KEY": key}
     return [
         CodeSample("curl", "curl", make_curl_line(address, key)),
@@ -44,6 +49,7 @@ def list_code_samples(address: str, key: str = NO_KEY) -> list[CodeSample]:
                 ("PHP", "php", _PHP),
             )
         ),
+        CodeSample("Who is who", "people", make_people_line(address, key)),
     ]
 
 
@@ -67,6 +73,20 @@ def make_curl_line(address: str, key: str) -> str:
     body = json.dumps(event, separators=(",", ":"))
     return (
         f"curl -sS {address} \\\n  -H 'Authorization: Bearer {key}' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+    )
+
+
+def make_people_line(address: str, key: str) -> str:
+    """Return a command that says which IDs belong to one person.
+
+    `address` is that of `POST /v1/events`, beside which people have theirs.
+    """
+    people = f"{address.rpartition('/')[0]}/people"
+    body = json.dumps({"identities": _IDENTITIES}, separators=(",", ":"))
+    return (
+        "# At each sign-up and login: ties the ID from before it to your own.\n"
+        f"curl -sS -X PUT {people} \\\n  -H 'Authorization: Bearer {key}' \\\n"
         f"  -H 'Content-Type: application/json' \\\n  -d '{body}'"
     )
 

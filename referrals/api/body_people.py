@@ -113,10 +113,10 @@ def _read_link(piece: Piece) -> IncomingLink:
         raise BrokenRuleError(
             code=Code.REPEATED_KEY, at=repeated, detail=rules.REPEATED_KEY_RULE
         )
-    sent: dict[str, str | None] = {
-        name: value for name, value in link.identities.items() if value is not None
-    }
-    return IncomingLink(sent, link.test or False)
+    return IncomingLink(
+        {name: value for name, value in link.identities.items() if value is not None},
+        link.test or False,
+    )
 
 
 def _explain(error: Exception, raw: bytes) -> BrokenRuleError:
@@ -144,7 +144,7 @@ def _check_usable(
         raise _make_refusal(identities)
     if learned is not None and usable.isdisjoint(learned.keys):
         raise BrokenRuleError(
-            code=Code.NO_USER,
+            code=Code.NO_LINK,
             at="/identities",
             detail="None of these IDs names one person, so that they tie nothing together. "
             f"Send one of these beside them: {', '.join(learned.keys)}.",
@@ -162,7 +162,7 @@ def _make_refusal(identities: Mapping[str, str | None]) -> BrokenRuleError:
                 "where there are not two IDs.",
             )
     return BrokenRuleError(
-        code=Code.NO_USER,
+        code=Code.NO_LINK,
         at="/identities",
         detail="Send two IDs or more of one person: one alone ties nothing together.",
     )

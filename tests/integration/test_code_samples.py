@@ -51,10 +51,33 @@ def test_a_sample_sends_an_event(live_server, language):
     assert stored.event.referrer.identities == {"email": "bob@example.com"}
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed here")
+def test_the_last_sample_says_who_is_who(live_server):
+    app = an_app("shop")
+    address = f"{live_server.url}/v1/events"
+    *_, sample = code_samples.list_code_samples(address, an_api_key(app))
+
+    done = subprocess.run(
+        [*PROGRAMS["curl"], sample.code],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert '"accepted":1' in done.stdout, done.stderr
+    (stored,) = log.read_range(app.pk, 1, 9)
+    assert stored.event.type == "identify"
+    assert stored.event.user.identities == {
+        "anonymous_id": "a-7f3",
+        "email": "ann@example.com",
+    }
+
+
 def test_nothing_in_an_address_or_a_key_leaves_its_string():
     hostile = 'http://x/"\n; evil()'
 
-    in_a_shell, *others = code_samples.list_code_samples(hostile, "k")
+    in_a_shell, *others, _ = code_samples.list_code_samples(hostile, "k")
     assert [sample.language for sample in (in_a_shell, *others)] == [*PROGRAMS]
     for sample in others:
         assert hostile not in sample.code

@@ -795,12 +795,12 @@ def test_who_somebody_is_is_told_by_two_identities_alone():
 @pytest.mark.parametrize(
     ("changes", "pointer", "code"),
     [
-        ({"user": None}, "/user", Code.NO_USER),
-        ({"user": {"identities": {"email": ANN}}}, "/user", Code.NO_USER),
+        ({"user": None}, "/user", Code.NO_LINK),
+        ({"user": {"identities": {"email": ANN}}}, "/user", Code.NO_LINK),
         (
             {"user": {"identities": {"email": ANN, "anonymous_id": None}}},
             "/user",
-            Code.NO_USER,
+            Code.NO_LINK,
         ),
         (
             {"referrer": {"identities": {"email": BOB}}},

@@ -18,6 +18,7 @@ from tests.integration.admin.conftest import text_of
 
 ADD = "/admin/referrals/apikey/add/"
 LANGUAGES = ("curl", "Python", "Node", "PHP")
+SAMPLES = (*LANGUAGES, "Who is who")
 SDKS = ("Segment for Python", "Segment for Node", "RudderStack for Python")
 
 
@@ -182,14 +183,15 @@ def test_samples_stand_with_the_key_on_the_page_that_shows_it_and_without_elsewh
     shown = text_of(admin.post(ADD, {"app": integration.app_id, "label": ""}))
 
     key = re.search(r"rk_[\w-]{43}", shown)[0]
-    assert [shown.count(f"<summary>{name}</summary>") for name in LANGUAGES] == [1] * 4
-    assert shown.count(key) == 1 + len(LANGUAGES)
+    assert [shown.count(f"<summary>{name}</summary>") for name in SAMPLES] == [1] * 5
+    assert shown.count(key) == 1 + len(SAMPLES)
     for page in (
         f"/admin/referrals/app/{integration.app_id}/change/",
         f"/admin/clevertap_sync/integration/{integration.pk}/change/",
     ):
         text = text_of(admin.get(page))
-        assert text.count("YOUR-API-KEY") == 1 + len(LANGUAGES)
+        assert text.count("YOUR-API-KEY") == 1 + len(SAMPLES)
+        assert text.count("http://testserver/v1/people") == 1
         assert text.count("http://testserver/v1/events") == len(LANGUAGES)
         assert key not in text
 

@@ -163,11 +163,11 @@ def test_the_id_is_of_the_set_the_hour_and_the_app(app):
 @pytest.mark.parametrize(
     ("person", "pointer", "code"),
     [
-        ({"identities": {"email": ANN}}, "/identities", "no_user"),
-        ({"identities": {}}, "/identities", "no_user"),
-        ({"identities": {"email": ANN, "custom_id": None}}, "/identities", "no_user"),
-        ({"identities": {"email": ANN, "custom_id": ""}}, "/identities", "no_user"),
-        ({"identities": {"email": ANN, "Email": ANN}}, "/identities", "no_user"),
+        ({"identities": {"email": ANN}}, "/identities", "no_link"),
+        ({"identities": {}}, "/identities", "no_link"),
+        ({"identities": {"email": ANN, "custom_id": None}}, "/identities", "no_link"),
+        ({"identities": {"email": ANN, "custom_id": ""}}, "/identities", "no_link"),
+        ({"identities": {"email": ANN, "Email": ANN}}, "/identities", "no_link"),
         ({"identities": None}, "/identities", "bad_identity"),
         ({"identities": [ANN]}, "/identities", "bad_identity"),
         ({"identities": {**TIED, "custom_id": 7}}, "/identities/custom_id", "bad_identity"),
@@ -215,7 +215,7 @@ def test_a_value_that_names_nobody_is_harmless_beside_two_that_do(put, app):
 def test_ids_of_which_none_names_a_person_are_refused_with_those_that_would(put, app):
     answer = put({"identities": {"anonymous_id": "A", "branch_id": "B"}})
 
-    assert refusals(answer) == [("/identities", "no_user")]
+    assert refusals(answer) == [("/identities", "no_link")]
     detail = answer.json()["results"][0]["detail"]
     assert "custom_id, email, phone" in detail
     assert stored(app) == []
@@ -245,7 +245,7 @@ def test_a_strict_request_with_one_bad_person_stores_nothing(put, app):
 
     answer = put({"people": people}, query="?strict=1")
 
-    assert [each["code"] for each in answer.json()["results"]] == ["strict", "no_user"]
+    assert [each["code"] for each in answer.json()["results"]] == ["strict", "no_link"]
     assert stored(app) == []
 
 
