@@ -5,6 +5,7 @@ apps that it was woken for, one each by turns, until none has more to do. Severa
 may be woken for the same app: the step's lock lets one through.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,18 +20,25 @@ from clevertap_sync.process import people_wakeups, stopping
 from clevertap_sync.worker.steps import SweepSteps
 from referrals import people
 
+logger = logging.getLogger(__name__)
+
 #: How long the thread sleeps at most before it sees that it shall end.
 _WAIT_SECONDS: Final = 1.0
 #: From one round of steps to the next. While events come one by one, a step that learns
 #: from a few of them costs a fraction of a step for each; a lone one does not wait.
 SHORTEST_ROUND: Final = 0.05
+#: The thread rests for such a part of the time that a round took. So whoever delivers
+#: beside it, or waits for SQLite's one lock, gets on while a long log is learned anew.
+REST: Final = 0.25
 
 
 def wake_learners() -> None:
     """Wake for every app that learns, and remember which integrations ring for them."""
     app_ids = people.list_learning_apps()
-    mine = Integration.objects.filter(app__in=app_ids) if app_ids else ()
-    people_wakeups.remember_learners({each.pk: each.app_id for each in mine})
+    mine = Integration.objects.filter(app__in=app_ids) if app_ids else None
+    people_wakeups.remember_learners(
+        dict(mine.values_list("pk", "app_id")) if mine is not None else {}
+    )
     for app_id in app_ids:
         people_wakeups.wake_learner(app_id)
 
@@ -42,7 +50,7 @@ class PeopleThread:
         self._steps = steps
         self._ring = ring
         self._stop = threading.Event()
-        self._next_at = 0.0
+        self._next_at = 0.0  # by the monotonic clock
 
     def start(self) -> None:
         """Start the thread. It ends with the process, or by `stop`."""
@@ -60,8 +68,8 @@ class PeopleThread:
         left = list(app_ids)
         try:
             while left and not self._is_stopping():
-                self._await_round()
-                left = [app_id for app_id in left if self._take_step(app_id)]
+                self._stop.wait(max(0.0, self._next_at - time.monotonic()))
+                left = self._take_round(left)
                 if left:
                     left += people_wakeups.wait_for_wakeups(0.0).difference(left)
         finally:
@@ -69,11 +77,19 @@ class PeopleThread:
 
     def _run(self) -> None:
         while not self._is_stopping():
-            self.advance(people_wakeups.wait_for_wakeups(_WAIT_SECONDS))
+            woken = people_wakeups.wait_for_wakeups(_WAIT_SECONDS)
+            try:
+                self.advance(woken)
+            except Exception:
+                logger.exception("Learning who is who failed; it is tried again")
 
-    def _await_round(self) -> None:
-        self._stop.wait(max(0.0, self._next_at - time.monotonic()))
-        self._next_at = time.monotonic() + SHORTEST_ROUND
+    def _take_round(self, app_ids: Iterable[int]) -> list[int]:
+        """Take a step of each app; return those that have more to do."""
+        began_at = time.monotonic()
+        left = [app_id for app_id in app_ids if self._take_step(app_id)]
+        took = time.monotonic() - began_at
+        self._next_at = began_at + max(SHORTEST_ROUND, took * (1 + REST))
+        return left
 
     def _take_step(self, app_id: int) -> bool:
         """Take one step of the app; return whether it has more to do."""

@@ -80,7 +80,10 @@ def match_waiting_records(step: people.Step) -> set[int]:
     waits, left = _read_waits(step)
     if not waits:
         return set()
-    wanted = Integration.objects.filter(pk__in={wait.integration_id for wait in waits})
+    # Only what is needed: a passcode would be decrypted with each step.
+    wanted = Integration.objects.only("account", "identity_provider").filter(
+        pk__in={wait.integration_id for wait in waits}
+    )
     integrations = {each.pk: each for each in wanted}
     provider_change.remember_providers(integrations.values())
     answers = _find_answers(step, waits, integrations)

@@ -33,11 +33,12 @@ def mark_after_change(app_id: int) -> bool:
     Returns whether there may be more to mark.
     """
     has_more = False
-    lookups = WaitingLookup.objects.filter(integration__app=app_id)
-    for lookup in lookups.select_related("integration").order_by("pk"):
-        provider = lookup.integration.identity_provider.casefold()
-        if lookup.provider != provider or lookup.marked_to is not None:
-            has_more |= _mark_next_records(lookup.pk)
+    lookups = WaitingLookup.objects.filter(integration__app=app_id).order_by("pk")
+    for pk, provider, marked_to, present in lookups.values_list(
+        "pk", "provider", "marked_to", "integration__identity_provider"
+    ):
+        if provider != present.casefold() or marked_to is not None:
+            has_more |= _mark_next_records(pk)
     return has_more
 
 
