@@ -174,6 +174,7 @@ def test_it_hears_a_wake_up_and_ends_when_it_is_told(thread, rung):
 @pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite lets one write at a time")
 def test_a_worker_that_stands_still_in_a_step_holds_no_other_up(thread, rung):
     app = an_app_that_learns()
+    thread.advance([app.pk])
     letter = someone_waits(app)
     is_in_step, may_go = threading.Event(), threading.Event()
 
