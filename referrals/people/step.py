@@ -7,10 +7,11 @@ another; with it, all of a step is written, or nothing.
 import logging
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 import msgspec
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from referrals import log
 from referrals.learning.known import Known, Learned
@@ -23,7 +24,10 @@ from referrals.people.loading import load_known
 from referrals.people.removal import begin_anew, remove_learned
 from referrals.people.sides import StepSides, read_sides
 
-STEP_EVENTS = 1000
+STEP_EVENTS: Final = 1000
+# Sets these advisory locks apart from the log's, and from other programs'.
+_LOCK_NAMESPACE: Final = 0x50454F
+_LARGEST_LOCK: Final = 2**31 - 1
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +77,25 @@ def _lock(app_id: int) -> PeopleProgress | None:
 
 def _begin(app_id: int, rules: PeopleRules) -> PeopleProgress | None:
     """Begin to learn, at the log's tail, unless another process does."""
+    if not _may_begin(app_id):
+        return None
     begun = PeopleProgress(app_id=app_id, since=datetime.now(UTC))
     _follow(begun, rules)
     PeopleProgress.objects.bulk_create([begun], ignore_conflicts=True)
     return _lock(app_id)
+
+
+def _may_begin(app_id: int) -> bool:
+    """Return whether no other process begins: it has no row yet that could be locked."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s, %s)",
+            [_LOCK_NAMESPACE, app_id % _LARGEST_LOCK],
+        )
+        is_free: bool = cursor.fetchone()[0]
+    return is_free
 
 
 def _is_ruled_by(progress: PeopleProgress, rules: PeopleRules) -> bool:
