@@ -214,11 +214,11 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
     append(count=3)
     real = mapping.map_event
 
-    def fails(event, *given):
+    def fails(event, *given, **named):
         if event.id == "e2":
             message = "planted"
             raise ValueError(message)
-        return real(event, *given)
+        return real(event, *given, **named)
 
     monkeypatch.setattr(map_upload, "map_event", fails)
 
