@@ -161,7 +161,9 @@ def test_a_body_that_changed_after_an_unknown_outcome_is_marked_and_logged(
     append(count=1)
     real, lengths = mapping.map_event, iter([2, 1])
     monkeypatch.setattr(
-        map_upload, "map_event", lambda *given: list(real(*given))[: next(lengths)]
+        map_upload,
+        "map_event",
+        lambda *given, **named: list(real(*given, **named))[: next(lengths)],
     )
 
     status = finish()
