@@ -145,7 +145,8 @@ def _take_letters(
     """Take letters out of waiting, and return pick → pin of those that go.
 
     Whom a letter waits for may have changed since it was matched. Where it names two people
-    by now, it names nobody for good; where nobody is known any more, it waits on.
+    by now, it names nobody for good; where nobody is known any more, it waits on, and is
+    looked up once more: a step that runs at this moment may have found it matched.
     """
     locked = DeadLetter.objects.select_for_update(no_key=True).order_by("pk")
     found = locked.filter(pk__in=ids, state=DeadLetter.State.WAITING)
@@ -162,7 +163,7 @@ def _take_letters(
     )
     unknown = [pk for pk, choice in left.items() if choice is _Choice.UNKNOWN]
     all_rows = WaitingRecord.objects.filter(letter__in=ids)
-    all_rows.filter(letter__in=unknown).update(matched=None)
+    all_rows.filter(letter__in=unknown).update(matched=None, fresh=True)
     all_rows.exclude(letter__in=unknown).delete()
     return {
         row.pick: _Pin(row.letter_id, choice)

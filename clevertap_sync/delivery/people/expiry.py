@@ -46,7 +46,7 @@ def _expire_next_records(app_id: int) -> bool:
     """Give up the app's next records; return whether there may be more."""
     with transaction.atomic():
         people.lock_progress(app_id)
-        old = _select_waits_until(_find_last_learned(app_id)).filter(app=app_id)
+        old = _select_waits_of(app_id)
         found = list(old.order_by("since").values_list("letter", "hash")[:LETTERS])
         letters = {letter for letter, _ in found}
         undecided = {letter for letter, hash_ in found if hash_ is None}
@@ -58,15 +58,23 @@ def _expire_next_records(app_id: int) -> bool:
     return len(found) == LETTERS
 
 
-def _find_last_learned(app_id: int) -> datetime:
-    """Return up to when all that the log says of the app's people was learned.
+def _select_waits_of(app_id: int) -> QuerySet[WaitingRecord]:
+    """Return what has waited long enough by all that the log says of the app's people.
 
-    A link that came in time counts, however late it is learned.
+    A link that came in time counts, however late it is learned; and a fresh record counts
+    once a step has looked for its person.
     """
-    cursor = people.find_cursor(app_id)
-    if cursor is None:
-        return clock.read_now()
-    place = (app_id, cursor + 1)
+    if people.read_rules(app_id) is None:
+        return _select_waits_until(clock.read_now()).filter(app=app_id)
+    old = _select_waits_until(_find_last_learned(app_id))
+    return old.filter(app=app_id, fresh=False)
+
+
+def _find_last_learned(app_id: int) -> datetime:
+    """Return up to when all that the log says of the app's people was learned."""
+    # Where people are learned anew, the next event is the log's first, whatever its position.
+    learned = people.find_cursor(app_id) or 0
+    place = (app_id, max(learned + 1, log.find_tail(app_id)))
     return log.read_received_at([place]).get(place, clock.read_now())
 
 

@@ -67,6 +67,14 @@ class Answer(NamedTuple):
         return self.is_shared or self.matched != self.wait.matched
 
     @property
+    def may_go(self) -> bool:
+        """Whether the integration's standing replay has to run for the record.
+
+        Of a fresh one that was matched before, a claim may think meanwhile that nobody is.
+        """
+        return self.matched is not None and (self.is_change or self.wait.fresh)
+
+    @property
     def is_news(self) -> bool:
         """Whether its row says something else yet."""
         return self.is_change or self.hash != self.wait.hash
@@ -87,7 +95,9 @@ def match_waiting_records(step: people.Step) -> set[int]:
     integrations = {each.pk: each for each in wanted}
     provider_change.remember_providers(integrations.values())
     answers = _find_answers(step, waits, integrations)
-    concerned = {each.wait.integration_id for each in answers if each.is_change}
+    concerned = {
+        each.wait.integration_id for each in answers if each.is_change or each.may_go
+    }
     lock_accounts({integrations[pk].account_id for pk in concerned})
     for rest in left:
         rest.update(fresh=True)
@@ -185,7 +195,7 @@ def _write_answers(answers: Sequence[Answer]) -> set[int]:
             if not each.is_shared and (each.wait.fresh or each.is_news)
         ]
     )
-    integrations = {each.wait.integration_id for each in going}
+    integrations = {each.wait.integration_id for each in answers if each.may_go}
     _start_revivals(integrations, now)
     return integrations
 

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
-from clevertap_sync.delivery.people import expiry
+from clevertap_sync.delivery.people import expiry, match
 from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import WaitingRecord
 from clevertap_sync.process import clock
-from referrals import failpoints
+from referrals import failpoints, log, people
 from referrals.failpoints import FailpointError, parse_failpoints
 from referrals.models import ReferralEvent
 from referrals.vocabulary import Side
@@ -24,6 +25,7 @@ from tests.integration.people.waits import (
     rows_of,
     state_of,
 )
+from tests.integration.threads import Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -160,6 +162,72 @@ def test_a_link_that_came_in_time_counts_however_late_it_is_learned(app, integra
     expire()
     assert state_of(letter) == WAITS
     assert [row[1] for row in rows_of(letter)] == [hash_of(app, "email", EVE)]
+
+
+def test_a_link_that_came_in_time_counts_also_where_people_are_learned_anew(
+    app, integration
+):
+    append(app, an_install(branch_id="N"), an_install(branch_id="A"))
+    letter = a_waiting_letter(integration, 2, since=days_ago(31), branch_id="A")
+    append(app, a_link(branch_id="A", email=EVE))
+    receive(2, days=31)
+    receive(3, days=10)
+    advance(app)
+    log.trim_log(app.pk, 2)
+    people.relearn(app.pk)
+    WaitingRecord.objects.update(matched=None)
+
+    expire()
+    assert state_of(letter) == WAITS
+
+    advance(app)
+    assert [row[1] for row in rows_of(letter)] == [hash_of(app, "email", EVE)]
+
+
+def test_what_waits_again_after_its_time_is_looked_up_once(app, integration):
+    append(app, an_install(branch_id="A"), a_link(branch_id="A", email=EVE))
+    advance(app)
+    known = a_waiting_letter(integration, 1, since=days_ago(31), branch_id="A")
+    append(app, an_install(branch_id="B"))
+    unknown = a_waiting_letter(integration, 3, since=days_ago(31), branch_id="B")
+
+    expire()
+    assert (state_of(known), state_of(unknown)) == (WAITS, WAITS)
+
+    advance(app)
+    expire()
+    assert (state_of(known), state_of(unknown)) == (WAITS, IN_VAIN)
+    assert [row[1] for row in rows_of(known)] == [hash_of(app, "email", EVE)]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", ["step", "expiry"])
+def test_in_the_second_of_the_link_either_the_step_has_the_record_or_the_expiry(
+    app, integration, first
+):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite lets one write at a time")
+    append(app, an_install(branch_id="A"))
+    letter = a_waiting_letter(integration, 1, since=days_ago(31), branch_id="A")
+    advance(app)
+
+    with transaction.atomic():
+        assert people.lock_progress(app.pk)
+        expiring = Worker(expire)
+        expiring.wait_for_its_lock()
+        if first == "step":
+            append(app, a_link(branch_id="A", email=EVE))
+            match.match_waiting_records(people.take_step(app.pk))
+    expiring.finish()
+    if first == "expiry":
+        append(app, a_link(branch_id="A", email=EVE))
+    advance(app)
+
+    found = [row[1] for row in rows_of(letter)]
+    if first == "step":
+        assert (state_of(letter), found) == (WAITS, [hash_of(app, "email", EVE)])
+    else:
+        assert (state_of(letter), found) == (IN_VAIN, [])
 
 
 def test_a_link_that_comes_after_the_wait_finds_nothing(app, integration):

@@ -6,13 +6,14 @@ import pytest
 from django.db import transaction
 
 from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.delivery import replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.people import match
 from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import DeadLetter, Integration, Replay, WaitingRecord
 from clevertap_sync.process import clock, people_wakeups, slots
-from referrals import failpoints, people
+from referrals import failpoints, people, suppression
 from referrals.failpoints import FailpointError, parse_failpoints
 from tests.builders import BOB, NOON_SECONDS, a_sent_event, an_integration
 from tests.integration.delivery.conftest import end_pauses, status_of
@@ -21,6 +22,7 @@ from tests.integration.people.waits import (
     EVE,
     a_link,
     append,
+    hash_of,
     learn_of_people,
 )
 from tests.integration.threads import Worker
@@ -276,6 +278,93 @@ def test_whatever_dies_on_the_way_it_is_sent_once_or_again_as_it_was(
     assert [each for each in sent(sandbox) if each != EVES] == [BOBS]
     assert sent(sandbox).count(EVES) == (2 if place in UNANSWERED else 1)
     assert letters() == [(1, "referred", "delivered", "waiting_for_identity")]
+
+
+@pytest.mark.parametrize("place", ["request.answered", "settle.written"])
+def test_what_dies_before_it_is_written_as_waiting_waits_once_and_goes_once(
+    app, integration, sandbox, finish, place
+):
+    append(app, an_install(branch_id="A"))
+    failpoints.arm_failpoints(parse_failpoints([f"{place}=raise"]))
+    with pytest.raises(FailpointError):
+        finish()
+    assert not WaitingRecord.objects.exists()
+    slots.clear_slots()
+    integration.uploads.filter(leased_until__isnull=False).update(leased_until=LONG_AGO)
+    finish()
+    assert WaitingRecord.objects.count() == 1
+
+    append(app, a_link(branch_id="A", email=EVE))
+    finish()
+
+    assert sent(sandbox) == [BOBS, BOBS, EVES]
+
+
+def test_who_was_suppressed_before_the_link_came_gets_nothing_through_a_device(
+    app, sandbox, finish
+):
+    append(app, an_install(branch_id="A"))
+    finish()
+    suppression.suppress_hashes(app.pk, [hash_of(app, "email", EVE)])
+
+    append(app, a_link(branch_id="A", email=EVE), an_install(branch_id="A"))
+    finish()
+
+    assert sent(sandbox) == [BOBS, BOBS]
+    assert {state for _, _, state, _ in letters()} == {"waiting"}
+
+
+def test_what_fell_out_before_the_id_was_listed_joins_by_a_replay_alone(
+    app, integration, sandbox, finish
+):
+    learn_of_people(app)
+    append(app, an_install(branch_id="A"))
+    finish()
+    learn_of_people(app, "branch_id")
+    append(app, a_link(branch_id="A", email=EVE))
+    finish()
+    assert letters() == [(1, "referred", "open", "no_identity")]
+
+    replay.replay_letters(integration, reasons=["no_identity"])
+    finish()
+
+    assert sent(sandbox) == [BOBS, EVES]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_fresh", [False, True])
+def test_what_a_claim_finds_unknown_while_people_are_learned_anew_still_goes(
+    app, integration, sandbox, finish, is_fresh
+):
+    append(app, an_install(branch_id="A"))
+    finish()
+    append(app, a_link(branch_id="A", email=EVE))
+    deliver(integration.pk)
+    advance_people(app.pk)
+    WaitingRecord.objects.update(fresh=is_fresh)
+    people.relearn(app.pk)
+    with transaction.atomic():
+        people.take_step(app.pk)
+    has_matched, may_commit = threading.Event(), threading.Event()
+
+    def match_slowly():
+        with transaction.atomic():
+            match.match_waiting_records(people.take_step(app.pk))
+            has_matched.set()
+            may_commit.wait()
+
+    matching = Worker(match_slowly)
+    has_matched.wait()
+    claiming = Worker(lambda: claim_next(integration.pk))
+    claiming.wait_for_its_lock()
+    may_commit.set()
+    matching.finish()
+    claiming.finish()
+    slots.clear_slots()
+    integration.uploads.filter(leased_until__isnull=False).update(leased_until=LONG_AGO)
+    finish()
+
+    assert EVES in sent(sandbox)
 
 
 @pytest.mark.django_db(transaction=True)
