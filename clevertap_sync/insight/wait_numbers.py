@@ -150,7 +150,9 @@ def _measure_lag(progress: PeopleProgress, now: datetime) -> float:
     """Return the age in seconds of the oldest event that was not learned from, else 0."""
     if progress.cursor >= log.read_head(progress.app_id):
         return 0.0
-    events = log.read_positions(progress.app_id, [progress.cursor + 1])
+    # While people are learned anew, the cursor may be long before what the log still has.
+    next_one = max(progress.cursor + 1, log.find_tail(progress.app_id))
+    events = log.read_positions(progress.app_id, [next_one])
     if not events:
         return 0.0
     return max(0.0, (now - events[0].received_at).total_seconds())

@@ -25,8 +25,12 @@ _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def lock_progress(app_id: int) -> bool:
     """Let no step run until the transaction ends. False: nothing was learned of the app."""
+    return _lock_row(app_id) is not None
+
+
+def _lock_row(app_id: int) -> PeopleProgress | None:
     rows = PeopleProgress.objects.select_for_update()
-    return rows.filter(app=app_id).first() is not None
+    return rows.filter(app=app_id).first()
 
 
 def relearn(app_id: int) -> bool:
@@ -36,8 +40,7 @@ def relearn(app_id: int) -> bool:
     learned of the app.
     """
     with transaction.atomic():
-        rows = PeopleProgress.objects.select_for_update()
-        progress = rows.filter(app=app_id).first()
+        progress = _lock_row(app_id)
         if progress is None:
             return False
         begin_anew(progress)
@@ -98,7 +101,7 @@ def trim_people(cutoff: datetime, *, limit: int = BATCH) -> int:
 
     Up to about `limit` of each app. Call it again while it returns anything. A key of a
     living person stays, and so does what uploads under way have pinned. Of an app that
-    does not learn any more, everything goes.
+    does not learn any more, everything goes; one that learns again meanwhile begins anew.
     """
     return sum(
         _trim_app(app_id, cutoff, limit)
@@ -108,18 +111,29 @@ def trim_people(cutoff: datetime, *, limit: int = BATCH) -> int:
 
 def _trim_app(app_id: int, cutoff: datetime, limit: int) -> int:
     with transaction.atomic():
-        lock_progress(app_id)
+        progress = _lock_row(app_id)
+        if progress is None:
+            return 0
         if read_rules(app_id) is None:
-            removed = remove_learned(app_id, limit=limit)
-            if not removed:
-                PeopleProgress.objects.filter(app=app_id).delete()
-                lately.forget_app(app_id)
-            return removed
+            return _trim_all(progress, limit)
         gone = _trim_persons(app_id, cutoff, limit)
         gone += _trim_identities(app_id, cutoff, limit)
         if gone:
             raise_generation(app_id)
         return gone + _trim_decisions(app_id, limit)
+
+
+def _trim_all(progress: PeopleProgress, limit: int) -> int:
+    if not progress.emptying:
+        # What is left is not whole: nobody may be known by it.
+        begin_anew(progress)
+        progress.save()
+    removed = remove_learned(progress.app_id, limit=limit)
+    pinned_is_left = IdentityRow.objects.filter(app_id=progress.app_id).exists
+    if not removed and not pinned_is_left():
+        progress.delete()
+        lately.forget_app(progress.app_id)
+    return removed
 
 
 def _trim_persons(app_id: int, cutoff: datetime, limit: int) -> int:

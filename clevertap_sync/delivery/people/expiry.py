@@ -1,7 +1,8 @@
 """Expiry: a record that has waited for `WAIT_DAYS` waits for nobody any more.
 
 Under the lock of the app's steps, so that in the second in which its person becomes known
-either the step has the record or the expiry, never both.
+either the step has the record or the expiry, never both. Then under those of the accounts,
+in the order of a step: whoever replays or folds what waits writes the same rows.
 """
 
 import time
@@ -14,7 +15,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from clevertap_sync.clevertap.reasons import NEVER_KNOWN, NO_REFERRER_KNOWN
-from clevertap_sync.models import DeadLetter, WaitingRecord
+from clevertap_sync.delivery.account_lock import lock_accounts
+from clevertap_sync.models import DeadLetter, Integration, WaitingRecord
 from clevertap_sync.process import clock
 from referrals import failpoints, log, people
 from referrals.failpoints import Place
@@ -46,6 +48,7 @@ def _expire_next_records(app_id: int) -> bool:
     """Give up the app's next records; return whether there may be more."""
     with transaction.atomic():
         people.lock_progress(app_id)
+        lock_accounts(Integration.objects.filter(app=app_id).values("account_id"))
         old = _select_waits_of(app_id)
         found = list(old.order_by("since").values_list("letter", "hash")[:LETTERS])
         letters = {letter for letter, _ in found}

@@ -19,6 +19,7 @@ from referrals.models import (
 from referrals.people import lately
 from tests.builders import NOON, an_app
 from tests.integration.people.steps import (
+    LOOSE,
     a_learning_app,
     ask_last,
     catch_up,
@@ -341,3 +342,32 @@ def test_an_app_that_learns_no_more_keeps_nothing(app):
 
     for model in (KnownIdentity, KnownPerson, ReferrerDecision, PeopleProgress):
         assert not model.objects.exists()
+
+
+def test_an_app_that_learns_again_while_it_is_emptied_learns_everything_anew(app):
+    sent = [identify(anonymous_id=f"A{n}", email=f"E{n}") for n in range(3)]
+    teach(app, *sent)
+    App.objects.filter(pk=app.pk).update(loose_ids=[], remembers_referrers=False)
+    assert trim(limit=2) == 2
+
+    App.objects.filter(pk=app.pk).update(loose_ids=LOOSE, remembers_referrers=True)
+    catch_up(app)
+
+    known = [whom(app, anonymous_id=f"A{n}") for n in range(3)]
+    assert known == ["E0", "E1", "E2"]
+
+
+def test_what_an_upload_pins_of_an_app_that_learns_no_more_goes_after_the_upload(app):
+    teach(app, identify(anonymous_id="A", email="E"))
+    pin(app, hash_of(app, email="E"))
+    App.objects.filter(pk=app.pk).update(loose_ids=[], remembers_referrers=False)
+
+    while trim():
+        pass
+    assert KnownIdentity.objects.get(app=app).value == "E"
+
+    Upload.objects.update(state=Upload.State.SETTLED)
+    while trim():
+        pass
+    assert not KnownIdentity.objects.exists()
+    assert not PeopleProgress.objects.exists()
