@@ -6,16 +6,21 @@ generation of people rises. Most sides are met again and again, and cost no look
 
 from collections.abc import Iterable
 from datetime import datetime
+from hashlib import blake2b
 from typing import Final
+
+import msgspec
 
 from referrals.learning.learner import SEEN_EVERY
 from referrals.log import LoggedPerson
 
-#: How many sides of an app are remembered, a few hundred bytes each.
+#: How many sides of an app are remembered, about two hundred bytes each.
 MOST: Final = 20_000
+_DIGEST_BYTES: Final = 16
 
-#: A side: whether it is of test, and its identities as they were sent.
-Side = tuple[bool, tuple[tuple[str, str], ...]]
+#: A side: whether it is of test, and a digest of its identities as they were sent. They may
+#: be long, and nobody's stay in memory for as long as a process lives.
+Side = tuple[bool, bytes]
 
 
 class LatelyLearned:
@@ -42,7 +47,8 @@ _apps: dict[int, LatelyLearned] = {}
 
 def make_side(person: LoggedPerson, *, test: bool) -> Side:
     """Return by what a side is remembered."""
-    return test, tuple(person.identities.items())
+    encoded = _encode(person.identities)
+    return test, blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
 
 
 def recall(app_id: int, generation: int) -> LatelyLearned:
@@ -56,3 +62,6 @@ def recall(app_id: int, generation: int) -> LatelyLearned:
 def forget_app(app_id: int) -> None:
     """Remember nothing of an app."""
     _apps.pop(app_id, None)
+
+
+_encode: Final = msgspec.json.Encoder().encode

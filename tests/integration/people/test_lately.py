@@ -1,12 +1,14 @@
 """What was learned lately is not looked up again, until it may have become untrue."""
 
+import sys
 from datetime import timedelta
 
 import pytest
 
+from referrals.log import LoggedPerson
 from referrals.models import KnownIdentity, KnownPerson, PeopleProgress, ReferralEvent
 from referrals.people import lately
-from tests.builders import NOON
+from tests.builders import ANN, NOON
 from tests.integration.people.steps import (
     a_learning_app,
     identify,
@@ -117,7 +119,9 @@ def test_nothing_is_remembered_of_a_step_that_was_rolled_back(learn):
 def test_only_so_much_is_remembered(monkeypatch):
     monkeypatch.setattr(lately, "MOST", 2)
     remembered = lately.recall(1, 0)
-    sides = [(False, (("email", each),)) for each in "abc"]
+    sides = [
+        lately.make_side(LoggedPerson({"email": each}), test=False) for each in "abc"
+    ]
 
     remembered.add((side, NOON) for side in sides)
 
@@ -125,3 +129,15 @@ def test_only_so_much_is_remembered(monkeypatch):
     assert known == [False, True, True]
     assert lately.recall(1, 0) is remembered
     assert lately.recall(1, 1) is not remembered
+
+
+def test_nobody_s_identities_are_kept_in_memory_however_long_they_are():
+    person = LoggedPerson({"email": ANN, "browser": "x" * 30_000})
+
+    side = lately.make_side(person, test=True)
+
+    assert side == lately.make_side(person, test=True)
+    assert side != lately.make_side(person, test=False)
+    assert side != lately.make_side(LoggedPerson({"email": ANN}), test=True)
+    assert ANN not in repr(side)
+    assert sum(map(sys.getsizeof, side)) < 100
