@@ -1,10 +1,12 @@
 """Who is who, as `PUT /v1/people` takes it: each person becomes an event of type identify.
 
-Its id is a keyed hash of what was sent and the hour, so that telling the same again adds
-nothing to the log.
+Its id is a keyed hash of what was sent, the API key and the hour, so that telling the same
+again adds nothing to the log. With the key, nobody who guesses learns by `duplicate` what
+another caller has told.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,7 +16,7 @@ from referrals import diagnosis, hashing, rules
 from referrals.api.body_pieces import LenientlyRead, Piece, cut_body, make_listing
 from referrals.learning.blocklist import MAX_CHARACTERS, is_blocked
 from referrals.learning.mentions import PeopleRules
-from referrals.models import App
+from referrals.models import ApiKey
 from referrals.refusals import Code
 from referrals.repeated_keys import find_repeated_key
 from referrals.rules import BrokenRuleError, extend_pointer
@@ -26,6 +28,11 @@ ID_PREFIX: Final = "people."
 NOTHING_LEARNED: Final = (
     "This app does not learn who is who yet. It is kept, and learned once somebody lists IDs "
     "that come before sign-up, or lets referrers be remembered, on the app's page in the admin."
+)
+_TIES_NOTHING: Final = (
+    "This app learns of one of these IDs alone, so that nothing is tied together yet. It is "
+    "kept, and learned once somebody lists another of them as an ID that comes before sign-up, "
+    "on the app's page in the admin. Check how their providers are spelt."
 )
 _HOUR: Final = "%Y%m%d%H"
 _A_PAIR: Final = 2
@@ -50,7 +57,7 @@ _decoder: Final = msgspec.json.Decoder(IncomingLink)
 def decode_people(
     media_type: str,
     body: bytes,
-    app: App,
+    key: ApiKey,
     learned: PeopleRules | None,
     *,
     now: datetime | None = None,
@@ -60,15 +67,32 @@ def decode_people(
     `learned` are the rules by which the app learns; without any, every provider will do.
     Raises `ProblemError`: 400 not JSON, 413 too many, 422 neither a person nor a list.
     """
-    fingerprint = hashing.make_fingerprinter(app.pk)
+    fingerprint = hashing.make_fingerprinter(key.app_id)
     hour = (now or datetime.now(UTC)).strftime(_HOUR)
 
     def make_id(link: IncomingLink) -> str:
-        return ID_PREFIX + fingerprint(_encode((ID_PREFIX, hour, link)))
+        return ID_PREFIX + fingerprint(_encode((ID_PREFIX, key.pk, hour, link)))
 
     return [
         _make_event(piece, make_id, learned)
         for piece in cut_body(media_type, body, _PEOPLE)
+    ]
+
+
+def find_warnings(
+    links: Sequence[IncomingEvent | EventProblem], learned: PeopleRules | None
+) -> list[tuple[str, ...]]:
+    """Return what to tell the sender of each of what `decode_people` returned."""
+    if learned is None:
+        return [(NOTHING_LEARNED,)] * len(links)
+    taught = learned.loose.union(learned.keys)
+    return [
+        (_TIES_NOTHING,)
+        if isinstance(link, IncomingEvent)
+        and link.user is not None
+        and len(_find_usable(link.user.identities or {}) & taught) < _A_PAIR
+        else ()
+        for link in links
     ]
 
 
@@ -135,11 +159,7 @@ def _check_usable(
     identities: Mapping[str, str | None], learned: PeopleRules | None
 ) -> None:
     """Refuse what ties nothing: fewer than two IDs, or none that names one person."""
-    usable = {
-        provider.casefold()
-        for provider, value in identities.items()
-        if value and not is_blocked(value)
-    }
+    usable = _find_usable(identities)
     if len(usable) < _A_PAIR:
         raise _make_refusal(identities)
     if learned is not None and usable.isdisjoint(learned.keys):
@@ -149,6 +169,21 @@ def _check_usable(
             detail="None of these IDs names one person, so that they tie nothing together. "
             f"Send one of these beside them: {', '.join(learned.keys)}.",
         )
+
+
+def _find_usable(identities: Mapping[str, str | None]) -> set[str]:
+    """Return the providers, folded, whose values name somebody.
+
+    Not one that stands there in two spellings: nobody knows which of them counts.
+    """
+    spellings = Counter(map(str.casefold, identities))
+    return {
+        folded
+        for provider, value in identities.items()
+        if value
+        and not is_blocked(value)
+        and spellings[folded := provider.casefold()] == 1
+    }
 
 
 def _make_refusal(identities: Mapping[str, str | None]) -> BrokenRuleError:
@@ -164,5 +199,6 @@ def _make_refusal(identities: Mapping[str, str | None]) -> BrokenRuleError:
     return BrokenRuleError(
         code=Code.NO_LINK,
         at="/identities",
-        detail="Send two IDs or more of one person: one alone ties nothing together.",
+        detail="Send two IDs or more of one person: one alone ties nothing together. "
+        "A provider in two spellings, such as email and Email, counts for none.",
     )

@@ -13,7 +13,7 @@ from referrals.api.answers import Receipt, StoredEvent, make_json_answer
 from referrals.api.auth import require_key
 from referrals.api.body import read_body
 from referrals.api.body_events import decode_events
-from referrals.api.body_people import NOTHING_LEARNED, decode_people
+from referrals.api.body_people import decode_people, find_warnings
 from referrals.api.dry_run import Incoming, answer_dry_run
 from referrals.api.guard import guard_view
 from referrals.api.problems import (
@@ -56,8 +56,8 @@ def receive_people(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store who is who, as events of type identify, and answer once they are committed."""
     (strict,) = read_switches(request, "strict")
     learned = people.read_rules(key.app_id)
-    links = decode_people(*read_body(request), key.app, learned)
-    warnings = (NOTHING_LEARNED,) if learned is None else ()
+    links = decode_people(*read_body(request), key, learned)
+    warnings = find_warnings(links, learned)
     return _store(request, key, links, strict=strict, warnings=warnings)
 
 
@@ -107,12 +107,12 @@ def _store(
     events: Sequence[Incoming],
     *,
     strict: bool,
-    warnings: tuple[str, ...] = (),
+    warnings: Sequence[tuple[str, ...]] = (),
 ) -> HttpResponse:
-    """Append the events and answer; `warnings` are about each one that is there now."""
+    """Append the events and answer; `warnings` are about those that are there now, in order."""
     results = log.append(key.app, events, strict=strict, way=key.prefix)
     if warnings:
-        results = [_warn(result, warnings) for result in results]
+        results = list(map(_warn, results, warnings))
     counts = Counter(result.status for result in results)
     _note_for_log(request, key.app, counts)
     _require_success(counts, results, strict=strict)

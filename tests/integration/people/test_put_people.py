@@ -9,6 +9,7 @@ import pytest
 
 from referrals import log
 from referrals.api.body_people import decode_people
+from referrals.keys import create_key
 from referrals.learning.mentions import make_rules
 from referrals.schema import IncomingEvent, Person
 from tests.builders import ANN, BOB, NOON, an_api_key, an_app
@@ -136,28 +137,58 @@ def test_tests_and_production_are_told_apart(put, app):
     assert [event.test for event in stored(app)] == [False, True]
 
 
-def ids_of(app, link, now):
+def ids_of(key, link, now):
     (event,) = decode_people(
-        "application/json", json.dumps(link).encode(), app, None, now=now
+        "application/json", json.dumps(link).encode(), key, None, now=now
     )
     assert isinstance(event, IncomingEvent)
     return event.id
 
 
-def test_the_id_is_of_the_set_the_hour_and_the_app(app):
-    link = {"identities": TIED}
-    first = ids_of(app, link, NOON)
+def make_key(app):
+    return create_key(app)[0]
 
-    assert ids_of(app, link, NOON + timedelta(minutes=59)) == first
-    assert ids_of(app, {"identities": {**TIED, "phone": None}}, NOON) == first
-    assert ids_of(app, {**link, "test": None}, NOON) == first
+
+def test_the_id_is_of_the_set_the_hour_and_the_key(app):
+    key = make_key(app)
+    link = {"identities": TIED}
+    first = ids_of(key, link, NOON)
+
+    assert ids_of(key, link, NOON + timedelta(minutes=59)) == first
+    assert ids_of(key, {"identities": {**TIED, "phone": None}}, NOON) == first
+    assert ids_of(key, {**link, "test": None}, NOON) == first
     others = {
-        ids_of(app, link, NOON + timedelta(hours=1)),
-        ids_of(app, {"identities": {**TIED, "anonymous_id": "B"}}, NOON),
-        ids_of(app, {**link, "test": True}, NOON),
-        ids_of(an_app(), link, NOON),
+        ids_of(key, link, NOON + timedelta(hours=1)),
+        ids_of(key, {"identities": {**TIED, "anonymous_id": "B"}}, NOON),
+        ids_of(key, {**link, "test": True}, NOON),
+        ids_of(make_key(app), link, NOON),
+        ids_of(make_key(an_app()), link, NOON),
     }
-    assert len(others | {first}) == 5
+    assert len(others | {first}) == 6
+
+
+def test_whoever_guesses_learns_not_what_another_caller_told(client, put, app):
+    put({"identities": TIED})
+
+    answer = client.put(
+        "/v1/people",
+        json.dumps({"identities": TIED}),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {an_api_key(app)}"},
+    )
+
+    assert (answer.json()["accepted"], answer.json()["duplicates"]) == (1, 0)
+
+
+def test_an_id_that_the_app_does_not_learn_is_kept_with_a_hint(put, app):
+    unknown = {"identities": {"brnch_id": "B", "email": ANN}}
+
+    answer = put({"people": [unknown, {"identities": TIED}]})
+
+    hinted, silent = answer.json()["results"]
+    assert hinted["status"] == "accepted"
+    assert hinted["warnings"][0].startswith("This app learns of one of these IDs alone")
+    assert "warnings" not in silent
 
 
 @pytest.mark.parametrize(
@@ -168,6 +199,7 @@ def test_the_id_is_of_the_set_the_hour_and_the_app(app):
         ({"identities": {"email": ANN, "custom_id": None}}, "/identities", "no_link"),
         ({"identities": {"email": ANN, "custom_id": ""}}, "/identities", "no_link"),
         ({"identities": {"email": ANN, "Email": ANN}}, "/identities", "no_link"),
+        ({"identities": {**TIED, "Email": BOB}}, "/identities", "no_link"),
         ({"identities": None}, "/identities", "bad_identity"),
         ({"identities": [ANN]}, "/identities", "bad_identity"),
         ({"identities": {**TIED, "custom_id": 7}}, "/identities/custom_id", "bad_identity"),
@@ -223,8 +255,9 @@ def test_ids_of_which_none_names_a_person_are_refused_with_those_that_would(put,
 
 def test_a_key_counts_in_any_case_of_its_provider(app):
     body = json.dumps({"identities": {"anonymous_id": "A", "EMAIL": ANN}}).encode()
+    key = make_key(app)
 
-    (event,) = decode_people("application/json", body, app, make_rules((), ("x",)))
+    (event,) = decode_people("application/json", body, key, make_rules((), ("x",)))
 
     assert isinstance(event, IncomingEvent)
 
