@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name='WaitingLookup',
             fields=[
                 ('integration', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='+', serialize=False, to='clevertap_sync.integration')),
-                ('provider', models.CharField(help_text='The identity provider, its case folded.', max_length=100)),
+                ('provider', models.CharField(help_text='The identity provider, its case folded: up to three times as long.', max_length=300)),
                 ('marked_to', models.BigIntegerField(help_text='While they are looked up anew: the last waiting record, by ID, that was marked for it.', null=True)),
             ],
         ),

@@ -84,7 +84,8 @@ class WaitingLookup(models.Model):
         Integration, on_delete=models.PROTECT, primary_key=True, related_name="+"
     )
     provider = models.CharField(
-        max_length=100, help_text="The identity provider, its case folded."
+        max_length=300,
+        help_text="The identity provider, its case folded: up to three times as long.",
     )
     marked_to = models.BigIntegerField(
         null=True,

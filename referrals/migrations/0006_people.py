@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('app_id', 'hash', 'test', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('hash', models.UUIDField(help_text='Keyed hash of the identity and its provider.')),
                 ('test', models.BooleanField(default=False)),
-                ('provider', models.CharField(max_length=256)),
+                ('provider', models.CharField(max_length=300)),
                 ('value', models.TextField(blank=True)),
                 ('person', models.BigIntegerField(help_text="The person's number. Empty: nobody is known by it.", null=True)),
                 ('shared_at', models.BigIntegerField(help_text='The position at which a second person claimed it. Since then it names nobody; 0: a person said so.', null=True)),
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('hash', models.UUIDField(help_text='Keyed hash of the identity and its provider.')),
-                ('provider', models.CharField(max_length=256)),
+                ('provider', models.CharField(max_length=300)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.CharField(blank=True, max_length=150)),
                 ('app', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='shared_marks', to='referrals.app')),

@@ -118,7 +118,7 @@ class KnownIdentity(models.Model):
     )
     hash = models.UUIDField(help_text="Keyed hash of the identity and its provider.")
     test = models.BooleanField(default=False)
-    provider = models.CharField(max_length=256)
+    provider = models.CharField(max_length=300)
     value = models.TextField(blank=True)
     person = models.BigIntegerField(
         null=True, help_text="The person's number. Empty: nobody is known by it."
@@ -213,7 +213,7 @@ class SharedMark(models.Model):
         App, on_delete=models.PROTECT, related_name="shared_marks", db_index=False
     )
     hash = models.UUIDField(help_text="Keyed hash of the identity and its provider.")
-    provider = models.CharField(max_length=256)
+    provider = models.CharField(max_length=300)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150, blank=True)
 

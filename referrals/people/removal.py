@@ -18,6 +18,7 @@ from referrals.models import (
 from referrals.people import lately, tables
 from referrals.people.app_rules import find_pinned_identities, read_rules
 
+#: Rows of one statement, as far as SQLite takes them everywhere.
 BATCH: Final = 1000
 #: When that was last seen of which only the value is kept.
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,9 +54,10 @@ def begin_anew(progress: PeopleProgress) -> None:
     progress.emptying = True
     progress.cursor = 0
     progress.generation += 1
-    pinned = find_pinned_identities(progress.app_id)
-    if pinned:
-        rows = IdentityRow.objects.filter(app_id=progress.app_id, hash__in=pinned)
+    pinned = sorted(find_pinned_identities(progress.app_id))
+    for start in range(0, len(pinned), BATCH):
+        chunk = pinned[start : start + BATCH]
+        rows = IdentityRow.objects.filter(app_id=progress.app_id, hash__in=chunk)
         rows.update(
             person=None,
             shared_at=None,
@@ -212,7 +214,10 @@ def _delete_identities(app_id: int, rows: Iterable[tuple[bool, Identity]]) -> No
     for test, identity in rows:
         hashes[test].append(identity.hash)
     for test, found in hashes.items():
-        IdentityRow.objects.filter(app_id=app_id, hash__in=found, test=test).delete()
+        for start in range(0, len(found), BATCH):
+            chunk = found[start : start + BATCH]
+            mine = IdentityRow.objects.filter(app_id=app_id, hash__in=chunk)
+            mine.filter(test=test).delete()
 
 
 def raise_generation(app_id: int) -> None:

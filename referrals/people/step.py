@@ -28,6 +28,7 @@ STEP_EVENTS: Final = 1000
 # Sets these advisory locks apart from the log's, and from other programs'.
 _LOCK_NAMESPACE: Final = 0x50454F
 _LARGEST_LOCK: Final = 2**31 - 1
+_CHUNK: Final = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -231,8 +232,11 @@ def _write(app_id: int, learned: Learned, known: Known, *, test: bool) -> None:
         if position not in learned.asked:
             by_referrer.setdefault(referrer, []).append(position)
     for referrer, positions in by_referrer.items():
-        waiting = ReferrerDecision.objects.filter(app_id=app_id, position__in=positions)
-        waiting.update(referrer=referrer)
+        # One user may have asked any number of times: more than SQLite takes at once.
+        for start in range(0, len(positions), _CHUNK):
+            chunk = positions[start : start + _CHUNK]
+            waiting = ReferrerDecision.objects.filter(app_id=app_id, position__in=chunk)
+            waiting.update(referrer=referrer)
 
 
 def _remember(

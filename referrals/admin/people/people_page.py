@@ -41,7 +41,7 @@ class LookUpForm(forms.Form):
         App.objects.none(), to_field_name="slug", empty_label=None
     )
     provider = forms.CharField(
-        max_length=256,
+        max_length=100,
         help_text="Such as email, custom_id or branch_id.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

@@ -323,6 +323,18 @@ def test_a_replay_that_has_ended_runs_again(app, integration, advance):
     assert replays() == [(integration.pk, "running")]
 
 
+def test_a_provider_may_be_thrice_as_long_without_its_case(app, integration, advance):
+    provider = "\N{GREEK SMALL LETTER IOTA WITH DIALYTIKA AND TONOS}" * 100
+    integration.identity_provider = provider
+    integration.save()
+    append(app, an_install(branch_id="A"), a_link(branch_id="A", **{provider: EVE}))
+    letter = a_waiting_letter(integration, 1, branch_id="A")
+
+    advance()
+
+    assert [row[1] for row in rows_of(letter)] == [hash_of(app, provider, EVE)]
+
+
 def test_an_app_that_learns_of_nobody_has_no_step(integration):
     append(integration.app, a_link(branch_id="A", email=EVE))
 

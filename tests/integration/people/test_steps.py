@@ -1,8 +1,10 @@
 """The projection against the pure learner: steps of any size teach what the log teaches."""
 
+import sqlite3
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from referrals import hashing, log, people
@@ -17,7 +19,15 @@ from referrals.models import (
     ReferrerDecision,
 )
 from referrals.people import lately, tables
-from tests.integration.people.steps import a_learning_app, catch_up, put, step
+from tests.integration.people.steps import (
+    a_learning_app,
+    ask_last,
+    catch_up,
+    identify,
+    install,
+    put,
+    step,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -178,3 +188,23 @@ def test_what_was_met_before_is_spared_and_changes_nothing(
     if not remembers:
         expected = (*expected[:2], {})
     assert read_tables(app) == expected
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite alone has a limit")
+def test_one_user_s_many_questions_are_decided_within_sqlite_s_limit():
+    app = a_learning_app()
+    put(app, [install(anonymous_id="A", referrer="bob")])
+    put(app, [ask_last(email="E")] * 600)
+    put(app, [ask_last(email="E")] * 600)
+    catch_up(app)
+    put(app, [identify(anonymous_id="A", email="E")])
+    limited = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER
+    before = connection.connection.setlimit(limited, 1_010)
+
+    try:
+        catch_up(app)
+    finally:
+        connection.connection.setlimit(limited, before)
+
+    asked = ReferrerDecision.objects.filter(app=app)
+    assert asked.exclude(referrer=None).count() == 1_200
