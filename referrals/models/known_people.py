@@ -1,7 +1,7 @@
 """Who is who: what was learned of each app's people from its log.
 
 A projection: `people` alone writes these rows, and builds the same ones anew from the log.
-Only `SharedMark` is a person's decision, and stays. Production and test are apart.
+Only `SharedMark` is a decision, and stays. Production and test are apart.
 """
 
 from django.db import models
@@ -207,7 +207,7 @@ class ReferrerDecision(models.Model):
 
 
 class SharedMark(models.Model):
-    """An identity that a person marked as shared: it names nobody, also when learned anew."""
+    """An identity that was marked as shared: it names nobody, also when learned anew."""
 
     app = models.ForeignKey(
         App, on_delete=models.PROTECT, related_name="shared_marks", db_index=False

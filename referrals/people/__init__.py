@@ -17,7 +17,13 @@ from referrals.people.lookup import (
     read_identities,
     resolve,
 )
-from referrals.people.marks import is_marked, lift_mark, mark_hash, mark_shared
+from referrals.people.marks import (
+    is_marked,
+    lift_mark,
+    mark_crowded,
+    mark_hash,
+    mark_shared,
+)
 from referrals.people.removal import (
     forget_hashes,
     lock_progress,
@@ -41,6 +47,7 @@ __all__ = [
     "lift_mark",
     "list_learning_apps",
     "lock_progress",
+    "mark_crowded",
     "mark_hash",
     "mark_shared",
     "read_identities",

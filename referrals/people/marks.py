@@ -1,5 +1,9 @@
-"""Marks by hand: an identity that a person knows to be shared names nobody."""
+"""Marks: an identity that is known to be shared names nobody, whatever is learned.
 
+A person knows it, or it shows by how much waits for one identity.
+"""
+
+from collections.abc import Collection
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -44,6 +48,13 @@ def mark_hash(app_id: int, provider: str, digest: str, by: str) -> SharedMark:
             )
             raise_generation(app_id)
     return mark
+
+
+def mark_crowded(app_id: int, hashes: Collection[str], *, by: str) -> list[SharedMark]:
+    """Mark identities that are learned and for which too much waits; return the marks."""
+    rows = tables.read_identities(app_id, "hash", hashes)
+    providers = {identity.hash: identity.provider for _, identity in rows}
+    return [mark_hash(app_id, providers[each], each, by) for each in sorted(providers)]
 
 
 def lift_mark(app_id: int, mark: SharedMark) -> None:

@@ -5,6 +5,7 @@ are locked, in the order that all keep; then all is written, the dead letters be
 they wait for. A dead letter that a claim took meanwhile is left alone.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from clevertap_sync.delivery.account_lock import lock_accounts
 from clevertap_sync.delivery.people import provider_change
 from clevertap_sync.delivery.sql import waiting_rows
 from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link
-from clevertap_sync.insight.picks import make_pick, read_position
+from clevertap_sync.insight.picks import make_pick, read_position, read_side
 from clevertap_sync.models import (
     DeadLetter,
     Integration,
@@ -25,14 +26,20 @@ from clevertap_sync.models import (
     WaitingRecord,
 )
 from clevertap_sync.process import clock
-from referrals import people
+from referrals import history, people
 from referrals.vocabulary import Side
 
 #: So many fresh records does a step look up, and so many of those whose person it learned
 #: of: what is left is fresh for the next.
 FRESH_PER_STEP: Final = 1_000
 LINKED_PER_STEP: Final = 5_000
+#: So many records of users, and not of those who invited them, may wait for one ID. What
+#: more wait for is a constant of some program, and would all go to whoever signs up first.
+WAITS_OF_A_USER: Final = 1_000
 _CHUNK: Final = 500
+_CROWDED: Final = (
+    f"Marked as shared: more than {WAITS_OF_A_USER:,} records of users waited for it."
+)
 
 
 class Wait(NamedTuple):
@@ -94,7 +101,7 @@ def match_waiting_records(step: people.Step) -> set[int]:
     )
     integrations = {each.pk: each for each in wanted}
     provider_change.remember_providers(integrations.values())
-    answers = _find_answers(step, waits, integrations)
+    answers = _give_up_crowds(step.app_id, _find_answers(step, waits, integrations))
     concerned = {
         each.wait.integration_id for each in answers if each.is_change or each.may_go
     }
@@ -179,6 +186,30 @@ def _build_answer(
         return Answer(wait, named, is_shared=True)
     linked_by = step.linked.get((wait.test, named)) or found.learned_at
     return Answer(wait, named, found.hash, linked_by or None)
+
+
+def _give_up_crowds(app_id: int, answers: Sequence[Answer]) -> list[Answer]:
+    """Mark the IDs that too many records wait for as shared, and let these wait in vain."""
+    going = Counter(
+        (each.wait.integration_id, each.hash)
+        for each in answers
+        if each.matched
+        and each.is_change
+        and read_side(each.wait.pick) is Side.REFERRED
+    )
+    crowded = {
+        hash_
+        for (_, hash_), number in going.items()
+        if hash_ and number > WAITS_OF_A_USER
+    }
+    for mark in people.mark_crowded(app_id, crowded, by=history.WORKER):
+        history.record_change(history.WORKER, mark, _CROWDED, app=mark.app)
+    return [
+        each._replace(matched=None, linked_by=None, is_shared=True)
+        if each.hash in crowded
+        else each
+        for each in answers
+    ]
 
 
 def _write_answers(answers: Sequence[Answer]) -> set[int]:

@@ -8,6 +8,7 @@ from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import DeadLetter, Replay, WaitingRecord
 from referrals import failpoints
 from referrals.failpoints import FailpointError, parse_failpoints
+from referrals.models import Change, SharedMark
 from referrals.vocabulary import Side
 from tests.builders import a_sent_event, an_integration
 from tests.integration.people.waits import (
@@ -321,6 +322,35 @@ def test_a_replay_that_has_ended_runs_again(app, integration, advance):
     advance()
 
     assert replays() == [(integration.pk, "running")]
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_constant_that_a_crowd_waits_for_is_nobody_s(
+    app, integration, advance, monkeypatch, side
+):
+    """Case 8: who signs up first must not get what ten thousand did. Fans are no crowd."""
+    monkeypatch.setattr(match, "WAITS_OF_A_USER", 2)
+    append(app, *[an_install(branch_id="A")] * 3)
+    crowd = [
+        a_waiting_letter(integration, n, side=side, branch_id="A") for n in (1, 2, 3)
+    ]
+    few = [a_waiting_letter(integration, n, side=side, branch_id="B") for n in (4, 5)]
+    append(app, a_link(branch_id="A", email=EVE), a_link(branch_id="B", email=DAN))
+
+    advance()
+
+    marks = list(SharedMark.objects.values_list("provider", "created_by"))
+    if side == Side.REFERRED:
+        assert marks == [("branch_id", "worker")]
+        assert {state_of(each) for each in crowd} == {("expired", "shared_identity")}
+        assert Change.objects.get(app=app).what.startswith(
+            "Marked as shared: more than"
+        )
+    else:
+        assert marks == []
+        assert {state_of(each) for each in crowd} == {WAITS}
+    dan = hash_of(app, "email", DAN)
+    assert [rows_of(each)[0][1] for each in few] == [dan, dan]
 
 
 def test_a_provider_may_be_thrice_as_long_without_its_case(app, integration, advance):
