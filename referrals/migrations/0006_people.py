@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'known identities',
-                'indexes': [models.Index(condition=models.Q(('person__isnull', False)), fields=['app', 'person'], name='identities_of_a_person'), models.Index(fields=['app', 'seen_at'], name='identities_by_age'), models.Index(condition=models.Q(('shared_at__isnull', False)), fields=['app', '-shared_at'], name='shared_identities'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='identities_by_referrer')],
+                'indexes': [models.Index(condition=models.Q(('person__isnull', False)), fields=['app', 'person', 'test'], name='identities_of_a_person'), models.Index(fields=['seen_at', 'app'], name='identities_by_age'), models.Index(condition=models.Q(('shared_at__isnull', False)), fields=['app', '-shared_at'], name='shared_identities'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='identities_by_referrer')],
             },
         ),
         migrations.CreateModel(
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'known person',
                 'verbose_name_plural': 'known people',
-                'indexes': [models.Index(fields=['app', 'seen_at'], name='people_by_age'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='people_by_referrer')],
+                'indexes': [models.Index(fields=['seen_at', 'app'], name='people_by_age'), models.Index(condition=models.Q(('referrer__isnull', False)), fields=['app', 'referrer'], name='people_by_referrer')],
             },
         ),
         migrations.CreateModel(

@@ -92,7 +92,7 @@ class KnownPerson(models.Model):
         verbose_name_plural = "known people"
         indexes = [
             # people.removal: who was not seen for PEOPLE_DAYS.
-            models.Index(fields=["app", "seen_at"], name="people_by_age"),
+            models.Index(fields=["seen_at", "app"], name="people_by_age"),
             # people.removal: whom an erased person invited.
             models.Index(
                 fields=["app", "referrer"],
@@ -141,14 +141,17 @@ class KnownIdentity(models.Model):
     class Meta:
         verbose_name_plural = "known identities"
         indexes = [
-            # All identities of a person.
+            # All identities of a person, in the order in which they are asked for: so no
+            # other index that begins with the app looks as good (people.tables).
             models.Index(
-                fields=["app", "person"],
+                fields=["app", "person", "test"],
                 condition=Q(person__isnull=False),
                 name="identities_of_a_person",
             ),
             # people.removal: what was not seen for PEOPLE_DAYS.
-            models.Index(fields=["app", "seen_at"], name="identities_by_age"),
+            # Not by the app first: without statistics, this smaller index looks as good for
+            # a single identity as the key's, and all of the app would be read for each.
+            models.Index(fields=["seen_at", "app"], name="identities_by_age"),
             # The conflicts, newest first.
             models.Index(
                 fields=["app", "-shared_at"],

@@ -1,0 +1,61 @@
+"""A look-up of a thousand identities costs a thousand look-ups, whatever is known already.
+
+Until PostgreSQL has gathered statistics about a table, every index that begins with the
+app looks as good to it as the one that also names the identity.
+"""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from clevertap_sync.process import clock
+from referrals.models import KnownIdentity, KnownPerson
+from referrals.people import tables
+from tests.integration.people.steps import a_learning_app
+
+pytestmark = pytest.mark.django_db
+
+MANY = 400
+
+
+@pytest.fixture
+def app():
+    """An app that has just learned of many people, about whom nothing was analysed yet."""
+    app, now = a_learning_app(), clock.read_now()
+    KnownIdentity.objects.bulk_create(
+        KnownIdentity(
+            app=app, hash=f"{n:032x}", provider="email", person=n, seen_at=now
+        )
+        for n in range(MANY)
+    )
+    KnownPerson.objects.bulk_create(
+        KnownPerson(app=app, number=n, keys={}, size=1, seen_at=now)
+        for n in range(MANY)
+    )
+    return app
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's planner")
+@pytest.mark.parametrize(
+    ("look_up", "index"),
+    [
+        (
+            lambda app: tables.read_identities(app.pk, "hash", [f"{7:032x}"]),
+            "referrals_knownidentity_pkey",
+        ),
+        (
+            lambda app: tables.read_identities(app.pk, "person", [7]),
+            "identities_of_a_person",
+        ),
+        (lambda app: tables.read_people(app.pk, [7]), "referrals_knownperson_pkey"),
+    ],
+    ids=["an identity", "those of a person", "a person"],
+)
+def test_without_statistics_too_a_look_up_goes_by_its_own_index(app, look_up, index):
+    with CaptureQueriesContext(connection) as statements:
+        assert len(look_up(app)) == 1
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {statements[0]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert f"using {index} on" in plan
