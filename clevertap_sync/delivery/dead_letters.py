@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap import reasons
 from clevertap_sync.delivery.people.waiting import Wait, begin_waiting, stop_waiting
+from clevertap_sync.delivery.sql.id_lists import make_id_list
 from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.picks import read_position, read_side
@@ -75,7 +76,8 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     delivered = list(_find_letters(upload, picks).values())
     # One that still waits, where a person has replayed its range under other settings.
     stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
-    DeadLetter.objects.filter(pk__in=[letter.pk for letter in delivered]).update(
+    ids = make_id_list(letter.pk for letter in delivered)
+    DeadLetter.objects.filter(pk__in=ids).update(
         state=DeadLetter.State.DELIVERED,
         replay_upload=upload,
         changed_at=now,

@@ -20,6 +20,7 @@ from django.db.models import Max, QuerySet
 
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
+from clevertap_sync.delivery.sql.id_lists import make_id_list
 from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.insight.picks import read_position
@@ -45,6 +46,15 @@ class _Choice(Enum):
 
     SHARED = auto()
     UNKNOWN = auto()
+
+
+class _Row(NamedTuple):
+    """What of a waiting record is read: its letter's ID, and whom it waits for."""
+
+    letter: int
+    pick: int
+    test: bool
+    hash: UUID | None
 
 
 class _Pin(NamedTuple):
@@ -149,9 +159,11 @@ def _take_letters(
     looked up once more: a step that runs at this moment may have found it matched.
     """
     locked = DeadLetter.objects.select_for_update(no_key=True).order_by("pk")
-    found = locked.filter(pk__in=ids, state=DeadLetter.State.WAITING)
+    found = locked.filter(pk__in=make_id_list(ids), state=DeadLetter.State.WAITING)
     waiting = set(found.values_list("pk", flat=True))
-    rows = list(WaitingRecord.objects.filter(letter__in=ids).order_by("pick", "pk"))
+    all_rows = WaitingRecord.objects.filter(letter__in=make_id_list(ids))
+    columns = all_rows.order_by("pick", "pk").values_list(*_Row._fields)
+    rows = [_Row(*values) for values in columns]
     chosen = _choose_identities(integration, rows)
     left = {pk: choice for pk, choice in chosen.items() if pk in waiting}
     shared = [pk for pk, choice in left.items() if choice is _Choice.SHARED]
@@ -162,24 +174,23 @@ def _take_letters(
         changed_at=now,
     )
     unknown = [pk for pk, choice in left.items() if choice is _Choice.UNKNOWN]
-    all_rows = WaitingRecord.objects.filter(letter__in=ids)
     all_rows.filter(letter__in=unknown).update(matched=None, fresh=True)
     all_rows.exclude(letter__in=unknown).delete()
     return {
-        row.pick: _Pin(row.letter_id, choice)
+        row.pick: _Pin(row.letter, choice)
         for row in rows
-        if isinstance(choice := left.get(row.letter_id), str)
+        if isinstance(choice := left.get(row.letter), str)
     }
 
 
 def _choose_identities(
-    integration: Integration, rows: Sequence[WaitingRecord]
+    integration: Integration, rows: Sequence[_Row]
 ) -> dict[int, str | _Choice]:
     """Return letter → hash of the identity that it goes out under, or why it does not go."""
     resolved = _resolve_rows(integration, rows)
     by_letter: defaultdict[int, list[Resolved | None]] = defaultdict(list)
     for row in rows:
-        by_letter[row.letter_id].append(resolved.get((row.test, row.hash)))
+        by_letter[row.letter].append(resolved.get((row.test, row.hash)))
     return {letter: _choose_identity(found) for letter, found in by_letter.items()}
 
 
@@ -195,7 +206,7 @@ def _choose_identity(found: Sequence[Resolved | None]) -> str | _Choice:
 
 
 def _resolve_rows(
-    integration: Integration, rows: Sequence[WaitingRecord]
+    integration: Integration, rows: Sequence[_Row]
 ) -> dict[tuple[bool, UUID | None], Resolved]:
     found: dict[tuple[bool, UUID | None], Resolved] = {}
     for test in {row.test for row in rows}:
@@ -224,7 +235,8 @@ def _make_revival(
         due_at=now,
     )
     upload.save()
-    DeadLetter.objects.filter(pk__in=[pin.letter_id for pin in pins.values()]).update(
+    taken = make_id_list(pin.letter_id for pin in pins.values())
+    DeadLetter.objects.filter(pk__in=taken).update(
         state=DeadLetter.State.REPLAYING, replay_upload=upload, changed_at=now
     )
     upload.known_at = choose_known_at(upload, integration)

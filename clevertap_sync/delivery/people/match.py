@@ -17,6 +17,7 @@ from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
 from clevertap_sync.delivery.account_lock import lock_accounts
 from clevertap_sync.delivery.people import provider_change
 from clevertap_sync.delivery.sql import waiting_rows
+from clevertap_sync.delivery.sql.id_lists import make_hash_list
 from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link
 from clevertap_sync.insight.picks import make_pick, read_position, read_side
 from clevertap_sync.models import (
@@ -106,28 +107,27 @@ def match_waiting_records(step: people.Step) -> set[int]:
         each.wait.integration_id for each in answers if each.is_change or each.may_go
     }
     lock_accounts({integrations[pk].account_id for pk in concerned})
-    for rest in left:
-        rest.update(fresh=True)
+    if left is not None:
+        left.update(fresh=True)
     return _write_answers(answers)
 
 
 def _read_waits(
     step: people.Step,
-) -> tuple[list[Wait], list[QuerySet[WaitingRecord]]]:
-    """Return the records to look up, and those that are left to the next step."""
+) -> tuple[list[Wait], QuerySet[WaitingRecord] | None]:
+    """Return the records to look up, and those that are left to the next step, if any."""
     mine = WaitingRecord.objects.filter(app=step.app_id)
     found = _read(mine.filter(fresh=True)[:FRESH_PER_STEP])
     referrers = [make_pick(position, Side.GENERATED) for position in step.decided]
     for chunk in _cut(referrers):
         found += _read(mine.filter(hash=None, pick__in=chunk))
-    left, room = [], LINKED_PER_STEP
-    for chunk in _cut(sorted({each for _, each in step.linked})):
-        linked = mine.filter(hash__in=list(map(UUID, chunk))).order_by("pk")
-        waits = _read(linked[: room + 1])
-        if len(waits) > room:
-            left.append(linked.filter(pk__gte=waits.pop().pk).order_by())
-        found += waits
-        room -= len(waits)
+    hashes = make_hash_list(sorted({each for _, each in step.linked}))
+    linked = mine.filter(hash__in=hashes).order_by("pk")
+    waits = _read(linked[: LINKED_PER_STEP + 1]) if step.linked else []
+    left = None
+    if len(waits) > LINKED_PER_STEP:
+        left = linked.filter(pk__gte=waits.pop().pk).order_by()
+    found += waits
     return list({wait.pk: wait for wait in found}.values()), left
 
 
