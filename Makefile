@@ -56,6 +56,10 @@ soak: $(VENV)/.requirements-dev ## a thousand random schedules of faults and req
 outage: $(VENV)/.requirements-dev ## what it costs platforms that PostgreSQL is away: make outage ARGS="--minutes 30"
 	@$(BIN)/python -m tests.outage $(ARGS)
 
+.PHONY: people
+people: $(VENV)/.requirements-dev ## 10,000 installs, then who they are: how soon each goes out: make people ARGS="--kind sqlite"
+	@$(BIN)/python -m tests.people_load $(ARGS)
+
 .PHONY: attack
 attack: $(VENV)/.requirements-dev ## slow callers, bombs, guesses and garbage, all at once: make attack ARGS="--minutes 30"
 	@$(BIN)/python -m tests.attack $(ARGS)

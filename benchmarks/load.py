@@ -96,8 +96,17 @@ def post(
     path: str, body: bytes, *, key: str = "", kind: str = "application/json"
 ) -> bytes:
     """Return a whole POST request as bytes."""
+    return _send("POST", path, body, key=key, kind=kind)
+
+
+def put(path: str, body: bytes, *, key: str) -> bytes:
+    """Return a whole PUT request as bytes."""
+    return _send("PUT", path, body, key=key, kind="application/json")
+
+
+def _send(method: str, path: str, body: bytes, *, key: str, kind: str) -> bytes:
     head = [
-        f"POST {path} HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         f"Host: {HERE}",
         f"Content-Type: {kind}",
         f"Content-Length: {len(body)}",
