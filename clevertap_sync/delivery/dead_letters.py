@@ -74,8 +74,6 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     if not upload.replay_id:
         return
     delivered = list(_find_letters(upload, picks).values())
-    # One that still waits, where a person has replayed its range under other settings.
-    stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
     ids = make_id_list(letter.pk for letter in delivered)
     DeadLetter.objects.filter(pk__in=ids).update(
         state=DeadLetter.State.DELIVERED,
@@ -83,6 +81,9 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
         changed_at=now,
         delivered_at=Coalesce(F("delivered_at"), Value(now)),
     )
+    # One that still waits, where a person has replayed its range under other settings.
+    # After the letters, as a step writes them: it may match them at this moment.
+    stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
 
 
 def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> None:

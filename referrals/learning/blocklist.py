@@ -18,6 +18,8 @@ BLOCKED: Final = frozenset(
         *("-1", "-inf", "-infinity", "-nan", "inf", "infinity", "nan"),
         *("empty", "n/a", "na", "nil", "none", "null", "undefined"),
         *("xxxxxx", "anonymous", "guest", "true", "false"),
+        # Android's Build.UNKNOWN, and what analytics put where there is nothing.
+        *("unknown", "(not set)", "not set"),
         *("distinct_id", "distinctid", "id", "email", "user_id", "userid"),
         *("[object object]", "(null)", "<nil>", "<null>"),
     }
@@ -25,7 +27,7 @@ BLOCKED: Final = frozenset(
 _ZEROS: Final = re.compile(r"[0\s:.-]*")
 #: What a template would have filled in.
 _UNFILLED: Final = re.compile(
-    r"\{\{.*|\$\{.*|\{[A-Za-z_][\w.-]*\}|%[sd@]|%\(.*|<%.*|\[\[.*"
+    r"\{\{.*|\$\{.*|\{[A-Za-z_][\w.-]*\}|%[sd@]|%\(.*|<%.*|\[\[.*", re.DOTALL
 )
 _AROUND: Final = " \t\r\n\f\v\"'`\u00a0\u200b\ufeff"
 

@@ -69,6 +69,7 @@ def whom(learner, **identities):
         *("null", " NULL ", '"undefined"', "[object Object]", "0000-0000", "0", "-1"),
         *("{{user_id}}", "${userId}", "{gps_adid}", "%s", "None", "anonymous", ""),
         *("00000000-0000-0000-0000-000000000000", "x" * 257, "Guest", "'nan'"),
+        *("unknown", "(not set)", "{{user\nid}}"),
     ],
 )
 def test_some_values_name_nobody(value):
