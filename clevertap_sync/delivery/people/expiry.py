@@ -64,13 +64,14 @@ def _expire_next_records(app_id: int) -> bool:
 def _select_waits_of(app_id: int) -> QuerySet[WaitingRecord]:
     """Return what has waited long enough by all that the log says of the app's people.
 
-    A link that came in time counts, however late it is learned; and a fresh record counts
-    once a step has looked for its person.
+    A link that came in time counts, however late it is learned; and a record counts once a
+    step has looked for its person by each of its IDs.
     """
     if people.read_rules(app_id) is None:
         return _select_waits_until(clock.read_now()).filter(app=app_id)
     old = _select_waits_until(_find_last_learned(app_id))
-    return old.filter(app=app_id, fresh=False)
+    fresh = WaitingRecord.objects.filter(letter=OuterRef("letter"), fresh=True)
+    return old.filter(~Exists(fresh), app=app_id)
 
 
 def _find_last_learned(app_id: int) -> datetime:

@@ -184,6 +184,27 @@ def test_a_link_that_came_in_time_counts_also_where_people_are_learned_anew(
     assert [row[1] for row in rows_of(letter)] == [hash_of(app, "email", EVE)]
 
 
+def test_a_record_of_which_one_id_was_not_looked_for_yet_waits_for_that(
+    app, integration
+):
+    append(app, an_install(branch_id="A", anonymous_id="N"))
+    append(app, a_link(anonymous_id="N", email=EVE))
+    advance(app)
+    letter = a_waiting_letter(
+        integration, 1, since=days_ago(31), branch_id="A", anonymous_id="N"
+    )
+    looked_for = hash_of(app, "branch_id", "A")
+    WaitingRecord.objects.filter(hash=looked_for).update(fresh=False)
+
+    expire()
+    assert (state_of(letter), len(rows_of(letter))) == (WAITS, 2)
+
+    advance(app)
+    expire()
+    assert state_of(letter) == WAITS
+    assert hash_of(app, "email", EVE) in [row[1] for row in rows_of(letter)]
+
+
 def test_what_waits_again_after_its_time_is_looked_up_once(app, integration):
     append(app, an_install(branch_id="A"), a_link(branch_id="A", email=EVE))
     advance(app)
