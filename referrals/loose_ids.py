@@ -24,8 +24,8 @@ def read_loose_ids(text: str) -> list[str]:
     for name in found:
         if len(name) > _LONGEST or _A_NAME.fullmatch(name) is None:
             message = (
-                "Write names of identity providers, such as anonymous_id, branch_id, and "
-                "no one's identity."
+                "Write names of identity providers, such as anonymous_id, "
+                "device_handle, and no one's identity."
             )
             raise LooseIdsError(message)
     if len(found) > MOST:

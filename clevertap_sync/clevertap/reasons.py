@@ -41,7 +41,7 @@ _IDENTITY = (
     Reason(
         NO_IDENTITY,
         "The user has no identity for the integration's identity provider.",
-        "Choose an identity provider that users have and replay, or send this identity with events from now on.",
+        "Choose an identity provider that users have and replay, or send this identity with events from now on; where users had not signed up yet, list the ID that they carry among the app's IDs that come before sign-up, and replay.",
     ),
     Reason(
         "identity_empty",

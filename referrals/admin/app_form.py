@@ -40,9 +40,9 @@ class AppForm(_ModelForm):
         required=False,
         max_length=1000,
         label="IDs that come before sign-up",
-        help_text="Names of identity providers, such as anonymous_id, branch_id. A record "
-        "that carries only these waits until an event ties one of them to a user, and is "
-        "delivered then. Leave it empty, and nothing waits.",
+        help_text="Names of identity providers, such as anonymous_id, or device_handle for "
+        "Branch. A record that carries only these waits until an event ties one of them to "
+        "a user, and is delivered then. Leave it empty, and nothing waits.",
         widget=forms.TextInput(
             attrs={
                 "class": "vTextField",

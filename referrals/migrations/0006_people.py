@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='app',
             name='loose_ids',
-            field=models.JSONField(blank=True, db_default=[], default=list, help_text='Providers such as anonymous_id or branch_id. A record that carries only these waits until one of them is tied to a user. None: nothing waits.', verbose_name='IDs that come before sign-up'),
+            field=models.JSONField(blank=True, db_default=[], default=list, help_text='Providers such as anonymous_id or device_handle. A record that carries only these waits until one of them is tied to a user. None: nothing waits.', verbose_name='IDs that come before sign-up'),
         ),
         migrations.AddField(
             model_name='app',

@@ -50,7 +50,7 @@ class App(models.Model):
         blank=True,
         # The web processes of the release before write rows without it.
         db_default=[],
-        help_text="Providers such as anonymous_id or branch_id. A record that carries "
+        help_text="Providers such as anonymous_id or device_handle. A record that carries "
         "only these waits until one of them is tied to a user. None: nothing waits.",
     )
     remembers_referrers = models.BooleanField(

@@ -128,7 +128,7 @@ def _add_people(parser: CommandParser) -> None:
     parser.add_argument(
         "--loose-ids",
         metavar="NAMES",
-        help="the IDs that come before sign-up, such as anonymous_id,branch_id: what carries "
+        help="the IDs that come before sign-up, such as anonymous_id,device_handle: what carries "
         'only these waits for its user. "" for none; without the option they stay as they are',
     )
     parser.add_argument(

@@ -42,7 +42,7 @@ class LookUpForm(forms.Form):
     )
     provider = forms.CharField(
         max_length=100,
-        help_text="Such as email, custom_id or branch_id.",
+        help_text="Such as email, custom_id or anonymous_id.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     identity = forms.CharField(
