@@ -97,7 +97,7 @@ _SECTIONS: Final = (
         ),
     ),
     (
-        "People",
+        "Administration",
         (
             ("Users", "auth_user_changelist", _SUPERUSERS),
             ("Groups", "auth_group_changelist", _SUPERUSERS),

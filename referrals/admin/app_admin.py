@@ -34,7 +34,7 @@ class MembershipInline(SuperusersOnly, TabularInline):
 
     model = Membership
     extra = 0
-    verbose_name_plural = "People"
+    verbose_name_plural = "Roles"
 
 
 class ApiKeyInline(ShownKey, ReadOnlyInline):

@@ -62,6 +62,12 @@ def _words(code: str) -> tuple[str, str]:
     return (reason.meaning, reason.remedy) if reason else ("", "")
 
 
+def _find_remedy(letter: DeadLetter) -> str:
+    """Return what to do about a letter; empty where it was delivered since."""
+    is_delivered = letter.state == DeadLetter.State.DELIVERED
+    return "" if is_delivered else _words(letter.reason)[1]
+
+
 def _link_event(letter: DeadLetter, position: int | None) -> str:
     """Return a link to an event of the letter's app; empty without a position."""
     if position is None:
@@ -96,7 +102,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         ("Event", "event_name"),
         ("Reason", "reason"),
         ("Meaning", lambda letter: _words(letter.reason)[0]),
-        ("What to do", lambda letter: _words(letter.reason)[1]),
+        ("What to do", _find_remedy),
         ("Detail", "detail"),
         ("State", "state"),
         ("Times", "failures"),
@@ -158,7 +164,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="what to do")
     def remedy(self, letter: DeadLetter) -> str:
         """Return what to do about it."""
-        return _words(letter.reason)[1] or words.NOTHING
+        return _find_remedy(letter) or words.NOTHING
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether the person may order replays."""

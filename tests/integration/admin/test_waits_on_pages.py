@@ -249,3 +249,51 @@ def test_the_funnel_shows_what_waits_for_its_user(admin, integration):
 
     assert '<span class="stage">For its user</span>' in page
     assert page.count('<span class="num">1 <span class="quiet">record</span>') == 2
+
+
+def test_a_delivered_record_says_by_which_upload_it_went_and_under_what(admin, events):
+    letter = a_linked_letter(events, 1, waited=MINUTE, linked_by=2)
+
+    (story,), page = read_waits(admin, 1)
+
+    upload = letter.replay_upload_id or letter.upload_id
+    assert story.endswith(
+        f"by upload {upload}, under the identity by which the user was known then. "
+        "It is not kept here."
+    )
+    assert f'<a href="/admin/clevertap_sync/upload/{upload}/change/">' in page
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [(State.WAITING, "Do nothing: it goes by itself"), (None, words.NOTHING)],
+)
+def test_of_a_delivered_letter_there_is_nothing_to_do(admin, events, state, remedy):
+    letter = (
+        a_waiting_letter(events, 1, state=state)
+        if state
+        else a_linked_letter(events, 1, waited=MINUTE, linked_by=2)
+    )
+
+    page = admin.get(f"/admin/clevertap_sync/deadletter/{letter.pk}/change/").text
+
+    shown = page.split("What to do:")[1].split("</div>")[0]
+    assert " ".join(strip_tags(shown).split()).startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("loose_ids", "said"),
+    [
+        (["branch_id"], "wait for their users or become dead letters"),
+        ([], "become dead letters"),
+    ],
+)
+def test_the_settings_say_what_becomes_of_records_without_the_identity(
+    admin, events, loose_ids, said
+):
+    events.app.loose_ids = loose_ids
+    events.app.save()
+
+    page = admin.get(f"/admin/clevertap_sync/integration/{events.pk}/change/").text
+
+    assert f"would have no identity, and {said}." in page
