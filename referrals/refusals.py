@@ -98,7 +98,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.STRICT: "nothing is wrong with this event, but with another of a strict request",
     Code.BAD_ROW: "a row of a file does not fit its heading",
     Code.NOT_JSON: "the event, or the whole body, is not JSON",
-    Code.WRONG_SHAPE: "the body is JSON, but neither an event nor a list of events",
+    Code.WRONG_SHAPE: "the body is JSON, but neither an event or a person nor a list of them",
     Code.TOO_MANY_EVENTS: "more than 1,000 events",
     Code.TOO_LARGE: "the body is over its limit",
     Code.UNSUPPORTED_MEDIA_TYPE: "another content type, charset or encoding",
@@ -154,7 +154,7 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.BAD_ROW: "Correct the row: it has to fit the heading.",
     Code.NOT_JSON: "Send one JSON text in UTF-8, without NaN or Infinity.",
     Code.WRONG_SHAPE: 'Send one event, or `{"events": [ … ]}` with 1 to 1,000 of them and '
-    "nothing else.",
+    'nothing else; by PUT /v1/people one person, or `{"people": [ … ]}`.',
     Code.TOO_MANY_EVENTS: "Send at most 1,000 events in one request.",
     Code.TOO_LARGE: "Send the events in several requests, or compress them with gzip.",
     Code.UNSUPPORTED_MEDIA_TYPE: "Send `Content-Type: application/json` or "

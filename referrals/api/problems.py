@@ -191,7 +191,7 @@ UNSUPPORTED_MEDIA_TYPE: Final = ProblemKind(
 WRONG_SHAPE: Final = ProblemKind(
     "wrong-shape",
     HTTPStatus.UNPROCESSABLE_ENTITY,
-    "The body is JSON, but neither an event nor a list of events",
+    "The body is JSON, but neither an event or a person nor a list of them",
     REMEDIES[Code.WRONG_SHAPE],
     Code.WRONG_SHAPE,
 )

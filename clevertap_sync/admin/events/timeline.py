@@ -11,6 +11,7 @@ import msgspec
 
 from clevertap_sync.admin.deliveries.attempt_admin import show_outcome
 from clevertap_sync.clevertap.mapping import EventRecord, decode_record, map_event
+from clevertap_sync.clevertap.reasons import NO_REFERRER_KNOWN, WAITING_FOR_REFERRER
 from clevertap_sync.insight import wait_numbers
 from clevertap_sync.insight.awaited import REFERRER
 from clevertap_sync.insight.clevertap_destination import CleverTapDestination
@@ -213,6 +214,8 @@ def _build_side_verdict(
     wait = None if letter is None else _describe_wait(letter, outcome, loose)
     if wait and wait.linked_at and letter and letter.state == _State.REPLAYING:
         colour, word = "busy", "Known, on its way"
+    elif wait and wait.until and wait.is_for_referrer:
+        word = "Waits for its referrer"
     shown = record if record is None or shows_identities else mask_values(record)
     return SideVerdict(
         side=outcome.side,
@@ -237,9 +240,10 @@ def _describe_wait(
     if ended and letter.linked_at is None:
         return None
     waits_on = letter.state == _State.WAITING
+    is_for_referrer = letter.reason in {WAITING_FOR_REFERRER, NO_REFERRER_KNOWN}
     until = outcome.until or wait_numbers.find_end_of_wait(letter)
     return Wait(
-        waits_for=outcome.waits_for or loose,
+        waits_for=outcome.waits_for or (REFERRER if is_for_referrer else loose),
         began_at=letter.created_at,
         until=until if waits_on else None,
         linked_at=letter.linked_at,

@@ -297,3 +297,43 @@ def test_the_settings_say_what_becomes_of_records_without_the_identity(
     page = admin.get(f"/admin/clevertap_sync/integration/{events.pk}/change/").text
 
     assert f"would have no identity, and {said}." in page
+
+
+@pytest.fixture
+def paid(integration):
+    """An event whose referrer is whoever invited the user last."""
+    log.append(
+        integration.app, [a_sent_event(type="custom", name="Paid", referrer="last")]
+    )
+    return {"side": "generated", "reason": "waiting_for_referrer"}
+
+
+def test_a_referrer_who_is_not_known_yet_is_not_called_a_user(admin, integration, paid):
+    a_waiting_letter(integration, 1, **paid)
+
+    (story,), page = read_waits(admin, 1)
+
+    assert "to learn who the referrer is, until" in story
+    assert 'light-idle">Waits for its referrer</span>' in page
+    assert "The referrer: waits for its referrer" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        ({"state": State.DELIVERED}, "the referrer was known then"),
+        (
+            {"state": State.EXPIRED, "reason": "no_referrer_known"},
+            "Waited in vain until",
+        ),
+    ],
+)
+def test_what_waited_for_a_referrer_says_so_when_it_is_over(
+    admin, integration, paid, changes, ended
+):
+    a_linked_letter(integration, 1, waited=MINUTE, **{**paid, **changes})
+
+    (story,), _ = read_waits(admin, 1)
+
+    assert "to learn who the referrer is." in story
+    assert ended in story
