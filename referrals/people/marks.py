@@ -58,11 +58,16 @@ def mark_crowded(app_id: int, hashes: Collection[str], *, by: str) -> list[Share
 
 
 def lift_mark(app_id: int, mark: SharedMark) -> None:
-    """Let the next event that ties a marked identity say whose it is."""
+    """Let the next event that ties a marked identity say whose it is.
+
+    What two people had claimed before goes on to name nobody.
+    """
     with transaction.atomic():
         lock_progress(app_id)
         rows = tables.read_identities(app_id, "hash", {mark.hash.hex})
-        remove_identities(app_id, rows)
+        # A mark's own place is 0, which no event has.
+        marked = [row for row in rows if not row[1].shared_at]
+        remove_identities(app_id, marked)
         mark.delete()
         raise_generation(app_id)
 

@@ -31,7 +31,7 @@ from referrals.models import App, KnownIdentity, SharedMark
 MARKS: Final = "referrals.change_app"
 _LONGEST: Final = 1_000
 _MARKED: Final = "Marked as shared: it names nobody from now on."
-_LIFTED: Final = "Lifted the mark: the next event that ties it says whose it is."
+_LIFTED: Final = "Lifted the mark: the next event that ties it says whose it is, unless two users had claimed it."
 
 
 class LookUpForm(forms.Form):

@@ -139,7 +139,10 @@ def test_an_identity_is_marked_and_lifted_and_both_are_in_the_history(admin, lea
     assert [
         change.what for change in history.list_changes(change_row(mark, change))
     ] == [
-        "Lifted the mark: the next event that ties it says whose it is.",
+        (
+            "Lifted the mark: the next event that ties it says whose it is, unless two "
+            "users had claimed it."
+        ),
         change.what,
     ]
     assert "b-ann" not in str(list(Change.objects.values()))

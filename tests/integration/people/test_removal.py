@@ -180,6 +180,20 @@ def test_after_a_mark_is_lifted_the_next_event_says_whose_it_is(app):
     assert whom(app, anonymous_id="A") == "F"
 
 
+def test_a_lifted_mark_gives_nobody_what_two_people_had_claimed(app):
+    teach(app, identify(anonymous_id="A", email="E"))
+    teach(app, identify(anonymous_id="A", email="F"))
+    mark = people.mark_shared(app.pk, "anonymous_id", "A", "ann")
+
+    people.lift_mark(app.pk, mark)
+    teach(app, identify(anonymous_id="A", email="F"))
+
+    assert whom(app, anonymous_id="A") == "shared"
+    people.relearn(app.pk)
+    catch_up(app)
+    assert whom(app, anonymous_id="A") == "shared"
+
+
 # Erasure
 
 
