@@ -343,15 +343,7 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
     if b"\\u0000" in data:
         rules.check_tree("", msgspec.to_builtins(event))
     if b"null" in data:
-        event = msgspec.structs.replace(
-            event,
-            user=_drop_null_identities(event.user),
-            referrer=(
-                event.referrer
-                if isinstance(event.referrer, str)
-                else _drop_null_identities(event.referrer)
-            ),
-        )
+        event = _drop_nulls(event)
     rules.check_id(event.id)
     rules.check_name(event.type, event.name)
     rules.check_people(
@@ -360,14 +352,7 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
         has_user=event.user is not None,
         has_referrer=event.referrer is not None,
     )
-    if event.user:
-        rules.check_identities("/user", _identities(event.user))
-    if event.referrer == LAST:
-        rules.check_last_referrer(event.type)
-    elif referrer := _read_referrer(event):
-        rules.check_identities("/referrer", _identities(referrer))
-    if event.type is EventType.IDENTIFY:
-        rules.check_identify(_identities(event.user) if event.user else {}, event)
+    _check_identities(event)
     rules.check_event_data(event.type, event.event_data)
     rules.check_metadata(event.metadata)
     occurred_at = _read_occurred_at(event.occurred_at, data)
@@ -377,6 +362,17 @@ def _check_event(event: IncomingEvent, data: bytes, now: datetime) -> IncomingEv
     if occurred_at is event.occurred_at:
         return event
     return msgspec.structs.replace(event, occurred_at=occurred_at)
+
+
+def _check_identities(event: IncomingEvent) -> None:
+    if event.user:
+        rules.check_identities("/user", _identities(event.user))
+    if event.referrer == LAST:
+        rules.check_last_referrer(event.type)
+    elif referrer := _read_referrer(event):
+        rules.check_identities("/referrer", _identities(referrer))
+    if event.type is EventType.IDENTIFY:
+        rules.check_identify(_identities(event.user) if event.user else {}, event)
 
 
 def _check_keys(event: IncomingEvent, data: bytes) -> None:
@@ -391,6 +387,16 @@ def _check_keys(event: IncomingEvent, data: bytes) -> None:
         raise BrokenRuleError(
             code=Code.REPEATED_KEY, at=pointer, detail=rules.REPEATED_KEY_RULE
         )
+
+
+def _drop_nulls(event: IncomingEvent) -> IncomingEvent:
+    """Return the event without the identities that are null."""
+    referrer = event.referrer
+    if not isinstance(referrer, str):
+        referrer = _drop_null_identities(referrer)
+    return msgspec.structs.replace(
+        event, user=_drop_null_identities(event.user), referrer=referrer
+    )
 
 
 def _drop_null_identities(person: IncomingPerson | None) -> IncomingPerson | None:

@@ -138,16 +138,20 @@ def _update_known_letters(
         if refusal.is_waiting:
             since = letter.created_at if letter.reason in reasons.WAITING else now
             waits.append(Wait(letter.pk, refusal, since))
-    stop_waiting(
-        [
-            known[each.pick].pk
-            for each in refusals
-            if each.pick in known
-            and known[each.pick].is_waiting
-            and not each.is_waiting
-        ]
-    )
+    _stop_waits(refusals, known)
     return waits
+
+
+def _stop_waits(
+    refusals: Sequence[Undelivered], known: Mapping[int | None, _Letter]
+) -> None:
+    """Let the old letters wait for nobody any more that fell out for another reason now."""
+    final = [
+        known[each.pick]
+        for each in refusals
+        if each.pick in known and not each.is_waiting
+    ]
+    stop_waiting([letter.pk for letter in final if letter.is_waiting])
 
 
 def _describe_state(refusal: Undelivered) -> dict[str, Any]:
