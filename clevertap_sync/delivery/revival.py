@@ -156,7 +156,8 @@ def _take_letters(
 
     Whom a letter waits for may have changed since it was matched. Where it names two people
     by now, it names nobody for good; where nobody is known any more, it waits on, and is
-    looked up once more: a step that runs at this moment may have found it matched.
+    looked up once more: a step that runs at this moment may have found it matched. So it is
+    while the app learns anew, until the letter's own event is passed again.
     """
     locked = DeadLetter.objects.select_for_update(no_key=True).order_by("pk")
     found = locked.filter(pk__in=make_id_list(ids), state=DeadLetter.State.WAITING)
@@ -187,10 +188,14 @@ def _choose_identities(
     integration: Integration, rows: Sequence[_Row]
 ) -> dict[int, str | _Choice]:
     """Return letter → hash of the identity that it goes out under, or why it does not go."""
+    # Before anything is resolved: what is learned meanwhile is more, and never less.
+    cursor = people.find_cursor(integration.app_id)
     resolved = _resolve_rows(integration, rows)
     by_letter: defaultdict[int, list[Resolved | None]] = defaultdict(list)
     for row in rows:
-        by_letter[row.letter].append(resolved.get((row.test, row.hash)))
+        is_passed = cursor is None or read_position(row.pick) <= cursor
+        found = resolved.get((row.test, row.hash)) if is_passed else None
+        by_letter[row.letter].append(found)
     return {letter: _choose_identity(found) for letter, found in by_letter.items()}
 
 

@@ -17,7 +17,7 @@ from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
 from clevertap_sync.delivery.account_lock import lock_accounts
 from clevertap_sync.delivery.people import provider_change
 from clevertap_sync.delivery.sql import waiting_rows
-from clevertap_sync.delivery.sql.id_lists import make_hash_list
+from clevertap_sync.delivery.sql.id_lists import make_hash_list, make_id_list
 from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link
 from clevertap_sync.insight.picks import make_pick, read_position, read_side
 from clevertap_sync.models import (
@@ -94,7 +94,7 @@ def match_waiting_records(step: people.Step) -> set[int]:
     Returns the integrations that have something to send. Part of the step's transaction.
     """
     waits, left = _read_waits(step)
-    if not waits:
+    if not waits and not left:
         return set()
     # Only what is needed: a passcode would be decrypted with each step.
     wanted = Integration.objects.only("account", "identity_provider").filter(
@@ -107,28 +107,46 @@ def match_waiting_records(step: people.Step) -> set[int]:
         each.wait.integration_id for each in answers if each.is_change or each.may_go
     }
     lock_accounts({integrations[pk].account_id for pk in concerned})
-    if left is not None:
-        left.update(fresh=True)
+    for rest in left:
+        rest.update(fresh=True)
     return _write_answers(answers)
+
+
+def select_passed_waits(step: people.Step) -> QuerySet[WaitingRecord]:
+    """Return the app's waiting records whose own events were learned from."""
+    mine = WaitingRecord.objects.filter(app=step.app_id)
+    return mine.filter(pick__lt=_find_end(step))
+
+
+def _find_end(step: people.Step) -> int:
+    return make_pick(step.last + 1, Side.REFERRED)
 
 
 def _read_waits(
     step: people.Step,
-) -> tuple[list[Wait], QuerySet[WaitingRecord] | None]:
-    """Return the records to look up, and those that are left to the next step, if any."""
+) -> tuple[list[Wait], list[QuerySet[WaitingRecord]]]:
+    """Return the records to look up, and those that are left to a later step.
+
+    A record beyond the step is left to the one that passes its event: what the log says
+    before it counts, and may be that its ID names nobody.
+    """
     mine = WaitingRecord.objects.filter(app=step.app_id)
-    found = _read(mine.filter(fresh=True)[:FRESH_PER_STEP])
+    found = _read(select_passed_waits(step).filter(fresh=True)[:FRESH_PER_STEP])
     referrers = [make_pick(position, Side.GENERATED) for position in step.decided]
     for chunk in _cut(referrers):
         found += _read(mine.filter(hash=None, pick__in=chunk))
     hashes = make_hash_list(sorted({each for _, each in step.linked}))
     linked = mine.filter(hash__in=hashes).order_by("pk")
     waits = _read(linked[: LINKED_PER_STEP + 1]) if step.linked else []
-    left = None
+    left = []
     if len(waits) > LINKED_PER_STEP:
-        left = linked.filter(pk__gte=waits.pop().pk).order_by()
+        left.append(linked.filter(pk__gte=waits.pop().pk).order_by())
     found += waits
-    return list({wait.pk: wait for wait in found}.values()), left
+    passed = {wait.pk: wait for wait in found if wait.pick < _find_end(step)}
+    ahead = {wait.pk for wait in found if not wait.fresh and wait.pk not in passed}
+    if ahead:
+        left.append(mine.filter(pk__in=make_id_list(sorted(ahead))))
+    return list(passed.values()), left
 
 
 def _read(rows: QuerySet[WaitingRecord]) -> list[Wait]:

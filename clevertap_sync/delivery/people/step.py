@@ -9,7 +9,6 @@ from collections.abc import Callable
 from django.db import transaction
 
 from clevertap_sync.delivery.people import match, provider_change
-from clevertap_sync.models import WaitingRecord
 from clevertap_sync.process import doorbell
 from referrals import failpoints, log, people
 from referrals.failpoints import Place
@@ -42,4 +41,4 @@ def _is_more_to_do(step: people.Step) -> bool:
     """Return what came meanwhile: whoever brought it found the lock taken, and left."""
     if step.has_more or step.last < log.read_head(step.app_id):
         return True
-    return WaitingRecord.objects.filter(app=step.app_id, fresh=True).exists()
+    return match.select_passed_waits(step).filter(fresh=True).exists()

@@ -1,6 +1,7 @@
 """An install before its sign-up reaches the right person: from the log to CleverTap."""
 
 import threading
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -183,6 +184,31 @@ def test_the_referrer_waits_while_the_user_is_delivered(app, sandbox, finish):
     finish()
 
     assert sent(sandbox) == [EVES, BOBS]
+
+
+def test_what_was_matched_waits_while_the_app_learns_anew(
+    app, integration, sandbox, finish, monkeypatch
+):
+    append(
+        app,
+        a_link(branch_id="A", custom_id="1", email=DAN),
+        a_link(custom_id="1", email=EVE),
+        an_install(branch_id="A"),
+    )
+    deliver(integration.pk)
+    while not WaitingRecord.objects.filter(matched__isnull=False):
+        advance_people(app.pk)
+    assert people.relearn(app.pk)
+    with monkeypatch.context() as slowly:
+        slowly.setattr(people, "take_step", partial(people.take_step, limit=1))
+        while people.find_cursor(app.pk) != 1:
+            advance_people(app.pk)
+        deliver(integration.pk)
+    assert sent(sandbox) == [BOBS]
+
+    finish()
+
+    assert sent(sandbox) == [BOBS, EVES]
 
 
 def test_two_integrations_send_it_under_the_identity_of_each(app, sandbox, finish):

@@ -1,12 +1,14 @@
 """What waits is matched once its person is known, whoever comes first."""
 
+from functools import partial
+
 import pytest
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery.people import match, provider_change
 from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import DeadLetter, Replay, WaitingRecord
-from referrals import failpoints
+from referrals import failpoints, people
 from referrals.failpoints import FailpointError, parse_failpoints
 from referrals.models import Change, SharedMark
 from referrals.vocabulary import Side
@@ -144,6 +146,44 @@ def test_an_id_that_two_people_claimed_before_it_is_looked_up_names_nobody(
 
     assert state_of(letter) == ("expired", "shared_identity")
     assert (rows_of(letter), replays(), rung) == ([], [], [])
+
+
+@pytest.mark.parametrize("orders", [False, True], ids=["first", "anew"])
+def test_a_record_waits_for_all_that_the_log_said_before_it(
+    app, integration, advance, rung, monkeypatch, orders
+):
+    append(app, a_link(branch_id="A", email=EVE))
+    at = append(app, a_link(branch_id="A", email=DAN), an_install(branch_id="A"))
+    if orders:
+        advance()
+        assert people.relearn(app.pk)
+    letter = a_waiting_letter(integration, at, branch_id="A")
+    one_by_one = partial(people.take_step, limit=1)
+    monkeypatch.setattr(people, "take_step", one_by_one)
+
+    advance()
+
+    assert state_of(letter) == ("expired", "shared_identity")
+    assert (letter.linked_by, rung) == (None, [])
+
+
+def test_who_waits_while_people_are_learned_anew_goes_once_the_log_comes_to_it(
+    app, integration, advance, rung, monkeypatch
+):
+    append(app, an_install(branch_id="A"))
+    at = append(app, an_install(branch_id="A"), a_link(branch_id="B", email=DAN))
+    letter = a_waiting_letter(integration, at, branch_id="A")
+    advance()
+    one_by_one = partial(people.take_step, limit=1)
+    monkeypatch.setattr(people, "take_step", one_by_one)
+    learned = append(app, a_link(branch_id="A", email=EVE))
+
+    assert people.relearn(app.pk)
+    advance()
+
+    assert [row[1:] for row in rows_of(letter)] == [(hash_of(app, "email", EVE), False)]
+    assert (state_of(letter), letter.linked_by) == (WAITS, learned)
+    assert rung == [integration.pk]
 
 
 def test_a_record_waits_on_by_the_id_that_nobody_else_claimed(

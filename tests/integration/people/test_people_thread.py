@@ -12,7 +12,7 @@ from clevertap_sync.worker import people_thread
 from clevertap_sync.worker.people_thread import PeopleThread
 from clevertap_sync.worker.steps import SweepSteps
 from referrals import people
-from tests.builders import an_app, an_integration
+from tests.builders import a_sent_event, an_app, an_integration
 from tests.harness.process import wait_until
 from tests.integration.people.waits import (
     EVE,
@@ -112,7 +112,8 @@ def test_it_takes_steps_until_nothing_is_left(thread, rung, monkeypatch):
     letters = [someone_waits(app) for app in apps]
     monkeypatch.setattr(match, "FRESH_PER_STEP", 1)
     further = [
-        a_waiting_letter(letter.integration, 2, branch_id="A") for letter in letters
+        a_waiting_letter(letter.integration, append(app, a_sent_event()), branch_id="A")
+        for app, letter in zip(apps, letters, strict=True)
     ]
 
     thread.advance([app.pk for app in apps])
