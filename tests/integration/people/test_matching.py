@@ -67,6 +67,12 @@ def advance(app, rung):
     return advance
 
 
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Let each step learn from one event."""
+    monkeypatch.setattr(people, "take_step", partial(people.take_step, limit=1))
+
+
 def replays():
     """Return (integration, state) of each standing replay."""
     standing = Replay.objects.filter(kind="people").order_by("pk")
@@ -148,18 +154,17 @@ def test_an_id_that_two_people_claimed_before_it_is_looked_up_names_nobody(
     assert (rows_of(letter), replays(), rung) == ([], [], [])
 
 
-@pytest.mark.parametrize("orders", [False, True], ids=["first", "anew"])
+@pytest.mark.usefixtures("one_by_one")
+@pytest.mark.parametrize("is_learned_anew", [False, True])
 def test_a_record_waits_for_all_that_the_log_said_before_it(
-    app, integration, advance, rung, monkeypatch, orders
+    app, integration, advance, rung, is_learned_anew
 ):
     append(app, a_link(branch_id="A", email=EVE))
     at = append(app, a_link(branch_id="A", email=DAN), an_install(branch_id="A"))
-    if orders:
+    if is_learned_anew:
         advance()
         assert people.relearn(app.pk)
     letter = a_waiting_letter(integration, at, branch_id="A")
-    one_by_one = partial(people.take_step, limit=1)
-    monkeypatch.setattr(people, "take_step", one_by_one)
 
     advance()
 
@@ -167,15 +172,14 @@ def test_a_record_waits_for_all_that_the_log_said_before_it(
     assert (letter.linked_by, rung) == (None, [])
 
 
+@pytest.mark.usefixtures("one_by_one")
 def test_who_waits_while_people_are_learned_anew_goes_once_the_log_comes_to_it(
-    app, integration, advance, rung, monkeypatch
+    app, integration, advance, rung
 ):
     append(app, an_install(branch_id="A"))
     at = append(app, an_install(branch_id="A"), a_link(branch_id="B", email=DAN))
     letter = a_waiting_letter(integration, at, branch_id="A")
     advance()
-    one_by_one = partial(people.take_step, limit=1)
-    monkeypatch.setattr(people, "take_step", one_by_one)
     learned = append(app, a_link(branch_id="A", email=EVE))
 
     assert people.relearn(app.pk)
