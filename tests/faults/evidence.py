@@ -11,9 +11,17 @@ from typing import Any
 import msgspec
 
 from clevertap_sync import insight
-from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
-from referrals.models import ReferralEvent
+from clevertap_sync.models import (
+    Attempt,
+    DeadLetter,
+    Integration,
+    Upload,
+    WaitingRecord,
+)
+from referrals.models import KnownIdentity, ReferralEvent
 from tests.faults.expected import canonical
+
+SIDES = ("referred", "generated")
 
 
 @dataclass
@@ -44,6 +52,7 @@ class UploadRow:
     dead: int
     unsent: int
     leased: bool
+    waiting: int = 0
 
 
 @dataclass
@@ -71,6 +80,16 @@ class LetterRow:
 
 
 @dataclass
+class WaitRow:
+    """One identity that a record waits for. `known`: whether somebody has it by now."""
+
+    position: int
+    side: str
+    known: bool
+    fresh: bool
+
+
+@dataclass
 class Evidence:
     """One app's run with one integration, from what was sent to what arrived."""
 
@@ -89,6 +108,11 @@ class Evidence:
     letters: list[LetterRow]
     #: What `delivery_status` says.
     status: dict[str, Any] = field(default_factory=dict)
+    waits: list[WaitRow] = field(default_factory=list)
+    #: The keys of people that are known, in plain text.
+    known: list[str] = field(default_factory=list)
+    #: Identities that were erased, and when by CleverTap's clock that had ended.
+    forgotten: Mapping[str, float] = field(default_factory=dict)
 
 
 def gather(
@@ -97,6 +121,7 @@ def gather(
     sent: Mapping[str, Mapping[str, Any]],
     accepted: Mapping[str, int],
     stored: Sequence[Stored],
+    forgotten: Mapping[str, float] | None = None,
 ) -> Evidence:
     """Read everything about one integration from the database that Django uses."""
     with insight.read_in_snapshot():
@@ -117,6 +142,16 @@ def gather(
             attempts=[_attempt(row) for row in attempts if not row.dry_run],
             letters=[_letter(row) for row in letters.filter(integration=integration)],
             status=insight.read_status(integration).as_json(),
+            waits=[
+                _wait(row)
+                for row in WaitingRecord.objects.filter(integration=integration)
+            ],
+            known=list(
+                KnownIdentity.objects.filter(app=integration.app_id)
+                .exclude(value="")
+                .values_list("value", flat=True)
+            ),
+            forgotten=dict(forgotten or {}),
         )
 
 
@@ -136,6 +171,7 @@ def _upload(row: Upload) -> UploadRow:
         dead=row.dead,
         unsent=row.unsent,
         leased=row.leased_until is not None,
+        waiting=row.waiting,
     )
 
 
@@ -147,6 +183,11 @@ def _attempt(row: Attempt) -> AttemptRow:
 def _letter(row: DeadLetter) -> LetterRow:
     of_replay = row.upload.replay_id is not None
     return LetterRow(row.position, row.side, row.reason, row.state, of_replay)
+
+
+def _wait(row: WaitingRecord) -> WaitRow:
+    position, side = divmod(row.pick, 2)
+    return WaitRow(position, SIDES[side], row.matched is not None, row.fresh)
 
 
 class _Line(msgspec.Struct):

@@ -53,7 +53,9 @@ class Backend:
             "user": {"identities": {"email": f"user-{name}@example.com"}},
             "referrer": {"identities": {"email": f"referrer-{name}@example.com"}},
         }
-        return a_sent_event(**{"id": name, **people, **changes})
+        # Told apart by their content, too: one device may have several.
+        content = f"content-{number}"
+        return a_sent_event(**{"id": name, "content": content, **people, **changes})
 
     def post(
         self, url: str, events: list[dict[str, Any]], seconds: float = PATIENCE_SECONDS

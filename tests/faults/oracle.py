@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tests.faults.evidence import Evidence, LetterRow, UploadRow
-from tests.faults.expected import records_of
+from tests.faults.evidence import SIDES, Evidence, LetterRow, UploadRow
+from tests.faults.expected import Expected, expected_of
 
 SHOWN = 5
-SIDES = ("referred", "generated")
 #: How often a record goes out without an answer, before a person has to order it again.
 MOST_SENDINGS = 8
 #: An event that nobody sent names nobody; it is reported by itself.
 NOBODY = {"type": "app_install", "occurred_at": "2026-01-01T00:00:00Z"}
+#: States of dead letters: their person is not known yet, or will not be known.
+WAITING, EXPIRED = "waiting", "expired"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def problems(run: Evidence, allowed: Allowed | None = None) -> list[str]:
     return [
         *found.log(),
         *found.records(),
+        *found.people(),
+        *found.waits(),
         *found.repeats(),
         *found.sendings(),
         *found.bodies(),
@@ -59,9 +62,10 @@ def lost(run: Evidence) -> int:
     """Return how many records of accepted events neither arrived nor are dead letters."""
     judge = _Judge(run, Allowed())
     accepted = {number for number, key in run.log if key in run.accepted}
-    wanted = {p for p, at in judge.expected.items() if at[0] in accepted}
+    wanted = {place for place in judge.expected if place[0] in accepted}
     gone = len(set(run.accepted) - {key for _, key in run.log})
-    return gone + len(wanted - set(judge.arrived) - judge.dead) - judge.unplaced
+    missing = wanted - judge.arrived_places.keys() - judge.dead
+    return gone + len(missing) - judge.unplaced
 
 
 class _Judge:
@@ -73,13 +77,20 @@ class _Judge:
     # What is compared
 
     @cached_property
-    def expected(self) -> dict[str, tuple[int, str]]:
-        """Record → (position, side), for every event that is in the log."""
-        found: dict[str, tuple[int, str]] = {}
-        for position, key in self.run.log:
-            for side, record in records_of(self.run.sent.get(key) or NOBODY):
-                found[record] = (position, side)
-        return found
+    def expected(self) -> dict[tuple[int, str], Expected]:
+        """What is expected of each (position, side) of the events that are in the log."""
+        log = [(at, self.run.sent.get(key) or NOBODY) for at, key in self.run.log]
+        found = expected_of(log, self.run.forgotten.keys())
+        return {(each.position, each.side): each for each in found}
+
+    @cached_property
+    def places(self) -> dict[str, tuple[int, str]]:
+        """Record → (position, side), for each that may have arrived."""
+        return {
+            record: place
+            for place, each in self.expected.items()
+            for record in each.records.values()
+        }
 
     @cached_property
     def arrived(self) -> Counter[str]:
@@ -88,15 +99,22 @@ class _Judge:
         return Counter(record for upload in stored for record in upload.records)
 
     @cached_property
-    def dead(self) -> set[str]:
-        """The records that are dead letters and were not delivered by a replay."""
-        at = {place: record for record, place in self.expected.items()}
+    def arrived_places(self) -> dict[tuple[int, str], set[str]]:
+        """What arrived of each (position, side)."""
+        found: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
+        for record in self.arrived.keys() & self.places.keys():
+            found[self.places[record]].add(record)
+        return dict(found)
+
+    @cached_property
+    def dead(self) -> set[tuple[int, str]]:
+        """The (position, side) of dead letters that were not delivered by a replay."""
         places = {
             (letter.position, letter.side)
             for letter in self.run.letters
             if letter.position is not None and letter.state != "delivered"
         }
-        return {at[place] for place in places if place in at}
+        return places & self.expected.keys()
 
     @cached_property
     def own_letters(self) -> list[LetterRow]:
@@ -140,9 +158,9 @@ class _Judge:
         """Every record of the log arrived or is a dead letter, and nothing else arrived."""
         yield from _some(
             "CleverTap has a record that no event asks for: {}",
-            self.arrived.keys() - self.expected.keys(),
+            self.arrived.keys() - self.places.keys(),
         )
-        missing = self.expected.keys() - self.arrived.keys() - self.dead
+        missing = self.expected.keys() - self.arrived_places.keys() - self.dead
         # A refusal that names no record leaves one of the missing unnamed.
         if len(missing) != self.unplaced + self.allowed.miscounted:
             yield (
@@ -151,26 +169,55 @@ class _Judge:
             )
             yield from _some("Lost: {}", missing)
         both = (
-            record
-            for record in self.dead & self.arrived.keys()
-            if not self._unknown_of(record) and not self._replays_of(record)
+            place
+            for place in self.dead & self.arrived_places.keys()
+            if not self._unknown_at(*place) and not self._replays_at(*place)
         )
         yield from _some("It arrived, and is a dead letter: {}", both)
         places = Counter((x.position, x.side) for x in self.run.letters if x.position)
         yield from _some(
             "Two dead letters for {}.", (p for p in places if places[p] > 1)
         )
-        known = set(self.expected.values())
-        yield from _some("A dead letter for nothing: {}.", places.keys() - known)
+        nothing = places.keys() - self.expected.keys()
+        yield from _some("A dead letter for nothing: {}.", nothing)
+
+    def people(self) -> Iterator[str]:
+        """A record arrives as one person's, and as nobody's who was erased before."""
+        several = (p for p, found in self.arrived_places.items() if len(found) > 1)
+        yield from _some("It arrived under two identities: {}", several)
+        for upload in self.run.stored:
+            for record in upload.records:
+                if self._ended_before(record, upload.at):
+                    yield f"It arrived, and its person was erased before: {record}"
+        erased = self.run.forgotten.keys() & set(self.run.known)
+        yield from _some("Who was erased is known still: {}", erased)
+
+    def waits(self) -> Iterator[str]:
+        """Only what has to wait waits, by an identity that nobody has yet."""
+        letters = {
+            state: {(x.position, x.side) for x in self.run.letters if x.state == state}
+            for state in (WAITING, EXPIRED)
+        }
+        for place, each in self.expected.items():
+            if place in letters[WAITING] and not each.may_wait:
+                yield f"It waits, and its person is known: {place}"
+            if place in letters[EXPIRED] and not (each.may_expire or each.may_wait):
+                yield f"It is given up, and its person is known: {place}"
+        rows = {(row.position, row.side) for row in self.run.waits}
+        for place in rows ^ letters[WAITING]:
+            yield f"Its dead letter and what it waits for disagree: {place}"
+        left = [row for row in self.run.waits if row.known or row.fresh]
+        yield from _some("Nobody has looked for its person, or sent it: {}", left)
 
     def repeats(self) -> Iterator[str]:
         """A record arrives again only for an unknown outcome, or by a person's order."""
         flying = sum(a.records for a in self.run.attempts if a.unknown)
         for record, times in self.arrived.items():
-            if times > 1 and record in self.expected:
-                ordered = self._replays_of(record)
+            if times > 1 and record in self.places:
+                place = self.places[record]
+                ordered = self._replays_at(*place)
                 flying += ordered
-                allowed = 1 + self._unknown_of(record) + ordered
+                allowed = 1 + self._unknown_at(*place) + ordered
                 if times > allowed:
                     yield f"Arrived {times} times, {allowed} are explained: {record}"
         if repeats(self.run) > flying:
@@ -178,10 +225,10 @@ class _Judge:
 
     def sendings(self) -> Iterator[str]:
         """What is not answered is sent so often, neither more nor less, and then given up."""
-        for record, place in self.expected.items():
+        for place in self.expected:
             times = self._unknown_at(*place)
             if times > MOST_SENDINGS * self._lives_at(*place):
-                yield f"Sent {times} times without an answer: {record}"
+                yield f"Sent {times} times without an answer: {place}"
         for letter in self.run.letters:
             if letter.reason == "outcome_unknown" and letter.position is not None:
                 times = self._unknown_at(letter.position, letter.side)
@@ -225,23 +272,29 @@ class _Judge:
         """Each upload's records have one verdict each, and the sums are the status's."""
         leaves = [u for u in self.run.uploads if u.state == "settled"]
         for leaf in leaves:
-            if leaf.records != leaf.delivered + leaf.dead:
+            if leaf.records != leaf.delivered + leaf.dead + leaf.waiting:
                 yield f"Upload {leaf.pk} has records without a verdict, or with two."
         own = [leaf for leaf in leaves if leaf.replay is None]
-        booked, written = sum(leaf.dead for leaf in own), len(self.own_letters)
+        booked = sum(leaf.dead + leaf.waiting for leaf in own)
+        written = len(self.own_letters)
         if booked != written:
             yield f"{booked} records are booked as dead, {written} letters."
-        covered = sum(leaf.delivered + leaf.dead + leaf.unsent for leaf in own)
+        covered = booked + sum(leaf.delivered + leaf.unsent for leaf in own)
         if covered != len(self.expected):
             yield f"{covered} records have a verdict, of {len(self.expected)}."
-        open_letters = [x for x in self.run.letters if x.state != "delivered"]
+        ended = ("delivered", EXPIRED)
+        open_letters = [x for x in self.run.letters if x.state not in ended]
         undelivered = sum(x.state != "delivered" for x in self.own_letters)
         delivered = len(self.expected) - undelivered - sum(x.unsent for x in own)
         said = self.run.status["delivered"]
         if said != delivered:
             yield f"The status says {said} delivered, it is {delivered}."
-        if self.run.status["dead_letters"] != Counter(x.reason for x in open_letters):
+        counted = self.run.status["dead_letters"] | self.run.status.get("waiting", {})
+        if counted != Counter(x.reason for x in open_letters):
             yield "The status counts other dead letters than there are."
+        expired = sum(x.state == EXPIRED for x in self.run.letters)
+        if self.run.status.get("expired", expired) != expired:
+            yield f"The status says {self.run.status['expired']} expired, not {expired}."
 
     def rest(self) -> Iterator[str]:
         """Nothing is leased, begun, waiting, or held; and the product agrees."""
@@ -265,10 +318,14 @@ class _Judge:
         if self.run.status["unknown_outcomes"] != unknown:
             yield f"{unknown} attempts have an unknown outcome, the status differs."
 
-    def _unknown_of(self, record: str) -> int:
-        """Return how many attempts for this record ended without a readable answer."""
-        place = self.expected.get(record)
-        return 0 if place is None else self._unknown_at(*place)
+    def _ended_before(self, record: str, at: float) -> bool:
+        """Return whether somebody whom a record is about had been erased at an instant."""
+        forgotten = self.run.forgotten
+        if not forgotten or record not in self.places:
+            return False
+        each = self.expected[self.places[record]]
+        names = [each.carries, *(x for x, y in each.records.items() if y == record)]
+        return any(forgotten.get(name, at) < at for name in names)
 
     def _unknown_at(self, position: int, side: str) -> int:
         return sum(
@@ -282,11 +339,10 @@ class _Judge:
         handed_out = (u for u in self.run.uploads if u.parent is None)
         return sum(_covers(upload, position, side) for upload in handed_out)
 
-    def _replays_of(self, record: str) -> int:
+    def _replays_at(self, position: int, side: str) -> int:
         """Return how often a person's order to send a range again covered this record."""
-        place = self.expected.get(record)
         ordered = (u for u in self.run.uploads if u.replay is not None and not u.picks)
-        return sum(place is not None and _covers(each, *place) for each in ordered)
+        return sum(_covers(each, position, side) for each in ordered)
 
     def _picks_by_parent(self) -> Mapping[int, Counter[int]]:
         found: defaultdict[int, Counter[int]] = defaultdict(Counter)

@@ -3,17 +3,22 @@
 For the tests of the oracle: what it says of a good run, and of one with a planted defect.
 """
 
+import functools
 import time
 from pathlib import Path
 from typing import Any
 
 from clevertap_sync import insight
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.models import Integration
+from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.people.step import advance_people
+from clevertap_sync.models import Integration, Replay
 from clevertap_sync.sandbox import Sandbox
 from referrals import log
-from tests.builders import a_sent_custom_event, a_sent_event
+from referrals.identity import Identity
+from tests.builders import a_sent_custom_event, a_sent_event, a_sent_identify
 from tests.faults.evidence import Evidence, gather, ledger
+from tests.faults.expected import KEY, LOOSE
 
 #: Of the second round, the answer is lost; in each, two records are refused.
 ROUNDS = 3
@@ -23,6 +28,8 @@ QUICK = {"FIRST_HOLD_SECONDS": 0.01, "LONGEST_HOLD_SECONDS": 0.02}
 PAUSE_SECONDS = 0.02
 VAIN_LOOKS = 10
 MOST_REQUESTS = 200
+#: In which a good run has long learned all, and sent what waited.
+MOST_TURNS = 10
 
 
 def rehearse(sandbox: Sandbox, path: Path, integration: Integration) -> Evidence:
@@ -44,6 +51,62 @@ def rehearse(sandbox: Sandbox, path: Path, integration: Integration) -> Evidence
         deliver_all(integration)
     stored = ledger(path)
     return gather(integration.pk, sent=sent, accepted=accepted, stored=stored)
+
+
+def rehearse_people(sandbox: Sandbox, path: Path, integration: Integration) -> Evidence:
+    """Let installs come before their sign-ups; return what is there when all is quiet.
+
+    Of the first revival, the answer is lost, and one of its records is refused. One ID is
+    claimed twice, and used again. One person is erased, and seen again.
+    """
+    integration.app.loose_ids = [LOOSE]
+    integration.app.save()
+    sent: dict[str, Any] = {}
+    accepted: dict[str, int] = {}
+
+    def send(*events: dict[str, Any]) -> None:
+        sent.update({event["id"]: event for event in events})
+        for result in log.append(integration.app, list(events)):
+            accepted[result.id] = result.position
+        _deliver_and_learn(integration)
+
+    sandbox.poison(identity="user-2@", code=513)
+    send(*(a_loose_install(who) for who in ("1", "2", "3", "shared", "erased")))
+    again = functools.partial(a_loose_install, content="again")
+    sandbox.fault(ending="reset_after_storing", only="uploads")
+    send(*(a_link(who) for who in ("1", "2", "erased")))
+    send(a_link("shared"), again("shared"))
+    send(a_link("4", loose="shared"))
+    send(a_loose_install("shared", content="by two"))
+    gone = "user-erased@example.com"
+    order = erasure_orders.order_erasure(integration.app, [Identity(KEY, gone)])
+    erasure_orders.advance_erasure(order)
+    forgotten = {gone: time.time()}
+    send(again("erased"), a_link("erased"))
+    stored = ledger(path)
+    return gather(
+        integration.pk, sent=sent, accepted=accepted, stored=stored, forgotten=forgotten
+    )
+
+
+def a_loose_install(who: str, **changes: Any) -> dict[str, Any]:
+    """Return an install, by nobody's invitation, of a user who has not signed up."""
+    user = {"identities": {LOOSE: f"device-{who}"}}
+    return a_sent_event(user=user, referrer=None, via="smart_link", **changes)
+
+
+def a_link(who: str, *, loose: str = "") -> dict[str, Any]:
+    """Return what ties a user to their own device, or to another's."""
+    known = {KEY: f"user-{who}@example.com", LOOSE: f"device-{loose or who}"}
+    return a_sent_identify(user={"identities": known})
+
+
+def _deliver_and_learn(integration: Integration) -> None:
+    running = Replay.objects.filter(integration=integration, state="running")
+    for _ in range(MOST_TURNS):
+        deliver_all(integration)
+        if not (advance_people(integration.app_id) or running.exists()):
+            return
 
 
 def an_install(number: object) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from clevertap_sync.models import Integration
 from tests.builders import an_api_key, an_app, an_integration
 from tests.faults import oracle
 from tests.faults.evidence import Evidence, Stored, gather, ledger
+from tests.faults.expected import KEY, LOOSE
 from tests.faults.ground import Ground, ended_by_kill
 from tests.faults.load import Backend, Load
 from tests.faults.oracle import Allowed
@@ -34,6 +35,12 @@ WAITING: Final = """
            WHERE hold_reason <> '' AND id = {integration})
         + (SELECT count(*) FROM clevertap_sync_replay
            WHERE state = 'running' AND integration_id = {integration})
+        + (SELECT count(*) FROM clevertap_sync_waitingrecord
+           WHERE (fresh OR matched IS NOT NULL) AND integration_id = {integration})
+        + (SELECT count(*) FROM referrals_peopleprogress p
+           WHERE p.app_id = {app} AND p.cursor < coalesce(
+             (SELECT max(position) FROM referrals_referralevent e
+              WHERE e.app_id = p.app_id), 0))
 """
 
 
@@ -69,6 +76,8 @@ class Scene:
             self.app = an_app(f"app-{ground.number()}")
             self.integration = an_integration(self.app, location=location)
             key = an_api_key(self.app)
+        #: Identities that were erased, and when that had ended.
+        self.forgotten: dict[str, float] = {}
         self._has_shared_worker = beside is not None
         self.backend = Backend(self.app.slug, key, before=self._be_alone)
 
@@ -127,6 +136,32 @@ class Scene:
             piece = events[start : start + 500]
             self.wait_until(functools.partial(self._post, piece))
 
+    def learn_of_people(self) -> None:
+        """Let records wait for who is known by a loose ID as yet."""
+        with self.ground.django():
+            self.app.loose_ids = [LOOSE]
+            self.app.save()
+
+    def install(self, *whose: str, **changes: Any) -> None:
+        """Send an install of each device, whose user nobody invited."""
+        for device in whose:
+            user = {"identities": {LOOSE: self._name("device", device)}}
+            self.send(1, user=user, referrer=None, via="smart_link", **changes)
+
+    def link(self, *pairs: tuple[str, str]) -> None:
+        """Say of (device, person) that the one is the other's."""
+        for device, person in pairs:
+            known = {LOOSE: self._name("device", device), KEY: self.address_of(person)}
+            nothing_else = dict.fromkeys(("referrer", "channel", "content"))
+            self.send(1, type="identify", user={"identities": known}, **nothing_else)
+
+    def address_of(self, person: str) -> str:
+        """Return the address by which CleverTap knows a person of this scenario."""
+        return self._name("user", f"{person}@example.com")
+
+    def _name(self, kind: str, name: str) -> str:
+        return f"{kind}-{self.app.slug}-{name}"
+
     def _post(self, events: list[dict[str, Any]]) -> bool:
         return self.backend.post(self.stack.web_url, events) == 202
 
@@ -157,7 +192,7 @@ class Scene:
     def has_verdicts(self) -> bool:
         """Say whether nothing waits any more here, whatever CleverTap still does."""
         time.sleep(PAUSE_SECONDS)
-        query = WAITING.format(integration=self.integration.pk)
+        query = WAITING.format(integration=self.integration.pk, app=self.app.pk)
         return self.stack.database.rows(query) == [(0,)]
 
     def behave_for_a_patient_worker(self, hasty: Process) -> None:
@@ -178,6 +213,7 @@ class Scene:
                 sent=self.backend.sent,
                 accepted=self.backend.accepted,
                 stored=self.stored(),
+                forgotten=self.forgotten,
             )
 
     def stored(self) -> list[Stored]:

@@ -23,15 +23,19 @@ from clevertap_sync.delivery import (
     split,
     unknown_outcomes,
 )
+from clevertap_sync.delivery.people import match
 from clevertap_sync.delivery.send import RequestOutcome
 from clevertap_sync.insight import status
 from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox import Sandbox
-from referrals import log
+from referrals import log, people, suppression
+from referrals.learning.learner import Learner
 from referrals.models import ReferralEvent
+from referrals.people import KnownValue
 from tests.builders import an_integration
 from tests.faults import oracle, rehearsal
+from tests.faults.expected import KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -49,20 +53,31 @@ def product(monkeypatch):
 
 
 @pytest.fixture
-def problems(tmp_path, settings):
-    """Return a function that runs the product and asks the oracle."""
+def sandbox(tmp_path, settings):
     for name, seconds in rehearsal.QUICK.items():
         setattr(settings, name, seconds)
     path = tmp_path / "ledger.jsonl"
     with Sandbox(ledger=path) as sandbox:
         settings.CLEVERTAP_BASE_URL = sandbox.template
-        # A poison record, so that there are parts as well.
-        sandbox.poison(identity="referrer-13")
+        yield sandbox, path
 
-        def run():
-            return oracle.problems(rehearsal.rehearse(sandbox, path, an_integration()))
 
-        yield run
+@pytest.fixture
+def problems(sandbox):
+    """Return a function that runs the product and asks the oracle."""
+    server, path = sandbox
+    # A poison record, so that there are parts as well.
+    server.poison(identity="referrer-13")
+    return lambda: oracle.problems(rehearsal.rehearse(server, path, an_integration()))
+
+
+@pytest.fixture
+def problems_of_people(sandbox):
+    """Return a function that runs the product with people, and asks the oracle."""
+    server, path = sandbox
+    return lambda: oracle.problems(
+        rehearsal.rehearse_people(server, path, an_integration())
+    )
 
 
 class Product:
@@ -167,7 +182,7 @@ def a_refusal_of_the_neighbour(product):
 def a_side_that_is_never_mapped(product):
     """An event yields its first record, and not its second."""
     product.replace(
-        map_upload, "map_event", lambda real: lambda *args: list(real(*args))[:1]
+        map_upload, "map_event", lambda real: lambda *args, **at: real(*args, **at)[:1]
     )
     return "Lost: "
 
@@ -176,8 +191,8 @@ def a_record_in_the_other_persons_name(product):
     """The referrer's record is sent with the user's identity."""
 
     def make(real):
-        def wrong(*args):
-            first, second = real(*args)
+        def wrong(*args, **at):
+            first, second = real(*args, **at)
             whose = msgspec.json.decode(first.json)["identity"]
             record = msgspec.json.decode(second.json) | {"identity": whose}
             wrongly = msgspec.json.encode(record)
@@ -219,13 +234,15 @@ def a_record_that_is_given_up_too_early(product):
 def a_success_that_is_sent_again(product):
     """What a 200 counted as processed is given back as if nothing had been sent."""
 
-    def wrong(work, mapped, sending, *_):
-        error = NotSentError("planted")
-        outcome = RequestOutcome(None, error, 0.0)
-        return failure.settle_failure(work, mapped, sending, outcome, error)
-
-    product.replace(deliver, "settle_result", lambda real: first_only(real, wrong))
+    product.replace(deliver, "settle_result", lambda real: first_only(real, give_back))
     return "A body arrived 2 times, 1 are explained"
+
+
+def give_back(work, mapped, sending, *_):
+    """Settle an answer as if nothing had been sent."""
+    error = NotSentError("planted")
+    outcome = RequestOutcome(None, error, 0.0)
+    return failure.settle_failure(work, mapped, sending, outcome, error)
 
 
 def an_accepted_event_that_is_not_kept(product):
@@ -296,6 +313,69 @@ def a_record_that_is_counted_twice(product):
     return "records have a verdict, of"
 
 
+def a_revival_that_is_sent_twice(product):
+    """What a 200 counted as processed of a revival is given back."""
+
+    def make(real):
+        again = first_only(real, give_back)
+
+        def wrong(work, *args, **options):
+            settle_one = again if work.upload.identities else real
+            return settle_one(work, *args, **options)
+
+        return wrong
+
+    product.replace(deliver, "settle_result", make)
+    return "Arrived 3 times, 2 are explained"
+
+
+def a_revival_under_another_identity_than_it_pinned(product):
+    """A retry looks the person up once more, and finds another address."""
+    turns = itertools.count()
+
+    def make(real):
+        def wrong(*args, **options):
+            found = real(*args, **options)
+            other = "x" * next(turns)
+            return {x: KnownValue(KEY, other + y.value) for x, y in found.items()}
+
+        return wrong
+
+    product.replace(people, "read_identities", make)
+    return "was sent with another body"
+
+
+def a_shared_id_that_still_names_somebody(product):
+    """A second claim is overlooked, so the first stands."""
+    product.replace(Learner, "_share", lambda _: lambda *_: None)
+    return "CleverTap has a record that no event asks for"
+
+
+def a_link_that_is_not_learned(product):
+    """An ID that stands beside a key is overlooked."""
+    product.replace(Learner, "_tie_loose", lambda _: lambda *_: None)
+    return "It waits, and its person is known"
+
+
+def a_link_that_an_erasure_missed(product):
+    """Who was erased is suppressed, and known still."""
+    product.replace(people, "forget_hashes", lambda _: lambda *_: None)
+    return "Who was erased is known still"
+
+
+def an_erased_person_to_whom_what_waited_goes(product):
+    """A revival asks of nobody whether they were erased."""
+    product.replace(people, "forget_hashes", lambda _: lambda *_: None)
+    product.replace(suppression, "_find_suppressed", lambda _: lambda *_: set())
+    return "It arrived, and its person was erased before"
+
+
+def a_match_that_is_never_written(product):
+    """A step learns, and lets nobody go."""
+    product.replace(match, "_write_answers", lambda _: lambda _: set())
+    return "Nobody has looked for its person, or sent it"
+
+
 def with_values(step, **values):
     return replace(step, values={**step.values, **values})
 
@@ -321,10 +401,36 @@ DEFECTS = (
 )
 
 
+#: What goes wrong with who is who.
+DEFECTS_OF_PEOPLE = (
+    *(a_revival_that_is_sent_twice, a_revival_under_another_identity_than_it_pinned),
+    *(a_shared_id_that_still_names_somebody, a_link_that_is_not_learned),
+    a_link_that_an_erasure_missed,
+    *(an_erased_person_to_whom_what_waited_goes, a_match_that_is_never_written),
+)
+
+
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.__name__)
 def test_the_oracle_catches_the_product_at(product, problems, defect):
     sentence = defect(product)
 
     found = problems()
+
+    assert any(sentence in problem for problem in found), found
+
+
+def test_a_run_with_people_without_a_defect_has_no_problem(problems_of_people):
+    assert problems_of_people() == []
+
+
+@pytest.mark.parametrize(
+    "defect", DEFECTS_OF_PEOPLE, ids=lambda defect: defect.__name__
+)
+def test_the_oracle_catches_the_product_with_people_at(
+    product, problems_of_people, defect
+):
+    sentence = defect(product)
+
+    found = problems_of_people()
 
     assert any(sentence in problem for problem in found), found
