@@ -374,7 +374,7 @@ def test_a_constant_that_a_crowd_waits_for_is_nobody_s(
 ):
     """Case 8: who signs up first must not get what ten thousand did. Fans are no crowd."""
     monkeypatch.setattr(match, "WAITS_OF_A_USER", 2)
-    append(app, *[an_install(branch_id="A")] * 3)
+    append(app, *(an_install(branch_id="A") for _ in range(5)))
     crowd = [
         a_waiting_letter(integration, n, side=side, branch_id="A") for n in (1, 2, 3)
     ]
