@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='waitingrecord',
-            index=models.Index(condition=models.Q(('fresh', True)), fields=['app'], name='fresh_waiting_records'),
+            index=models.Index(condition=models.Q(('fresh', True)), fields=['app', 'pick'], name='fresh_waiting_records'),
         ),
         migrations.AddIndex(
             model_name='waitingrecord',

@@ -54,7 +54,9 @@ class WaitingRecord(models.Model):
                 name="waiting_for_referrer",
             ),
             models.Index(
-                fields=["app"], condition=Q(fresh=True), name="fresh_waiting_records"
+                fields=["app", "pick"],
+                condition=Q(fresh=True),
+                name="fresh_waiting_records",
             ),
             # The claim: what may go.
             models.Index(

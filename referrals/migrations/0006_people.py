@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
                 ('remembers', models.BooleanField(default=False, help_text='Whether referrers are remembered.')),
                 ('generation', models.BigIntegerField(default=0, help_text='Raised whenever something that was learned is no longer true.')),
                 ('emptying', models.BooleanField(default=False, help_text='What was learned is being removed, in steps; then learning begins anew.')),
+                ('complete_at', models.BigIntegerField(default=0, help_text="Nobody is known before the cursor is there: what two people claimed might look like the first one's until then.")),
                 ('since', models.DateTimeField(help_text='When learning began, or began anew.')),
                 ('advanced_at', models.DateTimeField(help_text='When the cursor last moved.', null=True)),
                 ('shared', models.BigIntegerField(default=0, help_text='Identities that a second person claimed, since then.')),

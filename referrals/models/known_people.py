@@ -39,6 +39,11 @@ class PeopleProgress(models.Model):
         default=False,
         help_text="What was learned is being removed, in steps; then learning begins anew.",
     )
+    complete_at = models.BigIntegerField(
+        default=0,
+        help_text="Nobody is known before the cursor is there: what two people claimed "
+        "might look like the first one's until then.",
+    )
     since = models.DateTimeField(help_text="When learning began, or began anew.")
     advanced_at = models.DateTimeField(
         null=True, help_text="When the cursor last moved."

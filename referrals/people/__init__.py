@@ -14,6 +14,7 @@ from referrals.people.lookup import (
     find_cursor,
     find_decisions,
     find_other_identities,
+    is_complete,
     read_identities,
     resolve,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "find_decisions",
     "find_other_identities",
     "forget_hashes",
+    "is_complete",
     "is_marked",
     "lift_mark",
     "list_learning_apps",

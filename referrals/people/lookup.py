@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 import msgspec
+from django.db.models import F, Q
 
 from referrals.identity import mask_value
 from referrals.learning.known import Identity, KnownPerson
@@ -56,9 +57,9 @@ def resolve(
     """Return, by hash, the identity of `provider` of the person whom it names now.
 
     `SHARED` for those that several people have. Left out are those of which nobody is known,
-    or nobody with such an identity. Nobody is known while the app learns anew.
+    or nobody with such an identity. Nobody is known before learning is complete.
     """
-    if _is_emptying(app_id):
+    if not is_complete(app_id):
         return {}
     wanted = provider.casefold()
     known = _read_world(app_id, "hash", set(hashes), test=test)
@@ -83,9 +84,10 @@ def resolve(
 def find_decisions(app_id: int, positions: Collection[int]) -> dict[int, str | None]:
     """Return whom `"last"` stands for in events, by position: the hash of an identity.
 
-    None where that is unknown yet. Left out are events that no step has passed.
+    None where that is unknown yet. Left out are events that no step has passed, and all
+    before learning is complete.
     """
-    if _is_emptying(app_id):
+    if not is_complete(app_id):
         return {}
     return tables.read_decisions(app_id, set(positions))
 
@@ -126,6 +128,16 @@ def find_other_identities(app_id: int, hashes: Collection[str]) -> list[OtherIde
     return sorted(others, key=lambda each: (each.provider, each.shown, each.hash))
 
 
+def is_complete(app_id: int) -> bool:
+    """Return whether the app has learned from all that its log had when it began, or anew.
+
+    Before that an ID that two people claimed may look like the first one's.
+    """
+    progress = PeopleProgress.objects.filter(app=app_id)
+    is_learning = Q(emptying=True) | Q(cursor__lt=F("complete_at"))
+    return not progress.filter(is_learning).exists()
+
+
 def find_cursor(app_id: int) -> int | None:
     """Return the last position that was learned from; None where the app does not learn.
 
@@ -134,10 +146,6 @@ def find_cursor(app_id: int) -> int | None:
     rows = PeopleProgress.objects.filter(app=app_id).values_list("cursor", flat=True)
     cursor = rows.first()
     return None if cursor is None or read_rules(app_id) is None else cursor
-
-
-def _is_emptying(app_id: int) -> bool:
-    return PeopleProgress.objects.filter(app=app_id, emptying=True).exists()
 
 
 def _read_world(

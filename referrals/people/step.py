@@ -39,7 +39,8 @@ class Step(msgspec.Struct):
     `linked` has, by (test, hash), every identity whose person may be known now, or which
     names nobody any more, and the position that did it. `decided` has the hash of the
     referrer's identity by the position of an event that names `"last"`. `has_more`: there
-    is more to learn right now.
+    is more to learn right now. Nobody is known before learning `is_complete`; the step that
+    `completes` it makes everybody known at once, whom `linked` does not name.
     """
 
     app_id: int
@@ -49,6 +50,8 @@ class Step(msgspec.Struct):
     linked: dict[tuple[bool, str], int] = {}
     decided: dict[int, str] = {}
     has_more: bool = False
+    is_complete: bool = False
+    completes: bool = False
 
 
 def take_step(app_id: int, *, limit: int = STEP_EVENTS) -> Step | None:
@@ -80,7 +83,9 @@ def _begin(app_id: int, rules: PeopleRules) -> PeopleProgress | None:
     """Begin to learn, at the log's tail, unless another process does."""
     if not _may_begin(app_id):
         return None
-    begun = PeopleProgress(app_id=app_id, since=datetime.now(UTC))
+    begun = PeopleProgress(
+        app_id=app_id, complete_at=log.read_head(app_id), since=datetime.now(UTC)
+    )
     _follow(begun, rules)
     PeopleProgress.objects.bulk_create([begun], ignore_conflicts=True)
     return _lock(app_id)
@@ -112,14 +117,15 @@ def _follow(progress: PeopleProgress, rules: PeopleRules) -> None:
 
 def _empty(progress: PeopleProgress, rules: PeopleRules, limit: int) -> Step:
     """Remove the next of what was learned by other rules; with the last, begin anew."""
+    head = log.read_head(progress.app_id)
     if remove_learned(progress.app_id, limit=limit) < limit:
         progress.emptying = False
+        progress.complete_at = head
         progress.since = datetime.now(UTC)
         progress.shared = progress.refused = progress.skipped = 0
     _follow(progress, rules)
     progress.save()
     at = progress.cursor
-    head = log.read_head(progress.app_id)
     return Step(progress.app_id, at + 1, at, head, has_more=True)
 
 
@@ -207,6 +213,8 @@ def _make_step(
         progress.cursor,
         head,
         has_more=progress.cursor < head,
+        is_complete=progress.cursor >= progress.complete_at,
+        completes=before < progress.complete_at <= progress.cursor,
     )
     for test, each in (learned or {}).items():
         step.linked.update(((test, name), at) for name, at in each.linked.items())

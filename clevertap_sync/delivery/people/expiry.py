@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from clevertap_sync.clevertap.reasons import NEVER_KNOWN, NO_REFERRER_KNOWN
 from clevertap_sync.delivery.account_lock import lock_accounts
+from clevertap_sync.delivery.people import lookups
 from clevertap_sync.models import DeadLetter, Integration, WaitingRecord
 from clevertap_sync.process import clock
 from referrals import failpoints, log, people
@@ -64,11 +65,13 @@ def _expire_next_records(app_id: int) -> bool:
 def _select_waits_of(app_id: int) -> QuerySet[WaitingRecord]:
     """Return what has waited long enough by all that the log says of the app's people.
 
-    A link that came in time counts, however late it is learned; and a record counts once a
-    step has looked for its person by each of its IDs.
+    A link that came in time counts, however late it is learned; and what is to be looked up,
+    for the first time or anew, is looked up before, by each of its IDs.
     """
     if people.read_rules(app_id) is None:
         return _select_waits_until(clock.read_now()).filter(app=app_id)
+    if not people.is_complete(app_id) or lookups.has_more_to_mark(app_id):
+        return WaitingRecord.objects.none()
     old = _select_waits_until(_find_last_learned(app_id))
     fresh = WaitingRecord.objects.filter(letter=OuterRef("letter"), fresh=True)
     return old.filter(~Exists(fresh), app=app_id)
@@ -76,7 +79,7 @@ def _select_waits_of(app_id: int) -> QuerySet[WaitingRecord]:
 
 def _find_last_learned(app_id: int) -> datetime:
     """Return up to when all that the log says of the app's people was learned."""
-    # Where people are learned anew, the next event is the log's first, whatever its position.
+    # The log may begin far beyond an app that has not learned anything yet.
     learned = people.find_cursor(app_id) or 0
     place = (app_id, max(learned + 1, log.find_tail(app_id)))
     return log.read_received_at([place]).get(place, clock.read_now())

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
 from clevertap_sync.delivery.account_lock import lock_accounts
-from clevertap_sync.delivery.people import provider_change
+from clevertap_sync.delivery.people import lookups
 from clevertap_sync.delivery.sql import waiting_rows
 from clevertap_sync.delivery.sql.id_lists import make_hash_list, make_id_list
 from clevertap_sync.delivery.sql.waiting_rows import AnsweredRow, Link
@@ -92,7 +92,12 @@ def match_waiting_records(step: people.Step) -> set[int]:
     """Look for the people of fresh records, and of those whom `step` made known.
 
     Returns the integrations that have something to send. Part of the step's transaction.
+    Nobody is looked up before learning is complete; then everybody is.
     """
+    if not step.is_complete:
+        return set()
+    if step.completes:
+        lookups.look_up_all_anew(step.app_id)
     waits, left = _read_waits(step)
     if not waits and not left:
         return set()
@@ -101,7 +106,7 @@ def match_waiting_records(step: people.Step) -> set[int]:
         pk__in={wait.integration_id for wait in waits}
     )
     integrations = {each.pk: each for each in wanted}
-    provider_change.remember_providers(integrations.values())
+    lookups.remember_providers(integrations.values())
     answers = _give_up_crowds(step.app_id, _find_answers(step, waits, integrations))
     concerned = {
         each.wait.integration_id for each in answers if each.is_change or each.may_go
@@ -131,7 +136,8 @@ def _read_waits(
     before it counts, and may be that its ID names nobody.
     """
     mine = WaitingRecord.objects.filter(app=step.app_id)
-    found = _read(select_passed_waits(step).filter(fresh=True)[:FRESH_PER_STEP])
+    fresh = select_passed_waits(step).filter(fresh=True).order_by("pick")
+    found = _read(fresh[:FRESH_PER_STEP])
     referrers = [make_pick(position, Side.GENERATED) for position in step.decided]
     for chunk in _cut(referrers):
         found += _read(mine.filter(hash=None, pick__in=chunk))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 
-from clevertap_sync.delivery.people import match, provider_change
+from clevertap_sync.delivery.people import lookups, match
 from clevertap_sync.process import doorbell
 from referrals import failpoints, log, people
 from referrals.failpoints import Place
@@ -23,7 +23,7 @@ def advance_people(
     another returns False meanwhile. `ring` is called, once it is committed, for each
     integration that has something to send.
     """
-    is_marking = provider_change.mark_after_change(app_id)
+    is_marking = lookups.mark_for_lookup(app_id)
     with transaction.atomic():
         step = people.take_step(app_id)
         if step is None:
@@ -39,6 +39,8 @@ def advance_people(
 
 def _is_more_to_do(step: people.Step) -> bool:
     """Return what came meanwhile: whoever brought it found the lock taken, and left."""
+    if step.completes and lookups.has_more_to_mark(step.app_id):
+        return True
     if step.has_more or step.last < log.read_head(step.app_id):
         return True
     return match.select_passed_waits(step).filter(fresh=True).exists()

@@ -340,6 +340,24 @@ def test_who_was_suppressed_before_the_link_came_gets_nothing_through_a_device(
     assert {state for _, _, state, _ in letters()} == {"waiting"}
 
 
+def test_a_paused_integration_learns_and_sends_what_waited_once_it_is_resumed(
+    app, integration, sandbox, finish
+):
+    append(app, an_install(branch_id="A"))
+    finish()
+    Integration.objects.update(enabled=False)
+    append(app, a_link(branch_id="A", email=EVE))
+    while advance_people(app.pk):
+        pass
+    assert deliver(integration.pk) == 0
+    assert WaitingRecord.objects.filter(matched__isnull=False).count() == 1
+
+    Integration.objects.update(enabled=True)
+    finish()
+
+    assert sent(sandbox) == [BOBS, EVES]
+
+
 def test_what_fell_out_before_the_id_was_listed_joins_by_a_replay_alone(
     app, integration, sandbox, finish
 ):

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.delivery.people import match, provider_change
+from clevertap_sync.delivery.people import lookups, match
 from clevertap_sync.delivery.people.step import advance_people
 from clevertap_sync.models import DeadLetter, Replay, WaitingRecord
 from referrals import failpoints, people
@@ -264,7 +264,7 @@ def test_a_link_of_the_other_kind_says_nothing(app, integration, advance, is_tes
 def test_another_identity_provider_lets_all_be_looked_up_anew(
     app, integration, advance, monkeypatch
 ):
-    monkeypatch.setattr(provider_change, "MARKED_PER_STEP", 2)
+    monkeypatch.setattr(lookups, "MARKED_PER_STEP", 2)
     ids = [f"A{n}" for n in range(5)]
     append(app, *(an_install(branch_id=each) for each in ids))
     letters = [
@@ -407,6 +407,76 @@ def test_a_provider_may_be_thrice_as_long_without_its_case(app, integration, adv
     advance()
 
     assert [row[1] for row in rows_of(letter)] == [hash_of(app, provider, EVE)]
+
+
+@pytest.fixture
+def by_single_events(monkeypatch):
+    """Let a step learn from one event."""
+    monkeypatch.setattr(people, "take_step", partial(people.take_step, limit=1))
+
+
+@pytest.mark.usefixtures("by_single_events")
+def test_a_record_is_looked_up_once_its_own_event_was_learned_from(app, advance):
+    """Ann opens the app on Bob's tablet: her event says that it is not his alone."""
+    by_custom_id = an_integration(
+        app, name="other", location=Location.IN1, identity_provider="custom_id"
+    )
+    advance()
+    append(app, a_link(branch_id="T", custom_id="bob"))
+    append(app, a_sent_event(user={"identities": {"branch_id": "T", "email": EVE}}))
+    letter = a_waiting_letter(by_custom_id, 2, branch_id="T")
+
+    assert advance_people(app.pk)
+    assert rows_of(letter) == [(hash_of(app, "branch_id", "T"), None, True)]
+    advance()
+
+    assert state_of(letter) == ("expired", "shared_identity")
+
+
+@pytest.mark.usefixtures("by_single_events")
+@pytest.mark.parametrize("is_anew", [False, True])
+def test_nobody_is_known_before_all_that_the_log_says_was_learned(
+    app, integration, advance, rung, is_anew
+):
+    append(app, an_install(branch_id="T"), an_install(branch_id="A"))
+    append(app, a_link(branch_id="T", email=DAN), a_link(branch_id="A", email=EVE))
+    append(app, a_link(branch_id="T", email=EVE))
+    if is_anew:
+        advance()
+        people.relearn(app.pk)
+    of_two = a_waiting_letter(integration, 1, branch_id="T")
+    of_eve = a_waiting_letter(integration, 2, branch_id="A")
+
+    while people.find_cursor(app.pk) != 5:
+        assert advance_people(app.pk, ring=rung.append)
+        assert {row[1] for row in rows_of(of_two) + rows_of(of_eve)} == {None}
+        digest = hash_of(app, "branch_id", "T")
+        assert (
+            not people.resolve(app.pk, [digest], "email", test=False)
+            .get(digest, people.SHARED)
+            .hash
+        )
+    assert rung == []
+    advance()
+
+    assert state_of(of_two) == ("expired", "shared_identity")
+    assert [row[1] for row in rows_of(of_eve)] == [hash_of(app, "email", EVE)]
+    assert rung == [integration.pk]
+
+
+def test_what_was_looked_up_before_people_are_learned_anew_is_looked_up_after(
+    app, integration, advance
+):
+    append(app, an_install(anonymous_id="N", device_nr="D"))
+    letter = a_waiting_letter(integration, 1, device_nr="D")
+    append(app, a_link(device_nr="D", email=EVE))
+    advance()
+    assert rows_of(letter) == [(hash_of(app, "device_nr", "D"), None, False)]
+
+    learn_of_people(app, "branch_id", "device_nr")
+    advance()
+
+    assert [row[1] for row in rows_of(letter)] == [hash_of(app, "email", EVE)]
 
 
 def test_an_app_that_learns_of_nobody_has_no_step(integration):

@@ -1,5 +1,6 @@
-"""An integration that sends another identity than before: what waits is looked up anew.
+"""What waits is looked up anew where others may be known.
 
+After an integration sends another identity than before, and after people were learned anew.
 Who was not known by an e-mail address may be known by an ID of the backend. The records are
 marked as fresh, a few thousand a step, so that no transaction is long.
 """
@@ -10,7 +11,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Max
 
-from clevertap_sync.delivery.account_lock import lock_account
+from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
 from clevertap_sync.models import Integration, WaitingLookup, WaitingRecord
 
 MARKED_PER_STEP: Final = 5_000
@@ -27,10 +28,25 @@ def remember_providers(integrations: Iterable[Integration]) -> None:
     )
 
 
-def mark_after_change(app_id: int) -> bool:
-    """Mark the next waiting records of each integration whose provider is another one now.
+def look_up_all_anew(app_id: int) -> None:
+    """Let all that waits be marked, from the first on. Part of the step's transaction.
 
-    Returns whether there may be more to mark.
+    Under the locks of all of the app's accounts, of which the step needs some.
+    """
+    lock_accounts(Integration.objects.filter(app=app_id).values("account_id"))
+    WaitingLookup.objects.filter(integration__app=app_id).update(marked_to=0)
+
+
+def has_more_to_mark(app_id: int) -> bool:
+    """Return whether records that wait may be known, and are to be looked up yet."""
+    lookups = WaitingLookup.objects.filter(integration__app=app_id)
+    return lookups.filter(marked_to__isnull=False).exists()
+
+
+def mark_for_lookup(app_id: int) -> bool:
+    """Mark the next waiting records of each integration that looks them up anew.
+
+    Also of those whose provider is another one now. Returns whether there may be more to mark.
     """
     has_more = False
     lookups = WaitingLookup.objects.filter(integration__app=app_id).order_by("pk")
