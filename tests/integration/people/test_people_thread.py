@@ -110,6 +110,8 @@ def test_an_app_that_learns_of_nobody_costs_no_query(django_assert_num_queries):
 def test_it_takes_steps_until_nothing_is_left(thread, rung, monkeypatch):
     apps = [an_app_that_learns() for _ in range(2)]
     letters = [someone_waits(app) for app in apps]
+    for app in apps:
+        append(app, a_link(branch_id="A", email=EVE))
     monkeypatch.setattr(match, "FRESH_PER_STEP", 1)
     further = [
         a_waiting_letter(letter.integration, append(app, a_sent_event()), branch_id="A")
