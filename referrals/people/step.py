@@ -81,7 +81,9 @@ def _lock(app_id: int) -> PeopleProgress | None:
 
 def _begin(app_id: int, rules: PeopleRules) -> PeopleProgress | None:
     """Begin to learn, at the log's tail, unless another process does."""
-    if not _may_begin(app_id):
+    # An insert would wait for the step that holds the row, though it has nothing to do.
+    is_begun = PeopleProgress.objects.filter(app=app_id).exists()
+    if is_begun or not _may_begin(app_id):
         return None
     begun = PeopleProgress(
         app_id=app_id, complete_at=log.read_head(app_id), since=datetime.now(UTC)
