@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import requests
@@ -31,6 +31,8 @@ class Backend:
         self._key = key
         self._lock = threading.Lock()
         self._number = 0
+        self._queue: list[dict[str, Any]] = []
+        self._queued: set[str] = set()
         #: By id, every event that was ever sent.
         self.sent: dict[str, Mapping[str, Any]] = {}
         #: By id, the position that the 202 named.
@@ -46,6 +48,23 @@ class Backend:
             first = self._number + 1
             self._number += count
         return [self._event(number, changes) for number in range(first, first + count)]
+
+    def queue_events(self, events: Sequence[dict[str, Any]]) -> None:
+        """Leave events to the next request of a load."""
+        with self._lock:
+            self._queue += events
+            self._queued |= {event["id"] for event in events}
+
+    def take_queued(self) -> list[dict[str, Any]]:
+        """Return what was left to the next request, once."""
+        with self._lock:
+            taken, self._queue = self._queue, []
+        return taken
+
+    def has_queued(self) -> bool:
+        """Say whether any event that was left to a load is not accepted yet."""
+        with self._lock:
+            return not self._queued <= self.accepted.keys()
 
     def _event(self, number: int, changes: Mapping[str, Any]) -> dict[str, Any]:
         name = f"{self.name}-{number}"
@@ -125,7 +144,10 @@ class Load:
 
     def _run(self) -> None:
         while not self._stop.wait(self._pause):
-            events = self._backend.events(self._size)
+            events = [
+                *self._backend.take_queued(),
+                *self._backend.events(self._size),
+            ]
             # Once more after the stop would be of no use: what has no answer may be in
             # the log or not, and both are right.
             while self._backend.post(self._url(), events, self._seconds) != 202:

@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any, Final
 
 from clevertap_sync.clevertap.locations import Location
@@ -19,6 +20,7 @@ from tests.faults.ground import Ground, ended_by_kill
 from tests.faults.load import Backend, Load
 from tests.faults.oracle import Allowed
 from tests.faults.report import REPORT
+from tests.harness import commands
 from tests.harness.process import PATIENCE_SECONDS, Process, wait_until
 
 PAUSE_SECONDS: Final = 0.1
@@ -126,6 +128,11 @@ class Scene:
         self.ground.expire_leases()
         return killed
 
+    def manage(self, *arguments: str, **env: str) -> CompletedProcess[str]:
+        """Run a command in the product; return the finished process, however it ended."""
+        env = {**self.stack.env, "REDIS_URL": "", **env}
+        return commands.manage(*arguments, env=env, check=False, warm=True)
+
     # What happens
 
     def send(self, count: int, **changes: Any) -> None:
@@ -145,15 +152,23 @@ class Scene:
     def install(self, *whose: str, **changes: Any) -> None:
         """Send an install of each device, whose user nobody invited."""
         for device in whose:
-            user = {"identities": {LOOSE: self._name("device", device)}}
-            self.send(1, user=user, referrer=None, via="smart_link", **changes)
+            self.send(1, **self.describe_install(device), **changes)
 
     def link(self, *pairs: tuple[str, str]) -> None:
         """Say of (device, person) that the one is the other's."""
         for device, person in pairs:
-            known = {LOOSE: self._name("device", device), KEY: self.address_of(person)}
-            nothing_else = dict.fromkeys(("referrer", "channel", "content"))
-            self.send(1, type="identify", user={"identities": known}, **nothing_else)
+            self.send(1, **self.describe_link(device, person))
+
+    def describe_install(self, device: str) -> dict[str, Any]:
+        """Return what makes an event an install of a device, by nobody's invitation."""
+        user = {"identities": {LOOSE: self._name("device", device)}}
+        return {"user": user, "referrer": None, "via": "smart_link"}
+
+    def describe_link(self, device: str, person: str) -> dict[str, Any]:
+        """Return what makes an event say of a device that it is a person's."""
+        known = {LOOSE: self._name("device", device), KEY: self.address_of(person)}
+        nothing_else = dict.fromkeys(("referrer", "channel", "content"))
+        return {"type": "identify", "user": {"identities": known}, **nothing_else}
 
     def address_of(self, person: str) -> str:
         """Return the address by which CleverTap knows a person of this scenario."""

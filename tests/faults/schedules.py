@@ -1,12 +1,13 @@
 """Random schedules: from a seed to a sequence of faults, always the same for the same seed.
 
 Pure. What a step does is in `trouble`; here is only what happens, in which order, and
-with how long a pause.
+with how long a pause. What people do, and what becomes known of them, is drawn apart from
+the faults: those of a seed are the same whether or not its app learns who is who.
 """
 
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from referrals.failpoints import Place
@@ -33,6 +34,16 @@ LIES: Final = (
     *("reordered", "duplicated_entries", "string_records", "keyed_entries"),
     *("without_records", "without_numbers", "without_codes", "success_status"),
     *("wrong_count", "empty_fail"),
+)
+#: Of so many schedules, the app of one does not learn who is who.
+ALL_BUT_ONE: Final = 4
+#: Devices, and as many people: device 7 is person 7's, who is also the load's seventh user.
+DEVICES: Final = 24
+#: Where a command dies that erases, and a worker that erases, learns or revives.
+ERASURE_PLACES: Final = (Place.ERASURE_WRITTEN, Place.ERASURE_COMMITTED)
+PEOPLE_PLACES: Final = (
+    *ERASURE_PLACES,
+    *(p for p in Place if p.startswith(("people.", "revival."))),
 )
 NETWORK: Final[Mapping[str, Mapping[str, float]]] = {
     "refuse": {},
@@ -69,12 +80,15 @@ class Schedule:
     poison: Mapping[str, Any]
     steps: tuple[Step, ...]
     replays: bool
+    #: Whether devices' installs wait for their sign-up.
+    learns: bool = False
 
     def __str__(self) -> str:
         head = (
             f"Schedule {self.seed}: {self.threads} threads send {self.size} at a time; "
             f"event {self.poisoned} meets {dict(self.poison)}; "
-            f"dead letters are {'' if self.replays else 'not '}replayed."
+            f"dead letters are {'' if self.replays else 'not '}replayed; "
+            f"installs {'wait for their' if self.learns else 'know no'} sign-up."
         )
         return "\n  ".join([head, *map(str, self.steps)])
 
@@ -82,6 +96,10 @@ class Schedule:
 def schedule(seed: int, kind: Kind) -> Schedule:
     """Return the schedule that `seed` stands for on this kind of database."""
     dice = random.Random(f"{seed} {kind}")
+    return _add_people(_schedule_faults(seed, kind, dice), kind)
+
+
+def _schedule_faults(seed: int, kind: Kind, dice: random.Random) -> Schedule:
     return Schedule(
         seed=seed,
         threads=dice.randint(1, 3),
@@ -178,3 +196,53 @@ def _server(dice: random.Random, _: Kind) -> _Happening:
 
 def _lock(dice: random.Random, _: Kind) -> _Happening:
     return "lock_database", {"seconds": dice.choice((0.1, 0.3, 0.8))}
+
+
+# People
+
+
+def _add_people(plan: Schedule, kind: Kind) -> Schedule:
+    dice = random.Random(f"people of {plan.seed} {kind}")
+    if not dice.randrange(ALL_BUT_ONE):
+        return plan
+    return replace(plan, learns=True, steps=tuple(_mix_people(plan.steps, dice)))
+
+
+def _mix_people(faults: Iterable[Step], dice: random.Random) -> Iterator[Step]:
+    """Yield the faults in their order; after each, what happens to people meanwhile."""
+    happenings = [_install, _install, _link, _link, _link, _dispute, _forget, _doom]
+    yield Step("install", 0.0, {"devices": range(1, DEVICES + 1)})
+    for fault in faults:
+        yield fault
+        for happen in dice.choices(happenings, k=dice.randint(1, 2)):
+            name, options = happen(dice)
+            yield Step(name, dice.choice(PAUSES), options)
+    yield Step("link", 0.0, {"devices": _some_devices(dice)})
+
+
+def _install(dice: random.Random) -> _Happening:
+    return "install", {"devices": _some_devices(dice)}
+
+
+def _link(dice: random.Random) -> _Happening:
+    return "link", {"devices": _some_devices(dice)}
+
+
+def _dispute(dice: random.Random) -> _Happening:
+    return "dispute", {"device": dice.randint(1, DEVICES)}
+
+
+def _forget(dice: random.Random) -> _Happening:
+    places = (Place.ERASURE_REQUESTED, *ERASURE_PLACES)
+    order = dice.choice(("", "", *(f"{place}=kill" for place in places)))
+    return "forget", {"person": dice.randint(1, DEVICES), "order": order}
+
+
+def _doom(dice: random.Random) -> _Happening:
+    order = f"{dice.choice(PEOPLE_PLACES)}=kill@{dice.randint(1, 3)}"
+    return "start_doomed_worker", {"order": order}
+
+
+def _some_devices(dice: random.Random) -> range:
+    first = dice.randint(1, DEVICES)
+    return range(first, min(first + dice.choice((1, 4, 12)), DEVICES + 1))

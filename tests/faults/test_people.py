@@ -13,21 +13,14 @@ from referrals.failpoints import Place
 from referrals.models import ReferralEvent
 from referrals.secret import Secret
 from tests.faults.choice import choice
-from tests.harness import commands
 
 #: What the sweep does by itself once a minute.
 RETAIN = "from clevertap_sync.delivery.upkeep import retention; retention.carry_out_retention(seconds=60)"
 
 
-def manage(scene, *arguments, **env):
-    """Run a command in the scene's product; return the finished process, however it ended."""
-    env = {**scene.stack.env, "REDIS_URL": "", **env}
-    return commands.manage(*arguments, env=env, check=False, warm=True)
-
-
 def killed(scene, order, *arguments):
     """Run a command that is killed where `order` says; fail where it was not."""
-    done = manage(scene, *arguments, FAILPOINTS=f"{order}", DEBUG="true")
+    done = scene.manage(*arguments, FAILPOINTS=f"{order}", DEBUG="true")
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
@@ -41,7 +34,7 @@ def test_a_check_of_the_connection_frees_a_held_account_at_once(scene):
     waiting = len(scene.uploads())
 
     scene.heal()
-    said = manage(scene, "check_clevertap", scene.app.slug)
+    said = scene.manage("check_clevertap", scene.app.slug)
 
     scene.settle()
     found = scene.check()
@@ -59,7 +52,7 @@ def test_a_dry_run_that_is_lost_does_not_stay_begun(scene):
     with scene.ground.django():
         scene.integration.passcode = Secret(trouble_free)
         scene.integration.save(update_fields=["passcode"])
-    assert manage(scene, "check_clevertap", scene.app.slug).returncode == 0
+    assert scene.manage("check_clevertap", scene.app.slug).returncode == 0
 
     scene.heal()
     scene.worker()
@@ -77,10 +70,10 @@ def test_dead_letters_are_replayed_by_reason_once(scene):
     scene.ground.rest()
     scene.sandbox.behave()
 
-    plan = manage(
-        scene, "replay", scene.app.slug, "--reason", "clevertap_513", "--dry-run"
+    plan = scene.manage(
+        "replay", scene.app.slug, "--reason", "clevertap_513", "--dry-run"
     )
-    manage(scene, "replay", scene.app.slug, "--reason", "clevertap_513")
+    scene.manage("replay", scene.app.slug, "--reason", "clevertap_513")
     assert scene.is_killed(scene.doomed("settle.written=kill"))
     scene.heal()
     scene.worker()
@@ -100,7 +93,7 @@ def test_a_replayed_record_that_fails_again_keeps_its_history(scene):
     scene.settle()
 
     scene.heal()
-    manage(scene, "replay", scene.app.slug, "--all-reasons")
+    scene.manage("replay", scene.app.slug, "--all-reasons")
 
     scene.settle()
     assert scene.check().status["dead_letters"] == {"clevertap_513": 40}
@@ -116,7 +109,7 @@ def test_a_range_is_replayed_as_often_as_it_was_ordered(scene):
     scene.settle()
     scene.ground.rest()
 
-    said = manage(scene, "replay", scene.app.slug, "--from", "101", "--to", "800")
+    said = scene.manage("replay", scene.app.slug, "--from", "101", "--to", "800")
     assert scene.is_killed(scene.doomed("attempt.committed=kill"))
     scene.heal()
     scene.worker()
@@ -139,12 +132,12 @@ def test_a_cancelled_replay_finishes_what_is_under_way_only(scene):
     with scene.ground.django():
         # One at a time; the next scenario gets its limit back.
         Account.objects.update(current_limit=1, limit_changed_at=clock.read_now())
-    manage(scene, "replay", scene.app.slug, "--from", "1")
+    scene.manage("replay", scene.app.slug, "--from", "1")
     scene.wait_until(lambda: len(scene.uploads()) > before)
 
     with scene.ground.django():
         order = Replay.objects.get(integration=scene.integration)
-    manage(scene, "replay", scene.app.slug, "--cancel", str(order.pk))
+    scene.manage("replay", scene.app.slug, "--cancel", str(order.pk))
     scene.heal()
     scene.sandbox.behave()
     scene.sandbox.release()
@@ -173,7 +166,7 @@ def test_an_erasure_that_is_killed_goes_on_where_it_stopped(scene, place):
 
     killed(scene, f"{place}=kill", *forget)
     scene.heal()
-    done = manage(scene, *forget, "--json")
+    done = scene.manage(*forget, "--json")
     # Told apart from what was delivered before.
     scene.send(1, user={"identities": {"email": person}}, content="later")
 
@@ -194,11 +187,11 @@ def test_an_erasure_waits_for_the_upload_that_may_have_arrived(scene):
     person = f"user-{scene.app.slug}-42@example.com"
     forget = ("forget", scene.app.slug, "--identity", f"email={person}", "--json")
 
-    waiting = manage(scene, *forget)
+    waiting = scene.manage(*forget)
     scene.heal()
     scene.worker()
     scene.settle()
-    done = manage(scene, *forget)
+    done = scene.manage(*forget)
 
     found = scene.check()
     assert ('"waiting"' in waiting.stdout, '"done"' in done.stdout) == (True, True)
@@ -221,7 +214,7 @@ def test_retention_that_is_killed_leaves_the_books_balanced(scene, place):
 
     with scene.load():
         killed(scene, f"{place}=kill", "shell", "-c", RETAIN)
-        assert manage(scene, "shell", "-c", RETAIN).returncode == 0
+        assert scene.manage("shell", "-c", RETAIN).returncode == 0
     scene.heal()
 
     scene.settle()

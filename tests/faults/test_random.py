@@ -61,6 +61,8 @@ def test_a_random_schedule_loses_nothing(arena, kind, seed):
     plan = schedule(seed, kind)
     print(plan)
     trouble = Trouble(scene, network)
+    if plan.learns:
+        scene.learn_of_people()
     if plan.poison:
         whom = f"-{scene.app.slug}-{plan.poisoned}@"
         scene.sandbox.poison(identity=whom, **plan.poison)
@@ -72,6 +74,7 @@ def test_a_random_schedule_loses_nothing(arena, kind, seed):
         before = scene.backend.statuses[202]
         scene.wait_until(lambda: scene.backend.statuses[202] > before)
     scene.settle()
+    trouble.end_erasures()
     if plan.replays:
         trouble.replay_letters()
 

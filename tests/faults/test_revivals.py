@@ -7,7 +7,6 @@ import pytest
 from referrals.failpoints import Place
 from tests.faults.choice import choice
 from tests.faults.test_kills import is_stopped
-from tests.faults.test_people import manage
 
 #: Where a worker dies that learns who is who, and sends what waited for it; and how often
 #: it passes there first: the first upload is the log's own.
@@ -78,11 +77,11 @@ def test_an_erasure_waits_for_the_revival_that_may_have_arrived(scene):
         *("--identity", f"email={scene.address_of('ann')}"),
     )
 
-    waiting = manage(scene, *forget)
+    waiting = scene.manage(*forget)
     scene.heal()
     scene.worker()
     scene.settle()
-    done = manage(scene, *forget)
+    done = scene.manage(*forget)
     scene.forgotten[scene.address_of("ann")] = time.time()
     scene.install("a")
 

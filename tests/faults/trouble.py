@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from django.test import override_settings
 
 from clevertap_sync.delivery import check_integration, lifecycle, replay
 from referrals.secret import Secret
+from tests.faults.expected import KEY
+from tests.faults.ground import HASTY
 from tests.faults.network import Network
 from tests.faults.scene import Scene
 from tests.faults.schedules import NETWORK, Step
@@ -34,6 +37,7 @@ class Trouble:
         self._network = network
         self._workers: list[Process] = []
         self._ending: list[Process] = []
+        self._forgotten: dict[int, str] = {}
         self._began = time.monotonic()
 
     def carry_out(self, step: Step) -> None:
@@ -57,6 +61,7 @@ class Trouble:
         self._network.web()
         self.scene.heal()
         self._network.worker()
+        self.scene.wait_until(lambda: not self.scene.backend.has_queued())
         # One that had only just been started did not know yet how to end in order.
         statuses = {worker.wait() for worker in self._ending}
         assert statuses <= {0, -signal.SIGTERM}
@@ -233,3 +238,52 @@ class Trouble:
         """Order every open dead letter to be sent again."""
         with self.scene.ground.django():
             replay.replay_letters(self.scene.integration)
+
+    # People, and what becomes known of them. The load sends it.
+
+    def install(self, devices: Iterable[int]) -> None:
+        """Let each device report an install."""
+        for device in devices:
+            self._leave(self.scene.describe_install(f"{device}"))
+
+    def link(self, devices: Iterable[int]) -> None:
+        """Let the person of each device sign up on it."""
+        for device in devices:
+            self._leave(self.scene.describe_link(f"{device}", f"{device}"))
+
+    def dispute(self, device: int) -> None:
+        """Let somebody else sign up on a device, and report one more install."""
+        self._leave(self.scene.describe_link(f"{device}", f"{device}0"))
+        self._leave(self.scene.describe_install(f"{device}"))
+
+    def _leave(self, changes: Mapping[str, Any]) -> None:
+        backend = self.scene.backend
+        backend.queue_events(backend.events(1, **changes))
+
+    def forget(self, person: int, order: str) -> None:
+        """Erase somebody, as far as it goes now; killed where `order` says, if anywhere."""
+        address = self.scene.address_of(f"{person}")
+        self._forgotten[person] = address
+        doom = {"FAILPOINTS": order, "DEBUG": "true"} if order else {}
+        self._erase(address, **doom)
+
+    def end_erasures(self) -> None:
+        """Carry out to the end what was ordered; what comes of these people then is not sent.
+
+        Nothing may be under way any more: neither here nor at CleverTap.
+        """
+        for address in self._forgotten.values():
+            said = self._erase(address)
+            assert '"done"' in said, said
+            self.scene.forgotten[address] = time.time()
+        for person, address in self._forgotten.items():
+            self.scene.install(f"{person}")
+            self.scene.send(1, user={"identities": {KEY: address}})
+
+    def _erase(self, address: str, **env: str) -> str:
+        done = self.scene.manage(
+            *("forget", self.scene.app.slug, "--identity", f"{KEY}={address}"),
+            "--json",
+            **{**HASTY, **env},
+        )
+        return f"{done.stdout}{done.stderr}"

@@ -13,6 +13,7 @@ import msgspec
 import requests
 
 from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.insight.findings.content import MANY_WAITS
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
 from tests.builders import a_sent_event
@@ -105,6 +106,26 @@ def installs(
 def identity_provider(site, app):
     site.provision(app, ENABLE, identity_provider="customer_number")
     site.send(app, installs(app, 5))
+
+
+@cause(
+    "an identity provider for which all installs wait, and nobody signs up",
+    "everything_waits",
+    f"{SETTINGS}identity_provider",
+    count=MANY_WAITS,
+    site="impatient",
+)
+def nobody_signs_up(site, app):
+    site.provision(app, ENABLE, "--loose-ids", "anonymous_id")
+    users = [
+        {"identities": {"anonymous_id": f"device-{number}"}}
+        for number in range(MANY_WAITS)
+    ]
+    events = installs(app, MANY_WAITS)
+    site.send(
+        app,
+        [{**event, "user": user} for event, user in zip(events, users, strict=True)],
+    )
 
 
 @cause(

@@ -37,4 +37,12 @@ def test_what_schedules_order_is_what_can_be_done():
     }
 
     methods = {name for name in vars(Trouble) if not name.startswith("_")}
-    assert steps == methods - {"carry_out", "heal"}
+    assert steps == methods - {"carry_out", "heal", "end_erasures"}
+
+
+@pytest.mark.parametrize("kind", databases.KINDS)
+def test_most_schedules_have_people_and_so_has_one_that_every_run_takes(kind):
+    learning = [schedule(seed, kind).learns for seed in SEEDS]
+
+    assert 140 < sum(learning) < 160
+    assert any(learning[: soak.FEW])
