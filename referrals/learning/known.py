@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 
-class Identity(msgspec.Struct):
+class Identity(msgspec.Struct, array_like=True):
     """What is known of an identity.
 
     `person` is None where nobody is known by it. `shared_at` is the position at which a
@@ -29,7 +29,7 @@ class Identity(msgspec.Struct):
         return f"Identity({self.provider!r})"
 
 
-class KnownPerson(msgspec.Struct):
+class KnownPerson(msgspec.Struct, array_like=True):
     """A person: the present identity of each key, and how many identities there are.
 
     `number` is the pick at which the person was first seen: twice the position, plus one for

@@ -7,8 +7,9 @@ from django.db import connection
 
 from referrals.vocabulary import FraudStatus
 
+# Instants as text: the driver takes longer to parse one than to read the rest of a row.
 _SELECT = """
-    SELECT position, received_at, body FROM referrals_referralevent
+    SELECT position, CAST(received_at AS text), body FROM referrals_referralevent
     WHERE app_id = %s AND position > %s ORDER BY position LIMIT %s
 """
 
@@ -44,10 +45,12 @@ def scan_people(
     with connection.cursor() as cursor:
         cursor.execute(_SELECT, [app_id, after, limit])
         rows = cursor.fetchall()
-    return [
-        (position, received_at.replace(tzinfo=received_at.tzinfo or UTC), _decode(body))
-        for position, received_at, body in rows
-    ]
+    return [(position, _read_instant(at), _decode(body)) for position, at, body in rows]
+
+
+def _read_instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=instant.tzinfo or UTC)
 
 
 def _decode(body: str) -> LoggedPeople | None:

@@ -1,14 +1,14 @@
 """The statements about what was learned: rows read and written by the thousand.
 
-One JSON parameter takes a whole list into a statement, on PostgreSQL and SQLite alike; the
-ORM takes ten times as long to compose the statement as the database to carry it out.
+One JSON parameter takes a whole list into a statement, and one JSON text brings all of its
+rows back, on PostgreSQL and SQLite alike: `msgspec` makes what is learned of it, and the
+reverse. The ORM takes ten times as long to compose the statement as the database to carry
+it out, and the driver as long to read a row as the learner to learn from it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 import msgspec
 from django.db import connection
@@ -21,7 +21,10 @@ from referrals.models.known_people import KnownPerson as PersonRow
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table: its columns beside the app, with their types; the first are its key's."""
+    """A table: its columns beside the app and `test`, with their types, and its key.
+
+    The columns are in the order of the fields of what is learned.
+    """
 
     model: type[Model]
     columns: Mapping[str, str]
@@ -37,15 +40,14 @@ IDENTITIES: Final = Table(
     IdentityRow,
     {
         "hash": "uuid",
-        "test": "boolean",
         "provider": "text",
+        "seen_at": "timestamptz",
         "value": "text",
         "person": "bigint",
         "shared_at": "bigint",
         "learned_at": "bigint",
         "referrer": "uuid",
         "referrer_at": "bigint",
-        "seen_at": "timestamptz",
     },
     ("hash", "test"),
 )
@@ -53,32 +55,39 @@ PEOPLE: Final = Table(
     PersonRow,
     {
         "number": "bigint",
-        "test": "boolean",
+        "seen_at": "timestamptz",
         "keys": "jsonb",
         "size": "integer",
         "referrer": "uuid",
         "referrer_at": "bigint",
-        "seen_at": "timestamptz",
     },
     ("number",),
 )
 DECISIONS: Final = Table(
     ReferrerDecision,
-    {"position": "bigint", "test": "boolean", "user": "uuid", "referrer": "uuid"},
+    {"position": "bigint", "user": "uuid", "referrer": "uuid"},
     ("position",),
 )
+_DecisionRow = tuple[int, str | None, str | None]
 
-#: `{columns}` of the rows of `{table}` whose `{by}` is in a list.
+_identities: Final = msgspec.json.Decoder(list[tuple[bool, Identity]])
+_people: Final = msgspec.json.Decoder(list[tuple[bool, KnownPerson]])
+_decisions: Final = msgspec.json.Decoder(list[tuple[bool, _DecisionRow]])
+
+#: The rows of `{table}` whose `{by}` is in a list, each after whether it is of test.
 _SELECT: Final = {
     # OFFSET 0 keeps the list on the outside of the loop, whatever statistics say.
     "postgresql": """
-        SELECT {columns} FROM json_array_elements_text(%s::json) AS sent(value)
+        SELECT json_agg(json_build_array(found.test, json_build_array({columns})))::text
+        FROM json_array_elements_text(%s::json) AS sent(value)
         JOIN LATERAL (
             SELECT * FROM {table} WHERE app_id = %s AND {by} = sent.value::{type} {also} OFFSET 0
         ) AS found ON true
     """,
     "sqlite": """
-        SELECT {columns} FROM json_each(%s) AS sent CROSS JOIN {table} AS found
+        SELECT json_group_array(
+            json_array(json(iif(found.test, 'true', 'false')), json_array({columns})))
+        FROM json_each(%s) AS sent CROSS JOIN {table} AS found
         WHERE found.app_id = %s AND found.{by} = sent.value {also}
     """,
 }
@@ -87,15 +96,17 @@ _SELECT: Final = {
 _ORDER: Final = {"person": 'ORDER BY "test"'}
 _UPSERT: Final = {
     "postgresql": """
-        INSERT INTO {table} (app_id, {columns})
-        SELECT %s, {values} FROM json_array_elements(%s::json) AS sent(value)
+        INSERT INTO {table} (app_id, test, {columns})
+        SELECT %s, (sent.value->>0)::boolean, {values}
+        FROM jsonb_array_elements(%s::jsonb) AS sent(value)
         ON CONFLICT (app_id, {keys}) DO UPDATE SET {changes}
     """,
     # Without WHERE, ON would belong to the SELECT.
     # Reference: https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
     "sqlite": """
-        INSERT INTO {table} (app_id, {columns})
-        SELECT %s, {values} FROM json_each(%s) AS sent WHERE true
+        INSERT INTO {table} (app_id, test, {columns})
+        SELECT %s, json_extract(sent.value, '$[0]'), {values}
+        FROM json_each(%s) AS sent WHERE true
         ON CONFLICT (app_id, {keys}) DO UPDATE SET {changes}
     """,
 }
@@ -114,117 +125,55 @@ _NOT_PINNED: Final = {
     "postgresql": "AND hash NOT IN (SELECT json_array_elements_text(%s::json)::uuid)",
     "sqlite": "AND hash NOT IN (SELECT value FROM json_each(%s))",
 }
+#: A column in a row that is read, where its type is not what JSON has: hashes are digits
+#: alone, and SQLite has instants without their zone.
+_READ: Final = {
+    "postgresql": {"uuid": "replace({column}::text, '-', '')"},
+    "sqlite": {"timestamptz": "{column} || 'Z'", "jsonb": "json({column})"},
+}
+#: A value of a row that is written, at a `{place}` of the row.
+_WRITTEN: Final = {
+    "postgresql": "(sent.value->1->>{place})::{type}",
+    "sqlite": "json_extract(sent.value, '$[1][{place}]')",
+}
 
 
 def read_identities(
     app_id: int, by: str, values: Collection[str] | Collection[int]
 ) -> list[tuple[bool, Identity]]:
     """Return the identities whose `by` is one of `values`, each after whether it is of test."""
-    return [
-        (
-            test,
-            Identity(
-                hash=_hex(digest),
-                provider=provider,
-                seen_at=_utc(seen_at),
-                value=value,
-                person=person,
-                shared_at=shared_at,
-                learned_at=learned_at,
-                referrer=referrer and _hex(referrer),
-                referrer_at=referrer_at,
-            ),
-        )
-        for (
-            digest,
-            test,
-            provider,
-            value,
-            person,
-            shared_at,
-            learned_at,
-            referrer,
-            referrer_at,
-            seen_at,
-        ) in _select(IDENTITIES, app_id, by, values, also=_ORDER.get(by, ""))
-    ]
+    also = _ORDER.get(by, "")
+    return _identities.decode(_select(IDENTITIES, app_id, by, values, also=also))
 
 
 def read_people(
     app_id: int, numbers: Collection[int]
 ) -> list[tuple[bool, KnownPerson]]:
     """Return the people with these numbers, each after whether they are of test."""
-    return [
-        (
-            test,
-            KnownPerson(
-                number=number,
-                seen_at=_utc(seen_at),
-                keys=msgspec.json.decode(keys),
-                size=size,
-                referrer=referrer and _hex(referrer),
-                referrer_at=referrer_at,
-            ),
-        )
-        for number, test, keys, size, referrer, referrer_at, seen_at in _select(
-            PEOPLE, app_id, "number", numbers
-        )
-    ]
+    return _people.decode(_select(PEOPLE, app_id, "number", numbers))
 
 
 def read_undecided(app_id: int, users: Collection[str]) -> list[tuple[bool, str, int]]:
     """Return (of test, user's hash, position) of the users' events with `"last"` that wait."""
-    rows = _select(DECISIONS, app_id, "user", users, also="AND referrer IS NULL")
-    return [(test, _hex(user), position) for position, test, user, _ in rows]
+    also = "AND referrer IS NULL"
+    rows = _decisions.decode(_select(DECISIONS, app_id, "user", users, also=also))
+    return [(test, user or "", position) for test, (position, user, _) in rows]
 
 
 def read_decisions(app_id: int, positions: Collection[int]) -> dict[int, str | None]:
     """Return the decisions about the events at `positions` that were passed."""
-    rows = _select(DECISIONS, app_id, "position", positions)
-    return {position: referrer and _hex(referrer) for position, _, _, referrer in rows}
+    rows = _decisions.decode(_select(DECISIONS, app_id, "position", positions))
+    return {position: referrer for _, (position, _, referrer) in rows}
 
 
 def write_identities(app_id: int, rows: Iterable[tuple[bool, Identity]]) -> None:
     """Write identities, each after whether it is of test, over what was known of them."""
-    _upsert(
-        IDENTITIES,
-        app_id,
-        [
-            (
-                each.hash,
-                test,
-                each.provider,
-                each.value,
-                each.person,
-                each.shared_at,
-                each.learned_at,
-                each.referrer,
-                each.referrer_at,
-                _format_instant(each.seen_at),
-            )
-            for test, each in rows
-        ],
-    )
+    _upsert(IDENTITIES, app_id, list(rows))
 
 
 def write_people(app_id: int, rows: Iterable[tuple[bool, KnownPerson]]) -> None:
     """Write people, each after whether they are of test, over what was known of them."""
-    _upsert(
-        PEOPLE,
-        app_id,
-        [
-            (
-                each.number,
-                test,
-                each.keys,
-                each.size,
-                each.referrer,
-                each.referrer_at,
-                _format_instant(each.seen_at),
-            )
-            for test, each in rows
-        ],
-    )
+    _upsert(PEOPLE, app_id, list(rows))
 
 
 def write_decisions(app_id: int, rows: Iterable[tuple[bool, int, Decision]]) -> None:
@@ -232,7 +181,7 @@ def write_decisions(app_id: int, rows: Iterable[tuple[bool, int, Decision]]) -> 
     _upsert(
         DECISIONS,
         app_id,
-        [(position, test, each.user, each.referrer) for test, position, each in rows],
+        [(test, (position, d.user, d.referrer)) for test, position, d in rows],
     )
 
 
@@ -251,11 +200,12 @@ def empty_table(
 
 def _select(
     table: Table, app_id: int, by: str, values: Collection[Any], *, also: str = ""
-) -> list[tuple[Any, ...]]:
+) -> str:
+    """Return the rows as a JSON text."""
     if not values:
-        return []
+        return "[]"
     statement = _SELECT[connection.vendor].format(
-        columns=", ".join(f'found."{each}"' for each in table.columns),
+        columns=", ".join(_read_column(*each) for each in table.columns.items()),
         table=table.name,
         by=f'"{by}"',
         type=table.columns[by],
@@ -263,52 +213,45 @@ def _select(
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [_encode(sorted(values)), app_id])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+        (found,) = cursor.fetchone()
+    return found or "[]"
 
 
-def _upsert(table: Table, app_id: int, rows: Sequence[Sequence[Any]]) -> None:
+def _read_column(name: str, column_type: str) -> str:
+    column = f'found."{name}"'
+    sql = _READ[connection.vendor].get(column_type, "{column}")
+    return sql.format(column=column)
+
+
+def _upsert(table: Table, app_id: int, rows: Collection[tuple[bool, object]]) -> None:
     if not rows:
         return
-    changed = [each for each in table.columns if each not in table.keys]
+    changed = ["test", *table.columns]
     statement = _UPSERT[connection.vendor].format(
         table=table.name,
         columns=", ".join(f'"{each}"' for each in table.columns),
         values=", ".join(
-            map(_read_value, range(len(table.columns)), table.columns.values())
+            map(_write_value, range(len(table.columns)), table.columns.values())
         ),
         keys=", ".join(table.keys),
-        changes=", ".join(f'"{each}" = excluded."{each}"' for each in changed),
+        changes=", ".join(
+            f'"{each}" = excluded."{each}"'
+            for each in changed
+            if each not in table.keys
+        ),
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [app_id, _encode(rows)])
 
 
-def _read_value(place: int, column_type: str) -> str:
+def _write_value(place: int, column_type: str) -> str:
     """Return the SQL of a value of the row `sent`, of the column's type."""
-    if connection.vendor == "sqlite":
-        return f"json_extract(sent.value, '$[{place}]')"
-    if column_type == "jsonb":
-        return f"(sent.value->{place})::jsonb"
-    return f"(sent.value->>{place})::{column_type}"
+    value = _WRITTEN[connection.vendor].format(place=place, type=column_type)
+    if connection.vendor == "sqlite" and column_type == "timestamptz":
+        # As the ORM writes an instant: a blank between date and time, and no zone.
+        return f"replace(rtrim({value}, 'Z'), 'T', ' ')"
+    return value
 
 
 def _encode(values: object) -> str:
     return msgspec.json.encode(values).decode()
-
-
-def _hex(digest: UUID | str) -> str:
-    """Return a hash as hashing does: the databases have it as a UUID or as text."""
-    return digest if isinstance(digest, str) else digest.hex
-
-
-def _utc(instant: datetime) -> datetime:
-    """Return an instant, which SQLite has without its zone."""
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
-
-
-def _format_instant(instant: datetime) -> str:
-    """Return an instant as the database's own columns have it."""
-    if connection.vendor == "sqlite":
-        return str(instant.astimezone(UTC).replace(tzinfo=None))
-    return instant.isoformat()
