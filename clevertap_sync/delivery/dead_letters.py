@@ -4,7 +4,7 @@ A letter that waits for a person has its `WaitingRecord` rows for as long as it 
 takes it out of that state removes them in the same transaction.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,7 +21,6 @@ from clevertap_sync.models import DeadLetter, Upload
 from referrals import log
 from referrals.vocabulary import Side
 
-_CHUNK = 500
 _LONGEST_NAME = DeadLetter._meta.get_field("event_name").max_length
 
 
@@ -73,9 +72,8 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     """Close the dead letters that a replay delivered."""
     if not upload.replay_id:
         return
-    delivered = list(_find_letters(upload, picks).values())
-    ids = make_id_list(letter.pk for letter in delivered)
-    DeadLetter.objects.filter(pk__in=ids).update(
+    states = _find_states(upload, picks)
+    DeadLetter.objects.filter(pk__in=make_id_list(states)).update(
         state=DeadLetter.State.DELIVERED,
         replay_upload=upload,
         changed_at=now,
@@ -83,7 +81,8 @@ def mark_delivered(upload: Upload, picks: Sequence[int], now: datetime) -> None:
     )
     # One that still waits, where a person has replayed its range under other settings.
     # After the letters, as a step writes them: it may match them at this moment.
-    stop_waiting([letter.pk for letter in delivered if letter.is_waiting])
+    waiting = DeadLetter.State.WAITING
+    stop_waiting([pk for pk, state in states.items() if state == waiting])
 
 
 def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> None:
@@ -94,9 +93,9 @@ def reopen_dead_letters(upload: Upload, picks: Sequence[int], now: datetime) -> 
     """
     if not upload.replay_id or not picks:
         return
-    found = _find_letters(upload, picks).values()
+    ids = make_id_list(_find_states(upload, picks))
     replaying = DeadLetter.objects.filter(state=DeadLetter.State.REPLAYING)
-    taken = replaying.filter(pk__in=[letter.pk for letter in found])
+    taken = replaying.filter(pk__in=ids)
     waited = taken.filter(reason__in=reasons.WAITING)
     waited.update(
         state=DeadLetter.State.EXPIRED, reason=reasons.KEPT_BACK, changed_at=now
@@ -190,19 +189,28 @@ def _find_first_deliveries(
 
 def _find_letters(upload: Upload, picks: Sequence[int]) -> dict[int | None, _Letter]:
     """Return pick → dead letter, for those records that have one."""
+    rows = _select_letters(upload, picks, *_Letter._fields)
+    return {pick: _Letter(*letter) for pick, *letter in rows}
+
+
+def _find_states(upload: Upload, picks: Sequence[int]) -> dict[int, str]:
+    """Return ID → state of the records' dead letters."""
+    return {pk: state for _, pk, state in _select_letters(upload, picks, "pk", "state")}
+
+
+def _select_letters(
+    upload: Upload, picks: Sequence[int], *columns: str
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the pick of each record that has a dead letter, and that one's columns."""
     wanted = set(picks)
-    found: dict[int | None, _Letter] = {}
-    positions = sorted({read_position(pick) for pick in picks})
-    for start in range(0, len(positions), _CHUNK):
-        rows = DeadLetter.objects.filter(
-            integration_id=upload.integration_id,
-            position__in=positions[start : start + _CHUNK],
-        ).values_list("position", "side", *_Letter._fields)
-        for position, side, *letter in rows:
-            pick = int(position or 0) * 2 + (side == Side.GENERATED)
-            if pick in wanted:
-                found[pick] = _Letter(*letter)
-    return found
+    positions = make_id_list(sorted({read_position(pick) for pick in picks}))
+    rows = DeadLetter.objects.filter(
+        integration_id=upload.integration_id, position__in=positions
+    )
+    for position, side, *letter in rows.values_list("position", "side", *columns):
+        pick = int(position or 0) * 2 + (side == Side.GENERATED)
+        if pick in wanted:
+            yield pick, *letter
 
 
 def _make_letter(

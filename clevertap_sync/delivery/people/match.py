@@ -6,9 +6,9 @@ they wait for. A dead letter that a claim took meanwhile is left alone.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -37,7 +37,6 @@ LINKED_PER_STEP: Final = 5_000
 #: So many records of users, and not of those who invited them, may wait for one ID. What
 #: more wait for is a constant of some program, and would all go to whoever signs up first.
 WAITS_OF_A_USER: Final = 1_000
-_CHUNK: Final = 500
 _CROWDED: Final = (
     f"Marked as shared: more than {WAITS_OF_A_USER:,} records of users waited for it."
 )
@@ -139,8 +138,9 @@ def _read_waits(
     fresh = select_passed_waits(step).filter(fresh=True).order_by("pick")
     found = _read(fresh[:FRESH_PER_STEP])
     referrers = [make_pick(position, Side.GENERATED) for position in step.decided]
-    for chunk in _cut(referrers):
-        found += _read(mine.filter(hash=None, pick__in=chunk))
+    if referrers:
+        picks = make_id_list(referrers)
+        found += _read(mine.filter(hash=None, pick__in=picks))
     hashes = make_hash_list(sorted({each for _, each in step.linked}))
     linked = mine.filter(hash__in=hashes).order_by("pk")
     waits = _read(linked[: LINKED_PER_STEP + 1]) if step.linked else []
@@ -257,19 +257,21 @@ def _write_answers(answers: Sequence[Answer]) -> set[int]:
 
 def _give_up_shared(shared: Sequence[Wait], now: datetime) -> None:
     """Let nobody wait for what two people claimed; who waits for nothing else has waited in vain."""
+    if not shared:
+        return
     shared_ids = {wait.pk for wait in shared}
-    for letters in _cut(sorted({wait.letter_id for wait in shared})):
-        rows = WaitingRecord.objects.filter(letter__in=letters)
-        others = {
-            letter
-            for pk, letter in rows.values_list("pk", "letter")
-            if pk not in shared_ids
-        }
-        DeadLetter.objects.filter(
-            pk__in=set(letters) - others, state=DeadLetter.State.WAITING
-        ).update(state=DeadLetter.State.EXPIRED, reason=SHARED_IDENTITY, changed_at=now)
-    for chunk in _cut(sorted(shared_ids)):
-        WaitingRecord.objects.filter(pk__in=chunk).delete()
+    letters = {wait.letter_id for wait in shared}
+    rows = WaitingRecord.objects.filter(letter__in=make_id_list(sorted(letters)))
+    others = {
+        letter
+        for pk, letter in rows.values_list("pk", "letter")
+        if pk not in shared_ids
+    }
+    DeadLetter.objects.filter(
+        pk__in=make_id_list(sorted(letters - others)), state=DeadLetter.State.WAITING
+    ).update(state=DeadLetter.State.EXPIRED, reason=SHARED_IDENTITY, changed_at=now)
+    ids = make_id_list(sorted(shared_ids))
+    WaitingRecord.objects.filter(pk__in=ids).delete()
 
 
 def _start_revivals(integration_ids: Collection[int], now: datetime) -> None:
@@ -283,9 +285,3 @@ def _start_revivals(integration_ids: Collection[int], now: datetime) -> None:
         Replay(integration_id=pk, kind=Replay.Kind.PEOPLE, created_at=now)
         for pk in sorted(set(integration_ids) - there)
     )
-
-
-def _cut(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut into as many as a statement takes on SQLite."""
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]

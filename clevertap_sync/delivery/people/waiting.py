@@ -7,16 +7,15 @@ moment can overlook it: it is committed as fresh, and whoever committed it wakes
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
 
+from clevertap_sync.delivery.sql.id_lists import make_id_list
 from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.models import Upload, WaitingRecord
 from clevertap_sync.process import people_wakeups
-
-_CHUNK: Final = 500
 
 
 class Wait(NamedTuple):
@@ -54,6 +53,5 @@ def begin_waiting(upload: Upload, waits: Sequence[Wait]) -> None:
 
 def stop_waiting(letter_ids: Sequence[int]) -> None:
     """Remove whom the letters wait for: the caller gives them another state."""
-    for start in range(0, len(letter_ids), _CHUNK):
-        chunk = letter_ids[start : start + _CHUNK]
-        WaitingRecord.objects.filter(letter__in=chunk).delete()
+    if letter_ids:
+        WaitingRecord.objects.filter(letter__in=make_id_list(letter_ids)).delete()

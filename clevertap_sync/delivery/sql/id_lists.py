@@ -6,7 +6,6 @@ for a thousand, that takes longer than the statement. SQLite takes a few hundred
 
 from collections.abc import Iterable
 from typing import Final
-from uuid import UUID
 
 import msgspec
 from django.db import connection
@@ -24,9 +23,8 @@ def make_id_list(ids: Iterable[int]) -> RawSQL:
 
 
 def make_hash_list(hashes: Iterable[str]) -> RawSQL:
-    """Return hashes in hexadecimal, for a condition such as `hash__in`."""
-    # The databases have them as a UUID, or as the digits without hyphens.
-    return _make_list([UUID(each).hex for each in hashes], "uuid")
+    """Return hashes, 32 hexadecimal digits each, for a condition such as `hash__in`."""
+    return _make_list(list(hashes), "uuid")
 
 
 def _make_list(values: list[int] | list[str], column_type: str) -> RawSQL:

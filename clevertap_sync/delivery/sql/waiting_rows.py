@@ -4,11 +4,11 @@ A step matches a thousand records at once, each with an identity of its own. The
 write them one by one, or compose a CASE of a thousand branches.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 from django.db import connection
 
 _WAITING: Final = "clevertap_sync_waitingrecord"
@@ -40,7 +40,7 @@ _NOTE_LINKS: Final = {
 }
 
 
-class AnsweredRow(NamedTuple):
+class AnsweredRow(msgspec.Struct):
     """Whom the waiting record with this `id` waits for, and under which identity it goes.
 
     Both are keyed hashes in hexadecimal; None in `matched`: nobody is known yet.
@@ -51,7 +51,7 @@ class AnsweredRow(NamedTuple):
     matched: str | None
 
 
-class Link(NamedTuple):
+class Link(msgspec.Struct):
     """The dead letter with this `id`, and the position that said who its person is."""
 
     id: int
@@ -75,6 +75,6 @@ def _execute(
 ) -> None:
     if not rows:
         return
-    encoded = json.dumps([row._asdict() for row in rows])
+    encoded = msgspec.json.encode(rows).decode()
     with connection.cursor() as cursor:
         cursor.execute(statements[connection.vendor], (*before, encoded))
