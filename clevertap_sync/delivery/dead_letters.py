@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from clevertap_sync.clevertap import reasons
 from clevertap_sync.delivery.people.waiting import Wait, begin_waiting, stop_waiting
 from clevertap_sync.delivery.sql.id_lists import make_id_list
+from clevertap_sync.delivery.sql.new_letters import NewLetter, insert_letters
 from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.insight import whereabouts
 from clevertap_sync.insight.picks import read_position, read_side
@@ -57,11 +58,10 @@ def write_dead_letters(
     waits = _update_known_letters(upload, refusals, known, now)
     new = [refusal for refusal in refusals if refusal.pick not in known]
     before = _find_first_deliveries(upload, [each.pick for each in new if each.pick])
-    letters = DeadLetter.objects.bulk_create(
-        _make_letter(upload, refusal, now, before.get(refusal.pick)) for refusal in new
-    )
+    letters = [_make_letter(each, before.get(each.pick)) for each in new]
+    ids = insert_letters(upload, letters, now)
     waits += [
-        Wait(letter.pk, refusal, now)
+        Wait(ids[letter.position, letter.side], refusal, now)
         for letter, refusal in zip(letters, new, strict=True)
         if refusal.is_waiting
     ]
@@ -213,20 +213,14 @@ def _select_letters(
             yield pick, *letter
 
 
-def _make_letter(
-    upload: Upload, refusal: Undelivered, now: datetime, delivered_at: datetime | None
-) -> DeadLetter:
-    pick = refusal.pick
-    return DeadLetter(
-        integration_id=upload.integration_id,
-        upload=upload,
+def _make_letter(refusal: Undelivered, delivered_at: datetime | None) -> NewLetter:
+    pick, state = refusal.pick, DeadLetter.State
+    return NewLetter(
         position=None if pick is None else read_position(pick),
         side="" if pick is None else read_side(pick),
         event_name=refusal.name[:_LONGEST_NAME],
         reason=refusal.reason,
         detail=refusal.detail[:500],
-        **_describe_state(refusal),
+        state=state.WAITING if refusal.is_waiting else state.OPEN,
         delivered_at=delivered_at,
-        created_at=now,
-        changed_at=now,
     )

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db import transaction
 
 from clevertap_sync.delivery.sql.id_lists import make_id_list
+from clevertap_sync.delivery.sql.new_letters import NewWait, insert_waits
 from clevertap_sync.delivery.work import Undelivered
 from clevertap_sync.models import Upload, WaitingRecord
 from clevertap_sync.process import people_wakeups
@@ -35,19 +35,18 @@ def begin_waiting(upload: Upload, waits: Sequence[Wait]) -> None:
     if not waits:
         return
     app_id = upload.integration.app_id
-    WaitingRecord.objects.bulk_create(
-        WaitingRecord(
-            app_id=app_id,
-            integration_id=upload.integration_id,
+    rows = [
+        NewWait(
             letter_id=wait.letter_id,
             pick=wait.refusal.pick or 0,
             test=wait.refusal.test,
-            hash=UUID(waits_by) if waits_by else None,
+            hash=waits_by or None,
             since=wait.since,
         )
         for wait in waits
         for waits_by in wait.refusal.waits_by or ("",)
-    )
+    ]
+    insert_waits(app_id, upload.integration_id, rows)
     transaction.on_commit(partial(people_wakeups.wake_learner, app_id))
 
 
