@@ -21,6 +21,7 @@ NAMES: Final = (
     "latency",
     "ingest",
     "growth",
+    "people",
     "embedded",
 )
 README: Final = ROOT / "README.md"

@@ -5,7 +5,7 @@ and web opens, and five link clicks, which have one record instead of two.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 HUNDRED: Final = (
@@ -27,8 +27,22 @@ BATCH: Final = 1_000
 #: Whoever invites, invites many.
 REFERRERS: Final = 50_000
 
+#: Returns the identities of the user of an event, as JSON, by its number.
+MakeUser = Callable[[int], str]
 
-def event(number: int, run: str = "bench", *, signals: bool = False) -> str:
+
+def make_user(number: int) -> str:
+    """Return the identities of an event's user, as JSON."""
+    return _identities("u", number)
+
+
+def event(
+    number: int,
+    run: str = "bench",
+    *,
+    signals: bool = False,
+    user: MakeUser = make_user,
+) -> str:
     """Return event `number` of a run as JSON; with `signals`, installs carry theirs.
 
     Who did what to whom is a function of the number alone.
@@ -42,7 +56,7 @@ def event(number: int, run: str = "bench", *, signals: bool = False) -> str:
             f'{{"plan":"gold","amount":{number % 90},"currency":"EUR"}}'
         )
     if kind != "link_click":
-        extra += f',"user":{{"identities":{_identities("u", number)}'
+        extra += f',"user":{{"identities":{user(number)}'
         if signals and kind == "app_install":
             extra += (
                 f',"ip":"198.51.{number % 256}.{number // 256 % 256}"'
@@ -79,11 +93,12 @@ def bodies(
     run: str = "bench",
     first: int = 0,
     signals: bool = False,
+    user: MakeUser = make_user,
 ) -> Iterator[bytes]:
     """Yield request bodies that hold `count` events, `size` in each; one stands alone."""
     for start in range(first, first + count, size):
         numbers = range(start, min(start + size, first + count))
-        made = [event(number, run, signals=signals) for number in numbers]
+        made = [event(each, run, signals=signals, user=user) for each in numbers]
         yield (made[0] if size == 1 else f'{{"events":[{",".join(made)}]}}').encode()
 
 

@@ -47,12 +47,13 @@ from referrals.sources.samples import sign_sample
 from referrals.sources.signing import sign_call
 
 RANGE: Final = 500
+JSON: Final = "application/json"
 _SECRET: Final = "of the benchmark's source"  # noqa: S105 - of no use elsewhere
 
 
 def stages(ours: Ours) -> dict[str, Stage]:
     """Return the stages by name."""
-    steps = _Steps(ours)
+    steps = Steps(ours.key)
     signals = functools.partial(steps.append, 1_000, signals=True)
     return {
         "decode 1,000": Stage(20, 1_000, steps.decode),
@@ -76,27 +77,40 @@ def stages(ours: Ours) -> dict[str, Stage]:
     }
 
 
-class _Steps:
+class Steps:
     """Each method prepares a step: it returns what is to be measured."""
 
-    def __init__(self, ours: Ours) -> None:
-        self._ours = ours
+    def __init__(self, key: str = "") -> None:
+        self._key = key
         self._app = App.objects.get()
         self._integration = Integration.objects.get()
-        self._source = Source(app=self._app, platform="branch")
-        create_source("benchmark", self._source, Secret(_SECRET))
 
     def decode(self) -> Step:
+        """Prepare to read a body of a thousand events."""
         body = _body(1_000)
-        return lambda: decode_events("application/json", body)
+        return lambda: decode_events(JSON, body)
 
-    def append(self, size: int, *, signals: bool = False) -> Step:
-        made = decode_events("application/json", _body(size, signals=signals))
+    @functools.cached_property
+    def _source(self) -> Source:
+        source = Source(app=self._app, platform="branch")
+        create_source("benchmark", source, Secret(_SECRET))
+        return source
+
+    def append(
+        self,
+        size: int,
+        *,
+        signals: bool = False,
+        user: events.MakeUser = events.make_user,
+    ) -> Step:
+        """Prepare to append so many events, with the users that `user` makes."""
+        made = decode_events(JSON, _body(size, signals=signals, user=user))
         return lambda: log.append(self._app, made)
 
     def request(self, size: int) -> Step:
+        """Prepare a request with so many events."""
         body = _body(size)
-        return lambda: _request(self._ours, body)
+        return lambda: _request(self._key, body)
 
     def post_install(self) -> Step:
         """Prepare the request with the event that `call_hook` becomes."""
@@ -104,7 +118,7 @@ class _Steps:
             _sign_install(), load_mapping("branch"), Choices(), key=b"any"
         )
         body = msgspec.json.encode(event)
-        return lambda: _request(self._ours, body)
+        return lambda: _request(self._key, body)
 
     def call_hook(self) -> Step:
         """Prepare a signed call of Branch's."""
@@ -116,30 +130,37 @@ class _Steps:
         return lambda: _send_request(call.body, HTTPStatus.OK, path, headers)
 
     def ring(self) -> Step:
+        """Prepare to ring for the app."""
         return lambda: receivers.ring_for_app(self._app.pk)
 
     def claim(self) -> Step:
+        """Prepare a claim of a full range."""
         self._fill(RANGE)
         return self._claim
 
     def claim_in_vain(self) -> Step:
+        """Prepare a claim that finds nothing."""
         self._fill(0)
         return lambda: claim_next(self._integration.pk)
 
     def map(self) -> Step:
+        """Prepare to read and map a range."""
         work = self._claimed()
         return lambda: map_upload.map_upload(work)
 
     def begin(self) -> Step:
+        """Prepare to begin an attempt."""
         work = self._claimed()
         mapped = map_upload.map_upload(work)
         return lambda: begin_attempt(work, mapped)
 
     def send(self) -> Step:
+        """Prepare to send a range's records."""
         _, mapped, begun = self._begun()
         return lambda: self._send(mapped, begun)
 
     def settle(self) -> Step:
+        """Prepare to settle a range that was answered."""
         work, mapped, begun = self._begun()
         outcome = self._send(mapped, begun)
         result = outcome.result
@@ -147,17 +168,18 @@ class _Steps:
             raise RuntimeError(outcome.error)
         return lambda: settle_result(work, mapped, begun, outcome, result)
 
-    def deliver(self, size: int) -> Step:
-        self._fill(size)
+    def deliver(self, size: int, *, user: events.MakeUser = events.make_user) -> Step:
+        """Prepare to deliver so many events, from claim to settle."""
+        self._fill(size, user=user)
         return lambda: deliver(self._integration.pk)
 
-    def _fill(self, count: int) -> None:
+    def _fill(self, count: int, *, user: events.MakeUser = events.make_user) -> None:
         """Leave exactly `count` events to be delivered, and nothing under way."""
         settle(self._integration.uploads.open())
         Integration.objects.update(cursor=log.read_head(self._app.pk))
         slots.clear_slots()
         if count:
-            log.append(self._app, decode_events("application/json", _body(count)))
+            log.append(self._app, decode_events(JSON, _body(count, user=user)))
 
     def _claim(self) -> Claim:
         work = claim_next(self._integration.pk)
@@ -205,9 +227,14 @@ def counting() -> Iterator[list[str]]:
         yield seen
 
 
-def _body(size: int, *, signals: bool = False) -> bytes:
+def _body(
+    size: int, *, signals: bool = False, user: events.MakeUser = events.make_user
+) -> bytes:
     first = next(_numbers) * 1_000
-    return next(events.bodies(size, size, run="stage", first=first, signals=signals))
+    made = events.bodies(
+        size, size, run="stage", first=first, signals=signals, user=user
+    )
+    return next(made)
 
 
 def _sign_install() -> Call:
@@ -220,9 +247,9 @@ def _sign_install() -> Call:
     return sign_call(preset.verifier, make_call("POST", body=body), _SECRET, now=now)
 
 
-def _request(ours: Ours, body: bytes) -> None:
+def _request(key: str, body: bytes) -> None:
     """Post events as a backend does."""
-    headers = {"HTTP_AUTHORIZATION": f"Bearer {ours.key}"}
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {key}"}
     _send_request(body, HTTPStatus.ACCEPTED, "/v1/events", headers)
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import django
 
@@ -42,6 +42,34 @@ class Stage:
     prepare: Callable[[], Step]
 
 
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds: this process's, and those of the database's processes."""
+
+    mine: float = 0.0
+    database: float = 0.0
+
+    @property
+    def both(self) -> float:
+        """Return the sum."""
+        return self.mine + self.database
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.mine + other.mine, self.database + other.database)
+
+    def divide(self, count: int) -> Self:
+        """Return the cost of one of `count`."""
+        return type(self)(self.mine / count, self.database / count)
+
+
+def measure_step(step: Step, database: int) -> Cost:
+    """Take a step and return its cost. `database` is the server's first process."""
+    before, began = usage.cpu_seconds(database), time.process_time()
+    step()
+    mine = time.process_time() - began
+    return Cost(mine, usage.cpu_seconds(database) - before)
+
+
 def main(arguments: Sequence[str]) -> None:
     """Measure the stages and print what they cost."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages")
@@ -51,14 +79,15 @@ def main(arguments: Sequence[str]) -> None:
     with Ground() as ground, Ours(ground) as ours:
         os.environ |= {k: v for k, v in ours.env.items() if k != "PATH"}
         os.environ["DJANGO_SETTINGS_MODULE"] = "integration_project.settings"
-        _set_up()
+        set_up()
         try:
             _measure(ours, wanted.stages, wanted.profile)
         finally:
-            _let_go()
+            let_go()
 
 
 def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
+    from benchmarks.people_steps import people_stages
     from benchmarks.stage_list import stages
 
     columns = (
@@ -69,7 +98,7 @@ def _measure(ours: Ours, names: Sequence[str], profiled: str | None) -> None:
         "CPU s per million events",
     )
     table = Table("CPU of each stage", columns)
-    for name, stage in stages(ours).items():
+    for name, stage in (stages(ours) | people_stages()).items():
         if name == profiled:
             sys.stdout.write(_profile(stage))
         elif not profiled and (not names or name in names):
@@ -85,20 +114,16 @@ def _row(name: str, stage: Stage, database: int) -> Row:
     step = stage.prepare()
     with counting() as statements:
         step()
-    mine = theirs = 0.0
+    cost = Cost()
     for _ in range(stage.times):
-        step = stage.prepare()
-        before, began = usage.cpu_seconds(database), time.process_time()
-        step()
-        mine += time.process_time() - began
-        theirs += usage.cpu_seconds(database) - before
-    both = (mine + theirs) / stage.times
+        cost += measure_step(stage.prepare(), database)
+    each = cost.divide(stage.times)
     return (
         name,
         str(len(statements)),
-        number(mine / stage.times * 1000),
-        number(theirs / stage.times * 1000),
-        number(both / stage.events * 1e6) if stage.events else "",
+        number(each.mine * 1000),
+        number(each.database * 1000),
+        number(each.both / stage.events * 1e6) if stage.events else "",
     )
 
 
@@ -117,7 +142,7 @@ def _profile(stage: Stage) -> str:
     return text.getvalue()
 
 
-def _set_up() -> None:
+def set_up() -> None:
     """Start Django; its log lines, which cost something, go where nobody reads them."""
     os.environ["LOG_FORMAT"] = "json"
     kept = [os.dup(1), os.dup(2)]
@@ -128,7 +153,8 @@ def _set_up() -> None:
     sys.stdout, sys.stderr = (os.fdopen(number, "w") for number in kept)
 
 
-def _let_go() -> None:
+def let_go() -> None:
+    """Give the connections back, so that the database can be dropped."""
     from django.db import connection
 
     connection.close()
