@@ -47,7 +47,7 @@ def _run(ground: Ground, *sizes: int) -> dict[str, Any]:
             ours.python("benchmarks.people_costs", *arguments),
             cwd=ROOT,
             env={**ours.env, "DJANGO_SETTINGS_MODULE": "integration_project.settings"},
-            stdout=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=True,
         )
