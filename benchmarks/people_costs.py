@@ -9,12 +9,14 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from statistics import fmean, median
 from typing import Any, Final
 
 from benchmarks.stages import Cost, Stage, let_go, measure_step, set_up
 
-#: How often each is measured; what comes before opens connections and fills caches.
+#: How often each is measured at a size.
 TIMES: Final = 10
+#: So many turns open connections and fill caches.
 WARM: Final = 2
 _SIZES: Final = """
     SELECT pg_total_relation_size('referrals_knownperson')
@@ -67,17 +69,25 @@ def measure_sizes(database: int, sizes: Sequence[int]) -> dict[int, dict[str, An
 
 
 def _take_turns(stages: Sequence[Stage], database: int) -> list[Cost]:
-    """Return what each stage costs per event."""
-    costs = [Cost()] * len(stages)
-    for turn in range(-WARM, TIMES):
-        for number, stage in enumerate(stages):
-            cost = measure_step(stage.prepare(), database)
-            if turn >= 0:
-                costs[number] += cost
+    """Return what each stage costs per event: they go in turns, there and back."""
+    taken: list[list[Cost]] = [[] for _ in stages]
+    numbers = range(len(stages))
+    for turn in range(WARM + stages[0].times):
+        for number in numbers if turn % 2 else reversed(numbers):
+            cost = measure_step(stages[number].prepare(), database)
+            if turn >= WARM:
+                taken[number].append(cost)
     return [
-        cost.divide(TIMES * stage.events)
-        for cost, stage in zip(costs, stages, strict=True)
+        _summarize(costs).divide(stage.events)
+        for costs, stage in zip(taken, stages, strict=True)
     ]
+
+
+def _summarize(costs: Sequence[Cost]) -> Cost:
+    """Return the median of this process, and the mean of the database, whose clock ticks."""
+    return Cost(
+        median(each.mine for each in costs), fmean(each.database for each in costs)
+    )
 
 
 def _weigh_person() -> float:

@@ -72,8 +72,8 @@ class PeopleSteps(Steps):
             return self.append(1_000, user=user)
 
         return (
-            Stage(20, 1_000, lambda: append(on=False)),
-            Stage(20, 1_000, lambda: append(on=True)),
+            Stage(40, 1_000, lambda: append(on=False)),
+            Stage(40, 1_000, lambda: append(on=True)),
         )
 
     def pair_deliveries(self, *, user: events.MakeUser) -> tuple[Stage, Stage]:
@@ -103,7 +103,10 @@ class PeopleSteps(Steps):
     def meet_again(self) -> Step:
         """Prepare a step over links that this process has learned lately."""
         self._know_people()
-        self._append_links(range(self._met - LINKS, self._met))
+        lately_met = range(self._met - LINKS, self._met)
+        self._append_links(lately_met)
+        self._step()
+        self._append_links(lately_met)
         return self._step
 
     def meet_by_rows(self) -> Step:
