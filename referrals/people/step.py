@@ -137,8 +137,6 @@ def _learn_carefully(progress: PeopleProgress, rules: PeopleRules, limit: int) -
     One that fails alone is skipped: it must not stop the others.
     """
     before = progress.cursor
-    if before >= log.read_head(progress.app_id):
-        return _make_step(progress, before)
     try:
         with transaction.atomic():
             return _learn(progress, rules, limit)
