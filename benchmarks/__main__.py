@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fraction, in minutes")
     parser.add_argument(
-        "--growth", action="store_true", help="up to ten million events, half an hour"
+        "--growth",
+        action="store_true",
+        help="up to ten million events and a million people",
     )
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME")
     parser.add_argument(
