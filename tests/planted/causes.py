@@ -303,14 +303,14 @@ def revoked_key(site, app):
     "another app's API key",
     "nothing_received",
     f"{KEYS}?app__id__exact=N",
-    count=19,
+    count=MANY_WAITS + 5,
     site="impatient",
 )
 def other_key(site, app):
     site.provision(app, ENABLE)
     site.provision("its-neighbour", ENABLE)
     # More than any other app of the site gets, so that this one is named.
-    site.send("its-neighbour", installs(app, 19))
+    site.send("its-neighbour", installs(app, MANY_WAITS + 5))
 
 
 @cause(
