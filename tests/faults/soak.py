@@ -21,7 +21,7 @@ KINDS: Final = "SOAK_DATABASES"
 SCHEDULES: Final = "tests/faults/test_random.py"
 CONTRACT: Final = "tests/acceptance/test_api_contract.py"
 #: What `make faults` takes, and how many of them `make test ARGS=--all` and `make test` do.
-FIRST, COUNT, SOME, FEW = 1, 25, 8, 2
+FIRST, COUNT, SOME, FEW = 1, 25, 5, 2
 FEW_EXAMPLES: Final = 10
 SOAK_COUNT: Final = 1000
 
