@@ -86,12 +86,13 @@ class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 class EventRecord(msgspec.Struct, frozen=True, gc=False):
-    """One entry of an upload: `json` is exactly what is sent."""
+    """One entry of an upload: `json` is exactly what is sent, `ts` its time in Unix seconds."""
 
     side: Side
     name: str
     json: bytes
     shortened: int
+    ts: int
 
 
 class Unmappable(msgspec.Struct, frozen=True, gc=False):
@@ -311,7 +312,7 @@ class _Mapper:
         )
         if len(json) > limits.MAX_RECORD_BYTES:
             return MappingRefusal("record_too_large", f"It has {len(json)} bytes.")
-        return EventRecord(side, name, json, properties.shortened)
+        return EventRecord(side, name, json, properties.shortened, self.seconds)
 
     def _build_properties(self) -> Properties | MappingRefusal:
         """Return the properties, or the reason that both sides have in common."""

@@ -7,6 +7,7 @@ Read them in this order:
 * `waiting`  records that wait for a person to be known
 * `alerts`   alerts, incidents, mutes, notices
 * `upkeep`   tallies by the hour, and the workers that were seen
+* `reconciliation` what was delivered by name and time, and what CleverTap says it counts
 
 `delivery` is the only writer of uploads, attempts, dead letters and cursors. Every
 instant in these rows that a lease or a hold depends on is the database's clock.
@@ -32,6 +33,13 @@ from clevertap_sync.models.alerts import (
     Mute,
     Notice,
 )
+from clevertap_sync.models.reconciliation import (
+    AccountReading,
+    Comparison,
+    DeliveredCount,
+    FirstSight,
+    Statement,
+)
 from clevertap_sync.models.upkeep import (
     LONGEST_FAILING,
     Tally,
@@ -52,13 +60,17 @@ __all__ = [
     "ENOUGH_UNKNOWN",
     "LONGEST_FAILING",
     "Account",
+    "AccountReading",
     "Alert",
     "AlertMedium",
     "Attempt",
+    "Comparison",
     "DeadLetter",
     "DeadLetterQuerySet",
+    "DeliveredCount",
     "EventDataFormat",
     "EventKinds",
+    "FirstSight",
     "Heartbeat",
     "Incident",
     "Integration",
@@ -69,6 +81,7 @@ __all__ = [
     "Notice",
     "PasscodeKind",
     "Replay",
+    "Statement",
     "Tally",
     "Upload",
     "UploadQuerySet",

@@ -184,6 +184,20 @@ class Integration(models.Model):
         help_text="Where the event carries a clevertap_id.",
     )
 
+    # Reading back: what CleverTap says that it counts. `reconciliation` does.
+    reconciles = models.BooleanField(
+        "compare with CleverTap each night",
+        default=False,
+        db_default=False,
+        help_text="Ask CleverTap how many of each event it counts. The passcode has to be "
+        "allowed to read.",
+    )
+    counts_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when what is delivered is counted by name and time; empty: not.",
+    )
+
     # The cursor. Range uploads tile tail+1 … cursor.
     tail = models.BigIntegerField(
         default=0,

@@ -113,6 +113,15 @@ class Alert(models.Model):
         help_text="Tell when so large a share of the newest events happened more than "
         f"{LIVE_HOURS} hours before they arrived. Empty: never.",
     )
+    fewer_percent = models.PositiveSmallIntegerField(
+        "percent fewer in CleverTap",
+        null=True,
+        blank=True,
+        default=5,
+        db_default=5,
+        help_text="Tell when CleverTap counts fewer of an event than were delivered, by so "
+        "much, two nights running. Empty: never.",
+    )
     new_names = models.BooleanField(
         "a new custom name waits for approval", default=True
     )

@@ -185,6 +185,13 @@ class Upload(models.Model):
         default=0, help_text="Texts that were shortened."
     )
 
+    counts = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="What it delivered, where the integration compares with CleverTap: "
+        "[[name, quarter, delivered, maybe more, maybe fewer], …].",
+    )
+
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(help_text="When it may be sent next.")
@@ -323,6 +330,13 @@ class DeadLetter(models.Model):
         REPLAYING = "replaying"
         DELIVERED = "delivered"
 
+    class Found(models.TextChoices):
+        """Whether a record whose outcome is unknown was found in CleverTap's counts."""
+
+        FOUND = "found"
+        NOT_FOUND = "not_found"
+        UNCLEAR = "unclear"
+
     # `newest_dead_letters` begins with it.
     integration = models.ForeignKey(
         Integration,
@@ -372,6 +386,14 @@ class DeadLetter(models.Model):
         blank=True,
         help_text="The position of the event that said who the person is.",
     )
+    found = models.CharField(
+        max_length=9,
+        choices=Found,
+        blank=True,
+        db_default="",
+        help_text="Of one whose outcome is unknown: what CleverTap's counts say of it.",
+    )
+    found_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 

@@ -31,7 +31,7 @@ OF_THE_PRODUCT = {
     *("hold_hint", "held_since", "held_until", "hold_changed_at", "hold_probes"),
     *("failures", "probe_leased_until", "probe_token", "accepted_at", "restorations"),
     *("removed_delivered", "removed_dead", "removed_unknown", "removed_expired"),
-    *("removed_revived", "tallied_to"),
+    *("removed_revived", "tallied_to", "counts_since"),
 }
 #: What `IntegrationForm.save` and `save_model` put on the row, by the field that says it.
 SAVED_OTHERWISE = {"account_id", "location", "new_passcode", "sends", "in_flight_limit"}

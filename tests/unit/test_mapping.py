@@ -62,7 +62,9 @@ def test_a_built_in_event_becomes_one_record_per_side(event_type, names):
 
     data = '{"Channel":"whatsapp","Content":"spring","Status":"suspicious"}'
     assert records == [
-        EventRecord(side, name, wire_bytes(IDENTITIES[side], name, data), 0)
+        EventRecord(
+            side, name, wire_bytes(IDENTITIES[side], name, data), 0, NOON_SECONDS
+        )
         for side, name in names
     ]
 
@@ -73,7 +75,7 @@ def test_a_link_click_becomes_one_record_for_the_referrer():
     name = "Generated Link Click"
     data = '{"Channel":"whatsapp","Content":"spring","Status":"valid"}'
     assert records == [
-        EventRecord(Side.GENERATED, name, wire_bytes(BOB, name, data), 0)
+        EventRecord(Side.GENERATED, name, wire_bytes(BOB, name, data), 0, NOON_SECONDS)
     ]
 
 
@@ -88,8 +90,12 @@ def test_a_custom_event_becomes_one_record_per_side_with_its_event_data_alone():
     )
     data = '{"Event Data plan":"gold"}'
     assert records == [
-        EventRecord(Side.REFERRED, referred, wire_bytes(ANN, referred, data), 0),
-        EventRecord(Side.GENERATED, generated, wire_bytes(BOB, generated, data), 0),
+        EventRecord(
+            Side.REFERRED, referred, wire_bytes(ANN, referred, data), 0, NOON_SECONDS
+        ),
+        EventRecord(
+            Side.GENERATED, generated, wire_bytes(BOB, generated, data), 0, NOON_SECONDS
+        ),
     ]
 
 
