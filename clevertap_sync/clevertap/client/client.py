@@ -1,7 +1,8 @@
-"""The three calls to CleverTap: upload, profile look-up, deletion."""
+"""The calls to CleverTap: upload, profile look-up, deletion, counts, schema."""
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
@@ -9,8 +10,20 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from clevertap_sync.clevertap.causes.week import Schema
 from clevertap_sync.clevertap.client.answer import HttpAnswer, read_number
+from clevertap_sync.clevertap.client.count_answer import (
+    Condition,
+    CountAnswer,
+    encode_query,
+    read_count,
+    read_later_count,
+)
 from clevertap_sync.clevertap.client.echo_redaction import find_identities
+from clevertap_sync.clevertap.client.schema_answer import (
+    LONGEST_SCHEMA_BYTES,
+    read_schema,
+)
 from clevertap_sync.clevertap.client.transport import Transport
 from clevertap_sync.clevertap.client.upload_result import UploadResult, read_result
 from clevertap_sync.clevertap.errors import (
@@ -21,6 +34,7 @@ from clevertap_sync.clevertap.errors import (
 from clevertap_sync.clevertap.limits import encode_deletion
 from referrals.secret import Secret
 
+_COUNTS = "/1/counts/events.json"
 _VISIBLE = re.compile(r"[!-~]+")
 _NOT_FOUND = re.compile(
     r"not\s+found|not\s+exist|no\s+(?:such\s+)?(?:user|profile)", re.IGNORECASE
@@ -116,6 +130,62 @@ class Client:
         )
         if refused is not None:
             raise refused
+
+    def count_events(
+        self,
+        name: str,
+        first_day: date,
+        last_day: date,
+        conditions: Sequence[Condition] = (),
+        *,
+        seconds: float | None = None,
+    ) -> CountAnswer:
+        """Ask how many events called `name` there are on the account's days, both included.
+
+        The name is read exactly, case and spaces included. A day in the future is a
+        `RequestRejectedError`. `seconds` is this request's own limit.
+        """
+        # Reference: https://developer.clevertap.com/docs/get-event-count-api
+        self._credentials.check()
+        body = encode_query(name, first_day, last_day, conditions)
+        answer = self._transport.ask(
+            "POST", _COUNTS, params={}, body=body, seconds=seconds
+        )
+        values = [Secret(str(each.value)) for each in conditions if each.value]
+        hidden = [*values, *self._credentials.list_secrets()]
+        counted = read_count(answer, name, hidden)
+        if isinstance(counted, ResponseError):
+            raise counted
+        return counted
+
+    def fetch_count(
+        self, request_id: str, *, seconds: float | None = None
+    ) -> CountAnswer | None:
+        """Ask for a count that was pending. None: CleverTap has forgotten the request."""
+        self._credentials.check()
+        params = {"req_id": request_id}
+        answer = self._transport.ask("GET", _COUNTS, params=params, seconds=seconds)
+        counted = read_later_count(answer, self._credentials.list_secrets())
+        if isinstance(counted, ResponseError):
+            raise counted
+        return counted
+
+    def fetch_event_schema(self, *, seconds: float | None = None) -> Schema:
+        """Return the account's event types."""
+        # Reference: https://developer.clevertap.com/docs/get-schema
+        # [doubt] Its text says GET, its example POST. Public clients use GET.
+        self._credentials.check()
+        answer = self._transport.ask(
+            "GET",
+            "/getSchema",
+            params={"type": "events"},
+            seconds=seconds,
+            longest=LONGEST_SCHEMA_BYTES,
+        )
+        schema = read_schema(answer, self._credentials.list_secrets())
+        if isinstance(schema, ResponseError):
+            raise schema
+        return schema
 
     def close(self) -> None:
         """Close the kept connection. The client can be used again."""

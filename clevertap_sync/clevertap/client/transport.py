@@ -86,10 +86,12 @@ class Transport:
         params: Mapping[str, str],
         body: bytes | None = None,
         seconds: float | None = None,
+        longest: int = MAX_ANSWER_BYTES,
     ) -> HttpAnswer:
         """Send one request and return its answer, whatever its status.
 
-        `seconds` is this request's own limit.
+        `seconds` is this request's own limit, and `longest` that of the answer, in bytes
+        beyond what an answer may echo.
 
         Raises `NotSentError`, `NoAnswerError`, or `MalformedResponseError` for a 200
         that cannot be read. None of them holds the request, nor do their tracebacks.
@@ -99,7 +101,7 @@ class Transport:
         )
         if body is not None:
             request.headers["Content-Type"] = "application/json"
-        outcome = self._outcome(request, seconds or self._seconds)
+        outcome = self._outcome(request, seconds or self._seconds, longest)
         if isinstance(outcome, CleverTapError):
             # Out of the handler: an exception's context would hold the request.
             raise outcome
@@ -110,16 +112,16 @@ class Transport:
         self._session.close()
 
     def _outcome(
-        self, request: requests.Request, seconds: float
+        self, request: requests.Request, seconds: float, longest: int
     ) -> HttpAnswer | CleverTapError:
         with deadline.set_deadline(seconds) as limit:
-            outcome, again = self._try(request, limit)
+            outcome, again = self._try(request, limit, longest)
             if again:
-                outcome, _ = self._try(request, limit)
+                outcome, _ = self._try(request, limit, longest)
             return outcome
 
     def _try(
-        self, request: requests.Request, limit: deadline.Deadline
+        self, request: requests.Request, limit: deadline.Deadline, longest: int
     ) -> tuple[HttpAnswer | CleverTapError, bool]:
         """Return the outcome, and whether to try again on a fresh connection.
 
@@ -128,13 +130,13 @@ class Transport:
         """
         with watch_exchange(limit) as now:
             try:
-                return self._exchange(request, limit), False
+                return self._exchange(request, limit, longest), False
             except RAISED as fault:
                 again = now.reused and not now.sent and not limit.is_over
                 return self._failure(now, describe_fault_class(fault)), again
 
     def _exchange(
-        self, request: requests.Request, limit: deadline.Deadline
+        self, request: requests.Request, limit: deadline.Deadline, longest: int
     ) -> HttpAnswer | CleverTapError:
         if limit.is_over:
             raise TimeoutError
@@ -149,7 +151,8 @@ class Transport:
         )
         with closing(response):
             if response.status_code == HTTPStatus.OK:
-                return _read_whole(response, limit, len(request.data or b""))
+                echo = _ECHO_FACTOR * len(request.data or b"")
+                return _read_whole(response, limit, longest + echo)
             start = _read_start(response)
             return HttpAnswer(response.status_code, response.headers, start)
 
@@ -166,10 +169,9 @@ class Transport:
 
 
 def _read_whole(
-    response: requests.Response, limit: deadline.Deadline, sent_bytes: int
+    response: requests.Response, limit: deadline.Deadline, longest: int
 ) -> HttpAnswer | CleverTapError:
     """Read a 200 whole and decompressed, up to a limit."""
-    longest = MAX_ANSWER_BYTES + _ECHO_FACTOR * sent_bytes
     try:
         body = response.raw.read(longest + 1, decode_content=True)
     except DecodeError as fault:

@@ -1,0 +1,56 @@
+"""The event types of an account, as CleverTap's schema lists them.
+
+References:
+https://developer.clevertap.com/docs/get-schema
+https://docs.clevertap.com/docs/schema
+[doubt] The page publishes no answer. A public client reads `{"status", "events":
+[{"name", …}]}` (https://github.com/bruin-data/ingestr). The words of an event's `status`
+and `type` are those of the dashboard; what we cannot read counts as active and defined,
+so that nothing is called discarded by mistake.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from clevertap_sync.clevertap.causes.week import Schema, SchemaEvent, SchemaStatus
+from clevertap_sync.clevertap.client.answer import HttpAnswer
+from clevertap_sync.clevertap.client.read_answer import make_read_error
+from clevertap_sync.clevertap.errors import ResponseError
+from clevertap_sync.clevertap.limits import EVENT_TYPES, normalise_event_name
+from referrals.secret import Secret
+
+#: 512 event types, each with all its properties, take a few megabytes.
+LONGEST_SCHEMA_BYTES: Final = 32_000_000
+
+_STATUSES: Final[dict[str, SchemaStatus]] = {
+    "active": "active",
+    "inactive": "inactive",
+    "discarded": "discarded",
+}
+
+
+def read_schema(answer: HttpAnswer, hidden: Sequence[Secret]) -> Schema | ResponseError:
+    """Return the account's event types, or an error."""
+    envelope = answer.read_json_object() or {}
+    entries = envelope.get("events")
+    is_read = answer.status == HTTPStatus.OK and envelope.get("status") != "fail"
+    if not is_read or not isinstance(entries, list):
+        return make_read_error(answer, hidden, "it has no list of events")
+    events = [event for entry in entries if (event := _read_event(entry))]
+    return Schema(
+        events={normalise_event_name(event.name): event for event in events},
+        limit=EVENT_TYPES,
+    )
+
+
+def _read_event(entry: object) -> SchemaEvent | None:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return None
+    status = str(entry.get("status")).casefold()
+    kind = str(entry.get("type")).casefold()
+    return SchemaEvent(
+        name=entry["name"],
+        status=_STATUSES.get(status, "active"),
+        is_defined=kind != "undefined",
+    )
