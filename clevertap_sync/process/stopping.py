@@ -27,3 +27,8 @@ def begin_stopping() -> None:
 def is_stopping() -> bool:
     """Return whether nothing may be claimed any more."""
     return _stopping.is_set()
+
+
+def wait_for_stop(seconds: float) -> bool:
+    """Wait, and return whether nothing may be claimed any more: then at once."""
+    return _stopping.wait(seconds)

@@ -1,0 +1,273 @@
+"""The reader: asks CleverTap about one account, one request at a time, and never in a hurry.
+
+CleverTap allows three reads at a time for an account, shared with its owner's own exports.
+So one process asks; it backs off where CleverTap is busy, and stops at once when it is to
+end. The upload's limits are never touched.
+
+Reference: https://developer.clevertap.com/docs/api-request-limit
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
+
+from django.conf import settings
+
+from clevertap_sync.clevertap.causes.week import Schema
+from clevertap_sync.clevertap.client import (
+    Client,
+    Condition,
+    CountAnswer,
+    EventCount,
+    is_reading_forbidden,
+)
+from clevertap_sync.clevertap.errors import (
+    AuthenticationError,
+    CleverTapError,
+    NoAnswerError,
+    RequestRejectedError,
+)
+from clevertap_sync.clevertap.limits import normalise_event_name
+from clevertap_sync.models import Account, Attempt, Integration
+from clevertap_sync.process import clock, stopping
+from clevertap_sync.process.account_access import give_connection_back, open_client
+from clevertap_sync.reconciliation.account_lease import AccountLease, take_lease
+from clevertap_sync.reconciliation.reconciling_account import read_reconciling_account
+
+#: Public clients ask for a pending count every 2 to 10 seconds.
+FIRST_POLL_SECONDS: Final = 2.0
+LONGEST_POLL_SECONDS: Final = 10.0
+#: A count that is pending for longer is given up.
+PENDING_SECONDS: Final = 180.0
+#: With less time left, no request is sent.
+_SHORTEST_SECONDS: Final = 0.05
+#: An upload that was accepted so lately shows that the credentials are right.
+_RECENT = timedelta(days=1)
+
+#: Why a reading stopped, besides the codes of `clevertap.errors`.
+STOPPING: Final = "stopping"
+NO_TIME: Final = "no_time"
+LEASE_LOST: Final = "lease_lost"
+MAY_NOT_READ: Final = "may_not_read"
+STILL_PENDING: Final = "still_pending"
+
+T = TypeVar("T")
+_CountQuestion: TypeAlias = Callable[[Client, float], CountAnswer | None]
+
+
+class ReadingStopped(Exception):  # noqa: N818 # it is no error that somebody has to stop
+    """Nothing more can be asked now. `code` says why."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+
+
+class QuestionRefused(ReadingStopped):
+    """CleverTap has no answer to this one question; others may be asked."""
+
+
+class Reading:
+    """The present reading of an account. Made by `open_reader`, for one thread."""
+
+    def __init__(
+        self,
+        lease: AccountLease,
+        usable: list[Integration],
+        *,
+        seconds: float,
+        wait: Callable[[float], bool],
+    ) -> None:
+        self._lease = lease
+        self._usable = usable
+        self._ends_at = time.monotonic() + seconds
+        self._wait = wait
+        self._schema: Schema | None = None
+        self._is_known_good = False
+        #: How many requests were sent.
+        self.requests = 0
+
+    @property
+    def seconds_left(self) -> float:
+        """The time in which more may be asked."""
+        return self._ends_at - time.monotonic()
+
+    def count(
+        self,
+        name: str,
+        first_day: date,
+        last_day: date,
+        condition: Condition | None = None,
+    ) -> int:
+        """Return how many events called `name` CleverTap counts, both days included.
+
+        A name that CleverTap does not know has none. The name is spelled as the schema
+        has it, once that was read. Raises `QuestionRefused` or `ReadingStopped`.
+        """
+        return self.count_exactly(name, first_day, last_day, condition).events
+
+    def count_exactly(
+        self,
+        name: str,
+        first_day: date,
+        last_day: date,
+        condition: Condition | None = None,
+    ) -> EventCount:
+        """Return the same, and whether CleverTap knows the name."""
+        spelled = self._spell(name)
+        conditions = [condition] if condition else []
+
+        def ask_anew(client: Client, seconds: float) -> CountAnswer:
+            return client.count_events(
+                spelled, first_day, last_day, conditions, seconds=seconds
+            )
+
+        return self._await_count(ask_anew)
+
+    def read_schema(self) -> Schema:
+        """Return the account's event types, asked once for a reading, and keep them."""
+        if self._schema is None:
+            self._schema = self._ask(
+                lambda client, seconds: client.fetch_event_schema(seconds=seconds)
+            )
+            self._lease.keep_schema(self._schema)
+        return self._schema
+
+    def _await_count(self, ask_anew: _CountQuestion) -> EventCount:
+        """Ask, and where CleverTap is still counting ask again by its request ID.
+
+        A request that CleverTap has forgotten meanwhile is made anew.
+        """
+        answer, ask = self._ask(ask_anew), ask_anew
+        gives_up_at, poll = time.monotonic() + PENDING_SECONDS, FIRST_POLL_SECONDS
+        while not isinstance(answer, EventCount):
+            if time.monotonic() >= gives_up_at:
+                raise QuestionRefused(STILL_PENDING)
+            if answer is None:
+                ask = ask_anew
+            elif answer.request_id:
+                ask = partial(_ask_later, answer.request_id)
+            self._pause(poll)
+            poll = min(2 * poll, LONGEST_POLL_SECONDS)
+            answer = self._ask(ask)
+        return answer
+
+    def _spell(self, name: str) -> str:
+        """Return a name as CleverTap has it: it reads exactly, though it writes loosely."""
+        events = self._schema.events if self._schema else {}
+        event = events.get(normalise_event_name(name))
+        return event.name if event else name
+
+    def _pause(self, seconds: float) -> None:
+        if seconds >= self.seconds_left:
+            raise ReadingStopped(NO_TIME)
+        give_connection_back()
+        if self._wait(seconds):
+            raise ReadingStopped(STOPPING)
+
+    def _ask(self, call: Callable[[Client, float], T]) -> T:
+        """Make one request, with the next credentials where the first may not read."""
+        while True:
+            integration = self._usable[0]
+            try:
+                answer = self._ask_once(integration, call)
+            except AuthenticationError as error:
+                if len(self._usable) == 1:
+                    raise self._refuse(integration, error) from None
+                self._usable.pop(0)
+                continue
+            if not self._is_known_good:
+                self._lease.record_success()
+                self._is_known_good = True
+            return answer
+
+    def _ask_once(
+        self, integration: Integration, call: Callable[[Client, float], T]
+    ) -> T:
+        if stopping.is_stopping():
+            raise ReadingStopped(STOPPING)
+        seconds = min(settings.REQUEST_SECONDS, self.seconds_left)
+        if seconds < _SHORTEST_SECONDS:
+            raise ReadingStopped(NO_TIME)
+        if not self._lease.renew():
+            raise ReadingStopped(LEASE_LOST)
+        client = open_client(integration)
+        give_connection_back()
+        self.requests += 1
+        try:
+            return call(client, seconds)
+        except AuthenticationError:
+            raise
+        except CleverTapError as error:
+            raise self._stop(error) from None
+
+    def _stop(self, error: CleverTapError) -> ReadingStopped:
+        """Write down what a failed request means for the next ones, and return why."""
+        if stopping.is_stopping():
+            return ReadingStopped(STOPPING)
+        if isinstance(error, NoAnswerError) and self.seconds_left < _SHORTEST_SECONDS:
+            return ReadingStopped(NO_TIME)
+        if isinstance(error, RequestRejectedError):
+            return QuestionRefused(error.code, error.detail)
+        self._lease.record_failure(error.code, retry_after=error.retry_after)
+        return ReadingStopped(error.code, error.detail)
+
+    def _refuse(
+        self, integration: Integration, error: AuthenticationError
+    ) -> ReadingStopped:
+        """Write down a refusal of the passcode: for reading alone, or for all."""
+        if is_reading_forbidden(error) or _are_uploads_accepted(integration):
+            self._lease.record_refusal(MAY_NOT_READ)
+            return ReadingStopped(MAY_NOT_READ, error.detail)
+        self._lease.record_failure(error.code, retry_after=None)
+        return ReadingStopped(error.code, error.detail)
+
+
+@contextmanager
+def open_reader(
+    account: Account,
+    *,
+    seconds: float,
+    insists: bool = False,
+    wait: Callable[[float], bool] | None = None,
+) -> Iterator[Reading | None]:
+    """Yield the account's reading for at most `seconds`.
+
+    None where another process reads, or nothing may be asked yet (`AccountReading` says
+    until when), or no integration of the account reconciles. A person who `insists` asks
+    also where the passcode was refused. `wait` waits for some seconds, and returns whether
+    to stop.
+    """
+    found = read_reconciling_account(account.pk)
+    usable = found.usable if found else []
+    if found is None or not usable:
+        yield None
+        return
+    lease = take_lease(account, found.integrations, insists=insists)
+    if lease is None:
+        yield None
+        return
+    try:
+        yield Reading(
+            lease, usable, seconds=seconds, wait=wait or stopping.wait_for_stop
+        )
+    finally:
+        lease.release()
+
+
+def _ask_later(request_id: str, client: Client, seconds: float) -> CountAnswer | None:
+    return client.fetch_count(request_id, seconds=seconds)
+
+
+def _are_uploads_accepted(integration: Integration) -> bool:
+    """Return whether CleverTap lately took an upload with these very credentials."""
+    since = max(
+        filter(None, [integration.credentials_since, clock.read_now() - _RECENT])
+    )
+    attempts = Attempt.objects.filter(integration=integration, began_at__gte=since)
+    newest = attempts.exclude(ended_at=None).order_by("-pk").first()
+    return newest is not None and newest.outcome == "ok"

@@ -1,0 +1,123 @@
+"""An account that is compared: its integrations that take part, and its days.
+
+Integrations of several apps may share an account. All of them that reconcile are compared
+together, because CleverTap counts by account.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+
+from clevertap_sync.clevertap.causes.week import QUARTER_SECONDS
+from clevertap_sync.models import Account, Integration
+from referrals.encrypted_field import UnreadableSecret
+
+#: Where nobody said otherwise, a project likely has the zone of its location.
+_LIKELY_ZONES: Final = {
+    "in1": "Asia/Kolkata",
+    "sg1": "Asia/Singapore",
+    "us1": "America/Los_Angeles",
+    "aps3": "Asia/Jakarta",
+    "mec1": "Asia/Dubai",
+    "sk1": "Asia/Seoul",
+}
+_COMMON_ZONES: Final = (
+    *("UTC", "Asia/Kolkata", "America/New_York", "America/Los_Angeles"),
+    *("Europe/London", "Europe/Berlin", "Asia/Singapore", "Asia/Dubai"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilingAccount:
+    """An account and its integrations that reconcile, the oldest first: at least one."""
+
+    account: Account
+    integrations: Sequence[Integration]
+
+    @property
+    def ids(self) -> list[int]:
+        """The integrations' IDs."""
+        return [each.pk for each in self.integrations]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone. Where integrations differ, the oldest one's."""
+        return ZoneInfo(self.integrations[0].time_zone)
+
+    @property
+    def other_zones(self) -> list[ZoneInfo]:
+        """Zones that the account may have in its place, likelier ones first."""
+        said = [each.time_zone for each in self.integrations]
+        likely = [_LIKELY_ZONES.get(self.account.location, "UTC")]
+        names = dict.fromkeys([*said, *likely, *_COMMON_ZONES])
+        names.pop(self.zone.key, None)
+        return [ZoneInfo(name) for name in names]
+
+    @property
+    def usable(self) -> list[Integration]:
+        """The integrations whose passcode can be read, those that deliver first."""
+        readable = [
+            each
+            for each in self.integrations
+            if each.passcode and not isinstance(each.passcode, UnreadableSecret)
+        ]
+        return sorted(readable, key=lambda each: bool(each.hold_reason))
+
+    def find_day(self, instant: datetime) -> date:
+        """Return the account's day at an instant."""
+        return instant.astimezone(self.zone).date()
+
+    def find_first_day(self) -> date | None:
+        """Return the first day that began after all of them counted; None: not all do."""
+        since = [each.counts_since for each in self.integrations]
+        known = [each for each in since if each is not None]
+        if len(known) < len(since):
+            return None
+        latest = max(known)
+        day = self.find_day(latest)
+        begins = datetime.fromtimestamp(begin_of(day, self.zone), UTC)
+        return day if begins >= latest else day + timedelta(days=1)
+
+
+def find_reconciling_accounts() -> list[ReconcilingAccount]:
+    """Return every account that is compared: one query, and little of it where none is."""
+    found = _find_integrations().order_by("account_id", "pk")
+    groups = groupby(found, key=lambda each: each.account_id)
+    return [_gather(list(mine)) for _, mine in groups]
+
+
+def read_reconciling_account(account_id: int) -> ReconcilingAccount | None:
+    """Return one account; None where nothing of it is compared any more."""
+    mine = list(_find_integrations().filter(account=account_id).order_by("pk"))
+    return _gather(mine) if mine else None
+
+
+def begin_of(day: date, zone: ZoneInfo) -> int:
+    """Return the Unix second at which a zone's day begins."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+
+
+def quarters_of(day: date, zone: ZoneInfo) -> range:
+    """Return the quarter-hours of a zone's day, as delivered counts number them."""
+    begins, ends = begin_of(day, zone), begin_of(day + timedelta(days=1), zone)
+    return range(begins // QUARTER_SECONDS, ends // QUARTER_SECONDS)
+
+
+def list_days(first: date, last: date) -> Iterator[date]:
+    """Yield the days from `first` to `last`, both included."""
+    for number in range(first.toordinal(), last.toordinal() + 1):
+        yield date.fromordinal(number)
+
+
+def _find_integrations() -> QuerySet[Integration]:
+    found = Integration.objects.filter(reconciles=True, archived_at=None)
+    return found.select_related("account", "app")
+
+
+def _gather(mine: list[Integration]) -> ReconcilingAccount:
+    return ReconcilingAccount(mine[0].account, mine)
