@@ -215,12 +215,14 @@ def _lower_thresholds(facts: Facts, alerts: Sequence[Alert]) -> Facts:
     silences = [each.quiet_hours for each in alerts if each.quiet_hours is not None]
     hours = [each.pause_hours for each in alerts if each.pause_hours is not None]
     shares = [each.stale_percent for each in alerts if each.stale_percent is not None]
+    fewer = [each.fewer_percent for each in alerts if each.fewer_percent is not None]
     return replace(
         facts,
         remind_days=max([facts.remind_days, *days]),
         pause_hours=min([facts.pause_hours, *hours]),
         quiet_hours=min([facts.quiet_hours, *silences]),
         stale_percent=min([facts.stale_percent, *shares]),
+        fewer_percent=min([facts.fewer_percent, *fewer]),
     )
 
 

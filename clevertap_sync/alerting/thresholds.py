@@ -11,12 +11,15 @@ from typing import Final
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity
 from clevertap_sync.insight.findings.account import count_held_seconds
+from clevertap_sync.insight.findings.seen import list_short_days
 from clevertap_sync.models import Alert
 
 #: A share of fewer dead letters or late events than this means nothing.
 FEWEST: Final = 5
 #: A worker that restarts is away for a moment, which is no reason for an alert.
 GONE_SECONDS: Final = 120
+#: One night is often the delay of what CleverTap counts.
+NIGHTS: Final = 2
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 #: Arguments: the alert's threshold, the finding, and the facts it was found in.
@@ -81,6 +84,14 @@ def _is_stale_share_reached(
     return is_some and _is_refused_share_reached(percent, finding, facts)
 
 
+def _is_short_for_nights(percent: int, finding: Finding, facts: Facts | None) -> bool:
+    """Return whether a day of the finding's cause lacks so much, two nights running."""
+    if facts is None:
+        return False
+    short = list_short_days(facts, percent, NIGHTS)
+    return any(each.cause == finding.detail for each in short)
+
+
 def _has_lasted(hours: int, finding: Finding, _: Facts | None) -> bool:
     return finding.seconds is None or finding.seconds >= hours * _HOUR
 
@@ -108,6 +119,7 @@ THRESHOLDS: Final = (
     Threshold("quiet_hours", _has_lasted, frozenset({"quiet"})),
     Threshold("pause_hours", _has_lasted, frozenset({"pause_forgotten"})),
     Threshold("stale_percent", _is_stale_share_reached, frozenset({"stale_events"})),
+    Threshold("fewer_percent", _is_short_for_nights, frozenset({"counts_fewer"})),
     Threshold("new_names", _always, frozenset({"new_name"})),
     Threshold("worker_gone", _is_worker_gone, frozenset({"no_worker"})),
     Threshold("failing_alerts", _always, frozenset({"alert_failing"})),

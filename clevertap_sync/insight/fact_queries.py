@@ -50,6 +50,8 @@ from clevertap_sync.insight.facts import (
     Waiting,
 )
 from clevertap_sync.insight.ingest_queries import IngestByApp
+from clevertap_sync.insight.seen_facts import SeenFacts
+from clevertap_sync.insight.seen_queries import read_seen
 from clevertap_sync.models import (
     Attempt,
     DeadLetter,
@@ -94,6 +96,7 @@ class _Readings(NamedTuple):
     ingest: Mapping[int, AppIngest]
     successes: Mapping[int, "_Successes"]
     made_with: Mapping[int, "_MadeWith"]
+    seen: Mapping[int, SeenFacts]
     silence: WorkerSilence | None
 
 
@@ -133,6 +136,7 @@ def _read_all(
         ingest=ingest.build_app_ingest(row.app for row in rows),
         successes=successes,
         made_with=_read_settings_made_with(silent, newest, successes),
+        seen=read_seen(rows, now),
         silence=silence,
     )
 
@@ -159,6 +163,7 @@ def _make_facts(row: Integration, now: datetime, readings: _Readings) -> Facts:
         names=names,
         silence=readings.silence,
         imbalances=books.find_newest_imbalances(row, head, newest),
+        seen=readings.seen.get(row.pk),
     )
 
 

@@ -1,6 +1,6 @@
 """Facts: what is known of one integration at one instant. Findings are judged from facts alone.
 
-Plain values. `fact_queries`, `ingest_queries` and `source_queries` read them.
+Plain values. `fact_queries`, `ingest_queries`, `source_queries` and `seen_queries` read them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Final
 from django.conf import settings
 
 from clevertap_sync.insight.passcode_expiry import REMIND_DAYS
+from clevertap_sync.insight.seen_facts import FEWER_PERCENT, SeenFacts
 from clevertap_sync.models import Integration
 from clevertap_sync.process.worker_presence import WorkerSilence
 
@@ -208,6 +209,8 @@ class Facts:
     names: CustomNames = field(default_factory=CustomNames)
     silence: WorkerSilence | None = None
     imbalances: Sequence[str] = ()
+    #: What CleverTap shows of the account; None where it is not compared.
+    seen: SeenFacts | None = None
     #: So many days before a passcode expires, that is a finding.
     remind_days: int = REMIND_DAYS
     #: After so many hours a pause is a forgotten one.
@@ -216,6 +219,8 @@ class Facts:
     quiet_hours: float = field(default_factory=lambda: settings.QUIET_HOURS)
     #: From this percentage of late events on, that is a finding.
     stale_percent: int = STALE_PERCENT
+    #: From this percentage on it is a finding that CleverTap counts fewer.
+    fewer_percent: int = FEWER_PERCENT
 
     @property
     def lag_seconds(self) -> float:

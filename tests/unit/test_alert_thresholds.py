@@ -18,6 +18,7 @@ from clevertap_sync.insight.findings.installation import (
     AlertFailing,
     FailingAlert,
 )
+from clevertap_sync.insight.seen_facts import SeenFacts, ShortDay
 from clevertap_sync.models import Alert, Integration
 from tests.builders import NOON
 
@@ -28,6 +29,7 @@ INFORMATION = {
     "old_dead_letters",
     "settings_changed",
     "source_unused",
+    "comparison_partial",
 }
 ALL_KINDS = (*KINDS, *INSTALLATION_KINDS)
 #: Bad enough for whatever asks for a number.
@@ -38,11 +40,12 @@ FACTS = Facts(
     ),
     waiting=Waiting(events=1, since=NOON - timedelta(days=9)),
     newest_outcomes=NewestOutcomes(records=9, dead=9),
+    seen=SeenFacts(short=(ShortDay("Referred App Install", NOON.date(), 9, 9, 9),)),
 )
 SWITCHES = {
     **dict.fromkeys(("held_minutes", "lag_minutes", "dead_percent")),
     **dict.fromkeys(("passcode_days", "refused_percent", "quiet_hours")),
-    **dict.fromkeys(("pause_hours", "stale_percent")),
+    **dict.fromkeys(("pause_hours", "stale_percent", "fewer_percent")),
     **dict.fromkeys(("new_names", "worker_gone"), False),
     **dict.fromkeys(("failing_alerts", "failing_sources"), False),
     **dict.fromkeys(("other_errors", "other_warnings"), False),

@@ -29,6 +29,7 @@ from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
 )
 from clevertap_sync.insight.links import build_path
+from clevertap_sync.insight.seen_facts import OverdueName, SeenFacts, ShortDay
 from clevertap_sync.models import Account, EventKinds, Incident, Integration, Mute
 from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals.encrypted_field import UnreadableSecret
@@ -112,6 +113,7 @@ def source(**changes):
     return some_facts(ingest=AppIngest(accepted=9, sources=(replace(well, **changes),)))
 
 
+TUESDAY = date(2026, 11, 17)
 SENT = NewestOutcomes(events=10, records=20, delivered=16, dead=4)
 LOST = NewestOutcomes(events=10, records=20, dead=20)
 #: A kind's code, what shows it, and a part of what it says.
@@ -433,6 +435,55 @@ SHOWN = [
             letters=letters("clevertap_528", age=25 * HOUR), newest_outcomes=SENT
         ),
         "4 records were not delivered. ",
+    ),
+    (
+        "not_shown",
+        some_facts(
+            seen=SeenFacts(
+                overdue=(
+                    OverdueName(
+                        "Referred Coupon Used", 12, NOON - HOUR, "account_full"
+                    ),
+                )
+            )
+        ),
+        "CleverTap accepted 12 Referred Coupon Used and shows none: the account has as many ",
+    ),
+    (
+        "counts_fewer",
+        some_facts(
+            seen=SeenFacts(
+                short=(ShortDay("Referred App Install", TUESDAY, 1_000, 120, 1),)
+            )
+        ),
+        (
+            "Of 17 November, CleverTap counts 880 of 1,000 Referred App Install. "
+            "Nothing explains it."
+        ),
+    ),
+    (
+        "reading_refused",
+        some_facts(seen=SeenFacts(refused_at=NOON - 3 * HOUR)),
+        (
+            "CleverTap takes uploads with this passcode and refuses to be read with it, since "
+            "3 h: what it counts is not compared."
+        ),
+    ),
+    (
+        "comparison_missing",
+        some_facts(seen=SeenFacts(compared_at=NOON - 51 * HOUR, error="server_error")),
+        (
+            "What CleverTap counts was not compared for 2 days. What stopped it last: "
+            "server_error."
+        ),
+    ),
+    (
+        "comparison_partial",
+        some_facts(seen=SeenFacts(compared_at=NOON - HOUR, not_compared=9)),
+        (
+            "The last nightly comparison ran out of time: 9 days of events were not "
+            "asked for."
+        ),
     ),
 ]
 

@@ -1,6 +1,6 @@
 """An integration's card on the overview: its light, its numbers, its last 24 hours."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,13 +16,16 @@ from clevertap_sync.insight import IntegrationStatus, pace, wait_numbers
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts
 from clevertap_sync.insight.links import build_path
+from clevertap_sync.insight.seen_facts import SeenFacts
 from clevertap_sync.insight.wait_numbers import WaitsOfWeek
 from clevertap_sync.models import Integration
 from referrals.admin.kit.charts import BarChart, draw_bars
-from referrals.words import Colour
+from referrals.words import Colour, format_count, format_span
 
 CHANGE: Final = "clevertap_sync.change_integration"
 _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
+#: So many events that CleverTap began to show are named.
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class IntegrationCard:
     funnel: tuple[FunnelStage, ...]
     chart: BarChart
     waits: WaitsOnCard | None
+    #: What CleverTap shows of new events, in sentences.
+    seen: tuple[str, ...]
     may_change: bool
     most_event_types: int = EVENT_TYPES
 
@@ -118,6 +123,7 @@ def build_card(line: StandingLine, person: Any, now: datetime) -> IntegrationCar
         _funnel(status, dead, insight.count_open_records(integration)),
         _chart(integration, now),
         _read_waits(integration, status, now),
+        tuple(_describe_seen(line.facts.seen)),
         may_change=person.has_perm(CHANGE, integration.app),
     )
 
@@ -165,6 +171,24 @@ def _read_waits(
     if not count and not integration.app.learns_of_people:
         return None
     return WaitsOnCard(count, wait_numbers.measure_waits_of_week(integration, now))
+
+
+def _describe_seen(seen: SeenFacts | None) -> Iterator[str]:
+    """Yield what CleverTap shows since the last day, and how soon it shows new events."""
+    if seen is None:
+        return
+    for each in seen.shown[:_NAMED]:
+        yield (
+            f"CleverTap shows {each.name} since {format_span(each.seconds)} after the first "
+            "one."
+        )
+    if (further := len(seen.shown) - _NAMED) > 0:
+        yield f"It began to show {format_count(further, 'further event')} within a day."
+    if (delays := seen.delays) and delays.names > 1:
+        yield (
+            f"Half of {delays.names} new events showed within {format_span(delays.p50)}, "
+            f"nearly all within {format_span(delays.p99)}."
+        )
 
 
 def _chart(integration: Integration, now: datetime) -> BarChart:

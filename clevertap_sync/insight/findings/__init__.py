@@ -2,7 +2,7 @@
 
 Pages, `delivery_status`, metrics and alerts read what `judge_facts` returns, so that they
 cannot disagree. Each kind of finding is a class with all of its words. Read `finding` first, then
-`judging`. The kinds are in `account`, `ingest`, `sources`, `content`, `delivery` and
+`judging`. The kinds are in `account`, `ingest`, `sources`, `content`, `delivery`, `seen` and
 `installation`.
 """
 

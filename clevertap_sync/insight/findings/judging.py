@@ -9,6 +9,7 @@ from clevertap_sync.insight.findings import (
     content,
     delivery,
     ingest,
+    seen,
     sources,
 )
 from clevertap_sync.insight.findings.finding import Finding, Severity
@@ -20,6 +21,7 @@ KINDS: Final[Sequence[type[Finding]]] = (
     *sources.KINDS,
     *content.KINDS,
     *delivery.KINDS,
+    *seen.KINDS,
 )
 _AT_DOORS: Final[Sequence[type[Finding]]] = (*ingest.KINDS, *sources.KINDS)
 _ORDER: Final = {severity: rank for rank, severity in enumerate(Severity)}

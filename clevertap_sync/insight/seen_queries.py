@@ -1,0 +1,168 @@
+"""Read what CleverTap shows of all accounts that are compared: three statements, or none."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import F, OuterRef, Subquery
+
+from clevertap_sync.insight.seen_facts import (
+    Delays,
+    OverdueName,
+    SeenFacts,
+    ShortDay,
+    ShownName,
+)
+from clevertap_sync.models import (
+    Account,
+    Comparison,
+    FirstSight,
+    Integration,
+    Statement,
+)
+
+#: What is older is not compared any more, so it says nothing about the present.
+COMPARED: Final = timedelta(days=8)
+#: A name that CleverTap shows is told for so long.
+TOLD: Final = timedelta(days=1)
+#: So many first sights of an account show how soon it shows new names.
+SIGHTS: Final = 1_000
+#: Causes of fewer that are as they should be: nothing of what was delivered was dropped.
+EXPECTED: Final = frozenset(
+    {"not_processed", "users_not_events", "profiles_deleted", "retention"}
+)
+
+AccountIds = Collection[int]
+
+
+def read_seen(rows: Sequence[Integration], now: datetime) -> dict[int, SeenFacts]:
+    """Return, by the integration's ID, what CleverTap shows; of those alone that are compared."""
+    compared = [row for row in rows if row.reconciles]
+    if not compared:
+        return {}
+    ids = {row.account_id for row in compared}
+    readings, sights = _read_readings(ids), _read_sights(ids)
+    short = _read_short_days(ids, now)
+    return {
+        row.pk: _make_facts(
+            row, now, readings[row.account_id], sights[row.account_id], short
+        )
+        for row in compared
+    }
+
+
+def _make_facts(
+    row: Integration,
+    now: datetime,
+    reading: Mapping[str, Any],
+    sights: Sequence[FirstSight],
+    short: Mapping[int, Sequence[ShortDay]],
+) -> SeenFacts:
+    shown = [_make_shown(each) for each in sights if _was_watched(each)]
+    return SeenFacts(
+        overdue=tuple(
+            OverdueName(each.name, each.delivered, each.first_at, each.cause)
+            for each in sights
+            if _is_overdue(each, now)
+        ),
+        shown=tuple(each for each in shown if now - each.shown_at < TOLD),
+        short=tuple(short.get(row.account_id, ())),
+        delays=Delays.measure([each.seconds for each in shown]),
+        since=row.counts_since,
+        compared_at=reading["compared_at"],
+        not_compared=reading["not_compared"] or 0,
+        refused_at=reading["reading__refused_at"],
+        error=reading["reading__last_error"] or "",
+    )
+
+
+def _read_readings(ids: AccountIds) -> dict[int, dict[str, Any]]:
+    """Return how reading each account goes, and its last nightly comparison."""
+    nightly = Comparison.objects.filter(
+        account=OuterRef("pk"),
+        kind=Comparison.Kind.NIGHTLY,
+        state=Comparison.State.DONE,
+    ).order_by("-pk")
+    rows = Account.objects.filter(pk__in=ids).annotate(
+        compared_at=Subquery(nightly.values("ended_at")[:1]),
+        not_compared=Subquery(nightly.values("not_compared")[:1]),
+    )
+    found = rows.values(
+        "pk",
+        "compared_at",
+        "not_compared",
+        "reading__refused_at",
+        "reading__last_error",
+    )
+    return {row["pk"]: row for row in found}
+
+
+def _read_sights(ids: AccountIds) -> Mapping[int, Sequence[FirstSight]]:
+    """Return each account's first sights that tell something, newest first."""
+    found: defaultdict[int, list[FirstSight]] = defaultdict(list)
+    asked = FirstSight.objects.filter(account__in=ids, asked__gt=0)
+    for each in asked.order_by("-pk")[: SIGHTS * len(ids)]:
+        found[each.account_id].append(each)
+    return found
+
+
+def _was_watched(sight: FirstSight) -> bool:
+    """Return whether a new name was asked for until CleverTap showed it.
+
+    One that a nightly comparison found later says nothing about how soon it was there.
+    """
+    return (
+        bool(sight.is_new)
+        and sight.shown_at is not None
+        and sight.shown_at == sight.asked_at
+        and not sight.cause
+    )
+
+
+def _make_shown(sight: FirstSight) -> ShownName:
+    shown_at = sight.shown_at or sight.first_at
+    return ShownName(sight.name, shown_at, (shown_at - sight.first_at).total_seconds())
+
+
+def _is_overdue(sight: FirstSight, now: datetime) -> bool:
+    is_present = now - sight.first_at < COMPARED
+    return bool(sight.cause) and sight.shown_at is None and is_present
+
+
+def _read_short_days(
+    ids: AccountIds, now: datetime
+) -> Mapping[int, Sequence[ShortDay]]:
+    """Return, by account, the days of names of which CleverTap counts fewer, worst first."""
+    rows = Statement.objects.filter(
+        account__in=ids,
+        day__gte=(now - COMPARED).date(),
+        counted__lt=F("delivered") - F("maybe_fewer"),
+    )
+    found: defaultdict[int, list[ShortDay]] = defaultdict(list)
+    for each in rows:
+        if short := _make_short_day(each):
+            found[each.account_id].append(short)
+    for days in found.values():
+        days.sort(key=lambda short: (-short.percent, short.name, short.day))
+    return found
+
+
+def _make_short_day(statement: Statement) -> ShortDay | None:
+    """Return what is missing; None where all of it is as it should be."""
+    lacking = [cause for cause in statement.causes if cause["size"] < 0]
+    expected = sum(each["size"] for each in lacking if each["code"] in EXPECTED)
+    missing = expected - (statement.difference or 0)
+    if missing <= 0:
+        return None
+    dropped = [each for each in lacking if each["code"] not in EXPECTED]
+    largest = min(dropped, key=lambda cause: int(cause["size"]), default=None)
+    return ShortDay(
+        name=statement.name,
+        day=statement.day,
+        delivered=statement.delivered,
+        missing=missing,
+        nights=statement.nights_short,
+        cause=largest["code"] if largest else "",
+        sentence=largest["sentence"] if largest else "",
+    )
