@@ -24,6 +24,8 @@ from clevertap_sync.clevertap.profile_lookup import KnownCounts
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.insight.match_rate import UNKNOWN_USERS_REMEDY, list_people_to_ask
 from clevertap_sync.models import Account, Integration
+from clevertap_sync.process import clock
+from clevertap_sync.reconciliation import switch
 from referrals import history
 from referrals.history import Difference
 from referrals.keys import create_key
@@ -58,8 +60,8 @@ class WantedSetup:
     """The setup to reach. An empty passcode leaves the stored one as it is.
 
     Of each of `platforms` there is to be a source, named as the platform. `loose_ids` are
-    the app's IDs that come before sign-up; where they, or `remembers_referrers`, are None,
-    the app's own stand.
+    the app's IDs that come before sign-up. Where they, `remembers_referrers` or `reconciles`
+    are None, what is set stands.
     """
 
     app: str
@@ -73,6 +75,7 @@ class WantedSetup:
     platforms: tuple[str, ...] = ()
     loose_ids: tuple[str, ...] | None = None
     remembers_referrers: bool | None = None
+    reconciles: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,9 @@ def _create_integration(
     integration.account = account
     integration.identity_provider = wanted.identity_provider.strip()
     integration.passcode = wanted.passcode
+    switch.switch_reconciliation(
+        integration, on=bool(wanted.reconciles), now=clock.read_now()
+    )
     _check_columns(integration)
     integration.save()
     _record(integration, "Created.", integration.app)
@@ -240,6 +246,12 @@ def _update_integration(
             columns += canary.restart_canary(integration)
         if changes.keys() & {"account", "passcode"}:
             columns += hold_cause.note_new_credentials(integration)
+        columns += switch.switch_reconciliation(
+            integration,
+            on=integration.reconciles,
+            now=clock.read_now(),
+            has_moved="account" in changes,
+        )
         lifecycle.lock_out_claims(integration)
         integration.save(update_fields=columns)
         _record(integration, "Changed.", integration.app, differences)
@@ -257,6 +269,8 @@ def _find_changes(
         changes["identity_provider"] = wanted.identity_provider.strip()
     if wanted.passcode and not _is_same_passcode(integration.passcode, wanted.passcode):
         changes["passcode"] = wanted.passcode
+    if wanted.reconciles not in {None, integration.reconciles}:
+        changes["reconciles"] = wanted.reconciles
     return changes
 
 
@@ -264,6 +278,8 @@ def _difference(integration: Integration, name: str, value: object) -> Differenc
     label = _label(Integration, name)
     if isinstance(value, Secret):
         return label, history.HIDDEN, "changed"
+    if isinstance(value, bool):
+        return label, *(("no", "yes") if value else ("yes", "no"))
     return label, str(getattr(integration, name)), str(value)
 
 

@@ -27,6 +27,7 @@ from integration_project.prometheus import (
     MetricKind,
     render_page,
 )
+from integration_project.seen_metrics import list_seen_metrics
 from referrals.ingest import ingest_health
 from referrals.models import App, Source
 
@@ -149,6 +150,7 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         ],
     )
     yield from _list_wait_metrics(statuses)
+    yield from list_seen_metrics()
     yield Metric(
         "clevertap_hold",
         "gauge",

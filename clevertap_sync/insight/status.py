@@ -32,6 +32,7 @@ from clevertap_sync.insight.installation_facts import (
     read_installation_facts,
 )
 from clevertap_sync.insight.links import build_address
+from clevertap_sync.insight.seen_numbers import SeenStatus, read_seen_status
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import log
@@ -99,6 +100,8 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
     hold: HoldStatus | None
     unknown_outcomes: int
     balanced: bool
+    #: What CleverTap counts of the newest day; None where that is not compared. No book.
+    clevertap: SeenStatus | None = None
     #: Sentences that say which books do not balance, and how.
     imbalances: tuple[str, ...] = ()
     #: What is not well, the most important first.
@@ -245,6 +248,7 @@ def read_status(
         hold=_read_hold(integration),
         unknown_outcomes=_count_unknown_outcomes(integration),
         balanced=not imbalances,
+        clevertap=read_seen_status(integration),
         imbalances=tuple(imbalances),
     )
 

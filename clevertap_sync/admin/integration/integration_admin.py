@@ -23,7 +23,8 @@ from clevertap_sync.admin.overview.status_light import describe_state
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.models import Integration
-from clevertap_sync.process import doorbell
+from clevertap_sync.process import clock, doorbell
+from clevertap_sync.reconciliation import switch
 from referrals import access, history, words
 from referrals.admin import code_samples
 from referrals.admin.key_admin import find_events_address
@@ -73,6 +74,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
             setup_steps.SENDING,
             {"fields": ("sends", "event_kinds", "send_suspicious", "send_rejected")},
         ),
+        (setup_steps.SEEN, {"fields": ("reconciles",)}),
         (
             setup_steps.ADVANCED,
             {
@@ -113,8 +115,14 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         change: bool,
     ) -> None:
         """Save only the settings, and not what delivery writes; they count at once."""
+        switched = switch.switch_reconciliation(
+            obj,
+            on=obj.reconciles,
+            now=clock.read_now(),
+            has_moved=form.changes_account,
+        )
         if change:
-            columns = [*COLUMNS, "account", "not_sent"]
+            columns = [*COLUMNS, "account", "not_sent", *switched]
             if form.cleaned_data["new_passcode"]:
                 columns.append("passcode")
             if form.changes_credentials:

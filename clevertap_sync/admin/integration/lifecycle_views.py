@@ -25,7 +25,8 @@ from clevertap_sync.delivery.lifecycle import Start
 from clevertap_sync.insight import freshness
 from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.models import Account, Integration
-from clevertap_sync.process import doorbell
+from clevertap_sync.process import clock, doorbell
+from clevertap_sync.reconciliation import switch
 from referrals import log
 from referrals.admin.kit.base import ListAdmin, ModelAdmin
 from referrals.secret import Secret
@@ -121,6 +122,12 @@ def handle_location_change(
                 "account",
                 *canary.restart_canary(integration),
                 *hold_cause.note_new_credentials(integration),
+                *switch.switch_reconciliation(
+                    integration,
+                    on=integration.reconciles,
+                    now=clock.read_now(),
+                    has_moved=True,
+                ),
             ]
             lifecycle.lock_out_claims(integration)
             integration.save(update_fields=columns)

@@ -31,6 +31,7 @@ LOCATION: Final = "Location"
 _STEPS: Final = (APP, ADDRESS, ACCOUNT, PASSCODE, PROVIDER, LOCATION)
 #: Fieldsets that are filled in last, or never.
 SENDING: Final = "What to send"
+SEEN: Final = "Seen in CleverTap"
 ADVANCED: Final = "Advanced"
 
 _CREDENTIALS_REFUSED: Final = "credentials_refused"

@@ -63,12 +63,29 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("delivered", f"{status.delivered} records"),
         ("dead letters", dead or "none"),
         *_waits(status),
+        *_seen(status),
         ("held", held),
         *([("", " ".join(describe_hold(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
         ("balanced", "yes" if status.balanced else "NO"),
     ]
     return lines + [("", sentence) for sentence in status.imbalances]
+
+
+def _seen(status: IntegrationStatus) -> list[tuple[str, str]]:
+    """Return the line about what CleverTap counts, where that is compared."""
+    seen = status.clevertap
+    if seen is None:
+        return []
+    if seen.day is None:
+        return [("CleverTap counts", "nothing compared yet")]
+    causes = ", ".join(f"{code} {size:+,}" for code, size in seen.causes.items())
+    parts = [
+        f"{seen.counted:,} of {seen.delivered:,} delivered of {seen.day}",
+        *([f"{seen.different} names differ: {causes}"] if seen.different else []),
+        *([f"{seen.not_compared} names not compared"] if seen.not_compared else []),
+    ]
+    return [("CleverTap counts", "; ".join(parts))]
 
 
 def _waits(status: IntegrationStatus) -> list[tuple[str, str]]:

@@ -76,6 +76,7 @@ class Command(DiscreetCommand):
         platform: list[str],
         loose_ids: str | None,
         remember_referrers: bool | None,
+        reconcile: bool | None,
         json: bool,
         **_: object,
     ) -> None:
@@ -94,6 +95,7 @@ class Command(DiscreetCommand):
                     platforms=tuple(platform),
                     loose_ids=_loose_ids(loose_ids),
                     remembers_referrers=remember_referrers,
+                    reconciles=reconcile,
                 )
             )
         except ProvisioningError as error:
@@ -113,6 +115,13 @@ def _add_wishes(parser: CommandParser) -> None:
         "--enable",
         action="store_true",
         help="deliver from now on, or from where delivery stopped",
+    )
+    parser.add_argument(
+        "--reconcile",
+        action=BooleanOptionalAction,
+        default=None,
+        help="compare with CleverTap each night what it counts of each event; the passcode has "
+        "to be allowed to read",
     )
     parser.add_argument(
         "--platform",

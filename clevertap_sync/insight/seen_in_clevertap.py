@@ -1,0 +1,160 @@
+"""What CleverTap counts beside what we delivered, as the page of an integration shows it.
+
+`reconciliation` writes the rows. They are of an account, so every integration of an account
+repeats the same numbers.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from clevertap_sync.clevertap.limits import normalise_event_name
+from clevertap_sync.insight.passcode_expiry import find_time_zone
+from clevertap_sync.insight.seen_grid import (
+    DayState,
+    GridBounds,
+    SeenName,
+    build_grid,
+    list_days,
+)
+from clevertap_sync.insight.seen_sights import SightDelays
+from clevertap_sync.models import (
+    AccountReading,
+    Comparison,
+    DeliveredCount,
+    FirstSight,
+    Integration,
+    Statement,
+)
+
+_MOST_SIGHTS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAccount:
+    """What is known of an integration's account. `today` and `days` are the account's own.
+
+    `others` are the account's other integrations that are not archived. `counts_since` is
+    None where nothing is counted yet. `last` is the last comparison that came to its end,
+    `newest` the newest one of any state.
+    """
+
+    today: date
+    zone: ZoneInfo
+    days: tuple[date, ...]
+    names: tuple[SeenName, ...]
+    #: Statements that differ: the newest day first, then the largest difference.
+    differences: tuple[Statement, ...]
+    sights: tuple[FirstSight, ...]
+    delays: SightDelays | None
+    counts_since: datetime | None
+    last: Comparison | None
+    newest: Comparison | None
+    reading: AccountReading | None
+    others: tuple[Integration, ...]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether a comparison waits for a worker."""
+        newest = self.newest
+        return newest is not None and newest.state == Comparison.State.WAITING
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether a comparison is being made."""
+        newest = self.newest
+        return newest is not None and newest.state == Comparison.State.RUNNING
+
+    @property
+    def failed(self) -> Comparison | None:
+        """Return the newest comparison where it ended early, else None."""
+        newest = self.newest
+        is_failed = newest is not None and newest.state == Comparison.State.FAILED
+        return newest if is_failed else None
+
+    @property
+    def states(self) -> Counter[DayState]:
+        """Return how many names and days are in each state."""
+        return Counter(each.state for name in self.names for each in name.days)
+
+
+def read_seen(
+    integration: Integration, now: datetime, *, only_own_names: bool = False
+) -> SeenAccount:
+    """Return what is known of the integration's account, in a fixed number of queries.
+
+    With `only_own_names`, names that this integration never delivered are left out: they
+    belong to apps that the reader may not see.
+    """
+    zone = find_time_zone(integration)
+    days = list_days(now.astimezone(zone).date())
+    account = integration.account_id
+    sharing = list_sharing(integration)
+    counts_since = _find_counts_since(sharing)
+    of_account = Comparison.objects.filter(account=account).order_by("-id")
+    last = of_account.filter(state=Comparison.State.DONE).first()
+    statements = list(Statement.objects.filter(account=account, day__in=days))
+    sights = _read_sights(account)
+    if only_own_names:
+        own = _read_own_names(integration)
+        statements = [each for each in statements if each.folded_name in own]
+        sights = [each for each in sights if each.folded_name in own]
+    return SeenAccount(
+        today=days[0],
+        zone=zone,
+        days=days,
+        names=build_grid(
+            statements,
+            days,
+            GridBounds(zone, counts_since, last.began_at if last else None),
+        ),
+        differences=sort_differences(statements),
+        sights=tuple(sights),
+        delays=SightDelays.measure(sights),
+        counts_since=counts_since,
+        last=last,
+        newest=of_account.first(),
+        reading=AccountReading.objects.filter(account=account).first(),
+        others=tuple(each for each in sharing if each.pk != integration.pk),
+    )
+
+
+def list_sharing(integration: Integration) -> list[Integration]:
+    """Return the integrations of the same account, itself included, by app and name."""
+    of_account = Integration.objects.filter(
+        account=integration.account_id, archived_at=None
+    )
+    return list(of_account.select_related("app").order_by("app__slug", "name"))
+
+
+def sort_differences(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Return those that differ: the newest day first, then the largest difference."""
+    different = [each for each in statements if each.difference]
+    return tuple(
+        sorted(
+            different,
+            key=lambda each: (-each.day.toordinal(), -abs(each.difference or 0), each.name),
+        )
+    )
+
+
+def _find_counts_since(sharing: Sequence[Integration]) -> datetime | None:
+    """Return since when everything is counted that the account's integrations deliver."""
+    begun = [each.counts_since for each in sharing if each.reconciles]
+    known = [each for each in begun if each is not None]
+    return max(known) if known and len(known) == len(begun) else None
+
+
+def _read_sights(account_id: int) -> list[FirstSight]:
+    newest = FirstSight.objects.filter(account=account_id).order_by("-first_at", "name")
+    return list(newest[:_MOST_SIGHTS])
+
+
+def _read_own_names(integration: Integration) -> frozenset[str]:
+    """Return the names that this integration delivered, as CleverTap compares them."""
+    counted = DeliveredCount.objects.filter(integration=integration.pk)
+    names = counted.order_by().values_list("name", flat=True).distinct()
+    return frozenset(map(normalise_event_name, names))

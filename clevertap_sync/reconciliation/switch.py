@@ -1,0 +1,22 @@
+"""Turns an integration's comparison with CleverTap on and off."""
+
+from datetime import datetime
+
+from clevertap_sync.models import Integration
+
+
+def switch_reconciliation(
+    integration: Integration, *, on: bool, now: datetime, has_moved: bool = False
+) -> tuple[str, ...]:
+    """Put on the row whether it is compared, and since when it counts; return the columns.
+
+    What was counted for another account says nothing about this one, so counting begins anew
+    where `has_moved` says that the account is another. Switched to what it is, nothing
+    changes. The caller saves the columns.
+    """
+    integration.reconciles = on
+    if not on:
+        integration.counts_since = None
+    elif has_moved or integration.counts_since is None:
+        integration.counts_since = now
+    return ("reconciles", "counts_since")
