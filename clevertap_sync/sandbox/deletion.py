@@ -12,9 +12,9 @@ import msgspec
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.answers import MALFORMED, Answer, failure, json_answer
+from clevertap_sync.sandbox.calls import answer_call
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.limits import DELETED_PER_REQUEST
-from clevertap_sync.sandbox.readback import answer_read
 from clevertap_sync.sandbox.state import State
 
 
@@ -33,12 +33,11 @@ def delete_profiles(state: State, location: Location, exchange: Exchange) -> Non
         if isinstance(order, Answer):
             return order
         kind, people = order
-        with state.world.condition:
-            for person in people:
-                state.store.people[location].delete(kind, person)
+        gone = state.desks[location].rules.deleted_events == "gone"
+        state.store.delete(location, {(kind, each) for each in people}, events=gone)
         return json_answer(HTTPStatus.OK, {"status": "success"})
 
-    answer_read(state, location, exchange, delete)
+    answer_call(state, location, exchange, "delete", delete)
 
 
 def _order(body: bytes) -> tuple[str, list[str]] | Answer:

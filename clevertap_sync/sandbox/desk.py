@@ -114,7 +114,7 @@ class Desk:
             return self._met[key] <= poison.times
 
     @contextmanager
-    def seat(self, api: Literal["upload", "read"], limit: int) -> Iterator[bool]:
+    def seat(self, api: str, limit: int) -> Iterator[bool]:
         """Count one request as in flight; yield whether the account may have it."""
         with self._world.condition:
             admitted = self._in_flight[api] < limit

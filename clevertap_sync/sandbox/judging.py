@@ -7,7 +7,10 @@ import msgspec
 
 from clevertap_sync.sandbox.answers import MALFORMED, Answer, echo, entry, usual
 from clevertap_sync.sandbox.desk import Desk
+from clevertap_sync.sandbox.event_types import Room
+from clevertap_sync.sandbox.limits import normalised
 from clevertap_sync.sandbox.people import People
+from clevertap_sync.sandbox.schema import SchemaJudge
 from clevertap_sync.sandbox.validation import check
 from clevertap_sync.sandbox.verdicts import Refusal, wording
 
@@ -17,7 +20,9 @@ Record = dict[str, Any]
 class Verdicts(NamedTuple):
     """What becomes of the records of one upload."""
 
+    #: As they were received, and as the account keeps them: what its schema cuts is gone.
     stored: list[Record]
+    kept: list[Record]
     #: Answered as processed and then dropped, each with the reason.
     lost: list[tuple[Record, str]]
     #: What `unprocessed` lists, in the order of the records.
@@ -46,14 +51,16 @@ def read(body: bytes, desk: Desk) -> list[object] | Answer:
     return records
 
 
-def judge(records: list[object], desk: Desk, people: People) -> Verdicts | Answer:
+def judge(
+    records: list[object], desk: Desk, people: People, now: float
+) -> Verdicts | Answer:
     """Return a verdict on each record, or the answer to a request refused as a whole."""
-    verdicts = Verdicts([], [], [], Counter())
-    new_names: set[str] = set()
+    verdicts = Verdicts([], [], [], [], Counter())
+    account = _Account(desk, people, now)
     for number, record in enumerate(records, 1):
         refusal = check(record, desk.rules)
         if refusal is None and isinstance(record, dict):
-            outcome = _fate(record, desk, people, new_names)
+            outcome = account.take(record)
             if isinstance(outcome, Answer):
                 return outcome
             refusal = _file(record, outcome, verdicts)
@@ -68,32 +75,53 @@ def _entry(refusal: Refusal, number: int, record: object, desk: Desk) -> dict[st
     return entry(refusal.code, wording(refusal.code, number), echoed)
 
 
-def _file(record: Record, outcome: Refusal | str, verdicts: Verdicts) -> Refusal | None:
+def _file(
+    record: Record, outcome: Refusal | str | Record, verdicts: Verdicts
+) -> Refusal | None:
     if isinstance(outcome, Refusal):
         return outcome
-    if outcome:
+    if isinstance(outcome, str):
         verdicts.lost.append((record, outcome))
     else:
         verdicts.stored.append(record)
+        verdicts.kept.append(outcome)
     return None
 
 
-def _fate(
-    record: Record, desk: Desk, people: People, new_names: set[str]
-) -> Answer | Refusal | str:
-    """Return what becomes of a valid record.
+class _Account:
+    """What one account makes of the valid records of an upload."""
 
-    That is an answer that refuses the whole request, a refusal of the record, the
-    reason for which it is lost, or an empty text: it is stored.
-    """
-    poison = desk.poison_for(record)
-    if poison is not None:
-        if poison.code is not None:
-            return Refusal(poison.code, "poison")
-        return "dropped on order" if poison.drop else usual(poison.status)
-    if record["type"] == "event" and not people.knows_event(record["evtName"]):
-        new_names.add(record["evtName"])
-        if people.event_types() + len(new_names) > desk.rules.event_types:
-            new_names.discard(record["evtName"])
+    def __init__(self, desk: Desk, people: People, now: float) -> None:
+        self._desk = desk
+        self._schema = SchemaJudge(desk.rules.schema, now)
+        self._room = Room(desk.rules, people)
+        drops = desk.rules.discarded_records == "drop"
+        self._discarded = frozenset(
+            map(normalised, desk.rules.discarded_names if drops else ())
+        )
+
+    def take(self, record: Record) -> Answer | Refusal | str | Record:
+        """Return what becomes of a valid record.
+
+        That is an answer that refuses the whole request, a refusal of the record, the
+        reason for which it is dropped without a word, or the record as it is kept.
+        """
+        poison = self._desk.poison_for(record)
+        if poison is not None:
+            if poison.code is not None:
+                return Refusal(poison.code, "poison")
+            return "dropped on order" if poison.drop else usual(poison.status)
+        return record if record["type"] != "event" else self._take_event(record)
+
+    def _take_event(self, record: Record) -> str | Record:
+        name = record["evtName"]
+        if self._discarded and normalised(name) in self._discarded:
+            return "The event was discarded in the dashboard"
+        kept = record
+        if not self._schema.is_idle:
+            kept, reason = self._schema.judge(record)
+            if reason:
+                return reason
+        if not self._room.has_room(name):
             return "Maximum event limit exceeded due to undefined events"
-    return ""
+        return kept

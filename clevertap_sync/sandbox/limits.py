@@ -26,6 +26,16 @@ IDENTITY_CHARACTERS = 1_024
 EVENT_TYPES = 512
 CHARGED_ITEMS = 50
 
+#: Pivots sample above this. https://docs.clevertap.com/docs/pivots-v2
+SAMPLE_ABOVE = 100_000
+CURSOR_SECONDS = 4 * 3600
+CURSOR_IDLE_SECONDS = 3600
+#: The most events on a page of an export, and the fewest that were seen for a smaller
+#: `batch_size`; a page is a multiple of CleverTap's storage parts.
+LARGEST_PAGE = 5_000
+SMALLEST_PAGE = 989
+PAGE_MULTIPLE = 23
+
 NESTED_DEPTH = 3
 NESTED_ROOT_KEYS = 5
 NESTED_BYTES = 128 * 1024

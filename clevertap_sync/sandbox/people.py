@@ -22,13 +22,19 @@ class People:
         self._events: dict[tuple[str, str], dict[str, Seen]] = {}
         self._data: dict[tuple[str, str], dict[str, Any]] = {}
         self._spellings: dict[str, str] = {}
+        #: The last number among all records when somebody was deleted.
+        self._deleted_at: dict[tuple[str, str], int] = {}
 
     def __len__(self) -> int:
         return len(self._events)
 
-    def event_types(self) -> int:
-        """Return how many different event names there are."""
-        return len(self._spellings)
+    def event_names(self) -> list[str]:
+        """Return the names of the events that were stored, as first spelled."""
+        return list(self._spellings.values())
+
+    def spelling(self, name: str) -> str:
+        """Return an event's name as it was first spelled."""
+        return self._spellings.get(normalised(name), name)
 
     def knows_event(self, name: str) -> bool:
         """Return whether an event of this name was stored before."""
@@ -73,10 +79,19 @@ class People:
             "platformInfo": [],
         }
 
-    def delete(self, kind: str, value: str) -> None:
-        """Forget the profile that `kind` (identity or objectId) names, and its events."""
-        self._events.pop((kind, value), None)
-        self._data.pop((kind, value), None)
+    def delete(self, person: tuple[str, str], last_number: int) -> None:
+        """Forget a profile and its events, up to the record with this number."""
+        if self._events.pop(person, None) is not None:
+            self._deleted_at[person] = last_number
+        self._data.pop(person, None)
+
+    def was_deleted_after(self, person: tuple[str, str], number: int) -> bool:
+        """Return whether somebody was deleted after the record with this number."""
+        return self._deleted_at.get(person, 0) >= number
+
+    def __contains__(self, person: object) -> bool:
+        """Return whether there is a profile of this kind and identity."""
+        return person in self._events
 
     def _by_email(self, email: str) -> tuple[str, str] | None:
         for person, data in self._data.items():

@@ -10,17 +10,20 @@ from typing import Literal
 import msgspec
 
 from clevertap_sync.sandbox import limits
+from clevertap_sync.sandbox.reading_rules import ReadingRules
+from clevertap_sync.sandbox.schema import Schema
 
 Reaction = Literal["refuse", "accept"]
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is refused, and with which limit."""
+class Rules(ReadingRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is refused, with which limit, and how it is read back."""
 
     records_per_request: int = limits.RECORDS_PER_REQUEST
     #: Guess: CleverTap publishes no limit for the body as a whole.
     body_bytes: int = 16 * 1024 * 1024
     uploads_in_flight: int = limits.UPLOADS_IN_FLIGHT
+    #: For each of the calls that read.
     reads_in_flight: int = limits.READS_IN_FLIGHT
 
     #: 100 by default, says the reference; 256, say older pages.
@@ -33,6 +36,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     identity_characters: int = limits.IDENTITY_CHARACTERS
     #: More event types than this are accepted, and dropped without a word.
     event_types: int = limits.EVENT_TYPES
+    #: So many of them the account has already: system events and those of its apps.
+    other_event_types: int = 0
 
     #: Guess: what happens beyond a documented limit. Refused with 512.
     long_keys: Reaction = "refuse"
@@ -53,8 +58,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Guess: a request whose Content-Type is not JSON. Refused with 400.
     other_content_types: Reaction = "refuse"
 
-    #: Event names that the account's owner discarded in the dashboard: 528.
+    #: Event names that the account's owner discarded in the dashboard.
     discarded_names: tuple[str, ...] = ()
+    #: Sources differ: their records are refused with 528, or accepted and dropped.
+    discarded_records: Literal["refuse", "drop"] = "refuse"
+    #: What is kept, cut and dropped without a word.
+    schema: Schema = Schema()
 
     #: Guess: how an account is refused that another location has, or none. "Account ID is
     #: not valid" was recorded; whether every location says so is not known.

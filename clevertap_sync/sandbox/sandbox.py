@@ -198,6 +198,23 @@ class Sandbox:
         poison = msgspec.convert(fields, Poison)
         self.switch(location, poison=(poison,))
 
+    def show_at_once(self, location: Location | None = None) -> None:
+        """Let every call show what arrives at once, whole and exactly."""
+        self.switch(
+            location,
+            counts_visible_after=0,
+            events_visible_after=0,
+            schema_visible_after=0,
+            profile_visible_after=0,
+            partial_rounds=0,
+            in_progress_rounds=0,
+            counts="exact",
+        )
+
+    def empty_account(self, location: Location | None = None) -> None:
+        """Let an account forget what has arrived, as a test account's reset does."""
+        self.switch(location, emptied_at=self._state.world.now())
+
     def release(self) -> None:
         """Let the requests go on that a fault's `hold` keeps waiting."""
         self._state.world.release()

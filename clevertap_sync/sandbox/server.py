@@ -7,7 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.sandbox import control, deletion, readback
+from clevertap_sync.sandbox import (
+    control,
+    counts,
+    deletion,
+    describing,
+    export,
+    profile_call,
+)
 from clevertap_sync.sandbox.answers import NOT_FOUND, WRONG_METHOD
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.state import State
@@ -26,10 +33,12 @@ Endpoint = Callable[[State, Location, Exchange], None]
 #: Each path of CleverTap's API: the methods it takes, and who answers.
 _ENDPOINTS: dict[str, tuple[tuple[str, ...], Endpoint]] = {
     "/1/upload": (("POST",), answer_upload),
-    "/1/profile.json": (("GET",), readback.profile),
-    "/1/events.json": (("GET", "POST"), readback.events),
-    "/1/counts/events.json": (("POST",), readback.event_count),
+    "/1/profile.json": (("GET",), profile_call.profile),
+    "/1/events.json": (("GET", "POST"), export.events),
+    "/1/counts/events.json": (("GET", "POST"), counts.event_count),
     "/1/delete/profiles.json": (("POST",), deletion.delete_profiles),
+    "/getSchema": (("GET", "POST"), describing.schema),
+    "/getschema": (("GET", "POST"), describing.schema),
 }
 
 
@@ -53,7 +62,7 @@ def answer(state: State, exchange: Exchange) -> None:
 def _route(state: State, path: str) -> tuple[Location | None, str]:
     """Return the location that a path names, and what follows it."""
     first, _, rest = path.removeprefix("/").partition("/")
-    if first == "1":
+    if first == "1" or path in _ENDPOINTS:
         return state.default_location, path
     known = first in Location.__members__.values()
     return (Location(first) if known else None), f"/{rest}"

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.desk import Desk
 from clevertap_sync.sandbox.faults import SwitchOrder
+from clevertap_sync.sandbox.promises import Promises
 from clevertap_sync.sandbox.store import Store
 from clevertap_sync.sandbox.world import World
 
@@ -25,6 +26,7 @@ class State:
         self.world = World(clock)
         self.store = Store(self.world, keep=keep, ledger=ledger)
         self.desks = {location: Desk(location, self.world) for location in Location}
+        self.promises = {location: Promises() for location in Location}
         #: The location of an address that names none.
         self.default_location = default_location
 
@@ -40,6 +42,7 @@ class State:
     def reset(self, *, keep_switches: bool = False) -> None:
         """Forget what arrived, and behave well again. The ledger stays."""
         self.store.clear()
+        self.promises = {location: Promises() for location in Location}
         for desk in self.desks.values():
             desk.forget()
             if not keep_switches:

@@ -6,14 +6,16 @@ ledger, where there is one, has every upload and is flushed before the answer go
 
 import itertools
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Set as AbstractSet
 from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.sandbox.counting import QUARTER_SECONDS, Counting, Counts, Tally
 from clevertap_sync.sandbox.people import People
+from clevertap_sync.sandbox.validation import identity_of
 from clevertap_sync.sandbox.world import World
 
 REQUESTS_KEPT = 20_000
@@ -48,6 +50,8 @@ class Batch(NamedTuple):
     at: float
     location: Location
     records: bytes
+    #: Its tally's; a deletion lowers it.
+    counts: Counts
 
     def unpack(self) -> list[dict[str, Any]]:
         """Return the records as they were received."""
@@ -90,6 +94,9 @@ class Store:
             self.events: dict[Location, Counter[str]] = {
                 location: Counter() for location in Location
             }
+            self.counting = {location: Counting() for location in Location}
+            #: The first number of the latest upload whose records are no longer kept.
+            self.let_go: dict[Location, int] = {}
             self.requests: deque[Request] = deque(maxlen=REQUESTS_KEPT)
             self.lost: deque[Lost] = deque(maxlen=ERRORS_KEPT)
             self.totals: dict[Location, Counter[str]] = {
@@ -144,34 +151,84 @@ class Store:
         with self._world.condition:
             self.lost.append(lost)
 
-    def add(self, request: Request, records: list[dict[str, Any]]) -> None:
-        """Store what an upload brought, and write the ledger's line."""
-        encoded = msgspec.json.encode(records)
+    def add(
+        self,
+        request: Request,
+        records: list[dict[str, Any]],
+        kept: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Store what an upload brought, and write the ledger's line.
+
+        The ledger has the records as received, `kept` is what the account makes of them.
+        """
+        received = msgspec.json.encode(records)
+        encoded = received
+        if kept is None:
+            kept = records
+        elif kept != records:
+            encoded = msgspec.json.encode(kept)
         with self._world.condition:
             now = self._world.now()
-            people, events = (
-                self.people[request.location],
-                self.events[request.location],
-            )
-            for record in records:
-                name = people.add(record, int(now))
-                if name is not None:
-                    events[name] += 1
+            counts = self._count(request.location, kept, int(now))
             batch = Batch(
-                self.last_number + 1, len(records), now, request.location, encoded
+                self.last_number + 1, len(kept), now, request.location, encoded, counts
             )
-            self.last_number += len(records)
+            self.counting[request.location].add(Tally(batch.first, now, counts))
+            self.last_number += len(kept)
             self._remember(batch)
-            self._write(request, batch)
+            self._write(request, batch, received)
             self._world.condition.notify_all()
+
+    def _count(
+        self, location: Location, records: list[dict[str, Any]], now: int
+    ) -> Counts:
+        """Count events for each person, and return them by name and quarter-hour."""
+        people, events = self.people[location], self.events[location]
+        counts: Counts = {}
+        for record in records:
+            name = people.add(record, now)
+            if name is not None:
+                key = name, record.get("ts", now) // QUARTER_SECONDS
+                counts[key] = counts.get(key, 0) + 1
+        for (name, _), count in counts.items():
+            events[name] += count
+        return counts
+
+    def delete(
+        self, location: Location, persons: AbstractSet[tuple[str, str]], *, events: bool
+    ) -> None:
+        """Forget people, and with `events` count those less that are still kept."""
+        with self._world.condition:
+            people = self.people[location]
+            known = {person for person in persons if person in people}
+            if events and known:
+                self._uncount(location, known)
+            for person in known:
+                people.delete(person, self.last_number)
+
+    def _uncount(
+        self, location: Location, persons: AbstractSet[tuple[str, str]]
+    ) -> None:
+        people, counting = self.people[location], self.counting[location]
+        for batch in self.batches(location):
+            for number, record in enumerate(batch.unpack(), batch.first):
+                person = identity_of(record)
+                if record["type"] != "event" or person not in persons:
+                    continue
+                if not people.was_deleted_after(person, number):
+                    name = people.spelling(record["evtName"])
+                    ts = record.get("ts", int(batch.at))
+                    counting.take_out(batch.first, name, ts)
 
     def _remember(self, batch: Batch) -> None:
         self._batches.append(batch)
         self._held += batch.size
         while self._held > self._keep and len(self._batches) > 1:
-            self._held -= self._batches.popleft().size
+            gone = self._batches.popleft()
+            self._held -= gone.size
+            self.let_go[gone.location] = gone.first
 
-    def _write(self, request: Request, batch: Batch) -> None:
+    def _write(self, request: Request, batch: Batch, received: bytes) -> None:
         if self._ledger is None:
             return
         line = {
@@ -180,10 +237,15 @@ class Store:
             "location": batch.location.value,
             "path": request.path,
             "sha256": request.sha256,
-            "records": msgspec.Raw(batch.records),
+            "records": msgspec.Raw(received),
         }
         self._ledger.write(msgspec.json.encode(line) + b"\n")
         self._ledger.flush()
+
+    def batches(self, location: Location) -> list[Batch]:
+        """Return an account's uploads whose records are kept, oldest first."""
+        with self._world.condition:
+            return [each for each in self._batches if each.location == location]
 
     def arrivals(
         self, since: int = 0, location: Location | None = None

@@ -123,7 +123,8 @@ class _Upload:
         if isinstance(records, Answer):
             return records
         people = self._state.store.people[self._desk.location]
-        verdicts = judging.judge(records, self._desk, people)
+        now = self._state.world.now()
+        verdicts = judging.judge(records, self._desk, people, now)
         if isinstance(verdicts, Answer):
             return verdicts
         if self._fault.stores():
@@ -154,7 +155,7 @@ class _Upload:
         if self._dry_run:
             return
         if verdicts.stored:
-            store.add(request, verdicts.stored)
+            store.add(request, verdicts.stored, verdicts.kept)
         for record, reason in verdicts.lost:
             name = str(record.get("evtName", ""))
             store.lose(Lost(request.at, self._desk.location, name, reason))

@@ -103,7 +103,7 @@ def _timestamp(record: Mapping[str, Any], rules: Rules) -> Refusal | None:
 
 
 def _discarded(name: str, rules: Rules) -> Refusal | None:
-    if not rules.discarded_names:
+    if not rules.discarded_names or rules.discarded_records == "drop":
         return None
     discarded = {limits.normalised(each) for each in rules.discarded_names}
     if limits.normalised(name) in discarded:

@@ -15,6 +15,7 @@ class Caller:
 
     def __init__(self, sandbox, location=Location.EU1):
         account = ACCOUNTS[location]
+        self.sandbox = sandbox
         self.base = sandbox.base_url(location)
         self.headers = {
             "X-CleverTap-Account-Id": account.account_id,
@@ -38,6 +39,15 @@ class Caller:
             **kwargs,
         )
 
+    def ask(self, path, query, **params):
+        return requests.post(
+            self.base + path,
+            json=query,
+            headers=self.headers,
+            params=params,
+            timeout=PATIENCE_SECONDS,
+        )
+
     def get(self, path, **params):
         return requests.get(
             f"{self.base}{path}",
@@ -45,6 +55,34 @@ class Caller:
             params=params,
             timeout=PATIENCE_SECONDS,
         )
+
+
+class Clock:
+    """The sandbox's clock, which stands until it is moved. Unix seconds."""
+
+    def __init__(self):
+        self.now = NOW
+
+    def __call__(self):
+        return self.now
+
+
+#: 2027-01-15 08:00:00 UTC.
+NOW = 1_800_000_000.0
+DAY = 86_400
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def account(clock):
+    """Return a caller of a sandbox in which everything shows at once, and time stands."""
+    with Sandbox(clock=clock) as running:
+        running.show_at_once()
+        yield Caller(running)
 
 
 @pytest.fixture
