@@ -15,7 +15,7 @@ from clevertap_sync.clevertap.retry import (
     Hold,
     decide_after_failure,
 )
-from clevertap_sync.delivery import dead_letters, hold, split
+from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import RequestOutcome, Sending
 from clevertap_sync.delivery.settle import build_ended_attempt
@@ -122,7 +122,7 @@ def _bisect_upload(
         split.split_into_parts(upload, split.halve_records(mapped), now)
         return
     if _was_refused_by_a_sound_account(claim):
-        _write_refusal(upload, mapped, error, now)
+        _write_refusal(upload, integration, mapped, error, now)
         return
     Upload.objects.filter(pk=upload.pk).update(refused_at=upload.refused_at or now)
     hold.hold_delivery(
@@ -142,7 +142,11 @@ def _was_refused_by_a_sound_account(claim: Claim) -> bool:
 
 
 def _write_refusal(
-    upload: Upload, mapped: MappedUpload, error: CleverTapError, now: datetime
+    upload: Upload,
+    integration: Integration,
+    mapped: MappedUpload,
+    error: CleverTapError,
+    now: datetime,
 ) -> None:
     detail = (
         f"HTTP {error.status}: {error.detail}"
@@ -160,6 +164,7 @@ def _write_refusal(
         dead=len(refusals) - waiting,
         waiting=waiting,
         delivered=0,
+        counts=counts.count_undelivered(integration, upload, mapped.records),
         identities=None,
         settled_at=now,
     )

@@ -64,7 +64,10 @@ def pause_restored_backup(integration_id: int, reached: int) -> bool:
             return False
         integration.enabled = False
         integration.restorations += 1
-        integration.save(update_fields=["enabled", "restorations"])
+        if integration.counts_since is not None:
+            # What was delivered since the backup was made is in no count.
+            integration.counts_since = clock.read_now()
+        integration.save(update_fields=["enabled", "restorations", "counts_since"])
         revival.park_revivals(integration, clock.read_now())
         reason = RESTORED_BACKUP
         hold.hold_delivery(

@@ -11,7 +11,7 @@ from clevertap_sync.clevertap.client import UploadResult
 from clevertap_sync.clevertap.limits import RETRYABLE_CODE
 from clevertap_sync.clevertap.reasons import find_reason_for_code
 from clevertap_sync.clevertap.retry import choose_backoff
-from clevertap_sync.delivery import dead_letters, hold, split
+from clevertap_sync.delivery import counts, dead_letters, hold, split
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import RequestOutcome, Sending
 from clevertap_sync.delivery.sql import row_writer
@@ -79,8 +79,11 @@ def settle_without_request(claim: Claim, mapped: MappedUpload) -> bool:
             lock_account(claim.integration.pk)
             integration = Integration.objects.get(pk=claim.integration.pk)
         verdicts = Verdicts([], mapped.undelivered, [])
+        counted = counts.count_undelivered(
+            claim.integration, claim.upload, mapped.given_up
+        )
         now = row_writer.write_rows(
-            _build_settled_row(claim, verdicts, unsent=mapped.unsent)
+            _build_settled_row(claim, verdicts, counted, unsent=mapped.unsent)
         )
         if now is None:
             return False
@@ -161,15 +164,19 @@ def _settle_upload(
     The attempt ends in both cases, after the upload. A worker that takes over a lease keeps
     the same order, so that neither waits for a row that the other has locked.
     """
+    counted = counts.count_answered(
+        claim.integration, claim.upload, mapped, result, to_retry=verdicts.to_retry
+    )
     if verdicts.to_retry:
         now = clock.read_now()
         upload = _split_off_settled(
-            claim, mapped, verdicts, now, miscounted=result.miscounted
+            claim, mapped, verdicts, counted, now, miscounted=result.miscounted
         )
         row_writer.write_rows(ended)
         return None if upload is None else (upload, now)
     settled_at = row_writer.write_rows(
-        _build_settled_row(claim, verdicts, miscounted=result.miscounted), ended
+        _build_settled_row(claim, verdicts, counted, miscounted=result.miscounted),
+        ended,
     )
     if settled_at is None:
         row_writer.write_rows(ended)
@@ -180,6 +187,7 @@ def _settle_upload(
 def _build_settled_row(
     claim: Claim,
     verdicts: Verdicts,
+    counted: counts.Counts | None,
     *,
     miscounted: bool = False,
     unsent: int | None = None,
@@ -198,7 +206,8 @@ def _build_settled_row(
         "settled_at": row_writer.NOW,
     }
     changes |= {} if unsent is None else {"unsent": unsent}
-    # Few uploads have either, and the others write these columns once only.
+    # Few uploads have any of these, and the others write the columns once only.
+    changes |= {"counts": counted} if counted else {}
     changes |= {"waiting": waiting} if waiting else {}
     changes |= {"identities": None} if claim.upload.identities else {}
     return row_writer.UpdateRow(Upload, claim.row_while_leased, changes)
@@ -208,6 +217,7 @@ def _split_off_settled(
     claim: Claim,
     mapped: MappedUpload,
     verdicts: Verdicts,
+    counted: counts.Counts | None,
     now: datetime,
     *,
     miscounted: bool,
@@ -233,7 +243,7 @@ def _split_off_settled(
         return again
     settled = parts[0]
     settled.state, settled.settled_at = Upload.State.SETTLED, now
-    settled.miscounted = miscounted
+    settled.miscounted, settled.counts = miscounted, counted
     settled.unsent, settled.identities = mapped.unsent, None
     settled.waiting = sum(each.is_waiting for each in verdicts.undelivered)
     settled.dead = len(verdicts.undelivered) - settled.waiting

@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ('delivered', models.BigIntegerField(default=0)),
                 ('maybe_more', models.BigIntegerField(default=0, help_text='How often CleverTap may have stored one of them, or of what was given up, once more: requests that it never answered.')),
                 ('maybe_fewer', models.BigIntegerField(default=0, help_text='How many of them CleverTap may have refused: it did not say which.')),
+                ('settled_at', models.DateTimeField(help_text='When the newest upload settled that has to do with them.')),
                 ('integration', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='clevertap_sync.integration')),
             ],
             options={

@@ -42,6 +42,9 @@ class DeliveredCount(models.Model):
         default=0,
         help_text="How many of them CleverTap may have refused: it did not say which.",
     )
+    settled_at = models.DateTimeField(
+        help_text="When the newest upload settled that has to do with them."
+    )
 
     class Meta:
         constraints = [

@@ -9,7 +9,7 @@ parts without the person replace them.
 from django.db import transaction
 from django.db.models import Q
 
-from clevertap_sync.delivery import dead_letters, map_upload, split
+from clevertap_sync.delivery import counts, dead_letters, map_upload, split
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.claim import count_unknown_outcomes
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
@@ -97,15 +97,17 @@ def _split_without_person(upload: Upload, order: ErasureRequest) -> bool:
     rest = sorted(set(mapped.list_picks()) - set(person_picks))
     now = clock.read_now()
     parts = split.split_into_parts(upload, [person_picks, rest], now)
-    names = {
-        pick: record.name
-        for pick, record in zip(mapped.picks, mapped.records, strict=True)
-    }
-    erased = [Undelivered(pick, names[pick], ERASED, "") for pick in person_picks]
+    records = dict(zip(mapped.picks, mapped.records, strict=True))
+    taken_out = [records[pick] for pick in person_picks]
+    erased = [
+        Undelivered(pick, record.name, ERASED, "")
+        for pick, record in zip(person_picks, taken_out, strict=True)
+    ]
     Upload.objects.filter(pk=parts[0].pk).update(
         state=Upload.State.SETTLED,
         records=len(person_picks),
         dead=len(person_picks),
+        counts=counts.count_undelivered(upload.integration, upload, taken_out),
         identities=None,
         settled_at=now,
     )

@@ -6,7 +6,7 @@ integration, so that the books go on balancing. Who was not seen for PEOPLE_DAYS
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from django.db.models import Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from clevertap_sync.delivery.account_lock import lock_account
-from clevertap_sync.delivery.upkeep import tallies
+from clevertap_sync.delivery.upkeep import delivered_counts, tallies
 from clevertap_sync.models import (
     Attempt,
     DeadLetter,
@@ -55,16 +55,7 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
         while time.monotonic() < ends_at and (gone := log.trim_log(app_id, limit + 1)):
             removed += gone
             failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
-    while log.remove_sightings(cutoff) and time.monotonic() < ends_at:
-        pass
-    while (
-        count_removal.trim_counts(clock.read_now()) == count_removal.BATCH
-        and time.monotonic() < ends_at
-    ):
-        pass
-    unseen_since = clock.read_now() - timedelta(days=settings.PEOPLE_DAYS)
-    while people.trim_people(unseen_since) and time.monotonic() < ends_at:
-        pass
+    _trim_the_rest(cutoff, ends_at)
     dry_runs = Attempt.objects.filter(upload=None)
     dry_runs.filter(began_at__lt=cutoff).delete()
     # That of people is a standing one: it runs again whenever somebody becomes known.
@@ -73,6 +64,21 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     )
     ended_replays.filter(created_at__lt=cutoff, uploads=None).delete()
     return removed
+
+
+def _trim_the_rest(cutoff: datetime, ends_at: float) -> None:
+    """Remove what has days of its own; each kind at least one chunk."""
+    now = clock.read_now()
+    unseen_since = now - timedelta(days=settings.PEOPLE_DAYS)
+    kinds: tuple[Callable[[], object], ...] = (
+        lambda: log.remove_sightings(cutoff),
+        lambda: count_removal.trim_counts(now) == count_removal.BATCH,
+        lambda: delivered_counts.trim_delivered_counts(now),
+        lambda: people.trim_people(unseen_since),
+    )
+    for has_more in kinds:
+        while has_more() and time.monotonic() < ends_at:
+            pass
 
 
 def _find_last_unneeded(app_id: int, cutoff: datetime) -> int:
@@ -126,6 +132,11 @@ def _fold_oldest(integration: Integration, limit: int, cutoff: datetime) -> bool
         )
         _keep_totals(integration, family)
         tallies.take_back_tallies(integration, family)
+        # What is delivered at CleverTap stays so: counts are never taken back.
+        untallied = family.filter(pk__gt=integration.tallied_to)
+        delivered_counts.add_up_counts(
+            integration, untallied.values_list("pk", flat=True)
+        )
         ends = [root.last for root in roots if root.replay_id is None]
         integration.tail = max([integration.tail, *ends])
         integration.save(

@@ -13,6 +13,7 @@ from django.db.models import F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncHour
 
 from clevertap_sync.delivery.account_lock import lock_account
+from clevertap_sync.delivery.upkeep import delivered_counts
 from clevertap_sync.models import Integration, Tally, Upload
 
 UPLOADS_PER_STEP = 5_000
@@ -67,6 +68,7 @@ def _tally_next_uploads(integration_id: int, worthwhile: int) -> bool:
         if len(ids) < max(1, worthwhile):
             return False
         _add_to_tallies(integration_id, done.filter(pk__lte=ids[-1]), sign=1)
+        delivered_counts.add_up_counts(integration, ids)
         Integration.objects.filter(pk=integration_id).update(tallied_to=ids[-1])
     return len(ids) == UPLOADS_PER_STEP
 
