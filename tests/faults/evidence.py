@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from clevertap_sync import insight
+from clevertap_sync.delivery.upkeep import tallies
+from clevertap_sync.insight.delivered_counts import read_delivered
 from clevertap_sync.models import (
     Attempt,
     DeadLetter,
@@ -22,6 +24,10 @@ from referrals.models import KnownIdentity, ReferralEvent
 from tests.faults.expected import canonical
 
 SIDES = ("referred", "generated")
+#: (event name, quarter-hour of the `ts`) → records delivered, and maybe more, maybe fewer.
+Counts = dict[tuple[str, int], tuple[int, int, int]]
+#: Beyond every quarter-hour.
+LAST_QUARTER = 10**10
 
 
 @dataclass
@@ -113,6 +119,9 @@ class Evidence:
     known: list[str] = field(default_factory=list)
     #: Identities that were erased, and when by CleverTap's clock that had ended.
     forgotten: Mapping[str, float] = field(default_factory=dict)
+    #: What the product says that it delivered, before its uploads are tallied and after.
+    #: Empty where it does not count.
+    counts: tuple[Counts, ...] = ()
 
 
 def gather(
@@ -130,7 +139,7 @@ def gather(
         uploads = Upload.objects.filter(integration=integration).order_by("first", "pk")
         attempts = Attempt.objects.filter(integration=integration).order_by("pk")
         letters = DeadLetter.objects.select_related("upload").order_by("pk")
-        return Evidence(
+        found = Evidence(
             sent=sent,
             accepted=dict(accepted),
             log=list(events.order_by("position").values_list("position", "key")),
@@ -152,7 +161,22 @@ def gather(
                 .values_list("value", flat=True)
             ),
             forgotten=dict(forgotten or {}),
+            counts=(_counts(integration_id),) if integration.reconciles else (),
         )
+    if found.counts:
+        while tallies._tally_next_uploads(integration_id, worthwhile=1):
+            pass
+        found.counts += (_counts(integration_id),)
+    return found
+
+
+def _counts(integration_id: int) -> Counts:
+    found = read_delivered([integration_id], 0, LAST_QUARTER)
+    return {
+        (name, quarter): (each.delivered, each.maybe_more, each.maybe_fewer)
+        for name, quarters in found.items()
+        for quarter, each in quarters.items()
+    }
 
 
 def _upload(row: Upload) -> UploadRow:

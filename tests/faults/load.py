@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 import requests
@@ -10,6 +11,10 @@ import requests
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS
 
+#: Events have happened in the quarter-hours up to then.
+BEGAN: Final = datetime.now(UTC)
+QUARTER: Final = timedelta(minutes=15)
+QUARTERS: Final = 40
 TRIES_PAUSE: Final = 0.05
 #: What a load waits for before it sends once more.
 ANSWER_SECONDS: Final = 30.0
@@ -74,7 +79,10 @@ class Backend:
         }
         # Told apart by their content, too: one device may have several.
         content = f"content-{number}"
-        return a_sent_event(**{"id": name, "content": content, **people, **changes})
+        # Of the day that has passed, so that delivered counts have it.
+        at = (BEGAN - number % QUARTERS * QUARTER).isoformat()
+        own = {"id": name, "content": content, "occurred_at": at}
+        return a_sent_event(**{**own, **people, **changes})
 
     def post(
         self, url: str, events: list[dict[str, Any]], seconds: float = PATIENCE_SECONDS

@@ -4,6 +4,7 @@ Pure: from the evidence of a finished run to sentences, one for each thing that 
 It trusts neither the product's own books nor its mapping, but counts for itself.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from tests.faults.evidence import SIDES, Evidence, LetterRow, UploadRow
 from tests.faults.expected import Expected, expected_of
 
 SHOWN = 5
+QUARTER_SECONDS = 900
+#: What happened longer before, or after, is not counted by the product.
+COUNTED_SECONDS = 39 * 86_400
 #: How often a record goes out without an answer, before a person has to order it again.
 MOST_SENDINGS = 8
 #: An event that nobody sent names nobody; it is reported by itself.
@@ -48,6 +52,7 @@ def problems(run: Evidence, allowed: Allowed | None = None) -> list[str]:
         *found.bodies(),
         *found.ranges(),
         *found.verdicts(),
+        *found.counts(),
         *found.rest(),
     ]
 
@@ -97,6 +102,22 @@ class _Judge:
         """How often each record was stored by CleverTap."""
         stored = self.run.stored
         return Counter(record for upload in stored for record in upload.records)
+
+    @cached_property
+    def stored_by_quarter(self) -> Counter[tuple[str, int]]:
+        """How many records of each name and quarter-hour CleverTap stored, if counted."""
+        return Counter(
+            (record["evtName"], record["ts"] // QUARTER_SECONDS)
+            for upload in self.run.stored
+            for record in map(json.loads, upload.records)
+            if abs(record["ts"] - upload.at) < COUNTED_SECONDS
+        )
+
+    @cached_property
+    def counts_all(self) -> bool:
+        """Whether everything that was booked is there still, and recent enough to count."""
+        recent = self.stored_by_quarter.total() == self.arrived.total()
+        return recent and not self.run.tail
 
     @cached_property
     def arrived_places(self) -> dict[tuple[int, str], set[str]]:
@@ -295,6 +316,23 @@ class _Judge:
         expired = sum(x.state == EXPIRED for x in self.run.letters)
         if self.run.status.get("expired", expired) != expired:
             yield f"The status says {self.run.status['expired']} expired, not {expired}."
+
+    def counts(self) -> Iterator[str]:
+        """CleverTap stored of each name and quarter-hour what the delivered counts allow."""
+        stored = self.stored_by_quarter
+        delivered = sum(u.delivered for u in self.run.uploads if u.state == "settled")
+        for counted in self.run.counts:
+            for key in stored.keys() | counted.keys():
+                count, more, fewer = counted.get(key, (0, 0, 0))
+                if not count - fewer <= stored[key] <= count + more:
+                    yield (
+                        f"CleverTap stored {stored[key]} of {key}, but counted were "
+                        f"{count}, maybe {more} more or {fewer} fewer."
+                    )
+            total = sum(count for count, _, _ in counted.values())
+            # One that is refused by no name is delivered for all that the counts know.
+            if self.counts_all and total != delivered + self.unplaced:
+                yield f"{total} records are counted, {delivered} booked as delivered."
 
     def rest(self) -> Iterator[str]:
         """Nothing is leased, begun, waiting, or held; and the product agrees."""

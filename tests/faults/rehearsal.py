@@ -5,6 +5,7 @@ For the tests of the oracle: what it says of a good run, and of one with a plant
 
 import functools
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ QUICK = {"FIRST_HOLD_SECONDS": 0.01, "LONGEST_HOLD_SECONDS": 0.02}
 PAUSE_SECONDS = 0.02
 VAIN_LOOKS = 10
 MOST_REQUESTS = 200
+#: When everything has happened: so lately that it is in the delivered counts.
+RECENTLY = datetime.now(UTC).isoformat()
 #: In which a good run has long learned all, and sent what waited.
 MOST_TURNS = 10
 
@@ -92,7 +95,9 @@ def rehearse_people(sandbox: Sandbox, path: Path, integration: Integration) -> E
 def a_loose_install(who: str, **changes: Any) -> dict[str, Any]:
     """Return an install, by nobody's invitation, of a user who has not signed up."""
     user = {"identities": {LOOSE: f"device-{who}"}}
-    return a_sent_event(user=user, referrer=None, via="smart_link", **changes)
+    return a_sent_event(
+        user=user, referrer=None, via="smart_link", occurred_at=RECENTLY, **changes
+    )
 
 
 def a_link(who: str, *, loose: str = "") -> dict[str, Any]:
@@ -113,6 +118,7 @@ def an_install(number: object) -> dict[str, Any]:
     """Return an install of two people who occur nowhere else."""
     return a_sent_event(
         id=f"install-{number}",
+        occurred_at=RECENTLY,
         user={"identities": {"email": f"user-{number}@example.com"}},
         referrer={"identities": {"email": f"referrer-{number}@example.com"}},
     )
@@ -122,6 +128,7 @@ def a_subscription(number: int) -> dict[str, Any]:
     """Return a custom event of two people who occur nowhere else."""
     return a_sent_custom_event(
         id=f"subscription-{number}",
+        occurred_at=RECENTLY,
         user={"identities": {"email": f"subscriber-{number}@example.com"}},
         referrer={"identities": {"email": f"host-{number}@example.com"}},
     )

@@ -76,7 +76,9 @@ class Scene:
         self._ledger_from = _size(self.stack.ledger)
         with ground.django():
             self.app = an_app(f"app-{ground.number()}")
-            self.integration = an_integration(self.app, location=location)
+            self.integration = an_integration(
+                self.app, location=location, reconciles=True
+            )
             key = an_api_key(self.app)
         #: Identities that were erased, and when that had ended.
         self.forgotten: dict[str, float] = {}

@@ -29,7 +29,7 @@ def finished(django_db_setup, django_db_blocker, tmp_path_factory):
         Sandbox(ledger=path) as sandbox,
         override_settings(CLEVERTAP_BASE_URL=sandbox.template, **QUICK),
     ):
-        yield rehearse(sandbox, path, an_integration())
+        yield rehearse(sandbox, path, an_integration(reconciles=True))
         transaction.set_rollback(True)
 
 
@@ -184,6 +184,21 @@ def a_part_that_covers_a_record_twice(run):
 
 def a_status_that_is_not_balanced(run):
     run.status |= {"balanced": False, "imbalances": ["something"]}
+
+
+def a_record_that_no_count_has(run):
+    a_count = run.counts[-1]
+    a_count[next(iter(a_count))] = (0, 0, 0)
+
+
+def a_delivered_count_that_is_one_too_high(run):
+    a_count = run.counts[0]
+    key, (delivered, *doubts) = next(iter(a_count.items()))
+    a_count[key] = (delivered + 1, *doubts)
+
+
+def a_delivered_count_of_nothing(run):
+    run.counts[0]["Referred Nothing", 1] = (1, 0, 0)
 
 
 def a_backlog(run):

@@ -4,6 +4,7 @@ A small run of the product, with the sandbox behind it, in which one function do
 work wrongly. Nothing of the evidence is touched: the defect has to show by itself.
 """
 
+import copy
 import itertools
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from clevertap_sync.clevertap.client.upload_result import RefusedRecord, UploadR
 from clevertap_sync.clevertap.errors import NoAnswerError, NotSentError
 from clevertap_sync.delivery import (
     claim,
+    counts,
     dead_letters,
     deliver,
     failure,
@@ -25,6 +27,7 @@ from clevertap_sync.delivery import (
 )
 from clevertap_sync.delivery.people import match
 from clevertap_sync.delivery.send import RequestOutcome
+from clevertap_sync.delivery.upkeep import delivered_counts
 from clevertap_sync.insight import status
 from clevertap_sync.models import Integration
 from clevertap_sync.process import slots
@@ -68,7 +71,9 @@ def problems(sandbox):
     server, path = sandbox
     # A poison record, so that there are parts as well.
     server.poison(identity="referrer-13")
-    return lambda: oracle.problems(rehearsal.rehearse(server, path, an_integration()))
+    return lambda: oracle.problems(
+        rehearsal.rehearse(server, path, an_integration(reconciles=True))
+    )
 
 
 @pytest.fixture
@@ -76,7 +81,7 @@ def problems_of_people(sandbox):
     """Return a function that runs the product with people, and asks the oracle."""
     server, path = sandbox
     return lambda: oracle.problems(
-        rehearsal.rehearse_people(server, path, an_integration())
+        rehearsal.rehearse_people(server, path, an_integration(reconciles=True))
     )
 
 
@@ -376,6 +381,50 @@ def a_match_that_is_never_written(product):
     return "Nobody has looked for its person, or sent it"
 
 
+def a_tally_that_adds_up_twice(product):
+    """What uploads counted is added once more than they are."""
+
+    def make(real):
+        return lambda *args: [real(*args), real(*args)]
+
+    product.replace(delivered_counts, "add_up_counts", make)
+    return "CleverTap stored"
+
+
+def a_request_without_an_answer_that_is_not_counted(product):
+    """A record that may have been stored twice is counted as stored once."""
+
+    def make(real):
+        return lambda integration, upload, *args, **options: real(
+            integration, replace_row(upload, unknown_outcomes=0), *args, **options
+        )
+
+    product.replace(counts, "count_answered", make)
+    return "CleverTap stored"
+
+
+def a_replay_that_is_not_counted(product):
+    """What goes once more counts at CleverTap alone."""
+
+    def make(real):
+        return lambda integration, upload, *args, **options: (
+            real(integration, upload, *args, **options)
+            if upload.replay_id is None
+            else None
+        )
+
+    product.replace(counts, "count_answered", make)
+    return "CleverTap stored"
+
+
+def replace_row(row, **values):
+    """Return a copy of a row, with other values."""
+    changed = copy.copy(row)
+    for name, value in values.items():
+        setattr(changed, name, value)
+    return changed
+
+
 def with_values(step, **values):
     return replace(step, values={**step.values, **values})
 
@@ -397,7 +446,8 @@ DEFECTS = (
     *(a_success_that_is_sent_again, an_accepted_event_that_is_not_kept),
     *(parts_that_overlap, an_attempt_that_is_left_open),
     *(a_lease_that_is_not_given_back, a_record_that_is_counted_twice),
-    a_status_that_flatters,
+    *(a_status_that_flatters, a_tally_that_adds_up_twice),
+    a_request_without_an_answer_that_is_not_counted,
 )
 
 
@@ -405,7 +455,7 @@ DEFECTS = (
 DEFECTS_OF_PEOPLE = (
     *(a_revival_that_is_sent_twice, a_revival_under_another_identity_than_it_pinned),
     *(a_shared_id_that_still_names_somebody, a_link_that_is_not_learned),
-    a_link_that_an_erasure_missed,
+    *(a_link_that_an_erasure_missed, a_replay_that_is_not_counted),
     *(an_erased_person_to_whom_what_waited_goes, a_match_that_is_never_written),
 )
 
