@@ -31,6 +31,12 @@ MAX_IN_FLIGHT = 15
 # Reference: https://developer.clevertap.com/docs/upload-events-api
 LIVE_SECONDS = 2 * 3600
 
+# [doubt] How long an accepted event may take until it is counted. "About 10 minutes" says
+# GetSocial's guide, no page of CleverTap's says it of counts: a day is the unfriendlier guess.
+PROCESSING_SECONDS = 24 * 3600
+# Until then nothing is concluded from what does not show, whatever else shows.
+FRESH_SECONDS = 30 * 60
+
 # Values of one kind in one request to delete profiles.
 # Reference: https://developer.clevertap.com/docs/delete-user-profile-api
 MAX_DELETED = 100

@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 #: Delivered counts are kept by so many seconds of `ts`: every zone's days begin at one.
 QUARTER_SECONDS: Final = 900
 
+#: In `LogScan.lacking`: records that lack Channel, Content or both, each counted once.
+EITHER: Final = "Channel or Content"
+
 SchemaStatus = Literal["active", "inactive", "discarded"]
 
 
@@ -53,7 +56,7 @@ class NameWeek:
 
     `delivered` is by quarter-hour (`ts // QUARTER_SECONDS`), over the days and a day on either
     side, so that another time zone's days can be summed. `counted` is by day, and lacks the
-    days that were not asked.
+    days that were not asked. Spellings that CleverTap takes for one name are one `NameWeek`.
     """
 
     name: str
@@ -66,7 +69,9 @@ class AccountWeek:
     """Everything that one comparison knows of an account. `today` is its present day.
 
     `schema` is None where it could not be read. `deleted` counts people deleted from CleverTap
-    at our order. `settled_at` is, by day, when the newest upload settled that delivered
+    at our order: none of them, and no difference is put down to deletions.
+    `has_other_integrations` says that a further integration of the account delivers, and is
+    not compared. `settled_at` is, by day, when the newest upload settled that delivered
     something of it (Unix seconds); `now` is the present.
     """
 
@@ -79,6 +84,8 @@ class AccountWeek:
     settled_at: Mapping[date, float] = field(default_factory=dict)
     #: Other zones that this account may have, likelier ones first.
     other_zones: Sequence[ZoneInfo] = ()
+    deleted: int = 0
+    has_other_integrations: bool = False
     #: The comparison before: what was counted then, by name and day.
     counted_before: Mapping[tuple[str, date], int] = field(default_factory=dict)
 
@@ -86,8 +93,8 @@ class AccountWeek:
 class LogScan(NamedTuple):
     """What the log says of the records of one name in a span of `ts`, mapped once more.
 
-    `people` are distinct. `lacking` counts records by the property they lack, Channel or
-    Content. `types` counts, by property of the event data, records by the type of its value
+    `people` are distinct. `lacking` counts records by the property they lack: Channel,
+    Content, `EITHER` (those that lack Channel, Content or both) and Status. `types` counts, by property of the event data, records by the type of its value
     (text, number, truth, list, object). `erased` are records whose person was erased.
     """
 
@@ -125,7 +132,8 @@ class Cause(NamedTuple):
 class Explained:
     """A difference of one name on one day, and what explains it.
 
-    `difference` is the sum of the causes' sizes and of `unexplained`.
+    `difference` is what is counted less what was delivered. It is the sum of the causes' sizes
+    and of `unexplained`.
     """
 
     name: str

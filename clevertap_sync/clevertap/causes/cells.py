@@ -1,0 +1,181 @@
+"""One name on one day, and the arithmetic of fitting a predicted size to a difference."""
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from clevertap_sync.clevertap import limits
+from clevertap_sync.clevertap.causes.week import (
+    QUARTER_SECONDS,
+    AccountWeek,
+    Delivered,
+    NameWeek,
+)
+
+#: A predicted size fits if it is off by at most one in so many…
+_TOLERANCE: Final = 20
+#: …and below so many records exactly.
+EXACT_BELOW: Final = 20
+#: Counts from here on may be rounded.
+_ROUNDED_FROM: Final = 100
+#: So many counts do not end in 0 by chance.
+_MANY: Final = 3
+
+
+class Span(NamedTuple):
+    """Unix seconds: `begins` ≤ `ts` < `ends`."""
+
+    begins: int
+    ends: int
+
+
+def find_span(day: date, zone: tzinfo) -> Span:
+    """Return the seconds of a day in a time zone."""
+    begins, ends = (
+        int(datetime.combine(each, time.min, zone).timestamp())
+        for each in (day, day + timedelta(days=1))
+    )
+    return Span(begins, ends)
+
+
+class Sums:
+    """What was delivered of one name between any two quarter-hours, quickly."""
+
+    def __init__(self, delivered: Mapping[int, Delivered]) -> None:
+        self._quarters = sorted(delivered)
+        rows = [delivered[quarter] for quarter in self._quarters]
+        self._sums = [
+            list(accumulate(column, initial=0))
+            for column in zip(*rows, strict=True)
+        ] or [[0], [0], [0]]  # fmt: skip
+
+    def add_up(self, span: Span) -> Delivered:
+        """Return what was delivered in the span: whole quarter-hours only."""
+        first, last = (
+            bisect_left(self._quarters, second / QUARTER_SECONDS) for second in span
+        )
+        return Delivered(*(sums[last] - sums[first] for sums in self._sums))
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One name on one day, for which CleverTap's count is known.
+
+    `expected` is what should be counted if all went well; `span` is the day that CleverTap
+    has in mind. Both change where CleverTap turns out to have other days, or to count people.
+    """
+
+    name: str
+    folded: str
+    day: date
+    counted: int
+    expected: Delivered
+    span: Span
+    sums: Sums = field(compare=False, repr=False)
+    #: Of today or yesterday, and delivered so lately that CleverTap may still process it.
+    is_recent: bool = False
+    #: So lately that nothing can be concluded yet.
+    is_fresh: bool = False
+    #: What other senders have among what CleverTap counts, on top of `counted`.
+    others: int = 0
+
+    @property
+    def key(self) -> tuple[str, date]:
+        """Return what tells the cell from others."""
+        return self.folded, self.day
+
+    @property
+    def difference(self) -> int:
+        """Return by how much CleverTap counts more than was delivered."""
+        return self.counted - self.expected.delivered
+
+    @property
+    def is_within_doubt(self) -> bool:
+        """Whether what CleverTap never told, or answered, is enough to explain the count."""
+        expected = self.expected
+        return -expected.maybe_fewer <= self.difference <= expected.maybe_more
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether something was delivered for sure, and nothing is counted."""
+        return self.counted == 0 and not self.is_within_doubt
+
+    @property
+    def is_full(self) -> bool:
+        """Whether something was delivered, and all of it is counted."""
+        return self.expected.delivered > 0 and self.is_within_doubt and self.counted > 0
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a part of what was delivered is counted."""
+        return 0 < self.counted < self.expected.delivered and not self.is_within_doubt
+
+
+def make_cells(week: AccountWeek) -> list[Cell]:
+    """Return the week's cells whose count is known, by name and day."""
+    return [cell for name in week.names for cell in _make_row(week, name)]
+
+
+def _make_row(week: AccountWeek, name: NameWeek) -> Iterable[Cell]:
+    sums = Sums(name.delivered)
+    for day in sorted(set(week.days) & set(name.counted)):
+        span = find_span(day, week.zone)
+        yield Cell(
+            name.name,
+            limits.normalise_event_name(name.name),
+            day,
+            name.counted[day],
+            sums.add_up(span),
+            span,
+            sums,
+            is_recent=_is_younger(week, day, limits.PROCESSING_SECONDS),
+            is_fresh=_is_younger(week, day, limits.FRESH_SECONDS),
+        )
+
+
+def _is_younger(week: AccountWeek, day: date, seconds: float) -> bool:
+    """Whether some of today or yesterday was delivered within the last `seconds`.
+
+    Of earlier days only stragglers are young, and how many they are nobody knows.
+    """
+    if day < week.today - timedelta(days=1):
+        return False
+    settled_at = week.settled_at.get(day)
+    return day >= week.today if settled_at is None else week.now - settled_at < seconds
+
+
+def fits(predicted: int, difference: int) -> bool:
+    """Whether a predicted size explains a difference: within 5 %, below 20 exactly."""
+    off = abs(predicted - difference)
+    least = min(abs(predicted), abs(difference))
+    if least < EXACT_BELOW:
+        return off == 0
+    return predicted * difference > 0 and off * _TOLERANCE <= abs(difference)
+
+
+def are_rounded(cells: Collection[Cell]) -> bool:
+    """Whether the counts look rounded, or like those of a sample: all that differ end in 0.
+
+    One large count that does not end in 0 proves the contrary.
+    """
+    counted = [cell for cell in cells if cell.counted >= _ROUNDED_FROM]
+    differing = [
+        cell for cell in cells if cell.counted and not cell.is_within_doubt
+    ]  # fmt: skip
+    odd = sum(cell.expected.delivered % 10 != 0 for cell in differing)
+    return (
+        2 * odd > len(differing)
+        and all(cell.counted % 10 == 0 for cell in (*counted, *differing))
+        and (len(differing) >= _MANY or all(map(_may_be_rounding, differing)))
+    )
+
+
+def _may_be_rounding(cell: Cell) -> bool:
+    """Whether rounding the count, to as many zeros as it ends in, explains its difference."""
+    unit = 1
+    while cell.counted % (unit * 10) == 0:
+        unit *= 10
+    return cell.counted >= _ROUNDED_FROM and abs(cell.difference) < unit

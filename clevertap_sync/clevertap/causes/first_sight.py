@@ -1,0 +1,32 @@
+"""Why CleverTap shows nothing of a name, half an hour after the first one was delivered."""
+
+from clevertap_sync.clevertap.causes import sentences
+from clevertap_sync.clevertap.causes.names import find_name_cause
+from clevertap_sync.clevertap.causes.week import Cause, Schema
+from clevertap_sync.clevertap.limits import normalise_event_name
+
+
+def explain_first_sight(
+    name: str,
+    delivered: int,
+    schema: Schema | None,
+    *,
+    may_read: bool = True,
+    shows_others: bool | None = None,
+) -> Cause | None:
+    """Return the likeliest cause that `delivered` records of `name` do not show; None: unclear.
+
+    `may_read` is false where the passcode may not read. `shows_others` says whether any other
+    name that was delivered shows; None where there is no other, or none was asked.
+    """
+    size = -delivered
+    if not may_read:
+        return sentences.say_not_readable(size)
+    if schema is not None:
+        folded = normalise_event_name(name)
+        cause = find_name_cause(name, folded, size, schema, is_alone=False)
+        if cause is not None:
+            return cause
+    if shows_others is False:
+        return sentences.say_account_empty(size, None, are_undefined=False)
+    return None

@@ -1,0 +1,110 @@
+"""Whether CleverTap's days begin at another hour: the zone that fits the whole week."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta, timezone, tzinfo
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from clevertap_sync.clevertap.causes.cells import Cell, Span, find_span
+from clevertap_sync.clevertap.causes.names import by_name
+from clevertap_sync.clevertap.causes.week import AccountWeek
+
+_QUARTER: Final = timedelta(minutes=15)
+_WEST, _EAST = timedelta(hours=-12), timedelta(hours=14)
+#: Of the cells that have to fit, out of…
+_SHARE, _OUT_OF = 3, 5
+#: At least so many cells that did not fit do so in the other zone…
+_LEAST_GAIN: Final = 2
+#: …and so many records move, to or from: some offset moves any handful.
+_LEAST_MOVED: Final = 4
+_LEAST_MOVED_BY_OFFSET: Final = 20
+
+
+class OtherZone(NamedTuple):
+    """Another time zone, and the cells as its days have them."""
+
+    name: str
+    cells: Sequence[Cell]
+
+
+def find_other_zone(cells: Sequence[Cell], week: AccountWeek) -> OtherZone | None:
+    """Return the zone whose days fit the whole week best, if it fits well enough.
+
+    What moved must be seen on both sides: a day that lacks some, beside a day of the same
+    name that has more. So late, lost and doubled records are never taken for it.
+    """
+    if not any(map(_has_moved, by_name(cells).values())):
+        return None
+    fitting = sum(cell.is_within_doubt for cell in cells)
+    best, least = None, (fitting + _LEAST_GAIN - 1, 0)
+    for zone in _list_zones(week):
+        moved = _move(cells, zone)
+        fit = sum(cell.is_within_doubt for cell in moved)
+        score = fit, -sum(abs(cell.difference) for cell in moved)
+        if score > least and _is_fit(cells, moved, zone):
+            best, least = OtherZone(_name_zone(zone), moved), score
+    return best
+
+
+def _is_fit(cells: Sequence[Cell], moved: Sequence[Cell], zone: tzinfo) -> bool:
+    """Whether most of the week fits, and not by chance."""
+    fit = sum(cell.is_within_doubt for cell in moved)
+    explained = sum(
+        abs(cell.difference)
+        for cell, after in zip(cells, moved, strict=True)
+        if after.is_within_doubt and not cell.is_within_doubt
+    )
+    is_likely = isinstance(zone, ZoneInfo)
+    least = _LEAST_MOVED if is_likely else _LEAST_MOVED_BY_OFFSET
+    return fit * _OUT_OF >= len(moved) * _SHARE and explained >= least
+
+
+def _has_moved(row: Sequence[Cell]) -> bool:
+    """Whether one of two neighbouring days has fewer, and the other more."""
+    differences = {
+        cell.day: 0 if cell.is_within_doubt else cell.difference for cell in row
+    }
+    return any(
+        difference * differences.get(day + timedelta(days=1), 0) < 0
+        for day, difference in differences.items()
+    )
+
+
+def _list_zones(week: AccountWeek) -> Iterator[tzinfo]:
+    """Return zones whose days differ in this week: the likelier ones, then all offsets."""
+    seen = {_list_spans(week.days, week.zone)}
+    zones: list[ZoneInfo | timezone] = [*week.other_zones, *_list_offsets()]
+    for zone in zones:
+        spans = _list_spans(week.days, zone)
+        if spans not in seen:
+            seen.add(spans)
+            yield zone
+
+
+def _list_offsets() -> Iterator[timezone]:
+    offset = _WEST
+    while offset <= _EAST:
+        yield timezone(offset)
+        offset += _QUARTER
+
+
+def _list_spans(days: Iterable[date], zone: tzinfo) -> tuple[Span, ...]:
+    return tuple(find_span(day, zone) for day in sorted(days))
+
+
+def _move(cells: Sequence[Cell], zone: tzinfo) -> list[Cell]:
+    """Return the cells with what was delivered on their days in `zone`."""
+    spans = {day: find_span(day, zone) for day in {cell.day for cell in cells}}
+    return [
+        replace(
+            cell,
+            span=spans[cell.day],
+            expected=cell.sums.add_up(spans[cell.day]),
+        )
+        for cell in cells
+    ]
+
+
+def _name_zone(zone: tzinfo) -> str:
+    return zone.key if isinstance(zone, ZoneInfo) else str(zone)

@@ -1,0 +1,237 @@
+"""An account, ours and theirs: what was delivered, and what came of it there.
+
+What is planted changes what is stored or how it is counted, and notes by how much the counts
+change: that is the size to be found.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from clevertap_sync.clevertap.causes.week import (
+    EITHER,
+    QUARTER_SECONDS,
+    AccountWeek,
+    Delivered,
+    LogScan,
+    NameWeek,
+    Schema,
+    SchemaEvent,
+)
+from clevertap_sync.clevertap.limits import normalise_event_name
+
+NAMES = ("Referred App Install", "Generated App Install", "Referred Coupon Used")
+TODAY = date(2026, 3, 10)
+DAYS = tuple(TODAY - timedelta(days=back) for back in range(7, 0, -1))
+NOW = datetime(2026, 3, 10, 2, 30, tzinfo=UTC).timestamp()
+HOUR = 3600
+AMOUNT = "Event Data Amount"
+
+Cells = dict[tuple[str, date], int]
+
+
+@dataclass(frozen=True)
+class Record:
+    name: str
+    ts: int
+    person: int
+    properties: dict[str, str]
+
+
+def schema_of(*names, status="active", others=20, limit=512):
+    everybody = [*names, *(f"App Event {n}" for n in range(others))]
+    return Schema(
+        {
+            normalise_event_name(name): SchemaEvent(name, status, is_defined=True)
+            for name in everybody
+        },
+        limit,
+    )
+
+
+@dataclass
+class World:
+    """`ours` was delivered, `stored` is theirs. Each plant notes its sizes in `planted`."""
+
+    seed: int = 1
+    names: tuple[str, ...] = NAMES
+    low: int = 40
+    high: int = 90
+    zone: ZoneInfo = ZoneInfo("UTC")
+    schema: Schema | None = None
+    maybe_more: Counter = field(default_factory=Counter)
+    maybe_fewer: Counter = field(default_factory=Counter)
+    settled_at: dict = field(default_factory=dict)
+    deleted: set = field(default_factory=set)
+    counts_people: bool = False
+    changes_count: Callable[[int], int] = staticmethod(lambda count: count)
+    planted: dict = field(default_factory=lambda: defaultdict(Counter))
+    whole: dict = field(default_factory=dict)
+    has_other_integrations: bool = False
+    counted_before: dict = field(default_factory=dict)
+    answers_counts: bool = True
+    scans: int = 0
+    filtered: int = 0
+
+    def __post_init__(self):
+        self.chance = random.Random(self.seed)
+        self.schema = self.schema or schema_of(*self.names)
+        self.ours = [
+            record
+            for name in self.names
+            for back in range(8, -1, -1)
+            for record in self._make_day(name, TODAY - timedelta(days=back))
+        ]
+        self.stored = list(self.ours)
+
+    def _make_day(self, name, day):
+        begins = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+        count = self.chance.randint(self.low, self.high)
+        for _ in range(count):
+            person = self.chance.randrange(count)
+            yield Record(
+                name,
+                begins + self.chance.randrange(24 * HOUR),
+                person,
+                self._make_properties(),
+            )
+
+    def _make_properties(self):
+        chance = self.chance
+        properties = {"Status": "text", AMOUNT: "number"}
+        if chance.random() < 0.75:
+            properties["Channel"] = "text"
+        if chance.random() < 0.55:
+            properties["Content"] = "text"
+        if chance.random() < 0.35:
+            properties[AMOUNT] = "text"
+        return properties
+
+    # What both sides see
+
+    def day_of(self, ts):
+        return datetime.fromtimestamp(ts, self.zone).date()
+
+    def count(self, records) -> Cells:
+        people = defaultdict(set)
+        counts: Counter = Counter()
+        for record in records:
+            key = record.name, self.day_of(record.ts)
+            counts[key] += 1
+            people[key].add(record.person)
+        if self.counts_people:
+            counts = Counter({key: len(each) for key, each in people.items()})
+        return {
+            (name, day): self.changes_count(counts[name, day])
+            for name in self.names
+            for day in DAYS
+        }
+
+    def week(self) -> AccountWeek:
+        counted = self.count(self.stored)
+        return AccountWeek(
+            names=[self._name_week(name, counted) for name in self.names],
+            days=DAYS,
+            today=TODAY,
+            zone=ZoneInfo("UTC"),
+            now=NOW,
+            schema=self.schema,
+            settled_at={day: NOW - 30 * HOUR for day in DAYS} | self.settled_at,
+            other_zones=[ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")],
+            deleted=len(self.deleted),
+            has_other_integrations=self.has_other_integrations,
+            counted_before=self.counted_before,
+        )
+
+    def _name_week(self, name, counted):
+        quarters: Counter = Counter(
+            record.ts // QUARTER_SECONDS for record in self.ours if record.name == name
+        )
+        doubted = {key for key in (*self.maybe_more, *self.maybe_fewer) if key[0] == name}
+        delivered = {
+            quarter: Delivered(
+                quarters[quarter],
+                self.maybe_more[name, quarter],
+                self.maybe_fewer[name, quarter],
+            )
+            for quarter in {*quarters, *(quarter for _, quarter in doubted)}
+        }
+        return NameWeek(name, delivered, {day: counted[name, day] for day in DAYS})
+
+    # Evidence
+
+    def scan_log(self, name, begins, ends):
+        self.scans += 1
+        records = [
+            each for each in self.ours if each.name == name and begins <= each.ts < ends
+        ]
+        lacking: Counter = Counter()
+        types = defaultdict(Counter)
+        for record in records:
+            has = record.properties
+            lacking.update(
+                each for each in ("Channel", "Content", "Status") if each not in has
+            )
+            lacking[EITHER] += not {"Channel", "Content"} <= has.keys()
+            types[AMOUNT][has[AMOUNT]] += 1
+        return LogScan(
+            len(records),
+            len({record.person for record in records}),
+            lacking,
+            types,
+            sum((name, record.person) in self.deleted for record in records),
+        )
+
+    def count_filtered(self, name, day, property_name, operator):
+        self.filtered += 1
+        if not self.answers_counts:
+            return None
+        assert operator == "exists"
+        having = [each for each in self.stored if property_name in each.properties]
+        return self.count(having)[name, day]
+
+    # Planting
+
+    def change(self, code, change, *, is_whole=False):
+        """Let `change` happen, and note what it does to the counts as the work of `code`."""
+        before = self.count(self.stored)
+        change()
+        after = self.count(self.stored)
+        for key, count in after.items():
+            if count != before[key]:
+                self.planted[key][code] += count - before[key]
+                if is_whole:
+                    self.whole.setdefault(key, code)
+
+    def drop(self, code, should_drop, *, is_whole=False):
+        def change():
+            self.stored = [each for each in self.stored if not should_drop(each)]
+
+        self.change(code, change, is_whole=is_whole)
+
+    def forget(self, name, *, is_full=False):
+        """Take a name out of the schema, which has room for others or has not."""
+        names = [each.name for each in self.schema.events.values() if each.name != name]
+        limit = len(names) if is_full else self.schema.limit
+        self.schema = schema_of(*names, others=0, limit=limit)
+
+    def expected(self):
+        """Return the causes to be found, by cell: code and size."""
+        ours = self.planned_count()
+        found = {}
+        for key, sizes in self.planted.items():
+            if key in self.whole:
+                found[key] = {self.whole[key]: self.count(self.stored)[key] - ours[key]}
+            else:
+                found[key] = {code: size for code, size in sizes.items() if size}
+        return {key: causes for key, causes in found.items() if sum(causes.values())}
+
+    def planned_count(self):
+        """Return what was delivered, by cell."""
+        return Counter(
+            (each.name, datetime.fromtimestamp(each.ts, UTC).date())
+            for each in self.ours
+        )
