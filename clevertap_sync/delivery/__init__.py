@@ -5,7 +5,7 @@ is asked. Read the modules in the order in which a delivery passes through them:
 
 1. `work`: the values that travel between the steps.
 2. `deliver`: the loop of the steps.
-3. `claim`, with `account_lock`: which upload is next, and its lease.
+3. `claim`, with `account_lock` and `caution`: which upload is next, and its lease.
 4. `map_upload`, with `split` and `unknown_outcomes`: events become records.
 5. `canary`: does CleverTap know the first people?
 6. `send`, with `attempt_line`: one attempt, one request.

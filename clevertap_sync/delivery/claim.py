@@ -2,6 +2,7 @@
 
 The order within an integration: uploads that were abandoned or are due again, then replays
 and the next range of the log by turns; among replays, what waited for a person goes first.
+After an unknown outcome a small upload goes before the large ones (`caution`).
 Full ranges go out whenever the account's limit allows. A partial one goes only alone
 (Nagle's rule), so that a quiet app's event goes at once and a busy app's events go in full
 requests; revivals do the same among themselves.
@@ -16,8 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
-from clevertap_sync.clevertap.limits import MAX_RECORDS
-from clevertap_sync.delivery import hold, replay, revival, split
+from clevertap_sync.delivery import caution, hold, replay, revival, split
 from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
 from clevertap_sync.delivery.sql.account_state import IntegrationState
@@ -110,10 +110,28 @@ def _choose_work(
     # One at a time while CleverTap fails, and while the canary looks identities up.
     if (integration.failures or integration.wants_canary) and state.in_flight:
         return None
-    if upload := _prepare_waiting_upload(unleased, integration, now):
+    return _lease_in_order(unleased, integration, state, now)
+
+
+def _lease_in_order(
+    unleased: Sequence[Upload],
+    integration: Integration,
+    state: IntegrationState,
+    now: datetime,
+) -> Claim | None:
+    """Lease what waits, then new work; or a little new work first, to try the account out.
+
+    A range of which nothing was sent has tried nothing out, and holds nothing up any longer.
+    """
+    tries_out = caution.wants_new_work_first(integration, unleased)
+    tries_out = tries_out and not _served_log_last(integration)
+    new = _lease_next_in_turn(integration, state, now) if tries_out else None
+    if new is None and unleased:
+        first = caution.choose_first(integration, unleased)
+        upload = _prepare_waiting_upload(first, integration, now)
         ring_others = len(unleased) > 1
         return _lease_upload(upload, integration, now, ring_others=ring_others)
-    return _lease_next_in_turn(integration, state, now)
+    return new or _lease_next_in_turn(integration, state, now)
 
 
 def _lock_unleased_uploads(integration: Integration, now: datetime) -> list[Upload]:
@@ -182,11 +200,8 @@ def _end_lost_probe(integration: Integration, now: datetime) -> None:
 
 
 def _prepare_waiting_upload(
-    unleased: Sequence[Upload], integration: Integration, now: datetime
-) -> Upload | None:
-    if not unleased:
-        return None
-    upload = unleased[0]
+    upload: Upload, integration: Integration, now: datetime
+) -> Upload:
     if upload.idle_claims >= IDLE_CLAIMS:
         upload = split.split_in_halves(upload, now)
     _take_new_settings(upload, integration)
@@ -223,6 +238,8 @@ def _lease_upload(
     else:
         row_writer.write_rows(served)
         upload.save()
+    # While it fails, its uploads go one at a time.
+    ring_others = ring_others and not integration.failures
     return Claim(upload, integration, upload.lease_token, ring_others=ring_others)
 
 
@@ -257,7 +274,8 @@ def _lease_next_revival(
     )
     if upload is None:
         return None
-    ring_others = upload.covers == MAX_RECORDS
+    most = caution.choose_records_per_upload(integration)
+    ring_others = upload.covers == most
     return _lease_upload(upload, integration, now, ring_others=ring_others)
 
 
@@ -276,7 +294,8 @@ def _lease_next_range(
     if not state.may_hand_over():
         return None
     first = integration.cursor + 1
-    integration.cursor += min(state.waiting, EVENTS_PER_UPLOAD)
+    most = caution.choose_events_per_upload(integration)
+    integration.cursor += min(state.waiting, most)
     upload = Upload(
         integration=integration,
         first=first,

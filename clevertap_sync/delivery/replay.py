@@ -12,10 +12,9 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.reasons import EXPIRED, WAITING
+from clevertap_sync.delivery import caution
 from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
-from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.insight.picks import make_pick, read_position
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload, WaitingRecord
@@ -126,7 +125,8 @@ def _make_next_upload(
 ) -> Upload | None:
     if replay.last is None:
         return _make_upload_of_letters(replay, integration, now)
-    first, last = replay.cursor + 1, min(replay.cursor + EVENTS_PER_UPLOAD, replay.last)
+    most = caution.choose_events_per_upload(integration)
+    first, last = replay.cursor + 1, min(replay.cursor + most, replay.last)
     if first > last:
         return None
     replay.cursor = last
@@ -137,11 +137,12 @@ def _make_next_upload(
 def _make_upload_of_letters(
     replay: Replay, integration: Integration, now: datetime
 ) -> Upload | None:
-    """Take the next thousand letters, but none that has failed again since the order."""
+    """Take the next letters that fill an upload, but none that failed again since the order."""
     letters = find_open_letters(integration, replay.reasons, replay.selection)
     # Both sides of a position need not fit into one upload: its cursor is not passed by.
     ahead = letters.filter(position__gte=replay.cursor)
-    found = list(ahead.filter(changed_at__lte=replay.created_at)[:MAX_RECORDS])
+    most = caution.choose_records_per_upload(integration)
+    found = list(ahead.filter(changed_at__lte=replay.created_at)[:most])
     if not found:
         return None
     replay.cursor = int(found[-1].position or 0)

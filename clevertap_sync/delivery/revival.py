@@ -18,8 +18,8 @@ from uuid import UUID
 
 from django.db.models import Max, QuerySet
 
-from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
+from clevertap_sync.delivery import caution
 from clevertap_sync.delivery.sql.id_lists import make_id_list
 from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.insight.mapping_settings import build_settings
@@ -78,13 +78,14 @@ def take_next_revival(
         kind=Replay.Kind.PEOPLE,
         state=Replay.State.RUNNING,
     ).first()
+    most = caution.choose_records_per_upload(integration)
     while running is not None:
-        ids = _find_matched_letters(integration)
+        ids = _find_matched_letters(integration, most)
         if not ids:
             running.state = Replay.State.DONE
             running.save(update_fields=["state"])
             return None
-        if len(ids) < MAX_RECORDS and not goes_alone:
+        if len(ids) < most and not goes_alone:
             return None
         if pins := _take_letters(integration, ids, now):
             return _make_revival(running, integration, pins, now)
@@ -138,15 +139,15 @@ def park_revivals(integration: Integration, now: datetime) -> int:
     return parked
 
 
-def _find_matched_letters(integration: Integration) -> list[int]:
-    """Return the IDs of the next thousand letters whose person is known, in log order."""
+def _find_matched_letters(integration: Integration, most: int) -> list[int]:
+    """Return the IDs of the next `most` letters whose person is known, in log order."""
     matched = WaitingRecord.objects.filter(
         integration=integration, matched__isnull=False
     )
     # A letter that waits for several IDs may have several rows that match.
     rows = matched.order_by("pick").values_list("letter_id", flat=True)
-    found = dict.fromkeys(rows[: 2 * MAX_RECORDS])
-    return list(found)[:MAX_RECORDS]
+    found = dict.fromkeys(rows[: 2 * most])
+    return list(found)[:most]
 
 
 def _take_letters(

@@ -39,4 +39,6 @@ def _count_workers_wanted(integration: Integration, now: datetime) -> int:
         )
         # A probe has to end a hold even where nothing is left to send.
         wanted = int(integration.hold_probes or running.exists())
-    return min(wanted, integration.account.current_limit)
+    # While it fails, its uploads go one at a time.
+    most = 1 if integration.failures else integration.account.current_limit
+    return min(wanted, most)

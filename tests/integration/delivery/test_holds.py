@@ -553,6 +553,14 @@ def test_as_many_workers_are_wanted_as_would_find_something_to_do(
     assert list(due.find_due_integrations()) == [(integration.pk, 1)]
 
 
+def test_one_worker_is_wanted_while_uploads_go_one_at_a_time(integration, append):
+    append(count=501)
+    integration.failures = 1
+    integration.save()
+
+    assert list(due.find_due_integrations()) == [(integration.pk, 1)]
+
+
 def test_a_hold_ends_by_a_dry_run_although_nothing_is_left_to_send(engine, integration):
     assert list(due.find_due_integrations()) == []
     hold.hold_delivery(

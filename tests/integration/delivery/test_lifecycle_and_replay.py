@@ -5,7 +5,7 @@ import pytest
 from clevertap_sync.delivery import lifecycle, replay
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.models import DeadLetter, Replay, Upload
+from clevertap_sync.models import DeadLetter, Integration, Replay, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
@@ -240,3 +240,22 @@ def test_a_replay_of_more_letters_than_a_request_holds_takes_each_once(
     ]
     assert (status.delivered, status.dead_letters) == (1501, {})
     assert len(engine.records()) == 1501
+
+
+def test_replays_hand_out_little_while_the_integration_fails(
+    engine, integration, append, finish
+):
+    engine.switch(poison=(Poison(identity="@", code=528),))
+    append(count=51)
+    finish()
+    Integration.objects.filter(pk=integration.pk).update(failures=1)
+
+    replay.replay_letters(integration)
+    letters = claim_next(integration.pk)
+    Upload.objects.filter(pk=letters.upload.pk).update(state="settled")
+    Replay.objects.update(state="done")
+    replay.replay_range(integration, first=1, last=51)
+    positions = claim_next(integration.pk)
+
+    assert (letters.upload.covers, letters.ring_others) == (100, False)
+    assert (positions.upload.first, positions.upload.last) == (1, 50)

@@ -141,6 +141,42 @@ def test_halves_go_from_the_fourth_unknown_outcome_on(engine, append, finish):
     assert [(p.picks, p.unknown_outcomes) for p in parts] == [([2, 3], 4), ([4, 5], 4)]
 
 
+def test_a_second_doubt_costs_a_hundred_records(engine, append, finish):
+    engine.switch(faults=(stored(2),))
+    append(*people(700))
+
+    status = finish()
+
+    # The first range and its doubt; a little of the next one, and the second doubt; then
+    # everything goes again, and is full again.
+    assert sizes(engine) == [1000, 100, 100, 1000, 300]
+    assert Counter(arrivals(engine).values()) == {1: 300, 2: 1100}
+    assert (status.delivered, status.unknown_outcomes) == (1400, 2)
+    assert status.balanced
+
+
+def test_what_was_never_stored_goes_again_at_once(engine, append, finish):
+    engine.switch(faults=(Fault(status=503, only="uploads", times=2),))
+    append(*people(51))
+
+    finish()
+
+    assert sizes(engine) == [102, 102, 102]
+
+
+def test_a_range_that_sends_nothing_holds_up_no_doubt(engine, append, finish):
+    engine.switch(faults=(stored(1),))
+    nobody = {"user": {"identities": {"custom_id": "7"}}, **A_CLICK}
+    append(*people(51), *(a_sent_event(**nobody) for _ in range(449)))
+    append(*(a_sent_event(**nobody) for _ in range(101)))
+
+    finish()
+
+    ranges = Upload.objects.order_by("first").values_list("last", flat=True)
+    assert sizes(engine) == [102, 102]
+    assert list(ranges) == [500, 550, 601]
+
+
 def test_small_parts_that_are_answered_in_time_are_delivered(engine, append, finish):
     engine.switch(
         faults=(
