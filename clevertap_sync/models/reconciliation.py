@@ -128,6 +128,7 @@ class Comparison(models.Model):
     began_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     requests = models.PositiveIntegerField(default=0)
+    seconds = models.PositiveIntegerField(default=0, help_text="Spent asking.")
     compared = models.PositiveIntegerField(
         default=0, help_text="Names and days for which both numbers are known."
     )
@@ -172,6 +173,9 @@ class Statement(models.Model):
     maybe_more = models.BigIntegerField(default=0)
     maybe_fewer = models.BigIntegerField(default=0)
     counted = models.BigIntegerField(null=True, blank=True)
+    counted_before = models.BigIntegerField(
+        null=True, blank=True, help_text="What the comparison before counted."
+    )
     causes = models.JSONField(
         default=list,
         help_text='What explains the difference: [{"code", "size", "sentence"}, …], signed '

@@ -4,16 +4,15 @@ Integrations of several apps may share an account. All of them that reconcile ar
 together, because CleverTap counts by account.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
-from clevertap_sync.clevertap.causes.week import QUARTER_SECONDS
 from clevertap_sync.models import Account, Integration
 from referrals.encrypted_field import UnreadableSecret
 
@@ -80,7 +79,7 @@ class ReconcilingAccount:
             return None
         latest = max(known)
         day = self.find_day(latest)
-        begins = datetime.fromtimestamp(begin_of(day, self.zone), UTC)
+        begins = datetime.combine(day, time(), self.zone)
         return day if begins >= latest else day + timedelta(days=1)
 
 
@@ -95,23 +94,6 @@ def read_reconciling_account(account_id: int) -> ReconcilingAccount | None:
     """Return one account; None where nothing of it is compared any more."""
     mine = list(_find_integrations().filter(account=account_id).order_by("pk"))
     return _gather(mine) if mine else None
-
-
-def begin_of(day: date, zone: ZoneInfo) -> int:
-    """Return the Unix second at which a zone's day begins."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
-
-
-def quarters_of(day: date, zone: ZoneInfo) -> range:
-    """Return the quarter-hours of a zone's day, as delivered counts number them."""
-    begins, ends = begin_of(day, zone), begin_of(day + timedelta(days=1), zone)
-    return range(begins // QUARTER_SECONDS, ends // QUARTER_SECONDS)
-
-
-def list_days(first: date, last: date) -> Iterator[date]:
-    """Yield the days from `first` to `last`, both included."""
-    for number in range(first.toordinal(), last.toordinal() + 1):
-        yield date.fromordinal(number)
 
 
 def _find_integrations() -> QuerySet[Integration]:
