@@ -95,7 +95,7 @@ def _read_readings(ids: AccountIds) -> dict[int, dict[str, Any]]:
         "reading__refused_at",
         "reading__last_error",
     )
-    return {row["pk"]: row for row in found}
+    return {row["pk"]: dict(row) for row in found}
 
 
 def _read_sights(ids: AccountIds) -> Mapping[int, Sequence[FirstSight]]:

@@ -1,0 +1,229 @@
+"""First sights: a name that is delivered for the first time is asked for until it shows.
+
+`new_names` finds the names. Each is asked for after 1, 2, 5, 10, 20 and 30 minutes, ever
+more seldom for a day, and no more: the nightly comparison goes on.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+
+from clevertap_sync.clevertap.causes import codes
+from clevertap_sync.clevertap.causes.week import Delivered, Schema
+from clevertap_sync.clevertap.limits import normalise_event_name
+from clevertap_sync.insight.delivered_counts import (
+    find_quarters,
+    read_delivered,
+    sum_by_day,
+)
+from clevertap_sync.insight.seen_facts import OVERDUE_MINUTES
+from clevertap_sync.models import FirstSight, Integration, Statement
+from clevertap_sync.reconciliation import reader
+from clevertap_sync.reconciliation.reconciling_account import (
+    ReconcilingAccount,
+    read_reconciling_account,
+)
+
+#: When a name is asked for, in minutes after its first delivery.
+MINUTES: Final = (1, 2, 5, 10, 20, OVERDUE_MINUTES, 60, 120, 240, 480, 1440)
+#: So long may one account be asked at a time.
+SECONDS: Final = 60.0
+#: The code where nothing that can be asked explains it.
+UNEXPLAINED: Final = "unexplained"
+#: Records of older days are not looked for.
+DAYS: Final = timedelta(days=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What was delivered of one name over some days of the account, `first` to `last`."""
+
+    first: date
+    last: date
+    delivered: int
+    least: int
+
+
+def ask_due_first_sights(now: datetime) -> None:
+    """Ask CleverTap for the names that are due, account by account. Safe to run anywhere.
+
+    An account's schema is read before its first names are due: what it lacks then is new.
+    """
+    compared = Integration.objects.filter(reconciles=True, archived_at=None)
+    due = Q(account__first_sights__next_at__lte=now)
+    unread = Q(account__reading=None) | Q(account__reading__schema=None)
+    wanted = compared.filter(due | unread).order_by("account")
+    for account_id in wanted.values_list("account_id", flat=True).distinct():
+        if found := read_reconciling_account(account_id):
+            _ask_account(found, now)
+    _end_by_comparisons()
+
+
+def _ask_account(found: ReconcilingAccount, now: datetime) -> None:
+    """Ask for the due names of one account, those that wait longest first."""
+    with reader.open_reader(found.account, seconds=SECONDS) as reading:
+        if reading is None:
+            return
+        due = FirstSight.objects.filter(account=found.account, next_at__lte=now)
+        asking = _Asking(found, reading, now)
+        try:
+            asking.read_schema()
+            for sight in due.order_by("next_at"):
+                asking.ask(sight)
+        except reader.ReadingStopped:
+            # The lease says why, and until when. What is left stays due.
+            return
+
+
+class _Asking:
+    """Asks for one name after the other, within one reading."""
+
+    def __init__(
+        self, found: ReconcilingAccount, reading: reader.Reading, now: datetime
+    ) -> None:
+        self._found = found
+        self._reading = reading
+        self._now = now
+        self._today = found.find_day(now)
+        self._schema: Schema | None = None
+        self._delivered = self._read_delivered()
+
+    def read_schema(self) -> None:
+        """Read the account's schema. Where CleverTap has none to show, names are old ones."""
+        with suppress(reader.QuestionRefused):
+            self._schema = self._reading.read_schema()
+
+    def ask(self, sight: FirstSight) -> None:
+        """Ask for a name, and write down whether CleverTap shows it."""
+        if sight.is_new is None and self._schema:
+            sight.is_new = sight.folded_name not in self._schema.events
+        deliveries = self._choose_days(sight)
+        if deliveries is None:
+            self._leave_to_the_night(sight)
+            return
+        try:
+            counted = self._reading.count(sight.name, deliveries.first, deliveries.last)
+        except reader.QuestionRefused:
+            self._postpone(sight)
+            return
+        self._write_down(sight, deliveries, counted)
+
+    def _choose_days(self, sight: FirstSight) -> Deliveries | None:
+        """Return the days on which a count tells; None where there is none.
+
+        What the account had of a name before we counted would be taken for ours, unless it
+        is a day that was counted whole.
+        """
+        since = self._today - DAYS
+        if not sight.is_new:
+            whole = self._found.find_first_day()
+            if whole is None:
+                return None
+            since = max(since, whole)
+        days = {
+            day: sums
+            for day, sums in self._delivered.get(sight.folded_name, {}).items()
+            if since <= day <= self._today and sums.delivered
+        }
+        if not days:
+            return None
+        delivered = sum(each.delivered for each in days.values())
+        maybe_fewer = sum(each.maybe_fewer for each in days.values())
+        return Deliveries(min(days), max(days), delivered, delivered - maybe_fewer)
+
+    def _read_delivered(self) -> Mapping[str, Mapping[date, Delivered]]:
+        """Return, by folded name and day, what the account's integrations delivered."""
+        zone = self._found.zone
+        quarters = find_quarters(self._today - DAYS, self._today, zone)
+        by_name: defaultdict[str, list[Mapping[int, Delivered]]] = defaultdict(list)
+        for name, by_quarter in read_delivered(self._found.ids, *quarters).items():
+            by_name[normalise_event_name(name)].append(by_quarter)
+        return {
+            name: sum_by_day(_merge(spellings), zone)
+            for name, spellings in by_name.items()
+        }
+
+    def _write_down(
+        self, sight: FirstSight, deliveries: Deliveries, counted: int
+    ) -> None:
+        # What settled a moment ago need not show yet: what was there the last time has to.
+        least = (
+            min(sight.delivered, deliveries.least) if sight.asked else deliveries.least
+        )
+        is_shown = counted >= (1 if sight.is_new else max(1, least))
+        age = self._now - sight.first_at
+        is_overdue = not is_shown and age >= timedelta(minutes=OVERDUE_MINUTES)
+        changes = {
+            "delivered": deliveries.delivered,
+            "counted": counted,
+            "shown_at": self._now if is_shown else None,
+            "cause": find_cause(sight, self._schema) if is_overdue else sight.cause,
+            "next_at": None if is_shown else find_next_at(sight.first_at, self._now),
+        }
+        self._save(sight, changes)
+
+    def _leave_to_the_night(self, sight: FirstSight) -> None:
+        """Ask no more: a day that was counted whole tells, and the comparison asks for that."""
+        self._save(sight, {"next_at": None})
+
+    def _postpone(self, sight: FirstSight) -> None:
+        """Ask at the next time: CleverTap has no answer to this one question."""
+        self._save(sight, {"next_at": find_next_at(sight.first_at, self._now)})
+
+    def _save(self, sight: FirstSight, changes: Mapping[str, Any]) -> None:
+        """Write the row, unless another process asked meanwhile."""
+        this = FirstSight.objects.filter(pk=sight.pk, asked=sight.asked, shown_at=None)
+        this.update(
+            is_new=sight.is_new, asked=F("asked") + 1, asked_at=self._now, **changes
+        )
+
+
+def find_next_at(first_at: datetime, now: datetime) -> datetime | None:
+    """Return when to ask next for a name that was first delivered at `first_at`."""
+    times = (first_at + timedelta(minutes=each) for each in MINUTES)
+    return next((each for each in times if each > now), None)
+
+
+def find_cause(sight: FirstSight, schema: Schema | None) -> str:
+    """Return the code of the likeliest cause of a name that is overdue."""
+    if schema is None:
+        return UNEXPLAINED
+    event = schema.events.get(sight.folded_name)
+    if event is None:
+        return codes.EVENT_TYPES_FULL if schema.is_full else codes.NAME_UNKNOWN
+    if event.status == "discarded":
+        return codes.NAME_DISCARDED
+    return codes.NOT_PROCESSED_YET
+
+
+def _merge(spellings: Sequence[Mapping[int, Delivered]]) -> Mapping[int, Delivered]:
+    """Sum up what was delivered under several spellings of one name."""
+    found: dict[int, Delivered] = {}
+    for each in spellings:
+        for quarter, more in each.items():
+            known = found.get(quarter, Delivered())
+            found[quarter] = Delivered(*map(sum, zip(known, more, strict=True)))
+    return found
+
+
+def _end_by_comparisons() -> None:
+    """Note which names a comparison has counted since they were asked for last."""
+    counted = Statement.objects.filter(
+        account=OuterRef("account"),
+        folded_name=OuterRef("folded_name"),
+        compared_at__gt=OuterRef("asked_at"),
+        delivered__gt=0,
+        counted__gt=0,
+    ).order_by("-compared_at")
+    as_delivered = counted.filter(counted__gte=F("delivered") - F("maybe_fewer"))
+    waiting = FirstSight.objects.filter(shown_at=None, asked__gt=0)
+    for is_new, statements in ((True, counted), (False, as_delivered)):
+        rows = waiting.filter(Exists(statements), is_new=is_new)
+        rows.update(
+            shown_at=Subquery(statements.values("compared_at")[:1]), next_at=None
+        )
