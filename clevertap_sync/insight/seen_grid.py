@@ -106,9 +106,7 @@ def judge_statement(statement: Statement) -> DayState:
     return DayState.FEWER if difference < 0 else DayState.MORE
 
 
-def _judge_day(
-    statement: Statement | None, day: date, bounds: GridBounds
-) -> SeenDay:
+def _judge_day(statement: Statement | None, day: date, bounds: GridBounds) -> SeenDay:
     if statement is None:
         return SeenDay(day, bounds.judge_blank_day(day))
     state = judge_statement(statement)

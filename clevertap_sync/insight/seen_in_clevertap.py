@@ -136,7 +136,11 @@ def sort_differences(statements: Iterable[Statement]) -> tuple[Statement, ...]:
     return tuple(
         sorted(
             different,
-            key=lambda each: (-each.day.toordinal(), -abs(each.difference or 0), each.name),
+            key=lambda each: (
+                -each.day.toordinal(),
+                -abs(each.difference or 0),
+                each.name,
+            ),
         )
     )
 

@@ -32,9 +32,7 @@ INSTALL, INVITE = "Referred App Install", "Generated App Install"
 @pytest.fixture
 def clevertap(sandbox):
     """A sandbox that shows at once what it has."""
-    sandbox.switch(
-        counts_visible_after=0, schema_visible_after=0, visible_jitter=0
-    )
+    sandbox.switch(counts_visible_after=0, schema_visible_after=0, visible_jitter=0)
     return sandbox
 
 
@@ -241,9 +239,7 @@ def test_an_upload_that_settles_later_is_not_missed(integration):
     settle_late(earlier, "Referred First")
 
     assert set(look()) == {"Referred First", "Referred Second"}
-    assert AccountReading.objects.get().seen_to == {
-        str(integration.pk): [later.pk, []]
-    }
+    assert AccountReading.objects.get().seen_to == {str(integration.pk): [later.pk, []]}
 
 
 def test_parts_of_an_upload_that_was_open_are_looked_at(integration):
