@@ -27,8 +27,10 @@ from clevertap_sync.clevertap.client import (
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
+    MalformedResponseError,
     NoAnswerError,
     RequestRejectedError,
+    WrongAddressError,
 )
 from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.models import Account, Attempt, Integration
@@ -88,6 +90,7 @@ class Reading:
         self._wait = wait
         self._schema: Schema | None = None
         self._is_known_good = False
+        self._stopped: ReadingStopped | None = None
         #: How many requests were sent.
         self.requests = 0
 
@@ -129,13 +132,21 @@ class Reading:
         return self._await_count(ask_anew)
 
     def read_schema(self) -> Schema:
-        """Return the account's event types, asked once for a reading, and keep them."""
+        """Return the account's event types, asked once for a reading, and keep them.
+
+        Raises `QuestionRefused` where the account has none to show: counts may be read.
+        """
         if self._schema is None:
             self._schema = self._ask(
-                lambda client, seconds: client.fetch_event_schema(seconds=seconds)
+                lambda client, seconds: client.fetch_event_schema(seconds=seconds),
+                is_essential=False,
             )
             self._lease.keep_schema(self._schema)
         return self._schema
+
+    def remember_schema(self, schema: Schema) -> None:
+        """Spell names as this schema has them, which was read lately."""
+        self._schema = schema
 
     def _await_count(self, ask_anew: _CountQuestion) -> EventCount:
         """Ask, and where CleverTap is still counting ask again by its request ID.
@@ -151,10 +162,14 @@ class Reading:
                 ask = ask_anew
             elif answer.request_id:
                 ask = partial(_ask_later, answer.request_id)
-            self._pause(poll)
+            self.pause(poll)
             poll = min(2 * poll, LONGEST_POLL_SECONDS)
             answer = self._ask(ask)
         return answer
+
+    def is_still_ours(self) -> bool:
+        """Return whether no other process has taken the account over."""
+        return self._lease.renew()
 
     def _spell(self, name: str) -> str:
         """Return a name as CleverTap has it: it reads exactly, though it writes loosely."""
@@ -162,24 +177,31 @@ class Reading:
         event = events.get(normalise_event_name(name))
         return event.name if event else name
 
-    def _pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
+        """Wait; stop where the process is to end, or no time is left."""
         if seconds >= self.seconds_left:
             raise ReadingStopped(NO_TIME)
         give_connection_back()
         if self._wait(seconds):
             raise ReadingStopped(STOPPING)
 
-    def _ask(self, call: Callable[[Client, float], T]) -> T:
+    def _ask(
+        self, call: Callable[[Client, float], T], *, is_essential: bool = True
+    ) -> T:
         """Make one request, with the next credentials where the first may not read."""
+        if self._stopped is not None:
+            raise self._stopped
         while True:
             integration = self._usable[0]
             try:
                 answer = self._ask_once(integration, call)
-            except AuthenticationError as error:
-                if len(self._usable) == 1:
-                    raise self._refuse(integration, error) from None
-                self._usable.pop(0)
-                continue
+            except CleverTapError as error:
+                if not is_essential and _is_about_the_call(error):
+                    raise QuestionRefused(error.code, error.detail) from None
+                if isinstance(error, AuthenticationError) and len(self._usable) > 1:
+                    self._usable.pop(0)
+                    continue
+                raise self._stop(integration, error) from None
             if not self._is_known_good:
                 self._lease.record_success()
                 self._is_known_good = True
@@ -198,14 +220,9 @@ class Reading:
         client = open_client(integration)
         give_connection_back()
         self.requests += 1
-        try:
-            return call(client, seconds)
-        except AuthenticationError:
-            raise
-        except CleverTapError as error:
-            raise self._stop(error) from None
+        return call(client, seconds)
 
-    def _stop(self, error: CleverTapError) -> ReadingStopped:
+    def _stop(self, integration: Integration, error: CleverTapError) -> ReadingStopped:
         """Write down what a failed request means for the next ones, and return why."""
         if stopping.is_stopping():
             return ReadingStopped(STOPPING)
@@ -213,8 +230,12 @@ class Reading:
             return ReadingStopped(NO_TIME)
         if isinstance(error, RequestRejectedError):
             return QuestionRefused(error.code, error.detail)
-        self._lease.record_failure(error.code, retry_after=error.retry_after)
-        return ReadingStopped(error.code, error.detail)
+        if isinstance(error, AuthenticationError):
+            self._stopped = self._refuse(integration, error)
+        else:
+            self._lease.record_failure(error.code, retry_after=error.retry_after)
+            self._stopped = ReadingStopped(error.code, error.detail)
+        return self._stopped
 
     def _refuse(
         self, integration: Integration, error: AuthenticationError
@@ -257,6 +278,12 @@ def open_reader(
         )
     finally:
         lease.release()
+
+
+def _is_about_the_call(error: CleverTapError) -> bool:
+    """Return whether CleverTap, or this passcode's role, may lack this one call."""
+    lacking = (RequestRejectedError, WrongAddressError, MalformedResponseError)
+    return isinstance(error, lacking) or is_reading_forbidden(error)
 
 
 def _ask_later(request_id: str, client: Client, seconds: float) -> CountAnswer | None:

@@ -19,7 +19,14 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.people import expiry
 from clevertap_sync.delivery.upkeep import retention, tallies
-from clevertap_sync.process import doorbell, people_wakeups, stopping, worker_presence
+from clevertap_sync.process import (
+    clock,
+    doorbell,
+    people_wakeups,
+    stopping,
+    worker_presence,
+)
+from clevertap_sync.reconciliation import reconciliation_round, statements
 from clevertap_sync.worker import due, people_thread, restored_backup
 from clevertap_sync.worker.steps import SweepSteps
 from referrals.hooks import drain
@@ -33,6 +40,7 @@ class BackgroundJobs:
         self._mutex = threading.Lock()
         self._open: Counter[int] = Counter()
         self._alerting = threading.Lock()
+        self._reconciling = threading.Lock()
         self._steps = SweepSteps()
         self._people = people_thread.PeopleThread(self._steps, self.ring_or_deliver)
 
@@ -64,6 +72,7 @@ class BackgroundJobs:
             )
             self._steps.carry_out("handing out deliveries", self._hand_out)
             self._steps.carry_out("looking for alerts", self.start_alert_round)
+            self._steps.carry_out("comparing with CleverTap", self.start_reconciliation)
             self._steps.carry_out("saying that it is at work", self._record_presence)
         finally:
             connection.close()
@@ -83,6 +92,13 @@ class BackgroundJobs:
         if self._alerting.acquire(blocking=False):
             self._pool.apply_async(self._run, ("alerts", self._run_alert_round))
 
+    def start_reconciliation(self) -> None:
+        """Start a job that asks CleverTap what it counts, unless one is open already."""
+        if self._reconciling.acquire(blocking=False):
+            self._pool.apply_async(
+                self._run, ("reconciliation", self._run_reconciliation_round)
+            )
+
     def start_upkeep(self) -> None:
         """Start the jobs that tally, end waits, carry out retention, and go on with erasures."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
@@ -91,6 +107,7 @@ class BackgroundJobs:
         self._pool.apply_async(
             self._run, ("erasures", erasure_orders.advance_all_erasures)
         )
+        self._pool.apply_async(self._run, ("old statements", self._trim_statements))
 
     def ring_or_deliver(self, integration_id: int) -> bool:
         """Ring for any worker; where there is no broker, ask this process's threads."""
@@ -105,6 +122,15 @@ class BackgroundJobs:
             alert_round.run_alert_round()
         finally:
             self._alerting.release()
+
+    def _run_reconciliation_round(self) -> None:
+        try:
+            reconciliation_round.run_reconciliation_round()
+        finally:
+            self._reconciling.release()
+
+    def _trim_statements(self) -> None:
+        statements.trim_statements(clock.read_now())
 
     def _deliver(self, integration_id: int) -> None:
         people_wakeups.wake_for_integration(integration_id)

@@ -1,0 +1,215 @@
+"""The end of a comparison: what was delivered meanwhile, what explains the differences.
+
+What was delivered of a day while CleverTap was asked for it may be in the count or not. So
+our numbers are read once more, when every upload that was under way has settled, and what
+came since the asking is taken for "maybe fewer": no difference arises from it.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import date
+from typing import Final, TypeAlias
+
+from django.conf import settings
+from django.db import transaction
+
+from clevertap_sync.clevertap.causes.explain import explain_week
+from clevertap_sync.clevertap.causes.week import (
+    AccountWeek,
+    Delivered,
+    Explained,
+    NameWeek,
+)
+from clevertap_sync.clevertap.stored_schema import unpack_schema
+from clevertap_sync.insight.delivered_counts import (
+    find_day,
+    find_newest_settled,
+    find_quarters,
+)
+from clevertap_sync.models import (
+    AccountReading,
+    Comparison,
+    Integration,
+    Statement,
+    Upload,
+)
+from clevertap_sync.process import clock
+from clevertap_sync.reconciliation import statements
+from clevertap_sync.reconciliation.comparison_plan import (
+    Plan,
+    is_compared_by,
+    make_plan,
+)
+from clevertap_sync.reconciliation.evidence import AccountEvidence
+from clevertap_sync.reconciliation.our_numbers import NOTHING, OurName
+from clevertap_sync.reconciliation.reader import Reading
+from clevertap_sync.reconciliation.reconciling_account import ReconcilingAccount
+
+_POLL_SECONDS: Final = 1.0
+
+_Pair: TypeAlias = tuple[str, date]
+
+
+def close_comparison(
+    comparison: Comparison,
+    found: ReconcilingAccount,
+    reading: Reading,
+    *,
+    error: str,
+) -> None:
+    """Explain what was compared, and end the comparison. Refreshes it.
+
+    What was not asked is not compared. `error` says what ended it early.
+    """
+    await_uploads_under_way(found, reading)
+    plan = make_plan(found, comparison, clock.read_now())
+    compared = {
+        pair: row
+        for pair, row in plan.statements.items()
+        if is_compared_by(row, comparison) and pair[0] in plan.ours
+    }
+    ours = {pair: _widen(plan.ours[pair[0]], row) for pair, row in compared.items()}
+    explained = _explain(found, reading, plan, compared, ours)
+    with transaction.atomic():
+        locked = Comparison.objects.select_for_update().get(pk=comparison.pk)
+        if locked.state == Comparison.State.RUNNING and reading.is_still_ours():
+            left = [pair for pair in plan.list_pairs() if pair not in compared]
+            for pair, row in compared.items():
+                mine, found_out = plan.ours[pair[0]], explained.get(pair)
+                statements.close_statement(
+                    row,
+                    mine,
+                    ours[pair],
+                    causes=_spell_causes(found_out),
+                    unexplained=found_out.unexplained if found_out else 0,
+                    kind=comparison.kind,
+                )
+            for folded, day in left:
+                statements.write_not_compared(found.account, plan.ours[folded], day)
+            _end(locked, error=error, compared=len(compared), left=len(left))
+    comparison.refresh_from_db()
+
+
+def await_uploads_under_way(found: ReconcilingAccount, reading: Reading) -> None:
+    """Wait until the uploads that are in flight now have settled, or cannot any more."""
+    uploads = Upload.objects.filter(
+        integration__in=found.ids, leased_until__gt=clock.read_now()
+    )
+    under_way = list(uploads.values_list("pk", "lease_token"))
+    gives_up_at = time.monotonic() + settings.REQUEST_SECONDS
+    while under_way and time.monotonic() < gives_up_at:
+        now = clock.read_now()
+        still = uploads.filter(pk__in=[pk for pk, _ in under_way])
+        still = still.filter(leased_until__gt=now, settled_at=None)
+        tokens = dict(still.values_list("pk", "lease_token"))
+        under_way = [(pk, token) for pk, token in under_way if tokens.get(pk) == token]
+        if under_way:
+            reading.pause(_POLL_SECONDS)
+
+
+def _widen(mine: OurName, row: Statement) -> Delivered:
+    """Return our numbers of a statement's day, with what came after it was asked for."""
+    ours = mine.find(row.day)
+    since = max(0, ours.delivered - row.delivered)
+    return ours._replace(maybe_fewer=ours.maybe_fewer + since)
+
+
+def _explain(
+    found: ReconcilingAccount,
+    reading: Reading,
+    plan: Plan,
+    compared: Mapping[_Pair, Statement],
+    ours: Mapping[_Pair, Delivered],
+) -> dict[_Pair, Explained]:
+    """Return what explains each difference. Without one, nobody is asked."""
+    if not any(row.counted != ours[pair].delivered for pair, row in compared.items()):
+        return {}
+    week = _make_week(found, plan, compared, ours)
+    by_name = {mine.name: folded for folded, mine in plan.ours.items()}
+    evidence = AccountEvidence(found, reading)
+    return {
+        (by_name[each.name], each.day): each for each in explain_week(week, evidence)
+    }
+
+
+def _make_week(
+    found: ReconcilingAccount,
+    plan: Plan,
+    compared: Mapping[_Pair, Statement],
+    ours: Mapping[_Pair, Delivered],
+) -> AccountWeek:
+    days = plan.days
+    quarters = find_quarters(days[0], days[-1], found.zone)
+    row = AccountReading.objects.get(pk=found.account.pk)
+    names = {folded for folded, _ in compared}
+    before = {
+        (plan.ours[folded].name, day): row.counted_before
+        for (folded, day), row in compared.items()
+        if row.counted_before is not None
+    }
+    return AccountWeek(
+        names=[
+            _make_name(found, plan.ours[folded], compared, ours)
+            for folded in plan.ours
+            if folded in names
+        ],
+        days=days,
+        today=plan.today,
+        zone=found.zone,
+        now=clock.read_now().timestamp(),
+        schema=unpack_schema(row.schema),
+        settled_at=find_newest_settled(found.ids, *quarters, found.zone),
+        other_zones=found.other_zones,
+        has_other_integrations=_has_other_integrations(found),
+        counted_before=before,
+    )
+
+
+def _make_name(
+    found: ReconcilingAccount,
+    mine: OurName,
+    compared: Mapping[_Pair, Statement],
+    ours: Mapping[_Pair, Delivered],
+) -> NameWeek:
+    counted = {
+        day: row.counted
+        for (folded, day), row in compared.items()
+        if folded == mine.folded and row.counted is not None
+    }
+    quarters = dict(mine.quarters)
+    for day in counted:
+        widened = ours[mine.folded, day].maybe_fewer - mine.find(day).maybe_fewer
+        if widened:
+            _widen_largest_quarter(quarters, day, found, widened)
+    return NameWeek(mine.name, quarters, counted)
+
+
+def _widen_largest_quarter(
+    quarters: dict[int, Delivered], day: date, found: ReconcilingAccount, by: int
+) -> None:
+    """Put what came meanwhile into one quarter-hour of the day: only the day matters."""
+    of_day = [each for each in quarters if find_day(each, found.zone) == day]
+    largest = max(of_day, key=lambda each: quarters[each].delivered)
+    known = quarters.get(largest, NOTHING)
+    quarters[largest] = known._replace(maybe_fewer=known.maybe_fewer + by)
+
+
+def _has_other_integrations(found: ReconcilingAccount) -> bool:
+    others = Integration.objects.filter(account=found.account, archived_at=None)
+    return others.exclude(pk__in=found.ids).exclude(first_enabled_at=None).exists()
+
+
+def _spell_causes(explained: Explained | None) -> list[dict[str, object]]:
+    causes = explained.causes if explained else ()
+    return [dict(each._asdict()) for each in causes]
+
+
+def _end(comparison: Comparison, *, error: str, compared: int, left: int) -> None:
+    is_failed = bool(error) and not compared
+    comparison.state = Comparison.State.FAILED if is_failed else Comparison.State.DONE
+    comparison.error = error
+    comparison.ended_at = clock.read_now()
+    comparison.compared, comparison.not_compared = compared, left
+    comparison.save(
+        update_fields=["state", "error", "ended_at", "compared", "not_compared"]
+    )

@@ -1,0 +1,56 @@
+"""Why a comparison came to no end, in words: what happened, and what to do."""
+
+from typing import Final
+
+from clevertap_sync.clevertap.errors import (
+    CleverTapError,
+    MalformedResponseError,
+    NoAnswerError,
+    ServerError,
+    TooManyRequestsError,
+)
+from clevertap_sync.reconciliation import comparison, nightly, reader
+
+_WORDS: Final = {
+    comparison.NOT_SWITCHED_ON: (
+        "It is not compared with CleverTap. Switch it on with `manage.py provision APP "
+        "--reconcile`, or in the integration's settings."
+    ),
+    comparison.NOTHING_TO_COMPARE: (
+        "There is nothing to compare yet: no day has begun and ended since what is "
+        "delivered is counted. Ask again tomorrow."
+    ),
+    comparison.NO_TURN: "It did not get its turn for three hours. Ask again.",
+    comparison.INTERNAL_ERROR: (
+        "It failed by a fault of this product, which the worker's log has."
+    ),
+    nightly.NEXT_NIGHT: "The next night came before it was done.",
+    reader.MAY_NOT_READ: (
+        "CleverTap lets this passcode upload, and not read. Enter a passcode that may "
+        "read: in CleverTap under Settings → Passcode."
+    ),
+    TooManyRequestsError.code: (
+        "CleverTap is busy with other readers of this account: it allows three at a time."
+    ),
+    NoAnswerError.code: "CleverTap did not answer in time.",
+    ServerError.code: "CleverTap has a fault of its own. See status.clevertap.com.",
+    MalformedResponseError.code: (
+        "What answers in CleverTap's place makes no sense: check proxies on the way."
+    ),
+}
+
+
+def describe_failure(code: str) -> str:
+    """Return what a comparison's or a reading's error code means, and what to do."""
+    if code in _WORDS:
+        return _WORDS[code]
+    known = {each.code: each for each in _list_errors(CleverTapError)}
+    error = known.get(code)
+    return f"{error.meaning()} {error.remedy}" if error else f"It ended with {code}."
+
+
+def _list_errors(root: type[CleverTapError]) -> list[type[CleverTapError]]:
+    found = [root]
+    for child in root.__subclasses__():
+        found += _list_errors(child)
+    return found

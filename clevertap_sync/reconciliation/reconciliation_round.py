@@ -1,0 +1,68 @@
+"""One round of reconciliation: names that are new, then comparisons, a turn for each account.
+
+Cheap where nothing is compared: one query. A process runs one round at a time; several may,
+since an account is read by one process only. No account has more than a turn's time of the
+others, so a stuck one keeps nobody waiting for longer.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from django.db import InterfaceError, OperationalError
+
+from clevertap_sync.models import Comparison
+from clevertap_sync.process import clock, stopping
+from clevertap_sync.reconciliation import first_sights, new_names, nightly
+from clevertap_sync.reconciliation.comparison import (
+    INTERNAL_ERROR,
+    end_comparison,
+    take_turn,
+)
+from clevertap_sync.reconciliation.reconciling_account import (
+    ReconcilingAccount,
+    find_reconciling_accounts,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def run_reconciliation_round() -> None:
+    """Run a round, without what another process is doing. Leaves its connection open."""
+    accounts = find_reconciling_accounts()
+    if not accounts or stopping.is_stopping():
+        return
+    new_names.find_new_names()
+    first_sights.ask_due_first_sights(clock.read_now())
+    nightly.plan_due_nights(accounts, clock.read_now())
+    for comparison in _list_next(accounts):
+        if stopping.is_stopping():
+            return
+        _take_turn(comparison)
+
+
+def _list_next(accounts: Sequence[ReconcilingAccount]) -> list[Comparison]:
+    """Return each account's next comparison: what people ordered first, then the nights."""
+    waiting = Comparison.objects.filter(
+        account__in=[each.account.pk for each in accounts],
+        state__in=[Comparison.State.WAITING, Comparison.State.RUNNING],
+    )
+    ordered = sorted(waiting, key=_rank)
+    first_of_each: dict[int, Comparison] = {}
+    for comparison in ordered:
+        first_of_each.setdefault(comparison.account_id, comparison)
+    return list(first_of_each.values())
+
+
+def _rank(comparison: Comparison) -> tuple[bool, int]:
+    return comparison.kind != Comparison.Kind.ORDER, comparison.pk
+
+
+def _take_turn(comparison: Comparison) -> None:
+    """Take a turn. One that fails by a fault of ours is over, and costs no other account."""
+    try:
+        take_turn(comparison)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("Comparison %s failed", comparison.pk)
+        end_comparison(comparison, INTERNAL_ERROR)

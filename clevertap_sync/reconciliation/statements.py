@@ -1,0 +1,79 @@
+"""Statements: what CleverTap counts of a name on a day, beside what we delivered.
+
+One that is written during a comparison has no causes yet: they are found at its end.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from clevertap_sync.clevertap.causes.week import Delivered
+from clevertap_sync.models import Account, Comparison, Statement
+from clevertap_sync.reconciliation.our_numbers import OurName
+
+#: As long as what was delivered is kept by quarter-hour.
+KEPT: Final = timedelta(days=40)
+
+
+def write_count(
+    account: Account, mine: OurName, day: date, counted: int, *, now: datetime
+) -> None:
+    """Write down what CleverTap counts. Nothing of both, and never any of it: no row."""
+    ours = mine.find(day)
+    found = Statement.objects.filter(
+        account=account, day=day, folded_name=mine.folded
+    ).first()
+    if found is None and not counted and not any(ours):
+        return
+    row = found or Statement(account=account, day=day, folded_name=mine.folded)
+    row.counted_before, row.counted = row.counted, counted
+    row.compared_at = now
+    _put_ours(row, mine, ours)
+    row.causes, row.unexplained = [], row.difference or 0
+    row.save()
+
+
+def write_not_compared(account: Account, mine: OurName, day: date) -> None:
+    """Write down that CleverTap was not asked for what was delivered by now.
+
+    Where the numbers are those of an earlier comparison, that one still holds.
+    """
+    row, is_new = Statement.objects.get_or_create(
+        account=account, day=day, folded_name=mine.folded, defaults={"name": mine.name}
+    )
+    ours = mine.find(day)
+    if not is_new and ours == (row.delivered, row.maybe_more, row.maybe_fewer):
+        return
+    _put_ours(row, mine, ours)
+    row.counted, row.causes, row.unexplained, row.nights_short = None, [], 0, 0
+    row.save()
+
+
+def close_statement(
+    row: Statement,
+    mine: OurName,
+    ours: Delivered,
+    *,
+    causes: list[dict[str, object]],
+    unexplained: int,
+    kind: str,
+) -> None:
+    """Write down what was delivered at the end, and what explains the difference."""
+    _put_ours(row, mine, ours)
+    row.causes, row.unexplained = causes, unexplained
+    if kind == Comparison.Kind.NIGHTLY:
+        is_short = row.difference is not None and row.difference < 0
+        row.nights_short = row.nights_short + 1 if is_short else 0
+    row.save()
+
+
+def trim_statements(now: datetime) -> int:
+    """Remove statements and comparisons of days that are past; return how many."""
+    statements, _ = Statement.objects.filter(day__lt=(now - KEPT).date()).delete()
+    old = Comparison.objects.filter(created_at__lt=now - KEPT)
+    comparisons, _ = old.delete()
+    return statements + comparisons
+
+
+def _put_ours(row: Statement, mine: OurName, ours: Delivered) -> None:
+    row.name = mine.name
+    row.delivered, row.maybe_more, row.maybe_fewer = ours

@@ -1,0 +1,392 @@
+"""A comparison: what is asked, what is written down, and what it does when it cannot ask."""
+
+import json
+
+import pytest
+
+from clevertap_sync.models import (
+    AccountReading,
+    Comparison,
+    DeliveredCount,
+    Statement,
+)
+from clevertap_sync.process import clock, stopping
+from clevertap_sync.reconciliation import comparison as comparing
+from clevertap_sync.reconciliation.comparison import Turn, take_turn
+from clevertap_sync.reconciliation.orders import order_comparison
+from clevertap_sync.reconciliation.reader import open_reader
+from referrals.secret import Secret
+from tests.builders import an_app, an_integration
+from tests.integration.reconciliation.conftest import (
+    LONG_AGO,
+    NAME,
+    NOW,
+    both,
+    delivered,
+    on,
+    stored,
+)
+
+SALE = "Generated Sale"
+
+
+@pytest.fixture(autouse=True)
+def _the_clock_stands(now):
+    """The days that are compared are the 9th to the 15th."""
+
+
+def an_order(integration, **changes):
+    order = order_comparison(integration.account, "ann", NOW)
+    Comparison.objects.filter(pk=order.pk).update(**changes)
+    order.refresh_from_db()
+    return order
+
+
+def compare(integration, **changes):
+    """Compare, a second later than whatever was compared before."""
+    clock.read_now.passes(seconds=1)
+    comparison = an_order(integration, **changes)
+    assert take_turn(comparison) is Turn.ENDED
+    return comparison
+
+
+def statements():
+    """Name, day of the month, delivered, counted, difference: in the page's order."""
+    return [
+        (row.name, row.day.day, row.delivered, row.counted, row.difference)
+        for row in Statement.objects.order_by("name", "day")
+    ]
+
+
+def asked(sandbox):
+    """How many counts were asked for."""
+    paths = [request.path for request in sandbox.requests()]
+    return sum(path.endswith("/1/counts/events.json") for path in paths)
+
+
+def test_a_clean_week_is_one_question_for_each_name(sandbox, integration):
+    both(integration, 3, day=9)
+    both(integration, 2, day=15)
+    both(integration, 4, day=10, name=SALE)
+
+    comparison = compare(integration)
+
+    assert statements() == [
+        (SALE, 10, 4, 4, 0),
+        (NAME, 9, 3, 3, 0),
+        (NAME, 15, 2, 2, 0),
+    ]
+    assert asked(sandbox) == 2
+    assert (comparison.state, comparison.error) == (Comparison.State.DONE, "")
+    assert (comparison.compared, comparison.not_compared) == (3, 0)
+    assert comparison.requests == 3, "the schema, and each name's week"
+    assert AccountReading.objects.get().leased_until is None
+
+
+def test_where_a_week_differs_its_days_are_asked(sandbox, integration):
+    both(integration, 3, day=9)
+    delivered(integration, 5, day=12)
+    stored(integration, 2, day=12)
+    stored(integration, 1, day=14)
+
+    compare(integration)
+
+    assert statements() == [
+        (NAME, 9, 3, 3, 0),
+        (NAME, 12, 5, 2, -3),
+        (NAME, 14, 0, 1, 1),
+    ]
+    assert asked(sandbox) == 1 + 7
+
+
+def test_neither_today_nor_an_older_day_is_compared(sandbox, integration):
+    delivered(integration, 5, day=16)
+    both(integration, 1, day=9)
+    delivered(integration, 2, day=8)
+    Statement.objects.create(
+        account=integration.account,
+        day=on(8),
+        folded_name="referredappinstall",
+        name=NAME,
+        delivered=2,
+        counted=2,
+        compared_at=LONG_AGO,
+    )
+
+    comparison = compare(integration)
+
+    assert statements() == [(NAME, 8, 2, 2, 0), (NAME, 9, 1, 1, 0)]
+    assert comparison.compared == 1
+
+
+def test_an_older_day_is_compared_again_once_something_of_it_is_delivered(
+    sandbox, integration
+):
+    both(integration, 2, day=1)
+    Statement.objects.create(
+        account=integration.account,
+        day=on(1),
+        folded_name="referredappinstall",
+        name=NAME,
+        delivered=1,
+        counted=1,
+        compared_at=LONG_AGO,
+    )
+
+    compare(integration)
+
+    assert statements() == [(NAME, 1, 2, 2, 0)]
+    [row] = Statement.objects.all()
+    assert row.counted_before == 1
+
+
+def test_days_before_all_of_the_accounts_integrations_counted_are_left_out(
+    sandbox, integration
+):
+    both(integration, 1, day=12)
+    both(integration, 1, day=13)
+    second = an_integration(an_app(), reconciles=True)
+    second.counts_since = NOW.replace(day=12, hour=9)
+    second.save()
+
+    compare(integration)
+
+    assert statements() == [(NAME, 13, 1, 1, 0)]
+
+
+def test_a_shared_account_is_compared_with_the_sum_of_its_integrations(
+    sandbox, integration
+):
+    second = an_integration(an_app(), reconciles=True, counts_since=LONG_AGO)
+    both(integration, 2, day=10)
+    both(second, 3, day=10)
+
+    comparison = compare(second)
+
+    assert statements() == [(NAME, 10, 5, 5, 0)]
+    assert comparison.compared == 1
+
+
+def test_spellings_that_clevertap_takes_for_one_are_one_name(sandbox, integration):
+    both(integration, 3, day=10)
+    delivered(integration, 1, day=10, name="referred app INSTALL")
+    stored(integration, 1, day=10)
+
+    compare(integration)
+
+    assert statements() == [(NAME, 10, 4, 4, 0)]
+
+
+def test_what_may_have_arrived_more_or_less_often_is_no_difference(
+    sandbox, integration
+):
+    delivered(integration, 3, day=10, maybe_more=2)
+    stored(integration, 4, day=10)
+
+    compare(integration)
+
+    assert statements() == [(NAME, 10, 3, 4, 0)]
+
+
+def test_what_is_delivered_while_clevertap_is_asked_is_no_difference(
+    sandbox, integration, monkeypatch
+):
+    delivered(integration, 3, day=10)
+    stored(integration, 3, day=10)
+    ask = comparing._Asking._count  # where it happens
+
+    def ask_beside_a_delivery(self, *question):
+        counted = ask(self, *question)
+        DeliveredCount.objects.update(delivered=5)
+        return counted
+
+    monkeypatch.setattr(comparing._Asking, "_count", ask_beside_a_delivery)  # as above
+
+    compare(integration)
+
+    [row] = Statement.objects.all()
+    assert (row.delivered, row.maybe_fewer, row.counted, row.difference) == (5, 2, 3, 0)
+
+
+def test_a_difference_is_short_for_as_many_nights_as_it_lasts(sandbox, integration):
+    delivered(integration, 3, day=12)
+    stored(integration, 2, day=12)
+    for night in (14, 15):
+        compare(integration, kind="nightly", night=on(night))
+    assert Statement.objects.get().nights_short == 2
+
+    compare(integration)
+    assert Statement.objects.get().nights_short == 2, "an order is no night"
+
+    stored(integration, 1, day=12)
+    compare(integration, kind="nightly", night=on(16))
+    assert Statement.objects.get().nights_short == 0
+
+
+def test_a_killed_run_is_taken_up_again_and_keeps_what_it_compared(
+    sandbox, integration, now, monkeypatch
+):
+    both(integration, 3, day=9)
+    both(integration, 2, day=9, name=SALE)
+    comparison = an_order(integration)
+    write, killed = comparing._Asking._write, []  # where it is killed
+
+    def write_and_die(self, mine, counts):
+        write(self, mine, counts)
+        killed.append(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(comparing._Asking, "_write", write_and_die)  # as above
+        patch.setattr(
+            "clevertap_sync.reconciliation.account_lease.AccountLease.release",
+            lambda _: None,
+        )
+        with pytest.raises(KeyboardInterrupt):
+            take_turn(comparison)
+    assert take_turn(comparison) is Turn.WAITS, "its lease lasts"
+
+    now.passes(minutes=30)
+    assert take_turn(comparison) is Turn.ENDED
+
+    assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, 3, 0)]
+    assert asked(sandbox) == 2, "each name once"
+    assert comparison.compared == 2
+
+
+def test_two_workers_never_read_an_account_at_once(sandbox, integration):
+    both(integration, 1, day=9)
+    comparison = an_order(integration)
+
+    with open_reader(integration.account, seconds=60) as other:
+        assert other is not None
+        assert take_turn(comparison) is Turn.WAITS
+        assert comparison.state == Comparison.State.WAITING
+
+    assert take_turn(comparison) is Turn.ENDED
+    assert take_turn(comparison) is Turn.ENDED
+    assert asked(sandbox) == 1
+
+
+def test_beyond_the_budget_nothing_is_green(sandbox, integration, monkeypatch):
+    both(integration, 3, day=9)
+    both(integration, 2, day=9, name=SALE)
+    monkeypatch.setattr(comparing, "MOST_REQUESTS", 2)
+
+    comparison = compare(integration)
+
+    assert statements() == [(SALE, 9, 2, None, None), (NAME, 9, 3, 3, 0)]
+    assert (comparison.compared, comparison.not_compared) == (1, 1)
+    assert (comparison.state, comparison.error) == ("done", "over_budget")
+
+
+def test_next_time_whoever_waited_longest_is_asked_first(
+    sandbox, integration, monkeypatch
+):
+    both(integration, 3, day=9)
+    both(integration, 2, day=9, name=SALE)
+    monkeypatch.setattr(comparing, "MOST_REQUESTS", 2)
+    compare(integration)
+
+    comparison = compare(integration)
+
+    assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, 3, 0)]
+    assert comparison.not_compared == 1, "it was compared by an earlier one"
+
+
+def test_while_clevertap_is_busy_it_waits_and_goes_on_later(sandbox, integration, now):
+    both(integration, 3, day=9)
+    sandbox.answer(429, only="reads")
+    comparison = an_order(integration)
+
+    assert take_turn(comparison) is Turn.WAITS
+    assert take_turn(comparison) is Turn.WAITS
+    assert comparison.state == Comparison.State.RUNNING
+    assert statements() == []
+
+    now.passes(minutes=2)
+    assert take_turn(comparison) is Turn.ENDED
+    assert statements() == [(NAME, 9, 3, 3, 0)]
+
+
+def test_clevertap_that_stays_busy_for_hours_ends_it(sandbox, integration, now):
+    both(integration, 3, day=9)
+    sandbox.answer(429, only="reads", times=None)
+    comparison = an_order(integration)
+    take_turn(comparison)
+
+    now.passes(hours=4)
+
+    assert take_turn(comparison) is Turn.ENDED
+    assert (comparison.state, comparison.error) == ("failed", "too_many_requests")
+    assert statements() == [(NAME, 9, 3, None, None)]
+    assert comparison.not_compared == 1
+
+
+def test_a_passcode_that_may_not_read_ends_it(sandbox, integration):
+    both(integration, 3, day=9)
+    sandbox.answer(403, only="reads", times=None)
+
+    comparison = compare(integration)
+
+    assert (comparison.state, comparison.error) == ("failed", "may_not_read")
+    assert statements() == [(NAME, 9, 3, None, None)]
+    reading = AccountReading.objects.get()
+    assert reading.refused_at is not None
+    nightly = compare(integration, kind="nightly", night=on(16))
+    assert (nightly.error, nightly.requests) == ("may_not_read", 0)
+
+
+def test_a_process_that_is_to_end_leaves_the_rest_to_others(
+    sandbox, integration, monkeypatch
+):
+    both(integration, 3, day=9)
+    comparison = an_order(integration)
+    with monkeypatch.context() as patch:
+        patch.setattr(stopping, "is_stopping", lambda: True)
+        assert take_turn(comparison) is Turn.WAITS
+    assert comparison.state == Comparison.State.RUNNING
+    assert AccountReading.objects.get().leased_until is None
+
+    assert take_turn(comparison) is Turn.ENDED
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"reconciles": False}, "not_switched_on"),
+        ({"counts_since": NOW}, "nothing_to_compare"),
+        ({"passcode": Secret("")}, "no_passcode"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_compared_says_why(sandbox, integration, changes, error):
+    for name, value in changes.items():
+        setattr(integration, name, value)
+    integration.save()
+
+    comparison = compare(integration)
+
+    assert (comparison.state, comparison.error) == ("failed", error)
+    assert sandbox.requests() == []
+
+
+def test_an_order_while_one_is_open_is_the_same_one(integration):
+    first = order_comparison(integration.account, "ann", NOW)
+
+    assert order_comparison(integration.account_id, "bob", NOW) == first
+    assert Comparison.objects.get().created_by == "ann"
+
+
+def test_no_question_names_a_day_that_is_not_over(clevertap, integration):
+    delivered(integration, 3, day=15)
+    integration.time_zone = "Pacific/Kiritimati"
+    integration.save()
+    clevertap.answers(404)
+    clevertap.answers(200, {"status": "success", "count": 3})
+
+    compare(integration)
+
+    question = json.loads(clevertap.requests[-1].body)
+    assert (question["from"], question["to"]) == (20260110, 20260116)
+    assert statements() == [(NAME, 16, 3, 3, 0)], "noon by UTC is its next day"
