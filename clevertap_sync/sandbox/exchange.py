@@ -5,6 +5,7 @@ import re
 import select
 import socket
 import struct
+from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -39,7 +40,12 @@ _LOOK_SECONDS = 0.05
 class Exchange:
     """What a handler read, and the ways to answer it."""
 
-    def __init__(self, handler: BaseHTTPRequestHandler, world: World) -> None:
+    def __init__(
+        self,
+        handler: BaseHTTPRequestHandler,
+        world: World,
+        afterwards: list[Callable[[], None]],
+    ) -> None:
         split = urlsplit(handler.path)
         self.method = handler.command
         self.path = split.path
@@ -48,6 +54,8 @@ class Exchange:
         self.headers = {name.lower(): text for name, text in handler.headers.items()}
         self._handler = handler
         self._world = world
+        self._afterwards = afterwards
+        self._is_last = False
         self._unread = self._length()
 
     def _length(self) -> int | None:
@@ -68,6 +76,11 @@ class Exchange:
             raise ConnectionResetError
         self._unread = 0
         return body
+
+    def afterwards(self, act: Callable[[], None]) -> None:
+        """Hang up after the answer, and call `act` when the connection is gone."""
+        self._is_last = True
+        self._afterwards.append(act)
 
     def drain(self) -> None:
         """Read the body away, so that closing does not destroy the answer."""
@@ -99,7 +112,7 @@ class Exchange:
     def deliver(self, answer: Answer, fault: Fault, *, keep_alive: bool) -> None:
         """Send an answer, or do to it what `fault` says."""
         if fault.ending == "answer":
-            self.send(answer, keep_alive=keep_alive)
+            self.send(answer, keep_alive=keep_alive and not self._is_last)
             return
         self._handler.close_connection = True
         match fault.ending:

@@ -4,6 +4,7 @@ Pure values. A `Fault` says what happens to the next requests, a `Poison` what h
 records that match; `SwitchOrder` is how either comes in over HTTP.
 """
 
+import random
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -70,6 +71,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     headers: dict[str, str] = {}
     body: str | None = None
     store: bool | None = None
+    #: Of the records to store only the first so many, and of these only so large a share:
+    #: which ones is random, and always the same for one body. Nobody is told.
+    store_first: int | None = None
+    store_share: float | None = None
+    #: Seconds from the end of the connection until the records are stored.
+    store_late: float | None = None
 
     delay_before_storing: float = 0
     delay_after_storing: float = 0
@@ -83,12 +90,31 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return whether what the request carries is stored."""
         if self.store is not None:
             return self.store
+        if self.stores_otherwise():
+            return True
         scripted = self.status is not None or "empty_fail" in self.tamper
         return not scripted and self.ending not in NOTHING_STORED
+
+    def stores_otherwise(self) -> bool:
+        """Return whether not everything is stored, or not in time."""
+        return (self.store_first, self.store_share, self.store_late) != (None,) * 3
+
+    def choose(self, count: int, seed: str) -> list[int]:
+        """Return which of `count` records are stored, by their index."""
+        chosen = range(count if self.store_first is None else self.store_first)[:count]
+        if self.store_share is None:
+            return list(chosen)
+        share = round(len(chosen) * min(max(self.store_share, 0), 1))
+        return sorted(random.Random(seed).sample(chosen, share))  # noqa: S311 # to be repeated, not to be secret
 
     def label(self) -> str:
         """Return the fault in a word, for the page."""
         parts = [str(self.status or ""), *self.tamper, self.hold]
+        parts += [
+            name
+            for name in ("store_first", "store_share", "store_late")
+            if getattr(self, name) is not None
+        ]
         if self.delay_before_storing or self.delay_after_storing:
             parts.append("delay")
         if self.ending != "answer":

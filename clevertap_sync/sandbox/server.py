@@ -118,9 +118,10 @@ class Server:
             self._listener.close()
 
     def _converse(self, connection: socket.socket) -> None:
+        afterwards: list[Callable[[], None]] = []
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _Handler(self._state, connection)
+            _Handler(self._state, connection, afterwards)
         except (OSError, ClosingError):
             # The client has gone, or the sandbox closes: nobody is left to tell.
             pass
@@ -130,6 +131,17 @@ class Server:
             with self._state.world.condition:
                 self._open.discard(connection)
             connection.close()
+        self._finish(afterwards)
+
+    def _finish(self, afterwards: list[Callable[[], None]]) -> None:
+        """Do what is to happen only when the connection is gone."""
+        try:
+            for act in afterwards:
+                act()
+        except ClosingError:
+            pass
+        except Exception as exc:  # noqa: BLE001 # `close` raises it
+            self._crash = self._crash or exc
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -143,15 +155,25 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
 
-    def __init__(self, state: State, connection: socket.socket) -> None:
+    def __init__(
+        self,
+        state: State,
+        connection: socket.socket,
+        afterwards: list[Callable[[], None]],
+    ) -> None:
         self._state = state
+        self._afterwards = afterwards
         super().__init__(connection, connection.getpeername(), None)  # type: ignore[arg-type] # nothing of a handler's server is used
 
     def __getattr__(self, name: str) -> Callable[[], None]:
         """Answer any method alike: the routes know which they take."""
         if name.startswith("do_"):
-            return lambda: answer(self._state, Exchange(self, self._state.world))
+            return self._answer
         raise AttributeError(name)
+
+    def _answer(self) -> None:
+        exchange = Exchange(self, self._state.world, self._afterwards)
+        answer(self._state, exchange)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # its name in the standard library
         """Log nothing: a request line may carry an identity."""

@@ -154,11 +154,31 @@ class _Upload:
         store.count_verdicts(request, lost=len(verdicts.lost))
         if self._dry_run:
             return
-        if verdicts.stored:
-            store.add(request, verdicts.stored, verdicts.kept)
+        self._store(verdicts)
         for record, reason in verdicts.lost:
             name = str(record.get("evtName", ""))
             store.lose(Lost(request.at, self._desk.location, name, reason))
+
+    def _store(self, verdicts: judging.Verdicts) -> None:
+        """Store what is accepted, or what the fault leaves of it, when it says."""
+        fault, stored, kept = self._fault, verdicts.stored, verdicts.kept
+        if fault.stores_otherwise():
+            chosen = fault.choose(len(stored), self._request.sha256)
+            stored = [stored[index] for index in chosen]
+            kept = [kept[index] for index in chosen]
+        if not stored:
+            return
+        if fault.store_late is None:
+            self._state.store.add(self._request, stored, kept)
+        else:
+            seconds = fault.store_late
+            self._exchange.afterwards(lambda: self._store_late(seconds, stored, kept))
+
+    def _store_late(
+        self, seconds: float, stored: list[judging.Record], kept: list[judging.Record]
+    ) -> None:
+        self._state.world.sleep(seconds)
+        self._state.store.add(self._request, stored, kept)
 
 
 def _scripted(fault: Fault, status: int) -> Answer:

@@ -1,5 +1,6 @@
 """Misbehaviour to order, as a client sees it."""
 
+import contextlib
 import gzip
 import json
 import socket
@@ -11,8 +12,9 @@ import pytest
 import requests
 
 from clevertap_sync.clevertap.locations import Location
-from clevertap_sync.sandbox import desk
+from clevertap_sync.sandbox import Sandbox, desk
 from tests.harness.process import PATIENCE_SECONDS, wait_until
+from tests.unit.sandbox.conftest import Caller
 
 
 def raw_request(body, headers, *, promised=None):
@@ -415,3 +417,75 @@ def test_a_release_reaches_a_request_that_has_met_its_fault_and_does_not_wait_ye
         sandbox.release()
 
         assert pending.result(PATIENCE_SECONDS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "trouble", [{}, {"status": 502}, {"ending": "reset_before_storing"}], ids=str
+)
+def test_only_the_first_records_can_be_stored_whatever_is_answered(
+    sandbox, caller, a_record, trouble
+):
+    records = [a_record(identity=f"u{n}") for n in range(5)]
+    sandbox.fault(store_first=2, **trouble)
+
+    with contextlib.suppress(requests.ConnectionError):
+        caller.upload(*records)
+
+    assert sandbox.records() == records[:2]
+    assert sandbox.lost() == []
+
+
+def test_a_share_of_the_records_can_be_stored_the_same_for_the_same_body(
+    sandbox, caller, a_record
+):
+    records = [a_record(identity=f"u{n}") for n in range(100)]
+    sandbox.fault(times=2, store_share=0.5)
+
+    answers = [caller.upload(*records).json() for _ in range(2)]
+
+    stored = sandbox.records()
+    assert [each["processed"] for each in answers] == [100, 100]
+    assert len(stored) == 100
+    assert stored[:50] == stored[50:]
+    assert stored[:50] == [each for each in records if each in stored]
+    assert stored[:50] not in (records[:50], records[50:])
+
+
+def test_a_ledger_has_what_a_fault_let_be_stored_and_nothing_else(tmp_path, a_record):
+    path = tmp_path / "ledger.jsonl"
+    with Sandbox(ledger=path) as sandbox:
+        sandbox.fault(store_share=0.5, store_first=4)
+        sandbox.fault(store_first=0)
+        caller = Caller(sandbox)
+        for _ in range(2):
+            caller.upload(*(a_record(identity=f"u{n}") for n in range(10)))
+        stored = sandbox.records()
+
+    (line,) = path.read_text().splitlines()
+    assert json.loads(line)["records"] == stored
+    assert len(stored) == 2
+
+
+@pytest.mark.parametrize(
+    "trouble", [{}, {"ending": "reset_before_storing"}, {"status": 504}], ids=str
+)
+def test_records_can_be_stored_when_the_connection_is_gone(
+    sandbox, caller, a_record, trouble
+):
+    sandbox.switch(keep_alive=True)
+    sandbox.fault(store_late=0.05, **trouble)
+
+    with contextlib.suppress(requests.ConnectionError):
+        caller.upload(a_record())
+    sandbox.wait_for(1)
+
+    assert sandbox.records() == [a_record()]
+
+
+def test_what_is_to_be_stored_late_is_lost_when_the_sandbox_closes(caller, a_record):
+    caller.sandbox.fault(store_late=600)
+
+    assert caller.upload(a_record()).json()["processed"] == 1
+    caller.sandbox.close()
+
+    assert caller.sandbox.records() == []
