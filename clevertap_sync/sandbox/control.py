@@ -12,6 +12,7 @@ from clevertap_sync.sandbox import page
 from clevertap_sync.sandbox.answers import Answer
 from clevertap_sync.sandbox.exchange import Exchange
 from clevertap_sync.sandbox.faults import SwitchOrder
+from clevertap_sync.sandbox.glimpse import list_readback
 from clevertap_sync.sandbox.state import State
 
 PREFIX = "/_sandbox"
@@ -132,6 +133,11 @@ def _counts(state: State, _: dict[str, str]) -> Answer:
     return _json({"counts": rows})
 
 
+def _readback(state: State, _: dict[str, str]) -> Answer:
+    """Answer with what is stored of each event name, and what reading shows of it."""
+    return _json({place: list_readback(state, place) for place in Location})
+
+
 def _errors(state: State, _: dict[str, str]) -> Answer:
     with state.world.condition:
         return _json({"errors": [each._asdict() for each in state.store.lost]})
@@ -176,6 +182,7 @@ _READ: dict[str, Callable[[State, dict[str, str]], Answer]] = {
     "/records": _records,
     "/requests": _requests,
     "/counts": _counts,
+    "/readback": _readback,
     "/errors": _errors,
     "/switches": _switches,
 }

@@ -93,11 +93,16 @@ class _Account:
 
     def __init__(self, desk: Desk, people: People, now: float) -> None:
         self._desk = desk
+        self._people = people
         self._schema = SchemaJudge(desk.rules.schema, now)
         self._room = Room(desk.rules, people)
         drops = desk.rules.discarded_records == "drop"
         self._discarded = frozenset(
             map(normalised, desk.rules.discarded_names if drops else ())
+        )
+        #: Whether any event of a known name is kept as it is.
+        self._keeps_all = (
+            self._schema.is_idle and not self._discarded and not desk.poison
         )
 
     def take(self, record: Record) -> Answer | Refusal | str | Record:
@@ -106,12 +111,15 @@ class _Account:
         That is an answer that refuses the whole request, a refusal of the record, the
         reason for which it is dropped without a word, or the record as it is kept.
         """
+        is_event = record["type"] == "event"
+        if self._keeps_all and is_event and self._people.knows_event(record["evtName"]):
+            return record
         poison = self._desk.poison_for(record)
         if poison is not None:
             if poison.code is not None:
                 return Refusal(poison.code, "poison")
             return "dropped on order" if poison.drop else usual(poison.status)
-        return record if record["type"] != "event" else self._take_event(record)
+        return self._take_event(record) if is_event else record
 
     def _take_event(self, record: Record) -> str | Record:
         name = record["evtName"]

@@ -1,5 +1,6 @@
 """The page that shows what arrived: rendered here, refreshed by a few lines of script."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
@@ -10,6 +11,8 @@ import msgspec
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.sandbox import verdicts
 from clevertap_sync.sandbox.accounts import ACCOUNTS
+from clevertap_sync.sandbox.faults import Fault, Poison
+from clevertap_sync.sandbox.glimpse import list_changed_rules, list_readback
 from clevertap_sync.sandbox.html import Html, join, tag
 from clevertap_sync.sandbox.state import State
 from clevertap_sync.sandbox.store import Arrival, Request
@@ -35,7 +38,8 @@ def render(state: State, location: str = "") -> str:
     return template.substitute(
         where=_where(chosen, summary["locations"]),
         tiles=_tiles(numbers),
-        events=_events(numbers["events"]),
+        events=_events(state, chosen),
+        switches=_switches(state, chosen),
         refusals=_refusals(numbers["refusals"]),
         records=_records(state, chosen),
         requests=_requests(state, chosen),
@@ -84,20 +88,68 @@ def _tile(label: str, number: int, kind: str) -> Html:
     )
 
 
-def _events(counts: dict[str, int]) -> Html:
-    if not counts:
+def _events(state: State, chosen: Location | None) -> Html:
+    """Return how many events of each name are stored, and how many a count shows now."""
+    stored: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
+    for place in [chosen] if chosen else Location:
+        for name, row in list_readback(state, place).items():
+            stored[name] += row["stored"]
+            counted[name] += row["counted"]
+    if not stored:
         return _nothing("No event has arrived yet.")
-    most = max(counts.values())
+    most = max(*stored.values(), 1)
     rows = [
         tag(
             "tr",
             tag("th", name, scope="row"),
             tag("td", _bar(count / most), class_="bar"),
             tag("td", f"{count:,}", class_="number"),
+            tag("td", f"{counted[name]:,}", class_="number"),
         )
-        for name, count in sorted(counts.items(), key=lambda pair: -pair[1])
+        for name, count in sorted(stored.items(), key=lambda pair: -pair[1])
     ]
-    return tag("table", tag("tbody", *rows), class_="events")
+    head = tag(
+        "tr",
+        tag("th", "Event", scope="col"),
+        tag("td"),
+        tag("th", "Stored", scope="col", class_="number"),
+        tag("th", "Counted", scope="col", class_="number"),
+    )
+    return tag("table", tag("thead", head), tag("tbody", *rows), class_="events")
+
+
+def _switches(state: State, chosen: Location | None) -> Html:
+    """Return what is switched otherwise than by default."""
+    rows = [
+        tag(
+            "tr",
+            tag("td", place.value),
+            tag("td", *_switched(state, place), class_="chips"),
+        )
+        for place in ([chosen] if chosen else Location)
+        if _switched(state, place)
+    ]
+    if not rows:
+        return _nothing("Everything is as by default: strict, and well-behaved.")
+    return _table(("Location", "Switches"), rows)
+
+
+def _switched(state: State, place: Location) -> list[Html]:
+    rules = list_changed_rules(state, place)
+    desk = state.desks[place].describe()
+    chips = [_chip(name, _shown(value)) for name, value in rules.items()]
+    chips += [_chip("fault", _shown(_given(each, Fault()))) for each in desk["faults"]]
+    chips += [
+        _chip("poison", _shown(_given(each, Poison()))) for each in desk["poison"]
+    ]
+    return chips
+
+
+def _given(value: dict[str, Any], default: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields that differ from the default."""
+    usual = msgspec.to_builtins(default)
+    return {name: each for name, each in value.items() if each != usual[name]}
 
 
 def _bar(share: float) -> Html:

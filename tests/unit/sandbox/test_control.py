@@ -110,6 +110,40 @@ def test_counts_and_the_error_stream_are_listed(sandbox, caller, a_record):
     assert error["event_name"] == "Referred App Install"
 
 
+def test_what_is_read_back_stands_beside_what_is_stored(account, a_record):
+    account.upload(a_record(), a_record(evtName="referredAppInstall"))
+    account.sandbox.switch(
+        counts_visible_after=None, schema={"events": {"Defined": {}}}
+    )
+
+    shown = get(account.sandbox, "/readback").json()
+
+    defined = {"stored": 0, "counted": 0, "status": "Inactive"}
+    assert shown["in1"] == {"Defined": defined}
+    assert shown["eu1"] == {
+        "Referred App Install": {"stored": 2, "counted": 0, "status": "Active"},
+        "Defined": defined,
+    }
+
+
+def test_the_page_shows_what_is_counted_and_what_is_switched(account, a_record):
+    at_once = get(account.sandbox, "/?location=in1").text
+    account.sandbox.behave()
+    strict = get(account.sandbox, "/").text
+    account.sandbox.switch(Location.EU1, counts_visible_after=None)
+    account.sandbox.fault(Location.EU1, store_first=3)
+    account.upload(*[a_record()] * 4)
+    account.sandbox.fault(Location.EU1, store_share=0.5)
+
+    text = get(account.sandbox, "/").text
+
+    assert "<b>in_progress_rounds</b> 0" in at_once
+    assert "Everything is as by default" in strict
+    assert "<b>counts_visible_after</b> null" in text
+    assert "<b>fault</b> {&quot;store_share&quot;:0.5}" in text
+    assert re.findall(r'<td class="number">(\d+)</td>', text)[:2] == ["3", "0"]
+
+
 def test_switches_are_set_and_shown_over_http(sandbox, caller, make_caller, a_record):
     order = {
         "location": "in1",
