@@ -17,7 +17,7 @@ from benchmarks.stage_list import JSON, RANGE, Steps
 from benchmarks.stages import Stage, Step
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.people.step import advance_people
-from clevertap_sync.models import WaitingRecord
+from clevertap_sync.models import Integration, WaitingRecord
 from referrals import hashing, log, people
 from referrals.api.body_events import decode_events
 from referrals.models import App, PeopleProgress
@@ -45,11 +45,15 @@ def people_stages() -> dict[str, Stage]:
 
 
 def paired_stages() -> dict[str, tuple[Stage, Stage]]:
-    """Return stages by name, each without people and with them, for the same events."""
+    """Return stages by name, each without people and with them, for the same events.
+
+    One is without the comparison with CleverTap and with it, and knows no people.
+    """
     steps = PeopleSteps()
     return {
         "append 1,000": steps.pair_appends(user=make_known_user),
         "append 1,000, a fifth waits": steps.pair_appends(user=make_fifth_unknown),
+        "claim to settle, 500, compared with CleverTap": steps.pair_comparisons(),
         "claim to settle, 500": steps.pair_deliveries(user=make_known_user),
         "claim to settle, 500, a fifth waits": steps.pair_deliveries(
             user=make_fifth_unknown
@@ -86,6 +90,19 @@ class PeopleSteps(Steps):
         return (
             Stage(40, RANGE, lambda: deliver_range(on=False)),
             Stage(40, RANGE, lambda: deliver_range(on=True)),
+        )
+
+    def pair_comparisons(self) -> tuple[Stage, Stage]:
+        """Return deliveries that are not counted by name and time, and such that are."""
+
+        def deliver_range(*, on: bool) -> Step:
+            switch(on=False)
+            Integration.objects.update(reconciles=on)
+            return self.deliver(RANGE)
+
+        return (
+            Stage(80, RANGE, lambda: deliver_range(on=False)),
+            Stage(80, RANGE, lambda: deliver_range(on=True)),
         )
 
     def step_in_vain(self) -> Step:

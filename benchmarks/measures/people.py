@@ -63,7 +63,7 @@ def _beside(pairs: dict[str, Any]) -> Table:
             (f"{name}: on", *_spell(on), times(_add(on) / _add(off))),
         ]
     return Table(
-        "What people cost who brings events and who delivers them",
+        "What people cost who brings events and who delivers them, and a comparison",
         ("", "CPU µs per event", "of which the database", "on ÷ off"),
         rows,
         ["Both for the same events. Off, a fifth without a key becomes dead letters."],

@@ -55,7 +55,7 @@ def count_answered(
         integration,
         upload,
         accepted,
-        refused,
+        [*refused, *mapped.given_up],
         fewer=len(accepted) if result.miscounted else unidentified,
     )
 
@@ -87,12 +87,12 @@ def _count_up(
         int(at.timestamp()) // QUARTER_SECONDS
         for at in (now - KEEP_COUNTS_FOR, now + KEEP_COUNTS_FOR)
     )
-    return [
-        [name, quarter, count, times * sent[name, quarter], min(count, fewer)]
-        for name, quarter in sent
-        for count in [delivered[name, quarter]]
-        if first <= quarter <= last
-    ] or None
+    counts: Counts = []
+    for group, number in sent.items():
+        if first <= group[1] <= last:
+            count = delivered[group]
+            counts.append([*group, count, times * number, min(count, fewer)])
+    return counts or None
 
 
 def _group_records(records: Sequence[EventRecord]) -> Counter[_Group]:

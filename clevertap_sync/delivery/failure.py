@@ -164,7 +164,9 @@ def _write_refusal(
         dead=len(refusals) - waiting,
         waiting=waiting,
         delivered=0,
-        counts=counts.count_undelivered(integration, upload, mapped.records),
+        counts=counts.count_undelivered(
+            integration, upload, [*mapped.records, *mapped.given_up]
+        ),
         identities=None,
         settled_at=now,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from clevertap_sync.clevertap.limits import MAX_BODY_BYTES, count_body_bytes
 from clevertap_sync.clevertap.mapping import (
+    EventRecord,
     MappedSide,
     MappingSettings,
     Unmappable,
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 MAPPING_FAILED = "mapping_failed"
 EVENT_REMOVED = "event_removed"
+ERASED = "erased"
 _EVENT_MAPPED = Place.EVENT_MAPPED
 
 
@@ -60,7 +62,7 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
         events, suppressed_sides = put_pinned_people(
             claim, events, suppressed_sides, settings
         )
-    at = claim.upload.known_at
+    at, may_be_stored = claim.upload.known_at, claim.upload.unknown_outcomes > 0
     for (position, event), suppressed in zip(events, suppressed_sides, strict=True):
         for value in _map_event_safely(position, event, settings, suppressed, at):
             if wanted is not None and make_pick(position, value.side) not in wanted:
@@ -68,8 +70,17 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
             if isinstance(value, Unmappable) and value.reason in WAITING:
                 waiting = _build_waiting(claim, position, event, value, settings)
                 mapped.undelivered.append(waiting)
-            else:
-                mapped.add(position, value)
+                continue
+            mapped.add(position, value)
+            if may_be_stored and isinstance(value, Unmappable):
+                _note_erased(mapped, value, at or event.occurred_at)
+
+
+def _note_erased(mapped: MappedUpload, value: Unmappable, at: datetime) -> None:
+    """Note a record that went out before its person was erased."""
+    if value.reason == ERASED:
+        ts = int(at.timestamp())
+        mapped.given_up.append(EventRecord(value.side, value.name, b"", 0, ts))
 
 
 def _read_events(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Event]]:

@@ -76,7 +76,7 @@ class MappedUpload:
     records: list[EventRecord] = field(default_factory=list)
     undelivered: list[Undelivered] = field(default_factory=list)
     kept_back: list[int] = field(default_factory=list)
-    #: Records that were sent before, and are not sent again.
+    #: Records that may have been sent before, and are not sent again.
     given_up: list[EventRecord] = field(default_factory=list)
 
     def add(self, position: int, value: EventRecord | Unmappable | KeptBack) -> None:
@@ -111,7 +111,8 @@ class MappedUpload:
         """Let every record fall out, so that nothing is sent."""
         for pick, record in zip(self.picks, self.records, strict=True):
             self.undelivered.append(Undelivered(pick, record.name, reason, detail))
-        self.picks, self.records, self.given_up = [], [], self.records
+        self.given_up += self.records
+        self.picks, self.records = [], []
 
     def list_picks(self) -> list[int]:
         """Return every pick, in log order."""

@@ -17,6 +17,7 @@ from django.db.models import F
 from clevertap_sync.delivery.account_lock import lock_accounts
 from clevertap_sync.delivery.erasure import uploads_under_way, waiting_records
 from clevertap_sync.delivery.erasure.known_others import KnownOther, find_known_others
+from clevertap_sync.delivery.map_upload import ERASED
 from clevertap_sync.models import DeadLetter, Integration
 from clevertap_sync.process import clock
 from referrals import (
@@ -284,8 +285,6 @@ def _mark_letters_erased(app_id: int, named: dict[int, frozenset[Side]]) -> int:
             integration__app=app_id, side=side, position__in=positions
         )
         count += letters.update(detail="")
-        letters.open().update(
-            reason=uploads_under_way.ERASED, changed_at=clock.read_now()
-        )
+        letters.open().update(reason=ERASED, changed_at=clock.read_now())
         waiting_records.erase_waiting_letters(letters)
     return count

@@ -20,8 +20,6 @@ from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from referrals.models import ErasureRequest
 
-ERASED = "erased"
-
 
 def find_uploads_of_person(order: ErasureRequest) -> list[Upload]:
     """Return the uploads that may bring, or have brought, the person to CleverTap.
@@ -100,7 +98,7 @@ def _split_without_person(upload: Upload, order: ErasureRequest) -> bool:
     records = dict(zip(mapped.picks, mapped.records, strict=True))
     taken_out = [records[pick] for pick in person_picks]
     erased = [
-        Undelivered(pick, record.name, ERASED, "")
+        Undelivered(pick, record.name, map_upload.ERASED, "")
         for pick, record in zip(person_picks, taken_out, strict=True)
     ]
     Upload.objects.filter(pk=parts[0].pk).update(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from clevertap_sync.delivery.erasure.uploads_under_way import ERASED
+from clevertap_sync.delivery.map_upload import ERASED
 from clevertap_sync.models import DeadLetter, WaitingRecord
 from clevertap_sync.process import clock
 

@@ -14,6 +14,7 @@ from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.claim import claim_next
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
+from clevertap_sync.delivery.unknown_outcomes import MOST_UNKNOWN_OUTCOMES
 from clevertap_sync.delivery.upkeep import delivered_counts, retention, tallies
 from clevertap_sync.insight.delivered_counts import (
     find_newest_settled,
@@ -342,6 +343,27 @@ def test_who_is_taken_out_of_an_upload_under_way_may_have_arrived(
         (GENERATED, 0): (1, 1, 0),
     }
     assert_agrees(engine, integration)
+
+
+def test_who_is_erased_after_the_last_unanswered_request_may_have_arrived(
+    engine, integration, append, finish
+):
+    append(
+        by_canary(
+            occurred_at=datetime.fromtimestamp(AT, UTC).isoformat(),
+            referrer=None,
+            via="smart_link",
+        )
+    )
+    engine.switch(faults=(UNANSWERED,))
+    deliver(integration.pk)
+    Upload.objects.update(unknown_outcomes=MOST_UNKNOWN_OUTCOMES)
+    assert erase(integration).state == "done"
+
+    finish()
+
+    assert Upload.objects.get().dead == 1
+    assert counts_of(integration) == {(REFERRED, 0): (0, 8, 0)}
 
 
 def test_tallies_add_each_upload_once_and_readers_see_no_difference(
