@@ -9,7 +9,7 @@ is asked. Read the modules in the order in which a delivery passes through them:
 4. `map_upload`, with `split` and `unknown_outcomes`: events become records.
 5. `canary`: does CleverTap know the first people?
 6. `send`, with `attempt_line`: one attempt, one request.
-7. `settle`, with `dead_letters`: each record gets its verdict.
+7. `settle`, with `dead_letters` and `counts`: each record gets its verdict.
 8. `failure`, with `hold`, `hold_cause` and `probe`: the request failed as a whole.
 
 What waits for a person to be known is in the folder `people`, apart from these steps; once

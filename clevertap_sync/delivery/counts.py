@@ -20,8 +20,8 @@ from clevertap_sync.clevertap.mapping import EventRecord
 from clevertap_sync.delivery.work import MappedUpload
 from clevertap_sync.models import Integration, Upload
 
-#: Counts are kept for so long, and nothing older or as far ahead is counted: a backfill of
-#: years would write a row for each quarter-hour.
+#: Counts are kept for so long, and nothing older is counted: a backfill of years would
+#: write a row for each quarter-hour.
 KEEP_COUNTS_FOR: Final = timedelta(days=40)
 
 #: [name, quarter, delivered, maybe more, maybe fewer]
@@ -83,13 +83,10 @@ def _count_up(
     sent = delivered + _group_records(refused) if times else delivered
     # Both by the database's clock.
     now = integration.last_served_at or upload.created_at
-    first, last = (
-        int(at.timestamp()) // QUARTER_SECONDS
-        for at in (now - KEEP_COUNTS_FOR, now + KEEP_COUNTS_FOR)
-    )
+    first = int((now - KEEP_COUNTS_FOR).timestamp()) // QUARTER_SECONDS
     counts: Counts = []
     for group, number in sent.items():
-        if first <= group[1] <= last:
+        if group[1] >= first:
             count = delivered[group]
             counts.append([*group, count, times * number, min(count, fewer)])
     return counts or None

@@ -120,11 +120,8 @@ def test_without_the_comparison_nothing_is_counted(engine, integration, append):
     assert not DeliveredCount.objects.exists()
 
 
-@pytest.mark.parametrize("days", [-41, 41])
-def test_what_is_too_old_or_too_far_ahead_to_be_compared_is_not_counted(
-    engine, integration, append, days
-):
-    append(an_event(), an_event(days * 86_400))
+def test_what_is_too_old_to_be_compared_is_not_counted(engine, integration, append):
+    append(an_event(), an_event(-41 * 86_400))
 
     deliver(integration.pk)
 
@@ -490,7 +487,7 @@ def test_the_newest_upload_of_a_day_is_found_tallied_or_not(
     add_up()
     Upload.objects.update(settled_at=F("settled_at") + timedelta(hours=1))
     assert newest() == {day: first}
-    log.append(integration.app, [an_event(), an_event(3 * 86_400)])
+    log.append(integration.app, [an_event(), an_event(86_400)])
     deliver(integration.pk)
     second = Upload.objects.latest("pk").settled_at.timestamp()
     assert newest() == {day: second}
