@@ -54,10 +54,14 @@ class Sums:
 
     def add_up(self, span: Span) -> Delivered:
         """Return what was delivered in the span: whole quarter-hours only."""
-        first, last = (
-            bisect_left(self._quarters, second / QUARTER_SECONDS) for second in span
+        first = bisect_left(self._quarters, span.begins / QUARTER_SECONDS)
+        last = bisect_left(self._quarters, span.ends / QUARTER_SECONDS)
+        sent, more, fewer = self._sums
+        return Delivered(
+            sent[last] - sent[first],
+            more[last] - more[first],
+            fewer[last] - fewer[first],
         )
-        return Delivered(*(sums[last] - sums[first] for sums in self._sums))
 
 
 @dataclass(frozen=True, slots=True)

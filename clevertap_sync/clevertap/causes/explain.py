@@ -6,8 +6,7 @@ records; somebody else who sends; what is not processed yet. A cause is named on
 own evidence predicts its size.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 
@@ -16,20 +15,26 @@ from clevertap_sync.clevertap.causes.cells import Cell, are_rounded, make_cells
 from clevertap_sync.clevertap.causes.codes import MEANINGS
 from clevertap_sync.clevertap.causes.history import judge_account, judge_changes
 from clevertap_sync.clevertap.causes.names import Verdicts, judge_names
+from clevertap_sync.clevertap.causes.parts import Part
 from clevertap_sync.clevertap.causes.people import counts_people, expect_people
+from clevertap_sync.clevertap.causes.policies import (
+    find_beside_repeats,
+    find_demanded,
+    revoke_chances,
+)
 from clevertap_sync.clevertap.causes.questions import Questions
 from clevertap_sync.clevertap.causes.senders import (
     find_sender_by_company,
     find_sender_by_property,
 )
-from clevertap_sync.clevertap.causes.sized import find_doubt, find_sized
+from clevertap_sync.clevertap.causes.sized import Sized, find_sized
 from clevertap_sync.clevertap.causes.week import (
     AccountWeek,
     Cause,
     Evidence,
     Explained,
 )
-from clevertap_sync.clevertap.causes.zones import find_other_zone
+from clevertap_sync.clevertap.causes.zones import OtherZone, find_other_zone
 
 _ORDER = list(MEANINGS)
 
@@ -57,33 +62,6 @@ def _sum_up(cell: Cell, causes: Sequence[Cause]) -> Explained:
     return Explained(cell.name, cell.day, cell.difference, ordered, rest)
 
 
-@dataclass
-class _Part:
-    """A cell while it is explained.
-
-    `cell` expects what another zone or unit makes of the original, which `change` explains;
-    `causes` explain what is left. `cell` is None where nobody knows what to expect.
-    """
-
-    original: Cell
-    cell: Cell | None
-    change: Callable[[int], Cause] | None = None
-    causes: list[Cause] = field(default_factory=list)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is left that is beyond doubt."""
-        return not self.causes and not (self.cell and self.cell.is_within_doubt)
-
-    def list_causes(self) -> list[Cause]:
-        """Return all causes of the original's difference."""
-        if self.cell is None:
-            return []
-        moved = self.cell.expected.delivered - self.original.expected.delivered
-        causes = self.causes or find_doubt(self.cell)
-        return [self.change(moved), *causes] if self.change and moved else causes
-
-
 class _Explaining:
     """A week while it is explained."""
 
@@ -96,9 +74,19 @@ class _Explaining:
         """Return the causes of each cell that has some."""
         verdicts = self._judge_whole(cells)
         rest = [cell for cell in cells if cell.key not in verdicts]
+        zone = find_other_zone(rest, self._week)
+        if zone is None:
+            parts = [Part(cell, cell) for cell in rest]
+        else:
+            # What is counted in part is judged by CleverTap's days.
+            silent = {cell.key for cell in cells if not cell.counted}
+            verdicts = {key: verdicts[key] for key in verdicts.keys() & silent}
+            rest = [cell for cell in cells if cell.key not in verdicts]
+            parts = self._move(rest, self._judge_whole(zone.move(cells)), zone)
         found = {key: [cause] for key, cause in verdicts.items()}
-        parts = self._explain_rest(rest)
-        return found | {part.original.key: part.list_causes() for part in parts}
+        return found | {
+            part.original.key: part.list_causes() for part in self._explain_rest(parts)
+        }
 
     def _judge_whole(self, cells: Sequence[Cell]) -> Verdicts:
         """Return the causes that take a cell's whole difference."""
@@ -108,61 +96,72 @@ class _Explaining:
             verdicts |= judge(rest, self._week)
         return verdicts
 
-    def _explain_rest(self, cells: Sequence[Cell]) -> list[_Part]:
-        parts = self._make_parts(cells)
+    def _explain_rest(self, parts: list[Part]) -> list[Part]:
         if are_rounded([part.cell for part in parts if part.cell]):
             return parts
         # The largest differences have the first claim on what may be asked.
-        for part in sorted(parts, key=_size_of_difference):
+        largest = sorted(parts, key=_size_of_difference)
+        for part in largest:
             self._find_sized(part)
+        policies = revoke_chances(parts, self._questions)
+        for part in largest:
+            self._apply_policies(part, policies[part.original.folded])
         if self._counts_people(parts):
             parts = [self._count_people(part.original) for part in parts]
         else:
             self._tell_senders_apart(parts)
         self._find_senders(parts)
         for part in parts:
-            if part.is_open and part.cell and self._is_not_processed_yet(part.cell):
-                part.causes = [sentences.say_not_processed(part.cell.difference)]
+            if part.is_open and part.cell:
+                part.causes = self._find_late(part.cell, policies[part.cell.folded])
         return parts
 
-    def _make_parts(self, cells: Sequence[Cell]) -> list[_Part]:
-        """Return the cells as the account's days have them."""
-        zone = find_other_zone(cells, self._week)
-        if zone is None:
-            return [_Part(cell, cell) for cell in cells]
+    def _move(
+        self, cells: Sequence[Cell], verdicts: Verdicts, zone: OtherZone
+    ) -> list[Part]:
+        """Return the cells as the days of `zone` have them, with their verdicts there."""
         change = partial(sentences.say_other_zone, zone=zone.name)
-        pairs = zip(cells, zone.cells, strict=True)
-        return [_Part(cell, moved, change) for cell, moved in pairs]
+        return [
+            Part(cell, moved, change, causes=_list(verdicts.get(cell.key)))
+            for cell, moved in zip(cells, zone.move(cells), strict=True)
+        ]
 
-    def _find_sized(self, part: _Part) -> None:
-        if part.cell and part.is_open and not _may_be_late(part.cell):
-            part.causes = self._size(part.cell)
+    def _find_sized(self, part: Part, policies: set[str] | None = None) -> None:
+        if part.cell and part.is_open and not part.may_be_late:
+            part.sized = self._size(part.cell, policies=policies)
 
-    def _size(self, cell: Cell) -> list[Cause]:
-        return find_sized(cell, self._questions, deleted=self._week.deleted)
+    def _apply_policies(self, part: Part, policies: set[str]) -> None:
+        """Explain a part by what the name's other days have shown."""
+        self._find_sized(part, policies)
+        if policies and part.cell and not part.is_explained and not part.is_open:
+            part.causes = find_beside_repeats(part.cell, policies, self._questions)
 
-    def _counts_people(self, parts: Sequence[_Part]) -> bool:
+    def _size(self, cell: Cell, *, policies: set[str] | None = None) -> Sized | None:
+        deleted = self._week.deleted
+        return find_sized(cell, self._questions, deleted=deleted, policies=policies)
+
+    def _counts_people(self, parts: Sequence[Part]) -> bool:
         """Whether people are counted, as far as what is not explained yet tells."""
         if any(part.change for part in parts):
             return False
-        cells = [part.cell for part in parts if part.cell and not part.causes]
+        cells = [part.cell for part in parts if part.cell and not part.is_explained]
         return counts_people(cells, self._questions)
 
-    def _count_people(self, cell: Cell) -> _Part:
+    def _count_people(self, cell: Cell) -> Part:
         if cell.difference == 0:
-            return _Part(cell, cell)
+            return Part(cell, cell)
         expected = expect_people(cell, self._questions.scan(cell))
-        return _Part(cell, expected, sentences.say_counts_people)
+        return Part(cell, expected, sentences.say_counts_people)
 
-    def _tell_senders_apart(self, parts: Sequence[_Part]) -> None:
+    def _tell_senders_apart(self, parts: Sequence[Part]) -> None:
         """Name other senders where a property of our records tells them from ours."""
         for part in sorted(parts, key=_size_of_difference):
-            if part.cell and part.is_open and not _may_be_late(part.cell):
+            if part.cell and part.is_open and not part.may_be_late:
                 part.causes = find_sender_by_property(
                     part.cell, self._questions, self._size, is_ours=self._is_ours
                 )
 
-    def _find_senders(self, parts: Sequence[_Part]) -> None:
+    def _find_senders(self, parts: Sequence[Part]) -> None:
         """Name other senders where the counts are exact otherwise."""
         cells = [part.cell for part in parts if part.cell]
         open_parts = [part for part in parts if part.is_open]
@@ -173,6 +172,17 @@ class _Explaining:
                     part.cell, cells, open_cells, is_ours=self._is_ours
                 )
 
+    def _find_late(self, cell: Cell, policies: set[str]) -> list[Cause]:
+        """Return what is not processed yet, beside what the name's policies forbid."""
+        if not self._is_not_processed_yet(cell):
+            return []
+        late, causes = cell.difference, []
+        demanded = find_demanded(cell, policies, self._questions)
+        if demanded is not None and late < demanded.low:
+            causes = [demanded.say(demanded.low)]
+            late -= demanded.low
+        return [*causes, sentences.say_not_processed(late)]
+
     def _is_not_processed_yet(self, cell: Cell) -> bool:
         """Whether the cell is young enough, and its count has grown since it was read."""
         if not cell.is_recent or cell.difference > 0:
@@ -181,9 +191,9 @@ class _Explaining:
         return cell.is_fresh or before is None or before < cell.counted
 
 
-def _may_be_late(cell: Cell) -> bool:
-    return cell.is_fresh and cell.difference < 0
+def _list(cause: Cause | None) -> list[Cause]:
+    return [cause] if cause else []
 
 
-def _size_of_difference(part: _Part) -> int:
+def _size_of_difference(part: Part) -> int:
     return -abs(part.original.difference)

@@ -4,10 +4,11 @@ What holds of every name is the account's: emptied, or past its data retention. 
 one name alone came with a change of the schema.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby, takewhile
+from itertools import chain, groupby, takewhile
 from operator import attrgetter
 
 from clevertap_sync.clevertap.causes import sentences
@@ -72,22 +73,18 @@ def _judge_change(row: Sequence[Cell], others: set[date], schema: Schema) -> Ver
     """Judge one name. On the days of `others`, other names are counted."""
     event = schema.events.get(row[0].folded)
     ending = _find_silence(row, is_ending=True)
-    if _is_change(ending):
+    if _is_change(ending, others):
         last = max(cell.day for cell in (*ending.spoken, *ending.cut))
-        if event is not None and event.status == "discarded":
+        is_discarded = event is not None and event.status == "discarded"
+        if is_discarded or any(not cell.is_recent for cell in ending.missing):
             return {
                 cell.key: sentences.say_name_discarded(cell.difference, cell.name)
-                for cell in ending.cells
-            }
-        is_undefined = event is None or not event.is_defined
-        is_old = any(not cell.is_recent for cell in ending.missing)
-        if is_old and (is_undefined or _are_others_counted(ending, others)):
-            return {
-                cell.key: sentences.say_published(cell.difference, cell.name, last)
+                if is_discarded
+                else sentences.say_published(cell.difference, cell.name, last)
                 for cell in ending.cells
             }
     beginning = _find_silence(row, is_ending=False)
-    if _is_change(beginning) and _are_others_counted(beginning, others):
+    if _is_change(beginning, others):
         first = min(cell.day for cell in (*beginning.spoken, *beginning.cut))
         return {
             cell.key: sentences.say_defined_since(cell.difference, cell.name, first)
@@ -96,12 +93,13 @@ def _judge_change(row: Sequence[Cell], others: set[date], schema: Schema) -> Ver
     return {}
 
 
-def _is_change(silence: _Silence) -> bool:
-    return bool(silence.missing and silence.spoken)
-
-
-def _are_others_counted(silence: _Silence, others: set[date]) -> bool:
-    return any(cell.day in others for cell in silence.missing)
+def _is_change(silence: _Silence, others: set[date]) -> bool:
+    """Whether one name falls silent, or begins, while others go on."""
+    return bool(
+        silence.missing
+        and silence.spoken
+        and all(cell.day in others for cell in silence.missing)
+    )
 
 
 def _is_account_empty(silence: _Silence) -> bool:
@@ -143,10 +141,20 @@ def _find_silence(cells: Iterable[Cell], *, is_ending: bool) -> _Silence:
         days.reverse()
     silent = list(takewhile(_is_silent, days))
     rest = days[len(silent) :]
-    cut = _find_cut(rest[0], is_ending=is_ending) if silent and rest else []
     missing = [cell for day in silent for cell in day if cell.is_missing]
-    spoken = [cell for day in rest for cell in day if cell not in cut]
+    spoken = [cell for day in rest[1:] for cell in day]
+    cut = []
+    if silent and rest and _are_full(spoken):
+        names = len({cell.folded for cell in missing})
+        cut = _find_cut(rest[0], names, is_ending=is_ending)
+    spoken += [cell for day in rest[:1] for cell in day if cell not in cut]
     return _Silence(missing, cut, spoken)
+
+
+def _are_full(cells: Sequence[Cell]) -> bool:
+    """Whether most counts were whole before: else a day in part is nothing new."""
+    sent = [cell for cell in cells if cell.expected.delivered]
+    return 2 * sum(cell.is_full for cell in sent) > len(sent)
 
 
 def _is_telling(cell: Cell) -> bool:
@@ -157,16 +165,30 @@ def _is_silent(day: Sequence[Cell]) -> bool:
     return not any(cell.counted for cell in day)
 
 
-def _find_cut(day: Sequence[Cell], *, is_ending: bool) -> list[Cell]:
-    """Return the cells of a day that one instant explains: counted up to it, or from it on."""
-    cells = [cell for cell in day if _is_telling(cell)]
-    if not any(cell.is_partial for cell in cells):
+def _find_cut(day: Sequence[Cell], names: int, *, is_ending: bool) -> list[Cell]:
+    """Return the cells of a day that one instant explains: counted up to it, or from it on.
+
+    Three of four have to agree, and two where `names` of two or more are silent.
+    """
+    instants = {
+        cell.key: _find_instants(cell, is_ending=is_ending)
+        for cell in day
+        if _is_telling(cell)
+    }
+    votes = Counter(chain.from_iterable(instants.values()))
+    if not votes:
         return []
-    common = set.intersection(*(_find_instants(cell, is_ending) for cell in cells))
-    return [cell for cell in cells if not cell.is_full] if common else []
+    instant, agree = votes.most_common(1)[0]
+    if 4 * agree < 3 * len(instants) or agree < min(names, _NAMES_THAT_AGREE):
+        return []
+    return [
+        cell
+        for cell in day
+        if instant in instants.get(cell.key, ()) and not cell.is_within_doubt
+    ]
 
 
-def _find_instants(cell: Cell, is_ending: bool) -> set[int]:  # noqa: FBT001
+def _find_instants(cell: Cell, *, is_ending: bool) -> set[int]:
     """Return the quarter-hours in which counting may have ended, or begun."""
     begins, ends = cell.span
     instants = set()
@@ -183,5 +205,5 @@ def _find_instants(cell: Cell, is_ending: bool) -> set[int]:  # noqa: FBT001
             <= cell.counted
             <= most.delivered + most.maybe_more
         ):
-            instants.add((quarter - begins) // QUARTER_SECONDS)
+            instants.add(quarter)
     return instants

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Final
 
 from clevertap_sync.clevertap.causes.cells import Cell
@@ -9,9 +10,10 @@ from clevertap_sync.clevertap.causes.questions import Questions
 from clevertap_sync.clevertap.causes.week import Delivered, LogScan
 
 #: Cells that tell, at least and at most.
-_LEAST, _MOST = 2, 8
+_LEAST, _MOST = 2, 12
+_MOST_OF_A_NAME: Final = 4
 #: Of the cells that tell, those that have to fit, out of…
-_SHARE, _OUT_OF = 3, 4
+_SHARE, _OUT_OF = 3, 5
 #: A single record may be missing by chance. So much has to be explained in all.
 _LEAST_EXPLAINED: Final = 5
 
@@ -39,11 +41,22 @@ def counts_people(cells: Sequence[Cell], questions: Questions) -> bool:
 def _find_telling(
     cells: Iterable[Cell], questions: Questions
 ) -> Iterable[tuple[Cell, int]]:
-    largest = sorted(cells, key=lambda cell: -cell.expected.delivered)[:_MOST]
-    for cell in largest:
+    for cell in _list_largest(cells):
         scan = questions.scan(cell)
         if scan is not None and scan.people < scan.records - cell.expected.maybe_fewer:
             yield cell, scan.people
+
+
+def _list_largest(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the largest cells of each name: another cause of one name hides nothing then."""
+    largest: dict[str, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: -cell.expected.delivered):
+        row = largest.setdefault(cell.folded, [])
+        if len(row) < _MOST_OF_A_NAME:
+            row.append(cell)
+    return [cell for row in zip_longest(*largest.values()) for cell in row if cell][
+        :_MOST
+    ]
 
 
 def _is_number(cell: Cell, people: int) -> bool:

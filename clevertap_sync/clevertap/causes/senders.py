@@ -8,13 +8,13 @@ from typing import Final
 from clevertap_sync.clevertap.causes import sentences
 from clevertap_sync.clevertap.causes.cells import EXACT_BELOW, Cell
 from clevertap_sync.clevertap.causes.questions import Questions
-from clevertap_sync.clevertap.causes.sized import find_doubt
+from clevertap_sync.clevertap.causes.sized import Sized, find_doubt
 from clevertap_sync.clevertap.causes.week import Cause
 
 #: Every record of a built-in event has this property.
 _OURS: Final = "Status"
 
-FindSized = Callable[[Cell], list[Cause]]
+FindSized = Callable[[Cell], Sized | None]
 
 
 def find_sender_by_property(
@@ -35,8 +35,8 @@ def find_sender_by_property(
     inner = replace(cell, counted=ours, others=other)
     if inner.is_within_doubt:
         return [*find_doubt(inner), sender]
-    causes = find_sized(inner)
-    return [*causes, sender] if causes else []
+    sized = find_sized(inner)
+    return [*sized.put_in_words(), sender] if sized else []
 
 
 def find_sender_by_company(

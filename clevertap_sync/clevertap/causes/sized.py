@@ -1,6 +1,6 @@
 """Causes whose size the log and the doubts predict: which of them make up a difference."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -21,12 +21,14 @@ class Candidate(NamedTuple):
     """A cause that might be. Its size is from `low` to `high`, signed; `say` puts it in words.
 
     Where it is true, CleverTap counts `remaining` records that have each of `witnesses`,
-    which are properties; None: as many as it counts in all.
+    which are properties; None: as many as it counts in all. `policy` tells what the account
+    demands, on every day of a name.
     """
 
     low: int
     high: int
     say: Say
+    policy: str = ""
     witnesses: tuple[str, ...] = ()
     remaining: int | None = None
 
@@ -37,32 +39,54 @@ class Candidate(NamedTuple):
 
 
 class Sized(NamedTuple):
-    """Causes that sum up to a difference, but for `off`."""
+    """Causes that sum up to a difference, but for `off`.
+
+    `is_proved` says that CleverTap's own counts bear them out, which the sizes do not imply.
+    """
 
     off: int
     causes: Sequence[tuple[Candidate, int]]
+    is_proved: bool = False
+
+    @property
+    def policies(self) -> set[str]:
+        """Return what the account demands of the name, if that is the cause."""
+        return {candidate.policy for candidate, _ in self.causes if candidate.policy}
 
     def put_in_words(self) -> list[Cause]:
         """Return the causes with their sentences."""
         return [candidate.say(size) for candidate, size in self.causes]
 
 
-def find_sized(cell: Cell, questions: Questions, *, deleted: int) -> list[Cause]:
-    """Return the causes that make up the cell's difference but for 5 %; none where none do.
+def find_sized(
+    cell: Cell,
+    questions: Questions,
+    *,
+    deleted: int,
+    policies: Container[str] | None = None,
+) -> Sized | None:
+    """Return the causes that make up the cell's difference but for 5 %; None where none do.
 
     One cause is better than two, an exact size better than a near one. What CleverTap's own
-    counts of a property refute is out; what they cannot tell apart is not named.
+    counts of a property refute is out; what they cannot tell apart is not named. `policies`
+    are those that may be; None: all.
     """
     scan = questions.scan(cell)
-    candidates = [*_list_doubts(cell), *_list_predicted(scan, deleted)]
+    candidates = list(_list_doubts(cell))
+    candidates += [
+        each
+        for each in list_predicted(scan, deleted=deleted)
+        if policies is None or not each.policy or each.policy in policies
+    ]
     for count in range(1, _MOST_TOGETHER + 1):
         sets = _make_up(cell.difference, candidates, count)
         chosen, is_unclear = _choose(sets, cell, questions)
         if chosen or is_unclear:
-            return chosen.put_in_words() if chosen else []
+            return chosen
     if _are_enough_deleted(cell, scan, deleted):
-        return [sentences.say_deleted(cell.difference)]
-    return []
+        size = cell.difference
+        return Sized(0, [(Candidate(size, size, sentences.say_deleted), size)])
+    return None
 
 
 def _are_enough_deleted(cell: Cell, scan: LogScan | None, deleted: int) -> bool:
@@ -90,7 +114,7 @@ def _list_doubts(cell: Cell) -> Iterator[Candidate]:
         )
 
 
-def _list_predicted(scan: LogScan | None, deleted: int) -> Iterator[Candidate]:
+def list_predicted(scan: LogScan | None, *, deleted: int) -> Iterator[Candidate]:
     """Return what the log predicts, in the order of the codes."""
     if scan is None:
         return
@@ -102,7 +126,7 @@ def _list_predicted(scan: LogScan | None, deleted: int) -> Iterator[Candidate]:
         if len(types) > 1:
             yield _predict_mistyped(name, "", total, 0)
     if deleted and scan.erased:
-        yield _predict(scan.erased, sentences.say_deleted)
+        yield Candidate(-scan.erased, -scan.erased, sentences.say_deleted)
 
 
 def _list_lacking(scan: LogScan) -> Iterator[Candidate]:
@@ -124,23 +148,14 @@ def _predict_lacking(
     def say(size: int) -> Cause:
         return sentences.say_property_missing(size, properties)
 
-    return _predict(count, say, witnesses)
+    return Candidate(-count, -count, say, properties, witnesses)
 
 
 def _predict_mistyped(name: str, type_name: str, count: int, rest: int) -> Candidate:
     def say(size: int) -> Cause:
         return sentences.say_property_type(size, name, type_name)
 
-    return _predict(count, say, (name,), rest)
-
-
-def _predict(
-    count: int,
-    say: Say,
-    witnesses: tuple[str, ...] = (),
-    remaining: int | None = None,
-) -> Candidate:
-    return Candidate(-count, -count, say, witnesses, remaining)
+    return Candidate(-count, -count, say, f"{name} {type_name}", (name,), rest)
 
 
 def _make_up(
@@ -193,7 +208,7 @@ def _choose(
     for each in sets:
         is_true = _is_borne_out(each, cell, questions)
         if is_true:
-            return each, False
+            return each._replace(is_proved=_is_proof(each)), False
         if is_true is None:
             unclear.append(each)
     if cell.is_recent:
@@ -201,6 +216,13 @@ def _choose(
         return None, False
     nearest = [each for each in unclear if each.off == unclear[0].off]
     return (nearest[0], False) if len(nearest) == 1 else (None, bool(nearest))
+
+
+def _is_proof(sized: Sized) -> bool:
+    """Whether the counts say more than the sizes: a type's do only where some lack the key."""
+    return all(
+        candidate.remaining is None for candidate, _ in sized.causes if candidate.policy
+    )
 
 
 def _is_borne_out(sized: Sized, cell: Cell, questions: Questions) -> bool | None:

@@ -22,10 +22,27 @@ _LEAST_MOVED_BY_OFFSET: Final = 20
 
 
 class OtherZone(NamedTuple):
-    """Another time zone, and the cells as its days have them."""
+    """Another time zone that CleverTap's days are of."""
 
-    name: str
-    cells: Sequence[Cell]
+    zone: tzinfo
+
+    @property
+    def name(self) -> str:
+        """Return how people call it."""
+        zone = self.zone
+        return zone.key if isinstance(zone, ZoneInfo) else str(zone)
+
+    def move(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Return the cells with what was delivered on their days in this zone."""
+        spans = {day: find_span(day, self.zone) for day in {each.day for each in cells}}
+        return [
+            replace(
+                cell,
+                span=spans[cell.day],
+                expected=cell.sums.add_up(spans[cell.day]),
+            )
+            for cell in cells
+        ]
 
 
 def find_other_zone(cells: Sequence[Cell], week: AccountWeek) -> OtherZone | None:
@@ -37,27 +54,40 @@ def find_other_zone(cells: Sequence[Cell], week: AccountWeek) -> OtherZone | Non
     if not any(map(_has_moved, by_name(cells).values())):
         return None
     fitting = sum(cell.is_within_doubt for cell in cells)
-    best, least = None, (fitting + _LEAST_GAIN - 1, 0)
+    best, least = None, _Score(fitting + _LEAST_GAIN - 1, 0, 0)
     for zone in _list_zones(week):
-        moved = _move(cells, zone)
-        fit = sum(cell.is_within_doubt for cell in moved)
-        score = fit, -sum(abs(cell.difference) for cell in moved)
-        if score > least and _is_fit(cells, moved, zone):
-            best, least = OtherZone(_name_zone(zone), moved), score
+        score = _score(cells, zone)
+        if score[:2] > least[:2] and _is_fit(score, len(cells), zone):
+            best, least = OtherZone(zone), score
     return best
 
 
-def _is_fit(cells: Sequence[Cell], moved: Sequence[Cell], zone: tzinfo) -> bool:
+class _Score(NamedTuple):
+    """How many cells fit, less what is left elsewhere, and how many records that explains."""
+
+    fitting: int
+    rest: int
+    explained: int
+
+
+def _score(cells: Sequence[Cell], zone: tzinfo) -> _Score:
+    spans = {day: find_span(day, zone) for day in {cell.day for cell in cells}}
+    fitting = rest = explained = 0
+    for cell in cells:
+        sent, more, fewer = cell.sums.add_up(spans[cell.day])
+        difference = cell.counted - sent
+        rest -= abs(difference)
+        if -fewer <= difference <= more:
+            fitting += 1
+            explained += 0 if cell.is_within_doubt else abs(cell.difference)
+    return _Score(fitting, rest, explained)
+
+
+def _is_fit(score: _Score, cells: int, zone: tzinfo) -> bool:
     """Whether most of the week fits, and not by chance."""
-    fit = sum(cell.is_within_doubt for cell in moved)
-    explained = sum(
-        abs(cell.difference)
-        for cell, after in zip(cells, moved, strict=True)
-        if after.is_within_doubt and not cell.is_within_doubt
-    )
     is_likely = isinstance(zone, ZoneInfo)
     least = _LEAST_MOVED if is_likely else _LEAST_MOVED_BY_OFFSET
-    return fit * _OUT_OF >= len(moved) * _SHARE and explained >= least
+    return score.fitting * _OUT_OF >= cells * _SHARE and score.explained >= least
 
 
 def _has_moved(row: Sequence[Cell]) -> bool:
@@ -91,20 +121,3 @@ def _list_offsets() -> Iterator[timezone]:
 
 def _list_spans(days: Iterable[date], zone: tzinfo) -> tuple[Span, ...]:
     return tuple(find_span(day, zone) for day in sorted(days))
-
-
-def _move(cells: Sequence[Cell], zone: tzinfo) -> list[Cell]:
-    """Return the cells with what was delivered on their days in `zone`."""
-    spans = {day: find_span(day, zone) for day in {cell.day for cell in cells}}
-    return [
-        replace(
-            cell,
-            span=spans[cell.day],
-            expected=cell.sums.add_up(spans[cell.day]),
-        )
-        for cell in cells
-    ]
-
-
-def _name_zone(zone: tzinfo) -> str:
-    return zone.key if isinstance(zone, ZoneInfo) else str(zone)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.clevertap.causes.week import QUARTER_SECONDS, SchemaEvent
@@ -56,9 +55,11 @@ def demand_number(world, name):
 
 
 def send_twice(world, name):
-    day = DAYS[1]
+    day = DAYS[2]
     twice = [
-        each for each in world.ours if each.name == name and world.day_of(each.ts) == day
+        each
+        for each in world.ours
+        if each.name == name and world.day_of(each.ts) == day
     ][:17]
     for each in [*twice, *twice[:5]]:
         world.maybe_more[name, each.ts // QUARTER_SECONDS] += 1
@@ -68,7 +69,9 @@ def send_twice(world, name):
 def refuse_some(world, name):
     day = DAYS[2]
     refused = [
-        each for each in world.stored if each.name == name and world.day_of(each.ts) == day
+        each
+        for each in world.stored
+        if each.name == name and world.day_of(each.ts) == day
     ][:9]
     for each in [*refused, *refused[:3]]:
         world.maybe_fewer[name, each.ts // QUARTER_SECONDS] += 1
@@ -78,15 +81,15 @@ def refuse_some(world, name):
 
 def send_from_elsewhere(world, name):
     others = [
-        Record(name, instant(DAYS[1], 9) + n, 10_000 + n, {"Channel": "text"})
-        for n in range(23)
+        Record(name, instant(DAYS[2], 9) + n, 10_000 + n, {"Channel": "text"})
+        for n in range(26)
     ]
     world.change(codes.OTHER_SENDER, lambda: world.stored.extend(others))
 
 
 def change_zone(world, name):
     def change():
-        world.zone = ZoneInfo("Asia/Kolkata")
+        world.offset = 5 * HOUR + HOUR // 2
 
     world.change(codes.OTHER_TIME_ZONE, change)
 
@@ -98,7 +101,7 @@ def process_late(world, name):
 
 
 def retain_few_days(world, name):
-    since = instant(DAYS[2])
+    since = instant(DAYS[1])
     world.drop(codes.DATA_RETENTION, lambda each: each.ts < since, is_whole=True)
 
 
@@ -112,7 +115,7 @@ def delete_profiles(world, name):
 
 
 def empty_account(world, name):
-    since = instant(DAYS[4], 10)
+    since = instant(DAYS[4])
     world.drop(codes.ACCOUNT_EMPTY, lambda each: each.ts >= since, is_whole=True)
 
 
@@ -133,10 +136,10 @@ PLANTS = {
     codes.SCHEMA_PUBLISHED: publish_schema,
     codes.ACCOUNT_EMPTY: empty_account,
     codes.DATA_RETENTION: retain_few_days,
-    codes.NOT_PROCESSED_YET: process_late,
     codes.PROFILES_DELETED: delete_profiles,
     codes.PROPERTY_MISSING: demand_channel,
     codes.PROPERTY_TYPE: demand_number,
+    codes.NOT_PROCESSED_YET: process_late,
     codes.MAYBE_REFUSED: refuse_some,
     codes.SENT_TWICE: send_twice,
     codes.OTHER_SENDER: send_from_elsewhere,

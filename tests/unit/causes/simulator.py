@@ -9,8 +9,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.clevertap.causes.week import (
     EITHER,
     QUARTER_SECONDS,
@@ -28,9 +30,12 @@ TODAY = date(2026, 3, 10)
 DAYS = tuple(TODAY - timedelta(days=back) for back in range(7, 0, -1))
 NOW = datetime(2026, 3, 10, 2, 30, tzinfo=UTC).timestamp()
 HOUR = 3600
+DAY = 24 * HOUR
+EPOCH = date(1970, 1, 1).toordinal()
 AMOUNT = "Event Data Amount"
 
-Cells = dict[tuple[str, date], int]
+Key = tuple[str, date]
+Cells = dict[Key, int]
 
 
 @dataclass(frozen=True)
@@ -52,80 +57,84 @@ def schema_of(*names, status="active", others=20, limit=512):
     )
 
 
+@cache
+def make_records(seed, names, low, high):
+    """Return nine days of records, so that other time zones' days are whole."""
+    chance = random.Random(seed)
+    return tuple(
+        record
+        for name in names
+        for back in range(8, -1, -1)
+        for record in make_day(chance, name, back, chance.randint(low, high))
+    )
+
+
+def make_day(chance, name, back, count):
+    begins = (TODAY.toordinal() - EPOCH - back) * DAY
+    for _ in range(count):
+        person = chance.randrange(count)
+        ts = begins + chance.randrange(DAY)
+        yield Record(name, ts, person, make_properties(chance))
+
+
+def make_properties(chance):
+    properties = {"Status": "text", AMOUNT: "number"}
+    if chance.random() < 0.75:
+        properties["Channel"] = "text"
+    if chance.random() < 0.55:
+        properties["Content"] = "text"
+    if chance.random() < 0.35:
+        properties[AMOUNT] = "text"
+    return properties
+
+
 @dataclass
 class World:
     """`ours` was delivered, `stored` is theirs. Each plant notes its sizes in `planted`."""
 
     seed: int = 1
     names: tuple[str, ...] = NAMES
-    low: int = 40
-    high: int = 90
-    zone: ZoneInfo = ZoneInfo("UTC")
+    low: int = 25
+    high: int = 60
+    offset: int = 0
     schema: Schema | None = None
-    maybe_more: Counter = field(default_factory=Counter)
-    maybe_fewer: Counter = field(default_factory=Counter)
-    settled_at: dict = field(default_factory=dict)
-    deleted: set = field(default_factory=set)
+    maybe_more: Counter[tuple[str, int]] = field(default_factory=Counter)
+    maybe_fewer: Counter[tuple[str, int]] = field(default_factory=Counter)
+    settled_at: dict[date, float] = field(default_factory=dict)
+    deleted: set[tuple[str, int]] = field(default_factory=set)
     counts_people: bool = False
-    changes_count: Callable[[int], int] = staticmethod(lambda count: count)
-    planted: dict = field(default_factory=lambda: defaultdict(Counter))
-    whole: dict = field(default_factory=dict)
+    changes_count: Callable[[int], int] = int
+    planted: dict[Key, Counter[str]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+    whole: dict[Key, str] = field(default_factory=dict)
     has_other_integrations: bool = False
-    counted_before: dict = field(default_factory=dict)
+    counted_before: dict[Key, int] = field(default_factory=dict)
     answers_counts: bool = True
     scans: int = 0
     filtered: int = 0
 
     def __post_init__(self):
-        self.chance = random.Random(self.seed)
         self.schema = self.schema or schema_of(*self.names)
-        self.ours = [
-            record
-            for name in self.names
-            for back in range(8, -1, -1)
-            for record in self._make_day(name, TODAY - timedelta(days=back))
-        ]
+        self.ours = list(make_records(self.seed, self.names, self.low, self.high))
         self.stored = list(self.ours)
-
-    def _make_day(self, name, day):
-        begins = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-        count = self.chance.randint(self.low, self.high)
-        for _ in range(count):
-            person = self.chance.randrange(count)
-            yield Record(
-                name,
-                begins + self.chance.randrange(24 * HOUR),
-                person,
-                self._make_properties(),
-            )
-
-    def _make_properties(self):
-        chance = self.chance
-        properties = {"Status": "text", AMOUNT: "number"}
-        if chance.random() < 0.75:
-            properties["Channel"] = "text"
-        if chance.random() < 0.55:
-            properties["Content"] = "text"
-        if chance.random() < 0.35:
-            properties[AMOUNT] = "text"
-        return properties
 
     # What both sides see
 
     def day_of(self, ts):
-        return datetime.fromtimestamp(ts, self.zone).date()
+        return date.fromordinal(EPOCH + (ts + self.offset) // DAY)
 
     def count(self, records) -> Cells:
-        people = defaultdict(set)
-        counts: Counter = Counter()
-        for record in records:
-            key = record.name, self.day_of(record.ts)
-            counts[key] += 1
-            people[key].add(record.person)
         if self.counts_people:
-            counts = Counter({key: len(each) for key, each in people.items()})
+            records = {
+                (each.name, (each.ts + self.offset) // DAY, each.person): each
+                for each in records
+            }.values()
+        counts = Counter(
+            (each.name, (each.ts + self.offset) // DAY) for each in records
+        )
         return {
-            (name, day): self.changes_count(counts[name, day])
+            (name, day): self.changes_count(counts[name, day.toordinal() - EPOCH])
             for name in self.names
             for day in DAYS
         }
@@ -139,7 +148,7 @@ class World:
             zone=ZoneInfo("UTC"),
             now=NOW,
             schema=self.schema,
-            settled_at={day: NOW - 30 * HOUR for day in DAYS} | self.settled_at,
+            settled_at=dict.fromkeys(DAYS, NOW - 30 * HOUR) | self.settled_at,
             other_zones=[ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")],
             deleted=len(self.deleted),
             has_other_integrations=self.has_other_integrations,
@@ -147,10 +156,12 @@ class World:
         )
 
     def _name_week(self, name, counted):
-        quarters: Counter = Counter(
+        quarters: Counter[int] = Counter(
             record.ts // QUARTER_SECONDS for record in self.ours if record.name == name
         )
-        doubted = {key for key in (*self.maybe_more, *self.maybe_fewer) if key[0] == name}
+        doubted = {
+            key for key in (*self.maybe_more, *self.maybe_fewer) if key[0] == name
+        }
         delivered = {
             quarter: Delivered(
                 quarters[quarter],
@@ -168,7 +179,7 @@ class World:
         records = [
             each for each in self.ours if each.name == name and begins <= each.ts < ends
         ]
-        lacking: Counter = Counter()
+        lacking: Counter[str] = Counter()
         types = defaultdict(Counter)
         for record in records:
             has = record.properties
@@ -190,7 +201,14 @@ class World:
         if not self.answers_counts:
             return None
         assert operator == "exists"
-        having = [each for each in self.stored if property_name in each.properties]
+        first = (day.toordinal() - EPOCH) * DAY - self.offset
+        having = [
+            each
+            for each in self.stored
+            if first <= each.ts < first + DAY
+            and each.name == name
+            and property_name in each.properties
+        ]
         return self.count(having)[name, day]
 
     # Planting
@@ -220,18 +238,21 @@ class World:
 
     def expected(self):
         """Return the causes to be found, by cell: code and size."""
-        ours = self.planned_count()
+        ours, theirs = self.planned_count(), self.count(self.stored)
         found = {}
         for key, sizes in self.planted.items():
-            if key in self.whole:
-                found[key] = {self.whole[key]: self.count(self.stored)[key] - ours[key]}
-            else:
+            if key not in self.whole:
                 found[key] = {code: size for code, size in sizes.items() if size}
+                continue
+            moved = sizes[codes.OTHER_TIME_ZONE] if theirs[key] else 0
+            size = theirs[key] - ours[key] - moved
+            found[key] = {self.whole[key]: size}
+            if moved:
+                found[key][codes.OTHER_TIME_ZONE] = moved
         return {key: causes for key, causes in found.items() if sum(causes.values())}
 
     def planned_count(self):
         """Return what was delivered, by cell."""
         return Counter(
-            (each.name, datetime.fromtimestamp(each.ts, UTC).date())
-            for each in self.ours
+            (each.name, date.fromordinal(EPOCH + each.ts // DAY)) for each in self.ours
         )
