@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -32,6 +33,7 @@ class Span(NamedTuple):
     ends: int
 
 
+@lru_cache(maxsize=2048)
 def find_span(day: date, zone: tzinfo) -> Span:
     """Return the seconds of a day in a time zone."""
     begins, ends = (
@@ -183,3 +185,8 @@ def _may_be_rounding(cell: Cell) -> bool:
     while cell.counted % (unit * 10) == 0:
         unit *= 10
     return cell.counted >= _ROUNDED_FROM and abs(cell.difference) < unit
+
+
+def is_too_many_to_round(cell: Cell) -> bool:
+    """Whether so much was delivered that neither rounding nor a sample makes 0 of it."""
+    return cell.expected.delivered >= _ROUNDED_FROM

@@ -11,7 +11,12 @@ from datetime import date
 from functools import partial
 
 from clevertap_sync.clevertap.causes import sentences
-from clevertap_sync.clevertap.causes.cells import Cell, are_rounded, make_cells
+from clevertap_sync.clevertap.causes.cells import (
+    Cell,
+    are_rounded,
+    is_too_many_to_round,
+    make_cells,
+)
 from clevertap_sync.clevertap.causes.codes import MEANINGS
 from clevertap_sync.clevertap.causes.history import judge_account, judge_changes
 from clevertap_sync.clevertap.causes.names import Verdicts, judge_names
@@ -90,6 +95,10 @@ class _Explaining:
 
     def _judge_whole(self, cells: Sequence[Cell]) -> Verdicts:
         """Return the causes that take a cell's whole difference."""
+        if are_rounded(cells):
+            cells = [
+                cell for cell in cells if cell.counted or is_too_many_to_round(cell)
+            ]
         verdicts: Verdicts = {}
         for judge in (judge_names, judge_account, judge_changes):
             rest = [cell for cell in cells if cell.key not in verdicts]

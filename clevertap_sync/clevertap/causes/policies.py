@@ -69,7 +69,8 @@ def _policies(part: Part) -> Policies:
 def _is_believed(
     policy: str, holders: Sequence[Part], row: Sequence[Part], questions: Questions
 ) -> bool:
-    if any(part.sized and part.sized.is_proved for part in holders):
+    telling = [part for part in holders if not _may_be_people(part, questions)]
+    if any(part.sized and part.sized.is_proved for part in telling):
         return True
     # What the log has is exact, and so is what a schema drops.
     exact = sum(part.sized.off == 0 for part in holders if part.sized)
@@ -80,7 +81,15 @@ def _is_believed(
         for part in row
         if part not in holders and _speaks_against(part, policy, questions)
     ]
-    return len(holders) > 2 * len(against)
+    return len(telling) > 2 * len(against)
+
+
+def _may_be_people(part: Part, questions: Questions) -> bool:
+    """Whether the count is that of distinct people just as well."""
+    scan = questions.scan(part.cell) if part.cell else None
+    return (
+        scan is not None and part.cell is not None and scan.people == part.cell.counted
+    )
 
 
 def _speaks_against(part: Part, policy: str, questions: Questions) -> bool:

@@ -69,6 +69,32 @@ def make_records(seed, names, low, high):
     )
 
 
+@cache
+def count_quarters(seed, names, low, high):
+    """Return what is delivered by quarter-hour, of each name."""
+    counts = Counter(
+        (record.name, record.ts // QUARTER_SECONDS)
+        for record in make_records(seed, names, low, high)
+    )
+    return {
+        name: {
+            quarter: Delivered(count)
+            for (each, quarter), count in counts.items()
+            if each == name
+        }
+        for name in names
+    }
+
+
+@cache
+def count_planned(seed, names, low, high):
+    """Return what is delivered by day, of each name."""
+    return Counter(
+        (record.name, date.fromordinal(EPOCH + record.ts // DAY))
+        for record in make_records(seed, names, low, high)
+    )
+
+
 def make_day(chance, name, back, count):
     begins = (TODAY.toordinal() - EPOCH - back) * DAY
     for _ in range(count):
@@ -94,8 +120,8 @@ class World:
 
     seed: int = 1
     names: tuple[str, ...] = NAMES
-    low: int = 25
-    high: int = 60
+    low: int = 20
+    high: int = 45
     offset: int = 0
     schema: Schema | None = None
     maybe_more: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -111,6 +137,7 @@ class World:
     has_other_integrations: bool = False
     counted_before: dict[Key, int] = field(default_factory=dict)
     answers_counts: bool = True
+    counts: Cells = field(default_factory=dict)
     scans: int = 0
     filtered: int = 0
 
@@ -140,7 +167,7 @@ class World:
         }
 
     def week(self) -> AccountWeek:
-        counted = self.count(self.stored)
+        counted = self.counts or self.count(self.stored)
         return AccountWeek(
             names=[self._name_week(name, counted) for name in self.names],
             days=DAYS,
@@ -156,20 +183,16 @@ class World:
         )
 
     def _name_week(self, name, counted):
-        quarters: Counter[int] = Counter(
-            record.ts // QUARTER_SECONDS for record in self.ours if record.name == name
+        delivered = dict(
+            count_quarters(self.seed, self.names, self.low, self.high)[name]
         )
-        doubted = {
-            key for key in (*self.maybe_more, *self.maybe_fewer) if key[0] == name
-        }
-        delivered = {
-            quarter: Delivered(
-                quarters[quarter],
-                self.maybe_more[name, quarter],
-                self.maybe_fewer[name, quarter],
-            )
-            for quarter in {*quarters, *(quarter for _, quarter in doubted)}
-        }
+        for key in {*self.maybe_more, *self.maybe_fewer}:
+            if key[0] == name:
+                delivered[key[1]] = Delivered(
+                    delivered.get(key[1], Delivered()).delivered,
+                    self.maybe_more[key],
+                    self.maybe_fewer[key],
+                )
         return NameWeek(name, delivered, {day: counted[name, day] for day in DAYS})
 
     # Evidence
@@ -177,7 +200,7 @@ class World:
     def scan_log(self, name, begins, ends):
         self.scans += 1
         records = [
-            each for each in self.ours if each.name == name and begins <= each.ts < ends
+            each for each in self.ours if begins <= each.ts < ends and each.name == name
         ]
         lacking: Counter[str] = Counter()
         types = defaultdict(Counter)
@@ -215,9 +238,9 @@ class World:
 
     def change(self, code, change, *, is_whole=False):
         """Let `change` happen, and note what it does to the counts as the work of `code`."""
-        before = self.count(self.stored)
+        before = self.counts or self.count(self.stored)
         change()
-        after = self.count(self.stored)
+        after = self.counts = self.count(self.stored)
         for key, count in after.items():
             if count != before[key]:
                 self.planted[key][code] += count - before[key]
@@ -238,7 +261,8 @@ class World:
 
     def expected(self):
         """Return the causes to be found, by cell: code and size."""
-        ours, theirs = self.planned_count(), self.count(self.stored)
+        theirs = self.counts
+        ours = count_planned(self.seed, self.names, self.low, self.high)
         found = {}
         for key, sizes in self.planted.items():
             if key not in self.whole:
@@ -250,9 +274,3 @@ class World:
             if moved:
                 found[key][codes.OTHER_TIME_ZONE] = moved
         return {key: causes for key, causes in found.items() if sum(causes.values())}
-
-    def planned_count(self):
-        """Return what was delivered, by cell."""
-        return Counter(
-            (each.name, date.fromordinal(EPOCH + each.ts // DAY)) for each in self.ours
-        )
