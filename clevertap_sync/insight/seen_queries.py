@@ -30,7 +30,7 @@ TOLD: Final = timedelta(days=1)
 SIGHTS: Final = 1_000
 #: Causes of fewer that are as they should be: nothing of what was delivered was dropped.
 EXPECTED: Final = frozenset(
-    {"not_processed", "users_not_events", "profiles_deleted", "retention"}
+    {"not_processed_yet", "counts_people", "profiles_deleted", "data_retention"}
 )
 
 AccountIds = Collection[int]

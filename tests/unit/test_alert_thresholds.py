@@ -1,5 +1,6 @@
 """Which findings lead to a message, and which field of an alert decides about them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -191,3 +192,23 @@ def test_a_number_is_reached_or_not(kind, column, value, measured, is_told):
     alert = an_alert_of(**{column: value})
 
     assert is_wanted(alert, a_finding(kind, **measured), FACTS) is is_told
+
+
+@pytest.mark.parametrize(
+    ("nights", "percent", "cause", "is_told"),
+    [
+        (2, 10, "name_discarded", True),
+        (1, 10, "name_discarded", False),
+        (2, 11, "name_discarded", False),
+        (2, 10, "property_type", False),
+        (2, None, "name_discarded", False),
+    ],
+)
+def test_that_clevertap_counts_fewer_is_told_at_the_second_night(
+    nights, percent, cause, is_told
+):
+    day = ShortDay("Referred App Install", NOON.date(), 10, 1, nights, "name_discarded")
+    facts = replace(FACTS, seen=SeenFacts(short=(day,)))
+    finding = a_finding(KINDS_BY_CODE["counts_fewer"], detail=cause)
+
+    assert is_wanted(an_alert_of(fewer_percent=percent), finding, facts) is is_told

@@ -442,7 +442,7 @@ SHOWN = [
             seen=SeenFacts(
                 overdue=(
                     OverdueName(
-                        "Referred Coupon Used", 12, NOON - HOUR, "account_full"
+                        "Referred Coupon Used", 12, NOON - HOUR, "event_types_full"
                     ),
                 )
             )

@@ -35,20 +35,25 @@ class CauseWords(NamedTuple):
 
 #: By the code of the likeliest cause of a name that is not shown.
 CAUSES: Final[dict[str, CauseWords]] = {
-    "account_full": CauseWords(
+    "event_types_full": CauseWords(
         "the account has as many event types as CleverTap allows, and drops what exceeds them "
         "without a word.",
         "Discard event types in CleverTap under Settings → Schema that nobody needs, or switch "
         "off types here. What was dropped can be replayed as a range then.",
     ),
-    "discarded": CauseWords(
+    "name_discarded": CauseWords(
         "its schema says that the event is discarded.",
         "Restore it in CleverTap under Settings → Schema, then replay the range.",
     ),
-    "not_in_schema": CauseWords(
+    "name_unknown": CauseWords(
         "its schema lacks the event, so it probably drops what is not defined.",
         "Define the event in CleverTap under Settings → Schema, or let it take undefined "
         "events, then replay the range.",
+    ),
+    "not_processed_yet": CauseWords(
+        "it knows the event, and counts none of it yet.",
+        "Wait: it is asked again. If none shows by tomorrow, look into CleverTap's Error "
+        "Stream, which only its dashboard shows.",
     ),
 }
 _UNKNOWN: Final = CauseWords(

@@ -22,6 +22,7 @@ from clevertap_sync.reconciliation.first_sights import ask_due_first_sights
 from clevertap_sync.reconciliation.new_names import find_new_names
 from referrals import log
 from tests.builders import a_sent_event, an_integration
+from tests.integration.delivery.conftest import sandbox  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 
