@@ -65,7 +65,7 @@ def read_delivered_records(upload: Upload) -> list[DeliveredRecord]:
     )
     wanted = set(upload.picks) if upload.picks is not None else None
     fallen = _find_fallen_picks(upload)
-    found = []
+    found: list[DeliveredRecord] = []
     for (position, event), sides in zip(events, suppressed, strict=True):
         for side in _map_sides(event, settings, sides, upload):
             pick = make_pick(position, side.side)

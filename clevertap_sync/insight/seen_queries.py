@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db.models import F, OuterRef, Subquery
 
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.insight.seen_facts import (
     Delays,
     OverdueName,
@@ -30,7 +31,12 @@ TOLD: Final = timedelta(days=1)
 SIGHTS: Final = 1_000
 #: Causes of fewer that are as they should be: nothing of what was delivered was dropped.
 EXPECTED: Final = frozenset(
-    {"not_processed_yet", "counts_people", "profiles_deleted", "data_retention"}
+    {
+        codes.NOT_PROCESSED_YET,
+        codes.COUNTS_PEOPLE,
+        codes.PROFILES_DELETED,
+        codes.DATA_RETENTION,
+    }
 )
 
 AccountIds = Collection[int]
@@ -116,7 +122,7 @@ def _was_watched(sight: FirstSight) -> bool:
         bool(sight.is_new)
         and sight.shown_at is not None
         and sight.shown_at == sight.asked_at
-        and not sight.cause
+        and sight.cause in {"", codes.NOT_PROCESSED_YET}
     )
 
 

@@ -34,8 +34,14 @@ KEPT_RECORDS: Final = 40_000
 #: A scan that is off by more than one record in so many is none.
 _TOLERANCE: Final = 100
 
-_TYPES: Final = {bool: "truth", int: "number", float: "number", str: "text"}
-_TYPES_OF_MANY: Final = {list: "list", dict: "object"}
+#: What a value's type is called. A truth is a number in Python too.
+_TYPES: Final[tuple[tuple[type, str], ...]] = (
+    (bool, "truth"),
+    (int, "number"),
+    (float, "number"),
+    (list, "list"),
+    (dict, "object"),
+)
 _OF_BUILT_IN: Final = ("Channel", "Content", "Status")
 _EVENT_ID: Final = "Event ID"
 
@@ -179,7 +185,8 @@ def _drop_empty(types: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
 
 
 def _name_type(value: object) -> str:
-    return _TYPES.get(type(value)) or _TYPES_OF_MANY.get(type(value), "text")
+    found = (name for kind, name in _TYPES if isinstance(value, kind))
+    return next(found, "text")
 
 
 def _list_counted_uploads(
@@ -192,4 +199,4 @@ def _list_counted_uploads(
     rows = uploads.leaves().filter(pk__gt=first, counts__isnull=False).order_by("-pk")
     columns = rows.values_list("pk", "first", "last", "covers", "counts")
     for pk, low, high, covers, counts in columns[: MOST_UPLOADS + 1].iterator():
-        yield pk, covers or high - low + 1, counts
+        yield pk, covers or high - low + 1, counts or []

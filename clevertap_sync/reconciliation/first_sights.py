@@ -4,6 +4,7 @@
 more seldom for a day, and no more: the nightly comparison goes on.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +15,13 @@ from typing import Any, Final
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from clevertap_sync.clevertap.causes import codes
-from clevertap_sync.clevertap.causes.week import Delivered, Schema
+from clevertap_sync.clevertap.causes.first_sight import explain_first_sight
+from clevertap_sync.clevertap.causes.week import (
+    EITHER,
+    QUARTER_SECONDS,
+    Delivered,
+    Schema,
+)
 from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.insight.delivered_counts import (
     find_quarters,
@@ -24,10 +31,13 @@ from clevertap_sync.insight.delivered_counts import (
 from clevertap_sync.insight.seen_facts import OVERDUE_MINUTES
 from clevertap_sync.models import FirstSight, Integration, Statement
 from clevertap_sync.reconciliation import reader
+from clevertap_sync.reconciliation.evidence import AccountEvidence
 from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
     read_reconciling_account,
 )
+
+logger = logging.getLogger(__name__)
 
 #: When a name is asked for, in minutes after its first delivery.
 MINUTES: Final = (1, 2, 5, 10, 20, OVERDUE_MINUTES, 60, 120, 240, 480, 1440)
@@ -75,9 +85,10 @@ def _ask_account(found: ReconcilingAccount, now: datetime) -> None:
             asking.read_schema()
             for sight in due.order_by("next_at"):
                 asking.ask(sight)
-        except reader.ReadingStopped:
-            # The lease says why, and until when. What is left stays due.
-            return
+        except reader.ReadingStopped as stopped:
+            # The reader keeps why, and until when. What is left stays due.
+            logger.info("First sights are asked for later: %s", stopped.code)
+        asking.name_causes()
 
 
 class _Asking:
@@ -91,6 +102,7 @@ class _Asking:
         self._now = now
         self._today = found.find_day(now)
         self._schema: Schema | None = None
+        self._overdue: list[tuple[FirstSight, Deliveries]] = []
         self._delivered = self._read_delivered()
 
     def read_schema(self) -> None:
@@ -162,10 +174,52 @@ class _Asking:
             "delivered": deliveries.delivered,
             "counted": counted,
             "shown_at": self._now if is_shown else None,
-            "cause": find_cause(sight, self._schema) if is_overdue else sight.cause,
             "next_at": None if is_shown else find_next_at(sight.first_at, self._now),
         }
         self._save(sight, changes)
+        if is_overdue:
+            self._overdue.append((sight, deliveries))
+
+    def name_causes(self) -> None:
+        """Write down why what is overdue does not show, once all were asked for."""
+        for sight, deliveries in self._overdue:
+            overdue = FirstSight.objects.filter(pk=sight.pk, shown_at=None)
+            overdue.update(cause=self._find_cause(sight, deliveries))
+
+    def _find_cause(self, sight: FirstSight, deliveries: Deliveries) -> str:
+        """Return the code of the likeliest cause that a name does not show."""
+        cause = explain_first_sight(
+            sight.name,
+            deliveries.delivered,
+            self._schema,
+            shows_others=self._shows_others(sight),
+        )
+        if cause is not None:
+            return cause.code
+        if self._do_all_lack_a_property(sight.name, deliveries):
+            return codes.PROPERTY_MISSING
+        return codes.NOT_PROCESSED_YET if self._schema else UNEXPLAINED
+
+    def _shows_others(self, sight: FirstSight) -> bool | None:
+        """Return whether CleverTap shows another name of ours; None where nothing tells.
+
+        A new name that its schema has by now has arrived: it is not the account.
+        """
+        if sight.is_new and self._schema and sight.folded_name in self._schema.events:
+            return None
+        others = FirstSight.objects.filter(account=sight.account_id, asked__gt=0)
+        shown = others.exclude(pk=sight.pk).values_list("shown_at", flat=True)
+        return any(at is not None for at in shown) if shown else None
+
+    def _do_all_lack_a_property(self, name: str, deliveries: Deliveries) -> bool:
+        """Return whether a property that may be mandatory is in none of the records."""
+        begins, ends = find_quarters(
+            deliveries.first, deliveries.last, self._found.zone
+        )
+        scan = AccountEvidence(self._found, self._reading).scan_log(
+            name, begins * QUARTER_SECONDS, (ends + 1) * QUARTER_SECONDS
+        )
+        return scan is not None and 0 < scan.records == scan.lacking[EITHER]
 
     def _leave_to_the_night(self, sight: FirstSight) -> None:
         """Ask no more: a day that was counted whole tells, and the comparison asks for that."""
@@ -187,18 +241,6 @@ def find_next_at(first_at: datetime, now: datetime) -> datetime | None:
     """Return when to ask next for a name that was first delivered at `first_at`."""
     times = (first_at + timedelta(minutes=each) for each in MINUTES)
     return next((each for each in times if each > now), None)
-
-
-def find_cause(sight: FirstSight, schema: Schema | None) -> str:
-    """Return the code of the likeliest cause of a name that is overdue."""
-    if schema is None:
-        return UNEXPLAINED
-    event = schema.events.get(sight.folded_name)
-    if event is None:
-        return codes.EVENT_TYPES_FULL if schema.is_full else codes.NAME_UNKNOWN
-    if event.status == "discarded":
-        return codes.NAME_DISCARDED
-    return codes.NOT_PROCESSED_YET
 
 
 def _merge(spellings: Sequence[Mapping[int, Delivered]]) -> Mapping[int, Delivered]:

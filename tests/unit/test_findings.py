@@ -11,6 +11,7 @@ import pytest
 from clevertap_sync.admin.overview.status_light import COLOURS, describe_findings
 from clevertap_sync.alerting import subjects
 from clevertap_sync.clevertap.account_faults import AccountFault
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.insight import fact_queries, ingest_queries, source_queries
 from clevertap_sync.insight.facts import (
@@ -29,7 +30,12 @@ from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
 )
 from clevertap_sync.insight.links import build_path
-from clevertap_sync.insight.seen_facts import OverdueName, SeenFacts, ShortDay
+from clevertap_sync.insight.seen_facts import (
+    Delays,
+    OverdueName,
+    SeenFacts,
+    ShortDay,
+)
 from clevertap_sync.models import Account, EventKinds, Incident, Integration, Mute
 from clevertap_sync.process.worker_presence import WorkerSilence
 from referrals.encrypted_field import UnreadableSecret
@@ -534,6 +540,66 @@ def test_every_kind_is_shown():
     assert not missing, (
         f"Add facts to SHOWN that show {', '.join(missing)}, and what it says of them."
     )
+
+
+def test_overdue_names_are_told_once_for_each_cause():
+    """With all the records of a cause, and the words of one that nobody knows yet."""
+    overdue = [
+        OverdueName("Referred A", 1, NOON - HOUR, codes.NAME_DISCARDED),
+        OverdueName("Referred B", 3, NOON - 2 * HOUR, codes.NAME_DISCARDED),
+        OverdueName("Referred C", 1, NOON - HOUR, "unheard_of"),
+    ]
+
+    several, one = judge_facts(some_facts(seen=SeenFacts(overdue=overdue)))
+
+    assert several.sentence == (
+        "CleverTap accepted 4 records of 2 new events, such as Referred B, and shows none "
+        "of them: its schema says that the event is discarded."
+    )
+    assert (several.count, several.seconds) == (4, 7_200.0)
+    assert one.sentence == (
+        "CleverTap accepted 1 Referred C and shows none: nothing that can be asked explains "
+        "it."
+    )
+
+
+def test_days_that_lack_records_are_told_once_for_each_cause():
+    short = [
+        ShortDay("Referred A", TUESDAY, 10, 1, 1, codes.NAME_DISCARDED, "It is so."),
+        ShortDay("Referred B", TUESDAY, 10, 9, 1, codes.NAME_DISCARDED, "It is so."),
+        ShortDay(
+            "Referred B", NOON.date(), 10, 2, 1, codes.NAME_DISCARDED, "It is so."
+        ),
+        ShortDay("Referred C", TUESDAY, 1_000, 1, 1),
+    ]
+
+    (finding,) = judge_facts(some_facts(seen=SeenFacts(short=short)))
+
+    assert finding.sentence == (
+        "Of 17 November, CleverTap counts 1 of 10 Referred B. It is so. So it is with 2 "
+        "further days of 2 events."
+    )
+    assert (finding.count, finding.percent) == (12, 90.0)
+
+
+def test_a_passcode_that_may_not_read_is_the_only_reason_that_nothing_is_compared():
+    refused = SeenFacts(refused_at=NOON, compared_at=NOON - WEEKS, not_compared=9)
+
+    codes_found = [each.code for each in judge_facts(some_facts(seen=refused))]
+
+    assert codes_found == ["reading_refused"]
+
+
+def test_it_is_said_how_soon_an_account_shows_new_events_where_that_was_measured():
+    seen = SeenFacts(delays=Delays(9, 60.0, 600.0))
+
+    (guessed, measured) = (
+        describe_findings(facts, []).sentence
+        for facts in (some_facts(), some_facts(seen=seen))
+    )
+
+    assert guessed.endswith("; its dashboard shows new data after about 10 minutes.")
+    assert measured.endswith("; it showed new events of this account within 10 min.")
 
 
 def test_a_kind_has_a_code_of_its_own():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NamedTuple, Self
 
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings.finding import (
     Finding,
@@ -35,22 +36,32 @@ class CauseWords(NamedTuple):
 
 #: By the code of the likeliest cause of a name that is not shown.
 CAUSES: Final[dict[str, CauseWords]] = {
-    "event_types_full": CauseWords(
+    codes.EVENT_TYPES_FULL: CauseWords(
         "the account has as many event types as CleverTap allows, and drops what exceeds them "
         "without a word.",
         "Discard event types in CleverTap under Settings → Schema that nobody needs, or switch "
         "off types here. What was dropped can be replayed as a range then.",
     ),
-    "name_discarded": CauseWords(
+    codes.NAME_DISCARDED: CauseWords(
         "its schema says that the event is discarded.",
         "Restore it in CleverTap under Settings → Schema, then replay the range.",
     ),
-    "name_unknown": CauseWords(
+    codes.NAME_UNKNOWN: CauseWords(
         "its schema lacks the event, so it probably drops what is not defined.",
         "Define the event in CleverTap under Settings → Schema, or let it take undefined "
         "events, then replay the range.",
     ),
-    "not_processed_yet": CauseWords(
+    codes.PROPERTY_MISSING: CauseWords(
+        "none of them has a Channel and a Content, and its schema may demand them.",
+        "Let 'none' be sent for a missing Channel or Content, or make them optional in "
+        "CleverTap under Settings → Schema, then replay the range.",
+    ),
+    codes.ACCOUNT_EMPTY: CauseWords(
+        "it shows no other event of ours either.",
+        "See whether the account ID is that of the dashboard that you read, and whether the "
+        "plan is used up, which stops queries.",
+    ),
+    codes.NOT_PROCESSED_YET: CauseWords(
         "it knows the event, and counts none of it yet.",
         "Wait: it is asked again. If none shows by tomorrow, look into CleverTap's Error "
         "Stream, which only its dashboard shows.",

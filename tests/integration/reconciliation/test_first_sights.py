@@ -21,7 +21,7 @@ from clevertap_sync.process import clock
 from clevertap_sync.reconciliation.first_sights import ask_due_first_sights
 from clevertap_sync.reconciliation.new_names import find_new_names
 from referrals import log
-from tests.builders import a_sent_event, an_integration
+from tests.builders import a_sent_custom_event, a_sent_event, an_integration
 from tests.integration.delivery.conftest import sandbox  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +127,48 @@ def test_a_full_account_is_the_cause_of_a_name_that_it_dropped(clevertap, integr
 
     assert {each.cause for each in sights.values()} == {"event_types_full"}
     assert {each.counted for each in sights.values()} == {0}
+
+
+def test_the_likeliest_cause_is_chosen_by_the_schema_and_what_the_records_lack(
+    clevertap, integration
+):
+    look()
+    send(integration)
+    look(minutes=1)
+    clevertap.switch(counts_visible_after=None)
+    send(
+        integration,
+        a_sent_custom_event(name="Coupon Used"),
+        a_sent_event(type="app_open", content=None),
+        a_sent_event(type="app_open", channel=None),
+        a_sent_event(type="web_sign_up"),
+        a_sent_event(type="web_sign_up", channel=None),
+    )
+    clevertap.switch(schema_visible_after=0, discarded_names=["Referred Coupon Used"])
+
+    causes = {name: each.cause for name, each in look(minutes=31).items()}
+
+    assert causes[INSTALL] == ""
+    assert causes["Referred Coupon Used"] == "name_discarded"
+    assert causes["Referred App Open"] == "property_missing"
+    assert causes["Referred Web Sign Up"] == "not_processed_yet"
+
+
+def test_an_account_that_shows_nothing_at_all_may_be_another_one(
+    clevertap,
+):
+    integration = compared()
+    integration.counts_since -= DAY
+    integration.save()
+    schema = [[name, "active", True] for name in (INSTALL, INVITE)]
+    look()
+    AccountReading.objects.update(schema={"events": schema, "limit": 512})
+    clevertap.switch(counts_visible_after=None)
+    send(integration)
+
+    causes = {each.cause for each in look(minutes=31).values()}
+
+    assert causes == {"account_empty"}
 
 
 def test_a_name_that_shows_late_is_overdue_no_more(clevertap, integration):

@@ -89,9 +89,10 @@ def test_it_costs_three_queries_however_many_are_compared(integration):
     ]
     alone = an_integration(location=Location.SG1)
     a_statement(integration)
+    now = clock.read_now()
 
     with CaptureQueriesContext(connection) as queries:
-        found = read_seen([integration, *others, alone], clock.read_now())
+        found = read_seen([integration, *others, alone], now)
 
     assert len(queries) == 3
     assert set(found) == {integration.pk, *(each.pk for each in others)}
