@@ -2,6 +2,7 @@
 
 * `overview/`    how everything is: the overview, and the page Problems
 * `integration/` an integration's set-up, its check, its lifecycle
+* `reconciliation/` the page Seen in CleverTap
 * `deliveries/`  uploads, attempts, dead letters, replays
 * `events/`      events, and the page Referrals
 * `try_out/`     previews and test events

@@ -82,17 +82,20 @@ class SeenAccount:
 
 
 def read_seen(
-    integration: Integration, now: datetime, *, only_own_names: bool = False
+    integration: Integration,
+    sharing: Sequence[Integration],
+    now: datetime,
+    *,
+    only_own_names: bool = False,
 ) -> SeenAccount:
     """Return what is known of the integration's account, in a fixed number of queries.
 
-    With `only_own_names`, names that this integration never delivered are left out: they
+    `sharing` are the account's integrations, as `list_sharing` returns them. With `only_own_names`, names that this integration never delivered are left out: they
     belong to apps that the reader may not see.
     """
     zone = find_time_zone(integration)
     days = list_days(now.astimezone(zone).date())
     account = integration.account_id
-    sharing = list_sharing(integration)
     counts_since = _find_counts_since(sharing)
     of_account = Comparison.objects.filter(account=account).order_by("-id")
     last = of_account.filter(state=Comparison.State.DONE).first()
@@ -128,6 +131,13 @@ def list_sharing(integration: Integration) -> list[Integration]:
         account=integration.account_id, archived_at=None
     )
     return list(of_account.select_related("app").order_by("app__slug", "name"))
+
+
+def has_open_comparison(account_id: int) -> bool:
+    """Return whether a comparison of the account waits or runs."""
+    open_states = [Comparison.State.WAITING, Comparison.State.RUNNING]
+    found = Comparison.objects.filter(account=account_id, state__in=open_states)
+    return found.exists()
 
 
 def sort_differences(statements: Iterable[Statement]) -> tuple[Statement, ...]:

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Self
+from typing import Final, Self
 
 from clevertap_sync.models import FirstSight
 from referrals.words import format_span
+
+#: Of fewer names, 99 % are all.
+_ENOUGH_FOR_P99: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class SightDelays:
         return (
             f"This account shows new events after {format_span(self.median)} (median)."
         )
+
+    @property
+    def p99_sentence(self) -> str:
+        """Return in a sentence within which time nearly all names showed."""
+        share = "All of" if self.names < _ENOUGH_FOR_P99 else "99 % of"
+        return f"{share} its {self.names:,} names that showed did so within {format_span(self.p99)}."
 
 
 def measure_delays(account_id: int) -> SightDelays | None:

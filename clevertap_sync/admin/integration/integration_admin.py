@@ -20,6 +20,7 @@ from clevertap_sync.admin.integration import (
 from clevertap_sync.admin.integration.integration_form import COLUMNS, IntegrationForm
 from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.admin.overview.status_light import describe_state
+from clevertap_sync.admin.reconciliation import seen_page
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.models import Integration
@@ -202,6 +203,7 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         own = [
             *lifecycle_views.list_lifecycle_urls(self),
             *check_views.list_check_urls(self),
+            *seen_page.list_seen_urls(self),
             range_page,
         ]
         return [*own, *super().get_urls()]
