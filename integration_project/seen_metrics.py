@@ -85,4 +85,4 @@ def _read_delays(seen: SeenNumbers) -> _Values:
     if seen.delays is None:
         return []
     delays = seen.delays
-    return [({"quantile": "0.5"}, delays.median), ({"quantile": "0.99"}, delays.p99)]
+    return [({"quantile": "0.5"}, delays.p50), ({"quantile": "0.99"}, delays.p99)]

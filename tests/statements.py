@@ -26,7 +26,7 @@ def a_statement(account: Account, **changes: Any) -> Statement:
     return Statement.objects.create(account=account, **{**defaults, **changes})
 
 
-def a_cause(code: str = "discarded", size: int = -3, sentence: str = "") -> Any:
+def a_cause(code: str = "name_discarded", size: int = -3, sentence: str = "") -> Any:
     """Return a cause as a statement keeps it."""
     return {"code": code, "size": size, "sentence": sentence or f"It is {code}."}
 
@@ -51,6 +51,7 @@ def a_first_sight(
 ) -> FirstSight:
     """Write the first sight of app installs; None: it was never shown."""
     name = changes.setdefault("name", INSTALL)
+    shown_at = None if minutes is None else NIGHT + timedelta(minutes=minutes)
     defaults = {
         "folded_name": normalise_event_name(name),
         "first_at": NIGHT,
@@ -58,6 +59,7 @@ def a_first_sight(
         "asked": 3,
         "delivered": 10,
         "counted": 0 if minutes is None else 10,
-        "shown_at": None if minutes is None else NIGHT + timedelta(minutes=minutes),
+        "asked_at": shown_at,
+        "shown_at": shown_at,
     }
     return FirstSight.objects.create(account=account, **{**defaults, **changes})

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from clevertap_sync.insight.seen_queries import EXPECTED
 from clevertap_sync.models import Statement
 
 #: So many days before today are shown: those that a comparison asks about.
@@ -19,6 +20,8 @@ class DayState(StrEnum):
     EQUAL = "equal"
     FEWER = "fewer"
     MORE = "more"
+    #: It differs, and nothing is wrong: what explains it is as it should be.
+    EXPECTED = "expected"
     #: It was not asked, or CleverTap did not say.
     NOT_COMPARED = "not_compared"
     #: No comparison has begun since the day ended.
@@ -27,6 +30,9 @@ class DayState(StrEnum):
     NOT_COUNTED = "not_counted"
     #: Nothing of the name was delivered.
     NOTHING = "nothing"
+
+
+_DIFFER: Final = frozenset({DayState.FEWER, DayState.MORE, DayState.EXPECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class SeenName:
     @property
     def differs(self) -> bool:
         """Return whether CleverTap counts otherwise on one of the days."""
-        return any(each.state in {DayState.FEWER, DayState.MORE} for each in self.days)
+        return any(each.state in _DIFFER for each in self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +112,20 @@ def judge_statement(statement: Statement) -> DayState:
     return DayState.FEWER if difference < 0 else DayState.MORE
 
 
-def _judge_day(statement: Statement | None, day: date, bounds: GridBounds) -> SeenDay:
+def is_expected(statement: Statement) -> bool:
+    """Return whether all of a difference is as it should be, such as data past retention."""
+    codes = {cause["code"] for cause in statement.causes}
+    return bool(codes) and codes <= EXPECTED and not statement.unexplained
+
+
+def _judge_day(
+    statement: Statement | None, day: date, bounds: GridBounds
+) -> SeenDay:
     if statement is None:
         return SeenDay(day, bounds.judge_blank_day(day))
     state = judge_statement(statement)
     if state is DayState.NOT_COMPARED and bounds.is_pending(day):
         state = DayState.PENDING
+    if statement.difference and is_expected(statement):
+        state = DayState.EXPECTED
     return SeenDay(day, state, statement)

@@ -20,7 +20,8 @@ from clevertap_sync.insight.seen_grid import (
     build_grid,
     list_days,
 )
-from clevertap_sync.insight.seen_sights import SightDelays
+from clevertap_sync.insight.seen_facts import Delays
+from clevertap_sync.insight.seen_sights import measure_delays
 from clevertap_sync.models import (
     AccountReading,
     Comparison,
@@ -49,7 +50,7 @@ class SeenAccount:
     #: Statements that differ: the newest day first, then the largest difference.
     differences: tuple[Statement, ...]
     sights: tuple[FirstSight, ...]
-    delays: SightDelays | None
+    delays: Delays | None
     counts_since: datetime | None
     last: Comparison | None
     newest: Comparison | None
@@ -93,7 +94,7 @@ def read_seen(
     `sharing` are the account's integrations, as `list_sharing` returns them. With `only_own_names`, names that this integration never delivered are left out: they
     belong to apps that the reader may not see.
     """
-    zone = find_time_zone(integration)
+    zone = _find_zone(integration, sharing)
     days = list_days(now.astimezone(zone).date())
     account = integration.account_id
     counts_since = _find_counts_since(sharing)
@@ -116,7 +117,7 @@ def read_seen(
         ),
         differences=sort_differences(statements),
         sights=tuple(sights),
-        delays=SightDelays.measure(sights),
+        delays=measure_delays(sights),
         counts_since=counts_since,
         last=last,
         newest=of_account.first(),
@@ -153,6 +154,13 @@ def sort_differences(statements: Iterable[Statement]) -> tuple[Statement, ...]:
             ),
         )
     )
+
+
+def _find_zone(integration: Integration, sharing: Iterable[Integration]) -> ZoneInfo:
+    """Return the zone whose days are compared: the oldest integration's that is compared."""
+    compared = [each for each in sharing if each.reconciles]
+    oldest = min(compared, key=lambda each: each.pk, default=integration)
+    return find_time_zone(oldest)
 
 
 def _find_counts_since(sharing: Sequence[Integration]) -> datetime | None:

@@ -9,8 +9,9 @@ from typing import Final
 import msgspec
 from django.db.models import Max
 
+from clevertap_sync.insight.seen_facts import Delays
 from clevertap_sync.insight.seen_grid import DAYS, DayState, judge_statement
-from clevertap_sync.insight.seen_sights import SightDelays
+from clevertap_sync.insight.seen_sights import measure_delays
 from clevertap_sync.models import Comparison, FirstSight, Integration, Statement
 
 #: How the causes of a status name what nothing explains.
@@ -43,7 +44,7 @@ class SeenNumbers:
     fewer: int
     more: int
     last: Comparison | None
-    delays: SightDelays | None
+    delays: Delays | None
 
 
 def read_seen_status(integration: Integration) -> SeenStatus | None:
@@ -104,7 +105,7 @@ def read_seen_numbers(
     last = _read_last_comparisons(accounts)
     return {
         account: _count_numbers(
-            statements[account], last.get(account), SightDelays.measure(sights[account])
+            statements[account], last.get(account), measure_delays(sights[account])
         )
         for account in accounts
     }
@@ -122,7 +123,7 @@ def _read_last_comparisons(accounts: Iterable[int]) -> dict[int, Comparison]:
 def _count_numbers(
     statements: Sequence[Statement],
     last: Comparison | None,
-    delays: SightDelays | None,
+    delays: Delays | None,
 ) -> SeenNumbers:
     differences = [each.difference or 0 for each in statements]
     return SeenNumbers(

@@ -65,7 +65,7 @@ def _make_facts(
     sights: Sequence[FirstSight],
     short: Mapping[int, Sequence[ShortDay]],
 ) -> SeenFacts:
-    shown = [_make_shown(each) for each in sights if _was_watched(each)]
+    shown = [_make_shown(each) for each in sights if was_watched(each)]
     return SeenFacts(
         overdue=tuple(
             OverdueName(each.name, each.delivered, each.first_at, each.cause)
@@ -113,7 +113,7 @@ def _read_sights(ids: AccountIds) -> Mapping[int, Sequence[FirstSight]]:
     return found
 
 
-def _was_watched(sight: FirstSight) -> bool:
+def was_watched(sight: FirstSight) -> bool:
     """Return whether a new name was asked for until CleverTap showed it.
 
     One that a nightly comparison found later says nothing about how soon it was there.

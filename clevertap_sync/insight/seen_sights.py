@@ -1,65 +1,46 @@
-"""How soon an account showed each event name after its first delivery."""
+"""How soon an account showed event names after their first delivery, in words."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import ceil
-from typing import Final, Self
+from collections.abc import Iterable
+from typing import Final
 
+from clevertap_sync.insight.seen_facts import Delays
+from clevertap_sync.insight.seen_queries import was_watched
 from clevertap_sync.models import FirstSight
-from referrals.words import format_span
+from referrals.words import format_count, format_span
 
 #: Of fewer names, 99 % are all.
 _ENOUGH_FOR_P99: Final = 100
+#: What CleverTap's customers say; no page of its own does.
+UNMEASURED: Final = "CleverTap shows new data after about 10 minutes."
 
 
-@dataclass(frozen=True, slots=True)
-class SightDelays:
-    """How soon an account showed names after their first delivery, in seconds."""
-
-    names: int
-    median: float
-    p99: float
-
-    @classmethod
-    def measure(cls, sights: Iterable[FirstSight]) -> Self | None:
-        """Return the delays of the names that were shown; None where none was."""
-        waits = sorted(
+def measure_delays(sights: Iterable[FirstSight]) -> Delays | None:
+    """Return how soon names showed that were new; None where none was watched to its end."""
+    return Delays.measure(
+        [
             (each.shown_at - each.first_at).total_seconds()
             for each in sights
-            if each.shown_at is not None
-        )
-        if not waits:
-            return None
-        return cls(len(waits), _pick_rank(waits, 50), _pick_rank(waits, 99))
-
-    @property
-    def sentence(self) -> str:
-        """Return in a sentence how soon this account shows new events."""
-        return (
-            f"This account shows new events after {format_span(self.median)} (median)."
-        )
-
-    @property
-    def p99_sentence(self) -> str:
-        """Return in a sentence within which time nearly all names showed."""
-        share = "All of" if self.names < _ENOUGH_FOR_P99 else "99 % of"
-        return f"{share} its {self.names:,} names that showed did so within {format_span(self.p99)}."
+            if each.shown_at is not None and was_watched(each)
+        ]
+    )
 
 
-def measure_delays(account_id: int) -> SightDelays | None:
-    """Return how soon the account shows new events; None where nobody has seen it yet."""
-    shown = FirstSight.objects.filter(account=account_id, shown_at__isnull=False)
-    return SightDelays.measure(shown.only("first_at", "shown_at"))
+def describe_delays(delays: Delays | None) -> str:
+    """Return in words how soon the account shows new events; "" where nobody knows."""
+    if delays is None:
+        return ""
+    usual = f"This account shows new events after {format_span(delays.p50)} (median)"
+    if delays.names == 1:
+        return f"{usual}: one was watched."
+    share = "All" if delays.names < _ENOUGH_FOR_P99 else "99 %"
+    names = format_count(delays.names, "new name")
+    return f"{usual}. {share} of {names} showed within {format_span(delays.p99)}."
 
 
-def describe_delay(account_id: int) -> str:
+def describe_account_delay(account_id: int) -> str:
     """Return how soon new events show: as measured, else as CleverTap's customers say."""
-    delays = measure_delays(account_id)
-    if delays is not None:
-        return delays.sentence
-    return "CleverTap shows new data after about 10 minutes."
-
-
-def _pick_rank(waits: Sequence[float], percent: int) -> float:
-    """Return the smallest wait that `percent` of the sorted ones do not exceed."""
-    return waits[max(1, ceil(len(waits) * percent / 100)) - 1]
+    shown = FirstSight.objects.filter(account=account_id, shown_at__isnull=False)
+    delays = measure_delays(shown)
+    if delays is None:
+        return UNMEASURED
+    return f"This account shows new events after {format_span(delays.p50)} (median)."

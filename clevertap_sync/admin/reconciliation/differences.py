@@ -1,9 +1,9 @@
 """Differences in words: their sizes, their causes with the fixes, and what stays unexplained.
 
-Days of one name on which the same sentences hold are one difference.
+Days of one name that have the same causes are one difference, told by the newest of them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,19 +16,34 @@ from clevertap_sync.admin.reconciliation.seen_cells import (
     name_day,
     name_place,
 )
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.models import Integration, Statement
 from referrals.words import format_count
 
 #: So many differences are explained on the page; the file has all.
-MOST_SHOWN: Final = 40
+MOST_SHOWN: Final = 100
+#: By a cause's code: the field of the integration's settings that mends it, and the words.
+_IN_SETTINGS: Final = {
+    codes.PROPERTY_MISSING: ("id_send_none", "Send 'none'"),
+    codes.OTHER_TIME_ZONE: ("id_time_zone", "Choose the time zone"),
+    codes.NAME_DISCARDED: ("id_sends", "Switch the event off"),
+    codes.EVENT_TYPES_FULL: ("id_sends", "Switch events off"),
+    codes.ACCOUNT_EMPTY: ("id_account_id", "Compare the account ID"),
+}
+_IN_UPLOADS: Final = frozenset({codes.SENT_TWICE, codes.MAYBE_REFUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class CauseLine:
-    """What explains a part of a difference. `url` leads to the fix, where we have one."""
+    """What explains a part of a difference, on all of its days together.
+
+    `sentence` is that of `day`, which is "" where it holds for all. `url` leads to the fix,
+    where we have one.
+    """
 
     code: str
     size: str
+    day: str
     sentence: str
     url: str = ""
     label: str = ""
@@ -64,8 +79,8 @@ def describe_differences(
     """Return the statements' differences in words, in the order in which they begin."""
     alike: dict[tuple[object, ...], list[Statement]] = {}
     for each in statements:
-        reasons = tuple((cause["code"], cause["sentence"]) for cause in each.causes)
-        key = (each.folded_name, reasons, bool(each.unexplained))
+        causes = tuple(cause["code"] for cause in each.causes)
+        key = (each.folded_name, causes, bool(each.unexplained))
         alike.setdefault(key, []).append(each)
     return [_describe_alike(group, integration) for group in alike.values()]
 
@@ -82,19 +97,14 @@ def _describe_alike(
             for each in statements
         ),
         causes=tuple(
-            _describe_cause(cause, _add_sizes(statements, number), integration)
-            for number, cause in enumerate(newest.causes)
+            _describe_cause(statements, number, integration)
+            for number, _ in enumerate(newest.causes)
         ),
         rest=_describe_rest(rest, is_part=bool(newest.causes)),
         query=write_query(integration.account, newest.name, newest.day)
         if newest.unexplained
         else "",
     )
-
-
-def _add_sizes(statements: Iterable[Statement], number: int) -> int:
-    """Return the sum of the sizes of one cause; it has the same number on all days."""
-    return sum(int(each.causes[number]["size"]) for each in statements)
 
 
 def _describe_rest(size: int, *, is_part: bool) -> str:
@@ -106,19 +116,34 @@ def _describe_rest(size: int, *, is_part: bool) -> str:
 
 
 def _describe_cause(
-    cause: Mapping[str, Any], size: int, integration: Integration
+    statements: Sequence[Statement], number: int, integration: Integration
 ) -> CauseLine:
-    code = str(cause["code"])
+    """Return one of the causes, which has the same number on all days."""
+    causes = [each.causes[number] for each in statements]
+    is_same = len({each["sentence"] for each in causes}) == 1
+    code = str(causes[0]["code"])
     return CauseLine(
         code,
-        format_difference(size),
-        str(cause["sentence"]),
+        _sum_up(causes),
+        "" if is_same else name_day(statements[0].day),
+        str(causes[0]["sentence"]),
         *_link_to_fix(code, integration),
     )
 
 
+def _sum_up(causes: Sequence[dict[str, Any]]) -> str:
+    """Return the sizes' sum, which is another number than those of the sentences."""
+    size = format_difference(sum(int(each["size"]) for each in causes))
+    return f"{size} in all" if len(causes) > 1 else size
+
+
 def _link_to_fix(code: str, integration: Integration) -> tuple[str, str]:
     """Return address and label of the page on which the cause is mended here, or "" twice."""
-    edit = reverse("admin:clevertap_sync_integration_change", args=[integration.pk])
-    links: dict[str, tuple[str, str]] = {}
-    return links.get(code, ("", ""))
+    if code in _IN_SETTINGS:
+        field, label = _IN_SETTINGS[code]
+        edit = reverse("admin:clevertap_sync_integration_change", args=[integration.pk])
+        return f"{edit}#{field}", label
+    if code in _IN_UPLOADS:
+        uploads = reverse("admin:clevertap_sync_upload_changelist")
+        return f"{uploads}?integration__id__exact={integration.pk}", "See the uploads"
+    return "", ""

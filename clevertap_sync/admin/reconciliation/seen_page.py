@@ -18,6 +18,7 @@ from clevertap_sync.insight.seen_in_clevertap import (
     list_sharing,
     read_seen,
 )
+from clevertap_sync.insight.seen_sights import describe_delays
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
 from clevertap_sync.reconciliation.orders import order_comparison
@@ -54,6 +55,7 @@ def handle_seen(
     context = build_context(page, request, integration) | {
         "title": "Seen in CleverTap",
         "seen": seen,
+        "delays": describe_delays(seen.delays),
         "days": [name_day(day) for day in seen.days],
         "rows": [build_row(each, explained) for each in seen.names],
         "states": {state.value: count for state, count in seen.states.items()},

@@ -12,6 +12,7 @@ from clevertap_sync.insight.findings.finding import (
     Finding,
     Link,
     Severity,
+    link_integration,
     link_settings,
 )
 from clevertap_sync.insight.seen_facts import (
@@ -262,4 +263,4 @@ KINDS: Final = (
 
 
 def _link_page(facts: Facts) -> Link:
-    return link_settings(facts, "reconciles", "See what CleverTap counts")
+    return link_integration(facts, "seen", "See what CleverTap counts")
