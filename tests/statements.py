@@ -1,16 +1,15 @@
 """Rows that `reconciliation` writes, complete and plausible, each changed by keywords."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.models import Account, Comparison, FirstSight, Statement
 
 INSTALL: Final = "Referred App Install"
-#: The night of a comparison: the account's days end before it.
-NIGHT: Final = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
-#: The day before that night.
-YESTERDAY: Final = date(2026, 11, 22)
+#: When a comparison began: as soon as yesterday had ended. Pages show the week before now.
+NIGHT: Final = datetime.combine(datetime.now(UTC).date(), time(), UTC)
+YESTERDAY: Final = NIGHT.date() - timedelta(days=1)
 
 
 def a_statement(account: Account, **changes: Any) -> Statement:

@@ -118,9 +118,7 @@ def is_expected(statement: Statement) -> bool:
     return bool(codes) and codes <= EXPECTED and not statement.unexplained
 
 
-def _judge_day(
-    statement: Statement | None, day: date, bounds: GridBounds
-) -> SeenDay:
+def _judge_day(statement: Statement | None, day: date, bounds: GridBounds) -> SeenDay:
     if statement is None:
         return SeenDay(day, bounds.judge_blank_day(day))
     state = judge_statement(statement)

@@ -22,6 +22,7 @@ from referrals.ingest.counter import (
 )
 from referrals.refusals import Code
 from tests import builders, documented
+from tests.statements import a_comparison, a_first_sight, a_statement
 
 NOON = builders.NOON
 TOKEN = "token-of-prometheus"
@@ -43,6 +44,11 @@ FAMILIES = [
     ("clevertap_revived_records", "counter"),
     ("clevertap_expired_records", "counter"),
     ("clevertap_recent_waits", "gauge"),
+    ("clevertap_seen_comparison_age_seconds", "gauge"),
+    ("clevertap_seen_requests", "gauge"),
+    ("clevertap_seen_statements", "gauge"),
+    ("clevertap_seen_difference_records", "gauge"),
+    ("clevertap_seen_first_sight_seconds", "gauge"),
     ("clevertap_hold", "gauge"),
     ("clevertap_findings", "gauge"),
     ("clevertap_recent_attempts", "gauge"),
@@ -241,6 +247,35 @@ class TestNumbers:
         an_upload(integration, records=6, delivered=5, dead=0)
 
         assert read()['clevertap_balanced{app="shop",integration="default"}'] == 0
+
+    def test_what_clevertap_counts_is_told_of_integrations_that_compare(self, read):
+        shop = builders.an_integration(builders.an_app(slug="shop"), reconciles=True)
+        builders.an_integration(builders.an_app(slug="off"), account=shop.account)
+        a_comparison(shop.account, ended_at=timezone.now() - timedelta(hours=1))
+        a_statement(shop.account)
+        a_statement(shop.account, name="A", counted=7)
+        a_statement(shop.account, name="B", counted=12)
+        a_statement(shop.account, name="C", counted=None)
+        a_first_sight(shop.account)
+
+        numbers = {
+            name: value for name, value in read().items() if "clevertap_seen_" in name
+        }
+
+        whose = 'app="shop",integration="default"'
+        age = numbers.pop(f"clevertap_seen_comparison_age_seconds{{{whose}}}")
+        assert 3600 <= age < 3700
+        assert numbers == {
+            f"clevertap_seen_requests{{{whose}}}": 8,
+            f'clevertap_seen_statements{{{whose},result="equal"}}': 1,
+            f'clevertap_seen_statements{{{whose},result="fewer"}}': 1,
+            f'clevertap_seen_statements{{{whose},result="more"}}': 1,
+            f'clevertap_seen_statements{{{whose},result="not_compared"}}': 1,
+            f'clevertap_seen_difference_records{{{whose},direction="fewer"}}': 3,
+            f'clevertap_seen_difference_records{{{whose},direction="more"}}': 2,
+            f'clevertap_seen_first_sight_seconds{{{whose},quantile="0.5"}}': 180,
+            f'clevertap_seen_first_sight_seconds{{{whose},quantile="0.99"}}': 180,
+        }
 
     def test_a_hold_is_shown_with_its_reason(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))

@@ -423,3 +423,31 @@ def test_somebodys_identity_is_no_id_that_comes_before_sign_up(provision):
         provision("--loose-ids=ann@example.com")
 
     assert not App.objects.exists()
+
+
+def test_it_switches_the_comparison_and_leaves_it_alone_without_the_option(provision):
+    provision("--reconcile")
+    on = Integration.objects.get()
+    provision(identity_provider="custom_id")
+    kept = Integration.objects.get()
+    provision(account_id="XYZ-DEF-123Z")
+    moved = Integration.objects.get()
+
+    provision("--no-reconcile", account_id="XYZ-DEF-123Z")
+
+    off = Integration.objects.get()
+    assert on.reconciles
+    assert on.counts_since is not None
+    assert (kept.reconciles, kept.counts_since) == (True, on.counts_since)
+    assert moved.counts_since > on.counts_since
+    assert (off.reconciles, off.counts_since) == (False, None)
+    assert history.list_changes(off)[0].differences == [
+        ["Compare with CleverTap each night", "yes", "no"]
+    ]
+
+
+def test_a_new_integration_is_not_compared_unless_told(provision):
+    provision()
+
+    made = Integration.objects.get()
+    assert (made.reconciles, made.counts_since) == (False, None)

@@ -7,6 +7,7 @@ from django.template.response import TemplateResponse
 
 from clevertap_sync.clevertap.limits import MAX_IDENTITY
 from clevertap_sync.clevertap.locations import Location, spell_in_sentence
+from clevertap_sync.insight.seen_sights import describe_account_delay
 from clevertap_sync.models import Integration
 from referrals import access
 from referrals.admin.kit.base import ModelAdmin
@@ -23,6 +24,7 @@ def show_check_page(
     context |= {
         "title": "Check the connection",
         "longest_identity": MAX_IDENTITY,
+        "how_soon": describe_account_delay(integration.account_id),
         "may_change": page.has_change_permission(request, integration),
         "may_see_identities": request.user.has_perm(
             access.VIEW_IDENTITIES, integration.app

@@ -6,6 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from clevertap_sync.admin.integration.sends_grid import SendsGrid
+from clevertap_sync.admin.reconciliation.seen_standing import read_seen_standing
 from clevertap_sync.insight import coverage, loose_ids, usage
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
@@ -26,6 +27,7 @@ def read_evidence(integration: Integration, form: forms.BaseForm) -> dict[str, A
             newest, chosen, integration.app.loose_ids
         ),
         "usage": used,
+        "seen_standing": read_seen_standing(integration),
     }
 
 

@@ -17,9 +17,7 @@ def write_query(account: Account, name: str, day: date) -> str:
     Reference: https://developer.clevertap.com/docs/get-event-count-api
     """
     number = int(f"{day:%Y%m%d}")
-    body = dumps(
-        {"event_name": name, "from": number, "to": number}, ensure_ascii=False
-    )
+    body = dumps({"event_name": name, "from": number, "to": number}, ensure_ascii=False)
     base = find_base_url(Location(account.location))
     return " \\\n  ".join(
         (

@@ -70,9 +70,7 @@ def handle_seen(
         "sights_left_out": max(0, len(seen.sights) - _SIGHTS_SHOWN),
         "may_change": page.has_change_permission(request, integration),
         "hides_names": not sees_all,
-        "uncompared": sum(
-            each.enabled and not each.reconciles for each in seen.others
-        ),
+        "uncompared": sum(each.enabled and not each.reconciles for each in seen.others),
         "now": now,
     }
     return TemplateResponse(request, "clevertap_sync/seen.html", context)

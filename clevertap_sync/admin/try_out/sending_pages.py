@@ -28,6 +28,7 @@ from clevertap_sync.admin.try_out.sending_form import (
 from clevertap_sync.clevertap.account_faults import describe_hold_cause
 from clevertap_sync.clevertap.hold_reasons import describe_hold
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
+from clevertap_sync.insight.seen_sights import describe_account_delay
 from clevertap_sync.models import EventKinds, Integration
 from referrals import log
 from referrals.admin.kit.base import demand_permission
@@ -81,6 +82,7 @@ def show_sent_events(
         "may_send": request.user.has_perm(SENDS, integration.app),
         "state": describe_state(integration),
         "hold": _describe_hold(integration),
+        "how_soon": describe_account_delay(integration.account_id),
         **sent_events.follow_events(integration, events),
     }
     return TemplateResponse(request, "clevertap_sync/sent.html", context)

@@ -18,6 +18,7 @@ _OPENED_BY: Final = {
         clevertap_sync_deadletter_changelist clevertap_sync_deadletter_export
         clevertap_sync_integration_change clevertap_sync_integration_changelist
         clevertap_sync_integration_check clevertap_sync_integration_export
+        clevertap_sync_integration_seen clevertap_sync_integration_seen_export
         clevertap_sync_replay_change clevertap_sync_replay_changelist
         clevertap_sync_replay_export clevertap_sync_upload_change
         clevertap_sync_upload_changelist clevertap_sync_upload_export event events
@@ -72,7 +73,8 @@ _POSTED_TO_BY: Final = {
         clevertap_sync_integration_enable clevertap_sync_integration_find_location
         clevertap_sync_integration_match_rate clevertap_sync_integration_move
         clevertap_sync_integration_pause clevertap_sync_integration_replay_range
-        clevertap_sync_integration_user clevertap_sync_replay_cancel people
+        clevertap_sync_integration_seen clevertap_sync_integration_user
+        clevertap_sync_replay_cancel people
         person_lift person_mark problem_replay
         referrals_app_change referrals_customname_change referrals_source_add
         referrals_source_archive referrals_source_change referrals_source_connect

@@ -2,27 +2,31 @@
 
 import csv
 import io
-import re
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from clevertap_sync.admin.reconciliation.seen_cells import name_day
 from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.insight.seen_sights import describe_account_delay
 from clevertap_sync.models import (
     AccountReading,
     Comparison,
     DeliveredCount,
     Integration,
+    Statement,
 )
-from clevertap_sync.process import clock
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals.models import Change, Membership, Role
 from tests.builders import an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
+from tests.integration.admin.test_integration_form import typed
 from tests.statements import (
     INSTALL,
     NIGHT,
@@ -33,21 +37,15 @@ from tests.statements import (
     a_statement,
 )
 
-#: The morning after the night of the comparison.
-MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 COUPON = "Referred Coupon Used"
-
-
-@pytest.fixture(autouse=True)
-def _morning(monkeypatch):
-    monkeypatch.setattr(clock, "read_now", lambda: MORNING)
 
 
 @pytest.fixture
 def shop(db):
     """An integration that has been compared for a month."""
+    since = NIGHT - timedelta(days=30)
     return an_integration(
-        an_app("shop", name="Shop"), reconciles=True, counts_since=datetime(2026, 10, 20, tzinfo=UTC)
+        an_app("shop", name="Shop"), reconciles=True, counts_since=since
     )
 
 
@@ -68,62 +66,6 @@ def page_of(browser, integration):
     response = browser.get(address(integration))
     assert response.status_code == 200
     return response.content.decode()
-
-
-def cells_of(page, name):
-    """Return (state, text) of the cells of one name, the newest day first."""
-    row = re.search(rf'<tr><th scope="row">{name}</th>(.*?)</tr>', page, re.DOTALL)
-    assert row, name
-    cells = re.findall(r'<td class="seen-(\w+)">(.*?)</td>', row[1], re.DOTALL)
-    return [(state, " ".join(re.sub("<[^>]+>", " ", text).split())) for state, text in cells]
-
-
-def test_each_day_of_a_name_says_what_is_known_of_it(admin, shop):
-    a_comparison(shop.account)
-    a_statement(shop.account)
-    for days, changes in enumerate(
-        [
-            {"counted": 7, "causes": [a_cause(size=-3)]},
-            {"counted": 12, "unexplained": 2},
-            {"counted": None, "compared_at": None},
-            {"counted": 11, "maybe_more": 2},
-            {"counted": 8, "causes": [a_cause("profiles_deleted", -2)]},
-        ],
-        start=1,
-    ):
-        a_statement(shop.account, day=YESTERDAY - timedelta(days=days), **changes)
-
-    cells = cells_of(page_of(admin, shop), INSTALL)
-
-    assert cells == [
-        ("pending", "… , not compared yet"),
-        ("equal", "10 , as delivered"),
-        ("fewer", "−3 of 10 , CleverTap counts 7 of 10 delivered: 3 fewer"),
-        ("more", "+2 of 10 , CleverTap counts 12 of 10 delivered: 2 more"),
-        ("not_compared", "not compared"),
-        ("equal", "11 , 10 delivered, and 2 records of which nobody knows"),
-        ("expected", "−2 of 10 , CleverTap counts 8 of 10 delivered: 2 fewer"),
-        ("nothing", "· , nothing delivered"),
-    ]
-
-
-def test_a_day_that_began_before_counting_did_is_not_counted(admin, shop):
-    Integration.objects.update(counts_since=datetime(2026, 11, 20, 8, 0, tzinfo=UTC))
-    a_comparison(shop.account)
-    a_statement(shop.account)
-
-    states = [state for state, _ in cells_of(page_of(admin, shop), INSTALL)]
-
-    assert states == ["pending", "equal", "nothing", *["not_counted"] * 5]
-
-
-def test_yesterday_is_pending_until_a_comparison_began_after_it(admin, shop):
-    a_comparison(shop.account, began_at=NIGHT - timedelta(days=1))
-    a_statement(shop.account, counted=None)
-
-    states = [state for state, _ in cells_of(page_of(admin, shop), INSTALL)]
-
-    assert states[:2] == ["pending", "pending"]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +94,7 @@ def test_a_difference_has_its_cause_its_fix_and_the_query_for_the_rest(admin, sh
     a_comparison(shop.account)
     name = "It's Referred"
     cause = a_cause("property_missing", -3, "3 records lack Channel.")
-    a_statement(
-        shop.account, name=name, counted=5, causes=[cause], unexplained=-2
-    )
+    a_statement(shop.account, name=name, counted=5, causes=[cause], unexplained=-2)
 
     page = page_of(admin, shop)
 
@@ -177,7 +117,7 @@ def test_days_with_the_same_causes_are_one_difference(admin, shop):
     page = page_of(admin, shop)
 
     assert "−30 in all" in page
-    assert "Sun 22 Nov: 0: there is no room." in page
+    assert f"{name_day(YESTERDAY)}: 0: there is no room." in page
     assert page.count("there is no room.") == 1
     assert page.count("CleverTap counts 0 of 10 delivered: 10 fewer.") == 3
 
@@ -250,7 +190,7 @@ def test_the_file_has_every_statement_and_no_formula(admin, shop):
 
     rows = list(csv.DictReader(io.StringIO(text_of(answer).lstrip("\ufeff"))))
     assert [(row["Event name"], row["Delivered"], row["Counted"]) for row in rows] == [
-        ("'=HYPERLINK(\"x\")", "10", "7"),
+        ('\'=HYPERLINK("x")', "10", "7"),
         ("Plain", "10", ""),
     ]
     assert [(row["Difference"], row["Result"], row["Causes"]) for row in rows] == [
@@ -299,3 +239,118 @@ def test_the_page_costs_as_many_queries_for_one_name_as_for_many(admin, shop):
         page_of(admin, shop)
 
     assert len(many) == len(few) == 9
+
+
+def save(admin, integration, **changes):
+    path = f"/admin/clevertap_sync/integration/{integration.pk}/change/"
+    answer = admin.post(path, typed(new_passcode="", **changes))
+    assert answer.status_code == 302
+    integration.refresh_from_db()
+
+
+def test_the_tick_begins_to_count_and_without_it_counting_ends(admin):
+    integration = an_integration(location=Location.IN1)
+    same = {"account_id": integration.account.account_id, "location": "in1"}
+
+    save(admin, integration, reconciles="on", **same)
+    begun = integration.counts_since
+    save(admin, integration, reconciles="on", name="other", **same)
+    kept = integration.counts_since
+    save(admin, integration, **same)
+
+    assert begun is not None
+    assert kept == begun
+    assert (integration.reconciles, integration.counts_since) == (False, None)
+    switched = Change.objects.filter(kind="integration").order_by("pk")
+    label = "Compare with CleverTap each night"
+    changes = [each.differences for each in switched]
+    assert [label, "no", "yes"] in changes[0]
+    assert changes[2] == [["Name", "other", "default"], [label, "yes", "no"]]
+
+
+def test_another_account_begins_to_be_counted_anew(admin, shop):
+    before = shop.counts_since
+
+    save(admin, shop, reconciles="on", account_id="XYZ-DEF-123Z")
+    moved = shop.counts_since
+    admin.post(address(shop, "move"), {"location": "sg1"})
+
+    shop.refresh_from_db()
+    assert moved > before
+    assert shop.counts_since > moved
+
+
+def test_the_settings_say_how_the_comparison_stands(admin, shop):
+    page = f"/admin/clevertap_sync/integration/{shop.pk}/change/"
+    a_statement(shop.account)
+    equal = admin.get(page).content.decode()
+    Statement.objects.update(counted=None)
+    unasked = admin.get(page).content.decode()
+
+    day = f"{YESTERDAY.day} {YESTERDAY:%B}"
+    assert f"Of {day}, CleverTap counts 10 of 10 delivered." in equal
+    assert (
+        f"Of {day}, CleverTap counts 0 of 0 delivered; 1 event not compared." in unasked
+    )
+    assert address(shop) in equal
+
+
+def test_the_overview_says_what_is_counted_and_leads_to_the_page(admin, shop):
+    a_statement(shop.account, counted=7, unexplained=-3)
+
+    page = admin.get("/admin/").content.decode()
+
+    assert "CleverTap counts 7 of 10 delivered; 1 event differs." in " ".join(
+        page.split()
+    )
+    assert f'<a href="{address(shop)}">Seen in CleverTap</a>' in page
+
+
+def test_what_was_measured_stands_in_place_of_ten_minutes(admin, shop):
+    check = f"/admin/clevertap_sync/integration/{shop.pk}/check/"
+
+    before = describe_account_delay(shop.account_id)
+    a_first_sight(shop.account)
+
+    assert before == "CleverTap shows new data after about 10 minutes."
+    after = "This account shows new events after 3 min (median)."
+    assert describe_account_delay(shop.account_id) == after
+    assert admin.get(check).context["how_soon"] == after
+
+
+def told(*options):
+    output = io.StringIO()
+    call_command("delivery_status", *options, stdout=output)
+    return output.getvalue()
+
+
+def test_delivery_status_tells_of_the_newest_day_and_never_of_the_books(shop):
+    a_statement(shop.account, day=YESTERDAY - timedelta(days=1))
+    a_statement(shop.account, counted=7, causes=[a_cause(size=-2)], unexplained=-1)
+    a_statement(shop.account, name=COUPON, counted=None)
+    an_integration(an_app("other"), location=Location.IN1)
+
+    other, status = json.loads(told("--json"))
+
+    assert other["clevertap"] is None
+    assert status["clevertap"] == {
+        "day": YESTERDAY.isoformat(),
+        "delivered": 10,
+        "counted": 7,
+        "difference": -3,
+        "causes": {"name_discarded": -2, "unexplained": -1},
+        "different": 1,
+        "not_compared": 1,
+    }
+    assert status["balanced"]
+    assert (
+        f"CleverTap counts  7 of 10 delivered of {YESTERDAY}; 1 names differ: "
+        "name_discarded -2, unexplained -1; 1 names not compared"
+    ) in told()
+
+
+def test_what_was_never_compared_is_no_zero_in_delivery_status(shop):
+    (status,) = json.loads(told("--json"))
+
+    assert status["clevertap"]["day"] is None
+    assert "CleverTap counts  nothing compared yet" in told()
