@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.insight.passcode_expiry import find_time_zone
+from clevertap_sync.insight.seen_facts import Delays
 from clevertap_sync.insight.seen_grid import (
     DayState,
     GridBounds,
@@ -20,7 +21,6 @@ from clevertap_sync.insight.seen_grid import (
     build_grid,
     list_days,
 )
-from clevertap_sync.insight.seen_facts import Delays
 from clevertap_sync.insight.seen_sights import measure_delays
 from clevertap_sync.models import (
     AccountReading,

@@ -1,5 +1,6 @@
 """The grid of names and days: what each cell says, and which one is never green."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,11 +8,14 @@ import pytest
 
 from clevertap_sync.admin.reconciliation.repeat_query import write_query
 from clevertap_sync.admin.reconciliation.seen_cells import build_row
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.insight.seen_grid import DayState, GridBounds, build_grid, list_days
 from clevertap_sync.insight.seen_numbers import SeenStatus, sum_up_day
 from clevertap_sync.insight.seen_sights import describe_delays, measure_delays
 from clevertap_sync.models import Account, FirstSight, Statement
+from tests import documented
 
+MINUS = "\N{MINUS SIGN}"
 TODAY = date(2026, 11, 23)
 YESTERDAY = date(2026, 11, 22)
 NIGHT = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
@@ -61,11 +65,11 @@ def test_each_day_of_a_name_says_what_is_known_of_it():
     assert cells == [
         ("pending", "…", "not compared yet", ""),
         ("equal", "10", "as delivered", ""),
-        ("fewer", "−3", fewer, "of 10"),
+        ("fewer", f"{MINUS}3", fewer, "of 10"),
         ("more", "+2", more, "of 10"),
         ("not_compared", "not compared", "", ""),
         ("equal", "11", doubtful, ""),
-        ("expected", "−2", gone, "of 10"),
+        ("expected", f"{MINUS}2", gone, "of 10"),
         ("nothing", "·", "nothing delivered", ""),
     ]
 
@@ -181,12 +185,20 @@ def test_how_soon_new_events_show_is_told_as_it_was_watched():
 def test_the_query_by_hand_is_safe_in_a_shell_and_has_no_passcode():
     account = Account(location="in1", account_id="ABC-DEF-123Z")
 
-    line = write_query(account, "It's $(free)", YESTERDAY)
+    line = write_query(account, "$(free) `offer`", YESTERDAY)
 
     assert line.splitlines() == [
         "curl -sS https://in1.api.clevertap.com/1/counts/events.json \\",
         "  -H 'X-CleverTap-Account-Id: ABC-DEF-123Z' \\",
         "  -H 'X-CleverTap-Passcode: YOUR-PASSCODE' \\",
         "  -H 'Content-Type: application/json; charset=utf-8' \\",
-        """  -d '{"event_name": "It'"'"'s $(free)", "from": 20261122, "to": 20261122}'""",
+        """  -d '{"event_name":"$(free) `offer`","from":20261122,"to":20261122}'""",
     ]
+
+
+def test_every_cause_is_documented_in_the_order_in_which_it_is_taken_off():
+    table = documented.page("seen-in-clevertap").partition("| Code |")[2]
+
+    told = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+
+    assert told == list(codes.MEANINGS)

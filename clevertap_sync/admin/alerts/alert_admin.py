@@ -112,6 +112,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
             (alert.quiet_hours, "quiet for {} h"),
             (alert.pause_hours, "paused for {} h"),
             (alert.stale_percent, "{} % too late"),
+            (alert.fewer_percent, "{} % fewer in CleverTap"),
             (alert.new_names or None, "new names"),
             (alert.worker_gone or None, "no worker"),
             (alert.failing_alerts or None, "failing alerts"),

@@ -33,6 +33,7 @@ _LIMITS: Final = {
     "quiet_hours": (1, 8760),
     "pause_hours": (1, 8760),
     "stale_percent": (1, 100),
+    "fewer_percent": (1, 100),
     "heartbeat_minutes": (1, 60),
 }
 THRESHOLD_FIELDS: Final = tuple(

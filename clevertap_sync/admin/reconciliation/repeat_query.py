@@ -2,8 +2,8 @@
 
 import shlex
 from datetime import date
-from json import dumps
 
+from clevertap_sync.clevertap.causes.repeat import spell_query
 from clevertap_sync.clevertap.locations import Location, find_base_url
 from clevertap_sync.models import Account
 
@@ -16,8 +16,6 @@ def write_query(account: Account, name: str, day: date) -> str:
 
     Reference: https://developer.clevertap.com/docs/get-event-count-api
     """
-    number = int(f"{day:%Y%m%d}")
-    body = dumps({"event_name": name, "from": number, "to": number}, ensure_ascii=False)
     base = find_base_url(Location(account.location))
     return " \\\n  ".join(
         (
@@ -25,6 +23,6 @@ def write_query(account: Account, name: str, day: date) -> str:
             f"-H {shlex.quote(f'X-CleverTap-Account-Id: {account.account_id}')}",
             f"-H 'X-CleverTap-Passcode: {NO_PASSCODE}'",
             "-H 'Content-Type: application/json; charset=utf-8'",
-            f"-d {shlex.quote(body)}",
+            f"-d {shlex.quote(spell_query(name, day))}",
         )
     )

@@ -49,7 +49,7 @@ def name_place(statement: Statement) -> str:
 
 
 def format_difference(size: int) -> str:
-    """Return a signed number of records, such as "+3" or "−12"."""
+    """Return a number of records with its sign, such as "+3"."""
     return f"{'+' if size > 0 else _MINUS if size < 0 else ''}{abs(size):,}"
 
 

@@ -22,7 +22,6 @@ from clevertap_sync.insight.seen_sights import describe_delays
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
 from clevertap_sync.reconciliation.orders import order_comparison
-from referrals import access
 from referrals.admin.kit.base import ListAdmin, ModelAdmin
 from referrals.admin.kit.csv_download import stream_csv
 

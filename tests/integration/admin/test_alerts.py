@@ -39,6 +39,7 @@ def typed(**changes):
         "quiet_hours": "24",
         "pause_hours": "24",
         "stale_percent": "50",
+        "fewer_percent": "5",
         "new_names": "on",
         "worker_gone": "on",
         "failing_alerts": "on",

@@ -38,6 +38,7 @@ from tests.statements import (
 )
 
 COUPON = "Referred Coupon Used"
+MINUS = "\N{MINUS SIGN}"
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_the_light_is_green_only_where_all_was_compared_and_is_equal(
 
 def test_a_difference_has_its_cause_its_fix_and_the_query_for_the_rest(admin, shop):
     a_comparison(shop.account)
-    name = "It's Referred"
+    name = "Referred `Offer`"
     cause = a_cause("property_missing", -3, "3 records lack Channel.")
     a_statement(shop.account, name=name, counted=5, causes=[cause], unexplained=-2)
 
@@ -116,7 +117,7 @@ def test_days_with_the_same_causes_are_one_difference(admin, shop):
 
     page = page_of(admin, shop)
 
-    assert "−30 in all" in page
+    assert f"{MINUS}30 in all" in page
     assert f"{name_day(YESTERDAY)}: 0: there is no room." in page
     assert page.count("there is no room.") == 1
     assert page.count("CleverTap counts 0 of 10 delivered: 10 fewer.") == 3
@@ -201,8 +202,10 @@ def test_the_file_has_every_statement_and_no_formula(admin, shop):
 
 def test_names_of_apps_that_a_person_may_not_see_are_left_out(admin, viewer, shop):
     other = an_integration(an_app("secret"), account=shop.account, reconciles=True)
-    DeliveredCount.objects.create(integration=shop, name=INSTALL, quarter=1)
-    DeliveredCount.objects.create(integration=other, name=COUPON, quarter=1)
+    for integration, name in ((shop, INSTALL), (other, COUPON)):
+        DeliveredCount.objects.create(
+            integration=integration, name=name, quarter=1, settled_at=NIGHT
+        )
     a_comparison(shop.account)
     for name in (INSTALL, COUPON):
         a_statement(shop.account, name=name)
