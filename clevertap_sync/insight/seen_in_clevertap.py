@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from clevertap_sync.clevertap.limits import normalise_event_name
@@ -32,6 +32,7 @@ from clevertap_sync.models import (
 )
 
 _MOST_SIGHTS: Final = 500
+_Row = TypeVar("_Row", Statement, FirstSight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +99,22 @@ def read_seen(
     days = list_days(now.astimezone(zone).date())
     account = integration.account_id
     counts_since = _find_counts_since(sharing)
-    of_account = Comparison.objects.filter(account=account).order_by("-id")
-    last = of_account.filter(state=Comparison.State.DONE).first()
-    statements = list(Statement.objects.filter(account=account, day__in=days))
-    sights = _read_sights(account)
-    if only_own_names:
-        own = _read_own_names(integration)
-        statements = [each for each in statements if each.folded_name in own]
-        sights = [each for each in sights if each.folded_name in own]
+    newest, last = _read_comparisons(account)
+    own = _read_own_names(integration) if only_own_names else None
+    statements = _keep(own, Statement.objects.filter(account=account, day__in=days))
+    sights = _keep(own, _read_sights(account))
+    bounds = GridBounds(zone, counts_since, last.began_at if last else None)
     return SeenAccount(
         today=days[0],
         zone=zone,
         days=days,
-        names=build_grid(
-            statements,
-            days,
-            GridBounds(zone, counts_since, last.began_at if last else None),
-        ),
+        names=build_grid(statements, days, bounds),
         differences=sort_differences(statements),
         sights=tuple(sights),
         delays=measure_delays(sights),
         counts_since=counts_since,
         last=last,
-        newest=of_account.first(),
+        newest=newest,
         reading=AccountReading.objects.filter(account=account).first(),
         others=tuple(each for each in sharing if each.pk != integration.pk),
     )
@@ -168,6 +162,19 @@ def _find_counts_since(sharing: Sequence[Integration]) -> datetime | None:
     begun = [each.counts_since for each in sharing if each.reconciles]
     known = [each for each in begun if each is not None]
     return max(known) if known and len(known) == len(begun) else None
+
+
+def _read_comparisons(
+    account_id: int,
+) -> tuple[Comparison | None, Comparison | None]:
+    """Return the newest comparison, and the last one that came to its end."""
+    found = Comparison.objects.filter(account=account_id).order_by("-id")
+    return found.first(), found.filter(state=Comparison.State.DONE).first()
+
+
+def _keep(own: frozenset[str] | None, rows: Iterable[_Row]) -> list[_Row]:
+    """Return the rows of one's own names; all where `own` is None."""
+    return [each for each in rows if own is None or each.folded_name in own]
 
 
 def _read_sights(account_id: int) -> list[FirstSight]:

@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import BooleanOptionalAction
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from json import dumps
 
 from django.core.management.base import CommandError, CommandParser
@@ -100,9 +100,16 @@ class Command(DiscreetCommand):
             )
         except ProvisioningError as error:
             raise CommandError(str(error)) from error
+        self._tell(provisioned, _as_json if json else _as_text)
+
+    def _tell(
+        self,
+        provisioned: ProvisionedSetup,
+        spell: Callable[[ProvisionedSetup], str],
+    ) -> None:
         for warning in provisioned.warnings:
             self.stderr.write(self.style.WARNING(warning))
-        self.stdout.write((_as_json if json else _as_text)(provisioned))
+        self.stdout.write(spell(provisioned))
 
 
 def _add_wishes(parser: CommandParser) -> None:
