@@ -26,6 +26,8 @@ Pure: imports no framework. The docstring of a class is its meaning for people;
 from http import HTTPStatus
 from typing import ClassVar
 
+from clevertap_sync.clevertap.unknown_causes import UnknownCause
+
 
 class CleverTapError(Exception):
     """Something went wrong between us and CleverTap."""
@@ -34,6 +36,8 @@ class CleverTapError(Exception):
     remedy: ClassVar[str] = "See the attempt for what happened."
     #: Whether CleverTap may have stored the records although we do not know it.
     outcome_unknown: ClassVar[bool] = False
+    #: Why nobody knows that, if the outcome is unknown.
+    unknown_cause: UnknownCause | None = None
 
     def __init__(
         self,
@@ -41,12 +45,14 @@ class CleverTapError(Exception):
         *,
         status: int | None = None,
         retry_after: float | None = None,
+        unknown_cause: UnknownCause | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.status = status
         #: Seconds that CleverTap asked us to wait, already clamped; None if it did not.
         self.retry_after = retry_after
+        self.unknown_cause = unknown_cause or self.unknown_cause
 
     def __str__(self) -> str:
         """Return what happened, what was seen of it, and what to do."""
@@ -105,6 +111,7 @@ class NoAnswerError(TransportError):
     code = "no_answer"
     remedy = "Nothing to do: a test record is sent first, then the upload again."
     outcome_unknown = True
+    unknown_cause = UnknownCause.CONNECTION_CUT
 
 
 class ResponseError(CleverTapError):
@@ -159,6 +166,7 @@ class GatewayError(ServerError):
     code = "gateway_error"
     remedy = "Nothing to do: a test record is sent first, then the upload again."
     outcome_unknown = True
+    unknown_cause = UnknownCause.GATEWAY
 
 
 class MalformedResponseError(ResponseError):
@@ -167,6 +175,7 @@ class MalformedResponseError(ResponseError):
     code = "malformed_response"
     remedy = "If it lasts, something else answers in CleverTap's place: check proxies."
     outcome_unknown = True
+    unknown_cause = UnknownCause.UNREADABLE
 
 
 _BY_STATUS: dict[int, type[ResponseError]] = {

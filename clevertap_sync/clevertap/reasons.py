@@ -20,6 +20,7 @@ NEVER_KNOWN: Final = "never_known"
 NO_REFERRER_KNOWN: Final = "no_referrer_known"
 SHARED_IDENTITY: Final = "shared_identity"
 KEPT_BACK: Final = "kept_back"
+OUTCOME_UNKNOWN: Final = "outcome_unknown"
 #: Of records that wait for a person to be known.
 WAITING: Final = frozenset({WAITING_FOR_IDENTITY, WAITING_FOR_REFERRER})
 #: Of records that waited in vain: no problem, and nothing to do.
@@ -192,9 +193,9 @@ _DELIVERY = (
         "Compare the upload's records with what CleverTap shows before you replay any of them.",
     ),
     Reason(
-        "outcome_unknown",
+        OUTCOME_UNKNOWN,
         "The record was sent eight times without an answer that could be read, so nobody knows whether CleverTap stored it.",
-        "Look in CleverTap whether the event is there, and replay only if it is not, because it would count twice.",
+        "Look in CleverTap whether the event is there, and replay only if it is not, because it would count twice. An integration that compares with CleverTap looks by itself after a day.",
     ),
     Reason(
         "mapping_failed",

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
+from clevertap_sync.clevertap.unknown_causes import UnknownCause
 from clevertap_sync.delivery import caution, hold, replay, revival, split
 from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
@@ -159,6 +160,7 @@ def count_unknown_outcomes(
             outcome=NoAnswerError.code,
             outcome_unknown=True,
             detail=_WORKER_ENDED,
+            unknown_cause=UnknownCause.WORKER_KILLED,
         )
         for upload in abandoned:
             upload.unknown_outcomes += upload.pk == upload_id
@@ -196,6 +198,7 @@ def _end_lost_probe(integration: Integration, now: datetime) -> None:
         outcome=NoAnswerError.code,
         outcome_unknown=True,
         detail=_WORKER_ENDED,
+        unknown_cause=UnknownCause.WORKER_KILLED,
     )
 
 

@@ -132,6 +132,9 @@ def _update_known_letters(
             detail=refusal.detail[:500],
             event_name=refusal.name[:_LONGEST_NAME],
             failures=F("failures") + 1,
+            # Whatever was found of it, it went again since.
+            found="",
+            found_at=None,
             changed_at=now,
         )
         if refusal.is_waiting:

@@ -13,7 +13,11 @@ from clevertap_sync.clevertap.mapping import (
     list_awaited_identities,
     map_event,
 )
-from clevertap_sync.clevertap.reasons import WAITING, WAITING_FOR_IDENTITY
+from clevertap_sync.clevertap.reasons import (
+    OUTCOME_UNKNOWN,
+    WAITING,
+    WAITING_FOR_IDENTITY,
+)
 from clevertap_sync.delivery import split, unknown_outcomes
 from clevertap_sync.delivery.claim import IDLE_CLAIMS
 from clevertap_sync.delivery.pins import put_pinned_people
@@ -49,7 +53,7 @@ def map_upload(claim: Claim) -> MappedUpload:
         _add_removed_events(mapped, wanted)
     if unknown_outcomes.is_given_up(upload):
         detail = f"{upload.unknown_outcomes} requests with it ended without an answer."
-        mapped.refuse_all(unknown_outcomes.OUTCOME_UNKNOWN, detail)
+        mapped.refuse_all(OUTCOME_UNKNOWN, detail)
     return mapped
 
 

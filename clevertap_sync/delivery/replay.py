@@ -12,9 +12,8 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from clevertap_sync.clevertap.reasons import EXPIRED, WAITING
+from clevertap_sync.clevertap.reasons import EXPIRED, OUTCOME_UNKNOWN, WAITING
 from clevertap_sync.delivery import caution
-from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.insight.picks import make_pick, read_position
 from clevertap_sync.models import DeadLetter, Integration, Replay, Upload, WaitingRecord
@@ -40,7 +39,8 @@ def find_open_letters(
     """Return the dead letters that a replay would take, in log order.
 
     They are open ones. What waits for a person, or has waited in vain, is nobody's problem:
-    only an order that names its reason, or the letter itself, takes it.
+    only an order that names its reason, or the letter itself, takes it. What was found in
+    CleverTap goes only if the letter itself is named.
     """
     letters = DeadLetter.objects.filter(integration=integration, position__gt=0)
     if selection or not (WAITING | EXPIRED).isdisjoint(reasons):
@@ -52,12 +52,46 @@ def find_open_letters(
         letters = letters.filter(reason__in=reasons)
     if selection:
         letters = letters.filter(pk__in=selection)
+    else:
+        letters = letters.exclude(found=DeadLetter.Found.FOUND)
     return letters.order_by("position", "side")
 
 
 def may_count_twice(letters: QuerySet[DeadLetter]) -> bool:
     """Return whether CleverTap may have stored one of these dead letters' records."""
-    return letters.filter(reason=OUTCOME_UNKNOWN).exists()
+    doubtful = letters.filter(reason=OUTCOME_UNKNOWN)
+    return doubtful.exclude(found=DeadLetter.Found.NOT_FOUND).exists()
+
+
+def find_not_found(integration: Integration) -> QuerySet[DeadLetter]:
+    """Return the dead letters of unknown outcome that CleverTap's counts have not got."""
+    doubtful = find_open_letters(integration, [OUTCOME_UNKNOWN])
+    return doubtful.filter(found=DeadLetter.Found.NOT_FOUND)
+
+
+def count_found(
+    integration: Integration, reasons: Sequence[str], selection: Sequence[int] = ()
+) -> int:
+    """Count the letters found in CleverTap: of the selection, or those that are left out."""
+    if reasons and OUTCOME_UNKNOWN not in reasons:
+        return 0
+    open_letters = DeadLetter.objects.open().filter(
+        integration=integration, reason=OUTCOME_UNKNOWN, found=DeadLetter.Found.FOUND
+    )
+    if selection:
+        open_letters = open_letters.filter(pk__in=selection)
+    return open_letters.count()
+
+
+def say_what_was_found(found: int, *, are_chosen: bool) -> list[str]:
+    """Return the sentence about letters that were found in CleverTap, if there are any."""
+    if not found:
+        return []
+    was = "was" if found == 1 else "were"
+    said = f"{found:,} of unknown outcome {was} found in CleverTap"
+    return [
+        f"{said}, and would count twice." if are_chosen else f"{said}, and stay here."
+    ]
 
 
 def replay_letters(

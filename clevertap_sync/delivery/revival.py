@@ -18,10 +18,9 @@ from uuid import UUID
 
 from django.db.models import Max, QuerySet
 
-from clevertap_sync.clevertap.reasons import SHARED_IDENTITY
+from clevertap_sync.clevertap.reasons import OUTCOME_UNKNOWN, SHARED_IDENTITY
 from clevertap_sync.delivery import caution
 from clevertap_sync.delivery.sql.id_lists import make_id_list
-from clevertap_sync.delivery.unknown_outcomes import OUTCOME_UNKNOWN
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.insight.picks import read_position
 from clevertap_sync.models import (

@@ -20,6 +20,7 @@ from clevertap_sync.clevertap.errors import (
     UnreadablePasscodeError,
 )
 from clevertap_sync.clevertap.limits import encode_body
+from clevertap_sync.clevertap.unknown_causes import UnknownCause
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Attempt, Integration, Upload
@@ -132,7 +133,7 @@ def post_records(
             traceback.extract_tb(fault.__traceback__)[-1],
         )
         logger.error("%s in %s, line %s", kind, place.filename, place.lineno)  # noqa: TRY400
-        error = NoAnswerError(kind)
+        error = NoAnswerError(kind, unknown_cause=UnknownCause.OUR_FAULT)
     return RequestOutcome(result, error, time.monotonic() - started)
 
 

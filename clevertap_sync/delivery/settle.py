@@ -117,19 +117,21 @@ def build_ended_attempt(
 ) -> row_writer.UpdateRow:
     """End the attempt, unless the worker that took over the lease has ended it as unknown."""
     error, result = outcome.error, outcome.result
+    changes = {
+        "ended_at": row_writer.NOW,
+        "outcome": error.code if error else "ok",
+        "outcome_unknown": bool(error and error.outcome_unknown),
+        "status": error.status if error else (result and result.status),
+        "duration_ms": round(outcome.seconds * 1000),
+        "accepted": result.accepted if result else 0,
+        "refused": len(result.refused) if result else 0,
+        "detail": error.detail[:500] if error else "",
+    }
+    # Few attempts have one, and the others write their columns once only.
+    if error and error.outcome_unknown and error.unknown_cause:
+        changes["unknown_cause"] = error.unknown_cause
     return row_writer.UpdateRow(
-        Attempt,
-        {"id": sending.attempt.pk, "ended_at": None},
-        {
-            "ended_at": row_writer.NOW,
-            "outcome": error.code if error else "ok",
-            "outcome_unknown": bool(error and error.outcome_unknown),
-            "status": error.status if error else (result and result.status),
-            "duration_ms": round(outcome.seconds * 1000),
-            "accepted": result.accepted if result else 0,
-            "refused": len(result.refused) if result else 0,
-            "detail": error.detail[:500] if error else "",
-        },
+        Attempt, {"id": sending.attempt.pk, "ended_at": None}, changes
     )
 
 

@@ -9,8 +9,6 @@ from typing import Final
 
 from clevertap_sync.models import Upload
 
-OUTCOME_UNKNOWN: Final = "outcome_unknown"
-
 # CleverTap does not recognise a repeat, so each further request may count every record once
 # more. A restart, a deploy or a minute of timeouts costs an outcome or two. An account that
 # answers dry runs, but has not answered eight uploads, will not answer the ninth.

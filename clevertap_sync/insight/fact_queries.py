@@ -30,6 +30,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap.limits import LIVE_SECONDS
+from clevertap_sync.clevertap.reasons import OUTCOME_UNKNOWN
 from clevertap_sync.insight import books
 from clevertap_sync.insight.books import UploadRange
 from clevertap_sync.insight.event_types import (
@@ -50,6 +51,7 @@ from clevertap_sync.insight.facts import (
     Waiting,
 )
 from clevertap_sync.insight.ingest_queries import IngestByApp
+from clevertap_sync.insight.parked_letters import ParkedLetters, count_parked_letters
 from clevertap_sync.insight.seen_facts import SeenFacts
 from clevertap_sync.insight.seen_queries import read_seen
 from clevertap_sync.models import (
@@ -228,15 +230,23 @@ def _count_open_letters(ids: Ids) -> Mapping[int, Sequence[OpenLetters]]:
         cursor.execute(_LETTERS.format(ids=", ".join(["%s"] * len(ids))), ids)
         rows = [_LetterGroup(*row) for row in cursor.fetchall()]
     newest = _read_newest_letters(rows)
+    doubtful = [row.integration_id for row in rows if row.reason == OUTCOME_UNKNOWN]
+    parked = count_parked_letters(doubtful) if doubtful else {}
     found: defaultdict[int, list[OpenLetters]] = defaultdict(list)
     for row in rows:
         of_newest = newest[row.integration_id, row.reason]
-        found[row.integration_id].append(
-            OpenLetters(row.reason, row.letters, *of_newest)
-        )
+        letters = OpenLetters(row.reason, row.letters, *of_newest)
+        if row.reason == OUTCOME_UNKNOWN:
+            letters = _leave_out_found(letters, parked[row.integration_id])
+        if letters.count:
+            found[row.integration_id].append(letters)
     for each in found.values():
         each.sort(key=lambda letters: (-letters.count, letters.reason))
     return found
+
+
+def _leave_out_found(letters: OpenLetters, parked: ParkedLetters) -> OpenLetters:
+    return replace(letters, count=letters.count - parked.found, parked=parked)
 
 
 class _LetterGroup(NamedTuple):

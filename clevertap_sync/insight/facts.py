@@ -10,6 +10,7 @@ from typing import Final
 
 from django.conf import settings
 
+from clevertap_sync.insight.parked_letters import ParkedLetters
 from clevertap_sync.insight.passcode_expiry import REMIND_DAYS
 from clevertap_sync.insight.seen_facts import FEWER_PERCENT, SeenFacts
 from clevertap_sync.models import Integration
@@ -44,7 +45,8 @@ class OpenLetters:
     """Open dead letters of one reason, and when the newest event's one fell out.
 
     `lately` counts those of the newest upload that left a dead letter. `was_delivered`: the
-    newest event's record was delivered before, and fell out of a replay since.
+    newest event's record was delivered before, and fell out of a replay since. What was found
+    in CleverTap is counted in `parked` alone: nobody has to do anything about it.
     """
 
     reason: str
@@ -52,6 +54,7 @@ class OpenLetters:
     newest_at: datetime
     lately: int = 0
     was_delivered: bool = False
+    parked: ParkedLetters | None = None
 
 
 @dataclass(frozen=True, slots=True)

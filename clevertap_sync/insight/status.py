@@ -5,7 +5,7 @@ the numbers agree with each other to the last record.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -32,7 +32,9 @@ from clevertap_sync.insight.installation_facts import (
     read_installation_facts,
 )
 from clevertap_sync.insight.links import build_address
+from clevertap_sync.insight.parked_letters import count_parked_letters
 from clevertap_sync.insight.seen_numbers import SeenStatus, read_seen_status
+from clevertap_sync.insight.unknown_outcomes import count_unknown_outcomes
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import log
@@ -100,6 +102,10 @@ class IntegrationStatus(msgspec.Struct, frozen=True):
     hold: HoldStatus | None
     unknown_outcomes: int
     balanced: bool
+    #: Of the last 30 days, the unknown outcomes by cause.
+    unknown_causes: dict[str, int] = {}
+    #: The dead letters `outcome_unknown` by what CleverTap's counts say of them.
+    parked_letters: dict[str, int] = {}
     #: What CleverTap counts of the newest day; None where that is not compared. No book.
     clevertap: SeenStatus | None = None
     #: Sentences that say which books do not balance, and how.
@@ -231,6 +237,7 @@ def read_status(
     now = clock.read_now()
     in_flight, queued = _count_waiting_records(integration, now)
     ended = wait_numbers.count_ended_waits(integration) if checks_all_books else None
+    unknown = count_unknown_outcomes(integration, now)
     return IntegrationStatus(
         app=integration.app.slug,
         integration=integration.name,
@@ -246,8 +253,10 @@ def read_status(
         revived=ended.revived if ended else None,
         expired=ended.expired if ended else None,
         hold=_read_hold(integration),
-        unknown_outcomes=_count_unknown_outcomes(integration),
+        unknown_outcomes=unknown.total,
         balanced=not imbalances,
+        unknown_causes=unknown.by_cause,
+        parked_letters=_count_parked_letters(integration, dead),
         clevertap=read_seen_status(integration),
         imbalances=tuple(imbalances),
     )
@@ -322,11 +331,15 @@ def _count_waiting_records(integration: Integration, now: datetime) -> tuple[int
     return in_flight, uploads.waiting_records() - in_flight
 
 
-def _count_unknown_outcomes(integration: Integration) -> int:
-    attempts = Attempt.objects.filter(
-        integration=integration, outcome_unknown=True, dry_run=False
-    )
-    return attempts.count() + integration.removed_unknown
+def _count_parked_letters(
+    integration: Integration, dead: Mapping[str, int]
+) -> dict[str, int]:
+    """Count those of unknown outcome apart, where there are any."""
+    if reasons.OUTCOME_UNKNOWN not in dead:
+        return {}
+    found = count_parked_letters([integration.pk]).get(integration.pk)
+    counts = found._asdict() if found else {}
+    return {verdict: count for verdict, count in counts.items() if count}
 
 
 def _measure_lag(integration: Integration, head: int, now: datetime) -> float:

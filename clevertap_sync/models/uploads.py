@@ -280,6 +280,13 @@ class Attempt(models.Model):
         max_length=30, blank=True, help_text="'ok', or the code of what went wrong."
     )
     outcome_unknown = models.BooleanField(default=False)
+    unknown_cause = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why nobody knows its outcome: a code of `unknown_causes`.",
+    )
     status = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="HTTP status."
     )
@@ -294,9 +301,9 @@ class Attempt(models.Model):
         indexes = [
             # The list of one integration, newest first; when it last was accepted.
             models.Index(fields=["integration", "-id"], name="newest_attempts"),
-            # The status: attempts whose answer never came.
+            # The status: attempts whose answer never came, those of the last days by cause.
             models.Index(
-                fields=["integration"],
+                fields=["integration", "began_at"],
                 condition=Q(outcome_unknown=True),
                 name="unknown_attempts",
             ),
@@ -430,6 +437,12 @@ class DeadLetter(models.Model):
                 fields=["integration", "upload"],
                 condition=Q(state="delivered"),
                 name="revived_dead_letters",
+            ),
+            # Reconciliation: what is not looked up in CleverTap's counts yet.
+            models.Index(
+                fields=["integration", "changed_at"],
+                condition=Q(state="open", reason="outcome_unknown", found=""),
+                name="letters_to_look_up",
             ),
             # The list of one integration, newest first.
             models.Index(fields=["integration", "-id"], name="newest_dead_letters"),

@@ -1,11 +1,20 @@
 """Attempts: each HTTP request, its outcome, and how long it took."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
 from clevertap_sync.clevertap.errors import CleverTapError
 from clevertap_sync.clevertap.hold_reasons import describe_hold
+from clevertap_sync.clevertap.unknown_causes import (
+    CAUSES,
+    UnknownCause,
+    describe_cause,
+)
 from clevertap_sync.models import Attempt, Integration
 from referrals import words
 from referrals.admin.kit.base import ReadOnlyInline
@@ -29,7 +38,9 @@ def show_outcome(attempt: Attempt) -> str:
         return words.render_light("good", "Accepted")
     colour: words.Colour = "busy" if attempt.outcome_unknown else "bad"
     meaning, _ = describe_hold(attempt.outcome)
-    unknown = " (outcome unknown)" if attempt.outcome_unknown else ""
+    cause = describe_cause(attempt.unknown_cause).one if attempt.unknown_cause else ""
+    unknown = f" (outcome unknown: {cause})" if cause else " (outcome unknown)"
+    unknown = unknown if attempt.outcome_unknown else ""
     return format_html(
         '<span title="{}">{}</span>',
         meaning if attempt.outcome else CleverTapError.meaning(),
@@ -37,6 +48,25 @@ def show_outcome(attempt: Attempt) -> str:
             colour, attempt.outcome.replace("_", " ").capitalize() + unknown
         ),
     )
+
+
+class UnknownCauseFilter(admin.SimpleListFilter):
+    """Filters by why the outcome is unknown. The choices are known: no table is read."""
+
+    title = "cause of an unknown outcome"
+    parameter_name = "unknown_cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the causes and what they are called."""
+        return [(cause.value, said.one.capitalize()) for cause, said in CAUSES.items()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Attempt]
+    ) -> QuerySet[Attempt]:
+        """Keep those of the chosen cause, by the index of unknown outcomes."""
+        if self.value() not in set(UnknownCause):
+            return queryset
+        return queryset.filter(outcome_unknown=True, unknown_cause=self.value())
 
 
 class _Shown:
@@ -92,6 +122,7 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
         "integration",
         "dry_run",
         "outcome_unknown",
+        UnknownCauseFilter,
     )
     list_select_related = ("integration__app", "integration__account")
     search_fields = ("upload__id__exact",)
@@ -108,6 +139,7 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
         ("Dry run", "dry_run"),
         ("Outcome", "outcome"),
         ("Outcome unknown", "outcome_unknown"),
+        ("Cause", "unknown_cause"),
         ("HTTP status", "status"),
         ("Milliseconds", "duration_ms"),
         ("Records", "records"),
@@ -151,4 +183,8 @@ class AttemptAdmin(_Shown, CsvExport, KeysetAdmin):
         """Return the outcome in words, with what to do."""
         if attempt.outcome in {"", "ok"}:
             return words.NOTHING
-        return " ".join(describe_hold(attempt.outcome))
+        words_of_outcome = describe_hold(attempt.outcome)
+        cause = attempt.unknown_cause
+        return " ".join(
+            [*words_of_outcome, describe_cause(cause).advice if cause else ""]
+        )

@@ -14,8 +14,9 @@ from django.utils.html import format_html
 
 from clevertap_sync.admin.deliveries import replay_plan
 from clevertap_sync.admin.deliveries.replay_plan import REPLAY
-from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.clevertap.reasons import OUTCOME_UNKNOWN, REASONS
 from clevertap_sync.insight import wait_numbers
+from clevertap_sync.insight.parked_letters import VERDICTS
 from clevertap_sync.models import DeadLetter
 from referrals import access, words
 from referrals.admin.kit.date_range import filter_by_date
@@ -29,6 +30,12 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
     DeadLetter.State.EXPIRED: ("idle", "Waited in vain"),
     DeadLetter.State.REPLAYING: ("busy", "In replay"),
     DeadLetter.State.DELIVERED: ("good", "Delivered since"),
+}
+
+_FOUND: dict[DeadLetter.Found, tuple[Colour, str]] = {
+    DeadLetter.Found.FOUND: ("idle", "Found in CleverTap"),
+    DeadLetter.Found.NOT_FOUND: ("busy", "Not found, safe to replay"),
+    DeadLetter.Found.UNCLEAR: ("bad", "Unclear"),
 }
 
 
@@ -56,10 +63,34 @@ class ReasonFilter(admin.SimpleListFilter):
         return queryset.filter(reason=chosen) if chosen in REASONS else queryset
 
 
+class FoundFilter(admin.SimpleListFilter):
+    """Filters what is of unknown outcome by what CleverTap's counts say of it."""
+
+    title = "found in CleverTap"
+    parameter_name = "found"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the verdicts."""
+        return [(verdict.value, words_of[1]) for verdict, words_of in _FOUND.items()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DeadLetter]
+    ) -> QuerySet[DeadLetter]:
+        """Keep those with the chosen verdict."""
+        if self.value() not in set(DeadLetter.Found):
+            return queryset
+        return queryset.filter(reason=OUTCOME_UNKNOWN, found=self.value())
+
+
 def _words(code: str) -> tuple[str, str]:
     """Return a reason's meaning and remedy; empty for an unknown reason."""
     reason = REASONS.get(code)
     return (reason.meaning, reason.remedy) if reason else ("", "")
+
+
+def _is_looked_up(letter: DeadLetter) -> bool:
+    is_doubtful = letter.reason == OUTCOME_UNKNOWN
+    return bool(is_doubtful and letter.found and letter.state == DeadLetter.State.OPEN)
 
 
 def _find_remedy(letter: DeadLetter) -> str:
@@ -89,7 +120,10 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         *("id", "event_name", "reason", "status", "event", "integration", "fell_out"),
     )
     indexed_lookups = frozenset({"integration__id__exact"})
-    list_filter = (filter_by_date("created_at"), "integration", "state", ReasonFilter)
+    list_filter = (
+        *(filter_by_date("created_at"), "integration", "state"),
+        *(ReasonFilter, FoundFilter),
+    )
     list_select_related = ("integration__app", "integration__account")
     actions = ("replay_selected",)
     empty_state = "No dead letter: every record was delivered, is on its way, or was kept back by your settings."
@@ -105,6 +139,8 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
         ("What to do", _find_remedy),
         ("Detail", "detail"),
         ("State", "state"),
+        ("Found in CleverTap", "found"),
+        ("Looked up", "found_at"),
         ("Times", "failures"),
         ("Upload", "upload_id"),
         ("Fell out", "created_at"),
@@ -114,7 +150,7 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
     )
     fields = (
         *("integration", "status", "event", "side", "event_name"),
-        *("reason", "meaning", "detail", "remedy"),
+        *("reason", "meaning", "detail", "remedy", "looked_up"),
         *("waits_until", "known_since", "known_by"),
         *("failures", "upload", "replay_upload", "fell_out", "changed"),
     )
@@ -122,7 +158,18 @@ class DeadLetterAdmin(CsvExport, KeysetAdmin):
     @admin.display(description="status", ordering="state")
     def status(self, letter: DeadLetter) -> str:
         """Return whether it is open, in a replay or delivered, as a light."""
+        if _is_looked_up(letter):
+            return words.render_light(*_FOUND[DeadLetter.Found(letter.found)])
         return words.render_light(*_LIGHTS[letter.state])
+
+    @admin.display(description="in CleverTap's counts")
+    def looked_up(self, letter: DeadLetter) -> str:
+        """Return what the counts say of it, since when, and what follows."""
+        if not _is_looked_up(letter):
+            return words.NOTHING
+        verdict = DeadLetter.Found(letter.found)
+        said = f"{_FOUND[verdict][1]}, {words.format_age(letter.found_at)}."
+        return f"{said} {VERDICTS[verdict]}"
 
     @admin.display(description="event", ordering="position")
     def event(self, letter: DeadLetter) -> str:

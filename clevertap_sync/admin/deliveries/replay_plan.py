@@ -12,10 +12,12 @@ from django.utils.html import format_html
 from clevertap_sync.clevertap.limits import MAX_RECORDS
 from clevertap_sync.delivery.replay import (
     COUNTS_TWICE,
+    count_found,
     find_open_letters,
     may_count_twice,
     replay_letters,
     replay_range,
+    say_what_was_found,
 )
 from clevertap_sync.insight import freshness
 from clevertap_sync.insight.freshness import Freshness
@@ -34,12 +36,14 @@ class ReplayPlan:
     integration: Integration
     freshness: Freshness
     counts_twice: bool = False
+    #: About what was found in CleverTap.
+    found: Sequence[str] = ()
 
     @property
     def sentences(self) -> list[str]:
         """Return the consequences in sentences, for the person who may order it."""
         twice = [COUNTS_TWICE] if self.counts_twice else []
-        return [*twice, *self.freshness.sentences]
+        return [*twice, *self.found, *self.freshness.sentences]
 
     @property
     def records(self) -> int:
@@ -64,6 +68,9 @@ def plan_replay(
         integration,
         freshness.measure_letters_freshness(integration.app_id, letters),
         counts_twice=may_count_twice(letters),
+        found=say_what_was_found(
+            count_found(integration, reasons, selection), are_chosen=bool(selection)
+        ),
     )
 
 

@@ -17,9 +17,15 @@ from clevertap_sync import insight
 from clevertap_sync.admin.deliveries import replay_plan
 from clevertap_sync.admin.overview.cards import FindingOnCard
 from clevertap_sync.admin.overview.standing import read_standing
-from clevertap_sync.clevertap.reasons import REASONS, Reason, find_reason
+from clevertap_sync.clevertap.reasons import (
+    OUTCOME_UNKNOWN,
+    REASONS,
+    Reason,
+    find_reason,
+)
 from clevertap_sync.insight.findings import Severity
 from clevertap_sync.insight.findings.delivery import LettersFinding
+from clevertap_sync.insight.parked_letters import count_parked_letters
 from clevertap_sync.models import DeadLetter, Integration, Replay
 from clevertap_sync.process import clock
 from referrals import access
@@ -45,6 +51,8 @@ class LettersOfReason:
     samples: tuple[DeadLetter, ...]
     letters_url: str
     may_replay: bool
+    #: What CleverTap's counts say of them, where they are of unknown outcome.
+    in_counts: str = ""
 
 
 @require_safe
@@ -133,6 +141,8 @@ def _describe_group(
         integration=integration, reason=row["reason"]
     )
     code = row["reason"]
+    is_doubtful = code == OUTCOME_UNKNOWN
+    parked = count_parked_letters([integration.pk]) if is_doubtful else {}
     samples = tuple(letters.order_by("-position")[:_SAMPLES])
     oldest = letters.order_by("position").first()
     shown = [each for each in (oldest, *samples) if each is not None]
@@ -151,6 +161,7 @@ def _describe_group(
         first_seen=min((each.created_at for each in shown), default=None),
         last_seen=max((each.changed_at for each in shown), default=None),
         samples=samples,
+        in_counts=parked[integration.pk].sentence if parked else "",
         may_replay=request.user.has_perm(replay_plan.REPLAY, integration.app),
         letters_url=f"{reverse('admin:clevertap_sync_deadletter_changelist')}?{query}",
     )

@@ -31,6 +31,7 @@ from clevertap_sync.clevertap.errors import (
     NoAnswerError,
     NotSentError,
 )
+from clevertap_sync.clevertap.unknown_causes import UnknownCause
 
 MAX_ANSWER_BYTES = 1_000_000
 # A refused record is echoed. Escaped and spaced differently it is up to three times as
@@ -157,13 +158,16 @@ class Transport:
             return HttpAnswer(response.status_code, response.headers, start)
 
     def _failure(self, now: WatchedExchange, words: str) -> CleverTapError:
+        cause = UnknownCause.CONNECTION_CUT
         if now.limit.aborted:
             words = "stopped, because this worker is shutting down"
+            cause = UnknownCause.WORKER_STOPPED
         elif now.limit.expired or words == TIMED_OUT:
             words = f"{TIMED_OUT} after {self._seconds:g} s"
+            cause = UnknownCause.DEADLINE
         if now.sent:
             # The proxy had done its part by then.
-            return NoAnswerError(words.removeprefix("proxy: "))
+            return NoAnswerError(words.removeprefix("proxy: "), unknown_cause=cause)
         timed_out = words.startswith(TIMED_OUT)
         return NotSentError(f"{now.stage}: {words}" if timed_out else words)
 

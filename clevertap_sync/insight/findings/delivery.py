@@ -160,8 +160,16 @@ class LettersFinding(Finding):
         reason = find_reason(letters.reason)
         were = "was" if letters.count == 1 else "were"
         return cls(
-            sentence=f"{format_count(letters.count, 'record')} {were} not delivered. "
-            f"{reason.meaning}",
+            sentence=" ".join(
+                filter(
+                    None,
+                    [
+                        f"{format_count(letters.count, 'record')} {were} not delivered.",
+                        reason.meaning,
+                        letters.parked and letters.parked.sentence,
+                    ],
+                )
+            ),
             remedy=reason.remedy,
             link=_link_letters(facts, letters),
             count=letters.count,

@@ -7,7 +7,9 @@ from django.core.management.base import CommandParser
 
 from clevertap_sync import insight
 from clevertap_sync.clevertap.hold_reasons import describe_hold
+from clevertap_sync.clevertap.unknown_causes import describe_cause
 from clevertap_sync.insight import IntegrationStatus
+from clevertap_sync.insight.parked_letters import ParkedLetters
 from referrals.management.arguments import DiscreetCommand
 
 
@@ -67,9 +69,21 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("held", held),
         *([("", " ".join(describe_hold(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
+        *_doubts(status),
         ("balanced", "yes" if status.balanced else "NO"),
     ]
     return lines + [("", sentence) for sentence in status.imbalances]
+
+
+def _doubts(status: IntegrationStatus) -> list[tuple[str, str]]:
+    """Return why outcomes are unknown lately, and what was found of what was given up."""
+    causes = [
+        describe_cause(code).format_number(count)
+        for code, count in status.unknown_causes.items()
+    ]
+    lines = [("", f"of the last 30 days: {', '.join(causes)}")] if causes else []
+    parked = ParkedLetters(**status.parked_letters).sentence
+    return [*lines, *([("", parked)] if parked else [])]
 
 
 def _seen(status: IntegrationStatus) -> list[tuple[str, str]]:

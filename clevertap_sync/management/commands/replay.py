@@ -21,7 +21,7 @@ class Command(DiscreetCommand):
     """Order a replay, after saying what it would do."""
 
     help = (
-        "Send dead letters again (--reason, --letter, or --all-reasons), or a range of the "
+        "Send dead letters again (--reason, --letter, --not-found, or --all-reasons), or a range of the "
         "log (--from and --to, positions or instants). CleverTap counts a replayed range "
         "twice. --cancel ends what was ordered."
     )
@@ -41,6 +41,11 @@ class Command(DiscreetCommand):
             default=[],
             metavar="NUMBER",
             help="one dead letter, by its number in the admin; may be repeated",
+        )
+        parser.add_argument(
+            "--not-found",
+            action="store_true",
+            help="those of unknown outcome that CleverTap's counts have not got",
         )
         parser.add_argument(
             "--cancel",
@@ -74,10 +79,16 @@ class Command(DiscreetCommand):
         self, integration: Integration, options: dict[str, Any]
     ) -> None:
         reasons, selection = options["reason"], options["letter"]
+        if options["not_found"]:
+            chosen = replay.find_not_found(integration)
+            selection = [*selection, *chosen.values_list("pk", flat=True)]
+            if not selection:
+                self.stdout.write("0 records. CleverTap's counts lack none of them.")
+                return
         if not (reasons or selection or options["all_reasons"]):
             msg = (
                 "Say what to replay: --reason (see delivery_status), --letter, "
-                "--all-reasons, or --from."
+                "--not-found, --all-reasons, or --from."
             )
             raise CommandError(msg)
         if unknown := sorted(set(reasons) - set(REASONS)):
@@ -88,7 +99,11 @@ class Command(DiscreetCommand):
         count = planned.total
         plan = f"{count} records in {-(-count // MAX_RECORDS)} uploads."
         twice = [replay.COUNTS_TWICE] if replay.may_count_twice(letters) else []
-        self.stdout.write(" ".join([plan, *twice, *planned.sentences]))
+        found = replay.say_what_was_found(
+            replay.count_found(integration, reasons, selection),
+            are_chosen=bool(selection),
+        )
+        self.stdout.write(" ".join([plan, *twice, *found, *planned.sentences]))
         if count and not options["dry_run"]:
             order = replay.replay_letters(
                 integration,

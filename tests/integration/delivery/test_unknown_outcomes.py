@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from clevertap_sync.clevertap.reasons import REASONS
+from clevertap_sync.clevertap.reasons import OUTCOME_UNKNOWN, REASONS
 from clevertap_sync.delivery import replay, unknown_outcomes
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders, uploads_under_way
@@ -90,7 +90,7 @@ def test_an_upload_that_is_never_answered_ends_as_dead_letters(engine, append, f
 
 def test_the_reason_tells_people_the_number_that_is_true():
     assert unknown_outcomes.MOST_UNKNOWN_OUTCOMES == 8
-    assert "eight times" in REASONS[unknown_outcomes.OUTCOME_UNKNOWN].meaning
+    assert "eight times" in REASONS[OUTCOME_UNKNOWN].meaning
 
 
 def test_every_repeat_waits_for_an_answered_dry_run(engine, append, finish):
@@ -274,7 +274,7 @@ def test_a_replay_is_a_new_life(engine, integration, append, finish):
     append(*people(1, **A_CLICK))
     finish()
     engine.behave()
-    replay.replay_letters(integration, reasons=[unknown_outcomes.OUTCOME_UNKNOWN])
+    replay.replay_letters(integration, reasons=[OUTCOME_UNKNOWN])
 
     status = finish_replay(integration)
 
@@ -291,7 +291,7 @@ def test_a_replay_that_is_never_answered_ends_as_the_same_dead_letters(
     engine.switch(faults=(FOR_EVER,))
     append(*people(1))
     finish()
-    replay.replay_letters(integration, reasons=[unknown_outcomes.OUTCOME_UNKNOWN])
+    replay.replay_letters(integration, reasons=[OUTCOME_UNKNOWN])
 
     status = finish_replay(integration)
 
@@ -368,7 +368,7 @@ def test_whatever_happens_no_record_is_sent_more_often(
     assert status.delivered + sum(status.dead_letters.values()) == 16
     assert status.balanced
     assert max(arrivals(engine).values()) <= unknown_outcomes.MOST_UNKNOWN_OUTCOMES
-    given_up = DeadLetter.objects.filter(reason=unknown_outcomes.OUTCOME_UNKNOWN)
+    given_up = DeadLetter.objects.filter(reason=OUTCOME_UNKNOWN)
     parked = {2 * letter.position + (letter.side == "generated") for letter in given_up}
     for pick in range(2, 18):
         most = sendings(pick)
