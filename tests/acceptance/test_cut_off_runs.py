@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(
 
 ENDLESS = "tests/acceptance/endless.py"
 #: As a script's `&` starts it: with SIGINT ignored.
-IN_THE_BACKGROUND = 'trap \'\' INT; exec "$0" -m tests.harness.run "$1"'
+IN_THE_BACKGROUND = 'trap \'\' INT; exec "$0" -m tests.harness.run "$@"'
+#: Two of pytest's processes, of which one has nothing to do, stand for however many.
+FEW = "-n2"
 #: How many processes of each kind there are then, at least. Web and worker are forks of
 #: the nursery, and called as it is.
 EVERYTHING = {"postgres": 1, "valkey": 1, "nursery": 4, "reaper": 2, "pytest": 1}
@@ -45,7 +47,7 @@ def test_a_run_that_is_cut_off_leaves_no_process_and_no_file(tmp_path, number):
     folder = temporary_folder("cut-off")
     folder.chmod(0o755)  # PostgreSQL runs as nobody where root runs the tests
     run = Process(
-        ["/bin/sh", "-c", IN_THE_BACKGROUND, sys.executable, ENDLESS],
+        ["/bin/sh", "-c", IN_THE_BACKGROUND, sys.executable, ENDLESS, FEW],
         log=tmp_path / "log",
         env={
             "PATH": "/usr/bin:/bin",
