@@ -10,17 +10,18 @@ from clevertap_sync.models import (
     DeliveredCount,
     Statement,
 )
-from clevertap_sync.process import clock, stopping
+from clevertap_sync.process import stopping
 from clevertap_sync.reconciliation import comparison as comparing
 from clevertap_sync.reconciliation.comparison import Turn, take_turn
 from clevertap_sync.reconciliation.orders import order_comparison
 from clevertap_sync.reconciliation.reader import open_reader
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration
-from tests.integration.reconciliation.conftest import (
+from tests.integration.reconciliation.comparing.conftest import (
     LONG_AGO,
     NAME,
     NOW,
+    PRESENT,
     both,
     delivered,
     on,
@@ -44,7 +45,7 @@ def an_order(integration, **changes):
 
 def compare(integration, **changes):
     """Compare, a second later than whatever was compared before."""
-    clock.read_now.passes(seconds=1)
+    PRESENT.passes(seconds=1)
     comparison = an_order(integration, **changes)
     assert take_turn(comparison) is Turn.ENDED
     return comparison

@@ -33,12 +33,15 @@ class Now:
         self.at += timedelta(**units)
 
 
+PRESENT = Now()
+
+
 @pytest.fixture
 def now(monkeypatch):
     """The present, which stands still until it `passes`."""
-    present = Now()
-    monkeypatch.setattr(clock, "read_now", present)
-    return present
+    PRESENT.at = NOW
+    monkeypatch.setattr(clock, "read_now", PRESENT)
+    return PRESENT
 
 
 @pytest.fixture
@@ -46,6 +49,7 @@ def sandbox(settings, now):
     """A running sandbox that every integration delivers to."""
     with Sandbox(clock=lambda: now().timestamp()) as running:
         settings.CLEVERTAP_BASE_URL = running.template
+        running.switch(counts_visible_after=0, schema_visible_after=0, visible_jitter=0)
         yield running
 
 

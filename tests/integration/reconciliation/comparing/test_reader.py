@@ -20,7 +20,7 @@ from clevertap_sync.reconciliation.reader import (
 )
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration
-from tests.integration.reconciliation.conftest import LONG_AGO
+from tests.integration.reconciliation.comparing.conftest import LONG_AGO
 
 NAME = "Referred App Install"
 DAY = date(2026, 1, 9)
