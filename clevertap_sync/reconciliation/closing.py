@@ -34,7 +34,7 @@ from clevertap_sync.models import (
     Upload,
 )
 from clevertap_sync.process import clock
-from clevertap_sync.reconciliation import statements
+from clevertap_sync.reconciliation import endings, statements
 from clevertap_sync.reconciliation.comparison_plan import (
     Plan,
     is_compared_by,
@@ -205,7 +205,7 @@ def _spell_causes(explained: Explained | None) -> list[dict[str, object]]:
 
 
 def _end(comparison: Comparison, *, error: str, compared: int, left: int) -> None:
-    is_failed = bool(error) and not compared
+    is_failed = error not in {"", endings.OVER_BUDGET} and not compared
     comparison.state = Comparison.State.FAILED if is_failed else Comparison.State.DONE
     comparison.error = error
     comparison.ended_at = clock.read_now()

@@ -24,7 +24,7 @@ from clevertap_sync.clevertap.errors import (
 from clevertap_sync.clevertap.stored_schema import unpack_schema
 from clevertap_sync.models import AccountReading, Comparison
 from clevertap_sync.process import clock
-from clevertap_sync.reconciliation import reader, statements
+from clevertap_sync.reconciliation import endings, reader, statements
 from clevertap_sync.reconciliation.closing import close_comparison
 from clevertap_sync.reconciliation.comparison_plan import (
     Plan,
@@ -54,17 +54,10 @@ MOST_REQUESTS: Final = 2000
 #: A comparison that comes to no end, because CleverTap is busy, ends so long after it began.
 LONGEST: Final = timedelta(hours=3)
 
-#: What a comparison ends with, besides the codes of a reading.
-NOT_SWITCHED_ON: Final = "not_switched_on"
-NOTHING_TO_COMPARE: Final = "nothing_to_compare"
-NO_TURN: Final = "no_turn"
-OVER_BUDGET: Final = "over_budget"
-INTERNAL_ERROR: Final = "internal_error"
-
 #: After these, other turns of the same comparison would not do better.
 _FINAL: Final = frozenset(
     {
-        OVER_BUDGET,
+        endings.OVER_BUDGET,
         reader.MAY_NOT_READ,
         AuthenticationError.code,
         NoPasscodeError.code,
@@ -96,7 +89,7 @@ def take_turn(
     """
     found = read_reconciling_account(comparison.account_id)
     if found is None:
-        return end_comparison(comparison, NOT_SWITCHED_ON)
+        return end_comparison(comparison, endings.NOT_SWITCHED_ON)
     insists = comparison.kind == Comparison.Kind.ORDER
     with reader.open_reader(
         found.account, seconds=seconds, insists=insists, wait=wait
@@ -139,7 +132,7 @@ class _Asking:
         self._begin(now)
         self._plan = make_plan(self._found, self._comparison, now)
         if not self._plan.week:
-            return end_comparison(self._comparison, NOTHING_TO_COMPARE)
+            return end_comparison(self._comparison, endings.NOTHING_TO_COMPARE)
         stopped = self._ask_for_all()
         self._book()
         if stopped is not None and not self._is_final(stopped):
@@ -237,7 +230,7 @@ class _Asking:
         seconds = self._comparison.seconds + time.monotonic() - self._began
         requests = self._comparison.requests + self._reading.requests
         if seconds >= BUDGET_SECONDS - _FOR_CAUSES_SECONDS or requests >= MOST_REQUESTS:
-            raise ReadingStopped(OVER_BUDGET)
+            raise ReadingStopped(endings.OVER_BUDGET)
 
     def _is_final(self, stopped: ReadingStopped) -> bool:
         """Return whether the comparison ends with what is compared by now."""
@@ -269,5 +262,5 @@ def _wait_for_turn(comparison: Comparison, found: ReconcilingAccount) -> Turn:
     if row and row.refused_at and not is_reading:
         return end_comparison(comparison, reader.MAY_NOT_READ)
     if now - (comparison.began_at or comparison.created_at) > LONGEST:
-        return end_comparison(comparison, (row and row.last_error) or NO_TURN)
+        return end_comparison(comparison, (row and row.last_error) or endings.NO_TURN)
     return Turn.WAITS

@@ -9,22 +9,26 @@ from clevertap_sync.clevertap.errors import (
     ServerError,
     TooManyRequestsError,
 )
-from clevertap_sync.reconciliation import comparison, nightly, reader
+from clevertap_sync.reconciliation import endings, reader
 
 _WORDS: Final = {
-    comparison.NOT_SWITCHED_ON: (
+    endings.NOT_SWITCHED_ON: (
         "It is not compared with CleverTap. Switch it on with `manage.py provision APP "
         "--reconcile`, or in the integration's settings."
     ),
-    comparison.NOTHING_TO_COMPARE: (
+    endings.NOTHING_TO_COMPARE: (
         "There is nothing to compare yet: no day has begun and ended since what is "
         "delivered is counted. Ask again tomorrow."
     ),
-    comparison.NO_TURN: "It did not get its turn for three hours. Ask again.",
-    comparison.INTERNAL_ERROR: (
+    endings.NO_TURN: "It did not get its turn for three hours. Ask again.",
+    endings.INTERNAL_ERROR: (
         "It failed by a fault of this product, which the worker's log has."
     ),
-    nightly.NEXT_NIGHT: "The next night came before it was done.",
+    endings.NEXT_NIGHT: "The next night came before it was done.",
+    endings.OVER_BUDGET: (
+        "The time that a comparison may take was over before all names were asked for. "
+        "The next one begins with those that were left."
+    ),
     reader.MAY_NOT_READ: (
         "CleverTap lets this passcode upload, and not read. Enter a passcode that may "
         "read: in CleverTap under Settings → Passcode."

@@ -6,18 +6,15 @@ others, so a stuck one keeps nobody waiting for longer.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.db import InterfaceError, OperationalError
 
 from clevertap_sync.models import Comparison
 from clevertap_sync.process import clock, stopping
-from clevertap_sync.reconciliation import first_sights, new_names, nightly
-from clevertap_sync.reconciliation.comparison import (
-    INTERNAL_ERROR,
-    end_comparison,
-    take_turn,
-)
+from clevertap_sync.reconciliation import endings, first_sights, new_names, nightly
+from clevertap_sync.reconciliation.comparison import end_comparison, take_turn
 from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
     find_reconciling_accounts,
@@ -31,13 +28,38 @@ def run_reconciliation_round() -> None:
     accounts = find_reconciling_accounts()
     if not accounts or stopping.is_stopping():
         return
-    new_names.find_new_names()
-    first_sights.ask_due_first_sights(clock.read_now())
+    _carry_out("new names", new_names.find_new_names)
+    _carry_out("first sights", _ask_first_sights)
     nightly.plan_due_nights(accounts, clock.read_now())
     for comparison in _list_next(accounts):
         if stopping.is_stopping():
             return
-        _take_turn(comparison)
+        _carry_out(
+            f"comparison {comparison.pk}",
+            partial(take_turn, comparison),
+            partial(end_comparison, comparison, endings.INTERNAL_ERROR),
+        )
+
+
+def _ask_first_sights() -> None:
+    first_sights.ask_due_first_sights(clock.read_now())
+
+
+def _carry_out(
+    name: str, step: Callable[[], object], end: Callable[[], object] | None = None
+) -> None:
+    """Carry out a step. One that fails by a fault of ours costs no other its turn.
+
+    `end` keeps it from failing again. Without the database nothing else can be done.
+    """
+    try:
+        step()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("Reconciliation failed: %s", name)
+        if end is not None:
+            end()
 
 
 def _list_next(accounts: Sequence[ReconcilingAccount]) -> list[Comparison]:
@@ -55,14 +77,3 @@ def _list_next(accounts: Sequence[ReconcilingAccount]) -> list[Comparison]:
 
 def _rank(comparison: Comparison) -> tuple[bool, int]:
     return comparison.kind != Comparison.Kind.ORDER, comparison.pk
-
-
-def _take_turn(comparison: Comparison) -> None:
-    """Take a turn. One that fails by a fault of ours is over, and costs no other account."""
-    try:
-        take_turn(comparison)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        logger.exception("Comparison %s failed", comparison.pk)
-        end_comparison(comparison, INTERNAL_ERROR)

@@ -42,6 +42,9 @@ _SAME_SUBJECTS = {
     "delivery/": """
         bisect canary cause doubt forget_command holds replay_command witness
     """,
+    "reconciliation/comparing/": """
+        reconcile_command
+    """,
     "hooks/": """
         hook_edge hook_hostile hook_turns
     """,

@@ -17,7 +17,11 @@ from clevertap_sync.models import (
     Statement,
 )
 from clevertap_sync.process import clock, stopping
-from clevertap_sync.reconciliation import comparison as comparing, orders
+from clevertap_sync.reconciliation import (
+    comparison as comparing,
+    endings,
+    orders,
+)
 from clevertap_sync.reconciliation.comparison import Turn
 from clevertap_sync.reconciliation.failure_words import describe_failure
 from clevertap_sync.reconciliation.statement_words import (
@@ -138,7 +142,7 @@ def _find_integrations(slug: str, name: str | None) -> list[Integration]:
         raise CommandError(msg)
     chosen = [each for each in known if each.reconciles]
     if not chosen:
-        raise CommandError(describe_failure(comparing.NOT_SWITCHED_ON))
+        raise CommandError(describe_failure(endings.NOT_SWITCHED_ON))
     return chosen
 
 
