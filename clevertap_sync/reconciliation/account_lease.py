@@ -19,7 +19,7 @@ from clevertap_sync.models import Account, AccountReading, Integration
 from clevertap_sync.process import clock
 
 #: Beyond a request's own limit: the longest wait between two, and some time to write.
-_SPARE_SECONDS: Final = 30.0
+SPARE_SECONDS: Final = 30.0
 FIRST_WAIT_SECONDS: Final = 30.0
 LONGEST_WAIT_SECONDS: Final = 3600.0
 
@@ -31,9 +31,9 @@ class AccountLease:
     account_id: int
     token: int
 
-    def renew(self) -> bool:
-        """Claim it for one request more. False: another process has it by now."""
-        return self._write(leased_until=_find_end(clock.read_now()))
+    def renew(self, *, spare: float = SPARE_SECONDS) -> bool:
+        """Claim it for one request and `spare` seconds. False: another process has it."""
+        return self._write(leased_until=_find_end(clock.read_now(), spare))
 
     def release(self) -> None:
         """Let others ask at once."""
@@ -95,7 +95,9 @@ def take_lease(
             return None
     free = Q(leased_until=None) | Q(leased_until__lte=now)
     mine = AccountReading.objects.filter(free, pk=row.pk, lease_token=row.lease_token)
-    taken = mine.update(lease_token=F("lease_token") + 1, leased_until=_find_end(now))
+    taken = mine.update(
+        lease_token=F("lease_token") + 1, leased_until=_find_end(now, SPARE_SECONDS)
+    )
     return AccountLease(account.pk, row.lease_token + 1) if taken else None
 
 
@@ -109,5 +111,5 @@ def _are_newer(
     return any(each is not None and each > refused_at for each in since)
 
 
-def _find_end(now: datetime) -> datetime:
-    return now + timedelta(seconds=settings.REQUEST_SECONDS + _SPARE_SECONDS)
+def _find_end(now: datetime, spare: float) -> datetime:
+    return now + timedelta(seconds=settings.REQUEST_SECONDS + spare)

@@ -46,6 +46,8 @@ from clevertap_sync.reconciliation.reader import Reading
 from clevertap_sync.reconciliation.reconciling_account import ReconcilingAccount
 
 _POLL_SECONDS: Final = 1.0
+#: No other process takes the account while the log is read, for as long as that may take.
+_CAUSES_SECONDS: Final = 600.0
 
 _Pair: TypeAlias = tuple[str, date]
 
@@ -62,6 +64,7 @@ def close_comparison(
     What was not asked is not compared. `error` says what ended it early.
     """
     await_uploads_under_way(found, reading)
+    reading.keep_account(_CAUSES_SECONDS)
     plan = make_plan(found, comparison, clock.read_now())
     compared = {
         pair: row
@@ -74,7 +77,13 @@ def close_comparison(
         locked = Comparison.objects.select_for_update().get(pk=comparison.pk)
         if locked.state == Comparison.State.RUNNING and reading.is_still_ours():
             left = [pair for pair in plan.list_pairs() if pair not in compared]
+            empty = {
+                p for p, row in compared.items() if not (row.counted or any(ours[p]))
+            }
             for pair, row in compared.items():
+                if pair in empty:
+                    row.delete()
+                    continue
                 mine, found_out = plan.ours[pair[0]], explained.get(pair)
                 statements.close_statement(
                     row,
@@ -86,7 +95,9 @@ def close_comparison(
                 )
             for folded, day in left:
                 statements.write_not_compared(found.account, plan.ours[folded], day)
-            _end(locked, error=error, compared=len(compared), left=len(left))
+            _end(
+                locked, error=error, compared=len(compared) - len(empty), left=len(left)
+            )
     comparison.refresh_from_db()
 
 

@@ -28,8 +28,8 @@ from clevertap_sync.reconciliation import endings, reader, statements
 from clevertap_sync.reconciliation.closing import close_comparison
 from clevertap_sync.reconciliation.comparison_plan import (
     Plan,
-    is_compared_by,
     make_plan,
+    was_asked_by,
 )
 from clevertap_sync.reconciliation.our_numbers import OurName
 from clevertap_sync.reconciliation.reader import (
@@ -140,14 +140,18 @@ class _Asking:
         is_late = self._reading.seconds_left < _ENOUGH_FOR_CAUSES_SECONDS
         if stopped is None and is_late and self._reading.requests:
             return Turn.GOES_ON
-        close_comparison(
-            self._comparison,
-            self._found,
-            self._reading,
-            error=stopped.code if stopped else "",
-        )
-        self._book()
-        return Turn.ENDED
+        return self._close(stopped.code if stopped else "")
+
+    def _close(self, error: str) -> Turn:
+        """End the comparison, unless this process has to stop meanwhile."""
+        try:
+            close_comparison(self._comparison, self._found, self._reading, error=error)
+        except ReadingStopped as stopped:
+            return Turn.GOES_ON if stopped.code == reader.NO_TIME else Turn.WAITS
+        finally:
+            self._book()
+        is_running = self._comparison.state == Comparison.State.RUNNING
+        return Turn.WAITS if is_running else Turn.ENDED
 
     def _begin(self, now: datetime) -> None:
         self._comparison.state = Comparison.State.RUNNING
@@ -189,19 +193,24 @@ class _Asking:
             self._ask_for_days(folded, left)
             return
         total = self._count(mine, week[0], week[-1])
-        if total == mine.sum_up(week):
-            self._write(mine, {day: mine.find(day).delivered for day in week})
+        if total is None:
+            # Written down first: otherwise the next turn would wait for it again.
+            self._write(mine, dict.fromkeys(week, None))
+            self._ask_each(mine, week)
+        elif total == mine.sum_up(week):
+            counts = {day: mine.find(day).delivered for day in week}
+            self._write(mine, {d: n for d, n in counts.items() if any(mine.find(d))})
         elif total == 0:
             self._write(mine, dict.fromkeys(week, 0))
         else:
-            self._ask_for_days(folded, week)
+            self._ask_each(mine, week)
 
     def _ask_for_days(self, folded: str, days: Iterable[date]) -> None:
-        mine = self._plan.ours[folded]
-        for day in self._list_left(folded, days):
-            counted = self._count(mine, day, day)
-            if counted is not None:
-                self._write(mine, {day: counted})
+        self._ask_each(self._plan.ours[folded], self._list_left(folded, days))
+
+    def _ask_each(self, mine: OurName, days: Iterable[date]) -> None:
+        for day in days:
+            self._write(mine, {day: self._count(mine, day, day)})
 
     def _list_left(self, folded: str, days: Iterable[date]) -> list[date]:
         """Return the days for which this comparison has not asked yet."""
@@ -209,7 +218,7 @@ class _Asking:
         return [
             day
             for day in days
-            if not is_compared_by(known.get((folded, day)), comparison)
+            if not was_asked_by(known.get((folded, day)), comparison)
         ]
 
     def _count(self, mine: OurName, first: date, last: date) -> int | None:
@@ -220,7 +229,7 @@ class _Asking:
         except QuestionRefused:
             return None
 
-    def _write(self, mine: OurName, counts: Mapping[date, int]) -> None:
+    def _write(self, mine: OurName, counts: Mapping[date, int | None]) -> None:
         now = clock.read_now()
         with transaction.atomic():
             for day, counted in counts.items():

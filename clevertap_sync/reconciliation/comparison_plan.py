@@ -110,20 +110,28 @@ def _has_changed(
     ours: Delivered, statement: Statement | None, comparison: Comparison
 ) -> bool:
     """Return whether an older day is not what was compared, or is compared by this one."""
+    if was_asked_by(statement, comparison):
+        return True
     if statement is None or statement.counted is None:
         return any(ours)
-    if is_compared_by(statement, comparison):
-        return True
     known = (statement.delivered, statement.maybe_more, statement.maybe_fewer)
     return known != ours
 
 
-def is_compared_by(statement: Statement | None, comparison: Comparison) -> bool:
+def was_asked_by(statement: Statement | None, comparison: Comparison) -> bool:
     """Return whether this very comparison has asked for the statement's count."""
     return (
         statement is not None
-        and statement.counted is not None
         and statement.compared_at is not None
         and comparison.began_at is not None
         and statement.compared_at >= comparison.began_at
+    )
+
+
+def is_compared_by(statement: Statement | None, comparison: Comparison) -> bool:
+    """Return whether it has asked, and CleverTap has answered."""
+    return (
+        statement is not None
+        and statement.counted is not None
+        and was_asked_by(statement, comparison)
     )

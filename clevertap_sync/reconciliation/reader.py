@@ -36,14 +36,18 @@ from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.process.account_access import give_connection_back, open_client
-from clevertap_sync.reconciliation.account_lease import AccountLease, take_lease
+from clevertap_sync.reconciliation.account_lease import (
+    SPARE_SECONDS,
+    AccountLease,
+    take_lease,
+)
 from clevertap_sync.reconciliation.reconciling_account import read_reconciling_account
 
 #: Public clients ask for a pending count every 2 to 10 seconds.
 FIRST_POLL_SECONDS: Final = 2.0
 LONGEST_POLL_SECONDS: Final = 10.0
-#: A count that is pending for longer is given up.
-PENDING_SECONDS: Final = 180.0
+#: A count that is pending for longer is given up. It is less than a comparison's turn.
+PENDING_SECONDS: Final = 45.0
 #: With less time left, no request is sent.
 _SHORTEST_SECONDS: Final = 0.05
 #: An upload that was accepted so lately shows that the credentials are right.
@@ -90,6 +94,7 @@ class Reading:
         self._wait = wait
         self._schema: Schema | None = None
         self._is_known_good = False
+        self._spare = SPARE_SECONDS
         self._stopped: ReadingStopped | None = None
         #: How many requests were sent.
         self.requests = 0
@@ -169,7 +174,12 @@ class Reading:
 
     def is_still_ours(self) -> bool:
         """Return whether no other process has taken the account over."""
-        return self._lease.renew()
+        return self._lease.renew(spare=self._spare)
+
+    def keep_account(self, seconds: float) -> None:
+        """Keep others from the account also where nothing is asked for so long."""
+        self._spare = seconds
+        self._lease.renew(spare=seconds)
 
     def _spell(self, name: str) -> str:
         """Return a name as CleverTap has it: it reads exactly, though it writes loosely."""
@@ -215,7 +225,7 @@ class Reading:
         seconds = min(settings.REQUEST_SECONDS, self.seconds_left)
         if seconds < _SHORTEST_SECONDS:
             raise ReadingStopped(NO_TIME)
-        if not self._lease.renew():
+        if not self._lease.renew(spare=self._spare):
             raise ReadingStopped(LEASE_LOST)
         client = open_client(integration)
         give_connection_back()

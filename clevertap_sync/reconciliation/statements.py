@@ -15,17 +15,20 @@ KEPT: Final = timedelta(days=40)
 
 
 def write_count(
-    account: Account, mine: OurName, day: date, counted: int, *, now: datetime
+    account: Account, mine: OurName, day: date, counted: int | None, *, now: datetime
 ) -> None:
-    """Write down what CleverTap counts. Nothing of both, and never any of it: no row."""
+    """Write down what CleverTap counts; None where it has no answer.
+
+    A row is written also where nothing was delivered and nothing is counted, so that
+    nobody asks twice. The comparison's end removes it.
+    """
     ours = mine.find(day)
     found = Statement.objects.filter(
         account=account, day=day, folded_name=mine.folded
     ).first()
-    if found is None and not counted and not any(ours):
-        return
     row = found or Statement(account=account, day=day, folded_name=mine.folded)
-    row.counted_before, row.counted = row.counted, counted
+    before = row.counted if row.counted is not None else row.counted_before
+    row.counted_before, row.counted = before, counted
     row.compared_at = now
     _put_ours(row, mine, ours)
     row.causes, row.unexplained = [], row.difference or 0

@@ -338,6 +338,44 @@ def test_a_passcode_that_may_not_read_ends_it(sandbox, integration):
     assert (nightly.error, nightly.requests) == ("may_not_read", 0)
 
 
+def test_a_name_without_an_answer_is_asked_for_once_and_not_compared(
+    sandbox, integration, monkeypatch
+):
+    both(integration, 3, day=9)
+    both(integration, 2, day=9, name=SALE)
+    monkeypatch.setattr("clevertap_sync.reconciliation.reader.PENDING_SECONDS", -1)
+    sandbox.switch(partial_above=2)
+    comparison = an_order(integration)
+
+    assert take_turn(comparison) is Turn.ENDED
+
+    assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, None, None)]
+    assert (comparison.compared, comparison.not_compared) == (1, 1)
+    assert comparison.state == Comparison.State.DONE
+
+
+def test_where_the_days_are_empty_on_both_sides_no_statement_stays(
+    sandbox, integration
+):
+    delivered(integration, 3, day=9)
+    stored(integration, 1, day=9)
+
+    comparison = compare(integration)
+
+    assert statements() == [(NAME, 9, 3, 1, -2)]
+    assert comparison.compared == 1
+
+
+def test_a_count_that_is_partial_at_first_is_awaited(sandbox, integration, pauses):
+    both(integration, 3, day=9)
+    sandbox.switch(partial_above=2, partial_rounds=3)
+
+    compare(integration)
+
+    assert statements() == [(NAME, 9, 3, 3, 0)]
+    assert pauses == [2, 4, 8]
+
+
 def test_a_process_that_is_to_end_leaves_the_rest_to_others(
     sandbox, integration, monkeypatch
 ):
