@@ -49,6 +49,11 @@ _CUSTOM = EventType.CUSTOM
 _WITHOUT_USER = find_types_without(Side.REFERRED)
 _WITHOUT_REFERRER = find_types_without(Side.GENERATED)
 _REFERRED, _GENERATED = Side.REFERRED, Side.GENERATED
+# Made once, for each side: texts that are the same object are soon counted, too.
+_NAMES = {
+    event_type: ("Referred " + title, "Generated " + title)
+    for event_type, title in TITLES.items()
+}
 
 
 class MappingSettings(msgspec.Struct, frozen=True, cache_hash=True):
@@ -128,13 +133,16 @@ def map_event(
     `at`: of what waited, when the person became known.
     """
     mapper = _Mapper(event, _plan(settings), suppressed, at or event.occurred_at)
-    title = TITLES.get(event.type) or event.name
+    names = _NAMES.get(event.type) or (
+        f"Referred {event.name}",
+        f"Generated {event.name}",
+    )
     user, referrer = event.user, event.referrer
     mapped = []
     if user is not None and event.type not in _WITHOUT_USER:
-        mapped.append(mapper.map_side(_REFERRED, "Referred " + title, user))
+        mapped.append(mapper.map_side(_REFERRED, names[0], user))
     if referrer is not None and event.type not in _WITHOUT_REFERRER:
-        mapped.append(mapper.map_side(_GENERATED, "Generated " + title, referrer))
+        mapped.append(mapper.map_side(_GENERATED, names[1], referrer))
     return mapped
 
 
