@@ -1,11 +1,12 @@
 """One name on one day, and the arithmetic of fitting a predicted size to a difference."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from itertools import accumulate
+from math import inf
 from typing import Final, NamedTuple
 
 from clevertap_sync.clevertap import limits
@@ -81,9 +82,11 @@ class Cell:
     expected: Delivered
     span: Span
     sums: Sums = field(compare=False, repr=False)
-    #: Of today or yesterday, and delivered so lately that CleverTap may still process it.
+    #: Delivered so lately that CleverTap may still process it…
+    is_young: bool = False
+    #: …and no other name of the day shows that it has done so.
     is_recent: bool = False
-    #: So lately that nothing can be concluded yet.
+    #: So lately that what is missing may show in a minute.
     is_fresh: bool = False
     #: What other senders have among what CleverTap counts, on top of `counted`.
     others: int = 0
@@ -122,7 +125,8 @@ class Cell:
 
 def make_cells(week: AccountWeek) -> list[Cell]:
     """Return the week's cells whose count is known, by name and day."""
-    return [cell for name in week.names for cell in _make_row(week, name)]
+    cells = [cell for name in week.names for cell in _make_row(week, name)]
+    return _judge_all(cells, week)
 
 
 def _make_row(week: AccountWeek, name: NameWeek) -> Iterable[Cell]:
@@ -137,20 +141,52 @@ def _make_row(week: AccountWeek, name: NameWeek) -> Iterable[Cell]:
             sums.add_up(span),
             span,
             sums,
-            is_recent=_is_younger(week, day, limits.PROCESSING_SECONDS),
-            is_fresh=_is_younger(week, day, limits.FRESH_SECONDS),
+            is_young=_is_young(week, day),
         )
 
 
-def _is_younger(week: AccountWeek, day: date, seconds: float) -> bool:
-    """Whether some of today or yesterday was delivered within the last `seconds`.
+def _is_young(week: AccountWeek, day: date) -> bool:
+    """Whether some of the day was delivered lately: of earlier days only a backlog is."""
+    is_last = _is_last(week, day)
+    patience = limits.PROCESSING_SECONDS if is_last else limits.FRESH_SECONDS
+    return _age(week, day) < patience
 
-    Of earlier days only stragglers are young, and how many they are nobody knows.
-    """
-    if day < week.today - timedelta(days=1):
-        return False
+
+def _is_last(week: AccountWeek, day: date) -> bool:
+    return day >= week.today - timedelta(days=1)
+
+
+def _age(week: AccountWeek, day: date) -> float:
     settled_at = week.settled_at.get(day)
-    return day >= week.today if settled_at is None else week.now - settled_at < seconds
+    if settled_at is None:
+        return 0 if day >= week.today else inf
+    return week.now - settled_at
+
+
+def _judge_all(cells: Sequence[Cell], week: AccountWeek) -> list[Cell]:
+    """Return the cells, marked where what is missing may only be late.
+
+    Where most other names of a day are counted in full, CleverTap has processed the day. Of
+    the last days that says nothing yet while they are fresh.
+    """
+    return [
+        _judge_youth(cell, cells, week) if cell.is_young else cell for cell in cells
+    ]
+
+
+def _judge_youth(cell: Cell, cells: Sequence[Cell], week: AccountWeek) -> Cell:
+    is_fresh = _age(week, cell.day) < limits.FRESH_SECONDS
+    others = [
+        each.is_full
+        for each in cells
+        if each.day == cell.day
+        and each.folded != cell.folded
+        and each.expected.delivered
+    ]
+    is_processed = any(others) and 2 * sum(others) >= len(others)
+    if is_processed and not (is_fresh and _is_last(week, cell.day)):
+        return cell
+    return replace(cell, is_recent=True, is_fresh=is_fresh)
 
 
 def fits(predicted: int, difference: int) -> bool:

@@ -136,7 +136,7 @@ class _Explaining:
         ]
 
     def _find_sized(self, part: Part, policies: set[str] | None = None) -> None:
-        if part.cell and part.is_open and not part.may_be_late:
+        if part.cell and part.is_open:
             part.sized = self._size(part.cell, policies=policies)
 
     def _apply_policies(self, part: Part, policies: set[str]) -> None:
@@ -165,7 +165,7 @@ class _Explaining:
     def _tell_senders_apart(self, parts: Sequence[Part]) -> None:
         """Name other senders where a property of our records tells them from ours."""
         for part in sorted(parts, key=_size_of_difference):
-            if part.cell and part.is_open and not part.may_be_late:
+            if part.cell and part.is_open:
                 part.causes = find_sender_by_property(
                     part.cell, self._questions, self._size, is_ours=self._is_ours
                 )
@@ -194,7 +194,7 @@ class _Explaining:
 
     def _is_not_processed_yet(self, cell: Cell) -> bool:
         """Whether the cell is young enough, and its count has grown since it was read."""
-        if not cell.is_recent or cell.difference > 0:
+        if not cell.is_young or cell.difference > 0:
             return False
         before = self._week.counted_before.get((cell.name, cell.day))
         return cell.is_fresh or before is None or before < cell.counted

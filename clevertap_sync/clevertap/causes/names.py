@@ -1,7 +1,7 @@
 """Names of which CleverTap stores nothing, by the account's schema."""
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import groupby
 
@@ -30,10 +30,9 @@ def judge_names(cells: Sequence[Cell], week: AccountWeek) -> Verdicts:
     if is_alone and not schema.is_full and any(week.counted_before.values()):
         # They were known: what happened, happened to the account.
         return {}
-    spoken = {cell.day for cell in cells if cell.is_full}
     verdicts: Verdicts = {}
     for folded, row in rows.items():
-        for cell in _find_dropped(row, schema, spoken):
+        for cell in _find_dropped(row, schema):
             cause = find_name_cause(
                 cell.name, folded, cell.difference, schema, is_alone=is_alone
             )
@@ -42,13 +41,8 @@ def judge_names(cells: Sequence[Cell], week: AccountWeek) -> Verdicts:
     return verdicts
 
 
-def _find_dropped(
-    row: Sequence[Cell], schema: Schema, spoken: Container[date]
-) -> list[Cell]:
-    """Return the cells of one name that the schema alone explains.
-
-    On the days of `spoken` other names are counted in full.
-    """
+def _find_dropped(row: Sequence[Cell], schema: Schema) -> list[Cell]:
+    """Return the cells of one name that the schema alone explains."""
     missing = [cell for cell in row if cell.is_missing]
     event = schema.events.get(row[0].folded)
     if event is not None:
@@ -56,10 +50,7 @@ def _find_dropped(
     if any(cell.counted for cell in row):
         # What is counted was known: the schema was changed, or read too late.
         return []
-    is_certain = schema.is_full or any(
-        not cell.is_recent or (not cell.is_fresh and cell.day in spoken)
-        for cell in missing
-    )
+    is_certain = schema.is_full or any(not cell.is_recent for cell in missing)
     return missing if is_certain else []
 
 

@@ -32,11 +32,6 @@ class Part:
         """Whether something is left that is beyond doubt."""
         return not self.is_explained and not (self.cell and self.cell.is_within_doubt)
 
-    @property
-    def may_be_late(self) -> bool:
-        """Whether what is missing may show in a minute."""
-        return bool(self.cell and self.cell.is_fresh and self.cell.difference < 0)
-
     def list_causes(self) -> list[Cause]:
         """Return all causes of the original's difference."""
         if self.cell is None:

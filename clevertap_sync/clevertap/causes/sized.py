@@ -13,6 +13,8 @@ from clevertap_sync.clevertap.causes.week import EITHER, Cause, LogScan
 _MOST_TOGETHER, _MOST_FOR_THREE = 3, 12
 #: So many sets of causes are held against CleverTap's own counts.
 _MOST_SETS: Final = 6
+#: So few of a day may well be late, whatever else of it shows.
+_HANDFUL: Final = 5
 
 Say = Callable[[int], Cause]
 
@@ -207,11 +209,12 @@ def _choose(
     unclear: list[Sized] = []
     for each in sets:
         is_true = _is_borne_out(each, cell, questions)
-        if is_true:
-            return each._replace(is_proved=_is_proof(each)), False
-        if is_true is None:
+        is_proof = is_true and _is_proof(each)
+        if is_proof or (is_true and not cell.is_young):
+            return each._replace(is_proved=bool(is_proof)), False
+        if is_true is not False:
             unclear.append(each)
-    if cell.is_recent:
+    if cell.is_recent or (cell.is_young and abs(cell.difference) < _HANDFUL):
         # By chance, what is not processed yet may be as much as something predicts.
         return None, False
     nearest = [each for each in unclear if each.off == unclear[0].off]

@@ -19,7 +19,7 @@ def codes_in(world):
     }
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(SEEDS, st.integers(0, 3), st.integers(3, 120))
 def test_a_clean_week_has_no_differences(seed, low, high):
     world = World(seed=seed, low=low, high=high)
@@ -28,14 +28,18 @@ def test_a_clean_week_has_no_differences(seed, low, high):
     assert world.scans == world.filtered == 0
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(SEEDS, st.floats(0.01, 22), st.booleans(), st.booleans())
 def test_late_counts_are_not_processed_yet_or_unexplained(
     seed, hours, is_sharp, answers
 ):
     world = World(seed=seed, answers_counts=answers)
     chance = random.Random(seed)
-    world.settled_at = {DAYS[-1]: NOW - chance.choice([60, HOUR, 4 * HOUR])}
+    settled_at = NOW - chance.choice([60, HOUR, 4 * HOUR])
+    # A backlog is delivered at once: then all of its days are young.
+    world.settled_at = dict.fromkeys(
+        DAYS[-1 if settled_at < NOW - 60 else 0 :], settled_at
+    )
     shown = NOW - hours * HOUR
 
     world.drop(
@@ -46,7 +50,7 @@ def test_late_counts_are_not_processed_yet_or_unexplained(
     assert codes_in(world) <= {codes.NOT_PROCESSED_YET}
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(SEEDS, st.booleans(), st.sampled_from([(0, 40), (60, 400), (900, 1100)]))
 def test_rounded_counts_are_unexplained(seed, answers, sizes):
     low, high = sizes
@@ -71,7 +75,7 @@ def round_count(count):
     return (count + step // 2) // step * step
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(SEEDS, st.booleans(), st.sampled_from([(5, 60), (100, 300)]))
 def test_counts_of_a_sample_are_unexplained(seed, answers, sizes):
     chance = random.Random(seed)
@@ -90,7 +94,7 @@ def test_counts_of_a_sample_are_unexplained(seed, answers, sizes):
     assert codes_in(world) == set()
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(SEEDS, st.booleans(), st.integers(1, 90))
 def test_counts_of_people_are_called_so_or_unexplained(seed, answers, high):
     world = World(
@@ -100,7 +104,7 @@ def test_counts_of_people_are_called_so_or_unexplained(seed, answers, high):
     assert codes_in(world) <= {codes.COUNTS_PEOPLE}
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(SEEDS, st.floats(0, 0.3), st.floats(0, 0.3), st.booleans())
 def test_what_is_lost_or_doubled_by_chance_is_unexplained_and_sums_balance(
     seed, lost, doubled, answers
