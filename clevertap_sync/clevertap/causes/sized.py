@@ -78,7 +78,7 @@ def find_sized(
     candidates += [
         each
         for each in list_predicted(scan, deleted=deleted)
-        if policies is None or not each.policy or each.policy in policies
+        if _may_be(each, scan, policies)
     ]
     for count in range(1, _MOST_TOGETHER + 1):
         sets = _make_up(cell.difference, candidates, count)
@@ -89,6 +89,17 @@ def find_sized(
         size = cell.difference
         return Sized(0, [(Candidate(size, size, sentences.say_deleted), size)])
     return None
+
+
+def _may_be(
+    candidate: Candidate, scan: LogScan | None, policies: Container[str] | None
+) -> bool:
+    """Whether a policy may be one of the name's: where it forbids all, silence looks alike."""
+    if not candidate.policy or scan is None:
+        return True
+    if policies is None:
+        return -candidate.low < scan.records
+    return candidate.policy in policies
 
 
 def _are_enough_deleted(cell: Cell, scan: LogScan | None, deleted: int) -> bool:
