@@ -326,3 +326,46 @@ def test_causes_come_in_the_order_of_their_codes_and_name_no_person():
     ]
     assert isinstance(found.causes[0], Cause)
     assert found.unexplained == 0
+
+
+@pytest.mark.parametrize(
+    ("hours", "code"), [(4, codes.NAME_UNKNOWN), (0.1, codes.NOT_PROCESSED_YET)]
+)
+def test_yesterday_is_judged_once_other_names_of_it_show(hours, code):
+    world = World()
+    day = DAYS[-1]
+    world.ours = [
+        each
+        for each in world.ours
+        if each.name != NAMES[0] or world.day_of(each.ts) == day
+    ]
+    world.stored = [each for each in world.ours if each.name != NAMES[0]]
+    world.forget(NAMES[0])
+    week = world.week()
+    days = {
+        quarter for quarter in week.names[0].delivered if quarter * 900 >= instant(day)
+    }
+    names = [
+        replace(
+            week.names[0],
+            delivered={quarter: week.names[0].delivered[quarter] for quarter in days},
+        ),
+        *week.names[1:],
+    ]
+
+    (found,) = explained(world, names=names, settled_at={day: NOW - hours * HOUR})
+
+    assert [cause.code for cause in found.causes] == [code]
+
+
+def test_a_handful_moved_by_some_offset_is_no_other_zone():
+    world = World()
+    lose(world, 2, day=DAYS[2])
+    add(world, 2, day=DAYS[3])
+
+    assert not [
+        cause
+        for each in explained(world)
+        for cause in each.causes
+        if cause.code == codes.OTHER_TIME_ZONE
+    ]
