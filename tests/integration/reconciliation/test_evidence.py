@@ -113,6 +113,20 @@ def test_what_fell_out_is_not_among_what_was_delivered_until_a_replay_delivers_i
     assert scan(integration).records == 1
 
 
+def test_a_part_counts_its_own_records_alone_without_those_that_fell_out(
+    sandbox, integration
+):
+    sandbox.poison(event_name="Referred", identity="ben", code=528)
+    sandbox.poison(event_name="Referred", identity="cat", code=555, times=1)
+    send(integration, event(), event(BEN), event(CAT))
+    Upload.objects.open().update(due_at=TODAY)
+    deliver(integration.pk)
+
+    assert Upload.objects.leaves().count() == 2
+    assert scan(integration) == LogScan(2, 2, NOTHING, {}, 0)
+    assert scan(integration, "Generated App Install").records == 3
+
+
 def test_what_waited_counts_as_it_went_out(integration):
     let_wait(integration)
     install(integration, "A")
@@ -136,6 +150,9 @@ def test_the_records_of_an_erased_person_are_counted_and_tell_nothing_more(integ
 
     assert (found.records, found.people, found.erased) == (2, 1, 1)
     assert found.lacking == Counter({"Channel": 1, EITHER: 1})
+    inviters = scan(integration, "Generated App Install")
+    assert (inviters.records, inviters.people, inviters.erased) == (2, 1, 0)
+    assert inviters.lacking == found.lacking
 
 
 def test_there_is_no_scan_where_the_log_has_lost_what_was_delivered(integration):

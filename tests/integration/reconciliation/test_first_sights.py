@@ -8,6 +8,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.clevertap.causes.week import QUARTER_SECONDS
+from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.insight.seen_queries import read_seen
 from clevertap_sync.models import (
@@ -199,6 +200,16 @@ def test_a_comparison_that_counts_it_ends_it_too(clevertap, integration):
         compared_at=clock.read_now(),
     )
 
+    Statement.objects.create(
+        account=integration.account,
+        folded_name=normalise_event_name(INVITE),
+        name=INVITE,
+        day=clock.read_now().date(),
+        delivered=2,
+        counted=2,
+        compared_at=clock.read_now() - DAY,
+    )
+
     sights = look()
 
     assert sights[INSTALL].shown_at > sight.asked_at
@@ -236,20 +247,28 @@ def test_an_old_name_shows_once_all_is_counted_that_was_there_when_last_asked(
     send(integration, a_sent_event(), a_sent_event())
     first = look(minutes=1)[INSTALL]
     clevertap.switch(counts_visible_after=0)
-    DeliveredCount.objects.create(
-        integration=integration,
-        name=INSTALL,
-        quarter=int(clock.read_now().timestamp()) // QUARTER_SECONDS,
-        delivered=7,
-        settled_at=clock.read_now(),
-    )
+    count_more(integration, INSTALL)
+    count_more(integration, INVITE)
+    FirstSight.objects.filter(name=INVITE).update(is_new=False, delivered=3)
 
     then = look(minutes=1)[INSTALL]
 
     assert (first.is_new, first.delivered, first.shown_at) == (False, 2, None)
     assert (then.delivered, then.counted) == (9, 2)
     assert then.shown_at == then.asked_at
-    assert seen_by(integration).delays.names == 1
+    assert FirstSight.objects.get(name=INVITE).shown_at is None
+    assert seen_by(integration).delays is None
+
+
+def count_more(integration, name):
+    """Write that seven more were delivered just now."""
+    DeliveredCount.objects.create(
+        integration=integration,
+        name=name,
+        quarter=int(clock.read_now().timestamp()) // QUARTER_SECONDS,
+        delivered=7,
+        settled_at=clock.read_now(),
+    )
 
 
 def settle_late(upload, *names):
@@ -257,7 +276,8 @@ def settle_late(upload, *names):
     Upload.objects.filter(pk=upload.pk).update(
         state=Upload.State.SETTLED,
         settled_at=clock.read_now(),
-        counts=[[name, 1, 1, 0, 0] for name in names],
+        # What was sent and not delivered is no sight.
+        counts=[*([name, 1, 1, 0, 0] for name in names), ["Referred None", 1, 0, 1, 0]],
     )
 
 
