@@ -1,9 +1,12 @@
 """What holds for every page that somebody can reach, in every look."""
 
+import zlib
+
 import pytest
 
 from tests.browser import axe, crawl
 from tests.browser.chromium import DARK, LIGHT, LOOKS, PHONE
+from tests.browser.visitor import Visitor
 
 ELSEWHERE = "https://referrals-of-a-long-name.eu-central-1.example.com"
 #: What is for screen readers alone must not make the page longer. A table has a height of
@@ -12,6 +15,8 @@ TALLEST_HIDDEN = """
     () => Math.max(0, ...[...document.querySelectorAll(".visually-hidden")].map(
         each => each.offsetHeight))
 """
+#: The pages are looked at in so many tests, so that pytest's processes share them.
+SHARES = 8
 HELD = "SELECT id FROM clevertap_sync_integration WHERE hold_reason <> ''"
 
 
@@ -23,11 +28,21 @@ def person(busy, visit):
     return visitor
 
 
-def addresses(person, stack):
-    [(held,)] = stack.database.rows(HELD)
+@pytest.fixture(scope="session")
+def pages(browser, busy):
+    """The addresses of all pages, crawled once by each of pytest's processes."""
+    asker = Visitor(browser, busy.web_url)
+    asker.log_in()
+    found = crawl.pages(asker.context.request)
+    asker.close()
+    [(held,)] = busy.database.rows(HELD)
     page = f"/admin/clevertap_sync/integration/{held}/"
-    special = [f"{page}change/", f"{page}check/", "/admin/events/demo/8/"]
-    return [*crawl.pages(person.context.request), *special]
+    return [*found, f"{page}change/", f"{page}check/", "/admin/events/demo/8/"]
+
+
+def share_of(address):
+    """Return which of the shares a page is in: by its kind, the same in every process."""
+    return zlib.crc32(crawl.kind_of(address).encode()) % SHARES
 
 
 def problems_of(person, address):
@@ -57,14 +72,14 @@ def problems_seen_by(person, address):
     yield from (f"{where}: {finding}" for finding in found)
 
 
-def test_every_page_is_quiet_fits_and_is_accessible(person, busy):
-    pages = addresses(person, busy)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_page_is_quiet_fits_and_is_accessible(person, pages, share):
+    mine = [address for address in pages if share_of(address) == share]
 
-    problems = [
-        problem for address in pages for problem in problems_of(person, address)
-    ]
+    problems = [problem for address in mine for problem in problems_of(person, address)]
 
     assert len(pages) > 60
+    assert mine
     assert not problems, "\n".join(problems)
 
 
