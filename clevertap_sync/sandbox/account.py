@@ -137,7 +137,9 @@ class Account:
         let_go = self._store.let_go.get(self._location)
         with self._lock:
             if let_go is not None and any(
-                tally.number <= let_go and needs(tally.counts)
+                tally.number <= let_go
+                and self._sight.shows(tally.number, tally.at)
+                and needs(tally.counts)
                 for tally in self._store.counting[self._location]
             ):
                 raise NotKeptError

@@ -103,7 +103,7 @@ def _events(state: State, chosen: Location | None) -> Html:
         tag(
             "tr",
             tag("th", name, scope="row"),
-            tag("td", _bar(count / most), class_="bar"),
+            tag("td", _bar(count / most) if count else "", class_="bar"),
             tag("td", f"{count:,}", class_="number"),
             tag("td", f"{counted[name]:,}", class_="number"),
         )

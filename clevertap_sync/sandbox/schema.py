@@ -17,7 +17,11 @@ Fallback = Literal["drop_event", "drop_property", "allow"]
 
 
 class PropertyRule(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
 ):
     """One defined property of an event."""
 
@@ -30,13 +34,25 @@ class PropertyRule(
     discarded: bool = False
 
 
-class EventRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EventRule(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
     """One defined event."""
 
     properties: dict[str, PropertyRule] = {}
 
 
-class Schema(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Schema(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
     """An account's schema, as it is from the instant of `published_at` on (Unix seconds)."""
 
     events: dict[str, EventRule] = {}
