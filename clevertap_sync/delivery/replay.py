@@ -87,11 +87,9 @@ def say_what_was_found(found: int, *, are_chosen: bool) -> list[str]:
     """Return the sentence about letters that were found in CleverTap, if there are any."""
     if not found:
         return []
-    was = "was" if found == 1 else "were"
-    said = f"{found:,} of unknown outcome {was} found in CleverTap"
-    return [
-        f"{said}, and would count twice." if are_chosen else f"{said}, and stay here."
-    ]
+    was, stay = ("was", "stays") if found == 1 else ("were", "stay")
+    follows = "would count twice" if are_chosen else f"{stay} here"
+    return [f"{found:,} of unknown outcome {was} found in CleverTap, and {follows}."]
 
 
 def replay_letters(

@@ -5,7 +5,7 @@ import importlib
 import pytest
 from django.apps import apps
 
-from clevertap_sync.models import Alert, Incident, Integration
+from clevertap_sync.models import Alert, Attempt, Incident, Integration
 from referrals import hashing
 from tests.builders import NOON, an_integration
 
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 HOLD_CAUSE = "clevertap_sync.migrations.0008_hold_cause"
 CAUSES = "clevertap_sync.migrations.0009_alerts_by_findings"
 HASH_KEYS = "referrals.migrations.0007_hash_keys"
+FEWER_DOUBTS = "clevertap_sync.migrations.0016_fewer_doubts"
 FIRST_ENABLED = "clevertap_sync.migrations.0005_first_enabled"
 
 
@@ -103,3 +104,35 @@ def test_every_hash_stays_what_it_was_before_its_key_was_a_row():
         "8cf9c86ba33fbeb78f7d06aef5cc44dc"
     )
     assert hashing.make_fingerprinter(7)(b"{}") == "6bcf25650f0e258951475250d9e19021"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "cause"),
+    [
+        ("gateway_error", "", "gateway"),
+        ("malformed_response", "it is too long", "unreadable"),
+        ("no_answer", "The worker ended before the answer came.", "worker_killed"),
+        ("no_answer", "timed out after 60 s", "deadline"),
+        (
+            "no_answer",
+            "stopped, because this worker is shutting down",
+            "worker_stopped",
+        ),
+        ("no_answer", "the connection was reset", "connection_cut"),
+    ],
+)
+def test_an_older_unknown_outcome_has_the_cause_that_its_text_tells(
+    outcome, detail, cause
+):
+    attempt = Attempt.objects.create(
+        integration=an_integration(),
+        began_at=NOON,
+        outcome=outcome,
+        detail=detail,
+        outcome_unknown=True,
+    )
+
+    importlib.import_module(FEWER_DOUBTS).name_causes(apps, None)
+
+    attempt.refresh_from_db()
+    assert attempt.unknown_cause == cause

@@ -190,6 +190,7 @@ class TestDeadline:
         assert server.was_given_up()
         assert type(error) is NoAnswerError
         assert error.detail == TIMED_OUT
+        assert error.unknown_cause == "deadline"
 
     def test_one_byte_every_few_seconds_does_not_outlast_the_deadline(
         self, clevertap, clock
@@ -301,6 +302,7 @@ class TestAbort:
         assert server.was_given_up()
         assert type(error) is NoAnswerError
         assert error.detail == "stopped, because this worker is shutting down"
+        assert error.unknown_cause == "worker_stopped"
 
     def test_a_request_that_begins_afterwards_is_not_sent(self, clevertap):
         deadline.abort_all()
@@ -457,6 +459,7 @@ class TestNoAnswer:
 
         assert type(error) is NoAnswerError
         assert error.detail == detail
+        assert error.unknown_cause == "connection_cut"
         assert len(clevertap.requests) == 1
 
 

@@ -1,6 +1,7 @@
 """Every error says what happened, what it means and what to do; every status has one."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,11 @@ from clevertap_sync.clevertap.errors import (
     TooManyRequestsError,
     WrongAddressError,
     make_error_for_status,
+)
+from clevertap_sync.clevertap.unknown_causes import (
+    CAUSES,
+    UnknownCause,
+    describe_cause,
 )
 
 
@@ -80,6 +86,19 @@ def test_only_what_may_have_been_stored_has_an_unknown_outcome():
     unknown = {cls for cls in EVERY if cls.outcome_unknown}
 
     assert unknown == {NoAnswerError, GatewayError, MalformedResponseError}
+    assert {cls for cls in EVERY if cls.unknown_cause} == unknown
+
+
+def test_every_cause_of_an_unknown_outcome_has_words_and_a_line_in_the_docs():
+    documented = Path("docs/troubleshooting.md").read_text()
+
+    assert set(CAUSES) == set(UnknownCause)
+    for cause in UnknownCause:
+        assert f"| `{cause}` |" in documented
+    assert describe_cause("deadline").format_number(1) == "1 deadline"
+    assert describe_cause("deadline").format_number(2000) == "2,000 deadlines"
+    # What a newer version wrote, after a step back.
+    assert describe_cause("other").format_number(1) == "1 of a cause that is not known"
 
 
 def test_the_text_tells_what_happened_what_was_seen_and_what_to_do():

@@ -1,6 +1,7 @@
 """Overview, events, problems and the lists: what they show, to whom, at what cost."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -11,6 +12,7 @@ from clevertap_sync.delivery import split
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.replay import replay_letters
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Replay, Upload
+from clevertap_sync.process import clock
 from referrals import log
 from referrals.models import ReferralEvent, RejectedEvent
 from tests.builders import (
@@ -25,6 +27,7 @@ from tests.builders import (
     an_integration,
 )
 from tests.integration.admin.conftest import text_of
+from tests.integration.delivery.conftest import status_of
 
 SCRIPT = "<script>alert(1)</script>"
 UPLOADS = "/admin/clevertap_sync/upload/"
@@ -392,6 +395,54 @@ def test_a_replay_of_what_clevertap_may_have_says_so_first(admin, delivered):
     assert "Look in CleverTap whether the event is there" in problems
     assert "what it has already stored, it will count twice" in plan
     assert "count twice" not in before
+
+
+def test_what_was_found_in_clevertap_is_said_and_left_out(admin, delivered):
+    letters = DeadLetter.objects.filter(reason="no_identity")
+    now = clock.read_now()
+    letters.update(reason="outcome_unknown", found="not_found", found_at=now)
+    found = DeadLetter.objects.filter(reason="outcome_unknown").first()
+    DeadLetter.objects.filter(pk=found.pk).update(found="found")
+
+    problems = text_of(admin.get("/admin/problems/"))
+    plan = text_of(admin.get(f"/admin/problems/{delivered.pk}/outcome_unknown/replay/"))
+    page = text_of(admin.get(f"/admin/clevertap_sync/deadletter/{found.pk}/change/"))
+    missing = text_of(admin.get("/admin/clevertap_sync/deadletter/?found=not_found"))
+
+    split = "counts: 1 found in CleverTap, 1 not found, safe to replay."
+    assert split in problems
+    assert "1 record in 1 upload" in plan
+    assert "1 of unknown outcome was found in CleverTap, and stays here." in plan
+    assert "CleverTap has it" in page
+    assert "Not found, safe to replay" in missing
+    assert f"/deadletter/{found.pk}/change/" not in missing
+
+
+def test_the_page_says_why_outcomes_are_unknown_lately(admin, delivered):
+    address = f"/admin/clevertap_sync/integration/{delivered.pk}/change/"
+    assert "Unknown outcomes of the last 30 days" not in text_of(admin.get(address))
+    now = clock.read_now()
+    for cause, days in [("worker_killed", 1), ("worker_killed", 29), ("deadline", 31)]:
+        Attempt.objects.create(
+            integration=delivered,
+            upload=Upload.objects.first(),
+            began_at=now - timedelta(days=days),
+            ended_at=now,
+            outcome="no_answer",
+            outcome_unknown=True,
+            unknown_cause=cause,
+        )
+
+    page = text_of(admin.get(address))
+    attempts = text_of(
+        admin.get("/admin/clevertap_sync/attempt/?unknown_cause=deadline")
+    )
+
+    assert "Unknown outcomes of the last 30 days" in page
+    assert "2 killed workers" in page
+    assert "a deploy hook" in page
+    assert "No answer (outcome unknown: deadline)" in attempts
+    assert status_of(delivered).unknown_causes == {"worker_killed": 2}
 
 
 def test_selected_dead_letters_are_replayed_after_a_confirmation(admin, delivered):

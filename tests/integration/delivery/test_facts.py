@@ -344,6 +344,30 @@ def test_what_fell_out_of_the_newest_upload_is_counted_by_reason(
     ]
 
 
+def test_what_was_found_in_clevertap_is_in_nobodys_way(
+    engine, integration, append, finish
+):
+    nobody = {"identities": {"custom_id": "7"}}
+    append(*(a_sent_event(user=nobody, referrer=nobody) for _ in range(2)))
+    finish()
+    DeadLetter.objects.update(reason="outcome_unknown", found="found")
+    one = DeadLetter.objects.first()
+    DeadLetter.objects.filter(pk=one.pk).update(found="not_found")
+
+    (facts,) = facts_of(integration)
+    DeadLetter.objects.update(found="found")
+    (later,) = facts_of(integration)
+
+    assert [(each.reason, each.count) for each in facts.letters] == [
+        ("outcome_unknown", 1)
+    ]
+    assert facts.letters[0].parked.sentence == (
+        "By CleverTap's counts: 3 found in CleverTap, 1 not found, safe to replay."
+    )
+    assert list(later.letters) == []
+    assert [each.code for each in judge_facts(later) if each.detail] == []
+
+
 def test_letters_that_fall_out_of_a_replay_again_tell_nothing_of_now(
     engine, integration, append, finish
 ):

@@ -139,3 +139,30 @@ def test_whoever_says_nothing_replays_nothing(integration, replay):
         replay()
 
     assert not Replay.objects.exists()
+
+
+def test_what_clevertap_has_not_got_is_replayed_and_what_it_has_is_left(
+    refused, replay
+):
+    DeadLetter.objects.update(reason="outcome_unknown")
+    DeadLetter.objects.filter(pk=refused[0].pk).update(found="not_found")
+    DeadLetter.objects.filter(pk=refused[1].pk).update(found="found")
+
+    by_reason = replay("--reason", "outcome_unknown", "--dry-run")
+    not_found = replay("--not-found")
+
+    assert by_reason.startswith("2 records in 1 uploads. CleverTap does not recognise")
+    assert "1 of unknown outcome was found in CleverTap, and stays here." in by_reason
+    assert not_found.startswith("1 records in 1 uploads. ")
+    assert "twice" not in not_found
+    assert Replay.objects.get().selection == [refused[0].pk]
+    # The order has taken nothing yet.
+    found = replay("--letter", str(refused[1].pk), "--dry-run")
+    assert (
+        "1 of unknown outcome was found in CleverTap, and would count twice." in found
+    )
+
+
+def test_where_nothing_is_not_found_nothing_is_ordered(refused, replay):
+    assert replay("--not-found") == "0 records. CleverTap's counts lack none of them.\n"
+    assert not Replay.objects.exists()

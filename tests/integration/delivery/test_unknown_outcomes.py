@@ -80,6 +80,8 @@ def test_an_upload_that_is_never_answered_ends_as_dead_letters(engine, append, f
     assert (status.balanced, status.backlog, status.in_flight) == (True, 0, 0)
     # Requests are counted, and each once: parts begin with what their parent had.
     assert status.unknown_outcomes == 12
+    assert status.unknown_causes == {"connection_cut": 12}
+    assert status.parked_letters == {"not_looked_up": 2}
     detail = "8 requests with it ended without an answer."
     letters = DeadLetter.objects.values_list("position", "side", "event_name", "detail")
     assert set(letters) == {
@@ -252,6 +254,7 @@ def test_workers_that_die_over_an_upload_count_as_outcomes(engine, integration, 
     assert set(arrivals(engine).values()) == {unknown_outcomes.MOST_UNKNOWN_OUTCOMES}
     assert (status.dead_letters, status.unknown_outcomes) == ({"outcome_unknown": 1}, 8)
     assert (status.in_flight, status.hold, status.balanced) == (0, None, True)
+    assert status.unknown_causes == {"worker_killed": 8}
 
 
 def test_what_is_not_sent_keeps_its_own_verdict(engine, integration, append, finish):
