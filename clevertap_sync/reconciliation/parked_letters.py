@@ -18,11 +18,10 @@ from clevertap_sync.insight.delivered_counts import (
     find_day,
     find_newest_settled,
     find_quarters,
-    read_delivered,
-    sum_by_day,
 )
 from clevertap_sync.models import DeadLetter, Statement
 from clevertap_sync.reconciliation import reader
+from clevertap_sync.reconciliation.our_numbers import OurName, read_ours
 from clevertap_sync.reconciliation.parked_verdict import (
     ComparedDay,
     is_clean,
@@ -169,8 +168,7 @@ class _Verdicts:
 class _Known:
     """Of one account: what was delivered, by folded name and day, and when that settled."""
 
-    spelled: Mapping[str, str]
-    delivered: Mapping[str, Mapping[date, Delivered]]
+    ours: Mapping[str, OurName]
     settled_at: Mapping[date, float]
 
 
@@ -211,8 +209,9 @@ class _Questions:
         letters: Sequence[DeadLetter],
         week: Sequence[ComparedDay],
     ) -> None:
-        delivered = known.delivered.get(cell.name, {}).get(cell.day, Delivered())
-        name = known.spelled.get(cell.name, letters[0].event_name)
+        ours = known.ours.get(cell.name)
+        delivered = ours.find(cell.day) if ours else Delivered()
+        name = ours.name if ours else letters[0].event_name
         try:
             counted = reading.count(name, cell.day, cell.day)
         except reader.QuestionRefused:
@@ -251,18 +250,10 @@ class _Questions:
 
     def _read_known(self, cells: Sequence[_Cell]) -> _Known:
         days = [cell.day for cell in cells]
-        zone = self._found.zone
-        first, last = find_quarters(min(days), max(days), zone)
-        spelled: dict[str, str] = {}
-        delivered: defaultdict[str, dict[date, Delivered]] = defaultdict(dict)
-        for name, by_quarter in read_delivered(self._found.ids, first, last).items():
-            folded = normalise_event_name(name)
-            spelled.setdefault(folded, name)
-            for day, more in sum_by_day(by_quarter, zone).items():
-                sums = zip(delivered[folded].get(day, Delivered()), more, strict=True)
-                delivered[folded][day] = Delivered(*map(sum, sums))
-        settled_at = find_newest_settled(self._found.ids, first, last, zone)
-        return _Known(spelled, delivered, settled_at)
+        first, last = min(days), max(days)
+        quarters = find_quarters(first, last, self._found.zone)
+        settled_at = find_newest_settled(self._found.ids, *quarters, self._found.zone)
+        return _Known(read_ours(self._found, first, last), settled_at)
 
 
 def _counts_people(statement: Statement) -> bool:

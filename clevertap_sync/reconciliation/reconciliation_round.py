@@ -13,7 +13,13 @@ from django.db import InterfaceError, OperationalError
 
 from clevertap_sync.models import Comparison
 from clevertap_sync.process import clock, stopping
-from clevertap_sync.reconciliation import endings, first_sights, new_names, nightly
+from clevertap_sync.reconciliation import (
+    endings,
+    first_sights,
+    new_names,
+    nightly,
+    parked_letters,
+)
 from clevertap_sync.reconciliation.comparison import end_comparison, take_turn
 from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
@@ -39,10 +45,15 @@ def run_reconciliation_round() -> None:
             partial(take_turn, comparison),
             partial(end_comparison, comparison, endings.INTERNAL_ERROR),
         )
+    _carry_out("parked letters", _look_up_parked_letters)
 
 
 def _ask_first_sights() -> None:
     first_sights.ask_due_first_sights(clock.read_now())
+
+
+def _look_up_parked_letters() -> None:
+    parked_letters.look_up_parked_letters(clock.read_now())
 
 
 def _carry_out(
