@@ -1,6 +1,7 @@
 """The page Seen in CleverTap of an integration, and *Compare now*."""
 
 from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from clevertap_sync.admin.integration.check_page import build_context
 from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.admin.reconciliation import differences, seen_export
 from clevertap_sync.admin.reconciliation.seen_cells import build_row, name_day
+from clevertap_sync.admin.reconciliation.seen_light import describe_light
 from clevertap_sync.insight.seen_in_clevertap import (
     has_open_comparison,
     list_sharing,
@@ -21,12 +23,19 @@ from clevertap_sync.insight.seen_in_clevertap import (
 from clevertap_sync.insight.seen_sights import describe_delays
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
+from clevertap_sync.reconciliation import nightly
+from clevertap_sync.reconciliation.failure_words import describe_failure
 from clevertap_sync.reconciliation.orders import order_comparison
 from referrals.admin.kit.base import ListAdmin, ModelAdmin
 from referrals.admin.kit.csv_download import stream_csv
 
 _PAGE = "admin:clevertap_sync_integration_seen"
 _SIGHTS_SHOWN = 60
+#: When nightly comparisons begin, by the account's clock: at the earliest, and the latest.
+_NIGHT = (
+    nightly.BEGINS,
+    (datetime.combine(date.min, nightly.BEGINS) + nightly.SPREAD).time(),
+)
 
 
 def list_seen_urls(page: ListAdmin) -> list[URLPattern]:
@@ -53,6 +62,9 @@ def handle_seen(
     explained = frozenset(each.pk for each in shown)
     context = build_context(page, request, integration) | {
         "title": "Seen in CleverTap",
+        "light": describe_light(seen, integration),
+        "night": _NIGHT,
+        "failure": describe_failure(seen.failed.error) if seen.failed else "",
         "seen": seen,
         "delays": describe_delays(seen.delays),
         "days": [name_day(day) for day in seen.days],
