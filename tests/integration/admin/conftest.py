@@ -3,13 +3,13 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.test import Client
 
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.sandbox import Sandbox
 from integration_project.login_throttle import throttle
 from referrals import log
 from tests.builders import a_sent_event, an_app, an_integration
+from tests.integration.admin.browsers import a_browser_of
 
 #: What no page may ever show.
 CANARY = "CAN-ARY-PASS-XYZ"
@@ -34,9 +34,7 @@ def sandbox(settings):
 def admin(db):
     """The browser of a superuser."""
     user = get_user_model().objects.create_superuser("ann", password="secret")
-    client = Client()
-    client.force_login(user)
-    return client
+    return a_browser_of(user)
 
 
 @pytest.fixture
@@ -50,9 +48,7 @@ def staff(db):
             user.user_permissions.add(
                 Permission.objects.get(content_type__app_label=app, codename=codename)
             )
-        client = Client()
-        client.force_login(user)
-        return client
+        return a_browser_of(user)
 
     return make
 

@@ -14,6 +14,7 @@ from clevertap_sync.models import Integration, Replay
 from referrals import access
 from referrals.models import App, CustomName, Membership, Role
 from tests.builders import an_api_key, an_app, an_integration
+from tests.integration.admin.browsers import a_browser_of
 from tests.integration.admin.conftest import text_of
 from tests.integration.admin.permissions import SUPERUSER, check_answer
 from tests.integration.admin.test_integration_form import typed
@@ -38,9 +39,7 @@ def person(db):
         user = User.objects.create_user(name, password="x", is_staff=True, **options)
         if role:
             Membership.objects.create(user=user, app=app, role=role)
-        browser = Client()
-        browser.force_login(user)
-        return browser
+        return a_browser_of(user)
 
     return make
 
