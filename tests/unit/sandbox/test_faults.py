@@ -340,6 +340,13 @@ def test_poison_can_drop_what_was_answered_as_processed(sandbox, caller, a_recor
     assert [each.event_name for each in sandbox.lost()] == ["Referred App Install"]
 
 
+def test_poison_meets_an_event_whose_name_is_known_already(sandbox, caller, a_record):
+    caller.upload(a_record())
+    sandbox.poison(identity="ann", code=555)
+
+    assert caller.upload(a_record()).json()["processed"] == 0
+
+
 def test_discarded_names_are_refused_however_they_are_spelled(
     sandbox, caller, a_record
 ):
