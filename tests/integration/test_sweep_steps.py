@@ -25,6 +25,7 @@ from clevertap_sync.insight.installation_facts import (
 )
 from clevertap_sync.models import WorkerSeen
 from clevertap_sync.process import worker_presence
+from clevertap_sync.reconciliation import reconciliation_round
 from clevertap_sync.worker import due, people_thread, restored_backup
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from clevertap_sync.worker.steps import SweepSteps
@@ -48,6 +49,7 @@ STEPS = {
     (people_thread, "wake_learners"): "looking for apps that learn who is who",
     (due, "find_due_integrations"): "handing out deliveries",
     (alert_round, "run_alert_round"): "alerts",
+    (reconciliation_round, "run_reconciliation_round"): "reconciliation",
 }
 
 
