@@ -76,29 +76,42 @@ def close_comparison(
     with transaction.atomic():
         locked = Comparison.objects.select_for_update().get(pk=comparison.pk)
         if locked.state == Comparison.State.RUNNING and reading.is_still_ours():
+            kind = Comparison.Kind(locked.kind)
+            said = _close_statements(plan, compared, ours, explained, kind)
             left = [pair for pair in plan.list_pairs() if pair not in compared]
-            empty = {
-                p for p, row in compared.items() if not (row.counted or any(ours[p]))
-            }
-            for pair, row in compared.items():
-                if pair in empty:
-                    row.delete()
-                    continue
-                mine, found_out = plan.ours[pair[0]], explained.get(pair)
-                statements.close_statement(
-                    row,
-                    mine,
-                    ours[pair],
-                    causes=_spell_causes(found_out),
-                    unexplained=found_out.unexplained if found_out else 0,
-                    kind=comparison.kind,
-                )
             for folded, day in left:
                 statements.write_not_compared(found.account, plan.ours[folded], day)
-            _end(
-                locked, error=error, compared=len(compared) - len(empty), left=len(left)
-            )
+            _end(locked, error=error, compared=said, left=len(left))
     comparison.refresh_from_db()
+
+
+def _close_statements(
+    plan: Plan,
+    compared: Mapping[_Pair, Statement],
+    ours: Mapping[_Pair, Delivered],
+    explained: Mapping[_Pair, Explained],
+    kind: Comparison.Kind,
+) -> int:
+    """Write down what explains each difference; return how many statements stay.
+
+    Of what is nothing on both sides, none does.
+    """
+    stay = 0
+    for pair, row in compared.items():
+        if not row.counted and not any(ours[pair]):
+            row.delete()
+            continue
+        why = explained.get(pair)
+        statements.close_statement(
+            row,
+            plan.ours[pair[0]],
+            ours[pair],
+            causes=_spell_causes(why),
+            unexplained=why.unexplained if why else 0,
+            kind=kind,
+        )
+        stay += 1
+    return stay
 
 
 def await_uploads_under_way(found: ReconcilingAccount, reading: Reading) -> None:

@@ -58,7 +58,7 @@ def close_statement(
     *,
     causes: list[dict[str, object]],
     unexplained: int,
-    kind: str,
+    kind: Comparison.Kind,
 ) -> None:
     """Write down what was delivered at the end, and what explains the difference."""
     _put_ours(row, mine, ours)
