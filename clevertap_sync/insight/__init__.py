@@ -10,7 +10,9 @@ Read the modules in this order:
    be sent of an event, and what became of it.
 5. `mapping_settings` and `event_types`: an integration's settings as an upload keeps them.
 6. `wait_numbers`: what waits for a person to be known.
-7. `delivered_counts`: what was delivered by name and time, for a comparison with CleverTap.
+7. `delivered_counts`: what was delivered by name and time, for a comparison with CleverTap;
+   `delivered_records`: an upload's records, mapped once more; `seen_facts`, read by
+   `seen_queries`: what CleverTap shows.
 8. Single questions of pages: `coverage`, `loose_ids`, `match_rate`, `usage`, `user_check`, `freshness`,
    `pace` and `passcode_expiry`.
 """

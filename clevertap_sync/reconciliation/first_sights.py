@@ -7,7 +7,6 @@ more seldom for a day, and no more: the nightly comparison goes on.
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -29,7 +28,12 @@ from clevertap_sync.insight.delivered_counts import (
     sum_by_day,
 )
 from clevertap_sync.insight.seen_facts import OVERDUE_MINUTES
-from clevertap_sync.models import FirstSight, Integration, Statement
+from clevertap_sync.models import (
+    AccountReading,
+    FirstSight,
+    Integration,
+    Statement,
+)
 from clevertap_sync.reconciliation import reader
 from clevertap_sync.reconciliation.evidence import AccountEvidence
 from clevertap_sync.reconciliation.reconciling_account import (
@@ -45,6 +49,8 @@ MINUTES: Final = (1, 2, 5, 10, 20, OVERDUE_MINUTES, 60, 120, 240, 480, 1440)
 SECONDS: Final = 60.0
 #: The code where nothing that can be asked explains it.
 UNEXPLAINED: Final = "unexplained"
+#: Where CleverTap has no schema to show, it is asked for so seldom.
+SCHEMA_AGAIN: Final = timedelta(days=1)
 #: Records of older days are not looked for.
 DAYS: Final = timedelta(days=6)
 
@@ -66,7 +72,10 @@ def ask_due_first_sights(now: datetime) -> None:
     """
     compared = Integration.objects.filter(reconciles=True, archived_at=None)
     due = Q(account__first_sights__next_at__lte=now)
-    unread = Q(account__reading=None) | Q(account__reading__schema=None)
+    unread = Q(account__reading=None) | Q(account__reading__schema=None) & (
+        Q(account__reading__schema_at=None)
+        | Q(account__reading__schema_at__lte=now - SCHEMA_AGAIN)
+    )
     wanted = compared.filter(due | unread).order_by("account")
     for account_id in wanted.values_list("account_id", flat=True).distinct():
         if found := read_reconciling_account(account_id):
@@ -102,13 +111,17 @@ class _Asking:
         self._now = now
         self._today = found.find_day(now)
         self._schema: Schema | None = None
+        self._evidence = AccountEvidence(found, reading)
         self._overdue: list[tuple[FirstSight, Deliveries]] = []
         self._delivered = self._read_delivered()
 
     def read_schema(self) -> None:
         """Read the account's schema. Where CleverTap has none to show, names are old ones."""
-        with suppress(reader.QuestionRefused):
+        try:
             self._schema = self._reading.read_schema()
+        except reader.QuestionRefused:
+            row = AccountReading.objects.filter(pk=self._found.account.pk)
+            row.update(schema_at=self._now)
 
     def ask(self, sight: FirstSight) -> None:
         """Ask for a name, and write down whether CleverTap shows it."""
@@ -216,7 +229,7 @@ class _Asking:
         begins, ends = find_quarters(
             deliveries.first, deliveries.last, self._found.zone
         )
-        scan = AccountEvidence(self._found, self._reading).scan_log(
+        scan = self._evidence.scan_log(
             name, begins * QUARTER_SECONDS, (ends + 1) * QUARTER_SECONDS
         )
         return scan is not None and 0 < scan.records == scan.lacking[EITHER]

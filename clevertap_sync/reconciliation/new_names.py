@@ -31,6 +31,13 @@ class Mark(NamedTuple):
     left: tuple[int, ...] = ()
 
 
+class Counting(NamedTuple):
+    """For which account an integration counts, and since when: before, it was another."""
+
+    account_id: int
+    since: datetime
+
+
 class SeenUpload(NamedTuple):
     """The columns of an upload that tell what it delivered, and when."""
 
@@ -47,29 +54,31 @@ def find_new_names() -> None:
     Safe to run anywhere, any number of times: what is looked at twice changes nothing. It
     takes two queries where no upload is new.
     """
-    accounts, marks = _read_marks()
+    counting, marks = _read_marks()
     uploads = _read_uploads(marks) if marks else []
     if not uploads:
         return
-    _add_first_sights(accounts, uploads)
+    _add_first_sights(counting, uploads)
     moved = _move_marks(marks, uploads)
-    _keep_marks(accounts, {pk: at for pk, at in moved.items() if at != marks[pk]})
+    _keep_marks(counting, {pk: at for pk, at in moved.items() if at != marks[pk]})
 
 
-def _read_marks() -> tuple[dict[int, int], dict[int, Mark]]:
-    """Return, by integration that reconciles, its account and its mark."""
+def _read_marks() -> tuple[dict[int, Counting], dict[int, Mark]]:
+    """Return, by integration that reconciles, its account and since when, and its mark."""
     rows = Integration.objects.filter(
         reconciles=True, archived_at=None, counts_since__isnull=False
     ).values_list("pk", "account_id", "counts_since", "account__reading__seen_to")
-    accounts, marks = {}, {}
+    counting, marks = {}, {}
     for pk, account_id, since, seen_to in rows:
-        accounts[pk] = account_id
+        if since is None:
+            continue
+        counting[pk] = Counting(account_id, since)
         kept = (seen_to or {}).get(str(pk))
         marks[pk] = Mark(kept[0], tuple(kept[1])) if kept else _begin(pk, since)
-    return accounts, marks
+    return counting, marks
 
 
-def _begin(integration_id: int, counts_since: datetime | None) -> Mark:
+def _begin(integration_id: int, counts_since: datetime) -> Mark:
     """Return the mark of an integration that was not looked at yet: where counting began."""
     uploads = Upload.objects.filter(integration=integration_id)
     before = uploads.filter(created_at__lt=counts_since)
@@ -123,23 +132,25 @@ def _move_mark(mark: Mark, seen: Sequence[SeenUpload]) -> Mark:
     return Mark(to, tuple(sorted(left | unread)))
 
 
-def _keep_marks(accounts: Mapping[int, int], moved: Mapping[int, Mark]) -> None:
+def _keep_marks(counting: Mapping[int, Counting], moved: Mapping[int, Mark]) -> None:
     """Keep the marks. If another process keeps older ones, they are looked at again."""
-    for account_id in {accounts[pk] for pk in moved}:
+    for account_id in {counting[pk].account_id for pk in moved}:
         AccountReading.objects.get_or_create(pk=account_id)
         row = AccountReading.objects.filter(pk=account_id)
         seen_to = row.values_list("seen_to", flat=True).get()
         mine = {
-            str(pk): mark for pk, mark in moved.items() if accounts[pk] == account_id
+            str(pk): mark
+            for pk, mark in moved.items()
+            if counting[pk].account_id == account_id
         }
         row.update(seen_to={**seen_to, **mine})
 
 
 def _add_first_sights(
-    accounts: Mapping[int, int], uploads: Iterable[SeenUpload]
+    counting: Mapping[int, Counting], uploads: Iterable[SeenUpload]
 ) -> None:
     first: dict[tuple[int, str], tuple[str, datetime]] = {}
-    for account_id, name, settled_at in _list_deliveries(accounts, uploads):
+    for account_id, name, settled_at in _list_deliveries(counting, uploads):
         key = (account_id, normalise_event_name(name))
         if key not in first or settled_at < first[key][1]:
             first[key] = (name, settled_at)
@@ -167,16 +178,16 @@ def _add_first_sights(
 
 
 def _list_deliveries(
-    accounts: Mapping[int, int], uploads: Iterable[SeenUpload]
+    counting: Mapping[int, Counting], uploads: Iterable[SeenUpload]
 ) -> Iterator[tuple[int, str, datetime]]:
     """Yield account, name and time of what the uploads delivered, a row for each count."""
     for each in uploads:
-        account_id = accounts.get(each.integration_id)
-        if account_id is None or each.settled_at is None:
+        mine = counting.get(each.integration_id)
+        if mine is None or each.settled_at is None or each.settled_at < mine.since:
             continue
         for name, _, delivered, *_ in each.counts or ():
             if delivered:
-                yield account_id, name, each.settled_at
+                yield mine.account_id, name, each.settled_at
 
 
 def _read_schemas(account_ids: Iterable[int]) -> dict[int, frozenset[str]]:

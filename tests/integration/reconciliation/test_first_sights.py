@@ -305,6 +305,32 @@ def test_an_upload_that_settles_later_is_not_missed(integration):
     assert AccountReading.objects.get().seen_to == {str(integration.pk): [later.pk, []]}
 
 
+def test_what_went_to_another_account_before_is_not_this_ones(integration):
+    settle_late(open_upload(integration), "Referred First")
+    AccountReading.objects.create(
+        account=integration.account, seen_to={str(integration.pk): [0, []]}
+    )
+    integration.counts_since = clock.read_now()
+    integration.save()
+    settle_late(open_upload(integration), "Referred Second")
+
+    assert set(look()) == {"Referred Second"}
+
+
+def test_a_schema_that_clevertap_does_not_show_is_asked_for_once_a_day(
+    clevertap, integration
+):
+    for _ in range(2):
+        clevertap.answer(400)
+        look()
+    assert [each.path for each in clevertap.requests()] == ["/eu1/getSchema"]
+
+    AccountReading.objects.update(schema_at=clock.read_now() - DAY)
+    look()
+
+    assert len(clevertap.requests()) == 2
+
+
 def test_parts_of_an_upload_that_was_open_are_looked_at(integration):
     parent, split = open_upload(integration), Upload.State.SPLIT
     settle_late(open_upload(integration), "Referred Second")
