@@ -12,7 +12,7 @@ from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.insight.seen_grid import DayState, GridBounds, build_grid, list_days
 from clevertap_sync.insight.seen_numbers import SeenStatus, sum_up_day
 from clevertap_sync.insight.seen_sights import describe_delays, measure_delays
-from clevertap_sync.models import Account, FirstSight, Statement
+from clevertap_sync.models import FirstSight, Statement
 from tests import documented
 
 MINUS = "\N{MINUS SIGN}"
@@ -183,9 +183,9 @@ def test_how_soon_new_events_show_is_told_as_it_was_watched():
 
 
 def test_the_query_by_hand_is_safe_in_a_shell_and_has_no_passcode():
-    account = Account(location="in1", account_id="ABC-DEF-123Z")
+    base_url = "https://in1.api.clevertap.com"
 
-    line = write_query(account, "$(free) `offer`", YESTERDAY)
+    line = write_query(base_url, "ABC-DEF-123Z", "$(free) `offer`", YESTERDAY)
 
     assert line.splitlines() == [
         "curl -sS https://in1.api.clevertap.com/1/counts/events.json \\",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
 from django.urls import reverse
 
 from clevertap_sync.admin.reconciliation.repeat_query import write_query
@@ -17,7 +18,8 @@ from clevertap_sync.admin.reconciliation.seen_cells import (
     name_place,
 )
 from clevertap_sync.clevertap.causes import codes
-from clevertap_sync.models import Integration, Statement
+from clevertap_sync.clevertap.locations import Location, find_base_url
+from clevertap_sync.models import Account, Integration, Statement
 from referrals.words import format_count
 
 #: So many differences are explained on the page; the file has all.
@@ -101,10 +103,13 @@ def _describe_alike(
             for number, _ in enumerate(newest.causes)
         ),
         rest=_describe_rest(rest, is_part=bool(newest.causes)),
-        query=write_query(integration.account, newest.name, newest.day)
-        if newest.unexplained
-        else "",
+        query=_write_query(newest, integration.account) if newest.unexplained else "",
     )
+
+
+def _write_query(statement: Statement, account: Account) -> str:
+    base_url = find_base_url(Location(account.location), settings.CLEVERTAP_BASE_URL)
+    return write_query(base_url, account.account_id, statement.name, statement.day)
 
 
 def _describe_rest(size: int, *, is_part: bool) -> str:

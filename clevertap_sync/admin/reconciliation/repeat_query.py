@@ -4,23 +4,22 @@ import shlex
 from datetime import date
 
 from clevertap_sync.clevertap.causes.repeat import spell_query
-from clevertap_sync.clevertap.locations import Location, find_base_url
-from clevertap_sync.models import Account
 
 #: What stands for the passcode, which no page shows.
 NO_PASSCODE = "YOUR-PASSCODE"
 
 
-def write_query(account: Account, name: str, day: date) -> str:
+def write_query(base_url: str, account_id: str, name: str, day: date) -> str:
     """Return a line for a shell that asks how many of `name` the account counts on `day`.
+
+    `base_url` is that of the account's location.
 
     Reference: https://developer.clevertap.com/docs/get-event-count-api
     """
-    base = find_base_url(Location(account.location))
     return " \\\n  ".join(
         (
-            f"curl -sS {base}/1/counts/events.json",
-            f"-H {shlex.quote(f'X-CleverTap-Account-Id: {account.account_id}')}",
+            f"curl -sS {base_url}/1/counts/events.json",
+            f"-H {shlex.quote(f'X-CleverTap-Account-Id: {account_id}')}",
             f"-H 'X-CleverTap-Passcode: {NO_PASSCODE}'",
             "-H 'Content-Type: application/json; charset=utf-8'",
             f"-d {shlex.quote(spell_query(name, day))}",
