@@ -72,9 +72,9 @@ def ask_due_first_sights(now: datetime) -> None:
     """
     compared = Integration.objects.filter(reconciles=True, archived_at=None)
     due = Q(account__first_sights__next_at__lte=now)
-    unread = Q(account__reading=None) | Q(account__reading__schema=None) & (
-        Q(account__reading__schema_at=None)
-        | Q(account__reading__schema_at__lte=now - SCHEMA_AGAIN)
+    is_long_ago = Q(account__reading__schema_at__lte=now - SCHEMA_AGAIN)
+    unread = Q(account__reading__schema__isnull=True) & (
+        Q(account__reading__schema_at=None) | is_long_ago
     )
     wanted = compared.filter(due | unread).order_by("account")
     for account_id in wanted.values_list("account_id", flat=True).distinct():

@@ -321,8 +321,9 @@ def test_a_schema_that_clevertap_does_not_show_is_asked_for_once_a_day(
     clevertap, integration
 ):
     for _ in range(2):
-        clevertap.answer(400)
+        clevertap.answer(400, '{"status": "fail", "error": "Not for you", "code": 400}')
         look()
+        AccountReading.objects.update(waits_until=None)
     assert [each.path for each in clevertap.requests()] == ["/eu1/getSchema"]
 
     AccountReading.objects.update(schema_at=clock.read_now() - DAY)
