@@ -84,7 +84,10 @@ def test_what_is_refused_at_the_door_of_an_app_without_integration_has_a_row(
         "expired": None,
         "hold": None,
         "unknown_outcomes": 0,
+        "unknown_causes": {},
+        "parked_letters": {},
         "balanced": True,
+        "clevertap": None,
     }
 
 
