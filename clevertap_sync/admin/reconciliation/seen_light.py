@@ -34,7 +34,7 @@ def describe_light(seen: SeenAccount, integration: Integration) -> SeenLight:
 
 
 def _describe_result(seen: SeenAccount) -> SeenLight:
-    """Return what was found. Only where all was compared and nothing is wrong it is green."""
+    """Return what was found. Only where all was compared and is equal it is green."""
     states = seen.states
     if states[DayState.FEWER]:
         sentence = "CleverTap counts fewer than were delivered"
@@ -46,4 +46,6 @@ def _describe_result(seen: SeenAccount) -> SeenLight:
     if states[DayState.NOT_COMPARED]:
         sentence = "No difference in what was compared"
         return SeenLight("idle", "Not all compared", sentence)
+    if states[DayState.EXPECTED]:
+        return SeenLight("idle", "Expected", "What differs is as it should be")
     return SeenLight("good", "Equal", "CleverTap counts what was delivered")
