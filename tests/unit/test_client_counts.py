@@ -122,6 +122,8 @@ def test_a_name_that_is_unknown_may_be_a_plain_400(client, clevertap):
         (200, {"status": "success"}, MalformedResponseError),
         (200, {"status": "success", "count": -1}, MalformedResponseError),
         (200, {"status": "success", "count": True}, MalformedResponseError),
+        (200, {"status": "success", "count": 12.0}, MalformedResponseError),
+        (200, {"status": "success", "count": 10**16}, MalformedResponseError),
         (200, failed("To date cannot be in the future", 4002), RequestRejectedError),
         (200, failed("Invalid event : Other", 400), RequestRejectedError),
         (200, failed("Invalid event properties", 400), RequestRejectedError),
@@ -182,6 +184,17 @@ def test_a_pending_count_is_asked_for_by_its_request_id(client, clevertap):
     )
 
 
+@pytest.mark.parametrize(
+    "request_id",
+    ["a\nb", "\ud800", "\N{LATIN SMALL LETTER E WITH ACUTE}", "x" * 201, True, 1.5, ""],
+    ids=ascii,
+)
+def test_a_request_id_that_no_address_can_hold_is_none(client, clevertap, request_id):
+    clevertap.answers(200, {"status": "partial", "req_id": request_id})
+
+    assert client.count_events(NAME, FIRST, LAST) == PendingCount(None)
+
+
 @pytest.mark.parametrize("status", [200, 400])
 def test_a_request_that_clevertap_has_forgotten_is_no_error(client, clevertap, status):
     clevertap.answers(status, failed("Invalid request id", 400))
@@ -216,6 +229,21 @@ def test_a_schema_may_be_long(client, clevertap):
     clevertap.answers(200, {"status": "success", "events": entries})
 
     assert client.fetch_event_schema().is_full
+
+
+def test_what_can_be_no_event_name_is_left_out_of_a_schema(client, clevertap):
+    odd = ["", "a\0b", "a\ud800b", "x" * 2_000, None, 7, ["Sale"]]
+    entries = [{"name": name} for name in [*odd, "Sale"]]
+    clevertap.answers(200, {"events": entries})
+
+    assert list(client.fetch_event_schema().events) == ["sale"]
+
+
+def test_a_schema_of_more_events_than_any_account_has_is_none(client, clevertap):
+    clevertap.answers(200, {"events": [{"name": str(n)} for n in range(20_001)]})
+
+    with pytest.raises(MalformedResponseError):
+        client.fetch_event_schema()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,10 @@ _UNKNOWN_NAME = re.compile(r"\s*invalid event\s*:\s*(.*)", re.IGNORECASE | re.DO
 _LOST = re.compile(r"\s*invalid request id", re.IGNORECASE)
 # "Request still in progress". Seen by https://github.com/bruin-data/ingestr, for exports.
 _IN_PROGRESS = 2
-_LONGEST_REQUEST_ID = 200
+# Without blanks, controls and other scripts: it goes back to CleverTap as it came.
+_REQUEST_ID = re.compile(r"[!-~]{1,200}")
+#: No account has that many events. More would be more than our columns hold.
+_MOST_EVENTS = 10**15
 
 
 class Condition(NamedTuple):
@@ -101,7 +104,7 @@ def _read_count(
 ) -> CountAnswer | ResponseError:
     status, count = envelope.get("status"), read_number(envelope.get("count"))
     if answer.status == HTTPStatus.OK:
-        if status == "success" and count is not None and count >= 0:
+        if status == "success" and count is not None and 0 <= count <= _MOST_EVENTS:
             return EventCount(count)
         if status == "partial":
             return PendingCount(_read_request_id(envelope.get("req_id")))
@@ -123,8 +126,8 @@ def _is_refusal(answer: HttpAnswer) -> bool:
 
 
 def _read_request_id(value: object) -> str | None:
-    text = str(value) if isinstance(value, str | int) else ""
-    return text if 0 < len(text) <= _LONGEST_REQUEST_ID else None
+    text = str(value) if isinstance(value, str) or type(value) is int else ""
+    return text if _REQUEST_ID.fullmatch(text) else None
 
 
 def _spell_day(day: date) -> int:

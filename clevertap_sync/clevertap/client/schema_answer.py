@@ -9,6 +9,7 @@ and `type` are those of the dashboard; what we cannot read counts as active and 
 so that nothing is called discarded by mistake.
 """
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
@@ -21,7 +22,11 @@ from clevertap_sync.clevertap.limits import EVENT_TYPES, normalise_event_name
 from referrals.secret import Secret
 
 #: 512 event types, each with all its properties, take a few megabytes.
-LONGEST_SCHEMA_BYTES: Final = 32_000_000
+LONGEST_SCHEMA_BYTES: Final = 16_000_000
+#: With more event types it is no account's schema, whatever CleverTap's plans allow.
+_MOST_EVENTS: Final = 20_000
+#: No event name is longer, and none has characters that no database keeps.
+_NAME: Final = re.compile(r"[^\x00\ud800-\udfff]{1,1024}")
 
 _STATUSES: Final[dict[str, SchemaStatus]] = {
     "active": "active",
@@ -37,6 +42,8 @@ def read_schema(answer: HttpAnswer, hidden: Sequence[Secret]) -> Schema | Respon
     is_read = answer.status == HTTPStatus.OK and envelope.get("status") != "fail"
     if not is_read or not isinstance(entries, list):
         return make_read_error(answer, hidden, "it has no list of events")
+    if len(entries) > _MOST_EVENTS:
+        return make_read_error(answer, hidden, "it has too many events")
     events = [event for entry in entries if (event := _read_event(entry))]
     return Schema(
         events={normalise_event_name(event.name): event for event in events},
@@ -45,12 +52,15 @@ def read_schema(answer: HttpAnswer, hidden: Sequence[Secret]) -> Schema | Respon
 
 
 def _read_event(entry: object) -> SchemaEvent | None:
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+    if not isinstance(entry, dict):
+        return None
+    name = entry.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         return None
     status = str(entry.get("status")).casefold()
     kind = str(entry.get("type")).casefold()
     return SchemaEvent(
-        name=entry["name"],
+        name=name,
         status=_STATUSES.get(status, "active"),
         is_defined=kind != "undefined",
     )
