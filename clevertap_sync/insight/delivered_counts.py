@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import F, Max, QuerySet
 
 from clevertap_sync.clevertap.causes.week import QUARTER_SECONDS, Delivered
+from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.models import DeliveredCount, Upload
 
 #: By database: each count of an upload `u` as a row `c`, and the SQL of its n-th value.
@@ -47,6 +48,50 @@ _QUERY: Final = """
     ) AS both_halves
     GROUP BY name, quarter
 """
+# Each step finds the next name by the index, however many quarter-hours one has.
+_OWN_NAMES: Final = """
+    WITH RECURSIVE tallied (id, name) AS (
+        SELECT i.id, (
+            SELECT MIN(name) FROM clevertap_sync_deliveredcount WHERE integration_id = i.id
+        )
+        FROM clevertap_sync_integration i
+        WHERE i.id IN ({ids})
+        UNION ALL
+        SELECT t.id, (
+            SELECT MIN(name) FROM clevertap_sync_deliveredcount
+            WHERE integration_id = t.id AND name > t.name
+        )
+        FROM tallied t
+        WHERE t.name IS NOT NULL
+    )
+    SELECT id, name FROM tallied WHERE name IS NOT NULL
+    UNION
+    SELECT i.id, {name}
+    FROM clevertap_sync_integration i
+    JOIN clevertap_sync_upload u ON u.integration_id = i.id AND u.id > i.tallied_to
+    CROSS JOIN {counts}
+    WHERE i.id IN ({ids})
+"""
+
+
+def read_own_names(integration_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    """Return, by integration, the names that it delivered lately, as CleverTap compares them.
+
+    Of an account that several apps share, no other names are an app's to see.
+    """
+    if not integration_ids:
+        return {}
+    query = _OWN_NAMES.format(
+        ids=", ".join(["%s"] * len(integration_ids)),
+        counts=COUNTS_OF_UPLOAD[connection.vendor],
+        name=read_count_columns()["name"],
+    )
+    found: dict[int, set[str]] = {pk: set() for pk in integration_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*integration_ids] * 2)
+        for pk, name in cursor.fetchall():
+            found[pk].add(normalise_event_name(name))
+    return {pk: frozenset(names) for pk, names in found.items()}
 
 
 def read_delivered(

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from clevertap_sync.clevertap.limits import normalise_event_name
+from clevertap_sync.insight.delivered_counts import read_own_names
 from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.insight.seen_facts import Delays
 from clevertap_sync.insight.seen_grid import (
@@ -25,7 +25,6 @@ from clevertap_sync.insight.seen_sights import measure_delays
 from clevertap_sync.models import (
     AccountReading,
     Comparison,
-    DeliveredCount,
     FirstSight,
     Integration,
     Statement,
@@ -92,15 +91,16 @@ def read_seen(
 ) -> SeenAccount:
     """Return what is known of the integration's account, in a fixed number of queries.
 
-    `sharing` are the account's integrations, as `list_sharing` returns them. With `only_own_names`, names that this integration never delivered are left out: they
-    belong to apps that the reader may not see.
+    `sharing` are the account's integrations, as `list_sharing` returns them. With
+    `only_own_names`, names that the integration's app never delivered are left out: they
+    belong to others, even where those left the account since.
     """
     zone = _find_zone(integration, sharing)
     days = list_days(now.astimezone(zone).date())
     account = integration.account_id
     counts_since = _find_counts_since(sharing)
     newest, last = _read_comparisons(account)
-    own = _read_own_names(integration) if only_own_names else None
+    own = _read_names_of_app(integration.app_id) if only_own_names else None
     statements = _keep(own, Statement.objects.filter(account=account, day__in=days))
     sights = _keep(own, _read_sights(account))
     bounds = GridBounds(zone, counts_since, last.began_at if last else None)
@@ -182,8 +182,7 @@ def _read_sights(account_id: int) -> list[FirstSight]:
     return list(newest[:_MOST_SIGHTS])
 
 
-def _read_own_names(integration: Integration) -> frozenset[str]:
-    """Return the names that this integration delivered, as CleverTap compares them."""
-    counted = DeliveredCount.objects.filter(integration=integration.pk)
-    names = counted.order_by().values_list("name", flat=True).distinct()
-    return frozenset(map(normalise_event_name, names))
+def _read_names_of_app(app_id: int) -> frozenset[str]:
+    """Return the names that the app's integrations delivered, archived ones too."""
+    ids = Integration.objects.filter(app=app_id).values_list("pk", flat=True)
+    return frozenset().union(*read_own_names(list(ids)).values())

@@ -1,13 +1,18 @@
-"""Read what CleverTap shows of all accounts that are compared: three statements, or none."""
+"""Read what CleverTap shows of all accounts that are compared: four statements, or none.
+
+An account may be shared by several apps: to an integration belong the names that it delivers.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db.models import F, OuterRef, Subquery
 
 from clevertap_sync.clevertap.causes import codes
+from clevertap_sync.clevertap.limits import normalise_event_name
+from clevertap_sync.insight.delivered_counts import read_own_names
 from clevertap_sync.insight.seen_facts import (
     Delays,
     OverdueName,
@@ -42,6 +47,14 @@ EXPECTED: Final = frozenset(
 AccountIds = Collection[int]
 
 
+class _SeenRows(NamedTuple):
+    """What was read of one account, of all its names."""
+
+    reading: Mapping[str, Any]
+    sights: Sequence[FirstSight]
+    short: Sequence[ShortDay]
+
+
 def read_seen(rows: Sequence[Integration], now: datetime) -> dict[int, SeenFacts]:
     """Return, by the integration's ID, what CleverTap shows; of those alone that are compared."""
     compared = [row for row in rows if row.reconciles]
@@ -50,36 +63,39 @@ def read_seen(rows: Sequence[Integration], now: datetime) -> dict[int, SeenFacts
     ids = {row.account_id for row in compared}
     readings, sights = _read_readings(ids), _read_sights(ids)
     short = _read_short_days(ids, now)
+    own = read_own_names([row.pk for row in compared])
+    seen = {pk: _SeenRows(readings[pk], sights[pk], short.get(pk, ())) for pk in ids}
     return {
-        row.pk: _make_facts(
-            row, now, readings[row.account_id], sights[row.account_id], short
-        )
+        row.pk: _make_facts(row, now, seen[row.account_id], own[row.pk])
         for row in compared
     }
 
 
 def _make_facts(
-    row: Integration,
-    now: datetime,
-    reading: Mapping[str, Any],
-    sights: Sequence[FirstSight],
-    short: Mapping[int, Sequence[ShortDay]],
+    row: Integration, now: datetime, seen: _SeenRows, own: frozenset[str]
 ) -> SeenFacts:
-    shown = [_make_shown(each) for each in sights if was_watched(each)]
+    """Return what concerns the integration: `own` names. Delays are the account's."""
+    shown = [_make_shown(each) for each in seen.sights if was_watched(each)]
     return SeenFacts(
         overdue=tuple(
             OverdueName(each.name, each.delivered, each.first_at, each.cause)
-            for each in sights
-            if _is_overdue(each, now)
+            for each in seen.sights
+            if each.folded_name in own and _is_overdue(each, now)
         ),
-        shown=tuple(each for each in shown if now - each.shown_at < TOLD),
-        short=tuple(short.get(row.account_id, ())),
+        shown=tuple(
+            each
+            for each in shown
+            if now - each.shown_at < TOLD and normalise_event_name(each.name) in own
+        ),
+        short=tuple(
+            each for each in seen.short if normalise_event_name(each.name) in own
+        ),
         delays=Delays.measure([each.seconds for each in shown]),
         since=row.counts_since,
-        compared_at=reading["compared_at"],
-        not_compared=reading["not_compared"] or 0,
-        refused_at=reading["reading__refused_at"],
-        error=reading["reading__last_error"] or "",
+        compared_at=seen.reading["compared_at"],
+        not_compared=seen.reading["not_compared"] or 0,
+        refused_at=seen.reading["reading__refused_at"],
+        error=seen.reading["reading__last_error"] or "",
     )
 
 

@@ -21,6 +21,7 @@ from clevertap_sync.models import (
     DeliveredCount,
     Integration,
     Statement,
+    Upload,
 )
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals.models import Change, Membership, Role
@@ -223,6 +224,43 @@ def test_names_of_apps_that_a_person_may_not_see_are_left_out(admin, viewer, sho
     assert COUPON not in seen_by_viewer + exported
     assert COUPON in seen_by_all
     assert "1 other integration delivers to as well" in seen_by_viewer
+
+
+@pytest.mark.parametrize("left", ["archived", "moved"])
+def test_names_of_an_app_that_left_the_account_stay_hidden(viewer, shop, left):
+    account = shop.account
+    other = an_integration(an_app("secret"), account=account, reconciles=True)
+    a_comparison(account, created_by="boss-of-secret", kind="order", night=None)
+    a_statement(account, name=COUPON)
+    a_first_sight(account, name=COUPON)
+    if left == "archived":
+        Integration.objects.filter(pk=other.pk).update(archived_at=NIGHT)
+    else:
+        elsewhere = an_account(Location.IN1, account_id="ABC-DEF-555Z")
+        Integration.objects.filter(pk=other.pk).update(account=elsewhere)
+
+    page = page_of(viewer, shop)
+    exported = text_of(viewer.get(address(shop, "seen-export")))
+
+    assert COUPON not in page + exported
+    assert "boss-of-secret" not in page
+
+
+def test_what_was_delivered_a_moment_ago_is_shown_to_its_app(viewer, shop):
+    Upload.objects.create(
+        integration=shop,
+        state=Upload.State.SETTLED,
+        first=1,
+        last=1,
+        settings={},
+        counts=[[COUPON, 1, 1, 0, 0]],
+        created_at=NIGHT,
+        due_at=NIGHT,
+        settled_at=NIGHT,
+    )
+    a_first_sight(shop.account, name=COUPON)
+
+    assert COUPON in page_of(viewer, shop)
 
 
 def test_the_page_costs_as_many_queries_for_one_name_as_for_many(admin, shop):

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync import insight
+from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.findings import judge_facts
@@ -15,9 +16,15 @@ from clevertap_sync.insight.findings.seen import ComparisonMissing, CountsFewer
 from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.insight.seen_facts import Delays
 from clevertap_sync.insight.seen_queries import read_seen
-from clevertap_sync.models import AccountReading, Comparison, FirstSight, Statement
+from clevertap_sync.models import (
+    AccountReading,
+    Comparison,
+    DeliveredCount,
+    FirstSight,
+    Statement,
+)
 from clevertap_sync.process import clock
-from tests.builders import an_integration
+from tests.builders import an_app, an_integration
 from tests.integration.admin.conftest import admin, text_of  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
@@ -33,11 +40,22 @@ def integration(db):
     return an_integration(reconciles=True, counts_since=clock.read_now() - 9 * DAY)
 
 
+def deliver(integration, name):
+    """Write down that the integration delivered something of the name."""
+    DeliveredCount.objects.get_or_create(
+        integration=integration,
+        name=name,
+        quarter=0,
+        defaults={"settled_at": clock.read_now()},
+    )
+
+
 def a_statement(integration, name="Referred App Install", *, ago=1, **changes):
+    deliver(integration, name)
     values = {"delivered": 100, "counted": 50, "compared_at": clock.read_now()}
     return Statement.objects.create(
         account=integration.account,
-        folded_name=name.casefold(),
+        folded_name=normalise_event_name(name),
         name=name,
         day=(clock.read_now() - ago * DAY).date(),
         **{**values, **changes},
@@ -57,12 +75,13 @@ def a_comparison(integration, *, hours, **changes):
 
 def a_sight(integration, name, *, minutes, **changes):
     """Write that a new name was shown so long after its first delivery, an hour ago."""
+    deliver(integration, name)
     first = clock.read_now() - 60 * MINUTE
     shown = first + minutes * MINUTE
     values = {"is_new": True, "asked": 1, "asked_at": shown, "shown_at": shown}
     return FirstSight.objects.create(
         account=integration.account,
-        folded_name=name.casefold(),
+        folded_name=normalise_event_name(name),
         name=name,
         first_at=first,
         **{**values, **changes},
@@ -82,7 +101,7 @@ def test_it_costs_nothing_where_nothing_is_compared(db):
     assert len(queries) == 0
 
 
-def test_it_costs_three_queries_however_many_are_compared(integration):
+def test_it_costs_four_queries_however_many_are_compared(integration):
     others = [
         an_integration(reconciles=True, location=location)
         for location in (Location.US1, Location.IN1)
@@ -94,7 +113,7 @@ def test_it_costs_three_queries_however_many_are_compared(integration):
     with CaptureQueriesContext(connection) as queries:
         found = read_seen([integration, *others, alone], now)
 
-    assert len(queries) == 3
+    assert len(queries) == 4
     assert set(found) == {integration.pk, *(each.pk for each in others)}
     assert [len(found[each.pk].short) for each in (integration, *others)] == [1, 0, 0]
 
@@ -118,6 +137,33 @@ def test_what_is_missing_is_told_without_what_is_as_it_should_be(integration):
         ("", ""),
         ("name_discarded", "It is discarded."),
     ]
+
+
+def test_of_a_shared_account_nobody_is_told_the_names_of_another_app(integration):
+    account = integration.account
+    other = an_integration(an_app("other"), account=account, reconciles=True)
+    a_statement(integration, "Ours", counted=0)
+    a_statement(other, "Theirs", counted=0)
+    a_sight(integration, "Our New", minutes=3)
+    a_sight(other, "Their New", minutes=3)
+    late = {"shown_at": None, "cause": "name_unknown"}
+    a_sight(integration, "Our Late", minutes=0, **late)
+    a_sight(other, "Their Late", minutes=0, **late)
+
+    found = read_seen([integration, other], clock.read_now())
+
+    names = {
+        pk: [
+            *(each.name for each in seen.short),
+            *(each.name for each in seen.shown),
+            *(each.name for each in seen.overdue),
+        ]
+        for pk, seen in found.items()
+    }
+    assert names == {
+        integration.pk: ["Ours", "Our New", "Our Late"],
+        other.pk: ["Theirs", "Their New", "Their Late"],
+    }
 
 
 def test_few_that_are_missing_are_no_finding_unless_an_alert_asks_for_them(integration):
