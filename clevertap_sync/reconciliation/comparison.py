@@ -3,7 +3,9 @@
 A comparison is a row that any process may take up: what it has compared already is in the
 statements. A turn lasts a minute at most, so that other accounts, and names that were just
 delivered for the first time, get theirs. Each name's whole week is asked first, and its days
-only where the week differs. What was delivered meanwhile is put right at the end.
+only where the week differs. Days that begin at another hour may leave a week as it is, so
+the days of the account's largest name are always asked, and where these have moved,
+everybody's. What was delivered meanwhile is put right at the end.
 """
 
 import time
@@ -16,6 +18,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import F
 
+from clevertap_sync.clevertap.causes.zones import have_days_moved
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     NoPasscodeError,
@@ -162,9 +165,11 @@ class _Asking:
         """Ask until all is known; return what ended it before."""
         try:
             self._read_schema()
-            names = self._plan.list_names()
+            names, largest = self._plan.list_names(), self._plan.find_largest_name()
+            have_moved = largest is not None and self._have_days_moved(largest)
             for folded in names:
-                self._ask_for_week(folded)
+                if folded != largest:
+                    self._ask_for_week(folded, by_day=have_moved)
             for folded in names:
                 self._ask_for_days(folded, self._plan.old.get(folded, ()))
         except ReadingStopped as stopped:
@@ -182,14 +187,20 @@ class _Asking:
         with suppress(QuestionRefused):
             self._reading.read_schema()
 
-    def _ask_for_week(self, folded: str) -> None:
+    def _have_days_moved(self, folded: str) -> bool:
+        """Ask for the name's days; return whether records of one are counted on the next."""
+        account, week = self._found.account, self._plan.week
+        self._ask_for_days(folded, week)
+        return have_days_moved(statements.read_differences(account, folded, week))
+
+    def _ask_for_week(self, folded: str, *, by_day: bool) -> None:
         week, mine = self._plan.week, self._plan.ours[folded]
         left = self._list_left(folded, week)
         if not any(
             any(mine.find(d)) or (folded, d) in self._plan.statements for d in left
         ):
             return
-        if len(left) < len(week) or len(week) == 1:
+        if by_day or len(left) < len(week) or len(week) == 1:
             self._ask_for_days(folded, left)
             return
         total = self._count(mine, week[0], week[-1])

@@ -61,6 +61,14 @@ class Plan:
             ),
         )
 
+    def find_largest_name(self) -> str | None:
+        """Return the folded name with most records in the week; None where there is none."""
+        sizes = {
+            folded: mine.sum_up(self.week) for folded, mine in sorted(self.ours.items())
+        }
+        largest = max(sizes, key=sizes.__getitem__, default=None)
+        return largest if largest is not None and sizes[largest] else None
+
     def list_pairs(self) -> Iterator[tuple[str, date]]:
         """Yield the names and days of which something was delivered."""
         for folded, mine in self.ours.items():

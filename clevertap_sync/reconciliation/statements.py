@@ -3,6 +3,7 @@
 One that is written during a comparison has no causes yet: they are found at its end.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -33,6 +34,14 @@ def write_count(
     _put_ours(row, mine, ours)
     row.causes, row.unexplained = [], row.difference or 0
     row.save()
+
+
+def read_differences(
+    account: Account, folded: str, days: Sequence[date]
+) -> dict[date, int]:
+    """Return, by day, what differs of a name: those days that have been compared."""
+    rows = Statement.objects.filter(account=account, folded_name=folded, day__in=days)
+    return {row.day: row.difference or 0 for row in rows if row.counted is not None}
 
 
 def write_not_compared(account: Account, mine: OurName, day: date) -> None:

@@ -1,6 +1,6 @@
 """Whether CleverTap's days begin at another hour: the zone that fits the whole week."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
@@ -91,10 +91,13 @@ def _is_fit(score: _Score, cells: int, zone: tzinfo) -> bool:
 
 
 def _has_moved(row: Sequence[Cell]) -> bool:
+    return have_days_moved(
+        {cell.day: 0 if cell.is_within_doubt else cell.difference for cell in row}
+    )
+
+
+def have_days_moved(differences: Mapping[date, int]) -> bool:
     """Whether one of two neighbouring days has fewer, and the other more."""
-    differences = {
-        cell.day: 0 if cell.is_within_doubt else cell.difference for cell in row
-    }
     return any(
         difference * differences.get(day + timedelta(days=1), 0) < 0
         for day, difference in differences.items()

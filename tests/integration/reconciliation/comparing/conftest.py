@@ -85,28 +85,30 @@ def on(day: int) -> date:
     return date(2026, 1, day)
 
 
-def noon_of(day: date) -> int:
-    """Return the Unix second of the day's noon, UTC."""
-    return int(datetime.combine(day, time(12), UTC).timestamp())
+def second_of(day: date, hour: int = 12) -> int:
+    """Return the Unix second of the day's hour, UTC."""
+    return int(datetime.combine(day, time(hour), UTC).timestamp())
 
 
-def delivered(integration, count: int, *, day: int, name: str = NAME, **more: int):
-    """Write down that so many records were delivered at the day's noon."""
+def delivered(
+    integration, count: int, *, day: int, hour: int = 12, name: str = NAME, **more: int
+):
+    """Write down that so many records were delivered in the day's hour."""
     DeliveredCount.objects.create(
         integration=integration,
         name=name,
-        quarter=noon_of(on(day)) // 900,
+        quarter=second_of(on(day), hour) // 900,
         delivered=count,
         settled_at=NOW - timedelta(days=30),
         **more,
     )
 
 
-def stored(integration, count: int, *, day: int, name: str = NAME):
-    """Let CleverTap store so many records with the day's noon."""
+def stored(integration, count: int, *, day: int, hour: int = 12, name: str = NAME):
+    """Let CleverTap store so many records of the day's hour."""
     records = [
         (
-            f'{{"identity": "user-{n}@example.com", "ts": {noon_of(on(day))}, '
+            f'{{"identity": "user-{n}@example.com", "ts": {second_of(on(day), hour)}, '
             f'"type": "event", "evtName": "{name}", "evtData": {{}}}}'
         ).encode()
         for n in range(count)
@@ -116,7 +118,7 @@ def stored(integration, count: int, *, day: int, name: str = NAME):
     assert result.accepted == count
 
 
-def both(integration, count: int, *, day: int, name: str = NAME):
+def both(integration, count: int, *, day: int, hour: int = 12, name: str = NAME):
     """Let so many records be delivered, and be stored."""
-    delivered(integration, count, day=day, name=name)
-    stored(integration, count, day=day, name=name)
+    delivered(integration, count, day=day, hour=hour, name=name)
+    stored(integration, count, day=day, hour=hour, name=name)

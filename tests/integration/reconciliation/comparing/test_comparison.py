@@ -1,6 +1,7 @@
 """A comparison: what is asked, what is written down, and what it does when it cannot ask."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -29,6 +30,9 @@ from tests.integration.reconciliation.comparing.conftest import (
 )
 
 SALE = "Generated Sale"
+SHARE = "Generated Share"
+#: The largest name's days are always asked.
+LARGEST = 7
 
 
 @pytest.fixture(autouse=True)
@@ -65,26 +69,31 @@ def asked(sandbox):
     return sum(path.endswith("/1/counts/events.json") for path in paths)
 
 
-def test_a_clean_week_is_one_question_for_each_name(sandbox, integration):
+def test_a_clean_week_is_one_question_for_each_name_and_seven_for_the_largest(
+    sandbox, integration
+):
     both(integration, 3, day=9)
     both(integration, 2, day=15)
     both(integration, 4, day=10, name=SALE)
+    both(integration, 1, day=10, name=SHARE)
 
     comparison = compare(integration)
 
     assert statements() == [
         (SALE, 10, 4, 4, 0),
+        (SHARE, 10, 1, 1, 0),
         (NAME, 9, 3, 3, 0),
         (NAME, 15, 2, 2, 0),
     ]
-    assert asked(sandbox) == 2
+    assert asked(sandbox) == LARGEST + 1 + 1
     assert (comparison.state, comparison.error) == (Comparison.State.DONE, "")
-    assert (comparison.compared, comparison.not_compared) == (3, 0)
-    assert comparison.requests == 3, "the schema, and each name's week"
+    assert (comparison.compared, comparison.not_compared) == (4, 0)
+    assert comparison.requests == 1 + LARGEST + 1 + 1, "the schema, and the counts"
     assert AccountReading.objects.get().leased_until is None
 
 
 def test_where_a_week_differs_its_days_are_asked(sandbox, integration):
+    both(integration, 12, day=12, name=SALE)
     both(integration, 3, day=9)
     delivered(integration, 5, day=12)
     stored(integration, 2, day=12)
@@ -93,11 +102,38 @@ def test_where_a_week_differs_its_days_are_asked(sandbox, integration):
     compare(integration)
 
     assert statements() == [
+        (SALE, 12, 12, 12, 0),
         (NAME, 9, 3, 3, 0),
         (NAME, 12, 5, 2, -3),
         (NAME, 14, 0, 1, 1),
     ]
-    assert asked(sandbox) == 1 + 7
+    assert asked(sandbox) == LARGEST + 1 + 7
+
+
+def test_days_of_another_zone_are_seen_though_each_week_has_as_many(
+    sandbox, integration
+):
+    sandbox.switch(time_zone="Asia/Kolkata")
+    integration.counts_since = datetime(2026, 1, 8, 10, tzinfo=UTC)
+    integration.save()
+    # As a week before, to the record: what moves out of the week moves into it.
+    evenings = {day: 1 + day % 7 for day in range(8, 16)}
+    for day, count in evenings.items():
+        both(integration, count, day=day, hour=20)
+        both(integration, 2 * count, day=day, hour=20, name=SALE)
+
+    compare(integration)
+
+    moved = [(day, evenings[day], evenings[day - 1]) for day in range(9, 16)]
+    assert statements() == [
+        (name, day, n * sent, n * counted, n * (counted - sent))
+        for name, n in ((SALE, 2), (NAME, 1))
+        for day, sent, counted in moved
+    ]
+    assert {
+        cause["code"] for row in Statement.objects.all() for cause in row.causes
+    } == {"other_time_zone"}
+    assert not any(row.unexplained for row in Statement.objects.all())
 
 
 def test_neither_today_nor_an_older_day_is_compared(sandbox, integration):
@@ -251,7 +287,7 @@ def test_a_killed_run_is_taken_up_again_and_keeps_what_it_compared(
     assert take_turn(comparison) is Turn.ENDED
 
     assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, 3, 0)]
-    assert asked(sandbox) == 2, "each name once"
+    assert asked(sandbox) == LARGEST + 1, "each once"
     assert comparison.compared == 2
 
 
@@ -266,7 +302,7 @@ def test_two_workers_never_read_an_account_at_once(sandbox, integration):
 
     assert take_turn(comparison) is Turn.ENDED
     assert take_turn(comparison) is Turn.ENDED
-    assert asked(sandbox) == 1
+    assert asked(sandbox) == LARGEST
 
 
 def test_beyond_the_budget_nothing_is_green(sandbox, integration, monkeypatch):
@@ -286,12 +322,18 @@ def test_next_time_whoever_waited_longest_is_asked_first(
 ):
     both(integration, 3, day=9)
     both(integration, 2, day=9, name=SALE)
-    monkeypatch.setattr(comparing, "MOST_REQUESTS", 2)
+    both(integration, 1, day=9, name=SHARE)
+    monkeypatch.setattr(comparing, "MOST_REQUESTS", 1 + LARGEST + 1)
     compare(integration)
+    assert statements()[1] == (SHARE, 9, 1, None, None)
 
     comparison = compare(integration)
 
-    assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, 3, 0)]
+    assert statements() == [
+        (SALE, 9, 2, 2, 0),
+        (SHARE, 9, 1, 1, 0),
+        (NAME, 9, 3, 3, 0),
+    ]
     assert comparison.not_compared == 1, "it was compared by an earlier one"
 
 
@@ -422,10 +464,14 @@ def test_no_question_names_a_day_that_is_not_over(clevertap, integration):
     integration.time_zone = "Pacific/Kiritimati"
     integration.save()
     clevertap.answers(404)
+    for _ in range(6):
+        clevertap.answers(200, {"status": "success", "count": 0})
     clevertap.answers(200, {"status": "success", "count": 3})
 
     compare(integration)
 
-    question = json.loads(clevertap.requests[-1].body)
-    assert (question["from"], question["to"]) == (20260110, 20260116)
+    questions = [json.loads(each.body) for each in clevertap.requests[1:]]
+    assert [(each["from"], each["to"]) for each in questions] == [
+        (day, day) for day in range(20260110, 20260117)
+    ]
     assert statements() == [(NAME, 16, 3, 3, 0)], "noon by UTC is its next day"
