@@ -44,6 +44,9 @@ class Place(StrEnum):
     PEOPLE_MATCHED = "people.matched"  # in the transaction, all is written
     PEOPLE_COMMITTED = "people.committed"  # no worker has been rung yet
     WAITS_EXPIRED = "waits.expired"  # in the transaction, records are given up
+    COUNT_ANSWERED = "count.answered"  # CleverTap's count is not written down yet
+    STATEMENTS_WRITTEN = "statements.written"  # in the transaction, a count is there
+    COMPARISON_CLOSED = "comparison.closed"  # in the transaction, all is explained
     RETENTION_FOLDED = "retention.folded"  # in the transaction, uploads are removed
     RETENTION_TRIMMED = "retention.trimmed"  # once for each chunk of events
 

@@ -44,6 +44,8 @@ from clevertap_sync.reconciliation.evidence import AccountEvidence
 from clevertap_sync.reconciliation.our_numbers import NOTHING, OurName
 from clevertap_sync.reconciliation.reader import Reading
 from clevertap_sync.reconciliation.reconciling_account import ReconcilingAccount
+from referrals import failpoints
+from referrals.failpoints import Place
 
 _POLL_SECONDS: Final = 1.0
 #: No other process takes the account while the log is read, for as long as that may take.
@@ -82,6 +84,7 @@ def close_comparison(
             for folded, day in left:
                 statements.write_not_compared(found.account, plan.ours[folded], day)
             _end(locked, error=error, compared=said, left=len(left))
+            failpoints.reach_failpoint(Place.COMPARISON_CLOSED)
     comparison.refresh_from_db()
 
 

@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap.causes.zones import have_days_moved
 from clevertap_sync.clevertap.errors import (
@@ -44,6 +45,8 @@ from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
     read_reconciling_account,
 )
+from referrals import failpoints
+from referrals.failpoints import Place
 
 #: One turn of a comparison.
 TURN_SECONDS: Final = 60.0
@@ -107,11 +110,9 @@ def take_turn(
 
 def end_comparison(comparison: Comparison, code: str) -> Turn:
     """End a comparison for which nothing more can be asked. Refreshes it."""
-    is_open = Comparison.objects.filter(
-        pk=comparison.pk,
-        state__in=[Comparison.State.WAITING, Comparison.State.RUNNING],
+    _find_open(comparison).update(
+        state=Comparison.State.FAILED, ended_at=clock.read_now(), error=code
     )
-    is_open.update(state=Comparison.State.FAILED, ended_at=clock.read_now(), error=code)
     comparison.refresh_from_db()
     return Turn.ENDED
 
@@ -132,7 +133,8 @@ class _Asking:
     def carry_on(self) -> Turn:
         """Ask for what is left, and end the comparison where nothing is."""
         now = clock.read_now()
-        self._begin(now)
+        if not self._begin(now):
+            return Turn.ENDED
         self._plan = make_plan(self._found, self._comparison, now)
         if not self._plan.week:
             return end_comparison(self._comparison, endings.NOTHING_TO_COMPARE)
@@ -156,10 +158,14 @@ class _Asking:
         is_running = self._comparison.state == Comparison.State.RUNNING
         return Turn.WAITS if is_running else Turn.ENDED
 
-    def _begin(self, now: datetime) -> None:
-        self._comparison.state = Comparison.State.RUNNING
-        self._comparison.began_at = self._comparison.began_at or now
-        self._comparison.save(update_fields=["state", "began_at"])
+    def _begin(self, now: datetime) -> bool:
+        """Write down that it runs, unless another process has ended it meanwhile."""
+        began_at = Coalesce(F("began_at"), Value(now))
+        _find_open(self._comparison).update(
+            state=Comparison.State.RUNNING, began_at=began_at
+        )
+        self._comparison.refresh_from_db()
+        return self._comparison.state == Comparison.State.RUNNING
 
     def _ask_for_all(self) -> ReadingStopped | None:
         """Ask until all is known; return what ended it before."""
@@ -241,10 +247,18 @@ class _Asking:
             return None
 
     def _write(self, mine: OurName, counts: Mapping[date, int | None]) -> None:
+        """Write down what was answered, unless another process has the account by now.
+
+        That one may have ended the comparison: its causes are not to be overwritten.
+        """
+        failpoints.reach_failpoint(Place.COUNT_ANSWERED)
         now = clock.read_now()
         with transaction.atomic():
+            if not self._reading.is_still_ours():
+                raise ReadingStopped(reader.LEASE_LOST)
             for day, counted in counts.items():
                 statements.write_count(self._found.account, mine, day, counted, now=now)
+            failpoints.reach_failpoint(Place.STATEMENTS_WRITTEN)
 
     def _check_budget(self) -> None:
         seconds = self._comparison.seconds + time.monotonic() - self._began
@@ -270,6 +284,11 @@ class _Asking:
             requests=F("requests") + requests, seconds=F("seconds") + round(elapsed)
         )
         self._comparison.refresh_from_db()
+
+
+def _find_open(comparison: Comparison) -> QuerySet[Comparison]:
+    open_states = [Comparison.State.WAITING, Comparison.State.RUNNING]
+    return Comparison.objects.filter(pk=comparison.pk, state__in=open_states)
 
 
 def _wait_for_turn(comparison: Comparison, found: ReconcilingAccount) -> Turn:

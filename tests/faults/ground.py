@@ -16,7 +16,15 @@ from django.db import connections
 from django.db.models import F
 from django.db.utils import load_backend
 
-from clevertap_sync.models import Account, Integration, Upload
+from clevertap_sync.models import (
+    Account,
+    AccountReading,
+    Comparison,
+    FirstSight,
+    Integration,
+    Statement,
+    Upload,
+)
 from clevertap_sync.process import clock
 from integration_project.databases import read_database_url
 from tests.harness import databases
@@ -164,10 +172,15 @@ class Ground:
             broker.start()
 
     def forget(self) -> None:
-        """Pause the integrations of scenarios that are over; give the accounts their limit."""
+        """Pause the integrations of scenarios that are over; give the accounts their limit.
+
+        What was read of the accounts is forgotten, as CleverTap forgets what arrived.
+        """
         self.expire_leases()
         with self.django():
-            Integration.objects.update(enabled=False)
+            Integration.objects.update(enabled=False, reconciles=False)
+            for read in (Statement, Comparison, FirstSight, AccountReading):
+                read.objects.all().delete()
             Account.objects.update(
                 current_limit=F("in_flight_limit"), limit_changed_at=None
             )
@@ -183,6 +196,7 @@ class Ground:
             Integration.objects.exclude(probe_leased_until=None).update(
                 probe_leased_until=past
             )
+            AccountReading.objects.exclude(leased_until=None).update(leased_until=past)
 
 
 def ended_by_kill(process: Process) -> bool:

@@ -11,10 +11,10 @@ import requests
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS
 
-#: Events have happened in the quarter-hours up to then.
+#: Events have happened in the quarter-hours up to then, some on a day that is over.
 BEGAN: Final = datetime.now(UTC)
 QUARTER: Final = timedelta(minutes=15)
-QUARTERS: Final = 40
+QUARTERS: Final = 120
 TRIES_PAUSE: Final = 0.05
 #: What a load waits for before it sends once more.
 ANSWER_SECONDS: Final = 30.0
@@ -79,7 +79,7 @@ class Backend:
         }
         # Told apart by their content, too: one device may have several.
         content = f"content-{number}"
-        # Of the day that has passed, so that delivered counts have it.
+        # Of the days that have just passed, so that delivered counts have it.
         at = (BEGAN - number % QUARTERS * QUARTER).isoformat()
         own = {"id": name, "content": content, "occurred_at": at}
         return a_sent_event(**{**own, **people, **changes})

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import Integration
-from tests.builders import an_api_key, an_app, an_integration
-from tests.faults import oracle
+from tests.builders import an_account, an_api_key, an_app, an_integration
+from tests.faults import oracle, readback
 from tests.faults.evidence import Evidence, Stored, gather, ledger
 from tests.faults.expected import KEY, LOOSE
 from tests.faults.ground import Ground, ended_by_kill
@@ -76,8 +76,11 @@ class Scene:
         self._ledger_from = _size(self.stack.ledger)
         with ground.django():
             self.app = an_app(f"app-{ground.number()}")
+            account = an_account(location)
+            # A question would meet what is ordered for an upload.
+            readback.keep_workers_from_reading(account)
             self.integration = an_integration(
-                self.app, location=location, reconciles=True
+                self.app, account=account, location=location, reconciles=True
             )
             key = an_api_key(self.app)
         #: Identities that were erased, and when that had ended.
@@ -144,6 +147,12 @@ class Scene:
         for start in range(0, count, 500):
             piece = events[start : start + 500]
             self.wait_until(functools.partial(self._post, piece))
+
+    def let_workers_compare(self) -> None:
+        """Let workers ask CleverTap what it counts, and compare the days before today."""
+        self.sandbox.show_at_once(self.location)
+        with self.ground.django():
+            readback.let_workers_compare(self.integration.account)
 
     def learn_of_people(self) -> None:
         """Let records wait for who is known by a loose ID as yet."""
@@ -251,6 +260,17 @@ class Scene:
         self.report(found)
         return found
 
+    def read_back(self) -> list[str]:
+        """Return a sentence for each name and day of which CleverTap counts something else.
+
+        Who is erased is deleted there, and what goes with them is not counted.
+        """
+        self.sandbox.show_at_once(self.location)
+        with self.ground.django():
+            return readback.find_differences(
+                self.integration.account, self.sandbox.template
+            )
+
     def settle_and_check(self, allowed: Allowed | None = None) -> Evidence:
         """Wait until all is quiet, and ask the oracle."""
         self.settle()
@@ -274,8 +294,12 @@ class Scene:
 
     def uploads(self) -> list[Any]:
         """Return the requests that brought records to CleverTap, dry runs left out."""
+        return [request for request in self.requests() if not request.dry_run]
+
+    def requests(self) -> list[Any]:
+        """Return the requests to upload, dry runs among them. Workers ask other things, too."""
         requests = self.sandbox.requests(self.location)
-        return [request for request in requests if not request.dry_run]
+        return [request for request in requests if request.path.endswith("/upload")]
 
     def uploads_on_their_way(self) -> list[int]:
         """Return the uploads, by ID, whose attempt was begun and has not ended."""

@@ -2,7 +2,8 @@
 
 Pure. What a step does is in `trouble`; here is only what happens, in which order, and
 with how long a pause. What people do, and what becomes known of them, is drawn apart from
-the faults: those of a seed are the same whether or not its app learns who is who.
+the faults: those of a seed are the same whether or not its app learns who is who, and whether
+or not workers compare with CleverTap meanwhile.
 """
 
 import random
@@ -17,7 +18,10 @@ STEPS: Final = (6, 12)
 #: Nothing happens for so long after a step, in seconds.
 PAUSES: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
 #: What has scenarios of its own, or is not what a worker does.
-ELSEWHERE: Final = ("append.", "erasure.", "retention.")
+ELSEWHERE: Final = (
+    *("append.", "erasure.", "retention."),
+    *("count.", "statements.", "comparison."),
+)
 WORKER_PLACES: Final = tuple(p for p in Place if not p.startswith(ELSEWHERE))
 #: A place where an exception leaves a verdict behind has a scenario of its own.
 RAISING_PLACES: Final = tuple(p for p in WORKER_PLACES if p != Place.EVENT_MAPPED)
@@ -82,13 +86,16 @@ class Schedule:
     replays: bool
     #: Whether devices' installs wait for their sign-up.
     learns: bool = False
+    #: Whether workers compare with CleverTap meanwhile.
+    compares: bool = False
 
     def __str__(self) -> str:
         head = (
             f"Schedule {self.seed}: {self.threads} threads send {self.size} at a time; "
             f"event {self.poisoned} meets {dict(self.poison)}; "
             f"dead letters are {'' if self.replays else 'not '}replayed; "
-            f"installs {'wait for their' if self.learns else 'know no'} sign-up."
+            f"installs {'wait for their' if self.learns else 'know no'} sign-up; "
+            f"workers {'' if self.compares else 'do not '}compare with CleverTap."
         )
         return "\n  ".join([head, *map(str, self.steps)])
 
@@ -96,7 +103,7 @@ class Schedule:
 def schedule(seed: int, kind: Kind) -> Schedule:
     """Return the schedule that `seed` stands for on this kind of database."""
     dice = random.Random(f"{seed} {kind}")
-    return _add_people(_schedule_faults(seed, kind, dice), kind)
+    return _add_comparisons(_add_people(_schedule_faults(seed, kind, dice), kind), kind)
 
 
 def _schedule_faults(seed: int, kind: Kind, dice: random.Random) -> Schedule:
@@ -246,3 +253,30 @@ def _doom(dice: random.Random) -> _Happening:
 def _some_devices(dice: random.Random) -> range:
     first = dice.randint(1, DEVICES)
     return range(first, min(first + dice.choice((1, 4, 12)), DEVICES + 1))
+
+
+# Comparisons
+
+
+def _add_comparisons(plan: Schedule, kind: Kind) -> Schedule:
+    """Let workers of every other plan compare, and CleverTap store parts of uploads."""
+    dice = random.Random(f"nights of {plan.seed} {kind}")
+    if dice.random() < 0.5:
+        return plan
+    steps: list[Step] = []
+    for step in plan.steps:
+        steps.append(step)
+        if dice.random() < 0.5:
+            name, options = dice.choice((_compare, _compare, _store_a_part))(dice)
+            steps.append(Step(name, dice.choice(PAUSES), options))
+    return replace(plan, compares=True, steps=tuple(steps))
+
+
+def _compare(_: random.Random) -> _Happening:
+    return "order_comparison", {}
+
+
+def _store_a_part(dice: random.Random) -> _Happening:
+    share = {"store_share": dice.choice((0.1, 0.5, 0.9)), "status": 504}
+    first = {"store_first": dice.randint(1, 20), "ending": "close_after_storing"}
+    return "misbehave", {**dice.choice((share, first)), "only": "uploads"}

@@ -60,7 +60,7 @@ def test_new_settings_heal_a_held_account_at_once(scene):
         scene.integration.save()
     scene.send(600)
     scene.wait_for_hold("credentials_refused")
-    refused = sum(not request.dry_run for request in scene.sandbox.requests())
+    refused = len(scene.uploads())
 
     with scene.ground.django():
         scene.integration.passcode = Secret(scene.sandbox.account().passcode)
@@ -151,7 +151,7 @@ def test_an_account_that_answers_nothing_in_time_gets_no_record_again(scene):
     scene.sandbox.fault(times=None, hold="after_storing")
     hasty = scene.new_worker(**HASTY)
     scene.send(60)
-    scene.wait_until(lambda: len(scene.sandbox.requests()) >= 4)
+    scene.wait_until(lambda: len(scene.requests()) >= 4)
     assert len(scene.uploads()) == 1
 
     scene.heal()
@@ -178,7 +178,7 @@ def test_a_late_account_gets_each_record_a_bounded_number_of_times(scene):
     arrived = Counter(record for stored in found.stored for record in stored.records)
     assert set(arrived.values()) == {5}
     # After the fourth time halves go, and these are answered.
-    requests = scene.sandbox.requests()
+    requests = scene.requests()
     assert [u.records for u in requests if not u.dry_run] == [*[120] * 4, 60, 60]
     # Before each repeat of the same records, a made-up one was answered.
     assert [u.dry_run for u in requests[:9]] == [*[False, True] * 4, False]
@@ -269,6 +269,7 @@ def test_a_partial_answer_that_lies_gives_each_record_one_verdict(scene, how):
     found = scene.check(Allowed(miscounted=lost))
     assert sum(letter.position is not None for letter in found.letters) == named
     assert sum(letter.position is None for letter in found.letters) == unnamed
+    assert scene.read_back() == []
 
 
 @pytest.mark.scenario("answer `fail` for all, of which nothing is listed")

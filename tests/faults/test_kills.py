@@ -91,6 +91,7 @@ def test_ten_kills_under_load_lose_nothing(scene):
     assert len(found.log) > 100
     assert found.status["unknown_outcomes"] >= 10
     assert found.status["dead_letters"] == {}
+    assert scene.read_back() == []
 
 
 def is_held(request):

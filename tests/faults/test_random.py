@@ -63,6 +63,8 @@ def test_a_random_schedule_loses_nothing(arena, kind, seed):
     trouble = Trouble(scene, network)
     if plan.learns:
         scene.learn_of_people()
+    if plan.compares:
+        scene.let_workers_compare()
     if plan.poison:
         whom = f"-{scene.app.slug}-{plan.poisoned}@"
         scene.sandbox.poison(identity=whom, **plan.poison)
@@ -79,3 +81,5 @@ def test_a_random_schedule_loses_nothing(arena, kind, seed):
         trouble.replay_letters()
 
     scene.settle_and_check()
+    if not scene.forgotten:
+        assert scene.read_back() == []

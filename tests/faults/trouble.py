@@ -13,6 +13,8 @@ import redis
 from django.test import override_settings
 
 from clevertap_sync.delivery import check_integration, lifecycle, replay
+from clevertap_sync.process import clock
+from clevertap_sync.reconciliation import orders
 from referrals.secret import Secret
 from tests.faults.expected import KEY
 from tests.faults.ground import HASTY
@@ -238,6 +240,12 @@ class Trouble:
         """Order every open dead letter to be sent again."""
         with self.scene.ground.django():
             replay.replay_letters(self.scene.integration)
+
+    def order_comparison(self) -> None:
+        """Order a comparison with CleverTap, as the admin's button does."""
+        with self.scene.ground.django():
+            account = self.scene.integration.account_id
+            orders.order_comparison(account, "a schedule", clock.read_now())
 
     # People, and what becomes known of them. The load sends it.
 

@@ -46,3 +46,11 @@ def test_most_schedules_have_people_and_so_has_one_that_every_run_takes(kind):
 
     assert 140 < sum(learning) < 160
     assert any(learning[: soak.FEW])
+
+
+@pytest.mark.parametrize("kind", databases.KINDS)
+def test_half_of_the_schedules_compare_and_so_does_one_that_every_run_takes(kind):
+    comparing = [schedule(seed, kind).compares for seed in SEEDS]
+
+    assert 80 < sum(comparing) < 120
+    assert any(comparing[: soak.FEW])

@@ -103,8 +103,11 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
     jobs = BackgroundJobs(Pool())
     jobs.sweep()
 
-    # People are told of it, and nothing is delivered.
-    assert handed_out == [("alerts", jobs._run_alert_round)]
+    # People are told of it, CleverTap is asked what it has, and nothing is delivered.
+    assert handed_out == [
+        ("alerts", jobs._run_alert_round),
+        ("reconciliation", jobs._run_reconciliation_round),
+    ]
     restored.refresh_from_db()
     assert restored.enabled is False
 

@@ -16,6 +16,10 @@ from clevertap_sync.reconciliation import comparison as comparing
 from clevertap_sync.reconciliation.comparison import Turn, take_turn
 from clevertap_sync.reconciliation.orders import order_comparison
 from clevertap_sync.reconciliation.reader import open_reader
+from clevertap_sync.reconciliation.reconciling_account import (
+    read_reconciling_account,
+)
+from referrals import failpoints
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration
 from tests.integration.reconciliation.comparing.conftest import (
@@ -289,6 +293,43 @@ def test_a_killed_run_is_taken_up_again_and_keeps_what_it_compared(
     assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, 3, 0)]
     assert asked(sandbox) == LARGEST + 1, "each once"
     assert comparison.compared == 2
+
+
+def test_an_answer_that_comes_after_another_process_took_over_is_not_written_down(
+    sandbox, integration, monkeypatch
+):
+    both(integration, 3, day=9)
+    stored(integration, 1, day=9)
+    comparison = an_order(integration)
+
+    def stand_still(_):
+        patch.undo()
+        AccountReading.objects.update(leased_until=None)
+        assert take_turn(Comparison.objects.get()) is Turn.ENDED
+        said.extend(Statement.objects.values())
+
+    said: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(failpoints, "reach_failpoint", stand_still)
+        assert take_turn(comparison) is Turn.WAITS
+
+    assert list(Statement.objects.values()) == said
+    assert statements() == [(NAME, 9, 3, 4, 1)]
+    assert comparison.state == Comparison.State.DONE
+
+
+def test_what_another_process_has_ended_does_not_begin_again(sandbox, integration):
+    both(integration, 3, day=9)
+    late = an_order(integration)
+    assert take_turn(Comparison.objects.get()) is Turn.ENDED
+    PRESENT.passes(minutes=5)
+    found = read_reconciling_account(integration.account_id)
+
+    with open_reader(integration.account, seconds=60) as reading:
+        assert comparing._Asking(late, found, reading).carry_on() is Turn.ENDED
+
+    assert (late.state, late.ended_at) == (Comparison.State.DONE, NOW)
+    assert asked(sandbox) == 1
 
 
 def test_two_workers_never_read_an_account_at_once(sandbox, integration):
