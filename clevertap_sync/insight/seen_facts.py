@@ -18,13 +18,22 @@ FEWER_PERCENT: Final = 5
 class OverdueName:
     """A name that was delivered for the first time, and that CleverTap does not show.
 
-    `delivered` are records. `cause` is the code of the likeliest cause.
+    `delivered` are records. `cause` is the code of the likeliest cause, or of what the schema
+    proves before half an hour is over.
     """
 
     name: str
     delivered: int
     first_at: datetime
     cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtName:
+    """A new name that CleverTap was asked for and does not show, as it may for half an hour."""
+
+    name: str
+    first_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,7 @@ class SeenFacts:
     """
 
     overdue: Sequence[OverdueName] = ()
+    sought: Sequence[SoughtName] = ()
     shown: Sequence[ShownName] = ()
     short: Sequence[ShortDay] = ()
     delays: Delays | None = None

@@ -14,11 +14,13 @@ from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.insight.delivered_counts import read_own_names
 from clevertap_sync.insight.seen_facts import (
+    OVERDUE_MINUTES,
     Delays,
     OverdueName,
     SeenFacts,
     ShortDay,
     ShownName,
+    SoughtName,
 )
 from clevertap_sync.models import (
     Account,
@@ -90,6 +92,11 @@ def _make_facts(
         short=tuple(
             each for each in seen.short if normalise_event_name(each.name) in own
         ),
+        sought=tuple(
+            SoughtName(each.name, each.first_at)
+            for each in seen.sights
+            if each.folded_name in own and _is_sought(each, now)
+        ),
         delays=Delays.measure([each.seconds for each in shown]),
         since=row.counts_since,
         compared_at=seen.reading["compared_at"],
@@ -150,6 +157,13 @@ def _make_shown(sight: FirstSight) -> ShownName:
 def _is_overdue(sight: FirstSight, now: datetime) -> bool:
     is_present = now - sight.first_at < COMPARED
     return bool(sight.cause) and sight.shown_at is None and is_present
+
+
+def _is_sought(sight: FirstSight, now: datetime) -> bool:
+    """Return whether a name was not found so far, and nothing is wrong with that yet."""
+    is_hidden = sight.is_new and sight.counted == 0 and sight.shown_at is None
+    is_early = now - sight.first_at < timedelta(minutes=OVERDUE_MINUTES)
+    return bool(is_hidden) and not sight.cause and is_early
 
 
 def _read_short_days(

@@ -1,7 +1,8 @@
 """First sights: a name that is delivered for the first time is asked for until it shows.
 
 `new_names` finds the names. Each is asked for after 1, 2, 5, 10, 20 and 30 minutes, ever
-more seldom for a day, and no more: the nightly comparison goes on.
+more seldom for a day, and no more: the nightly comparison goes on. What the schema proves
+is named at the first look, what is only likely once the name is overdue.
 """
 
 import logging
@@ -14,7 +15,10 @@ from typing import Any, Final
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from clevertap_sync.clevertap.causes import codes
-from clevertap_sync.clevertap.causes.first_sight import explain_first_sight
+from clevertap_sync.clevertap.causes.first_sight import (
+    explain_first_sight,
+    prove_first_sight,
+)
 from clevertap_sync.clevertap.causes.week import (
     EITHER,
     QUARTER_SECONDS,
@@ -112,7 +116,7 @@ class _Asking:
         self._today = found.find_day(now)
         self._schema: Schema | None = None
         self._evidence = AccountEvidence(found, reading)
-        self._overdue: list[tuple[FirstSight, Deliveries]] = []
+        self._hidden: list[tuple[FirstSight, Deliveries]] = []
         self._delivered = self._read_delivered()
 
     def read_schema(self) -> None:
@@ -142,10 +146,10 @@ class _Asking:
         """Return the days on which a count tells; None where there is none.
 
         What the account had of a name before we counted would be taken for ours, unless it
-        is a day that was counted whole.
+        is a day that was counted whole, or nothing can show anyway.
         """
         since = self._today - DAYS
-        if not sight.is_new:
+        if not sight.is_new and not prove_first_sight(sight.name, 1, self._schema):
             whole = self._found.find_first_day()
             if whole is None:
                 return None
@@ -181,26 +185,34 @@ class _Asking:
             min(sight.delivered, deliveries.least) if sight.asked else deliveries.least
         )
         is_shown = counted >= (1 if sight.is_new else max(1, least))
-        age = self._now - sight.first_at
-        is_overdue = not is_shown and age >= timedelta(minutes=OVERDUE_MINUTES)
         changes = {
             "delivered": deliveries.delivered,
             "counted": counted,
             "shown_at": self._now if is_shown else None,
+            "cause": sight.cause if is_shown else "",
             "next_at": None if is_shown else find_next_at(sight.first_at, self._now),
         }
         self._save(sight, changes)
-        if is_overdue:
-            self._overdue.append((sight, deliveries))
+        if counted == 0:
+            self._hidden.append((sight, deliveries))
 
     def name_causes(self) -> None:
-        """Write down why what is overdue does not show, once all were asked for."""
-        for sight, deliveries in self._overdue:
-            overdue = FirstSight.objects.filter(pk=sight.pk, shown_at=None)
-            overdue.update(cause=self._find_cause(sight, deliveries))
+        """Write down why names do not show, once all were asked for."""
+        for sight, deliveries in self._hidden:
+            hidden = FirstSight.objects.filter(pk=sight.pk, shown_at=None)
+            hidden.update(cause=self._find_cause(sight, deliveries))
 
     def _find_cause(self, sight: FirstSight, deliveries: Deliveries) -> str:
-        """Return the code of the likeliest cause that a name does not show."""
+        """Return the code of what is proven, or likeliest once it is overdue; "" before."""
+        proof = prove_first_sight(sight.name, deliveries.delivered, self._schema)
+        if proof is not None:
+            return proof.code
+        if self._now - sight.first_at < timedelta(minutes=OVERDUE_MINUTES):
+            return ""
+        return self._find_likeliest_cause(sight, deliveries)
+
+    def _find_likeliest_cause(self, sight: FirstSight, deliveries: Deliveries) -> str:
+        """Return the code of the likeliest cause that an overdue name does not show."""
         cause = explain_first_sight(
             sight.name,
             deliveries.delivered,

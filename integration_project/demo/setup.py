@@ -68,6 +68,7 @@ def prepare_demo(path: Path) -> DemoAccess:
             location=LOCATION,
             identity_provider=PROVIDER,
             enable=True,
+            reconciles=True,
         )
     )
     key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))

@@ -16,7 +16,7 @@ from clevertap_sync.insight import IntegrationStatus, pace, wait_numbers
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts
 from clevertap_sync.insight.links import build_path
-from clevertap_sync.insight.seen_facts import SeenFacts
+from clevertap_sync.insight.seen_facts import SeenFacts, SoughtName
 from clevertap_sync.insight.wait_numbers import WaitsOfWeek
 from clevertap_sync.models import Integration
 from referrals.admin.kit.charts import BarChart, draw_bars
@@ -123,7 +123,7 @@ def build_card(line: StandingLine, person: Any, now: datetime) -> IntegrationCar
         _funnel(status, dead, insight.count_open_records(integration)),
         _chart(integration, now),
         _read_waits(integration, status, now),
-        tuple(_describe_seen(line.facts.seen)),
+        tuple(_describe_seen(line.facts.seen, now)),
         may_change=person.has_perm(CHANGE, integration.app),
     )
 
@@ -173,10 +173,12 @@ def _read_waits(
     return WaitsOnCard(count, wait_numbers.measure_waits_of_week(integration, now))
 
 
-def _describe_seen(seen: SeenFacts | None) -> Iterator[str]:
-    """Yield what CleverTap shows since the last day, and how soon it shows new events."""
+def _describe_seen(seen: SeenFacts | None, now: datetime) -> Iterator[str]:
+    """Yield what CleverTap shows since the last day or not yet, and how soon it shows events."""
     if seen is None:
         return
+    if seen.sought:
+        yield _describe_sought(seen.sought, now)
     for each in seen.shown[:_NAMED]:
         yield (
             f"CleverTap shows {each.name} since {format_span(each.seconds)} after the first "
@@ -189,6 +191,16 @@ def _describe_seen(seen: SeenFacts | None) -> Iterator[str]:
             f"Half of {delays.names} new events showed within {format_span(delays.p50)}, "
             f"nearly all within {format_span(delays.p99)}."
         )
+
+
+def _describe_sought(sought: Sequence[SoughtName], now: datetime) -> str:
+    oldest = min(sought, key=lambda each: each.first_at)
+    age = format_span((now - oldest.first_at).total_seconds())
+    further = f" and {format_count(len(sought) - 1, 'further new event')}"
+    return (
+        f"CleverTap does not show {oldest.name}{further if len(sought) > 1 else ''} yet, "
+        f"{age} after the first one. It is asked again until it does."
+    )
 
 
 def _chart(integration: Integration, now: datetime) -> BarChart:

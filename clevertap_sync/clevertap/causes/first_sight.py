@@ -1,9 +1,14 @@
-"""Why CleverTap shows nothing of a name, half an hour after the first one was delivered."""
+"""Why CleverTap shows nothing of a name, once the first ones were delivered."""
 
-from clevertap_sync.clevertap.causes import sentences
+from typing import Final
+
+from clevertap_sync.clevertap.causes import codes, sentences
 from clevertap_sync.clevertap.causes.names import find_name_cause
 from clevertap_sync.clevertap.causes.week import Cause, Schema
 from clevertap_sync.clevertap.limits import normalise_event_name
+
+#: Causes that the schema alone proves: to wait for a count would change nothing.
+_PROVEN: Final = frozenset({codes.EVENT_TYPES_FULL, codes.NAME_DISCARDED})
 
 
 def explain_first_sight(
@@ -30,3 +35,9 @@ def explain_first_sight(
     if shows_others is False:
         return sentences.say_account_empty(size, None, are_undefined=False)
     return None
+
+
+def prove_first_sight(name: str, delivered: int, schema: Schema | None) -> Cause | None:
+    """Return why none of `delivered` records can ever show, by the schema; None: they may."""
+    cause = explain_first_sight(name, delivered, schema)
+    return cause if cause and cause.code in _PROVEN else None

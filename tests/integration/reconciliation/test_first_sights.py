@@ -119,15 +119,51 @@ def test_it_is_asked_for_ever_more_seldom_and_is_overdue_after_half_an_hour(
     assert {each.name: each.delivered for each in overdue} == {INSTALL: 1, INVITE: 1}
 
 
-def test_a_full_account_is_the_cause_of_a_name_that_it_dropped(clevertap, integration):
+def test_a_full_account_is_the_cause_of_a_name_that_it_dropped_at_the_first_look(
+    clevertap, integration
+):
     clevertap.switch(other_event_types=512)
     look()
     send(integration)
 
-    sights = look(minutes=31)
+    sights = look(minutes=1)
 
     assert {each.cause for each in sights.values()} == {"event_types_full"}
-    assert {each.counted for each in sights.values()} == {0}
+    assert {(each.asked, each.counted) for each in sights.values()} == {(1, 0)}
+    clevertap.switch(other_event_types=0)
+    assert {each.cause for each in look(minutes=1).values()} == {""}
+
+
+def test_a_name_that_was_discarded_long_ago_is_named_at_the_first_look(
+    clevertap, integration
+):
+    clevertap.switch(discarded_names=[INSTALL], discarded_records="drop")
+    look()
+    send(integration)
+
+    sights = look(minutes=1)
+
+    discarded = sights[INSTALL]
+    assert (discarded.is_new, discarded.delivered, discarded.counted) == (False, 1, 0)
+    assert (discarded.cause, sights[INVITE].cause) == ("name_discarded", "")
+    assert [each.name for each in seen_by(integration).overdue] == [INSTALL]
+
+
+def test_an_old_name_of_which_some_show_is_left_to_the_comparison(clevertap):
+    integration = compared()
+    integration.counts_since -= DAY
+    integration.save()
+    look()
+    AccountReading.objects.update(
+        schema={"events": [[INSTALL, "active", True]], "limit": 512}
+    )
+    send(integration)
+    count_more(integration, INSTALL)
+
+    sight = look(minutes=31)[INSTALL]
+
+    assert (sight.delivered, sight.counted) == (8, 1)
+    assert (sight.shown_at, sight.cause) == (None, "")
 
 
 def test_the_likeliest_cause_is_chosen_by_the_schema_and_what_the_records_lack(

@@ -230,8 +230,18 @@ def test_the_overview_says_what_clevertap_shows_and_what_not(admin, integration)
         delivered=12,
     )
 
+    hidden = {"shown_at": None, "counted": 0}
+    a_sight(integration, "Referred Gift", minutes=0, **hidden)
+    FirstSight.objects.filter(name="Referred Gift").update(
+        first_at=clock.read_now() - 2 * MINUTE
+    )
+
     page = text_of(admin.get("/admin/"))
 
+    assert (
+        "CleverTap does not show Referred Gift yet, 2 min after the first one. It is asked "
+        "again until it does." in page
+    )
     assert (
         "CleverTap shows Referred App Install since 3 min after the first one." in page
     )

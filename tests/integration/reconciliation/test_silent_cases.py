@@ -47,7 +47,7 @@ def find_sentences(integration):
     }
 
 
-def test_a_name_for_which_the_account_has_no_room_is_named_after_half_an_hour(
+def test_a_name_for_which_the_account_has_no_room_is_named_at_the_first_look(
     sandbox,
     integration,
 ):
@@ -55,7 +55,7 @@ def test_a_name_for_which_the_account_has_no_room_is_named_after_half_an_hour(
     run_reconciliation_round()
     send(integration, at=clock.read_now(), count=12)
     run_reconciliation_round()
-    ago = timedelta(minutes=31)
+    ago = timedelta(minutes=1)
     FirstSight.objects.update(first_at=F("first_at") - ago, next_at=F("next_at") - ago)
 
     run_reconciliation_round()
