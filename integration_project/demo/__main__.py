@@ -9,6 +9,7 @@ from types import FrameType
 
 from clevertap_sync.clevertap.locations import Location
 from integration_project.demo.api import DemoApi, discard_in_sandbox
+from integration_project.demo.comparing import compare_later
 from integration_project.demo.feeder import Carry, Feeder
 from integration_project.demo.platforms import BranchHook, SegmentTracking
 from integration_project.demo.story import DISCARDED_NAME, Carrier
@@ -29,7 +30,8 @@ def main() -> None:
         platforms[Carrier.BRANCH] = branch.carry
     made_up = Random()  # noqa: S311 - made-up people need no secrecy
     feeder = Feeder(DemoApi(url, key), made_up, platforms)
-    feeder.send_history()
+    if feeder.send_history():
+        compare_later()
     feeder.send_live()
 
 

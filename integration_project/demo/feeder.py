@@ -23,6 +23,8 @@ Carry = Callable[[Json], bool]
 
 HISTORY_EVENTS: Final = 60
 HISTORY: Final = timedelta(days=3)
+#: The days on which the history lies, each from its first instant on, in any time zone.
+WHOLE_DAYS: Final = HISTORY + timedelta(days=2)
 #: Marks the history as there; the log itself remembers that it was sent.
 HISTORY_MARK: Final = "demo-history-1"
 
@@ -82,15 +84,16 @@ class Feeder:
         self._platforms = platforms
         self._totals: Counter[str] = Counter()
 
-    def send_history(self) -> None:
-        """Send the past days once; a second start finds them in the log."""
+    def send_history(self) -> bool:
+        """Send the past days, and return whether they were: a second start finds them."""
         if self._api.knows(HISTORY_MARK):
-            return
+            return False
         events = make_history(self._random, datetime.now(UTC))
         self._send(events)
         # A backend that was not sure whether it had sent these, and one with a bug.
         self._send([events[10], make_conflicting_event(events[11])])
         self._say("sent the last three days")
+        return True
 
     def send_live(self) -> None:
         """Send event by event, for ever: a few a minute after the first ten."""

@@ -4,17 +4,21 @@ import json
 import secrets
 import string
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from django.contrib.auth import get_user_model
 
+from clevertap_sync.models import Integration
+from clevertap_sync.process import clock
 from clevertap_sync.provisioning import WantedSetup, provision_app
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from integration_project.demo.__main__ import LOCATION
-from integration_project.demo.story import PURCHASES, Carrier
+from integration_project.demo.feeder import WHOLE_DAYS
+from integration_project.demo.story import APP, PURCHASES, Carrier
 from integration_project.local import private_file
-from referrals import history
+from referrals import history, log
 from referrals.encrypted_field import UnreadableSecret
 from referrals.keys import create_key, digest_key
 from referrals.models import ApiKey, App, Source
@@ -23,7 +27,6 @@ from referrals.source_address import write_hook_path
 from referrals.source_provisioning import WantedSource, provision_source
 from referrals.source_setup import SourceError, set_secret
 
-APP: Final = "demo"
 APP_NAME: Final = "Demo Shop"
 PROVIDER: Final = "email"
 USERNAME: Final = "admin"
@@ -71,6 +74,7 @@ def prepare_demo(path: Path) -> DemoAccess:
             reconciles=True,
         )
     )
+    _begin_to_count(provisioned.integration)
     key = provisioned.api_key or _working_key(provisioned.app, kept.get("api_key", ""))
     password = _password(kept.get("password", ""))
     branch = _provision_source(provisioned.app, Carrier.BRANCH)
@@ -85,6 +89,19 @@ def prepare_demo(path: Path) -> DemoAccess:
     kept = {"api_key": access.api_key, "password": access.password}
     private_file.write_private_file(path, json.dumps(kept))
     return access
+
+
+def _begin_to_count(integration: Integration) -> None:
+    """Count from the past days on at the first start, and from now on at each later one.
+
+    The sandbox begins empty each time: the first time all that it will have is ours, and
+    later it lacks what went to the one before.
+    """
+    is_first = not log.read_head(integration.app_id)
+    integration.counts_since = clock.read_now() - (
+        WHOLE_DAYS if is_first else timedelta()
+    )
+    integration.save(update_fields=["counts_since"])
 
 
 def _provision_source(app: App, platform: Carrier) -> Source | None:

@@ -32,6 +32,9 @@ class Told(NamedTuple):
     carrier: Carrier = Carrier.API
 
 
+#: The shop's app, by its short name.
+APP: Final = "demo"
+
 #: By turns for each journey. All odd events come from the shop's own backend.
 _CARRIERS: Final = (Carrier.API, Carrier.BRANCH, Carrier.API, Carrier.SEGMENT)
 

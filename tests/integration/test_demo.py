@@ -4,8 +4,12 @@ from random import Random
 
 import pytest
 
+from clevertap_sync.models import Integration
+from clevertap_sync.process import clock
+from clevertap_sync.reconciliation.comparison_plan import find_week
+from clevertap_sync.reconciliation.reconciling_account import read_reconciling_account
 from integration_project.demo.api import DemoApi
-from integration_project.demo.feeder import Feeder
+from integration_project.demo.feeder import Feeder, make_history
 from integration_project.demo.platforms import BranchHook, SegmentTracking
 from integration_project.demo.setup import prepare_demo
 from integration_project.demo.story import Carrier, Told
@@ -64,6 +68,22 @@ def test_a_second_start_finds_the_sources_of_the_first(tmp_path):
     assert set(made) == {"branch", "segment"}
     assert (made["branch"].identity, made["segment"].identity) == ("email", "")
     assert made["branch"].chosen_events == ["Subscription Started", "First Purchase"]
+
+
+@pytest.mark.django_db
+def test_days_are_compared_that_the_sandbox_has_whole(tmp_path):
+    path, history = tmp_path / "demo.json", make_history(Random(1), clock.read_now())
+    prepare_demo(path)
+    integration = Integration.objects.get()
+
+    days = find_week(read_reconciling_account(integration.account_id), clock.read_now())
+
+    assert integration.reconciles
+    assert days[0].isoformat() <= history[0]["occurred_at"][:10]
+    log.append(integration.app, history)
+    prepare_demo(path)  # another sandbox, which has nothing of that
+    account = read_reconciling_account(integration.account_id)
+    assert find_week(account, clock.read_now()) == []
 
 
 @pytest.mark.django_db
