@@ -17,8 +17,8 @@ _WORDS: Final = {
         "--reconcile`, or in the integration's settings."
     ),
     endings.NOTHING_TO_COMPARE: (
-        "There is nothing to compare yet: no day has begun and ended since what is "
-        "delivered is counted. Ask again tomorrow."
+        "There is nothing to compare yet: only whole days are, and the first one is the "
+        "day after this was turned on. The page Seen in CleverTap says when."
     ),
     endings.NO_TURN: "It did not get its turn for three hours. Ask again.",
     endings.INTERNAL_ERROR: (

@@ -77,10 +77,14 @@ class ReconcilingAccount:
         known = [each for each in since if each is not None]
         if len(known) < len(since):
             return None
-        latest = max(known)
-        day = self.find_day(latest)
-        begins = datetime.combine(day, time(), self.zone)
-        return day if begins >= latest else day + timedelta(days=1)
+        return find_whole_day(max(known), self.zone)
+
+
+def find_whole_day(since: datetime, zone: ZoneInfo) -> date:
+    """Return the first day of a zone that lies after an instant from its beginning on."""
+    day = since.astimezone(zone).date()
+    begins = datetime.combine(day, time(), zone)
+    return day if begins >= since else day + timedelta(days=1)
 
 
 def find_reconciling_accounts() -> list[ReconcilingAccount]:

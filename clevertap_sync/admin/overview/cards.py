@@ -16,7 +16,7 @@ from clevertap_sync.insight import IntegrationStatus, pace, wait_numbers
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts
 from clevertap_sync.insight.links import build_path
-from clevertap_sync.insight.seen_facts import SeenFacts, SoughtName
+from clevertap_sync.insight.seen_facts import SeenFacts, ShownName, SoughtName
 from clevertap_sync.insight.wait_numbers import WaitsOfWeek
 from clevertap_sync.models import Integration
 from referrals.admin.kit.charts import BarChart, draw_bars
@@ -179,18 +179,24 @@ def _describe_seen(seen: SeenFacts | None, now: datetime) -> Iterator[str]:
         return
     if seen.sought:
         yield _describe_sought(seen.sought, now)
-    for each in seen.shown[:_NAMED]:
-        yield (
-            f"CleverTap shows {each.name} since {format_span(each.seconds)} after the first "
-            "one."
-        )
-    if (further := len(seen.shown) - _NAMED) > 0:
-        yield f"It began to show {format_count(further, 'further event')} within a day."
+    if seen.shown:
+        yield _describe_shown(seen.shown)
     if (delays := seen.delays) and delays.names > 1:
         yield (
             f"Half of {delays.names} new events showed within {format_span(delays.p50)}, "
             f"nearly all within {format_span(delays.p99)}."
         )
+
+
+def _describe_shown(shown: Sequence[ShownName]) -> str:
+    first, *others = shown[:_NAMED]
+    parts = [
+        f"CleverTap shows {first.name} since {format_span(first.seconds)} after the first one",
+        *(f"{each.name} since {format_span(each.seconds)}" for each in others),
+    ]
+    if (further := len(shown) - _NAMED) > 0:
+        parts.append(f"and {format_count(further, 'further new event')}")
+    return f"{', '.join(parts)}."
 
 
 def _describe_sought(sought: Sequence[SoughtName], now: datetime) -> str:

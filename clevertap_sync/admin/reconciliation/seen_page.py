@@ -1,6 +1,6 @@
 """The page Seen in CleverTap of an integration, and *Compare now*."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +14,9 @@ from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.admin.reconciliation import differences, seen_export
 from clevertap_sync.admin.reconciliation.seen_cells import build_row, name_day
 from clevertap_sync.admin.reconciliation.seen_light import describe_light
+from clevertap_sync.admin.reconciliation.sight_rows import build_sight_row
 from clevertap_sync.insight.seen_in_clevertap import (
+    SeenAccount,
     has_open_comparison,
     list_sharing,
     read_seen,
@@ -25,6 +27,7 @@ from clevertap_sync.process import clock
 from clevertap_sync.reconciliation import nightly
 from clevertap_sync.reconciliation.failure_words import describe_failure
 from clevertap_sync.reconciliation.orders import order_comparison
+from clevertap_sync.reconciliation.reconciling_account import find_whole_day
 from referrals.admin.kit.base import ListAdmin, ModelAdmin
 from referrals.admin.kit.csv_download import stream_csv
 
@@ -63,6 +66,7 @@ def handle_seen(
         "title": "Seen in CleverTap",
         "light": describe_light(seen, integration),
         "night": _NIGHT,
+        "first_night": _describe_first_night(seen),
         "failure": describe_failure(seen.failed.error) if seen.failed else "",
         "seen": seen,
         "delays": describe_delays(seen.delays),
@@ -71,12 +75,7 @@ def handle_seen(
         "states": {state.value: count for state, count in seen.states.items()},
         "differences": list(differences.describe_differences(shown, integration)),
         "left_out": len(seen.differences) - len(shown),
-        "sights": [
-            (each, (each.shown_at - each.first_at).total_seconds())
-            if each.shown_at
-            else (each, None)
-            for each in seen.sights[:_SIGHTS_SHOWN]
-        ],
+        "sights": [build_sight_row(each) for each in seen.sights[:_SIGHTS_SHOWN]],
         "sights_left_out": max(0, len(seen.sights) - _SIGHTS_SHOWN),
         "may_change": page.has_change_permission(request, integration),
         "hides_names": not sees_all,
@@ -84,6 +83,20 @@ def handle_seen(
         "now": now,
     }
     return TemplateResponse(request, "clevertap_sync/seen.html", context)
+
+
+def _describe_first_night(seen: SeenAccount) -> str:
+    """Return in words which day is compared first, and when; "" once there is one."""
+    if seen.counts_since is None:
+        return ""
+    first = find_whole_day(seen.counts_since, seen.zone)
+    if first < seen.today:
+        return ""
+    night, (begins, ends) = first + timedelta(days=1), _NIGHT
+    return (
+        f"The first day that is compared is {name_day(first)}: in the night after it, on "
+        f"{name_day(night)} between {begins:%H:%M} and {ends:%H:%M} in {seen.zone}."
+    )
 
 
 def export_seen(

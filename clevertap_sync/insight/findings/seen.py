@@ -76,7 +76,7 @@ _UNKNOWN: Final = CauseWords(
 
 @dataclass(frozen=True, kw_only=True)
 class NotShown(Finding):
-    """CleverTap accepted a new event, and shows none of it after half an hour."""
+    """CleverTap accepted a new event, and shows none of it after half an hour, or never can."""
 
     code = "not_shown"
     severity = Severity.ERROR
@@ -102,6 +102,11 @@ class NotShown(Finding):
                 ),
                 detail=cause,
             )
+
+
+def describe_cause(code: str) -> str:
+    """Return what the cause of a name that is not shown means, as the end of a sentence."""
+    return CAUSES.get(code, _UNKNOWN).meaning
 
 
 def _describe_names(names: Sequence[OverdueName]) -> str:

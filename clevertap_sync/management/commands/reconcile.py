@@ -80,7 +80,7 @@ class Command(DiscreetCommand):
 
     def _compare(self, account: Account) -> Comparison:
         """Compare the account's days, beside whatever worker does the same."""
-        comparison = orders.order_comparison(account, "command line", clock.read_now())
+        comparison = orders.order_comparison(account, "a command", clock.read_now())
         said = ""
         while (turn := comparing.take_turn(comparison)) is not Turn.ENDED:
             if turn is Turn.WAITS:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -138,6 +139,34 @@ def test_first_sights_say_how_soon_this_account_shows_new_events(admin, shop):
     assert "This account shows new events after 3 min (median)." in page
     assert "All of 3 new names showed within 20 min." in page
     assert "CleverTap counted 0 of 10" in page
+
+
+def test_first_sights_say_why_a_name_does_not_show(admin, shop):
+    hidden = {"minutes": None, "asked_at": NIGHT, "next_at": NIGHT + timedelta(hours=1)}
+    a_first_sight(shop.account, name="Full", cause="event_types_full", **hidden)
+    a_first_sight(shop.account, name="Late", **hidden)
+    a_first_sight(shop.account, name="Soon", **{**hidden, "asked": 0, "counted": None})
+
+    page = " ".join(re.sub("<[^>]*>", " ", page_of(admin, shop)).split())
+
+    assert "Full Not shown The account has as many event types as CleverTap" in page
+    assert "Late Not yet CleverTap counted 0 of 10. Next look" in page
+    assert "Soon To be asked Next look" in page
+
+
+def test_on_the_first_day_the_page_says_when_it_will_compare(admin, shop):
+    shop.counts_since = NIGHT + timedelta(hours=1)
+    shop.save()
+    first, night = (name_day(NIGHT + timedelta(days=days)) for days in (1, 2))
+
+    page = page_of(admin, shop)
+
+    assert (
+        f"The first day that is compared is {first}: in the night after it, on {night} "
+        "between 02:30 and 03:15 in UTC."
+    ) in page
+    assert "The next one runs by night" not in page
+    assert '<button type="submit" class="primary" disabled>Compare now' in page
 
 
 def test_the_empty_page_says_how_it_is_turned_on(admin, viewer, shop):
