@@ -142,10 +142,12 @@ def test_first_sights_say_how_soon_this_account_shows_new_events(admin, shop):
 
 
 def test_first_sights_say_why_a_name_does_not_show(admin, shop):
-    hidden = {"minutes": None, "asked_at": NIGHT, "next_at": NIGHT + timedelta(hours=1)}
-    a_first_sight(shop.account, name="Full", cause="event_types_full", **hidden)
-    a_first_sight(shop.account, name="Late", **hidden)
-    a_first_sight(shop.account, name="Soon", **{**hidden, "asked": 0, "counted": None})
+    later = NIGHT + timedelta(hours=1)
+    a_first_sight(
+        shop.account, None, name="Full", cause="event_types_full", next_at=later
+    )
+    a_first_sight(shop.account, None, name="Late", next_at=later)
+    a_first_sight(shop.account, None, name="Soon", asked=0, counted=None, next_at=later)
 
     page = " ".join(re.sub("<[^>]*>", " ", page_of(admin, shop)).split())
 
