@@ -115,9 +115,8 @@ def _write_query(statement: Statement, account: Account) -> str:
 def _describe_rest(size: int, *, is_part: bool) -> str:
     if not size:
         return ""
-    records = format_count(abs(size), "record")
-    beside = " of these" if is_part else ""
-    return f"Nothing explains {records}{beside}."
+    what = f"{abs(size):,} of these" if is_part else format_count(abs(size), "record")
+    return f"Nothing explains {what}."
 
 
 def _describe_cause(

@@ -35,8 +35,11 @@ def build_sight_row(sight: FirstSight) -> SightRow:
 def _describe_hidden(sight: FirstSight) -> tuple[Colour, str, str]:
     """Return the light of a name that was not seen so far, and what is known of it."""
     if sight.cause:
-        meaning = describe_cause(sight.cause)
-        return "bad", "Not shown", f"{meaning[0].upper()}{meaning[1:]}"
+        return (
+            "bad",
+            "Not shown",
+            f"CleverTap shows none: {describe_cause(sight.cause)}",
+        )
     if not sight.asked:
         return "idle", "To be asked", ""
     counted = sight.counted

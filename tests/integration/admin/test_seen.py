@@ -109,7 +109,7 @@ def test_a_difference_has_its_cause_its_fix_and_the_query_for_the_rest(admin, sh
     settings = f"/admin/clevertap_sync/integration/{shop.pk}/change/#id_send_none"
     assert "3 records lack Channel. <code>property_missing</code>" in page
     assert f'<a href="{settings}">Send &#x27;none&#x27;</a>' in page
-    assert "Nothing explains 2 records of these." in page
+    assert "Nothing explains 2 of these." in page
     assert "https://api.clevertap.com/1/counts/events.json" in page
     assert "X-CleverTap-Passcode: YOUR-PASSCODE" in page
     assert ACCOUNTS[Location.EU1].passcode not in page
@@ -151,7 +151,7 @@ def test_first_sights_say_why_a_name_does_not_show(admin, shop):
 
     page = " ".join(re.sub("<[^>]*>", " ", page_of(admin, shop)).split())
 
-    assert "Full Not shown The account has as many event types as CleverTap" in page
+    assert "Full Not shown CleverTap shows none: the account has as many event" in page
     assert "Late Not yet CleverTap counted 0 of 10. Next look" in page
     assert "Soon To be asked Next look" in page
 
