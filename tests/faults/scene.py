@@ -261,10 +261,7 @@ class Scene:
         return found
 
     def read_back(self) -> list[str]:
-        """Return a sentence for each name and day of which CleverTap counts something else.
-
-        Who is erased is deleted there, and what goes with them is not counted.
-        """
+        """Return a sentence for each name and day of which CleverTap counts something else."""
         self.sandbox.show_at_once(self.location)
         with self.ground.django():
             return readback.find_differences(
