@@ -34,7 +34,7 @@ _LIGHTS: dict[str, tuple[Colour, str]] = {
 
 _FOUND: dict[DeadLetter.Found, tuple[Colour, str]] = {
     DeadLetter.Found.FOUND: ("idle", "Found in CleverTap"),
-    DeadLetter.Found.NOT_FOUND: ("busy", "Not found, safe to replay"),
+    DeadLetter.Found.NOT_FOUND: ("busy", "Not in CleverTap"),
     DeadLetter.Found.UNCLEAR: ("bad", "Unclear"),
 }
 

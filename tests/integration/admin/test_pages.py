@@ -414,7 +414,7 @@ def test_what_was_found_in_clevertap_is_said_and_left_out(admin, delivered):
     assert "1 record in 1 upload" in plan
     assert "1 of unknown outcome was found in CleverTap, and stays here." in plan
     assert "CleverTap has it" in page
-    assert "Not found, safe to replay" in missing
+    assert "Not in CleverTap" in missing
     assert f"/deadletter/{found.pk}/change/" not in missing
 
 
