@@ -108,9 +108,10 @@ def test_a_comparison_goes_on_where_its_worker_was_killed(comparing, place):
 @pytest.mark.scenario(
     "worker frozen while it compares, and back when another has ended it"
 )
+# Its sweep goes on beside it: frozen in a write, it would keep SQLite locked for everybody.
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 def test_a_late_count_changes_no_statement(comparing):
     scene = comparing
-    # Frozen in the middle of a sweep's write, it would keep SQLite locked for everybody.
     frozen = scene.doomed("count.answered=freeze@4", SWEEP_SECONDS="60")
     scene.wait_until(lambda: is_stopped(frozen.pid))
     scene.ground.expire_leases()

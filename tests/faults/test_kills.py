@@ -103,7 +103,7 @@ def is_held(request):
 def test_a_worker_that_comes_back_after_its_lease_changes_nothing(scene, place):
     # Frozen in the middle of a sweep's write, it would keep SQLite locked for everybody.
     frozen = scene.doomed(f"{place}=freeze", SWEEP_SECONDS="60")
-    scene.wait_until(lambda: "ready." in frozen.log)
+    scene.wait_until(lambda: has_swept(scene, frozen))
     scene.send(300)
     scene.wait_until(lambda: is_stopped(frozen.pid))
     scene.ground.expire_leases()
@@ -116,6 +116,14 @@ def test_a_worker_that_comes_back_after_its_lease_changes_nothing(scene, place):
     scene.wait_until(lambda: says_that_it_was_late(frozen))
 
     scene.settle_and_check()
+
+
+def has_swept(scene, worker):
+    # It says that it is at work at the end of each sweep.
+    seen = (
+        f"SELECT name FROM clevertap_sync_workerseen WHERE name LIKE '%:{worker.pid}'"
+    )
+    return scene.stack.database.rows(seen) != []
 
 
 def is_stopped(pid):
