@@ -39,6 +39,10 @@ class AccountLease:
         """Let others ask at once."""
         self._write(leased_until=None)
 
+    def count_failures(self) -> int:
+        """Return how often in a row CleverTap did not answer."""
+        return self._row().values_list("failures", flat=True).first() or 0
+
     def record_success(self) -> None:
         """Write down that CleverTap answered: nothing has to wait any more."""
         self._write(failures=0, waits_until=None, refused_at=None, last_error="")
@@ -58,9 +62,7 @@ class AccountLease:
         self._write(schema=pack_schema(schema), schema_at=clock.read_now())
 
     def _wait(self, code: str, *, least: float) -> None:
-        failures = self._row().values_list("failures", flat=True).first()
-        if failures is None:
-            return
+        failures = self.count_failures()
         wait = min(FIRST_WAIT_SECONDS * 2**failures, LONGEST_WAIT_SECONDS)
         wait = max(wait * random.uniform(0.75, 1), least)  # noqa: S311 # no secret
         self._write(

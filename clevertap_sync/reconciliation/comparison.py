@@ -171,16 +171,33 @@ class _Asking:
         """Ask until all is known; return what ended it before."""
         try:
             self._read_schema()
-            names, largest = self._plan.list_names(), self._plan.find_largest_name()
-            have_moved = largest is not None and self._have_days_moved(largest)
-            for folded in names:
-                if folded != largest:
-                    self._ask_for_week(folded, by_day=have_moved)
-            for folded in names:
+            self._ask_for_weeks()
+            for folded in self._list_names():
                 self._ask_for_days(folded, self._plan.old.get(folded, ()))
         except ReadingStopped as stopped:
             return stopped
         return None
+
+    def _ask_for_weeks(self) -> None:
+        """Ask for the week of each name, of the largest one first and by day.
+
+        After a failure no name is the first: it may be this one that CleverTap fails to
+        count, time and again.
+        """
+        largest = self._plan.find_largest_name()
+        is_first = not self._reading.failures_before
+        have_moved = is_first and largest is not None and self._have_days_moved(largest)
+        for folded in self._list_names():
+            if folded != largest:
+                self._ask_for_week(folded, by_day=have_moved)
+            elif not is_first:
+                self._ask_for_days(folded, self._plan.week)
+
+    def _list_names(self) -> list[str]:
+        """Return the names to ask for, beginning with another one after each failure."""
+        names = self._plan.list_names()
+        first = self._reading.failures_before % max(1, len(names))
+        return names[first:] + names[:first]
 
     def _read_schema(self) -> None:
         """Read the schema once in a comparison. Where it cannot be read, go on without."""

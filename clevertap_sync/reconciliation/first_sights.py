@@ -140,6 +140,11 @@ class _Asking:
         except reader.QuestionRefused:
             self._postpone(sight)
             return
+        except reader.ReadingStopped as stopped:
+            # It may be this name alone that CleverTap fails to count: others go before it.
+            if stopped.code in reader.FAULT_CODES:
+                self._postpone(sight)
+            raise
         self._write_down(sight, deliveries, counted)
 
     def _choose_days(self, sight: FirstSight) -> Deliveries | None:

@@ -27,9 +27,11 @@ from clevertap_sync.clevertap.client import (
 from clevertap_sync.clevertap.errors import (
     AuthenticationError,
     CleverTapError,
+    GatewayError,
     MalformedResponseError,
     NoAnswerError,
     RequestRejectedError,
+    ServerError,
     WrongAddressError,
 )
 from clevertap_sync.clevertap.limits import normalise_event_name
@@ -59,6 +61,10 @@ NO_TIME: Final = "no_time"
 LEASE_LOST: Final = "lease_lost"
 MAY_NOT_READ: Final = "may_not_read"
 STILL_PENDING: Final = "still_pending"
+
+#: CleverTap may have these with one question alone, again and again.
+_FAULTS: Final = (ServerError, NoAnswerError, MalformedResponseError)
+FAULT_CODES: Final = frozenset({*(each.code for each in _FAULTS), GatewayError.code})
 
 T = TypeVar("T")
 _CountQuestion: TypeAlias = Callable[[Client, float], CountAnswer | None]
@@ -98,6 +104,8 @@ class Reading:
         self._stopped: ReadingStopped | None = None
         #: How many requests were sent.
         self.requests = 0
+        #: How often in a row readings had failed when this one began.
+        self.failures_before = lease.count_failures()
 
     @property
     def seconds_left(self) -> float:
@@ -291,8 +299,11 @@ def open_reader(
 
 
 def _is_about_the_call(error: CleverTapError) -> bool:
-    """Return whether CleverTap, or this passcode's role, may lack this one call."""
-    lacking = (RequestRejectedError, WrongAddressError, MalformedResponseError)
+    """Return whether CleverTap, or this passcode's role, may lack this one call.
+
+    A fault or silence may be of this call too: what is asked next tells.
+    """
+    lacking = (RequestRejectedError, WrongAddressError, *_FAULTS)
     return isinstance(error, lacking) or is_reading_forbidden(error)
 
 

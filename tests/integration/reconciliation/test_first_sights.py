@@ -368,6 +368,26 @@ def test_a_schema_that_clevertap_does_not_show_is_asked_for_once_a_day(
     assert len(clevertap.requests()) == 2
 
 
+def test_a_name_that_clevertap_fails_to_count_keeps_no_other_waiting(
+    clevertap, integration
+):
+    look()
+    send(integration)
+    find_new_names()
+    FirstSight.objects.filter(name=INSTALL).update(next_at=clock.read_now() - DAY)
+    # The schema, and the name that waits longest.
+    clevertap.answer(500, "{}", only="reads", times=2)
+    failed = look(minutes=1)
+    AccountReading.objects.update(waits_until=None)
+
+    then = look()
+
+    assert (failed[INSTALL].asked, failed[INVITE].asked) == (1, 0)
+    assert failed[INSTALL].next_at > clock.read_now()
+    assert then[INVITE].shown_at is not None
+    assert then[INSTALL].asked == 1
+
+
 def test_parts_of_an_upload_that_was_open_are_looked_at(integration):
     parent, split = open_upload(integration), Upload.State.SPLIT
     settle_late(open_upload(integration), "Referred Second")

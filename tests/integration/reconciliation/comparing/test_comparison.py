@@ -438,6 +438,28 @@ def test_a_name_without_an_answer_is_asked_for_once_and_not_compared(
     assert comparison.state == Comparison.State.DONE
 
 
+def test_a_name_that_clevertap_fails_to_count_keeps_no_other_waiting(
+    clevertap, integration, now
+):
+    delivered(integration, 3, day=9)
+    delivered(integration, 2, day=9, name=SALE)
+    comparison = an_order(integration)
+    clevertap.answers(200, {"status": "success", "events": []})
+    clevertap.answers(500)
+    assert take_turn(comparison) is Turn.WAITS
+
+    now.passes(minutes=1)
+    clevertap.answers(200, {"status": "success", "count": 2})
+    clevertap.answers(500)
+    assert take_turn(comparison) is Turn.WAITS
+    now.passes(hours=4)
+    clevertap.answers(500)
+    assert take_turn(comparison) is Turn.ENDED
+
+    assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, None, None)]
+    assert (comparison.error, comparison.not_compared) == ("server_error", 1)
+
+
 def test_where_the_days_are_empty_on_both_sides_no_statement_stays(
     sandbox, integration
 ):

@@ -221,14 +221,22 @@ def test_a_name_is_spelled_as_the_schema_has_it(clevertap, integration):
     assert row().schema["events"] == [["referred APP install", "active", True]]
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (404, b"<html>", "wrong_address"),
+        (500, b"", "server_error"),
+        (200, {"events": {"name": "Sale"}}, "malformed_response"),
+    ],
+)
 def test_an_account_without_a_schema_to_show_is_counted_all_the_same(
-    clevertap, integration
+    clevertap, integration, status, body, code
 ):
-    answers(clevertap, b"<html>", status=404)
+    answers(clevertap, body, status=status)
     answers(clevertap, WHOLE)
 
     with open_reader(integration.account, seconds=60) as reading:
-        with pytest.raises(QuestionRefused, match="wrong_address"):
+        with pytest.raises(QuestionRefused, match=code):
             reading.read_schema()
         assert reading.count(NAME, DAY, DAY) == 12
 
