@@ -20,7 +20,7 @@ from clevertap_sync.insight.seen_facts import SeenFacts, ShownName, SoughtName
 from clevertap_sync.insight.wait_numbers import WaitsOfWeek
 from clevertap_sync.models import Integration
 from referrals.admin.kit.charts import BarChart, draw_bars
-from referrals.words import Colour, format_count, format_span
+from referrals.words import Colour, format_count, format_span, make_inert
 
 CHANGE: Final = "clevertap_sync.change_integration"
 _KINDS: Final = {"delivered": "delivered", "dead": "dead-lettered"}
@@ -191,8 +191,11 @@ def _describe_seen(seen: SeenFacts | None, now: datetime) -> Iterator[str]:
 def _describe_shown(shown: Sequence[ShownName]) -> str:
     first, *others = shown[:_NAMED]
     parts = [
-        f"CleverTap shows {first.name} since {format_span(first.seconds)} after the first one",
-        *(f"{each.name} since {format_span(each.seconds)}" for each in others),
+        f"CleverTap shows {make_inert(first.name)} since {format_span(first.seconds)} after the first one",
+        *(
+            f"{make_inert(each.name)} since {format_span(each.seconds)}"
+            for each in others
+        ),
     ]
     if (further := len(shown) - _NAMED) > 0:
         parts.append(f"and {format_count(further, 'further new event')}")
@@ -204,7 +207,7 @@ def _describe_sought(sought: Sequence[SoughtName], now: datetime) -> str:
     age = format_span((now - oldest.first_at).total_seconds())
     further = f" and {format_count(len(sought) - 1, 'further new event')}"
     return (
-        f"CleverTap does not show {oldest.name}{further if len(sought) > 1 else ''} yet, "
+        f"CleverTap does not show {make_inert(oldest.name)}{further if len(sought) > 1 else ''} yet, "
         f"{age} after the first one. It is asked again until it does."
     )
 

@@ -72,10 +72,13 @@ def find_name_cause(
 
 
 def find_similar(name: str, schema: Schema) -> str:
-    """Return the schema's name that differs in signs and letter case only, or nothing."""
+    """Return the schema's name that differs in signs and letter case only, or nothing.
+
+    None with characters that a terminal or a page would obey: a sentence repeats it.
+    """
     wanted = _letters(name)
     for event in schema.events.values():
-        if _letters(event.name) == wanted:
+        if _letters(event.name) == wanted and event.name.isprintable():
             return event.name
     return ""
 

@@ -20,7 +20,7 @@ from clevertap_sync.insight.seen_facts import (
     SeenFacts,
     ShortDay,
 )
-from referrals.words import format_count, format_span
+from referrals.words import format_count, format_span, make_inert
 
 #: A comparison runs by night: after so long two have not.
 TWO_NIGHTS: Final = timedelta(hours=50)
@@ -112,11 +112,11 @@ def describe_cause(code: str) -> str:
 def _describe_names(names: Sequence[OverdueName]) -> str:
     records = sum(each.delivered for each in names)
     if len(names) == 1:
-        return f"{records:,} {names[0].name} and shows none"
+        return f"{records:,} {make_inert(names[0].name)} and shows none"
     largest = max(names, key=lambda each: each.delivered)
     return (
         f"{format_count(records, 'record')} of {len(names)} new events, such as "
-        f"{largest.name}, and shows none of them"
+        f"{make_inert(largest.name)}, and shows none of them"
     )
 
 
@@ -159,8 +159,8 @@ def list_short_days(facts: Facts, percent: float, nights: int = 0) -> list[Short
 def _describe_day(short: ShortDay) -> str:
     counted = f"{short.delivered - short.missing:,} of {short.delivered:,}"
     day = f"{short.day.day} {short.day:%B}"
-    said = f"Of {day}, CleverTap counts {counted} {short.name}."
-    return f"{said} {short.sentence or 'Nothing explains it.'}"
+    said = f"Of {day}, CleverTap counts {counted} {make_inert(short.name)}."
+    return f"{said} {make_inert(short.sentence) or 'Nothing explains it.'}"
 
 
 def _describe_further(days: Sequence[ShortDay]) -> str:

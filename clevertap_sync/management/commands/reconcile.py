@@ -29,6 +29,7 @@ from clevertap_sync.reconciliation.statement_words import (
     list_codes,
 )
 from referrals.management.arguments import DiscreetCommand
+from referrals.words import make_inert
 
 #: Between two looks at what another process does.
 _LOOK_SECONDS: Final = 1.0
@@ -127,8 +128,8 @@ class Command(DiscreetCommand):
             numbers = f"{row.delivered:,} delivered"
             if row.counted is not None:
                 numbers += f", {row.counted:,} counted"
-            self.stdout.write(f"  {row.day}  {row.name}: {numbers}")
-            self.stdout.write(f"    {describe_statement(row)}")
+            self.stdout.write(f"  {row.day}  {make_inert(row.name)}: {numbers}")
+            self.stdout.write(f"    {make_inert(describe_statement(row))}")
 
 
 def _find_integrations(slug: str, name: str | None) -> list[Integration]:

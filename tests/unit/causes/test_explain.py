@@ -76,6 +76,17 @@ def test_a_name_that_is_spelled_otherwise_in_clevertap_is_said():
     )
 
 
+def test_a_name_in_the_schema_that_a_terminal_would_obey_is_not_repeated():
+    world = World()
+    plants.forget_name(world, NAMES[0])
+    world.schema = schema_of(*NAMES[1:], "\x1b[Referred\u202eApp Install")
+
+    (cause,) = explained(world)[0].causes
+
+    assert cause.code == codes.NAME_UNKNOWN
+    assert cause.sentence.isprintable()
+
+
 def test_a_name_that_differs_in_case_and_spaces_only_is_known():
     world = World()
     world.schema = schema_of("REFERRED  app install", *NAMES[1:])

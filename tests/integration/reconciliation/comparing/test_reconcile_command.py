@@ -80,6 +80,15 @@ def test_people_read_how_much_was_compared_and_what_differs(sandbox, integration
     assert len(lines) == 3
 
 
+def test_no_name_turns_the_text_around(sandbox, integration):
+    delivered(integration, 5, day=12, name="Sale \N{RIGHT-TO-LEFT OVERRIDE}eno")
+
+    output, _ = run(integration)
+
+    assert output.count("Sale \N{REPLACEMENT CHARACTER}eno") == 2
+    assert output.replace("\n", "").isprintable()
+
+
 def test_what_the_budget_does_not_reach_is_told_and_exits_with_2(
     sandbox, integration, monkeypatch
 ):
