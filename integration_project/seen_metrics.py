@@ -18,6 +18,7 @@ _RESULTS: Final = (
     DayState.EQUAL,
     DayState.FEWER,
     DayState.MORE,
+    DayState.IN_DOUBT,
     DayState.NOT_COMPARED,
 )
 

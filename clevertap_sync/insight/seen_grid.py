@@ -20,6 +20,8 @@ class DayState(StrEnum):
     EQUAL = "equal"
     FEWER = "fewer"
     MORE = "more"
+    #: It differs by no more than nobody knows of: what may have arrived twice, or not at all.
+    IN_DOUBT = "in_doubt"
     #: It differs, and nothing is wrong: what explains it is as it should be.
     EXPECTED = "expected"
     #: It was not asked, or CleverTap did not say.
@@ -103,12 +105,16 @@ def build_grid(
 
 
 def judge_statement(statement: Statement) -> DayState:
-    """Return whether CleverTap counts what was delivered, fewer, or more."""
+    """Return whether CleverTap counts what was delivered, fewer, or more.
+
+    Where all of a name is in doubt, no count of it differs: that is not equal.
+    """
     difference = statement.difference
     if difference is None:
         return DayState.NOT_COMPARED
     if not difference:
-        return DayState.EQUAL
+        is_equal = statement.counted == statement.delivered
+        return DayState.EQUAL if is_equal else DayState.IN_DOUBT
     return DayState.FEWER if difference < 0 else DayState.MORE
 
 

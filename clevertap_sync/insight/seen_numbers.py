@@ -21,8 +21,8 @@ UNEXPLAINED: Final = "unexplained"
 class SeenStatus(msgspec.Struct, frozen=True):
     """The newest day that an account has statements of, summed up over its names.
 
-    `delivered`, `counted` and `difference` are of names that were compared; `different` and
-    `not_compared` are numbers of names. Opposite differences cancel out in `difference`, and
+    `delivered`, `counted` and `difference` are of names that were compared; `different`,
+    `in_doubt` and `not_compared` are numbers of names. Opposite differences cancel out in `difference`, and
     not in `causes`: signed sizes by code, the rest as `unexplained`. `day` is None where
     nothing was compared yet.
     """
@@ -33,6 +33,7 @@ class SeenStatus(msgspec.Struct, frozen=True):
     difference: int = 0
     causes: dict[str, int] = {}
     different: int = 0
+    in_doubt: int = 0
     not_compared: int = 0
 
 
@@ -62,6 +63,7 @@ def sum_up_day(statements: Sequence[Statement]) -> SeenStatus:
         return SeenStatus()
     compared = [each for each in statements if each.counted is not None]
     differences = [each.difference or 0 for each in compared]
+    states = Counter(map(judge_statement, statements))
     return SeenStatus(
         day=statements[0].day,
         delivered=sum(each.delivered for each in compared),
@@ -69,6 +71,7 @@ def sum_up_day(statements: Sequence[Statement]) -> SeenStatus:
         difference=sum(differences),
         causes=sum_causes(compared),
         different=sum(map(bool, differences)),
+        in_doubt=states[DayState.IN_DOUBT],
         not_compared=len(statements) - len(compared),
     )
 

@@ -256,6 +256,7 @@ class TestNumbers:
         a_statement(shop.account, name="A", counted=7)
         a_statement(shop.account, name="B", counted=12)
         a_statement(shop.account, name="C", counted=None)
+        a_statement(shop.account, name="D", counted=0, maybe_fewer=10)
         a_first_sight(shop.account)
 
         numbers = {
@@ -270,6 +271,7 @@ class TestNumbers:
             f'clevertap_seen_statements{{{whose},result="equal"}}': 1,
             f'clevertap_seen_statements{{{whose},result="fewer"}}': 1,
             f'clevertap_seen_statements{{{whose},result="more"}}': 1,
+            f'clevertap_seen_statements{{{whose},result="in_doubt"}}': 1,
             f'clevertap_seen_statements{{{whose},result="not_compared"}}': 1,
             f'clevertap_seen_difference_records{{{whose},direction="fewer"}}': 3,
             f'clevertap_seen_difference_records{{{whose},direction="more"}}': 2,

@@ -68,7 +68,7 @@ def test_each_day_of_a_name_says_what_is_known_of_it():
         ("fewer", f"{MINUS}3", fewer, "of 10"),
         ("more", "+2", more, "of 10"),
         ("not_compared", "not compared", "", ""),
-        ("equal", "11", doubtful, ""),
+        ("in_doubt", "11", doubtful, "of 10"),
         ("expected", f"{MINUS}2", gone, "of 10"),
         ("nothing", "·", "nothing delivered", ""),
     ]

@@ -73,7 +73,14 @@ def _build_cell(seen: SeenDay, explained: frozenset[int]) -> SeenCell:
     if seen.state in _BLANK or statement is None:
         return SeenCell(seen.state, *_BLANK[seen.state])
     if seen.state is DayState.EQUAL:
-        return SeenCell(seen.state, f"{statement.counted:,}", _say_equal(statement))
+        return SeenCell(seen.state, f"{statement.counted:,}", "as delivered")
+    if seen.state is DayState.IN_DOUBT:
+        return SeenCell(
+            seen.state,
+            f"{statement.counted:,}",
+            _say_doubts(statement),
+            under=f"of {statement.delivered:,}",
+        )
     return SeenCell(
         seen.state,
         format_difference(statement.difference or 0),
@@ -83,9 +90,7 @@ def _build_cell(seen: SeenDay, explained: frozenset[int]) -> SeenCell:
     )
 
 
-def _say_equal(statement: Statement) -> str:
-    if statement.counted == statement.delivered:
-        return "as delivered"
+def _say_doubts(statement: Statement) -> str:
     doubts = statement.maybe_more + statement.maybe_fewer
     return (
         f"{statement.delivered:,} delivered, and {format_count(doubts, 'record')} of "

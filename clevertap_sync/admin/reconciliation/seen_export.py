@@ -15,6 +15,7 @@ _RESULTS: Final = {
     DayState.EQUAL: "equal",
     DayState.FEWER: "fewer",
     DayState.MORE: "more",
+    DayState.IN_DOUBT: "in doubt",
     DayState.NOT_COMPARED: "not compared",
 }
 

@@ -1,6 +1,6 @@
 """The light of the page: how the last comparison came out, or what keeps it. Reads nothing."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from clevertap_sync.insight.seen_grid import DayState
 from clevertap_sync.insight.seen_in_clevertap import SeenAccount
@@ -33,19 +33,41 @@ def describe_light(seen: SeenAccount, integration: Integration) -> SeenLight:
     return _describe_result(seen)
 
 
+#: What was found, the first that there is: only where all was compared and is equal, green.
+_RESULTS: Final = (
+    (
+        DayState.FEWER,
+        SeenLight("bad", "Differs", "CleverTap counts fewer than were delivered"),
+    ),
+    (
+        DayState.MORE,
+        SeenLight("busy", "Differs", "CleverTap counts more than were delivered"),
+    ),
+    (
+        DayState.NOT_COMPARED,
+        SeenLight("idle", "Not all compared", "No difference in what was compared"),
+    ),
+    (
+        DayState.IN_DOUBT,
+        SeenLight("idle", "In doubt", "What differs may be there twice, or not at all"),
+    ),
+    (
+        DayState.EXPECTED,
+        SeenLight("idle", "Expected", "What differs is as it should be"),
+    ),
+    (
+        DayState.EQUAL,
+        SeenLight("good", "Equal", "CleverTap counts what was delivered"),
+    ),
+)
+_NOTHING: Final = SeenLight("idle", "Not yet", "Nothing is compared yet")
+
+
 def _describe_result(seen: SeenAccount) -> SeenLight:
-    """Return what was found. Only where all was compared and is equal it is green."""
+    """Return what was found, once anything was compared."""
     states = seen.states
-    if states[DayState.FEWER]:
-        sentence = "CleverTap counts fewer than were delivered"
-        return SeenLight("bad", "Differs", sentence)
-    if states[DayState.MORE]:
-        return SeenLight("busy", "Differs", "CleverTap counts more than were delivered")
-    if not (states[DayState.EQUAL] or states[DayState.EXPECTED]):
-        return SeenLight("idle", "Not yet", "Nothing is compared yet")
-    if states[DayState.NOT_COMPARED]:
-        sentence = "No difference in what was compared"
-        return SeenLight("idle", "Not all compared", sentence)
-    if states[DayState.EXPECTED]:
-        return SeenLight("idle", "Expected", "What differs is as it should be")
-    return SeenLight("good", "Equal", "CleverTap counts what was delivered")
+    if not any(
+        states[state] for state, _ in _RESULTS if state is not DayState.NOT_COMPARED
+    ):
+        return _NOTHING
+    return next(light for state, light in _RESULTS if states[state])

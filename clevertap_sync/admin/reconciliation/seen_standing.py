@@ -1,8 +1,9 @@
 """How the comparison of an integration stands, as a light and a sentence beside its tick."""
 
 from dataclasses import dataclass
+from datetime import date
 
-from clevertap_sync.insight.seen_numbers import read_seen_status
+from clevertap_sync.insight.seen_numbers import SeenStatus, read_seen_status
 from clevertap_sync.models import AccountReading, Integration
 from referrals.words import Colour, format_count
 
@@ -32,20 +33,25 @@ def read_seen_standing(integration: Integration) -> SeenStanding | None:
         )
     if status.day is None:
         return SeenStanding("idle", "Not yet", "Nothing is compared yet.")
+    return _describe_day(status, status.day)
+
+
+def _describe_day(status: SeenStatus, day: date) -> SeenStanding:
+    """Return how the day stands: what differs, then what is not known."""
     counts = (
-        f"Of {status.day.day} {status.day:%B}, CleverTap counts {status.counted:,} of "
+        f"Of {day.day} {day:%B}, CleverTap counts {status.counted:,} of "
         f"{status.delivered:,} delivered"
     )
     if status.different:
+        differ = "differs" if status.different == 1 else "differ"
         events = format_count(status.different, "event")
-        return SeenStanding(
-            "busy",
-            "Differs",
-            f"{counts}; {events} {'differs' if status.different == 1 else 'differ'}.",
-        )
+        return SeenStanding("busy", "Differs", f"{counts}; {events} {differ}.")
     if status.not_compared:
         events = format_count(status.not_compared, "event")
-        return SeenStanding(
-            "idle", "Not all compared", f"{counts}; {events} not compared."
-        )
+        sentence = f"{counts}; {events} not compared."
+        return SeenStanding("idle", "Not all compared", sentence)
+    if status.in_doubt:
+        are = "is" if status.in_doubt == 1 else "are"
+        events = format_count(status.in_doubt, "event")
+        return SeenStanding("idle", "In doubt", f"{counts}; {events} {are} in doubt.")
     return SeenStanding("good", "Equal", f"{counts}.")

@@ -97,6 +97,7 @@ def _seen(status: IntegrationStatus) -> list[tuple[str, str]]:
     parts = [
         f"{seen.counted:,} of {seen.delivered:,} delivered of {seen.day}",
         *([f"{seen.different} names differ: {causes}"] if seen.different else []),
+        *([f"{seen.in_doubt} names in doubt"] if seen.in_doubt else []),
         *([f"{seen.not_compared} names not compared"] if seen.not_compared else []),
     ]
     return [("CleverTap counts", "; ".join(parts))]

@@ -123,7 +123,7 @@ class Command(DiscreetCommand):
             f"days compared, {len(different)} differ, {comparison.not_compared} not compared"
         )
         for row in rows:
-            if row.difference == 0:
+            if row.counted == row.delivered:
                 continue
             numbers = f"{row.delivered:,} delivered"
             if row.counted is not None:

@@ -83,6 +83,7 @@ def page_of(browser, integration):
             "idle",
             "Expected",
         ),
+        ({"counted": 0, "maybe_fewer": 10}, "idle", "In doubt"),
     ],
 )
 def test_the_light_is_green_only_where_all_was_compared_and_is_equal(
@@ -364,12 +365,16 @@ def test_the_settings_say_how_the_comparison_stands(admin, shop):
     equal = admin.get(page).content.decode()
     Statement.objects.update(counted=None)
     unasked = admin.get(page).content.decode()
+    Statement.objects.update(counted=0, maybe_fewer=10)
+    doubtful = admin.get(page).content.decode()
 
     day = f"{YESTERDAY.day} {YESTERDAY:%B}"
     assert f"Of {day}, CleverTap counts 10 of 10 delivered." in equal
     assert (
         f"Of {day}, CleverTap counts 0 of 0 delivered; 1 event not compared." in unasked
     )
+    assert f"Of {day}, CleverTap counts 0 of 10 delivered; 1 event is in" in doubtful
+    assert 'light light-idle">In doubt' in doubtful
     assert address(shop) in equal
 
 
@@ -418,6 +423,7 @@ def test_delivery_status_tells_of_the_newest_day_and_never_of_the_books(shop):
         "difference": -3,
         "causes": {"name_discarded": -2, "unexplained": -1},
         "different": 1,
+        "in_doubt": 0,
         "not_compared": 1,
     }
     assert status["balanced"]
