@@ -61,6 +61,9 @@ _RESULTS: Final = (
     ),
 )
 _NOTHING: Final = SeenLight("idle", "Not yet", "Nothing is compared yet")
+_BEHIND: Final = SeenLight("idle", "Not all compared", "Days are not compared yet")
+#: Today, and yesterday until the night's comparison.
+_USUALLY_PENDING: Final = 2
 
 
 def _describe_result(seen: SeenAccount) -> SeenLight:
@@ -70,4 +73,12 @@ def _describe_result(seen: SeenAccount) -> SeenLight:
         states[state] for state, _ in _RESULTS if state is not DayState.NOT_COMPARED
     ):
         return _NOTHING
-    return next(light for state, light in _RESULTS if states[state])
+    light = next(light for state, light in _RESULTS if states[state])
+    is_behind = seen.failed is not None or _lacks_a_night(seen)
+    return _BEHIND if is_behind and light.colour == "good" else light
+
+
+def _lacks_a_night(seen: SeenAccount) -> bool:
+    """Return whether a day is not compared that a night's comparison should have had."""
+    older = (day for name in seen.names for day in name.days[_USUALLY_PENDING:])
+    return any(day.state is DayState.PENDING for day in older)

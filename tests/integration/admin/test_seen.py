@@ -99,6 +99,19 @@ def test_the_light_is_green_only_where_all_was_compared_and_is_equal(
     assert ('class="light light-good">Equal' in page) is (light == "good")
 
 
+@pytest.mark.parametrize("why", ["failed", "no night"])
+def test_what_was_equal_days_ago_is_not_green(admin, shop, why):
+    days_ago = NIGHT - timedelta(days=0 if why == "failed" else 2)
+    a_comparison(shop.account, began_at=days_ago)
+    if why == "failed":
+        a_comparison(shop.account, state="failed", kind="order", night=None)
+    a_statement(shop.account, day=YESTERDAY - timedelta(days=4))
+
+    page = page_of(admin, shop)
+
+    assert '<span class="light light-idle">Not all compared</span>' in page
+
+
 def test_a_difference_has_its_cause_its_fix_and_the_query_for_the_rest(admin, shop):
     a_comparison(shop.account)
     name = "Referred `Offer`"
