@@ -7,11 +7,12 @@ came since the asking is taken for "maybe fewer": no difference arises from it.
 
 import time
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, TypeAlias
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from clevertap_sync.clevertap.causes.explain import explain_week
 from clevertap_sync.clevertap.causes.week import (
@@ -36,6 +37,7 @@ from clevertap_sync.models import (
 from clevertap_sync.process import clock
 from clevertap_sync.reconciliation import endings, statements
 from clevertap_sync.reconciliation.comparison_plan import (
+    DAYS,
     Plan,
     is_compared_by,
     make_plan,
@@ -222,7 +224,10 @@ def _widen_largest_quarter(
 
 
 def _has_other_integrations(found: ReconcilingAccount) -> bool:
-    others = Integration.objects.filter(account=found.account, archived_at=None)
+    """Return whether others deliver to the account, or did until they were archived lately."""
+    lately = clock.read_now() - timedelta(days=DAYS + 1)
+    at_work = Q(archived_at=None) | Q(archived_at__gte=lately)
+    others = Integration.objects.filter(at_work, account=found.account)
     return others.exclude(pk__in=found.ids).exclude(first_enabled_at=None).exists()
 
 

@@ -33,15 +33,20 @@ _COMMON_ZONES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ReconcilingAccount:
-    """An account and its integrations that reconcile, the oldest first: at least one."""
+    """An account and its integrations that reconcile, the oldest first: at least one.
+
+    `archived` are those that reconciled until they were archived: what they delivered is
+    counted by CleverTap for as long as its days are compared.
+    """
 
     account: Account
     integrations: Sequence[Integration]
+    archived: Sequence[Integration] = ()
 
     @property
     def ids(self) -> list[int]:
-        """The integrations' IDs."""
-        return [each.pk for each in self.integrations]
+        """The IDs of all integrations whose deliveries are compared."""
+        return [each.pk for each in (*self.integrations, *self.archived)]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -73,7 +78,7 @@ class ReconcilingAccount:
 
     def find_first_day(self) -> date | None:
         """Return the first day that began after all of them counted; None: not all do."""
-        since = [each.counts_since for each in self.integrations]
+        since = [each.counts_since for each in (*self.integrations, *self.archived)]
         known = [each for each in since if each is not None]
         if len(known) < len(since):
             return None
@@ -91,19 +96,22 @@ def find_reconciling_accounts() -> list[ReconcilingAccount]:
     """Return every account that is compared: one query, and little of it where none is."""
     found = _find_integrations().order_by("account_id", "pk")
     groups = groupby(found, key=lambda each: each.account_id)
-    return [_gather(list(mine)) for _, mine in groups]
+    gathered = (_gather(list(mine)) for _, mine in groups)
+    return [each for each in gathered if each is not None]
 
 
 def read_reconciling_account(account_id: int) -> ReconcilingAccount | None:
     """Return one account; None where nothing of it is compared any more."""
-    mine = list(_find_integrations().filter(account=account_id).order_by("pk"))
-    return _gather(mine) if mine else None
+    return _gather(list(_find_integrations().filter(account=account_id).order_by("pk")))
 
 
 def _find_integrations() -> QuerySet[Integration]:
-    found = Integration.objects.filter(reconciles=True, archived_at=None)
+    found = Integration.objects.filter(reconciles=True)
     return found.select_related("account", "app")
 
 
-def _gather(mine: list[Integration]) -> ReconcilingAccount:
-    return ReconcilingAccount(mine[0].account, mine)
+def _gather(mine: list[Integration]) -> ReconcilingAccount | None:
+    """Return the account of these integrations; None where none of them is at work."""
+    active = [each for each in mine if each.archived_at is None]
+    archived = [each for each in mine if each.archived_at is not None]
+    return ReconcilingAccount(active[0].account, active, archived) if active else None

@@ -17,6 +17,7 @@ from clevertap_sync.reconciliation.comparison import Turn, take_turn
 from clevertap_sync.reconciliation.orders import order_comparison
 from clevertap_sync.reconciliation.reader import open_reader
 from clevertap_sync.reconciliation.reconciling_account import (
+    find_reconciling_accounts,
     read_reconciling_account,
 )
 from referrals import failpoints
@@ -206,6 +207,28 @@ def test_a_shared_account_is_compared_with_the_sum_of_its_integrations(
 
     assert statements() == [(NAME, 10, 5, 5, 0)]
     assert comparison.compared == 1
+
+
+def test_what_an_integration_delivered_before_it_was_archived_is_compared(
+    sandbox, integration
+):
+    other = an_integration(
+        an_app("b"),
+        account=integration.account,
+        reconciles=True,
+        counts_since=LONG_AGO,
+        archived_at=NOW,
+    )
+    both(integration, 3, day=9)
+    both(integration, 2, day=9, name=SALE)
+    DeliveredCount.objects.filter(name=SALE).update(integration=other)
+
+    compare(integration)
+
+    assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, 3, 0)]
+    integration.archived_at = NOW
+    integration.save()
+    assert find_reconciling_accounts() == []
 
 
 def test_spellings_that_clevertap_takes_for_one_are_one_name(sandbox, integration):
