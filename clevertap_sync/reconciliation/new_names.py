@@ -54,17 +54,22 @@ def find_new_names() -> None:
     Safe to run anywhere, any number of times: what is looked at twice changes nothing. It
     takes two queries where no upload is new.
     """
-    counting, marks = _read_marks()
+    counting, kept = _read_marks()
+    marks = {
+        pk: kept.get(pk) or _begin(pk, mine.since) for pk, mine in counting.items()
+    }
     uploads = _read_uploads(marks) if marks else []
-    if not uploads:
-        return
-    _add_first_sights(counting, uploads)
-    moved = _move_marks(marks, uploads)
-    _keep_marks(counting, {pk: at for pk, at in moved.items() if at != marks[pk]})
+    if uploads:
+        _add_first_sights(counting, uploads)
+    moved = marks | _move_marks(marks, uploads)
+    _keep_marks(counting, {pk: at for pk, at in moved.items() if at != kept.get(pk)})
 
 
 def _read_marks() -> tuple[dict[int, Counting], dict[int, Mark]]:
-    """Return, by integration that reconciles, its account and since when, and its mark."""
+    """Return, by integration that reconciles, its account and since when, and its mark.
+
+    One that was not looked at yet has no mark.
+    """
     rows = Integration.objects.filter(
         reconciles=True, archived_at=None, counts_since__isnull=False
     ).values_list("pk", "account_id", "counts_since", "account__reading__seen_to")
@@ -74,7 +79,8 @@ def _read_marks() -> tuple[dict[int, Counting], dict[int, Mark]]:
             continue
         counting[pk] = Counting(account_id, since)
         kept = (seen_to or {}).get(str(pk))
-        marks[pk] = Mark(kept[0], tuple(kept[1])) if kept else _begin(pk, since)
+        if kept:
+            marks[pk] = Mark(kept[0], tuple(kept[1]))
     return counting, marks
 
 

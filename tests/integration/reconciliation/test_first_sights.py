@@ -22,7 +22,12 @@ from clevertap_sync.process import clock
 from clevertap_sync.reconciliation.first_sights import ask_due_first_sights
 from clevertap_sync.reconciliation.new_names import find_new_names
 from referrals import log
-from tests.builders import a_sent_custom_event, a_sent_event, an_integration
+from tests.builders import (
+    a_sent_custom_event,
+    a_sent_event,
+    an_app,
+    an_integration,
+)
 from tests.integration.delivery.conftest import sandbox  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
@@ -421,6 +426,8 @@ def test_nothing_is_asked_and_two_queries_are_made_where_nothing_is_new(
     clevertap, integration
 ):
     send(integration)
+    for number in range(3):
+        compared(app=an_app(f"idle-{number}"), account=integration.account)
     look(minutes=1)
 
     with CaptureQueriesContext(connection) as queries:
