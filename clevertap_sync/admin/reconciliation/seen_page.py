@@ -33,6 +33,8 @@ from referrals.admin.kit.csv_download import stream_csv
 
 _PAGE = "admin:clevertap_sync_integration_seen"
 _SIGHTS_SHOWN = 60
+#: An account has up to 512 event types, and an app may send more names than that.
+_NAMES_SHOWN = 200
 #: When nightly comparisons begin, by the account's clock: at the earliest, and the latest.
 _NIGHT = (
     nightly.BEGINS,
@@ -71,7 +73,8 @@ def handle_seen(
         "seen": seen,
         "delays": describe_delays(seen.delays),
         "days": [name_day(day) for day in seen.days],
-        "rows": [build_row(each, explained) for each in seen.names],
+        "rows": [build_row(each, explained) for each in seen.names[:_NAMES_SHOWN]],
+        "names_left_out": max(0, len(seen.names) - _NAMES_SHOWN),
         "states": {state.value: count for state, count in seen.states.items()},
         "differences": list(differences.describe_differences(shown, integration)),
         "left_out": len(seen.differences) - len(shown),

@@ -308,6 +308,20 @@ def test_what_was_delivered_a_moment_ago_is_shown_to_its_app(viewer, shop):
     assert COUPON in page_of(viewer, shop)
 
 
+def test_of_very_many_names_those_that_differ_are_shown(admin, shop):
+    a_comparison(shop.account)
+    for number in range(201):
+        a_statement(shop.account, name=f"Name {number:03}")
+    a_statement(shop.account, name="Name That Differs", counted=3, unexplained=-7)
+
+    page = page_of(admin, shop)
+
+    assert page.count('<th scope="row">') == 200
+    assert '<th scope="row">Name That Differs</th>' in page
+    assert "2 further names are in the CSV file." in page
+    assert "Name 200" in text_of(admin.get(address(shop, "seen-export")))
+
+
 def test_the_page_costs_as_many_queries_for_one_name_as_for_many(admin, shop):
     a_comparison(shop.account)
     a_statement(shop.account)
