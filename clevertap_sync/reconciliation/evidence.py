@@ -31,6 +31,8 @@ SCAN_EVENTS: Final = 50_000
 ALL_EVENTS: Final = 400_000
 #: So many records are kept, since names share uploads.
 KEPT_RECORDS: Final = 40_000
+#: Types are counted of so many properties: one account has no more that matter.
+MOST_PROPERTIES: Final = 1_000
 #: A scan that is off by more than one record in so many is none.
 _TOLERANCE: Final = 100
 
@@ -166,7 +168,9 @@ def sum_up(records: Iterable[DeliveredRecord]) -> LogScan:
             continue
         if each.is_custom:
             for name, value in each.properties.items():
-                types[name][_name_type(value)] += name != _EVENT_ID
+                # One that is left out is left out from its first record on.
+                if name in types or len(types) < MOST_PROPERTIES:
+                    types[name][_name_type(value)] += name != _EVENT_ID
         else:
             lacking.update(_list_lacking(each.properties))
     return LogScan(count, len(people), lacking, _drop_empty(types), erased)

@@ -1,7 +1,10 @@
 """Causes whose size the log and the doubts predict: which of them make up a difference."""
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
+from heapq import nlargest
 from itertools import combinations
+from math import inf
 from typing import Final, NamedTuple
 
 from clevertap_sync.clevertap.causes import sentences
@@ -11,6 +14,10 @@ from clevertap_sync.clevertap.causes.week import EITHER, Cause, LogScan
 
 #: Three causes at once are looked for among so many candidates, and have to fit exactly.
 _MOST_TOGETHER, _MOST_FOR_THREE = 3, 12
+#: Two are looked for among so many: names of properties may be without end.
+_MOST_FOR_TWO: Final = 200
+#: So many properties of a name are looked at, those first that most records have.
+_MOST_PROPERTIES: Final = 100
 #: So many sets of causes are held against CleverTap's own counts.
 _MOST_SETS: Final = 6
 #: So few of a day may well be late, whatever else of it shows.
@@ -132,7 +139,7 @@ def list_predicted(scan: LogScan | None, *, deleted: int) -> Iterator[Candidate]
     if scan is None:
         return
     yield from _list_lacking(scan)
-    for name, types in sorted(scan.types.items()):
+    for name, types in _list_types(scan):
         total = types.total()
         for type_name, count in sorted(types.items()):
             yield _predict_mistyped(name, type_name, count, total - count)
@@ -140,6 +147,14 @@ def list_predicted(scan: LogScan | None, *, deleted: int) -> Iterator[Candidate]
             yield _predict_mistyped(name, "", total, 0)
     if deleted and scan.erased:
         yield Candidate(-scan.erased, -scan.erased, sentences.say_deleted)
+
+
+def _list_types(scan: LogScan) -> list[tuple[str, Counter[str]]]:
+    """Return the properties that most records have, and the types of each, by name."""
+    largest = nlargest(
+        _MOST_PROPERTIES, scan.types.items(), key=lambda each: each[1].total()
+    )
+    return sorted(largest)
 
 
 def _list_lacking(scan: LogScan) -> Iterator[Candidate]:
@@ -175,7 +190,7 @@ def _make_up(
     difference: int, candidates: Sequence[Candidate], count: int
 ) -> list[Sized]:
     """Return the sets of `count` causes that sum up to the difference, the nearest first."""
-    if count == _MOST_TOGETHER and len(candidates) > _MOST_FOR_THREE:
+    if len(candidates) > {2: _MOST_FOR_TWO, 3: _MOST_FOR_THREE}.get(count, inf):
         return []
     sets = [_size(difference, together) for together in combinations(candidates, count)]
     found = [each for each in sets if each is not None]
