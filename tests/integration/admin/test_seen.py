@@ -376,14 +376,22 @@ def test_the_tick_begins_to_count_and_without_it_counting_ends(admin):
 
 def test_another_account_begins_to_be_counted_anew(admin, shop):
     before = shop.counts_since
+    since = {"reconciles": True, "counts_since": before}
+    stays = an_integration(an_app("stays"), account=shop.account, **since)
+    elsewhere = an_integration(an_app("far"), location=Location.IN1, **since)
 
     save(admin, shop, reconciles="on", account_id="XYZ-DEF-123Z")
     moved = shop.counts_since
     admin.post(address(shop, "move"), {"location": "sg1"})
 
-    shop.refresh_from_db()
+    for each in (shop, stays, elsewhere):
+        each.refresh_from_db()
     assert moved > before
     assert shop.counts_since > moved
+    assert stays.counts_since == moved, (
+        "what has left cannot be told from others' events"
+    )
+    assert elsewhere.counts_since == before
 
 
 def test_the_settings_say_how_the_comparison_stands(admin, shop):
