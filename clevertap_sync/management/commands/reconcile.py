@@ -45,8 +45,8 @@ class Command(DiscreetCommand):
         "Compare what was delivered in the last seven complete days with what CleverTap "
         "counts, by event name and day. Needs `provision APP … --reconcile`. The numbers are "
         "those of the CleverTap account: integrations that share it have the same. Exits "
-        "with 0 when all was compared, equal or not; with 2 when a part could not be "
-        "reached in time; with 1 when nothing could be compared, and says why."
+        "with 0 when all was compared, equal or not; with 2 when a part could not be; "
+        "with 1 when nothing could be compared, and says why."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -64,8 +64,13 @@ class Command(DiscreetCommand):
         self, *_: Any, app: str, integration: str | None, **options: Any
     ) -> None:
         """Compare each account once, print, and exit."""
-        chosen = _find_integrations(app, integration)
-        made = {each.account: self._compare(each.account) for each in chosen}
+        found = _find_integrations(app, integration)
+        made, failures = self._compare_all(
+            dict.fromkeys(each.account for each in found)
+        )
+        if not made:
+            raise CommandError(failures[0])
+        chosen = [each for each in found if each.account in made]
         if options["json"]:
             rows = [
                 _as_json(each, row)
@@ -76,8 +81,26 @@ class Command(DiscreetCommand):
         else:
             for each in chosen:
                 self._tell(each, made[each.account])
-        if any(comparison.not_compared for comparison in made.values()):
+        for failure in failures:
+            self.stderr.write(failure)
+        if failures or any(each.not_compared for each in made.values()):
             raise SystemExit(_PARTLY)
+
+    def _compare_all(
+        self, accounts: Iterable[Account]
+    ) -> tuple[dict[Account, Comparison], list[str]]:
+        """Compare the accounts; return the comparisons, and why others came to no end."""
+        made: dict[Account, Comparison] = {}
+        failures: list[str] = []
+        for account in accounts:
+            try:
+                made[account] = self._compare(account)
+            except KeyboardInterrupt:
+                msg = f"Stopped. {_GOES_ON}"
+                raise CommandError(msg) from None
+            except CommandError as failure:
+                failures.append(f"{account.account_id}: {failure}")
+        return made, failures
 
     def _compare(self, account: Account) -> Comparison:
         """Compare the account's days, beside whatever worker does the same."""

@@ -7,9 +7,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.models import AccountReading, Comparison
 from clevertap_sync.process import stopping
+from tests.builders import an_integration
 from tests.integration.reconciliation.comparing.conftest import (
+    LONG_AGO,
     NAME,
     NOW,
     both,
@@ -136,6 +139,45 @@ def test_a_passcode_that_may_not_read_is_said(sandbox, integration):
 
     with pytest.raises(CommandError, match="lets this passcode upload, and not read"):
         run(integration)
+
+
+def test_one_account_that_fails_hides_no_other(sandbox, integration):
+    both(integration, 3, day=9)
+    second = an_integration(
+        integration.app,
+        name="second",
+        location=Location.US1,
+        reconciles=True,
+        counts_since=LONG_AGO,
+    )
+    delivered(second, 4, day=9)
+    sandbox.answer(403, only="reads", times=None, location=Location.US1)
+    output, told = StringIO(), StringIO()
+
+    with pytest.raises(SystemExit) as exit_:
+        call_command(
+            *("reconcile", integration.app.slug, "--json"), stdout=output, stderr=told
+        )
+
+    assert exit_.value.code == 2
+    [row] = json.loads(output.getvalue())
+    assert (row["integration"], row["counted"]) == ("default", 3)
+    assert f"{second.account.account_id}: CleverTap lets this" in told.getvalue()
+
+
+def test_an_interrupt_leaves_the_account_to_others(sandbox, integration, monkeypatch):
+    both(integration, 3, day=9)
+    sandbox.switch(partial_above=2)
+
+    def interrupt(_seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopping, "wait_for_stop", interrupt)
+
+    with pytest.raises(CommandError, match="A worker goes on with it"):
+        run(integration)
+
+    assert AccountReading.objects.get().leased_until is None
 
 
 def test_clevertap_that_is_away_is_said_at_once(settings, now, integration):
