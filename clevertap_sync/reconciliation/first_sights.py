@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from django.db.models import Exists, F, OuterRef, Q, Subquery
@@ -39,6 +40,7 @@ from clevertap_sync.models import (
     Statement,
 )
 from clevertap_sync.reconciliation import reader
+from clevertap_sync.reconciliation.contained_step import carry_out
 from clevertap_sync.reconciliation.evidence import AccountEvidence
 from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
@@ -83,7 +85,7 @@ def ask_due_first_sights(now: datetime) -> None:
     wanted = compared.filter(due | unread).order_by("account")
     for account_id in wanted.values_list("account_id", flat=True).distinct():
         if found := read_reconciling_account(account_id):
-            _ask_account(found, now)
+            carry_out("an account's first sights", partial(_ask_account, found, now))
     _end_by_comparisons()
 
 

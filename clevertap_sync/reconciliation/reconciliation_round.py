@@ -5,11 +5,8 @@ since an account is read by one process only. No account has more than a turn's 
 others, so a stuck one keeps nobody waiting for longer.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-from django.db import InterfaceError, OperationalError
 
 from clevertap_sync.models import Comparison
 from clevertap_sync.process import clock, stopping
@@ -21,12 +18,11 @@ from clevertap_sync.reconciliation import (
     parked_letters,
 )
 from clevertap_sync.reconciliation.comparison import end_comparison, take_turn
+from clevertap_sync.reconciliation.contained_step import carry_out
 from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
     find_reconciling_accounts,
 )
-
-logger = logging.getLogger(__name__)
 
 
 def run_reconciliation_round() -> None:
@@ -34,43 +30,30 @@ def run_reconciliation_round() -> None:
     accounts = find_reconciling_accounts()
     if not accounts or stopping.is_stopping():
         return
-    _carry_out("new names", new_names.find_new_names)
-    _carry_out("first sights", _ask_first_sights)
-    nightly.plan_due_nights(accounts, clock.read_now())
+    carry_out("new names", new_names.find_new_names)
+    carry_out("first sights", _ask_first_sights)
+    carry_out("nights", partial(_plan_nights, accounts))
     for comparison in _list_next(accounts):
         if stopping.is_stopping():
             return
-        _carry_out(
+        carry_out(
             f"comparison {comparison.pk}",
             partial(take_turn, comparison),
             partial(end_comparison, comparison, endings.INTERNAL_ERROR),
         )
-    _carry_out("parked letters", _look_up_parked_letters)
+    carry_out("parked letters", _look_up_parked_letters)
 
 
 def _ask_first_sights() -> None:
     first_sights.ask_due_first_sights(clock.read_now())
 
 
+def _plan_nights(accounts: Sequence[ReconcilingAccount]) -> None:
+    nightly.plan_due_nights(accounts, clock.read_now())
+
+
 def _look_up_parked_letters() -> None:
     parked_letters.look_up_parked_letters(clock.read_now())
-
-
-def _carry_out(
-    name: str, step: Callable[[], object], end: Callable[[], object] | None = None
-) -> None:
-    """Carry out a step. One that fails by a fault of ours costs no other its turn.
-
-    `end` keeps it from failing again. Without the database nothing else can be done.
-    """
-    try:
-        step()
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        logger.exception("Reconciliation failed: %s", name)
-        if end is not None:
-            end()
 
 
 def _list_next(accounts: Sequence[ReconcilingAccount]) -> list[Comparison]:

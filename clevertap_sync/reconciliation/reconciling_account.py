@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
+from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.models import Account, Integration
 from referrals.encrypted_field import UnreadableSecret
 
@@ -51,12 +52,12 @@ class ReconcilingAccount:
     @property
     def zone(self) -> ZoneInfo:
         """The account's time zone. Where integrations differ, the oldest one's."""
-        return ZoneInfo(self.integrations[0].time_zone)
+        return find_time_zone(self.integrations[0])
 
     @property
     def other_zones(self) -> list[ZoneInfo]:
         """Zones that the account may have in its place, likelier ones first."""
-        said = [each.time_zone for each in self.integrations]
+        said = [find_time_zone(each).key for each in self.integrations]
         likely = [_LIKELY_ZONES.get(self.account.location, "UTC")]
         names = dict.fromkeys([*said, *likely, *_COMMON_ZONES])
         names.pop(self.zone.key, None)

@@ -123,6 +123,18 @@ def test_a_stuck_account_keeps_no_other_from_its_turn(sandbox, integration):
     assert states == {Location.EU1: "running", Location.US1: "done"}
 
 
+def test_a_time_zone_that_this_machine_lacks_is_utc_and_stops_nobody(
+    sandbox, integration
+):
+    integration.time_zone = "Mars/Olympus_Mons"
+    integration.save()
+    both(integration, 3, day=9)
+
+    run_reconciliation_round()
+
+    assert Comparison.objects.get().state == "done"
+
+
 def test_a_fault_of_ours_ends_one_comparison_and_no_other(
     sandbox, integration, monkeypatch, caplog
 ):
