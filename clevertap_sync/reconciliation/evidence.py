@@ -29,8 +29,8 @@ MOST_UPLOADS: Final = 50_000
 #: So many events are read for one scan, and for all scans of a comparison.
 SCAN_EVENTS: Final = 50_000
 ALL_EVENTS: Final = 400_000
-#: So many records are kept, since names share uploads.
-KEPT_RECORDS: Final = 40_000
+#: So many values of records are kept, since names share uploads: some 50 MB.
+KEPT_VALUES: Final = 300_000
 #: Types are counted of so many properties: one account has no more that matter.
 MOST_PROPERTIES: Final = 1_000
 #: A scan that is off by more than one record in so many is none.
@@ -65,6 +65,7 @@ class AccountEvidence:
         self._counts: Mapping[str, Sequence[NamedCount]] | None = None
         self._sizes: dict[int, int] = {}
         self._kept: dict[int, list[DeliveredRecord]] = {}
+        self._kept_values = 0
         self._events_left = ALL_EVENTS
 
     def scan_log(self, name: str, begins: int, ends: int) -> LogScan | None:
@@ -135,10 +136,14 @@ class AccountEvidence:
 
     def _read_records(self, upload_id: int) -> list[DeliveredRecord]:
         if upload_id not in self._kept:
-            if sum(map(len, self._kept.values())) > KEPT_RECORDS:
+            if self._kept_values > KEPT_VALUES:
                 self._kept.clear()
-            upload = Upload.objects.select_related("integration").get(pk=upload_id)
-            self._kept[upload_id] = read_delivered_records(upload)
+                self._kept_values = 0
+            found = Upload.objects.select_related("integration").filter(pk=upload_id)
+            # Retention may have removed it meanwhile: then the scan is not whole.
+            records = [r for upload in found for r in read_delivered_records(upload)]
+            self._kept[upload_id] = records
+            self._kept_values += sum(3 + len(each.properties or ()) for each in records)
         return self._kept[upload_id]
 
     def _is_whole(self, records: int, folded: str, begins: int, ends: int) -> bool:

@@ -9,7 +9,7 @@ from clevertap_sync.clevertap.causes.week import EITHER, LogScan
 from clevertap_sync.delivery import replay
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.upkeep import tallies
-from clevertap_sync.models import Upload
+from clevertap_sync.models import Attempt, Upload
 from clevertap_sync.reconciliation import evidence, reader
 from clevertap_sync.reconciliation.evidence import AccountEvidence
 from clevertap_sync.reconciliation.reconciling_account import (
@@ -186,6 +186,33 @@ def test_a_budget_for_all_scans_is_spent_once_for_each_upload(integration, monke
 
     assert (first.records, again.records) == (2, 2)
     assert anew.scan_log(INSTALL, BEGINS, ENDS) is None
+
+
+def test_what_is_kept_of_many_values_is_read_anew(integration, monkeypatch):
+    monkeypatch.setattr(evidence, "KEPT_VALUES", 10)
+    send(integration, custom({f"p{n}": n for n in range(20)}))
+    send(integration, event())
+    found = AccountEvidence(read_reconciling_account(integration.account_id), None)
+
+    scans = [found.scan_log("Referred Coupon Used", BEGINS, ENDS) for _ in range(2)]
+    other = found.scan_log(INSTALL, BEGINS, ENDS)
+    again = found.scan_log("Referred Coupon Used", BEGINS, ENDS)
+
+    assert [each.records for each in (*scans, other, again)] == [1, 1, 1, 1]
+    assert len(found._kept) == 1
+
+
+def test_an_upload_that_was_removed_meanwhile_leaves_no_scan(integration):
+    send(integration, event())
+    send(integration, custom({"plan": "gold"}))
+    found = AccountEvidence(read_reconciling_account(integration.account_id), None)
+    found.scan_log(INSTALL, BEGINS, ENDS)
+
+    tallies.add_up_tallies(worthwhile=1)
+    Attempt.objects.all().delete()
+    Upload.objects.all().delete()
+
+    assert found.scan_log("Referred Coupon Used", BEGINS, ENDS) is None
 
 
 def test_clevertap_counts_with_a_condition(sandbox, integration):
