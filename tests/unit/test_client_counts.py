@@ -239,6 +239,13 @@ def test_what_can_be_no_event_name_is_left_out_of_a_schema(client, clevertap):
     assert list(client.fetch_event_schema().events) == ["sale"]
 
 
+def test_a_schema_that_would_fill_the_memory_is_not_read(client, clevertap):
+    clevertap.answers(200, b'{"events": [' + b"[]," * 1_000_000 + b"[]]}")
+
+    with pytest.raises(MalformedResponseError, match="too many parts"):
+        client.fetch_event_schema()
+
+
 def test_a_schema_of_more_events_than_any_account_has_is_none(client, clevertap):
     clevertap.answers(200, {"events": [{"name": str(n)} for n in range(20_001)]})
 

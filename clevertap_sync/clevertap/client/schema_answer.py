@@ -17,7 +17,7 @@ from typing import Final
 from clevertap_sync.clevertap.causes.week import Schema, SchemaEvent, SchemaStatus
 from clevertap_sync.clevertap.client.answer import HttpAnswer
 from clevertap_sync.clevertap.client.read_answer import make_read_error
-from clevertap_sync.clevertap.errors import ResponseError
+from clevertap_sync.clevertap.errors import MalformedResponseError, ResponseError
 from clevertap_sync.clevertap.limits import EVENT_TYPES, normalise_event_name
 from referrals.secret import Secret
 
@@ -25,6 +25,8 @@ from referrals.secret import Secret
 LONGEST_SCHEMA_BYTES: Final = 16_000_000
 #: With more event types it is no account's schema, whatever CleverTap's plans allow.
 _MOST_EVENTS: Final = 20_000
+#: Each takes 60 bytes and more once it is read, and 3 in the answer.
+_MOST_OBJECTS: Final = 1_000_000
 #: No event name is longer, and none has characters that no database keeps.
 _NAME: Final = re.compile(r"[^\x00\ud800-\udfff]{1,1024}")
 
@@ -37,6 +39,8 @@ _STATUSES: Final[dict[str, SchemaStatus]] = {
 
 def read_schema(answer: HttpAnswer, hidden: Sequence[Secret]) -> Schema | ResponseError:
     """Return the account's event types, or an error."""
+    if answer.body.count(b"{") + answer.body.count(b"[") > _MOST_OBJECTS:
+        return MalformedResponseError("it has too many parts", status=answer.status)
     envelope = answer.read_json_object() or {}
     entries = envelope.get("events")
     is_read = answer.status == HTTPStatus.OK and envelope.get("status") != "fail"
