@@ -487,8 +487,8 @@ SHOWN = [
         "comparison_partial",
         some_facts(seen=SeenFacts(compared_at=NOON - HOUR, not_compared=9)),
         (
-            "The last nightly comparison ran out of time: 9 days of events were not "
-            "asked for."
+            "9 days of events are not compared: the last nightly comparison ran out of "
+            "time, or CleverTap did not answer."
         ),
     ),
 ]

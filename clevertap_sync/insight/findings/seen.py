@@ -235,7 +235,7 @@ def _is_missing(seen: SeenFacts, facts: Facts) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonPartial(Finding):
-    """The last nightly comparison did not reach everything within its time."""
+    """The last nightly comparison did not learn what CleverTap counts of everything."""
 
     code = "comparison_partial"
     severity = Severity.INFO
@@ -248,10 +248,10 @@ class ComparisonPartial(Finding):
         seen = facts.seen
         if seen and seen.not_compared and not seen.refused_at:
             days = format_count(seen.not_compared, "day")
-            were = "was" if seen.not_compared == 1 else "were"
+            are = "is" if seen.not_compared == 1 else "are"
             yield cls(
-                sentence=f"The last nightly comparison ran out of time: {days} "
-                f"of events {were} not asked for.",
+                sentence=f"{days} of events {are} not compared: the last nightly comparison "
+                "ran out of time, or CleverTap did not answer.",
                 remedy="The next night goes on with them, or compare now.",
                 link=_link_page(facts),
                 count=seen.not_compared,
