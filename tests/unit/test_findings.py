@@ -590,6 +590,15 @@ def test_a_passcode_that_may_not_read_is_the_only_reason_that_nothing_is_compare
     assert codes_found == ["reading_refused"]
 
 
+def test_while_uploads_are_refused_too_nobody_is_told_that_they_are_taken():
+    refused = SeenFacts(refused_at=NOON - HOUR)
+    integration = refused_for("passcode_refused")
+
+    found = [each.code for each in judge_facts(some_facts(integration, seen=refused))]
+
+    assert "reading_refused" not in found
+
+
 def test_it_is_said_how_soon_an_account_shows_new_events_where_that_was_measured():
     seen = SeenFacts(delays=Delays(9, 60.0, 600.0))
 

@@ -186,8 +186,12 @@ class ReadingRefused(Finding):
 
     @classmethod
     def find(cls, facts: Facts) -> Iterator[Self]:
-        """Yield it from the refusal of a read on, until one is answered."""
-        if facts.seen and facts.seen.refused_at:
+        """Yield it from the refusal of a read on, until one is answered.
+
+        While delivery is held, uploads may be refused as well: then that is said.
+        """
+        is_held = bool(facts.integration.hold_reason)
+        if facts.seen and facts.seen.refused_at and not is_held:
             age = format_span((facts.now - facts.seen.refused_at).total_seconds())
             yield cls(
                 sentence="CleverTap takes uploads with this passcode and refuses to be read "
