@@ -196,7 +196,8 @@ class _Asking:
             "delivered": deliveries.delivered,
             "counted": counted,
             "shown_at": self._now if is_shown else None,
-            "cause": sight.cause if is_shown else "",
+            # What shows none keeps its cause until `name_causes`: a finding must not flicker.
+            "cause": sight.cause if is_shown or not counted else "",
             "next_at": None if is_shown else find_next_at(sight.first_at, self._now),
         }
         self._save(sight, changes)

@@ -7,7 +7,9 @@ from clevertap_sync.clevertap.causes.names import find_name_cause
 from clevertap_sync.clevertap.causes.week import Cause, Schema
 from clevertap_sync.clevertap.limits import normalise_event_name
 
-#: Causes that the schema alone proves: to wait for a count would change nothing.
+#: Causes that the schema alone proves: to wait for a count would change nothing. [doubt]
+#: Whether CleverTap raises an account's limit is not known: such an account would be called
+#: full until it shows the name.
 _PROVEN: Final = frozenset({codes.EVENT_TYPES_FULL, codes.NAME_DISCARDED})
 
 
