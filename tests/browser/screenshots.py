@@ -29,6 +29,7 @@ PICTURES: Final = {
     "check": "/admin/clevertap_sync/integration/1/check/",
     "event": "/admin/events/demo/24/",
     "problems": "/admin/problems/",
+    "seen": "/admin/clevertap_sync/integration/1/seen/",
     "preview": "Preview",
 }
 

@@ -6,7 +6,7 @@ its broker, and the rest by its commands.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -27,6 +27,8 @@ APP: Final = "demo"
 SEED: Final = 11
 #: Fewer than the story has: the others wait for a person's approval.
 CUSTOM_NAMES: Final = "3"
+#: CleverTap answers that it was processed, and drops it.
+LOST_NAME: Final = "Referred First Purchase"
 TEST_EVENT: Final = {
     "id": "demo-test-1",
     "type": "app_install",
@@ -55,10 +57,14 @@ def busy(folder: Path) -> Iterator[Stack]:
         test_database(), folder, warm=True, CUSTOM_NAMES_LIMIT=CUSTOM_NAMES
     ) as stack:
         install(stack)
+        stack.sandbox.show_at_once()
         stack.sandbox.switch(discarded_names=[DISCARDED_NAME])
-        stack.provision(APP, "--name", "Demo Shop")
+        stack.sandbox.poison(event_name=LOST_NAME, drop=True)
+        stack.provision(APP, "--name", "Demo Shop", "--reconcile")
         _send_story(stack)
         stack.wait_until_settled()
+        count_for_days(stack)
+        stack.manage("reconcile", APP)
         stack.manage("replay", APP, "--reason", "no_identity")
         _send_what_the_log_refuses(stack)
         stack.wait_until_settled()
@@ -66,6 +72,15 @@ def busy(folder: Path) -> Iterator[Stack]:
         _connect_platforms(stack)
         stack.manage("forget", APP, "--identity", "email=gone@example.com")
         yield stack
+
+
+def count_for_days(stack: Stack) -> None:
+    """Let the integrations that are compared have been so for a week: no test waits a day."""
+    since = datetime.now(UTC) - timedelta(days=7)
+    stack.database.execute(
+        f"UPDATE clevertap_sync_integration SET counts_since = '{since:%Y-%m-%d %H:%M:%S}'"  # an instant of ours
+        " WHERE reconciles"
+    )
 
 
 def _send_story(stack: Stack) -> None:

@@ -18,6 +18,7 @@ TALLEST_HIDDEN = """
 #: The pages are looked at in so many tests, so that pytest's processes share them.
 SHARES = 8
 HELD = "SELECT id FROM clevertap_sync_integration WHERE hold_reason <> ''"
+COMPARED = "SELECT id FROM clevertap_sync_integration WHERE reconciles"
 
 
 @pytest.fixture
@@ -36,8 +37,10 @@ def pages(browser, busy):
     found = crawl.pages(asker.context.request)
     asker.close()
     [(held,)] = busy.database.rows(HELD)
-    page = f"/admin/clevertap_sync/integration/{held}/"
-    return [*found, f"{page}change/", f"{page}check/", "/admin/events/demo/8/"]
+    [(compared,)] = busy.database.rows(COMPARED)
+    page = "/admin/clevertap_sync/integration/"
+    of_held = (f"{page}{held}/change/", f"{page}{held}/check/")
+    return [*found, *of_held, f"{page}{compared}/seen/", "/admin/events/demo/8/"]
 
 
 def share_of(address):

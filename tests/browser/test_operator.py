@@ -1,13 +1,16 @@
 """An operator: sees why delivery stopped, mends it, and sends again what was refused."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.sandbox.accounts import ACCOUNTS
+from tests.browser import shop
 from tests.browser.chromium import LIGHT
+from tests.browser.visitor import USERNAME
 from tests.builders import NOON_TEXT, a_sent_event
 
 INTEGRATION = "/admin/clevertap_sync/integration/1"
@@ -88,6 +91,32 @@ def test_dead_letters_are_replayed_after_the_fix_with_a_plan_first(installed, op
     assert installed.sandbox.counts()["7", "Referred App Install"] == 3
     [status] = installed.status()
     assert (status["delivered"], status["balanced"]) == (6, True)
+    assert operator.complaints == []
+
+
+def test_what_clevertap_counts_is_compared_now(installed, operator):
+    installed.sandbox.show_at_once()
+    operator.go(f"{INTEGRATION}/change/")
+    operator.labelled("Compare with CleverTap each night").check()
+    operator.click("Save", "button")
+    operator.go(f"{INTEGRATION}/change/")
+    operator.click("Seen in CleverTap")
+    operator.sees("The first day that is compared is")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    installed.post([a_sent_event(occurred_at=yesterday.isoformat()) for _ in range(3)])
+    installed.wait_until_settled()
+    shop.count_for_days(installed)
+    # The night that was missed is made up.
+    states = "SELECT state FROM clevertap_sync_comparison"
+    installed.wait_until(lambda: installed.database.rows(states) == [("done",)])
+
+    operator.go(f"{INTEGRATION}/seen/")
+    operator.click("Compare now", "button")
+
+    operator.sees(f"by order of {USERNAME}: 2 names and days")
+    operator.sees("CleverTap counts what was delivered")
+    row = operator.page.get_by_role("row", name="Referred App Install")
+    expect(row.get_by_role("cell").nth(1)).to_have_text("3, as delivered")
     assert operator.complaints == []
 
 
