@@ -189,9 +189,9 @@ def test_what_is_lost_without_a_word_is_counted_by_the_comparison(scene):
 )
 def test_what_is_tallied_beside_workers_is_counted_once(scene):
     totals = []
-    doomed = scene.doomed("settle.committed=kill@10")
-    with scene.load(threads=2, size=25), scene.ground.django():
-        while len(totals) < 30 or doomed.returncode is None:
+    doomed = scene.doomed("settle.committed=kill@5")
+    with scene.load(threads=1, size=25), scene.ground.django():
+        while len(totals) < 10 or doomed.returncode is None:
             totals.append(read_total(scene))
             tallies._tally_next_uploads(scene.integration.pk, worthwhile=1)
             totals.append(read_total(scene))
