@@ -100,7 +100,7 @@ class SeenFacts:
     `since` is when our counting began; `compared_at` when the last nightly comparison ended
     that was not cut short by a fault, and `not_compared` the names and days that it did not
     reach. `refused_at`: since when the passcode may not read. `error` is the code of what
-    went wrong last.
+    goes wrong now, or of what ended the last nightly comparison early.
     """
 
     overdue: Sequence[OverdueName] = ()

@@ -77,6 +77,12 @@ class SeenAccount:
         return newest if is_failed else None
 
     @property
+    def other_zones(self) -> list[str]:
+        """Return the zones that others of the account have, which are compared as well."""
+        said = {each.time_zone for each in self.others if each.reconciles}
+        return sorted(said - {self.zone.key})
+
+    @property
     def states(self) -> Counter[DayState]:
         """Return how many names and days are in each state."""
         return Counter(each.state for name in self.names for each in name.days)

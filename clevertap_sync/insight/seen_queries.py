@@ -102,29 +102,35 @@ def _make_facts(
         compared_at=seen.reading["compared_at"],
         not_compared=seen.reading["not_compared"] or 0,
         refused_at=seen.reading["reading__refused_at"],
-        error=seen.reading["reading__last_error"] or "",
+        error=_find_error(seen.reading),
     )
 
 
 def _read_readings(ids: AccountIds) -> dict[int, dict[str, Any]]:
     """Return how reading each account goes, and its last nightly comparison."""
     nightly = Comparison.objects.filter(
-        account=OuterRef("pk"),
-        kind=Comparison.Kind.NIGHTLY,
-        state=Comparison.State.DONE,
+        account=OuterRef("pk"), kind=Comparison.Kind.NIGHTLY
     ).order_by("-pk")
+    done = nightly.filter(state=Comparison.State.DONE)
+    failed = nightly.filter(state=Comparison.State.FAILED)
     rows = Account.objects.filter(pk__in=ids).annotate(
-        compared_at=Subquery(nightly.values("ended_at")[:1]),
-        not_compared=Subquery(nightly.values("not_compared")[:1]),
+        compared_at=Subquery(done.values("ended_at")[:1]),
+        not_compared=Subquery(done.values("not_compared")[:1]),
+        failed_at=Subquery(failed.values("ended_at")[:1]),
+        failure=Subquery(failed.values("error")[:1]),
     )
     found = rows.values(
-        "pk",
-        "compared_at",
-        "not_compared",
-        "reading__refused_at",
-        "reading__last_error",
+        *("pk", "compared_at", "not_compared", "failed_at", "failure"),
+        *("reading__refused_at", "reading__last_error"),
     )
     return {row["pk"]: dict(row) for row in found}
+
+
+def _find_error(reading: Mapping[str, Any]) -> str:
+    """Return the code of what goes wrong now, or of what ended the last night early."""
+    compared_at, failed_at = reading["compared_at"], reading["failed_at"]
+    is_later = failed_at and (compared_at is None or failed_at > compared_at)
+    return reading["reading__last_error"] or (reading["failure"] if is_later else "")
 
 
 def _read_sights(ids: AccountIds) -> Mapping[int, Sequence[FirstSight]]:

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, help_text='The code of what went wrong last.', max_length=200)),
                 ('schema', models.JSONField(blank=True, help_text='The event types that the account has.', null=True)),
                 ('schema_at', models.DateTimeField(blank=True, null=True)),
-                ('seen_to', models.JSONField(default=dict, help_text="Integration's ID → the upload up to which new names were looked for.")),
+                ('seen_to', models.JSONField(default=dict, help_text="Integration's ID → [the upload up to which new names were looked for, [those before it that were open then]].")),
             ],
         ),
         migrations.AddField(
@@ -117,6 +117,10 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(condition=models.Q(('next_at__isnull', False)), fields=['next_at'], name='first_sights_due')],
                 'constraints': [models.UniqueConstraint(fields=('account', 'folded_name'), name='one_first_sight')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='integration',
+            index=models.Index(condition=models.Q(('archived_at', None), ('reconciles', True)), fields=['account', 'id'], name='compared_integrations'),
         ),
         migrations.CreateModel(
             name='Statement',

@@ -290,6 +290,14 @@ class Integration(models.Model):
                 name="enabled_since_an_instant",
             ),
         ]
+        indexes = [
+            # Each sweep asks which accounts are compared, most often none.
+            models.Index(
+                fields=["account", "id"],
+                condition=Q(reconciles=True, archived_at=None),
+                name="compared_integrations",
+            ),
+        ]
         ordering = ["app", "name"]
 
     def __str__(self) -> str:

@@ -91,7 +91,8 @@ class AccountReading(models.Model):
     schema_at = models.DateTimeField(null=True, blank=True)
     seen_to = models.JSONField(
         default=dict,
-        help_text="Integration's ID → the upload up to which new names were looked for.",
+        help_text="Integration's ID → [the upload up to which new names were looked for, "
+        "[those before it that were open then]].",
     )
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from clevertap_sync.clevertap.causes.week import (
     NameWeek,
 )
 from clevertap_sync.clevertap.stored_schema import unpack_schema
+from clevertap_sync.insight import seen_failures
 from clevertap_sync.insight.delivered_counts import (
     find_day,
     find_newest_settled,
@@ -35,7 +36,7 @@ from clevertap_sync.models import (
     Upload,
 )
 from clevertap_sync.process import clock
-from clevertap_sync.reconciliation import endings, statements
+from clevertap_sync.reconciliation import statements
 from clevertap_sync.reconciliation.comparison_plan import (
     DAYS,
     Plan,
@@ -237,7 +238,7 @@ def _spell_causes(explained: Explained | None) -> list[dict[str, object]]:
 
 
 def _end(comparison: Comparison, *, error: str, compared: int, left: int) -> None:
-    is_failed = error not in {"", endings.OVER_BUDGET} and not compared
+    is_failed = error not in {"", seen_failures.OVER_BUDGET} and not compared
     comparison.state = Comparison.State.FAILED if is_failed else Comparison.State.DONE
     comparison.error = error
     comparison.ended_at = clock.read_now()

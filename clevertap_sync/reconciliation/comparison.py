@@ -26,9 +26,10 @@ from clevertap_sync.clevertap.errors import (
     WrongAddressError,
 )
 from clevertap_sync.clevertap.stored_schema import unpack_schema
+from clevertap_sync.insight import seen_failures
 from clevertap_sync.models import AccountReading, Comparison
 from clevertap_sync.process import clock
-from clevertap_sync.reconciliation import endings, reader, statements
+from clevertap_sync.reconciliation import reader, statements
 from clevertap_sync.reconciliation.closing import close_comparison
 from clevertap_sync.reconciliation.comparison_plan import (
     Plan,
@@ -63,8 +64,8 @@ LONGEST: Final = timedelta(hours=3)
 #: After these, other turns of the same comparison would not do better.
 _FINAL: Final = frozenset(
     {
-        endings.OVER_BUDGET,
-        reader.MAY_NOT_READ,
+        seen_failures.OVER_BUDGET,
+        seen_failures.MAY_NOT_READ,
         AuthenticationError.code,
         NoPasscodeError.code,
         WrongAddressError.code,
@@ -95,7 +96,7 @@ def take_turn(
     """
     found = read_reconciling_account(comparison.account_id)
     if found is None:
-        return end_comparison(comparison, endings.NOT_SWITCHED_ON)
+        return end_comparison(comparison, seen_failures.NOT_SWITCHED_ON)
     insists = comparison.kind == Comparison.Kind.ORDER
     with reader.open_reader(
         found.account, seconds=seconds, insists=insists, wait=wait
@@ -137,7 +138,7 @@ class _Asking:
             return Turn.ENDED
         self._plan = make_plan(self._found, self._comparison, now)
         if not self._plan.week:
-            return end_comparison(self._comparison, endings.NOTHING_TO_COMPARE)
+            return end_comparison(self._comparison, seen_failures.NOTHING_TO_COMPARE)
         stopped = self._ask_for_all()
         self._book()
         if stopped is not None and not self._is_final(stopped):
@@ -145,7 +146,8 @@ class _Asking:
         is_late = self._reading.seconds_left < _ENOUGH_FOR_CAUSES_SECONDS
         if stopped is None and is_late and self._reading.requests:
             return Turn.GOES_ON
-        return self._close(stopped.code if stopped else "")
+        code = stopped.code if stopped else ""
+        return self._close(seen_failures.NO_TURN if code == reader.NO_TIME else code)
 
     def _close(self, error: str) -> Turn:
         """End the comparison, unless this process has to stop meanwhile."""
@@ -281,7 +283,7 @@ class _Asking:
         seconds = self._comparison.seconds + time.monotonic() - self._began
         requests = self._comparison.requests + self._reading.requests
         if seconds >= BUDGET_SECONDS - _FOR_CAUSES_SECONDS or requests >= MOST_REQUESTS:
-            raise ReadingStopped(endings.OVER_BUDGET)
+            raise ReadingStopped(seen_failures.OVER_BUDGET)
 
     def _is_final(self, stopped: ReadingStopped) -> bool:
         """Return whether the comparison ends with what is compared by now."""
@@ -316,7 +318,9 @@ def _wait_for_turn(comparison: Comparison, found: ReconcilingAccount) -> Turn:
     now = clock.read_now()
     is_reading = bool(row and row.leased_until and row.leased_until > now)
     if row and row.refused_at and not is_reading:
-        return end_comparison(comparison, reader.MAY_NOT_READ)
+        return end_comparison(comparison, seen_failures.MAY_NOT_READ)
     if now - (comparison.began_at or comparison.created_at) > LONGEST:
-        return end_comparison(comparison, (row and row.last_error) or endings.NO_TURN)
+        return end_comparison(
+            comparison, (row and row.last_error) or seen_failures.NO_TURN
+        )
     return Turn.WAITS

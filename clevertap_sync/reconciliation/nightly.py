@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
+from clevertap_sync.insight.seen_failures import NEXT_NIGHT
 from clevertap_sync.models import Comparison
-from clevertap_sync.reconciliation import endings
 from clevertap_sync.reconciliation.comparison_plan import find_week
 from clevertap_sync.reconciliation.reconciling_account import ReconcilingAccount
 
@@ -54,4 +54,4 @@ def _plan_night(found: ReconcilingAccount, night: date, now: datetime) -> None:
     Comparison.objects.bulk_create([comparison], ignore_conflicts=True)
     older = Comparison.objects.filter(account=found.account, night__lt=night)
     older = older.filter(state__in=[Comparison.State.WAITING, Comparison.State.RUNNING])
-    older.update(state=Comparison.State.FAILED, error=endings.NEXT_NIGHT, ended_at=now)
+    older.update(state=Comparison.State.FAILED, error=NEXT_NIGHT, ended_at=now)

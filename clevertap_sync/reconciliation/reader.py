@@ -35,6 +35,7 @@ from clevertap_sync.clevertap.errors import (
     WrongAddressError,
 )
 from clevertap_sync.clevertap.limits import normalise_event_name
+from clevertap_sync.insight.seen_failures import MAY_NOT_READ
 from clevertap_sync.models import Account, Attempt, Integration
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.process.account_access import give_connection_back, open_client
@@ -55,11 +56,10 @@ _SHORTEST_SECONDS: Final = 0.05
 #: An upload that was accepted so lately shows that the credentials are right.
 _RECENT = timedelta(days=1)
 
-#: Why a reading stopped, besides the codes of `clevertap.errors`.
+#: Why a reading stopped, besides the codes of `clevertap.errors` and of `seen_failures`.
 STOPPING: Final = "stopping"
 NO_TIME: Final = "no_time"
 LEASE_LOST: Final = "lease_lost"
-MAY_NOT_READ: Final = "may_not_read"
 STILL_PENDING: Final = "still_pending"
 
 #: CleverTap may have these with one question alone, again and again.

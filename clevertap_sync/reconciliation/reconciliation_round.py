@@ -8,10 +8,10 @@ others, so a stuck one keeps nobody waiting for longer.
 from collections.abc import Sequence
 from functools import partial
 
+from clevertap_sync.insight.seen_failures import INTERNAL_ERROR
 from clevertap_sync.models import Comparison
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.reconciliation import (
-    endings,
     first_sights,
     new_names,
     nightly,
@@ -39,7 +39,7 @@ def run_reconciliation_round() -> None:
         carry_out(
             f"comparison {comparison.pk}",
             partial(take_turn, comparison),
-            partial(end_comparison, comparison, endings.INTERNAL_ERROR),
+            partial(end_comparison, comparison, INTERNAL_ERROR),
         )
     carry_out("parked letters", _look_up_parked_letters)
 

@@ -479,8 +479,8 @@ SHOWN = [
         "comparison_missing",
         some_facts(seen=SeenFacts(compared_at=NOON - 51 * HOUR, error="server_error")),
         (
-            "What CleverTap counts was not compared for 2 days. What stopped it last: "
-            "server_error."
+            "What CleverTap counts was not compared for 2 days. CleverTap has a fault of "
+            "its own. See status.clevertap.com."
         ),
     ),
     (

@@ -15,6 +15,7 @@ from clevertap_sync.admin.reconciliation import differences, seen_export
 from clevertap_sync.admin.reconciliation.seen_cells import build_row, name_day
 from clevertap_sync.admin.reconciliation.seen_light import describe_light
 from clevertap_sync.admin.reconciliation.sight_rows import build_sight_row
+from clevertap_sync.insight.seen_failures import describe_failure
 from clevertap_sync.insight.seen_in_clevertap import (
     SeenAccount,
     has_open_comparison,
@@ -25,7 +26,6 @@ from clevertap_sync.insight.seen_sights import describe_delays
 from clevertap_sync.models import Integration
 from clevertap_sync.process import clock
 from clevertap_sync.reconciliation import nightly
-from clevertap_sync.reconciliation.failure_words import describe_failure
 from clevertap_sync.reconciliation.orders import order_comparison
 from clevertap_sync.reconciliation.reconciling_account import find_whole_day
 from referrals.admin.kit.base import ListAdmin, ModelAdmin

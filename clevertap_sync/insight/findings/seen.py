@@ -20,6 +20,7 @@ from clevertap_sync.insight.seen_facts import (
     SeenFacts,
     ShortDay,
 )
+from clevertap_sync.insight.seen_failures import describe_failure
 from referrals.words import format_count, format_span, make_inert
 
 #: A comparison runs by night: after so long two have not.
@@ -222,7 +223,7 @@ class ComparisonMissing(Finding):
         if seen.compared_at:
             age = (facts.now - seen.compared_at).total_seconds()
             last = f"for {format_span(age)}"
-        why = f" What stopped it last: {seen.error}." if seen.error else ""
+        why = f" {describe_failure(seen.error)}" if seen.error else ""
         yield cls(
             sentence=f"What CleverTap counts was not compared {last}.{why}",
             remedy="A worker compares by night: see whether one is at work then, or compare "

@@ -9,6 +9,7 @@ import msgspec
 from django.core.management.base import CommandError, CommandParser
 
 from clevertap_sync.clevertap.errors import TooManyRequestsError
+from clevertap_sync.insight.seen_failures import NOT_SWITCHED_ON, describe_failure
 from clevertap_sync.models import (
     Account,
     AccountReading,
@@ -19,11 +20,9 @@ from clevertap_sync.models import (
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.reconciliation import (
     comparison as comparing,
-    endings,
     orders,
 )
 from clevertap_sync.reconciliation.comparison import Turn
-from clevertap_sync.reconciliation.failure_words import describe_failure
 from clevertap_sync.reconciliation.statement_words import (
     describe_statement,
     list_codes,
@@ -166,7 +165,7 @@ def _find_integrations(slug: str, name: str | None) -> list[Integration]:
         raise CommandError(msg)
     chosen = [each for each in known if each.reconciles]
     if not chosen:
-        raise CommandError(describe_failure(endings.NOT_SWITCHED_ON))
+        raise CommandError(describe_failure(NOT_SWITCHED_ON))
     return chosen
 
 

@@ -322,6 +322,23 @@ def test_of_very_many_names_those_that_differ_are_shown(admin, shop):
     assert "Name 200" in text_of(admin.get(address(shop, "seen-export")))
 
 
+def test_integrations_of_an_account_with_several_time_zones_are_named_as_such(
+    admin, shop
+):
+    other = an_integration(
+        an_app("other"), account=shop.account, time_zone="Asia/Kolkata"
+    )
+    assert "An account has one time zone" not in page_of(admin, shop)
+
+    other.reconciles = True
+    other.save()
+
+    assert (
+        "these are days of UTC, as the oldest has it, and not of Asia/Kolkata. Choose "
+        "the same for all."
+    ) in page_of(admin, shop)
+
+
 def test_the_page_costs_as_many_queries_for_one_name_as_for_many(admin, shop):
     a_comparison(shop.account)
     a_statement(shop.account)

@@ -178,16 +178,25 @@ def test_few_that_are_missing_are_no_finding_unless_an_alert_asks_for_them(integ
 def test_a_nightly_comparison_that_ended_well_counts_alone(integration):
     a_comparison(integration, hours=60, not_compared=3)
     a_comparison(integration, hours=1, kind=Comparison.Kind.ORDER)
-    a_comparison(integration, hours=1, state=Comparison.State.FAILED)
-    AccountReading.objects.create(account=integration.account, last_error="timeout")
+    a_comparison(integration, hours=1, state=Comparison.State.FAILED, error="no_turn")
 
     seen = read(integration)
 
     assert clock.read_now() - seen.compared_at > timedelta(hours=59)
-    assert (seen.not_compared, seen.error) == (3, "timeout")
+    assert (seen.not_compared, seen.error) == (3, "no_turn")
+
+
+def test_what_keeps_it_from_being_compared_is_said_as_on_the_page(integration):
+    a_comparison(integration, hours=70, state=Comparison.State.FAILED, error="no_turn")
+    a_comparison(integration, hours=60)
+    assert read(integration).error == "", "a comparison came to its end since"
+    AccountReading.objects.create(account=integration.account, last_error="no_answer")
+
     (finding,) = ComparisonMissing.find(facts_of(integration))
+
     assert finding.sentence == (
-        "What CleverTap counts was not compared for 2 days. What stopped it last: timeout."
+        "What CleverTap counts was not compared for 2 days. CleverTap did not answer in "
+        "time."
     )
 
 

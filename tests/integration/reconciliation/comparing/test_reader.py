@@ -7,11 +7,11 @@ from datetime import date, timedelta
 import pytest
 
 from clevertap_sync.clevertap.causes.week import SchemaEvent
+from clevertap_sync.insight.seen_failures import MAY_NOT_READ
 from clevertap_sync.models import AccountReading, Attempt
 from clevertap_sync.process import clock, stopping
 from clevertap_sync.reconciliation.reader import (
     LEASE_LOST,
-    MAY_NOT_READ,
     NO_TIME,
     STOPPING,
     QuestionRefused,

@@ -1,4 +1,7 @@
-"""Why a comparison came to no end, in words: what happened, and what to do."""
+"""What a comparison or a reading ends early with: its codes, and each in words.
+
+Beside these there are the codes of `clevertap.errors`, which have words of their own.
+"""
 
 from typing import Final
 
@@ -9,27 +12,38 @@ from clevertap_sync.clevertap.errors import (
     ServerError,
     TooManyRequestsError,
 )
-from clevertap_sync.reconciliation import endings, reader
+
+NOT_SWITCHED_ON: Final = "not_switched_on"
+NOTHING_TO_COMPARE: Final = "nothing_to_compare"
+#: CleverTap was busy or slow, or another process read the account, for hours.
+NO_TURN: Final = "no_turn"
+OVER_BUDGET: Final = "over_budget"
+#: It was still open when the next night came.
+NEXT_NIGHT: Final = "next_night"
+#: A fault of ours.
+INTERNAL_ERROR: Final = "internal_error"
+#: The passcode may upload, and not read.
+MAY_NOT_READ: Final = "may_not_read"
 
 _WORDS: Final = {
-    endings.NOT_SWITCHED_ON: (
+    NOT_SWITCHED_ON: (
         "It is not compared with CleverTap. Switch it on with `manage.py provision APP "
         "--reconcile`, or in the integration's settings."
     ),
-    endings.NOTHING_TO_COMPARE: (
+    NOTHING_TO_COMPARE: (
         "There is nothing to compare yet: only whole days are, and the first one is the "
         "day after this was turned on. The page Seen in CleverTap says when."
     ),
-    endings.NO_TURN: "It did not get its turn for three hours. Ask again.",
-    endings.INTERNAL_ERROR: (
+    NO_TURN: "It did not come to its end within three hours. Ask again.",
+    INTERNAL_ERROR: (
         "It failed by a fault of this product, which the worker's log has."
     ),
-    endings.NEXT_NIGHT: "The next night came before it was done.",
-    endings.OVER_BUDGET: (
+    NEXT_NIGHT: "The next night came before it was done.",
+    OVER_BUDGET: (
         "The time that a comparison may take was over before all names were asked for. "
         "The next one begins with those that were left."
     ),
-    reader.MAY_NOT_READ: (
+    MAY_NOT_READ: (
         "CleverTap lets this passcode upload, and not read. Enter a passcode that may "
         "read: in CleverTap under Settings → Passcode."
     ),
