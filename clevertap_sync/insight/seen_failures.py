@@ -24,6 +24,11 @@ NEXT_NIGHT: Final = "next_night"
 INTERNAL_ERROR: Final = "internal_error"
 #: The passcode may upload, and not read.
 MAY_NOT_READ: Final = "may_not_read"
+#: Said where a difference has no cause, and one of them would have needed the schema.
+NO_SCHEMA: Final = (
+    "CleverTap does not show us the account's schema, which may tell: see the event there, "
+    "under Settings → Schema."
+)
 
 _WORDS: Final = {
     NOT_SWITCHED_ON: (

@@ -4,18 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
 
 import msgspec
 from django.db.models import Max
 
+from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.insight.seen_facts import Delays
 from clevertap_sync.insight.seen_grid import DAYS, DayState, judge_statement
 from clevertap_sync.insight.seen_sights import measure_delays
 from clevertap_sync.models import Comparison, FirstSight, Integration, Statement
-
-#: How the causes of a status name what nothing explains.
-UNEXPLAINED: Final = "unexplained"
 
 
 class SeenStatus(msgspec.Struct, frozen=True):
@@ -85,7 +82,7 @@ def sum_causes(statements: Iterable[Statement]) -> dict[str, int]:
             sizes[cause["code"]] += cause["size"]
         rest += each.unexplained
     found = {code: size for code, size in sorted(sizes.items()) if size}
-    return {**found, UNEXPLAINED: rest} if rest else found
+    return {**found, codes.UNEXPLAINED: rest} if rest else found
 
 
 def read_seen_numbers(

@@ -86,9 +86,13 @@ class AccountReading(models.Model):
         max_length=200, blank=True, help_text="The code of what went wrong last."
     )
     schema = models.JSONField(
-        null=True, blank=True, help_text="The event types that the account has."
+        null=True,
+        blank=True,
+        help_text="The event types that the account has; null: CleverTap did not say.",
     )
-    schema_at = models.DateTimeField(null=True, blank=True)
+    schema_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the event types were asked for last."
+    )
     seen_to = models.JSONField(
         default=dict,
         help_text="Integration's ID → [the upload up to which new names were looked for, "
@@ -97,6 +101,11 @@ class AccountReading(models.Model):
 
     def __str__(self) -> str:
         return f"Reading of account {self.account_id}"
+
+    @property
+    def lacks_schema(self) -> bool:
+        """Return whether CleverTap was asked for the schema, and had none to show."""
+        return self.schema is None and self.schema_at is not None
 
 
 class Comparison(models.Model):

@@ -57,9 +57,10 @@ class AccountLease:
         self._wait(code, least=LONGEST_WAIT_SECONDS)
         self._row().filter(refused_at=None).update(refused_at=now)
 
-    def keep_schema(self, schema: Schema) -> None:
-        """Keep the account's event types for pages and findings."""
-        self._write(schema=pack_schema(schema), schema_at=clock.read_now())
+    def keep_schema(self, schema: Schema | None) -> None:
+        """Keep the account's event types; None where CleverTap has none to show."""
+        packed = None if schema is None else pack_schema(schema)
+        self._write(schema=packed, schema_at=clock.read_now())
 
     def _wait(self, code: str, *, least: float) -> None:
         failures = self.count_failures()

@@ -8,6 +8,7 @@ is named at the first look, what is only likely once the name is overdue.
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -34,7 +35,6 @@ from clevertap_sync.insight.delivered_counts import (
 )
 from clevertap_sync.insight.seen_facts import OVERDUE_MINUTES
 from clevertap_sync.models import (
-    AccountReading,
     FirstSight,
     Integration,
     Statement,
@@ -53,8 +53,6 @@ logger = logging.getLogger(__name__)
 MINUTES: Final = (1, 2, 5, 10, 20, OVERDUE_MINUTES, 60, 120, 240, 480, 1440)
 #: So long may one account be asked at a time.
 SECONDS: Final = 60.0
-#: The code where nothing that can be asked explains it.
-UNEXPLAINED: Final = "unexplained"
 #: Where CleverTap has no schema to show, it is asked for so seldom.
 SCHEMA_AGAIN: Final = timedelta(days=1)
 #: Records of older days are not looked for.
@@ -123,11 +121,8 @@ class _Asking:
 
     def read_schema(self) -> None:
         """Read the account's schema. Where CleverTap has none to show, names are old ones."""
-        try:
+        with suppress(reader.QuestionRefused):
             self._schema = self._reading.read_schema()
-        except reader.QuestionRefused:
-            row = AccountReading.objects.filter(pk=self._found.account.pk)
-            row.update(schema_at=self._now)
 
     def ask(self, sight: FirstSight) -> None:
         """Ask for a name, and write down whether CleverTap shows it."""
@@ -231,7 +226,7 @@ class _Asking:
             return cause.code
         if self._do_all_lack_a_property(sight.name, deliveries):
             return codes.PROPERTY_MISSING
-        return codes.NOT_PROCESSED_YET if self._schema else UNEXPLAINED
+        return codes.NOT_PROCESSED_YET if self._schema else codes.UNEXPLAINED
 
     def _shows_others(self, sight: FirstSight) -> bool | None:
         """Return whether CleverTap shows another name of ours; None where nothing tells.

@@ -147,13 +147,18 @@ class Reading:
     def read_schema(self) -> Schema:
         """Return the account's event types, asked once for a reading, and keep them.
 
-        Raises `QuestionRefused` where the account has none to show: counts may be read.
+        Raises `QuestionRefused` where the account has none to show: counts may be read, and
+        nobody goes by an older one.
         """
         if self._schema is None:
-            self._schema = self._ask(
-                lambda client, seconds: client.fetch_event_schema(seconds=seconds),
-                is_essential=False,
-            )
+            try:
+                self._schema = self._ask(
+                    lambda client, seconds: client.fetch_event_schema(seconds=seconds),
+                    is_essential=False,
+                )
+            except QuestionRefused:
+                self._lease.keep_schema(None)
+                raise
             self._lease.keep_schema(self._schema)
         return self._schema
 

@@ -3,14 +3,18 @@
 from typing import Any, Final
 
 from clevertap_sync.clevertap.causes.repeat import spell_query
+from clevertap_sync.insight.seen_failures import NO_SCHEMA
 from clevertap_sync.models import Statement
 from referrals.words import format_count
 
 NOT_COMPARED: Final = "Not compared: CleverTap was not asked, or did not say."
 
 
-def describe_statement(statement: Statement) -> str:
-    """Return in one or more sentences what is known of a name on a day."""
+def describe_statement(statement: Statement, *, lacks_schema: bool = False) -> str:
+    """Return in one or more sentences what is known of a name on a day.
+
+    `lacks_schema` says that CleverTap has not shown the account's.
+    """
     difference = statement.difference
     if difference is None:
         return NOT_COMPARED
@@ -19,6 +23,8 @@ def describe_statement(statement: Statement) -> str:
     what = _describe_size(difference)
     said = [f"CleverTap counts {what} than were delivered."]
     said += [str(cause["sentence"]) for cause in statement.causes]
+    if lacks_schema and statement.unexplained < 0:
+        said.append(NO_SCHEMA)
     return " ".join([*said, *_describe_rest(statement)])
 
 

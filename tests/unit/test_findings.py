@@ -494,6 +494,17 @@ SHOWN = [
 ]
 
 
+def test_a_name_that_is_not_shown_has_a_reason_without_a_schema_too():
+    name = OverdueName("Referred Coupon Used", 12, NOON - HOUR, codes.UNEXPLAINED)
+
+    (finding,) = judge_facts(some_facts(seen=SeenFacts(overdue=(name,))))
+
+    assert finding.sentence == (
+        "CleverTap accepted 12 Referred Coupon Used and shows none: it does not show us the "
+        "account's schema, which would tell why."
+    )
+
+
 @pytest.mark.parametrize(
     ("code", "facts", "sentence"), SHOWN, ids=[s[0] for s in SHOWN]
 )

@@ -65,7 +65,7 @@ class DifferenceLine:
     """One name's difference on the days that have the same causes, the newest first.
 
     `rest` is what nothing explains, in words, and `query` asks for it anew; "" where all is
-    explained.
+    explained. `lacks` says that the rest is fewer.
     """
 
     name: str
@@ -73,6 +73,7 @@ class DifferenceLine:
     causes: tuple[CauseLine, ...]
     rest: str
     query: str
+    lacks: bool
 
 
 def describe_differences(
@@ -104,6 +105,7 @@ def _describe_alike(
         ),
         rest=_describe_rest(rest, is_part=bool(newest.causes)),
         query=_write_query(newest, integration.account) if newest.unexplained else "",
+        lacks=rest < 0,
     )
 
 

@@ -15,7 +15,7 @@ from clevertap_sync.admin.reconciliation import differences, seen_export
 from clevertap_sync.admin.reconciliation.seen_cells import build_row, name_day
 from clevertap_sync.admin.reconciliation.seen_light import describe_light
 from clevertap_sync.admin.reconciliation.sight_rows import build_sight_row
-from clevertap_sync.insight.seen_failures import describe_failure
+from clevertap_sync.insight.seen_failures import NO_SCHEMA, describe_failure
 from clevertap_sync.insight.seen_in_clevertap import (
     SeenAccount,
     has_open_comparison,
@@ -70,6 +70,7 @@ def handle_seen(
         "night": _NIGHT,
         "first_night": _describe_first_night(seen),
         "failure": describe_failure(seen.failed.error) if seen.failed else "",
+        "no_schema": NO_SCHEMA,
         "seen": seen,
         "delays": describe_delays(seen.delays),
         "days": [name_day(day) for day in seen.days],

@@ -22,6 +22,8 @@ ACCOUNT_EMPTY: Final = "account_empty"
 COUNTS_PEOPLE: Final = "counts_people"
 #: Of a first sight only: without reading there is no count, and no difference.
 NOT_READABLE: Final = "not_readable"
+#: No cause: how the rest of a difference is named among them, or a name without a schema.
+UNEXPLAINED: Final = "unexplained"
 
 #: All codes, and what each says in a few words.
 MEANINGS: Final = {

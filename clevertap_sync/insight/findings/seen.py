@@ -68,7 +68,12 @@ CAUSES: Final[dict[str, CauseWords]] = {
         "Wait: it is asked again. If none shows by tomorrow, look into CleverTap's Error "
         "Stream, which only its dashboard shows.",
     ),
+    codes.UNEXPLAINED: CauseWords(
+        "it does not show us the account's schema, which would tell why.",
+        "Look for the event in CleverTap under Settings → Schema, and in its Error Stream.",
+    ),
 }
+#: Of causes that have no words here.
 _UNKNOWN: Final = CauseWords(
     "nothing that can be asked explains it.",
     "Look for the event in CleverTap's Error Stream, which only its dashboard shows.",

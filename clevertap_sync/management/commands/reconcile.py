@@ -55,8 +55,8 @@ class Command(DiscreetCommand):
         parser.add_argument(
             "--json",
             action="store_true",
-            help="print JSON: a list of name, day, delivered, counted, difference, "
-            "cause (or null) and sentence",
+            help="print JSON: a list of integration, name, day, delivered, counted, "
+            "difference, cause (or null) and sentence",
         )
 
     def handle(
@@ -151,7 +151,7 @@ class Command(DiscreetCommand):
             if row.counted is not None:
                 numbers += f", {row.counted:,} counted"
             self.stdout.write(f"  {row.day}  {make_inert(row.name)}: {numbers}")
-            self.stdout.write(f"    {make_inert(describe_statement(row))}")
+            self.stdout.write(f"    {make_inert(_describe(row))}")
 
 
 def _find_integrations(slug: str, name: str | None) -> list[Integration]:
@@ -173,6 +173,7 @@ def _list_statements(comparison: Comparison) -> Iterable[Statement]:
     """Return the statements of the comparison, by day and name."""
     began_at = comparison.began_at or comparison.created_at
     of_account = Statement.objects.filter(account=comparison.account_id)
+    of_account = of_account.select_related("account__reading")
     week = of_account.filter(day__gte=(began_at - timedelta(days=9)).date())
     fresh = week.filter(compared_at__gte=began_at)
     return (fresh | week.filter(counted=None)).order_by("day", "name")
@@ -188,5 +189,10 @@ def _as_json(integration: Integration, row: Statement) -> dict[str, Any]:
         "counted": row.counted,
         "difference": row.difference,
         "cause": ", ".join(codes) or None,
-        "sentence": describe_statement(row),
+        "sentence": _describe(row),
     }
+
+
+def _describe(row: Statement) -> str:
+    lacks_schema = row.account.reading.lacks_schema
+    return describe_statement(row, lacks_schema=lacks_schema)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -15,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.admin.reconciliation.seen_cells import name_day
 from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.insight.seen_failures import NO_SCHEMA
 from clevertap_sync.insight.seen_sights import describe_account_delay
 from clevertap_sync.models import (
     AccountReading,
@@ -24,6 +26,7 @@ from clevertap_sync.models import (
     Statement,
     Upload,
 )
+from clevertap_sync.process import clock
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals.models import Change, Membership, Role
 from tests.builders import an_account, an_app, an_integration
@@ -127,6 +130,11 @@ def test_a_difference_has_its_cause_its_fix_and_the_query_for_the_rest(admin, sh
     assert "https://api.clevertap.com/1/counts/events.json" in page
     assert "X-CleverTap-Passcode: YOUR-PASSCODE" in page
     assert ACCOUNTS[Location.EU1].passcode not in page
+    assert NO_SCHEMA not in unescape(page)
+
+    AccountReading.objects.create(account=shop.account, schema_at=clock.read_now())
+
+    assert NO_SCHEMA in unescape(page_of(admin, shop))
 
 
 def test_days_with_the_same_causes_are_one_difference(admin, shop):

@@ -49,7 +49,8 @@ def integration(clevertap):
 
 
 def compared(**changes):
-    return an_integration(reconciles=True, counts_since=clock.read_now(), **changes)
+    since = {"counts_since": clock.read_now()}
+    return an_integration(reconciles=True, **{**since, **changes})
 
 
 def send(integration, *events):
@@ -194,6 +195,19 @@ def test_the_likeliest_cause_is_chosen_by_the_schema_and_what_the_records_lack(
     assert causes["Referred Coupon Used"] == "name_discarded"
     assert causes["Referred App Open"] == "property_missing"
     assert causes["Referred Web Sign Up"] == "not_processed_yet"
+
+
+def test_without_a_schema_to_see_names_are_asked_for_all_the_same(clevertap):
+    integration = compared(counts_since=clock.read_now() - 2 * DAY)
+    clevertap.switch(counts_visible_after=None)
+    send(integration)
+    clevertap.answer(404)
+
+    sights = look(minutes=31)
+
+    assert AccountReading.objects.get().lacks_schema
+    assert [(each.asked, each.counted) for each in sights.values()] == [(1, 0)] * 2
+    assert {each.cause for each in sights.values()} == {"account_empty"}
 
 
 def test_an_account_that_shows_nothing_at_all_may_be_another_one(

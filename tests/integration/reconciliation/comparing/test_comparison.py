@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from clevertap_sync.clevertap.causes.week import Schema
+from clevertap_sync.clevertap.stored_schema import pack_schema
 from clevertap_sync.models import (
     AccountReading,
     Comparison,
@@ -20,6 +22,7 @@ from clevertap_sync.reconciliation.reconciling_account import (
     find_reconciling_accounts,
     read_reconciling_account,
 )
+from clevertap_sync.reconciliation.statement_words import describe_statement
 from referrals import failpoints
 from referrals.secret import Secret
 from tests.builders import an_app, an_integration
@@ -544,6 +547,25 @@ def test_an_order_while_one_is_open_is_the_same_one(integration):
 
     assert order_comparison(integration.account_id, "bob", NOW) == first
     assert Comparison.objects.get().created_by == "ann"
+
+
+def test_a_schema_that_does_not_show_is_no_evidence_however_old(clevertap, integration):
+    delivered(integration, 3, day=9)
+    AccountReading.objects.create(
+        account=integration.account, schema=pack_schema(Schema({})), schema_at=LONG_AGO
+    )
+    clevertap.answers(405)
+    for _ in range(LARGEST):
+        clevertap.answers(200, {"status": "success", "count": 0})
+
+    comparison = compare(integration)
+
+    assert (comparison.state, comparison.error) == (Comparison.State.DONE, "")
+    [row] = Statement.objects.all()
+    assert (row.difference, row.causes, row.unexplained) == (-3, [], -3)
+    assert "does not show us the account's schema" in describe_statement(
+        row, lacks_schema=AccountReading.objects.get().lacks_schema
+    )
 
 
 def test_no_question_names_a_day_that_is_not_over(clevertap, integration):

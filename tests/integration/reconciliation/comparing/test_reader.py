@@ -6,7 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from clevertap_sync.clevertap.causes.week import SchemaEvent
+from clevertap_sync.clevertap.causes.week import Schema, SchemaEvent
+from clevertap_sync.clevertap.stored_schema import pack_schema
 from clevertap_sync.insight.seen_failures import MAY_NOT_READ
 from clevertap_sync.models import AccountReading, Attempt
 from clevertap_sync.process import clock, stopping
@@ -224,7 +225,10 @@ def test_a_name_is_spelled_as_the_schema_has_it(clevertap, integration):
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [
+        (400, b"<html>", "request_rejected"),
+        (403, b"<html>", "credentials_refused"),
         (404, b"<html>", "wrong_address"),
+        (405, b"<html>", "wrong_address"),
         (500, b"", "server_error"),
         (200, {"events": {"name": "Sale"}}, "malformed_response"),
     ],
@@ -232,6 +236,9 @@ def test_a_name_is_spelled_as_the_schema_has_it(clevertap, integration):
 def test_an_account_without_a_schema_to_show_is_counted_all_the_same(
     clevertap, integration, status, body, code
 ):
+    AccountReading.objects.create(
+        account=integration.account, schema=pack_schema(Schema({})), schema_at=LONG_AGO
+    )
     answers(clevertap, body, status=status)
     answers(clevertap, WHOLE)
 
@@ -239,6 +246,9 @@ def test_an_account_without_a_schema_to_show_is_counted_all_the_same(
         with pytest.raises(QuestionRefused, match=code):
             reading.read_schema()
         assert reading.count(NAME, DAY, DAY) == 12
+
+    assert row().lacks_schema, "an older one says nothing"
+    assert (row().refused_at, row().last_error) == (None, "")
 
 
 def test_a_process_that_is_to_end_asks_nothing_more(
