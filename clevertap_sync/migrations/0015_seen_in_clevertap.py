@@ -27,6 +27,11 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.AddField(
+            model_name='account',
+            name='deleted_at',
+            field=models.DateTimeField(blank=True, help_text='When CleverTap last took an order of ours to delete somebody, and with them their events.', null=True),
+        ),
+        migrations.AddField(
             model_name='alert',
             name='fewer_percent',
             field=models.PositiveSmallIntegerField(blank=True, db_default=5, default=5, help_text='Tell when CleverTap counts fewer of an event than were delivered, by so much, two nights running. Empty: never.', null=True, verbose_name='percent fewer in CleverTap'),

@@ -30,6 +30,12 @@ class Account(models.Model):
         help_text="Halved when CleverTap answers 429, raised by one after each clean half minute.",
     )
     limit_changed_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When CleverTap last took an order of ours to delete somebody, and with "
+        "them their events.",
+    )
 
     class Meta:
         constraints = [

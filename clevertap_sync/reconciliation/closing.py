@@ -190,6 +190,7 @@ def _make_week(
         schema=unpack_schema(row.schema),
         settled_at=find_newest_settled(found.ids, *quarters, found.zone),
         other_zones=found.other_zones,
+        were_deleted=_were_deleted(found, days[0]),
         has_other_integrations=_has_other_integrations(found),
         counted_before=before,
     )
@@ -222,6 +223,12 @@ def _widen_largest_quarter(
     largest = max(of_day, key=lambda each: quarters[each].delivered)
     known = quarters.get(largest, NOTHING)
     quarters[largest] = known._replace(maybe_fewer=known.maybe_fewer + by)
+
+
+def _were_deleted(found: ReconcilingAccount, first: date) -> bool:
+    """Return whether people were deleted from CleverTap at our order since a day began."""
+    at = found.account.deleted_at
+    return at is not None and found.find_day(at) >= first
 
 
 def _has_other_integrations(found: ReconcilingAccount) -> bool:

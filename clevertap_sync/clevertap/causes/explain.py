@@ -146,8 +146,12 @@ class _Explaining:
             part.causes = find_beside_repeats(part.cell, policies, self._questions)
 
     def _size(self, cell: Cell, *, policies: set[str] | None = None) -> Sized | None:
-        deleted = self._week.deleted
-        return find_sized(cell, self._questions, deleted=deleted, policies=policies)
+        return find_sized(
+            cell,
+            self._questions,
+            were_deleted=self._week.were_deleted,
+            policies=policies,
+        )
 
     def _counts_people(self, parts: Sequence[Part]) -> bool:
         """Whether people are counted, as far as what is not explained yet tells."""

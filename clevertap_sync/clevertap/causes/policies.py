@@ -50,7 +50,9 @@ def find_demanded(
     cell: Cell, policies: Policies, questions: Questions
 ) -> Candidate | None:
     """Return the cause that a policy of the name makes of this cell, if it is one."""
-    predicted = list_predicted(questions.scan(cell), deleted=0) if policies else ()
+    predicted = (
+        list_predicted(questions.scan(cell), were_deleted=False) if policies else ()
+    )
     held = [each for each in predicted if each.policy in policies]
     return held[0] if len(held) == 1 else None
 
@@ -97,5 +99,5 @@ def _speaks_against(part: Part, policy: str, questions: Questions) -> bool:
     cell = part.cell
     if cell is None or cell.is_recent or cell.expected.delivered == 0:
         return False
-    predicted = list_predicted(questions.scan(cell), deleted=0)
+    predicted = list_predicted(questions.scan(cell), were_deleted=False)
     return any(each.policy == policy for each in predicted)

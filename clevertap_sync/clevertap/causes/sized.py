@@ -71,7 +71,7 @@ def find_sized(
     cell: Cell,
     questions: Questions,
     *,
-    deleted: int,
+    were_deleted: bool,
     policies: Container[str] | None = None,
 ) -> Sized | None:
     """Return the causes that make up the cell's difference but for 5 %; None where none do.
@@ -84,7 +84,7 @@ def find_sized(
     candidates = list(_list_doubts(cell))
     candidates += [
         each
-        for each in list_predicted(scan, deleted=deleted)
+        for each in list_predicted(scan, were_deleted=were_deleted)
         if _may_be(each, scan, policies)
     ]
     for count in range(1, _MOST_TOGETHER + 1):
@@ -92,7 +92,7 @@ def find_sized(
         chosen, is_unclear = _choose(sets, cell, questions)
         if chosen or is_unclear:
             return chosen
-    if _are_enough_deleted(cell, scan, deleted):
+    if were_deleted and _are_enough_erased(cell, scan):
         size = cell.difference
         return Sized(0, [(Candidate(size, size, sentences.say_deleted), size)])
     return None
@@ -109,8 +109,8 @@ def _may_be(
     return candidate.policy in policies
 
 
-def _are_enough_deleted(cell: Cell, scan: LogScan | None, deleted: int) -> bool:
-    if not deleted or scan is None or cell.is_recent:
+def _are_enough_erased(cell: Cell, scan: LogScan | None) -> bool:
+    if scan is None or cell.is_recent:
         return False
     return -scan.erased <= cell.difference < 0
 
@@ -134,7 +134,7 @@ def _list_doubts(cell: Cell) -> Iterator[Candidate]:
         )
 
 
-def list_predicted(scan: LogScan | None, *, deleted: int) -> Iterator[Candidate]:
+def list_predicted(scan: LogScan | None, *, were_deleted: bool) -> Iterator[Candidate]:
     """Return what the log predicts, in the order of the codes."""
     if scan is None:
         return
@@ -145,7 +145,7 @@ def list_predicted(scan: LogScan | None, *, deleted: int) -> Iterator[Candidate]
             yield _predict_mistyped(name, type_name, count, total - count)
         if len(types) > 1:
             yield _predict_mistyped(name, "", total, 0)
-    if deleted and scan.erased:
+    if were_deleted and scan.erased:
         yield Candidate(-scan.erased, -scan.erased, sentences.say_deleted)
 
 

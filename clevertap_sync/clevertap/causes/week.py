@@ -68,8 +68,8 @@ class NameWeek:
 class AccountWeek:
     """Everything that one comparison knows of an account. `today` is its present day.
 
-    `schema` is None where it could not be read. `deleted` counts people deleted from CleverTap
-    at our order: none of them, and no difference is put down to deletions.
+    `schema` is None where it could not be read. `were_deleted` says that people were deleted
+    from CleverTap at our order since the first of the days.
     `has_other_integrations` says that a further integration of the account delivers, and is
     not compared. `settled_at` is, by day, when the newest upload settled that delivered
     something of it (Unix seconds); `now` is the present.
@@ -84,7 +84,7 @@ class AccountWeek:
     settled_at: Mapping[date, float] = field(default_factory=dict)
     #: Other zones that this account may have, likelier ones first.
     other_zones: Sequence[ZoneInfo] = ()
-    deleted: int = 0
+    were_deleted: bool = False
     has_other_integrations: bool = False
     #: The comparison before: what was counted then, by name and day.
     counted_before: Mapping[tuple[str, date], int] = field(default_factory=dict)

@@ -15,7 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from clevertap_sync.clevertap.errors import CleverTapError, NotSentError
 from clevertap_sync.clevertap.limits import MAX_DELETED
 from clevertap_sync.clevertap.mapping import CLEVERTAP_ID
-from clevertap_sync.models import Integration
+from clevertap_sync.models import Account, Integration
+from clevertap_sync.process import clock
 from clevertap_sync.process.account_access import give_connection_back, open_client
 from referrals.identity import Identity
 from referrals.models import App
@@ -93,6 +94,10 @@ def _ask_account(
                 object_ids=provider == CLEVERTAP_ID,
                 seconds=_find_seconds_left(until),
             )
+            # So that fewer events there are explained.
+            account = Account.objects.filter(pk=integration.account_id)
+            account.update(deleted_at=clock.read_now())
+            give_connection_back()
     except CleverTapError as error:
         seen = f"HTTP {error.status}" if error.status else ""
         return "failed", ": ".join(filter(None, (error.code, seen, error.detail)))

@@ -177,7 +177,7 @@ class World:
             schema=self.schema,
             settled_at=dict.fromkeys(DAYS, NOW - 30 * HOUR) | self.settled_at,
             other_zones=[ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")],
-            deleted=len(self.deleted),
+            were_deleted=bool(self.deleted),
             has_other_integrations=self.has_other_integrations,
             counted_before=self.counted_before,
         )

@@ -203,7 +203,7 @@ def test_without_a_deletion_at_our_order_erased_events_explain_nothing():
     world = World()
     plants.delete_profiles(world, NAMES[0])
 
-    assert causes_of(world, deleted=0)[0] == {}
+    assert causes_of(world, were_deleted=False)[0] == {}
 
 
 @pytest.mark.parametrize(("off", "is_named"), [(0, True), (1, False)])
