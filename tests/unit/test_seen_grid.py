@@ -201,4 +201,4 @@ def test_every_cause_is_documented_in_the_order_in_which_it_is_taken_off():
 
     told = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
 
-    assert told == list(codes.MEANINGS)
+    assert told == list(codes.ORDER)

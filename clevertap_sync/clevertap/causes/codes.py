@@ -20,27 +20,24 @@ DATA_RETENTION: Final = "data_retention"
 PROFILES_DELETED: Final = "profiles_deleted"
 ACCOUNT_EMPTY: Final = "account_empty"
 COUNTS_PEOPLE: Final = "counts_people"
-#: Of a first sight only: without reading there is no count, and no difference.
-NOT_READABLE: Final = "not_readable"
 #: No cause: how the rest of a difference is named among them, or a name without a schema.
 UNEXPLAINED: Final = "unexplained"
 
-#: All codes, and what each says in a few words.
-MEANINGS: Final = {
-    EVENT_TYPES_FULL: "The account has no room for a further event type.",
-    NAME_UNKNOWN: "The account's schema lacks the event's name.",
-    NAME_DISCARDED: "The event is discarded in CleverTap.",
-    SCHEMA_PUBLISHED: "A change of the schema began or ended what is counted.",
-    PROPERTY_MISSING: "CleverTap demands a property that the records lack.",
-    PROPERTY_TYPE: "A property's value has another type than in the schema.",
-    SENT_TWICE: "Requests without an answer were sent again, and stored twice.",
-    MAYBE_REFUSED: "CleverTap refused records, and did not say which.",
-    OTHER_SENDER: "Somebody else sends events of this name.",
-    OTHER_TIME_ZONE: "The account's days begin at another hour than in the settings.",
-    NOT_PROCESSED_YET: "CleverTap has not processed everything yet.",
-    DATA_RETENTION: "CleverTap has removed old events.",
-    PROFILES_DELETED: "Profiles were deleted, and their events with them.",
-    ACCOUNT_EMPTY: "CleverTap counts nothing at all.",
-    COUNTS_PEOPLE: "CleverTap counts people, not records.",
-    NOT_READABLE: "The passcode may not read.",
-}
+#: All causes, as they are taken off.
+ORDER: Final = (
+    EVENT_TYPES_FULL,
+    NAME_UNKNOWN,
+    NAME_DISCARDED,
+    SCHEMA_PUBLISHED,
+    PROPERTY_MISSING,
+    PROPERTY_TYPE,
+    SENT_TWICE,
+    MAYBE_REFUSED,
+    OTHER_SENDER,
+    OTHER_TIME_ZONE,
+    NOT_PROCESSED_YET,
+    DATA_RETENTION,
+    PROFILES_DELETED,
+    ACCOUNT_EMPTY,
+    COUNTS_PEOPLE,
+)

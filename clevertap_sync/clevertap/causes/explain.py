@@ -17,7 +17,7 @@ from clevertap_sync.clevertap.causes.cells import (
     is_too_many_to_round,
     make_cells,
 )
-from clevertap_sync.clevertap.causes.codes import MEANINGS
+from clevertap_sync.clevertap.causes.codes import ORDER
 from clevertap_sync.clevertap.causes.history import judge_account, judge_changes
 from clevertap_sync.clevertap.causes.names import Verdicts, judge_names
 from clevertap_sync.clevertap.causes.parts import Part
@@ -41,8 +41,6 @@ from clevertap_sync.clevertap.causes.week import (
 )
 from clevertap_sync.clevertap.causes.zones import OtherZone, find_other_zone
 
-_ORDER = list(MEANINGS)
-
 Key = tuple[str, date]
 
 
@@ -62,7 +60,7 @@ def explain_week(week: AccountWeek, evidence: Evidence) -> list[Explained]:
 
 
 def _sum_up(cell: Cell, causes: Sequence[Cause]) -> Explained:
-    ordered = sorted(causes, key=lambda cause: _ORDER.index(cause.code))
+    ordered = sorted(causes, key=lambda cause: ORDER.index(cause.code))
     rest = cell.difference - sum(cause.size for cause in ordered)
     return Explained(cell.name, cell.day, cell.difference, ordered, rest)
 

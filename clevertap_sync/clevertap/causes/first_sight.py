@@ -18,17 +18,14 @@ def explain_first_sight(
     delivered: int,
     schema: Schema | None,
     *,
-    may_read: bool = True,
     shows_others: bool | None = None,
 ) -> Cause | None:
     """Return the likeliest cause that `delivered` records of `name` do not show; None: unclear.
 
-    `may_read` is false where the passcode may not read. `shows_others` says whether any other
-    name that was delivered shows; None where there is no other, or none was asked.
+    `shows_others` says whether any other name that was delivered shows; None where there is
+    no other, or none was asked.
     """
     size = -delivered
-    if not may_read:
-        return sentences.say_not_readable(size)
     if schema is not None:
         folded = normalise_event_name(name)
         cause = find_name_cause(name, folded, size, schema, is_alone=False)

@@ -213,12 +213,3 @@ def say_counts_people(size: int) -> Cause:
         "of people who are counted already. Nothing is wrong."
     )
     return Cause(codes.COUNTS_PEOPLE, size, sentence)
-
-
-def say_not_readable(size: int) -> Cause:
-    """The passcode may upload, and not read."""
-    sentence = (
-        f"Whether CleverTap shows {_records(size)} is not known: the passcode may upload, and may not "
-        "read. Allow it to read under Settings → Passcode in CleverTap, or enter one that may."
-    )
-    return Cause(codes.NOT_READABLE, size, sentence)

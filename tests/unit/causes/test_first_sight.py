@@ -25,7 +25,6 @@ ROOM = schema_of("App Launched")
         (schema_of(NAME), {"shows_others": True}, None),
         (schema_of(NAME), {}, None),
         (None, {}, None),
-        (ROOM, {"may_read": False}, codes.NOT_READABLE),
     ],
 )
 def test_the_likeliest_cause_of_a_name_that_does_not_show_is_named(schema, facts, code):
