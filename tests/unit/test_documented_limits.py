@@ -80,6 +80,16 @@ QUOTED = [
     ("LIVE_SECONDS", "operations", f"more than {LIVE_HOURS} hours before they arrived"),
     ("LIVE_SECONDS", "admin", f"newer than {LIVE_HOURS} hours"),
     (
+        "PROCESSING_SECONDS",
+        "seen-in-clevertap",
+        f"*not processed yet* for {limits.PROCESSING_SECONDS // 3600} hours after",
+    ),
+    (
+        "FRESH_SECONDS",
+        "seen-in-clevertap",
+        f"In the first {limits.FRESH_SECONDS // 60} minutes after that nothing",
+    ),
+    (
         "MAX_DELETED",
         "reference/sandbox",
         f"by `identity` or `guid`, at most {limits.MAX_DELETED};",
