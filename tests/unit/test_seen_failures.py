@@ -9,7 +9,7 @@ from clevertap_sync.insight.seen_failures import describe_failure
 CODES = [
     value
     for name, value in vars(seen_failures).items()
-    if name[0].isupper() and name.isupper()
+    if name[0].isupper() and name.isupper() and " " not in value
 ]
 
 
