@@ -53,7 +53,7 @@ from clevertap_sync.insight.facts import (
 from clevertap_sync.insight.ingest_queries import IngestByApp
 from clevertap_sync.insight.parked_letters import ParkedLetters, count_parked_letters
 from clevertap_sync.insight.seen_facts import SeenFacts
-from clevertap_sync.insight.seen_queries import read_seen
+from clevertap_sync.insight.seen_queries import read_seen_facts
 from clevertap_sync.models import (
     Attempt,
     DeadLetter,
@@ -138,7 +138,7 @@ def _read_all(
         ingest=ingest.build_app_ingest(row.app for row in rows),
         successes=successes,
         made_with=_read_settings_made_with(silent, newest, successes),
-        seen=read_seen(rows, now),
+        seen=read_seen_facts(rows, now),
         silence=silence,
     )
 

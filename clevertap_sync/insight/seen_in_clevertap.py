@@ -136,9 +136,7 @@ def list_sharing(integration: Integration) -> list[Integration]:
 
 def has_open_comparison(account_id: int) -> bool:
     """Return whether a comparison of the account waits or runs."""
-    open_states = [Comparison.State.WAITING, Comparison.State.RUNNING]
-    found = Comparison.objects.filter(account=account_id, state__in=open_states)
-    return found.exists()
+    return Comparison.objects.filter(account=account_id).open().exists()
 
 
 def sort_differences(statements: Iterable[Statement]) -> tuple[Statement, ...]:

@@ -57,7 +57,7 @@ class _SeenRows(NamedTuple):
     short: Sequence[ShortDay]
 
 
-def read_seen(rows: Sequence[Integration], now: datetime) -> dict[int, SeenFacts]:
+def read_seen_facts(rows: Sequence[Integration], now: datetime) -> dict[int, SeenFacts]:
     """Return, by the integration's ID, what CleverTap shows; of those alone that are compared."""
     compared = [row for row in rows if row.reconciles]
     if not compared:

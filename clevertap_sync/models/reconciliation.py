@@ -4,7 +4,7 @@
 CleverTap counts by account, so what it says is kept by account, whichever integrations share it.
 """
 
-from typing import Final
+from typing import Final, Self
 
 from django.db import models
 from django.db.models import Q
@@ -108,6 +108,15 @@ class AccountReading(models.Model):
         return self.schema is None and self.schema_at is not None
 
 
+class ComparisonQuerySet(models.QuerySet["Comparison"]):
+    """Comparisons by how far they are."""
+
+    def open(self) -> Self:
+        """Return those that wait or run."""
+        open_states = [Comparison.State.WAITING, Comparison.State.RUNNING]
+        return self.filter(state__in=open_states)
+
+
 class Comparison(models.Model):
     """One run over an account's last days, by night or because somebody asked."""
 
@@ -148,6 +157,8 @@ class Comparison(models.Model):
     error = models.CharField(
         max_length=200, blank=True, help_text="The code of what ended it early."
     )
+
+    objects = ComparisonQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from clevertap_sync.clevertap.causes.zones import have_days_moved
@@ -111,7 +111,7 @@ def take_turn(
 
 def end_comparison(comparison: Comparison, code: str) -> Turn:
     """End a comparison for which nothing more can be asked. Refreshes it."""
-    _find_open(comparison).update(
+    Comparison.objects.filter(pk=comparison.pk).open().update(
         state=Comparison.State.FAILED, ended_at=clock.read_now(), error=code
     )
     comparison.refresh_from_db()
@@ -163,7 +163,7 @@ class _Asking:
     def _begin(self, now: datetime) -> bool:
         """Write down that it runs, unless another process has ended it meanwhile."""
         began_at = Coalesce(F("began_at"), Value(now))
-        _find_open(self._comparison).update(
+        Comparison.objects.filter(pk=self._comparison.pk).open().update(
             state=Comparison.State.RUNNING, began_at=began_at
         )
         self._comparison.refresh_from_db()
@@ -303,11 +303,6 @@ class _Asking:
             requests=F("requests") + requests, seconds=F("seconds") + round(elapsed)
         )
         self._comparison.refresh_from_db()
-
-
-def _find_open(comparison: Comparison) -> QuerySet[Comparison]:
-    open_states = [Comparison.State.WAITING, Comparison.State.RUNNING]
-    return Comparison.objects.filter(pk=comparison.pk, state__in=open_states)
 
 
 def _wait_for_turn(comparison: Comparison, found: ReconcilingAccount) -> Turn:

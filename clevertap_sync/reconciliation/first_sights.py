@@ -6,8 +6,7 @@ is named at the first look, what is only likely once the name is overdue.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,15 +23,9 @@ from clevertap_sync.clevertap.causes.first_sight import (
 from clevertap_sync.clevertap.causes.week import (
     EITHER,
     QUARTER_SECONDS,
-    Delivered,
     Schema,
 )
-from clevertap_sync.clevertap.limits import normalise_event_name
-from clevertap_sync.insight.delivered_counts import (
-    find_quarters,
-    read_delivered,
-    sum_by_day,
-)
+from clevertap_sync.insight.delivered_counts import find_quarters
 from clevertap_sync.insight.seen_facts import OVERDUE_MINUTES
 from clevertap_sync.models import (
     FirstSight,
@@ -42,6 +35,7 @@ from clevertap_sync.models import (
 from clevertap_sync.reconciliation import reader
 from clevertap_sync.reconciliation.contained_step import carry_out
 from clevertap_sync.reconciliation.evidence import AccountEvidence
+from clevertap_sync.reconciliation.our_numbers import read_ours
 from clevertap_sync.reconciliation.reconciling_account import (
     ReconcilingAccount,
     read_reconciling_account,
@@ -117,7 +111,7 @@ class _Asking:
         self._schema: Schema | None = None
         self._evidence = AccountEvidence(found, reading)
         self._hidden: list[tuple[FirstSight, Deliveries]] = []
-        self._delivered = self._read_delivered()
+        self._ours = read_ours(found, self._today - DAYS, self._today)
 
     def read_schema(self) -> None:
         """Read the account's schema. Where CleverTap has none to show, names are old ones."""
@@ -156,9 +150,10 @@ class _Asking:
             if whole is None:
                 return None
             since = max(since, whole)
+        ours = self._ours.get(sight.folded_name)
         days = {
             day: sums
-            for day, sums in self._delivered.get(sight.folded_name, {}).items()
+            for day, sums in (ours.days.items() if ours else ())
             if since <= day <= self._today and sums.delivered
         }
         if not days:
@@ -166,18 +161,6 @@ class _Asking:
         delivered = sum(each.delivered for each in days.values())
         maybe_fewer = sum(each.maybe_fewer for each in days.values())
         return Deliveries(min(days), max(days), delivered, delivered - maybe_fewer)
-
-    def _read_delivered(self) -> Mapping[str, Mapping[date, Delivered]]:
-        """Return, by folded name and day, what the account's integrations delivered."""
-        zone = self._found.zone
-        quarters = find_quarters(self._today - DAYS, self._today, zone)
-        by_name: defaultdict[str, list[Mapping[int, Delivered]]] = defaultdict(list)
-        for name, by_quarter in read_delivered(self._found.ids, *quarters).items():
-            by_name[normalise_event_name(name)].append(by_quarter)
-        return {
-            name: sum_by_day(_merge(spellings), zone)
-            for name, spellings in by_name.items()
-        }
 
     def _write_down(
         self, sight: FirstSight, deliveries: Deliveries, counted: int
@@ -271,16 +254,6 @@ def find_next_at(first_at: datetime, now: datetime) -> datetime | None:
     return next((each for each in times if each > now), None)
 
 
-def _merge(spellings: Sequence[Mapping[int, Delivered]]) -> Mapping[int, Delivered]:
-    """Sum up what was delivered under several spellings of one name."""
-    found: dict[int, Delivered] = {}
-    for each in spellings:
-        for quarter, more in each.items():
-            known = found.get(quarter, Delivered())
-            found[quarter] = Delivered(*map(sum, zip(known, more, strict=True)))
-    return found
-
-
 def _end_by_comparisons() -> None:
     """Note which names a comparison has counted since they were asked for last."""
     counted = Statement.objects.filter(
@@ -292,8 +265,11 @@ def _end_by_comparisons() -> None:
     ).order_by("-compared_at")
     as_delivered = counted.filter(counted__gte=F("delivered") - F("maybe_fewer"))
     waiting = FirstSight.objects.filter(shown_at=None, asked__gt=0)
-    for is_new, statements in ((True, counted), (False, as_delivered)):
-        rows = waiting.filter(Exists(statements), is_new=is_new)
-        rows.update(
+    for names, statements in (
+        (waiting.filter(is_new=True), counted),
+        # Without a schema nobody knows whether a name is new.
+        (waiting.exclude(is_new=True), as_delivered),
+    ):
+        names.filter(Exists(statements)).update(
             shown_at=Subquery(statements.values("compared_at")[:1]), next_at=None
         )

@@ -53,5 +53,4 @@ def _plan_night(found: ReconcilingAccount, night: date, now: datetime) -> None:
     )
     Comparison.objects.bulk_create([comparison], ignore_conflicts=True)
     older = Comparison.objects.filter(account=found.account, night__lt=night)
-    older = older.filter(state__in=[Comparison.State.WAITING, Comparison.State.RUNNING])
-    older.update(state=Comparison.State.FAILED, error=NEXT_NIGHT, ended_at=now)
+    older.open().update(state=Comparison.State.FAILED, error=NEXT_NIGHT, ended_at=now)

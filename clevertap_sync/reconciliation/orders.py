@@ -18,9 +18,8 @@ def order_comparison(account: Account | int, by: str, now: datetime) -> Comparis
     with transaction.atomic():
         # So that two people who press at once order one.
         AccountReading.objects.select_for_update().get(pk=account_id)
-        is_open = [Comparison.State.WAITING, Comparison.State.RUNNING]
-        found = Comparison.objects.filter(account=account_id, state__in=is_open)
-        return found.order_by("pk").first() or Comparison.objects.create(
+        of_account = Comparison.objects.filter(account=account_id)
+        return of_account.open().order_by("pk").first() or Comparison.objects.create(
             account_id=account_id,
             kind=Comparison.Kind.ORDER,
             created_at=now,

@@ -58,11 +58,10 @@ def _look_up_parked_letters() -> None:
 
 def _list_next(accounts: Sequence[ReconcilingAccount]) -> list[Comparison]:
     """Return each account's next comparison: what people ordered first, then the nights."""
-    waiting = Comparison.objects.filter(
-        account__in=[each.account.pk for each in accounts],
-        state__in=[Comparison.State.WAITING, Comparison.State.RUNNING],
+    of_accounts = Comparison.objects.filter(
+        account__in=[each.account.pk for each in accounts]
     )
-    ordered = sorted(waiting, key=_rank)
+    ordered = sorted(of_accounts.open(), key=_rank)
     first_of_each: dict[int, Comparison] = {}
     for comparison in ordered:
         first_of_each.setdefault(comparison.account_id, comparison)

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from clevertap_sync.clevertap.causes.week import QUARTER_SECONDS
 from clevertap_sync.clevertap.limits import normalise_event_name
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.insight.seen_queries import read_seen
+from clevertap_sync.insight.seen_queries import read_seen_facts
 from clevertap_sync.models import (
     AccountReading,
     DeliveredCount,
@@ -71,7 +71,7 @@ def look(minutes=0):
 
 
 def seen_by(integration):
-    return read_seen([integration], clock.read_now())[integration.pk]
+    return read_seen_facts([integration], clock.read_now())[integration.pk]
 
 
 def test_a_name_is_new_where_the_schema_lacked_it_and_shows_with_its_first_event(
@@ -240,18 +240,20 @@ def test_a_name_that_shows_late_is_overdue_no_more(clevertap, integration):
     assert seen_by(integration).overdue == ()
 
 
-def test_a_comparison_that_counts_it_ends_it_too(clevertap, integration):
+@pytest.mark.parametrize("is_new", [True, None], ids=["new", "without a schema"])
+def test_a_comparison_that_counts_it_ends_it_too(clevertap, integration, is_new):
     clevertap.switch(counts_visible_after=None)
     look()
     send(integration)
     sight = look(minutes=31)[INSTALL]
+    FirstSight.objects.update(is_new=is_new)
     Statement.objects.create(
         account=integration.account,
         folded_name=sight.folded_name,
         name=INSTALL,
         day=clock.read_now().date(),
         delivered=2,
-        counted=1,
+        counted=1 if is_new else 2,
         compared_at=clock.read_now(),
     )
 

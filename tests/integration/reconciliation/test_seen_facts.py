@@ -15,7 +15,7 @@ from clevertap_sync.insight.findings import judge_facts
 from clevertap_sync.insight.findings.seen import ComparisonMissing, CountsFewer
 from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.insight.seen_facts import Delays
-from clevertap_sync.insight.seen_queries import read_seen
+from clevertap_sync.insight.seen_queries import read_seen_facts
 from clevertap_sync.models import (
     AccountReading,
     Comparison,
@@ -89,14 +89,14 @@ def a_sight(integration, name, *, minutes, **changes):
 
 
 def read(integration):
-    return read_seen([integration], clock.read_now())[integration.pk]
+    return read_seen_facts([integration], clock.read_now())[integration.pk]
 
 
 def test_it_costs_nothing_where_nothing_is_compared(db):
     alone, now = an_integration(), clock.read_now()
 
     with CaptureQueriesContext(connection) as queries:
-        assert read_seen([alone], now) == {}
+        assert read_seen_facts([alone], now) == {}
 
     assert len(queries) == 0
 
@@ -111,7 +111,7 @@ def test_it_costs_four_queries_however_many_are_compared(integration):
     now = clock.read_now()
 
     with CaptureQueriesContext(connection) as queries:
-        found = read_seen([integration, *others, alone], now)
+        found = read_seen_facts([integration, *others, alone], now)
 
     assert len(queries) == 4
     assert set(found) == {integration.pk, *(each.pk for each in others)}
@@ -150,7 +150,7 @@ def test_of_a_shared_account_nobody_is_told_the_names_of_another_app(integration
     a_sight(integration, "Our Late", minutes=0, **late)
     a_sight(other, "Their Late", minutes=0, **late)
 
-    found = read_seen([integration, other], clock.read_now())
+    found = read_seen_facts([integration, other], clock.read_now())
 
     names = {
         pk: [
