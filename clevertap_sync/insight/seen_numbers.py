@@ -10,7 +10,12 @@ from django.db.models import Max
 
 from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.insight.seen_facts import Delays
-from clevertap_sync.insight.seen_grid import DAYS, DayState, judge_statement
+from clevertap_sync.insight.seen_grid import (
+    DAYS,
+    DayState,
+    is_expected,
+    judge_statement,
+)
 from clevertap_sync.insight.seen_sights import measure_delays
 from clevertap_sync.models import Comparison, FirstSight, Integration, Statement
 
@@ -19,7 +24,8 @@ class SeenStatus(msgspec.Struct, frozen=True):
     """The newest day that an account has statements of, summed up over its names.
 
     `delivered`, `counted` and `difference` are of names that were compared; `different`,
-    `in_doubt` and `not_compared` are numbers of names. Opposite differences cancel out in `difference`, and
+    `in_doubt` and `not_compared` are numbers of names, `expected` of those that differ as
+    they should. Opposite differences cancel out in `difference`, and
     not in `causes`: signed sizes by code, the rest as `unexplained`. `day` is None where
     nothing was compared yet.
     """
@@ -31,6 +37,7 @@ class SeenStatus(msgspec.Struct, frozen=True):
     causes: dict[str, int] = {}
     different: int = 0
     in_doubt: int = 0
+    expected: int = 0
     not_compared: int = 0
 
 
@@ -69,6 +76,7 @@ def sum_up_day(statements: Sequence[Statement]) -> SeenStatus:
         causes=sum_causes(compared),
         different=sum(map(bool, differences)),
         in_doubt=states[DayState.IN_DOUBT],
+        expected=sum(bool(each.difference) and is_expected(each) for each in compared),
         not_compared=len(statements) - len(compared),
     )
 

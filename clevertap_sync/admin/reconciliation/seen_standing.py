@@ -37,21 +37,29 @@ def read_seen_standing(integration: Integration) -> SeenStanding | None:
 
 
 def _describe_day(status: SeenStatus, day: date) -> SeenStanding:
-    """Return how the day stands: what differs, then what is not known."""
+    """Return what the newest day came to. Only where all was compared and is equal it is green."""
     counts = (
         f"Of {day.day} {day:%B}, CleverTap counts {status.counted:,} of "
         f"{status.delivered:,} delivered"
     )
-    if status.different:
-        differ = "differs" if status.different == 1 else "differ"
-        events = format_count(status.different, "event")
-        return SeenStanding("busy", "Differs", f"{counts}; {events} {differ}.")
+    if status.different > status.expected:
+        return SeenStanding(
+            "busy", "Differs", f"{counts}; {_differ(status.different)}."
+        )
     if status.not_compared:
         events = format_count(status.not_compared, "event")
-        sentence = f"{counts}; {events} not compared."
-        return SeenStanding("idle", "Not all compared", sentence)
+        return SeenStanding(
+            "idle", "Not all compared", f"{counts}; {events} not compared."
+        )
     if status.in_doubt:
         are = "is" if status.in_doubt == 1 else "are"
         events = format_count(status.in_doubt, "event")
         return SeenStanding("idle", "In doubt", f"{counts}; {events} {are} in doubt.")
+    if status.expected:
+        sentence = f"{counts}; {_differ(status.expected)}, and nothing is wrong."
+        return SeenStanding("idle", "Expected", sentence)
     return SeenStanding("good", "Equal", f"{counts}.")
+
+
+def _differ(events: int) -> str:
+    return f"{format_count(events, 'event')} {'differs' if events == 1 else 'differ'}"

@@ -438,6 +438,15 @@ def test_the_settings_say_how_the_comparison_stands(admin, shop):
     assert address(shop) in equal
 
 
+def test_what_differs_as_it_should_is_no_difference_in_the_settings(admin, shop):
+    a_statement(shop.account, counted=4, causes=[a_cause("counts_people", -6)])
+
+    page = admin.get(f"/admin/clevertap_sync/integration/{shop.pk}/change/")
+
+    assert '<span class="light light-idle">Expected</span>' in text_of(page)
+    assert "4 of 10 delivered; 1 event differs, and nothing is wrong." in text_of(page)
+
+
 def test_the_overview_says_what_is_counted_and_leads_to_the_page(admin, shop):
     a_statement(shop.account, counted=7, unexplained=-3)
 
@@ -484,6 +493,7 @@ def test_delivery_status_tells_of_the_newest_day_and_never_of_the_books(shop):
         "causes": {"name_discarded": -2, "unexplained": -1},
         "different": 1,
         "in_doubt": 0,
+        "expected": 0,
         "not_compared": 1,
     }
     assert status["balanced"]
