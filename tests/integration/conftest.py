@@ -34,13 +34,16 @@ _SAME_SUBJECTS = {
     "admin/": """
         alerts app_form checking erasing history ingest integration_form keys_and_apps
         names_and_kinds page_costs pages people_page preview replay_range roles safety
-        sending set_up site sources switch waits_on_pages
+        seen sending set_up site sources switch waits_on_pages
     """,
     "alerting/": """
         failing heartbeats muting sending signature
     """,
     "delivery/": """
         bisect canary cause doubt forget_command holds replay_command witness
+    """,
+    "reconciliation/": """
+        silent_cases whole_way
     """,
     "reconciliation/comparing/": """
         reconcile_command
