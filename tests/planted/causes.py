@@ -31,6 +31,8 @@ ALERTS: Final = "/admin/clevertap_sync/alert/"
 OF_TESTS: Final = Location.US1
 OF_DISCARDING: Final = Location.APS3
 OF_EXPIRING: Final = Location.MEC1
+OF_DROPPING: Final = Location.MEC1
+OF_MANY_EVENTS: Final = Location.SK1
 OF_LETTER_CASE: Final = (Location.IN1, Location.SG1)
 ENABLE: Final = "--enable"
 HOUR: Final = timedelta(hours=1)
@@ -161,6 +163,31 @@ def discarded_name(site, app):
     site.provision(app, ENABLE, location=OF_DISCARDING)
     opens = installs(app, 5, first=6, type="app_open")
     site.send(app, [*installs(app, 5), *opens])
+
+
+@cause(
+    "an event that CleverTap accepts, and drops later",
+    "not_shown",
+    f"{INTEGRATION}seen/",
+    count=5,
+)
+def dropped_later(site, app):
+    rules = {"discarded_names": ["Referred Web Sign Up"], "discarded_records": "drop"}
+    site.sandbox.switch(OF_DROPPING, **rules)
+    site.provision(app, ENABLE, "--reconcile", location=OF_DROPPING)
+    site.send(app, installs(app, 5, type="web_sign_up"))
+
+
+@cause(
+    "an account that has no room for a further event",
+    "not_shown",
+    f"{INTEGRATION}seen/",
+    count=5,
+)
+def full_account(site, app):
+    site.sandbox.switch(OF_MANY_EVENTS, other_event_types=512)
+    site.provision(app, ENABLE, "--reconcile", location=OF_MANY_EVENTS)
+    site.send(app, installs(app, 5))
 
 
 @cause(
