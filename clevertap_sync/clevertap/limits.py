@@ -34,7 +34,7 @@ LIVE_SECONDS = 2 * 3600
 # [doubt] How long an accepted event may take until it is counted. "About 10 minutes" says
 # GetSocial's guide, no page of CleverTap's says it of counts: a day is the unfriendlier guess.
 PROCESSING_SECONDS = 24 * 3600
-# Until then nothing is concluded from what does not show, whatever else shows.
+# Until then nothing is concluded from what other names show.
 FRESH_SECONDS = 30 * 60
 
 # Values of one kind in one request to delete profiles.

@@ -87,7 +87,7 @@ QUOTED = [
     (
         "FRESH_SECONDS",
         "seen-in-clevertap",
-        f"In the first {limits.FRESH_SECONDS // 60} minutes after that nothing",
+        f"In the first {limits.FRESH_SECONDS // 60} minutes after that, nothing",
     ),
     (
         "MAX_DELETED",
