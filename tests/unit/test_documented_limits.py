@@ -115,8 +115,6 @@ TWICE = [
 OURS_ALONE = {
     *("MAX_BODY_BYTES", "RETRYABLE_CODE", "MIN_INTEGER", "MAX_INTEGER"),
     "LATEST_SECOND",
-    # How late CleverTap's counts may be, as we guess: it limits nothing that is sent.
-    *("FRESH_SECONDS", "PROCESSING_SECONDS"),
 }
 
 

@@ -13,7 +13,9 @@ def test_of_very_many_properties_those_are_looked_at_that_most_records_have():
     types["plan"] = Counter(text=90, number=9)
     scan = LogScan(100, 50, Counter(), types, 0)
 
-    predicted = [(each.low, each.policy) for each in list_predicted(scan, deleted=0)]
+    predicted = [
+        (each.low, each.policy) for each in list_predicted(scan, were_deleted=False)
+    ]
 
     assert len(predicted) == 99 + 3
     assert (-9, "plan number") in predicted
