@@ -7,7 +7,7 @@ made twice, where neither finds the other.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -92,11 +92,34 @@ def expected_of(
     people = WhoIsWho(forgotten)
     for position, event in log:
         people.learn(position, event)
-    return [
-        people.expect(position, side, who, record)
-        for position, event in log
-        for side, who, record in _records_of(event)
-    ]
+    found = []
+    for position, event in log:
+        for side, who, record in _records_of(event):
+            each = people.expect(position, side, who, record)
+            if "Content" in record["evtData"] and _names(event, forgotten):
+                each = _add_form(each, _strip(record))
+            found.append(each)
+    return found
+
+
+def _names(event: Mapping[str, Any], people: Collection[str]) -> bool:
+    """Return whether an event names one of these people."""
+    sides = [who or {} for _, who in _sides_of(event)]
+    return any(x in people for who in sides for x in who.get("identities", {}).values())
+
+
+def _strip(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record as it is sent where its event was erased before: for the other side."""
+    told = {name: record["evtData"][name] for name in ("Channel", "Status")}
+    return {**record, "evtData": told}
+
+
+def _add_form(each: Expected, form: Mapping[str, Any]) -> Expected:
+    forms = {
+        f"{name}, erased beside": canonical({**form, "identity": name})
+        for name in each.records
+    }
+    return replace(each, records={**each.records, **forms})
 
 
 def records_of(event: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 
 import pytest
 from django.db import transaction
@@ -11,7 +12,7 @@ from clevertap_sync.sandbox import Sandbox
 from tests.builders import an_integration
 from tests.faults import oracle
 from tests.faults.evidence import AttemptRow, LetterRow, Stored
-from tests.faults.expected import canonical, records_of
+from tests.faults.expected import canonical, expected_of, records_of
 from tests.faults.oracle import Allowed
 from tests.faults.rehearsal import QUICK, an_install, rehearse
 
@@ -257,3 +258,21 @@ def test_a_count_that_was_made_wrong_is_allowed_only_where_a_test_says_so(run):
 def test_equal_records_are_equal_texts():
     assert canonical({"b": 1, "a": "ü"}) == canonical({"a": "ü", "b": 1})
     assert canonical({"a": 1}) != canonical({"a": "1"})
+
+
+@pytest.mark.parametrize(("forgotten", "forms"), [((), 1), (("ann@example.com",), 2)])
+def test_beside_somebody_who_was_erased_a_record_may_lack_its_content(forgotten, forms):
+    event = {
+        "type": "app_install",
+        "occurred_at": "2026-01-01T00:00:00Z",
+        "user": {"identities": {"email": "ann@example.com"}},
+        "referrer": {"identities": {"email": "bob@example.com"}},
+        "channel": "mail",
+        "content": "spring",
+    }
+
+    _, generated = expected_of([(1, event)], forgotten)
+
+    told = [json.loads(record)["evtData"] for record in generated.records.values()]
+    assert [each.get("Content") for each in told] == ["spring", None][:forms]
+    assert {each["Channel"] for each in told} == {"mail"}
