@@ -719,7 +719,7 @@ def test_what_redis_takes_too_late_is_not_lost(client, app, branch, monkeypatch)
         goes_on.wait(PATIENCE_SECONDS)
         push(store, entry)
 
-    class BegunFuture(Future):
+    class BegunFuture(Future[Any]):
         """What was never begun is not late: it is called off, and nobody takes it."""
 
         def result(self, timeout=None):
