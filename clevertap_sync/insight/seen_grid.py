@@ -107,14 +107,15 @@ def build_grid(
 def judge_statement(statement: Statement) -> DayState:
     """Return whether CleverTap counts what was delivered, fewer, or more.
 
-    Where all of a name is in doubt, no count of it differs: that is not equal.
+    What differs within doubt is neither: nobody knows, and it is not equal.
     """
     difference = statement.difference
     if difference is None:
         return DayState.NOT_COMPARED
-    if not difference:
-        is_equal = statement.counted == statement.delivered
-        return DayState.EQUAL if is_equal else DayState.IN_DOUBT
+    if difference == 0:
+        return DayState.EQUAL
+    if statement.is_within_doubt:
+        return DayState.IN_DOUBT
     return DayState.FEWER if difference < 0 else DayState.MORE
 
 
@@ -130,6 +131,6 @@ def _judge_day(statement: Statement | None, day: date, bounds: GridBounds) -> Se
     state = judge_statement(statement)
     if state is DayState.NOT_COMPARED and bounds.is_pending(day):
         state = DayState.PENDING
-    if statement.difference and is_expected(statement):
+    if state in {DayState.FEWER, DayState.MORE} and is_expected(statement):
         state = DayState.EXPECTED
     return SeenDay(day, state, statement)

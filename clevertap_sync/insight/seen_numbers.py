@@ -74,7 +74,7 @@ def sum_up_day(statements: Sequence[Statement]) -> SeenStatus:
         counted=sum(each.counted or 0 for each in compared),
         difference=sum(differences),
         causes=sum_causes(compared),
-        different=sum(map(bool, differences)),
+        different=sum(not each.is_within_doubt for each in compared),
         in_doubt=states[DayState.IN_DOUBT],
         expected=sum(bool(each.difference) and is_expected(each) for each in compared),
         not_compared=len(statements) - len(compared),

@@ -43,6 +43,8 @@ EXPECTED: Final = frozenset(
         codes.COUNTS_PEOPLE,
         codes.PROFILES_DELETED,
         codes.DATA_RETENTION,
+        # Our books have it already, as refusals that name no record.
+        codes.MAYBE_REFUSED,
     }
 )
 
@@ -194,7 +196,7 @@ def _make_short_day(statement: Statement) -> ShortDay | None:
     """Return what is missing; None where all of it is as it should be."""
     lacking = [cause for cause in statement.causes if cause["size"] < 0]
     expected = sum(each["size"] for each in lacking if each["code"] in EXPECTED)
-    missing = expected - (statement.difference or 0)
+    missing = expected - (statement.difference or 0) - _find_doubt(statement)
     if missing <= 0:
         return None
     dropped = [each for each in lacking if each["code"] not in EXPECTED]
@@ -208,3 +210,10 @@ def _make_short_day(statement: Statement) -> ShortDay | None:
         cause=largest["code"] if largest else "",
         sentence=largest["sentence"] if largest else "",
     )
+
+
+def _find_doubt(statement: Statement) -> int:
+    """Return how much of what nothing explains CleverTap may have refused."""
+    if any(cause["code"] == codes.MAYBE_REFUSED for cause in statement.causes):
+        return 0
+    return min(statement.maybe_fewer, max(0, -statement.unexplained))

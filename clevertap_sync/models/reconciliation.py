@@ -225,15 +225,23 @@ class Statement(models.Model):
     def difference(self) -> int | None:
         """Return by how much CleverTap counts more than we delivered; None: not compared.
 
-        What may have arrived more or less often is no difference.
+        It is the sum of the causes' sizes and of what is unexplained.
         """
-        if self.counted is None:
-            return None
-        most = self.delivered + self.maybe_more
-        least = self.delivered - self.maybe_fewer
-        if self.counted > most:
-            return self.counted - most
-        return min(0, self.counted - least)
+        return None if self.counted is None else self.counted - self.delivered
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether CleverTap lacks more than it may have refused."""
+        difference = self.difference
+        return difference is not None and difference < -self.maybe_fewer
+
+    @property
+    def is_within_doubt(self) -> bool:
+        """Return whether what may have arrived more or less often is as much as differs."""
+        difference = self.difference
+        return difference is not None and (
+            -self.maybe_fewer <= difference <= self.maybe_more
+        )
 
 
 class FirstSight(models.Model):

@@ -1,8 +1,9 @@
 """The end of a comparison: what was delivered meanwhile, what explains the differences.
 
 What was delivered of a day while CleverTap was asked for it may be in the count or not. So
-our numbers are read once more, when every upload that was under way has settled, and what
-came since the asking is taken for "maybe fewer": no difference arises from it.
+our numbers are read once more, when every upload that was under way has settled, and as much
+of what came since the asking is taken for delivered as the count has: no difference arises
+from it.
 """
 
 import time
@@ -44,7 +45,7 @@ from clevertap_sync.reconciliation.comparison_plan import (
     make_plan,
 )
 from clevertap_sync.reconciliation.evidence import AccountEvidence
-from clevertap_sync.reconciliation.our_numbers import NOTHING, OurName
+from clevertap_sync.reconciliation.our_numbers import OurName
 from clevertap_sync.reconciliation.reader import Reading
 from clevertap_sync.reconciliation.reconciling_account import ReconcilingAccount
 from referrals import failpoints
@@ -76,7 +77,10 @@ def close_comparison(
         for pair, row in plan.statements.items()
         if is_compared_by(row, comparison) and pair[0] in plan.ours
     }
-    ours = {pair: _widen(plan.ours[pair[0]], row) for pair, row in compared.items()}
+    ours = {
+        pair: _find_counted_of(plan.ours[pair[0]], row)
+        for pair, row in compared.items()
+    }
     explained = _explain(found, reading, plan, compared, ours)
     with transaction.atomic():
         locked = Comparison.objects.select_for_update().get(pk=comparison.pk)
@@ -137,11 +141,15 @@ def await_uploads_under_way(found: ReconcilingAccount, reading: Reading) -> None
             reading.pause(_POLL_SECONDS)
 
 
-def _widen(mine: OurName, row: Statement) -> Delivered:
-    """Return our numbers of a statement's day, with what came after it was asked for."""
+def _find_counted_of(mine: OurName, row: Statement) -> Delivered:
+    """Return our numbers of a statement's day as they were when CleverTap counted.
+
+    Of what came after we asked, the count has all, a part or nothing.
+    """
     ours = mine.find(row.day)
-    since = max(0, ours.delivered - row.delivered)
-    return ours._replace(maybe_fewer=ours.maybe_fewer + since)
+    before = min(row.delivered, ours.delivered)
+    counted = row.counted or 0
+    return ours._replace(delivered=min(max(counted, before), ours.delivered))
 
 
 def _explain(
@@ -209,20 +217,22 @@ def _make_name(
     }
     quarters = dict(mine.quarters)
     for day in counted:
-        widened = ours[mine.folded, day].maybe_fewer - mine.find(day).maybe_fewer
-        if widened:
-            _widen_largest_quarter(quarters, day, found, widened)
+        later = mine.find(day).delivered - ours[mine.folded, day].delivered
+        if later:
+            _take_off(quarters, day, found, later)
     return NameWeek(mine.name, quarters, counted)
 
 
-def _widen_largest_quarter(
-    quarters: dict[int, Delivered], day: date, found: ReconcilingAccount, by: int
+def _take_off(
+    quarters: dict[int, Delivered], day: date, found: ReconcilingAccount, later: int
 ) -> None:
-    """Put what came meanwhile into one quarter-hour of the day: only the day matters."""
+    """Take what came later off the day's last quarter-hours: only the day matters."""
     of_day = [each for each in quarters if find_day(each, found.zone) == day]
-    largest = max(of_day, key=lambda each: quarters[each].delivered)
-    known = quarters.get(largest, NOTHING)
-    quarters[largest] = known._replace(maybe_fewer=known.maybe_fewer + by)
+    for quarter in sorted(of_day, reverse=True):
+        known = quarters[quarter]
+        taken = min(later, known.delivered)
+        quarters[quarter] = known._replace(delivered=known.delivered - taken)
+        later -= taken
 
 
 def _were_deleted(found: ReconcilingAccount, first: date) -> bool:

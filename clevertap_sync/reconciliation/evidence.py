@@ -159,7 +159,7 @@ class AccountEvidence:
 
 def sum_up(records: Iterable[DeliveredRecord]) -> LogScan:
     """Return what records of one name come to."""
-    count = erased = 0
+    count = erased = unknown = 0
     people: set[str] = set()
     lacking: Counter[str] = Counter()
     types: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -170,6 +170,7 @@ def sum_up(records: Iterable[DeliveredRecord]) -> LogScan:
         else:
             people.add(each.person)
         if each.properties is None:
+            unknown += 1
             continue
         if each.is_custom:
             for name, value in each.properties.items():
@@ -178,7 +179,8 @@ def sum_up(records: Iterable[DeliveredRecord]) -> LogScan:
                     types[name][_name_type(value)] += name != _EVENT_ID
         else:
             lacking.update(_list_lacking(each.properties))
-    return LogScan(count, len(people), lacking, _drop_empty(types), erased)
+    kinds = _drop_empty(types)
+    return LogScan(count, len(people), lacking, kinds, erased, unknown)
 
 
 def _list_lacking(properties: Mapping[str, Any]) -> list[str]:

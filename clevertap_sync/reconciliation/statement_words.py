@@ -19,7 +19,7 @@ def describe_statement(statement: Statement, *, lacks_schema: bool = False) -> s
     if difference is None:
         return NOT_COMPARED
     if difference == 0:
-        return _describe_equal(statement)
+        return "CleverTap counts as many as were delivered."
     what = _describe_size(difference)
     said = [f"CleverTap counts {what} than were delivered."]
     said += [str(cause["sentence"]) for cause in statement.causes]
@@ -30,17 +30,8 @@ def describe_statement(statement: Statement, *, lacks_schema: bool = False) -> s
 
 def list_codes(statement: Statement) -> list[str]:
     """Return the codes of what explains the difference, as they were taken off."""
-    causes: list[dict[str, Any]] = statement.causes if statement.difference else []
+    causes: list[dict[str, Any]] = statement.causes
     return list(dict.fromkeys(str(cause["code"]) for cause in causes))
-
-
-def _describe_equal(statement: Statement) -> str:
-    if statement.counted == statement.delivered:
-        return "CleverTap counts as many as were delivered."
-    return (
-        "CleverTap counts as many as were delivered, but for those that it may have "
-        "stored twice or not at all."
-    )
 
 
 def _describe_rest(statement: Statement) -> list[str]:

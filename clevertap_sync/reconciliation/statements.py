@@ -73,8 +73,7 @@ def close_statement(
     _put_ours(row, mine, ours)
     row.causes, row.unexplained = causes, unexplained
     if kind == Comparison.Kind.NIGHTLY:
-        is_short = row.difference is not None and row.difference < 0
-        row.nights_short = row.nights_short + 1 if is_short else 0
+        row.nights_short = row.nights_short + 1 if row.is_short else 0
     row.save()
 
 

@@ -43,7 +43,7 @@ _SAME_SUBJECTS = {
         bisect canary cause doubt forget_command holds replay_command witness
     """,
     "reconciliation/": """
-        silent_cases whole_way
+        planted_causes silent_cases whole_way
     """,
     "reconciliation/comparing/": """
         reconcile_command

@@ -43,13 +43,13 @@ def states_of(*statements, **bounds):
 
 
 def test_each_day_of_a_name_says_what_is_known_of_it():
-    deleted = a_cause("profiles_deleted", -2)
+    deleted, twice = a_cause("profiles_deleted", -2), a_cause("sent_twice", 1)
     (row,) = grid_of(
         a_statement(1),
         a_statement(2, counted=7, unexplained=-3),
         a_statement(3, counted=12, unexplained=2),
         a_statement(4, counted=None),
-        a_statement(5, counted=11, maybe_more=2),
+        a_statement(5, counted=11, maybe_more=2, causes=[twice]),
         a_statement(6, counted=8, causes=[deleted]),
     )
 

@@ -80,6 +80,7 @@ def _build_cell(seen: SeenDay, explained: frozenset[int]) -> SeenCell:
             f"{statement.counted:,}",
             _say_doubts(statement),
             under=f"of {statement.delivered:,}",
+            place=name_place(statement) if statement.pk in explained else "",
         )
     return SeenCell(
         seen.state,

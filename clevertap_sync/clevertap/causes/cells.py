@@ -126,7 +126,7 @@ class Cell:
 def make_cells(week: AccountWeek) -> list[Cell]:
     """Return the week's cells whose count is known, by name and day."""
     cells = [cell for name in week.names for cell in _make_row(week, name)]
-    return _judge_all(cells, week)
+    return judge_youth(cells, week)
 
 
 def _make_row(week: AccountWeek, name: NameWeek) -> Iterable[Cell]:
@@ -163,18 +163,18 @@ def _age(week: AccountWeek, day: date) -> float:
     return week.now - settled_at
 
 
-def _judge_all(cells: Sequence[Cell], week: AccountWeek) -> list[Cell]:
+def judge_youth(cells: Sequence[Cell], week: AccountWeek) -> list[Cell]:
     """Return the cells, marked where what is missing may only be late.
 
     Where most other names of a day are counted in full, CleverTap has processed the day. Of
     the last days that says nothing yet while they are fresh.
     """
     return [
-        _judge_youth(cell, cells, week) if cell.is_young else cell for cell in cells
+        _judge_young(cell, cells, week) if cell.is_young else cell for cell in cells
     ]
 
 
-def _judge_youth(cell: Cell, cells: Sequence[Cell], week: AccountWeek) -> Cell:
+def _judge_young(cell: Cell, cells: Sequence[Cell], week: AccountWeek) -> Cell:
     is_fresh = _age(week, cell.day) < limits.FRESH_SECONDS
     others = [
         each.is_full
@@ -185,7 +185,7 @@ def _judge_youth(cell: Cell, cells: Sequence[Cell], week: AccountWeek) -> Cell:
     ]
     is_processed = any(others) and 2 * sum(others) >= len(others)
     if is_processed and not (is_fresh and _is_last(week, cell.day)):
-        return cell
+        return replace(cell, is_recent=False, is_fresh=False)
     return replace(cell, is_recent=True, is_fresh=is_fresh)
 
 

@@ -6,7 +6,8 @@ records; somebody else who sends; what is not processed yet. A cause is named on
 own evidence predicts its size.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -18,17 +19,22 @@ from clevertap_sync.clevertap.causes.cells import (
     make_cells,
 )
 from clevertap_sync.clevertap.causes.codes import ORDER
-from clevertap_sync.clevertap.causes.history import judge_account, judge_changes
+from clevertap_sync.clevertap.causes.history import (
+    judge_account,
+    judge_changes,
+    judge_discards,
+)
 from clevertap_sync.clevertap.causes.names import Verdicts, judge_names
 from clevertap_sync.clevertap.causes.parts import Part
 from clevertap_sync.clevertap.causes.people import counts_people, expect_people
 from clevertap_sync.clevertap.causes.policies import (
-    find_beside_repeats,
+    find_beside_doubt,
     find_demanded,
     revoke_chances,
 )
 from clevertap_sync.clevertap.causes.questions import Questions
 from clevertap_sync.clevertap.causes.senders import (
+    FindSized,
     find_sender_by_company,
     find_sender_by_property,
 )
@@ -85,7 +91,7 @@ class _Explaining:
             silent = {cell.key for cell in cells if not cell.counted}
             verdicts = {key: verdicts[key] for key in verdicts.keys() & silent}
             rest = [cell for cell in cells if cell.key not in verdicts]
-            parts = self._move(rest, self._judge_whole(zone.move(cells)), zone)
+            parts = self._move(rest, zone.move(cells, self._week), zone)
         found = {key: [cause] for key, cause in verdicts.items()}
         return found | {
             part.original.key: part.list_causes() for part in self._explain_rest(parts)
@@ -98,7 +104,7 @@ class _Explaining:
                 cell for cell in cells if cell.counted or is_too_many_to_round(cell)
             ]
         verdicts: Verdicts = {}
-        for judge in (judge_names, judge_account, judge_changes):
+        for judge in (judge_discards, judge_names, judge_account, judge_changes):
             rest = [cell for cell in cells if cell.key not in verdicts]
             verdicts |= judge(rest, self._week)
         return verdicts
@@ -115,33 +121,38 @@ class _Explaining:
             self._apply_policies(part, policies[part.original.folded])
         if self._counts_people(parts):
             parts = [self._count_people(part.original) for part in parts]
+            self._tell_senders_apart(parts, _find_nothing)
         else:
-            self._tell_senders_apart(parts)
-        self._find_senders(parts)
+            self._tell_senders_apart(parts, self._size)
+        self._find_senders(parts, policies)
+        always_short = _find_always_short(parts)
         for part in parts:
-            if part.is_open and part.cell:
+            if part.is_open and part.cell and part.cell.folded not in always_short:
                 part.causes = self._find_late(part.cell, policies[part.cell.folded])
         return parts
 
     def _move(
-        self, cells: Sequence[Cell], verdicts: Verdicts, zone: OtherZone
+        self, cells: Sequence[Cell], moved: Sequence[Cell], zone: OtherZone
     ) -> list[Part]:
-        """Return the cells as the days of `zone` have them, with their verdicts there."""
+        """Return the cells as they `moved` to the days of `zone`, with their verdicts there."""
         change = partial(sentences.say_other_zone, zone=zone.name)
+        verdicts = self._judge_whole(moved)
+        by_key = {each.key: each for each in moved}
         return [
-            Part(cell, moved, change, causes=_list(verdicts.get(cell.key)))
-            for cell, moved in zip(cells, zone.move(cells), strict=True)
+            Part(cell, by_key[cell.key], change, causes=_list(verdicts.get(cell.key)))
+            for cell in cells
         ]
 
     def _find_sized(self, part: Part, policies: set[str] | None = None) -> None:
-        if part.cell and part.is_open:
+        if part.cell and (part.is_open or part.may_hide_causes):
             part.sized = self._size(part.cell, policies=policies)
 
     def _apply_policies(self, part: Part, policies: set[str]) -> None:
         """Explain a part by what the name's other days have shown."""
         self._find_sized(part, policies)
-        if policies and part.cell and not part.is_explained and not part.is_open:
-            part.causes = find_beside_repeats(part.cell, policies, self._questions)
+        if policies and part.cell and part.is_doubt:
+            part.causes = find_beside_doubt(part.cell, policies, self._questions)
+            part.sized = None if part.causes else part.sized
 
     def _size(self, cell: Cell, *, policies: set[str] | None = None) -> Sized | None:
         return find_sized(
@@ -164,23 +175,28 @@ class _Explaining:
         expected = expect_people(cell, self._questions.scan(cell))
         return Part(cell, expected, sentences.say_counts_people)
 
-    def _tell_senders_apart(self, parts: Sequence[Part]) -> None:
+    def _tell_senders_apart(self, parts: Sequence[Part], find_sized: FindSized) -> None:
         """Name other senders where a property of our records tells them from ours."""
         for part in sorted(parts, key=_size_of_difference):
             if part.cell and part.is_open:
                 part.causes = find_sender_by_property(
-                    part.cell, self._questions, self._size, is_ours=self._is_ours
+                    part.cell, self._questions, find_sized, is_ours=self._is_ours
                 )
 
-    def _find_senders(self, parts: Sequence[Part]) -> None:
+    def _find_senders(
+        self, parts: Sequence[Part], policies: Mapping[str, set[str]]
+    ) -> None:
         """Name other senders where the counts are exact otherwise."""
         cells = [part.cell for part in parts if part.cell]
         open_parts = [part for part in parts if part.is_open]
         open_cells = [part.cell for part in open_parts if part.cell]
         for part in open_parts:
             if part.cell:
+                demanded = find_demanded(
+                    part.cell, policies[part.cell.folded], self._questions
+                )
                 part.causes = find_sender_by_company(
-                    part.cell, cells, open_cells, is_ours=self._is_ours
+                    part.cell, cells, open_cells, demanded, is_ours=self._is_ours
                 )
 
     def _find_late(self, cell: Cell, policies: set[str]) -> list[Cause]:
@@ -200,6 +216,23 @@ class _Explaining:
             return False
         before = self._week.counted_before.get((cell.name, cell.day))
         return cell.is_fresh or before is None or before < cell.counted
+
+
+def _find_always_short(parts: Sequence[Part]) -> set[str]:
+    """Return the folded names of which most days lack some, and nobody knows why.
+
+    That the youngest day lacks some too says nothing of its youth.
+    """
+    old = [part for part in parts if part.cell and not part.cell.is_young]
+    sent = Counter(p.original.folded for p in old if p.original.expected.delivered)
+    short = Counter(
+        p.original.folded for p in old if p.is_open and p.cell and p.cell.difference < 0
+    )
+    return {name for name, days in short.items() if days > 1 and 2 * days > sent[name]}
+
+
+def _find_nothing(_: Cell) -> None:
+    """Find no sized cause: the log predicts records, and not how many people have some."""
 
 
 def _list(cause: Cause | None) -> list[Cause]:

@@ -57,6 +57,25 @@ def judge_account(cells: Sequence[Cell], week: AccountWeek) -> Verdicts:
     return verdicts
 
 
+def judge_discards(cells: Sequence[Cell], week: AccountWeek) -> Verdicts:
+    """Return the causes of cells since a name was discarded within the week.
+
+    That the schema says so is evidence enough, also of a day that is counted in part.
+    """
+    events = week.schema.events if week.schema else {}
+    return {
+        cell.key: sentences.say_name_discarded(cell.difference, cell.name)
+        for folded, row in by_name(cells).items()
+        if folded in events and events[folded].status == "discarded"
+        for cell in _list_silenced(row)
+    }
+
+
+def _list_silenced(row: Sequence[Cell]) -> Sequence[Cell]:
+    ending = _find_silence(row, is_ending=True)
+    return ending.cells if ending.missing and ending.spoken else ()
+
+
 def judge_changes(cells: Sequence[Cell], week: AccountWeek) -> Verdicts:
     """Return the causes of cells of a name that is counted up to an instant, or since one."""
     if week.schema is None:
@@ -65,22 +84,18 @@ def judge_changes(cells: Sequence[Cell], week: AccountWeek) -> Verdicts:
     verdicts: Verdicts = {}
     for folded, row in by_name(cells).items():
         others = {day for day, name in counted if name != folded}
-        verdicts |= _judge_change(row, others, week.schema)
+        verdicts |= _judge_change(row, others)
     return verdicts
 
 
-def _judge_change(row: Sequence[Cell], others: set[date], schema: Schema) -> Verdicts:
+def _judge_change(row: Sequence[Cell], others: set[date]) -> Verdicts:
     """Judge one name. On the days of `others`, other names are counted."""
-    event = schema.events.get(row[0].folded)
     ending = _find_silence(row, is_ending=True)
     if _is_change(ending, others):
         last = max(cell.day for cell in (*ending.spoken, *ending.cut))
-        is_discarded = event is not None and event.status == "discarded"
-        if is_discarded or any(not cell.is_recent for cell in ending.missing):
+        if any(not cell.is_recent for cell in ending.missing):
             return {
-                cell.key: sentences.say_name_discarded(cell.difference, cell.name)
-                if is_discarded
-                else sentences.say_published(cell.difference, cell.name, last)
+                cell.key: sentences.say_published(cell.difference, cell.name, last)
                 for cell in ending.cells
             }
     beginning = _find_silence(row, is_ending=False)

@@ -32,6 +32,24 @@ class Part:
         """Whether something is left that is beyond doubt."""
         return not self.is_explained and not (self.cell and self.cell.is_within_doubt)
 
+    @property
+    def may_hide_causes(self) -> bool:
+        """Whether something else may explain what CleverTap may have refused just as well."""
+        cell = self.cell
+        return (
+            not self.is_explained
+            and cell is not None
+            and cell.is_within_doubt
+            and cell.difference < 0
+        )
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether there is a difference, and nothing but doubt explains it."""
+        if self.sized is not None:
+            return self.sized.is_doubt
+        return not self.causes and not self.is_open
+
     def list_causes(self) -> list[Cause]:
         """Return all causes of the original's difference."""
         if self.cell is None:

@@ -32,18 +32,23 @@ def revoke_chances(parts: Sequence[Part], questions: Questions) -> dict[str, Pol
     return left
 
 
-def find_beside_repeats(
+def find_beside_doubt(
     cell: Cell, policies: Policies, questions: Questions
 ) -> list[Cause]:
-    """Return what a policy forbids, where repeats hide that it is missing."""
-    more = cell.expected.maybe_more
-    if cell.difference == 0 or more == 0:
+    """Return what a policy forbids, where repeats or refusals hide that it is missing."""
+    _, more, fewer = cell.expected
+    if cell.difference == 0 or more == fewer == 0:
         return []
     demanded = find_demanded(cell, policies, questions)
-    if demanded is None or not 0 < cell.difference - demanded.low <= more:
+    rest = cell.difference - demanded.low if demanded else 0
+    if demanded is None or rest == 0 or not -fewer <= rest <= more:
         return []
-    repeats = sentences.say_sent_twice(cell.difference - demanded.low, more)
-    return [demanded.say(demanded.low), repeats]
+    doubt = (
+        sentences.say_sent_twice(rest, more)
+        if rest > 0
+        else sentences.say_maybe_refused(rest, fewer)
+    )
+    return [demanded.say(demanded.low), doubt]
 
 
 def find_demanded(
@@ -53,7 +58,7 @@ def find_demanded(
     predicted = (
         list_predicted(questions.scan(cell), were_deleted=False) if policies else ()
     )
-    held = [each for each in predicted if each.policy in policies]
+    held = [each for each in predicted if each.policy in policies and each.is_exact]
     return held[0] if len(held) == 1 else None
 
 

@@ -8,7 +8,11 @@ from typing import Final
 from clevertap_sync.clevertap.causes import sentences
 from clevertap_sync.clevertap.causes.cells import EXACT_BELOW, Cell
 from clevertap_sync.clevertap.causes.questions import Questions
-from clevertap_sync.clevertap.causes.sized import Sized, find_doubt
+from clevertap_sync.clevertap.causes.sized import (
+    Candidate,
+    Sized,
+    find_doubt,
+)
 from clevertap_sync.clevertap.causes.week import Cause
 
 #: Every record of a built-in event has this property.
@@ -43,13 +47,19 @@ def find_sender_by_company(
     cell: Cell,
     others: Collection[Cell],
     open_cells: Collection[Cell],
+    demanded: Candidate | None,
     *,
     is_ours: bool,
 ) -> list[Cause]:
     """Return another sender where the surplus is real: counts of its size are exact elsewhere.
 
     `others` are the week's other cells, `open_cells` those of them that nothing explains.
+    `demanded` is what the name's policies forbid: it is missing behind the surplus.
     """
+    if demanded is not None:
+        whole = replace(cell, counted=cell.counted - demanded.low)
+        found = find_sender_by_company(whole, others, open_cells, None, is_ours=is_ours)
+        return [demanded.say(demanded.low), *found] if found else []
     surplus = cell.difference - cell.expected.maybe_more
     if surplus <= 0 or not _is_real(cell, others, open_cells, is_ours=is_ours):
         return []

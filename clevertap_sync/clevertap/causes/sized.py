@@ -31,7 +31,8 @@ class Candidate(NamedTuple):
 
     Where it is true, CleverTap counts `remaining` records that have each of `witnesses`,
     which are properties; None: as many as it counts in all. `policy` tells what the account
-    demands, on every day of a name.
+    demands, on every day of a name. `is_doubt` says that CleverTap's answers allow it, and
+    nothing else speaks for it.
     """
 
     low: int
@@ -40,6 +41,7 @@ class Candidate(NamedTuple):
     policy: str = ""
     witnesses: tuple[str, ...] = ()
     remaining: int | None = None
+    is_doubt: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -61,6 +63,11 @@ class Sized(NamedTuple):
     def policies(self) -> set[str]:
         """Return what the account demands of the name, if that is the cause."""
         return {candidate.policy for candidate, _ in self.causes if candidate.policy}
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether nothing but doubt explains it."""
+        return all(candidate.is_doubt for candidate, _ in self.causes)
 
     def put_in_words(self) -> list[Cause]:
         """Return the causes with their sentences."""
@@ -127,10 +134,15 @@ def find_doubt(cell: Cell) -> list[Cause]:
 def _list_doubts(cell: Cell) -> Iterator[Candidate]:
     more, fewer = cell.expected.maybe_more, cell.expected.maybe_fewer
     if more:
-        yield Candidate(1, more, lambda size: sentences.say_sent_twice(size, more))
+        yield Candidate(
+            1, more, lambda size: sentences.say_sent_twice(size, more), is_doubt=True
+        )
     if fewer:
         yield Candidate(
-            -fewer, -1, lambda size: sentences.say_maybe_refused(size, fewer)
+            -fewer,
+            -1,
+            lambda size: sentences.say_maybe_refused(size, fewer),
+            is_doubt=True,
         )
 
 
@@ -138,13 +150,16 @@ def list_predicted(scan: LogScan | None, *, were_deleted: bool) -> Iterator[Cand
     """Return what the log predicts, in the order of the codes."""
     if scan is None:
         return
+    if were_deleted:
+        # What was known of those who were deleted is no matter: their records are gone.
+        scan = scan._replace(unknown=scan.unknown - scan.erased)
     yield from _list_lacking(scan)
     for name, types in _list_types(scan):
         total = types.total()
         for type_name, count in sorted(types.items()):
-            yield _predict_mistyped(name, type_name, count, total - count)
+            yield _predict_mistyped(name, type_name, count, total - count, scan)
         if len(types) > 1:
-            yield _predict_mistyped(name, "", total, 0)
+            yield _predict_mistyped(name, "", total, 0, scan)
     if were_deleted and scan.erased:
         yield Candidate(-scan.erased, -scan.erased, sentences.say_deleted)
 
@@ -167,23 +182,26 @@ def _list_lacking(scan: LogScan) -> Iterator[Candidate]:
         (0 if either in {channel, content} else either, EITHER, ("Channel", "Content")),
     ):
         if count:
-            yield _predict_lacking(count, properties, witnesses)
+            yield _predict_lacking(count, properties, witnesses, scan)
 
 
 def _predict_lacking(
-    count: int, properties: str, witnesses: tuple[str, ...]
+    count: int, properties: str, witnesses: tuple[str, ...], scan: LogScan
 ) -> Candidate:
     def say(size: int) -> Cause:
         return sentences.say_property_missing(size, properties)
 
-    return Candidate(-count, -count, say, properties, witnesses)
+    return Candidate(-count - scan.unknown, -count, say, properties, witnesses)
 
 
-def _predict_mistyped(name: str, type_name: str, count: int, rest: int) -> Candidate:
+def _predict_mistyped(
+    name: str, type_name: str, count: int, rest: int, scan: LogScan
+) -> Candidate:
     def say(size: int) -> Cause:
         return sentences.say_property_type(size, name, type_name)
 
-    return Candidate(-count, -count, say, f"{name} {type_name}", (name,), rest)
+    least = -count - scan.unknown
+    return Candidate(least, -count, say, f"{name} {type_name}", (name,), rest)
 
 
 def _make_up(
@@ -274,9 +292,12 @@ def _does_agree(
         return None
     if candidate.remaining is None:
         return counted == cell.counted + cell.others
-    # The other causes may have touched any of what remains.
-    slack = cell.others + sum(
-        abs(size) for each, size in sized.causes if each is not candidate
+    # The other causes may have touched any of what remains, and what is not known has some.
+    unknown = candidate.high - candidate.low
+    slack = (
+        cell.others
+        + unknown
+        + sum(abs(size) for each, size in sized.causes if each is not candidate)
     )
     off = abs(counted - candidate.remaining)
     return off <= slack or fits(counted, candidate.remaining)

@@ -95,7 +95,8 @@ class LogScan(NamedTuple):
 
     `people` are distinct. `lacking` counts records by the property they lack: Channel,
     Content, `EITHER` (those that lack Channel, Content or both) and Status. `types` counts, by property of the event data, records by the type of its value
-    (text, number, truth, list, object). `erased` are records whose person was erased.
+    (text, number, truth, list, object). `erased` are records whose person was erased,
+    `unknown` those of events of which somebody was: what they lacked is not known any more.
     """
 
     records: int
@@ -103,6 +104,7 @@ class LogScan(NamedTuple):
     lacking: Counter[str]
     types: Mapping[str, Counter[str]]
     erased: int
+    unknown: int = 0
 
 
 class Evidence(Protocol):

@@ -6,7 +6,12 @@ from datetime import date, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from clevertap_sync.clevertap.causes.cells import Cell, Span, find_span
+from clevertap_sync.clevertap.causes.cells import (
+    Cell,
+    Span,
+    find_span,
+    judge_youth,
+)
 from clevertap_sync.clevertap.causes.names import by_name
 from clevertap_sync.clevertap.causes.week import AccountWeek
 
@@ -32,10 +37,13 @@ class OtherZone(NamedTuple):
         zone = self.zone
         return zone.key if isinstance(zone, ZoneInfo) else str(zone)
 
-    def move(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Return the cells with what was delivered on their days in this zone."""
+    def move(self, cells: Sequence[Cell], week: AccountWeek) -> list[Cell]:
+        """Return the cells with what was delivered on their days in this zone.
+
+        All of the week: which of them are whole tells what may only be late.
+        """
         spans = {day: find_span(day, self.zone) for day in {each.day for each in cells}}
-        return [
+        moved = [
             replace(
                 cell,
                 span=spans[cell.day],
@@ -43,6 +51,7 @@ class OtherZone(NamedTuple):
             )
             for cell in cells
         ]
+        return judge_youth(moved, week)
 
 
 def find_other_zone(cells: Sequence[Cell], week: AccountWeek) -> OtherZone | None:

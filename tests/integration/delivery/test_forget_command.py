@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.delivery.erasure import erasure_orders
-from clevertap_sync.models import Integration, Upload
+from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import slots
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from clevertap_sync.sandbox.faults import Fault
@@ -271,6 +271,8 @@ def test_each_account_is_asked_by_its_own_identity_provider(
         ("keyless", "no_passcode"),
         ("us", "accepted"),
     ]
+    deleted = Account.objects.exclude(deleted_at=None).order_by("location")
+    assert list(deleted.values_list("location", flat=True)) == ["eu1", "us1"]
     assert [(r.location, r.status) for r in engine.requests()] == [
         (Location.EU1, 200),
         (Location.US1, 200),

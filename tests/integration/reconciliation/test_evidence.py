@@ -148,10 +148,11 @@ def test_the_records_of_an_erased_person_are_counted_and_tell_nothing_more(integ
 
     found = scan(integration)
 
-    assert (found.records, found.people, found.erased) == (2, 1, 1)
+    assert (found.records, found.people, found.erased, found.unknown) == (2, 1, 1, 1)
     assert found.lacking == Counter({"Channel": 1, EITHER: 1})
     inviters = scan(integration, "Generated App Install")
     assert (inviters.records, inviters.people, inviters.erased) == (2, 1, 0)
+    assert inviters.unknown == 1, "what was known of the event went with the other side"
     assert inviters.lacking == found.lacking
 
 

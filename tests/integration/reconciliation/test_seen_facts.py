@@ -125,7 +125,14 @@ def test_what_is_missing_is_told_without_what_is_as_it_should_be(integration):
     a_statement(integration, "More", counted=101)
     a_statement(integration, "Not asked", counted=None)
     a_statement(integration, "Long ago", ago=9)
-    a_statement(integration, "Unexplained", counted=0, maybe_fewer=2, nights_short=2)
+    a_statement(
+        integration,
+        "Unexplained",
+        counted=0,
+        maybe_fewer=2,
+        unexplained=-100,
+        nights_short=2,
+    )
 
     short = read(integration).short
 

@@ -120,6 +120,7 @@ class World:
 
     seed: int = 1
     names: tuple[str, ...] = NAMES
+    days: tuple[date, ...] = DAYS
     low: int = 20
     high: int = 45
     offset: int = 0
@@ -163,7 +164,7 @@ class World:
         return {
             (name, day): self.changes_count(counts[name, day.toordinal() - EPOCH])
             for name in self.names
-            for day in DAYS
+            for day in self.days
         }
 
     def week(self) -> AccountWeek:
@@ -194,6 +195,10 @@ class World:
                     self.maybe_fewer[key],
                 )
         return NameWeek(name, delivered, {day: counted[name, day] for day in DAYS})
+
+    def count_ours(self) -> Cells:
+        ours: Cells = count_planned(self.seed, self.names, self.low, self.high)
+        return ours
 
     # Evidence
 
@@ -261,8 +266,7 @@ class World:
 
     def expected(self):
         """Return the causes to be found, by cell: code and size."""
-        theirs = self.counts
-        ours = count_planned(self.seed, self.names, self.low, self.high)
+        theirs, ours = self.counts, self.count_ours()
         found = {}
         for key, sizes in self.planted.items():
             if key not in self.whole:

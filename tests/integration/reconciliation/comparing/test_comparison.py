@@ -244,15 +244,23 @@ def test_spellings_that_clevertap_takes_for_one_are_one_name(sandbox, integratio
     assert statements() == [(NAME, 10, 4, 4, 0)]
 
 
-def test_what_may_have_arrived_more_or_less_often_is_no_difference(
-    sandbox, integration
+@pytest.mark.parametrize(
+    ("doubt", "count", "code"),
+    [({"maybe_more": 2}, 4, "sent_twice"), ({"maybe_fewer": 2}, 2, "maybe_refused")],
+)
+def test_what_may_have_arrived_more_or_less_often_is_named_and_not_missing(
+    sandbox, integration, doubt, count, code
 ):
-    delivered(integration, 3, day=10, maybe_more=2)
-    stored(integration, 4, day=10)
+    delivered(integration, 3, day=10, **doubt)
+    stored(integration, count, day=10)
 
-    compare(integration)
+    compare(integration, kind="nightly", night=on(16))
 
-    assert statements() == [(NAME, 10, 3, 4, 0)]
+    assert statements() == [(NAME, 10, 3, count, count - 3)]
+    [row] = Statement.objects.all()
+    [cause] = row.causes
+    assert (cause["code"], cause["size"]) == (code, count - 3)
+    assert (row.unexplained, row.nights_short) == (0, 0)
 
 
 def test_what_is_delivered_while_clevertap_is_asked_is_no_difference(
@@ -272,7 +280,8 @@ def test_what_is_delivered_while_clevertap_is_asked_is_no_difference(
     compare(integration)
 
     [row] = Statement.objects.all()
-    assert (row.delivered, row.maybe_fewer, row.counted, row.difference) == (5, 2, 3, 0)
+    assert (row.delivered, row.maybe_fewer, row.counted, row.difference) == (3, 0, 3, 0)
+    assert row.causes == []
 
 
 def test_a_difference_is_short_for_as_many_nights_as_it_lasts(sandbox, integration):
