@@ -43,7 +43,10 @@ class SeenStatus(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class SeenNumbers:
-    """What metrics tell of an account's last days. `fewer` and `more` are records."""
+    """What metrics tell of an account's last days. `fewer` and `more` are records.
+
+    What lies within doubt is in neither: its days are counted among `states`.
+    """
 
     states: Mapping[DayState, int]
     fewer: int
@@ -133,7 +136,8 @@ def _count_numbers(
     last: Comparison | None,
     delays: Delays | None,
 ) -> SeenNumbers:
-    differences = [each.difference or 0 for each in statements]
+    told = (each for each in statements if not each.is_within_doubt)
+    differences = [each.difference or 0 for each in told]
     return SeenNumbers(
         states=Counter(map(judge_statement, statements)),
         fewer=-sum(min(0, each) for each in differences),
