@@ -75,17 +75,14 @@ def _build_cell(seen: SeenDay, explained: frozenset[int]) -> SeenCell:
     if seen.state is DayState.EQUAL:
         return SeenCell(seen.state, f"{statement.counted:,}", "as delivered")
     if seen.state is DayState.IN_DOUBT:
-        return SeenCell(
-            seen.state,
-            f"{statement.counted:,}",
-            _say_doubts(statement),
-            under=f"of {statement.delivered:,}",
-            place=name_place(statement) if statement.pk in explained else "",
-        )
+        text, spoken = f"{statement.counted:,}", _say_doubts(statement)
+    else:
+        text = format_difference(statement.difference or 0)
+        spoken = describe_difference(statement)
     return SeenCell(
         seen.state,
-        format_difference(statement.difference or 0),
-        describe_difference(statement),
+        text,
+        spoken,
         under=f"of {statement.delivered:,}",
         place=name_place(statement) if statement.pk in explained else "",
     )

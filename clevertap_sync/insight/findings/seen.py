@@ -198,13 +198,13 @@ class ReadingRefused(Finding):
         """
         is_held = bool(facts.integration.hold_reason)
         if facts.seen and facts.seen.refused_at and not is_held:
-            age = format_span((facts.now - facts.seen.refused_at).total_seconds())
+            seconds = (facts.now - facts.seen.refused_at).total_seconds()
             yield cls(
                 sentence="CleverTap takes uploads with this passcode and refuses to be read "
-                f"with it, since {age}: what it counts is not compared.",
+                f"with it, since {format_span(seconds)}: what it counts is not compared.",
                 remedy="Enter a passcode that may read too, or switch the comparison off.",
                 link=link_settings(facts, "new_passcode", "Enter another passcode"),
-                seconds=(facts.now - facts.seen.refused_at).total_seconds(),
+                seconds=seconds,
             )
 
 
