@@ -6,7 +6,7 @@ Read them in this order:
 * `uploads`  uploads, attempts, dead letters, replays
 * `waiting`  records that wait for a person to be known
 * `alerts`   alerts, incidents, mutes, notices
-* `upkeep`   tallies by the hour, and the workers that were seen
+* `upkeep`   tallies by the hour, processes that were seen, durations, and the database's size
 * `reconciliation` what was delivered by name and time, and what CleverTap says it counts
 
 `delivery` is the only writer of uploads, attempts, dead letters and cursors. Every
@@ -42,6 +42,9 @@ from clevertap_sync.models.reconciliation import (
 )
 from clevertap_sync.models.upkeep import (
     LONGEST_FAILING,
+    DatabaseSample,
+    DurationCount,
+    ProcessSeen,
     Tally,
     WorkerSeen,
 )
@@ -65,9 +68,11 @@ __all__ = [
     "AlertMedium",
     "Attempt",
     "Comparison",
+    "DatabaseSample",
     "DeadLetter",
     "DeadLetterQuerySet",
     "DeliveredCount",
+    "DurationCount",
     "EventDataFormat",
     "EventKinds",
     "FirstSight",
@@ -80,6 +85,7 @@ __all__ = [
     "Mute",
     "Notice",
     "PasscodeKind",
+    "ProcessSeen",
     "Replay",
     "Statement",
     "Tally",

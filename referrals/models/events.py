@@ -39,6 +39,13 @@ class ReferralEvent(models.Model):
     )
     test = models.BooleanField(default=False)
     body = models.TextField()
+    request_id = models.CharField(
+        max_length=128,
+        blank=True,
+        # Processes of the release before write rows without it.
+        db_default="",
+        help_text="The request that brought it; empty for other ways in.",
+    )
 
     class Meta:
         constraints = [

@@ -45,6 +45,11 @@ class ApiKey(models.Model):
         blank=True,
         help_text="Until when it works: an instant to come where it was rotated.",
     )
+    expires_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="From when on it works no more. Empty: it works until it is revoked.",
+    )
     tracking_source = models.ForeignKey(
         "referrals.Source",
         null=True,

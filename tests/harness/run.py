@@ -59,7 +59,7 @@ PARTS: Final = (
     # What waits longest begins first.
     Part(
         "postgresql",
-        ["tests/planted", "tests/faults", "tests/acceptance"],
+        ["tests/planted", "tests/faults", "tests/acceptance", "tests/ops"],
         6,
         "loadgroup",
     ),
