@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
 from clevertap_sync.clevertap.causes import codes
 from clevertap_sync.clevertap.limits import normalise_event_name
@@ -109,15 +109,21 @@ def _make_facts(
 
 
 def _read_readings(ids: AccountIds) -> dict[int, dict[str, Any]]:
-    """Return how reading each account goes, and its last nightly comparison."""
-    nightly = Comparison.objects.filter(
-        account=OuterRef("pk"), kind=Comparison.Kind.NIGHTLY
-    ).order_by("-pk")
+    """Return how reading each account goes, and its last nightly comparison.
+
+    What that did not reach counts until any comparison reaches everything.
+    """
+    comparisons = Comparison.objects.filter(account=OuterRef("pk")).order_by("-pk")
+    nightly = comparisons.filter(kind=Comparison.Kind.NIGHTLY)
     done = nightly.filter(state=Comparison.State.DONE)
+    whole = Q(kind=Comparison.Kind.ORDER, error="", not_compared=0)
+    telling = comparisons.filter(
+        Q(kind=Comparison.Kind.NIGHTLY) | whole, state=Comparison.State.DONE
+    )
     failed = nightly.filter(state=Comparison.State.FAILED)
     rows = Account.objects.filter(pk__in=ids).annotate(
         compared_at=Subquery(done.values("ended_at")[:1]),
-        not_compared=Subquery(done.values("not_compared")[:1]),
+        not_compared=Subquery(telling.values("not_compared")[:1]),
         failed_at=Subquery(failed.values("ended_at")[:1]),
         failure=Subquery(failed.values("error")[:1]),
     )

@@ -43,6 +43,7 @@ from clevertap_sync.reconciliation.comparison_plan import (
     Plan,
     is_compared_by,
     make_plan,
+    was_asked_by,
 )
 from clevertap_sync.reconciliation.evidence import AccountEvidence
 from clevertap_sync.reconciliation.our_numbers import OurName
@@ -67,7 +68,8 @@ def close_comparison(
 ) -> None:
     """Explain what was compared, and end the comparison. Refreshes it.
 
-    What was not asked is not compared. `error` says what ended it early.
+    What was not asked is not compared. `error` says what ended it early; where nothing did,
+    what was not asked was delivered since the asking, and none of this comparison's.
     """
     await_uploads_under_way(found, reading)
     reading.keep_account(_CAUSES_SECONDS)
@@ -90,9 +92,16 @@ def close_comparison(
             left = [pair for pair in plan.list_pairs() if pair not in compared]
             for folded, day in left:
                 statements.write_not_compared(found.account, plan.ours[folded], day)
-            _end(locked, error=error, compared=said, left=len(left))
+            missed = [
+                pair for pair in left if error or _was_asked(plan, pair, comparison)
+            ]
+            _end(locked, error=error, compared=said, left=len(missed))
             failpoints.reach_failpoint(Place.COMPARISON_CLOSED)
     comparison.refresh_from_db()
+
+
+def _was_asked(plan: Plan, pair: _Pair, comparison: Comparison) -> bool:
+    return was_asked_by(plan.statements.get(pair), comparison)
 
 
 def _close_statements(

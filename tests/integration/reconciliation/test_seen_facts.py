@@ -184,13 +184,25 @@ def test_few_that_are_missing_are_no_finding_unless_an_alert_asks_for_them(integ
 
 def test_a_nightly_comparison_that_ended_well_counts_alone(integration):
     a_comparison(integration, hours=60, not_compared=3)
-    a_comparison(integration, hours=1, kind=Comparison.Kind.ORDER)
+    a_comparison(integration, hours=1, kind=Comparison.Kind.ORDER, not_compared=1)
     a_comparison(integration, hours=1, state=Comparison.State.FAILED, error="no_turn")
 
     seen = read(integration)
 
     assert clock.read_now() - seen.compared_at > timedelta(hours=59)
     assert (seen.not_compared, seen.error) == (3, "no_turn")
+
+
+def test_what_a_night_did_not_reach_is_over_once_an_order_reaches_everything(
+    integration,
+):
+    a_comparison(integration, hours=60, not_compared=3)
+    a_comparison(integration, hours=1, kind=Comparison.Kind.ORDER)
+
+    seen = read(integration)
+
+    assert seen.not_compared == 0
+    assert clock.read_now() - seen.compared_at > timedelta(hours=59)
 
 
 def test_what_keeps_it_from_being_compared_is_said_as_on_the_page(integration):

@@ -14,7 +14,7 @@ from clevertap_sync.models import (
     Statement,
 )
 from clevertap_sync.process import stopping
-from clevertap_sync.reconciliation import comparison as comparing
+from clevertap_sync.reconciliation import closing, comparison as comparing
 from clevertap_sync.reconciliation.comparison import Turn, take_turn
 from clevertap_sync.reconciliation.orders import order_comparison
 from clevertap_sync.reconciliation.reader import open_reader
@@ -471,6 +471,24 @@ def test_a_name_without_an_answer_is_asked_for_once_and_not_compared(
     assert statements() == [(SALE, 9, 2, 2, 0), (NAME, 9, 3, None, None)]
     assert (comparison.compared, comparison.not_compared) == (1, 1)
     assert comparison.state == Comparison.State.DONE
+
+
+def test_what_is_first_delivered_after_the_asking_is_nothing_that_was_missed(
+    sandbox, integration, monkeypatch
+):
+    both(integration, 3, day=9)
+
+    def deliver_and_close(*arguments, **options):
+        both(integration, 2, day=9, name=SALE)
+        closing.close_comparison(*arguments, **options)
+
+    monkeypatch.setattr(comparing, "close_comparison", deliver_and_close)  # the moment
+
+    comparison = compare(integration)
+
+    assert statements() == [(SALE, 9, 2, None, None), (NAME, 9, 3, 3, 0)]
+    assert (comparison.compared, comparison.not_compared) == (1, 0)
+    assert comparison.error == ""
 
 
 def test_a_name_that_clevertap_fails_to_count_keeps_no_other_waiting(
