@@ -13,6 +13,7 @@ from typing import Any
 
 from integration_project import settings
 from integration_project.environment import Environment
+from integration_project.web.server_size import read_server_size
 
 _env = Environment(os.environ)
 
@@ -21,8 +22,7 @@ wsgi_app = "integration_project.wsgi"
 bind = f"127.0.0.1:{settings.PORT}"
 
 worker_class = "integration_project.web.worker.Worker"
-workers = _env.whole("WEB_CONCURRENCY", 2, least=1, most=64)
-threads = _env.whole("WEB_THREADS", 8, least=1, most=256)
+workers, threads = read_server_size(_env)
 _env.refuse()
 
 # Longer than any router keeps a connection, which would otherwise send a request into

@@ -99,6 +99,7 @@ _SECTIONS: Final = (
     (
         "Administration",
         (
+            ("Machinery", "machinery", _SUPERUSERS),
             ("Users", "auth_user_changelist", _SUPERUSERS),
             ("Groups", "auth_group_changelist", _SUPERUSERS),
             ("History", "history", _SUPERUSERS),

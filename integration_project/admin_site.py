@@ -4,6 +4,7 @@ The pages belong to the apps, which register theirs on the default site. They ar
 imported when they are asked for: they need the site first.
 """
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +12,7 @@ from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 
 from integration_project.admin_menu import build_menu
 from integration_project.login_throttle import (
@@ -41,8 +42,14 @@ class ReferralsAdminSite(admin.AdminSite):
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Add the pages that are not about one table."""
         from clevertap_sync.admin.page_urls import list_page_urls
+        from integration_project.doctor.page import show_machinery
 
-        return [*list_page_urls(self), *super().get_urls()]
+        machinery = self.admin_view(partial(show_machinery, site=self))
+        return [
+            path("machinery/", machinery, name="machinery"),
+            *list_page_urls(self),
+            *super().get_urls(),
+        ]
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -6,6 +6,7 @@ that is set to nothing counts as not set.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +27,19 @@ class UnusableError(ValueError):
         super().__init__(because)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedVariable:
+    """A variable that says something else than its default.
+
+    `value` and `default` are what is in force, of a number, a flag or one of a few words.
+    Both are empty where it is a text, which may hold a secret.
+    """
+
+    name: str
+    value: str = ""
+    default: str = ""
+
+
 class Environment:
     """Every variable that is read, and everything that is wrong with them.
 
@@ -36,12 +50,16 @@ class Environment:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
         self.names: set[str] = set()
+        #: Those that are set to something else than their default, by name.
+        self.changed: dict[str, ChangedVariable] = {}
         self.problems: list[str] = []
 
     def text(self, name: str, default: str = "") -> str:
         """Return the text, without blanks around it."""
-        self.names.add(name)
-        return self._values.get(name, "").strip() or default
+        text = self._take(name) or default
+        if text != default:
+            self.changed[name] = ChangedVariable(name)
+        return text
 
     def words(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """Return the words between the commas."""
@@ -50,20 +68,21 @@ class Environment:
 
     def choice(self, name: str, default: str, *, among: Sequence[str]) -> str:
         """Return one of a few words."""
-        word = self.text(name, default).lower()
+        word = self._take(name).lower() or default
         if word not in among:
             self._wrong(name, f"one of {', '.join(among)}")
             return default
+        self._compare(name, word, default)
         return word
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Return yes or no. A word that is neither is wrong, not no."""
-        word = self.text(name).lower()
-        if word in _YES:
-            return True
-        if word and word not in _NO:
+        word = self._take(name).lower()
+        if word and word not in _YES | _NO:
             self._wrong(name, "true or false")
-        return default if not word else False
+        is_on = word in _YES if word else default
+        self._compare(name, str(is_on).lower(), str(default).lower())
+        return is_on
 
     def whole(self, name: str, default: int, *, least: int, most: int) -> int:
         """Return a whole number."""
@@ -122,10 +141,19 @@ class Environment:
         if self.problems:
             raise SystemExit(_list_problems(self.problems))
 
+    def _take(self, name: str) -> str:
+        self.names.add(name)
+        return self._values.get(name, "").strip()
+
+    def _compare(self, name: str, value: str, default: str) -> None:
+        """Note a value that was read as a number or a word of ours, so that it may be shown."""
+        if value != default:
+            self.changed[name] = ChangedVariable(name, value, default)
+
     def _number(
         self, name: str, default: float, least: float, most: float, *, whole: bool
     ) -> float:
-        text = self.text(name)
+        text = self._take(name)
         if not text:
             return default
         try:
@@ -136,6 +164,7 @@ class Environment:
             kind = "a whole number" if whole else "a number"
             self._wrong(name, f"{kind} from {least:g} to {most:g}")
             return default
+        self._compare(name, _spell_number(number), _spell_number(default))
         return number
 
     def _read(
@@ -168,6 +197,11 @@ def needs_no_secret(arguments: Sequence[str]) -> bool:
     program = Path(arguments[0]) if arguments else Path()
     words = {program.name, program.parent.name, *arguments[1:2]}
     return bool(words & _NEED_NO_SECRET)
+
+
+def _spell_number(number: float) -> str:
+    """Return the number as a person writes it: "45", "0.5"."""
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def _list_problems(problems: Sequence[str]) -> str:

@@ -340,8 +340,9 @@ SENTRY_ENVIRONMENT = env.text(
 SENTRY_RELEASE = env.text("SENTRY_RELEASE")
 
 env.refuse()
-# For the test that every variable is documented.
+# For the test that every variable is documented, and for the doctor.
 ENV_NAMES: Final = frozenset(env.names)
+ENV_CHANGED: Final = tuple(env.changed.values())
 
 if SENTRY_DSN:
     sentry.start_sentry(

@@ -90,6 +90,15 @@ def read_worker_silence() -> WorkerSilence | None:
     return WorkerSilence(max(0.0, newest[0].total_seconds()), newest[1])
 
 
+def count_present_workers() -> int:
+    """Return how many workers are at work, each by the time that it sweeps in."""
+    rows = WorkerSeen.objects.annotate(since=_SINCE).values_list(
+        "since", "sweep_seconds"
+    )
+    silences = [WorkerSilence(since.total_seconds(), sweep) for since, sweep in rows]
+    return sum(not silence.is_too_long for silence in silences)
+
+
 def list_failing_sweeps() -> list[FailingSweep]:
     """Return the failing sweeps of the workers that are at work, by the worker's name."""
     rows = WorkerSeen.objects.exclude(failing="").annotate(since=_SINCE)

@@ -11,6 +11,7 @@ integration. A value without our signature counts as none.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import redis
@@ -49,11 +50,23 @@ def compare_cursors() -> None:
     _has_compared = True
 
 
+def read_remembered_cursors(integrations: Sequence[Integration]) -> list[int]:
+    """Return the cursor that the broker remembers of each integration; 0 where none.
+
+    Raises `redis.RedisError`.
+    """
+    if not integrations:
+        return []
+    keys = [_build_key(each) for each in integrations]
+    found = doorbell.open_broker().mget(keys)
+    return [_verify_cursor(key, value) for key, value in zip(keys, found, strict=True)]
+
+
 def _compare_with_memory() -> None:
     integrations = list(Integration.objects.enabled().select_related("app"))
     try:
         for integration, remembered in zip(
-            integrations, _read_remembered_cursors(integrations), strict=True
+            integrations, read_remembered_cursors(integrations), strict=True
         ):
             if integration.cursor > remembered:
                 _remember_cursor(integration)
@@ -61,14 +74,6 @@ def _compare_with_memory() -> None:
                 _pause_and_log(integration, remembered)
     except redis.RedisError as error:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
-
-
-def _read_remembered_cursors(integrations: list[Integration]) -> list[int]:
-    if not integrations:
-        return []
-    keys = [_build_key(each) for each in integrations]
-    found = doorbell.open_broker().mget(keys)
-    return [_verify_cursor(key, value) for key, value in zip(keys, found, strict=True)]
 
 
 def _remember_cursor(integration: Integration) -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from clevertap_sync.insight.findings import Link
+
+Values: TypeAlias = Mapping[str, int | float | str | None]
 
 
 class Area(StrEnum):
@@ -49,4 +52,4 @@ class Check:
     sentence: str
     remedy: str = ""
     link: Link | None = None
-    values: Mapping[str, int | float | str | None] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)

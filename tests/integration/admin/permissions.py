@@ -45,7 +45,7 @@ _OPENED_BY: Final = {
         clevertap_sync_alert_history clevertap_sync_attempt_history
         clevertap_sync_deadletter_history clevertap_sync_integration_history
         clevertap_sync_replay_history clevertap_sync_upload_history history
-        referrals_apikey_add referrals_apikey_change referrals_apikey_changelist
+        machinery referrals_apikey_add referrals_apikey_change referrals_apikey_changelist
         referrals_apikey_export referrals_apikey_history referrals_app_add
         referrals_app_history referrals_customname_history
         referrals_erasurerequest_change referrals_erasurerequest_changelist

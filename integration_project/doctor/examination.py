@@ -1,0 +1,138 @@
+"""One examination: every area is looked at, and none can stop another.
+
+It works while the database, the broker or both are away. An area that cannot be looked at
+is a check itself, with the name of the error's type and nothing of its text.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from integration_project.doctor.alerts import examine_alerts
+from integration_project.doctor.backup import examine_backup
+from integration_project.doctor.broker import examine_broker
+from integration_project.doctor.check import Area, Check, State
+from integration_project.doctor.delivery import examine_delivery
+from integration_project.doctor.keys import examine_keys
+from integration_project.doctor.processes import examine_processes
+from integration_project.doctor.settings import examine_settings
+
+logger: Final = logging.getLogger(__name__)
+
+Examine = Callable[[], Iterable[Check]]
+_AREAS: Final[dict[Area, Examine]] = {
+    Area.BROKER: examine_broker,
+    Area.PROCESSES: examine_processes,
+    Area.KEYS: examine_keys,
+    Area.SETTINGS: examine_settings,
+    Area.ALERTS: examine_alerts,
+    Area.BACKUP: examine_backup,
+    Area.DELIVERY: examine_delivery,
+}
+#: What can be looked at while the database is away.
+_WITHOUT_DATABASE: Final = frozenset({Area.BROKER, Area.SETTINGS})
+_RANKS: Final = {state: rank for rank, state in enumerate(State)}
+_PLACES: Final = {area: place for place, area in enumerate(Area)}
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What an examination found, by area, the worst of each first. `at` is our own clock."""
+
+    at: datetime
+    checks: tuple[Check, ...]
+
+    @property
+    def state(self) -> State:
+        """The worst of all states."""
+        return next(iter(self.count_states()), State.OK)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is wrong or unknown. Warnings may be there."""
+        return self.state not in {State.ERROR, State.UNKNOWN}
+
+    def count_states(self) -> dict[State, int]:
+        """Return how many checks came out how, the worst first, without zeros."""
+        counts = {
+            state: sum(check.state is state for check in self.checks) for state in State
+        }
+        return {state: count for state, count in counts.items() if count}
+
+    def list_areas(self) -> list[tuple[Area, list[Check]]]:
+        """Return each area that has checks, with them."""
+        return [
+            (area, found)
+            for area in Area
+            if (found := [check for check in self.checks if check.area is area])
+        ]
+
+
+def examine() -> Examination:
+    """Look at everything now. Never raises for the database or the broker."""
+    at, fault = datetime.now(UTC), _find_database_fault()
+    checks = [_report_database_away(fault)] if fault else []
+    for area, examine_area in _AREAS.items():
+        if not fault or area in _WITHOUT_DATABASE:
+            checks += _look_at(area, examine_area)
+        elif area is not Area.DATABASE:
+            checks.append(_report_unseen(area, "the database does not answer"))
+    return Examination(at, tuple(_sort_checks(checks)))
+
+
+def _find_database_fault() -> str:
+    """Return the name of the error's type where the database does not answer, else nothing.
+
+    It is asked once, since a process without a free connection waits seconds for one.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (DatabaseError, InterfaceError) as error:
+        return type(error).__name__
+    return ""
+
+
+def _look_at(area: Area, examine_area: Examine) -> Iterator[Check]:
+    """Yield the area's checks; where it fails, one more in place of the rest."""
+    try:
+        yield from examine_area()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a check
+        name = type(error).__name__
+        logger.warning("The doctor could not look at %s (%s)", area.value, name)
+        connection.close_if_unusable_or_obsolete()
+        yield _report_unseen(area, f"it failed with {name}")
+
+
+def _report_database_away(fault: str) -> Check:
+    return Check(
+        area=Area.DATABASE,
+        code="database_away",
+        state=State.ERROR,
+        sentence=f"The database does not answer ({fault}). Events are refused with 503, and "
+        "their senders send them again; what platforms send only once waits in the spool.",
+        remedy="Check DATABASE_URL, the server, and its number of connections.",
+        values={"error": fault},
+    )
+
+
+def _report_unseen(area: Area, why: str) -> Check:
+    return Check(
+        area=area,
+        code="not_examined",
+        state=State.UNKNOWN,
+        sentence=f"This could not be looked at: {why}.",
+        remedy="Mend what is named first, then look again.",
+    )
+
+
+def _sort_checks(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks by area, then by state; what two areas say alike stands there once."""
+    once = {(check.area, check.code, check.sentence): check for check in checks}
+    return sorted(
+        once.values(), key=lambda check: (_PLACES[check.area], _RANKS[check.state])
+    )

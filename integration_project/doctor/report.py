@@ -1,0 +1,80 @@
+"""An examination in words and as JSON, as `manage.py doctor` prints it."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from clevertap_sync.insight.links import build_address
+from integration_project.doctor.check import Area, Check, State
+from integration_project.doctor.examination import Examination
+from referrals.words import format_utc
+
+#: What an area is called.
+TITLES: Final = {
+    Area.DATABASE: "Database",
+    Area.DISK: "Disk",
+    Area.MIGRATIONS: "Migrations",
+    Area.CLOCK: "Clocks",
+    Area.BROKER: "Broker",
+    Area.PROCESSES: "Processes",
+    Area.KEYS: "Keys",
+    Area.SETTINGS: "Settings",
+    Area.ALERTS: "Alerts",
+    Area.BACKUP: "Backups",
+    Area.DELIVERY: "Delivery",
+}
+#: How many checks came out so: one, and several.
+_COUNTED: Final = {
+    State.ERROR: ("error", "errors"),
+    State.UNKNOWN: ("unknown", "unknown"),
+    State.WARNING: ("warning", "warnings"),
+    State.INFO: ("worth knowing", "worth knowing"),
+    State.OK: ("well", "well"),
+}
+_LABEL_WIDTH: Final = 9
+
+
+def describe_outcome(examination: Examination) -> str:
+    """Return the whole in a sentence: how many checks came out how, the worst first."""
+    counts = examination.count_states()
+    parts = [
+        f"{count:,} {_COUNTED[state][count != 1]}" for state, count in counts.items()
+    ]
+    return f"{', '.join(parts)}."
+
+
+def write_lines(examination: Examination) -> Iterator[tuple[State | None, str]]:
+    """Yield the lines for people, each with the state that it is about, if any."""
+    for area, checks in examination.list_areas():
+        yield None, TITLES[area]
+        for check in checks:
+            yield check.state, f"  {check.state.value:<{_LABEL_WIDTH}}{check.sentence}"
+            if check.remedy:
+                yield None, f"  {'':<{_LABEL_WIDTH}}→ {check.remedy}"
+            if check.link and check.state is not State.OK:
+                yield None, f"  {'':<{_LABEL_WIDTH}}  {build_address(check.link)}"
+        yield None, ""
+    yield (
+        examination.state,
+        f"{format_utc(examination.at)}: {describe_outcome(examination)}",
+    )
+
+
+def render_json(examination: Examination) -> dict[str, Any]:
+    """Return the examination as `--json` prints it."""
+    return {
+        "at": examination.at,
+        "state": examination.state,
+        "checks": [_render_check(check) for check in examination.checks],
+    }
+
+
+def _render_check(check: Check) -> dict[str, Any]:
+    return {
+        "area": check.area,
+        "code": check.code,
+        "state": check.state,
+        "sentence": check.sentence,
+        "remedy": check.remedy,
+        "url": build_address(check.link) if check.link else None,
+        "values": dict(check.values),
+    }
