@@ -215,6 +215,8 @@ _database = env.read(
     right="postgresql://user:password@host/name, or sqlite:////path/to/file",
 )
 DATABASES: dict[str, dict[str, Any]] = {"default": _database or {}}
+# How much room its plan has, which a server does not tell; 0: nobody said.
+DATABASE_GIGABYTES = env.whole("DATABASE_GIGABYTES", 0, least=0, most=1_000_000)
 
 # How what came in is counted: written so often, where anything was.
 INGEST_FLUSH_SECONDS = 5.0

@@ -15,6 +15,7 @@ _HOUR: Final = 3600
 _DAY: Final = 86_400
 _FEW: Final = 2
 _TENTHS_BELOW: Final = 10
+_THOUSAND: Final = 1000
 
 
 #: Characters that change the direction of the text after them, or that are invisible.
@@ -44,6 +45,16 @@ def format_number(count: float) -> str:
 def format_count(count: int, noun: str, plural: str = "") -> str:
     """Return "1 event" or "1,204 events"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def format_bytes(count: float) -> str:
+    """Return a size in thousands of bytes, such as "20.4 MB"."""
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(size) < _THOUSAND:
+            break
+        size, unit = size / _THOUSAND, larger
+    return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
 
 
 def format_span(seconds: float) -> str:

@@ -2,15 +2,20 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 
 from clevertap_sync.insight.findings import Finding
-from clevertap_sync.insight.findings.installation import (
-    KINDS,
+from clevertap_sync.insight.findings.installation import KINDS
+from clevertap_sync.insight.findings.installation_finding import (
     FailingAlert,
     InstallationFacts,
 )
 from clevertap_sync.insight.ingest_queries import IngestByApp
+from clevertap_sync.insight.machinery_queries import (
+    read_database_facts,
+    read_processes,
+)
 from clevertap_sync.models import Notice
 from clevertap_sync.process import worker_presence
 
@@ -27,7 +32,7 @@ def find_given_up_alerts() -> QuerySet[Notice]:
 
 
 def read_installation_facts(now: datetime, ingest: IngestByApp) -> InstallationFacts:
-    """Return the installation's facts. It takes two queries."""
+    """Return the installation's facts. It takes four queries."""
     newest = Notice.objects.filter(
         alert=OuterRef("alert"), state=Notice.State.FAILED
     ).order_by("-due_at", "-pk")
@@ -46,6 +51,9 @@ def read_installation_facts(now: datetime, ingest: IngestByApp) -> InstallationF
         now=now,
         refused=ingest.unknown_callers,
         sweeps=worker_presence.list_failing_sweeps(),
+        processes=read_processes(now),
+        database=read_database_facts(now),
+        pool=settings.DATABASE_POOL,
         failing=tuple(
             FailingAlert(
                 pk=row["alert"],

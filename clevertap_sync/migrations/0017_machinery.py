@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
                 ('free_bytes', models.BigIntegerField(help_text='Of its disk; only where the database is a file of ours.', null=True)),
                 ('connections', models.IntegerField(help_text='The most that were seen.', null=True)),
                 ('connection_limit', models.IntegerField(null=True)),
+                ('oldest_event_at', models.DateTimeField(help_text='When the oldest event that is kept was received.', null=True)),
             ],
             options={
                 'ordering': ['hour'],

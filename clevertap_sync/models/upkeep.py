@@ -130,6 +130,9 @@ class DatabaseSample(models.Model):
     )
     connections = models.IntegerField(null=True, help_text="The most that were seen.")
     connection_limit = models.IntegerField(null=True)
+    oldest_event_at = models.DateTimeField(
+        null=True, help_text="When the oldest event that is kept was received."
+    )
 
     class Meta:
         ordering = ["hour"]

@@ -21,6 +21,7 @@ from clevertap_sync.delivery.people import expiry
 from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.process import (
     clock,
+    database_samples,
     doorbell,
     people_wakeups,
     stopping,
@@ -100,7 +101,7 @@ class BackgroundJobs:
             )
 
     def start_upkeep(self) -> None:
-        """Start the jobs that tally, end waits, carry out retention, and go on with erasures."""
+        """Start what is done every minute: tallies, waits, retention, erasures, the sample."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
         self._pool.apply_async(self._run, ("expiry", expiry.expire_waits))
         self._pool.apply_async(self._run, ("retention", retention.carry_out_retention))
@@ -108,6 +109,9 @@ class BackgroundJobs:
             self._run, ("erasures", erasure_orders.advance_all_erasures)
         )
         self._pool.apply_async(self._run, ("old statements", self._trim_statements))
+        self._pool.apply_async(
+            self._run, ("the database's size", database_samples.record_sample)
+        )
 
     def ring_or_deliver(self, integration_id: int) -> bool:
         """Ring for any worker; where there is no broker, ask this process's threads."""

@@ -17,8 +17,8 @@ from clevertap_sync.insight.findings.finding import Link
 from clevertap_sync.insight.findings.installation import (
     KINDS as INSTALLATION_KINDS,
     AlertFailing,
-    FailingAlert,
 )
+from clevertap_sync.insight.findings.installation_finding import FailingAlert
 from clevertap_sync.insight.seen_facts import SeenFacts, ShortDay
 from clevertap_sync.models import Alert, Integration
 from tests.builders import NOON

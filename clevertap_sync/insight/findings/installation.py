@@ -2,55 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Self
 
-from clevertap_sync.insight.facts import RefusalsAtDoor
-from clevertap_sync.insight.findings.finding import Finding, Link, Scope, Severity
+from clevertap_sync.insight.findings.finding import Link, Severity
+from clevertap_sync.insight.findings.installation_finding import (
+    FailingAlert,
+    InstallationFacts,
+    InstallationFinding,
+)
+from clevertap_sync.insight.findings.machinery import (
+    ClockSkewed,
+    ConnectionsShort,
+    DatabaseFullSoon,
+)
 from clevertap_sync.insight.findings.sentences import (
     describe_refused,
     find_newest_refusals,
 )
-from clevertap_sync.process.worker_presence import FailingSweep
 from referrals.words import format_count, format_span
-
-
-@dataclass(frozen=True, slots=True)
-class FailingAlert:
-    """An alert whose newest notices failed, `count` of them since the last one that was sent.
-
-    `app_id` is None where the alert is for every app; `problem` is why the last one failed.
-    """
-
-    pk: int
-    name: str
-    app_id: int | None
-    count: int
-    problem: str
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class InstallationFacts:
-    """The facts of the installation at the instant `now`."""
-
-    now: datetime
-    failing: tuple[FailingAlert, ...] = ()
-    #: Refusals of callers without a known API key.
-    refused: tuple[RefusalsAtDoor, ...] = ()
-    sweeps: Sequence[FailingSweep] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class InstallationFinding(Finding):
-    """Something of the installation that is not well."""
-
-    scope = Scope.INSTALLATION
-
-    @classmethod
-    def find_all(cls, facts: InstallationFacts) -> Iterator[Self]:
-        """Yield the findings of this kind that the facts show."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,5 +113,8 @@ _KEYS_SHOWN: Final = 3
 KINDS: Final[Sequence[type[InstallationFinding]]] = (
     SweepFailing,
     AlertFailing,
+    DatabaseFullSoon,
+    ConnectionsShort,
+    ClockSkewed,
     KeysUnknown,
 )

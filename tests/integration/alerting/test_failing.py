@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from clevertap_sync.alerting import notices
 from clevertap_sync.alerting.watch import QUIET
-from clevertap_sync.insight.findings.installation import FailingAlert
+from clevertap_sync.insight.findings.installation_finding import FailingAlert
 from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
