@@ -44,9 +44,10 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Let each web process look out for a worker that is gone, and know all sources."""
+    """Let each web process be seen, look out for a worker that is gone, and know all sources."""
     from clevertap_sync.alerting.web_lookout import Lookout, look_if_no_worker_does
     from referrals.hooks.known_sources import AHEAD_SECONDS, remember_sources
+    from referrals.ingest import background
 
     worker.lookouts = [
         Lookout(look_if_no_worker_does),
@@ -55,6 +56,8 @@ def post_worker_init(worker: Any) -> None:
     ]
     for lookout in worker.lookouts:
         lookout.start()
+    # Its vitals are written also where nobody asks it for anything.
+    background.write_soon()
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -11,13 +11,15 @@ class ClevertapSyncConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the log's signal, the registries, the checks and the roles."""
+        """Connect the log's signal, the registries, the checks, the roles and what is counted."""
         from clevertap_sync import checks, receivers
         from clevertap_sync.insight.clevertap_destination import CleverTapDestination
+        from clevertap_sync.process import duration_rows, process_presence
         from clevertap_sync.process.spool_store import RedisSpoolStore
         from referrals import access
         from referrals.destinations import register_destination
         from referrals.hooks.spool import register_spool_store
+        from referrals.ingest import background
         from referrals.models import Role
 
         register_destination(CleverTapDestination())
@@ -33,3 +35,6 @@ class ClevertapSyncConfig(AppConfig):
             *("clevertap_sync.view_alert", "clevertap_sync.add_alert"),
             *("clevertap_sync.change_alert", "clevertap_sync.delete_alert"),
         )
+        background.write_along(duration_rows.write_durations)
+        background.write_along(process_presence.write_vitals)
+        background.write_at_end(process_presence.remove_row)

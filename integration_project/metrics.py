@@ -20,6 +20,8 @@ from clevertap_sync import insight
 from clevertap_sync.insight import IntegrationStatus, wait_numbers
 from clevertap_sync.models import Attempt
 from clevertap_sync.process import clock, worker_presence
+from integration_project.duration_metrics import list_duration_metrics
+from integration_project.process_metrics import list_process_metrics
 from integration_project.prometheus import (
     CONTENT_TYPE,
     Measurement,
@@ -174,6 +176,10 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         _recent_attempts(statuses),
     )
     yield from _list_installation_metrics()
+    yield from list_duration_metrics(
+        {(status.app, status.integration) for status in statuses}
+    )
+    yield from list_process_metrics()
 
 
 def _list_integration_metrics(

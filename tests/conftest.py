@@ -71,7 +71,12 @@ def postgresql_server():
 def _no_hints():
     """Let no test know what another left: its database gives the same IDs again."""
     from clevertap_sync.delivery.sql import open_floor
-    from clevertap_sync.process import people_wakeups
+    from clevertap_sync.process import (
+        delivery_times,
+        duration_counts,
+        people_wakeups,
+        process_presence,
+    )
     from referrals.hooks import (
         capture,
         drain,
@@ -86,6 +91,9 @@ def _no_hints():
 
     open_floor.clear_floors()
     people_wakeups.clear_wakeups()
+    duration_counts.clear_durations()
+    delivery_times.clear_deliveries()
+    process_presence.clear_presence()
     known_sources.clear_known_sources()
     segment_sources.clear_chosen_sources()
     outage.database.note_success()

@@ -20,12 +20,15 @@ from clevertap_sync.clevertap.errors import (
     UnreadablePasscodeError,
 )
 from clevertap_sync.clevertap.limits import encode_body
+from clevertap_sync.clevertap.outcomes import sort_outcome
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import worker_presence
 from clevertap_sync.process.account_access import give_connection_back, open_client
+from clevertap_sync.process.duration_counts import count_duration
+from clevertap_sync.process.durations import CLEVERTAP_REQUEST
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -102,7 +105,10 @@ def begin_attempt(claim: Claim, mapped: MappedUpload) -> Sending | None:
 def send_upload(
     integration: Integration, sending: Sending, records: list[bytes]
 ) -> RequestOutcome:
-    """Make the request, unless so much time passed that the lease would not cover it."""
+    """Make the request, unless so much time passed that the lease would not cover it.
+
+    How long it took is counted.
+    """
     give_connection_back()
     spare = settings.LEASE_SECONDS - settings.REQUEST_SECONDS
     if time.monotonic() - sending.began > spare:
@@ -110,9 +116,18 @@ def send_upload(
             "This process stood still for longer than its lease allows."
         )
         return RequestOutcome(None, error, 0.0)
-    return post_records(
+    outcome = post_records(
         integration, sending.body, records, dry_run=sending.attempt.dry_run
     )
+    _count_request(integration, outcome)
+    return outcome
+
+
+def _count_request(integration: Integration, outcome: RequestOutcome) -> None:
+    sort = sort_outcome(outcome.error)
+    if sort is not None:
+        labels = (integration.app.slug, integration.name, sort)
+        count_duration(CLEVERTAP_REQUEST, labels, outcome.seconds)
 
 
 def post_records(

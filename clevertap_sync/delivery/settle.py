@@ -16,8 +16,9 @@ from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.delivery.send import RequestOutcome, Sending
 from clevertap_sync.delivery.sql import row_writer
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
+from clevertap_sync.insight.picks import read_position
 from clevertap_sync.models import Account, Attempt, Integration, Upload
-from clevertap_sync.process import clock
+from clevertap_sync.process import clock, delivery_times
 from referrals import failpoints
 from referrals.failpoints import Place
 
@@ -65,6 +66,9 @@ def settle_result(
         dead_letters.reopen_dead_letters(upload, mapped.kept_back, now)
         dead_letters.mark_delivered(upload, verdicts.delivered, now)
         failpoints.reach_failpoint(Place.SETTLE_WRITTEN)
+    if verdicts.delivered and upload.replay_id is None:
+        oldest = read_position(min(verdicts.delivered))
+        delivery_times.note_delivery(claim.integration, oldest, now)
     return True
 
 

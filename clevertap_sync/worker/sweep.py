@@ -42,8 +42,13 @@ class Sweep(bootsteps.StartStopStep):
         # Django is not ready when Celery imports its steps.
         from django.conf import settings
 
+        from clevertap_sync.models import ProcessSeen
+        from clevertap_sync.process import process_presence
         from clevertap_sync.worker.background_jobs import BackgroundJobs
+        from referrals.ingest import background
 
+        process_presence.show_as(ProcessSeen.Kind.WORKER)
+        background.write_soon()
         jobs = BackgroundJobs(worker.pool)
         jobs.start_learning()
         upkeep_at = time.monotonic() + random.uniform(0, UPKEEP_SECONDS)

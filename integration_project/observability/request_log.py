@@ -1,4 +1,4 @@
-"""One log line per HTTP request, by which all its other lines are found."""
+"""One log line per HTTP request, by which all its other lines are found, and its duration."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from integration_project.observability import context
+from integration_project.observability import context, request_durations
 from integration_project.observability.filters import find_path_template
 
 logger = logging.getLogger("integration_project.request")
@@ -21,7 +21,7 @@ _TAKEN: Final = frozenset(
 
 
 class RequestLogMiddleware:
-    """Logs each request by its route: never its path, its query, its body or its caller.
+    """Logs and times each request by its route: never its path, query, body or caller.
 
     A view adds fields by setting `request.log_fields`, a dict of plain values. Belongs
     right after the middleware that sets `request.request_id`.
@@ -36,16 +36,22 @@ class RequestLogMiddleware:
         token = context.request_id.set(getattr(request, "request_id", ""))
         try:
             response = self._get_response(request)
-            _log(request, response.status_code, time.perf_counter() - began)
+            _note(request, response.status_code, time.perf_counter() - began)
         finally:
             context.request_id.reset(token)
         return response
 
 
-def _log(request: HttpRequest, status: int, seconds: float) -> None:
+def _note(request: HttpRequest, status: int, seconds: float) -> None:
+    path = _path(request)
+    request_durations.count_request(request.method or "", path, status, seconds)
+    _log(request, path, status, seconds)
+
+
+def _log(request: HttpRequest, path: str, status: int, seconds: float) -> None:
     fields: dict[str, Any] = {
         "method": request.method,
-        "path": _path(request),
+        "path": path,
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
         **getattr(request, "log_fields", {}),

@@ -1,6 +1,6 @@
 """The process's counter, and the thread that writes it down from time to time.
 
-The thread begins with the first count, so a process that counts nothing has neither the
+The thread begins with the first count, so a command that counts nothing has neither the
 thread nor its connection. The last counts are written when the process ends. A forked
 child begins with none.
 """
@@ -88,6 +88,8 @@ class _Flusher:
         # The thread that ends the process needs its own connection no more.
         connection.close()
         self.flush()
+        for step in _at_end:
+            self._do(step)
         connection.close()
 
     def _start(self) -> None:
@@ -120,11 +122,17 @@ class _Flusher:
 
 _flusher = _Flusher()
 _along: Final[list[Callable[[], None]]] = []
+_at_end: Final[list[Callable[[], None]]] = []
 
 
 def write_along(step: Callable[[], None]) -> None:
     """Have `step` called whenever the counts are written. What it raises is logged."""
     _along.append(step)
+
+
+def write_at_end(step: Callable[[], None]) -> None:
+    """Have `step` called after the last counts were written. What it raises is logged."""
+    _at_end.append(step)
 
 
 def write_soon(*, at_once: bool = False) -> None:
