@@ -1,0 +1,1 @@
+"""Grafana's dashboard, described panel by panel: `python -m scripts.dashboard` writes it."""
