@@ -1,0 +1,152 @@
+"""A real Prometheus reads the running product: the dashboard's numbers, and what alerts."""
+
+import json
+import math
+import re
+
+import pytest
+
+from clevertap_sync.clevertap.locations import Location
+from tests.builders import a_sent_event
+from tests.harness.commands import ROOT
+from tests.ops.prometheus import Prometheus, find_selectors
+from tests.ops.promtool import list_rules
+
+TOKEN = "token-of-a-prometheus-in-a-test"
+DASHBOARD = json.loads((ROOT / "ops/grafana/dashboard.json").read_text("utf-8"))
+#: What Grafana puts in the place of its variables.
+CHOSEN = {
+    "$__rate_interval": "1m",
+    "$job": "referrals",
+    "$app": ".*",
+    "$integration": ".*",
+}
+#: As a person's typing mistake and a platform's would leave it: a wrong passcode, and a source
+#: that was called on each of ten days, and for three days no more.
+BREAK = """
+from datetime import timedelta
+from django.utils import timezone
+from clevertap_sync.models import Integration
+from referrals.ingest import writing
+from referrals.ingest.counter import CountKey, HourlyKey, IngestCounts, find_hour
+from referrals.models import App
+from referrals.secret import Secret
+from tests.builders import a_source
+
+game = Integration.objects.get(app__slug="game")
+game.passcode = Secret("CAN-ARY-PASS-XYZ")
+game.save(update_fields=["passcode"])
+source = a_source(App.objects.get(slug="shop"), "branch", name="Ours")
+key = CountKey(source.app_id, source.way, "call", "")
+for days in range(3, 14):
+    at = find_hour(timezone.now() - timedelta(days=days))
+    writing.write_counts({HourlyKey(at, key): IngestCounts(at, 1)})
+"""
+#: What only a night brings: what CleverTap counts.
+COMPARE = """
+from clevertap_sync.models import Integration
+from tests.statements import a_comparison, a_first_sight, a_statement
+
+Integration.objects.filter(app__slug="shop").update(reconciles=True)
+account = Integration.objects.get(app__slug="shop").account
+a_comparison(account)
+a_statement(account, counted=7)
+a_first_sight(account)
+"""
+LONG_AGO = (
+    "UPDATE clevertap_sync_workerseen SET seen_at = seen_at - interval '2 minutes'"
+)
+UNKNOWN = {"email": "nobody-knows@example.com"}
+
+
+def expand(expr):
+    for name, value in CHOSEN.items():
+        expr = expr.replace(name, value)
+    return expr
+
+
+def list_targets():
+    """Return the title, the expression and the legend of every query of the dashboard."""
+    return [
+        (panel["title"], expand(target["expr"]), target["legendFormat"])
+        for panel in DASHBOARD["panels"]
+        for target in panel.get("targets", ())
+    ]
+
+
+@pytest.fixture
+def stack(make_stack):
+    stack = make_stack("postgresql", warm=True, METRICS_TOKEN=TOKEN)
+    stack.start()
+    return stack
+
+
+def test_prometheus_answers_the_dashboard_and_alerts(stack, tmp_path):
+    stack.provision("game", location=Location.US1)
+    prometheus = Prometheus(tmp_path, stack.web_url.removeprefix("http://"), TOKEN)
+    for app in ("shop", "game"):
+        assert stack.post(a_sent_event(), app=app).status_code == 202
+
+    # All is well, and nothing fires, not even without any patience.
+    stack.wait_until_settled()
+    stack.wait_until(lambda: prometheus.count_scrapes() >= 3)
+    stack.wait_until(lambda: prometheus.firing() == [])
+
+    stack.manage("shell", "-c", BREAK)
+    stack.post(a_sent_event(), app="game")
+    stack.wait_until(
+        lambda: (
+            prometheus.firing()
+            == [
+                ("ReferralsHeld", "critical", "game", "default", "wrong_passcode"),
+                ("ReferralsSourceSilent", "warning", "shop", "", "source_silent"),
+            ]
+        )
+    )
+
+    bring_everything(stack)
+    stack.wait_until(lambda: not list_unanswered(stack, prometheus))
+    assert list_missing_labels(prometheus) == []
+
+    stack.processes[1].stop()
+    stack.database.execute(LONG_AGO)
+    stack.wait_until(
+        lambda: ("ReferralsNoWorker", "critical", "", "", "") in prometheus.firing()
+    )
+
+
+def bring_everything(stack):
+    """Let everything happen that the dashboard has a panel for."""
+    stack.manage("shell", "-c", COMPARE)
+    stack.manage("provision", "shop", "--loose-ids", "anonymous_id")
+
+
+def list_unanswered(stack, prometheus):
+    """Return the queries without a number, and let more happen meanwhile."""
+    stack.post(a_sent_event())
+    return [
+        (title, expr)
+        for title, expr, _ in list_targets()
+        if all(math.isnan(value) for _, value in prometheus.query(expr))
+    ]
+
+
+def list_missing_labels(prometheus):
+    """Return the labels that a query or a rule names, and the metric has not."""
+    rules = [(rule["alert"], rule["expr"]) for rule in list_rules()]
+    queries = [(title, expr) for title, expr, _ in list_targets()]
+    missing = [
+        (where, name, label)
+        for where, expr in (*rules, *queries)
+        for name, labels in find_selectors(expr)
+        if (series := prometheus.ask("series", **{"match[]": name}))
+        for label in labels
+        if not any(label in each for each in series)
+    ]
+    legends = [
+        (title, legend, label)
+        for title, expr, legend in list_targets()
+        for label in re.findall(r"\{\{(\w+)\}\}", legend)
+        if not any(label in metric for metric, _ in prometheus.query(expr))
+    ]
+    return missing + legends
