@@ -95,7 +95,9 @@ def _send_and_settle(claim: Claim, mapped: MappedUpload) -> int:
     failpoints.reach_failpoint(Place.ATTEMPT_COMMITTED)
     outcome = send_upload(claim.integration, sending, list(mapped.encoded_records()))
     failpoints.reach_failpoint(Place.REQUEST_ANSWERED)
-    attempt_line.log_attempt(claim.integration, claim.upload, sending, outcome)
+    attempt_line.log_attempt(
+        claim.integration, claim.upload, sending, outcome, mapped.requests
+    )
     kept = _settle_despite_outages(
         lambda: _settle_outcome(claim, mapped, sending, outcome)
     )

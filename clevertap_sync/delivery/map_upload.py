@@ -60,14 +60,16 @@ def map_upload(claim: Claim) -> MappedUpload:
 def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> None:
     """Sort each side into its place; where `wanted` are given, these picks alone."""
     settings = read_settings(claim.upload.settings)
-    events = _read_events(claim, wanted)
+    events, requests = _read_events(claim, wanted)
     suppressed_sides = _find_suppressed_sides(claim, events, settings)
     if claim.upload.identities:
         events, suppressed_sides = put_pinned_people(
             claim, events, suppressed_sides, settings
         )
     at, may_be_stored = claim.upload.known_at, claim.upload.unknown_outcomes > 0
-    for (position, event), suppressed in zip(events, suppressed_sides, strict=True):
+    for (position, event), suppressed, request_id in zip(
+        events, suppressed_sides, requests, strict=True
+    ):
         for value in _map_event_safely(position, event, settings, suppressed, at):
             if wanted is not None and make_pick(position, value.side) not in wanted:
                 continue
@@ -75,7 +77,7 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
                 waiting = _build_waiting(claim, position, event, value, settings)
                 mapped.undelivered.append(waiting)
                 continue
-            mapped.add(position, value)
+            mapped.add(position, value, request_id)
             if may_be_stored and isinstance(value, Unmappable):
                 _note_erased(mapped, value, at or event.occurred_at)
 
@@ -87,12 +89,18 @@ def _note_erased(mapped: MappedUpload, value: Unmappable, at: datetime) -> None:
         mapped.given_up.append(EventRecord(value.side, value.name, b"", 0, ts))
 
 
-def _read_events(claim: Claim, wanted: set[int] | None) -> Sequence[tuple[int, Event]]:
+def _read_events(
+    claim: Claim, wanted: set[int] | None
+) -> tuple[list[tuple[int, Event]], list[str]]:
+    """Return the upload's events, and in the same order the requests that brought them."""
     app_id, upload = claim.integration.app_id, claim.upload
     if wanted is None:
         return log.read_events(app_id, upload.first, upload.last)
     found = log.read_positions(app_id, {read_position(pick) for pick in wanted})
-    return [(logged.position, logged.event) for logged in found]
+    return (
+        [(logged.position, logged.event) for logged in found],
+        [logged.request_id for logged in found],
+    )
 
 
 def _find_suppressed_sides(

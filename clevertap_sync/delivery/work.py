@@ -78,13 +78,22 @@ class MappedUpload:
     kept_back: list[int] = field(default_factory=list)
     #: Records that may have been sent before, and are not sent again.
     given_up: list[EventRecord] = field(default_factory=list)
+    #: The requests that brought what `records` has, each once, in log order.
+    requests: dict[str, None] = field(default_factory=dict)
 
-    def add(self, position: int, value: EventRecord | Unmappable | KeptBack) -> None:
-        """Sort one side's value into its place."""
+    def add(
+        self,
+        position: int,
+        value: EventRecord | Unmappable | KeptBack,
+        request_id: str = "",
+    ) -> None:
+        """Sort one side's value into its place. `request_id` names what brought its event."""
         pick = make_pick(position, value.side)
         if isinstance(value, EventRecord):
             self.picks.append(pick)
             self.records.append(value)
+            if request_id:
+                self.requests[request_id] = None
         elif isinstance(value, Unmappable):
             refusal = Undelivered(pick, value.name, value.reason, value.detail)
             self.undelivered.append(refusal)

@@ -58,6 +58,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
     status: FraudStatus
     reasons: tuple[str, ...]
     test: bool
+    request_id: str | None
     outcomes: Sequence[Outcome]
 
 

@@ -1,7 +1,8 @@
 """The name of a request, by which caller, answer and log lines find each other."""
 
+import base64
 import re
-import uuid
+import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,9 @@ from referrals.api.edge import is_hook_path
 from referrals.keys import MORE_THAN_PREFIX
 
 HEADER: Final = "X-Request-Id"
+#: Bytes of chance in a name of ours: eighty bits never repeat. The log keeps it with each
+#: event, so that it is no longer than it has to be.
+_CHANCE: Final = 10
 # Visible ASCII only: the name goes into log lines and back into a header.
 ACCEPTABLE: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -39,10 +43,20 @@ class RequestIdMiddleware:
         return response
 
 
+def read_request_id(request: HttpRequest) -> str:
+    """Return the name that the middleware gave `request`; empty where it did not pass it."""
+    return getattr(request, "request_id", "")
+
+
 def choose_request_id(sent: str, path: str) -> str:
     """Return `sent` as the name of a request to `path` if it may be, else a new name."""
     is_taken = _is_acceptable(sent) and not is_hook_path(path)
-    return sent if is_taken else uuid.uuid4().hex
+    return sent if is_taken else _make_name()
+
+
+def _make_name() -> str:
+    """Return a new name: sixteen letters and digits."""
+    return base64.b32encode(secrets.token_bytes(_CHANCE)).decode().lower()
 
 
 def _is_acceptable(name: str) -> bool:

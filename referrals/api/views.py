@@ -23,6 +23,7 @@ from referrals.api.problems import (
     ProblemError,
 )
 from referrals.api.refusal_counting import count_refusals
+from referrals.api.request_id import read_request_id
 from referrals.api.switches import read_switches
 from referrals.log import Result, Status
 from referrals.models import ApiKey, App
@@ -90,6 +91,7 @@ def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
             status=event.status,
             reasons=event.reasons,
             test=event.test,
+            request_id=found.request_id or None,
             outcomes=outcomes,
         )
     )
@@ -110,7 +112,13 @@ def _store(
     warnings: Sequence[tuple[str, ...]] = (),
 ) -> HttpResponse:
     """Append the events and answer; `warnings` are about those that are there now, in order."""
-    results = log.append(key.app, events, strict=strict, way=key.prefix)
+    results = log.append(
+        key.app,
+        events,
+        strict=strict,
+        way=key.prefix,
+        request_id=read_request_id(request),
+    )
     if warnings:
         results = list(map(_warn, results, warnings))
     counts = Counter(result.status for result in results)

@@ -129,7 +129,12 @@ def find_seconds_left(request: HttpRequest, most: float) -> float:
 
 
 def append_within(
-    app: App, events: Sequence[Sendable], *, way: str, seconds: float
+    app: App,
+    events: Sequence[Sendable],
+    *,
+    way: str,
+    seconds: float,
+    request_id: str = "",
 ) -> list[Result]:
     """Append as `log.append` does, within `seconds`.
 
@@ -138,7 +143,7 @@ def append_within(
     deadline: nobody else sees what it has written.
     """
     if connection.in_atomic_block:
-        return log.append(app, events, way=way)
+        return log.append(app, events, way=way, request_id=request_id)
     _give_back_connection()
     is_given_up = threading.Event()
 
@@ -146,7 +151,7 @@ def append_within(
         connection.ensure_connection()
         if is_given_up.is_set():
             raise NotCommittedError
-        return log.append(app, events, way=way)
+        return log.append(app, events, way=way, request_id=request_id)
 
     try:
         return _threads.appending.run(append, seconds)

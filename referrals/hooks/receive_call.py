@@ -84,9 +84,10 @@ def receive_call(
     call: Call,
     *,
     sample: str = "",
+    request_id: str = "",
     seconds: float = DEADLINE_SECONDS,
 ) -> Received:
-    """Append the events of a verified call. Never raises a database's error.
+    """Append the events of the verified call `request_id`. Never raises a database's error.
 
     Raises `ArchivedAppError`. `sample` marks a sample of ours by a text that makes its ids
     its own: its events are test events, and count as those that a person sends.
@@ -97,7 +98,9 @@ def receive_call(
     else:
         outcomes = read_events(source, call)
     way = WayIn.ADMIN if sample else source.way
-    return append_outcomes(source, outcomes, way=way, seconds=seconds)
+    return append_outcomes(
+        source, outcomes, way=way, request_id=request_id, seconds=seconds
+    )
 
 
 def append_outcomes(
@@ -105,11 +108,13 @@ def append_outcomes(
     outcomes: Sequence[IncomingEvent | EventProblem | Ignored],
     *,
     way: str = "",
+    request_id: str = "",
     seconds: float = DEADLINE_SECONDS,
 ) -> Received:
     """Append the events among `outcomes`. Never raises a database's error.
 
-    Raises `ArchivedAppError`. They count by `way`, the source's unless another is given.
+    Raises `ArchivedAppError`. They count by `way`, the source's unless another is given;
+    `request_id` names the call that brought them.
     """
     way = way or source.way
     # A sample of ours comes by another way, and a person can send it again.
@@ -122,14 +127,14 @@ def append_outcomes(
         return msgspec.structs.replace(received, results=tuple(results))
     # Who calls again may find the database back.
     if may_wait and not outage.database.begin_try():
-        return _spool(source, received, now, None)
+        return _spool(source, received, now, request_id)
     try:
-        results = _append(source, events, way, seconds)
+        results = _append(source, events, way, seconds, request_id)
     except (NotCommittedError, DatabaseError, InterfaceError) as error:
         logger.warning("A call was not committed: %s", type(error).__name__)
         outage.database.note_failure()
         if may_wait:
-            return _spool(source, received, now, error)
+            return _spool(source, received, now, request_id, error)
         return msgspec.structs.replace(received, is_committed=False)
     outage.database.note_success()
     return msgspec.structs.replace(received, results=tuple(results))
@@ -139,12 +144,15 @@ def _spool(
     source: KnownSource,
     received: Received,
     received_at: datetime,
-    error: Exception | None,
+    request_id: str,
+    error: Exception | None = None,
 ) -> Received:
     """Let the good events wait in the spool, or count them as lost: nobody sends them again."""
     good = [each for each in received.outcomes if isinstance(each, IncomingEvent)]
     try:
-        spool.put_events(source.app, source.id, good, received_at)
+        spool.put_events(
+            source.app, source.id, good, received_at, request_id=request_id
+        )
     except NotSpooledError as failure:
         count_lost = partial(counting.count_lost, source, len(good), failure.reason)
         # What was late may still be committed, or put there.
@@ -160,10 +168,16 @@ def _spool(
 
 
 def _append(
-    source: KnownSource, events: Sequence[Sendable], way: str, seconds: float
+    source: KnownSource,
+    events: Sequence[Sendable],
+    way: str,
+    seconds: float,
+    request_id: str,
 ) -> list[Result]:
     try:
-        return append_within(source.app, events, way=way, seconds=seconds)
+        return append_within(
+            source.app, events, way=way, seconds=seconds, request_id=request_id
+        )
     except DatabaseError as error:
         if not log.is_fault_of_event(error):
             raise
@@ -171,7 +185,7 @@ def _append(
             return [
                 msgspec.structs.replace(result, index=index)
                 for index, event in enumerate(events)
-                for result in _append(source, [event], way, seconds)
+                for result in _append(source, [event], way, seconds, request_id)
             ]
         logger.warning("The database refused an event: %s", type(error).__name__)
         (event,) = events

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from referrals.api.auth import CallerRefusedError, find_caller, note_use, read_key
 from referrals.api.problems import INCOMPLETE_BODY, ProblemError
 from referrals.api.refusal_counting import count_refused_caller
+from referrals.api.request_id import read_request_id
 from referrals.hooks import counting, segment_answers as answers
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
@@ -67,7 +68,9 @@ def _answer(request: HttpRequest, method: str) -> HookResponse:
             source, EventProblem(error.code, error.pointer, error.detail)
         )
     key, document = segment.take_write_key(document)
-    return _answer_document(source or _find_source(key), document)
+    return _answer_document(
+        source or _find_source(key), document, read_request_id(request)
+    )
 
 
 def _find_source(key: str) -> KnownSource:
@@ -77,7 +80,9 @@ def _find_source(key: str) -> KnownSource:
     return source
 
 
-def _answer_document(source: KnownSource, document: Document) -> HookResponse:
+def _answer_document(
+    source: KnownSource, document: Document, request_id: str
+) -> HookResponse:
     items = segment.count_items(document)
     if items > segment.MAX_ITEMS:
         detail = (
@@ -91,7 +96,9 @@ def _answer_document(source: KnownSource, document: Document) -> HookResponse:
         )
     )
     try:
-        received = append_outcomes(source, outcomes, seconds=DEADLINE_SECONDS)
+        received = append_outcomes(
+            source, outcomes, request_id=request_id, seconds=DEADLINE_SECONDS
+        )
     except ArchivedAppError as error:
         return answers.answer_refusal(
             HTTPStatus.FORBIDDEN, Code.APP_ARCHIVED, str(error)

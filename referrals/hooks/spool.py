@@ -174,9 +174,14 @@ def read_state() -> SpoolState | None:
 
 
 def put_events(
-    app: App, source_id: int, events: Sequence[IncomingEvent], received_at: datetime
+    app: App,
+    source_id: int,
+    events: Sequence[IncomingEvent],
+    received_at: datetime,
+    *,
+    request_id: str = "",
 ) -> None:
-    """Let the events of one call wait in the spool. Asks no database.
+    """Let the events of the call `request_id` wait in the spool. Asks no database.
 
     Raises `NotSpooledError`.
     """
@@ -185,7 +190,7 @@ def put_events(
         raise NotSpooledError(LossReason.NO_SPOOL)
     if is_silent():
         raise NotSpooledError(LossReason.SPOOL_AWAY)
-    prepared = log.prepare_for_later(app, events, received_at)
+    prepared = log.prepare_for_later(app, events, received_at, request_id=request_id)
     entry = encrypt_entry(
         SpoolEntry(app.pk, source_id, received_at, tuple(prepared), app.slug)
     )

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.views.decorators.csrf import csrf_exempt
 
 from referrals.api.problems import INCOMPLETE_BODY, ProblemError
+from referrals.api.request_id import read_request_id
 from referrals.hooks import answers, counting
 from referrals.hooks.answers import HookResponse
 from referrals.hooks.call_reading import read_call
@@ -60,7 +61,10 @@ def _answer(
     except ProblemError as problem:
         return _answer_unreadable(source, problem)
     return _answer_call(
-        source, call, seconds=find_seconds_left(request, DEADLINE_SECONDS)
+        source,
+        call,
+        request_id=read_request_id(request),
+        seconds=find_seconds_left(request, DEADLINE_SECONDS),
     )
 
 
@@ -72,7 +76,9 @@ def _answer_unreadable(source: KnownSource, problem: ProblemError) -> HookRespon
     return answers.answer_too_large()
 
 
-def _answer_call(source: KnownSource, call: Call, *, seconds: float) -> HookResponse:
+def _answer_call(
+    source: KnownSource, call: Call, *, request_id: str, seconds: float
+) -> HookResponse:
     now = datetime.now(UTC)
     verified = verify_call(source.verifier, call, source.secrets, now=now)
     if isinstance(verified, Unverified):
@@ -83,7 +89,9 @@ def _answer_call(source: KnownSource, call: Call, *, seconds: float) -> HookResp
     if not sample:
         capture_call(source, call)
     try:
-        received = receive_call(source, call, sample=sample, seconds=seconds)
+        received = receive_call(
+            source, call, sample=sample, request_id=request_id, seconds=seconds
+        )
     except ArchivedAppError:
         return answers.answer_archived()
     counting.count_received(source, received, is_sample=bool(sample))

@@ -19,7 +19,8 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     """A good event, made ready for the log before the lock is taken.
 
     `row` is there already where nothing about the event depends on the log. `has_time` and
-    `has_status` say whether time and fraud status are settled before.
+    `has_status` say whether time and fraud status are settled before. `request_id` names the
+    request that brought the event; each keeps its own where requests share a transaction.
     """
 
     index: int
@@ -30,6 +31,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     row: LogRow | None = None
     has_time: bool = True
     has_status: bool = False
+    request_id: str = ""
 
 
 class PreparedEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -43,6 +45,7 @@ class PreparedEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     event: Event
     sightings: tuple[SightingKey, ...] = ()
     has_status: bool = False
+    request_id: str = ""
 
 
 def prepare_events(
@@ -63,7 +66,11 @@ def prepare_events(
 
 
 def prepare_for_later(
-    app: App, events: Sequence[IncomingEvent], received_at: datetime
+    app: App,
+    events: Sequence[IncomingEvent],
+    received_at: datetime,
+    *,
+    request_id: str = "",
 ) -> list[PreparedEvent]:
     """Return `events`, received at `received_at`, for `append_prepared`. Asks no database.
 
@@ -78,12 +85,15 @@ def prepare_for_later(
             event,
             fraud.find_sightings(event, hash_signal),
             incoming.status is not None,
+            request_id,
         )
         for incoming, event in zip(events, prepared, strict=True)
     ]
 
 
-def make_drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
+def make_drafts(
+    app: App, good: Mapping[int, IncomingEvent], *, request_id: str = ""
+) -> list[Draft]:
     """Return the `good` events of a request, which come by their index, as drafts."""
     hash_signal = hashing.make_signal_hasher(app.pk)
     fingerprint = hashing.make_fingerprinter(app.pk)
@@ -98,6 +108,7 @@ def make_drafts(app: App, good: Mapping[int, IncomingEvent]) -> list[Draft]:
             fingerprint(_encode(incoming)),
             event,
             fraud.find_sightings(event, hash_signal),
+            request_id=request_id,
         )
         for (index, incoming), event in zip(good.items(), events, strict=True)
     ]
@@ -112,6 +123,7 @@ def make_prepared_drafts(events: Sequence[PreparedEvent]) -> list[Draft]:
             prepared.event,
             prepared.sightings,
             has_status=prepared.has_status,
+            request_id=prepared.request_id,
         )
         for index, prepared in enumerate(events)
     ]
@@ -123,6 +135,8 @@ def _make_draft(
     fingerprint: str,
     event: Event,
     sightings: tuple[SightingKey, ...],
+    *,
+    request_id: str,
 ) -> Draft:
     warnings = list_warnings(incoming)
     has_time = incoming.occurred_at is not None
@@ -136,10 +150,12 @@ def _make_draft(
             warnings,
             has_time=has_time,
             has_status=has_status,
+            request_id=request_id,
         )
     if not has_status:
         event = judge_event(event, (), {})
-    return Draft(index, fingerprint, event, (), warnings, build_row(event, fingerprint))
+    row = build_row(event, fingerprint, request_id)
+    return Draft(index, fingerprint, event, (), warnings, row, request_id=request_id)
 
 
 def judge_event(

@@ -11,7 +11,13 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud import SightingKey
-from referrals.log.rows import FoundEvent, LogEnd, LogRow, choose_time_of_receipt
+from referrals.log.rows import (
+    FoundEvent,
+    FoundRow,
+    LogEnd,
+    LogRow,
+    choose_time_of_receipt,
+)
 
 # Sets the log's advisory locks apart from other programs' in the same database.
 LOCK_NAMESPACE = 0x4C4F47
@@ -42,7 +48,7 @@ _LOCK_AND_LOOK_UP = """
 _COPY = """
     COPY referrals_referralevent
         (position, app_id, received_at, key, fingerprint, occurred_at,
-         type, name, channel, status, test, body)
+         type, name, channel, status, test, body, request_id)
     FROM STDIN
 """
 # Reference: https://www.postgresql.org/docs/current/sql-copy.html (text format)
@@ -62,10 +68,10 @@ _INSERT_SIGHTINGS = """
     ON CONFLICT DO NOTHING
 """
 _SELECT_BODIES = """
-    SELECT event.position, event.received_at, event.body
+    SELECT event.position, event.received_at, event.body, event.request_id
     FROM json_array_elements_text(%s::json) AS sent(position)
     JOIN LATERAL (
-        SELECT position, received_at, body FROM referrals_referralevent
+        SELECT position, received_at, body, request_id FROM referrals_referralevent
         WHERE app_id = %s AND position = sent.position::bigint LIMIT 1
     ) AS event ON true
     ORDER BY event.position
@@ -117,14 +123,15 @@ def insert_rows(
 def _format_for_copy(row: LogRow) -> str:
     """Return the row's own columns as COPY reads them.
 
-    Only a name or a channel can hold a tab or a line's end: an id cannot, and JSON has
-    escapes of its own, whose backslashes are doubled here.
+    Only a name or a channel can hold a tab or a line's end: an id or a request's name
+    cannot, and JSON has escapes of its own. Backslashes are doubled here.
     """
     key = row.key.replace("\\", r"\\")
     body = bytes(row.body).decode().replace("\\", r"\\")
+    request_id = row.request_id.replace("\\", r"\\")
     return (
         f"{key}\t{row.fingerprint}\t{row.occurred_at}\t{row.type}\t{_escape_for_copy(row.name)}"
-        f"\t{_escape_for_copy(row.channel)}\t{row.status}\t{row.test}\t{body}"
+        f"\t{_escape_for_copy(row.channel)}\t{row.status}\t{row.test}\t{body}\t{request_id}"
     )
 
 
@@ -150,10 +157,10 @@ def write_sightings(
 
 def read_bodies(
     cursor: CursorWrapper, app_id: int, positions: list[int]
-) -> list[tuple[int, datetime, str]]:
-    """Return position, time of receipt and body at `positions`, ascending."""
+) -> list[FoundRow]:
+    """Return the rows at `positions`, ascending."""
     cursor.execute(_SELECT_BODIES, [_encode_json(positions), app_id])
-    rows: list[tuple[int, datetime, str]] = cursor.fetchall()
+    rows: list[FoundRow] = cursor.fetchall()
     return rows
 
 

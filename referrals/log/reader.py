@@ -9,24 +9,26 @@ from django.db import connection
 from django.db.models import Max, Min, OuterRef, Q, Subquery
 
 from referrals.log.dialects import find_dialect
+from referrals.log.rows import FoundRow
 from referrals.models import ReferralEvent
 from referrals.schema import Event
 
-_COLUMNS = ("position", "received_at", "body")
+_COLUMNS = ("position", "received_at", "body", "request_id")
 _HEAD = "SELECT max(position) FROM referrals_referralevent WHERE app_id = {app}"
 _HEADS = "SELECT app.id, {head} FROM referrals_app app WHERE app.id IN ({ids})"
 _RANGE = """
-    SELECT position, body FROM referrals_referralevent
+    SELECT position, body, request_id FROM referrals_referralevent
     WHERE app_id = %s AND position BETWEEN %s AND %s ORDER BY position
 """
 
 
 class LoggedEvent(NamedTuple):
-    """An event with its place in the log."""
+    """An event with its place in the log, and the request that brought it, if one did."""
 
     position: int
     received_at: datetime
     event: Event
+    request_id: str = ""
 
 
 def read_head(app_id: int) -> int:
@@ -75,15 +77,22 @@ def read_range(app_id: int, first: int, last: int) -> list[LoggedEvent]:
     return _decode_rows(rows.order_by("position").values_list(*_COLUMNS))
 
 
-def read_events(app_id: int, first: int, last: int) -> list[tuple[int, Event]]:
+def read_events(
+    app_id: int, first: int, last: int
+) -> tuple[list[tuple[int, Event]], list[str]]:
     """Return the same events as `read_range`, without times of receipt, at a third of its cost.
 
-    For every upload: the times of receipt, which an upload does not need, cost the rest.
+    Beside them, in the same order, the requests that brought them. For every upload: the
+    times of receipt, which an upload does not need, cost the rest.
     """
     decode = _decoder.decode
     with connection.cursor() as cursor:
         cursor.execute(_RANGE, [app_id, first, last])
-        return [(position, decode(body)) for position, body in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return (
+        [(position, decode(body)) for position, body, _ in rows],
+        [request_id for _, _, request_id in rows],
+    )
 
 
 def read_positions(app_id: int, positions: Collection[int]) -> list[LoggedEvent]:
@@ -168,10 +177,11 @@ def read_received_at(
     }
 
 
-def _decode_rows(rows: Iterable[tuple[int, datetime, str]]) -> list[LoggedEvent]:
+def _decode_rows(rows: Iterable[FoundRow]) -> list[LoggedEvent]:
     decode = _decoder.decode
     return [
-        LoggedEvent(at, received_at, decode(body)) for at, received_at, body in rows
+        LoggedEvent(at, received_at, decode(body), request_id)
+        for at, received_at, body, request_id in rows
     ]
 
 

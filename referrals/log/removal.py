@@ -51,8 +51,8 @@ def erase_people(
     """Remove people from the events at `positions`; return how many events changed.
 
     Each side of an event that `is_meant` accepts loses identities and signals. The event
-    loses its content, event data, metadata and fingerprint, which may tell of the person,
-    and its sightings. The other side stays. Type, name, times, channel and status stay,
+    loses its content, event data, metadata, fingerprint and request, which may tell of the
+    person, and its sightings. The other side stays. Type, name, times, channel and status stay,
     and so does the id, unless one of the person's identities stands in it. Without a
     fingerprint, the event is a duplicate when it is sent again, also with other content.
     Erasing twice changes nothing more.
@@ -100,11 +100,12 @@ def _erase_chunk(
 
 
 def _rewrite(rows: QuerySet[ReferralEvent], kept: Event) -> None:
-    row = build_row(kept, "")
+    row = build_row(kept, "", "")
     rows.update(
         key=row.key,
         channel=row.channel,
         body=bytes(row.body).decode(),
+        request_id=row.request_id,
         fingerprint=None,
     )
 

@@ -29,6 +29,7 @@ class LogRow(msgspec.Struct, frozen=True, gc=False):
     status: str
     test: bool
     body: msgspec.Raw
+    request_id: str
 
 
 class FoundEvent(NamedTuple):
@@ -44,6 +45,10 @@ class LogEnd(NamedTuple):
     head: int
     now: datetime
     found: dict[str, FoundEvent]
+
+
+#: Position, time of receipt, body and request of an event.
+FoundRow = tuple[int, datetime, str, str]
 
 
 class Dialect(Protocol):
@@ -78,12 +83,12 @@ class Dialect(Protocol):
 
     def read_bodies(
         self, cursor: CursorWrapper, app_id: int, positions: list[int]
-    ) -> list[tuple[int, datetime, str]]:
-        """Return position, time of receipt and body at `positions`, ascending."""
+    ) -> list[FoundRow]:
+        """Return the rows at `positions`, ascending."""
 
 
-def build_row(event: Event, fingerprint: str) -> LogRow:
-    """Return the row that keeps `event`."""
+def build_row(event: Event, fingerprint: str, request_id: str) -> LogRow:
+    """Return the row that keeps `event`, which a request brought, or none: `""`."""
     return LogRow(
         key=event.id,
         fingerprint=fingerprint,
@@ -94,6 +99,7 @@ def build_row(event: Event, fingerprint: str) -> LogRow:
         status=event.status,
         test=event.test,
         body=msgspec.Raw(_encoder.encode(event)),
+        request_id=request_id,
     )
 
 

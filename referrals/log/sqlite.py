@@ -9,7 +9,13 @@ import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from referrals.fraud import SightingKey
-from referrals.log.rows import FoundEvent, LogEnd, LogRow, choose_time_of_receipt
+from referrals.log.rows import (
+    FoundEvent,
+    FoundRow,
+    LogEnd,
+    LogRow,
+    choose_time_of_receipt,
+)
 
 _SELECT_LAST = """
     SELECT position, received_at FROM referrals_referralevent
@@ -26,8 +32,8 @@ _LOOK_UP = """
 _INSERT = """
     INSERT INTO referrals_referralevent
         (app_id, position, received_at, key, fingerprint, occurred_at,
-         type, name, channel, status, test, body)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+         type, name, channel, status, test, body, request_id)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _SELECT_SIGHTINGS = """
     SELECT sighting.mark, sighting.value
@@ -40,7 +46,7 @@ _INSERT_SIGHTINGS = """
     VALUES (%s, %s, %s, %s)
 """
 _SELECT_BODIES = """
-    SELECT event.position, event.received_at, event.body
+    SELECT event.position, event.received_at, event.body, event.request_id
     FROM json_each(%s) AS sent
     CROSS JOIN referrals_referralevent AS event
     WHERE event.app_id = %s AND event.position = sent.value
@@ -71,7 +77,8 @@ def insert_rows(
         _INSERT,
         [
             (app_id, position, now, row.key, row.fingerprint, _format_instant(row.occurred_at),
-             row.type, row.name, row.channel, row.status, row.test, bytes(row.body).decode())
+             row.type, row.name, row.channel, row.status, row.test,
+             bytes(row.body).decode(), row.request_id)
             for position, row in enumerate(rows, start=end.head + 1)
         ],
     )  # fmt: skip
@@ -98,11 +105,11 @@ def write_sightings(
 
 def read_bodies(
     cursor: CursorWrapper, app_id: int, positions: list[int]
-) -> list[tuple[int, datetime, str]]:
-    """Return position, time of receipt and body at `positions`, ascending."""
+) -> list[FoundRow]:
+    """Return the rows at `positions`, ascending."""
     cursor.execute(_SELECT_BODIES, [_encode_json(positions), app_id])
     rows = cursor.fetchall()
-    return [(position, _add_utc(naive), body) for position, naive, body in rows]
+    return [(position, _add_utc(naive), *rest) for position, naive, *rest in rows]
 
 
 def _encode_json(values: list[str] | list[int]) -> str:

@@ -107,7 +107,7 @@ def _complete_row(
     if not draft.has_status:
         event = judge_event(event, draft.sightings, earlier.values_by_mark)
     earlier.add(draft.sightings)
-    return build_row(event, draft.fingerprint)
+    return build_row(event, draft.fingerprint, draft.request_id)
 
 
 def _ring_after_commit(app_id: int, head: int) -> None:

@@ -58,6 +58,7 @@ def append(
     strict: bool = False,
     way: str = WayIn.PYTHON,
     may_differ: bool = False,
+    request_id: str = "",
 ) -> list[Result]:
     """Store the good ones among `events` after the log's head; answer each, in order.
 
@@ -68,6 +69,8 @@ def append(
 
     `way` is how the events came in, for counting: see `ingest`. `may_differ` says that a
     platform told of them, in calls or in an export: a conflict is counted as a duplicate.
+    `request_id` names the HTTP request that brought them, as `api.request_id` chose it; the
+    log keeps it with each event that it stores now.
 
     In a transaction of the caller's, `accepted` means accepted once that commits. Make
     it the last statement there: until the commit, every other append to this log waits.
@@ -78,7 +81,7 @@ def append(
     then, and appending the same events again is harmless.
     """
     _refuse_archived(app, way, len(events))
-    answers = _answer_each(app, events, strict=strict)
+    answers = _answer_each(app, events, strict=strict, request_id=request_id)
     count_answers(app.pk, way, answers, may_differ=may_differ)
     return answers
 
@@ -104,12 +107,15 @@ def _refuse_archived(app: App, way: str, number: int) -> None:
         raise ArchivedAppError(msg)
 
 
-def _answer_each(app: App, events: Sequence[Sendable], *, strict: bool) -> list[Result]:
+def _answer_each(
+    app: App, events: Sequence[Sendable], *, strict: bool, request_id: str
+) -> list[Result]:
     good, answers = _check_each(events, strict=strict)
     if strict and answers:
         return leave_out_good(answers, good)
     if good:
-        stored = _append(app.pk, make_drafts(app, good), strict=strict)
+        drafts = make_drafts(app, good, request_id=request_id)
+        stored = _append(app.pk, drafts, strict=strict)
         answers |= {answer.index: answer for answer in stored}
     return [answers[index] for index in range(len(events))]
 

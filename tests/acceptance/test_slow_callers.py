@@ -219,7 +219,7 @@ def test_over_its_share_an_app_is_refused_while_another_waits(stack, send_whole)
     assert answer.status_code == 429
     assert answer.headers["Retry-After"] == "5"
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+    assert re.fullmatch("[a-z2-7]{16}", answer.headers["X-Request-Id"])
     assert answer.json()["type"] == "/docs#problem-over-share"
     assert statuses_of(other) == [202]
     assert statuses_of(first) == [202] * 9

@@ -53,6 +53,7 @@ def test_an_event_is_answered_with_its_place_and_its_outcomes(app, ask):
         "status": "valid",
         "reasons": [],
         "test": False,
+        "request_id": None,
     }
     assert [(o["integration"], o["side"], o["status"]) for o in outcomes] == [
         ("default", "referred", "pending"),

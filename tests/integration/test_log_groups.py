@@ -253,6 +253,20 @@ def test_who_commits_by_hand_has_a_transaction_too(app, heads):
     assert (stored(app), heads) == ([], [])
 
 
+def test_each_request_of_a_group_keeps_its_own_name(app, heads):
+    with log_locked(app):
+        callers = []
+        for key in "abc":
+            callers.append(Caller(app, a_sent_event(id=key), request_id=f"r-{key}"))
+            wait_until(partial(_stands, app, callers))
+
+    for caller in callers:
+        caller.outcome()
+    assert heads == [1, 2, 4]
+    rows = ReferralEvent.objects.filter(app=app, key__in="abc").order_by("key")
+    assert list(rows.values_list("request_id", flat=True)) == ["r-a", "r-b", "r-c"]
+
+
 @pytest.mark.parametrize(
     ("count", "options"), [(2, {"strict": True}), (SMALL_EVENTS + 1, {})]
 )

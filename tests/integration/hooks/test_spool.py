@@ -152,6 +152,29 @@ def test_a_call_that_is_never_sent_again_waits_and_comes_into_the_log(
     assert counts_of(branch) == {("spooled", ""): 1, ("drained", ""): 1}
 
 
+def test_what_waited_keeps_the_names_of_its_calls(client, app, branch):
+    with log_is_away():
+        names = [
+            call_hook(client, branch, a_branch_call(branch, number)).headers[
+                "X-Request-Id"
+            ]
+            for number in (1, 2)
+        ]
+
+    drain.drain_spool()
+
+    assert [each.request_id for each in log.read_range(app.pk, 1, 9)] == names
+
+
+def test_an_entry_of_a_release_before_has_no_call_s_name(app):
+    old = msgspec.to_builtins(an_entry(app, 7, a_sent_event()))
+
+    (event,) = msgspec.convert(old, SpoolEntry).events
+
+    assert "request_id" not in old["events"][0]
+    assert event.request_id == ""
+
+
 def test_the_same_call_sent_again_is_a_duplicate(
     client, app, branch, django_capture_on_commit_callbacks
 ):

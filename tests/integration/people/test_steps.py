@@ -72,7 +72,7 @@ def learn_at_once(app):
     rules = people.read_rules(app.pk)
     hash_identity = hashing.make_identity_hasher(app.pk)
     learners = {test: Learner(rules, Known(), limit=50) for test in (False, True)}
-    for position, at, event in log.read_range(app.pk, 1, 10_000):
+    for position, at, event, _ in log.read_range(app.pk, 1, 10_000):
         user, referrer = (
             find_mentions(each.identities, rules, hash_identity) if each else NOBODY
             for each in (event.user, event.referrer)
