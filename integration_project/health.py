@@ -1,7 +1,8 @@
 """What a platform asks: is this process alive, and can it do its work?
 
 A health check has no known host name, no HTTPS and no session, so this middleware
-stands before all that require one. `/healthz` does without the database, too.
+stands before all that require one. `/healthz` does without the database, too. The public
+status page is answered here as well: it is the same for everybody, and works as long.
 """
 
 import json
@@ -15,7 +16,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from clevertap_sync.process import worker_presence
+from integration_project.public_status import PublicStatus
 from referrals import hashing
+from referrals.api.public_status import is_status_request
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +26,12 @@ RETRY_SECONDS: Final = 5
 
 
 class HealthMiddleware:
-    """Answers the health checks `/healthz` and `/readyz`."""
+    """Answers the health checks `/healthz` and `/readyz`, and `/v1/status`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
         self._readiness = ReadinessCheck()
+        self._status = PublicStatus(self._readiness.find_fault)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a health check; pass every other request on."""
@@ -36,6 +40,8 @@ class HealthMiddleware:
                 return _answer(HTTPStatus.OK, {"status": "alive"})
             case "/readyz":
                 return self._readiness.answer()
+            case _ if is_status_request(request.method, request.path_info):
+                return self._status.answer()
         return self._get_response(request)
 
 
@@ -48,7 +54,7 @@ class ReadinessCheck:
     def answer(self) -> HttpResponse:
         """Return 200 if events can be accepted, otherwise 503 with the reason."""
         try:
-            reason = self._fault()
+            reason = self.find_fault()
             degraded = "" if reason else _find_worker_fault()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database failed: %s", type(error).__name__)
@@ -63,7 +69,8 @@ class ReadinessCheck:
             return _answer(HTTPStatus.OK, {"status": "degraded", "detail": degraded})
         return _answer(HTTPStatus.OK, {"status": "ready"})
 
-    def _fault(self) -> str:
+    def find_fault(self) -> str:
+        """Return why no event can be accepted, or nothing. Raises the database's errors."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         # Once they are applied, they stay applied for this process's code.

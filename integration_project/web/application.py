@@ -27,6 +27,7 @@ from integration_project.web.responses import (
 from integration_project.web.threads import Threads
 from integration_project.web.turns import OverShareError, Turn, Turns
 from referrals.api.problems import ProblemError
+from referrals.api.public_status import is_status_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -64,9 +65,9 @@ class Application:
         self._threads = Threads(threads, "request")
         # Serves platforms' calls that nobody sends again and that found no thread in time.
         self._last_thread = Threads(1, "last chance")
-        self._readiness = health_checks.SharedReadinessCheck(
-            partial(answer_by_wsgi, django)
-        )
+        ask = partial(answer_by_wsgi, django)
+        self._readiness = health_checks.SharedCheck(ask, "readiness")
+        self._status = health_checks.SharedCheck(ask, "status")
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send
@@ -126,6 +127,10 @@ class Application:
         environ = complete_environ(call, body)
         if call.path == health_checks.READY_PATH:
             return await self._readiness.answer(environ, sender)
+        if is_status_request(call.method, call.path):
+            # Others may get the same answer: it does not repeat what this caller sent.
+            environ.pop("HTTP_X_REQUEST_ID", None)
+            return await self._status.answer(environ, sender)
         work = _WaitingRequest(environ, body, sender, self._loop.create_future())
         turn = Turn(
             owner=call.owner,

@@ -1,7 +1,7 @@
 """The health checks of a platform, answered even while all threads are busy.
 
 `/healthz` needs nothing but the event loop. `/readyz` asks the database, in a thread of
-its own; further questions meanwhile get the same answer.
+its own; further questions meanwhile get the same answer. So does the public status page.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ ALIVE_ANSWER: Final = make_answer(
 )
 
 
-class SharedReadinessCheck:
-    """Asks whether the process can work, once at a time. `ask` runs in a thread."""
+class SharedCheck:
+    """Asks how all is, once at a time. `ask` runs in a thread, which has the `name`."""
 
     def __init__(
-        self, ask: Callable[[dict[str, Any], AnswerSender], AnswerOutcome]
+        self, ask: Callable[[dict[str, Any], AnswerSender], AnswerOutcome], name: str
     ) -> None:
         self._ask = ask
         self._loop = asyncio.get_running_loop()
-        self._thread = Threads(1, "readiness")
+        self._thread = Threads(1, name)
         self._asking: asyncio.Future[WebAnswer | None] | None = None
 
     async def answer(

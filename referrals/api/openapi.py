@@ -34,6 +34,7 @@ from referrals.api.problems import (
     Problem,
     ProblemKind,
 )
+from referrals.api.public_status import STATUS_PATH, ServiceStatus
 from referrals.api.stream import MAX_BODY_BYTES
 from referrals.api.switches import SWITCH_VALUES
 from referrals.rules import ID_PATTERN, MAX_EVENT_BYTES, MAX_METADATA_BYTES
@@ -166,6 +167,7 @@ def build_document() -> dict[str, Any]:
             "/v1/events": {"post": _send()},
             "/v1/events/{id}": {"get": _ask()},
             "/v1/people": {"put": _tie()},
+            STATUS_PATH: {"get": _show_status()},
             **describe_sources(_problems((BAD_REQUEST, UNKNOWN_HOST, HTTPS_REQUIRED))),
         },
         "components": {
@@ -262,6 +264,21 @@ def _tie() -> dict[str, Any]:
     }
 
 
+def _show_status() -> dict[str, Any]:
+    return {
+        "operationId": "getStatus",
+        "summary": "Ask whether the service works",
+        "description": "For everybody, without a key: no names, no numbers. It is 200 "
+        "whatever it says, and is looked up once in some seconds. `down` takes no events; "
+        "`degraded` does, and delivers some of them late or not yet.",
+        "security": [],
+        "responses": {
+            "200": _response("How the service is.", ServiceStatus),
+            **_problems((BAD_REQUEST, METHOD_NOT_ALLOWED)),
+        },
+    }
+
+
 def _event_bodies() -> dict[str, Any]:
     return _bodies(IncomingEvent.__name__, BATCH, "events", EXAMPLE)
 
@@ -298,7 +315,10 @@ def _batch(title: str, name: str, one: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    answers = (IncomingEvent, IncomingLink, Receipt, DryRun, StoredEvent, Problem)
+    answers = (
+        *(IncomingEvent, IncomingLink, Receipt, DryRun, StoredEvent),
+        *(ServiceStatus, Problem),
+    )
     _, schemas = msgspec.json.schema_components(answers, ref_template=REFERENCE)
     _describe(schemas["IncomingEvent"], "An event as it is sent.", EVENT_FIELDS)
     _describe(schemas["IncomingPerson"], "One of the two people.", PERSON_FIELDS)

@@ -97,6 +97,12 @@ def show_event(request: HttpRequest, app: App, key: str) -> HttpResponse:
     )
 
 
+@guard_view("GET", "HEAD")
+def refuse_method_of_status(_request: HttpRequest) -> HttpResponse:
+    """Refuse what is no method of the status page; those that are do not get here."""
+    raise ProblemError(NOT_FOUND, NO_SUCH_ADDRESS)
+
+
 @guard_view()
 def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
     """Answer any other address below /v1/ in the API's own form."""

@@ -42,5 +42,5 @@ def test_requests_that_the_document_allows_and_forbids_are_answered_as_it_says(
         )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Selected: 14/14" in done.stdout
-    assert "Tested: 14" in done.stdout
+    assert "Selected: 15/15" in done.stdout
+    assert "Tested: 15" in done.stdout

@@ -151,6 +151,7 @@ def test_two_hundred_slow_callers_hold_nobody_up(stack):
     with slow_callers(stack) as callers:
         health = requests.get(f"{stack.web_url}/healthz", timeout=PATIENCE_SECONDS)
         ready = requests.get(f"{stack.web_url}/readyz", timeout=PATIENCE_SECONDS)
+        status = requests.get(f"{stack.web_url}/v1/status", timeout=PATIENCE_SECONDS)
         page = requests.get(f"{stack.web_url}/admin/login/", timeout=PATIENCE_SECONDS)
         answers = [stack.post(a_sent_event(id=f"e-{n}")) for n in range(20)]
         # They would have been answered, or let go, if anything had waited for them.
@@ -158,6 +159,7 @@ def test_two_hundred_slow_callers_hold_nobody_up(stack):
 
     assert (health.status_code, health.json()) == (200, {"status": "alive"})
     assert (ready.status_code, page.status_code) == (200, 200)
+    assert status.json()["components"]["ingest"] == "ok"
     assert {answer.status_code for answer in answers} == {202}
     assert still_open == 5 * EACH
 
