@@ -7,11 +7,13 @@ made only if the app has none that works.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.text import capfirst
 
 from clevertap_sync.clevertap.hold_reasons import (
@@ -30,7 +32,7 @@ from referrals import history
 from referrals.history import Difference
 from referrals.keys import create_key
 from referrals.loose_ids import spell_loose_ids
-from referrals.models import App
+from referrals.models import ApiKey, App
 from referrals.secret import Secret
 from referrals.source_provisioning import (
     ProvisionedSource,
@@ -59,7 +61,7 @@ class ProvisioningError(Exception):
 class WantedSetup:
     """The setup to reach. An empty passcode leaves the stored one as it is.
 
-    Of each of `platforms` there is to be a source, named as the platform. `loose_ids` are
+    A key that is made expires after `key_life`; None: it never does. Of each of `platforms` there is to be a source, named as the platform. `loose_ids` are
     the app's IDs that come before sign-up. Where they, `remembers_referrers` or `reconciles`
     are None, what is set stands.
     """
@@ -76,6 +78,7 @@ class WantedSetup:
     loose_ids: tuple[str, ...] | None = None
     remembers_referrers: bool | None = None
     reconciles: bool | None = None
+    key_life: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class ProvisionedSetup:
     api_key: str | None
     warnings: tuple[str, ...]
     sources: tuple[ProvisionedSource, ...] = ()
+    #: When the new key expires, if it does.
+    api_key_expires_at: datetime | None = None
 
 
 def find_location(text: str) -> Location:
@@ -133,8 +138,10 @@ def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
     sources = _provision_sources(app, wanted.platforms)
     of_sources = (each for source in sources for each in source.warnings)
     warnings = (*(() if is_usual else (UNUSUAL_ACCOUNT_ID,)), *of_sources)
-    key = _create_missing_key(app)
-    return ProvisionedSetup(app, integration, key, warnings, sources)
+    key, text = _create_missing_key(app, wanted.key_life)
+    return ProvisionedSetup(
+        app, integration, text, warnings, sources, key.expires_at if key else None
+    )
 
 
 def _app(wanted: WantedSetup) -> App:
@@ -334,12 +341,15 @@ def _provision_sources(
         raise ProvisioningError(str(error)) from error
 
 
-def _create_missing_key(app: App) -> str | None:
+def _create_missing_key(
+    app: App, life: timedelta | None
+) -> tuple[ApiKey, str] | tuple[None, None]:
     if app.api_keys.working().of_backends().exists():
-        return None
-    key, text = create_key(app, KEY_LABEL)
+        return None, None
+    expires_at = timezone.now() + life if life else None
+    key, text = create_key(app, KEY_LABEL, expires_at=expires_at)
     _record(key, "Created.", app)
-    return text
+    return key, text
 
 
 def _describe_newest_users(

@@ -61,6 +61,7 @@ class Code(StrEnum):
     MALFORMED_KEY = "malformed_key"
     UNKNOWN_KEY = "unknown_key"
     REVOKED_KEY = "revoked_key"
+    EXPIRED_KEY = "expired_key"
     APP_ARCHIVED = "app_archived"
     TRACKING_ONLY = "tracking_only"
     SOURCE_ARCHIVED = "source_archived"
@@ -110,6 +111,7 @@ MEANINGS: Final[Mapping[Code, str]] = {
     Code.MALFORMED_KEY: "what it shows cannot be an API key",
     Code.UNKNOWN_KEY: "it looks like an API key and is none of this server's",
     Code.REVOKED_KEY: "the API key was revoked",
+    Code.EXPIRED_KEY: "the API key has expired",
     Code.APP_ARCHIVED: "the app is archived",
     Code.TRACKING_ONLY: "the API key may only send Segment calls",
     Code.SOURCE_ARCHIVED: "the source is archived",
@@ -169,6 +171,7 @@ REMEDIES: Final[Mapping[Code, str]] = {
     Code.UNKNOWN_KEY: "Check that the key belongs to this server and was copied whole; "
     "otherwise make a new one.",
     Code.REVOKED_KEY: "Give the backend the key that replaced this one, or make a new one.",
+    Code.EXPIRED_KEY: "Give the backend a new key: rotating the old one makes it.",
     Code.APP_ARCHIVED: "Use the key of the app that replaced it: an archived app accepts "
     "no events.",
     Code.TRACKING_ONLY: "Give the backend an API key of its own: a tracking-only key is for "

@@ -114,7 +114,9 @@ THRESHOLDS: Final = (
         _is_dead_share_reached,
         frozenset({"dead_letters", "nothing_delivered", "identity_missing"}),
     ),
-    Threshold("passcode_days", _is_expiry_near, family="passcode"),
+    Threshold(
+        "passcode_days", _is_expiry_near, frozenset({"key_expires"}), family="passcode"
+    ),
     Threshold("refused_percent", _is_refused_share_reached, at_door=True),
     Threshold("quiet_hours", _has_lasted, frozenset({"quiet"})),
     Threshold("pause_hours", _has_lasted, frozenset({"pause_forgotten"})),

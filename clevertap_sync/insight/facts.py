@@ -170,11 +170,20 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpiringKey:
+    """An API key that is in use and will expire. `prefix` is its first characters."""
+
+    prefix: str
+    label: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AppIngest:
     """Events at an app's door, its sources, and the other app that may get this app's events.
 
     `accepted` is of the last hour; where something was refused, it is since an hour before
-    that. `other_accepted` is of the last hour.
+    that. `other_accepted` is of the last hour. `expiring` are keys, the first to expire first.
     """
 
     accepted: int = 0
@@ -182,6 +191,7 @@ class AppIngest:
     other_app: str = ""
     other_accepted: int = 0
     sources: Sequence[SourceFacts] = ()
+    expiring: Sequence[ExpiringKey] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +224,7 @@ class Facts:
     imbalances: Sequence[str] = ()
     #: What CleverTap shows of the account; None where it is not compared.
     seen: SeenFacts | None = None
-    #: So many days before a passcode expires, that is a finding.
+    #: So many days before a passcode or an API key expires, that is a finding.
     remind_days: int = REMIND_DAYS
     #: After so many hours a pause is a forgotten one.
     pause_hours: float = field(default_factory=lambda: settings.PAUSE_HOURS)

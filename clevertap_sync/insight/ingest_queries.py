@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
@@ -11,11 +11,13 @@ from django.db.models import Exists, Max, OuterRef
 from clevertap_sync.insight.facts import (
     LATELY,
     AppIngest,
+    ExpiringKey,
     Facts,
     RefusalsAtDoor,
     SourceFacts,
     Waiting,
 )
+from clevertap_sync.insight.key_expiry import read_expiring_keys
 from clevertap_sync.insight.source_queries import read_source_facts
 from clevertap_sync.models import Integration
 from referrals import log
@@ -36,6 +38,7 @@ class IngestByApp:
     sources: Mapping[int, Sequence[SourceFacts]]
     #: The apps that have no integration.
     lonely: Sequence[App] = ()
+    expiring: Mapping[int, Sequence[ExpiringKey]] = field(default_factory=dict)
 
     @property
     def unknown_callers(self) -> tuple[RefusalsAtDoor, ...]:
@@ -56,6 +59,7 @@ class IngestByApp:
                 tuple(self.refused.get(app_id, ())),
                 *_find_other_app(app_id, named, self.accepted),
                 sources=tuple(self.sources.get(app_id, ())),
+                expiring=tuple(self.expiring.get(app_id, ())),
             )
             for app_id in asked
         }
@@ -89,6 +93,7 @@ def read_app_ingest(now: datetime) -> IngestByApp:
         refused,
         read_source_facts(now),
         list(lonely),
+        read_expiring_keys(now),
     )
 
 

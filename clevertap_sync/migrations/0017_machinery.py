@@ -58,4 +58,9 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('metric', 'labels', 'le'), name='one_count_per_bucket')],
             },
         ),
+        migrations.AlterField(
+            model_name='alert',
+            name='passcode_days',
+            field=models.PositiveSmallIntegerField(blank=True, default=14, help_text='Tell so many days before a user passcode, or an API key that is in use, expires. Empty: never.', null=True, verbose_name='days to the end of a passcode or a key'),
+        ),
     ]

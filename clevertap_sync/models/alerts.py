@@ -76,11 +76,12 @@ class Alert(models.Model):
         "them on. Empty: never.",
     )
     passcode_days = models.PositiveSmallIntegerField(
-        "days to the passcode's end",
+        "days to the end of a passcode or a key",
         null=True,
         blank=True,
         default=14,
-        help_text="Tell so many days before a user passcode expires. Empty: never.",
+        help_text="Tell so many days before a user passcode, or an API key that is in use, "
+        "expires. Empty: never.",
     )
     refused_percent = models.PositiveSmallIntegerField(
         "percent refused at the door",

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -23,7 +23,7 @@ from referrals.admin.kit.base import (
     demand_permission,
 )
 from referrals.admin.kit.export import CsvExport
-from referrals.models import ApiKey, App, Membership
+from referrals.models import ApiKey, App, Membership, is_working
 
 #: The part of the form that is about who is who.
 WHO_IS_WHO: Final = "Who is who"
@@ -41,7 +41,7 @@ class ApiKeyInline(ShownKey, ReadOnlyInline):
     """The app's keys, newest first."""
 
     model = ApiKey
-    fields = ("prefix_dots", "label", "state", "used", "created")
+    fields = ("prefix_dots", "label", "state", "expires", "used", "created")
     readonly_fields = fields
     verbose_name_plural = "API keys"
 
@@ -74,10 +74,7 @@ class AppAdmin(CsvExport, ListAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Count the working keys along with the apps."""
-        works = Q(api_keys__revoked_at=None) | Q(
-            api_keys__revoked_at__gt=timezone.now()
-        )
-        working = Count("api_keys", filter=works)
+        working = Count("api_keys", filter=is_working("api_keys__"))
         return super().get_queryset(request).annotate(working_keys=working)
 
     def get_readonly_fields(

@@ -1,11 +1,12 @@
 """API keys: made and shown once, for a backend or for tracking only, rotated, revoked."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.forms import Form, ModelForm
+from django.core.exceptions import ValidationError
+from django.forms import DateField, DateInput, Form, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,7 +18,7 @@ from referrals import words
 from referrals.admin import code_samples
 from referrals.admin.kit.base import ListAdmin, demand_permission
 from referrals.admin.kit.export import CsvExport
-from referrals.keys import create_key
+from referrals.keys import LONGEST_LIFE, create_key, end_of_day, renew_expiry
 from referrals.models import ApiKey, Source
 from referrals.source_address import SEGMENT
 
@@ -33,6 +34,9 @@ OVERLAPS: Final = {
     "week": timedelta(days=7),
 }
 
+#: A key that ends by itself is shown as working for so much longer from then on.
+SOON: Final = timedelta(days=14)
+
 
 def find_origin(request: HttpRequest) -> str:
     """Return this server's URL without a path: by PUBLIC_URL, else by this request's host."""
@@ -47,9 +51,30 @@ def find_events_address(request: HttpRequest) -> str:
 class ApiKeyForm(_ModelForm):
     """What is asked of a new key. One for tracking only belongs to a source of its app."""
 
+    last_day = DateField(
+        required=False,
+        label="Last day",
+        help_text="By UTC. From the next day on the key is refused, and nothing moves that day "
+        "later; you are reminded from two weeks before. Empty: it works until you revoke it.",
+        widget=DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
     class Meta:
         model = ApiKey
         fields = ("app", "label", "tracking_source")
+
+    def clean_last_day(self) -> date | None:
+        """Refuse a day that has passed, and one that is too far away to mean anything."""
+        last: date | None = self.cleaned_data["last_day"]
+        today = timezone.now().date()
+        if last is not None and not today <= last <= today + LONGEST_LIFE:
+            message = (
+                "This day has passed."
+                if last < today
+                else "Choose a day within ten years."
+            )
+            raise ValidationError(message)
+        return last
 
     def clean(self) -> dict[str, Any]:
         """Refuse a source of another app."""
@@ -78,15 +103,21 @@ class ShownKey:
 
     @admin.display(description="state", ordering="revoked_at")
     def state(self, key: ApiKey) -> str:
-        """Say whether it works."""
+        """Say whether it works, and for how long where it ends soon."""
         if key.is_revoked:
             return words.render_light("idle", "Revoked")
-        if key.revoked_at:
-            left = (key.revoked_at - timezone.now()).total_seconds()
-            return words.render_light(
-                "busy", f"Works for {words.format_span(left)} more"
-            )
+        if key.is_expired:
+            return words.render_light("idle", "Expired")
+        left = key.ends_at and key.ends_at - timezone.now()
+        if left and (key.ends_at == key.revoked_at or left < SOON):
+            span = words.format_span(left.total_seconds())
+            return words.render_light("busy", f"Works for {span} more")
         return words.render_light("good", "Works")
+
+    @admin.display(description="expires", ordering="expires_at")
+    def expires(self, key: ApiKey) -> str:
+        """Return when it expires, which a revocation may come before."""
+        return words.format_instant(key.expires_at)
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, key: ApiKey) -> str:
@@ -106,7 +137,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     form = ApiKeyForm
     list_display = (
         *("prefix_dots", "app", "label", "purpose"),
-        *("state", "used", "created"),
+        *("state", "expires", "used", "created"),
     )
     list_filter = ("app", ("revoked_at", admin.EmptyFieldListFilter))
     list_select_related = ("app", "tracking_source")
@@ -120,8 +151,9 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         ("Created", "created_at"),
         ("Last used", "last_used_at"),
         ("Revoked", "revoked_at"),
+        ("Expires", "expires_at"),
     )
-    readonly_fields = ("prefix_dots", "purpose", "state", "used", "created")
+    readonly_fields = ("prefix_dots", "purpose", "state", "expires", "used", "created")
 
     def get_fields(
         self,
@@ -130,7 +162,7 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
     ) -> tuple[str, ...]:
         """Ask for app and label; show the rest of a key that is there."""
         if obj is None:
-            return ("app", "label", "tracking_source")
+            return ("app", "label", "tracking_source", "last_day")
         return ("app", "label", *self.readonly_fields)
 
     def get_readonly_fields(
@@ -172,7 +204,13 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, text = create_key(obj.app, obj.label, tracking_source=obj.tracking_source)
+        last = form.cleaned_data["last_day"]
+        made, text = create_key(
+            obj.app,
+            obj.label,
+            tracking_source=obj.tracking_source,
+            expires_at=end_of_day(last) if last else None,
+        )
         obj.__dict__.update(made.__dict__, text=text)
 
     def response_add(
@@ -216,15 +254,26 @@ class ApiKeyAdmin(ShownKey, CsvExport, ListAdmin):
         return redirect("admin:referrals_apikey_change", pk)
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Make a new key beside the old one, which works until a chosen time or a person's."""
+        """Make a new key beside the old one, which works until a chosen time or a person's.
+
+        A key that expires is followed by one that lives as long.
+        """
         keys = self.get_queryset(request).select_related("app", "tracking_source")
         old = get_object_or_404(keys, pk=pk)
         demand_permission(request, "referrals.add_apikey", old.app)
-        key, text = create_key(old.app, old.label, tracking_source=old.tracking_source)
+        now = timezone.now()
+        key, text = create_key(
+            old.app,
+            old.label,
+            tracking_source=old.tracking_source,
+            expires_at=renew_expiry(old, now),
+        )
         self.log_addition(request, key, f"Made to take the place of {old}.")
         overlap = OVERLAPS.get(request.POST.get("overlap", ""))
-        if overlap is not None and not old.is_revoked:
-            old.revoked_at = timezone.now() + overlap
+        if overlap is not None and not old.has_ended:
+            # Not after its own end: who plans it is not reminded of it.
+            planned = now + overlap
+            old.revoked_at = min(planned, old.expires_at or planned)
             old.save(update_fields=["revoked_at"])
             self.log_change(request, old, f"Revoked in {overlap}: rotated.")
         return self._shown(request, key, text, old=old)

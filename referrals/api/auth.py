@@ -2,7 +2,8 @@
 
 A key that was looked up is remembered for `REMEMBERED_SECONDS` in each process, so a busy
 caller costs no query per request; a revoked key, or an archived app, is refused that much
-later at most. Unknown keys are never remembered, so a new key works at once.
+later at most. Unknown keys are never remembered, so a new key works at once. When a key
+expires is remembered with it: it is refused from that instant on, without a query.
 """
 
 import base64
@@ -32,6 +33,7 @@ from referrals.ingest.counter import NO_APP
 from referrals.keys import PREFIX_LENGTH, digest_key, has_key_shape
 from referrals.models import ApiKey
 from referrals.refusals import Code
+from referrals.words import format_utc
 
 REMEMBERED_SECONDS: Final = 5.0
 # Each is a row of ours that was asked for; the bound is for the unforeseen.
@@ -124,13 +126,7 @@ def find_caller(text: str) -> ApiKey:
             # Of what cannot be a key nothing is repeated: it may be a password.
             prefix=text[:PREFIX_LENGTH] if is_shaped else "",
         )
-    if key.is_revoked:
-        raise CallerRefusedError(
-            Code.REVOKED_KEY,
-            "This API key was revoked. Use the key that replaced it, or make a new one "
-            "on the page API keys of the admin.",
-            key=key,
-        )
+    _refuse_ended(key)
     if key.app.archived_at:
         raise CallerRefusedError(
             Code.APP_ARCHIVED,
@@ -169,6 +165,24 @@ def clear_remembered_keys() -> None:
     """Clear this process's memory of keys, so that the next request reads the database."""
     _keys.clear()
     _use_noted.clear()
+
+
+def _refuse_ended(key: ApiKey) -> None:
+    """Raise `CallerRefusedError` for a key that was revoked or has expired."""
+    if key.is_revoked:
+        raise CallerRefusedError(
+            Code.REVOKED_KEY,
+            "This API key was revoked. Use the key that replaced it, or make a new one "
+            "on the page API keys of the admin.",
+            key=key,
+        )
+    if key.expires_at is not None and key.is_expired:
+        raise CallerRefusedError(
+            Code.EXPIRED_KEY,
+            f"This API key expired on {format_utc(key.expires_at)}. Nothing was stored. Use "
+            "the key that replaced it, or rotate it on the page API keys of the admin.",
+            key=key,
+        )
 
 
 def _read_basic_user(credentials: str) -> str:

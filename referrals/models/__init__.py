@@ -4,7 +4,7 @@ from referrals.models.apps import App, Change, Membership, Role, validate_networ
 from referrals.models.events import CustomName, ReferralEvent, Sighting
 from referrals.models.hash_keys import HashKey
 from referrals.models.ingest import IngestCount, IngestSample, RejectedEvent
-from referrals.models.keys import ApiKey, ApiKeyQuerySet
+from referrals.models.keys import ApiKey, ApiKeyQuerySet, is_working
 from referrals.models.known_people import (
     KnownIdentity,
     KnownPerson,
@@ -50,6 +50,7 @@ __all__ = [
     "SourceCall",
     "Suppression",
     "is_way_of_source",
+    "is_working",
     "make_public_id",
     "name_way",
     "validate_networks",

@@ -1,5 +1,6 @@
 """API keys: what a backend shows."""
 
+from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -9,12 +10,22 @@ from django.utils import timezone
 from referrals.models.apps import App
 
 
+def is_working(path: str = "") -> Q:
+    """Return the condition that a key works now; `path` leads to the key, as `api_keys__`."""
+    now = timezone.now()
+    ends = ("revoked_at", "expires_at")
+    revoked, expired = (
+        Q((f"{path}{end}", None)) | Q((f"{path}{end}__gt", now)) for end in ends
+    )
+    return revoked & expired
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """API keys by what they let in."""
 
     def working(self) -> Self:
-        """Return those that are not revoked, or only from a later instant on."""
-        return self.filter(Q(revoked_at=None) | Q(revoked_at__gt=timezone.now()))
+        """Return those that are neither revoked nor expired at this instant."""
+        return self.filter(is_working())
 
     def of_backends(self) -> Self:
         """Return those that let in more than tracking."""
@@ -77,5 +88,21 @@ class ApiKey(models.Model):
 
     @property
     def is_revoked(self) -> bool:
-        """Return whether it works no more."""
+        """Return whether a person has ended it."""
         return self.revoked_at is not None and self.revoked_at <= timezone.now()
+
+    @property
+    def is_expired(self) -> bool:
+        """Return whether the end that it was made with has come."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Return when it ended or will end, by whichever comes first; None: not yet known."""
+        ends = [end for end in (self.revoked_at, self.expires_at) if end is not None]
+        return min(ends, default=None)
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether it works no more, for either reason."""
+        return self.is_revoked or self.is_expired

@@ -155,6 +155,54 @@ def test_a_revoke_takes_effect_within_seconds(app, post, monkeypatch):
     assert (remembered, forgotten) == (202, 401)
 
 
+def test_an_expired_key_is_refused_and_says_when_it_expired(app, post):
+    key, text = create_key(app, expires_at=builders.NOON)
+
+    answer = post(f"Bearer {text}")
+
+    assert answer.status_code == 401
+    assert answer.json()["detail"] == (
+        "This API key expired on 23 Nov 2026, 12:00:00 UTC. Nothing was stored. Use the key "
+        "that replaced it, or rotate it on the page API keys of the admin."
+    )
+    assert ReferralEvent.objects.count() == 0
+    key.refresh_from_db()
+    assert key.last_used_at is None
+
+
+def test_a_remembered_key_is_refused_from_its_expiry_on_without_a_query(
+    app, post, monkeypatch, django_assert_num_queries
+):
+    end = timezone.now() + timedelta(hours=1)
+    _, text = create_key(app, expires_at=end)
+    monkeypatch.setattr(auth, "monotonic", lambda: 1_000.0)
+    monkeypatch.setattr(timezone, "now", lambda: end - timedelta(microseconds=1))
+    assert post(f"Bearer {text}").status_code == 202
+
+    monkeypatch.setattr(timezone, "now", lambda: end)
+    with django_assert_num_queries(0):
+        refused = post(f"Bearer {text}")
+
+    assert refused.status_code == 401
+
+
+def test_working_keys_are_those_that_are_neither_revoked_nor_expired(app):
+    now = timezone.now()
+    past, to_come = now - timedelta(hours=1), now + timedelta(hours=1)
+    ends = (None, past, to_come)
+    for revoked_at in ends:
+        for expires_at in ends:
+            key, _ = create_key(app, expires_at=expires_at)
+            ApiKey.objects.filter(pk=key.pk).update(revoked_at=revoked_at)
+
+    working = ApiKey.objects.working()
+
+    assert sorted(
+        (each.revoked_at == to_come, each.expires_at == to_come) for each in working
+    ) == [(False, False), (False, True), (True, False), (True, True)]
+    assert all(each.has_ended == (each not in working) for each in ApiKey.objects.all())
+
+
 def test_what_is_remembered_is_bounded(app, post, monkeypatch):
     monkeypatch.setattr(auth, "REMEMBERED_KEYS", 2)
     monkeypatch.setattr(auth, "monotonic", lambda: 1_000.0)

@@ -186,6 +186,13 @@ class TestOverHttp:
             (other.pk, shut[:12], "unauthorised", "app_archived"): 1,
         }
 
+    def test_an_expired_key_is_the_apps(self, post, app, key):
+        ApiKey.objects.update(expires_at=timezone.now())
+
+        assert post(a_sent_event()).status_code == 401
+
+        assert counted() == {(app.pk, key[1], "unauthorised", "expired_key"): 1}
+
     def test_a_dry_run_counts_for_nothing(self, post):
         post(a_sent_event(), query="?dry_run=1")
         post({"id": "e"}, query="?dry_run=1")

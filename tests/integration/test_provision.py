@@ -3,9 +3,11 @@
 import io
 import json
 import sys
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.delivery import lifecycle
@@ -225,6 +227,32 @@ def test_a_key_is_made_again_once_all_are_revoked(provision_json):
     second = provision_json()
 
     assert second["api_key"] != first["api_key"]
+
+
+def test_a_key_with_a_life_is_followed_by_the_next_one_once_it_has_expired(
+    provision_json, provision
+):
+    first = provision_json("--expires", "90")
+    again = provision_json("--expires", "90")
+    key = ApiKey.objects.get()
+    left = key.expires_at - timezone.now()
+    ApiKey.objects.update(expires_at=timezone.now())
+
+    text, _ = provision("--expires", "1")
+
+    assert timedelta(days=90) - timedelta(minutes=1) < left <= timedelta(days=90)
+    assert first["api_key_expires_at"] == key.expires_at.isoformat()
+    assert again.keys().isdisjoint({"api_key", "api_key_expires_at"})
+    assert ApiKey.objects.count() == 2
+    assert "             It expires on " in text
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "3651", "9" * 20, "soon"])
+def test_a_life_of_a_key_that_cannot_be_is_refused(provision, days):
+    with pytest.raises(CommandError, match="argument --expires: this value cannot"):
+        provision("--expires", days)
+
+    assert App.objects.count() == 0
 
 
 def test_the_passcode_comes_from_the_environment_too(provision, monkeypatch):

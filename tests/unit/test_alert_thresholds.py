@@ -186,6 +186,8 @@ def test_a_field_that_is_empty_is_not_made_up_for_by_every_other_error():
         (KINDS_BY_CODE["passcode_expires"], "passcode_days", 3, {"count": 3}, True),
         (KINDS_BY_CODE["passcode_expires"], "passcode_days", 3, {"count": 4}, False),
         (KINDS_BY_CODE["passcode_expired"], "passcode_days", 3, {"count": None}, True),
+        (KINDS_BY_CODE["key_expires"], "passcode_days", 3, {"count": 3}, True),
+        (KINDS_BY_CODE["key_expires"], "passcode_days", 3, {"count": 4}, False),
     ],
 )
 def test_a_number_is_reached_or_not(kind, column, value, measured, is_told):

@@ -18,6 +18,7 @@ from clevertap_sync.insight.facts import (
     AppIngest,
     Arrivals,
     CustomNames,
+    ExpiringKey,
     Facts,
     NewestOutcomes,
     OpenLetters,
@@ -103,6 +104,10 @@ def letters(reason, count=4, age=HOUR):
 def refused(code, count=47, accepted=9, **changes):
     found = RefusalsAtDoor(code, count, NOON - timedelta(minutes=1), **changes)
     return some_facts(ingest=AppIngest(accepted=accepted, refused=(found,)))
+
+
+def expiring(days):
+    return ExpiringKey("rk_abc", "till", NOON + timedelta(days=days))
 
 
 def source(**changes):
@@ -207,6 +212,19 @@ SHOWN = [
         "passcode_expires",
         some_facts(an_integration(passcode_expires_on=date(2026, 11, 25))),
         "The passcode expires in 2 days, after 25 November 2026.",
+    ),
+    (
+        "key_expired",
+        refused("expired_key", key_prefix="rk_abc"),
+        (
+            "Refused: 47 requests of the last hour, with an expired API key (rk_abc…). "
+            "Nothing of that is stored."
+        ),
+    ),
+    (
+        "key_expires",
+        some_facts(ingest=AppIngest(expiring=(expiring(days=6.5),))),
+        "The API key rk_abc… (till) expires in 6 days. Then what sends with it is refused.",
     ),
     (
         "nothing_accepted",
@@ -676,6 +694,15 @@ def test_whatever_holds_is_one_finding(reason, cause):
 
     assert len(findings) == 1
     assert findings[0].detail == reason
+
+
+@pytest.mark.parametrize(("days", "left"), [(14, 15), (13.9, 14), (0.1, 1)])
+def test_the_last_day_of_a_key_counts_as_a_day_that_is_left(days, left):
+    keys = AppIngest(expiring=(expiring(days), expiring(days=14.1)))
+
+    (finding,) = judge_facts(some_facts(ingest=keys))
+
+    assert (finding.code, finding.count) == ("key_expires", left)
 
 
 def test_a_passcode_past_its_last_day_is_a_finding_before_it_is_refused():

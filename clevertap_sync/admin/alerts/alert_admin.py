@@ -107,7 +107,7 @@ class AlertAdmin(MuteButtons, ListAdmin):
             (alert.held_minutes, "held for {} min"),
             (alert.lag_minutes, "events wait {} min"),
             (alert.dead_percent, "{} % not delivered"),
-            (alert.passcode_days, "passcode expires in {} days"),
+            (alert.passcode_days, "a passcode or key expires in {} days"),
             (alert.refused_percent, "{} % refused"),
             (alert.quiet_hours, "quiet for {} h"),
             (alert.pause_hours, "paused for {} h"),

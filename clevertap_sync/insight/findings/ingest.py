@@ -19,10 +19,12 @@ from clevertap_sync.insight.findings.sentences import (
     describe_refused,
     find_newest_refusals,
 )
-from referrals.words import format_count, format_span
+from referrals.words import format_count, format_span, make_inert
 
 #: People try a set-up with so few events.
 AT_SET_UP: Final = 3
+#: A key that expires soon becomes one that has expired.
+KEY_EXPIRY: Final = "key_expiry"
 #: A busy app's events are a flow if they came at so many instants, far from each other.
 FLOW_TIMES: Final = 3
 
@@ -170,8 +172,55 @@ class KeyRevoked(DoorFinding):
     @classmethod
     def link_to_fix(cls, facts: Facts) -> Link:
         """Return the app's keys."""
-        query = (("app__id__exact", facts.integration.app_id),)
-        return Link("See the API keys", "referrals_apikey_changelist", query=query)
+        return _link_keys(facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyExpired(DoorFinding):
+    """An API key of the app has expired and is still in use."""
+
+    code = "key_expired"
+    families = frozenset({KEY_EXPIRY})
+    word = "Key expired"
+    started = "an expired API key is in use"
+    ended = "no expired API key is in use any more"
+    codes = frozenset({"expired_key"})
+    what = "Refused: {requests}, with an expired API key ({keys})."
+    todo = "Rotate the key, and give your backend the new one."
+
+    @classmethod
+    def link_to_fix(cls, facts: Facts) -> Link:
+        """Return the app's keys."""
+        return _link_keys(facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyExpires(Finding):
+    """An API key of the app that is in use expires soon."""
+
+    code = "key_expires"
+    severity = Severity.INFO
+    families = frozenset({KEY_EXPIRY})
+    scope = Scope.APP
+    started = "an API key expires soon"
+    ended = "no API key that is in use is about to expire any more"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield one for each such key, from `facts.remind_days` before on."""
+        for key in facts.ingest.expiring:
+            left = key.expires_at - facts.now
+            if left <= timedelta(days=facts.remind_days):
+                label = f" ({make_inert(key.label)})" if key.label else ""
+                yield cls(
+                    sentence=f"The API key {key.prefix}…{label} expires in "
+                    f"{format_span(left.total_seconds())}. Then what sends with it is refused.",
+                    remedy="Rotate the key, and give your backend the new one before.",
+                    link=_link_keys(facts),
+                    # Begun days: on the last one, one is left.
+                    count=left.days + 1,
+                    detail=key.prefix,
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,11 +260,7 @@ class NothingEverReceived(Finding):
                 f"{format_count(ingest.other_accepted, 'event')} in the last hour.",
                 remedy=f"If they are meant for this app, its backend uses the API key of "
                 f"{ingest.other_app}: give it a key of this app.",
-                link=Link(
-                    "See the API keys",
-                    "referrals_apikey_changelist",
-                    query=(("app__id__exact", facts.integration.app_id),),
-                ),
+                link=_link_keys(facts),
                 count=ingest.other_accepted,
             )
 
@@ -292,12 +337,19 @@ class AppQuiet(Finding):
 NAMED_CODES: Final = frozenset().union(
     *(
         kind.codes
-        for kind in (TimesInMilliseconds, TimesInFuture, IdsReused, KeyRevoked)
+        for kind in (
+            TimesInMilliseconds,
+            TimesInFuture,
+            IdsReused,
+            KeyRevoked,
+            KeyExpired,
+        )
     )
 )
 KINDS: Final = (
     NothingAccepted,
     KeyRevoked,
+    KeyExpired,
     TimesInMilliseconds,
     TimesInFuture,
     IdsReused,
@@ -305,7 +357,13 @@ KINDS: Final = (
     NothingEverReceived,
     NoIntegration,
     AppQuiet,
+    KeyExpires,
 )
+
+
+def _link_keys(facts: Facts) -> Link:
+    query = (("app__id__exact", facts.integration.app_id),)
+    return Link("See the API keys", "referrals_apikey_changelist", query=query)
 
 
 def _is_awaiting(facts: Facts) -> bool:

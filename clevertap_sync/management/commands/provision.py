@@ -4,7 +4,9 @@ import os
 import sys
 from argparse import BooleanOptionalAction
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from json import dumps
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -16,10 +18,12 @@ from clevertap_sync.provisioning import (
     find_location,
     provision_app,
 )
+from referrals.keys import LONGEST_LIFE, SHORTEST_LIFE
 from referrals.loose_ids import LooseIdsError, read_loose_ids
 from referrals.management.arguments import DiscreetCommand
 from referrals.secret import Secret
 from referrals.source_provisioning import ProvisionedSource
+from referrals.words import format_utc
 
 PASSCODE_VARIABLE = "CLEVERTAP_PASSCODE"
 
@@ -62,42 +66,10 @@ class Command(DiscreetCommand):
         _add_people(parser)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(
-        self,
-        *,
-        app: str,
-        account_id: str,
-        identity_provider: str,
-        location: str,
-        integration: str,
-        name: str,
-        passcode_stdin: bool,
-        enable: bool,
-        platform: list[str],
-        loose_ids: str | None,
-        remember_referrers: bool | None,
-        reconcile: bool | None,
-        json: bool,
-        **_: object,
-    ) -> None:
+    def handle(self, *, json: bool, **wishes: Any) -> None:
         """Provision, and print the result."""
         try:
-            provisioned = provision_app(
-                WantedSetup(
-                    app=app,
-                    account_id=account_id,
-                    identity_provider=identity_provider,
-                    location=find_location(location),
-                    passcode=_passcode(from_stdin=passcode_stdin),
-                    integration=integration,
-                    app_name=name,
-                    enable=enable,
-                    platforms=tuple(platform),
-                    loose_ids=_loose_ids(loose_ids),
-                    remembers_referrers=remember_referrers,
-                    reconciles=reconcile,
-                )
-            )
+            provisioned = provision_app(_read_wishes(**wishes))
         except ProvisioningError as error:
             raise CommandError(str(error)) from error
         self._tell(provisioned, _as_json if json else _as_text)
@@ -110,6 +82,40 @@ class Command(DiscreetCommand):
         for warning in provisioned.warnings:
             self.stderr.write(self.style.WARNING(warning))
         self.stdout.write(spell(provisioned))
+
+
+def _read_wishes(
+    *,
+    app: str,
+    account_id: str,
+    identity_provider: str,
+    location: str,
+    integration: str,
+    name: str,
+    expires: timedelta | None,
+    passcode_stdin: bool,
+    enable: bool,
+    platform: list[str],
+    loose_ids: str | None,
+    remember_referrers: bool | None,
+    reconcile: bool | None,
+    **_: object,
+) -> WantedSetup:
+    return WantedSetup(
+        app=app,
+        account_id=account_id,
+        identity_provider=identity_provider,
+        location=find_location(location),
+        passcode=_passcode(from_stdin=passcode_stdin),
+        integration=integration,
+        app_name=name,
+        enable=enable,
+        platforms=tuple(platform),
+        loose_ids=_loose_ids(loose_ids),
+        remembers_referrers=remember_referrers,
+        reconciles=reconcile,
+        key_life=expires,
+    )
 
 
 def _add_wishes(parser: CommandParser) -> None:
@@ -138,6 +144,13 @@ def _add_wishes(parser: CommandParser) -> None:
         help="also a source for the calls of this platform, such as branch; repeat it. "
         "Its choices, and a secret that the platform makes, are for provision_source",
     )
+    parser.add_argument(
+        "--expires",
+        type=_days,
+        metavar="DAYS",
+        help="an API key that is made works for so many days; without the option it works "
+        "until it is revoked. Repeated after its end, the command makes the next one",
+    )
 
 
 def _add_people(parser: CommandParser) -> None:
@@ -153,6 +166,14 @@ def _add_people(parser: CommandParser) -> None:
         default=None,
         help='remember who invited each user last, for events whose referrer is "last"',
     )
+
+
+def _days(text: str) -> timedelta:
+    """Return so many days; argparse tells the caller of a `ValueError`."""
+    days = int(text)
+    if not SHORTEST_LIFE.days <= days <= LONGEST_LIFE.days:
+        raise ValueError
+    return timedelta(days=days)
 
 
 def _loose_ids(text: str | None) -> tuple[str, ...] | None:
@@ -178,6 +199,8 @@ def _passcode(*, from_stdin: bool) -> Secret:
 
 def _as_json(provisioned: ProvisionedSetup) -> str:
     key = {"api_key": provisioned.api_key} if provisioned.api_key else {}
+    if provisioned.api_key_expires_at:
+        key["api_key_expires_at"] = provisioned.api_key_expires_at.isoformat()
     described = [each.describe() for each in provisioned.sources]
     sources = {"sources": described} if described else {}
     return dumps(
@@ -201,6 +224,9 @@ def _as_text(provisioned: ProvisionedSetup) -> str:
     if provisioned.api_key:
         lines.append(f"API key      {provisioned.api_key}")
         lines.append("             Keep it: it is not shown again.")
+        if provisioned.api_key_expires_at:
+            end = format_utc(provisioned.api_key_expires_at)
+            lines.append(f"             It expires on {end}.")
     for each in provisioned.sources:
         lines += _describe_source(each)
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """Apps and API keys: made, shown once, rotated, revoked, archived."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from referrals.api import auth
 from referrals.api.auth import clear_remembered_keys
-from referrals.keys import digest_key
+from referrals.keys import create_key, digest_key
 from referrals.models import ApiKey, App, CustomName
 from referrals.source_setup import archive_source
-from tests.builders import a_sent_event, a_source, an_api_key, an_app
+from tests.builders import NOON, a_sent_event, a_source, an_api_key, an_app
 from tests.integration.admin.conftest import text_of
 
-ADD = "/admin/referrals/apikey/add/"
+LIST = "/admin/referrals/apikey/"
+ADD = f"{LIST}add/"
 LANGUAGES = ("curl", "Python", "Node", "PHP")
 SAMPLES = (*LANGUAGES, "Who is who")
 SDKS = ("Segment for Python", "Segment for Node", "RudderStack for Python")
@@ -164,6 +165,82 @@ def test_a_key_that_is_to_end_ends_although_it_was_remembered(admin, monkeypatch
     monkeypatch.setattr(timezone, "now", lambda: soon)
 
     assert call(text).status_code == 401
+
+
+def test_a_key_is_made_with_a_last_day_and_says_so(admin, monkeypatch):
+    app = an_app("shop")
+    monkeypatch.setattr(timezone, "now", lambda: NOON)
+    last = (NOON + timedelta(days=30)).date()
+
+    page = text_of(admin.post(ADD, {"app": app.pk, "last_day": last.isoformat()}))
+
+    key = ApiKey.objects.get()
+    assert key.expires_at == datetime(2026, 12, 24, tzinfo=UTC)
+    assert "It expires at" in page
+    assert "2026-12-24T00:00:00+00:00" in page
+    assert "2026-12-24T00:00:00+00:00" in text_of(admin.get(LIST))
+
+
+@pytest.mark.parametrize("days", [-1, 3651])
+def test_a_last_day_has_to_be_within_ten_years(admin, days):
+    last = (timezone.now() + timedelta(days=days)).date().isoformat()
+
+    page = text_of(admin.post(ADD, {"app": an_app("shop").pk, "last_day": last}))
+
+    assert ("This day has passed." in page) == (days < 0)
+    assert ("Choose a day within ten years." in page) == (days > 0)
+    assert ApiKey.objects.count() == 0
+
+
+def test_nothing_moves_the_end_of_a_key(admin):
+    key, _ = create_key(an_app("shop"), expires_at=timezone.now() + timedelta(days=3))
+    page = f"{LIST}{key.pk}/change/"
+
+    admin.post(page, {"label": "new", "last_day": "", "expires_at_0": "2030-01-01"})
+
+    before = key.expires_at
+    key.refresh_from_db()
+    assert (key.label, key.expires_at) == ("new", before)
+
+
+@pytest.mark.parametrize(
+    ("days", "state"), [(-1, "Expired"), (5, "Works for 5 days more"), (30, "Works")]
+)
+def test_the_list_says_of_a_key_that_it_has_expired_or_will_soon(admin, days, state):
+    end = timezone.now() + timedelta(days=days, minutes=1)
+    create_key(an_app("shop"), expires_at=end)
+
+    listed = text_of(admin.get(LIST))
+
+    assert re.findall(r'class="light light-\w+">([^<]+)<', listed) == [state]
+
+
+def test_a_rotated_key_lives_as_long_again_and_the_old_one_never_beyond_its_end(admin):
+    old, _ = create_key(an_app("shop"), expires_at=timezone.now() + timedelta(days=2))
+    ApiKey.objects.update(created_at=old.expires_at - timedelta(days=90))
+
+    page = text_of(admin.post(f"{LIST}{old.pk}/rotate/", {"overlap": "week"}))
+
+    new = ApiKey.objects.latest("pk")
+    old.refresh_from_db()
+    left = new.expires_at - timezone.now()
+    assert timedelta(days=90) - timedelta(minutes=1) < left <= timedelta(days=90)
+    assert old.revoked_at == old.expires_at
+    assert "works too, until" in page
+
+
+def test_a_key_that_has_expired_is_followed_by_one_that_lives_as_long(admin):
+    old, _ = create_key(an_app("shop"), expires_at=timezone.now())
+    ApiKey.objects.update(created_at=old.expires_at - timedelta(days=30))
+    offered = text_of(admin.get(f"{LIST}{old.pk}/change/"))
+
+    page = text_of(admin.post(f"{LIST}{old.pk}/rotate/", {"overlap": "day"}))
+
+    old.refresh_from_db()
+    assert ("Rotate: make a new key" in offered, "overlap" in offered) == (True, False)
+    assert "works no more" in page
+    assert old.revoked_at is None
+    assert call(shown_in_text(page)).status_code == 202
 
 
 def test_an_unknown_overlap_leaves_the_old_key_to_a_person(admin):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from clevertap_sync.alerting import watch
 from clevertap_sync.alerting.watch import EVERY, QUIET
@@ -22,7 +23,8 @@ from clevertap_sync.models import (
 )
 from clevertap_sync.process import clock, worker_presence
 from referrals import log
-from referrals.models import CustomName
+from referrals.keys import create_key
+from referrals.models import ApiKey, CustomName
 from tests.builders import a_sent_event, an_app, an_integration
 from tests.integration.alerting.conftest import an_alert
 
@@ -294,6 +296,32 @@ def test_a_passcode_about_to_expire_is_told(integration, days, begins):
     assert [text.startswith(begins) for *_, text in told()] == [True] * bool(begins)
 
 
+def test_of_keys_that_expire_those_in_use_are_told(integration):
+    an_alert(passcode_days=7)
+    now = timezone.now()
+    used, old = now - timedelta(days=1), now - timedelta(days=31)
+    soon = now + timedelta(days=5, minutes=1)
+
+    def a_key(label, *, expires_at=soon, last_used_at=used, revoked_at=None):
+        key, _ = create_key(integration.app, label, expires_at=expires_at)
+        columns = {"last_used_at": last_used_at, "revoked_at": revoked_at}
+        ApiKey.objects.filter(pk=key.pk).update(**columns)
+
+    a_key("told")
+    a_key("later", expires_at=now + timedelta(days=8))
+    a_key("never used", last_used_at=None)
+    a_key("not used any more", last_used_at=old)
+    a_key("expired", expires_at=now)
+    a_key("revoked before", revoked_at=soon)
+    a_key("for ever", expires_at=None)
+
+    look()
+
+    ((*_, text),) = told()
+    assert "… (told) expires in 5 days." in text
+    assert text.count("expires in") == 1
+
+
 def test_a_passcode_that_has_expired_is_not_said_to_be_good_again(integration):
     an_alert(passcode_days=14)
     Integration.objects.update(
@@ -563,7 +591,7 @@ def test_a_look_costs_the_same_with_more_rows(integration):
     after = queries()
 
     assert after == before
-    assert after <= 22
+    assert after <= 23
 
 
 def test_nothing_is_asked_where_there_is_no_alert(integration):

@@ -282,6 +282,12 @@ def test_a_revoked_key_and_one_of_an_archived_app_are_refused(post, app):
     assert_refused(post("track", INSTALL), 401, "revoked_key")
 
 
+def test_an_expired_key_is_refused(post, app):
+    app.api_keys.update(expires_at=builders.NOON)
+
+    assert_refused(post("track", INSTALL), 401, "expired_key")
+
+
 # Keys for tracking only
 
 
