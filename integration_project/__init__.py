@@ -6,7 +6,7 @@ Owns no rule about events or deliveries. Read in this order:
 2. The web process: `wsgi`, `urls`, then the folder `web`; the middlewares `health`,
    `api_shortcut`, `security_headers` and `inert_pages`.
 3. The admin's frame: `admin_config`, `admin_site`, `admin_menu`, `login_throttle`,
-   `error_pages`.
+   `session_end`, `error_pages`.
 4. The worker: `celery`, `consumer`.
 5. What operators see: `metrics` with `prometheus`, and the folder `observability`.
 6. `manage.py up`: the folders `local`, `supervisor` and `demo`.

@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "integration_project.session_end.SessionEndMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "integration_project.urls"
@@ -185,6 +186,10 @@ if SECURE_PROXY:
     CSRF_COOKIE_SECURE = True
     # The API refuses plain HTTP itself: a key that travelled so must not go unnoticed.
     SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)"]
+# When a person has to log in again: after so long without a click, and at the latest.
+SESSION_IDLE_MINUTES = env.whole("SESSION_IDLE_MINUTES", 60, least=1, most=20_160)
+SESSION_HOURS = env.whole("SESSION_HOURS", 12, least=1, most=336)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 # Beyond that a web process collects no form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_FORM_BYTES
 # How many hops of X-Forwarded-For are trusted: the login's throttle counts by address.

@@ -66,6 +66,9 @@
       What answered a form is at another address, which it names. */
   const refresh = async (address) => {
     const answer = await fetch(address, { headers: { "X-Live": "1" } });
+    // The session has ended: nothing of the page stays on an abandoned screen.
+    const leadsToLogin = answer.redirected && new URL(answer.url).pathname === "/admin/login/";
+    if (answer.status === 401 || leadsToLogin) location.assign(address);
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
