@@ -1,0 +1,112 @@
+"""What the server answers, as values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one event: `accepted` or `duplicate`, and where it is in the log."""
+
+    id: str
+    status: str
+    position: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the server had not had the event before."""
+        return self.status == "accepted"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the server refused one event: what to correct, and where in the event.
+
+    `index` is its place among those that were sent, and `pointer` a JSON pointer into it.
+    """
+
+    index: int
+    id: str | None
+    code: str
+    pointer: str
+    detail: str
+
+    def __str__(self) -> str:
+        where = f" at {self.pointer}" if self.pointer else ""
+        return f"event {self.index} ({self.id or 'without an id'}){where}: {self.detail} [{self.code}]"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one record of an event, at one integration."""
+
+    integration: str
+    side: str
+    status: str
+    meaning: str
+    more: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EventState:
+    """What `Client.find_event` knows of an event."""
+
+    id: str
+    position: int
+    type: str
+    status: str
+    received_at: str
+    occurred_at: str
+    outcomes: tuple[Outcome, ...]
+
+
+def read_answer(
+    answer: Mapping[str, Any], offset: int = 0
+) -> tuple[list[Result], list[Refusal]]:
+    """Return the results and the refusals of an answer; `offset` counts events before it."""
+    results, refusals = [], []
+    for each in answer.get("results", ()):
+        if each.get("status") in {"accepted", "duplicate"}:
+            results.append(
+                Result(
+                    each.get("id", ""),
+                    each["status"],
+                    each.get("position"),
+                    tuple(each.get("warnings", ())),
+                )
+            )
+        else:
+            refusals.append(
+                Refusal(
+                    offset + each.get("index", 0),
+                    each.get("id"),
+                    each.get("code", ""),
+                    each.get("pointer", ""),
+                    each.get("detail", ""),
+                )
+            )
+    return results, refusals
+
+
+def read_state(answer: Mapping[str, Any]) -> EventState:
+    """Return the state of an event."""
+    outcomes: Sequence[Mapping[str, Any]] = answer.get("outcomes", ())
+    return EventState(
+        answer["id"],
+        answer["position"],
+        answer["type"],
+        answer["status"],
+        answer["received_at"],
+        answer["occurred_at"],
+        tuple(map(_read_outcome, outcomes)),
+    )
+
+
+def _read_outcome(given: Mapping[str, Any]) -> Outcome:
+    more = dict(given)
+    integration, side, status, meaning = (
+        str(more.pop(name, "")) for name in ("integration", "side", "status", "meaning")
+    )
+    return Outcome(integration, side, status, meaning, more)
