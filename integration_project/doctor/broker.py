@@ -15,8 +15,8 @@ from django.conf import settings
 
 from clevertap_sync.process import doorbell
 from integration_project.doctor.check import Area, Check, State, Values
-from referrals.hooks import spool
-from referrals.hooks.spool import SpoolState
+from integration_project.doctor.spool import examine_spool
+from referrals.hooks.spool import SpoolAwayError
 from referrals.words import format_count
 
 #: From so much of the room on it is a warning.
@@ -24,7 +24,6 @@ FULL_SHARE: Final = 0.8
 #: Rings are short-lived: so many messages wait only where nobody takes them.
 MANY_MESSAGES: Final = 1_000
 _MEGABYTE: Final = 1_000_000
-_PERCENT: Final = 100
 
 _check = partial(Check, area=Area.BROKER)
 
@@ -84,7 +83,10 @@ def examine_broker() -> Iterator[Check]:
         yield _report_away(type(error).__name__)
         return
     yield from judge_broker(facts)
-    yield from _examine_spool()
+    try:
+        yield examine_spool()
+    except SpoolAwayError as error:
+        yield _report_away(str(error))
 
 
 def judge_broker(facts: BrokerFacts) -> Iterator[Check]:
@@ -106,51 +108,6 @@ def judge_broker(facts: BrokerFacts) -> Iterator[Check]:
         yield _judge_queue(facts.messages)
 
 
-def judge_spool(state: SpoolState, most_bytes: int) -> Check:
-    """Return the check of a spool that holds `most_bytes` at most."""
-    values = {
-        "waiting": state.waiting,
-        "aside": state.aside,
-        "size_bytes": state.size,
-        "limit_bytes": most_bytes,
-    }
-    if state.aside:
-        return _check(
-            code="spool_aside",
-            state=State.WARNING,
-            sentence=f"{format_count(state.aside, 'call')} of the spool cannot be read, and "
-            "lie aside: no key decrypts them, or another release wrote them.",
-            remedy="Put the key back into FIELD_ENCRYPTION_KEYS, or run a worker of that "
-            "release.",
-            values=values,
-        )
-    if state.size > FULL_SHARE * most_bytes:
-        return _check(
-            code="spool_full_soon",
-            state=State.ERROR,
-            sentence=f"The spool is {_PERCENT * state.size // most_bytes} % full: beyond it, what "
-            "platforms send only once is lost.",
-            remedy="See that the database answers and a worker drains it, or raise "
-            "SPOOL_MEGABYTES.",
-            values=values,
-        )
-    if state.waiting:
-        return _check(
-            code="spool_waiting",
-            state=State.INFO,
-            sentence=f"{format_count(state.waiting, 'call')} of platforms wait in the spool. "
-            "The next sweep takes them into the log.",
-            values=values,
-        )
-    return _check(
-        code="spool_empty",
-        state=State.OK,
-        sentence=f"The spool is empty, and has room for {most_bytes // _MEGABYTE} MB of calls "
-        "while the database is away.",
-        values=values,
-    )
-
-
 def _read_broker(broker: redis.Redis) -> BrokerFacts:
     began = monotonic()
     broker.ping()
@@ -165,23 +122,6 @@ def _read_broker(broker: redis.Redis) -> BrokerFacts:
     except redis.ResponseError:
         messages = None
     return BrokerFacts.from_info(seconds, info, messages)
-
-
-def _examine_spool() -> Iterator[Check]:
-    try:
-        state = spool.read_state()
-    except spool.SpoolAwayError as error:
-        yield _report_away(str(error))
-        return
-    if state is None:
-        yield _check(
-            code="spool_off",
-            state=State.INFO,
-            sentence="SPOOL_MEGABYTES is 0: what platforms send only once is lost while "
-            "the database is away.",
-        )
-    else:
-        yield judge_spool(state, settings.SPOOL_MEGABYTES * _MEGABYTE)
 
 
 def _report_away(error: str) -> Check:

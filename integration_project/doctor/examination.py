@@ -104,7 +104,8 @@ def _look_at(area: Area, examine_area: Examine) -> Iterator[Check]:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a check
         name = type(error).__name__
         logger.warning("The doctor could not look at %s (%s)", area.value, name)
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
         yield _report_unseen(area, f"it failed with {name}")
 
 

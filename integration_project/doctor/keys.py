@@ -85,19 +85,18 @@ def _report_lost(lost: Sequence[StoredSecret]) -> Check:
     further = len(lost) - len(names)
     if further:
         names.append(format_count(further, "further secret"))
-    made = any(secret.is_made for secret in lost)
+    is_made = any(secret.is_made for secret in lost)
+    otherwise = (
+        "Keys of hashes and of sources' ids cannot be entered again"
+        if is_made
+        else "If it is lost for good, enter the values again in the admin"
+    )
     return _check(
         code="secret_unreadable",
         state=State.ERROR,
         sentence=f"No key in FIELD_ENCRYPTION_KEYS decrypts the {', the '.join(names)}. Nothing is "
         "delivered, sent or taken there.",
         remedy="Put the key that they were saved with back into the list, and restart every "
-        "process."
-        + (
-            " Keys of hashes and of sources' ids cannot be entered again; of others, enter "
-            "the value again in the admin."
-            if made
-            else " Or enter the values again in the admin."
-        ),
+        f"process. {otherwise}.",
         values={"secrets": len(lost)},
     )

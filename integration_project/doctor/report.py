@@ -30,16 +30,24 @@ _COUNTED: Final = {
     State.INFO: ("worth knowing", "worth knowing"),
     State.OK: ("well", "well"),
 }
+#: Nothing has to be done.
+_CALM: Final = frozenset({State.INFO, State.OK})
 _LABEL_WIDTH: Final = 9
 
 
 def describe_outcome(examination: Examination) -> str:
-    """Return the whole in a sentence: how many checks came out how, the worst first."""
+    """Return how many checks came out how, the worst first, and where to look."""
     counts = examination.count_states()
     parts = [
         f"{count:,} {_COUNTED[state][count != 1]}" for state, count in counts.items()
     ]
-    return f"{', '.join(parts)}."
+    places = [
+        TITLES[area]
+        for area, checks in examination.list_areas()
+        if checks[0].state not in _CALM
+    ]
+    look = f" Look at: {', '.join(places)}." if places else ""
+    return f"{', '.join(parts)}.{look}"
 
 
 def write_lines(examination: Examination) -> Iterator[tuple[State | None, str]]:

@@ -7,6 +7,9 @@ from integration_project.doctor.check import Area, Check, State
 
 #: Where a finding's check stands; all others are about what is delivered.
 AREAS: Final = {
+    "connections_short": Area.DATABASE,
+    "database_full_soon": Area.DISK,
+    "clock_skewed": Area.CLOCK,
     "sweep_failing": Area.PROCESSES,
     "alert_failing": Area.ALERTS,
     "keys_unknown": Area.KEYS,

@@ -19,11 +19,10 @@ ALIKE: Final = 0.9
 _SET: Final = "set"
 #: Read by libraries.
 _OF_OTHERS: Final = frozenset({"NO_COLOR", "FORCE_COLOR"})
-#: What our own checks and Django's are about is told of a level from here on.
-_STATES: Final = (
-    (checks.ERROR, State.ERROR),
-    (checks.WARNING, State.WARNING),
-    (checks.INFO, State.INFO),
+#: What Django misses where SECURE_PROXY is off, which sets all of it: one check says so.
+# Reference: https://docs.djangoproject.com/en/5.2/ref/checks/#security
+_OF_HTTPS: Final = frozenset(
+    f"security.{code}" for code in ("W004", "W008", "W012", "W016")
 )
 
 _check = partial(Check, area=Area.SETTINGS)
@@ -40,7 +39,9 @@ def examine_settings() -> Iterator[Check]:
         yield _report_debug()
     elif not settings.PUBLIC_URL:
         yield _report_no_address()
-    yield from _run_checks()
+    yield from report_messages(
+        checks.run_checks(include_deployment_checks=not settings.DEBUG)
+    )
 
 
 def describe_changed(changed: Iterable[ChangedVariable]) -> Check:
@@ -73,22 +74,48 @@ def find_misspelt(names: Iterable[str], known: frozenset[str]) -> Iterator[Check
             )
 
 
-def report_message(message: CheckMessage) -> Check:
-    """Return the check that repeats one of Django's system checks, in its words."""
+def report_messages(messages: Iterable[CheckMessage]) -> Iterator[Check]:
+    """Yield what `manage.py check --deploy` says, in its words but for those about HTTPS."""
+    told = [message for message in messages if not message.is_silenced()]
+    if any(message.id in _OF_HTTPS for message in told):
+        yield _report_no_https()
+    others = [message for message in told if message.id not in _OF_HTTPS]
+    yield from map(_report_message, others)
+    if not told:
+        yield _check(
+            code="system_checks",
+            state=State.OK,
+            sentence="Django's system checks and ours have nothing to say.",
+        )
+
+
+def _report_message(message: CheckMessage) -> Check:
+    if message.level >= checks.ERROR:
+        state = State.ERROR
+    else:
+        state = State.WARNING if message.level >= checks.WARNING else State.INFO
     return _check(
         code=message.id or "system_check",
-        state=next(
-            (state for level, state in _STATES if message.level >= level), State.INFO
-        ),
+        state=state,
         sentence=" ".join(message.msg.split()),
         remedy=" ".join((message.hint or "").split()),
+    )
+
+
+def _report_no_https() -> Check:
+    return _check(
+        code="https_off",
+        state=State.WARNING,
+        sentence="SECURE_PROXY is not on: passwords, API keys and cookies may travel in plain "
+        "text.",
+        remedy="End HTTPS at a proxy that sets X-Forwarded-Proto, and set SECURE_PROXY=true.",
     )
 
 
 def _describe(variable: ChangedVariable) -> str:
     if not variable.value:
         return f"{variable.name} ({_SET})"
-    return f"{variable.name} {variable.value} ({variable.default})"
+    return f"{variable.name} {variable.value} (default {variable.default})"
 
 
 def _report_debug() -> Check:
@@ -109,19 +136,3 @@ def _report_no_address() -> Check:
         "platforms call are shown without a host.",
         remedy="Set PUBLIC_URL to the address by which people reach the admin.",
     )
-
-
-def _run_checks() -> Iterator[Check]:
-    """Yield what `manage.py check --deploy` says, without asking the database."""
-    messages = [
-        message
-        for message in checks.run_checks(include_deployment_checks=not settings.DEBUG)
-        if not message.is_silenced()
-    ]
-    yield from map(report_message, messages)
-    if not messages:
-        yield _check(
-            code="system_checks",
-            state=State.OK,
-            sentence="Django's system checks and ours have nothing to say.",
-        )

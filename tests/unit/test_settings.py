@@ -14,6 +14,7 @@ from integration_project.broker import (
 )
 from integration_project.databases import read_database_url
 from integration_project.environment import (
+    ChangedVariable,
     Environment,
     UnusableError,
     needs_no_secret,
@@ -265,6 +266,36 @@ class TestEnvironment:
 
         assert env.seconds("A", 0.5, least=0, most=1) == 0.5
         assert len(env.problems) == 1
+
+    def test_what_differs_from_its_default_is_noted_and_no_text_with_it(self):
+        env = Environment(
+            {"A": "no", "B": "8", "C": "json", "D": "secret", "E": "5", "F": "x,y"}
+        )
+
+        env.flag("A", default=True)
+        env.whole("B", 7, least=1, most=9)
+        env.choice("C", "auto", among=("auto", "json"))
+        env.text("D")
+        env.seconds("E", 5.0, least=1, most=9)
+        env.words("F")
+        env.text("G", "default")
+
+        assert list(env.changed.values()) == [
+            ChangedVariable("A", "false", "true"),
+            ChangedVariable("B", "8", "7"),
+            ChangedVariable("C", "json", "auto"),
+            ChangedVariable("D"),
+            ChangedVariable("F"),
+        ]
+
+    def test_a_value_that_cannot_be_used_is_not_noted_as_one_in_force(self):
+        env = Environment({"A": "secret", "B": "secret", "C": "secret"})
+
+        env.flag("A")
+        env.whole("B", 7, least=1, most=9)
+        env.choice("C", "auto", among=("auto", "json"))
+
+        assert env.changed == {}
 
 
 class TestDatabase:
