@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, connection
 
+from clevertap_sync.process.error_names import name_error
+
 logger = logging.getLogger(__name__)
 
 
@@ -41,7 +43,7 @@ class SweepSteps:
         return ", ".join(f"{name} ({error})" for name, error in failing)
 
     def _fail(self, name: str, error: Exception) -> None:
-        kind = _name_error(error)
+        kind = name_error(error)
         with self._lock:
             is_new = self._failing.get(name) != kind
             self._failing[name] = kind
@@ -60,15 +62,3 @@ class SweepSteps:
             was_failing = self._failing.pop(name, None)
         if was_failing:
             logger.info("The step %s of the sweep works again", name)
-
-
-def _name_error(error: Exception) -> str:
-    """Return its class and, of what a database raised, the database's own code for it.
-
-    "OperationalError" alone does not tell a full disk from a server that is away.
-    """
-    kind, raised = type(error).__name__, error.__cause__
-    code = getattr(raised, "sqlite_errorname", None) or getattr(
-        raised, "sqlstate", None
-    )
-    return f"{kind}: {code}" if code else kind

@@ -1,17 +1,18 @@
 """One examination: every area is looked at, and none can stop another.
 
 It works while the database, the broker or both are away. An area that cannot be looked at
-is a check itself, with the name of the error's type and nothing of its text.
+is a check itself, with the error's name and nothing of its text.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from clevertap_sync.process.error_names import name_error
 from integration_project.doctor.alerts import examine_alerts
 from integration_project.doctor.backup import examine_backup
 from integration_project.doctor.broker import examine_broker
@@ -85,16 +86,24 @@ def examine() -> Examination:
 
 
 def _find_database_fault() -> str:
-    """Return the name of the error's type where the database does not answer, else nothing.
+    """Return the error's name where the database does not answer, else nothing.
 
-    It is asked once, since a process without a free connection waits seconds for one.
+    It is asked once, and at first without the pool: whoever waits for a connection of the
+    pool waits for seconds, and again at the process's end.
     """
     try:
+        if connection.vendor == "postgresql" and connection.connection is None:
+            _connect_once(connection)
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (DatabaseError, InterfaceError) as error:
-        return type(error).__name__
+        return name_error(error)
     return ""
+
+
+def _connect_once(to: Any) -> None:  # noqa: ANN401 - Django's class for each kind of database
+    with to.wrap_database_errors:
+        to.Database.connect(**to.get_connection_params()).close()
 
 
 def _look_at(area: Area, examine_area: Examine) -> Iterator[Check]:
@@ -102,7 +111,7 @@ def _look_at(area: Area, examine_area: Examine) -> Iterator[Check]:
     try:
         yield from examine_area()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a check
-        name = type(error).__name__
+        name = name_error(error)
         logger.warning("The doctor could not look at %s (%s)", area.value, name)
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
