@@ -13,6 +13,11 @@ AREAS: Final = {
     "sweep_failing": Area.PROCESSES,
     "alert_failing": Area.ALERTS,
     "keys_unknown": Area.KEYS,
+    "key_expired": Area.KEYS,
+    "key_expires": Area.KEYS,
+    "key_revoked": Area.KEYS,
+    "source_unreadable": Area.KEYS,
+    "unreadable_passcode": Area.KEYS,
     "restored_backup": Area.BACKUP,
 }
 _STATES: Final = {
