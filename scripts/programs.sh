@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs Debian's programs that only tests need, unless they are there: Chromium for the
-# browser tests; Prometheus, nginx and Caddy for those of ops/. Needs root, or sudo that does
+# browser tests; Prometheus, nginx, Caddy and systemd's own check for those of ops/. Needs root, or sudo that does
 # not ask.
 set -eu
 
@@ -16,6 +16,7 @@ need "${CHROMIUM:-/usr/bin/chromium}" chromium fonts-dejavu-core
 need promtool prometheus
 need nginx nginx-light
 need caddy caddy
+need systemd-analyze systemd
 if [ -z "$packages" ]; then
   exit 0
 fi
