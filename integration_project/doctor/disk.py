@@ -102,7 +102,7 @@ def judge_growth(facts: DatabaseFacts) -> Check:
     return _check(
         code="database_growth",
         state=State.OK,
-        sentence=f"{_describe_rate(growth)} {_describe_end(growth, facts)}",
+        sentence=f"{_describe_rate(growth)} {_describe_end(growth, facts)}".strip(),
         values=values,
     )
 
@@ -159,15 +159,20 @@ def _describe_end(growth: Growth, facts: DatabaseFacts) -> str:
     if growth.lasts is not None:
         span = format_span(growth.lasts.total_seconds())
         return f"As things are, it is full in about {span}."
-    if growth.per_day <= 0 or growth.goes_on_for is None:
-        return "" if facts.capacity_bytes else "How long that lasts is not known."
-    until = format_count(max(1, growth.goes_on_for.days), "day")
-    most = facts.size_bytes + growth.per_day * (growth.goes_on_for / timedelta(days=1))
-    why = {
-        Retention.AHEAD: f"In {until} retention begins to take back as much as comes in",
-        Retention.AT_WORK: "Retention is at work, and growing traffic alone makes it grow: after "
-        f"{until} it takes back as much as comes in",
-    }[growth.retention]
-    return f"{why}: until then it comes to about {format_bytes(most)}" + (
-        ", and there is room for that." if facts.capacity_bytes else "."
+    if growth.per_day <= 0:
+        return ""
+    if growth.goes_on_for is None:
+        return "How long that lasts is not known."
+    days = growth.goes_on_for / timedelta(days=1)
+    until = format_count(max(1, round(days)), "day")
+    most = format_bytes(facts.size_bytes + growth.per_day * days)
+    why = (
+        "Retention is at work, so growing traffic alone makes it grow. "
+        if growth.retention is Retention.AT_WORK
+        else ""
+    )
+    room = ", and there is room for that" if facts.capacity_bytes else ""
+    return (
+        f"{why}In {until} retention takes back as much as comes in; until then it comes to "
+        f"about {most}{room}."
     )

@@ -1,12 +1,12 @@
 """Migrations: whether code and database fit each other, and whether one is under way."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 from django.db import connection
 from django.db.migrations.exceptions import InconsistentMigrationHistory
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from integration_project.doctor.check import Area, Check, State
 from referrals.words import format_count, format_span
@@ -18,7 +18,7 @@ _UNDER_WAY: Final = """
     SELECT bool_or(NOT l.granted),
         extract(epoch FROM clock_timestamp() - min(a.xact_start))::float
     FROM pg_locks AS l
-    JOIN pg_stat_activity AS a ON a.pid = l.pid
+    JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.usename IS NOT NULL
         AND coalesce(a.backend_type, 'client backend') = 'client backend'
     JOIN pg_class AS c ON c.oid = l.relation AND pg_table_is_visible(c.oid)
         AND c.relkind = 'r' AND c.relnamespace <> 'pg_catalog'::regnamespace
@@ -40,8 +40,7 @@ class Lead(NamedTuple):
 
 def examine_migrations() -> Iterator[Check]:
     """Compare this release's migrations with those that the database had."""
-    executor = MigrationExecutor(connection)
-    loader = executor.loader
+    loader = MigrationLoader(connection)
     try:
         loader.check_consistent_history(connection)
     except InconsistentMigrationHistory:
@@ -52,15 +51,7 @@ def examine_migrations() -> Iterator[Check]:
             "table django_migrations by hand, or restored half of a database.",
             remedy="See `manage.py showmigrations --plan`; best restore a backup.",
         )
-    plan = executor.migration_plan(loader.graph.leaf_nodes())
-    unapplied = [_name(migration.app_label, migration.name) for migration, _ in plan]
-    ours = loader.migrated_apps
-    yield judge_lead(
-        Lead(
-            unapplied,
-            _list_unknown(loader.applied_migrations, loader.disk_migrations, ours),
-        )
-    )
+    yield judge_lead(_compare(loader))
     if connection.vendor == "postgresql":
         yield from _examine_locks()
 
@@ -119,16 +110,19 @@ def _examine_locks() -> Iterator[Check]:
         yield describe_locks(seconds or 0.0, waits=waits)
 
 
-def _list_unknown(
-    applied: Collection[tuple[str, str]],
-    known: Collection[tuple[str, str]],
-    ours: Collection[str],
-) -> list[str]:
-    return sorted(_name(*key) for key in applied if key[0] in ours and key not in known)
+def _compare(loader: MigrationLoader) -> Lead:
+    """Return who is ahead. Programs that this release does not have do not count."""
+    applied, ours = set(loader.applied_migrations), loader.migrated_apps
+    return Lead(
+        _name_each(set(loader.graph.nodes) - applied),
+        _name_each(
+            key for key in applied - set(loader.disk_migrations) if key[0] in ours
+        ),
+    )
 
 
-def _name(app: str, name: str) -> str:
-    return f"{app}.{name}"
+def _name_each(keys: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{app}.{name}" for app, name in sorted(keys)]
 
 
 def _list(names: Sequence[str]) -> str:

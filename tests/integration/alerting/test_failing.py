@@ -41,7 +41,7 @@ def test_what_was_given_up_is_a_finding_until_a_message_gets_through(receiver, d
     with CaptureQueriesContext(connection) as captured:
         facts = read_installation_facts(now, ingest)
 
-    assert len(captured) == 2
+    assert len(captured) == 4
     assert facts.failing == (
         FailingAlert(
             pk=alert.pk,

@@ -591,7 +591,7 @@ def test_a_look_costs_the_same_with_more_rows(integration):
     after = queries()
 
     assert after == before
-    assert after <= 23
+    assert after <= 25
 
 
 def test_nothing_is_asked_where_there_is_no_alert(integration):
