@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
@@ -158,12 +159,8 @@ def test_the_machinery_costs_findings_two_queries(django_assert_num_queries):
         read_database_facts(NOON)
         read_processes(NOON)
 
-    facts = read_installation_facts(NOON, EmptyIngest())
+    facts = read_installation_facts(NOON, read_app_ingest(NOON))
     assert {finding.code for finding in judge_installation(facts)} == {
         "connections_short",
         "clock_skewed",
     }
-
-
-class EmptyIngest:
-    unknown_callers = ()

@@ -6,10 +6,8 @@ import pytest
 from django.db import connection, migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django_migration_linter.migration_linter import MigrationLinter
-from django_migration_linter.sql_analyser import (
-    PostgresqlAnalyser,
-    analyse_sql_statements,
-)
+from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
+from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
 
 from tests.documented import page
 
@@ -103,9 +101,8 @@ GOOD = {
 
 
 def planted(operation):
-    migration = migrations.Migration("9999_planted", "referrals")
-    migration.operations = [operation]
-    return migration
+    kind = type("Planted", (migrations.Migration,), {"operations": [operation]})
+    return kind("9999_planted", "referrals")
 
 
 @pytest.mark.thorough
