@@ -36,6 +36,9 @@ _AREAS: Final[dict[Area, Examine]] = {
 }
 #: What can be looked at while the database is away.
 _WITHOUT_DATABASE: Final = frozenset({Area.BROKER, Area.SETTINGS})
+#: What databases say where a table or a column is missing.
+# Reference: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_MISSING: Final = frozenset({"42P01", "42703", "SQLITE_ERROR"})
 _RANKS: Final = {state: rank for rank, state in enumerate(State)}
 _PLACES: Final = {area: place for place, area in enumerate(Area)}
 
@@ -111,11 +114,26 @@ def _look_at(area: Area, examine_area: Examine) -> Iterator[Check]:
     try:
         yield from examine_area()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told as a check
-        name = name_error(error)
-        logger.warning("The doctor could not look at %s (%s)", area.value, name)
+        _log_failure(area, error)
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
-        yield _report_unseen(area, f"it failed with {name}")
+        name = name_error(error)
+        if name.rpartition(" ")[2] in _MISSING:
+            yield _report_unseen(
+                area,
+                f"the database lacks a table or a column ({name})",
+                "Apply the migrations: run `python manage.py migrate`.",
+            )
+        else:
+            yield _report_unseen(area, f"it failed with {name}")
+
+
+def _log_failure(area: Area, error: Exception) -> None:
+    """Log what failed, with its traceback where it is a defect and not the database's fault."""
+    if isinstance(error, DatabaseError | InterfaceError):
+        logger.info("The doctor could not look at %s (%s)", area, name_error(error))
+    else:
+        logger.error("The doctor could not look at %s", area, exc_info=error)
 
 
 def _report_database_away(fault: str) -> Check:
@@ -130,13 +148,15 @@ def _report_database_away(fault: str) -> Check:
     )
 
 
-def _report_unseen(area: Area, why: str) -> Check:
+def _report_unseen(
+    area: Area, why: str, remedy: str = "Mend what is named first, then look again."
+) -> Check:
     return Check(
         area=area,
         code="not_examined",
         state=State.UNKNOWN,
         sentence=f"This could not be looked at: {why}.",
-        remedy="Mend what is named first, then look again.",
+        remedy=remedy,
     )
 
 

@@ -87,7 +87,8 @@ def _report_lost(lost: Sequence[StoredSecret]) -> Check:
         names.append(format_count(further, "further secret"))
     is_made = any(secret.is_made for secret in lost)
     otherwise = (
-        "Keys of hashes and of sources' ids cannot be entered again"
+        "Keys of hashes and of sources' ids cannot be entered again: where one is lost for "
+        "good, `manage.py rotate_keys --help` says what is left"
         if is_made
         else "If it is lost for good, enter the values again in the admin"
     )

@@ -1,12 +1,13 @@
 """`manage.py doctor` and the page Machinery, beside a database that is well, sick or away."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 import redis
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.delivery import lifecycle
@@ -74,7 +75,9 @@ def states(area):
 
 @pytest.mark.usefixtures("shop")
 def test_a_sound_installation_is_well_in_every_area(capsys):
-    call_command("doctor", "--json")
+    # The server of these tests is one that a crash may damage, and the doctor says so.
+    with suppress(SystemExit):
+        call_command("doctor", "--json")
 
     shown = json.loads(capsys.readouterr().out)
     by_area = {}
@@ -101,6 +104,23 @@ def test_what_is_an_error_ends_with_1_and_says_what_to_do(capsys):
     told = capsys.readouterr().out
     assert "  error    No worker has ever been seen: " in told
     assert "→ Start a worker: the line worker of the Procfile." in told
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_missing_table_is_told_as_migrations_to_apply(monkeypatch):
+    def ask():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM nothing_like_that")
+        yield
+
+    monkeypatch.setitem(examination._AREAS, Area.KEYS, ask)
+
+    (check,) = [each for each in examine().checks if each.code == "not_examined"]
+
+    assert check.sentence.startswith(
+        "This could not be looked at: the database lacks a table or a column ("
+    )
+    assert check.remedy == "Apply the migrations: run `python manage.py migrate`."
 
 
 @pytest.mark.usefixtures("shop")
@@ -149,10 +169,12 @@ def test_a_database_that_nobody_runs_is_away(django_db_blocker):
     settings.update(NAME="/nonexistent/folder/db", HOST="/nonexistent/folder")
     try:
         with django_db_blocker.unblock():
-            assert examination._find_database_fault() == "OperationalError"
+            fault = examination._find_database_fault()
     finally:
         connection.close()
         settings.update(kept)
+
+    assert fault in {"OperationalError", "OperationalError: SQLITE_CANTOPEN"}
 
 
 @pytest.mark.usefixtures("shop")
