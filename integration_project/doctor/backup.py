@@ -78,8 +78,8 @@ def judge_cursors(
         yield _check(
             code="restore_noticed",
             state=State.OK,
-            sentence="No restored backup: no integration is behind what workers remember. "
-            f"{format_count(known, 'cursor')} of {len(pairs):,} remembered.",
+            sentence="No integration that is enabled is behind what workers remember; of "
+            f"{format_count(len(pairs), 'cursor')} {known:,} remembered.",
             values={"remembered": known, "integrations": len(pairs)},
         )
 

@@ -7,7 +7,6 @@ from typing import Final
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
-from clevertap_sync.insight.findings import Link
 from clevertap_sync.models import ProcessSeen
 from clevertap_sync.process import worker_presence
 from clevertap_sync.process.worker_presence import WorkerSilence
@@ -59,7 +58,6 @@ def judge_workers(count: int, silence: WorkerSilence | None) -> Check:
         sentence=f"{seen}: events are accepted and kept, but not delivered, and no alert is "
         "sent by a worker.",
         remedy="Start a worker: the line worker of the Procfile.",
-        link=Link("See the machinery", "index", place="machinery"),
         values={
             "workers": 0,
             "silence_seconds": silence.seconds if silence else None,
