@@ -17,8 +17,12 @@ from integration_project.doctor.alerts import examine_alerts
 from integration_project.doctor.backup import examine_backup
 from integration_project.doctor.broker import examine_broker
 from integration_project.doctor.check import Area, Check, State
+from integration_project.doctor.clock import examine_clock
+from integration_project.doctor.database import examine_database
 from integration_project.doctor.delivery import examine_delivery
+from integration_project.doctor.disk import examine_disk
 from integration_project.doctor.keys import examine_keys
+from integration_project.doctor.migrations import examine_migrations
 from integration_project.doctor.processes import examine_processes
 from integration_project.doctor.settings import examine_settings
 
@@ -26,6 +30,10 @@ logger: Final = logging.getLogger(__name__)
 
 Examine = Callable[[], Iterable[Check]]
 _AREAS: Final[dict[Area, Examine]] = {
+    Area.DATABASE: examine_database,
+    Area.DISK: examine_disk,
+    Area.MIGRATIONS: examine_migrations,
+    Area.CLOCK: examine_clock,
     Area.BROKER: examine_broker,
     Area.PROCESSES: examine_processes,
     Area.KEYS: examine_keys,
