@@ -24,9 +24,10 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{free_port()}"
         typed = block("observability", "sh")
         assert typed.count(PRODUCT) == typed.count(PROMETHEUS) == 1
-        typed = typed.replace(PRODUCT, address).replace(
-            PROMETHEUS, self.url.removeprefix("http://")
-        )
+        typed = typed.replace(PRODUCT, address)
+        typed = typed.replace(PROMETHEUS, self.url.removeprefix("http://"))
+        # The shell is the server from then on, so that it ends with its test.
+        typed = typed.replace("\nprometheus ", "\nexec prometheus ")
         programs = os.path.dirname(find_program("prometheus"))  # noqa: PTH120 - a text
         self.process = Process(
             ["/bin/sh", "-eu", "-c", typed],

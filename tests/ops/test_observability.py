@@ -3,12 +3,17 @@
 import json
 import math
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
 from clevertap_sync.clevertap.locations import Location
+from clevertap_sync.sandbox.accounts import ACCOUNTS
 from tests.builders import a_sent_event
 from tests.harness.commands import ROOT
+from tests.harness.process import wait_until
 from tests.ops.prometheus import Prometheus, find_selectors
 from tests.ops.promtool import list_rules
 
@@ -56,7 +61,6 @@ a_first_sight(account)
 LONG_AGO = (
     "UPDATE clevertap_sync_workerseen SET seen_at = seen_at - interval '2 minutes'"
 )
-UNKNOWN = {"email": "nobody-knows@example.com"}
 
 
 def expand(expr):
@@ -85,15 +89,15 @@ def test_prometheus_answers_the_dashboard_and_alerts(stack, tmp_path):
     stack.provision("game", location=Location.US1)
     prometheus = Prometheus(tmp_path, stack.web_url.removeprefix("http://"), TOKEN)
     for app in ("shop", "game"):
-        assert stack.post(a_sent_event(), app=app).status_code == 202
+        assert stack.post(an_event_of_now(), app=app).status_code == 202
 
     # All is well, and nothing fires, not even without any patience.
     stack.wait_until_settled()
     stack.wait_until(lambda: prometheus.count_scrapes() >= 3)
-    stack.wait_until(lambda: prometheus.firing() == [])
+    becomes(prometheus.firing, [])
 
     stack.manage("shell", "-c", BREAK)
-    stack.post(a_sent_event(), app="game")
+    stack.post(an_event_of_now(), app="game")
     stack.wait_until(
         lambda: (
             prometheus.firing()
@@ -105,30 +109,59 @@ def test_prometheus_answers_the_dashboard_and_alerts(stack, tmp_path):
     )
 
     bring_everything(stack)
-    stack.wait_until(lambda: not list_unanswered(stack, prometheus))
+    becomes(lambda: list_unanswered(stack, prometheus), [])
     assert list_missing_labels(prometheus) == []
 
     stack.processes[1].stop()
     stack.database.execute(LONG_AGO)
-    stack.wait_until(
-        lambda: ("ReferralsNoWorker", "critical", "", "", "") in prometheus.firing()
+    no_worker = ("ReferralsNoWorker", "critical", "", "", "")
+    becomes(
+        lambda: [each for each in prometheus.firing() if each == no_worker], [no_worker]
     )
 
 
+def becomes(ask, expected):
+    """Wait until `ask()` is as expected. One that never is fails with the difference."""
+    with suppress(TimeoutError):
+        wait_until(lambda: ask() == expected)
+    assert ask() == expected
+
+
+def an_event_of_now(**changes):
+    return a_sent_event(occurred_at=datetime.now(UTC).isoformat(), **changes)
+
+
 def bring_everything(stack):
-    """Let everything happen that the dashboard has a panel for."""
+    """Let everything happen once that the dashboard has a panel for."""
     stack.manage("shell", "-c", COMPARE)
-    stack.manage("provision", "shop", "--loose-ids", "anonymous_id")
+    stack.manage(
+        "provision",
+        "shop",
+        *("--account-id", ACCOUNTS[Location.EU1].account_id, "--location", "eu1"),
+        *("--identity-provider", "email", "--loose-ids", "anonymous_id"),
+    )
+    # Whoever signs up with this one never comes.
+    stack.post(an_event_of_now(user={"identities": {"anonymous_id": uuid4().hex}}))
 
 
 def list_unanswered(stack, prometheus):
     """Return the queries without a number, and let more happen meanwhile."""
-    stack.post(a_sent_event())
+    keep_busy(stack)
     return [
         (title, expr)
         for title, expr, _ in list_targets()
         if all(math.isnan(value) for _, value in prometheus.query(expr))
     ]
+
+
+def keep_busy(stack):
+    """Send an event, a refused one, one that falls out, and an install before its sign-up."""
+    visitor = {"anonymous_id": uuid4().hex}
+    stack.post(an_event_of_now(channel="carrier pigeon"))
+    stack.post(an_event_of_now(type="no type"))
+    stack.post(an_event_of_now(user={"identities": {"phone": "+4915112345678"}}))
+    for identities in (visitor, {**visitor, "email": f"{uuid4().hex}@example.com"}):
+        stack.post(an_event_of_now(user={"identities": identities}))
 
 
 def list_missing_labels(prometheus):
