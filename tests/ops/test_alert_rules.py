@@ -168,6 +168,14 @@ CASES = {
         WELL | {http("count"): "0x60", http("count", status="5xx"): "0x10 1x50"},
         {12: [], 20: []},
     ),
+    "an error every three minutes, and hardly a request beside it": (
+        WELL
+        | {
+            http("count"): "0x60",
+            http("count", status="5xx"): " ".join(str(n // 3) for n in range(60)),
+        },
+        silent_at(*range(10, 60, 5)),
+    ),
     "errors of pages that bring no events": (
         WELL
         | {
