@@ -52,17 +52,18 @@ class Prometheus:
         result = self.ask("query", query=expr)["result"]
         return [(each["metric"], float(each["value"][1])) for each in result]
 
-    def firing(self):
-        """Return what fires: each alert's name, severity, and what it is about."""
-        shown = ("severity", "app", "integration", "code")
-        return sorted(
-            (
-                alert["labels"]["alertname"],
-                *(alert["labels"].get(each, "") for each in shown),
-            )
+    def list_firing(self):
+        """Return what fires: each alert's name, severity, and what it is about.
+
+        What alerts of slowness is left out: here it would tell of the machine.
+        """
+        shown = ("alertname", "severity", "app", "integration", "code")
+        firing = [
+            tuple(alert["labels"].get(name, "") for name in shown)
             for alert in self.ask("alerts")["alerts"]
             if alert["state"] == "firing"
-        )
+        ]
+        return sorted(alert for alert in firing if not alert[0].endswith("Slow"))
 
     def count_scrapes(self):
         """Return how many scrapes have succeeded."""
