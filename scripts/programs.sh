@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs Debian's programs that only tests need, unless they are there: Chromium for the
-# browser tests; Prometheus, nginx, Caddy and systemd's own check for those of ops/. Needs root, or sudo that does
-# not ask.
+# browser tests; Prometheus, nginx, Caddy and systemd's own checks for those of ops/. Needs
+# root, or sudo that does not ask.
 set -eu
 
 packages=

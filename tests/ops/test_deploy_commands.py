@@ -4,6 +4,7 @@ What the files have in common is checked without running anything, in
 tests/unit/test_deployment.py.
 """
 
+import json
 import os
 import shlex
 import signal
@@ -12,13 +13,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 import requests
 
 from tests.builders import a_sent_event
-from tests.harness import commands, postgres
+from tests.harness import commands
 from tests.harness.process import (
     PATIENCE_SECONDS,
     Process,
@@ -92,26 +94,17 @@ def releases():
     }
 
 
-def test_each_release_command_makes_its_database_ready(environment, product):
-    # The first one finds an empty database, the others a new version without migrations.
-    server = postgres.server()
-    empty = server.create()
+def test_each_release_command_finds_nothing_to_mend(environment):
     distinct = different(releases())
-    databases = [server.url_of(empty), *(len(distinct) - 1) * [product.database.url]]
 
-    def release(steps, url):
-        return "".join(
-            run(step, {**environment, "DATABASE_URL": url}) for step in steps
-        )
+    def release(steps):
+        return "".join(run(step, environment) for step in steps)
 
-    try:
-        with ThreadPoolExecutor(2) as platforms:
-            said = list(platforms.map(release, distinct.values(), databases))
-    finally:
-        server.drop(empty)
+    with ThreadPoolExecutor(2) as platforms:
+        said = list(platforms.map(release, distinct.values()))
 
     assert list(distinct) == ["fly", "compose", "systemd"]
-    assert "Applying clevertap_sync.0001" in said[0]
+    assert all("Running migrations" in each for each in said)
     assert all("System check identified" in each for each in said)
 
 
@@ -221,7 +214,7 @@ class Activation:
 
     def __init__(self, environment, folder: Path):
         self.socket = socket.create_server((HERE, 0), backlog=128)
-        self.url = f"http://{HERE}:{self.socket.getsockname()[1]}"
+        self.port = self.socket.getsockname()[1]
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(PATIENCE_SECONDS)
@@ -265,31 +258,33 @@ def test_while_the_web_unit_restarts_callers_wait_and_none_is_turned_away(
     ]
     assert Unit("referrals-web.service").values["Type"] == ["notify"]
 
-    def post(number):
-        return requests.post(
-            f"{web.url}/v1/events",
-            json=a_sent_event(id=f"restart-{number}"),
-            headers={
+    def send(number):
+        """Send an event, and do not wait for the answer."""
+        connection = HTTPConnection(HERE, web.port, timeout=PATIENCE_SECONDS)
+        connection.request(
+            "POST",
+            "/v1/events",
+            json.dumps(a_sent_event(id=f"restart-{number}")),
+            {
                 "Authorization": f"Bearer {product.keys['shop']}",
+                "Content-Type": "application/json",
                 "X-Forwarded-Proto": "https",
+                "Connection": "close",
             },
-            timeout=PATIENCE_SECONDS,
-        ).status_code
+        )
+        return connection
 
-    with (
-        activation(environment, tmp_path) as web,
-        ThreadPoolExecutor(8) as callers,
-    ):
+    with activation(environment, tmp_path) as web:
         first = web.start()
-        statuses = {post(0)}
+        statuses = [send(0).getresponse().status]
         ended = first.stop(signal.SIGTERM)
         # Nobody is there now. They are in the socket's queue.
-        waiting = [callers.submit(post, number) for number in range(1, 9)]
+        waiting = [send(number) for number in range(1, 9)]
         second = web.start()
-        statuses |= {each.result() for each in waiting}
+        statuses += [each.getresponse().status for each in waiting]
         second.stop()
 
-    assert (ended, statuses) == (0, {202})
+    assert (ended, statuses) == (0, [202] * 9)
     counted = "SELECT count(*) FROM referrals_referralevent WHERE key LIKE 'restart-%'"
     assert product.database.rows(counted) == [(9,)]
 

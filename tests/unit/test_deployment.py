@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from integration_project.databases import read_database_url
-from referrals.api.stream import MAX_BODY_BYTES
-from tests.documented import block
+from integration_project.web import request_limits
 from tests.harness.commands import ROOT
+from tests.ops import deployment
+from tests.ops.deployment import Unit
 
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]
 OURS = {name: SERVICES[name] for name in ("release", "web", "worker")}
@@ -29,7 +30,8 @@ def flags(command):
     """Return what `command` gives Celery's worker, but for how many threads it has."""
     words = shlex.split(command.replace("$$", "$"))
     return {word for word in words if word.startswith("--")} - {
-        "--concurrency=${WORKER_THREADS:-16}"
+        "--concurrency=${WORKER_THREADS:-16}",
+        "--concurrency=${WORKER_THREADS}",
     }
 
 
@@ -55,25 +57,118 @@ def test_compose_lets_a_process_end_what_it_does(name):
     assert OURS[name]["stop_grace_period"] == f"{GRACE}s"
 
 
-def test_a_unit_lets_a_process_end_what_it_does():
-    assert f"TimeoutStopSec={GRACE}\n" in block("operations", "ini")
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_each_platform_lets_a_process_end_what_it_does(name):
+    unit = Unit(f"referrals-{name}.service")
+
+    assert unit.values["TimeoutStopSec"] == [str(GRACE)]
+    assert deployment.render_services()[name]["maxShutdownDelaySeconds"] == GRACE
+    assert deployment.fly()["kill_timeout"] == GRACE
+    assert deployment.fly()["kill_signal"] == "SIGTERM"
 
 
 def test_workers_are_the_same_wherever_they_run():
-    (unit,) = re.findall("^ExecStart=(.*)$", block("operations", "ini"), re.MULTILINE)
+    (unit,) = Unit("referrals-worker.service").values["ExecStart"]
+    others = (
+        OURS["worker"]["command"][2],
+        deployment.render_services()["worker"]["startCommand"],
+        shlex.split(deployment.fly()["processes"]["worker"])[2],
+        unit,
+    )
 
     expected = flags(PROCFILE["worker"])
-    assert flags(OURS["worker"]["command"][2]) == expected
-    assert flags(unit) == expected
+    assert [flags(each) for each in others] == [expected] * len(others)
     assert "--pool=threads" in expected
 
 
-def test_nginx_lets_through_what_the_api_takes():
-    (megabytes,) = re.findall(
-        r"client_max_body_size (\d+)m;", block("operations", "nginx")
-    )
+def test_a_release_is_the_same_wherever_there_is_a_shell():
+    render = deployment.render_services()["web"]["preDeployCommand"]
+    fly = shlex.split(deployment.fly()["deploy"]["release_command"])
 
-    assert int(megabytes) * 1024 * 1024 > MAX_BODY_BYTES
+    assert render == PROCFILE["release"]
+    assert fly == ["sh", "-c", PROCFILE["release"]]
+    steps = Unit("referrals-release.service").values["ExecStart"]
+    python = "/srv/referrals/.venv/bin/python"
+    assert [step.replace(python, "python") for step in steps] == render.split(" && ")
+
+
+def test_each_platform_asks_whether_the_process_is_alive_and_no_more():
+    (check,) = deployment.fly()["http_service"]["checks"]
+
+    assert check["path"] == "/healthz"
+    assert deployment.render_services()["web"]["healthCheckPath"] == "/healthz"
+
+
+def test_what_render_and_fly_refer_to_is_there():
+    blueprint = yaml.safe_load(text_of("render.yaml"))
+    known = {
+        *(each["name"] for each in blueprint["services"]),
+        *(each["name"] for each in blueprint["databases"]),
+        *(each["name"] for each in blueprint["envVarGroups"]),
+    }
+    variables = [
+        each for service in blueprint["services"] for each in service.get("envVars", ())
+    ]
+    named = {
+        each.get("fromGroup") or each[kind]["name"]
+        for each in variables
+        for kind in ("fromGroup", "fromDatabase", "fromService")
+        if kind in each
+    }
+    fly = deployment.fly()
+
+    assert named <= known
+    assert len(named) == 3
+    assert set(fly["http_service"]["processes"]) < set(fly["processes"])
+    assert fly["http_service"]["internal_port"] == int(fly["env"]["PORT"])
+
+
+def test_where_the_web_unit_listens_both_proxies_connect():
+    (address,) = Unit("referrals-web.socket", "Socket").values["ListenStream"]
+
+    assert f"server {address};" in text_of("ops/nginx/referrals.conf")
+    assert f":{address}}} {{" in text_of("ops/caddy/Caddyfile")
+
+
+def test_proxies_wait_for_longer_than_the_product_does():
+    nginx = text_of("ops/nginx/referrals-proxy.conf")
+    caddy = text_of("ops/caddy/Caddyfile")
+
+    waits = [
+        *re.findall(r"proxy_read_timeout (\d+)s;", nginx),
+        *re.findall(r"response_header_timeout (\d+)s", caddy),
+    ]
+    assert len(waits) == 2
+    assert min(map(int, waits)) > GRACE
+    # A body begins when its head has come, and Caddy reckons both together.
+    (body,) = re.findall(r"read_body (\d+)s", caddy)
+    assert int(body) > request_limits.HEAD_SECONDS + request_limits.BODY_SECONDS
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        deployment.render_group().keys(),
+        deployment.fly()["env"].keys(),
+        re.findall(
+            r"^([A-Z_]+)=", text_of("ops/systemd/referrals.env.example"), re.MULTILINE
+        ),
+    ],
+    ids=["render", "fly", "systemd"],
+)
+def test_every_variable_that_a_file_sets_is_documented(names):
+    page = text_of("docs/reference/environment.md")
+
+    own = set(names) - {"PGPASSWORD", "PORT"}
+    assert own
+    assert {name for name in own if f"| `{name}` |" not in page} == set()
+
+
+def test_the_addresses_of_render_and_fly_are_those_behind_two_proxies():
+    settings = (deployment.render_group(), deployment.fly()["env"])
+
+    assert [each["TRUSTED_PROXIES"] for each in settings] == ["2", "2"]
+    assert [each["SECURE_PROXY"] for each in settings] == ["true", "true"]
 
 
 def test_every_variable_of_app_json_is_one_that_is_documented():

@@ -18,8 +18,8 @@ from integration_project.login_throttle import (
     WINDOW_SECONDS,
     Throttle,
 )
-from tests.documented import block
 from tests.integration.admin.conftest import text_of
+from tests.ops.deployment import text_of as text_of_file
 
 LOGIN = "/admin/login/"
 CHANGE = "/admin/password_change/"
@@ -92,21 +92,20 @@ def test_an_address_that_the_caller_chooses_counts_for_nothing(
 
 
 def by_nginx(peer, host="referrals.example.com", **said):
-    """Return what a request brings that came by the nginx of docs/operations.md.
+    """Return what a request brings that came by the nginx of `ops/nginx`.
 
     `said` is what its caller wrote into headers, by their names in lower case.
     """
-    hops = filter(None, [said.get("x_forwarded_for"), peer])
-    variables = {
-        "$http_host": host,
-        "$scheme": "https",
-        "$proxy_add_x_forwarded_for": ", ".join(hops),
-    }
-    lines = re.findall("proxy_set_header (.+) (.+);", block("operations", "nginx"))
-    sent = {name: variables[value] for name, value in lines}
+    variables = {"$http_host": host, "$scheme": "https", "$remote_addr": peer}
+    lines = re.findall(
+        'proxy_set_header (.+) (\\$.+|"");',
+        text_of_file("ops/nginx/referrals-proxy.conf"),
+    )
+    # What nginx sets to nothing, it leaves out.
+    sent = {name: variables[value] for name, value in lines if value != '""'}
     kept = {name.replace("_", "-"): value for name, value in said.items()}
     # nginx sends the headers of the caller on, but for those that it sets itself.
-    theirs = {name.lower() for name in sent}
+    theirs = {name.lower() for name, _ in lines}
     kept = {name: value for name, value in kept.items() if name not in theirs}
     return {"headers": kept | sent, "REMOTE_ADDR": "127.0.0.1"}
 
