@@ -140,6 +140,8 @@ class Connection(HttpToolsProtocol):
             self._end_parsing(HTTPStatus.BAD_REQUEST)
         self._watch.note_busy(self)
         super().on_headers_complete()
+        if self._watch.is_ending:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, but no more of one whose turn has not come."""
@@ -165,6 +167,20 @@ class Connection(HttpToolsProtocol):
     def is_busy(self) -> bool:
         """Whether a request is being served."""
         return self._answering is not None and not self._answering.response_complete
+
+    @property
+    def has_begun_head(self) -> bool:
+        """Whether a part of the next request has come, and not all of its head."""
+        is_awaited = self.head_since is not None and not self._is_deaf
+        return is_awaited and self._head_bytes > 0
+
+    def shutdown(self) -> None:
+        """Answer what is being served, and say that nothing is served after it.
+
+        One that serves nothing may be just about to bring a request: `Connections` ends it.
+        """
+        if self.is_busy:
+            self.cycle.keep_alive = False
 
     def has_cut_off(self, scope: MutableMapping[str, Any]) -> bool:
         """Return whether the body of the request was cut off."""
@@ -285,6 +301,19 @@ class Connections:
         #: Those whose caller reads nothing, the one that stopped first in front.
         self._stalled: dict[Connection, None] = {}
         self._closing_since: dict[Connection, float] = {}
+        #: Whether each connection's next answer is its last: the process ends.
+        self.is_ending = False
+
+    def end_soon(self) -> None:
+        """Let each connection bring the request that is on its way, and none after it.
+
+        A caller whose request meets a connection that is just being closed sees a reset,
+        and does not know whether it was served. So nothing is closed at once.
+        """
+        self.is_ending = True
+        loop = asyncio.get_running_loop()
+        loop.call_later(request_limits.LAST_IDLE_SECONDS, self._close_unused)
+        loop.call_later(request_limits.LAST_BODY_SECONDS, self._close_unserved)
 
     def add(self, connection: Connection) -> None:
         """Take a new connection in, in the place of the idlest if need be, or close it."""
@@ -346,6 +375,16 @@ class Connections:
                 connection.head_since, now, request_limits.HEAD_SECONDS
             ):
                 transport.close()
+
+    def _close_unused(self) -> None:
+        for connection in list(self._all):
+            if not (connection.is_busy or connection.has_begun_head):
+                connection.transport.close()
+
+    def _close_unserved(self) -> None:
+        for connection in list(self._all):
+            if not connection.is_busy:
+                connection.transport.close()
 
 
 def raise_descriptor_limit() -> int:

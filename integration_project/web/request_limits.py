@@ -22,6 +22,9 @@ MAX_PIPELINED: Final = 16
 BODY_SECONDS: Final = 20.0
 #: The same from SIGTERM on, so that a process that ends serves what is on its way.
 LAST_BODY_SECONDS: Final = 5.0
+#: From SIGTERM on, a connection on which nothing comes is kept for so long: its caller may
+#: be sending a request that is not here yet.
+LAST_IDLE_SECONDS: Final = 1.0
 #: What the admin's largest form needs, several times over.
 MAX_FORM_BYTES: Final = 256 * KIBIBYTE
 #: A body that is too long is read on, and thrown away, up to here and until its sender is

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Seconds after the last answer in which the process writes its counts and log lines.
 LAST_SECONDS: Final = 2
 NOTIFY_SECONDS: Final = 1
+#: In how many turns of its loop asyncio makes a connection of what it has accepted.
+TURNS_OF_A_CONNECTION: Final = 3
 ARENAS: Final = 1
 _M_ARENA_MAX: Final = -8
 _GENTLE: Final = signal.SIGTERM
@@ -134,9 +136,41 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Take no more, finish what has come whole, and let the rest go."""
+        """Take no more, finish what comes whole in time, and let the rest go."""
+        await self._take_last(sockets or [])
         self._application.bodies.end_soon()
+        self._watch.end_soon()
         await super().shutdown(sockets)
+
+    async def _take_last(self, sockets: list[socket]) -> None:
+        """Close the sockets, and take the connections that the system has made before.
+
+        Their callers would see a reset, as would those of which the loop knows and has
+        not made a connection.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in sockets:
+            loop.remove_reader(listener)
+        for _ in range(TURNS_OF_A_CONNECTION):
+            await asyncio.sleep(0)
+        last = [each for listener in sockets for each in self._accept_all(listener)]
+        for server in self.servers:
+            server.close()
+        for each in last:
+            await loop.connect_accepted_socket(self._connect, each)
+
+    def _accept_all(self, listener: socket) -> Iterator[socket]:
+        # As many at most as the system lets wait: others may come all the time.
+        with contextlib.suppress(OSError):
+            for _ in range(self.config.backlog):
+                accepted, _ = listener.accept()
+                accepted.settimeout(0)
+                yield accepted
+
+    def _connect(self) -> connections.Connection:
+        return connections.Connection(
+            self._watch, self.config, self.server_state, self.lifespan.state
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

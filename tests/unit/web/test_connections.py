@@ -450,3 +450,70 @@ def test_who_proposes_another_protocol_goes_on_in_this_one(to, at_once, caplog):
     assert bodies == [b"/1 " + inner, b"/2 " + inner, b"/3 ", b"/4 body"]
     assert [path for path, _ in served] == ["/1", "/2", "/3", "/4"]
     assert caplog.messages == []
+
+
+# The end of the process ----------------------------------------------------------------
+
+
+def end(server):
+    """Do to the connections what the process does at SIGTERM."""
+    server.watch.end_soon()
+    for connection in server.connections:
+        connection.shutdown()
+
+
+@pytest.mark.parametrize("before", [b"", ALIVE], ids=["new", "kept alive"])
+def test_who_is_just_sending_when_the_process_ends_is_answered_and_told(before):
+    async def scenario(server, caller, _connection):
+        if before:
+            caller.send(before)
+            await caller.answer()
+        end(server)
+        await settled()
+        caller.send(a_post(b"/last"))
+        return await caller.answer(), await caller.rest()
+
+    (status, headers, body), rest = run(scenario)
+
+    assert (status, body, rest) == (200, b"/last body", b"")
+    assert headers["connection"] == "close"
+
+
+def test_who_is_served_when_the_process_ends_is_told_that_no_more_is_served():
+    async def scenario(server, caller, _connection):
+        caller.send(a_get(b"/wait"))
+        await server.wait_for_thread()
+        end(server)
+        server.django.may_go_on.set()
+        return (await caller.answer())[:2], await caller.rest()
+
+    (status, headers), rest = run(scenario)
+
+    assert (status, headers["connection"], rest) == (200, "close", b"")
+
+
+def test_who_sends_nothing_is_let_go_before_who_has_begun(monkeypatch):
+    monkeypatch.setattr(request_limits, "LAST_IDLE_SECONDS", 0.0)
+
+    async def scenario(server, idle, _connection):
+        begun, its_end = await server.connect()
+        begun.send(ALIVE[:9])
+        await wait_until(lambda: its_end.has_begun_head)
+        end(server)
+        nothing = await idle.rest()
+        begun.send(ALIVE[9:])
+        return nothing, (await begun.answer())[0]
+
+    assert run(scenario) == (b"", 200)
+
+
+def test_half_a_head_is_not_waited_for_for_long(monkeypatch):
+    monkeypatch.setattr(request_limits, "LAST_BODY_SECONDS", 0.0)
+
+    async def scenario(server, caller, connection):
+        caller.send(ALIVE[:9])
+        await wait_until(lambda: connection.has_begun_head)
+        end(server)
+        return await caller.rest()
+
+    assert run(scenario) == b""

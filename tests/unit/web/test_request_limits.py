@@ -25,6 +25,10 @@ def test_the_page_on_security_names_the_limits_of_a_process():
     ]
     assert row(SECURITY, "a body, from") == [request_limits.BODY_SECONDS, 400]
     assert row(SECURITY, "a body when") == [request_limits.LAST_BODY_SECONDS, 503]
+    assert row(SECURITY, "the next request of a connection") == [
+        request_limits.LAST_IDLE_SECONDS,
+        request_limits.LAST_BODY_SECONDS,
+    ]
     assert row(SECURITY, "a body to the API")[:2] == [
         MAX_BODY_BYTES // request_limits.MEBIBYTE,
         request_limits.MAX_FORM_BYTES // request_limits.KIBIBYTE,
