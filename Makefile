@@ -11,7 +11,7 @@ run: ## everything on this machine, with a demo: make run PORT=8080
 
 .PHONY: clean
 clean: ## remove what was installed and made, but not the data in var/
-	rm -rf $(VENV) staticfiles htmlcov .coverage test-results tests/acceptance/sdks/node_modules
+	rm -rf $(VENV) .venv-releases staticfiles htmlcov .coverage test-results tests/acceptance/sdks/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@echo "var/ is kept: it has the database and the secrets. Remove it to start over."

@@ -7,7 +7,7 @@ there, with an integration, so that nothing of one is in the books of another.
 import itertools
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -75,24 +75,9 @@ class Ground:
             process.kill()
         self.stack.close()
 
-    @contextmanager
-    def django(self) -> Iterator[None]:
+    def django(self) -> AbstractContextManager[None]:
         """Let Django in this process use the ground's database, as one more process."""
-        url = self.stack.database.url
-        settings = connections.configure_settings(
-            {"default": read_database_url(url, pool=0)}
-        )
-        ours = load_backend(settings["default"]["ENGINE"]).DatabaseWrapper(
-            settings["default"], "default"
-        )
-        before = connections["default"]
-        connections["default"] = ours
-        try:
-            with self._blocker.unblock():
-                yield
-        finally:
-            ours.close()
-            connections["default"] = before
+        return use_database(self.stack.database.url, self._blocker)
 
     def number(self) -> int:
         """Return a number that no other scenario here has."""
@@ -197,6 +182,25 @@ class Ground:
                 probe_leased_until=past
             )
             AccountReading.objects.exclude(leased_until=None).update(leased_until=past)
+
+
+@contextmanager
+def use_database(url: str, blocker: Any) -> Iterator[None]:
+    """Let Django in this process use the database at `url`, as one more process."""
+    settings = connections.configure_settings(
+        {"default": read_database_url(url, pool=0)}
+    )
+    ours = load_backend(settings["default"]["ENGINE"]).DatabaseWrapper(
+        settings["default"], "default"
+    )
+    before = connections["default"]
+    connections["default"] = ours
+    try:
+        with blocker.unblock():
+            yield
+    finally:
+        ours.close()
+        connections["default"] = before
 
 
 def ended_by_kill(process: Process) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +25,34 @@ ERRORS: Final = "errors"
 INHERITED: Final = ("HOME", "LANG", "TMPDIR")
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository, and the programs of the environment that it runs in."""
+
+    root: Path
+    programs: Path
+
+    def read_procfile(self) -> dict[str, str]:
+        """Return the commands that the platform runs, by the name of their process."""
+        lines = (self.root / "Procfile").read_text(encoding="utf-8").splitlines()
+        entries = (line.partition(":") for line in lines if line and line[0] != "#")
+        return {name.strip(): command.strip() for name, _, command in entries}
+
+    def environment(self) -> dict[str, str]:
+        """Return what lets a process find the programs."""
+        return {"PATH": f"{self.programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+TODAY: Final = Checkout(ROOT, PROGRAMS)
+
+
 def production(**variables: str) -> dict[str, str]:
     """Return the environment of a process in production, changed by `variables`."""
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {
         **inherited,
         **SECRETS,
-        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}",
+        **TODAY.environment(),
         "ALLOWED_HOSTS": "127.0.0.1",
         "PYTHONUNBUFFERED": "1",
         **variables,
@@ -45,12 +67,17 @@ def manage(
     seconds: float = PATIENCE_SECONDS,
     program: Sequence[str] = MANAGE,
     warm: bool = False,
+    checkout: Checkout = TODAY,
 ) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end.
 
     With `check`, a status other than zero raises `RuntimeError` with the output. A `warm`
-    one is a fork of a process that has its libraries; `program` is manage.py then.
+    one is a fork of a process that has its libraries; `program` is manage.py then, and
+    the `checkout` today's.
     """
+    if checkout != TODAY:
+        env = {**env, **checkout.environment()}
+        program = (str(checkout.root / "manage.py"),)
     env = {"DJANGO_SETTINGS_MODULE": "integration_project.settings", **env}
     if warm:
         folder = temporary_folder("command")
@@ -66,8 +93,8 @@ def manage(
             shutil.rmtree(folder)
     else:
         done = subprocess.run(
-            [sys.executable, *program, *arguments],
-            cwd=ROOT,
+            [checkout.programs / Path(sys.executable).name, *program, *arguments],
+            cwd=checkout.root,
             env=env,
             input=stdin,
             text=True,
@@ -119,6 +146,4 @@ def run_warm(
 
 def procfile() -> dict[str, str]:
     """Return the commands that the platform runs, by the name of their process."""
-    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    entries = (line.partition(":") for line in lines if line and line[0] != "#")
-    return {name.strip(): command.strip() for name, _, command in entries}
+    return TODAY.read_procfile()

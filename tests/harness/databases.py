@@ -39,10 +39,11 @@ class Database(Protocol):
 class SQLite:
     """A file of its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_migrated: bool = True) -> None:
         self.path = path
         self.url = f"sqlite:///{path}"
-        shutil.copyfile(_sqlite_template(), path)
+        if is_migrated:
+            shutil.copyfile(_sqlite_template(), path)
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
         """Return what a query finds, read beside the running processes."""
@@ -69,9 +70,11 @@ class SQLite:
 class PostgreSQL:
     """A database of its own on the server of this run, or on another `server`."""
 
-    def __init__(self, server: postgres.Server | None = None) -> None:
+    def __init__(
+        self, server: postgres.Server | None = None, *, is_migrated: bool = True
+    ) -> None:
         self._server = server or postgres.server()
-        template = _postgresql_template(self._server)
+        template = _postgresql_template(self._server) if is_migrated else "template0"
         self.name = self._server.create(template=template)
         self.url = self._server.url_of(self.name)
 
@@ -90,9 +93,11 @@ class PostgreSQL:
         self._server.drop(self.name)
 
 
-def fresh(kind: Kind, folder: Path) -> Database:
-    """Return a migrated database that nobody else uses."""
-    return PostgreSQL() if kind == "postgresql" else SQLite(folder / "db.sqlite3")
+def fresh(kind: Kind, folder: Path, *, is_migrated: bool = True) -> Database:
+    """Return a database that nobody else uses, without a table if it is not migrated."""
+    if kind == "postgresql":
+        return PostgreSQL(is_migrated=is_migrated)
+    return SQLite(folder / "db.sqlite3", is_migrated=is_migrated)
 
 
 @functools.cache

@@ -47,7 +47,7 @@ class Process:
     """A started process. It leads a process group of its own, so `pid` names both.
 
     `user` runs it as that user (only root can). `last_signal` is what ends it when the
-    test run itself dies. `started` is given where it runs already.
+    test run itself dies. `started` is given where it runs already. It inherits `pass_fds`.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Process:
         user: str | None = None,
         last_signal: signal.Signals = signal.SIGKILL,
         started: subprocess.Popen[bytes] | Forked | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.name = Path(arguments[0]).name
         self.log_path = log
@@ -73,6 +74,7 @@ class Process:
                 env=dict(env) if env is not None else None,
                 cwd=cwd,
                 start_new_session=True,
+                pass_fds=pass_fds,
                 **credentials(user),
             )
         self.pid = self._popen.pid

@@ -8,6 +8,8 @@ import json
 import re
 import shlex
 import shutil
+import socket
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -40,6 +42,14 @@ QUICK: Final = {
 }
 #: For a web process that lets nobody go for being slow; see `tests.harness.patient_server`.
 PATIENT: Final = {"GUNICORN_CMD_ARGS": "--config python:tests.harness.patient_server"}
+#: Becomes the command that follows, which has the socket of this number as its third file.
+HAND_OVER: Final = """
+import os, sys
+number, *command = sys.argv[1:]
+os.dup2(int(number), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execvp(command[0], command)
+"""
 #: Nothing that any integration has not handed over, and nothing handed over but unsettled.
 UNSETTLED: Final = """
     SELECT (SELECT count(*) FROM clevertap_sync_upload WHERE state = 'open')
@@ -84,6 +94,10 @@ class Stack:
         self.processes: list[Process] = []
         self.keys: dict[str, str] = {}
         self.web_url = ""
+        #: The copy of the repository whose processes are started. None but today's is warm.
+        self.checkout = commands.TODAY
+        #: The socket that web processes take over, where the platform holds it for them.
+        self.listener: socket.socket | None = None
         self._warm = warm
         self.env = commands.production(
             **{
@@ -137,7 +151,8 @@ class Stack:
             env={**self.env, **env},
             stdin=stdin,
             check=check,
-            warm=self._warm,
+            warm=self._warm and self.checkout == commands.TODAY,
+            checkout=self.checkout,
         )
         return done.stdout
 
@@ -228,7 +243,10 @@ class Stack:
         self.database.drop()
 
     def _web(self, env: Mapping[str, str], *, warm: bool | None = None) -> Process:
-        self._port = free_port()
+        if self.listener:
+            self._port = self.listener.getsockname()[1]
+        else:
+            self._port = free_port()
         return self._start("web", {"PORT": str(self._port), **env}, warm=warm)
 
     def _wait_for_web(self, process: Process) -> Process:
@@ -241,16 +259,33 @@ class Stack:
     ) -> Process:
         number = len(self.processes) + 1
         # A platform listens to the world, a test to its own machine.
-        command = commands.procfile()[name].replace(EVERYWHERE, HERE)
-        log, env = self.folder / f"{number}-{name}.log", {**self.env, **env}
+        command = self.checkout.read_procfile()[name].replace(EVERYWHERE, HERE)
+        log = self.folder / f"{number}-{name}.log"
+        env = {**self.env, **self.checkout.environment(), **env}
         if self._warm if warm is None else warm:
             process = _fork(command, env, log)
         else:
             shell = shutil.which("sh") or "/bin/sh"
-            arguments = [shell, "-c", f"exec {command}"]
-            process = Process(arguments, log=log, env=env, cwd=commands.ROOT)
+            held = self.listener if name == "web" else None
+            process = Process(
+                [*_hand_over(held), shell, "-c", f"exec {command}"],
+                log=log,
+                env=env,
+                cwd=self.checkout.root,
+                pass_fds=[held.fileno()] if held else (),
+            )
         self.processes.append(process)
         return process
+
+
+def _hand_over(listener: socket.socket | None) -> list[str]:
+    """Return what a command begins with that finds the listener as systemd hands it over.
+
+    Reference: https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
+    """
+    if listener is None:
+        return []
+    return [sys.executable, "-c", HAND_OVER, str(listener.fileno())]
 
 
 def _fork(command: str, env: Mapping[str, str], log: Path) -> Process:

@@ -1,0 +1,125 @@
+"""A shop whose product runs as on a server of one's own: the platform holds the socket.
+
+Its backend sends all the time. The books, and the ledger of CleverTap, say in the end what
+became of it: `tests.faults.oracle`.
+"""
+
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from tests.faults import oracle
+from tests.faults.evidence import Evidence, gather, ledger
+from tests.faults.ground import use_database
+from tests.faults.load import Backend, Load
+from tests.faults.scene import WAITING
+from tests.harness import databases
+from tests.harness.commands import Checkout
+from tests.harness.environment import Kind
+from tests.harness.process import Process
+from tests.harness.stack import HERE, Stack
+
+#: Longer than any restart: callers wait in the socket's queue meanwhile.
+QUEUE: Final = 512
+APP: Final = "shop"
+STARTED: Final = {"web": "Booting worker", "worker": "ready."}
+SERVED: Final = {"web": '"status": 202', "worker": '"logger": "clevertap_sync.attempt"'}
+
+
+class Shop:
+    """One app with its integration, its backend and its processes, from nothing on."""
+
+    def __init__(
+        self, kind: Kind, folder: Path, blocker: Any, checkout: Checkout, **env: str
+    ) -> None:
+        self._blocker = blocker
+        self._own = databases.fresh(kind, folder, is_migrated=False)
+        self.stack = Stack(kind, folder, database=self._own, **env)
+        self.stack.checkout = checkout
+        self.stack.listener = socket.create_server((HERE, 0), backlog=QUEUE)
+        self.stack.__enter__()
+
+    def open(self) -> None:
+        """Migrate the empty database, and provision the app."""
+        self.stack.manage("migrate", "--no-input")
+        self.stack.provision(APP)
+        [(self.app_id, self.integration_id)] = self.stack.database.rows(
+            "SELECT app_id, id FROM clevertap_sync_integration"
+        )
+        self.backend = Backend(APP, self.stack.keys[APP])
+
+    def close(self) -> None:
+        """End every process, and remove the database."""
+        self.stack.close()
+        assert self.stack.listener is not None
+        self.stack.listener.close()
+
+    # Processes
+
+    def start(self) -> tuple[Process, Process]:
+        """Start web and worker of the checkout, both at once, and return them once they work."""
+        web, worker = self.stack._web({}), self.stack._start("worker", {})
+        for name, process in (("web", web), ("worker", worker)):
+            process.wait_until_ready(
+                lambda said=STARTED[name], process=process: said in process.log
+            )
+        self.stack._wait_for_web(web)
+        return web, worker
+
+    def end(self, *processes: Process) -> list[int]:
+        """Send SIGTERM to whole process groups, as platforms do; return how they ended."""
+        for process in processes:
+            process.send(signal.SIGTERM)
+        return [process.wait() for process in processes]
+
+    def wait_until_at_work(self, *processes: Process, times: int = 3) -> None:
+        """Wait until each has served, or sent, so often more from now on."""
+        for process in processes:
+            said = SERVED["worker" if "worker" in process.log_path.stem else "web"]
+            before = process.log.count(said)
+            self.stack.wait_until(
+                lambda said=said, process=process, before=before: (
+                    process.log.count(said) >= before + times
+                )
+            )
+
+    def wait_until_accepted(self, count: int = 5) -> None:
+        """Wait until so many requests more have been accepted."""
+        before = self.backend.statuses[202]
+        self.stack.wait_until(lambda: self.backend.statuses[202] >= before + count)
+
+    def load(self) -> Load:
+        """Return a load of small requests, to be entered."""
+        return Load(self.backend, lambda: self.stack.web_url, threads=2, size=10, pause=0.2)
+
+    # What became of it
+
+    def settle(self) -> None:
+        """Wait until everything has its verdict."""
+        query = WAITING.format(integration=self.integration_id, app=self.app_id)
+        self.stack.wait_until(lambda: self.stack.database.rows(query) == [(0,)])
+
+    def evidence(self) -> Evidence:
+        """Gather what was left behind. The schema has to be today's."""
+        with use_database(self.stack.database.url, self._blocker):
+            return gather(
+                self.integration_id,
+                sent=self.backend.sent,
+                accepted=self.backend.accepted,
+                stored=ledger(self.stack.ledger),
+            )
+
+    def check(self) -> Evidence:
+        """Ask the oracle, and return the evidence."""
+        self.settle()
+        found = self.evidence()
+        problems = oracle.problems(found)
+        assert not problems, "\n".join(problems)
+        return found
+
+
+def count_lines(process: Process, said: str) -> Callable[[], int]:
+    """Return a function that counts in how many places a process's log says something."""
+    return lambda: process.log.count(said)
