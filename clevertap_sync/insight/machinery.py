@@ -7,8 +7,6 @@ from typing import Final
 
 from clevertap_sync.insight.growth import Growth
 
-#: Who was not seen for so long is gone.
-SEEN_WITHIN: Final = timedelta(minutes=2)
 #: While one release takes over from another, both are there: that passes.
 SETTLED_AFTER: Final = timedelta(minutes=10)
 

@@ -8,8 +8,9 @@ from django.db.models import Max, Q
 from django.db.models.functions import TruncDate
 
 from clevertap_sync.insight.growth import SizeSeen, estimate_growth
-from clevertap_sync.insight.machinery import SEEN_WITHIN, DatabaseFacts, ProcessFacts
+from clevertap_sync.insight.machinery import DatabaseFacts, ProcessFacts
 from clevertap_sync.models import DatabaseSample, ProcessSeen
+from clevertap_sync.process.process_presence import SILENT_AFTER
 
 GIGABYTE: Final = 1_000_000_000
 _LATELY: Final = timedelta(hours=2)
@@ -17,7 +18,7 @@ _LATELY: Final = timedelta(hours=2)
 
 def read_processes(now: datetime) -> tuple[ProcessFacts, ...]:
     """Return the processes that are at work, by name."""
-    rows = ProcessSeen.objects.filter(seen_at__gt=now - SEEN_WITHIN).order_by("name")
+    rows = ProcessSeen.objects.filter(seen_at__gte=now - SILENT_AFTER).order_by("name")
     return tuple(
         ProcessFacts(name=name, started_at=started_at, clock_offset_seconds=offset)
         for name, started_at, offset in rows.values_list(

@@ -142,9 +142,9 @@ def a_process(name, seen_ago=timedelta(), **changes):
     return ProcessSeen.objects.create(name=name, **{**defaults, **changes})
 
 
-def test_a_process_that_is_gone_is_not_reckoned_with():
-    a_process("web-1:7", timedelta(seconds=119))
-    a_process("web-1:8", timedelta(seconds=120))
+def test_a_process_that_is_silent_is_not_reckoned_with():
+    a_process("web-1:7", timedelta(seconds=90))
+    a_process("web-1:8", timedelta(seconds=90.1))
 
     assert [process.name for process in read_processes(NOON)] == ["web-1:7"]
 
