@@ -22,17 +22,23 @@ from referrals.words import format_count, format_span
 _check = partial(Check, area=Area.DELIVERY)
 
 
-def examine_delivery() -> Iterator[Check]:
-    """Yield the findings, all books checked, and a line for each integration that has none."""
+def examine_delivery(*, checks_all_books: bool = True) -> Iterator[Check]:
+    """Yield the findings, and a line for each integration that has no bad one.
+
+    All books take the longer, the more uploads there are; otherwise the newest are checked.
+    """
     with insight.read_in_snapshot():
         now = clock.read_now()
         rows = list(insight.list_integrations_shown())
         ingest = read_app_ingest(now)
         facts = read_facts(rows, now, ingest)
-        statuses = [insight.read_status(row) for row in rows]
+        statuses = [
+            insight.read_status(row, checks_all_books=checks_all_books) for row in rows
+        ]
         elsewhere = insight.find_findings_elsewhere(now, ingest)
+    books = "the books balance" if checks_all_books else "the newest books balance"
     for known, status in zip(facts, statuses, strict=True):
-        yield from report_integration(known, status)
+        yield from report_integration(known, status, books=books)
     for app, findings in elsewhere:
         for finding in findings:
             yield report_finding(finding, str(app) if app else "")
@@ -46,7 +52,9 @@ def examine_delivery() -> Iterator[Check]:
         )
 
 
-def report_integration(facts: Facts, status: IntegrationStatus) -> Iterator[Check]:
+def report_integration(
+    facts: Facts, status: IntegrationStatus, *, books: str
+) -> Iterator[Check]:
     """Yield the integration's findings; where none is bad, also where it stands."""
     integration = facts.integration
     findings = judge_facts(replace(facts, imbalances=status.imbalances))
@@ -56,7 +64,7 @@ def report_integration(facts: Facts, status: IntegrationStatus) -> Iterator[Chec
         yield _check(
             code="balanced",
             state=State.OK,
-            sentence=f"{integration}: {_describe_standing(status)}",
+            sentence=f"{integration}: {_describe_standing(status)}, and {books}.",
             link=Link(
                 "Open the integration",
                 "clevertap_sync_integration_change",
@@ -83,4 +91,4 @@ def _describe_standing(status: IntegrationStatus) -> str:
         if status.backlog
         else "nothing waits in the log"
     )
-    return f"{format_count(status.delivered, 'record')} delivered, {waits}, and the books balance."
+    return f"{format_count(status.delivered, 'record')} delivered, {waits}"

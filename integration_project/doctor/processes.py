@@ -13,8 +13,11 @@ from clevertap_sync.process.worker_presence import WorkerSilence
 from integration_project.doctor.check import Area, Check, State
 from referrals.words import format_count, format_span
 
-#: A process that was silent for longer has most likely ended.
-SILENT_SECONDS: Final = 180.0
+#: Each process is seen every few seconds, and one that ends in order takes its row along:
+#: whoever was silent for so long was killed, hangs, or does not reach the database.
+SILENT_SECONDS: Final = 90.0
+#: So many silent processes are named.
+NAMED: Final = 5
 _MEGABYTE: Final = 1_000_000
 _SINCE: Final = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
 
@@ -26,13 +29,11 @@ def examine_processes() -> Iterator[Check]:
     yield judge_workers(
         worker_presence.count_present_workers(), worker_presence.read_worker_silence()
     )
-    present = [
-        row
-        for row in ProcessSeen.objects.annotate(since=_SINCE).order_by("kind", "name")
-        if row.since.total_seconds() <= SILENT_SECONDS
-    ]
+    rows = list(ProcessSeen.objects.annotate(since=_SINCE).order_by("kind", "name"))
+    present = [row for row in rows if row.since.total_seconds() <= SILENT_SECONDS]
     yield judge_web_processes(present)
     yield from judge_releases(present)
+    yield from judge_silent([row.name for row in rows if row not in present])
     for process in present:
         yield describe_process(process)
 
@@ -97,6 +98,23 @@ def judge_releases(present: Sequence[ProcessSeen]) -> Iterator[Check]:
             remedy="Usual for the minutes of an upgrade. Later, restart what was left behind.",
             values={"releases": len(releases)},
         )
+
+
+def judge_silent(names: Sequence[str]) -> Iterator[Check]:
+    """Yield it where processes were seen within the day, and did not end in order since."""
+    if not names:
+        return
+    further = len(names) - NAMED
+    shown = [*names[:NAMED], *([f"{further:,} more"] if further > 0 else [])]
+    yield _check(
+        code="processes_silent",
+        state=State.INFO,
+        sentence=f"{format_count(len(names), 'process', 'processes')} fell silent within the "
+        f"last day: {', '.join(shown)}.",
+        remedy="Usual where a platform kills what it replaces. Otherwise see why: killed for "
+        "its memory, hanging, or cut off from the database.",
+        values={"processes": len(names)},
+    )
 
 
 def describe_process(process: ProcessSeen) -> Check:
