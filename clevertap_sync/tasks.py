@@ -3,14 +3,15 @@
 from celery import shared_task
 
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.process import doorbell, people_wakeups
+from clevertap_sync.process import delivery_faults, doorbell, people_wakeups
 from clevertap_sync.worker import restored_backup
 
 
 @shared_task(name=doorbell.TASK, ignore_result=True)
 def deliver_task(integration_id: int) -> None:
     """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
-    restored_backup.compare_cursors_once()
-    doorbell.clear_ring(integration_id)
-    people_wakeups.wake_for_integration(integration_id)
-    deliver(integration_id, ring=doorbell.ring_doorbell)
+    with delivery_faults.naming_integration(integration_id):
+        restored_backup.compare_cursors_once()
+        doorbell.clear_ring(integration_id)
+        people_wakeups.wake_for_integration(integration_id)
+        deliver(integration_id, ring=doorbell.ring_doorbell)

@@ -24,6 +24,7 @@ from clevertap_sync.delivery.pins import put_pinned_people
 from clevertap_sync.delivery.work import Claim, MappedUpload, Undelivered
 from clevertap_sync.insight.mapping_settings import read_settings
 from clevertap_sync.insight.picks import make_pick, read_position
+from clevertap_sync.process.delivery_faults import describe_fault
 from referrals import failpoints, log, suppression
 from referrals.failpoints import Place
 from referrals.schema import Event, find_sides
@@ -70,7 +71,9 @@ def _map_events(claim: Claim, mapped: MappedUpload, wanted: set[int] | None) -> 
     for (position, event), suppressed, request_id in zip(
         events, suppressed_sides, requests, strict=True
     ):
-        for value in _map_event_safely(position, event, settings, suppressed, at):
+        for value in _map_event_safely(
+            claim, position, event, settings, suppressed, at=at
+        ):
             if wanted is not None and make_pick(position, value.side) not in wanted:
                 continue
             if isinstance(value, Unmappable) and value.reason in WAITING:
@@ -119,10 +122,12 @@ def _find_suppressed_sides(
 
 
 def _map_event_safely(
+    claim: Claim,
     position: int,
     event: Event,
     settings: MappingSettings,
     suppressed: frozenset[Side],
+    *,
     at: datetime | None,
 ) -> list[MappedSide]:
     """Map one event. If that fails, each side that it names becomes unmappable."""
@@ -132,7 +137,12 @@ def _map_event_safely(
     except Exception as error:  # noqa: BLE001 - one event must not stop its neighbours
         # The message could hold an identity; the class and the place are enough.
         kind = type(error).__name__
-        logger.error("Mapping failed: %s at position %s", kind, position)  # noqa: TRY400
+        logger.error(  # noqa: TRY400
+            "Mapping failed: %s at position %s",
+            kind,
+            position,
+            extra=describe_fault(claim.integration.pk, error),
+        )
         return [
             Unmappable(side, "", MAPPING_FAILED, kind) for side, _ in find_sides(event)
         ]

@@ -27,6 +27,7 @@ from clevertap_sync.delivery.work import Claim, MappedUpload
 from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import worker_presence
 from clevertap_sync.process.account_access import give_connection_back, open_client
+from clevertap_sync.process.delivery_faults import describe_fault
 from clevertap_sync.process.duration_counts import count_duration
 from clevertap_sync.process.durations import CLEVERTAP_REQUEST
 from referrals import failpoints
@@ -147,7 +148,13 @@ def post_records(
             type(fault).__name__,
             traceback.extract_tb(fault.__traceback__)[-1],
         )
-        logger.error("%s in %s, line %s", kind, place.filename, place.lineno)  # noqa: TRY400
+        logger.error(  # noqa: TRY400
+            "A request to CleverTap met a fault of ours: %s in %s, line %s",
+            kind,
+            place.filename,
+            place.lineno,
+            extra=describe_fault(integration.pk, fault),
+        )
         error = NoAnswerError(kind, unknown_cause=UnknownCause.OUR_FAULT)
     return RequestOutcome(result, error, time.monotonic() - started)
 

@@ -22,6 +22,7 @@ from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.process import (
     clock,
     database_samples,
+    delivery_faults,
     doorbell,
     people_wakeups,
     stopping,
@@ -137,9 +138,10 @@ class BackgroundJobs:
         statements.trim_statements(clock.read_now())
 
     def _deliver(self, integration_id: int) -> None:
-        people_wakeups.wake_for_integration(integration_id)
         try:
-            deliver(integration_id, ring=self.ring_or_deliver)
+            with delivery_faults.naming_integration(integration_id):
+                people_wakeups.wake_for_integration(integration_id)
+                deliver(integration_id, ring=self.ring_or_deliver)
         finally:
             with self._mutex:
                 self._open[integration_id] -= 1

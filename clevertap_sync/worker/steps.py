@@ -1,7 +1,8 @@
 """The steps of a sweep: carried out again and again, each independent of the others.
 
 `SweepSteps` knows which steps fail. A failure is logged with its traceback, and so reported,
-when it begins. While it lasts, each further failure is a warning.
+when it begins: of deliveries, once for each integration. While it lasts, each further
+failure is a warning.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, connection
 
+from clevertap_sync.process.delivery_faults import find_integration
 from clevertap_sync.process.error_names import name_error
 
 logger = logging.getLogger(__name__)
@@ -20,7 +22,8 @@ class SweepSteps:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._failing: dict[str, str] = {}
+        # Step → integration, if its exception names one → what failed.
+        self._failing: dict[str, dict[int | None, str]] = {}
 
     def carry_out(self, name: str, step: Callable[[], object]) -> None:
         """Carry out a step. Its exception is logged and not raised."""
@@ -39,14 +42,18 @@ class SweepSteps:
         `alerts (KeyError), delivery (OperationalError: SQLITE_FULL)`
         """
         with self._lock:
-            failing = sorted(self._failing.items())
-        return ", ".join(f"{name} ({error})" for name, error in failing)
+            failing = {name: set(of.values()) for name, of in self._failing.items()}
+        return ", ".join(
+            f"{name} ({', '.join(sorted(kinds))})"
+            for name, kinds in sorted(failing.items())
+        )
 
     def _fail(self, name: str, error: Exception) -> None:
-        kind = name_error(error)
+        kind, integration_id = name_error(error), find_integration(error)
         with self._lock:
-            is_new = self._failing.get(name) != kind
-            self._failing[name] = kind
+            known = self._failing.setdefault(name, {})
+            is_new = known.get(integration_id) != kind
+            known[integration_id] = kind
         # A database that is away is no defect: its code is enough.
         if is_new and not isinstance(error, OperationalError | InterfaceError):
             logger.error(

@@ -64,7 +64,7 @@ def redact_text(text: str, longest: int = 2_000) -> str:
     """Return at most `longest` characters without what looks secret or personal."""
     text = text[: 2 * longest]
     # Most texts of a line are one word, and each pattern needs more than that.
-    if text.isalnum():
+    if text.replace("-", "").isalnum():
         return text[:longest]
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)

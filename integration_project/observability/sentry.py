@@ -16,6 +16,10 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 from integration_project.environment import UnusableError
 from integration_project.observability.redaction import redact_text
+from integration_project.observability.report_groups import (
+    ReportLimit,
+    find_delivery_fault,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +45,7 @@ _FRAME: Final = frozenset(
 _ROUTE_SOURCES: Final = frozenset({"component", "route", "task", "view"})
 # A report of theirs would repeat ours, or repeat a caller's header.
 _IGNORED_LOGGERS: Final = ("django.security.DisallowedHost", "gunicorn.error")
+_limit: Final = ReportLimit()
 
 
 def check_dsn(dsn: str) -> str:
@@ -61,7 +66,7 @@ def start_sentry(dsn: str, *, environment: str, release: str) -> None:
         include_local_variables=False,
         send_default_pii=False,
         max_request_body_size="never",
-        before_send=scrub_event,
+        before_send=make_report,
         auto_enabling_integrations=False,
         integrations=[
             DjangoIntegration(transaction_style="function_name"),
@@ -76,7 +81,20 @@ def start_sentry(dsn: str, *, environment: str, release: str) -> None:
         ignore_logger(name)
 
 
-def scrub_event(event: "Event", _hint: "Hint") -> "Event":
+def make_report(event: "Event", hint: "Hint") -> "Event | None":
+    """Return what is sent of an event; None where its issue has just had a report."""
+    fault = find_delivery_fault(hint)
+    if fault is None:
+        return scrub_event(event)
+    if not _limit.passes(fault):
+        return None
+    report = scrub_event(event)
+    report["fingerprint"] = fault.fingerprint
+    report["tags"] = {**report.get("tags", {}), **fault.tags}
+    return report
+
+
+def scrub_event(event: "Event") -> "Event":
     """Return a new event with the harmless parts only; each of them is named here."""
     given: dict[str, Any] = dict(event)
     scrubbed = {

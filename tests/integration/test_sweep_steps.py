@@ -26,9 +26,15 @@ from clevertap_sync.insight.installation_facts import (
 from clevertap_sync.models import WorkerSeen
 from clevertap_sync.process import worker_presence
 from clevertap_sync.reconciliation import reconciliation_round
-from clevertap_sync.worker import due, people_thread, restored_backup
+from clevertap_sync.worker import (
+    background_jobs,
+    due,
+    people_thread,
+    restored_backup,
+)
 from clevertap_sync.worker.background_jobs import BackgroundJobs
 from clevertap_sync.worker.steps import SweepSteps
+from integration_project.observability.report_groups import find_delivery_fault
 from referrals.hooks import drain
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +120,25 @@ def test_a_failure_is_reported_when_it_begins_and_told_as_long_as_it_lasts(caplo
 
     levels = [record.levelname for record in caplog.records]
     assert levels == ["ERROR", "WARNING", "WARNING", "INFO", "ERROR"]
+
+
+def test_a_fault_of_deliveries_is_reported_once_for_each_integration(
+    monkeypatch, caplog
+):
+    monkeypatch.setattr(background_jobs, "deliver", fail)
+    jobs = BackgroundJobs(Pool())
+    with caplog.at_level(logging.INFO, "clevertap_sync.worker.steps"):
+        for integration_id in (7, 8, 7, 8):
+            jobs.start_delivery(integration_id, at_most=1)
+        jobs.sweep()
+
+    reported = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [find_delivery_fault({"exc_info": r.exc_info}) for r in reported] == [
+        (7, "KeyError"),
+        (8, "KeyError"),
+    ]
+    assert [record.levelname for record in caplog.records[2:]] == ["WARNING"] * 2
+    assert WorkerSeen.objects.get().failing == "delivery (KeyError)"
 
 
 @pytest.mark.parametrize("away", [OperationalError, InterfaceError])

@@ -19,8 +19,13 @@ from django.test import RequestFactory
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
+from referrals.secret import Secret
+
 CANARY = json.loads(sys.argv[1])
 EVERYTHING = " ".join(CANARY.values())
+
+#: What CleverTap, or whatever answers in its place, may say instead of yes.
+STATUSES = (302, 400, 401, 403, 404, 408, 413, 418, 429, 500, 502, 503)
 
 django.setup()
 
@@ -43,6 +48,63 @@ urlpatterns = [path("crash/<str:key>", crash)]
 
 def fail() -> None:
     raise KeyError(EVERYTHING) from OSError(EVERYTHING)
+
+
+def fail_deliveries() -> None:
+    """Meet faults of ours in the deliveries of two integrations."""
+    from clevertap_sync.delivery.send import post_records
+    from clevertap_sync.models import Integration
+    from clevertap_sync.tasks import deliver_task
+
+    # The database has no tables.
+    for integration_id in (7, 7, 8):
+        deliver_task.apply(args=(integration_id,))
+    nobody = Integration(pk=7, passcode=Secret(CANARY["passcode"]))  # type: ignore[misc]
+    record = json.dumps(CANARY).encode()
+    for _ in range(2):
+        # It has no account.
+        post_records(nobody, record, [record], dry_run=False)
+
+
+def meet_faults_of_accounts() -> None:
+    """Send to an account that does wrong what an account can."""
+    from clevertap_sync.sandbox import Sandbox
+    from clevertap_sync.sandbox.faults import Fault
+
+    with Sandbox() as sandbox:
+        settings.CLEVERTAP_BASE_URL = sandbox.template
+        for status in STATUSES:
+            sandbox.switch(faults=(Fault(status=status),))
+            attempt("eu1")
+        sandbox.switch(faults=(Fault(ending="reset_before_storing"),))
+        attempt("eu1")
+        sandbox.switch(faults=(Fault(ending="garbage"),))
+        attempt("eu1")
+        attempt("eu1", passcode="wrong")
+        # For another account, whose client is made now.
+        settings.REQUEST_SECONDS = 0.1
+        sandbox.switch(faults=(Fault(ending="hang_after_storing"),))
+        attempt("us1")
+
+
+def attempt(location: str, passcode: str = "") -> None:
+    """Send a record to the account there, and log the attempt as a worker does."""
+    from clevertap_sync.clevertap.locations import Location
+    from clevertap_sync.delivery.attempt_line import log_attempt
+    from clevertap_sync.delivery.send import Sending, post_records
+    from clevertap_sync.models import Account, Attempt, Integration
+    from clevertap_sync.sandbox.accounts import ACCOUNTS
+    from referrals.models import App
+
+    known = ACCOUNTS[Location(location)]
+    account = Account(location=location, account_id=known.account_id)
+    integration = Integration(pk=9, app=App(slug="shop"), account=account)
+    integration.passcode = Secret(passcode or known.passcode)
+    record = b'{"identity":"a","type":"event","evtName":"E","evtData":{}}'
+    body = b'{"d":[%s]}' % record
+    outcome = post_records(integration, body, [record], dry_run=False)
+    log_attempt(integration, None, Sending(Attempt(pk=1), body, 0.0), outcome)
+    sys.stdout.write(f"attempt: {outcome.error and outcome.error.code}\n")
 
 
 def main() -> None:
@@ -78,6 +140,8 @@ def main() -> None:
         fail()
     except KeyError:
         logger.exception("It failed for %(identity)s", CANARY)
+    fail_deliveries()
+    meet_faults_of_accounts()
     sentry_sdk.flush(60)
 
 

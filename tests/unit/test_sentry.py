@@ -4,6 +4,7 @@ A process that fails in many ways sends real envelopes to a receiver on 127.0.0.
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,12 @@ def sent(failed):
 
 @pytest.fixture(scope="module")
 def events(sent):
-    return sent.events()
+    return [event for event in sent.events() if "fingerprint" not in event]
+
+
+@pytest.fixture(scope="module")
+def of_deliveries(sent):
+    return [event for event in sent.events() if "fingerprint" in event]
 
 
 def exceptions(events):
@@ -79,7 +85,7 @@ def test_every_failure_is_reported_with_its_types(events):
 def test_no_canary_leaves_the_process(sent, kind):
     everything = b"\n".join(sent.envelopes).decode()
 
-    assert len(sent.envelopes) == 4
+    assert len(sent.envelopes) == 4 + 3
     assert CANARY[kind] not in everything
 
 
@@ -111,6 +117,36 @@ def test_reports_are_tagged_with_environment_and_release(events):
     assert {(event["environment"], event["release"]) for event in events} == {
         ("staging", "1.2.3")
     }
+
+
+def test_faults_are_one_issue_for_each_integration_and_class(of_deliveries):
+    fingerprints = [event["fingerprint"] for event in of_deliveries]
+
+    # The second fault of a kind comes too soon after the first one.
+    assert fingerprints == [
+        ["delivery", "integration 7", "OperationalError"],
+        ["delivery", "integration 8", "OperationalError"],
+        ["delivery", "integration 7", "RelatedObjectDoesNotExist"],
+    ]
+    assert [(e["tags"]["integration"], e["tags"]["fault"]) for e in of_deliveries] == [
+        (number.split()[1], fault) for _, number, fault in fingerprints
+    ]
+    assert [event.get("transaction") for event in of_deliveries[:2]] == [
+        "clevertap_sync.deliver",
+        "clevertap_sync.deliver",
+    ]
+    assert of_deliveries[2]["logentry"] == {
+        "message": "A request to CleverTap met a fault of ours: %s in %s, line %s"
+    }
+
+
+def test_what_an_account_does_wrong_is_not_reported(failed, sent):
+    outcomes = re.findall(r"attempt: (\w+)", failed[1])
+
+    assert len(outcomes) == 16
+    assert "None" not in outcomes
+    assert {"too_many_requests", "credentials_refused", "server_error"} <= set(outcomes)
+    assert len(sent.events()) == 4 + 3
 
 
 def test_a_breadcrumb_says_what_kind_of_thing_happened(events):

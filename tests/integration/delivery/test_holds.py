@@ -376,6 +376,31 @@ def test_an_attempt_log_holds_no_identity_and_no_passcode(
     assert Attempt.objects.get().detail == ""
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Fault(status=status) for status in (302, 400, 401, 403, 404, 429, 500, 503)),
+        *(Fault(ending=ending) for ending in ("reset_before_storing", "garbage")),
+        Fault(tamper=("without_records",)),
+    ],
+    ids=lambda fault: str(fault.status or fault.ending),
+)
+def test_what_an_account_does_wrong_is_no_error_of_ours(
+    engine, integration, append, caplog, fault
+):
+    caplog.set_level("INFO")
+    engine.switch(faults=(fault,))
+    append(count=1)
+
+    deliver(integration.pk)
+    end_pauses(integration)
+    deliver(integration.pk)
+
+    levels = {record.levelname for record in caplog.records}
+    assert levels <= {"INFO", "WARNING"}
+    assert Attempt.objects.count() >= 1
+
+
 def test_a_passcode_that_no_key_decrypts_holds_and_says_so(
     engine, integration, append, settings
 ):

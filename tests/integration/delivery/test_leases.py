@@ -21,6 +21,7 @@ from clevertap_sync.insight.picks import read_position, read_side
 from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
 from clevertap_sync.process import clock, slots
 from clevertap_sync.sandbox.faults import Poison
+from integration_project.observability.report_groups import find_delivery_fault
 from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent
@@ -209,7 +210,7 @@ def test_of_the_halves_of_an_upload_that_ends_its_workers_the_first_goes_first(
 
 
 def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
-    engine, integration, append, monkeypatch
+    engine, integration, append, monkeypatch, caplog
 ):
     append(count=3)
     real = mapping.map_event
@@ -233,6 +234,9 @@ def test_an_exception_while_an_event_is_mapped_costs_that_event_alone(
         (2, "generated", "mapping_failed", "ValueError"),
     ]
     assert status_of(integration).delivered == 4
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    found = find_delivery_fault({"log_record": line})
+    assert found == (integration.pk, "ValueError")
 
 
 @pytest.mark.django_db(transaction=True)
