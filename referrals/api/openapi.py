@@ -380,7 +380,8 @@ def _request_id() -> dict[str, Any]:
     schema = {"type": "string"}
     description = (
         "Your name for the request, 1 to 128 visible ASCII characters. Comes back in the "
-        "answer, and is logged; any other text is left out for a new name."
+        "answer, is logged, and is kept with each event that the request stores; any other "
+        "text is left out for a new name."
     )
     return {
         **_parameter("header", "X-Request-Id", schema),
