@@ -14,7 +14,7 @@ from referrals.ingest import background
 from referrals.ingest.counter import MOST_CODES
 from referrals.ingest.source_health import SourceCounts, read_source_health
 from referrals.ingest.writing import ALL_TIME_HOUR
-from referrals.models import IngestCount, RejectedEvent, Source
+from referrals.models import IngestCount, ReferralEvent, RejectedEvent, Source
 from tests import builders
 from tests.harness.process import wait_until
 from tests.integration.hooks.calling import call_hook, sample_of, signed
@@ -300,8 +300,11 @@ def test_the_first_call_is_written_at_once(client, settings):
     settings.INGEST_FLUSH_SECONDS = 3600
     source = builders.a_source(builders.an_app("shop"), "branch")
     try:
-        call_hook(client, source, sample_of(source))
+        answer = call_hook(client, source, sample_of(source))
         wait_until(Source.objects.exclude(first_call_at=None).exists)
         wait_until(IngestCount.objects.filter(outcome="call").exists)
+        # Another thread has appended it, under the call's name.
+        name = ReferralEvent.objects.values_list("request_id", flat=True).get()
+        assert name == answer.headers["X-Request-Id"]
     finally:
         background.clear_counts()
