@@ -72,9 +72,6 @@ class PublicStatus:
         return summarise(components, datetime.now(UTC).replace(microsecond=0))
 
     def _read_components(self) -> ServiceComponents:
-        if self._find_fault():
-            return _DOWN
+        ingest = ServiceState.DOWN if self._find_fault() else ServiceState.OK
         delivery, workers = read_service_states()
-        return ServiceComponents(
-            ingest=ServiceState.OK, delivery=delivery, workers=workers
-        )
+        return ServiceComponents(ingest=ingest, delivery=delivery, workers=workers)

@@ -9,6 +9,7 @@ import threading
 import pytest
 import requests
 
+from integration_project.web import request_limits
 from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS, free_port
 from tests.harness.receivers import WebhookReceiver
@@ -220,18 +221,20 @@ def test_a_batch_of_an_sdk_that_is_larger_than_other_bodies_gets_through(
 
 
 def test_a_platform_s_long_address_gets_through_and_is_in_no_log(proxy):
+    path, query = "/v1/hooks/x", f"{SECRET}="
+    query = query.ljust(request_limits.MAX_URL_BYTES - len(path), "y")
     with browser(proxy) as session:
-        answer = session.get(f"{proxy.https}/v1/hooks/x?{SECRET}={'y' * 7_900}")
+        answer = session.get(f"{proxy.https}{path}?{query}")
         session.get(f"{proxy.https}/v1/status?{SECRET}")
 
     # The product's own: there is no such source.
     assert answer.status_code == 404
-    assert len(answer.headers["X-Request-Id"]) == 32
+    assert answer.headers["X-Request-Id"]
     assert SECRET not in proxy.logs()
     assert "/v1/hooks" not in proxy.logs()
 
 
-def test_no_address_of_a_hook_is_logged_where_the_product_is_away(
+def test_no_secret_and_no_search_is_logged_where_the_product_is_away(
     kind, tmp_path_factory
 ):
     folder = tmp_path_factory.mktemp("away")
@@ -239,10 +242,11 @@ def test_no_address_of_a_hook_is_logged_where_the_product_is_away(
     try:
         with browser(proxy) as session:
             answer = session.post(f"{proxy.https}/v1/hooks/{SECRET}?{SECRET}")
-            page = session.get(f"{proxy.https}/admin/")
+            page = session.get(f"{proxy.https}/admin/?q={SECRET}")
     finally:
         proxy.process.stop()
 
     assert (answer.status_code, page.status_code) == (502, 502)
-    assert "connect" in proxy.logs()
+    # That it is away can be seen.
+    assert "502" in proxy.logs()
     assert SECRET not in proxy.logs()
