@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from referrals.added_columns import AddColumn
+
 
 class Migration(migrations.Migration):
 
@@ -15,7 +17,7 @@ class Migration(migrations.Migration):
             name='expires_at',
             field=models.DateTimeField(blank=True, help_text='From when on it works no more. Empty: it works until it is revoked.', null=True),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name='referralevent',
             name='request_id',
             field=models.CharField(blank=True, db_default='', help_text='The request that brought it; empty for other ways in.', max_length=128),

@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 from django.apps import apps
+from django.db import connection
+from django.db.migrations.state import ProjectState
 
 from clevertap_sync.models import Alert, Attempt, Incident, Integration
 from referrals import hashing
@@ -15,6 +17,7 @@ HOLD_CAUSE = "clevertap_sync.migrations.0008_hold_cause"
 CAUSES = "clevertap_sync.migrations.0009_alerts_by_findings"
 HASH_KEYS = "referrals.migrations.0007_hash_keys"
 FEWER_DOUBTS = "clevertap_sync.migrations.0016_fewer_doubts"
+REQUEST_IDS = "referrals.migrations.0008_request_ids_and_expiry"
 FIRST_ENABLED = "clevertap_sync.migrations.0005_first_enabled"
 
 
@@ -136,3 +139,17 @@ def test_an_older_unknown_outcome_has_the_cause_that_its_text_tells(
 
     attempt.refresh_from_db()
     assert attempt.unknown_cause == cause
+
+
+def test_a_column_is_added_to_the_log_without_a_copy_of_it():
+    log = importlib.import_module(REQUEST_IDS).Migration.operations[1]
+    state = ProjectState.from_apps(apps)
+
+    with connection.schema_editor(collect_sql=True, atomic=False) as editor:
+        log.database_forwards("referrals", editor, state, state)
+
+    (statement,) = editor.collected_sql
+    assert statement.startswith(
+        'ALTER TABLE "referrals_referralevent" ADD COLUMN "request_id" '
+    )
+    assert "DEFAULT '' NOT NULL" in statement
