@@ -1,6 +1,6 @@
 """PostgreSQL's connections: how many there are, whose, and how many our processes may open.
 
-Whether they are short is for the finding `connections_short` to say.
+The finding `connections_short` says when they do not suffice for good, or did not; here it is told at once.
 """
 
 from collections.abc import Iterator
@@ -47,8 +47,10 @@ def examine_connections() -> Iterator[Check]:
     with connection.cursor() as cursor:
         cursor.execute(_OWNERS)
         owners = Owners(*cursor.fetchone())
-    yield describe_use(read_connection_use(), owners)
-    yield describe_need(len(read_processes(clock.read_now())), settings.DATABASE_POOL)
+    use = read_connection_use()
+    yield describe_use(use, owners)
+    processes = len(read_processes(clock.read_now()))
+    yield judge_need(processes, settings.DATABASE_POOL, use.limit)
 
 
 def describe_use(use: ConnectionUse, owners: Owners) -> Check:
@@ -67,9 +69,9 @@ def describe_use(use: ConnectionUse, owners: Owners) -> Check:
     )
 
 
-def describe_need(processes: int, pool: int) -> Check:
+def judge_need(processes: int, pool: int, limit: int) -> Check:
     """Return how many connections the processes at work may open together."""
-    values = {"processes": processes, "pool": pool}
+    values = {"processes": processes, "pool": pool, "connection_limit": limit}
     named = format_count(processes, "process is", "processes are")
     if not pool:
         return _check(
@@ -81,10 +83,16 @@ def describe_need(processes: int, pool: int) -> Check:
             values=values,
         )
     wanted = pool * processes + FOR_COMMANDS
+    exceeds = wanted > limit
     return _check(
-        code="connections_wanted",
-        state=State.OK,
+        code="connections_exceed" if exceeds else "connections_wanted",
+        state=State.WARNING if exceeds else State.OK,
         sentence=f"{named} at work and may open {pool} each, together {wanted} with "
-        f"{FOR_COMMANDS} for commands.",
+        f"{FOR_COMMANDS} for commands"
+        + (f"; {limit} are allowed." if exceeds else "."),
+        remedy="Usual while one release takes over from the other, where the rest suffices. "
+        "Otherwise lower DATABASE_POOL, or get more."
+        if exceeds
+        else "",
         values={**values, "wanted": wanted},
     )

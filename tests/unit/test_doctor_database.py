@@ -231,11 +231,15 @@ def test_connections_are_counted_by_whose_they_are():
 
 
 @pytest.mark.parametrize(
-    ("pool", "code", "wanted"),
-    [(6, "connections_wanted", 20), (0, "connections_unbounded", None)],
+    ("pool", "limit", "code", "wanted"),
+    [
+        (6, 20, "connections_wanted", 20),
+        (6, 19, "connections_exceed", 20),
+        (0, 19, "connections_unbounded", None),
+    ],
 )
-def test_what_the_processes_may_want_is_reckoned(pool, code, wanted):
-    check = connections.describe_need(3, pool)
+def test_what_the_processes_may_want_is_reckoned(pool, limit, code, wanted):
+    check = connections.judge_need(3, pool, limit)
 
     assert (check.code, check.values.get("wanted")) == (code, wanted)
 
