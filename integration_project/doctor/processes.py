@@ -4,22 +4,16 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from django.db.models import DurationField, ExpressionWrapper, F
-from django.db.models.functions import Now
-
 from clevertap_sync.models import ProcessSeen
 from clevertap_sync.process import worker_presence
+from clevertap_sync.process.process_presence import SILENT_AFTER, list_processes
 from clevertap_sync.process.worker_presence import WorkerSilence
 from integration_project.doctor.check import Area, Check, State
 from referrals.words import format_count, format_span
 
-#: Each process is seen every few seconds, and one that ends in order takes its row along:
-#: whoever was silent for so long was killed, hangs, or does not reach the database.
-SILENT_SECONDS: Final = 90.0
 #: So many silent processes are named.
 NAMED: Final = 5
 _MEGABYTE: Final = 1_000_000
-_SINCE: Final = ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
 
 _check = partial(Check, area=Area.PROCESSES)
 
@@ -29,11 +23,11 @@ def examine_processes() -> Iterator[Check]:
     yield judge_workers(
         worker_presence.count_present_workers(), worker_presence.read_worker_silence()
     )
-    rows = list(ProcessSeen.objects.annotate(since=_SINCE).order_by("kind", "name"))
-    present = [row for row in rows if row.since.total_seconds() <= SILENT_SECONDS]
+    seen = list_processes()
+    present = [each.process for each in seen if not each.is_silent]
     yield judge_web_processes(present)
     yield from judge_releases(present)
-    yield from judge_silent([row.name for row in rows if row not in present])
+    yield from judge_silent([each.process.name for each in seen if each.is_silent])
     for process in present:
         yield describe_process(process)
 
@@ -80,7 +74,7 @@ def judge_web_processes(present: Sequence[ProcessSeen]) -> Check:
         code="no_web_process",
         state=State.WARNING,
         sentence="No web process has been seen in the last "
-        f"{format_span(SILENT_SECONDS)}: no event comes in by HTTP.",
+        f"{format_span(SILENT_AFTER.total_seconds())}: no event comes in by HTTP.",
         remedy="Start the web processes: the line web of the Procfile.",
         values={"web_processes": 0},
     )
