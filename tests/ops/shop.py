@@ -92,7 +92,9 @@ class Shop:
 
     def load(self) -> Load:
         """Return a load of small requests, to be entered."""
-        return Load(self.backend, lambda: self.stack.web_url, threads=2, size=10, pause=0.2)
+        return Load(
+            self.backend, lambda: self.stack.web_url, threads=2, size=10, pause=0.2
+        )
 
     # What became of it
 

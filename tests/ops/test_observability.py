@@ -91,7 +91,8 @@ def test_prometheus_answers_the_dashboard_and_alerts(make_stack, tmp_path):
     becomes(prometheus.list_firing, [held, silent])
 
     let_people_be_learned(stack)
-    becomes(lambda: list_unanswered(stack, prometheus), [])
+    targets = list_targets()
+    becomes(lambda: keep_unanswered(stack, prometheus, targets), [])
     assert list_missing_labels(prometheus) == []
 
     worker.stop()
@@ -122,14 +123,15 @@ def let_people_be_learned(stack):
     stack.post(an_event_of_now(user={"identities": {"anonymous_id": uuid4().hex}}))
 
 
-def list_unanswered(stack, prometheus):
-    """Return the queries without a number, and let more happen meanwhile."""
+def keep_unanswered(stack, prometheus, targets):
+    """Keep only the queries without a number, and let more happen meanwhile."""
     keep_busy(stack)
-    return [
-        (title, expr)
-        for title, expr, _ in list_targets()
-        if all(math.isnan(value) for _, value in prometheus.query(expr))
+    targets[:] = [
+        target
+        for target in targets
+        if all(math.isnan(value) for _, value in prometheus.query(target[1]))
     ]
+    return targets
 
 
 def keep_busy(stack):
@@ -143,19 +145,26 @@ def keep_busy(stack):
 
 
 def list_missing_labels(prometheus):
-    """Return the labels that a query or a rule names, and the metric has not."""
-    rules = [(rule["alert"], rule["expr"]) for rule in list_rules()]
-    queries = [(title, expr) for title, expr, _ in list_targets()]
-    missing = [
-        (where, name, label)
-        for where, expr in (*rules, *queries)
+    """Return the labels that a rule, a query or a legend names, and the metric has not."""
+    named = {
+        (name, label)
+        for expr in [rule["expr"] for rule in list_rules()]
+        + [each[1] for each in list_targets()]
         for name, labels in find_selectors(expr)
-        if (series := prometheus.ask("series", **{"match[]": name}))
         for label in labels
-        if not any(label in each for each in series)
+    }
+    known = {
+        name: set().union(*prometheus.ask("series", **{"match[]": name}))
+        for name in {name for name, _ in named}
+    }
+    # What has no series here, such as how long the database lasts, has no labels to compare.
+    missing = [
+        (name, label)
+        for name, label in named
+        if known[name] and label not in known[name]
     ]
     legends = [
-        (title, legend, label)
+        (title, label)
         for title, expr, legend in list_targets()
         for label in re.findall(r"\{\{(\w+)\}\}", legend)
         if not any(label in metric for metric, _ in prometheus.query(expr))

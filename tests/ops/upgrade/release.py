@@ -47,7 +47,9 @@ def has_requirements_of_today(root: Path) -> bool:
 def make_environment(requirements: Path) -> Path:
     """Return an environment with these requirements, made once for each content."""
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-    folder = ENVIRONMENTS / f"{sys.version_info.major}.{sys.version_info.minor}-{digest}"
+    folder = (
+        ENVIRONMENTS / f"{sys.version_info.major}.{sys.version_info.minor}-{digest}"
+    )
     ENVIRONMENTS.mkdir(exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

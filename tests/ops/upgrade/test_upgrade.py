@@ -73,7 +73,9 @@ def test_an_upgrade_and_the_way_back_lose_nothing_and_refuse_nobody(
         say("Both releases take requests, and both deliver.")
 
         assert shop.end(*old) == [0, 0]
-        say("The release before has ended after SIGTERM, status 0. Today's serves alone.")
+        say(
+            "The release before has ended after SIGTERM, status 0. Today's serves alone."
+        )
         shop.wait_until_at_work(*new)
 
         assert shop.end(*new) == [0, 0]
