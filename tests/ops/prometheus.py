@@ -19,7 +19,7 @@ class Prometheus:
     """A server that scrapes the product at `address`, an address without a scheme."""
 
     def __init__(self, folder, address, token):
-        # Who types the lines stands in the repository, and writes into it.
+        # The lines are for the repository's folder, and make files below it: here, below this one.
         (folder / "ops").symlink_to(ROOT / "ops")
         self.url = f"http://127.0.0.1:{free_port()}"
         typed = block("observability", "sh")
