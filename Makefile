@@ -11,7 +11,7 @@ run: ## everything on this machine, with a demo: make run PORT=8080
 
 .PHONY: clean
 clean: ## remove what was installed and made, but not the data in var/
-	rm -rf $(VENV) .venv-releases staticfiles htmlcov .coverage test-results tests/acceptance/sdks/node_modules
+	rm -rf $(VENV) .venv-releases $(AUDIT) $(SHIPPED) sbom.cdx.json staticfiles htmlcov .coverage test-results tests/acceptance/sdks/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@echo "var/ is kept: it has the database and the secrets. Remove it to start over."
@@ -75,6 +75,31 @@ mutants: $(VENV)/.requirements-dev ## what decides, broken in hundreds of places
 .PHONY: check
 check: $(VENV)/.requirements-dev ## style, types, layers, migrations, deployment, repository
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+# The tools that judge what is installed have an environment of their own.
+AUDIT := .venv-audit
+$(AUDIT)/.requirements-audit: requirements-audit.txt | $(BIN)/python
+	@rm -rf $(AUDIT)
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: audit
+audit: $(AUDIT)/.requirements-audit ## known vulnerabilities of what is pinned: make audit ARGS="-s osv"
+	@$(AUDIT)/bin/python -m scripts.audit $(ARGS)
+
+# What production installs and nothing else: it is looked at, and never run.
+SHIPPED := .venv-shipped
+$(SHIPPED)/.requirements: requirements.txt | $(AUDIT)/.requirements-audit
+	@rm -rf $(SHIPPED)
+	$(BIN)/python -m venv --without-pip $(SHIPPED)
+	$(AUDIT)/bin/python -m pip --python $(SHIPPED)/bin/python install --quiet --no-compile \
+	  --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: sbom
+sbom: $(AUDIT)/.requirements-audit $(SHIPPED)/.requirements ## what production installs, as CycloneDX: sbom.cdx.json
+	@$(AUDIT)/bin/python -m scripts.sbom $(SHIPPED)
 
 .PHONY: bench
 bench: $(VENV)/.requirements-dev ## the README's performance table, measured afresh

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Pins every package, with the hashes of all its files: requirements*.txt from *.in.
 # Needs Python 3.11, the oldest that is supported. Arguments go to pip-compile, such as
-# --upgrade, or --upgrade-package django.
+# --upgrade, or --upgrade-package django. Afterwards, `make check` says whether
+# docs/dependencies.md has to be written again.
 set -eu
 unset CDPATH
 cd "$(dirname "$0")/.."
@@ -34,3 +35,4 @@ compile() {
 compile requirements.in "$@"
 compile requirements-local.in --constraint requirements.txt "$@"
 compile requirements-dev.in --constraint requirements-local.txt --no-strip-extras "$@"
+compile requirements-audit.in "$@"
