@@ -144,14 +144,19 @@ def test_pause_and_resume_by_keyboard_alone_lose_nothing(installed, operator):
     assert operator.complaints == []
 
 
-def test_the_overview_follows_by_itself_and_says_when_it_is_asked_to(
+def test_the_overview_follows_by_itself_for_as_long_as_somebody_is_logged_in(
     installed, operator
 ):
+    operator.go("/admin/#machinery")
     expect(operator.page.get_by_text("Everything is set up.")).to_be_visible()
 
     installed.post(a_sent_event(occurred_at=None))
 
     operator.sees("accepted the last event")
+    operator.page.context.clear_cookies()
+
+    # Nothing stays on a screen that was left alone.
+    operator.page.wait_for_url(re.compile(r"/admin/login/\?next=/admin/"))
     assert operator.complaints == []
 
 

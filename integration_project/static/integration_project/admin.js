@@ -68,7 +68,12 @@
     const answer = await fetch(address, { headers: { "X-Live": "1" } });
     // The session has ended: nothing of the page stays on an abandoned screen.
     const leadsToLogin = answer.redirected && new URL(answer.url).pathname === "/admin/login/";
-    if (answer.status === 401 || leadsToLogin) location.assign(address);
+    if (answer.status === 401 || leadsToLogin) {
+      // To go where the page is already, with a place behind `#`, would load nothing.
+      if (address === location.href) location.reload();
+      else location.assign(address);
+      return;
+    }
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
