@@ -153,16 +153,7 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
     )
     yield from _list_wait_metrics(statuses)
     yield from list_seen_metrics()
-    yield Metric(
-        "clevertap_hold",
-        "gauge",
-        "1 for the reason for which delivery is on hold; none while it is not.",
-        [
-            Measurement(_label_integration(status) | {"reason": status.hold.reason}, 1)
-            for status in statuses
-            if status.hold
-        ],
-    )
+    yield _make_hold_metric(statuses)
     yield Metric(
         "clevertap_findings",
         "gauge",
@@ -176,10 +167,22 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
         _recent_attempts(statuses),
     )
     yield from _list_installation_metrics()
-    yield from list_duration_metrics(
-        {(status.app, status.integration) for status in statuses}
-    )
+    shown = {(status.app, status.integration) for status in statuses}
+    yield from list_duration_metrics(shown)
     yield from list_process_metrics()
+
+
+def _make_hold_metric(statuses: Sequence[IntegrationStatus]) -> Metric:
+    return Metric(
+        "clevertap_hold",
+        "gauge",
+        "1 for the reason for which delivery is on hold; none while it is not.",
+        [
+            Measurement(_label_integration(status) | {"reason": status.hold.reason}, 1)
+            for status in statuses
+            if status.hold
+        ],
+    )
 
 
 def _list_integration_metrics(

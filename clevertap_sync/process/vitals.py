@@ -47,8 +47,9 @@ def _estimate_vitals() -> Vitals:
     """Return what any Unix tells: the most memory that it had, and the threads of Python."""
     import resource  # noqa: PLC0415 - there is none on Windows
 
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Vitals(
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        most if os.uname().sysname == "Darwin" else most * 1024,
         time.process_time(),
         threading.active_count(),
         _count_open_files("/dev/fd"),

@@ -3,7 +3,7 @@
 import sys
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -50,6 +50,8 @@ class Call:
     is_hook: bool
     #: The source whose hook is called, if this process remembers it.
     source: KnownSource | None
+    #: By the monotonic clock, when its head had arrived.
+    began: float = field(default_factory=monotonic)
 
     @property
     def is_only_chance(self) -> bool:

@@ -2,11 +2,16 @@
 
 import logging
 from http import HTTPStatus
+from time import monotonic
 from typing import Final
 
 from django.http import HttpResponse
 
 from integration_project.observability import context
+from integration_project.observability.request_durations import (
+    NOT_SERVED,
+    count_refused_early,
+)
 from integration_project.web.calls import Call
 from integration_project.web.heads import explain_fault
 from integration_project.web.responses import AnswerHeaders, WebAnswer, make_answer
@@ -65,12 +70,12 @@ def make_busy_problem() -> ProblemError:
 
 
 def answer_refusal(call: Call, problem: ProblemError) -> WebAnswer:
-    """Return the answer to a refused call, and log the call like every other request."""
+    """Return the answer to a refused call, and log and count it like every other request."""
     sent = call.environ.get("HTTP_X_REQUEST_ID", "")
     name = choose_request_id(sent, call.path)
     answer = _make_refusal(call, problem)
     answer.headers.append((HEADER.lower().encode(), name.encode()))
-    _log(call, problem, answer.status, name)
+    _note(call, problem, answer.status, name)
     return answer
 
 
@@ -104,12 +109,16 @@ def _make_whole_answer(response: HttpResponse) -> WebAnswer:
     return make_answer(response.status_code, headers, response.content)
 
 
-def _log(call: Call, problem: ProblemError, status: int, name: str) -> None:
+def _note(call: Call, problem: ProblemError, status: int, name: str) -> None:
+    """Log the call and count how long it was here."""
+    count_refused_early(
+        call.method, status, monotonic() - call.began, is_api=call.is_api
+    )
     token = context.request_id.set(name)
     fields = {
         "method": call.method if call.method.isalpha() else "",
         # No route was looked for.
-        "path": "(not served)",
+        "path": NOT_SERVED,
         "status": status,
         "reason": problem.kind.slug,
     }

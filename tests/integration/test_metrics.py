@@ -7,8 +7,18 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
-from clevertap_sync.process import worker_presence
+from clevertap_sync.models import (
+    Attempt,
+    DeadLetter,
+    DurationCount,
+    Integration,
+    ProcessSeen,
+    Upload,
+)
+from clevertap_sync.process import process_presence, worker_presence
+from clevertap_sync.process.duration_counts import count_duration
+from clevertap_sync.process.duration_rows import write_durations
+from clevertap_sync.process.durations import CLEVERTAP_REQUEST, DELIVERY, HTTP_REQUEST
 from integration_project.prometheus import Measurement, Metric, render_page
 from referrals import log
 from referrals.ingest import count_removal, writing
@@ -69,6 +79,12 @@ FAMILIES = [
     ("referrals_process_silence_seconds", "gauge"),
     ("referrals_process_info", "gauge"),
 ]
+
+#: What each process at work is measured by.
+VITALS = (
+    *("resident_memory_bytes", "cpu_seconds_total", "threads", "open_files"),
+    *("start_time_seconds", "clock_offset_seconds", "silence_seconds"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -327,9 +343,87 @@ class TestNumbers:
 
         assert 0 <= read()["clevertap_worker_silence_seconds"] < 60
 
+    def test_durations_are_histograms_with_all_their_buckets(self, read):
+        labels = ("/v1/events/<str:key>", "GET", "2xx")
+        for seconds in (0.003, 0.004, 0.2, 40):
+            count_duration(HTTP_REQUEST, labels, seconds)
+        write_durations()
+        # An end that an earlier release had.
+        DurationCount.objects.filter(le="0.25").update(le="0.3")
+
+        name = "referrals_http_request_duration_seconds"
+        numbers = {key: n for key, n in read().items() if key.startswith(name)}
+
+        whose = 'route="/v1/events/<str:key>",method="GET",status="2xx"'
+        assert numbers.pop(f"{name}_sum{{{whose}}}") == pytest.approx(40.207)
+        assert numbers == {
+            f"{name}_count{{{whose}}}": 4,
+            **{
+                f'{name}_bucket{{{whose},le="{le}"}}': number
+                for le, number in {
+                    **dict.fromkeys(("0.005", "0.01", "0.025", "0.05", "0.1"), 2),
+                    **dict.fromkeys(("0.25",), 2),
+                    **dict.fromkeys(("0.5", "1", "2.5", "5", "10"), 3),
+                    "+Inf": 4,
+                }.items()
+            },
+        }
+
+    def test_durations_of_an_integration_are_told_while_it_is_shown(self, read):
+        builders.an_integration(builders.an_app(slug="shop"))
+        for app in ("shop", "gone"):
+            count_duration(DELIVERY, (app, "default"), 2)
+            count_duration(CLEVERTAP_REQUEST, (app, "default", "ok"), 0.3)
+        write_durations()
+
+        counts = {key: n for key, n in read().items() if "seconds_count" in key}
+
+        whose = 'app="shop",integration="default"'
+        assert counts == {
+            f"clevertap_delivery_seconds_count{{{whose}}}": 1,
+            f'clevertap_request_duration_seconds_count{{{whose},outcome="ok"}}': 1,
+        }
+
+    def test_a_process_tells_what_it_takes(self, read, settings):
+        settings.SENTRY_RELEASE = "v7"
+        started = timezone.now()
+        process_presence.show_as(ProcessSeen.Kind.WORKER)
+        process_presence.write_vitals()
+
+        numbers = read()
+
+        prefix, name = "referrals_process_", worker_presence.name_worker()
+        whose = f'kind="worker",process="{name}"'
+        assert {key for key in numbers if prefix in key} == {
+            *(f"{prefix}{metric}{{{whose}}}" for metric in VITALS),
+            f'{prefix}info{{{whose},release="v7"}}',
+        }
+        row = ProcessSeen.objects.get()
+        assert (
+            numbers[f"{prefix}resident_memory_bytes{{{whose}}}"] == row.resident_bytes
+        )
+        assert numbers[f"{prefix}threads{{{whose}}}"] == row.threads
+        assert numbers[f"{prefix}start_time_seconds{{{whose}}}"] < started.timestamp()
+        assert 0 <= numbers[f"{prefix}silence_seconds{{{whose}}}"] < 60
+
+    def test_of_a_process_that_is_silent_only_that_is_told(self, read):
+        process_presence.show_as(ProcessSeen.Kind.WEB)
+        process_presence.write_vitals()
+        seen = timezone.now() - process_presence.SILENT_AFTER - timedelta(seconds=1)
+        ProcessSeen.objects.update(seen_at=seen)
+
+        (silence,) = read().items()
+
+        name = worker_presence.name_worker()
+        whose = f'kind="web",process="{name}"'
+        assert silence[0] == f"referrals_process_silence_seconds{{{whose}}}"
+        assert silence[1] > process_presence.SILENT_AFTER.total_seconds()
+
     def test_an_archived_integration_is_not_shown(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
         an_attempt(integration, "ok", ago=1)
+        count_duration(DELIVERY, ("shop", "default"), 2)
+        write_durations()
         Integration.objects.update(archived_at=timezone.now())
 
         assert read() == {}
