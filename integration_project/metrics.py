@@ -20,6 +20,7 @@ from clevertap_sync import insight
 from clevertap_sync.insight import IntegrationStatus, wait_numbers
 from clevertap_sync.models import Attempt
 from clevertap_sync.process import clock, worker_presence
+from integration_project.database_metrics import list_database_metrics
 from integration_project.duration_metrics import list_duration_metrics
 from integration_project.process_metrics import list_process_metrics
 from integration_project.prometheus import (
@@ -170,6 +171,7 @@ def _list_metrics(statuses: Sequence[IntegrationStatus]) -> Iterator[Metric]:
     shown = {(status.app, status.integration) for status in statuses}
     yield from list_duration_metrics(shown)
     yield from list_process_metrics()
+    yield from list_database_metrics()
 
 
 def _make_hold_metric(statuses: Sequence[IntegrationStatus]) -> Metric:

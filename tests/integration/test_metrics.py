@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from clevertap_sync.models import (
     Attempt,
+    DatabaseSample,
     DeadLetter,
     DurationCount,
     Integration,
@@ -78,6 +79,10 @@ FAMILIES = [
     ("referrals_process_clock_offset_seconds", "gauge"),
     ("referrals_process_silence_seconds", "gauge"),
     ("referrals_process_info", "gauge"),
+    ("referrals_database_size_bytes", "gauge"),
+    ("referrals_database_connections", "gauge"),
+    ("referrals_database_connections_limit", "gauge"),
+    ("referrals_database_lasts_seconds", "gauge"),
 ]
 
 #: What each process at work is measured by.
@@ -418,6 +423,32 @@ class TestNumbers:
         whose = f'kind="web",process="{name}"'
         assert silence[0] == f"referrals_process_silence_seconds{{{whose}}}"
         assert silence[1] > process_presence.SILENT_AFTER.total_seconds()
+
+    def test_the_database_is_told_as_a_worker_last_saw_it(self, read, settings):
+        settings.DATABASE_GIGABYTES = 1
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        for days, size in ((2, 100_000_000), (0, 300_000_000)):
+            DatabaseSample.objects.create(
+                hour=hour - timedelta(days=days),
+                size_bytes=size,
+                connections=7,
+                connection_limit=20,
+            )
+
+        # A tenth of its room a day: it is full in a week.
+        numbers = {key: n for key, n in read().items() if key.startswith("referrals")}
+        assert numbers == {
+            "referrals_database_size_bytes": 300_000_000,
+            "referrals_database_connections": 7,
+            "referrals_database_connections_limit": 20,
+            "referrals_database_lasts_seconds": 7 * 86_400,
+        }
+
+    def test_what_is_not_known_of_the_database_is_not_told(self, read):
+        now = timezone.now()
+        DatabaseSample.objects.create(hour=now, size_bytes=300_000_000)
+
+        assert read() == {"referrals_database_size_bytes": 300_000_000}
 
     def test_an_archived_integration_is_not_shown(self, read):
         integration = builders.an_integration(builders.an_app(slug="shop"))
