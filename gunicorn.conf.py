@@ -46,6 +46,8 @@ control_socket_disable = True
 def post_worker_init(worker: Any) -> None:
     """Let each web process be seen, look out for a worker that is gone, and know all sources."""
     from clevertap_sync.alerting.web_lookout import Lookout, look_if_no_worker_does
+    from clevertap_sync.models import ProcessSeen
+    from clevertap_sync.process import process_presence
     from referrals.hooks.known_sources import AHEAD_SECONDS, remember_sources
     from referrals.ingest import background
 
@@ -56,7 +58,8 @@ def post_worker_init(worker: Any) -> None:
     ]
     for lookout in worker.lookouts:
         lookout.start()
-    # Its vitals are written also where nobody asks it for anything.
+    # Also one that nobody asks for anything, or that is a fork of one that has the program.
+    process_presence.show_as(ProcessSeen.Kind.WEB)
     background.write_soon()
 
 

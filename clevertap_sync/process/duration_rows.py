@@ -66,14 +66,14 @@ def read_durations(metric: DurationMetric) -> dict[LabelValues, list[BucketRow]]
 
 
 def _list_rows(counts: Mapping[Series, Buckets]) -> Iterator[BucketRow]:
-    for series, buckets in counts.items():
-        labels = _encode_labels(series.metric, series.labels)
-        ends = (*(f"{end:g}" for end in series.metric.ends), NO_END)
+    for (metric, values), buckets in counts.items():
+        labels = _encode_labels(metric, values)
+        ends = (*(f"{end:g}" for end in metric.ends), NO_END)
         for le, count, seconds in zip(
             ends, buckets.counts, buckets.seconds, strict=True
         ):
             if count:
-                yield BucketRow(series.metric.name, labels, le, count, seconds)
+                yield BucketRow(metric.name, labels, le, count, seconds)
 
 
 def _encode_labels(metric: DurationMetric, labels: LabelValues) -> str:

@@ -8,7 +8,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 #: Stands for the first label beyond the bound of a metric.
 OTHER: Final = "other"
@@ -58,11 +58,8 @@ DELIVERY: Final = DurationMetric(
 METRICS: Final = (HTTP_REQUEST, CLEVERTAP_REQUEST, DELIVERY)
 
 
-class Series(NamedTuple):
-    """The durations of a metric with these labels."""
-
-    metric: DurationMetric
-    labels: LabelValues
+#: A metric with one combination of its labels.
+Series = tuple[DurationMetric, LabelValues]
 
 
 class Buckets:
@@ -87,7 +84,7 @@ class DurationCounter:
         """Count one duration."""
         place = bisect_left(metric.ends, seconds)
         with self._mutex:
-            buckets = self._counts.get((metric, labels))  # type: ignore[call-overload]
+            buckets = self._counts.get((metric, labels))
             if buckets is None:
                 buckets = self._open(metric, labels)
             buckets.counts[place] += 1
@@ -115,6 +112,4 @@ class DurationCounter:
             if len(known) >= metric.most:
                 labels = (OTHER, *labels[1:])
             known.add(labels)
-        return self._counts.setdefault(
-            Series(metric, labels), Buckets(len(metric.ends) + 1)
-        )
+        return self._counts.setdefault((metric, labels), Buckets(len(metric.ends) + 1))

@@ -104,6 +104,32 @@ class TestWriting:
         assert rows() == [(HTTP_REQUEST.name, LABELS, "0.005", 2, 0.005)]
         assert [each.levelname for each in caplog.records] == ["WARNING"]
 
+    @pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="SQLite tells no table's size"
+    )
+    @pytest.mark.django_db(transaction=True)
+    def test_flush_after_flush_the_table_stays_as_small_as_its_rows(self):
+        def flush(times):
+            for _ in range(times):
+                for number in range(20):
+                    for seconds in (0.001, 0.03, 3):
+                        count_duration(
+                            HTTP_REQUEST, (f"/{number}", "GET", "2xx"), seconds
+                        )
+                background.flush_counts()
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_relation_size('clevertap_sync_durationcount'), "
+                    "pg_indexes_size('clevertap_sync_durationcount')"
+                )
+                return cursor.fetchone()
+
+        few = flush(20)
+
+        # Else they would be ten times as large as the rows of all other tests here.
+        assert flush(80) == few
+        assert set(DurationCount.objects.values_list("count", flat=True)) == {100}
+
     def test_labels_too_long_for_their_column_stand_for_others(self):
         count_duration(HTTP_REQUEST, ("/" + "a" * 300, "GET", "2xx"), 0.002)
         background.flush_counts()

@@ -24,8 +24,8 @@ def counter():
 
 def counts(taken):
     return {
-        (series.metric.name, *series.labels): buckets.counts
-        for series, buckets in taken.items()
+        (metric.name, *labels): buckets.counts
+        for (metric, labels), buckets in taken.items()
     }
 
 

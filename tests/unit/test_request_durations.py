@@ -1,17 +1,18 @@
 """By which labels a request's duration counts: none that its caller can multiply."""
 
+import dataclasses
+
 import pytest
 
 from clevertap_sync.process import duration_counts
-from integration_project.observability.request_durations import (
-    count_refused_early,
-    count_request,
-)
+from integration_project.observability.request_durations import count_request
+from integration_project.web import early_refusals
+from integration_project.web.calls import read_call
 
 
 def counted():
     """Return the labels that were counted."""
-    return [series.labels for series in duration_counts.take_durations()]
+    return [labels for _, labels in duration_counts.take_durations()]
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,27 @@ def test_a_request_counts_by_route_method_and_class(answered, labels):
     assert counted() == [labels]
 
 
-def test_a_refusal_at_the_door_of_the_api_is_among_its_routes():
-    count_refused_early("POST", 503, 4.5, is_api=True)
-    count_refused_early("GET", 503, 4.5, is_api=False)
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [("/v1/events", "/v1/(not served)"), ("/admin/", "(not served)")],
+)
+def test_a_request_that_no_thread_took_counts_with_its_wait(path, route):
+    call = read_call(
+        {
+            "method": "POST",
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "http_version": "1.1",
+            "scheme": "http",
+            "server": ("127.0.0.1", 8000),
+            "client": ("203.0.113.7", 4711),
+            "headers": [],
+        }
+    )
+    long_ago = dataclasses.replace(call, began=call.began - 7)
 
-    assert counted() == [
-        ("/v1/(not served)", "POST", "5xx"),
-        ("(not served)", "GET", "5xx"),
-    ]
+    early_refusals.answer_refusal(long_ago, early_refusals.make_busy_problem())
+
+    (((_, labels), buckets),) = duration_counts.take_durations().items()
+    assert labels == (route, "POST", "5xx")
+    assert 7 <= sum(buckets.seconds) < 60
