@@ -17,7 +17,7 @@ from scripts.dashboard.grafana import (
     build_panels,
     build_variable,
 )
-from scripts.dashboard.queries import APP, JOB
+from scripts.dashboard.queries import APP, HERE
 
 FILE: Final = Path(__file__).resolve().parents[2] / "ops/grafana/dashboard.json"
 ROWS: Final = (
@@ -61,15 +61,15 @@ def _build_variables() -> list[Json]:
     return [
         build_datasource_variable("datasource", "Prometheus"),
         build_variable(
-            "job",
+            "instance",
             "Installation",
-            "label_values(clevertap_log_head, job)",
+            "label_values(clevertap_log_head, instance)",
             takes_all=False,
         ),
         build_variable(
             "app",
             "App",
-            f"label_values(clevertap_log_head{{{JOB}}}, app)",
+            f"label_values(clevertap_log_head{{{HERE}}}, app)",
             takes_all=True,
         ),
         build_variable(

@@ -3,7 +3,7 @@
 from typing import Final
 
 from scripts.dashboard.grafana import Panel, Query
-from scripts.dashboard.queries import APP, JOB, list_quantiles, write_rate
+from scripts.dashboard.queries import APP, HERE, list_quantiles, write_rate
 
 PANELS: Final = (
     Panel(
@@ -52,7 +52,7 @@ PANELS: Final = (
         queries=[
             Query(
                 write_rate(
-                    "referrals_http_request_duration_seconds_count", JOB, "status"
+                    "referrals_http_request_duration_seconds_count", HERE, "status"
                 ),
                 "{{status}}",
             )
@@ -65,7 +65,7 @@ PANELS: Final = (
         about="Of the routes that bring events, /v1/….",
         queries=list_quantiles(
             "referrals_http_request_duration_seconds",
-            f'{JOB}, route=~"/v1/.*", route!="/v1/status"',
+            f'{HERE}, route=~"/v1/.*", route!="/v1/status"',
         ),
         unit="s",
     ),
@@ -77,7 +77,7 @@ PANELS: Final = (
                 "topk(8, histogram_quantile(0.95, "
                 + write_rate(
                     "referrals_http_request_duration_seconds_bucket",
-                    JOB,
+                    HERE,
                     "le",
                     "route",
                 )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from scripts.dashboard.grafana import Panel, Query, build_stat
-from scripts.dashboard.queries import ALL, APP, JOB, write_rate
+from scripts.dashboard.queries import ALL, APP, HERE, write_rate
 
 PANELS: Final = (
     build_stat(
@@ -35,7 +35,7 @@ PANELS: Final = (
     build_stat(
         "A worker was seen",
         "So long ago. None that is red delivers.",
-        f"max(clevertap_worker_silence_seconds{{{JOB}}})",
+        f"max(clevertap_worker_silence_seconds{{{HERE}}})",
         unit="s",
         warn=30,
         alarm=60,

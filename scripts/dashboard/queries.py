@@ -4,9 +4,9 @@ from typing import Final
 
 from scripts.dashboard.grafana import Query
 
-#: By the dashboard's variables. All apps include the empty one, of senders whom nobody knows.
-JOB: Final = 'job=~"$job"'
-APP: Final = f'{JOB}, app=~"$app"'
+#: By the dashboard's variables. An installation is scraped at one address. All apps include the empty one, of senders whom nobody knows.
+HERE: Final = 'instance=~"$instance"'
+APP: Final = f'{HERE}, app=~"$app"'
 ALL: Final = f'{APP}, integration=~"$integration"'
 #: The legend of what each integration has.
 WHOSE: Final = "{{app}}/{{integration}}"

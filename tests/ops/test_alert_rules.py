@@ -148,6 +148,20 @@ CASES = {
         WELL | {LAG: "0+60x200", LATE: "1x200", NO_WORKER: "1x200"},
         {199: ['ReferralsNoWorker{severity="critical"}']},
     ),
+    "events that wait while another installation has no worker": (
+        WELL
+        | {
+            LAG: "0+60x30",
+            LATE: "1x30",
+            a_finding("no_worker", "error", WHOSE.replace("a:443", "b:443")): "1x30",
+        },
+        {
+            21: [
+                'ReferralsNoWorker{severity="critical"}',
+                f'ReferralsLate{{severity="warning", {OF_SHOP}}}',
+            ]
+        },
+    ),
     "books that do not balance": (
         WELL
         | {

@@ -20,7 +20,8 @@ DASHBOARD = json.loads((ROOT / "ops/grafana/dashboard.json").read_text("utf-8"))
 #: What Grafana puts in the place of its variables.
 CHOSEN = {
     "$__rate_interval": "1m",
-    "$job": "referrals",
+    # One installation is scraped here.
+    "$instance": ".+",
     "$app": ".*",
     "$integration": ".*",
 }

@@ -63,7 +63,7 @@ def test_the_rows_are_those_of_the_description():
 def test_whoever_imports_it_chooses_the_prometheus_once():
     variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
 
-    assert list(variables) == ["datasource", "job", "app", "integration"]
+    assert list(variables) == ["datasource", "instance", "app", "integration"]
     assert variables["datasource"]["type"] == "datasource"
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     users = [
@@ -71,7 +71,9 @@ def test_whoever_imports_it_chooses_the_prometheus_once():
         *(target for panel in PANELS for target in panel.get("targets", ())),
     ]
     asked = [user["datasource"] for user in users if user.get("type") != "row"]
-    asked += [variables[name]["datasource"] for name in ("job", "app", "integration")]
+    asked += [
+        variables[name]["datasource"] for name in ("instance", "app", "integration")
+    ]
     assert asked == [chosen] * len(asked)
 
 
