@@ -13,6 +13,7 @@ from clevertap_sync.clevertap.errors import UnreadablePasscodeError
 from clevertap_sync.clevertap.hold_reasons import IDENTITY_MISMATCH, RESTORED_BACKUP
 from clevertap_sync.delivery import hold, revival
 from clevertap_sync.delivery.account_lock import lock_account, lock_accounts
+from clevertap_sync.delivery.claim import count_unknown_outcomes
 from clevertap_sync.insight.mapping_settings import build_settings
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock
@@ -32,7 +33,10 @@ def enable_integration(integration: Integration, *, start: Start = "resume") -> 
         lock_account(integration.pk)
         integration.refresh_from_db()
         if start != "resume":
-            _skip_to(integration, _find_start_position(integration, start))
+            position = _find_start_position(integration, start)
+            if integration.hold_reason == RESTORED_BACKUP:
+                _skip_what_was_on_its_way(integration, position)
+            _skip_to(integration, position)
             integration.deliver_since = start if isinstance(start, datetime) else None
         now = clock.read_now()
         integration.enabled = True
@@ -158,6 +162,26 @@ def _find_start_position(
     if isinstance(start, datetime):
         return log.find_position(integration.app_id, start)
     return log.read_head(integration.app_id)
+
+
+def _skip_what_was_on_its_way(integration: Integration, position: int) -> None:
+    """Skip the ranges up to `position` that were handed out when the backup was made.
+
+    They were most likely answered afterwards, in the database that this one replaces. Parts,
+    which were refused or in doubt then, go again.
+    """
+    now = clock.read_now()
+    uploads = Upload.objects.open().filter(
+        integration=integration,
+        parent=None,
+        replay=None,
+        identities__isnull=True,
+    )
+    on_their_way = list(uploads.filter(last__lte=position))
+    count_unknown_outcomes(on_their_way, integration, now)
+    Upload.objects.filter(pk__in=[each.pk for each in on_their_way]).update(
+        state=Upload.State.SKIPPED, records=0, leased_until=None, settled_at=now
+    )
 
 
 def _skip_to(integration: Integration, position: int) -> None:

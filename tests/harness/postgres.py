@@ -177,15 +177,14 @@ def server() -> Server:
     return started
 
 
+def find_programs() -> Path:
+    """Return the folder of PostgreSQL's programs, such as `pg_dump`."""
+    return _find_package() / INSTALLATION / "bin"
+
+
 def _reachable_binaries(folder: Path, user: str | None) -> Path:
     """Return the folder of the programs, copied when `user` cannot reach them."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        message = (
-            f"{PACKAGE} is not installed: run `make test`, or set TEST_DATABASE_URL."
-        )
-        raise RuntimeError(message)
-    package = Path(spec.submodule_search_locations[0])
+    package = _find_package()
     programs = package / INSTALLATION / "bin"
     if user is None or _runs(programs / "postgres", user):
         return programs
@@ -195,6 +194,16 @@ def _reachable_binaries(folder: Path, user: str | None) -> Path:
     libraries = f"{PACKAGE}.libs"
     shutil.copytree(package.parent / libraries, folder / libraries)
     return folder / PACKAGE / INSTALLATION / "bin"
+
+
+def _find_package() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        message = (
+            f"{PACKAGE} is not installed: run `make test`, or set TEST_DATABASE_URL."
+        )
+        raise RuntimeError(message)
+    return Path(spec.submodule_search_locations[0])
 
 
 def _runs(program: Path, user: str) -> bool:

@@ -151,7 +151,7 @@ class Stack:
             env={**self.env, **env},
             stdin=stdin,
             check=check,
-            warm=self._warm and self.checkout == commands.TODAY,
+            warm=self._is_warm,
             checkout=self.checkout,
         )
         return done.stdout
@@ -242,6 +242,10 @@ class Stack:
         self.sandbox.__exit__(None, None, None)
         self.database.drop()
 
+    @property
+    def _is_warm(self) -> bool:
+        return self._warm and self.checkout == commands.TODAY
+
     def _web(self, env: Mapping[str, str], *, warm: bool | None = None) -> Process:
         if self.listener:
             self._port = self.listener.getsockname()[1]
@@ -262,7 +266,7 @@ class Stack:
         command = self.checkout.read_procfile()[name].replace(EVERYWHERE, HERE)
         log = self.folder / f"{number}-{name}.log"
         env = {**self.env, **self.checkout.environment(), **env}
-        if self._warm if warm is None else warm:
+        if self._is_warm if warm is None else warm:
             process = _fork(command, env, log)
         else:
             shell = shutil.which("sh") or "/bin/sh"

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from tests.documented import page
-from tests.harness.commands import ROOT
 
-SECTION: Final = "### Restoring a backup"
 #: Before each block: which of them it is.
 MARK: Final = re.compile(r"<!-- (\S+) -->\n+```\n(.*?)```", re.DOTALL)
 
 
 def read_commands(name: str) -> str:
     """Return the block of docs/operations.md that is marked with `name`."""
-    found = dict(MARK.findall(page("operations")))
+    found: dict[str, str] = dict(MARK.findall(page("operations")))
     return found[name]
 
 
@@ -26,7 +24,7 @@ def run_commands(name: str, *, folder: Path, env: Mapping[str, str]) -> str:
     done = subprocess.run(
         ["sh", "-eu", "-c", commands],  # noqa: S607 - the operator's shell
         cwd=folder,
-        env={**env, "PYTHONPATH": str(ROOT)},
+        env=dict(env),
         capture_output=True,
         text=True,
         check=False,

@@ -6,12 +6,12 @@ became of it: `tests.faults.oracle`.
 
 import signal
 import socket
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from tests.faults import oracle
-from tests.faults.evidence import Evidence, gather, ledger
+from tests.faults.evidence import Evidence, Stored, gather, ledger
 from tests.faults.ground import use_database
 from tests.faults.load import Backend, Load
 from tests.faults.scene import WAITING
@@ -24,6 +24,7 @@ from tests.harness.stack import HERE, Stack
 #: Longer than any restart: callers wait in the socket's queue meanwhile.
 QUEUE: Final = 512
 APP: Final = "shop"
+ACCEPTED: Final = 202
 STARTED: Final = {"web": "Booting worker", "worker": "ready."}
 SERVED: Final = {"web": '"status": 202', "worker": '"logger": "clevertap_sync.attempt"'}
 
@@ -32,11 +33,11 @@ class Shop:
     """One app with its integration, its backend and its processes, from nothing on."""
 
     def __init__(
-        self, kind: Kind, folder: Path, blocker: Any, checkout: Checkout, **env: str
+        self, kind: Kind, folder: Path, blocker: Any, checkout: Checkout, **env: Any
     ) -> None:
         self._blocker = blocker
-        self._own = databases.fresh(kind, folder, is_migrated=False)
-        self.stack = Stack(kind, folder, database=self._own, **env)
+        database = databases.fresh(kind, folder, is_migrated=False)
+        self.stack = Stack(kind, folder, database=database, warm=True, **env)
         self.stack.checkout = checkout
         self.stack.listener = socket.create_server((HERE, 0), backlog=QUEUE)
         self.stack.__enter__()
@@ -60,16 +61,15 @@ class Shop:
 
     def start(self) -> tuple[Process, Process]:
         """Start web and worker of the checkout, both at once, and return them once they work."""
-        web, worker = self.stack._web({}), self.stack._start("worker", {})
+        # A warm one could not take the socket over.
+        web, worker = self.stack._web({}, warm=False), self.stack.worker()
         for name, process in (("web", web), ("worker", worker)):
-            process.wait_until_ready(
-                lambda said=STARTED[name], process=process: said in process.log
-            )
+            process.wait_until_ready(partial(says, process, STARTED[name]))
         self.stack._wait_for_web(web)
         return web, worker
 
     def end(self, *processes: Process) -> list[int]:
-        """Send SIGTERM to whole process groups, as platforms do; return how they ended."""
+        """Send SIGTERM to all of them, and return how they ended."""
         for process in processes:
             process.send(signal.SIGTERM)
         return [process.wait() for process in processes]
@@ -78,17 +78,18 @@ class Shop:
         """Wait until each has served, or sent, so often more from now on."""
         for process in processes:
             said = SERVED["worker" if "worker" in process.log_path.stem else "web"]
-            before = process.log.count(said)
-            self.stack.wait_until(
-                lambda said=said, process=process, before=before: (
-                    process.log.count(said) >= before + times
-                )
-            )
+            times_before = process.log.count(said)
+            self.stack.wait_until(partial(says, process, said, times_before + times))
 
     def wait_until_accepted(self, count: int = 5) -> None:
         """Wait until so many requests more have been accepted."""
-        before = self.backend.statuses[202]
-        self.stack.wait_until(lambda: self.backend.statuses[202] >= before + count)
+        before = self.backend.statuses[ACCEPTED]
+        self.stack.wait_until(lambda: self.backend.statuses[ACCEPTED] >= before + count)
+
+    def send(self, count: int) -> None:
+        """Let the backend send new events, and fail unless all are accepted."""
+        events = self.backend.events(count)
+        assert self.backend.post(self.stack.web_url, events) == ACCEPTED
 
     def load(self) -> Load:
         """Return a load of small requests, to be entered."""
@@ -103,6 +104,10 @@ class Shop:
         query = WAITING.format(integration=self.integration_id, app=self.app_id)
         self.stack.wait_until(lambda: self.stack.database.rows(query) == [(0,)])
 
+    def read_ledger(self) -> list[Stored]:
+        """Return what CleverTap has stored."""
+        return ledger(self.stack.ledger)
+
     def evidence(self) -> Evidence:
         """Gather what was left behind. The schema has to be today's."""
         with use_database(self.stack.database.url, self._blocker):
@@ -110,7 +115,7 @@ class Shop:
                 self.integration_id,
                 sent=self.backend.sent,
                 accepted=self.backend.accepted,
-                stored=ledger(self.stack.ledger),
+                stored=self.read_ledger(),
             )
 
     def check(self) -> Evidence:
@@ -122,6 +127,6 @@ class Shop:
         return found
 
 
-def count_lines(process: Process, said: str) -> Callable[[], int]:
-    """Return a function that counts in how many places a process's log says something."""
-    return lambda: process.log.count(said)
+def says(process: Process, said: str, times: int = 1) -> bool:
+    """Say whether a process has printed something so often."""
+    return process.log.count(said) >= times

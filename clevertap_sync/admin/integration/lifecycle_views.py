@@ -19,6 +19,7 @@ from django.utils import timezone
 from clevertap_sync.admin.integration.check_page import build_context, show_check_page
 from clevertap_sync.admin.integration.url_patterns import build_url_pattern
 from clevertap_sync.clevertap import connection_check
+from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_sentence
 from clevertap_sync.delivery import canary, check_integration, hold_cause, lifecycle
 from clevertap_sync.delivery.lifecycle import Start
@@ -149,8 +150,9 @@ def handle_enabling(
     page: ModelAdmin, request: HttpRequest, integration: Integration
 ) -> HttpResponse:
     """Ask for the starting point; on a POST, check the connection and enable."""
-    proposed = RESUME if integration.first_enabled_at else NOW
-    form = EnableForm(request.POST or None, initial={"start": proposed})
+    form = EnableForm(
+        request.POST or None, initial={"start": _propose_start(integration)}
+    )
     diagnosis = None
     if request.method == "POST" and form.is_valid():
         diagnosis = check_integration.check_connection(integration)
@@ -171,6 +173,12 @@ def handle_enabling(
         "waiting": waiting,
     }
     return TemplateResponse(request, "clevertap_sync/enable.html", context)
+
+
+def _propose_start(integration: Integration) -> str:
+    """Return what loses nothing; after a restored backup, what repeats nothing."""
+    is_older = integration.hold_reason == RESTORED_BACKUP
+    return RESUME if integration.first_enabled_at and not is_older else NOW
 
 
 def handle_pause(

@@ -10,8 +10,8 @@ from django.db.models import F
 
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.models import Integration
-from clevertap_sync.process import doorbell
+from clevertap_sync.models import Integration, Upload
+from clevertap_sync.process import clock, doorbell
 from clevertap_sync.provisioning import ProvisioningError, _enable_integration
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import restored_backup
@@ -19,7 +19,7 @@ from clevertap_sync.worker.background_jobs import BackgroundJobs
 from referrals import log
 from tests.builders import a_sent_event
 from tests.harness.valkey import Valkey
-from tests.integration.delivery.conftest import status_of
+from tests.integration.delivery.conftest import begun, status_of
 
 pytestmark = pytest.mark.django_db
 
@@ -260,3 +260,41 @@ def test_a_mark_of_another_integration_counts_for_nothing(remembered):
     restored_backup.compare_cursors()
 
     assert Integration.objects.get().enabled
+
+
+@pytest.fixture
+def on_its_way(engine, integration, append):
+    """An integration whose backup was made while an upload was on its way."""
+    append(count=2)
+    begun(integration)
+    backup = Backup()
+    log.append(integration.app, [a_sent_event()])
+    Integration.objects.update(cursor=3)
+    restored_backup.compare_cursors()
+    backup.restore()
+    restored_backup.compare_cursors()
+    integration.refresh_from_db()
+    return integration
+
+
+def test_from_now_on_skips_what_was_on_its_way_when_the_backup_was_made(
+    engine, on_its_way, finish
+):
+    lifecycle.enable_integration(on_its_way, start="now")
+    log.append(on_its_way.app, [a_sent_event(id="after")])
+    status = finish()
+
+    assert (status.balanced, status.delivered, status.in_flight) == (True, 2, 0)
+    assert status.unknown_outcomes == 1
+    uploads = Upload.objects.order_by("first").values_list("first", "last", "state")
+    assert list(uploads) == [(1, 2, "skipped"), (3, 3, "settled")]
+
+
+def test_from_where_it_stopped_sends_again_what_was_on_its_way(
+    engine, on_its_way, finish
+):
+    lifecycle.enable_integration(on_its_way, start="resume")
+    Upload.objects.update(leased_until=clock.read_now())
+    status = finish()
+
+    assert (status.balanced, status.delivered) == (True, 4)
