@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
+from clevertap_sync.clevertap.hold_reasons import RESTORED_BACKUP
 from clevertap_sync.clevertap.locations import Location
 from clevertap_sync.delivery.account_lock import lock_account
 from clevertap_sync.models import Integration, Upload
@@ -13,7 +14,7 @@ from clevertap_sync.process import clock
 from clevertap_sync.sandbox.accounts import ACCOUNTS
 from referrals import log
 from referrals.models import Change, ReferralEvent
-from tests.builders import a_sent_event, an_account, an_app, an_integration
+from tests.builders import NOON, a_sent_event, an_account, an_app, an_integration
 from tests.integration.admin.conftest import text_of
 from tests.integration.admin.test_integration_form import typed
 from tests.integration.threads import Worker
@@ -143,6 +144,17 @@ def test_enabling_where_it_stopped_skips_nothing(admin, sandbox, paused):
 
     paused.refresh_from_db()
     assert (paused.enabled, paused.cursor) == (True, 0)
+
+
+def test_after_a_restored_backup_it_proposes_what_repeats_nothing(admin, paused):
+    paused.first_enabled_at = NOON
+    paused.hold_reason = RESTORED_BACKUP
+    paused.save()
+
+    page = text_of(admin.get(at(paused, "enable")))
+
+    assert 'value="now" checked' in page
+    assert page.count(" checked") == 1
 
 
 def test_enabling_says_what_it_will_set_off(admin, sandbox, paused):
