@@ -234,6 +234,30 @@ def test_a_platform_s_long_address_gets_through_and_is_in_no_log(proxy):
     assert "/v1/hooks" not in proxy.logs()
 
 
+def test_a_hook_s_address_is_in_no_log_where_its_head_is_slow_or_broken(proxy):
+    line = f"GET /v1/hooks/x/{SECRET} HTTP/1.1\r\n"
+    nobody = f"{line}\r\n"
+    broken = f"{line}Host: {HERE}\r\nContent-Length: -1\r\n\r\n"
+    with contextlib.ExitStack() as connections:
+        callers = [connections.enter_context(connection_to(proxy)) for _ in range(3)]
+        for caller, text in zip(callers, (line, nobody, broken), strict=True):
+            caller.sendall(text.encode())
+        answers = [read_to_end(caller)[:12] for caller in callers]
+
+    assert answers == [b"", b"HTTP/1.1 400", b"HTTP/1.1 400"]
+    assert SECRET not in proxy.logs()
+
+
+def test_the_name_of_an_event_is_in_no_log(proxy, product):
+    with browser(proxy) as session:
+        answer = session.get(
+            f"{proxy.https}/v1/events/{SECRET}", headers=key_of(product)
+        )
+
+    assert answer.status_code == 404
+    assert SECRET not in proxy.logs()
+
+
 def test_no_secret_and_no_search_is_logged_where_the_product_is_away(
     kind, tmp_path_factory
 ):
