@@ -53,9 +53,9 @@ class TerminalFormatter(logging.Formatter):
 
     def _line(self, record: logging.LogRecord) -> str:
         time = f"{_instant(record).astimezone():%H:%M:%S}"
-        fields = _plain(
-            " ".join(f"{k}={v}" for k, v in list_public_fields(record).items())
-        )
+        # Its request is named last, where an attempt names the requests that it is about.
+        shown = {**list_public_fields(record), **_name_request()}
+        fields = _plain(" ".join(f"{k}={v}" for k, v in shown.items()))
         level = self._painted(
             record.levelname, self._COLOURS.get(record.levelname, "32")
         )
@@ -97,9 +97,13 @@ def _head(record: logging.LogRecord) -> dict[str, Any]:
         "logger": record.name,
         "message": _message(record),
     }
+    return head | _name_request()
+
+
+def _name_request() -> dict[str, str]:
     # A caller chose it, so that it may be anything.
     request_id = redact_text(context.request_id.get())
-    return head | ({"request_id": request_id} if request_id else {})
+    return {"request_id": request_id} if request_id else {}
 
 
 def _message(record: logging.LogRecord) -> str:

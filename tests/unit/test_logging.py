@@ -83,6 +83,17 @@ class TestTerminal:
 
         assert re.fullmatch(r"\d\d:\d\d:\d\d INFO attempt app=shop records=1000", line)
 
+    def test_a_line_of_a_request_ends_with_its_id(self):
+        token = context.request_id.set("request-1\n09:00:00 ERROR forged")
+        try:
+            line = TerminalFormatter().format(a_record("request", status=202))
+        finally:
+            context.request_id.reset(token)
+
+        assert line.endswith(
+            "INFO request status=202 request_id=request-1 09:00:00 ERROR forged"
+        )
+
     def test_colour_marks_the_level(self):
         record = a_record("held", level=logging.WARNING)
 
