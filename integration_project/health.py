@@ -23,6 +23,15 @@ from referrals.api.public_status import is_status_request
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 5
+_NO_DATABASE: Final = (
+    "The database does not answer. Events are refused with 503 until it does. Check "
+    "DATABASE_URL, the server, and its number of connections."
+)
+
+
+def answer_not_ready() -> HttpResponse:
+    """Return what `/readyz` says where the database does not answer."""
+    return _problem(_NO_DATABASE)
 
 
 class HealthMiddleware:
@@ -58,10 +67,7 @@ class ReadinessCheck:
             degraded = "" if reason else _find_worker_fault()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database failed: %s", type(error).__name__)
-            reason = (
-                "The database does not answer. Events are refused with 503 until it "
-                "does. Check DATABASE_URL, the server, and its number of connections."
-            )
+            reason = _NO_DATABASE
         if reason:
             logger.warning("Not ready. %s", reason)
             return _problem(reason)

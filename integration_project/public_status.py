@@ -19,7 +19,6 @@ from clevertap_sync.insight.service_state import read_service_states
 from referrals.api.public_status import (
     ServiceComponents,
     ServiceState,
-    ServiceStatus,
     summarise,
 )
 
@@ -37,6 +36,12 @@ _DOWN: Final = ServiceComponents(
 )
 
 
+def answer_down() -> HttpResponse:
+    """Return what is told where the database does not answer."""
+    # No worker can take or settle anything without it.
+    return _make_answer(_encode(_DOWN))
+
+
 class PublicStatus:
     """Looks at most once in `LOOK_SECONDS`. Safe in threads.
 
@@ -51,27 +56,32 @@ class PublicStatus:
 
     def answer(self) -> HttpResponse:
         """Return the status as of the last look. It is 200, also where all is down."""
-        return HttpResponse(
-            self._look(), content_type="application/json", headers=_HEADERS
-        )
+        return _make_answer(self._look())
 
     def _look(self) -> bytes:
         with self._mutex:
             if not self._body or monotonic() >= self._until:
-                self._body = msgspec.json.encode(self._read())
+                self._body = _encode(self._read())
                 self._until = monotonic() + LOOK_SECONDS
             return self._body
 
-    def _read(self) -> ServiceStatus:
+    def _read(self) -> ServiceComponents:
         try:
-            components = self._read_components()
+            return self._read_components()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database failed: %s", type(error).__name__)
-            # No worker can take or settle anything without it.
-            components = _DOWN
-        return summarise(components, datetime.now(UTC).replace(microsecond=0))
+            return _DOWN
 
     def _read_components(self) -> ServiceComponents:
         ingest = ServiceState.DOWN if self._find_fault() else ServiceState.OK
         delivery, workers = read_service_states()
         return ServiceComponents(ingest=ingest, delivery=delivery, workers=workers)
+
+
+def _encode(components: ServiceComponents) -> bytes:
+    at = datetime.now(UTC).replace(microsecond=0)
+    return msgspec.json.encode(summarise(components, at))
+
+
+def _make_answer(body: bytes) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json", headers=_HEADERS)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from integration_project.health import answer_not_ready
+from integration_project.public_status import answer_down
 from integration_project.web import early_refusals, health_checks
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
 from integration_project.web.calls import Call, complete_environ, read_call, weigh_call
@@ -66,8 +68,8 @@ class Application:
         # Serves platforms' calls that nobody sends again and that found no thread in time.
         self._last_thread = Threads(1, "last chance")
         ask = partial(answer_by_wsgi, django)
-        self._readiness = health_checks.SharedCheck(ask, "readiness")
-        self._status = health_checks.SharedCheck(ask, "status")
+        self._readiness = health_checks.SharedCheck(ask, answer_not_ready, "readiness")
+        self._status = health_checks.SharedCheck(ask, answer_down, "status")
 
     async def __call__(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send

@@ -5,8 +5,6 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
-from django.http import HttpResponse
-
 from integration_project.observability import context
 from integration_project.observability.request_durations import (
     NOT_SERVED,
@@ -14,7 +12,7 @@ from integration_project.observability.request_durations import (
 )
 from integration_project.web.calls import Call
 from integration_project.web.heads import explain_fault
-from integration_project.web.responses import AnswerHeaders, WebAnswer, make_answer
+from integration_project.web.responses import WebAnswer, convert_response, make_answer
 from referrals.api.edge import is_hook_path
 from referrals.api.problems import (
     BUSY,
@@ -83,7 +81,7 @@ def _make_refusal(call: Call, problem: ProblemError) -> WebAnswer:
     if call.is_hook:
         return _make_busy_answer(call)
     if call.is_api:
-        return _make_whole_answer(problem.response())
+        return convert_response(problem.response())
     text = f"{problem.kind.title}. Try again in a few seconds.\n"
     return make_answer(
         int(problem.kind.status),
@@ -98,15 +96,7 @@ def _make_refusal(call: Call, problem: ProblemError) -> WebAnswer:
 
 def _make_busy_answer(call: Call) -> WebAnswer:
     """Return what asks a platform to call again. It reads the status alone."""
-    return _make_whole_answer(answer_refused(call.path))
-
-
-def _make_whole_answer(response: HttpResponse) -> WebAnswer:
-    headers: AnswerHeaders = [
-        (name.lower().encode(), value.encode())
-        for name, value in response.headers.items()
-    ]
-    return make_answer(response.status_code, headers, response.content)
+    return convert_response(answer_refused(call.path))
 
 
 def _note(call: Call, problem: ProblemError, status: int, name: str) -> None:

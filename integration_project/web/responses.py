@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from _typeshed.wsgi import WSGIApplication
+    from django.http import HttpResponse
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AnswerHeaders = list[tuple[bytes, bytes]]
@@ -42,6 +43,15 @@ class WebAnswer:
 def make_answer(status: int, headers: AnswerHeaders, body: bytes) -> WebAnswer:
     """Return a whole answer, with the length of its body."""
     return WebAnswer(status, [*headers, _make_length_header(len(body))], body)
+
+
+def convert_response(response: "HttpResponse") -> WebAnswer:
+    """Return an answer that was made without a request."""
+    headers: AnswerHeaders = [
+        (name.lower().encode(), value.encode())
+        for name, value in response.headers.items()
+    ]
+    return make_answer(response.status_code, headers, response.content)
 
 
 #: A whole answer, None for one that was sent in pieces, or why there is none.
