@@ -1,12 +1,14 @@
-"""Which reports are one issue: the faults of one class that one integration's delivery met.
+"""Which reports are one issue, and how many of one are sent.
 
-Sentry groups by stack frames, and so puts the integrations together and each place apart.
-Whoever looks after an integration asks whether it has a fault, and of which kind.
+The faults of one class that one integration's delivery met are one issue. Sentry groups by
+stack frames, and so puts the integrations together and each place apart; whoever looks
+after an integration asks whether it has a fault, and of which kind. All other reports are
+grouped as Sentry does it.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +17,8 @@ from clevertap_sync.process.delivery_faults import (
     find_fault_in_line,
 )
 
-#: A fault may befall each event of a long log, and an issue needs no report of each.
+#: A fault may befall each event of a long log, or each request while the database is away,
+#: and an issue needs no report of each.
 SECONDS_BETWEEN: Final = 60.0
 _MOST_GROUPS: Final = 1_000
 
@@ -51,22 +54,36 @@ def find_delivery_fault(hint: Mapping[str, Any]) -> DeliveryFault | None:
     return DeliveryFault(*found) if found else None
 
 
+def describe_kind(event: Mapping[str, Any]) -> Hashable:
+    """Return what reports that are one issue have in common: template, types, and place."""
+    raised = (event.get("exception") or {}).get("values") or ()
+    frames = (
+        (raised[-1].get("stacktrace") or {}).get("frames") if raised else ()
+    ) or ()
+    return (
+        event.get("logger"),
+        (event.get("logentry") or {}).get("message"),
+        tuple(each.get("type") for each in raised),
+        *(frames[-1].get(part) for part in ("module", "lineno") if frames),
+    )
+
+
 class ReportLimit:
     """Lets one report of each issue pass in `SECONDS_BETWEEN`. Safe in threads."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._mutex = threading.Lock()
-        self._passed_at: dict[DeliveryFault, float] = {}
+        self._passed_at: dict[Hashable, float] = {}
 
-    def passes(self, fault: DeliveryFault) -> bool:
-        """Return whether the report may go now, and note that it went."""
+    def passes(self, kind: Hashable) -> bool:
+        """Return whether a report of this kind may go now, and note that it went."""
         now = self._clock()
         with self._mutex:
-            last = self._passed_at.get(fault)
+            last = self._passed_at.get(kind)
             if last is not None and now - last < SECONDS_BETWEEN:
                 return False
             if len(self._passed_at) >= _MOST_GROUPS:
                 self._passed_at.clear()
-            self._passed_at[fault] = now
+            self._passed_at[kind] = now
             return True

@@ -18,6 +18,7 @@ from integration_project.environment import UnusableError
 from integration_project.observability.redaction import redact_text
 from integration_project.observability.report_groups import (
     ReportLimit,
+    describe_kind,
     find_delivery_fault,
 )
 
@@ -43,8 +44,11 @@ _FRAME: Final = frozenset(
 )
 # What Sentry derived from the code. The rest (`url`) is what the caller asked for.
 _ROUTE_SOURCES: Final = frozenset({"component", "route", "task", "view"})
-# A report of theirs would repeat ours, or repeat a caller's header.
-_IGNORED_LOGGERS: Final = ("django.security.DisallowedHost", "gunicorn.error")
+# A report of theirs would repeat ours.
+_IGNORED_LOGGERS: Final = ("gunicorn.error",)
+# What a caller did wrong, such as a form of a thousand fields: a stranger would decide how many
+# reports there are.
+_CALLERS_FAULTS: Final = "django.security."
 _limit: Final = ReportLimit()
 
 
@@ -83,12 +87,14 @@ def start_sentry(dsn: str, *, environment: str, release: str) -> None:
 
 def make_report(event: "Event", hint: "Hint") -> "Event | None":
     """Return what is sent of an event; None where its issue has just had a report."""
+    if (event.get("logger") or "").startswith(_CALLERS_FAULTS):
+        return None
     fault = find_delivery_fault(hint)
-    if fault is None:
-        return scrub_event(event)
-    if not _limit.passes(fault):
+    if not _limit.passes(fault or describe_kind(event)):
         return None
     report = scrub_event(event)
+    if fault is None:
+        return report
     report["fingerprint"] = fault.fingerprint
     report["tags"] = {**report.get("tags", {}), **fault.tags}
     return report

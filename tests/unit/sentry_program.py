@@ -13,6 +13,7 @@ import requests
 import sentry_sdk
 from celery import shared_task
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -43,7 +44,11 @@ def crash_task(*args: str, **kwargs: str) -> None:
     raise RuntimeError(*args, kwargs)
 
 
-urlpatterns = [path("crash/<str:key>", crash)]
+def read_query(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(len(request.GET)))
+
+
+urlpatterns = [path("crash/<str:key>", crash), path("query", read_query)]
 
 
 def fail() -> None:
@@ -107,6 +112,14 @@ def attempt(location: str, passcode: str = "") -> None:
     sys.stdout.write(f"attempt: {outcome.error and outcome.error.code}\n")
 
 
+def do_wrong_as_a_stranger(application: WSGIHandler) -> None:
+    """Send what Django refuses and logs as an error: too many fields, and an unknown host."""
+    fields = "&".join(f"{EVERYTHING}{number}" for number in range(2_000))
+    for host in ("testserver", "elsewhere.example.org"):
+        request = RequestFactory().get(f"/query?{fields}", headers={"Host": host})
+        application(request.environ, lambda *_: None).close()
+
+
 def main() -> None:
     settings.ROOT_URLCONF = "__main__"
     is_on = sentry_sdk.get_client().is_active()
@@ -133,9 +146,12 @@ def main() -> None:
         headers={"Authorization": f"Bearer {CANARY['key']}", "Cookie": EVERYTHING},
         REMOTE_ADDR=CANARY["ip"],
     )
-    get_wsgi_application()(request.environ, lambda *_: None).close()
+    application = get_wsgi_application()
+    application(request.environ, lambda *_: None).close()
+    do_wrong_as_a_stranger(application)
     crash_task.apply(args=tuple(CANARY.values()), kwargs=CANARY)
-    logger.error("Could not deliver to %s", EVERYTHING, extra=CANARY)
+    for _ in range(3):
+        logger.error("Could not deliver to %s", EVERYTHING, extra=CANARY)
     try:
         fail()
     except KeyError:

@@ -9,6 +9,7 @@ from integration_project.observability.report_groups import (
     SECONDS_BETWEEN,
     DeliveryFault,
     ReportLimit,
+    describe_kind,
     find_delivery_fault,
 )
 
@@ -67,3 +68,33 @@ def test_an_issue_has_one_report_a_minute_and_holds_up_no_other():
     assert [limit.passes(each) for each in (fault, fault, other)] == [True, False, True]
     seconds[0] += SECONDS_BETWEEN
     assert [limit.passes(each) for each in (fault, fault)] == [True, False]
+
+
+def a_report(template="Could not deliver to %s", error="KeyError", line=7, **more):
+    frames = [{"module": "a", "lineno": 1}, {"module": "b", "lineno": line}]
+    raised = {"type": error, "stacktrace": {"frames": frames}}
+    return {
+        "logger": "referrals",
+        "logentry": {"message": template},
+        "exception": {"values": [raised]},
+        **more,
+    }
+
+
+def test_reports_from_one_place_are_of_one_kind_whatever_else_they_hold():
+    kind = describe_kind(a_report())
+
+    assert describe_kind(a_report(transaction="other", event_id="2")) == kind
+    others = (
+        a_report(template="It failed"),
+        a_report(error="ValueError"),
+        a_report(line=8),
+        a_report(logger="clevertap_sync"),
+        a_report(exception=None),
+    )
+    assert kind not in map(describe_kind, others)
+
+
+def test_a_report_of_almost_nothing_is_of_a_kind():
+    assert describe_kind({}) == describe_kind({"exception": {"values": []}})
+    assert describe_kind({"exception": {"values": [{"type": "KeyError"}]}})
