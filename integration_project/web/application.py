@@ -127,12 +127,11 @@ class Application:
         self, call: Call, body: Body, receive: Receive, sender: AnswerSender
     ) -> WebAnswer | None:
         environ = complete_environ(call, body)
-        if call.path == health_checks.READY_PATH:
-            return await self._readiness.answer(environ, sender)
-        if is_status_request(call.method, call.path):
+        check = self._find_check(call)
+        if check is not None:
             # Others may get the same answer: it does not repeat what this caller sent.
             environ.pop("HTTP_X_REQUEST_ID", None)
-            return await self._status.answer(environ, sender)
+            return await check.answer(environ, sender)
         work = _WaitingRequest(environ, body, sender, self._loop.create_future())
         turn = Turn(
             owner=call.owner,
@@ -150,6 +149,13 @@ class Application:
         if not turn.has_begun:
             await self._wait_for(turn, receive, call)
         return await sender.answer
+
+    def _find_check(self, call: Call) -> health_checks.SharedCheck | None:
+        if call.path == health_checks.READY_PATH:
+            return self._readiness
+        if is_status_request(call.method, call.path):
+            return self._status
+        return None
 
     async def _wait_for(
         self, turn: Turn[_WaitingRequest], receive: Receive, call: Call

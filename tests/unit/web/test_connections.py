@@ -38,9 +38,11 @@ class Django:
         self.may_go_on = threading.Event()
         self.waiting = threading.Semaphore(0)
         self.served = []
+        self.named = []
 
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
+        self.named.append(environ.get("HTTP_X_REQUEST_ID"))
         if path == "/wait":
             self.waiting.release()
             assert self.may_go_on.wait(60)
@@ -400,6 +402,16 @@ def test_a_body_for_the_probe_is_not_waited_for():
         return (await caller.answer())[0], await caller.rest()
 
     assert run(scenario) == (200, b"")
+
+
+def test_an_answer_that_others_may_get_too_has_no_caller_s_name():
+    async def scenario(server, caller, _connection):
+        for path in (b"/readyz", b"/v1/status", b"/"):
+            caller.send(a_get(path, b"X-Request-Id: mine"))
+            await caller.answer()
+        return server.django.named
+
+    assert run(scenario) == [None, None, "mine"]
 
 
 def test_half_a_head_behind_a_request_costs_nobody_the_answer():
