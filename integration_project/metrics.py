@@ -118,6 +118,13 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
     """Return every metric to a caller who shows METRICS_TOKEN."""
     if not settings.METRICS_TOKEN:
         return HttpResponse(status=HTTPStatus.NOT_FOUND)
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        return HttpResponse(
+            "This came over plain HTTP: read it by HTTPS. A token that it showed has "
+            "travelled unencrypted: replace METRICS_TOKEN.\n",
+            status=HTTPStatus.FORBIDDEN,
+            content_type="text/plain",
+        )
     if not _is_allowed(request):
         return HttpResponse(
             "Send `Authorization: Bearer <METRICS_TOKEN>`.\n",

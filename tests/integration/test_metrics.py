@@ -154,6 +154,19 @@ class TestToken:
             f"other. These are on one side alone: {sorted(kinds.keys() ^ told.keys())}"
         )
 
+    def test_a_token_that_came_unencrypted_reads_nothing_and_is_not_redirected(
+        self, client, settings
+    ):
+        settings.SECURE_SSL_REDIRECT = True
+
+        answer = client.get("/metrics", headers=BEARER)
+
+        assert answer.status_code == 403
+        assert answer.content.decode() == (
+            "This came over plain HTTP: read it by HTTPS. A token that it showed has "
+            "travelled unencrypted: replace METRICS_TOKEN.\n"
+        )
+
     def test_the_page_is_only_read(self, client):
         assert client.post("/metrics", headers=BEARER).status_code == 405
 

@@ -44,10 +44,10 @@ def test_behind_a_proxy_plain_http_is_sent_to_https(client, settings):
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.SECURE_HSTS_SECONDS = 60
 
-    plain = client.get("/metrics")
-    secure = client.get("/metrics", headers={"X-Forwarded-Proto": "https"})
+    plain = client.get("/missing")
+    secure = client.get("/missing", headers={"X-Forwarded-Proto": "https"})
 
     assert plain.status_code == 301
-    assert plain["Location"] == "https://testserver/metrics"
+    assert plain["Location"] == "https://testserver/missing"
     assert secure.status_code == 404
     assert secure["Strict-Transport-Security"] == "max-age=60"
