@@ -83,7 +83,7 @@ def different(found):
 
 
 def releases():
-    """Return what each platform runs once per version, by platform."""
+    """Return what each platform runs once per release, by platform."""
     fly = shlex.split(deployment.fly()["deploy"]["release_command"])
     return {
         "heroku": [shell(commands.procfile()["release"])],

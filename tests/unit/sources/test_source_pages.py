@@ -16,15 +16,6 @@ OF_ALL = {"README", "mapping"}
 PAGES = sorted(path.stem for path in FOLDER.glob("*.md"))
 
 
-def anchors_of(text):
-    """Return the anchors of a page's headings, as its readers make them."""
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {
-        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
-        for heading in headings
-    }
-
-
 def test_every_platform_has_a_page():
     told = "Write docs/sources/<platform>.md with the two marks of scripts/source_pages.py."
     assert set(PLATFORMS) <= set(PAGES), told
@@ -64,18 +55,6 @@ def test_every_reason_is_explained():
     )
 
     assert {code: rows[code] for code in MEANINGS} == dict(MEANINGS)
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_link_leads_somewhere(name):
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page(f"sources/{name}")):
-        path, _, anchor = target.partition("#")
-        if path == "segment.md":  # its page is written beside this one
-            continue
-        file = (FOLDER / path).resolve() if path else FOLDER / f"{name}.md"
-        assert file.is_file(), target
-        if anchor and file.suffix == ".md":
-            assert anchor in anchors_of(file.read_text("utf-8")), target
 
 
 def test_a_page_without_its_marks_is_told():
