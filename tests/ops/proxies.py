@@ -38,20 +38,21 @@ class Proxy:
         return int(self.https.rpartition(":")[2])
 
 
-def start_nginx(folder: Path, upstream: int) -> Proxy:
-    """Start nginx in front of `upstream`, a port of this machine."""
+def start_nginx(folder: Path, *upstreams: int) -> Proxy:
+    """Start nginx in front of `upstreams`, ports of this machine."""
     folder.mkdir()
     plain, secure = free_port(), free_port()
     authority = Authority(folder)
     authority.server()
     certificate = "/etc/letsencrypt/live/referrals.example.com"
+    servers = " ".join(f"server {HERE}:{port};" for port in upstreams)
     text = place(
         text_of("ops/nginx/referrals.conf"),
         {
             "server_name referrals.example.com;": f"server_name {HERE};",
             f"{certificate}/fullchain.pem": str(folder / "server.pem"),
             f"{certificate}/privkey.pem": str(folder / "server.pem"),
-            "server 127.0.0.1:8000;": f"server {HERE}:{upstream};",
+            "server 127.0.0.1:8000;": servers,
             "    listen [::]:80;\n": "",
             "    listen [::]:443 ssl http2;\n": "",
             "listen 80;": f"listen {HERE}:{plain};",

@@ -14,7 +14,7 @@ from tests.builders import a_sent_event
 from tests.harness.process import PATIENCE_SECONDS, free_port
 from tests.harness.receivers import WebhookReceiver
 from tests.harness.stack import Stack
-from tests.ops.proxies import BODY_SECONDS, HERE, START
+from tests.ops.proxies import BODY_SECONDS, HERE, START, start_nginx
 
 SECRET = "s3cret-of-a-platform"
 PASSWORD = "correct horse battery staple"
@@ -218,6 +218,23 @@ def test_a_batch_of_an_sdk_that_is_larger_than_other_bodies_gets_through(
         )
 
     assert answer.status_code != 413
+
+
+def test_nginx_goes_on_to_the_other_web_process_where_one_has_ended(
+    product, tmp_path_factory
+):
+    folder, port = tmp_path_factory.mktemp("two"), product.web_url.rpartition(":")[2]
+    proxy = start_nginx(folder / "proxy", free_port(), int(port))
+    with browser(proxy) as session:
+        statuses = [
+            session.post(
+                f"{proxy.https}/v1/events", json=a_sent_event(), headers=key_of(product)
+            ).status_code
+            for _ in range(4)
+        ]
+    proxy.process.stop()
+
+    assert statuses == [202] * 4
 
 
 def test_a_platform_s_long_address_gets_through_and_is_in_no_log(proxy):
