@@ -112,6 +112,16 @@ def an_app(slug: str | None = None, **changes: Any) -> App:
     return App.objects.create(slug=slug, **{"name": slug.title(), **changes})
 
 
+#: The fraud rules of an app from before it could choose: the second one is suspicious.
+FIRST_FRAUD_RULES: Final[dict[str, Any]] = {
+    "fraud_same_ip": True,
+    "fraud_installs": 1,
+    "fraud_installs_days": None,
+    "fraud_advertising_ids": 1,
+    "fraud_advertising_ids_days": None,
+}
+
+
 def an_api_key(app: App) -> str:
     """Write an API key and return its text, of which the row has only the hash."""
     _, text = create_key(app, "made by a test")

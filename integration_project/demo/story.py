@@ -214,10 +214,11 @@ def _discarded_by_clevertap(cast: Cast) -> Json:
     return {"type": "custom", "name": "Coupon Redeemed", **_pair(cast)}
 
 
-def _same_address(cast: Cast) -> Json:
-    """Return a suspicious install: both sides have the same IP address."""
+def _same_device(cast: Cast) -> Json:
+    """Return a suspicious install: both sides have the same device, and its address."""
     pair = _pair(cast)
     pair["user"]["ip"] = pair["referrer"]["ip"]
+    pair["referrer"]["device_id"] = pair["user"]["device_id"]
     return {"type": "app_install", "channel": "facebook", **pair}
 
 
@@ -249,7 +250,7 @@ def _no_referral(cast: Cast) -> Json:
 
 ODDITIES: Final[tuple[Callable[[Cast], Json], ...]] = (
     _without_identity,
-    _same_address,
+    _same_device,
     _discarded_by_clevertap,
     _placeholder_identity,
     _prohibited_name,

@@ -98,19 +98,19 @@ def build_as_stored(app: App, incoming: Sequence[IncomingEvent]) -> list[Event]:
     numbers = _number_names(app, incoming)
     prepared = log.prepare_events(app, incoming, timezone.now())
     return [
-        _complete_event(sent, event, numbers)
+        _complete_event(app, sent, event, numbers)
         for sent, event in zip(incoming, prepared, strict=True)
     ]
 
 
 def _complete_event(
-    sent: IncomingEvent, event: Event, numbers: Mapping[str, int]
+    app: App, sent: IncomingEvent, event: Event, numbers: Mapping[str, int]
 ) -> Event:
     if event.name:
         number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
     if sent.status is None:
-        status, reasons = judge_fraud(event, sightings=(), values_by_mark={})
+        status, reasons = judge_fraud(event, app.fraud_rules)
         event = msgspec.structs.replace(event, status=status, reasons=reasons)
     return event
 

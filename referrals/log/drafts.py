@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from referrals import fraud, fraud_signals, hashing
-from referrals.fraud import SightingKey
+from referrals.fraud import NO_SIGHTINGS, SightingKey, SightingMemory
+from referrals.fraud_rules import FraudRules
 from referrals.log.rows import LogRow, build_row
 from referrals.models import App
 from referrals.schema import Event, IncomingEvent, build_event, list_warnings
@@ -20,12 +21,14 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
 
     `row` is there already where nothing about the event depends on the log. `has_time` and
     `has_status` say whether time and fraud status are settled before. `request_id` names the
-    request that brought the event; each keeps its own where requests share a transaction.
+    request that brought the event; each keeps its own where requests share a transaction,
+    and so it is with the `rules` of the app that the request was read with.
     """
 
     index: int
     fingerprint: str
     event: Event
+    rules: FraudRules
     sightings: tuple[SightingKey, ...] = ()
     warnings: tuple[str, ...] = ()
     row: LogRow | None = None
@@ -43,7 +46,6 @@ class PreparedEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     fingerprint: str
     event: Event
-    sightings: tuple[SightingKey, ...] = ()
     has_status: bool = False
     request_id: str = ""
 
@@ -76,14 +78,12 @@ def prepare_for_later(
 
     Their fingerprints are those of `append`: whichever comes second finds a duplicate.
     """
-    hash_signal = hashing.make_signal_hasher(app.pk)
     fingerprint = hashing.make_fingerprinter(app.pk)
     prepared = prepare_events(app, events, received_at)
     return [
         PreparedEvent(
             fingerprint(_encode(incoming)),
             event,
-            fraud.find_sightings(event, hash_signal),
             incoming.status is not None,
             request_id,
         )
@@ -98,6 +98,7 @@ def make_drafts(
     hash_signal = hashing.make_signal_hasher(app.pk)
     fingerprint = hashing.make_fingerprinter(app.pk)
     events = prepare_events(app, list(good.values()), datetime.now(UTC))
+    rules = app.fraud_rules
     return [
         _make_draft(
             index,
@@ -107,21 +108,28 @@ def make_drafts(
             # nothing.
             fingerprint(_encode(incoming)),
             event,
-            fraud.find_sightings(event, hash_signal),
+            rules=rules,
+            sightings=fraud.find_sightings(event, hash_signal),
             request_id=request_id,
         )
         for (index, incoming), event in zip(good.items(), events, strict=True)
     ]
 
 
-def make_prepared_drafts(events: Sequence[PreparedEvent]) -> list[Draft]:
-    """Return `events` as drafts. Nobody reads warnings so late, so they have none."""
+def make_prepared_drafts(app: App, events: Sequence[PreparedEvent]) -> list[Draft]:
+    """Return `events` as drafts. Nobody reads warnings so late, so they have none.
+
+    They are judged by the app's rules of now.
+    """
+    hash_signal = hashing.make_signal_hasher(app.pk)
+    rules = app.fraud_rules
     return [
         Draft(
             index,
             prepared.fingerprint,
             prepared.event,
-            prepared.sightings,
+            rules,
+            fraud.find_sightings(prepared.event, hash_signal),
             has_status=prepared.has_status,
             request_id=prepared.request_id,
         )
@@ -134,8 +142,9 @@ def _make_draft(
     incoming: IncomingEvent,
     fingerprint: str,
     event: Event,
-    sightings: tuple[SightingKey, ...],
     *,
+    rules: FraudRules,
+    sightings: tuple[SightingKey, ...],
     request_id: str,
 ) -> Draft:
     warnings = list_warnings(incoming)
@@ -146,6 +155,7 @@ def _make_draft(
             index,
             fingerprint,
             event,
+            rules,
             sightings,
             warnings,
             has_time=has_time,
@@ -153,18 +163,27 @@ def _make_draft(
             request_id=request_id,
         )
     if not has_status:
-        event = judge_event(event, (), {})
+        event = judge_event(event, rules)
     row = build_row(event, fingerprint, request_id)
-    return Draft(index, fingerprint, event, (), warnings, row, request_id=request_id)
+    return Draft(
+        index,
+        fingerprint,
+        event,
+        rules,
+        warnings=warnings,
+        row=row,
+        request_id=request_id,
+    )
 
 
 def judge_event(
     event: Event,
-    sightings: Sequence[SightingKey],
-    values_by_mark: Mapping[str, set[str]],
+    rules: FraudRules,
+    sightings: Sequence[SightingKey] = (),
+    earlier: SightingMemory = NO_SIGHTINGS,
 ) -> Event:
     """Return `event` with our fraud status. Not for one whose producer sent a status."""
-    status, reasons = fraud.judge_fraud(event, sightings, values_by_mark)
+    status, reasons = fraud.judge_fraud(event, rules, sightings, earlier)
     if not reasons:
         return event
     return msgspec.structs.replace(event, status=status, reasons=reasons)

@@ -5,12 +5,10 @@ never listed (`key = ANY(…)`): on a table without statistics, a list of a thou
 compared with every row of the app.
 """
 
-from datetime import datetime
-
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import SightingKey
+from referrals.fraud.memory import SeenAt
 from referrals.log.rows import (
     FoundEvent,
     FoundRow,
@@ -54,18 +52,18 @@ _COPY = """
 # Reference: https://www.postgresql.org/docs/current/sql-copy.html (text format)
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _SELECT_SIGHTINGS = """
-    SELECT sighting.mark, sighting.value
+    SELECT sighting.mark, sighting.value, sighting.seen_at
     FROM json_array_elements_text(%s::json) AS sent(mark)
     JOIN LATERAL (
-        SELECT mark, value FROM referrals_sighting
+        SELECT mark, value, seen_at FROM referrals_sighting
         WHERE app_id = %s AND mark = sent.mark::uuid OFFSET 0
     ) AS sighting ON true
 """
 _INSERT_SIGHTINGS = """
     INSERT INTO referrals_sighting (app_id, mark, value, seen_at)
-    SELECT %s, (pair->>0)::uuid, (pair->>1)::uuid, %s
-    FROM json_array_elements(%s::json) AS sent(pair)
-    ON CONFLICT DO NOTHING
+    SELECT %s, (seen->>0)::uuid, (seen->>1)::uuid, (seen->>2)::timestamptz
+    FROM json_array_elements(%s::json) AS sent(seen)
+    ON CONFLICT (app_id, mark, value) DO UPDATE SET seen_at = excluded.seen_at
 """
 _SELECT_BODIES = """
     SELECT event.position, event.received_at, event.body, event.request_id
@@ -142,17 +140,17 @@ def _escape_for_copy(text: str) -> str:
 
 def read_sightings(
     cursor: CursorWrapper, app_id: int, marks: list[str]
-) -> list[tuple[str, str]]:
-    """Return the sightings at `marks`, as pairs of mark and value."""
+) -> list[SeenAt]:
+    """Return the sightings at `marks`."""
     cursor.execute(_SELECT_SIGHTINGS, [_encode_json(marks), app_id])
-    return [(mark.hex, value.hex) for mark, value in cursor.fetchall()]
+    return [
+        (mark.hex, value.hex, seen_at) for mark, value, seen_at in cursor.fetchall()
+    ]
 
 
-def write_sightings(
-    cursor: CursorWrapper, app_id: int, sightings: list[SightingKey], now: datetime
-) -> None:
-    """Insert the `sightings` that are not stored yet."""
-    cursor.execute(_INSERT_SIGHTINGS, [app_id, now, _encode_json(sightings)])
+def write_sightings(cursor: CursorWrapper, app_id: int, seen: list[SeenAt]) -> None:
+    """Store the sightings, or that they were seen again."""
+    cursor.execute(_INSERT_SIGHTINGS, [app_id, _encode_json(seen)])
 
 
 def read_bodies(

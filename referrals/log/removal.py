@@ -3,16 +3,16 @@
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
 from referrals import fraud, hashing
-from referrals.fraud import SightingKey
+from referrals.fraud import FraudReason
 from referrals.log.reader import read_head
 from referrals.log.rows import build_row
+from referrals.log.sightings import remove_sightings_at
 from referrals.models import ReferralEvent, Sighting
 from referrals.schema import Event, Person
 
@@ -84,7 +84,7 @@ def _erase_chunk(
     locked = rows.select_for_update().filter(position__in=positions)
     found = list(locked.order_by("position").values_list("position", "body"))
     hash_signal = hashing.make_signal_hasher(app_id)
-    gone: set[SightingKey] = set()
+    gone: set[tuple[str, str]] = set()
     changed = 0
     for position, body in found:
         event = _decode(body)
@@ -93,9 +93,7 @@ def _erase_chunk(
             changed += 1
             gone.update(_find_sightings_of_gone(event, kept, hash_signal))
             _rewrite(rows.filter(position=position), kept)
-    keys = [(app_id, UUID(mark), UUID(value)) for mark, value in gone]
-    for start in range(0, len(keys), _CHUNK):
-        Sighting.objects.filter(pk__in=keys[start : start + _CHUNK]).delete()
+    remove_sightings_at(app_id, gone)
     return changed
 
 
@@ -145,12 +143,16 @@ def _is_mentioned(people: list[Person], text: str | None) -> bool:
 
 def _find_sightings_of_gone(
     event: Event, kept: Event, hash_signal: Callable[[str], str]
-) -> Iterator[SightingKey]:
-    """Yield the event's sightings that tell of the erased people.
+) -> Iterator[tuple[str, str]]:
+    """Yield the mark and value of the event's sightings that tell of the erased people.
 
     A device is the user's. An address together with a referrer tells of both.
     """
     user_is_gone = event.user != kept.user
     for seen in fraud.find_sightings(event, hash_signal):
-        if user_is_gone or seen.mark == seen.value:
-            yield seen
+        is_install = seen.meaning is FraudReason.INSTALLS_FROM_SAME_IP
+        if user_is_gone or is_install:
+            yield seen.mark, seen.value
+        if is_install:
+            # The release before kept one for all installs, with the mark as its value.
+            yield seen.mark, seen.mark

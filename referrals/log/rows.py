@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import SightingKey
+from referrals.fraud.memory import SeenAt
 from referrals.schema import Event
 
 # The columns repeat what pages search by; the body has the whole text.
@@ -69,17 +69,13 @@ class Dialect(Protocol):
 
     def read_sightings(
         self, cursor: CursorWrapper, app_id: int, marks: list[str]
-    ) -> list[tuple[str, str]]:
-        """Return the sightings at `marks`, as pairs of mark and value."""
+    ) -> list[SeenAt]:
+        """Return the sightings at `marks`."""
 
     def write_sightings(
-        self,
-        cursor: CursorWrapper,
-        app_id: int,
-        sightings: list[SightingKey],
-        now: datetime,
+        self, cursor: CursorWrapper, app_id: int, seen: list[SeenAt]
     ) -> None:
-        """Insert the `sightings` that are not stored yet."""
+        """Store the sightings, or that they were seen again."""
 
     def read_bodies(
         self, cursor: CursorWrapper, app_id: int, positions: list[int]

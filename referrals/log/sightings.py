@@ -1,45 +1,41 @@
 """The sightings of earlier installs, read and written within one append."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection
+from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import SightingKey
+from referrals.fraud import SightingMemory
 from referrals.log.rows import Dialect
+from referrals.models import Sighting
+
+_CHUNK = 500
 
 
-class EarlierSightings:
-    """The sightings that the next event is judged by.
+def look_up_sightings(
+    cursor: CursorWrapper, app_id: int, dialect: Dialect, marks: Collection[str]
+) -> SightingMemory:
+    """Return what earlier installs of the app left at `marks`."""
+    memory = SightingMemory()
+    if marks:
+        for seen in dialect.read_sightings(cursor, app_id, sorted(marks)):
+            memory.load(*seen)
+    return memory
 
-    An install counts for later ones of the same request, as if they had come one by one.
-    """
 
-    def __init__(self, cursor: CursorWrapper, app_id: int, dialect: Dialect) -> None:
-        self._cursor = cursor
-        self._app_id = app_id
-        self._dialect = dialect
-        self._added: list[SightingKey] = []
-        self.values_by_mark: dict[str, set[str]] = {}
+def write_changes(
+    cursor: CursorWrapper, app_id: int, dialect: Dialect, memory: SightingMemory
+) -> None:
+    """Store what was added to `memory`, and remove what it gave up."""
+    changes = memory.list_changes()
+    if changes.seen:
+        dialect.write_sightings(cursor, app_id, changes.seen)
+    # Of a farm alone: a household never leaves so many.
+    remove_sightings_at(app_id, changes.removed)
 
-    def look_up(self, sightings: Sequence[SightingKey]) -> None:
-        """Read the stored sightings at the marks of `sightings`."""
-        marks = sorted({sighting.mark for sighting in sightings})
-        if marks:
-            for mark, value in self._dialect.read_sightings(
-                self._cursor, self._app_id, marks
-            ):
-                self.values_by_mark.setdefault(mark, set()).add(value)
 
-    def add(self, sightings: Sequence[SightingKey]) -> None:
-        """Add `sightings` of an event, for the next events."""
-        for sighting in sightings:
-            values = self.values_by_mark.setdefault(sighting.mark, set())
-            if sighting.value not in values:
-                values.add(sighting.value)
-                self._added.append(sighting)
-
-    def write_added(self, now: datetime) -> None:
-        """Store the sightings that were added."""
-        if self._added:
-            self._dialect.write_sightings(self._cursor, self._app_id, self._added, now)
+def remove_sightings_at(app_id: int, places: Collection[tuple[str, str]]) -> None:
+    """Remove the app's sightings at these marks with these values."""
+    keys = [(app_id, UUID(mark), UUID(value)) for mark, value in places]
+    for start in range(0, len(keys), _CHUNK):
+        Sighting.objects.filter(pk__in=keys[start : start + _CHUNK]).delete()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from referrals.fraud import SightingKey
+from referrals.fraud.memory import SeenAt
 from referrals.log.rows import (
     FoundEvent,
     FoundRow,
@@ -36,14 +36,15 @@ _INSERT = """
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _SELECT_SIGHTINGS = """
-    SELECT sighting.mark, sighting.value
+    SELECT sighting.mark, sighting.value, sighting.seen_at
     FROM json_each(%s) AS sent
     CROSS JOIN referrals_sighting AS sighting
     WHERE sighting.app_id = %s AND sighting.mark = sent.value
 """
 _INSERT_SIGHTINGS = """
-    INSERT OR IGNORE INTO referrals_sighting (app_id, mark, value, seen_at)
+    INSERT INTO referrals_sighting (app_id, mark, value, seen_at)
     VALUES (%s, %s, %s, %s)
+    ON CONFLICT (app_id, mark, value) DO UPDATE SET seen_at = excluded.seen_at
 """
 _SELECT_BODIES = """
     SELECT event.position, event.received_at, event.body, event.request_id
@@ -86,20 +87,17 @@ def insert_rows(
 
 def read_sightings(
     cursor: CursorWrapper, app_id: int, marks: list[str]
-) -> list[tuple[str, str]]:
-    """Return the sightings at `marks`, as pairs of mark and value."""
+) -> list[SeenAt]:
+    """Return the sightings at `marks`."""
     cursor.execute(_SELECT_SIGHTINGS, [_encode_json(marks), app_id])
-    rows: list[tuple[str, str]] = cursor.fetchall()
-    return rows
+    return [(mark, value, _add_utc(naive)) for mark, value, naive in cursor.fetchall()]
 
 
-def write_sightings(
-    cursor: CursorWrapper, app_id: int, sightings: list[SightingKey], now: datetime
-) -> None:
-    """Insert the `sightings` that are not stored yet."""
-    seen_at = _format_instant(now)
+def write_sightings(cursor: CursorWrapper, app_id: int, seen: list[SeenAt]) -> None:
+    """Store the sightings, or that they were seen again."""
     cursor.executemany(
-        _INSERT_SIGHTINGS, [(app_id, *pair, seen_at) for pair in sightings]
+        _INSERT_SIGHTINGS,
+        [(app_id, mark, value, _format_instant(at)) for mark, value, at in seen],
     )
 
 

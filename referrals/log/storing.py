@@ -9,12 +9,13 @@ from django.db import connection, transaction
 
 from referrals import failpoints
 from referrals.failpoints import Place
+from referrals.fraud import SightingMemory
 from referrals.log.dialects import find_dialect
 from referrals.log.drafts import Draft, judge_event
 from referrals.log.names import number_names
 from referrals.log.results import Result, Status, make_conflict
 from referrals.log.rows import FoundEvent, LogEnd, LogRow, build_row
-from referrals.log.sightings import EarlierSightings
+from referrals.log.sightings import look_up_sightings, write_changes
 from referrals.log.strict import has_refusal, take_back_new
 from referrals.models import App
 from referrals.signals import events_recorded
@@ -45,11 +46,11 @@ def store_drafts(
         if committed:
             transaction.on_commit(partial(committed, answers))
         if fresh:
-            earlier = EarlierSightings(cursor, app_id, dialect)
-            earlier.look_up([seen for draft in fresh for seen in draft.sightings])
+            marks = {seen.mark for draft in fresh for seen in draft.sightings}
+            earlier = look_up_sightings(cursor, app_id, dialect, marks)
             rows = _complete_rows(app_id, end, fresh, earlier)
             dialect.insert_rows(cursor, app_id, end, rows)
-            earlier.write_added(end.now)
+            write_changes(cursor, app_id, dialect, earlier)
             _ring_after_commit(app_id, end.head + len(rows))
             failpoints.reach_failpoint(Place.APPEND_WRITTEN)
     return answers
@@ -86,17 +87,34 @@ def _make_answer(draft: Draft, status: Status, position: int) -> Result:
 
 
 def _complete_rows(
-    app_id: int, end: LogEnd, fresh: list[Draft], earlier: EarlierSightings
+    app_id: int, end: LogEnd, fresh: list[Draft], earlier: SightingMemory
 ) -> list[LogRow]:
-    """Return the rows of `fresh`, with fraud status, name number and time of receipt."""
+    """Return the rows of `fresh`, with fraud status, name number and time of receipt.
+
+    Installs are judged in the order in which they happened, whatever their order here.
+    """
     numbers = number_names(app_id, end.head, [draft.event for draft in fresh])
+    installs = [draft for draft in fresh if draft.sightings]
+    installs.sort(key=lambda draft: _tell_order(draft, end.now))
+    judged = {
+        draft.event.id: _complete_row(draft, end.now, numbers, earlier)
+        for draft in installs
+    }
     return [
-        draft.row or _complete_row(draft, end.now, numbers, earlier) for draft in fresh
+        draft.row
+        or judged.get(draft.event.id)
+        or _complete_row(draft, end.now, numbers, earlier)
+        for draft in fresh
     ]
 
 
+def _tell_order(draft: Draft, now: datetime) -> tuple[datetime, str]:
+    """Return what orders installs: when they happened, and by id at one instant."""
+    return draft.event.occurred_at if draft.has_time else now, draft.event.id
+
+
 def _complete_row(
-    draft: Draft, now: datetime, numbers: Mapping[str, int], earlier: EarlierSightings
+    draft: Draft, now: datetime, numbers: Mapping[str, int], earlier: SightingMemory
 ) -> LogRow:
     event = draft.event
     if not draft.has_time:
@@ -105,8 +123,9 @@ def _complete_row(
         number = numbers[normalise_name(event.name)]
         event = msgspec.structs.replace(event, name_number=number)
     if not draft.has_status:
-        event = judge_event(event, draft.sightings, earlier.values_by_mark)
-    earlier.add(draft.sightings)
+        event = judge_event(event, draft.rules, draft.sightings, earlier)
+    for seen in draft.sightings:
+        earlier.add(seen, event.occurred_at)
     return build_row(event, draft.fingerprint, draft.request_id)
 
 

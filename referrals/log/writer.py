@@ -95,7 +95,7 @@ def append_prepared(
     without a time of their own happened when they were prepared.
     """
     _refuse_archived(app, way, len(events))
-    answers = list(_append(app.pk, make_prepared_drafts(events), strict=False))
+    answers = list(_append(app.pk, make_prepared_drafts(app, events), strict=False))
     count_answers(app.pk, way, answers)
     return answers
 

@@ -4,11 +4,20 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from referrals import fraud_signals
+from referrals.fraud_rules import (
+    DEFAULT_RULES,
+    FIRST_RULES,
+    LONGEST_DAYS,
+    MOST_KEPT,
+    FraudRules,
+    Limit,
+)
 from referrals.vocabulary import EventType, FraudStatus
 
 
@@ -60,11 +69,68 @@ class App(models.Model):
         'the referrer as "last".',
     )
 
+    # An app that is there when a release brings a rule keeps its verdicts: the database's
+    # default is the rule of before. A new app begins with ours.
+    fraud_same_ip = models.BooleanField(
+        "same IP address on both sides",
+        default=DEFAULT_RULES.same_ip,
+        db_default=FIRST_RULES.same_ip,
+        help_text="Suspect events whose referrer has the user's IP address. It finds second "
+        "accounts at home, and as surely everybody who invites those they live with.",
+    )
+    fraud_installs = models.PositiveSmallIntegerField(
+        "installs from one IP address",
+        null=True,
+        blank=True,
+        default=DEFAULT_RULES.installs.most,
+        db_default=FIRST_RULES.installs.most,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_KEPT)],
+        help_text="So many installs for one referrer from one IP address are normal; the "
+        "next ones are suspicious. Empty: none is.",
+    )
+    fraud_installs_days = models.PositiveSmallIntegerField(
+        "installs: within days",
+        null=True,
+        blank=True,
+        default=DEFAULT_RULES.installs.days,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_DAYS)],
+        help_text="Only installs within so many days of each other count. Empty: all that "
+        "are remembered, which is for RETENTION_DAYS.",
+    )
+    fraud_advertising_ids = models.PositiveSmallIntegerField(
+        "advertising IDs of one device",
+        null=True,
+        blank=True,
+        default=DEFAULT_RULES.advertising_ids.most,
+        db_default=FIRST_RULES.advertising_ids.most,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_KEPT)],
+        help_text="So many advertising IDs of one device are normal; an install with a "
+        "further one is suspicious. Empty: none is.",
+    )
+    fraud_advertising_ids_days = models.PositiveSmallIntegerField(
+        "advertising IDs: within days",
+        null=True,
+        blank=True,
+        default=DEFAULT_RULES.advertising_ids.days,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_DAYS)],
+        help_text="Only IDs that the device had within so many days count. Empty: all that "
+        "are remembered, which is for RETENTION_DAYS.",
+    )
+
     class Meta:
         ordering = ["slug"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def fraud_rules(self) -> FraudRules:
+        """What makes an event of the app suspicious."""
+        return FraudRules(
+            self.fraud_same_ip,
+            Limit(self.fraud_installs, self.fraud_installs_days),
+            Limit(self.fraud_advertising_ids, self.fraud_advertising_ids_days),
+        )
 
     @property
     def learns_of_people(self) -> bool:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from referrals import destinations
-from referrals.models import CustomName, ReferralEvent
+from referrals.models import App, CustomName, ReferralEvent
 from referrals.vocabulary import Side
 from tests import builders
 from tests.builders import a_sent_custom_event, a_sent_event
@@ -141,6 +141,7 @@ def test_a_destination_sees_what_the_log_would_keep(app, dry_run, recorder):
     CustomName.objects.create(
         app=app, name="Known", normalised="known", number=7, first_position=1
     )
+    App.objects.update(fraud_same_ip=True)
     person = {"identities": {"email": "a"}, "ip": "203.0.113.7"}
 
     dry_run(

@@ -1,10 +1,14 @@
 """Fraud status as append decides it: in log order, by hashes, unless it was sent."""
 
+from datetime import timedelta
+from itertools import permutations
+
 import pytest
 
 from referrals import log
+from referrals.fraud_rules import MOST_KEPT
 from referrals.models import ReferralEvent, Sighting
-from tests.builders import BOB, a_sent_event, an_app
+from tests.builders import BOB, FIRST_FRAUD_RULES, NOON, a_sent_event, an_app
 
 pytestmark = pytest.mark.django_db
 
@@ -13,7 +17,7 @@ PUBLIC = "203.0.113.7"
 
 @pytest.fixture
 def app():
-    return an_app()
+    return an_app(**FIRST_FRAUD_RULES)
 
 
 def install(name="ann", **changes):
@@ -89,10 +93,99 @@ def test_the_second_install_from_one_address_for_one_referrer_is_suspicious(app)
     ]
 
 
-def test_installs_of_one_request_are_judged_in_their_order(app):
-    log.append(app, [install(name, ip=PUBLIC) for name in ("ann", "carl")])
+def test_installs_of_one_request_are_judged_by_time_whatever_their_order():
+    """Those of one instant, and those without a time of their own, go by id."""
+    named = [
+        install(name, id=name, ip=PUBLIC, occurred_at=time)
+        for name, time in (
+            ("ann", (NOON - timedelta(days=1)).isoformat()),
+            ("b-1", NOON.isoformat()),
+            ("b-2", NOON.isoformat()),
+            ("now", None),
+        )
+    ]
+    suspicious = ("suspicious", "installs_from_same_ip")
+    expected = {
+        "ann": ("valid",),
+        "b-1": ("valid",),
+        "b-2": suspicious,
+        "now": suspicious,
+    }
 
-    assert logged(app) == [("valid",), ("suspicious", "installs_from_same_ip")]
+    for events in permutations(named):
+        app = an_app(**{**FIRST_FRAUD_RULES, "fraud_installs": 2})
+        log.append(app, events)
+
+        found = dict(zip([each["id"] for each in events], logged(app), strict=True))
+        assert found == expected
+
+
+def test_requests_cut_in_any_way_along_time_have_the_same_verdicts():
+    events = [
+        install(
+            f"{n}",
+            ip=PUBLIC,
+            device_id="d",
+            advertising_id=f"ad-{n // 2}",
+            occurred_at=(NOON + timedelta(hours=n)).isoformat(),
+        )
+        for n in range(6)
+    ]
+    whole = an_app()
+    log.append(whole, events)
+
+    for size in (1, 2, 4):
+        app = an_app()
+        for start in range(0, len(events), size):
+            log.append(app, events[start : start + size])
+        assert logged(app) == logged(whole)
+    assert logged(whole) == [
+        *[("valid",)] * 4,
+        *[("suspicious", "advertising_id_reset", "installs_from_same_ip")] * 2,
+    ]
+
+
+def test_a_farm_keeps_no_more_than_the_newest_sightings(app):
+    events = [
+        install(
+            f"{n}",
+            id=f"e-{n:02}",
+            ip=PUBLIC,
+            occurred_at=(NOON + timedelta(hours=n)).isoformat(),
+        )
+        for n in range(MOST_KEPT + 10)
+    ]
+
+    verdicts(app, *events[:5])
+    log.append(app, events[5:])
+
+    kept = Sighting.objects.order_by("seen_at").values_list("seen_at", flat=True)
+    assert len(kept) == MOST_KEPT
+    assert kept[0] == NOON + timedelta(hours=10)
+    assert [status for status, *_ in logged(app)].count("suspicious") == len(events) - 1
+
+
+def test_a_sighting_of_the_release_before_counts_once(app):
+    """It stands for all installs at its mark, and has the mark for its value."""
+    sent = install("ann", ip=PUBLIC)
+    verdicts(app, sent)
+    row = Sighting.objects.get()
+    Sighting.objects.filter(pk=row.pk).delete()
+    Sighting.objects.create(app=app, mark=row.mark, value=row.mark, seen_at=row.seen_at)
+
+    assert verdicts(app, install("carl", ip=PUBLIC))[1:] == [
+        ("suspicious", "installs_from_same_ip")
+    ]
+
+
+def test_a_new_app_lets_a_household_be():
+    home = {"identities": {"email": BOB}, "ip": PUBLIC}
+    events = [install(f"{n}", ip=PUBLIC, referrer=home) for n in range(5)]
+
+    assert verdicts(an_app(), *events) == [
+        *[("valid",)] * 4,
+        ("suspicious", "installs_from_same_ip"),
+    ]
 
 
 def test_a_reset_advertising_id_is_suspicious(app):
@@ -128,7 +221,7 @@ def test_a_duplicate_is_no_second_install(app):
 
 
 def test_apps_know_nothing_of_each_other(app):
-    verdicts(an_app(), install("ann", ip=PUBLIC))
+    verdicts(an_app(**FIRST_FRAUD_RULES), install("ann", ip=PUBLIC))
 
     assert verdicts(app, install("carl", ip=PUBLIC)) == [("valid",)]
 

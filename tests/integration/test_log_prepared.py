@@ -13,6 +13,7 @@ from referrals.log import ArchivedAppError, PreparedEvent, Status
 from referrals.models import CustomName, IngestCount, ReferralEvent, Sighting
 from referrals.schema import check_object
 from tests.builders import (
+    FIRST_FRAUD_RULES,
     NOON,
     a_sent_custom_event,
     a_sent_event,
@@ -53,7 +54,7 @@ VARIED = {
 
 @pytest.fixture
 def app():
-    return an_app()
+    return an_app(**FIRST_FRAUD_RULES)
 
 
 def prepare(app, *sent, at=NOON):
