@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from referrals import words
-from referrals.admin import code_samples
+from referrals.admin import code_samples, fraud_page
 from referrals.admin.app_form import AppForm
 from referrals.admin.key_admin import ShownKey, find_events_address
 from referrals.admin.kit.base import (
@@ -23,10 +23,13 @@ from referrals.admin.kit.base import (
     demand_permission,
 )
 from referrals.admin.kit.export import CsvExport
+from referrals.admin.kit.row_urls import build_row_url
 from referrals.models import ApiKey, App, Membership, is_working
 
 #: The part of the form that is about who is who.
 WHO_IS_WHO: Final = "Who is who"
+#: The part that decides what is suspicious.
+FRAUD: Final = "Fraud"
 
 
 class MembershipInline(SuperusersOnly, TabularInline):
@@ -66,7 +69,8 @@ class AppAdmin(CsvExport, ListAdmin):
     )
     form = AppForm
     fieldsets = (
-        (None, {"fields": ("name", "slug", "ignored_networks")}),
+        (None, {"fields": ("name", "slug")}),
+        (FRAUD, {"fields": ("ignored_networks", *fraud_page.FIELDS)}),
         (WHO_IS_WHO, {"fields": ("loose_ids", "remembers_referrers")}),
     )
     prepopulated_fields = {"slug": ("name",)}
@@ -152,6 +156,14 @@ class AppAdmin(CsvExport, ListAdmin):
                 "<int:pk>/archive/",
                 wrap(require_POST(self.archive)),
                 name="referrals_app_archive",
+            ),
+            build_row_url(
+                self,
+                "fraud",
+                fraud_page.show_fraud_rules,
+                related=(),
+                is_page=True,
+                permission=fraud_page.SEES,
             ),
             *super().get_urls(),
         ]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from referrals.admin.fraud_page import FIELDS
 from referrals.loose_ids import LooseIdsError, read_loose_ids, spell_loose_ids
 from referrals.models import App
 
@@ -64,6 +65,7 @@ class AppForm(_ModelForm):
             "name",
             "slug",
             "ignored_networks",
+            *FIELDS,
             "loose_ids",
             "remembers_referrers",
         )
