@@ -30,7 +30,8 @@ def examine_keys() -> Iterator[Check]:
         Counter(secret.key for secret in stored if secret.key is not None),
         len(settings.FIELD_ENCRYPTION_KEYS),
     )
-    yield judge_api_keys(ApiKey.objects.working().count())
+    keys = ApiKey.objects.working().of_backends().filter(app__archived_at=None)
+    yield judge_api_keys(keys.count())
 
 
 def judge_list(uses: Counter[int], keys: int) -> Check:

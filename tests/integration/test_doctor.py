@@ -27,8 +27,9 @@ from integration_project.doctor.check import Area, State
 from integration_project.doctor.examination import examine
 from integration_project.doctor.reporting import AREAS
 from referrals import history
+from referrals.keys import create_key
 from referrals.secret import Secret
-from tests.builders import an_api_key, an_app, an_integration
+from tests.builders import a_source, an_api_key, an_app, an_integration
 from tests.harness.process import free_port
 from tests.harness.valkey import Valkey
 from tests.integration.admin.conftest import admin, staff, text_of  # noqa: F401 - fixtures
@@ -91,6 +92,27 @@ def test_a_sound_installation_is_well_in_every_area(capsys):
         "Shop → DEM-EU1-0001 (Europe): 0 records delivered, nothing waits in the log, and "
         "the books balance."
     )
+
+
+def test_a_name_gives_the_terminal_no_orders(shop, capsys):
+    shop.app.name = "Shop\x1b]0;owned\x07\x9b2J\r\N{RIGHT-TO-LEFT OVERRIDE}"
+    shop.app.save()
+
+    with suppress(SystemExit):
+        call_command("doctor", no_color=True)
+
+    printed = capsys.readouterr().out
+    assert "Shop" in printed
+    assert printed.replace("\n", "").isprintable()
+
+
+def test_a_key_that_lets_no_backend_in_is_not_counted_among_those_that_do(shop):
+    tracking = a_source(shop.app, platform="segment")
+    create_key(shop.app, tracking_source=tracking)
+    an_api_key(an_app("old", archived_at=clock.read_now()))
+
+    (check,) = [each for each in examine().checks if each.code == "api_keys"]
+    assert check.values == {"working": 1}
 
 
 @pytest.mark.usefixtures("shop")

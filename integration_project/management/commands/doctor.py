@@ -9,6 +9,7 @@ from integration_project.doctor.check import State
 from integration_project.doctor.examination import Examination, examine
 from integration_project.doctor.report import render_json, write_lines
 from referrals.management.arguments import DiscreetCommand
+from referrals.words import make_inert
 
 
 class Command(DiscreetCommand):
@@ -48,5 +49,7 @@ class Command(DiscreetCommand):
             State.OK: self.style.SUCCESS,
         }
         for state, line in write_lines(examination):
+            # The names in it are people's words, and a terminal obeys what it reads.
+            told = make_inert(line)
             paint = styles.get(state) if state else None
-            self.stdout.write(paint(line) if paint else line)
+            self.stdout.write(paint(told) if paint else told)
