@@ -67,6 +67,13 @@ def test_each_platform_lets_a_process_end_what_it_does(name):
     assert deployment.fly()["kill_signal"] == "SIGTERM"
 
 
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_systemd_never_gives_a_process_up(name):
+    assert Unit(f"referrals-{name}.service").values["Restart"] == ["always"]
+    unit = Unit(f"referrals-{name}.service", "Unit")
+    assert unit.values["StartLimitIntervalSec"] == ["0"]
+
+
 def test_workers_are_the_same_wherever_they_run():
     (unit,) = Unit("referrals-worker.service").values["ExecStart"]
     others = (
