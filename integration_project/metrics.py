@@ -31,6 +31,7 @@ from integration_project.prometheus import (
     render_page,
 )
 from integration_project.seen_metrics import list_seen_metrics
+from integration_project.turns import Turns
 from referrals.ingest import ingest_health
 from referrals.models import App, Source
 
@@ -38,6 +39,9 @@ _SCHEME: Final = "bearer "
 _RECENTLY: Final = timedelta(minutes=5)
 # Attempts are read newest first and never further back than this.
 _MOST_ATTEMPTS: Final = 5_000
+# It takes longer the more there is: of those who ask one is served and one waits, such as a
+# second Prometheus. The threads and connections of the process are for backends.
+_turns: Final = Turns(2)
 
 
 class _IntegrationMetric(NamedTuple):
@@ -132,11 +136,18 @@ def show_metrics(request: HttpRequest) -> HttpResponse:
             content_type="text/plain",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return HttpResponse(
-        render_page(_list_metrics(insight.read_statuses())),
-        content_type=CONTENT_TYPE,
-        headers={"Cache-Control": "no-store"},
-    )
+    with _turns.take() as is_mine:
+        if not is_mine:
+            return HttpResponse(
+                "Two of these pages are being made already: ask less often.\n",
+                status=HTTPStatus.SERVICE_UNAVAILABLE,
+                content_type="text/plain",
+            )
+        return HttpResponse(
+            render_page(_list_metrics(insight.read_statuses())),
+            content_type=CONTENT_TYPE,
+            headers={"Cache-Control": "no-store"},
+        )
 
 
 def _is_allowed(request: HttpRequest) -> bool:

@@ -20,7 +20,9 @@ from clevertap_sync.process import process_presence, worker_presence
 from clevertap_sync.process.duration_counts import count_duration
 from clevertap_sync.process.duration_rows import write_durations
 from clevertap_sync.process.durations import CLEVERTAP_REQUEST, DELIVERY, HTTP_REQUEST
+from integration_project import metrics
 from integration_project.prometheus import Measurement, Metric, render_page
+from integration_project.turns import Turns
 from referrals import log
 from referrals.ingest import count_removal, writing
 from referrals.ingest.counter import (
@@ -165,6 +167,18 @@ class TestToken:
         assert answer.content.decode() == (
             "This came over plain HTTP: read it by HTTPS. A token that it showed has "
             "travelled unencrypted: replace METRICS_TOKEN.\n"
+        )
+
+    def test_who_asks_faster_than_it_answers_is_refused(self, client, monkeypatch):
+        turns = Turns(1)
+        monkeypatch.setattr(metrics, "_turns", turns)
+
+        with turns.take():
+            answer = client.get("/metrics", headers=BEARER)
+
+        assert answer.status_code == 503
+        assert answer.content.decode() == (
+            "Two of these pages are being made already: ask less often.\n"
         )
 
     def test_the_page_is_only_read(self, client):
