@@ -2,7 +2,7 @@
 
 import os
 import socket
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from django.conf import settings
@@ -69,12 +69,6 @@ def record_presence(name: str, failing: str = "") -> None:
         update_fields=["seen_at", "sweep_seconds", "failing"],
     )
     WorkerSeen.objects.filter(seen_at__lt=Now() - _FORGOTTEN_AFTER).delete()
-
-
-def find_last_presence() -> datetime | None:
-    """Return when a worker was last seen, or None if none ever was."""
-    newest = WorkerSeen.objects.order_by("-seen_at").first()
-    return newest.seen_at if newest else None
 
 
 def read_worker_silence() -> WorkerSilence | None:

@@ -26,6 +26,7 @@ from integration_project.doctor.keys import examine_keys
 from integration_project.doctor.migrations import examine_migrations
 from integration_project.doctor.processes import examine_processes
 from integration_project.doctor.settings import examine_settings
+from referrals.hooks.spool import find_store
 
 logger: Final = logging.getLogger(__name__)
 
@@ -149,12 +150,13 @@ def _log_failure(area: Area, error: Exception) -> None:
 
 
 def _report_database_away(fault: str) -> Check:
+    becomes = "is lost" if find_store() is None else "waits in the spool"
     return Check(
         area=Area.DATABASE,
         code="database_away",
         state=State.ERROR,
         sentence=f"The database does not answer ({fault}). Events are refused with 503, and "
-        "their senders send them again; what platforms send only once waits in the spool.",
+        f"their senders send them again; what platforms send only once {becomes}.",
         remedy="Check DATABASE_URL, the server, and its number of connections.",
         values={"error": fault},
     )

@@ -176,6 +176,20 @@ def test_without_the_database_broker_and_settings_are_still_looked_at(monkeypatc
     assert {"broker_unset", "settings_changed"} <= {each.code for each in found.checks}
 
 
+@pytest.mark.parametrize(
+    ("broker", "becomes"),
+    [("", "is lost"), ("redis://127.0.0.1:1/0", "waits in the spool")],
+)
+def test_what_becomes_of_calls_is_said_as_it_is_while_the_database_is_away(
+    settings, broker, becomes
+):
+    settings.REDIS_URL = broker
+
+    told = examination._report_database_away("OperationalError").sentence
+
+    assert told.endswith(f"; what platforms send only once {becomes}.")
+
+
 def test_a_database_that_nobody_runs_is_away(django_db_blocker):
     settings = connection.settings_dict
     kept = dict(settings)

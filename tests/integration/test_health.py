@@ -113,15 +113,16 @@ def test_the_worker_that_was_seen_last_counts(client):
 
 @pytest.mark.django_db
 def test_a_worker_has_one_row_and_is_forgotten_after_a_day():
-    assert worker_presence.find_last_presence() is None
+    assert worker_presence.read_worker_silence() is None
     worker_presence.record_presence("worker-1")
     age(86_500)
     worker_presence.record_presence("worker-2")
-    first = worker_presence.find_last_presence()
+    (first,) = WorkerSeen.objects.all()
     worker_presence.record_presence("worker-2")
+    (second,) = WorkerSeen.objects.all()
 
-    assert list(WorkerSeen.objects.values_list("name", flat=True)) == ["worker-2"]
-    assert worker_presence.find_last_presence() >= first
+    assert (first.name, second.name) == ("worker-2", "worker-2")
+    assert second.seen_at >= first.seen_at
 
 
 @pytest.mark.django_db
