@@ -11,7 +11,7 @@ run: ## everything on this machine, with a demo: make run PORT=8080
 
 .PHONY: clean
 clean: ## remove what was installed and made, but not the data in var/
-	rm -rf $(VENV) .venv-releases $(AUDIT) $(SHIPPED) sbom.cdx.json staticfiles htmlcov .coverage test-results tests/acceptance/sdks/node_modules
+	rm -rf $(VENV) .venv-releases $(AUDIT) $(SHIPPED) $(DOCS) sbom.cdx.json site staticfiles htmlcov .coverage test-results tests/acceptance/sdks/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@echo "var/ is kept: it has the database and the secrets. Remove it to start over."
@@ -100,6 +100,20 @@ $(SHIPPED)/.requirements: requirements.txt | $(AUDIT)/.requirements-audit
 .PHONY: sbom
 sbom: $(AUDIT)/.requirements-audit $(SHIPPED)/.requirements ## what production installs, as CycloneDX: sbom.cdx.json
 	@$(AUDIT)/bin/python -m scripts.sbom $(SHIPPED)
+
+# What builds the documentation has an environment of its own, too.
+DOCS := .venv-docs
+$(DOCS)/.requirements-docs: requirements-docs.txt | $(BIN)/python
+	@rm -rf $(DOCS)
+	$(BIN)/python -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS)/.requirements-docs ## the documentation as a site: site/index.html
+	@rm -rf site
+	@$(DOCS)/bin/python -m sphinx -q -W --keep-going -b html -d $(DOCS)/doctrees -c scripts/site . site
+	@$(BIN)/python -m scripts.site
 
 .PHONY: bench
 bench: $(VENV)/.requirements-dev ## the README's performance table, measured afresh

@@ -14,7 +14,11 @@ from typing import Final
 from scripts.check_repository import ROOT
 
 #: The first has what production installs, too.
-FILES: Final = ("requirements-dev.txt", "requirements-audit.txt")
+FILES: Final = (
+    "requirements-dev.txt",
+    "requirements-audit.txt",
+    "requirements-docs.txt",
+)
 
 
 def main(arguments: Sequence[str]) -> int:

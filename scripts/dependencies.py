@@ -28,9 +28,10 @@ FILES: Final = {
     "requirements-local": "`make run`",
     "requirements-dev": "Tests and checks",
     "requirements-audit": "`make audit` and `make sbom`",
+    "requirements-docs": "`make docs`",
 }
 #: These install nothing beside the others.
-ALONE: Final = ("requirements-audit",)
+ALONE: Final = ("requirements-audit", "requirements-docs")
 _ROW: Final = re.compile(
     r"\| (?P<name>[\w.-]+) \| (?P<version>\S+) \| (?P<licence>[^|]*) \|"
 )
@@ -171,8 +172,8 @@ def find_licence(package: Package, known: Mapping[tuple[str, str], str]) -> str:
 
 def find_distribution(package: Package) -> Distribution | None:
     """Return the package where it is installed in the very version that is pinned."""
-    audit = map(str, ROOT.glob(".venv-audit/lib/*/site-packages"))
-    beside = Distribution.discover(name=package.name, path=list(audit))
+    others = map(str, ROOT.glob(".venv-*/lib/*/site-packages"))
+    beside = Distribution.discover(name=package.name, path=list(others))
     found = [*beside]
     with suppress(PackageNotFoundError):
         found.append(distribution(package.name))

@@ -15,3 +15,15 @@ def block(name: str, language: str) -> str:
         message = f"docs/{name}.md has no block in {language}."
         raise LookupError(message)
     return rest.partition("```")[0]
+
+
+#: Where pages lie for people to read. Their place is the same in the site.
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("clients/python/README.md", "docs/**/*.md"),
+)
+
+
+def list_pages():
+    """Return the files of all pages."""
+    return sorted(path for pattern in PAGES for path in ROOT.glob(pattern))

@@ -1,56 +1,90 @@
-"""Every link of the documentation leads somewhere, and every page is led to."""
+"""Every link of the documentation leads to what is there, and every page is led to."""
 
 import re
+from functools import cache
 
 import pytest
 
+from tests.documented import list_pages
 from tests.harness.commands import ROOT
 
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    ROOT / "clients/python/README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
-#: Whoever opens the repository sees these.
-FIRST = {ROOT / "README.md", ROOT / "CHANGELOG.md"}
+FENCE = re.compile(r"^( *)(```+)[^\n]*\n.*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`+[^`]*`+")
+LINK = re.compile(r"\]\(([^()\s]+(?:\([^()\s]*\))?)\)")
+HTML = re.compile(r'(?:src|srcset|href)="([^"]+)"')
+#: Whoever opens the repository sees it.
+FIRST = {ROOT / "CHANGELOG.md"}
+ELSEWHERE = re.compile(r"[a-z]+:")
 
 
-def read_prose(page):
-    """Return the page without what is typed or shown in it."""
-    return re.sub(
-        r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
-    )
+@cache
+def read_prose(path):
+    """Return a page without what stands in blocks of code."""
+    return FENCE.sub("", path.read_text(encoding="utf-8"))
 
 
-def list_links(page):
-    """Return the file and the anchor of each link of the page to a file of ours."""
-    links = re.findall(r"\]\((?![a-z]+:)([^)\s]+)\)", read_prose(page))
-    split = [link.partition("#") for link in links]
-    return [
-        ((page.parent / path).resolve() if path else page, anchor)
-        for path, _, anchor in split
-    ]
+def links_of(path):
+    prose = CODE.sub("", read_prose(path))
+    found = (*LINK.findall(prose), *HTML.findall(prose))
+    return [link for link in found if not ELSEWHERE.match(link)]
 
 
-def anchors_of(page):
-    """Return the anchors of the page's headings, as its readers make them."""
-    headings = re.findall(r"^#+ (.+)$", read_prose(page), re.MULTILINE)
-    return {
-        re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-")
-        for heading in headings
-    }
+@cache
+def anchors_of(path):
+    """Return the anchors that GitHub, and the site, make of a page's headings."""
+    anchors = []
+    for heading in re.findall(r"^#{1,6} (.+)$", read_prose(path), re.MULTILINE):
+        words = re.sub(r"\]\([^)]*\)", "", heading).lower()
+        slug = re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-")
+        again = sum(slug == each for each, _ in anchors)
+        anchors.append((slug, f"{slug}-{again}" if again else slug))
+    return {anchor for _, anchor in anchors}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_link_leads_somewhere(page):
-    for file, anchor in list_links(page):
-        assert file.exists(), file
-        if anchor and file.suffix == ".md":
-            assert anchor in anchors_of(file), f"{file}#{anchor}"
+def find_fault(path, link):
+    """Return what is wrong with a link of the page `path`, or None."""
+    place, _, anchor = link.partition("#")
+    target = (path.parent / place).resolve() if place else path
+    if not target.is_file():
+        return "is no file"
+    if anchor and target.suffix == ".md" and anchor not in anchors_of(target):
+        return "has no such heading"
+    if target.suffix == ".md" and target not in list_pages():
+        return "is no page of the site"
+    return None
+
+
+@pytest.mark.parametrize(
+    "path", list_pages(), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_every_link_leads_somewhere(path):
+    faults = {link: find_fault(path, link) for link in links_of(path)}
+
+    assert {link: fault for link, fault in faults.items() if fault} == {}
 
 
 def test_every_page_is_led_to():
-    led_to = {file for page in PAGES for file, _ in list_links(page)} | FIRST
+    led_to = {
+        (path.parent / link.partition("#")[0]).resolve()
+        for path in list_pages()
+        for link in links_of(path)
+    }
 
-    # A link to a folder shows all that is in it.
-    assert [page for page in PAGES if led_to.isdisjoint({page, page.parent})] == []
+    assert {path for path in list_pages() if path not in led_to} == FIRST
+
+
+def test_links_are_found_where_people_see_them_and_not_in_code():
+    links = links_of(ROOT / "docs/quickstart.md")
+
+    assert "reference/http-api.md" in links
+    assert "images/overview-dark.png" in links
+    assert not [link for link in links if "127.0.0.1" in link]
+
+
+def test_a_link_that_leads_nowhere_is_a_fault():
+    page = ROOT / "docs/quickstart.md"
+
+    assert find_fault(page, "nothing.md") == "is no file"
+    assert find_fault(page, "adr") == "is no file"
+    assert find_fault(page, "admin.md#nothing") == "has no such heading"
+    assert find_fault(page, "../docs/admin.md") is None
