@@ -1,14 +1,13 @@
 """The part of each page below docs/sources/ that its preset decides, written from the preset.
 
-`python -m scripts.source_pages` writes it between the two marks of every page. What a person
-wrote around them stays.
+`python -m scripts.reference` writes it between the two marks of every page. What a person
+wrote around them stays. Pure.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -33,7 +32,6 @@ from scripts.source_words import (
     describe_verifier,
 )
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "docs/sources"
 BEGIN: Final = "<!-- written from the preset: begin -->"
 END: Final = "<!-- written from the preset: end -->"
 #: The page that lists all platforms.
@@ -46,13 +44,6 @@ _HOST: Final = f"https://HOST{SEGMENT_PATH}"
 _SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - nobody's
 _HASH: Final = re.compile(r"[0-9a-f]{32}")
 _SIGNALS: Final = ("ip", "device_id", "advertising_id")
-
-
-def main() -> None:
-    """Write the generated part of every page."""
-    for name in (INDEX, *PLATFORMS):
-        path = FOLDER / f"{name}.md"
-        path.write_text(fill_page(name, path.read_text("utf-8")), "utf-8")
 
 
 def fill_page(name: str, page: str) -> str:
@@ -278,7 +269,3 @@ def _replace(step: str, words: dict[str, str]) -> str:
     for placeholder, word in words.items():
         step = step.replace(placeholder, word)
     return step
-
-
-if __name__ == "__main__":
-    main()

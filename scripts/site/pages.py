@@ -21,6 +21,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
         "docs/reference/reasons",
         "docs/reference/findings",
         "docs/reference/environment",
+        "docs/reference/commands",
         "docs/reference/provision-source",
         "docs/reference/logs-and-metrics",
         "docs/reference/sandbox",

@@ -34,10 +34,6 @@ OF_DELIVERY = {
 }
 
 
-def row(code, meaning, remedy):
-    return f"| `{code}` | {meaning} | {remedy} |"
-
-
 def rows_under(heading):
     section = PAGE.read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
     return [line for line in section.splitlines() if line.startswith("| `")]
@@ -65,28 +61,6 @@ def refusals_in(module):
                 targets=[ast.Name(id="reason")], value=ast.Constant(value=str(code))
             ):
                 yield code
-
-
-def test_the_documentation_lists_every_dead_letters_reason_as_the_code_has_it():
-    expected = [row(*reason) for reason in REASONS.values()]
-
-    rows = rows_under("Dead letters")
-    assert rows == expected, (
-        'List every reason of clevertap/reasons.py under "Dead letters" in '
-        "docs/reference/reasons.md, in its order. These rows are on one side alone: "
-        f"{sorted(set(rows) ^ set(expected))}"
-    )
-
-
-def test_the_documentation_lists_every_error_as_the_code_has_it():
-    expected = [row(e.code, e.meaning(), e.remedy) for e in errors_in_order()]
-
-    rows = rows_under("Attempts and holds")
-    assert rows == expected, (
-        'List every error of clevertap/errors.py under "Attempts and holds" in '
-        "docs/reference/reasons.md, in its order. These rows are on one side alone: "
-        f"{sorted(set(rows) ^ set(expected))}"
-    )
 
 
 def test_the_mapping_gives_known_reasons_alone_and_each_of_them():

@@ -29,11 +29,20 @@ class Command(DiscreetCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take dead letters or a range, or a replay to cancel."""
         parser.add_argument("app", help="the app's short name")
-        parser.add_argument("--integration", default="default")
         parser.add_argument(
-            "--reason", action="append", default=[], help="may be repeated"
+            "--integration",
+            default="default",
+            help="which of the app's integrations (default: %(default)s)",
         )
-        parser.add_argument("--all-reasons", action="store_true")
+        parser.add_argument(
+            "--reason",
+            action="append",
+            default=[],
+            help="dead letters of this reason; may be repeated",
+        )
+        parser.add_argument(
+            "--all-reasons", action="store_true", help="dead letters of every reason"
+        )
         parser.add_argument(
             "--letter",
             action="append",
@@ -62,7 +71,10 @@ class Command(DiscreetCommand):
             "--to", dest="last", help="position or instant; default: the cursor"
         )
         parser.add_argument(
-            "--dry-run", action=argparse.BooleanOptionalAction, default=False
+            "--dry-run",
+            action=argparse.BooleanOptionalAction,
+            default=False,
+            help="say what would be sent, and send nothing (default: %(default)s)",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:

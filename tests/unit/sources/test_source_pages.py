@@ -26,7 +26,7 @@ def test_every_platform_has_a_page():
 def test_a_page_says_what_its_preset_does(name):
     text = page(f"sources/{name}")
 
-    told = "Run `python -m scripts.source_pages`: a preset has changed."
+    told = "Run `python -m scripts.reference`: a preset has changed."
     assert text == source_pages.fill_page(name, text), told
 
 
