@@ -15,6 +15,7 @@ from referral_events.client import Client
 from referral_events.errors import (
     ClientError,
     EventsRefusedError,
+    InvalidEventError,
     QueueFullError,
     RequestRefusedError,
     SpoolError,
@@ -29,6 +30,7 @@ __all__ = [
     "Event",
     "EventState",
     "EventsRefusedError",
+    "InvalidEventError",
     "Outcome",
     "Person",
     "QueueFullError",

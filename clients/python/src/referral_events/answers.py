@@ -1,8 +1,10 @@
 """What the server answers, as values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+STORED: Final = frozenset({"accepted", "duplicate"})
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Result:
 class Refusal:
     """Why the server refused one event: what to correct, and where in the event.
 
-    `index` is its place among those that were sent, and `pointer` a JSON pointer into it.
+    `index` is its place among those that were sent together, and `pointer` a JSON pointer
+    into it.
     """
 
     index: int
@@ -62,36 +65,32 @@ class EventState:
     outcomes: tuple[Outcome, ...]
 
 
-def read_answer(
-    answer: Mapping[str, Any], offset: int = 0
+def read_rows(
+    rows: Iterable[Mapping[str, Any]],
 ) -> tuple[list[Result], list[Refusal]]:
-    """Return the results and the refusals of an answer; `offset` counts events before it."""
+    """Return what became of each: the results, and the refusals."""
     results, refusals = [], []
-    for each in answer.get("results", ()):
-        if each.get("status") in {"accepted", "duplicate"}:
+    for row in rows:
+        if row["status"] in STORED:
+            warnings = row.get("warnings") or ()
             results.append(
                 Result(
-                    each.get("id", ""),
-                    each["status"],
-                    each.get("position"),
-                    tuple(each.get("warnings", ())),
+                    str(row.get("id", "")),
+                    row["status"],
+                    row.get("position"),
+                    tuple(map(str, warnings)),
                 )
             )
         else:
-            refusals.append(
-                Refusal(
-                    offset + each.get("index", 0),
-                    each.get("id"),
-                    each.get("code", ""),
-                    each.get("pointer", ""),
-                    each.get("detail", ""),
-                )
+            code, pointer, detail = (
+                str(row.get(name) or "") for name in ("code", "pointer", "detail")
             )
+            refusals.append(Refusal(row["index"], row.get("id"), code, pointer, detail))
     return results, refusals
 
 
 def read_state(answer: Mapping[str, Any]) -> EventState:
-    """Return the state of an event."""
+    """Return the state of an event. Raises `KeyError` where the answer is another one."""
     outcomes: Sequence[Mapping[str, Any]] = answer.get("outcomes", ())
     return EventState(
         answer["id"],

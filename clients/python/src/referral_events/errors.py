@@ -12,6 +12,13 @@ class ClientError(Exception):
     """Something that this client could not do."""
 
 
+class InvalidEventError(ClientError, ValueError):
+    """What was given is no event that could be sent: JSON has no form for it, or it is too long.
+
+    Nothing of the call was sent.
+    """
+
+
 class EventsRefusedError(ClientError):
     """The server refused some of the events: `refusals`. The others are stored: `results`."""
 
@@ -28,10 +35,17 @@ class EventsRefusedError(ClientError):
 
 
 class RequestRefusedError(ClientError):
-    """The server refused the whole request, and would again: a key, an address, a parameter."""
+    """The server refused the whole request, and would again: a key, an address, a parameter.
 
-    def __init__(self, status: int, title: str, detail: str) -> None:
+    `status` is that of HTTP; `problem` is the API's name for it, or "" where what answers
+    is not the API.
+    """
+
+    def __init__(
+        self, status: int, title: str, detail: str, *, problem: str = ""
+    ) -> None:
         self.status = status
+        self.problem = problem
         super().__init__(
             f"{status} {title}: {detail}" if title else f"{status}: {detail}"
         )
@@ -41,7 +55,12 @@ class UnavailableError(ClientError):
     """The server did not answer for as long as there was patience.
 
     Whether it has the events is not known: send the same events again, with the same ids.
+    `retry_after` is how many seconds it asked to be left alone, if it did.
     """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class QueueFullError(ClientError):

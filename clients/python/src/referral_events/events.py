@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final, Literal
 
 EventType = Literal[
@@ -71,7 +71,8 @@ class Event:
 def make_json(value: Event | Person) -> dict[str, Any]:
     """Return the JSON object of an event or a person.
 
-    Raises `ValueError` for a datetime without an offset: nobody knows which instant it is.
+    Raises `ValueError` for a datetime without an offset: nobody knows which instant it is,
+    and `OverflowError` for one that is none in UTC.
     """
     found: dict[str, Any] = {}
     for each in fields(value):
@@ -89,9 +90,10 @@ def make_json(value: Event | Person) -> dict[str, Any]:
 
 
 def _spell_instant(instant: datetime) -> str:
-    if instant.tzinfo is None:
+    if instant.utcoffset() is None:
         message = (
             "occurred_at has no offset: give an aware datetime, such as one in UTC."
         )
         raise ValueError(message)
-    return instant.isoformat()
+    # In UTC: RFC 3339 has no seconds in an offset, as some of long ago have.
+    return instant.astimezone(timezone.utc).isoformat()  # noqa: UP017 - Python 3.10

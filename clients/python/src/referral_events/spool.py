@@ -15,7 +15,7 @@ from typing import Final
 
 from referral_events.batches import MOST_EVENTS, count_that_fit
 from referral_events.errors import SpoolError
-from referral_events.waiting import Batch
+from referral_events.waiting import CLOSED, Batch
 
 _POLL_SECONDS: Final = 0.2
 _BUSY_SECONDS: Final = 10.0
@@ -25,9 +25,6 @@ _TABLE: Final = """
         body BLOB NOT NULL
     )
 """
-
-
-_of_parents: list[object] = []
 
 
 class DiskSpool:
@@ -40,7 +37,7 @@ class DiskSpool:
         self._connection: sqlite3.Connection | None = None
         #: Open in a transaction that locks the file beside the spool: this process sends.
         self._sending: sqlite3.Connection | None = None
-        self._pid = 0
+        self._is_closed = False
         self._added = threading.Event()
         with self._write() as connection:
             connection.execute(_TABLE)
@@ -49,29 +46,31 @@ class DiskSpool:
         """Write one event to the disk, where there is room within `wait` seconds."""
         ends_at = time.monotonic() + wait
         while self._is_full():
+            self._refuse_once_closed()
             if time.monotonic() >= ends_at:
                 return False
             time.sleep(min(_POLL_SECONDS, max(0.0, ends_at - time.monotonic())))
+        self._refuse_once_closed()
         with self._write() as connection:
             connection.execute("INSERT INTO waiting (body) VALUES (?)", (body,))
         self._added.set()
         return True
 
-    def take(self, wait: float) -> Batch | None:
+    def take(self, wait: float, most: int = MOST_EVENTS) -> Batch | None:
         """Return the next events, or None: also where another process sends them."""
         self._added.clear()
-        batch = self._take()
+        batch = self._take(most)
         if batch is None and self._added.wait(wait):
-            batch = self._take()
+            batch = self._take(most)
         return batch
 
-    def _take(self) -> Batch | None:
+    def _take(self, most: int) -> Batch | None:
         if not self._is_sender():
             return None
         with self._use() as connection:
             rows = connection.execute(
                 "SELECT number, body FROM waiting ORDER BY number LIMIT ?",
-                (MOST_EVENTS,),
+                (most,),
             ).fetchall()
         if not rows:
             return None
@@ -116,14 +115,41 @@ class DiskSpool:
         """Let `take` look again."""
         self._added.set()
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._mutex:
-            if self._pid == os.getpid():
-                for connection in (self._connection, self._sending):
-                    if connection is not None:
-                        connection.close()
-            self._connection = self._sending = None
+    def close(self) -> int:
+        """Close the file, and return how many events are in it."""
+        self._is_closed = True
+        try:
+            return self.count()
+        finally:
+            with self._mutex:
+                self._let_go()
+
+    def before_fork(self) -> None:
+        """Close the file until the fork is over.
+
+        A child must not inherit an open database: there, SQLite would take the parent's locks
+        for its own for ever.
+        """
+        self._mutex.acquire()
+        self._let_go()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Go on; the child has threads of its own, and a lock that none of them holds."""
+        if in_child:
+            self._mutex, self._added = threading.Lock(), threading.Event()
+        else:
+            self._mutex.release()
+
+    def _let_go(self) -> None:
+        """Close what is open. Another process may become the one that sends."""
+        for connection in (self._connection, self._sending):
+            if connection is not None:
+                connection.close()
+        self._connection = self._sending = None
+
+    def _refuse_once_closed(self) -> None:
+        if self._is_closed:
+            raise ValueError(CLOSED)
 
     @contextmanager
     def _use(self) -> Iterator[sqlite3.Connection]:
@@ -155,26 +181,28 @@ class DiskSpool:
         """
         with self._use():
             if self._sending is None:
-                path = f"{self._path}-sender"
-                sending = _connect(path, 0)
-                try:
-                    sending.execute("BEGIN EXCLUSIVE")
-                except sqlite3.OperationalError:
-                    sending.close()
-                    return False
-                self._sending = sending
-        return True
+                self._sending = _lock(f"{self._path}-sender")
+            return self._sending is not None
 
     def _open(self) -> sqlite3.Connection:
-        """Return the connection of this process: one must not be carried across a fork."""
-        if self._connection is None or self._pid != os.getpid():
-            # The parent's are not closed here: SQLite would clean up what is in use.
-            _of_parents.append((self._connection, self._sending))
-            self._pid, self._sending = os.getpid(), None
+        if self._connection is None:
             self._connection = _connect(self._path, _BUSY_SECONDS)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
         return self._connection
+
+
+def _lock(path: str) -> sqlite3.Connection | None:
+    """Return a connection that locks a file while it is open; None where another has it."""
+    connection = _connect(path, 0)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        connection.close()
+        if "locked" in str(error):
+            return None
+        raise
+    return connection
 
 
 def _connect(path: str | Path, timeout: float) -> sqlite3.Connection:

@@ -6,48 +6,54 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import requests
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
 
-from referral_events.errors import RequestRefusedError, UnavailableError
+from referral_events.access import check_address, check_key
+from referral_events.deadline import Deadlines, WatchedAdapter
+from referral_events.errors import UnavailableError
+from referral_events.responses import (
+    Answer,
+    name_cause,
+    parse_object,
+    read_problem,
+    read_response,
+    read_retry_after,
+    read_text,
+)
 
 logger = logging.getLogger("referral_events")
 
-USER_AGENT: Final = "referral-events-python/1.0"
+USER_AGENT: Final = "referral-events-python/1.0.0"
 _FIRST_WAIT: Final = 0.25
 _LONGEST_WAIT: Final = 10.0
+#: Where patience is nearly over, an attempt has this much time all the same.
+_SHORTEST_ATTEMPT: Final = 1.0
 #: These pass by themselves; 408 and 425 are a proxy's.
 _PASSING: Final = frozenset({408, 425, 429})
-_CONNECT_SECONDS: Final = 5.0
-_REDIRECTS: Final = range(300, 400)
+_REDIRECTS: Final = 300
 _SERVER_ERRORS: Final = 500
 
 
-class Answer(NamedTuple):
-    """An answer that is worth reading. `body` is its JSON, or empty."""
+class _Failure(NamedTuple):
+    """Why an attempt brought no answer, and the seconds that the server asks to wait."""
 
-    status: int
-    body: Mapping[str, Any]
+    problem: str
+    retry_after: float | None = None
 
 
 class Transport:
     """Sends requests with one API key. Safe to use from several threads, and after a fork."""
 
     def __init__(self, url: str, api_key: str, timeout: float) -> None:
-        if not url.startswith(("https://", "http://")):
-            message = f"The address has to begin with https://, and {url!r} does not."
-            raise ValueError(message)
-        if not api_key:
-            message = (
-                "The API key is empty. Make one on the page API keys of the admin."
-            )
-            raise ValueError(message)
-        self._url = url.rstrip("/")
-        self._auth = _BearerAuth(api_key)
-        self._timeout = (min(timeout, _CONNECT_SECONDS), timeout)
+        self._url = check_address(url)
+        self._auth = _BearerAuth(check_key(api_key))
+        self._timeout = timeout
         self._local = threading.local()
+        self._deadlines = Deadlines()
 
     def request(
         self,
@@ -68,62 +74,23 @@ class Transport:
         gives_up_at = time.monotonic() + patience
         wait = _FIRST_WAIT
         while True:
-            answer, problem, asked = self._try(method, path, data, params)
-            if answer is not None:
-                return answer
-            pause = asked if asked is not None else wait * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load
+            left = max(gives_up_at - time.monotonic(), _SHORTEST_ATTEMPT)
+            found = self._try(method, path, data, params, min(self._timeout, left))
+            if isinstance(found, Answer):
+                return found
+            # Chance spreads load. The server may ask for more, not for less.
+            pause = max(wait * random.uniform(0.7, 1.3), found.retry_after or 0)  # noqa: S311
             if time.monotonic() + pause >= gives_up_at:
-                message = (
-                    f"{self._url} did not take it within {patience:g} s: {problem}. Send the "
-                    "same again, with the same ids: what it has by now is a duplicate then."
-                )
-                raise UnavailableError(message)
-            logger.info("It is sent again in %.1f s: %s", pause, problem)
+                raise self._give_up(patience, found)
+            logger.info("It is sent again in %.1f s: %s", pause, found.problem)
             if (stop or threading.Event()).wait(pause):
-                message = f"The client was closed while it waited: {problem}."
+                message = f"The client was closed while it waited: {found.problem}."
                 raise UnavailableError(message)
             wait = min(wait * 2, _LONGEST_WAIT)
 
-    def _try(
-        self,
-        method: str,
-        path: str,
-        data: bytes | None,
-        params: Mapping[str, str] | None,
-    ) -> tuple[Answer | None, str, float | None]:
-        """Make one attempt: an answer, or why there is none and the wait that was asked for."""
-        try:
-            response = self._session().request(
-                method,
-                self._url + path,
-                data=data,
-                params=params,
-                headers={"Content-Type": "application/json"} if data else None,
-                timeout=self._timeout,
-                # A redirect would carry the key to wherever it says.
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            # Its text may have the address's query; its type says enough.
-            return None, f"no answer ({type(error).__name__})", None
-        if response.status_code in _PASSING or response.status_code >= _SERVER_ERRORS:
-            title = _read_problem(response).get("title") or response.reason
-            return (
-                None,
-                f"{response.status_code} {title}",
-                _read_retry_after(response),
-            )
-        return _read_answer(response), "", None
-
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        # A connection must not be carried across a fork.
-        if session is None or self._local.pid != os.getpid():
-            session = self._local.session = requests.Session()
-            self._local.pid = os.getpid()
-            session.auth = self._auth
-            session.headers["User-Agent"] = USER_AGENT
-        return session
+    def end_attempts(self) -> None:
+        """End what is under way, as if the connection had broken."""
+        self._deadlines.end_all()
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -131,6 +98,64 @@ class Transport:
         if session is not None:
             session.close()
             self._local.session = None
+
+    def _try(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        params: Mapping[str, str] | None,
+        seconds: float,
+    ) -> Answer | _Failure:
+        """Make one attempt, which takes `seconds` at most once it is connected."""
+        try:
+            with (
+                self._deadlines.within(seconds) as deadline,
+                self._session().request(
+                    method,
+                    self._url + path,
+                    data=data,
+                    params=params,
+                    headers={"Content-Type": "application/json"} if data else None,
+                    timeout=seconds,
+                    # A redirect would carry the key to wherever it says.
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                text = read_text(response)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # Its text may have what was sent; its type says enough.
+            return _Failure(f"no answer ({name_cause(error)})")
+        if deadline.is_over or (response.status_code < _REDIRECTS and not text):
+            # Where the connection ends within the headers, that looks like an answer.
+            return _Failure("no whole answer")
+        status, body = response.status_code, parse_object(text)
+        if status in _PASSING or status >= _SERVER_ERRORS:
+            title = read_problem(response, body).get("title") or response.reason
+            return _Failure(f"{status} {title}", read_retry_after(response.headers))
+        return read_response(response, body)
+
+    def _give_up(self, patience: float, failure: _Failure) -> UnavailableError:
+        asked = failure.retry_after
+        wish = f", and asks to be left alone for {asked:g} s" if asked else ""
+        message = (
+            f"{self._url} did not take it within {patience:g} s: {failure.problem}{wish}. Send "
+            "the same again, with the same ids: what it has by now is a duplicate then."
+        )
+        return UnavailableError(message, asked)
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        # A connection must not be carried across a fork.
+        if session is None or self._local.pid != os.getpid():
+            session = self._local.session = requests.Session()
+            self._local.pid = os.getpid()
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, WatchedAdapter())
+            session.auth = self._auth
+            session.headers["User-Agent"] = USER_AGENT
+        return session
 
 
 class _BearerAuth(AuthBase):
@@ -143,45 +168,3 @@ class _BearerAuth(AuthBase):
         """Put the key into the request."""
         request.headers["Authorization"] = self._header
         return request
-
-
-def _read_answer(response: requests.Response) -> Answer:
-    status, body = response.status_code, _read_json(response)
-    if response.ok and body and status not in _REDIRECTS:
-        return Answer(status, body)
-    if status == 413 or (status == 422 and body.get("type")):  # noqa: PLR2004 - too large; refused
-        return Answer(status, body)
-    if status in _REDIRECTS:
-        detail = (
-            f"the server answers from another address: {response.headers.get('Location', '')}. "
-            "Give the client that one."
-        )
-        raise RequestRefusedError(status, "", detail)
-    if response.ok:
-        detail = (
-            "what answers is not the API: its answer is no JSON. Check the address."
-        )
-        raise RequestRefusedError(status, "", detail)
-    detail = body.get("detail") or "what answers is not the API. Check the address."
-    raise RequestRefusedError(status, str(body.get("title", "")), str(detail))
-
-
-def _read_json(response: requests.Response) -> Mapping[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _read_problem(response: requests.Response) -> Mapping[str, Any]:
-    is_problem = "problem+json" in response.headers.get("Content-Type", "")
-    return _read_json(response) if is_problem else {}
-
-
-def _read_retry_after(response: requests.Response) -> float | None:
-    try:
-        seconds = float(response.headers.get("Retry-After", ""))
-    except ValueError:
-        return None
-    return max(0.0, seconds) if seconds == seconds else None  # noqa: PLR0124 - NaN

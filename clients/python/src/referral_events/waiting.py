@@ -1,13 +1,15 @@
 """Where events wait to be sent: in memory, or on disk (`spool`)."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
-from referral_events.batches import count_that_fit
+from referral_events.batches import MOST_EVENTS, count_that_fit
+
+CLOSED: Final = "The client is closed: nothing more is sent."
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,12 @@ class Waiting(Protocol):
     """Keeps events until they are settled. Thread-safe."""
 
     def add(self, body: bytes, wait: float) -> bool:
-        """Keep one event more; return False where there was no room for `wait` seconds."""
+        """Keep one event more; return False where there was no room for `wait` seconds.
 
-    def take(self, wait: float) -> Batch | None:
+        Raises `ValueError` once this is closed.
+        """
+
+    def take(self, wait: float, most: int = MOST_EVENTS) -> Batch | None:
         """Return the next events, or None where none came within `wait` seconds."""
 
     def settle(self, batch: Batch) -> None:
@@ -36,14 +41,20 @@ class Waiting(Protocol):
     def wait_until_empty(self, wait: float) -> bool:
         """Wait until nothing waits and nothing is taken; return whether it is so."""
 
-    def count(self) -> int:
-        """Return how many events are not settled."""
-
     def wake(self) -> None:
         """Let whoever waits in `take` look again at once."""
 
-    def close(self) -> None:
-        """Let go of what is open. What is kept on disk stays."""
+    def count(self) -> int:
+        """Return how many events are not settled."""
+
+    def close(self) -> int:
+        """Take nothing more, let go of what is open, and return how many are not settled."""
+
+    def before_fork(self) -> None:
+        """Let go of what a child must not inherit."""
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Go on, or, in the child, begin anew."""
 
 
 class MemoryQueue:
@@ -53,25 +64,28 @@ class MemoryQueue:
         self._most = most
         self._bodies: deque[bytes] = deque()
         self._taken = 0
+        self._is_closed = False
         self._changed = threading.Condition()
 
     def add(self, body: bytes, wait: float) -> bool:
         """Keep one event more, where there is room within `wait` seconds."""
         with self._changed:
-            if not self._changed.wait_for(self._has_room, wait):
-                return False
-            self._bodies.append(body)
-            self._changed.notify_all()
-        return True
+            has_room = self._changed.wait_for(self._has_room, wait)
+            if self._is_closed:
+                raise ValueError(CLOSED)
+            if has_room:
+                self._bodies.append(body)
+                self._changed.notify_all()
+        return has_room
 
-    def take(self, wait: float) -> Batch | None:
+    def take(self, wait: float, most: int = MOST_EVENTS) -> Batch | None:
         """Return the next events, or None."""
         with self._changed:
             if not self._bodies:
                 self._changed.wait(wait)
-            if not self._bodies:
+            length = count_that_fit(list(islice(self._bodies, most)))
+            if not length:
                 return None
-            length = count_that_fit(list(self._bodies)[:1_000])
             bodies = [self._bodies.popleft() for _ in range(length)]
             self._taken += length
         return Batch(bodies)
@@ -91,24 +105,37 @@ class MemoryQueue:
 
     def wait_until_empty(self, wait: float) -> bool:
         """Wait until all is settled."""
-        ends_at = time.monotonic() + wait
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not (self._bodies or self._taken), ends_at - time.monotonic()
-            )
-
-    def count(self) -> int:
-        """Return how many events are not settled."""
-        with self._changed:
-            return len(self._bodies) + self._taken
+            return self._changed.wait_for(lambda: not self._count(), wait)
 
     def wake(self) -> None:
         """Let `take` look again."""
         with self._changed:
             self._changed.notify_all()
 
-    def close(self) -> None:
+    def count(self) -> int:
+        """Return how many events are not settled."""
+        with self._changed:
+            return self._count()
+
+    def close(self) -> int:
+        """Take nothing more, and return how many events are not settled."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            return self._count()
+
+    def before_fork(self) -> None:
         """Nothing is open."""
 
+    def after_fork(self, *, in_child: bool) -> None:
+        """Begin anew in the child: what waits is the parent's to send."""
+        if in_child:
+            self._bodies, self._taken = deque(), 0
+            self._changed = threading.Condition()
+
+    def _count(self) -> int:
+        return len(self._bodies) + self._taken
+
     def _has_room(self) -> bool:
-        return len(self._bodies) + self._taken < self._most
+        return self._is_closed or self._count() < self._most
