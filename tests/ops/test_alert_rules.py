@@ -128,6 +128,28 @@ CASES = {
             ],
         },
     ),
+    "an outage that a release is made in the middle of": (
+        {
+            UP: "1x60 0 1x200",
+            a_finding("held", "warning"): "1x60 stale 1x200",
+            a_finding("quiet", "warning"): "1x20 stale 1x200",
+        },
+        {
+            30: [
+                f'ReferralsHeldByOutage{{severity="warning", code="held", {OF_SHOP}}}',
+                f'ReferralsFinding{{severity="warning", code="quiet", {OF_SHOP}}}',
+            ],
+            120: [
+                f'ReferralsHeldByOutage{{severity="critical", code="held", {OF_SHOP}}}',
+                f'ReferralsHeldByOutage{{severity="warning", code="held", {OF_SHOP}}}',
+                f'ReferralsFinding{{severity="warning", code="quiet", {OF_SHOP}}}',
+            ],
+        },
+    ),
+    "an outage that is over": (
+        WELL | {a_finding("held", "warning"): "1x12 stale _x60"},
+        silent_at(*range(10, 60, 2)),
+    ),
     "delivery that is behind": (
         WELL | {LAG: "0+60x200", LATE: "1x200"},
         {
@@ -248,6 +270,15 @@ CASES = {
             f"clevertap_held{{{WHOSE}}}": "1x90",
         },
         {80: []},
+    ),
+    "an account that answers one minute, and is held the next": (
+        WELL
+        | {
+            clevertap("count", outcome="ok"): "0+20x90",
+            clevertap("count", outcome="failed"): "0+20x90",
+            f"clevertap_held{{{WHOSE}}}": "0 1 " * 45,
+        },
+        {15: [], 40: [f'ReferralsCleverTapErrors{{severity="warning", {OF_SHOP}}}']},
     ),
     "answers of CleverTap that take twenty seconds": (
         WELL
