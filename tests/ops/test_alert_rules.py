@@ -4,10 +4,11 @@ import re
 import shutil
 
 import pytest
+import yaml
 
 from clevertap_sync.insight.findings import KINDS, Severity
 from clevertap_sync.insight.findings.installation import KINDS as OF_INSTALLATION
-from tests.documented import page
+from tests.documented import block, page
 from tests.ops.promtool import (
     FOLDER,
     list_rules,
@@ -22,6 +23,7 @@ UP = 'up{job="referrals", instance="a:443"}'
 WELL = {UP: "1x200"}
 JOB = 'job="referrals", instance="a:443"'
 WHOSE = f'{JOB}, app="shop", integration="default"'
+SHOP = {"app": "shop", "integration": "default"}
 OF_SHOP = 'app="shop", integration="default"'
 
 
@@ -56,6 +58,11 @@ def processes(starts):
 
 #: Of what is worth knowing and no trouble, this alone has alerts.
 EXPIRING = {"key_expires", "passcode_expires"}
+
+
+def spell(labels):
+    spelled = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+    return f"{{{spelled}}}"
 
 
 def silent_at(*minutes):
@@ -338,6 +345,37 @@ def test_every_finding_has_exactly_one_alert(tmp_path):
     expected = [f'{{app="{code}"}}' for code in sorted(loud - {"no_worker"})]
     expected.append('{alertname="ReferralsNoWorker"}')
     prove_answers(tmp_path, series, expr, {70: expected})
+
+
+def test_the_worse_of_two_severities_silences_the_other_and_nobody_else(tmp_path):
+    """Alertmanager compares the labels that the page names; severities apart, they agree."""
+    routing = block("observability", "yaml")
+    worse, unreachable = yaml.safe_load(routing)["inhibit_rules"]
+    # Other installations, and other findings of the same one, are not silenced along.
+    assert {"instance", "job"} <= set(unreachable["equal"])
+    assert {"alertname", "instance", "job", "app", "integration", "code"} == set(
+        worse["equal"]
+    )
+    of_installation = f'{JOB}, app="", integration=""'
+    series = WELL | {
+        a_finding("held", "warning"): "1x200",
+        LAG: "4000x200",
+        LATE: "1x200",
+        a_finding("database_full_soon", "warning", of_installation): "1x200",
+        f"referrals_database_lasts_seconds{{{JOB}}}": "86400x200",
+    }
+
+    pairs = (
+        f"count by ({', '.join(worse['equal'])}) (ALERTS{{alertstate='firing'}}) / 2"
+    )
+    each = [
+        {"alertname": "ReferralsHeldByOutage", "code": "held", **SHOP},
+        {"alertname": "ReferralsLate", **SHOP},
+        {"alertname": "ReferralsDatabaseFull"},
+    ]
+    where = {"job": "referrals", "instance": "a:443"}
+    labels = [spell({**one, **where}) for one in each]
+    prove_answers(tmp_path, series, pairs, {180: labels})
 
 
 def test_an_alert_says_what_to_do_and_where_it_is_written(tmp_path):
