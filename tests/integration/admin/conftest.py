@@ -8,6 +8,7 @@ from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.sandbox import Sandbox
 from integration_project.login_throttle import throttle
 from referrals import log
+from referrals.admin.fraud_page import FIELDS
 from tests.builders import a_sent_event, an_app, an_integration
 from tests.integration.admin.browsers import a_browser_of
 
@@ -74,6 +75,16 @@ def delivered(sandbox, integration):
     deliver(integration.pk)
     integration.refresh_from_db()
     return integration
+
+
+def type_fraud_rules(app):
+    """Return what the app's form sends of its fraud rules where nobody changes them."""
+    typed = {name: getattr(app, name) for name in FIELDS}
+    return {
+        name: "" if value is None else value
+        for name, value in typed.items()
+        if value is not False
+    }
 
 
 def text_of(response):

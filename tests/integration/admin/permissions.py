@@ -24,6 +24,7 @@ _OPENED_BY: Final = {
         clevertap_sync_upload_changelist clevertap_sync_upload_export event events
         events_export ingest preview preview_start problems referrals
         referrals_app_change referrals_app_changelist referrals_app_export
+        referrals_app_fraud
         referrals_customname_change referrals_customname_changelist
         referrals_customname_export referrals_rejectedevent_change
         referrals_rejectedevent_changelist referrals_rejectedevent_export
@@ -59,6 +60,7 @@ _POSTED_TO_BY: Final = {
         clevertap_sync_attempt_changelist clevertap_sync_deadletter_changelist
         clevertap_sync_integration_changelist clevertap_sync_replay_changelist
         clevertap_sync_upload_changelist preview referrals_app_changelist
+        referrals_app_fraud
         referrals_customname_changelist referrals_rejectedevent_changelist
         referrals_source_changelist
     """,

@@ -4,7 +4,7 @@ import pytest
 
 from referrals import history
 from tests.builders import an_app
-from tests.integration.admin.conftest import text_of
+from tests.integration.admin.conftest import text_of, type_fraud_rules
 
 NO_ROLES = {
     "memberships-TOTAL_FORMS": "0",
@@ -21,9 +21,8 @@ def app(db):
 
 def change(admin, app, **typed):
     address = f"/admin/referrals/app/{app.pk}/change/"
-    return admin.post(
-        address, {"name": app.name, "ignored_networks": "", **NO_ROLES, **typed}
-    )
+    kept = {"name": app.name, "ignored_networks": "", **type_fraud_rules(app)}
+    return admin.post(address, {**kept, **NO_ROLES, **typed})
 
 
 def test_loose_ids_are_listed_and_shown_and_in_the_history(admin, app):
@@ -56,6 +55,17 @@ def test_a_wrong_list_is_refused_and_stands_as_typed(admin, app):
     assert 'value="ann@example.com"' in page
     app.refresh_from_db()
     assert app.loose_ids == []
+
+
+def test_limits_of_fraud_are_changed_and_in_the_history(admin, app):
+    change(admin, app, fraud_installs="7", fraud_installs_days="")
+
+    app.refresh_from_db()
+    assert app.fraud_rules.installs == (7, None)
+    assert history.list_changes(app).get().differences == [
+        ["Installs from one IP address", "4", "7"],
+        ["Installs: within days", "30", history.EMPTY],
+    ]
 
 
 def test_a_new_app_may_have_them_at_once(admin):

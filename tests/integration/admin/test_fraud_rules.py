@@ -157,3 +157,16 @@ def test_a_wrong_limit_is_refused_and_nothing_is_judged(admin, app, wrong):
     assert 'class="errorlist"' in page
     assert "What these rules would have found" not in page
     assert App.objects.get().fraud_rules == FIRST_RULES
+
+
+def test_a_viewer_tries_rules_and_takes_none(staff, app):
+    viewer = staff("referrals.view_app", "referrals.view_referralevent")
+    address = f"/admin/referrals/app/{app.pk}/fraud/"
+
+    page = text_of(viewer.post(address, {**TYPED, "preview": "1"}))
+    refused = viewer.post(address, {**TYPED, "save": "1"})
+
+    assert "No event of the last 30 days could be judged." in page
+    assert 'name="save"' not in page
+    assert refused.status_code == 403
+    assert App.objects.get().fraud_rules == FIRST_RULES

@@ -13,7 +13,7 @@ from referrals.models import ApiKey, Change, CustomName, Membership, Role
 from referrals.secret import Secret
 from referrals.vocabulary import SIDES, EventType
 from tests.builders import an_app, an_integration
-from tests.integration.admin.conftest import CANARY, text_of
+from tests.integration.admin.conftest import CANARY, text_of, type_fraud_rules
 from tests.integration.admin.test_alerts import typed as typed_alert
 from tests.integration.admin.test_integration_form import change, typed
 
@@ -128,7 +128,10 @@ def test_apps_keys_names_and_replays_are_told(admin, settings, delivered):
         for count in ("TOTAL", "INITIAL")
     }
 
-    admin.post(f"/admin/referrals/app/{app.pk}/change/", {"name": "New", **inlines})
+    admin.post(
+        f"/admin/referrals/app/{app.pk}/change/",
+        {"name": "New", **type_fraud_rules(app), **inlines},
+    )
     admin.post("/admin/referrals/apikey/add/", {"app": app.pk, "label": "backend"})
     key = ApiKey.objects.get()
     admin.post(f"/admin/referrals/apikey/{key.pk}/revoke/")
