@@ -10,7 +10,9 @@ from tests.fraud_month.table import RULES, write_tables
 
 PAGE: Final = Path(__file__).parents[2] / "docs/fraud.md"
 _MILLION: Final = 1_000_000
-_PLACE: Final = re.compile(r"(<!-- month: begin -->\n).*?(<!-- month: end -->)", re.S)
+_PLACE: Final = re.compile(
+    r"(<!-- month: begin -->\n).*?(<!-- month: end -->)", re.DOTALL
+)
 
 
 def main(arguments: list[str]) -> None:
@@ -18,7 +20,7 @@ def main(arguments: list[str]) -> None:
     installs = int(arguments[0]) if arguments else _MILLION
     tables = write_tables(play_month(RULES, scale=installs / _MILLION))
     if arguments:
-        print(tables)  # noqa: T201 - what was asked for
+        print(tables)
         return
     text = PAGE.read_text("utf-8")
     PAGE.write_text(

@@ -49,12 +49,19 @@ class Found:
 
 
 def play_month(
-    rules: Mapping[str, FraudRules], *, scale: float = 1.0, seed: int = 1
+    rules: Mapping[str, FraudRules],
+    *,
+    scale: float = 1.0,
+    seed: int = 1,
+    size: int = BATCH,
 ) -> dict[str, Found]:
-    """Return what each of the `rules` found, by scene. `scale` 1 is a million installs."""
+    """Return what each of the `rules` found, by scene. `scale` 1 is a million installs.
+
+    Requests have `size` installs.
+    """
     judge = _Judge(rules)
     happenings = _list_happenings(scale, seed)
-    while batch := list(islice(happenings, BATCH)):
+    while batch := list(islice(happenings, size)):
         judge.judge_batch(batch)
     return judge.found
 
