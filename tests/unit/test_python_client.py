@@ -2,6 +2,7 @@
 
 import json
 import threading
+import tomllib
 from datetime import UTC, datetime
 
 import pytest
@@ -24,9 +25,11 @@ from referral_events.batches import (
     encode_event,
 )
 from referral_events.spool import DiskSpool
+from referral_events.transport import USER_AGENT
 from referral_events.waiting import MemoryQueue
 from referrals.schema import IncomingEvent, decode_event
 from referrals.vocabulary import EventType
+from tests.harness.commands import ROOT
 from tests.harness.receivers import WebhookReceiver, running
 
 NOBODY = "http://127.0.0.1:1"
@@ -62,6 +65,12 @@ def test_its_fields_and_types_are_those_of_the_server():
     assert set(Event.__annotations__["type"].__args__) == {
         each.value for each in EventType
     }
+
+
+def test_the_version_that_it_names_to_the_server_is_the_one_of_the_package():
+    project = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())
+
+    assert f"referral-events-python/{project['project']['version']}" == USER_AGENT
 
 
 def test_each_event_has_an_id_of_its_own_and_its_time_where_it_is_left_to_wait():
