@@ -16,8 +16,9 @@ class RawServer:
     Each connection takes one request, and is closed when its handler returns.
     """
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, *, reads_first: bool = True) -> None:
         self._handler = handler
+        self._reads_first = reads_first
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -49,21 +50,27 @@ class RawServer:
                 ).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
-            length = 0
-            while (line := stream.readline()) != b"\r\n":
-                if not line:
-                    return  # whoever came has ended
-                name, _, value = line.partition(b":")
-                if name.lower() == b"content-length":
-                    length = int(value)
-            body = stream.read(length)
-            if len(body) < length:
-                return
+        with suppress(OSError), connection:
+            body = self._read(connection) if self._reads_first else b""
+            if body is None:
+                return  # whoever came has ended
             with self.changed:
                 self.bodies.append(body)
                 self.changed.notify_all()
             self._handler(connection, body)
+
+    def _read(self, connection: socket.socket) -> bytes | None:
+        """Return the body of a request, or None where it is not there whole."""
+        with connection.makefile("rb") as stream:
+            length = 0
+            while (line := stream.readline()) != b"\r\n":
+                if not line:
+                    return None
+                name, _, value = line.partition(b":")
+                if name.lower() == b"content-length":
+                    length = int(value)
+            body = stream.read(length)
+        return body if len(body) == length else None
 
 
 def answer(

@@ -17,6 +17,7 @@ from referral_events import (
     UnavailableError,
 )
 from referral_events.responses import read_retry_after
+from tests.certificates import Authority
 from tests.harness.raw_server import RawServer, answer
 
 ENOUGH = 30
@@ -82,9 +83,40 @@ def test_an_answer_that_never_ends_is_given_up_in_time(head):
         while not is_over.wait(0.02):
             connection.sendall(b"x")
 
-    with RawServer(drip) as server, Client(server.url, "rk_x", patience=1) as client:
-        with pytest.raises(UnavailableError, match="within 1 s: no "):
+    with RawServer(drip) as server:
+        client = Client(server.url, "rk_x", timeout=0.3, patience=0.3)
+        with pytest.raises(UnavailableError, match=r"within 0\.3 s: no "):
             client.send(an_open())
+        is_over.set()
+
+
+@pytest.mark.parametrize("way", ["tls", "proxy", "tls through a proxy"])
+def test_it_is_given_up_in_time_by_every_way_to_the_server(way, tmp_path, monkeypatch):
+    authority = Authority(tmp_path)
+    context = authority.server()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle))
+    is_over = threading.Event()
+
+    def drip(connection, _):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not is_over.wait(0.02):
+            connection.sendall(b"x")
+
+    def drip_as_asked(connection, body):
+        if way == "tls through a proxy":
+            connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        if way == "proxy":
+            return drip(connection, body)
+        with context.wrap_socket(connection, server_side=True) as secured:
+            return drip(secured, body)
+
+    with RawServer(drip_as_asked, reads_first=way != "tls") as server:
+        url = server.url.replace("http", "https") if "tls" in way else server.url
+        if "proxy" in way:
+            monkeypatch.setenv(f"{url.partition(':')[0]}_proxy", server.url)
+            monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(UnavailableError, match=r"within 0\.3 s"):
+            Client(url, "rk_x", timeout=0.3, patience=0.3).send(an_open())
         is_over.set()
 
 
