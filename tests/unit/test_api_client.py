@@ -35,6 +35,7 @@ STORED = {
     "status": "valid",
     "reasons": [],
     "test": False,
+    "request_id": "c0ffee5d19c0ffee",
     "outcomes": [
         {
             "integration": "default",
