@@ -14,7 +14,7 @@ from clevertap_sync.worker.restored_backup import read_remembered_cursors
 from integration_project.doctor.check import Area, Check, State
 from referrals import history
 from referrals.models import Change
-from referrals.words import format_count, format_utc
+from referrals.words import format_utc
 
 #: Of an integration that was paused for it, so many changes since are told.
 CHANGES_TOLD: Final = 3
@@ -78,10 +78,18 @@ def judge_cursors(
         yield _check(
             code="restore_noticed",
             state=State.OK,
-            sentence="No integration that is enabled is behind what workers remember; of "
-            f"{format_count(len(pairs), 'cursor')} {known:,} remembered.",
+            sentence=_describe_memory(known, len(pairs)),
             values={"remembered": known, "integrations": len(pairs)},
         )
+
+
+def _describe_memory(known: int, enabled: int) -> str:
+    if not enabled:
+        return "No integration is enabled, so that none can be behind what workers remember."
+    return (
+        "No enabled integration is behind what workers remember: the cursors of "
+        f"{known:,} of {enabled:,}."
+    )
 
 
 def _describe_restorations() -> Iterator[Check]:
@@ -92,8 +100,8 @@ def _describe_restorations() -> Iterator[Check]:
         yield _check(
             code="restored",
             state=State.INFO,
-            sentence=f"{integration} was paused {format_count(integration.restorations, 'time')} "
-            f"because the database was an older one{_describe_when(paused)}. "
+            sentence=f"{integration} was paused {_describe_times(integration.restorations)} because "
+            f"the database was an older one{_describe_when(paused)}. "
             f"{_describe_since(integration, paused)}",
             link=Link(
                 "See its changes",
@@ -102,6 +110,10 @@ def _describe_restorations() -> Iterator[Check]:
             ),
             values={"restorations": integration.restorations},
         )
+
+
+def _describe_times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _describe_when(paused: Change | None) -> str:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from clevertap_sync.insight.links import build_path
 from integration_project.doctor.check import Area, Check, State
 from integration_project.doctor.examination import Examination, examine
-from integration_project.doctor.report import TITLES, describe_outcome
+from integration_project.doctor.report import TITLES, describe_counts, list_places
 from referrals.words import Colour
 
 _LIGHTS: Final[dict[State, tuple[Colour, str]]] = {
@@ -62,7 +62,8 @@ def show_machinery(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "at": examination.at,
         "colour": colour,
         "word": word,
-        "outcome": describe_outcome(examination),
+        "counts": describe_counts(examination),
+        "places": [(area, TITLES[area]) for area in list_places(examination)],
         "cards": build_cards(examination),
     }
     return TemplateResponse(request, "integration_project/machinery.html", context)

@@ -37,17 +37,26 @@ _LABEL_WIDTH: Final = 9
 
 def describe_outcome(examination: Examination) -> str:
     """Return how many checks came out how, the worst first, and where to look."""
+    places = [TITLES[area] for area in list_places(examination)]
+    look = f" Look at: {', '.join(places)}." if places else ""
+    return f"{describe_counts(examination)}.{look}"
+
+
+def describe_counts(examination: Examination) -> str:
+    """Return how many checks came out how, the worst first, such as "1 error, 20 well"."""
     counts = examination.count_states()
-    parts = [
+    return ", ".join(
         f"{count:,} {_COUNTED[state][count != 1]}" for state, count in counts.items()
-    ]
-    places = [
-        TITLES[area]
+    )
+
+
+def list_places(examination: Examination) -> list[Area]:
+    """Return the areas in which something has to be done."""
+    return [
+        area
         for area, checks in examination.list_areas()
         if checks[0].state not in _CALM
     ]
-    look = f" Look at: {', '.join(places)}." if places else ""
-    return f"{', '.join(parts)}.{look}"
 
 
 def write_lines(examination: Examination) -> Iterator[tuple[State | None, str]]:

@@ -321,6 +321,7 @@ def test_what_a_restored_backup_did_is_told_with_what_people_did_since(shop):
 
     (since,) = found(Area.BACKUP, "restored")
 
+    assert " was paused once because the database was an older one" in paused.sentence
     assert paused.sentence.endswith("Nobody has decided yet how it goes on.")
     assert finding.state is State.ERROR
     assert since.sentence.endswith("Since then: Enabled from now. (by ann)")
@@ -369,6 +370,7 @@ class TestPage:
             if check.area is Area.MIGRATIONS:
                 assert check.sentence in page
         assert 'aria-labelledby="area-delivery"' in page
+        assert '<a href="#area-settings">Settings</a>' in page
         assert PASSCODE not in page
 
     def test_nobody_else_may(self, staff):

@@ -223,7 +223,17 @@ class TestBackup:
         (found,) = judge_cursors([an_integration(1)], [0])
 
         assert (found.code, found.state) == ("restore_noticed", State.OK)
+        assert found.sentence == (
+            "No enabled integration is behind what workers remember: the cursors of 0 of 1."
+        )
         assert found.values == {"remembered": 0, "integrations": 1}
+
+    def test_where_nothing_is_enabled_nothing_can_be_behind(self):
+        (found,) = judge_cursors([], [])
+
+        assert found.sentence == (
+            "No integration is enabled, so that none can be behind what workers remember."
+        )
 
 
 class TestReport:
