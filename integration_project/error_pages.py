@@ -5,9 +5,11 @@ They read neither the session nor the database, so that they work while either f
 
 import logging
 import re
+import sys
 from http import HTTPStatus
 from typing import Final
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import (
     REASON_BAD_ORIGIN,
@@ -68,7 +70,15 @@ def show_page_missing(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def show_server_failed(request: HttpRequest) -> HttpResponse:
-    """Answer 500."""
+    """Answer 500, or 503 where it was the database."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return _render_page(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database did not answer",
+            "No event that was accepted is lost. Callers are told to send again what comes now.",
+            "Try again in a moment. If it lasts, whoever runs the server asks "
+            "`python manage.py doctor`, which works without the database, too.",
+        )
     name = getattr(request, "request_id", "")
     return _render_page(
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import OperationalError, connection
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +51,22 @@ def test_a_host_that_is_no_name_is_not_repeated(client):
 
     assert_page(answer, 400, "does not answer to that host name.")
     assert "alert(1)" not in answer.text
+
+
+def test_while_the_database_is_away_a_page_says_so_and_who_can_look(admin_client):
+    def refuse(*_):
+        raise OperationalError
+
+    admin_client.raise_request_exception = False
+    with connection.execute_wrapper(refuse):
+        answer = admin_client.get("/admin/machinery/")
+
+    assert_page(
+        answer,
+        503,
+        "The database did not answer",
+        "whoever runs the server asks <code>python manage.py doctor</code>",
+    )
 
 
 def test_a_form_that_is_too_large_is_refused_with_a_sentence(client):
