@@ -1,10 +1,11 @@
 """The clocks of the hosts, beside the database's.
 
-Whether one is wrong is for the finding `clock_skewed` to say.
+Whether one is wrong is for the finding `clock_skewed` to say; what it speaks of is not well here.
 """
 
 from collections.abc import Iterator, Sequence
 
+from clevertap_sync.insight.findings.machinery import SKEWED_SECONDS
 from clevertap_sync.insight.machinery import ProcessFacts
 from clevertap_sync.insight.machinery_queries import read_processes
 from clevertap_sync.process import clock
@@ -32,7 +33,7 @@ def describe_clocks(processes: Sequence[ProcessFacts]) -> Check:
     return Check(
         area=Area.CLOCK,
         code="clocks",
-        state=State.OK,
+        state=State.OK if abs(seconds) < SKEWED_SECONDS else State.INFO,
         sentence=f"The clocks of {format_count(hosts, 'host')} differ from the database's by "
         f"{abs(seconds):.1f} s at most.",
         values={"hosts": hosts, "largest_offset_seconds": seconds},

@@ -1,6 +1,7 @@
 """The database's room: how much it takes, how fast it grows, how long it lasts.
 
-Whether it lasts too short a time is for the finding `database_full_soon` to say.
+Whether it lasts too short a time is for the finding `database_full_soon` to say; what it speaks of
+is not well here.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection
 
+from clevertap_sync.insight.findings.machinery import NEARLY_FULL, SOON
 from clevertap_sync.insight.growth import Growth, Retention
 from clevertap_sync.insight.machinery import DatabaseFacts
 from clevertap_sync.insight.machinery_queries import GIGABYTE, read_database_facts
@@ -46,9 +48,10 @@ def judge_size(size_bytes: int, facts: DatabaseFacts | None) -> Check:
         room = settings.DATABASE_GIGABYTES * GIGABYTE
     values = {"size_bytes": size_bytes, "capacity_bytes": room}
     is_unknown = room is None and connection.vendor == "postgresql"
+    is_full = room is not None and size_bytes >= NEARLY_FULL * room
     return _check(
         code="database_room_unknown" if is_unknown else "database_size",
-        state=State.INFO if is_unknown else State.OK,
+        state=State.INFO if is_unknown or is_full else State.OK,
         sentence=f"The database has {format_bytes(size_bytes)}"
         + (f", and room for {format_bytes(room)}." if room else ".")
         + (
@@ -101,7 +104,9 @@ def judge_growth(facts: DatabaseFacts) -> Check:
     }
     return _check(
         code="database_growth",
-        state=State.OK,
+        state=State.INFO
+        if growth.lasts is not None and growth.lasts <= SOON
+        else State.OK,
         sentence=f"{_describe_rate(growth)} {_describe_end(growth, facts)}".strip(),
         values=values,
     )

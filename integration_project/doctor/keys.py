@@ -26,10 +26,9 @@ def examine_keys() -> Iterator[Check]:
     lost = [secret for secret in stored if secret.key is None]
     if lost:
         yield _report_lost(lost)
-    yield judge_list(
-        Counter(secret.key for secret in stored if secret.key is not None),
-        len(settings.FIELD_ENCRYPTION_KEYS),
-    )
+    uses = Counter(secret.key for secret in stored if secret.key is not None)
+    if uses or not lost:
+        yield judge_list(uses, len(settings.FIELD_ENCRYPTION_KEYS))
     keys = ApiKey.objects.working().of_backends().filter(app__archived_at=None)
     yield judge_api_keys(keys.count())
 
@@ -82,7 +81,7 @@ def judge_api_keys(count: int) -> Check:
 
 
 def _report_lost(lost: Sequence[StoredSecret]) -> Check:
-    names = [secret.name() for secret in lost[:NAMED]]
+    names = [f"the {secret.name()}" for secret in lost[:NAMED]]
     further = len(lost) - len(names)
     if further:
         names.append(format_count(further, "further secret"))
@@ -96,7 +95,7 @@ def _report_lost(lost: Sequence[StoredSecret]) -> Check:
     return _check(
         code="secret_unreadable",
         state=State.ERROR,
-        sentence=f"No key in FIELD_ENCRYPTION_KEYS decrypts the {', the '.join(names)}. Nothing is "
+        sentence=f"No key in FIELD_ENCRYPTION_KEYS decrypts {', '.join(names)}. Nothing is "
         "delivered, sent or taken there.",
         remedy="Put the key that they were saved with back into the list, and restart every "
         f"process. {otherwise}.",

@@ -15,7 +15,7 @@ from integration_project.environment import ChangedVariable, Environment
 from integration_project.web.server_size import read_server_size
 
 #: How alike a name has to be to look like a slip of the pen.
-ALIKE: Final = 0.9
+ALIKE: Final = 0.88
 _SET: Final = "set"
 #: Read by libraries.
 _OF_OTHERS: Final = frozenset({"NO_COLOR", "FORCE_COLOR"})

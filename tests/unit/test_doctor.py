@@ -175,13 +175,14 @@ class TestSettings:
         assert settings.describe_changed([]).state is State.OK
 
     def test_a_name_that_nothing_reads_and_is_nearly_ours_is_named(self):
-        known = frozenset({"WORKER_THREADS", "ALLOWED_HOSTS", "PORT"})
-        names = ["WORKER_THREAD", "ALLOWED_HOSTS", "PATH", "HOME"]
+        known = frozenset({"WORKER_THREADS", "ALLOWED_HOSTS", "PORT", "EMAIL_URL"})
+        names = ["WORKER_THREAD", "ALLOWED_HOSTS", "PATH", "HOME", "EMAIL_ULR"]
 
         found = list(settings.find_misspelt(names, known))
 
         assert [check.values for check in found] == [
-            {"name": "WORKER_THREAD", "meant": "WORKER_THREADS"}
+            {"name": "EMAIL_ULR", "meant": "EMAIL_URL"},
+            {"name": "WORKER_THREAD", "meant": "WORKER_THREADS"},
         ]
 
     def test_system_checks_keep_their_words_and_those_about_https_become_one(self):

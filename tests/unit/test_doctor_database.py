@@ -318,6 +318,26 @@ def test_growth_is_told_with_what_it_rests_on(growth, room, sentence):
     assert disk.judge_growth(facts).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("lasts", "state"),
+    [
+        (None, State.OK),
+        (15 * DAY, State.OK),
+        (4 * DAY, State.INFO),
+        (0 * DAY, State.INFO),
+    ],
+)
+def test_growth_is_not_well_where_the_finding_says_that_it_ends_soon(lasts, state):
+    assert disk.judge_growth(a_database(a_growth(lasts=lasts))).state is state
+
+
+@pytest.mark.parametrize(("size", "state"), [(94, State.OK), (95, State.INFO)])
+def test_a_size_is_not_well_where_the_room_is_nearly_used_up(size, state):
+    facts = a_database(capacity_bytes=100 * GIGABYTE)
+
+    assert disk.judge_size(size * GIGABYTE, facts).state is state
+
+
 def test_what_retention_cannot_give_back_is_a_warning():
     held = a_database(a_growth(retention=Retention.BEHIND, goes_on_for=None))
 
@@ -346,7 +366,15 @@ def test_the_largest_difference_of_the_clocks_is_told():
     assert check.sentence == (
         "The clocks of 2 hosts differ from the database's by 1.3 s at most."
     )
+    assert check.state is State.OK
     assert clock.describe_clocks([]).code == "clocks_unknown"
+
+
+@pytest.mark.parametrize(("offset", "state"), [(-4.9, State.OK), (-5.0, State.INFO)])
+def test_clocks_are_not_well_where_the_finding_says_that_one_is_wrong(offset, state):
+    process = ProcessFacts(name="web-1:7", started_at=NOON, clock_offset_seconds=offset)
+
+    assert clock.describe_clocks([process]).state is state
 
 
 @pytest.mark.parametrize(
