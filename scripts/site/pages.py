@@ -13,7 +13,14 @@ INDEX: Final = "README"
 #: The navigation: a heading, and its pages without their ending. `Words <page>` gives a page
 #: other words than its own title.
 SECTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "Begin": ("docs/quickstart", "Python client <clients/python/README>"),
+    "Begin": (
+        "docs/quickstart",
+        "For marketers <docs/quickstart/marketer>",
+        "For backend engineers <docs/quickstart/backend>",
+        "For operators <docs/quickstart/operator>",
+        "Python client <clients/python/README>",
+        "docs/howto/README",
+    ),
     "Look up": (
         "docs/reference/http-api",
         "docs/reference/files",
@@ -55,7 +62,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "Transcripts": ("docs/transcripts/*",),
 }
 #: Pages that lead to all others of their folder, beside those that a section lists.
-FOLDERS: Final = ("docs/adr/README", "docs/sources/README")
+FOLDERS: Final = ("docs/adr/README", "docs/howto/README", "docs/sources/README")
 _PICTURE: Final = re.compile(
     r'<picture>\s*<source media="\(prefers-color-scheme: dark\)" srcset="(?P<dark>[^"]+)">\s*'
     r'<img alt="(?P<alt>[^"]+)" src="(?P<light>[^"]+)">\s*</picture>'
