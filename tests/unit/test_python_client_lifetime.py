@@ -182,9 +182,17 @@ def test_a_child_sends_what_it_adds_and_not_what_its_parent_has():
         assert sorted(sent(server)) == ["later", "of-the-child", "of-the-parent"]
 
 
+def threads_of(count, work):
+    """Start so many threads, and return them."""
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
 @pytest.mark.parametrize("spool", [None, "spool"])
-def test_a_fork_in_the_midst_of_everything_leaves_no_lock_behind(spool, tmp_path):
-    is_over = threading.Event()
+def test_forks_in_the_midst_of_everything_leave_no_lock_behind(spool, tmp_path):
+    is_over, statuses = threading.Event(), []
     with RawServer(keep) as server:
         client = Client(server.url, "rk_x", spool=spool and tmp_path / spool)
 
@@ -192,24 +200,24 @@ def test_a_fork_in_the_midst_of_everything_leaves_no_lock_behind(spool, tmp_path
             while not is_over.is_set():
                 client.enqueue(an_open())
 
-        threads = [threading.Thread(target=add) for _ in range(2)]
-        for thread in threads:
-            thread.start()
+        def fork():
+            statuses.extend(
+                in_child(lambda: client.enqueue(an_open()) is None) for _ in range(4)
+            )
 
-        def work():
-            client.enqueue(an_open())
-            return True
-
-        statuses = [in_child(work) for _ in range(8)]
+        adding = threads_of(2, add)
+        for thread in threads_of(2, fork):
+            thread.join()
         is_over.set()
-        for thread in threads:
-            thread.join(ENOUGH)
+        for thread in adding:
+            thread.join()
         assert statuses == [0] * 8
         assert client.close(ENOUGH) == 0
 
 
 def test_a_child_takes_the_spool_over_when_its_parent_has_ended(tmp_path):
     """As a daemon does: it makes the client, forks, and its first process ends."""
+    said, say = os.pipe()
     with RawServer(keep) as server:
 
         def be_a_parent():
@@ -219,11 +227,14 @@ def test_a_child_takes_the_spool_over_when_its_parent_has_ended(tmp_path):
             if os.fork():
                 return True
             client.enqueue(an_open(id="of-the-child"))
-            os._exit(0 if client.flush(ENOUGH) else 1)
+            os.write(say, b"sent" if client.flush(ENOUGH) else b"not sent")
+            os._exit(0)
 
         assert in_child(be_a_parent) == 0
-        assert server.wait_for(2, ENOUGH)
+        assert os.read(said, 100) == b"sent"
         assert sent(server) == ["of-the-parent", "of-the-child"]
+    os.close(said)
+    os.close(say)
 
 
 def test_two_clients_of_one_spool_send_each_event_and_share_the_work(tmp_path):
@@ -289,6 +300,7 @@ def test_what_cannot_be_settled_for_a_full_disk_is_not_sent_again(
         settle(self, batch)
 
     monkeypatch.setattr(DiskSpool, "settle", fail_at_first)
+    monkeypatch.setattr("referral_events.background._IDLE_SECONDS", 0.05)
     with RawServer(keep) as server:
         client = Client(server.url, "rk_x", spool=tmp_path / "spool")
         client.enqueue(an_open(id="e-1"))

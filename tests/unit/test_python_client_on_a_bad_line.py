@@ -73,7 +73,12 @@ def test_what_is_no_answer_of_the_api_settles_nothing(response, error):
 
 @pytest.mark.parametrize(
     "head",
-    [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",
+    ],
 )
 def test_an_answer_that_never_ends_is_given_up_in_time(head):
     is_over = threading.Event()
@@ -227,7 +232,6 @@ def test_what_does_not_come_through_at_once_goes_in_smaller_parts():
 
     with RawServer(break_what_is_long) as server:
         client = Client(server.url, "rk_x")
-        client._outbox._sender = None
         for number in range(40):
             client._outbox._waiting.add(json.dumps({"id": f"e-{number}"}).encode(), 0)
         client.enqueue(an_open(id="last"))

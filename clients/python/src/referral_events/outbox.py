@@ -124,13 +124,14 @@ class Outbox:
 
 
 _outboxes: "weakref.WeakSet[Outbox]" = weakref.WeakSet()
-#: Those of the fork under way.
+#: Held while a fork is under way, of those outboxes.
+_fork: Final = threading.Lock()
 _forking: list[Outbox] = []
 
 
 def _before_fork() -> None:
-    # One order for all threads, so that two that fork at once do not wait for each other.
-    _forking[:] = sorted(_outboxes, key=id)
+    _fork.acquire()
+    _forking[:] = _outboxes
     for each in _forking:
         each.before_fork()
 
@@ -139,6 +140,8 @@ def _after_fork(*, in_child: bool) -> None:
     for each in _forking:
         each.after_fork(in_child=in_child)
     _forking.clear()
+    # A child has the thread that forked, and no other that could wait for it.
+    _fork.release()
 
 
 if hasattr(os, "register_at_fork"):
