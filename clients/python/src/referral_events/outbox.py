@@ -45,7 +45,8 @@ class Outbox:
         self._is_closed = False
         self._mutex = threading.Lock()
         self._waiting = self._open_waiting()
-        _outboxes.add(self)
+        with _fork:
+            _outboxes.add(self)
         if spool is not None:
             # What an earlier process left goes out, also where nothing new comes.
             self._start_sender()
@@ -124,7 +125,7 @@ class Outbox:
 
 
 _outboxes: "weakref.WeakSet[Outbox]" = weakref.WeakSet()
-#: Held while a fork is under way, of those outboxes.
+#: Held while a fork is under way, of the outboxes below.
 _fork: Final = threading.Lock()
 _forking: list[Outbox] = []
 
