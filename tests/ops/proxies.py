@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.certificates import Authority
 from tests.harness.process import Process, free_port, listening
@@ -123,7 +123,10 @@ def start_caddy(folder: Path, upstream: int) -> Proxy:
     )
 
 
-START: Final = {"nginx": start_nginx, "caddy": start_caddy}
+START: Final[dict[str, Callable[..., Any]]] = {
+    "nginx": start_nginx,
+    "caddy": start_caddy,
+}
 
 #: What Debian's own nginx.conf says, as far as it matters here.
 _MAIN: Final = """

@@ -34,28 +34,7 @@ class Command(DiscreetCommand):
             default="default",
             help="which of the app's integrations (default: %(default)s)",
         )
-        parser.add_argument(
-            "--reason",
-            action="append",
-            default=[],
-            help="dead letters of this reason; may be repeated",
-        )
-        parser.add_argument(
-            "--all-reasons", action="store_true", help="dead letters of every reason"
-        )
-        parser.add_argument(
-            "--letter",
-            action="append",
-            type=int,
-            default=[],
-            metavar="NUMBER",
-            help="one dead letter, by its number in the admin; may be repeated",
-        )
-        parser.add_argument(
-            "--not-found",
-            action="store_true",
-            help="those of unknown outcome that CleverTap's counts have not got",
-        )
+        _add_letters(parser)
         parser.add_argument(
             "--cancel",
             type=int,
@@ -158,6 +137,32 @@ class Command(DiscreetCommand):
         self.stdout.write(
             f"Ordered as replay {replay_id}. Follow it with delivery_status."
         )
+
+
+def _add_letters(parser: CommandParser) -> None:
+    """Take the ways to choose dead letters."""
+    parser.add_argument(
+        "--reason",
+        action="append",
+        default=[],
+        help="dead letters of this reason; may be repeated",
+    )
+    parser.add_argument(
+        "--all-reasons", action="store_true", help="dead letters of every reason"
+    )
+    parser.add_argument(
+        "--letter",
+        action="append",
+        type=int,
+        default=[],
+        metavar="NUMBER",
+        help="one dead letter, by its number in the admin; may be repeated",
+    )
+    parser.add_argument(
+        "--not-found",
+        action="store_true",
+        help="those of unknown outcome that CleverTap's counts have not got",
+    )
 
 
 def _integration(slug: str, name: str) -> Integration:
