@@ -5,7 +5,9 @@ is a check itself, with the error's name and nothing of its text.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +31,9 @@ from integration_project.doctor.settings import examine_settings
 from referrals.hooks.spool import find_store
 
 logger: Final = logging.getLogger(__name__)
+
+#: A database that has not answered for so long is away.
+SILENCE_SECONDS: Final = 5.0
 
 Examine = Callable[[], Iterable[Check]]
 _AREAS: Final[dict[Area, Examine]] = {
@@ -105,21 +110,40 @@ def _find_database_fault() -> str:
     """Return the error's name where the database does not answer, else nothing.
 
     It is asked once, and at first without the pool: whoever waits for a connection of the
-    pool waits for seconds, and again at the process's end.
+    pool waits for seconds, and again at the process's end. A server, or a PgBouncer, that
+    takes a question and answers none would keep us for ever: a thread asks it.
     """
     try:
         if connection.vendor == "postgresql" and connection.connection is None:
-            _connect_once(connection)
+            _ask_in_time(connection)
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+    except TimeoutError:
+        return "silent"
     except (DatabaseError, InterfaceError) as error:
         return name_error(error)
     return ""
 
 
-def _connect_once(to: Any) -> None:  # noqa: ANN401 - Django's class for each kind of database
-    with to.wrap_database_errors:
-        to.Database.connect(**to.get_connection_params()).close()
+def _ask_in_time(to: Any) -> None:  # noqa: ANN401 - Django's class for each kind of database
+    """Ask the database once, by a connection of its own. Raises `TimeoutError` for its silence."""
+    asked: Future[None] = Future()
+
+    def ask() -> None:
+        try:
+            with (
+                to.wrap_database_errors,
+                to.Database.connect(**to.get_connection_params()) as session,
+            ):
+                session.execute("SELECT 1")
+        except Exception as error:  # noqa: BLE001 - who waits for it raises it
+            asked.set_exception(error)
+        else:
+            asked.set_result(None)
+
+    # It dies with the process.
+    threading.Thread(target=ask, daemon=True).start()
+    asked.result(SILENCE_SECONDS)
 
 
 def _look_at(area: Area, examine_area: Examine) -> Iterator[Check]:

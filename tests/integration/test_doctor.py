@@ -1,7 +1,9 @@
 """`manage.py doctor` and the page Machinery, beside a database that is well, sick or away."""
 
 import json
-from contextlib import suppress
+import socket
+import threading
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
@@ -203,6 +205,48 @@ def test_a_database_that_nobody_runs_is_away(django_db_blocker):
         settings.update(kept)
 
     assert fault in {"OperationalError", "OperationalError: SQLITE_CANTOPEN"}
+
+
+@contextmanager
+def silent_server():
+    """Let one caller in who speaks PostgreSQL's protocol, answer no question, and yield the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    is_over = threading.Event()
+
+    def serve():
+        caller, _ = listener.accept()
+        with caller:
+            # By its version, 3.0, a start-up message differs from one that asks for encryption.
+            while caller.recv(4_096)[4:8] != b"\0\3\0\0":
+                caller.sendall(b"N")
+            caller.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+            is_over.wait()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with listener:
+        yield listener.getsockname()[1]
+        is_over.set()
+        thread.join()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="a file is never silent")
+def test_a_database_that_takes_a_question_and_is_silent_is_away(
+    django_db_blocker, monkeypatch
+):
+    monkeypatch.setattr(examination, "SILENCE_SECONDS", 0.5)
+    settings = connection.settings_dict
+    kept = dict(settings)
+    connection.close()
+    try:
+        with django_db_blocker.unblock(), silent_server() as port:
+            settings.update(HOST="127.0.0.1", PORT=port)
+            fault = examination._find_database_fault()
+    finally:
+        connection.close()
+        settings.update(kept)
+
+    assert fault == "silent"
 
 
 @pytest.mark.usefixtures("shop")
