@@ -117,7 +117,7 @@ class ShownKey:
     @admin.display(description="expires", ordering="expires_at")
     def expires(self, key: ApiKey) -> str:
         """Return when it expires, which a revocation may come before."""
-        return words.format_instant(key.expires_at)
+        return words.format_instant(key.expires_at) if key.expires_at else "never"
 
     @admin.display(description="last used", ordering="last_used_at")
     def used(self, key: ApiKey) -> str:

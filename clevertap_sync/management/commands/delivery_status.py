@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from clevertap_sync import insight
 from clevertap_sync.clevertap.hold_reasons import describe_hold
 from clevertap_sync.clevertap.unknown_causes import describe_cause
-from clevertap_sync.insight import IntegrationStatus
+from clevertap_sync.insight import HoldStatus, IntegrationStatus
 from clevertap_sync.insight.parked_letters import ParkedLetters
 from referrals.management.arguments import DiscreetCommand
 
@@ -53,10 +53,16 @@ class Command(DiscreetCommand):
                 self.stdout.write(f"  {label:<18}{value}")
 
 
+def _describe_hold(hold: HoldStatus) -> str:
+    told = f"{hold.reason} since {hold.since}"
+    # A hold without a time of its own is ended by a person.
+    has_time = hold.until and hold.since and hold.until > hold.since
+    return f"{told}, next try {hold.until}" if has_time else told
+
+
 def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
     dead = ", ".join(f"{reason} {n}" for reason, n in status.dead_letters.items())
     hold = status.hold
-    held = f"{hold.reason} since {hold.since}, next try {hold.until}" if hold else "no"
     lines = [
         ("head, cursor", f"{status.head}, {status.cursor}"),
         ("backlog", f"{status.backlog} events, lag {status.lag_seconds:.1f} s"),
@@ -66,7 +72,7 @@ def _numbers(status: IntegrationStatus) -> list[tuple[str, str]]:
         ("dead letters", dead or "none"),
         *_waits(status),
         *_seen(status),
-        ("held", held),
+        ("held", _describe_hold(hold) if hold else "no"),
         *([("", " ".join(describe_hold(hold.reason, hold.cause)))] if hold else []),
         ("unknown outcomes", str(status.unknown_outcomes)),
         *_doubts(status),

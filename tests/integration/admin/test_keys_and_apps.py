@@ -203,6 +203,14 @@ def test_nothing_moves_the_end_of_a_key(admin):
     assert (key.label, key.expires_at) == ("new", before)
 
 
+def test_the_list_says_of_a_key_without_a_last_day_that_it_never_expires(admin):
+    create_key(an_app("shop"))
+
+    page = text_of(admin.get("/admin/referrals/apikey/"))
+
+    assert '<td class="field-expires">never</td>' in page
+
+
 @pytest.mark.parametrize(
     ("days", "state"), [(-1, "Expired"), (5, "Works for 5 days more"), (30, "Works")]
 )

@@ -2,9 +2,11 @@
 
 import logging
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 import redis
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -298,3 +300,13 @@ def test_from_where_it_stopped_sends_again_what_was_on_its_way(
     status = finish()
 
     assert (status.balanced, status.delivered) == (True, 4)
+
+
+def test_a_hold_that_a_person_ends_has_no_next_try(integration):
+    lifecycle.pause_restored_backup(integration.pk, reached=9)
+
+    output = StringIO()
+    call_command("delivery_status", stdout=output)
+
+    assert "held              restored_backup since " in output.getvalue()
+    assert "next try" not in output.getvalue()
