@@ -9,9 +9,9 @@ The rooms, in the order of reading; a room imports only from those above it:
 * `delivery/`    the steps of a delivery; the only writer of uploads and cursors
 * `alerting/`    tells people about findings
 * `worker/`      the sweep, and the background jobs of a worker
+* `provisioning/`  sets apps up by command
 * `admin/`       the admin's pages, and `management/` the commands
 
 The modules beside them are entries: `apps` (Django), `tasks` (Celery), `receivers` (the
-log's signal), `checks` (system checks), `provisioning` (setting an app up), `fields` and
-`key_rotation` (stored secrets). `sandbox/` is our stand-in for CleverTap.
+log's signal), `checks` (system checks) and `key_rotation` (stored secrets). `sandbox/` is our stand-in for CleverTap.
 """

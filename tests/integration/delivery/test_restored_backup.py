@@ -14,7 +14,7 @@ from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, doorbell
-from clevertap_sync.provisioning import ProvisioningError, _enable_integration
+from clevertap_sync.provisioning.one_app import ProvisioningError, _enable_integration
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import restored_backup
 from clevertap_sync.worker.background_jobs import BackgroundJobs
