@@ -13,5 +13,6 @@ The rooms, in the order of reading; a room imports only from those above it:
 * `admin/`       the admin's pages, and `management/` the commands
 
 The modules beside them are entries: `apps` (Django), `tasks` (Celery), `receivers` (the
-log's signal), `checks` (system checks) and `key_rotation` (stored secrets). `sandbox/` is our stand-in for CleverTap.
+log's signal), `checks` (system checks) and `key_rotation` (stored secrets). `sandbox/` is our
+stand-in for CleverTap.
 """

@@ -25,7 +25,8 @@ from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_bracke
 from clevertap_sync.clevertap.profile_lookup import KnownCounts
 from clevertap_sync.delivery import canary, hold_cause, lifecycle
 from clevertap_sync.insight.match_rate import UNKNOWN_USERS_REMEDY, list_people_to_ask
-from clevertap_sync.models import Account, Integration
+from clevertap_sync.insight.misplaced import find_misplaced
+from clevertap_sync.models import Account, EventKinds, Integration
 from clevertap_sync.process import clock
 from clevertap_sync.reconciliation import switch
 from referrals import history
@@ -62,8 +63,8 @@ class WantedSetup:
     """The setup to reach. An empty passcode leaves the stored one as it is.
 
     A key that is made expires after `key_life`; None: it never does. Of each of `platforms` there is to be a source, named as the platform. `loose_ids` are
-    the app's IDs that come before sign-up. Where they, `remembers_referrers` or `reconciles`
-    are None, what is set stands.
+    the app's IDs that come before sign-up. Where they, `remembers_referrers`, `reconciles`
+    or `event_kinds` are None, what is set stands.
     """
 
     app: str
@@ -78,6 +79,7 @@ class WantedSetup:
     loose_ids: tuple[str, ...] | None = None
     remembers_referrers: bool | None = None
     reconciles: bool | None = None
+    event_kinds: EventKinds | None = None
     key_life: timedelta | None = None
 
 
@@ -137,7 +139,12 @@ def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
     is_usual = ACCOUNT_ID.fullmatch(integration.account.account_id) is not None
     sources = _provision_sources(app, wanted.platforms)
     of_sources = (each for source in sources for each in source.warnings)
-    warnings = (*(() if is_usual else (UNUSUAL_ACCOUNT_ID,)), *of_sources)
+    misplaced = find_misplaced(integration)
+    warnings = (
+        *(() if is_usual else (UNUSUAL_ACCOUNT_ID,)),
+        *((str(misplaced),) if misplaced else ()),
+        *of_sources,
+    )
     key, text = _create_missing_key(app, wanted.key_life)
     return ProvisionedSetup(
         app, integration, text, warnings, sources, key.expires_at if key else None
@@ -229,6 +236,7 @@ def _create_integration(
     integration.account = account
     integration.identity_provider = wanted.identity_provider.strip()
     integration.passcode = wanted.passcode
+    integration.event_kinds = wanted.event_kinds or integration.event_kinds
     switch.switch_reconciliation(
         integration, on=bool(wanted.reconciles), now=clock.read_now()
     )
@@ -278,6 +286,8 @@ def _find_changes(
         changes["passcode"] = wanted.passcode
     if wanted.reconciles not in {None, integration.reconciles}:
         changes["reconciles"] = wanted.reconciles
+    if wanted.event_kinds not in {None, integration.event_kinds}:
+        changes["event_kinds"] = wanted.event_kinds
     return changes
 
 
@@ -287,6 +297,8 @@ def _difference(integration: Integration, name: str, value: object) -> Differenc
         return label, history.HIDDEN, "changed"
     if isinstance(value, bool):
         return label, *(("no", "yes") if value else ("yes", "no"))
+    if isinstance(value, EventKinds):
+        return label, integration.get_event_kinds_display(), value.label
     return label, str(getattr(integration, name)), str(value)
 
 

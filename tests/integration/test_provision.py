@@ -279,6 +279,53 @@ def test_an_unusual_account_id_is_taken_with_a_warning(provision):
     assert Account.objects.get().account_id == "unusual"
 
 
+@pytest.mark.parametrize(
+    ("account_id", "kinds", "said"),
+    [
+        ("ABC-DEF-123Z", "production", ""),
+        ("TEST-ABC-DEF-123Z", "test", ""),
+        (
+            "TEST-ABC-DEF-123Z",
+            "production",
+            "Production events go to TEST-ABC-DEF-123Z",
+        ),
+        ("TEST-ABC-DEF-123Z", "both", "Production events go to TEST-ABC-DEF-123Z"),
+        (
+            "ABC-DEF-123Z",
+            "test",
+            "Test events go to ABC-DEF-123Z, a production account",
+        ),
+        (
+            "ABC-DEF-123Z",
+            "both",
+            "Test events go to ABC-DEF-123Z, a production account",
+        ),
+    ],
+)
+def test_events_for_an_account_of_the_other_kind_are_warned_of(
+    provision, account_id, kinds, said
+):
+    _, err = provision(f"--event-kinds={kinds}", account_id=account_id)
+
+    assert err.startswith(said)
+    assert bool(err) is bool(said)
+    assert Integration.objects.get().event_kinds == kinds
+
+
+def test_the_kinds_of_events_change_by_the_option_alone(provision):
+    provision("--event-kinds=test")
+    provision()
+    kept = Integration.objects.get()
+
+    provision("--event-kinds=production")
+
+    changed = Integration.objects.get()
+    assert (kept.event_kinds, changed.event_kinds) == ("test", "production")
+    assert history.list_changes(changed)[0].differences == [
+        ["Event kinds", "Test events", "Production events"]
+    ]
+
+
 def test_the_passcode_is_never_printed(provision):
     out, err = provision("--enable", stdin=PASSCODE)
 

@@ -483,6 +483,17 @@ def test_account(site, app):
 
 
 @cause(
+    "test events that go to a production account",
+    "test_events_misplaced",
+    f"{SETTINGS}event_kinds",
+    count=5,
+)
+def misplaced_tests(site, app):
+    site.provision(app, ENABLE, "--event-kinds=both")
+    site.send(app, [{**each, "test": True} for each in installs(app, 5)])
+
+
+@cause(
     "identities in another letter case",
     "identity_letter_case",
     f"{SETTINGS}identity_provider",

@@ -400,6 +400,17 @@ SHOWN = [
         "10 of the last 12 events are production events, and they go to TEST-ABC-DEF-123Z",
     ),
     (
+        "test_events_misplaced",
+        some_facts(
+            an_integration(
+                account=Account(location="eu1", account_id="ABC-DEF-123Z"),
+                event_kinds="both",
+            ),
+            arrivals=Arrivals(events=12, test=2),
+        ),
+        "2 of the last 12 events are test events, and they go to ABC-DEF-123Z, a production",
+    ),
+    (
         "unbalanced",
         some_facts(imbalances=("Uploads reach to 3, the cursor to 4.",)),
         "Uploads reach to 3, the cursor to 4.",
@@ -807,6 +818,8 @@ def test_a_silence_that_was_there_a_week_ago_is_usual(week_ago, codes):
 
 
 TESTS, PRODUCTION = Arrivals(events=30, test=30), Arrivals(events=30)
+#: Where test events belong.
+OF_TESTS = Account(pk=2, location="eu1", account_id="TEST-ABC-DEF-123Z")
 #: What the settings kept back of the newest uploads.
 KEPT = NewestOutcomes(events=30, unsent=60)
 
@@ -829,7 +842,7 @@ def test_test_events_that_another_integration_sends_are_none_of_this_ones(
 def test_production_events_that_another_integration_sends_are_none_of_this_ones(
     other, tests
 ):
-    mine = an_integration(event_kinds=EventKinds.TEST)
+    mine = an_integration(event_kinds=EventKinds.TEST, account=OF_TESTS)
     arrivals = replace(PRODUCTION, test=tests)
     facts = some_facts(mine, arrivals=arrivals, newest_outcomes=KEPT)
 
@@ -838,7 +851,7 @@ def test_production_events_that_another_integration_sends_are_none_of_this_ones(
 
 
 def test_events_of_its_own_kind_that_are_kept_back_are_told_beside_another_integration():
-    mine = an_integration(event_kinds=EventKinds.TEST)
+    mine = an_integration(event_kinds=EventKinds.TEST, account=OF_TESTS)
     arrivals = replace(PRODUCTION, test=11)
     others = frozenset({EventKinds.PRODUCTION})
     facts = some_facts(

@@ -73,7 +73,12 @@ class IntegrationAdmin(CsvExport, ListAdmin):
         (setup_steps.LOCATION, {"fields": ("location",)}),
         (
             setup_steps.SENDING,
-            {"fields": ("sends", "event_kinds", "send_suspicious", "send_rejected")},
+            {
+                "fields": (
+                    *("sends", "event_kinds", "sends_misplaced"),
+                    *("send_suspicious", "send_rejected"),
+                )
+            },
         ),
         (setup_steps.SEEN, {"fields": ("reconciles",)}),
         (

@@ -15,6 +15,7 @@ from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid, descri
 from clevertap_sync.clevertap.connection_check import read_dashboard_address
 from clevertap_sync.clevertap.limits import MAX_IN_FLIGHT
 from clevertap_sync.clevertap.locations import LABELS, Location
+from clevertap_sync.insight.misplaced import find_misplaced
 from clevertap_sync.models import (
     DEFAULT_IN_FLIGHT,
     Account,
@@ -81,8 +82,8 @@ class TimeZoneInput(forms.TextInput):
 class IntegrationForm(_ModelForm):
     """What a person says about an integration, in the order of the set-up."""
 
-    #: The history leaves it out: it only fills in other fields.
-    unsaved_fields = ("dashboard_address",)
+    #: The history leaves these out: they fill in other fields, or are asked once.
+    unsaved_fields = ("dashboard_address", "sends_misplaced")
 
     dashboard_address = forms.CharField(
         required=False,
@@ -144,6 +145,12 @@ class IntegrationForm(_ModelForm):
         "a referrer active who only sleeps.",
         widget=SendsGrid,
     )
+    sends_misplaced = forms.BooleanField(
+        required=False,
+        label="Send them there all the same",
+        # Asked only where it matters: `_check_misplaced` shows it.
+        widget=forms.HiddenInput,
+    )
     late_time = forms.ChoiceField(
         choices=LateTime,
         initial=LateTime.HAPPENED,
@@ -189,6 +196,7 @@ class IntegrationForm(_ModelForm):
         self.doubts: list[str] = []
         integration = self.instance
         self._known = _whose(integration) if integration.pk else None
+        self._was_misplaced = find_misplaced(integration) if integration.pk else None
         if "app" in self.fields:
             field: Any = self.fields["app"]
             field.queryset = field.queryset.filter(archived_at=None)
@@ -253,7 +261,29 @@ class IntegrationForm(_ModelForm):
             )
         self._check_account_is_free(cleaned)
         self._check_expiry(cleaned)
+        self._check_misplaced(cleaned)
         return cleaned
+
+    def _check_misplaced(self, cleaned: dict[str, Any]) -> None:
+        """Warn of events that go to an account of the other kind.
+
+        Where delivery is on, saving would send them at once: so it asks before.
+        """
+        if not cleaned.get("account_id") or not cleaned.get("event_kinds"):
+            return
+        wanted = Integration(
+            account=Account(account_id=cleaned["account_id"]),
+            event_kinds=cleaned["event_kinds"],
+        )
+        misplaced = find_misplaced(wanted)
+        if misplaced is None:
+            return
+        is_new = self._was_misplaced != misplaced
+        if self.instance.enabled and is_new and not cleaned.get("sends_misplaced"):
+            self.fields["sends_misplaced"].widget = forms.CheckboxInput()
+            self.add_error("sends_misplaced", f"{misplaced} Or confirm it here.")
+        else:
+            self.doubts.append(str(misplaced))
 
     def _check_expiry(self, cleaned: dict[str, Any]) -> None:
         """Keep the last day of a user passcode only: account passcodes do not expire."""

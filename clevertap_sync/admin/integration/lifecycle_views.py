@@ -24,6 +24,7 @@ from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_senten
 from clevertap_sync.delivery import canary, check_integration, hold_cause, lifecycle
 from clevertap_sync.delivery.lifecycle import Start
 from clevertap_sync.insight import freshness
+from clevertap_sync.insight.misplaced import find_misplaced
 from clevertap_sync.insight.passcode_expiry import find_time_zone
 from clevertap_sync.models import Account, Integration
 from clevertap_sync.process import clock, doorbell
@@ -171,6 +172,7 @@ def handle_enabling(
         "diagnosis": diagnosis,
         "zone": find_time_zone(integration),
         "waiting": waiting,
+        "misplaced": find_misplaced(integration),
     }
     return TemplateResponse(request, "clevertap_sync/enable.html", context)
 

@@ -294,6 +294,34 @@ class TestAccountInUse(Finding):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TestEventsMisplaced(Finding):
+    """Test events go to an account that is none for tests."""
+
+    code = "test_events_misplaced"
+    severity = Severity.WARNING
+    word = "Test events"
+    started = "test events go to a production account"
+    ended = "no test event goes to a production account any more"
+
+    @classmethod
+    def find(cls, facts: Facts) -> Iterator[Self]:
+        """Yield it where test events arrive and are sent to a production account."""
+        integration, arrivals = facts.integration, facts.arrivals
+        takes = integration.event_kinds != EventKinds.PRODUCTION
+        is_for_tests = integration.account.is_test
+        if facts.is_running and takes and arrivals.test and not is_for_tests:
+            yield cls(
+                sentence=f"{arrivals.test:,} of the last {format_count(arrivals.events, 'event')} "
+                f"are test events, and they go to {integration.account.account_id}, a "
+                "production account: its reports and campaigns take them for real.",
+                remedy="Let this integration send production events alone, and connect the "
+                "test account beside it for test events.",
+                link=link_settings(facts, "event_kinds", "Choose what to send"),
+                count=arrivals.test,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventTypesNearLimit(Finding):
     """CleverTap drops events of further types without a word."""
 
@@ -360,6 +388,7 @@ KINDS: Final = (
     EventTypesNearLimit,
     EventsStale,
     TestAccountInUse,
+    TestEventsMisplaced,
     SettingsChanged,
 )
 

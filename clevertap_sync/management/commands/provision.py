@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from clevertap_sync.models import EventKinds
 from clevertap_sync.provisioning import (
     DEFAULT_INTEGRATION,
     ProvisionedSetup,
@@ -99,6 +100,7 @@ def _read_wishes(
     loose_ids: str | None,
     remember_referrers: bool | None,
     reconcile: bool | None,
+    event_kinds: str | None,
     **_: object,
 ) -> WantedSetup:
     return WantedSetup(
@@ -114,6 +116,7 @@ def _read_wishes(
         loose_ids=_loose_ids(loose_ids),
         remembers_referrers=remember_referrers,
         reconciles=reconcile,
+        event_kinds=EventKinds(event_kinds) if event_kinds else None,
         key_life=expires,
     )
 
@@ -135,6 +138,12 @@ def _add_wishes(parser: CommandParser) -> None:
         default=None,
         help="compare with CleverTap each night what it counts of each event; the passcode has "
         "to be allowed to read",
+    )
+    parser.add_argument(
+        "--event-kinds",
+        choices=EventKinds.values,
+        help="which events the integration delivers: production, test or both; a new one "
+        "delivers production events",
     )
     parser.add_argument(
         "--platform",

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from clevertap_sync.admin.integration.sends_grid import SENDS
 from clevertap_sync.models import Account, Integration
 from referrals.secret import Secret
-from tests.builders import an_app, an_integration
+from tests.builders import an_account, an_app, an_integration
 from tests.integration.admin.conftest import CANARY, text_of
 
 ADD = "/admin/clevertap_sync/integration/add/"
@@ -220,3 +220,49 @@ def test_the_identity_hint_counts_what_the_events_carry(admin, delivered):
     assert "91 %" in page
     assert "2 of 24" in page
     assert "custom_id" in page
+
+
+def test_events_for_an_account_of_the_other_kind_are_asked_about_before_they_go(
+    admin, integration
+):
+    sends_tests = typed(
+        account_id=integration.account.account_id, location="eu1", event_kinds="both"
+    )
+
+    asked = text_of(admin.post(change(integration), sends_tests))
+    before = Integration.objects.get().event_kinds
+    confirmed = {**sends_tests, "sends_misplaced": "on"}
+    saved = text_of(admin.post(change(integration), confirmed, follow=True))
+    again = admin.post(change(integration), sends_tests)
+
+    sentence = (
+        f"Test events go to {integration.account.account_id}, a production account"
+    )
+    assert sentence in asked
+    assert "Send them there all the same" in asked
+    assert before == "production"
+    assert sentence in saved
+    assert Integration.objects.get().event_kinds == "both"
+    # What stands is not asked about again.
+    assert again.status_code == 302
+
+
+def test_where_nothing_is_delivered_yet_the_form_only_warns(admin):
+    page = admin.post(ADD, typed(an_app(), account_id="TEST-ABC-DEF-123Z"), follow=True)
+
+    assert "Production events go to TEST-ABC-DEF-123Z, a test account" in text_of(page)
+    assert Integration.objects.get().event_kinds == "production"
+
+
+def test_the_page_that_enables_says_which_events_do_not_belong_there(admin):
+    paused = an_integration(
+        account=an_account(account_id="TEST-ABC-DEF-123Z"), enabled=False
+    )
+    enable = f"/admin/clevertap_sync/integration/{paused.pk}/enable/"
+
+    warned = text_of(admin.get(enable))
+    Integration.objects.update(event_kinds="test")
+    silent = text_of(admin.get(enable))
+
+    assert "Production events go to TEST-ABC-DEF-123Z, a test account" in warned
+    assert "TEST-ABC-DEF-123Z, a test account" not in silent
