@@ -8,11 +8,11 @@ from clevertap_sync.provisioning.one_app import (
     DEFAULT_INTEGRATION,
     UNUSUAL_ACCOUNT_ID,
     ProvisionedSetup,
-    ProvisioningError,
     WantedSetup,
     find_location,
     provision_app,
 )
+from clevertap_sync.provisioning.store import ProvisioningError
 
 __all__ = [
     "ACCOUNT_ID",

@@ -5,34 +5,24 @@ made only if the app has none that works.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
-from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import transaction
-from django.db.models import Model
 from django.utils import timezone
-from django.utils.text import capfirst
 
-from clevertap_sync.clevertap.hold_reasons import (
-    IDENTITY_LETTER_CASE,
-    RESTORED_BACKUP,
-    describe_hold,
-)
+from clevertap_sync.clevertap.hold_reasons import IDENTITY_LETTER_CASE, describe_hold
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from clevertap_sync.clevertap.profile_lookup import KnownCounts
-from clevertap_sync.delivery import canary, hold_cause, lifecycle
+from clevertap_sync.delivery import canary, lifecycle
 from clevertap_sync.insight.match_rate import UNKNOWN_USERS_REMEDY, list_people_to_ask
 from clevertap_sync.insight.misplaced import find_misplaced
 from clevertap_sync.models import Account, EventKinds, Integration
-from clevertap_sync.process import clock
-from clevertap_sync.reconciliation import switch
-from referrals import history
+from clevertap_sync.provisioning import store
+from clevertap_sync.provisioning.store import ProvisioningError
 from referrals.history import Difference
 from referrals.keys import create_key
-from referrals.loose_ids import spell_loose_ids
 from referrals.models import ApiKey, App
 from referrals.secret import Secret
 from referrals.source_provisioning import (
@@ -52,10 +42,6 @@ UNUSUAL_ACCOUNT_ID = (
     "The account ID does not look like one of CleverTap's, such as ABC-DEF-123Z or "
     "TEST-ABC-DEF-123Z. Compare it with Settings → Project in CleverTap."
 )
-
-
-class ProvisioningError(Exception):
-    """The setup is not possible; the text says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -122,30 +108,38 @@ def provision_app(wanted: WantedSetup) -> ProvisionedSetup:
         provisioned = _write_setup(wanted)
     if not wanted.enable:
         return provisioned
-    integration = provisioned.integration
+    notes = look_up_newest_users(provisioned.integration)
+    return replace(provisioned, warnings=(*provisioned.warnings, *notes))
+
+
+def look_up_newest_users(integration: Integration) -> tuple[str, ...]:
+    """Ask CleverTap about the newest users in the log; return warnings. Takes seconds."""
     people = list_people_to_ask(integration.app_id, integration.identity_provider)
     counts = canary.check_people(integration, people)
-    notes = _describe_newest_users(integration, counts) if counts else ()
-    return replace(provisioned, warnings=(*provisioned.warnings, *notes))
+    return _describe_newest_users(integration, counts) if counts else ()
+
+
+def warn_of_account(integration: Integration) -> tuple[str, ...]:
+    """Return warnings about which account it is, and what it would get."""
+    is_usual = ACCOUNT_ID.fullmatch(integration.account.account_id) is not None
+    misplaced = find_misplaced(integration)
+    return (
+        *(() if is_usual else (UNUSUAL_ACCOUNT_ID,)),
+        *((str(misplaced),) if misplaced else ()),
+    )
 
 
 def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
     app = _app(wanted)
     integration = _integration(app, wanted)
     if wanted.enable and not integration.enabled:
-        _enable_integration(integration)
+        store.enable_integration(integration)
     if wanted.enable and integration.identities_confirmed_at is None:
         lifecycle.expect_new_people(integration)
-    is_usual = ACCOUNT_ID.fullmatch(integration.account.account_id) is not None
     sources = _provision_sources(app, wanted.platforms)
     of_sources = (each for source in sources for each in source.warnings)
-    misplaced = find_misplaced(integration)
-    warnings = (
-        *(() if is_usual else (UNUSUAL_ACCOUNT_ID,)),
-        *((str(misplaced),) if misplaced else ()),
-        *of_sources,
-    )
-    key, text = _create_missing_key(app, wanted.key_life)
+    warnings = (*warn_of_account(integration), *of_sources)
+    key, text = create_missing_key(app, wanted.key_life)
     return ProvisionedSetup(
         app, integration, text, warnings, sources, key.expires_at if key else None
     )
@@ -154,46 +148,45 @@ def _write_setup(wanted: WantedSetup) -> ProvisionedSetup:
 def _app(wanted: WantedSetup) -> App:
     app = App.objects.filter(slug=wanted.app).first()
     if app is None:
-        name = wanted.app.replace("-", " ").replace("_", " ").title()
-        app = App(slug=wanted.app, name=name)
+        app = App(slug=wanted.app, name=make_app_name(wanted.app))
     if app.archived_at:
         message = f"The app {app.slug} is archived. Choose another name for a new app."
         raise ProvisioningError(message)
     app.name = wanted.app_name or app.name
     differences = _set_people(app, wanted)
-    _check_columns(app)
+    store_app(app, differences)
+    return app
+
+
+def make_app_name(slug: str) -> str:
+    """Return what people call an app whose name nobody gave."""
+    return slug.replace("-", " ").replace("_", " ").title()
+
+
+def store_app(app: App, differences: Sequence[Difference]) -> None:
+    """Save a new app, or a changed one."""
+    store.check_columns(app)
     is_new = app.pk is None
     app.save()
     if is_new:
-        _record(app, "Created.", app)
+        store.record(app, "Created.", app)
     elif differences:
-        _record(app, "Changed.", app, differences)
-    return app
+        store.record(app, "Changed.", app, differences)
 
 
 def _set_people(app: App, wanted: WantedSetup) -> list[Difference]:
     """Put on the app what is wanted about its people; return what differs."""
-    found: list[Difference] = []
+    changes: dict[str, object] = {}
     loose, remembers = wanted.loose_ids, wanted.remembers_referrers
     if loose is not None and list(loose) != app.loose_ids:
-        old, new = map(spell_loose_ids, (app.loose_ids, loose))
-        found.append(
-            (_label(App, "loose_ids"), old or history.EMPTY, new or history.EMPTY)
-        )
-        app.loose_ids = list(loose)
-    if remembers is not None and remembers != app.remembers_referrers:
-        old, new = ("no", "yes") if remembers else ("yes", "no")
-        found.append((_label(App, "remembers_referrers"), old, new))
-        app.remembers_referrers = remembers
-    return found
-
-
-def _label(model: type[Model], column: str) -> str:
-    return capfirst(str(model._meta.get_field(column).verbose_name))  # type: ignore[union-attr]
+        changes["loose_ids"] = list(loose)
+    if remembers not in {None, app.remembers_referrers}:
+        changes["remembers_referrers"] = remembers
+    return store.put_changes(app, changes)
 
 
 def _integration(app: App, wanted: WantedSetup) -> Integration:
-    account = _account(wanted)
+    account = find_or_create_account(wanted.location, wanted.account_id)
     integration = app.integrations.filter(name=wanted.integration).first()
     _check_account_is_free(app, account, integration)
     if integration is None:
@@ -206,15 +199,16 @@ def _integration(app: App, wanted: WantedSetup) -> Integration:
             "--integration."
         )
         raise ProvisioningError(message)
-    return _update_integration(integration, account, wanted)
+    changes = _find_changes(integration, account, wanted)
+    store.change_integration(integration, changes)
+    return integration
 
 
-def _account(wanted: WantedSetup) -> Account:
-    account_id = wanted.account_id.strip()
-    _check_columns(Account(location=wanted.location, account_id=account_id))
-    account, _ = Account.objects.get_or_create(
-        location=wanted.location, account_id=account_id
-    )
+def find_or_create_account(location: Location, account_id: str) -> Account:
+    """Return the account's row, which is made where it is missing."""
+    account_id = account_id.strip()
+    store.check_columns(Account(location=location, account_id=account_id))
+    account, _ = Account.objects.get_or_create(location=location, account_id=account_id)
     return account
 
 
@@ -237,40 +231,8 @@ def _create_integration(
     integration.identity_provider = wanted.identity_provider.strip()
     integration.passcode = wanted.passcode
     integration.event_kinds = wanted.event_kinds or integration.event_kinds
-    switch.switch_reconciliation(
-        integration, on=bool(wanted.reconciles), now=clock.read_now()
-    )
-    _check_columns(integration)
-    integration.save()
-    _record(integration, "Created.", integration.app)
-    return integration
-
-
-def _update_integration(
-    integration: Integration, account: Account, wanted: WantedSetup
-) -> Integration:
-    """Store the changes; delivery that was held because of old values tries again."""
-    changes = _find_changes(integration, account, wanted)
-    differences = [_difference(integration, *change) for change in changes.items()]
-    for name, value in changes.items():
-        setattr(integration, name, value)
-    if changes:
-        _check_columns(integration)
-        columns = list(changes)
-        if changes.keys() & {"account", "identity_provider"}:
-            columns += canary.restart_canary(integration)
-        if changes.keys() & {"account", "passcode"}:
-            columns += hold_cause.note_new_credentials(integration)
-        columns += switch.switch_reconciliation(
-            integration,
-            on=integration.reconciles,
-            now=clock.read_now(),
-            has_moved="account" in changes,
-        )
-        lifecycle.lock_out_claims(integration)
-        integration.save(update_fields=columns)
-        _record(integration, "Changed.", integration.app, differences)
-        lifecycle.apply_new_settings(integration)
+    integration.reconciles = bool(wanted.reconciles)
+    store.add_integration(integration)
     return integration
 
 
@@ -282,63 +244,15 @@ def _find_changes(
         changes["account"] = account
     if integration.identity_provider != wanted.identity_provider.strip():
         changes["identity_provider"] = wanted.identity_provider.strip()
-    if wanted.passcode and not _is_same_passcode(integration.passcode, wanted.passcode):
+    if wanted.passcode and not store.is_same_secret(
+        integration.passcode, wanted.passcode
+    ):
         changes["passcode"] = wanted.passcode
     if wanted.reconciles not in {None, integration.reconciles}:
         changes["reconciles"] = wanted.reconciles
     if wanted.event_kinds not in {None, integration.event_kinds}:
         changes["event_kinds"] = wanted.event_kinds
     return changes
-
-
-def _difference(integration: Integration, name: str, value: object) -> Difference:
-    label = _label(Integration, name)
-    if isinstance(value, Secret):
-        return label, history.HIDDEN, "changed"
-    if isinstance(value, bool):
-        return label, *(("no", "yes") if value else ("yes", "no"))
-    if isinstance(value, EventKinds):
-        return label, integration.get_event_kinds_display(), value.label
-    return label, str(getattr(integration, name)), str(value)
-
-
-def _record(
-    row: Model, what: str, app: App, differences: Iterable[Difference] = ()
-) -> None:
-    history.record_change(
-        history.COMMAND_LINE, row, what, app=app, differences=differences
-    )
-
-
-def _is_same_passcode(stored: object, passcode: Secret) -> bool:
-    try:
-        return passcode == stored
-    except ImproperlyConfigured:  # no key decrypts the stored one: it is replaced
-        return False
-
-
-def _enable_integration(integration: Integration) -> None:
-    try:
-        has_passcode = bool(Secret(integration.passcode.reveal()))
-    except ImproperlyConfigured as error:
-        raise ProvisioningError(str(error)) from error
-    if not has_passcode:
-        message = (
-            "Enabling needs the account's passcode. Give it with --passcode-stdin or in "
-            "CLEVERTAP_PASSCODE; in CleverTap, it stands under Settings → Passcode."
-        )
-        raise ProvisioningError(message)
-    if not integration.enabled and integration.hold_reason == RESTORED_BACKUP:
-        message = (
-            "The integration is paused, because the database is a restored backup: going on "
-            "from there would repeat what CleverTap has. Enable it from now in the admin."
-        )
-        raise ProvisioningError(message)
-    start: Literal["now", "resume"] = (
-        "resume" if integration.first_enabled_at else "now"
-    )
-    lifecycle.enable_integration(integration, start=start)
-    _record(integration, f"Enabled, from: {start}.", integration.app)
 
 
 def _provision_sources(
@@ -353,14 +267,15 @@ def _provision_sources(
         raise ProvisioningError(str(error)) from error
 
 
-def _create_missing_key(
+def create_missing_key(
     app: App, life: timedelta | None
 ) -> tuple[ApiKey, str] | tuple[None, None]:
+    """Make an API key where no backend's works; return it and its text, or None twice."""
     if app.api_keys.working().of_backends().exists():
         return None, None
     expires_at = timezone.now() + life if life else None
     key, text = create_key(app, KEY_LABEL, expires_at=expires_at)
-    _record(key, "Created.", app)
+    store.record(key, "Created.", app)
     return key, text
 
 
@@ -387,15 +302,3 @@ def _describe_newest_users(
     if counts.unknown > counts.known:
         return (f"{known}. {UNKNOWN_USERS_REMEDY}",)
     return ()
-
-
-def _check_columns(row: Model) -> None:
-    """Raise `ProvisioningError` where a column would not take its value."""
-    try:
-        row.clean_fields(exclude={"passcode"})
-    except ValidationError as error:
-        problems = (
-            f"{name.replace('_', ' ')}: {' '.join(texts)}"
-            for name, texts in error.message_dict.items()
-        )
-        raise ProvisioningError(" ".join(problems)) from error

@@ -14,7 +14,7 @@ from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, doorbell
-from clevertap_sync.provisioning.one_app import ProvisioningError, _enable_integration
+from clevertap_sync.provisioning.store import ProvisioningError, enable_integration
 from clevertap_sync.tasks import deliver_task
 from clevertap_sync.worker import restored_backup
 from clevertap_sync.worker.background_jobs import BackgroundJobs
@@ -215,7 +215,7 @@ def test_provisioning_does_not_overrule_it(engine, restored):
     restored.refresh_from_db()
 
     with pytest.raises(ProvisioningError, match="Enable it from now in the admin"):
-        _enable_integration(restored)
+        enable_integration(restored)
 
 
 @pytest.fixture
