@@ -1,19 +1,23 @@
 """The form of an alert. The receiver's address is a secret: typed in, never shown again."""
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_email
 
+from clevertap_sync.alerting.alert_rules import (
+    LIMITS,
+    MOST_RECIPIENTS,
+    find_address_problem,
+    forget_last_heartbeat,
+)
 from clevertap_sync.alerting.thresholds import (
     OTHER_ERRORS,
     OTHER_WARNINGS,
     THRESHOLDS,
 )
-from clevertap_sync.clevertap.client.public_addresses import is_public
 from clevertap_sync.models import Alert, AlertMedium
 from referrals.secret import Secret
 
@@ -22,20 +26,6 @@ if TYPE_CHECKING:
 else:
     _ModelForm = forms.ModelForm
 
-MOST_RECIPIENTS: Final = 20
-_LIMITS: Final = {
-    "held_minutes": (0, 1440),
-    # Events are late from two minutes on.
-    "lag_minutes": (2, 10_080),
-    "dead_percent": (1, 100),
-    "passcode_days": (1, 365),
-    "refused_percent": (1, 100),
-    "quiet_hours": (1, 8760),
-    "pause_hours": (1, 8760),
-    "stale_percent": (1, 100),
-    "fewer_percent": (1, 100),
-    "heartbeat_minutes": (1, 60),
-}
 THRESHOLD_FIELDS: Final = tuple(
     each.column for each in (*THRESHOLDS, OTHER_ERRORS, OTHER_WARNINGS)
 )
@@ -94,7 +84,7 @@ class AlertForm(_ModelForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name, (least, most) in _LIMITS.items():
+        for name, (least, most) in LIMITS.items():
             if name in self.fields:
                 field = self.fields[name]
                 field.validators += [MinValueValidator(least), MaxValueValidator(most)]
@@ -150,9 +140,7 @@ class AlertForm(_ModelForm):
         if heartbeat := self.cleaned_data["new_heartbeat_url"]:
             alert.heartbeat_url = Secret(heartbeat)
         if heartbeat or self.cleaned_data["forget_heartbeat"]:
-            # The result of the last call belongs to the old address.
-            alert.heartbeat_due_at = alert.heartbeat_at = None
-            alert.heartbeat_owed = alert.heartbeat_problem = ""
+            forget_last_heartbeat(alert)
         if self.cleaned_data["forget_heartbeat"] and not heartbeat:
             alert.heartbeat_url = Secret()
         if commit:
@@ -161,7 +149,7 @@ class AlertForm(_ModelForm):
 
     def _address(self, name: str) -> str:
         url = str(self.cleaned_data[name]).strip()
-        if url and (problem := _problem_of(url)):
+        if url and (problem := find_address_problem(url)):
             raise ValidationError(problem)
         return url
 
@@ -173,33 +161,3 @@ def mask_address(url: Secret) -> str:
     except ImproperlyConfigured:
         return Secret.MASK
     return f"{parts.scheme}://{parts.hostname}/{Secret.MASK}"
-
-
-def _problem_of(url: str) -> str:
-    """Return the problem of an address in a sentence; "" for a good one."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return "This is no address. It looks like https://hooks.slack.com/services/…."
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
-        return "Begin with https:// and a host name."
-    if parts.username or parts.password or any(c.isspace() for c in url):
-        return "Leave out user names, passwords and blanks."
-    if not settings.ALERTS_TO_PRIVATE_ADDRESSES and _is_private(parts):
-        return (
-            "This is an address on a private network, where alerts do not go unless "
-            "ALERTS_TO_PRIVATE_ADDRESSES is set."
-        )
-    return ""
-
-
-def _is_private(parts: SplitResult) -> bool:
-    """Return whether the host is private by its text alone; sending checks the look-up."""
-    host = parts.hostname or ""
-    try:
-        return not is_public(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(
-            (".localhost", ".internal", ".local")
-        )
