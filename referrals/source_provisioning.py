@@ -40,17 +40,23 @@ class WantedSource:
     referrer_keys: tuple[str, ...] | None = None
     events: tuple[str, ...] | None = None
     is_test: bool | None = None
+    takes_marketing_links: bool | None = None
     verifier: str | None = None
     secret: Secret | None = None
 
 
 @dataclass(frozen=True)
 class ProvisionedSource:
-    """The source that was reached. `made` is a new secret of ours, or an empty one."""
+    """The source that was reached. `made` is a new secret of ours, or an empty one.
+
+    `differences` are what was changed of one that was there, in words.
+    """
 
     source: Source
     made: Secret
     warnings: tuple[str, ...]
+    is_new: bool = False
+    differences: tuple[Difference, ...] = ()
 
     def describe(self) -> dict[str, Any]:
         """Return what scripts read. The secret is in it only where it was just made."""
@@ -82,14 +88,17 @@ def provision_source(app: App, wanted: WantedSource) -> ProvisionedSource:
     with transaction.atomic():
         # Two that run at once would make the same source.
         App.objects.select_for_update().get(pk=app.pk)
-        source = app.sources.filter(platform=wanted.platform, name=name).first()
-        if source is None:
+        found = app.sources.filter(platform=wanted.platform, name=name).first()
+        differences: list[Difference] = []
+        if found is None:
             source, made = _create(app, name, preset, wanted)
         else:
-            made = Secret()
-            _update(source, wanted)
+            source, made = found, Secret()
+            differences = _update(source, wanted)
     warnings = () if source.secret else _warn_of_missing_secret(source, preset)
-    return ProvisionedSource(source, made, warnings)
+    return ProvisionedSource(
+        source, made, warnings, is_new=found is None, differences=tuple(differences)
+    )
 
 
 def _create(
@@ -107,7 +116,8 @@ def _create(
     return source, made
 
 
-def _update(source: Source, wanted: WantedSource) -> None:
+def _update(source: Source, wanted: WantedSource) -> list[Difference]:
+    """Store what differs; return it in words."""
     if source.archived_at:
         message = (
             f"The source {source.name} is archived. Choose another name with --name."
@@ -119,8 +129,10 @@ def _update(source: Source, wanted: WantedSource) -> None:
         setattr(source, column, value)
     if changes:
         source_setup.change_source(history.COMMAND_LINE, source, changes, differences)
-    if wanted.secret:
+    if wanted.secret and wanted.secret != source.secret:
         source_setup.set_secret(history.COMMAND_LINE, source, wanted.secret)
+        differences.append(("Secret", history.HIDDEN, "changed"))
+    return differences
 
 
 def _find_changes(source: Source, wanted: WantedSource) -> dict[str, Any]:
@@ -132,6 +144,7 @@ def _find_changes(source: Source, wanted: WantedSource) -> dict[str, Any]:
         "referrer_keys": None if keys is None else list(dict.fromkeys(keys)),
         "chosen_events": None if events is None else drop_repeated(events),
         "is_test": wanted.is_test,
+        "takes_marketing_links": wanted.takes_marketing_links,
     }
     changes: dict[str, Any] = {
         column: value

@@ -16,6 +16,7 @@ instant in these rows that a lease or a hold depends on is the database's clock.
 from clevertap_sync.models.accounts import (
     DEFAULT_IN_FLIGHT,
     ENOUGH_UNKNOWN,
+    SENDS,
     Account,
     EventDataFormat,
     EventKinds,
@@ -62,6 +63,7 @@ __all__ = [
     "DEFAULT_IN_FLIGHT",
     "ENOUGH_UNKNOWN",
     "LONGEST_FAILING",
+    "SENDS",
     "Account",
     "AccountReading",
     "Alert",

@@ -1,6 +1,6 @@
 """Accounts, and the integrations that deliver to them."""
 
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
 from django.db.models import Q
@@ -9,8 +9,13 @@ from clevertap_sync.clevertap.limits import MAX_IN_FLIGHT, MAX_PROPERTIES
 from clevertap_sync.clevertap.locations import LABELS, Location, spell_in_brackets
 from referrals.encrypted_field import EncryptedField
 from referrals.models import App
+from referrals.vocabulary import SIDES
 
 DEFAULT_IN_FLIGHT = 5
+#: All sides that can be switched off, such as "app_open:generated".
+SENDS: Final = tuple(
+    f"{event_type}:{side}" for event_type, sides in SIDES.items() for side in sides
+)
 #: So many identities that CleverTap does not know are no accident.
 ENOUGH_UNKNOWN = 10
 

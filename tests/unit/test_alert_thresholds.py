@@ -7,8 +7,9 @@ import pytest
 from django.contrib.admin.utils import flatten_fieldsets
 
 from clevertap_sync.admin.alerts.alert_admin import AlertAdmin
-from clevertap_sync.admin.alerts.alert_form import _LIMITS, THRESHOLD_FIELDS
+from clevertap_sync.admin.alerts.alert_form import THRESHOLD_FIELDS
 from clevertap_sync.alerting import thresholds
+from clevertap_sync.alerting.alert_rules import LIMITS
 from clevertap_sync.alerting.subjects import KINDS_BY_CODE
 from clevertap_sync.alerting.thresholds import is_wanted, list_thresholds
 from clevertap_sync.insight.facts import Facts, NewestOutcomes, Waiting
@@ -101,8 +102,8 @@ def test_every_field_that_decides_is_one_of_the_alert_and_is_in_the_table_once()
 def test_a_field_that_decides_has_bounds_in_the_form_if_it_is_a_number(column):
     is_number = SWITCHES[column] is None
 
-    assert (column in _LIMITS) is is_number, (
-        f"Say in _LIMITS of alert_form.py how small and how large {column} may be."
+    assert (column in LIMITS) is is_number, (
+        f"Say in LIMITS of alert_rules.py how small and how large {column} may be."
     )
 
 

@@ -11,13 +11,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.db.models.functions import Least
 
-from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid, describe_send
+from clevertap_sync.admin.integration.sends_grid import SendsGrid, describe_send
 from clevertap_sync.clevertap.connection_check import read_dashboard_address
 from clevertap_sync.clevertap.limits import MAX_IN_FLIGHT
 from clevertap_sync.clevertap.locations import LABELS, Location
 from clevertap_sync.insight.misplaced import find_misplaced
 from clevertap_sync.models import (
     DEFAULT_IN_FLIGHT,
+    SENDS,
     Account,
     Integration,
     LateTime,

@@ -1,16 +1,12 @@
 """What to send, as a grid: a row for each event type, a column for each side."""
 
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 
 from clevertap_sync.insight.usage import SideUsage, Usage
-from referrals.vocabulary import REFERRAL_TYPES, SIDES, TITLES, EventType, Side
-
-#: All sides that can be switched off, such as "app_open:generated".
-SENDS: Final = tuple(
-    f"{event_type}:{side}" for event_type, sides in SIDES.items() for side in sides
-)
+from clevertap_sync.models import SENDS
+from referrals.vocabulary import REFERRAL_TYPES, TITLES, EventType, Side
 
 
 def describe_send(key: str) -> str:

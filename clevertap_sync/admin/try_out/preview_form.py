@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 
-from clevertap_sync.admin.integration.sends_grid import SENDS, SendsGrid
-from clevertap_sync.models import Integration
+from clevertap_sync.admin.integration.sends_grid import SendsGrid
+from clevertap_sync.models import SENDS, Integration
 from referrals.api.stream import MAX_BODY_BYTES
 from referrals.vocabulary import REFERRAL_TYPES, TITLES, EventType
 

@@ -9,13 +9,12 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from clevertap_sync.admin.integration.sends_grid import SENDS
 from clevertap_sync.admin.try_out.preview_page import SEES, list_permitted_integrations
 from clevertap_sync.admin.try_out.sending_form import list_custom_names
 from clevertap_sync.clevertap.mapping import EventRecord, decode_record
 from clevertap_sync.insight.clevertap_destination import map_events
 from clevertap_sync.insight.mapping_settings import build_settings, read_settings
-from clevertap_sync.models import Integration
+from clevertap_sync.models import SENDS, Integration
 from referrals import access, log
 from referrals.admin.kit import csv_download
 from referrals.vocabulary import TITLES, EventType, Side

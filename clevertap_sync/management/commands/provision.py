@@ -1,4 +1,4 @@
-"""`manage.py provision`: an app, its API key, integration and sources, in one step."""
+"""`manage.py provision`: an app, its API key, integration and sources, or a whole set-up."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from clevertap_sync.management import set_up_file
 from clevertap_sync.models import EventKinds
 from clevertap_sync.provisioning import (
     DEFAULT_INTEGRATION,
@@ -27,6 +28,13 @@ from referrals.source_provisioning import ProvisionedSource
 from referrals.words import format_utc
 
 PASSCODE_VARIABLE = "CLEVERTAP_PASSCODE"
+#: The exit status of a dry run that would change something; 1 is a failure, 2 the usage.
+WOULD_CHANGE = 3
+_REQUIRED = ("app", "account_id", "identity_provider", "location")
+_OF_ONE_APP = (
+    *(*_REQUIRED, "integration", "name", "expires", "passcode_stdin", "enable"),
+    *("platform", "loose_ids", "remember_referrers", "reconcile", "event_kinds"),
+)
 
 
 class Command(DiscreetCommand):
@@ -36,23 +44,23 @@ class Command(DiscreetCommand):
         "Creates or updates an app, its API key, its CleverTap integration and, with "
         "--platform, sources. Safe to repeat: what is there is updated, and a key or a "
         "secret is shown only when it is made. The passcode comes from standard input or "
-        f"from {PASSCODE_VARIABLE}, never from the command line, where other users of the machine could read it."
+        f"from {PASSCODE_VARIABLE}, never from the command line, where other users of the machine could read it. "
+        "With --file, a whole set-up: apps, integrations, sources and alerts."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        parser.add_argument("app", help="the app's short name, such as my-shop")
+        self._refuse = parser.error
         parser.add_argument(
-            "--account-id", required=True, help="CleverTap's account ID"
+            "app", nargs="?", help="the app's short name, such as my-shop"
         )
+        parser.add_argument("--account-id", help="CleverTap's account ID")
         parser.add_argument(
             "--identity-provider",
-            required=True,
             help="which of a user's identities CleverTap knows users by, such as email",
         )
         parser.add_argument(
             "--location",
-            required=True,
             help="where CleverTap stores the account's data: a code or a name, such as "
             "in1 or India",
         )
@@ -65,15 +73,48 @@ class Command(DiscreetCommand):
         parser.add_argument("--name", default="", help="what people call the app")
         _add_wishes(parser)
         _add_people(parser)
+        _add_file(parser)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
-    def handle(self, *, json: bool, **wishes: Any) -> None:
+    def handle(
+        self, *, json: bool, file: str | None, dry_run: bool, **wishes: Any
+    ) -> None:
         """Provision, and print the result."""
+        self._check_together(file, wishes, dry_run=dry_run)
         try:
+            if file:
+                self._apply_file(file, json=json, dry_run=dry_run)
+                return
             provisioned = provision_app(_read_wishes(**wishes))
         except ProvisioningError as error:
             raise CommandError(str(error)) from error
         self._tell(provisioned, _as_json if json else _as_text)
+
+    def _check_together(
+        self, file: str | None, wishes: dict[str, Any], *, dry_run: bool
+    ) -> None:
+        """End with the usage where a file and options stand together, or neither does."""
+        if file:
+            given = [_spell(name) for name in _OF_ONE_APP if _is_given(wishes[name])]
+            if given:
+                self._refuse(f"argument --file: not allowed with argument {given[0]}")
+            return
+        missing = [_spell(name) for name in _REQUIRED if wishes[name] is None]
+        if missing:
+            self._refuse(f"the following arguments are required: {', '.join(missing)}")
+        if dry_run:
+            self._refuse("argument --dry-run: not allowed with argument app")
+
+    def _apply_file(self, path: str, *, json: bool, dry_run: bool) -> None:
+        applied = set_up_file.apply_file(path, dry_run=dry_run)
+        for warning in applied.warnings:
+            self.stderr.write(self.style.WARNING(str(warning)))
+        describe = (
+            set_up_file.describe_as_json if json else set_up_file.describe_as_text
+        )
+        self.stdout.write(describe(applied, dry_run=dry_run))
+        if dry_run and applied.steps:
+            raise SystemExit(WOULD_CHANGE)
 
     def _tell(
         self,
@@ -119,6 +160,29 @@ def _read_wishes(
         event_kinds=EventKinds(event_kinds) if event_kinds else None,
         key_life=expires,
     )
+
+
+def _add_file(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--file",
+        metavar="PATH",
+        help="a set-up file in TOML, in place of all that is above; - reads standard input",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="with --file: say what would change, and change nothing. The exit status is "
+        f"{WOULD_CHANGE} where something would",
+    )
+
+
+def _spell(name: str) -> str:
+    """Return an option as it is typed."""
+    return name if name == "app" else f"--{name.replace('_', '-')}"
+
+
+def _is_given(value: object) -> bool:
+    return value not in (None, "", False, [], DEFAULT_INTEGRATION)
 
 
 def _add_wishes(parser: CommandParser) -> None:

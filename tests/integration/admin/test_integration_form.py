@@ -5,8 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from clevertap_sync.admin.integration.sends_grid import SENDS
-from clevertap_sync.models import Account, Integration
+from clevertap_sync.models import SENDS, Account, Integration
 from referrals.secret import Secret
 from tests.builders import an_account, an_app, an_integration
 from tests.integration.admin.conftest import CANARY, text_of
