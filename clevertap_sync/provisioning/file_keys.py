@@ -46,7 +46,11 @@ _TEXTS: Final = "a list of texts"
 _NEVER: Final = " Empty: never."
 
 #: Settings of an app, by column.
-APP_COLUMNS: Final = ("name", "ignored_networks", "loose_ids", "remembers_referrers")
+APP_COLUMNS: Final = (
+    *("name", "ignored_networks", "loose_ids", "remembers_referrers"),
+    *("fraud_same_ip", "fraud_installs", "fraud_installs_days"),
+    *("fraud_advertising_ids", "fraud_advertising_ids_days"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def _take_column(model: type[Model], column: str, meaning: str = "") -> Key:
 
 def _describe_column(found: "Field[Any, Any]") -> str:
     """Return a column's sentence; of a flag with a label of its own, that as well."""
-    sentence = str(found.help_text).removesuffix(_NEVER)
+    sentence = str(found.help_text).removesuffix(_NEVER).replace("Empty:", "`false`:")
     is_labelled = found.verbose_name != found.name.replace("_", " ")
     if is_labelled and found.get_internal_type() == "BooleanField":
         return f"{capfirst(found.verbose_name)}. {sentence}".strip()

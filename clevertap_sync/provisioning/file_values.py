@@ -11,7 +11,12 @@ from datetime import date, datetime
 from typing import Any, Final, NoReturn
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import (
+    BaseValidator,
+    MaxValueValidator,
+    MinValueValidator,
+    validate_email,
+)
 from django.db import models
 
 from clevertap_sync.alerting.alert_rules import MOST_RECIPIENTS
@@ -244,12 +249,28 @@ def _choose_reader(field: "models.Field[Any, Any]") -> tuple[Reader, str]:
     if isinstance(field, models.FloatField | models.DecimalField):
         read, takes = read_number, "a number"
     elif isinstance(field, models.IntegerField):
-        read, takes = read_whole_number, "a whole number"
+        read, takes = read_whole_number, _spell_range(field)
     else:
         return read_text, "a text"
     if field.null:
-        return allow_never(read), f"{takes}, or `false` for never"
+        return allow_never(read), f"{takes}, or `false`"
     return read, takes
+
+
+def _spell_range(field: "models.IntegerField[Any, Any]") -> str:
+    least = max(_list_limits(field, MinValueValidator), default=None)
+    most = min(_list_limits(field, MaxValueValidator), default=None)
+    return (
+        "a whole number" if least is None or most is None else f"{least:,} to {most:,}"
+    )
+
+
+def _list_limits(
+    field: "models.IntegerField[Any, Any]", kind: type[BaseValidator]
+) -> list[int]:
+    # Those that the column names: the database's own differ.
+    named = field.deconstruct()[3].get("validators", ())
+    return [each.limit_value for each in named if isinstance(each, kind)]
 
 
 def _list_words(words: Iterable[str]) -> str:

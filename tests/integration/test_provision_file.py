@@ -32,6 +32,11 @@ name = "The Shop"
 ignored_networks = ["192.0.2.0/24", "2001:db8::/32"]
 loose_ids = ["anonymous_id"]
 remembers_referrers = true
+fraud_same_ip = true
+fraud_installs = 3
+fraud_installs_days = 7
+fraud_advertising_ids = false
+fraud_advertising_ids_days = 14
 api_key = true
 api_key_days = 90
 
@@ -193,6 +198,7 @@ def test_what_the_file_says_is_what_is_stored(apply):
     app, integration = App.objects.get(), Integration.objects.get()
     source, alert = Source.objects.get(), Alert.objects.get()
     assert (app.name, app.loose_ids) == ("The Shop", ["anonymous_id"])
+    assert (app.fraud_installs, app.fraud_advertising_ids) == (3, None)
     assert app.ignored_networks == "192.0.2.0/24\n2001:db8::/32"
     assert str(integration.account) == "ABC-DEF-123Z (India)"
     assert integration.passcode.reveal() == PASSCODE
