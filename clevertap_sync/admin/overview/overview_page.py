@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from clevertap_sync import insight
 from clevertap_sync.admin.overview.cards import StandingLine, build_card
+from clevertap_sync.admin.overview.siblings import group_siblings, split_for_cards
 from clevertap_sync.admin.overview.standing import read_standing
 from clevertap_sync.models import WorkerSeen
 from clevertap_sync.process import clock, doorbell, worker_presence
@@ -29,11 +30,17 @@ def build_overview(request: HttpRequest) -> dict[str, Any]:
     with insight.read_in_snapshot():
         standing = read_standing(request.user, now)
         lines = standing.lines
-        cards = [build_card(line, request.user, now) for line in lines[:CARDS]]
+        chosen, further = split_for_cards(group_siblings(lines), CARDS)
+        cards = [
+            [build_card(line, request.user, now) for line in group] for group in chosen
+        ]
+    shown = [card.line for group in cards for card in group]
+    others = [line for group in further for line in group]
     return {
         "cards": cards,
-        "lines": lines[CARDS:],
-        "summary": _summary([*(card.line for card in cards), *lines[CARDS:]]),
+        "further": further,
+        "number_further": len(others),
+        "summary": _summary([*shown, *others]),
         "elsewhere": standing.elsewhere,
         "now": now,
         "workers": WorkerSeen.objects.order_by("-seen_at")[:_WORKERS_SHOWN],
