@@ -1,6 +1,7 @@
 """What `/metrics` tells, asked of the product itself."""
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 from django.conf import settings
@@ -29,6 +30,15 @@ def fill_metrics(page: str) -> str:
 def read_kinds() -> dict[str, str]:
     """Return the type of each metric by its name. Needs a database with tables."""
     request = RequestFactory().get(
-        "/metrics", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"}
+        "/metrics",
+        headers={
+            "Authorization": f"Bearer {settings.METRICS_TOKEN}",
+            # Where HTTPS ends at a proxy, plain HTTP is refused.
+            "X-Forwarded-Proto": "https",
+        },
     )
-    return dict(_TOLD.findall(show_metrics(request).content.decode()))
+    answer = show_metrics(request)
+    if answer.status_code != HTTPStatus.OK:
+        message = f"/metrics answers {answer.status_code}."
+        raise RuntimeError(message)
+    return dict(_TOLD.findall(answer.content.decode()))
