@@ -200,10 +200,12 @@ def test_forks_in_the_midst_of_everything_leave_no_lock_behind(spool, tmp_path):
             while not is_over.is_set():
                 client.enqueue(an_open())
 
+        def leave():
+            client.enqueue(an_open())
+            return True
+
         def fork():
-            statuses.extend(
-                in_child(lambda: client.enqueue(an_open()) is None) for _ in range(4)
-            )
+            statuses.extend(in_child(leave) for _ in range(4))
 
         adding = threads_of(2, add)
         for thread in threads_of(2, fork):
