@@ -18,7 +18,7 @@ from tests.faults.scene import WAITING
 from tests.harness import databases
 from tests.harness.commands import Checkout
 from tests.harness.environment import Kind
-from tests.harness.process import Process
+from tests.harness.process import PATIENCE_SECONDS, Process
 from tests.harness.stack import HERE, Stack
 
 #: Longer than any restart: callers wait in the socket's queue meanwhile.
@@ -94,7 +94,13 @@ class Shop:
     def load(self) -> Load:
         """Return a load of small requests, to be entered."""
         return Load(
-            self.backend, lambda: self.stack.web_url, threads=2, size=10, pause=0.2
+            self.backend,
+            lambda: self.stack.web_url,
+            threads=2,
+            size=10,
+            pause=0.2,
+            # Whoever waits in the socket's queue waits for a whole start.
+            seconds=PATIENCE_SECONDS,
         )
 
     # What became of it
