@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs Debian's programs that only tests need, unless they are there: Chromium for the
-# browser tests; Prometheus, nginx, Caddy and systemd's own checks for those of ops/. Needs
+# browser tests; Prometheus, nginx, Caddy and systemd's own checks for those of ops/; curl. Needs
 # root, or sudo that does not ask.
 set -eu
 
@@ -17,6 +17,7 @@ need promtool prometheus
 need nginx nginx-light
 need caddy caddy
 need systemd-analyze systemd
+need curl curl
 if [ -z "$packages" ]; then
   exit 0
 fi
