@@ -12,7 +12,13 @@ from clevertap_sync import insight
 from clevertap_sync.insight import IntegrationStatus
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
-from clevertap_sync.insight.findings import Finding, Link, Severity, judge_facts
+from clevertap_sync.insight.findings import (
+    Finding,
+    Link,
+    Scope,
+    Severity,
+    judge_facts,
+)
 from clevertap_sync.insight.ingest_queries import read_app_ingest
 from clevertap_sync.process import clock
 from integration_project.doctor.check import Area, Check, State
@@ -58,8 +64,14 @@ def report_integration(
     """Yield the integration's findings; where none is bad, also where it stands."""
     integration = facts.integration
     findings = judge_facts(replace(facts, imbalances=status.imbalances))
+    # What several integrations are told alike stands there once.
+    subjects = {
+        Scope.INTEGRATION: str(integration),
+        Scope.APP: str(integration.app),
+        Scope.INSTALLATION: "",
+    }
     for finding in findings:
-        yield report_finding(finding, str(integration))
+        yield report_finding(finding, subjects[finding.scope])
     if not any(map(_is_bad, findings)):
         yield _check(
             code="balanced",

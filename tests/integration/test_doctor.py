@@ -401,6 +401,18 @@ class TestProcesses:
         assert check.state is State.WARNING
 
 
+def test_what_all_integrations_are_told_alike_is_said_once(shop):
+    for slug in ("second", "third"):
+        an_integration(an_app(slug), passcode=Secret(PASSCODE))
+    WorkerSeen.objects.all().delete()
+
+    said = [
+        each for each in examine().checks if each.sentence.startswith("No worker has")
+    ]
+
+    assert [each.area for each in said] == [Area.PROCESSES, Area.DELIVERY]
+
+
 def test_every_finding_of_the_installation_has_its_area():
     assert {kind.code for kind in KINDS} <= set(AREAS)
 
