@@ -16,6 +16,7 @@ from scripts.reference.commands import fill_commands
 from scripts.reference.decisions import fill_decisions
 from scripts.reference.metrics import fill_metrics
 from scripts.reference.parts import find_empty
+from scripts.reference.set_up_file import fill_set_up_file
 from scripts.reference.variables import fill_settings
 
 DOCS: Final = ROOT / "docs"
@@ -27,6 +28,7 @@ PAGES: Final[Mapping[str, Callable[[str], str]]] = {
     "reference/http-api": fill_api,
     "reference/logs-and-metrics": fill_metrics,
     "reference/reasons": fill_reasons,
+    "reference/set-up-file": fill_set_up_file,
     **{
         f"sources/{name}": partial(source_pages.fill_page, name)
         for name in (source_pages.INDEX, *PLATFORMS)

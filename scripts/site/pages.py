@@ -29,6 +29,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
         "docs/reference/findings",
         "docs/reference/environment",
         "docs/reference/commands",
+        "docs/reference/set-up-file",
         "docs/reference/provision-source",
         "docs/reference/logs-and-metrics",
         "docs/reference/*",

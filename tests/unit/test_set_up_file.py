@@ -14,7 +14,6 @@ from clevertap_sync.provisioning.file_reading import (
 )
 from clevertap_sync.provisioning.file_secrets import SecretPlaces
 from referrals.models import App
-from scripts import set_up_page
 
 #: Stands for a passcode that somebody wrote where it does not belong.
 PLANTED = "PLA-NTE-DXXX"
@@ -309,11 +308,3 @@ def test_columns_keep_their_names():
             *("api_key_days", "address", "heartbeat_address"),
         }
         assert keys.keys() - columns - own == set()
-
-
-def test_the_page_has_every_key_as_it_is():
-    written = set_up_page.PAGE.read_text("utf-8")
-
-    assert set_up_page.write_page(written) == written, (
-        "docs/reference/set-up-file.md is behind: run `python -m scripts.set_up_page`."
-    )

@@ -54,7 +54,10 @@ class Command(DiscreetCommand):
         parser.add_argument(
             "app", nargs="?", help="the app's short name, such as my-shop"
         )
-        parser.add_argument("--account-id", help="CleverTap's account ID")
+        parser.add_argument(
+            "--account-id",
+            help="CleverTap's account ID; required, as the next two, but with --file",
+        )
         parser.add_argument(
             "--identity-provider",
             help="which of a user's identities CleverTap knows users by, such as email",
