@@ -71,7 +71,7 @@ def _read_text(path: str) -> str:
         else:
             with Path(path).open("rb") as file:
                 raw = file.read(LONGEST + 1)
-        return raw.decode()
+        return raw.decode("utf-8-sig")
     except (OSError, AttributeError) as error:  # standard input may be closed
         message = f"The file cannot be read ({type(error).__name__})."
         raise ProvisioningError(message) from None

@@ -478,3 +478,9 @@ def test_options_that_do_not_go_together_are_refused(options):
 def test_a_file_that_is_not_there_is_said_without_its_path():
     with pytest.raises(CommandError, match=r"^The file cannot be read \(FileNotFound"):
         call_command("provision", "--file=/nowhere/planted")
+
+
+def test_a_mark_that_an_editor_puts_before_the_text_is_no_part_of_it(apply):
+    said, _, _ = apply(f"\N{BYTE ORDER MARK}[apps.shop]\napi_key = false\n")
+
+    assert said.startswith("+ apps.shop: made\n1 made.\n")
