@@ -225,17 +225,22 @@ def test_a_proxys_413_halves_a_batch_and_names_the_event_that_is_too_large():
     ]
 
 
-def test_what_does_not_come_through_at_once_goes_in_smaller_parts():
+def test_what_does_not_come_through_goes_in_smaller_parts(monkeypatch):
+    monkeypatch.setattr("referral_events.background._PATIENCE", 0)
+    monkeypatch.setattr("referral_events.background._IDLE_SECONDS", 0.01)
+
     def break_what_is_long(connection, body):
-        if len(body) < 1_000:
+        if len(body) < 400:
             connection.sendall(accept(body))
 
     with RawServer(break_what_is_long) as server:
         client = Client(server.url, "rk_x")
         for number in range(40):
-            client._outbox._waiting.add(json.dumps({"id": f"e-{number}"}).encode(), 0)
+            client._outbox._waiting.add(b'{"id": "e-%d"}' % number, 0)
         client.enqueue(an_open(id="last"))
         assert client.close(ENOUGH) == 0
+
+    assert max(map(len, server.bodies)) > 400, "all of them were tried at once"
 
 
 def test_a_preview_of_more_than_a_request_takes_counts_on(monkeypatch):
