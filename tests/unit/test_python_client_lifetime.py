@@ -15,6 +15,7 @@ import pytest
 from referral_events import Client, Event, Person, SpoolError
 from referral_events.spool import DiskSpool
 from tests.harness.commands import ROOT
+from tests.harness.process import wait_until
 from tests.harness.raw_server import RawServer, answer
 from tests.unit.test_python_client_on_a_bad_line import accept
 
@@ -96,6 +97,7 @@ def test_who_waits_for_room_is_told_when_it_is_closed():
 
     thread = threading.Thread(target=add)
     thread.start()
+    wait_until(lambda: client._outbox._waiting._changed._waiters)
     client.close(timeout=0)
     thread.join(ENOUGH)
 
@@ -227,6 +229,8 @@ def test_a_child_takes_the_spool_over_when_its_parent_has_ended(tmp_path):
             client.flush(ENOUGH)
             if os.fork():
                 return True
+            if client._outbox._waiting._connection is not None:
+                os._exit(os.write(say, b"inherited what SQLite must not"))
             client.enqueue(an_open(id="of-the-child"))
             os.write(say, b"sent" if client.flush(ENOUGH) else b"not sent")
             os._exit(0)
