@@ -481,6 +481,6 @@ def test_a_file_that_is_not_there_is_said_without_its_path():
 
 
 def test_a_mark_that_an_editor_puts_before_the_text_is_no_part_of_it(apply):
-    said, _, _ = apply(f"\N{BYTE ORDER MARK}[apps.shop]\napi_key = false\n")
+    said, _, _ = apply("\N{BYTE ORDER MARK}[apps.shop]\napi_key = false\n")
 
     assert said.startswith("+ apps.shop: made\n1 made.\n")
