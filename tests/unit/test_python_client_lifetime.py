@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,8 @@ def test_who_waits_for_room_is_told_when_it_is_closed():
 
     thread = threading.Thread(target=add)
     thread.start()
-    wait_until(lambda: client._outbox._waiting._changed._waiters)
+    queue: Any = client._outbox._waiting
+    wait_until(lambda: queue._changed._waiters)
     client.close(timeout=0)
     thread.join(ENOUGH)
 
@@ -229,7 +231,8 @@ def test_a_child_takes_the_spool_over_when_its_parent_has_ended(tmp_path):
             client.flush(ENOUGH)
             if os.fork():
                 return True
-            if client._outbox._waiting._connection is not None:
+            spool: Any = client._outbox._waiting
+            if spool._connection is not None:
                 os._exit(os.write(say, b"inherited what SQLite must not"))
             client.enqueue(an_open(id="of-the-child"))
             os.write(say, b"sent" if client.flush(ENOUGH) else b"not sent")
