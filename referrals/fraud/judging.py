@@ -54,13 +54,12 @@ def _compare_with_earlier(
     sightings: Collection[SightingKey],
     earlier: SightingMemory,
 ) -> Iterator[FraudReason]:
-    for meaning, limit in (
-        (FraudReason.ADVERTISING_ID_RESET, rules.advertising_ids),
-        (FraudReason.INSTALLS_FROM_SAME_IP, rules.installs),
-    ):
-        if limit.most is not None and any(
-            earlier.count_others(seen, event.occurred_at, limit.window) >= limit.most
-            for seen in sightings
-            if seen.meaning is meaning
-        ):
+    told: FraudReason | None = None
+    # A referrer has a mark for each identity: one of them is enough.
+    for seen in sightings:
+        meaning = seen.meaning
+        is_device = meaning is FraudReason.ADVERTISING_ID_RESET
+        limit = rules.advertising_ids if is_device else rules.installs
+        if meaning is not told and earlier.is_reached(limit, seen, event.occurred_at):
+            told = meaning
             yield meaning

@@ -1,10 +1,10 @@
 """The sightings so far: at each mark, when each value was last seen. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from referrals.fraud.sightings import SightingKey
-from referrals.fraud_rules import MOST_KEPT
+from referrals.fraud_rules import MOST_KEPT, Limit
 
 #: A sighting as it is stored: mark, value, and the instant at which it was last seen.
 SeenAt = tuple[str, str, datetime]
@@ -31,28 +31,38 @@ class SightingMemory:
         self._marks.setdefault(mark, {})[value] = seen_at
         self._stored.add((mark, value))
 
-    def count_others(self, key: SightingKey, at: datetime, window: timedelta) -> int:
-        """Return how many other values were seen at the mark within `window` of `at`.
+    def is_reached(self, limit: Limit, key: SightingKey, at: datetime) -> bool:
+        """Return whether as many other values were seen at the mark as are normal.
 
-        On either side of it: an install that is told late is judged by what happened after
+        Those within the limit's window of `at` count. On either side of it: an install that is told late is judged by what happened after
         it, or whoever sends the later one first would get both through.
         """
-        values = self._marks.get(key.mark, {})
-        return sum(
+        values = self._marks.get(key.mark)
+        # Nearly every install is the first one at its marks.
+        if values is None or limit.most is None:
+            return False
+        window = limit.window
+        others = sum(
             value != key.value and abs(at - seen_at) <= window
             for value, seen_at in values.items()
         )
+        return others >= limit.most
 
     def add(self, key: SightingKey, at: datetime) -> None:
         """Remember a sighting for the next events."""
-        values = self._marks.setdefault(key.mark, {})
-        known = values.get(key.value)
+        mark, value, _ = key
+        values = self._marks.get(mark)
+        if values is None:
+            self._marks[mark] = {value: at}
+            self._changed.add((mark, value))
+            return
+        known = values.get(value)
         if known is not None and known >= at:
             return
-        values[key.value] = at
-        self._changed.add((key.mark, key.value))
+        values[value] = at
+        self._changed.add((mark, value))
         if len(values) > MOST_KEPT:
-            self._drop_oldest(key.mark, values)
+            self._drop_oldest(mark, values)
 
     def list_changes(self) -> MemoryChanges:
         """Return what differs from what was loaded."""
