@@ -5,8 +5,8 @@ made only if the app has none that works.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -50,7 +50,7 @@ class WantedSetup:
 
     A key that is made expires after `key_life`; None: it never does. Of each of `platforms` there is to be a source, named as the platform. `loose_ids` are
     the app's IDs that come before sign-up. Where they, `remembers_referrers`, `reconciles`
-    or `event_kinds` are None, what is set stands.
+    or `event_kinds` are None, what is set stands, and so do columns that are not in `fraud`.
     """
 
     app: str
@@ -66,6 +66,7 @@ class WantedSetup:
     remembers_referrers: bool | None = None
     reconciles: bool | None = None
     event_kinds: EventKinds | None = None
+    fraud: Mapping[str, bool | int | None] = field(default_factory=dict)
     key_life: timedelta | None = None
 
 
@@ -153,7 +154,7 @@ def _app(wanted: WantedSetup) -> App:
         message = f"The app {app.slug} is archived. Choose another name for a new app."
         raise ProvisioningError(message)
     app.name = wanted.app_name or app.name
-    differences = _set_people(app, wanted)
+    differences = [*_set_people(app, wanted), *_set_fraud(app, wanted)]
     store_app(app, differences)
     return app
 
@@ -182,6 +183,16 @@ def _set_people(app: App, wanted: WantedSetup) -> list[Difference]:
         changes["loose_ids"] = list(loose)
     if remembers not in {None, app.remembers_referrers}:
         changes["remembers_referrers"] = remembers
+    return store.put_changes(app, changes)
+
+
+def _set_fraud(app: App, wanted: WantedSetup) -> list[Difference]:
+    """Put the wanted fraud rules on the app; return what differs."""
+    changes = {
+        column: value
+        for column, value in wanted.fraud.items()
+        if value != getattr(app, column)
+    }
     return store.put_changes(app, changes)
 
 

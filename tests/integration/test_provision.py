@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from clevertap_sync.models import Account, Integration, Upload
 from clevertap_sync.process import clock
 from clevertap_sync.provisioning import find_location
 from referrals import history, log
+from referrals.fraud_rules import FraudRules, Limit
 from referrals.keys import digest_key
 from referrals.models import ApiKey, App, Source
 from tests.builders import a_sent_event
@@ -526,3 +528,39 @@ def test_a_new_integration_is_not_compared_unless_told(provision):
 
     made = Integration.objects.get()
     assert (made.reconciles, made.counts_since) == (False, None)
+
+
+def test_it_sets_fraud_rules_and_leaves_alone_what_is_not_named(provision):
+    provision()
+    provision(
+        "--fraud=installs=6", "--fraud=Installs_Days = none", "--fraud=same_ip=yes"
+    )
+
+    provision("--fraud=installs=6")
+
+    app = App.objects.get()
+    assert app.fraud_rules == FraudRules(
+        same_ip=True, installs=Limit(6, None), advertising_ids=Limit(2, 30)
+    )
+    latest, *_ = history.list_changes(app)
+    assert latest.differences == [
+        ["Installs from one IP address", "4", "6"],
+        ["Installs: within days", "30", history.EMPTY],
+        ["Same IP address on both sides", "no", "yes"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("installs=21", "less than or equal to 20"),
+        ("installs=-1", "installs takes a whole number or none, and not '-1'."),
+        ("same_ip=1", "same_ip takes yes or no, and not '1'."),
+        ("ips=1", "'ips=1' is none of same_ip=…, installs=…"),
+    ],
+)
+def test_a_fraud_rule_that_cannot_be_is_refused(provision, setting, why):
+    with pytest.raises(CommandError, match=re.escape(why)):
+        provision(f"--fraud={setting}")
+
+    assert not App.objects.exists()

@@ -20,6 +20,11 @@ from clevertap_sync.provisioning import (
     find_location,
     provision_app,
 )
+from referrals.fraud_settings import (
+    COLUMNS,
+    FraudSettingError,
+    read_fraud_settings,
+)
 from referrals.keys import LONGEST_LIFE, SHORTEST_LIFE
 from referrals.loose_ids import LooseIdsError, read_loose_ids
 from referrals.management.arguments import DiscreetCommand
@@ -33,7 +38,14 @@ WOULD_CHANGE = 3
 _REQUIRED = ("app", "account_id", "identity_provider", "location")
 _OF_ONE_APP = (
     *(*_REQUIRED, "integration", "name", "expires", "passcode_stdin", "enable"),
-    *("platform", "loose_ids", "remember_referrers", "reconcile", "event_kinds"),
+    *(
+        "platform",
+        "loose_ids",
+        "remember_referrers",
+        "reconcile",
+        "event_kinds",
+        "fraud",
+    ),
 )
 
 
@@ -143,6 +155,7 @@ def _read_wishes(
     platform: list[str],
     loose_ids: str | None,
     remember_referrers: bool | None,
+    fraud: list[str],
     reconcile: bool | None,
     event_kinds: str | None,
     **_: object,
@@ -159,6 +172,7 @@ def _read_wishes(
         platforms=tuple(platform),
         loose_ids=_loose_ids(loose_ids),
         remembers_referrers=remember_referrers,
+        fraud=_fraud(fraud),
         reconciles=reconcile,
         event_kinds=EventKinds(event_kinds) if event_kinds else None,
         key_life=expires,
@@ -242,6 +256,23 @@ def _add_people(parser: CommandParser) -> None:
         default=None,
         help='remember who invited each user last, for events whose referrer is "last"',
     )
+    parser.add_argument(
+        "--fraud",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"a setting of the app's fraud rules, such as installs=4; repeat it. Names: "
+        f"{', '.join(COLUMNS)}. Values: a number or none, of same_ip yes or no; settings that "
+        "are not named stay as they are",
+    )
+
+
+def _fraud(texts: list[str]) -> dict[str, bool | int | None]:
+    try:
+        return read_fraud_settings(texts)
+    except FraudSettingError as error:
+        message = f"--fraud: {error}"
+        raise ProvisioningError(message) from error
 
 
 def _days(text: str) -> timedelta:
