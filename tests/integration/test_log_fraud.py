@@ -4,10 +4,11 @@ from datetime import timedelta
 from itertools import permutations
 
 import pytest
+from django.db import connection
 
 from referrals import log
-from referrals.fraud_rules import MOST_KEPT
-from referrals.models import ReferralEvent, Sighting
+from referrals.fraud_rules import FIRST_RULES, MOST_KEPT
+from referrals.models import App, ReferralEvent, Sighting
 from tests.builders import BOB, FIRST_FRAUD_RULES, NOON, a_sent_event, an_app
 
 pytestmark = pytest.mark.django_db
@@ -243,3 +244,14 @@ def test_signals_are_stored_only_as_keyed_hashes(app):
     assert users[0].ip != users[1].ip
     marks = Sighting.objects.values_list("mark", "value")
     assert len({mark for mark, _ in marks}) == 4
+
+
+def test_an_app_that_the_release_before_makes_judges_as_it_did():
+    """What it leaves out the database fills in, as for the apps that were there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO referrals_app (slug, name, created_at, ignored_networks)"
+            " VALUES ('old', 'Old', CURRENT_TIMESTAMP, '')"
+        )
+
+    assert App.objects.get(slug="old").fraud_rules == FIRST_RULES
