@@ -20,7 +20,7 @@ from django.middleware.csrf import (
 )
 from django.template.loader import render_to_string
 
-from referrals.api.edge import explain_unknown_host
+from referrals.api.edge import explain_unknown_host, is_api_call
 
 logger: Final = logging.getLogger(__name__)
 
@@ -70,8 +70,12 @@ def show_page_missing(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def show_server_failed(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 where it was the database."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
+    """Answer 500, or on a page 503 where it was the database.
+
+    The API says of its own that the database is away, where it asked it.
+    """
+    was_database = isinstance(sys.exception(), OperationalError | InterfaceError)
+    if was_database and not is_api_call(request):
         return _render_page(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "The database did not answer",

@@ -184,8 +184,8 @@ if SECURE_PROXY:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-# These refuse plain HTTP themselves: a key or token that travelled so must not go unnoticed.
-SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)", r"^metrics$"]
+    # These refuse plain HTTP themselves: a key or token that travelled so must not go unnoticed.
+    SECURE_REDIRECT_EXEMPT = [r"^v1(/|$)", r"^metrics$"]
 # When a person has to log in again: after so long without a click, and at the latest.
 SESSION_IDLE_MINUTES = env.whole("SESSION_IDLE_MINUTES", 60, least=1, most=20_160)
 SESSION_HOURS = env.whole("SESSION_HOURS", 12, least=1, most=336)

@@ -103,7 +103,7 @@ def test_a_role_has_the_limits_that_a_pgbouncer_does_not_pass_on(server, answers
     assert of_role == [value for _, value in LIMITS]
     assert of_nobody == ["0", "0", "0"]
     # What is typed for a migration that takes longer is heard above the role's limits.
-    (query,) = re.findall(r'"\$DATABASE_URL(\?options=.+)"', page("operations"))
+    (query,) = re.findall(r'"\$DATABASE_URL(\?options=.+)"', page("upgrading"))
     assert answers("referrals", query, *limits) == ["5s", "0", "10s"]
 
 

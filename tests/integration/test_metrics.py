@@ -160,6 +160,7 @@ class TestToken:
         self, client, settings
     ):
         settings.SECURE_SSL_REDIRECT = True
+        settings.SECURE_REDIRECT_EXEMPT = ["^metrics$"]
 
         answer = client.get("/metrics", headers=BEARER)
 

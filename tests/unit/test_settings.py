@@ -202,7 +202,7 @@ class TestDefaults:
         demanded = {
             "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
             "SECURE_SSL_REDIRECT": True,
-            "SECURE_REDIRECT_EXEMPT": ["^v1(/|$)"],
+            "SECURE_REDIRECT_EXEMPT": ["^v1(/|$)", "^metrics$"],
             "SECURE_HSTS_SECONDS": 31_536_000,
             "SESSION_COOKIE_SECURE": True,
             "CSRF_COOKIE_SECURE": True,

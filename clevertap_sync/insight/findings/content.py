@@ -308,8 +308,9 @@ class TestEventsMisplaced(Finding):
         """Yield it where test events arrive and are sent to a production account."""
         integration, arrivals = facts.integration, facts.arrivals
         takes = integration.event_kinds != EventKinds.PRODUCTION
-        is_for_tests = integration.account.is_test
-        if facts.is_running and takes and arrivals.test and not is_for_tests:
+        if not (facts.is_running and takes and arrivals.test):
+            return
+        if not integration.account.is_test:
             yield cls(
                 sentence=f"{arrivals.test:,} of the last {format_count(arrivals.events, 'event')} "
                 f"are test events, and they go to {integration.account.account_id}, a "
