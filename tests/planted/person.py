@@ -26,15 +26,15 @@ _CARD: Final = re.compile(
     re.DOTALL,
 )
 _LINE: Final = re.compile(
-    r'<li><span class="light light-(?P<colour>\w+)">[^<]*</span> '
+    r'<div><span class="light light-(?P<colour>\w+)">[^<]*</span> '
     r'<a href="(?P<url>[^"]+)">(?P<name>[^<]+)</a>'
 )
 #: On a card, or below it; and in a line.
 _FIXES: Final = (
     re.compile(r'class="finding finding-(?:bad|busy)">.*?<a href="([^"]+)"', re.DOTALL),
     re.compile(
-        r'<li><span class="light light-(?:bad|busy)">[^<]*</span> <a [^>]*>[^<]*</a> '
-        r'<span class="quiet">[^<]*</span> <a href="([^"]+)"'
+        r'<div><span class="light light-(?:bad|busy)">[^<]*</span> <a [^>]*>[^<]*</a> '
+        r'(?:<span class="badge">[^<]*</span> )?<span class="quiet">[^<]*</span> <a href="([^"]+)"'
     ),
 )
 _BETWEEN_NAMES: Final = " → "
