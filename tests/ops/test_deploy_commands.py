@@ -7,10 +7,12 @@ tests/unit/test_deployment.py.
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import venv
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -56,10 +58,10 @@ def environment(product):
     return {**product.env, **made}
 
 
-def run(command, environment):
+def run(command, environment, cwd=commands.ROOT):
     done = subprocess.run(
         command,
-        cwd=commands.ROOT,
+        cwd=cwd,
         env=environment,
         capture_output=True,
         text=True,
@@ -130,16 +132,35 @@ def test_the_first_login_is_made_by_the_command_of_heroku_and_render(
     assert product.database.rows(users) == [("admin", True)]
 
 
-def test_static_files_are_collected_without_any_secret(environment):
-    build = deployment.render_services()["web"]["buildCommand"]
-    install, _, collect = build.partition(" && ")
-    assert install == "pip install --require-hashes --requirement requirements.txt"
-    bare = {name: environment[name] for name in ("PATH",)}
+def test_render_builds_what_is_in_the_repository_without_any_secret(tmp_path):
+    services = deployment.render_services()
+    build = services["web"]["buildCommand"]
+    assert build.startswith(f"{services['worker']['buildCommand']} && ")
+    checkout, environment = tmp_path / "checkout", tmp_path / "environment"
+    copy_repository(checkout)
+    venv.create(environment, with_pip=True)
+    found = {name: text for name, text in os.environ.items() if is_of_pip(name)}
+    path = f"{environment / 'bin'}:{os.environ['PATH']}"
 
-    # Not into this checkout, which others use meanwhile.
-    said = run(shell(f"{collect} --dry-run"), bare)
+    said = run(shell(build), {**found, "PATH": path}, cwd=checkout)
 
-    assert "static files" in said
+    assert "static files copied" in said
+    assert (checkout / "staticfiles" / "staticfiles.json").exists()
+    assert (environment / "bin" / "gunicorn").exists()
+
+
+def copy_repository(folder):
+    """Copy the files that git keeps: the build writes, and others use this checkout."""
+    listed = run(["git", "ls-files", "-z"], {"PATH": os.environ["PATH"]})
+    for name in filter(None, listed.split("\0")):
+        if (commands.ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(commands.ROOT / name, folder / name)
+
+
+def is_of_pip(name):
+    """Return whether a variable says where pip finds packages, and whom it trusts."""
+    return name.startswith("PIP_") or name.endswith(("_CERT", "_CERT_FILE", "_proxy"))
 
 
 def webs():
