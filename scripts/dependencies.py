@@ -18,10 +18,11 @@ from packaging.utils import canonicalize_name
 
 from scripts.check_repository import PINNED, ROOT
 from scripts.licences import is_accepted, read_licence
+from scripts.reference.parts import fill_part, write_table
 
 PAGE: Final = ROOT / "docs/dependencies.md"
-BEGIN: Final = "<!-- written from the requirements: begin -->"
-END: Final = "<!-- written from the requirements: end -->"
+#: What the marks around the page's tables name.
+SOURCE: Final = "the requirements"
 #: What each file of requirements adds to those before it.
 FILES: Final = {
     "requirements": "Production",
@@ -79,14 +80,12 @@ def find_problems(known: Mapping[tuple[str, str], str]) -> Iterator[str]:
 
 def fill_page(page: str, known: Mapping[tuple[str, str], str]) -> str:
     """Return the page with the tables between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{write_tables(known)}{END}{after}"
+    return fill_part(page, SOURCE, write_sections(known))
 
 
-def write_tables(known: Mapping[tuple[str, str], str]) -> str:
+def write_sections(known: Mapping[tuple[str, str], str]) -> str:
     """Return a section for each file, without what an earlier one has."""
-    text, seen = "", set[str]()
+    sections, seen = [], set[str]()
     for stem, title in FILES.items():
         packages = [
             each
@@ -95,8 +94,8 @@ def write_tables(known: Mapping[tuple[str, str], str]) -> str:
         ]
         seen.update(each.name for each in packages)
         if packages:
-            text += f"\n## {title}\n\n{write_section(stem, packages, known)}"
-    return f"{text}\n"
+            sections.append(f"## {title}\n\n{write_section(stem, packages, known)}")
+    return "\n\n".join(sections)
 
 
 def write_section(
@@ -107,25 +106,17 @@ def write_section(
     others = [(each, ", ".join(each.needed_by)) for each in packages if not each.reason]
     count = f"`{stem}.txt`: {len(packages)} packages, {len(chosen)} of them by choice."
     tables = [
-        write_table(heading, rows, known)
+        write_table(
+            ("Package", "Version", "Licence", heading),
+            [
+                (each.name, each.version, find_licence(each, known), text)
+                for each, text in rows
+            ],
+        )
         for heading, rows in (("Why", chosen), ("Needed by", others))
         if rows
     ]
-    return "\n".join([f"{count}\n", *tables])
-
-
-def write_table(
-    last: str,
-    rows: Sequence[tuple[Package, str]],
-    known: Mapping[tuple[str, str], str],
-) -> str:
-    """Return a table; `last` is the heading of the column that is beside each package."""
-    lines = [
-        f"| {each.name} | {each.version} | {find_licence(each, known)} | {text} |"
-        for each, text in rows
-    ]
-    head = [f"| Package | Version | Licence | {last} |", "|---|---|---|---|"]
-    return "\n".join([*head, *lines, ""])
+    return "\n\n".join([count, *tables])
 
 
 def list_packages(stem: str) -> list[Package]:

@@ -5,9 +5,11 @@ from importlib.metadata import Distribution
 import pytest
 
 from scripts import dependencies
-from scripts.dependencies import BEGIN, END, FILES, Package
+from scripts.dependencies import FILES, Package
 from scripts.licences import is_accepted, read_licence
 
+BEGIN = "<!-- written from the requirements: begin -->"
+END = "<!-- written from the requirements: end -->"
 PAGE = f"# Dependencies\n\n{BEGIN}\n{END}\n\nThe end.\n"
 KNOWN = {("here", "1.0"): "MIT", ("asked-for", "2.0"): "ISC"}
 
