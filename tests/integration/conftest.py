@@ -19,6 +19,7 @@ from clevertap_sync.clevertap import (
 from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.insight import match_rate, user_check
+from clevertap_sync.sandbox import Sandbox
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
 
@@ -98,6 +99,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings):
         options["timeout"] = PATIENCE_SECONDS
     else:
         options["options"] = f"-c lock_timeout={PATIENCE_SECONDS:.0f}s"
+
+
+@pytest.fixture
+def sandbox(settings):
+    """A running sandbox that every integration delivers to."""
+    with Sandbox() as running:
+        settings.CLEVERTAP_BASE_URL = running.template
+        yield running
 
 
 @pytest.fixture(autouse=True)

@@ -6,19 +6,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from tests.builders import an_account, an_app, an_integration
 from tests.people import emails, installs_of, knows
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sandbox(settings):
-    with Sandbox() as running:
-        settings.CLEVERTAP_BASE_URL = running.template
-        yield running
 
 
 def test_good_credentials_are_said_to_be_good(sandbox):

@@ -24,7 +24,6 @@ from clevertap_sync.process.durations import (
     HTTP_REQUEST,
     METRICS,
 )
-from clevertap_sync.sandbox import Sandbox
 from referrals import log
 from referrals.ingest import background
 from referrals.models import ReferralEvent
@@ -163,12 +162,10 @@ class TestWriting:
 
 
 @pytest.fixture
-def clevertap(settings):
+def clevertap(settings, sandbox):
     slots.clear_slots()
-    with Sandbox() as sandbox:
-        settings.CLEVERTAP_BASE_URL = sandbox.template
-        settings.REDIS_URL = ""
-        yield sandbox
+    settings.REDIS_URL = ""
+    yield sandbox
     slots.clear_slots()
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.sandbox import Sandbox
 from clevertap_sync.sandbox.faults import Poison
 from referrals import log
 from referrals.models import ReferralEvent
@@ -16,13 +15,6 @@ from tests.builders import a_sent_event
 from tests.integration.hooks.calling import SEGMENT_INSTALL, call_hook, sample_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sandbox(settings):
-    with Sandbox() as running:
-        settings.CLEVERTAP_BASE_URL = running.template
-        yield running
 
 
 @pytest.fixture

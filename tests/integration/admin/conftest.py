@@ -5,7 +5,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.sandbox import Sandbox
 from integration_project.login_throttle import throttle
 from referrals import log
 from referrals.admin.fraud_page import FIELDS
@@ -21,14 +20,6 @@ def _nobody_is_throttled():
     throttle.clear_tries()
     yield
     throttle.clear_tries()
-
-
-@pytest.fixture
-def sandbox(settings):
-    """A running sandbox that every integration delivers to."""
-    with Sandbox() as running:
-        settings.CLEVERTAP_BASE_URL = running.template
-        yield running
 
 
 @pytest.fixture

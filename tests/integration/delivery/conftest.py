@@ -11,7 +11,6 @@ from clevertap_sync.delivery.send import RequestOutcome, begin_attempt
 from clevertap_sync.delivery.work import Claim
 from clevertap_sync.models import Integration, Upload
 from clevertap_sync.process import clock, slots
-from clevertap_sync.sandbox import Sandbox
 from referrals import failpoints, log
 from tests.builders import a_sent_event, an_integration
 
@@ -26,14 +25,6 @@ def _nothing_of_other_tests():
     yield
     failpoints.arm_failpoints([])
     slots.clear_slots()
-
-
-@pytest.fixture
-def sandbox(settings):
-    """A running sandbox that every integration delivers to."""
-    with Sandbox() as running:
-        settings.CLEVERTAP_BASE_URL = running.template
-        yield running
 
 
 @pytest.fixture

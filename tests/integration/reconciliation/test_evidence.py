@@ -19,7 +19,6 @@ from referrals import log
 from referrals.identity import Identity
 from referrals.models import ReferralEvent
 from tests.builders import ANN, a_sent_custom_event, a_sent_event, an_integration
-from tests.integration.delivery.conftest import sandbox  # noqa: F401 - a fixture
 from tests.integration.delivery.erasing import erase
 from tests.integration.delivery.waiting import install, let_wait, link
 

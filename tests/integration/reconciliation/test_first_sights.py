@@ -28,7 +28,6 @@ from tests.builders import (
     an_app,
     an_integration,
 )
-from tests.integration.delivery.conftest import sandbox  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 

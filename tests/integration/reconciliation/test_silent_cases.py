@@ -18,7 +18,7 @@ from clevertap_sync.reconciliation.reconciliation_round import (
 )
 from referrals import log
 from tests.builders import a_sent_event, an_integration
-from tests.integration.delivery.conftest import sandbox, status_of  # noqa: F401
+from tests.integration.delivery.conftest import status_of
 
 pytestmark = pytest.mark.django_db
 

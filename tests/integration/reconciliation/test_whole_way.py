@@ -12,7 +12,6 @@ from clevertap_sync.delivery.upkeep import tallies
 from clevertap_sync.process.account_access import open_client
 from referrals import log
 from tests.builders import a_sent_event, an_integration
-from tests.integration.delivery.conftest import sandbox  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 
