@@ -24,11 +24,6 @@ _NONE_WAITED: Final = (
 class CustomNameAdmin(CsvExport, ListAdmin):
     """The names that an app brought, in the order of first appearance."""
 
-    intro = (
-        "A CleverTap account has 512 event types, and a name takes two. So an app's first "
-        f"{settings.CUSTOM_NAMES_LIMIT} names go there by themselves; events of a further "
-        "one wait as dead letters until you approve it."
-    )
     list_display = ("name", "app", "number", "state", "first_position")
     list_filter = ("app", ("approved_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
@@ -48,6 +43,15 @@ class CustomNameAdmin(CsvExport, ListAdmin):
     )
     fields = ("app", "name", "number", "first_position", "state")
     readonly_fields = fields
+
+    @property
+    def intro(self) -> str:
+        """What the list is of; how many names are free, the environment says."""
+        return (
+            "A CleverTap account has 512 event types, and a name takes two. So an app's "
+            f"first {settings.CUSTOM_NAMES_LIMIT} names go there by themselves; events of "
+            "a further one wait as dead letters until you approve it."
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: the log numbers names as they come."""

@@ -1,8 +1,9 @@
 """Starts the product's processes in a fraction of their time: forks of one that is warm.
 
-Most of a start is the import of libraries. A warm process has imported them, though
-nothing of ours and no settings, and forks at the word of a test. What comes out is a
-process like any other: same arguments, own environment, own process group.
+Most of a start is the import of libraries and of our modules. A warm process has
+imported them, though no settings (see `tests.harness.warm_modules`), and forks at the
+word of a test. What comes out is a process like any other: same arguments, own
+environment, own settings, own process group.
 
 Run as a program, this file is the warm process: orders come by its standard input, and
 what became of them goes by its standard output, as lines of JSON.
@@ -26,6 +27,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
+
+from tests.harness import warm_modules
 
 #: What the commands of the Procfile run.
 PROGRAMS: Final = {
@@ -165,6 +168,7 @@ def main() -> None:
     """Fork at each order, until there is nobody left to give any."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    variables = warm_modules.import_modules()
     # The collector of a fork would write to the pages of all that it got from here, and
     # so copy them.
     gc.collect()
@@ -179,7 +183,9 @@ def main() -> None:
                 return
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
-                pid = _fork(json.loads(line))
+                order = json.loads(line)
+                order["env"] = variables | order["env"]
+                pid = _fork(order)
                 children.add(pid)
                 _say(pid=pid)
         _report(children)

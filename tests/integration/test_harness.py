@@ -1,5 +1,6 @@
 """What the tests stand on ends with them, and says why when it does not start."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.harness import databases, process
+from tests.harness import commands, databases, process
 from tests.harness.commands import ROOT
 
 KILLED_RUN = """
@@ -65,3 +66,52 @@ def test_databases_of_one_server_do_not_share_their_rows():
     assert second.rows("SELECT count(*) FROM django_migrations") != [(0,)]
     first.drop()
     second.drop()
+
+
+WHAT_IS_SET_UP = """
+import json
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.core.checks.registry import registry
+from django.db import connection
+from django.db.models import signals
+from integration_project.celery import app
+
+app.loader.import_default_modules()
+print(json.dumps({
+    "settings": {n: getattr(settings, n) for n in dir(settings) if n.isupper()},
+    "database": [connection.vendor, str(connection.settings_dict["NAME"])],
+    "models": [model._meta.label for model in apps.get_models()],
+    "admin": [model._meta.label for model in admin.site._registry],
+    "checks": sorted(check.__name__ for check in registry.registered_checks),
+    "receivers": len(signals.post_migrate.receivers),
+    "tasks": sorted(app.tasks),
+    "broker": app.conf.broker_url,
+}, default=lambda each: sorted(each) if isinstance(each, frozenset) else str(type(each))))
+"""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"DATABASE_URL": "sqlite:////nowhere/one.sqlite3", "CUSTOM_NAMES_LIMIT": "7"},
+        {
+            "DATABASE_URL": "postgres://nobody@127.0.0.1:9/two",
+            "REDIS_URL": "redis://127.0.0.1:9/3",
+            "DEBUG": "1",
+        },
+    ],
+    ids=["one", "another"],
+)
+def test_a_warm_process_is_set_up_as_a_cold_one_is(variables):
+    env = commands.production(**variables)
+
+    warm, cold = (
+        commands.manage(
+            *("shell", "--no-imports", "-c", WHAT_IS_SET_UP), env=env, warm=is_warm
+        )
+        for is_warm in (True, False)
+    )
+
+    assert json.loads(warm.stdout) == json.loads(cold.stdout)

@@ -6,12 +6,14 @@ A sentence of the code reads its figure from `limits`; a page cannot, so it is c
 import re
 
 import pytest
+from django.contrib.admin import site
 
 from clevertap_sync.clevertap import limits
 from clevertap_sync.clevertap.limits import LIVE_HOURS, spell_figure
 from clevertap_sync.sandbox import limits as sandbox_limits
 from clevertap_sync.sandbox.rules import Rules
 from referrals.admin.custom_name_admin import CustomNameAdmin
+from referrals.models import CustomName
 from tests import documented
 
 MAPPING = "reference/mapping"
@@ -175,7 +177,8 @@ def test_the_sandboxs_page_has_the_figures_of_its_rules():
 
 def test_the_page_of_custom_names_says_how_many_event_types_there_are():
     # It knows of no destination, so it cannot read the figure.
-    assert f"has {EVENT_TYPES} event types" in CustomNameAdmin.intro, (
+    intro = CustomNameAdmin(CustomName, site).intro
+    assert f"has {EVENT_TYPES} event types" in intro, (
         "Correct the intro in referrals/admin/custom_name_admin.py."
     )
 
