@@ -1,5 +1,6 @@
 """The installations in which causes are planted, each looked at until its causes are named."""
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from tests.planted.person import NAME, OVERVIEW, PASSWORD, Page, Person
 SOON: Final = "0.001"
 #: The app with which all is well, wherever there is one.
 WELL: Final = "well"
+_NUMBER: Final = re.compile(r"(?<=[/=])\d+")
 
 
 @dataclass(frozen=True)
@@ -206,8 +208,13 @@ class Site:
         return overview
 
     def _is_named(self, cause: Cause) -> bool:
-        """Say whether a cause is named by now, after one more look where it was not."""
-        if cause not in self.named:
+        """Say whether a cause is named by now, after one more look where it was not.
+
+        What the overview does not lead to is not named: a page costs less than a command.
+        """
+        if cause not in self.named and cause.fix in map(
+            without_numbers, self._overview().fixes()
+        ):
             self.look()
         return cause in self.named
 
@@ -225,6 +232,11 @@ class Site:
             return
         seconds = max(0.0, self._first_shown[url] - self._planted[cause])
         self.named[cause] = Named(seconds, finding, before, self.person.open(url))
+
+
+def without_numbers(url: str) -> str:
+    """Return an address with N for each number in it."""
+    return _NUMBER.sub("N", url)
 
 
 def title_of(app: str) -> str:
