@@ -76,12 +76,15 @@ mutants: $(VENV)/.requirements-dev ## what decides, broken in hundreds of places
 check: $(VENV)/.requirements-dev ## style, types, layers, migrations, deployment, repository
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
-# The tools that judge what is installed have an environment of their own.
+# The tools that judge what is installed have an environment of their own. What is made here
+# has the one pip, and what runs is compiled when it first does: most of it never will be.
+FILL = $(BIN)/python -m venv --without-pip $(1) && $(BIN)/python -m pip --python $(1)/bin/python \
+  install --quiet --no-compile --disable-pip-version-check --require-hashes -r $(2)
+
 AUDIT := .venv-audit
 $(AUDIT)/.requirements-audit: requirements-audit.txt | $(BIN)/python
 	@rm -rf $(AUDIT)
-	$(BIN)/python -m venv $(AUDIT)
-	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(call FILL,$(AUDIT),$<)
 	@touch $@
 
 .PHONY: audit
@@ -90,11 +93,9 @@ audit: $(AUDIT)/.requirements-audit ## known vulnerabilities of what is pinned: 
 
 # What production installs and nothing else: it is looked at, and never run.
 SHIPPED := .venv-shipped
-$(SHIPPED)/.requirements: requirements.txt | $(AUDIT)/.requirements-audit
+$(SHIPPED)/.requirements: requirements.txt | $(BIN)/python
 	@rm -rf $(SHIPPED)
-	$(BIN)/python -m venv --without-pip $(SHIPPED)
-	$(AUDIT)/bin/python -m pip --python $(SHIPPED)/bin/python install --quiet --no-compile \
-	  --disable-pip-version-check --require-hashes -r $<
+	$(call FILL,$(SHIPPED),$<)
 	@touch $@
 
 .PHONY: sbom
@@ -105,8 +106,7 @@ sbom: $(AUDIT)/.requirements-audit $(SHIPPED)/.requirements ## what production i
 DOCS := .venv-docs
 $(DOCS)/.requirements-docs: requirements-docs.txt | $(BIN)/python
 	@rm -rf $(DOCS)
-	$(BIN)/python -m venv $(DOCS)
-	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(call FILL,$(DOCS),$<)
 	@touch $@
 
 .PHONY: docs

@@ -13,6 +13,9 @@ import pytest
 from scripts.check_repository import ROOT, read_pins, read_requirements
 from tests.ops.programs import find_program
 
+# All need the same installation: where one waits for it, the others could do nothing else.
+pytestmark = pytest.mark.xdist_group("dependencies")
+
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory):
@@ -27,8 +30,8 @@ def make(tmp_path_factory):
             text=True,
         )
 
-    # Several processes of one run of the tests may come here at once.
-    with (ROOT / "Makefile").open() as file:
+    # Another run of the tests may install them, too.
+    with (ROOT / "requirements-audit.txt").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         installed = run(
             ".venv-audit/.requirements-audit", ".venv-shipped/.requirements"
