@@ -138,11 +138,16 @@ def test_render_builds_what_is_in_the_repository_without_any_secret(tmp_path):
     assert build.startswith(f"{services['worker']['buildCommand']} && ")
     checkout, environment = tmp_path / "checkout", tmp_path / "environment"
     copy_repository(checkout)
-    venv.create(environment, with_pip=True)
+    venv.create(environment)
     found = {name: text for name, text in os.environ.items() if is_of_pip(name)}
-    path = f"{environment / 'bin'}:{os.environ['PATH']}"
+    # The pip that is here installs there. What never runs is not compiled.
+    found |= {
+        "PIP_PYTHON": str(environment / "bin" / "python"),
+        "PIP_NO_COMPILE": "1",
+        "PATH": f"{environment / 'bin'}:{commands.PROGRAMS}:{os.environ['PATH']}",
+    }
 
-    said = run(shell(build), {**found, "PATH": path}, cwd=checkout)
+    said = run(shell(build), found, cwd=checkout)
 
     assert "static files copied" in said
     assert (checkout / "staticfiles" / "staticfiles.json").exists()
