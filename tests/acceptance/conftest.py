@@ -16,12 +16,18 @@ ON_EITHER = pytest.mark.parametrize(
 )
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest, so that no process idles at the end.
 
-    Last, for pytest-django sorts by what tests need of a database.
+    Last, for pytest-django sorts by what tests need of a database. First of all, what only
+    shows more, and on the other database, too, is left to whoever names it: the two do
+    not meet.
     """
+    for item in items:
+        if item.path.parent == HERE and len(list(item.iter_markers("thorough"))) > 1:
+            item.add_marker(pytest.mark.exhaustive)
+    yield
     items.sort(key=_place_of)
 
 
