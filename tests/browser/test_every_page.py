@@ -21,21 +21,27 @@ HELD = "SELECT id FROM clevertap_sync_integration WHERE hold_reason <> ''"
 COMPARED = "SELECT id FROM clevertap_sync_integration WHERE reconciles"
 
 
-@pytest.fixture
-def person(busy, visit):
-    """A superuser who has logged in to the busy shop's admin."""
-    visitor = visit(busy.web_url)
+@pytest.fixture(scope="session")
+def logged_in(browser, busy):
+    """A window of a superuser who has logged in to the busy shop's admin, once."""
+    visitor = Visitor(browser, busy.web_url)
     visitor.log_in()
+    yield visitor.context
+    visitor.close()
+
+
+@pytest.fixture
+def person(busy, visit, logged_in):
+    """That superuser, at a window of their own."""
+    visitor = visit(busy.web_url)
+    visitor.context.add_cookies(logged_in.cookies())
     return visitor
 
 
 @pytest.fixture(scope="session")
-def pages(browser, busy):
+def pages(busy, logged_in):
     """The addresses of all pages, crawled once by each of pytest's processes."""
-    asker = Visitor(browser, busy.web_url)
-    asker.log_in()
-    found = crawl.pages(asker.context.request)
-    asker.close()
+    found = crawl.pages(logged_in.request)
     [(held,)] = busy.database.rows(HELD)
     [(compared,)] = busy.database.rows(COMPARED)
     page = "/admin/clevertap_sync/integration/"

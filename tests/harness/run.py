@@ -64,7 +64,8 @@ PARTS: Final = (
         "loadgroup",
     ),
 )
-BROWSER: Final = (Part("sqlite", ["tests/browser"]),)
+# Who is at a page waits for the browser, which waits for the server: a third fills the gaps.
+BROWSER: Final = (Part("sqlite", ["tests/browser"], 3),)
 #: What is run where the first argument says so, and what pytest gets with it.
 CHOICES: Final = {"--browser": (BROWSER, ()), "--all": (PARTS + BROWSER, NEARLY_ALL)}
 
