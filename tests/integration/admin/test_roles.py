@@ -20,6 +20,15 @@ from tests.integration.admin.permissions import SUPERUSER, check_answer
 from tests.integration.admin.test_integration_form import typed
 from tests.integration.admin.walk import OWN, a_side, addresses, state, writes
 
+#: What each address is posted: nothing, and everything that makes one act.
+BODIES = ({}, {"post": "yes", "location": "sg1", "start": "now"})
+
+
+@pytest.fixture(autouse=True)
+def _sessions_are_remembered(settings):
+    """Spare thousands of requests the question for the session that all of them have."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+
 
 @pytest.fixture
 def mine(sandbox, db):
@@ -121,7 +130,7 @@ def test_no_post_reaches_beyond_a_persons_role(mine, theirs, person, people, rol
     for address in dict.fromkeys(outside):
         if address.name in OWN:
             continue
-        for data in ({}, {"post": "yes"}, {"location": "sg1", "start": "now"}):
+        for data in BODIES:
             with writes() as written:
                 response = member.post(address.url, data)
             if address in own:
