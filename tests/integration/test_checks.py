@@ -10,7 +10,7 @@ def test_every_change_of_a_model_has_its_migration(tmp_path):
     env = commands.production(DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
 
     done = commands.manage(
-        *("makemigrations", "--check", "--dry-run"), env=env, check=False
+        *("makemigrations", "--check", "--dry-run"), env=env, check=False, warm=True
     )
 
     assert (done.returncode, done.stdout) == (0, "No changes detected\n"), (
@@ -23,7 +23,9 @@ def test_the_migrations_make_every_table_on_an_empty_database(tmp_path):
     database = databases.fresh(environment.test_database(), tmp_path)
 
     plan = commands.manage(
-        "migrate", "--check", env=commands.production(DATABASE_URL=database.url)
+        *("migrate", "--check"),
+        env=commands.production(DATABASE_URL=database.url),
+        warm=True,
     )
 
     assert plan.stdout == ""
@@ -39,6 +41,7 @@ def test_production_passes_every_deployment_check():
             REDIS_URL="rediss://broker.example.com:6379",
             SECURE_PROXY="1",
         ),
+        warm=True,
     )
 
     assert done.stdout.startswith("System check identified no issues")
