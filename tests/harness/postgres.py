@@ -23,6 +23,8 @@ INSTALLATION: Final = "pginstall18"
 # about durability starts a server of its own with `durable=True`.
 UNSAFE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 START_ATTEMPTS: Final = 3
+#: The folder of the socket of this run's own server, for the processes that share it.
+SOCKET_FOLDER: Final = "TEST_DATABASE_SOCKET_FOLDER"
 
 
 class Server:
@@ -174,7 +176,15 @@ def server() -> Server:
         return Server(url)
     started = PostgreSQL()
     os.environ["TEST_DATABASE_URL"] = started.url
+    os.environ[SOCKET_FOLDER] = str(started.folder)
     return started
+
+
+def find_socket_folder() -> Path | None:
+    """Return where the socket of this run's server is, if the server is our own."""
+    folder = Path(os.environ.get(SOCKET_FOLDER, ""))
+    port = urlsplit(server().url).port
+    return folder if (folder / f".s.PGSQL.{port}").exists() else None
 
 
 def find_programs() -> Path:
