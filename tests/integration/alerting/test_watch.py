@@ -288,7 +288,8 @@ def test_the_share_is_that_of_a_day_at_most_and_counts_the_parts(integration):
 def test_a_passcode_about_to_expire_is_told(integration, days, begins):
     an_alert(passcode_days=30)
     an_alert(passcode_days=None)
-    last = clock.read_now().date() + timedelta(days=days)
+    # Of the day on which is looked, which may be the next one by then.
+    last = (Last.at + EVERY).date() + timedelta(days=days)
     Integration.objects.update(passcode_expires_on=last, time_zone="UTC")
 
     look()
