@@ -1,7 +1,5 @@
 """What a process remembers of a database that is away, and work within a deadline."""
 
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -11,8 +9,8 @@ from referrals.hooks.deadline import NotDoneError
 from referrals.hooks.outage import AWAY_SECONDS, OutageMemory
 from referrals.hooks.spool_losses import LossWatch, SourceKey
 from tests.harness import commands
-from tests.harness.commands import ROOT
 from tests.harness.process import PATIENCE_SECONDS
+from tests.unit import warm
 
 SOURCE = SourceKey(1, "source:7")
 
@@ -161,7 +159,7 @@ class TestLossWatch:
         assert watch.find_standing({SOURCE: 3}, 61.0, 60) == {}
 
 
-def test_a_process_that_ends_waits_for_no_work_that_is_stuck():
+def test_a_process_that_ends_waits_for_no_work_that_is_stuck(tmp_path):
     program = """
 import threading
 import django
@@ -173,17 +171,11 @@ except deadline.NotDoneError:
     print("late")
 """
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env=commands.production(
-            DJANGO_SETTINGS_MODULE="integration_project.settings",
-            DATABASE_URL="sqlite:///unused.db",
-        ),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
+    variables = commands.production(
+        DJANGO_SETTINGS_MODULE="integration_project.settings",
+        DATABASE_URL="sqlite:///unused.db",
     )
+
+    done = warm.run_program(tmp_path, program, [], variables)
 
     assert (done.stdout, done.returncode) == ("late\n", 0)

@@ -180,7 +180,8 @@ def test_where_no_room_comes_the_caller_is_told(tmp_path):
         client.enqueue(an_open())
 
 
-def test_it_waits_as_long_as_the_server_asks_and_sends_the_same_again():
+def test_it_waits_as_long_as_the_server_asks_and_sends_the_same_again(monkeypatch):
+    monkeypatch.setattr("referral_events.transport._FIRST_WAIT", 0.01)
     with running(WebhookReceiver()) as server:
         server.answers = [503, 500]
         server.text = b'{"results": [{"index": 0, "id": "e", "status": "accepted"}]}'
