@@ -53,7 +53,8 @@ class Part:
 
 
 PARTS: Final = (
-    Part("sqlite", ["tests/unit", "tests/integration"]),
+    # Of the unit tests, a dozen wait for what they have started.
+    Part("sqlite", ["tests/unit", "tests/integration"], 3),
     Part("postgresql", ["tests/integration"]),
     # Real processes: their time is waiting, and they choose their databases themselves.
     # What waits longest begins first.
