@@ -9,7 +9,10 @@ from tests.harness import databases
 
 HERE = Path(__file__).parent
 #: Each has a test that takes longer than all others: begun last, it would end alone.
-LONGEST = ("test_leaks", "test_cut_off_runs", "test_api_contract", "test_slow_callers")
+LONGEST = (
+    *("test_leaks", "test_cut_off_runs", "test_api_contract", "test_slow_callers"),
+    *("test_processes", "test_up"),
+)
 #: For what no database can do otherwise: a run that is not thorough takes production's.
 ON_EITHER = pytest.mark.parametrize(
     "kind", choice(databases.KINDS, "postgresql"), indirect=True

@@ -36,7 +36,7 @@ from tests.harness.stack import Stack
 #: Pauses of production, made short. What has to come in time is given all the time that it
 #: may need: a scenario that is about a deadline or a lease says which (`HASTY`).
 QUICK: Final[Mapping[str, Any]] = {
-    "SWEEP_SECONDS": "0.25",
+    "SWEEP_SECONDS": "0.5",
     "FIRST_HOLD_SECONDS": "0.05",
     "LONGEST_HOLD_SECONDS": "0.5",
     "REQUEST_SECONDS": "60",
