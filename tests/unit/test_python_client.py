@@ -3,6 +3,7 @@
 import json
 import threading
 import tomllib
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -124,8 +125,10 @@ def test_a_batch_has_at_most_a_thousand_events_and_a_megabyte():
 @pytest.fixture(params=["memory", "disk"])
 def waiting(request, tmp_path):
     if request.param == "memory":
-        return MemoryQueue(2)
-    return DiskSpool(tmp_path / "spool", 2)
+        yield MemoryQueue(2)
+        return
+    with closing(DiskSpool(tmp_path / "spool", 2)) as spool:
+        yield spool
 
 
 def test_what_waits_is_full_until_it_is_settled(waiting):
@@ -158,6 +161,7 @@ def test_a_spool_has_one_sender_until_that_one_ends(tmp_path):
     assert other.take(0) is None
     one.close()
     assert other.take(0).bodies == [b"1", b"2"]
+    other.close()
 
 
 def test_a_spool_that_cannot_be_written_says_so(tmp_path):

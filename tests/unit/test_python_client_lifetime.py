@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -76,10 +76,10 @@ def test_what_is_added_while_it_closes_is_sent_counted_or_refused(
         arrived = set(sent(server))
 
     if spool:
-        found = DiskSpool(tmp_path / spool, 10)
-        while batch := found.take(0):
-            arrived |= {json.loads(body)["id"] for body in batch.bodies}
-            found.settle(batch)
+        with closing(DiskSpool(tmp_path / spool, 10)) as found:
+            while batch := found.take(0):
+                arrived |= {json.loads(body)["id"] for body in batch.bodies}
+                found.settle(batch)
         assert set(added) <= arrived
     else:
         assert len(set(added) - arrived) <= left
@@ -290,6 +290,7 @@ def test_a_full_disk_is_said_to_who_adds_and_what_was_kept_goes_out_once_there_i
     kept = len(added)
     assert kept > 5
     bodies = spool.take(0).bodies
+    spool.close()
     assert [body[:4] for body in bodies[:-1]] == [b"%04d" % n for n in range(kept)]
     assert bodies[-1] == b"after"
 
@@ -319,9 +320,11 @@ def test_what_cannot_be_settled_for_a_full_disk_is_not_sent_again(
 
 def test_a_lock_that_cannot_be_made_is_no_other_sender(tmp_path):
     (tmp_path / "spool-sender").mkdir()
-    spool = DiskSpool(tmp_path / "spool", 10)
 
-    with pytest.raises(SpoolError, match="unable to open"):
+    with (
+        closing(DiskSpool(tmp_path / "spool", 10)) as spool,
+        pytest.raises(SpoolError, match="unable to open"),
+    ):
         spool.take(0)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from http import HTTPStatus
 
 import pytest
 
@@ -25,6 +26,8 @@ HELD = b"/v1/held"
 BROKEN = b"broken"
 #: Of the only thread's places, so many are one owner's while another waits.
 PLACES = request_limits.PLACES_A_THREAD // 2
+
+URI_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG
 
 
 class Served:
@@ -243,7 +246,10 @@ def test_a_known_source_counts_a_head_that_is_too_large(sources, served):
 
 
 @pytest.mark.parametrize(
-    ("path", "text"), [(b"/v1/hooks/a", b""), (b"/v1/events", b"Request-URI ")]
+    ("path", "text"),
+    # Python has spelt it in two ways.
+    [(b"/v1/hooks/a", b""), (b"/v1/events", URI_TOO_LONG.phrase.encode())],
+    ids=["a hook", "an event"],
 )
 def test_a_head_that_is_too_large_is_refused_without_a_word(served, path, text):
     async def test():
@@ -254,4 +260,4 @@ def test_a_head_that_is_too_large_is_refused_without_a_word(served, path, text):
 
     whole, too_long = asyncio.run(test())
     assert whole == (200, b"")
-    assert (too_long[0], too_long[1][:12]) == (414, text[:12])
+    assert (too_long[0], too_long[1].partition(b":")[0]) == (414, text)

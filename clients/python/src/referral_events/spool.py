@@ -39,8 +39,12 @@ class DiskSpool:
         self._sending: sqlite3.Connection | None = None
         self._is_closed = False
         self._added = threading.Event()
-        with self._write() as connection:
-            connection.execute(_TABLE)
+        try:
+            with self._write() as connection:
+                connection.execute(_TABLE)
+        except SpoolError:
+            self._let_go()
+            raise
 
     def add(self, body: bytes, wait: float) -> bool:
         """Write one event to the disk, where there is room within `wait` seconds."""
