@@ -222,10 +222,14 @@ class _Line(msgspec.Struct):
 
 
 def ledger(path: Path, *, start: int = 0, location: str = "eu1") -> list[Stored]:
-    """Return what the sandbox's ledger says from byte `start` on, of one location."""
+    """Return what the sandbox's ledger says from byte `start` on, of one location.
+
+    A line that is being written is left to who reads next.
+    """
     with path.open("rb") as file:
         file.seek(start)
-        lines: Iterable[_Line] = [msgspec.json.decode(x, type=_Line) for x in file]
+        whole = [line for line in file if line.endswith(b"\n")]
+    lines: Iterable[_Line] = [msgspec.json.decode(x, type=_Line) for x in whole]
     return [
         Stored(line.sha256, [canonical(record) for record in line.records], line.at)
         for line in lines

@@ -11,7 +11,7 @@ from django.test import override_settings
 from clevertap_sync.sandbox import Sandbox
 from tests.builders import an_integration
 from tests.faults import oracle
-from tests.faults.evidence import AttemptRow, LetterRow, Stored
+from tests.faults.evidence import AttemptRow, LetterRow, Stored, ledger
 from tests.faults.expected import canonical, expected_of, records_of
 from tests.faults.oracle import Allowed
 from tests.faults.rehearsal import QUICK, an_install, rehearse
@@ -276,3 +276,13 @@ def test_beside_somebody_who_was_erased_a_record_may_lack_its_content(forgotten,
     told = [json.loads(record)["evtData"] for record in generated.records.values()]
     assert [each.get("Content") for each in told] == ["spring", None][:forms]
     assert {each["Channel"] for each in told} == {"mail"}
+
+
+def test_a_line_of_the_ledger_that_is_being_written_is_left_to_the_next_reader(
+    tmp_path,
+):
+    path = tmp_path / "ledger.jsonl"
+    line = json.dumps({"at": 1.5, "location": "eu1", "sha256": "ab", "records": []})
+    path.write_text(f"{line}\n{line[:20]}")
+
+    assert ledger(path) == [Stored("ab", [], 1.5)]
