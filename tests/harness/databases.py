@@ -77,18 +77,11 @@ class PostgreSQL:
         template = _postgresql_template(self._server) if is_migrated else "template0"
         self.name = self._server.create(template=template)
         self.url = self._server.url_of(self.name)
-        self._kept: psycopg.Connection | None = None
 
     def rows(self, query: str) -> Sequence[tuple[Any, ...]]:
         """Return what a query finds, read beside the running processes."""
-        connection = self._connection()
-        try:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
-        except psycopg.OperationalError:
-            if not connection.closed:
-                raise
-        # The server was ended since, and may be back.
-        return self._connection().execute(query.encode()).fetchall()
 
     def execute(self, statement: str) -> None:
         """Change what is stored, beside the running processes."""
@@ -97,15 +90,7 @@ class PostgreSQL:
 
     def drop(self) -> None:
         """Drop the database, whoever is still connected to it."""
-        if self._kept:
-            self._kept.close()
         self._server.drop(self.name)
-
-    def _connection(self) -> psycopg.Connection:
-        """Return a connection that is kept: whoever waits asks again and again."""
-        if self._kept is None or self._kept.closed:
-            self._kept = psycopg.connect(self.url, autocommit=True)
-        return self._kept
 
 
 def fresh(kind: Kind, folder: Path, *, is_migrated: bool = True) -> Database:
