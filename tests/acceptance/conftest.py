@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.choice import choice
+from tests.faults.choice import choice, is_thorough_twice
 from tests.harness import databases
+from tests.harness.order import begin_with
 
 HERE = Path(__file__).parent
 #: Each has a test that takes longer than all others: begun last, it would end alone.
@@ -23,20 +24,13 @@ ON_EITHER = pytest.mark.parametrize(
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest, so that no process idles at the end.
 
-    Last, for pytest-django sorts by what tests need of a database. First of all, what only
-    shows more, and on the other database, too, is left to whoever names it: the two do
-    not meet.
+    Last, for pytest-django sorts by what tests need of a database; marks come before it.
     """
     for item in items:
-        if item.path.parent == HERE and len(list(item.iter_markers("thorough"))) > 1:
+        if item.path.parent == HERE and is_thorough_twice(item):
             item.add_marker(pytest.mark.exhaustive)
     yield
-    items.sort(key=_place_of)
-
-
-def _place_of(item):
-    is_long = item.path.parent == HERE and item.path.stem in LONGEST
-    return LONGEST.index(item.path.stem) if is_long else len(LONGEST)
+    begin_with(LONGEST, HERE, items)
 
 
 @pytest.fixture(params=databases.KINDS)

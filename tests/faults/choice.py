@@ -6,6 +6,14 @@ from typing import Any
 import pytest
 
 
+def is_thorough_twice(item: pytest.Item) -> bool:
+    """Say whether a test only shows more in two ways, as a further value on the other database.
+
+    The two do not meet, so it is left to whoever names it.
+    """
+    return len(list(item.iter_markers("thorough"))) > 1
+
+
 def choice(values: Iterable[Any], *chosen: Any) -> Sequence[Any]:
     """Return all values as parameters, those that are not `chosen` marked `thorough`.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FAILED
-from tests.faults.choice import choice
+from tests.faults.choice import choice, is_thorough_twice
 from tests.faults.ground import Ground
 from tests.faults.scene import Scene
 from tests.harness import databases
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HERE not in item.path.parents:
             continue
-        if len(list(item.iter_markers("thorough"))) > 1 or _is_repeated(item, seen):
+        if is_thorough_twice(item) or _is_repeated(item, seen):
             item.add_marker(pytest.mark.exhaustive)
         if group := _group_of(item):
             item.add_marker(pytest.mark.xdist_group(group))

@@ -32,12 +32,12 @@ SAMPLE: Final = {
     "DATABASE_URL": "sqlite:////nowhere/db.sqlite3",
     "ALLOWED_HOSTS": "127.0.0.1",
 }
-#: What importing models and admin asks for, and no environment changes. DEBUG is not of
-#: these: Django's signals ask for it, to be stricter with receivers.
+#: What importing models and admin asks for, and no environment changes, but for DEBUG, for
+#: which Django's signals ask, to be stricter with receivers.
 CONSTANT: Final = (
     *("ABSOLUTE_URL_OVERRIDES", "AUTH_USER_MODEL", "DEBUG", "DEFAULT_AUTO_FIELD"),
     *("DEFAULT_INDEX_TABLESPACE", "DEFAULT_TABLESPACE", "INSTALLED_APPS"),
-    *("LANGUAGE_CODE", "LOCALE_PATHS", "ROOT_URLCONF", "USE_I18N"),
+    *("LANGUAGE_CODE", "LOCALE_PATHS", "USE_I18N"),
 )
 
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.order import begin_with
+
 HERE = Path(__file__).parent
 #: They build, install or wait for long: begun last, each would end alone.
 LONGEST = (
@@ -19,9 +21,4 @@ def pytest_collection_modifyitems(items):
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.thorough)
     yield
-    items.sort(key=_place_of)
-
-
-def _place_of(item):
-    is_long = item.path.is_relative_to(HERE) and item.path.stem in LONGEST
-    return LONGEST.index(item.path.stem) if is_long else len(LONGEST)
+    begin_with(LONGEST, HERE, items)

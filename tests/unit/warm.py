@@ -1,7 +1,7 @@
 """Programs of the product as processes of their own, forked from one that is warm.
 
-Most of what such a process does is to import libraries. The settings, and all that is
-ours, each imports for itself, under the environment that it is given.
+Most of what such a process does is to import modules. The settings each imports for
+itself, under the environment that it is given.
 """
 
 import subprocess
