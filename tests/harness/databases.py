@@ -1,10 +1,14 @@
-"""A fresh, migrated database for each test that runs real processes."""
+"""A fresh, migrated database for each test that runs real processes.
+
+A run migrates one of each kind. All others are copies of it, in a fiftieth of the time.
+"""
 
 import fcntl
 import functools
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -113,10 +117,38 @@ def _postgresql_template(server: postgres.Server) -> str:
 
     def make() -> None:
         server.create(name)
-        _migrate(server.url_of(name))
+        if _is_another_of_ours(server):
+            _copy_tables(postgres.server(), server, name)
+        else:
+            _migrate(server.url_of(name))
 
     _make_once(f"postgresql-{urlsplit(server.url).port}", make)
     return name
+
+
+def _is_another_of_ours(server: postgres.Server) -> bool:
+    """Say whether this run has a server of its own, and this is one more."""
+    is_the_run_s = server.url == postgres.server().url
+    return not is_the_run_s and postgres.find_socket_folder() is not None
+
+
+def _copy_tables(source: postgres.Server, target: postgres.Server, name: str) -> None:
+    """Fill the empty database `name` with what the source's template has."""
+    programs = postgres.find_programs()
+    dumped = subprocess.run(
+        [programs / "pg_dump", "--dbname", source.url_of(_postgresql_template(source))],
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(
+        [
+            *(programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1"),
+            *("--no-psqlrc", "--dbname", target.url_of(name)),
+        ],
+        input=dumped.stdout,
+        check=True,
+        capture_output=True,
+    )
 
 
 def _make_once(name: str, make: Callable[[], None]) -> None:
