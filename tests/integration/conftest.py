@@ -1,5 +1,6 @@
 """What these tests do once rather than each time, and what SQLite need not show again."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -171,8 +172,7 @@ def _only_tables_with_rows_are_emptied():
 
 def _empty():
     connection = connections["default"]
-    names = set(connection.introspection.django_table_names(only_existing=True)) - KEPT
-    tables = [connection.ops.quote_name(name) for name in sorted(names)]
+    tables = [connection.ops.quote_name(name) for name in _list_tables()]
     with transaction.atomic(), connection.cursor() as cursor:
         has_rows = (f"EXISTS (SELECT 1 FROM {name})" for name in tables)
         cursor.execute(f"SELECT {', '.join(has_rows)}")
@@ -180,3 +180,10 @@ def _empty():
             if filled:
                 # Foreign keys are checked at the end of the transaction.
                 cursor.execute(f"DELETE FROM {table}")
+
+
+@functools.cache
+def _list_tables():
+    """Return the names of the tables that tests write; they are asked for once."""
+    names = connections["default"].introspection.django_table_names(only_existing=True)
+    return sorted(set(names) - KEPT)
