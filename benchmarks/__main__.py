@@ -21,6 +21,7 @@ NAMES: Final = (
     "latency",
     "ingest",
     "growth",
+    "retention",
     "people",
     "embedded",
 )

@@ -31,7 +31,8 @@ _OURS = """
     INSERT INTO referrals_referralevent
         (app_id, position, key, fingerprint, received_at, occurred_at,
          type, name, channel, status, test, body)
-    SELECT app.id, n, 'fill-' || n, md5(n::text)::uuid, clock_timestamp(),
+    SELECT app.id, n, 'fill-' || n, md5(n::text)::uuid,
+        clock_timestamp() - {days} * interval '1 day',
         date_trunc('second', now()), kind,
         CASE WHEN kind = 'custom' THEN event.name ELSE '' END, channel, 'valid', false,
         format('{{"id":"fill-%s","type":"%s","occurred_at":"%s",', n, kind,
@@ -97,15 +98,53 @@ def fill_letters(system: Ours, count: int) -> None:
     system.ask("VACUUM (ANALYZE)")
 
 
-def fill(system: Ours | Outbox, first: int, last: int) -> None:
+#: What has been delivered: range uploads of 500 events, each with the attempt that was taken.
+_UPLOADS = """
+    INSERT INTO clevertap_sync_upload
+        (integration_id, state, first, last, settings, body_hash, body_changed, miscounted,
+         records, delivered, dead, waiting, unsent, shortened, counts, created_at,
+         settled_at, due_at, lease_token, idle_claims, attempt_count, failures,
+         unknown_outcomes)
+    SELECT i.id, 'settled', first, least(first + 499, {last}), '{{}}', '', false, false,
+        975, 975, 0, 0, 0, 0, '[]', at, at, at, 1, 0, 1, 0, 0
+    FROM clevertap_sync_integration AS i,
+        generate_series(i.cursor + 1, {last}, 500) AS first,
+        LATERAL (SELECT received_at AS at FROM referrals_referralevent
+                 WHERE app_id = i.app_id AND position = first) AS event
+    ORDER BY first
+"""
+_ATTEMPTS = """
+    INSERT INTO clevertap_sync_attempt
+        (integration_id, upload_id, lease_token, dry_run, worker, began_at, ended_at,
+         outcome, outcome_unknown, unknown_cause, status, duration_ms, records, body_bytes,
+         accepted, refused, detail)
+    SELECT u.integration_id, u.id, 1, false, 'fill', settled_at, settled_at,
+        'ok', false, '', 200, 200, records, 200000, records, 0, ''
+    FROM clevertap_sync_upload AS u JOIN clevertap_sync_integration AS i
+        ON i.id = u.integration_id
+    WHERE u.first > i.cursor ORDER BY u.id
+"""
+
+
+def fill_uploads(system: Ours, last: int) -> None:
+    """Let all events up to position `last` be delivered, as if a worker had done it."""
+    for statement in (
+        *(_UPLOADS, _ATTEMPTS),
+        "UPDATE clevertap_sync_integration SET cursor = {last}",
+        "VACUUM (ANALYZE)",
+    ):
+        system.ask(statement.format(last=last))
+
+
+def fill(system: Ours | Outbox, first: int, last: int, *, days: int = 0) -> None:
     """Add events number `first` to `last`, ready to be delivered.
 
-    For us they become the positions first … last. Statistics and visibility are then as
-    after a quiet hour.
+    For us they become the positions first … last, received so many days ago. Statistics
+    and visibility are then as after a quiet hour.
     """
     numbered = _NUMBERED.replace("FIRST", str(first)).replace("LAST", str(last))
     statements = (_NAMES, _OURS) if isinstance(system, Ours) else (_EVENTS, _DELIVERIES)
     for statement in statements:
-        system.ask(statement.format(numbered=numbered))
+        system.ask(statement.format(numbered=numbered, days=days))
     system.ask("VACUUM (ANALYZE)")
     system.ground.ask("CHECKPOINT")

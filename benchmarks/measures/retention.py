@@ -1,0 +1,182 @@
+"""Half of the log goes by retention while new events come and are delivered.
+
+Twice: what the first round frees, the events before the second take up again.
+"""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks import events, load
+from benchmarks.fill import fill, fill_uploads
+from benchmarks.ground import Ground
+from benchmarks.measures import Scale
+from benchmarks.ours import Ours
+from benchmarks.report import (
+    Findings,
+    Highlight,
+    Row,
+    Table,
+    milliseconds,
+    number,
+    percentile,
+    progress,
+    times,
+)
+from tests.harness.commands import ROOT, manage
+
+LARGE, HUGE = 1_000_000, 10_000_000
+#: The new events, and how they come.
+PER_SECOND: Final = 500
+PER_REQUEST: Final = 10
+CLIENTS: Final = 8
+SLICE_SECONDS: Final = 2.0
+BEFORE_SECONDS: Final = 30.0
+LONGEST_SECONDS: Final = 1_200
+#: How many days ago each half was received, and for how many days each round keeps events.
+AGES: Final = (40, 30)
+KEPT_DAYS: Final = (35, 25)
+_HEAD: Final = "SELECT max(position) FROM referrals_referralevent"
+_BYTES: Final = """
+    SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+    WHERE relname IN ('referrals_referralevent', 'clevertap_sync_upload',
+                      'clevertap_sync_attempt')
+"""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round removed, how long it took, how long callers waited, what is left."""
+
+    removed: int
+    seconds: float
+    longest_call: float
+    waited: list[float]
+    megabytes: float
+
+
+def measure(ground: Ground, scale: Scale) -> Findings:
+    """Remove half of a full log, fill it up again, and remove half of it again."""
+    half = scale.of(HUGE if scale.growth else LARGE, 10) // 2
+    with Ours(ground) as ours:
+        ours.start()
+        ours.work()
+        ours.warm_up()
+        progress(f"retention: {2 * half:,} events")
+        for days in AGES:
+            _add(ours, half, days=days)
+        before = _bring_events(ours, scale.seconds(BEFORE_SECONDS, 6.0))
+        first = _carry_out(ours, KEPT_DAYS[0])
+        _add(ours, half)
+        rounds = [first, _carry_out(ours, KEPT_DAYS[1])]
+        _check_books(ours)
+    return Findings([_table(half, before, rounds)], [_line(half, before, rounds)])
+
+
+def _add(ours: Ours, count: int, *, days: int = 0) -> None:
+    """Add events that are delivered already, received so many days ago."""
+    load.wait_for(ours.is_settled, LONGEST_SECONDS, what="every upload settled")
+    # A worker would deliver them.
+    ours.stop_workers()
+    head = int(ours.ask(_HEAD)[0][0])
+    fill(ours, head + 1, head + count, days=days)
+    fill_uploads(ours, head + count)
+    ours.tally()
+    ours.work()
+
+
+def _bring_events(ours: Ours, seconds: float) -> list[float]:
+    """Bring new events at a steady rate; return how long each request took from its time."""
+    starts = [
+        n * PER_REQUEST / PER_SECOND
+        for n in range(int(seconds * PER_SECOND / PER_REQUEST))
+    ]
+    run = f"kept-{ours.ask(_HEAD)[0][0]}"
+    bodies = events.bodies(len(starts) * PER_REQUEST, PER_REQUEST, run=run)
+    requests = ours.requests(bodies)
+    sent = load.run(ours.port, requests, clients=CLIENTS, starts=starts)
+    due = (sent.began + starts[number] for number in sent.numbers)
+    return [at - due_at for due_at, at in zip(due, sent.answered_at, strict=True)]
+
+
+def _carry_out(ours: Ours, kept_days: int) -> Round:
+    """Carry out retention to its end while events come in."""
+    progress(f"retention: what is older than {kept_days} days goes")
+    waited: list[float] = []
+    with subprocess.Popen(
+        ours.python("benchmarks.retain"),
+        cwd=ROOT,
+        env={
+            **ours.env,
+            "DJANGO_SETTINGS_MODULE": "integration_project.settings",
+            "RETENTION_DAYS": str(kept_days),
+        },
+        stdout=subprocess.PIPE,
+    ) as remover:
+        while remover.poll() is None:
+            waited += _bring_events(ours, SLICE_SECONDS)
+        said = json.loads(remover.communicate()[0])
+    return Round(
+        said["events"],
+        said["seconds"],
+        said["longest"],
+        waited,
+        float(ours.ask(_BYTES)[0][0]) / 1e6,
+    )
+
+
+def _check_books(ours: Ours) -> None:
+    load.wait_for(ours.is_settled, LONGEST_SECONDS, what="every upload settled")
+    done = manage("delivery_status", "--json", env=ours.env, check=False)
+    if imbalances := json.loads(done.stdout)[0].get("imbalances"):
+        message = f"The books do not balance: {imbalances}"
+        raise RuntimeError(message)
+
+
+def _table(half: int, before: list[float], rounds: list[Round]) -> Table:
+    rows: list[Row] = [
+        ("before", "", "", *_spell(before, before), ""),
+        *(
+            (
+                f"round {n}",
+                number(each.removed / each.seconds),
+                milliseconds(each.longest_call),
+                *_spell(each.waited, before),
+                f"{each.megabytes:,.0f}",
+            )
+            for n, each in enumerate(rounds, 1)
+        ),
+    ]
+    return Table(
+        f"Retention takes {half:,} of {2 * half:,} events, twice",
+        (
+            *("", "events removed/s", "the longest call"),
+            *("p50 of a request", "p99", "MB afterwards"),
+        ),
+        rows,
+        [
+            (
+                f"{PER_SECOND} new events a second come meanwhile, {PER_REQUEST} in a request, "
+                "and are delivered. Retention never pauses here; a worker gives it two "
+                "seconds a minute. MB: events, uploads, attempts, and their indexes."
+            )
+        ],
+    )
+
+
+def _spell(waited: list[float], before: list[float]) -> tuple[str, str]:
+    p99, usual = percentile(waited, 99), percentile(before, 99)
+    shown = f"{milliseconds(p99)} ({times(p99 / usual)})"
+    return milliseconds(percentile(waited, 50)), shown
+
+
+def _line(half: int, before: list[float], rounds: list[Round]) -> Highlight:
+    worst = max(percentile(each.waited, 99) for each in rounds)
+    usual = percentile(before, 99)
+    return Highlight(
+        f"p99 of a request while retention takes {half:,} of {2 * half:,} events",
+        milliseconds(worst),
+        f"without: {milliseconds(usual)}",
+        times(worst / usual),
+    )
