@@ -20,6 +20,7 @@ NAMES: Final = (
     "ceiling",
     "latency",
     "ingest",
+    "slow_callers",
     "growth",
     "retention",
     "people",
