@@ -2,7 +2,8 @@
 
 Read the modules in this order:
 
-1. `status`: the numbers of one integration, with `books`, which checks them.
+1. `status`: the numbers of integrations, by `delivery_numbers`, with `books`, which checks
+   them by `book_sums`.
 2. `facts`, read by `fact_queries`, `ingest_queries` and `installation_facts`: what is known of
    all integrations, apps and the installation at one instant.
 3. `findings`: the one place that judges facts, with `links` for the way to each fix.
@@ -27,6 +28,7 @@ from clevertap_sync.insight.status import (
     list_integrations_shown,
     read_in_snapshot,
     read_status,
+    read_status_of_each,
     read_statuses,
 )
 
@@ -40,5 +42,6 @@ __all__ = [
     "list_integrations_shown",
     "read_in_snapshot",
     "read_status",
+    "read_status_of_each",
     "read_statuses",
 ]

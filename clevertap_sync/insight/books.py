@@ -10,38 +10,62 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum, Window
-from django.db.models.functions import Coalesce, Lag
+from clevertap_sync.insight import book_sums
+from clevertap_sync.insight.book_sums import BookSums, list_uploads, read_book_sums
+from clevertap_sync.insight.integration_query import ask_about
+from clevertap_sync.models import Integration, Upload
 
-from clevertap_sync.models import DeadLetter, Integration, Tally, Upload, WaitingRecord
-
-_SHOWN = 5
 # How many uploads a check for a page reads.
 _NEWEST = 200
-_SUMS = ("pk", "records", "delivered", "dead", "waiting")
 
 
-def find_imbalances(integration: Integration, head: int) -> list[str]:
-    """Return a sentence for each book that does not balance; none when all do."""
+class Ledger(NamedTuple):
+    """An integration, its log's head, and what its books are checked by."""
+
+    integration: Integration
+    head: int
+    sums: BookSums
+
+
+def find_imbalances(
+    integrations: Sequence[Integration], heads: Sequence[int]
+) -> list[list[str]]:
+    """Return, for each integration, a sentence for each book that does not balance.
+
+    Three statements, and more only where something is wrong, or is sent under pins.
+    """
+    sums = read_book_sums([each.pk for each in integrations])
     return [
-        *_check_cursor(integration, head),
-        *_check_ranges(integration),
-        *_check_parts(integration),
-        *_check_leaves(integration),
-        *_check_letters(integration),
-        *_check_replays(integration),
-        *_check_waiting(integration),
-        *_check_pins(integration),
-        *_check_tallies(integration),
+        _check_all(Ledger(each, head, sums[each.pk]))
+        for each, head in zip(integrations, heads, strict=True)
     ]
 
 
-def find_recent_imbalances(integration: Integration, head: int) -> list[str]:
+def _check_all(ledger: Ledger) -> list[str]:
+    return [
+        *_check_cursor(ledger.integration, ledger.head),
+        *_check_ranges(ledger),
+        *_check_parts(ledger),
+        *_check_leaves(ledger),
+        *_check_letters(ledger),
+        *_check_replays(ledger),
+        *_check_waiting(ledger),
+        *_check_pins(ledger),
+        *_check_tallies(ledger),
+    ]
+
+
+def find_recent_imbalances(
+    integrations: Sequence[Integration], heads: Sequence[int]
+) -> list[list[str]]:
     """Check the newest uploads alone, for pages that are read often. Returns sentences."""
     return [
-        *_check_cursor(integration, head),
-        *_check_newest_ranges(integration),
-        *_check_newest_leaves(integration),
+        [
+            *_check_cursor(each, head),
+            *_check_newest_ranges(each),
+            *_check_newest_leaves(each),
+        ]
+        for each, head in zip(integrations, heads, strict=True)
     ]
 
 
@@ -72,16 +96,11 @@ def _check_cursor(integration: Integration, head: int) -> Iterator[str]:
         yield f"The cursor, {integration.cursor}, is beyond the head of the log, {head}."
 
 
-def _check_ranges(integration: Integration) -> Iterator[str]:
-    ranges = Upload.objects.ranges().filter(integration=integration)
-    before = Coalesce(Window(Lag("last"), order_by=F("first").asc()), integration.tail)
-    untiled = ranges.annotate(before=before).filter(~Q(first=F("before") + 1))
-    for pk, first, last_before in untiled.order_by("first").values_list(
-        "pk", "first", "before"
-    )[:_SHOWN]:
-        yield _describe_gap(pk, first, last_before)
-    last = ranges.order_by("-first").values_list("last", flat=True).first()
-    yield from _check_reach(integration, last)
+def _check_ranges(ledger: Ledger) -> Iterator[str]:
+    if ledger.sums.ranges.untiled:
+        for row in book_sums.list_untiled_ranges(ledger.integration.pk):
+            yield _describe_gap(*row)
+    yield from _check_reach(ledger.integration, ledger.sums.ranges.reached)
 
 
 def _check_reach(integration: Integration, last: int | None) -> Iterator[str]:
@@ -95,11 +114,15 @@ def _describe_gap(pk: int, first: int, last_before: int) -> str:
 
 
 def _check_newest_ranges(integration: Integration) -> Iterator[str]:
-    ranges = Upload.objects.ranges().filter(integration=integration)
-    rows = ranges.order_by("-first").values_list("pk", "first", "last", "state")
-    yield from _check_neighbours(
-        integration, [UploadRange(*row) for row in rows[:_NEWEST]]
-    )
+    rows = ask_about([integration.pk], _NEWEST_RANGES)
+    yield from _check_neighbours(integration, [UploadRange(*row) for row in rows])
+
+
+_NEWEST_RANGES = f"""
+    SELECT id, first, last, state FROM clevertap_sync_upload
+    WHERE integration_id IN ({{ids}}) AND parent_id IS NULL AND replay_id IS NULL
+    ORDER BY first DESC LIMIT {_NEWEST}
+"""  # noqa: S608 - our own number
 
 
 def _check_neighbours(
@@ -112,34 +135,39 @@ def _check_neighbours(
 
 
 def _check_newest_leaves(integration: Integration) -> Iterator[str]:
-    newest = Upload.objects.filter(integration=integration).order_by("-pk")
-    rows = newest.values_list("state", *_SUMS)[:_NEWEST]
-    for state, pk, records, delivered, dead, waiting in rows:
-        if state == Upload.State.SETTLED and records != delivered + dead + waiting:
-            yield _describe_sums(pk, records, delivered, dead, waiting)
+    for state, *sums in ask_about([integration.pk], _NEWEST_SUMS):
+        _, records, *outcomes = sums
+        if state == Upload.State.SETTLED and records != sum(outcomes):
+            yield _describe_sums(*sums)
 
 
-def _check_parts(integration: Integration) -> Iterator[str]:
-    split = Upload.objects.filter(integration=integration, state=Upload.State.SPLIT)
-    parts = Upload.objects.filter(parent=OuterRef("pk"))
-    for upload in split.filter(~Exists(parts))[:_SHOWN]:
-        yield f"Upload {upload.pk} was split, but has no parts."
-    covered = Subquery(parts.values("parent").annotate(n=Sum("covers")).values("n"))
-    untiled = (
-        split.filter(records__isnull=False).annotate(n=covered).exclude(n=F("records"))
-    )
-    for pk, records, n in untiled.values_list("pk", "records", "n")[:_SHOWN]:
-        yield f"Upload {pk} has {records} records, its parts cover {n}."
+_NEWEST_SUMS = f"""
+    SELECT state, id, records, delivered, dead, waiting FROM clevertap_sync_upload
+    WHERE integration_id IN ({{ids}}) ORDER BY id DESC LIMIT {_NEWEST}
+"""  # noqa: S608 - our own number
 
 
-def _check_leaves(integration: Integration) -> Iterator[str]:
-    leaves = Upload.objects.leaves().filter(integration=integration)
-    wrong = ~Q(records=F("delivered") + F("dead") + F("waiting")) | Q(records=None)
-    for sums in leaves.filter(wrong).values_list(*_SUMS)[:_SHOWN]:
-        yield _describe_sums(*sums)
-    uncovered = ~Q(covers=F("records") + F("unsent"))
-    for upload in leaves.filter(uncovered, covers__isnull=False)[:_SHOWN]:
-        yield f"Part {upload.pk} covers {upload.covers} records, but has {upload.records}."
+def _check_parts(ledger: Ledger) -> Iterator[str]:
+    key = ledger.integration.pk
+    if ledger.sums.uploads.without_parts:
+        for (pk,) in list_uploads(key, book_sums.HAS_NO_PARTS, "u.id"):
+            yield f"Upload {pk} was split, but has no parts."
+    if ledger.sums.uploads.with_other_parts:
+        columns = f"u.id, u.records, {book_sums.COVERED_BY_PARTS}"
+        for pk, records, n in list_uploads(key, book_sums.HAS_OTHER_PARTS, columns):
+            yield f"Upload {pk} has {records} records, its parts cover {n}."
+
+
+def _check_leaves(ledger: Ledger) -> Iterator[str]:
+    key = ledger.integration.pk
+    if ledger.sums.uploads.with_wrong_sums:
+        columns = "u.id, u.records, u.delivered, u.dead, u.waiting"
+        for row in list_uploads(key, book_sums.HAS_WRONG_SUMS, columns):
+            yield _describe_sums(*row)
+    if ledger.sums.uploads.covering_others:
+        columns = "u.id, u.covers, u.records"
+        for pk, covers, records in list_uploads(key, book_sums.COVERS_OTHERS, columns):
+            yield f"Part {pk} covers {covers} records, but has {records}."
 
 
 def _describe_sums(
@@ -151,12 +179,8 @@ def _describe_sums(
     )
 
 
-def _check_letters(integration: Integration) -> Iterator[str]:
-    live = Upload.objects.leaves().filter(integration=integration, replay=None)
-    booked = live.aggregate(n=Coalesce(Sum(F("dead") + F("waiting")), 0))["n"]
-    written = DeadLetter.objects.filter(
-        integration=integration, upload__replay=None
-    ).count()
+def _check_letters(ledger: Ledger) -> Iterator[str]:
+    booked, written = ledger.sums.uploads.booked, ledger.sums.written
     if booked != written:
         yield (
             f"Uploads booked {booked} dead or waiting records, but there are {written} "
@@ -164,33 +188,24 @@ def _check_letters(integration: Integration) -> Iterator[str]:
         )
 
 
-def _check_replays(integration: Integration) -> Iterator[str]:
-    replaying = DeadLetter.objects.filter(
-        integration=integration, state=DeadLetter.State.REPLAYING
+def _check_replays(ledger: Ledger) -> Iterator[str]:
+    if ledger.sums.stranded:
+        yield f"{ledger.sums.stranded} dead letters are in a replay that has ended."
+
+
+def _check_waiting(ledger: Ledger) -> Iterator[str]:
+    if ledger.sums.without_wait:
+        yield f"{ledger.sums.without_wait} dead letters wait, but for nobody."
+    if ledger.sums.idle_waits:
+        yield f"{ledger.sums.idle_waits} waits belong to dead letters that do not wait."
+
+
+def _check_pins(ledger: Ledger) -> Iterator[str]:
+    if not ledger.sums.uploads.pinned:
+        return
+    pinned = Upload.objects.filter(
+        integration=ledger.integration, identities__isnull=False
     )
-    family = Upload.objects.open().filter(
-        Q(pk=OuterRef("replay_upload")) | Q(root=OuterRef("replay_upload"))
-    )
-    stranded = replaying.filter(~Exists(family)).count()
-    if stranded:
-        yield f"{stranded} dead letters are in a replay that has ended."
-
-
-def _check_waiting(integration: Integration) -> Iterator[str]:
-    rows = WaitingRecord.objects.filter(integration=integration)
-    letters = DeadLetter.objects.filter(
-        integration=integration, state=DeadLetter.State.WAITING
-    )
-    nobody = letters.filter(~Exists(rows.filter(letter=OuterRef("pk")))).count()
-    if nobody:
-        yield f"{nobody} dead letters wait, but for nobody."
-    idle = rows.exclude(letter__state=DeadLetter.State.WAITING).count()
-    if idle:
-        yield f"{idle} waits belong to dead letters that do not wait."
-
-
-def _check_pins(integration: Integration) -> Iterator[str]:
-    pinned = Upload.objects.filter(integration=integration, identities__isnull=False)
     for pk, state, picks, identities in pinned.values_list(
         "pk", "state", "picks", "identities"
     ):
@@ -200,12 +215,7 @@ def _check_pins(integration: Integration) -> Iterator[str]:
             yield f"Upload {pk} does not say under whom each of its records goes out."
 
 
-def _check_tallies(integration: Integration) -> Iterator[str]:
-    leaves = Upload.objects.leaves().filter(
-        integration=integration, pk__lte=integration.tallied_to
-    )
-    summed = leaves.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
-    both = Coalesce(Sum(F("delivered") + F("replayed")), 0)
-    tallied = Tally.objects.filter(integration=integration).aggregate(n=both)["n"]
+def _check_tallies(ledger: Ledger) -> Iterator[str]:
+    summed, tallied = ledger.sums.uploads.delivered_to_tallies, ledger.sums.tallied
     if summed != tallied:
         yield f"Uploads delivered {summed} records, their tallies say {tallied}."

@@ -4,8 +4,7 @@ Pages and commands show it. Everything about one integration is read in one snap
 the numbers agree with each other to the last record.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -13,12 +12,15 @@ from typing import Any, Self
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Count, Min, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from clevertap_sync.clevertap import reasons
 from clevertap_sync.clevertap.account_faults import HoldCause, describe_hold_cause
 from clevertap_sync.insight import books, wait_numbers
+from clevertap_sync.insight.delivery_numbers import (
+    DeliveryNumbers,
+    read_delivery_numbers,
+)
 from clevertap_sync.insight.fact_queries import read_facts
 from clevertap_sync.insight.facts import Facts
 from clevertap_sync.insight.findings import Finding, Severity, judge_facts, judge_ingest
@@ -32,10 +34,10 @@ from clevertap_sync.insight.installation_facts import (
     read_installation_facts,
 )
 from clevertap_sync.insight.links import build_address
-from clevertap_sync.insight.parked_letters import count_parked_letters
+from clevertap_sync.insight.parked_letters import ParkedLetters, count_parked_letters
 from clevertap_sync.insight.seen_numbers import SeenStatus, read_seen_status
-from clevertap_sync.insight.unknown_outcomes import count_unknown_outcomes
-from clevertap_sync.models import Attempt, DeadLetter, Integration, Upload
+from clevertap_sync.insight.wait_numbers import EndedWaits
+from clevertap_sync.models import Attempt, Integration, Upload
 from clevertap_sync.process import clock
 from referrals import log
 from referrals.models import App
@@ -131,11 +133,9 @@ def read_statuses() -> list[IntegrationStatus]:
         rows = list(list_integrations_shown())
         ingest = read_app_ingest(now)
         facts = read_facts(rows, now, ingest)
+        statuses = read_status_of_each(rows)
         return [
-            *(
-                add_findings(read_status(row), known)
-                for row, known in zip(rows, facts, strict=True)
-            ),
+            *map(add_findings, statuses, facts),
             *_list_elsewhere(now, ingest),
         ]
 
@@ -224,39 +224,69 @@ def _begin_deferred() -> Iterator[None]:
 def read_status(
     integration: Integration, *, checks_all_books: bool = True
 ) -> IntegrationStatus:
-    """Return one integration's status. Call it inside `read_in_snapshot()`.
+    """Return one integration's status: see `read_status_of_each`."""
+    return read_status_of_each([integration], checks_all_books=checks_all_books)[0]
 
-    The more uploads there are, the longer it takes to check all books. Without
-    `checks_all_books`, `balanced` is about the newest uploads alone, and `revived` and
-    `expired` are None. No other number depends on it.
+
+def read_status_of_each(
+    integrations: Sequence[Integration], *, checks_all_books: bool = True
+) -> list[IntegrationStatus]:
+    """Return each integration's status. Call it inside `read_in_snapshot()`.
+
+    It takes as many statements for many as for one. The more uploads there are, the longer it
+    takes to check all books. Without `checks_all_books`, `balanced` is about the newest
+    uploads alone, and `revived` and `expired` are None. No other number depends on it.
     """
-    head = log.read_head(integration.app_id)
-    dead, waiting = _count_dead_letters(integration)
-    check = books.find_imbalances if checks_all_books else books.find_recent_imbalances
-    imbalances = check(integration, head)
     now = clock.read_now()
-    in_flight, queued = _count_waiting_records(integration, now)
-    ended = wait_numbers.count_ended_waits(integration) if checks_all_books else None
-    unknown = count_unknown_outcomes(integration, now)
+    numbers = read_delivery_numbers(integrations, now)
+    heads = [numbers[each.pk].head for each in integrations]
+    check = books.find_imbalances if checks_all_books else books.find_recent_imbalances
+    ended = wait_numbers.count_ended_waits(integrations) if checks_all_books else {}
+    received = _read_oldest_open(integrations, numbers)
+    parked = _count_parked_letters(numbers)
+    return [
+        _make_status(
+            each,
+            numbers[each.pk],
+            imbalances,
+            lag_seconds=_measure_age(received.get(each.pk), now),
+            ended=ended.get(each.pk),
+            parked=parked.get(each.pk),
+        )
+        for each, imbalances in zip(
+            integrations, check(integrations, heads), strict=True
+        )
+    ]
+
+
+def _make_status(
+    integration: Integration,
+    numbers: DeliveryNumbers,
+    imbalances: Sequence[str],
+    *,
+    lag_seconds: float,
+    ended: EndedWaits | None,
+    parked: ParkedLetters | None,
+) -> IntegrationStatus:
     return IntegrationStatus(
         app=integration.app.slug,
         integration=integration.name,
-        head=head,
+        head=numbers.head,
         cursor=integration.cursor,
-        backlog=max(0, head - integration.cursor),
-        lag_seconds=_measure_lag(integration, head, now),
-        in_flight=in_flight,
-        queued=queued,
-        delivered=_count_delivered(integration),
-        dead_letters=dead,
-        waiting=waiting,
+        backlog=max(0, numbers.head - integration.cursor),
+        lag_seconds=lag_seconds,
+        in_flight=numbers.in_flight,
+        queued=numbers.queued,
+        delivered=numbers.delivered,
+        dead_letters=numbers.dead_letters,
+        waiting=numbers.waiting,
         revived=ended.revived if ended else None,
         expired=ended.expired if ended else None,
         hold=_read_hold(integration),
-        unknown_outcomes=unknown.total,
+        unknown_outcomes=numbers.unknown.total,
         balanced=not imbalances,
-        unknown_causes=unknown.by_cause,
-        parked_letters=_count_parked_letters(integration, dead),
+        unknown_causes=numbers.unknown.by_cause,
+        parked_letters=_list_verdicts(parked),
         clevertap=read_seen_status(integration),
         imbalances=tuple(imbalances),
     )
@@ -286,71 +316,36 @@ def _read_hold(integration: Integration) -> HoldStatus | None:
     )
 
 
-def _count_dead_letters(
-    integration: Integration,
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Count what fell out, and what waits or is on its way after it did, by reason."""
-    # One state at a time: each has an index of its own.
-    counts = _count_by_reason(integration, DeadLetter.State.OPEN)
-    waiting = _count_by_reason(integration, DeadLetter.State.WAITING)
-    on_their_way = _count_by_reason(integration, DeadLetter.State.REPLAYING)
-    for reason, count in on_their_way.items():
-        waits = reason in reasons.WAITING | reasons.EXPIRED
-        (waiting if waits else counts)[reason] += count
-    return dict(sorted(counts.items())), dict(sorted(waiting.items()))
-
-
-def _count_by_reason(integration: Integration, state: DeadLetter.State) -> Counter[str]:
-    letters = DeadLetter.objects.filter(integration=integration, state=state)
-    return Counter(dict(letters.values_list("reason").annotate(n=Count("*"))))
-
-
-def _count_delivered(integration: Integration) -> int:
-    """Count each record of the log once: by its own upload, or revived by a replay."""
-    tallied: int = integration.tallies.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
-    live = Upload.objects.leaves().filter(
-        integration=integration, replay=None, pk__gt=integration.tallied_to
-    )
-    delivered: int = live.aggregate(n=Coalesce(Sum("delivered"), 0))["n"]
-    revived = DeadLetter.objects.filter(
-        integration=integration,
-        state=DeadLetter.State.DELIVERED,
-        upload__replay=None,
-    )
-    return tallied + delivered + revived.count() + integration.removed_delivered
-
-
-def _count_waiting_records(integration: Integration, now: datetime) -> tuple[int, int]:
-    """Return the records that wait for a verdict, and those that wait to be sent.
-
-    An upload not mapped yet counts with its events.
-    """
-    uploads = Upload.objects.filter(integration=integration)
-    is_under_way = Q(leased_until__gt=now) | Q(unknown_outcomes__gt=0)
-    in_flight = uploads.filter(is_under_way).waiting_records()
-    return in_flight, uploads.waiting_records() - in_flight
-
-
 def _count_parked_letters(
-    integration: Integration, dead: Mapping[str, int]
-) -> dict[str, int]:
+    numbers: Mapping[int, DeliveryNumbers],
+) -> dict[int, ParkedLetters]:
     """Count those of unknown outcome apart, where there are any."""
-    if reasons.OUTCOME_UNKNOWN not in dead:
-        return {}
-    found = count_parked_letters([integration.pk]).get(integration.pk)
-    counts = found._asdict() if found else {}
+    doubtful = [
+        key
+        for key, each in numbers.items()
+        if reasons.OUTCOME_UNKNOWN in each.dead_letters
+    ]
+    return count_parked_letters(doubtful) if doubtful else {}
+
+
+def _list_verdicts(parked: ParkedLetters | None) -> dict[str, int]:
+    counts = parked._asdict() if parked else {}
     return {verdict: count for verdict, count in counts.items() if count}
 
 
-def _measure_lag(integration: Integration, head: int, now: datetime) -> float:
-    """Return the age in seconds of the oldest event that is not delivered yet, else 0."""
-    open_uploads = Upload.objects.open().filter(integration=integration, replay=None)
-    oldest = open_uploads.aggregate(first=Min("first", filter=Q(replay=None)))["first"]
-    if oldest is None:
-        oldest = integration.cursor + 1
-    if oldest > head:
-        return 0.0
-    events = log.read_positions(integration.app_id, [oldest])
-    if not events:
-        return 0.0
-    return max(0.0, (now - events[0].received_at).total_seconds())
+def _read_oldest_open(
+    integrations: Sequence[Integration], numbers: Mapping[int, DeliveryNumbers]
+) -> dict[int, datetime]:
+    """Return when the oldest event was received that is not delivered yet, by integration."""
+    places = {}
+    for each in integrations:
+        found = numbers[each.pk]
+        oldest = each.cursor + 1 if found.oldest is None else found.oldest
+        if oldest <= found.head:
+            places[each.pk] = (each.app_id, oldest)
+    received = log.read_received_at(places.values())
+    return {key: received[at] for key, at in places.items() if at in received}
+
+
+def _measure_age(received_at: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - received_at).total_seconds()) if received_at else 0.0

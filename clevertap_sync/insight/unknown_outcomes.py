@@ -4,15 +4,26 @@ Retention removes attempts with their uploads, and leaves no more than their num
 `RETENTION_DAYS` is less than `SHOWN_DAYS`, the causes of what was removed are missing.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from django.db.models import Count, Q
-
 from clevertap_sync.clevertap.unknown_causes import describe_cause
-from clevertap_sync.models import Attempt, Integration
+from clevertap_sync.insight.integration_query import ask_about
+from clevertap_sync.models import Integration
 
 SHOWN_DAYS: Final = 30
+
+
+_CAUSES: Final = """
+    SELECT integration_id, unknown_cause, count(*),
+        count(CASE WHEN began_at >= %(since)s THEN 1 END) AS lately
+    FROM clevertap_sync_attempt
+    WHERE integration_id IN ({ids}) AND outcome_unknown AND NOT dry_run
+    GROUP BY integration_id, unknown_cause
+    ORDER BY lately DESC, unknown_cause
+"""
 
 
 class UnknownOutcomes(NamedTuple):
@@ -30,25 +41,27 @@ class ShownCause(NamedTuple):
     advice: str
 
 
-def count_unknown_outcomes(integration: Integration, now: datetime) -> UnknownOutcomes:
+def read_unknown_outcomes(
+    integrations: Sequence[Integration], now: datetime
+) -> dict[int, UnknownOutcomes]:
     """Count the uploads' requests without a readable answer: one query, by an index."""
-    attempts = Attempt.objects.filter(
-        integration=integration, outcome_unknown=True, dry_run=False
-    )
-    is_late = Q(began_at__gte=now - timedelta(days=SHOWN_DAYS))
-    sums = attempts.values_list("unknown_cause").annotate(
-        ever=Count("*"), lately=Count("pk", filter=is_late)
-    )
-    rows = list(sums.order_by("-lately", "unknown_cause"))
-    return UnknownOutcomes(
-        total=integration.removed_unknown + sum(count for _, count, _ in rows),
-        by_cause={code: lately for code, _, lately in rows if lately},
-    )
+    since = now - timedelta(days=SHOWN_DAYS)
+    rows = ask_about([each.pk for each in integrations], _CAUSES, since=since)
+    causes: defaultdict[int, list[tuple[str, int, int]]] = defaultdict(list)
+    for key, *cause in rows:
+        causes[key].append((cause[0], cause[1], cause[2]))
+    return {
+        each.pk: UnknownOutcomes(
+            total=each.removed_unknown + sum(ever for _, ever, _ in causes[each.pk]),
+            by_cause={code: lately for code, _, lately in causes[each.pk] if lately},
+        )
+        for each in integrations
+    }
 
 
 def list_causes(integration: Integration, now: datetime) -> list[ShownCause]:
     """Return the causes of the last `SHOWN_DAYS`, most first, each with what to do."""
-    by_cause = count_unknown_outcomes(integration, now).by_cause
+    by_cause = read_unknown_outcomes([integration], now)[integration.pk].by_cause
     return [_show(code, count) for code, count in by_cause.items()]
 
 

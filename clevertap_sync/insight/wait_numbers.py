@@ -4,6 +4,7 @@ None of these numbers gets slower with the length of the log. A record that wait
 in vain, is a dead letter in a state of its own, and in no other number of dead letters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
@@ -12,6 +13,7 @@ from typing import Final
 from django.conf import settings
 from django.db.models import QuerySet
 
+from clevertap_sync.insight.integration_query import ask_about
 from clevertap_sync.models import DeadLetter, Integration
 from referrals import log
 from referrals.models import PeopleProgress
@@ -24,6 +26,15 @@ MOST_READ: Final = 5_000
 BUCKETS: Final = (1, 10, 60, 600, 3_600, 86_400, 604_800)
 
 _State = DeadLetter.State
+
+_ENDED: Final = """
+    SELECT i.id,
+        (SELECT count(*) FROM clevertap_sync_deadletter d WHERE d.integration_id = i.id
+            AND d.state = 'delivered' AND d.linked_at IS NOT NULL),
+        (SELECT count(*) FROM clevertap_sync_deadletter d WHERE d.integration_id = i.id
+            AND d.state = 'expired')
+    FROM clevertap_sync_integration i WHERE i.id IN ({ids})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +71,17 @@ def find_end_of_wait(letter: DeadLetter) -> datetime:
     return letter.created_at + timedelta(days=settings.WAIT_DAYS)
 
 
-def count_ended_waits(integration: Integration) -> EndedWaits:
-    """Return what became of all that waited, what retention removed included."""
-    letters = _select_letters(integration)
-    revived = letters.filter(state=_State.DELIVERED, linked_at__isnull=False)
-    expired = letters.filter(state=_State.EXPIRED)
-    return EndedWaits(
-        revived.count() + integration.removed_revived,
-        expired.count() + integration.removed_expired,
-    )
+def count_ended_waits(integrations: Sequence[Integration]) -> dict[int, EndedWaits]:
+    """Return what became of all that waited, what retention removed included, by ID."""
+    rows = ask_about([each.pk for each in integrations], _ENDED)
+    counts = {key: (revived, expired) for key, revived, expired in rows}
+    return {
+        each.pk: EndedWaits(
+            counts[each.pk][0] + each.removed_revived,
+            counts[each.pk][1] + each.removed_expired,
+        )
+        for each in integrations
+    }
 
 
 def measure_waits_of_week(integration: Integration, now: datetime) -> WaitsOfWeek:

@@ -38,9 +38,7 @@ def examine_delivery(*, checks_all_books: bool = True) -> Iterator[Check]:
         rows = list(insight.list_integrations_shown())
         ingest = read_app_ingest(now)
         facts = read_facts(rows, now, ingest)
-        statuses = [
-            insight.read_status(row, checks_all_books=checks_all_books) for row in rows
-        ]
+        statuses = insight.read_status_of_each(rows, checks_all_books=checks_all_books)
         elsewhere = insight.find_findings_elsewhere(now, ingest)
     books = "the books balance" if checks_all_books else "the newest books balance"
     for known, status in zip(facts, statuses, strict=True):

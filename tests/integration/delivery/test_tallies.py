@@ -203,17 +203,19 @@ def test_a_glance_at_the_books_finds_what_is_wrong_with_the_newest(
         append(a_sent_event())
         deliver(integration.pk)
     integration.refresh_from_db()
-    assert books.find_recent_imbalances(integration, 3) == []
+    assert books.find_recent_imbalances([integration], [3]) == [[]]
     torn = Upload.objects.get(first=3)
     torn.first = torn.last = 4
     torn.delivered = 1
     torn.save()
 
-    assert books.find_recent_imbalances(integration, 3) == [
-        f"Upload {torn.pk} begins at 4, but 2 came before it.",
-        "Uploads reach to 4, the cursor to 3.",
-        (
-            f"Upload {torn.pk} has 2 records, of which 1 were delivered, 0 are dead "
-            "letters and 0 wait."
-        ),
+    assert books.find_recent_imbalances([integration], [3]) == [
+        [
+            f"Upload {torn.pk} begins at 4, but 2 came before it.",
+            "Uploads reach to 4, the cursor to 3.",
+            (
+                f"Upload {torn.pk} has 2 records, of which 1 were delivered, 0 are dead "
+                "letters and 0 wait."
+            ),
+        ]
     ]

@@ -49,7 +49,9 @@ def test_what_retention_removed_still_counts(integration):
     a_linked_letter(integration, 1, waited=MINUTE)
     a_waiting_letter(integration, 2, state=State.EXPIRED)
 
-    assert wait_numbers.count_ended_waits(integration) == EndedWaits(31, 13)
+    assert wait_numbers.count_ended_waits([integration]) == {
+        integration.pk: EndedWaits(31, 13)
+    }
 
 
 def test_the_share_is_of_what_ended_in_the_week(integration):
