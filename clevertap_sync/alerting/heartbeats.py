@@ -6,6 +6,7 @@ every process of this installation is dead and none can send an alert.
 
 import logging
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Q
 
@@ -14,6 +15,11 @@ from clevertap_sync.models import Alert, Heartbeat
 from clevertap_sync.process import clock
 
 logger = logging.getLogger(__name__)
+
+#: In SQL: whether an address is to be called.
+ARE_OWED: Final = """
+    EXISTS (SELECT 1 FROM clevertap_sync_alert WHERE enabled AND heartbeat_owed <> '')
+"""
 
 
 def schedule_heartbeat(alert: Alert, *, is_well: bool, now: datetime) -> None:

@@ -24,6 +24,13 @@ WAITS: Final = tuple(timedelta(seconds=s) for s in (10, 30, 120, 600, 1800))
 LEASE: Final = timedelta(seconds=60)
 _AT_ONCE: Final = 20
 _LONGEST: Final = 200
+#: In SQL: whether a notice may be sent now.
+ARE_DUE: Final = """
+    EXISTS (SELECT 1 FROM clevertap_sync_notice n
+        JOIN clevertap_sync_alert a ON a.id = n.alert_id AND a.enabled
+        WHERE n.state = 'pending' AND n.due_at <= {now}
+        AND (n.leased_until IS NULL OR n.leased_until <= {now}))
+"""
 
 
 def send_due_notices(now: datetime | None = None) -> int:

@@ -28,6 +28,13 @@ QUIET: Final = timedelta(minutes=2)
 #: An error that no person acknowledges is told again.
 REMIND_EVERY: Final = timedelta(days=1)
 _THE_ROW: Final = 1
+#: In SQL: whether there are alerts or incidents, and nobody has looked since `last_turn`.
+IS_DUE: Final = f"""
+    (EXISTS (SELECT 1 FROM clevertap_sync_alert WHERE enabled)
+        OR EXISTS (SELECT 1 FROM clevertap_sync_incident WHERE ended_at IS NULL))
+    AND NOT EXISTS (SELECT 1 FROM clevertap_sync_lastlook
+        WHERE id = {_THE_ROW} AND looked_at > {{last_turn}})
+"""  # noqa: S608 - our own number
 
 
 def update_incidents(now: datetime | None = None) -> bool:

@@ -5,7 +5,7 @@ of each integration whose passcode was unreadable without it.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from django.db import transaction
 
@@ -103,6 +103,14 @@ def apply_new_settings(integration: Integration) -> None:
         lock_account(integration.pk)
         integration.refresh_from_db()
         hold.probe_at_once(integration, now=clock.read_now())
+
+
+#: In SQL: whether an integration is held for want of a key.
+HAS_UNREADABLE_PASSCODE: Final = f"""
+    EXISTS (SELECT 1 FROM clevertap_sync_integration
+        WHERE enabled AND archived_at IS NULL AND held_until > {{now}}
+        AND hold_reason = '{UnreadablePasscodeError.code}')
+"""  # noqa: S608 - our own code
 
 
 def try_readable_passcodes() -> None:

@@ -37,6 +37,11 @@ def remember_learners(apps: Mapping[int, int]) -> None:
     _apps = dict(apps)
 
 
+def forget_learners() -> None:
+    """Note that no app learns."""
+    remember_learners({})
+
+
 def wait_for_wakeups(seconds: float) -> set[int]:
     """Return the apps to look at, once there are any, or an empty set after `seconds`."""
     with _condition:
@@ -48,6 +53,6 @@ def wait_for_wakeups(seconds: float) -> set[int]:
 
 def clear_wakeups() -> None:
     """Forget every wake-up: for a process that begins anew, such as a test."""
-    remember_learners({})
+    forget_learners()
     with _condition:
         _woken.clear()

@@ -32,6 +32,13 @@ _COMMON_ZONES: Final = (
 )
 
 
+#: In SQL: whether any account is compared.
+HAS_RECONCILING_ACCOUNT: Final = """
+    EXISTS (SELECT 1 FROM clevertap_sync_integration
+        WHERE reconciles AND archived_at IS NULL)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ReconcilingAccount:
     """An account and its integrations that reconcile, the oldest first: at least one.

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
@@ -29,9 +29,14 @@ from clevertap_sync.process import (
     worker_presence,
 )
 from clevertap_sync.reconciliation import reconciliation_round, statements
-from clevertap_sync.worker import due, people_thread, restored_backup
+from clevertap_sync.worker import due, glance, people_thread, restored_backup
 from clevertap_sync.worker.steps import SweepSteps
 from referrals.hooks import drain
+
+# The names of steps that a glance may find nothing to do for.
+_KEYS: Final = "looking for keys that are back"
+_ALERTS: Final = "alerts"
+_RECONCILIATION: Final = "reconciliation"
 
 
 class BackgroundJobs:
@@ -61,21 +66,33 @@ class BackgroundJobs:
         """
         if stopping.is_stopping():
             return
+        carry_out = self._steps.carry_out
         try:
-            self._steps.carry_out(
+            seen = self._take_glance()
+            carry_out(
                 "comparing with the broker's memory", restored_backup.compare_cursors
             )
-            self._steps.carry_out(
-                "looking for keys that are back", lifecycle.try_readable_passcodes
+            if seen.has_unreadable_passcode:
+                carry_out(_KEYS, lifecycle.try_readable_passcodes)
+            else:
+                self._steps.pass_over(_KEYS)
+            carry_out("draining the spool", drain.drain_spool)
+            carry_out(
+                "looking for apps that learn who is who",
+                people_thread.wake_learners
+                if seen.has_learning_app
+                else people_wakeups.forget_learners,
             )
-            self._steps.carry_out("draining the spool", drain.drain_spool)
-            self._steps.carry_out(
-                "looking for apps that learn who is who", people_thread.wake_learners
-            )
-            self._steps.carry_out("handing out deliveries", self._hand_out)
-            self._steps.carry_out("looking for alerts", self.start_alert_round)
-            self._steps.carry_out("comparing with CleverTap", self.start_reconciliation)
-            self._steps.carry_out("saying that it is at work", self._record_presence)
+            carry_out("handing out deliveries", self._hand_out)
+            if seen.has_alerts:
+                carry_out("looking for alerts", self.start_alert_round)
+            else:
+                self._steps.pass_over(_ALERTS)
+            if seen.has_reconciling_account:
+                carry_out("comparing with CleverTap", self.start_reconciliation)
+            else:
+                self._steps.pass_over(_RECONCILIATION)
+            carry_out("saying that it is at work", self._record_presence)
         finally:
             connection.close()
 
@@ -92,13 +109,13 @@ class BackgroundJobs:
     def start_alert_round(self) -> None:
         """Start a job that looks for alerts to send, unless one is open already."""
         if self._alerting.acquire(blocking=False):
-            self._pool.apply_async(self._run, ("alerts", self._run_alert_round))
+            self._pool.apply_async(self._run, (_ALERTS, self._run_alert_round))
 
     def start_reconciliation(self) -> None:
         """Start a job that asks CleverTap what it counts, unless one is open already."""
         if self._reconciling.acquire(blocking=False):
             self._pool.apply_async(
-                self._run, ("reconciliation", self._run_reconciliation_round)
+                self._run, (_RECONCILIATION, self._run_reconciliation_round)
             )
 
     def start_upkeep(self) -> None:
@@ -112,6 +129,9 @@ class BackgroundJobs:
         self._pool.apply_async(self._run, ("old statements", self._trim_statements))
         self._pool.apply_async(
             self._run, ("the database's size", database_samples.record_sample)
+        )
+        self._pool.apply_async(
+            self._run, ("workers long gone", worker_presence.forget_workers)
         )
 
     def ring_or_deliver(self, integration_id: int) -> bool:
@@ -136,6 +156,14 @@ class BackgroundJobs:
 
     def _trim_statements(self) -> None:
         statements.trim_statements(clock.read_now())
+
+    def _take_glance(self) -> glance.Glance:
+        """Return which steps have something to do; where that fails, each is carried out."""
+        taken = [glance.Glance()]
+        self._steps.carry_out(
+            "looking what there is to do", lambda: taken.append(glance.take_glance())
+        )
+        return taken[-1]
 
     def _deliver(self, integration_id: int) -> None:
         try:

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 #: Longer than an operator keeps a backup to restore.
 KEPT_SECONDS = 400 * 24 * 3600
 _SALT: Final = "clevertap_sync.witness"
+_READ: Final = ("cursor", "created_at", "restorations", "name", "app__slug")
 #: More digits than any position has.
 _LONGEST_CURSOR: Final = 20
 
@@ -63,7 +64,9 @@ def read_remembered_cursors(integrations: Sequence[Integration]) -> list[int]:
 
 
 def _compare_with_memory() -> None:
-    integrations = list(Integration.objects.enabled().select_related("app"))
+    # Not their passcodes, which would be decrypted.
+    wanted = Integration.objects.enabled().select_related("app").only(*_READ)
+    integrations = list(wanted)
     try:
         for integration, remembered in zip(
             integrations, read_remembered_cursors(integrations), strict=True

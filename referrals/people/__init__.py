@@ -5,7 +5,11 @@ it passes `sides`, with `lately`, which spares most of the work, then `loading`,
 and `tables`. `lookup` answers, `removal` and `marks` take back.
 """
 
-from referrals.people.app_rules import list_learning_apps, read_rules
+from referrals.people.app_rules import (
+    HAS_LEARNING_APP,
+    list_learning_apps,
+    read_rules,
+)
 from referrals.people.lookup import (
     SHARED,
     KnownValue,
@@ -34,6 +38,7 @@ from referrals.people.removal import (
 from referrals.people.step import STEP_EVENTS, Step, take_step
 
 __all__ = [
+    "HAS_LEARNING_APP",
     "SHARED",
     "STEP_EVENTS",
     "KnownValue",

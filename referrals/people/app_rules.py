@@ -1,5 +1,7 @@
 """By which rules an app learns who is who, if it does."""
 
+from typing import Final
+
 from django.db.models import Q
 
 from referrals.destinations import list_destinations
@@ -24,6 +26,12 @@ def read_rules(app_id: int) -> PeopleRules | None:
         for provider in destination.list_identity_providers(app_id)
     ]
     return make_rules(providers, loose, remembers=remembers)
+
+
+#: In SQL: whether any app learns of people.
+HAS_LEARNING_APP: Final = """
+    EXISTS (SELECT 1 FROM referrals_app WHERE loose_ids <> '[]' OR remembers_referrers)
+"""
 
 
 def list_learning_apps() -> list[int]:

@@ -117,6 +117,7 @@ def test_a_worker_has_one_row_and_is_forgotten_after_a_day():
     worker_presence.record_presence("worker-1")
     age(86_500)
     worker_presence.record_presence("worker-2")
+    worker_presence.forget_workers()
     (first,) = WorkerSeen.objects.all()
     worker_presence.record_presence("worker-2")
     (second,) = WorkerSeen.objects.all()

@@ -23,16 +23,18 @@ from clevertap_sync.insight.installation_facts import (
     judge_installation,
     read_installation_facts,
 )
-from clevertap_sync.models import WorkerSeen
+from clevertap_sync.models import Alert, WorkerSeen
 from clevertap_sync.process import worker_presence
 from clevertap_sync.reconciliation import reconciliation_round
 from clevertap_sync.worker import (
     background_jobs,
     due,
+    glance,
     people_thread,
     restored_backup,
 )
 from clevertap_sync.worker.background_jobs import BackgroundJobs
+from clevertap_sync.worker.glance import Glance
 from clevertap_sync.worker.steps import SweepSteps
 from integration_project.observability.report_groups import find_delivery_fault
 from referrals.hooks import drain
@@ -49,6 +51,7 @@ class Pool:
 
 PERSON = "ann@example.com"
 STEPS = {
+    (glance, "take_glance"): "looking what there is to do",
     (restored_backup, "compare_cursors"): "comparing with the broker's memory",
     (lifecycle, "try_readable_passcodes"): "looking for keys that are back",
     (drain, "drain_spool"): "draining the spool",
@@ -82,9 +85,14 @@ def test_a_step_that_fails_keeps_no_other_from_being_done(monkeypatch, broken):
         done.append(1)
         return []
 
+    def look():
+        do()
+        # Each of the others may have something to do.
+        return Glance()
+
     for place in STEPS:
         if place != broken:
-            monkeypatch.setattr(*place, do)
+            monkeypatch.setattr(*place, look if place[0] is glance else do)
     monkeypatch.setattr(*broken, fail)
 
     BackgroundJobs(Pool()).sweep()
@@ -108,6 +116,20 @@ def test_what_works_again_is_named_no_more(monkeypatch):
 
     assert WorkerSeen.objects.get().failing == ""
     assert findings() == []
+
+
+def test_a_step_with_nothing_to_do_any_more_is_named_no_more(monkeypatch):
+    sweeping = BackgroundJobs(Pool())
+    alert = Alert.objects.create(name="Everything")
+    with monkeypatch.context() as broken:
+        broken.setattr(alert_round, "run_alert_round", fail)
+        sweeping.sweep()
+    assert WorkerSeen.objects.get().failing == "alerts (KeyError)"
+    alert.delete()
+
+    sweeping.sweep()
+
+    assert WorkerSeen.objects.get().failing == ""
 
 
 def test_a_failure_is_reported_when_it_begins_and_told_as_long_as_it_lasts(caplog):

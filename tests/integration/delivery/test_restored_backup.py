@@ -12,7 +12,7 @@ from django.db.models import F
 
 from clevertap_sync.delivery import lifecycle
 from clevertap_sync.delivery.deliver import deliver
-from clevertap_sync.models import Integration, Upload
+from clevertap_sync.models import Alert, Integration, Upload
 from clevertap_sync.process import clock, doorbell
 from clevertap_sync.provisioning.store import ProvisioningError, enable_integration
 from clevertap_sync.tasks import deliver_task
@@ -102,6 +102,8 @@ def test_the_sweep_notices_it_before_it_hands_anything_out(
         def apply_async(self, _, arguments):
             handed_out.append(arguments)
 
+    Alert.objects.create(name="Everything")
+    Integration.objects.update(reconciles=True)
     jobs = BackgroundJobs(Pool())
     jobs.sweep()
 
