@@ -91,3 +91,20 @@ def pause(integrations):
     for each in integrations:
         each.cursor = 1
         each.save()
+
+
+def test_a_minutes_upkeep_with_nothing_to_do_takes_the_same_statements_for_thirty(
+    integrations, monkeypatch
+):
+    monkeypatch.setattr(connection, "close", lambda: None)
+
+    class PoolOfOne:
+        def apply_async(self, job, arguments):
+            job(*arguments)
+
+    jobs = BackgroundJobs(PoolOfOne())
+    jobs.start_upkeep()
+    with counted() as statements:
+        jobs.start_upkeep()
+
+    assert len(statements) <= 24, statements

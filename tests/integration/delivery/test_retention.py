@@ -267,3 +267,44 @@ def test_old_replays_and_old_sightings_go_in_as_many_steps_as_it_takes(
 
     assert not Sighting.objects.exists()
     assert list(Replay.objects.all()) == [running]
+
+
+def test_a_replay_past_its_days_goes_although_no_event_is(
+    engine, integration, append, finish
+):
+    append(count=1)
+    finish()
+    long_ago = clock.read_now() - timedelta(days=91)
+    Upload.objects.create(
+        integration=integration,
+        replay=Replay.objects.create(
+            integration=integration, state="done", created_at=long_ago
+        ),
+        state="settled",
+        first=1,
+        last=1,
+        records=0,
+        settings={},
+        created_at=long_ago,
+        settled_at=long_ago,
+        due_at=long_ago,
+    )
+
+    assert retention.carry_out_retention() == 0
+
+    assert (Upload.objects.count(), Replay.objects.count()) == (1, 0)
+    assert positions() == [1]
+
+
+def test_uploads_that_were_left_over_go_although_no_event_is_past_its_days(
+    engine, integration, append
+):
+    for _ in range(3):
+        append(a_sent_event())
+        deliver(integration.pk)
+    log.trim_log(integration.app_id, 3)
+
+    assert retention.carry_out_retention() == 0
+
+    assert list(Upload.objects.values_list("first", flat=True)) == [3]
+    assert status_of(integration).balanced
