@@ -1,12 +1,12 @@
 """Reading the log: by position, by key, by time."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 from django.db import connection
-from django.db.models import Max, Min, OuterRef, Q, Subquery
+from django.db.models import Max, Min, OuterRef, Subquery
 
 from referrals.log.dialects import find_dialect
 from referrals.log.rows import FoundRow
@@ -16,6 +16,10 @@ from referrals.schema import Event
 _COLUMNS = ("position", "received_at", "body", "request_id")
 _HEAD = "SELECT max(position) FROM referrals_referralevent WHERE app_id = {app}"
 _HEADS = "SELECT app.id, {head} FROM referrals_app app WHERE app.id IN ({ids})"
+_RECEIVED = """
+    SELECT app_id, position, received_at FROM referrals_referralevent
+    WHERE (app_id, position) IN (VALUES {places})
+"""
 _RANGE = """
     SELECT position, body, request_id FROM referrals_referralevent
     WHERE app_id = %s AND position BETWEEN %s AND %s ORDER BY position
@@ -160,21 +164,23 @@ def read_received_at(
     places: Collection[tuple[int, int]],
 ) -> dict[tuple[int, int], datetime]:
     """Return when the events at (app, position) were received, of those that are there."""
-    by_app: dict[int, list[int]] = {}
-    for app_id, position in places:
-        by_app.setdefault(app_id, []).append(position)
-    wanted = Q()
-    for app_id, positions in by_app.items():
-        wanted |= Q(app=app_id, position__in=positions)
-    if not wanted:
+    # The ORM takes ten times as long to write it as it takes.
+    if not places:
         return {}
-    rows = ReferralEvent.objects.filter(wanted)
-    return {
-        (app_id, position): received_at
-        for app_id, position, received_at in rows.values_list(
-            "app", "position", "received_at"
+    listed = ", ".join(["(%s, %s)"] * len(places))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RECEIVED.format(places=listed), [n for place in places for n in place]
         )
-    }
+        return {
+            (app_id, position): _read_instant(received_at)
+            for app_id, position, received_at in cursor.fetchall()
+        }
+
+
+def _read_instant(stored: datetime) -> datetime:
+    """Return an instant as the ORM does: SQLite's have no zone, and are UTC."""
+    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)
 
 
 def _decode_rows(rows: Iterable[FoundRow]) -> list[LoggedEvent]:

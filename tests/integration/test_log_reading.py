@@ -104,3 +104,16 @@ def test_what_retention_removed_was_received_before(app):
 def test_the_search_costs_a_row_per_halving(app, django_assert_max_num_queries):
     with django_assert_max_num_queries(5):
         log.find_position(app.pk, NOON + timedelta(minutes=5))
+
+
+def test_times_of_receipt_are_read_of_several_logs_at_once():
+    shop, market = an_app("shop"), an_app("market")
+    for app in (shop, market):
+        log.append(app, [a_sent_event() for _ in range(2)])
+
+    found = log.read_received_at([(shop.pk, 2), (market.pk, 1), (market.pk, 3)])
+
+    rows = ReferralEvent.objects.values_list("app", "position", "received_at")
+    stored = {(app_id, position): at for app_id, position, at in rows}
+    assert found == {at: stored[at] for at in [(shop.pk, 2), (market.pk, 1)]}
+    assert log.read_received_at([]) == {}
