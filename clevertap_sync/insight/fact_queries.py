@@ -51,6 +51,7 @@ from clevertap_sync.insight.facts import (
     Waiting,
 )
 from clevertap_sync.insight.ingest_queries import IngestByApp
+from clevertap_sync.insight.integration_query import ask_about
 from clevertap_sync.insight.parked_letters import ParkedLetters, count_parked_letters
 from clevertap_sync.insight.seen_facts import SeenFacts
 from clevertap_sync.insight.seen_queries import read_seen_facts
@@ -169,53 +170,65 @@ def _make_facts(row: Integration, now: datetime, readings: _Readings) -> Facts:
     )
 
 
-def _sum_open_uploads(ids: Ids, now: datetime) -> Mapping[int, dict[str, Any]]:
-    """Sum up each integration's open uploads, without replays.
+class _OpenUploads(NamedTuple):
+    """An integration's open uploads, without replays: the first position, and what waits.
 
     The records of a leased upload, and of one of unknown outcome, are under way: they wait
-    for their verdict. All others wait to be sent, for the first time or again.
+    for their verdict. All others wait to be sent, for the first time or again: `events` in
+    ranges, `records` in parts.
     """
-    is_under_way = Q(leased_until__gt=now) | Q(unknown_outcomes__gt=0)
-    size = Coalesce(F("records"), F("covers"), F("last") - F("first") + 1)
-    rows = Upload.objects.open().filter(integration__in=ids, replay=None)
-    sums = rows.values("integration").annotate(
-        under_way=Coalesce(Sum(Case(When(is_under_way, then=size))), 0),
-        events=Coalesce(
-            Sum(
-                Case(
-                    When(
-                        ~is_under_way & Q(parent=None), then=F("last") - F("first") + 1
-                    )
-                )
-            ),
-            0,
-        ),
-        records=Coalesce(
-            Sum(Case(When(~is_under_way & Q(parent__isnull=False), then=size))), 0
-        ),
-        oldest=Min("first"),
-    )
-    return {row["integration"]: dict(row) for row in sums.order_by()}
+
+    oldest: int | None = None
+    under_way: int = 0
+    events: int = 0
+    records: int = 0
+
+
+def _sum_open_uploads(ids: Ids, now: datetime) -> Mapping[int, _OpenUploads]:
+    """Sum up each integration's open uploads."""
+    return {
+        key: _OpenUploads(oldest, *map(int, sums))
+        for key, oldest, *sums in ask_about(ids, _OPEN_UPLOADS, now=now)
+    }
+
+
+_OPEN_UPLOADS: Final = """
+    SELECT integration_id, min(first),
+        coalesce(sum(CASE WHEN is_under_way THEN size END), 0),
+        coalesce(sum(CASE WHEN NOT is_under_way AND parent_id IS NULL
+            THEN last - first + 1 END), 0),
+        coalesce(sum(CASE WHEN NOT is_under_way AND parent_id IS NOT NULL
+            THEN size END), 0)
+    FROM (
+        SELECT integration_id, parent_id, first, last,
+            coalesce(records, covers, last - first + 1) AS size,
+            unknown_outcomes > 0 OR coalesce(leased_until > %(now)s, FALSE)
+                AS is_under_way
+        FROM clevertap_sync_upload
+        WHERE integration_id IN ({ids}) AND state = 'open' AND replay_id IS NULL
+    ) AS open_ones
+    GROUP BY integration_id
+"""
 
 
 def _read_waiting(
     rows: Sequence[Integration],
     heads: Mapping[int, int],
-    open_uploads: Mapping[int, dict[str, Any]],
+    open_uploads: Mapping[int, _OpenUploads],
 ) -> dict[int, Waiting]:
     oldest: dict[int, tuple[int, int]] = {}
     for row in rows:
-        first = open_uploads.get(row.pk, {}).get("oldest") or row.cursor + 1
+        first = open_uploads.get(row.pk, _OpenUploads()).oldest or row.cursor + 1
         if first <= heads[row.app_id]:
             oldest[row.pk] = (row.app_id, first)
     received = log.read_received_at(oldest.values())
     waiting = {}
     for row in rows:
-        found = open_uploads.get(row.pk, {})
+        found = open_uploads.get(row.pk, _OpenUploads())
         waiting[row.pk] = Waiting(
-            events=max(0, heads[row.app_id] - row.cursor) + found.get("events", 0),
-            records=found.get("records", 0),
-            under_way=found.get("under_way", 0),
+            events=max(0, heads[row.app_id] - row.cursor) + found.events,
+            records=found.records,
+            under_way=found.under_way,
             since=received.get(oldest[row.pk]) if row.pk in oldest else None,
         )
     return waiting

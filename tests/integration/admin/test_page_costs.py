@@ -143,7 +143,7 @@ def scans_of_big_tables(statements):
         # Small tables are always scanned; this way only where no index serves.
         cursor.execute("SET LOCAL enable_seqscan = off")
         for sql, params in statements:
-            if any(f'"{table}"' in sql or f" {table} " in sql for table in BIG):
+            if re.search(rf"\b({'|'.join(BIG)})\b", sql):
                 cursor.execute(f"EXPLAIN {sql}", params)
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 if re.search(rf"Seq Scan on ({'|'.join(BIG)})", plan):
