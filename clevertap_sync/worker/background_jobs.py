@@ -122,7 +122,9 @@ class BackgroundJobs:
         """Start what is done every minute: tallies, waits, retention, erasures, the sample."""
         self._pool.apply_async(self._run, ("tallies", tallies.add_up_tallies))
         self._pool.apply_async(self._run, ("expiry", expiry.expire_waits))
-        self._pool.apply_async(self._run, ("retention", retention.carry_out_retention))
+        self._pool.apply_async(
+            self._run, ("retention", retention.catch_up_on_retention)
+        )
         self._pool.apply_async(
             self._run, ("erasures", erasure_orders.advance_all_erasures)
         )

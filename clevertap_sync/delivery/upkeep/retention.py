@@ -25,7 +25,7 @@ from clevertap_sync.models import (
     Upload,
     WaitingRecord,
 )
-from clevertap_sync.process import clock
+from clevertap_sync.process import clock, stopping
 from referrals import failpoints, log, people
 from referrals.failpoints import Place
 from referrals.ingest import count_removal
@@ -33,6 +33,9 @@ from referrals.ingest import count_removal
 # The account's lock is held meanwhile: each may have a thousand dead letters.
 UPLOADS_PER_CHUNK = 50
 BUDGET_SECONDS = 2.0
+# Where a call was not enough, the next follows after a rest, until the next minute's comes.
+REST_SECONDS = 4.0
+_MOST_SECONDS: Final = 50.0
 
 # What comes first in a log is its oldest. A range before it was left over by an earlier call.
 _APPS: Final = """
@@ -54,10 +57,33 @@ _APPS: Final = """
 """
 
 
+def _rest() -> bool:
+    return stopping.wait_for_stop(REST_SECONDS)
+
+
+def catch_up_on_retention(
+    *, seconds: float = BUDGET_SECONDS, wait: Callable[[], bool] = _rest
+) -> None:
+    """Carry out retention; where a call uses up its `seconds`, go on after a rest.
+
+    For most of a minute, or until `wait` returns True: so what goes keeps up with what
+    comes, however much that is, and callers have their turns in between.
+    """
+    ends_at = time.monotonic() + _MOST_SECONDS
+    is_cut_off = True
+    while is_cut_off and time.monotonic() < ends_at:
+        began_at = time.monotonic()
+        carry_out_retention(seconds=seconds)
+        is_cut_off = time.monotonic() - began_at >= seconds
+        if is_cut_off and wait():
+            return
+
+
 def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     """Remove what is past RETENTION_DAYS, for about `seconds`; return the events removed.
 
-    The next call goes on with the rest. Safe to run anywhere, any number of times.
+    At least one chunk of each kind. The next call goes on with the rest. Safe to run
+    anywhere, any number of times.
     """
     ends_at = time.monotonic() + seconds
     cutoff = clock.read_now() - timedelta(days=settings.RETENTION_DAYS)
@@ -65,14 +91,15 @@ def carry_out_retention(*, seconds: float = BUDGET_SECONDS) -> int:
     for app_id in _find_apps(cutoff):
         limit = _find_last_unneeded(app_id, cutoff)
         for integration in Integration.objects.filter(app=app_id):
-            while time.monotonic() < ends_at and _fold_oldest(
-                integration, limit, cutoff
-            ):
-                pass
+            while _fold_oldest(integration, limit, cutoff):
+                if time.monotonic() >= ends_at:
+                    break
             limit = min(limit, _find_last_free(integration, limit))
-        while time.monotonic() < ends_at and (gone := log.trim_log(app_id, limit + 1)):
+        while gone := log.trim_log(app_id, limit + 1):
             removed += gone
             failpoints.reach_failpoint(Place.RETENTION_TRIMMED)
+            if time.monotonic() >= ends_at:
+                break
     _trim_the_rest(cutoff, ends_at)
     dry_runs = Attempt.objects.filter(upload=None)
     dry_runs.filter(began_at__lt=cutoff).delete()

@@ -17,6 +17,7 @@ from referrals import failpoints, log
 from referrals.failpoints import FailpointError
 from referrals.models import ReferralEvent, Sighting
 from tests.builders import a_sent_event, an_integration
+from tests.harness.process import PATIENCE_SECONDS
 from tests.integration.delivery.conftest import status_of
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,41 @@ def test_old_events_go_with_their_uploads_and_the_books_still_balance(
     assert after.dead_letters == {}
     assert set(Attempt.objects.values_list("upload__first", flat=True)) == {6, None}
     assert integration.tail == 5
+
+
+def test_a_call_that_uses_up_its_time_is_followed_by_another_after_a_rest(
+    engine, integration, append, finish, monkeypatch
+):
+    monkeypatch.setattr(retention, "UPLOADS_PER_CHUNK", 1)
+    append(count=1)
+    finish()
+    for _ in range(4):
+        log.append(integration.app, [a_sent_event()])
+        finish()
+    age(4)
+    left = []
+
+    def rest():
+        left.append(positions())
+        return len(left) == 3
+
+    retention.catch_up_on_retention(seconds=0, wait=rest)
+
+    assert left == [[2, 3, 4, 5], [3, 4, 5], [4, 5]]
+
+
+def test_a_call_that_has_time_left_is_followed_by_none(
+    engine, integration, append, finish
+):
+    append(count=3)
+    finish()
+    log.append(integration.app, [a_sent_event()])
+    finish()
+    age(3)
+
+    retention.catch_up_on_retention(seconds=PATIENCE_SECONDS, wait=pytest.fail)
+
+    assert positions() == [4]
 
 
 def test_nothing_goes_that_an_integration_has_not_delivered(
