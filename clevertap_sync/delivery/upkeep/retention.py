@@ -58,6 +58,8 @@ _APPS: Final = """
 
 
 def _rest() -> bool:
+    # Others may have it meanwhile.
+    connection.close()
     return stopping.wait_for_stop(REST_SECONDS)
 
 
