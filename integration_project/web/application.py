@@ -9,7 +9,7 @@ import traceback
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from integration_project.health import answer_not_ready
 from integration_project.public_status import answer_down
@@ -28,11 +28,13 @@ from integration_project.web.responses import (
 )
 from integration_project.web.threads import Threads
 from integration_project.web.turns import OverShareError, Turn, Turns
+from integration_project.web.whole_requests import WholeRequest
 from referrals.api.problems import ProblemError
 from referrals.api.public_status import is_status_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from integration_project.web.connections import Connection
 
@@ -45,8 +47,9 @@ class _WaitingRequest:
 
     environ: dict[str, Any]
     body: Body
-    sender: AnswerSender
-    begins: asyncio.Future[None]
+    sender: "AnswerSender | WholeRequest"
+    #: None for a request that began at once, or has not begun to wait.
+    begins: asyncio.Future[None] | None = None
 
 
 class _LeftWhileWaitingError(Exception):
@@ -88,6 +91,61 @@ class Application:
         else:
             await self._serve(scope, receive, sender)
 
+    def take_whole(
+        self, connection: "Connection", cycle: "RequestResponseCycle"
+    ) -> bool:
+        """Serve a request of which all is here, without a task of its own.
+
+        Returns False, and has done nothing, where more has to be decided first: then it is
+        called like any other. What it may not have, it is refused as any other is.
+        """
+        scope: MutableMapping[str, Any] = cycle.scope  # type: ignore[assignment]
+        path = scope["path"]
+        url_bytes = len(scope["raw_path"]) + len(scope["query_string"])
+        if (
+            path == health_checks.ALIVE_PATH
+            or cycle.waiting_for_100_continue
+            or find_fault_of_head(url_bytes, scope["headers"])
+        ):
+            return False
+        call = read_call(scope)
+        if self._find_check(call) is not None:
+            return False
+        body = self.bodies.hold_whole(
+            cycle.body, stated=call.stated, most=call.most, has_body=call.has_body
+        )
+        if body is None:
+            return False
+        self._begin_whole(
+            call, body, WholeRequest(self._loop, connection, cycle, call, self._finish)
+        )
+        return True
+
+    def _begin_whole(self, call: Call, body: Body, request: WholeRequest) -> None:
+        request.body = body
+        turn = self._make_turn(call, body, request)
+        try:
+            self._turns.add(turn)
+        except OverShareError:
+            request.settle(early_refusals.make_over_share_problem())
+            return
+        self._begin_next()
+        if not turn.has_begun:
+            turn.work.begins = self._loop.create_future()
+            request.wait(self._wait_for(turn, request.receive, call))
+
+    def _finish(self, request: WholeRequest, outcome: AnswerOutcome) -> None:
+        """End what `take_whole` has begun."""
+        self.bodies.release_body(request.body)
+        if isinstance(outcome, BaseException):
+            outcome = self._answer_error(
+                request.call, outcome, has_begun=request.has_begun
+            )
+            if outcome is None:
+                request.drop()
+        if outcome is not None:
+            request.send_whole(outcome)
+
     async def _serve(
         self, scope: MutableMapping[str, Any], receive: Receive, sender: AnswerSender
     ) -> None:
@@ -98,15 +156,8 @@ class Application:
             body = await self._collect(call, receive)
             body.is_whole &= not connection.has_cut_off(scope)
             answer = await self._answer(call, body, receive, sender)
-        except ProblemError as problem:
-            answer = early_refusals.answer_refusal(call, problem)
-        except NoRoomError:
-            answer = early_refusals.answer_refusal(
-                call, early_refusals.make_busy_problem()
-            )
         except Exception as error:  # noqa: BLE001 - the edge: nothing may pass
-            answer = None if sender.has_begun else early_refusals.answer_fault(call)
-            _log(error)
+            answer = self._answer_error(call, error, has_begun=sender.has_begun)
             if answer is None:
                 connection.drop()
         finally:
@@ -115,6 +166,19 @@ class Application:
             # If the body was not read to its end, its rest would be parsed as the next
             # request.
             await sender.send_whole(answer, closes=not body.is_whole)
+
+    def _answer_error(
+        self, call: Call, error: BaseException, *, has_begun: bool
+    ) -> WebAnswer | None:
+        """Return what is said in place of an answer; None if one has begun."""
+        match error:
+            case ProblemError():
+                return early_refusals.answer_refusal(call, error)
+            case NoRoomError():
+                problem = early_refusals.make_busy_problem()
+                return early_refusals.answer_refusal(call, problem)
+        _log(error)
+        return None if has_begun else early_refusals.answer_fault(call)
 
     async def _collect(self, call: Call, receive: Receive) -> Body:
         if not call.has_body:
@@ -126,29 +190,34 @@ class Application:
     async def _answer(
         self, call: Call, body: Body, receive: Receive, sender: AnswerSender
     ) -> WebAnswer | None:
-        environ = complete_environ(call, body)
         check = self._find_check(call)
         if check is not None:
+            environ = complete_environ(call, body)
             # Others may get the same answer: it does not repeat what this caller sent.
             environ.pop("HTTP_X_REQUEST_ID", None)
             return await check.answer(environ, sender)
-        work = _WaitingRequest(environ, body, sender, self._loop.create_future())
-        turn = Turn(
-            owner=call.owner,
-            key=call.key,
-            size=len(body.data),
-            weight=weigh_call(call, body),
-            is_limited=call.is_api and not call.is_only_chance,
-            work=work,
-        )
+        turn = self._make_turn(call, body, sender)
         try:
             self._turns.add(turn)
         except OverShareError:
             raise early_refusals.make_over_share_problem() from None
         self._begin_next()
         if not turn.has_begun:
+            turn.work.begins = self._loop.create_future()
             await self._wait_for(turn, receive, call)
         return await sender.answer
+
+    def _make_turn(
+        self, call: Call, body: Body, sender: AnswerSender | WholeRequest
+    ) -> Turn[_WaitingRequest]:
+        return Turn(
+            owner=call.owner,
+            key=call.key,
+            size=len(body.data),
+            weight=weigh_call(call, body),
+            is_limited=call.is_api and not call.is_only_chance,
+            work=_WaitingRequest(complete_environ(call, body), body, sender),
+        )
 
     def _find_check(self, call: Call) -> health_checks.SharedCheck | None:
         if call.path == health_checks.READY_PATH:
@@ -161,7 +230,7 @@ class Application:
         self, turn: Turn[_WaitingRequest], receive: Receive, call: Call
     ) -> None:
         """Return when a thread begins with the turn. Raises the refusal that ends the wait."""
-        begins = turn.work.begins
+        begins = cast("asyncio.Future[None]", turn.work.begins)
         leaving = asyncio.ensure_future(wait_until_left(receive))
         try:
             await asyncio.wait(
@@ -188,7 +257,7 @@ class Application:
     def _serve_at_last(self, turn: Turn[_WaitingRequest]) -> None:
         """Serve the request although no thread is free. What time is left, its view knows."""
         self._turns.leave(turn)
-        turn.work.begins.set_result(None)
+        _tell_begin(turn.work)
         self._last_thread.give(partial(self._work_at_last, turn.work))
 
     def _work_at_last(self, work: _WaitingRequest) -> None:
@@ -197,7 +266,7 @@ class Application:
 
     def _begin_next(self) -> None:
         while (turn := self._turns.take()) is not None:
-            turn.work.begins.set_result(None)
+            _tell_begin(turn.work)
             self._threads.give(partial(self._work, turn))
 
     def _work(self, turn: Turn[_WaitingRequest]) -> None:
@@ -216,12 +285,18 @@ class Application:
         if turn is None:
             return False
         self._turns.leave(turn)
-        turn.work.begins.set_exception(early_refusals.make_over_share_problem())
+        if turn.work.begins is not None:
+            turn.work.begins.set_exception(early_refusals.make_over_share_problem())
         self.bodies.release_body(turn.work.body)
         return True
 
 
-def _log(error: Exception) -> None:
+def _tell_begin(work: _WaitingRequest) -> None:
+    if work.begins is not None:
+        work.begins.set_result(None)
+
+
+def _log(error: BaseException) -> None:
     if not isinstance(error, _LeftWhileWaitingError | CallerLeftError):
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("The web process met %s. %s", type(error).__name__, frames)

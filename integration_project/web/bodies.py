@@ -128,6 +128,24 @@ class Bodies:
             mine.held_bytes,
         )
 
+    def hold_whole(
+        self, data: bytes | bytearray, *, stated: int | None, most: int, has_body: bool
+    ) -> Body | None:
+        """Return a body that has come to its end already, which counts as held.
+
+        Returns None where it is too long, or others would have to go for it.
+        """
+        size = len(data)
+        if not has_body:
+            return Body(b"", 0, is_whole=True)
+        if (
+            max(size, stated or 0) > most
+            or self._held_bytes + size > request_limits.MAX_HELD_BYTES
+        ):
+            return None
+        self._held_bytes += size
+        return Body(bytes(data), max(stated or 0, size), is_whole=True, held_bytes=size)
+
     def release_body(self, body: Body) -> None:
         """Hold a body no longer. A second time changes nothing."""
         self._held_bytes -= body.held_bytes

@@ -8,7 +8,7 @@ import asyncio
 import resource
 from collections.abc import Callable, MutableMapping
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -21,6 +21,9 @@ from uvicorn.server import ServerState
 
 from integration_project.web import request_limits
 from integration_project.web.heads import explain_fault, find_framing, is_unclear
+
+if TYPE_CHECKING:
+    from integration_project.web.application import Application
 
 
 class Connection(HttpToolsProtocol):
@@ -38,6 +41,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._watch = watch
+        self._application: Application = config.loaded_app
         #: Since when the head of a request is awaited, while one is.
         self.head_since: float | None = None
         #: Since when the caller reads nothing of the answer.
@@ -46,6 +50,9 @@ class Connection(HttpToolsProtocol):
         self._answering: RequestResponseCycle | None = None
         #: The request whose body was cut off.
         self._cut_off: MutableMapping[str, Any] | None = None
+        #: The request that begins when all that has come is parsed.
+        self._beginning: RequestResponseCycle | None = None
+        self._is_parsing = False
         #: Whether later data is ignored.
         self._is_deaf = False
         #: Whether the parser is fed a head that has been read already.
@@ -76,12 +83,17 @@ class Connection(HttpToolsProtocol):
         if self._is_deaf:
             return
         self._unset_keepalive_if_required()
+        self._is_parsing = True
         try:
             self._parse(data)
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self._refuse(self._fault)
             return
+        finally:
+            self._is_parsing = False
+            if self._beginning is not None:
+                self._begin(self._beginning)
         if self.head_since is None:
             if not self.is_busy:
                 # It belongs to no request, and must not keep the connection for ever.
@@ -205,12 +217,30 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def _start_asgi_task(
-        self, cycle: RequestResponseCycle, app: ASGI3Application
+        self,
+        cycle: RequestResponseCycle,
+        app: ASGI3Application,  # noqa: ARG002 - uvicorn's signature
     ) -> None:
         self._answering = cycle
         if not self.pipeline:
             self._waiting_bytes = 0
-        super()._start_asgi_task(cycle, app)
+        if self._is_parsing:
+            # Its body may be here as well, and most are.
+            self._beginning = cycle
+        else:
+            self._begin(cycle)
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        """Let a request be served: at once if it is whole, else in a task."""
+        self._beginning = None
+        is_whole = not (
+            cycle.more_body
+            or self._cut_off is cycle.scope
+            or self.flow.write_paused
+            or self.flow.read_paused
+        )
+        if not (is_whole and self._application.take_whole(self, cycle)):
+            super()._start_asgi_task(cycle, self.app)
 
     def _parse(self, data: bytes) -> None:
         """Parse what came. Raises `HttpParserError`.

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from integration_project.web import request_limits
 from integration_project.web.bodies import NoRoomError, Receive
@@ -27,7 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AnswerHeaders = list[tuple[bytes, bytes]]
 
 #: What has no body, and no length of one (RFC 9110, 8.6).
-_BODILESS: Final = (204, 304)
+BODILESS: Final = (204, 304)
 _STREAMS: Final = threading.BoundedSemaphore(request_limits.MAX_STREAMS)
 
 
@@ -68,11 +68,25 @@ async def wait_until_left(receive: Receive) -> None:
         pass
 
 
+class StreamSender(Protocol):
+    """What sends an answer in pieces."""
+
+    def stream(
+        self, status: int, headers: AnswerHeaders, parts: Iterator[bytes]
+    ) -> None:
+        """Send an answer in pieces, from a thread. Raises `CallerLeftError`."""
+
+
 class AnswerSender:
     """The way to a caller: an answer whole from the loop, or in pieces from a thread."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._loop = loop or asyncio.get_running_loop()
         self._receive = receive
         self._send = send
         #: Done as soon as a whole answer is there, or the pieces are sent (then None).
@@ -141,7 +155,7 @@ class AnswerSender:
 
 
 def answer_by_wsgi(
-    application: "WSGIApplication", environ: dict[str, Any], sender: AnswerSender
+    application: "WSGIApplication", environ: dict[str, Any], sender: StreamSender
 ) -> AnswerOutcome:
     """Return the application's answer, for `sender.settle`. Runs in a thread."""
     try:
@@ -151,7 +165,7 @@ def answer_by_wsgi(
 
 
 def _call_wsgi(
-    application: "WSGIApplication", environ: dict[str, Any], sender: AnswerSender
+    application: "WSGIApplication", environ: dict[str, Any], sender: StreamSender
 ) -> WebAnswer | None:
     started = _StartResponse()
     result = application(environ, started)
@@ -202,7 +216,7 @@ class _StartResponse:
         return any(name == b"content-length" for name, _ in self.headers)
 
     def with_length(self, length: int) -> AnswerHeaders:
-        if self.has_length or self.status in _BODILESS:
+        if self.has_length or self.status in BODILESS:
             return self.headers
         return [*self.headers, _make_length_header(length)]
 
@@ -229,7 +243,7 @@ def _join_parts(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _stream_spooled(
-    started: _StartResponse, parts: Iterator[bytes], sender: AnswerSender
+    started: _StartResponse, parts: Iterator[bytes], sender: StreamSender
 ) -> None:
     """Learn the length first: HTTP/1.0 has no chunks, and proxies speak it."""
     with tempfile.TemporaryFile() as file:

@@ -34,7 +34,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request under its name."""
         request_id = choose_request_id(
-            request.headers.get(HEADER, ""), request.path_info
+            request.META.get("HTTP_X_REQUEST_ID", ""), request.path_info
         )
         # Django's class declares no such attribute; the log line reads it by this name.
         request.request_id = request_id  # type: ignore[attr-defined]

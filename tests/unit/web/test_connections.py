@@ -75,6 +75,7 @@ class Server:
             interface="asgi3",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             timeout_keep_alive=100,
         )
         self.state = ServerState()

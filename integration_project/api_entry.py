@@ -1,0 +1,88 @@
+"""In front of Django's handler: calls of the API, past what only pages need of it.
+
+They meet the middleware that they meet in Django, in its order, down to the one that answers
+them. What is left out is Django's own: a request that is read in advance, signals at its
+beginning and end, and a guard around each layer.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+
+from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
+from django.core.handlers.wsgi import LimitedStream, WSGIRequest
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.module_loading import import_string
+
+from referrals.api.edge import is_api_path
+from referrals.api.stream import read_stated_length
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+#: The last middleware that a call of the API meets. It answers each of them.
+LAST: Final = "integration_project.api_shortcut.ApiShortcutMiddleware"
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ApiEntry:
+    """Answers calls of the API, and leaves every other request to `django`."""
+
+    def __init__(self, django: "WSGIApplication") -> None:
+        self._django = django
+        self._answer = _build_layers()
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer a request."""
+        path = environ["PATH_INFO"]
+        # Django decodes the others in a way of its own.
+        if not (path.isascii() and is_api_path(path)) or environ.get("SCRIPT_NAME"):
+            return self._django(environ, start_response)
+        try:
+            response = self._answer(ApiRequest(environ))
+            status = f"{response.status_code} {response.reason_phrase}"
+            start_response(status, list(response.items()))
+            return list(response)
+        finally:
+            # Gives the connection of the database back.
+            close_old_connections()
+
+
+class ApiRequest(WSGIRequest):
+    """A request of which nothing is read before it is asked for.
+
+    Nothing of the API asks Django for parameters, cookies, forms or a charset.
+    """
+
+    content_type = content_params = None
+    resolver_match = None
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = self.META = environ
+        self.path = self.path_info = environ["PATH_INFO"]
+        self.method = environ["REQUEST_METHOD"].upper()
+        self._read_started = False
+        length = read_stated_length(self) or 0
+        stream = LimitedStream(environ["wsgi.input"], length)
+        self._stream = cast("BinaryIO", stream)
+
+
+def _build_layers() -> Answer:
+    """Return the middleware down to `LAST`, as Django stacks it."""
+    paths = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(LAST) + 1]
+    answer: Answer = _refuse
+    for path in reversed(paths):
+        answer = import_string(path)(answer)
+        if path == LAST:
+            # Django guards each layer. None of the others fails.
+            answer = cast("Answer", convert_exception_to_response(answer))
+    return answer
+
+
+def _refuse(_request: HttpRequest) -> HttpResponseBase:
+    message = "This is no call of the API"
+    raise NotImplementedError(message)
