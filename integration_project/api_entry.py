@@ -5,7 +5,8 @@ them. What is left out is Django's own: a request that is read in advance, signa
 beginning and end, and a guard around each layer.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from django.conf import settings
@@ -16,6 +17,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
 from referrals.api.edge import is_api_path
+from referrals.api.events_read import append_beforehand, find_events_read
+from referrals.api.request_id import name_request
 from referrals.api.stream import read_stated_length
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 #: The last middleware that a call of the API meets. It answers each of them.
 LAST: Final = "integration_project.api_shortcut.ApiShortcutMiddleware"
+
+#: Where the environment of a request keeps it that has begun to be answered.
+_BEGUN: Final = "integration_project.request"
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -42,14 +48,32 @@ class ApiEntry:
         # Django decodes the others in a way of its own.
         if not (path.isascii() and is_api_path(path)) or environ.get("SCRIPT_NAME"):
             return self._django(environ, start_response)
+        request = environ.pop(_BEGUN, None) or ApiRequest(environ)
         try:
-            response = self._answer(ApiRequest(environ))
+            response = self._answer(request)
             status = f"{response.status_code} {response.reason_phrase}"
             start_response(status, list(response.items()))
             return list(response)
         finally:
             # Gives the connection of the database back.
             close_old_connections()
+
+    def append_beforehand(self, environs: "Sequence[WSGIEnvironment]") -> None:
+        """Append the events of POSTs of one app's together. Each has to be answered then.
+
+        What fails here is met again, and answered, by those that it concerns.
+        """
+        requests = [ApiRequest(environ) for environ in environs]
+        began = perf_counter()
+        for request in requests:
+            name_request(request)
+            request.began = began
+        append_beforehand(requests)
+        for request in requests:
+            if find_events_read(request) is not None:
+                request.environ[_BEGUN] = request
+            else:
+                request.environ["wsgi.input"].seek(0)
 
 
 class ApiRequest(WSGIRequest):
@@ -60,6 +84,8 @@ class ApiRequest(WSGIRequest):
 
     content_type = content_params = None
     resolver_match = None
+    #: By `perf_counter`, where that was before its log line is begun.
+    began: float | None = None
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.environ = self.META = environ

@@ -6,7 +6,7 @@ Reference: https://asgi.readthedocs.io/en/latest/specs/www.html
 import asyncio
 import logging
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,6 +16,7 @@ from integration_project.public_status import answer_down
 from integration_project.web import early_refusals, health_checks
 from integration_project.web.bodies import Bodies, Body, NoRoomError, Receive
 from integration_project.web.calls import Call, complete_environ, read_call, weigh_call
+from integration_project.web.companies import Companies
 from integration_project.web.heads import find_fault_of_head, find_framing
 from integration_project.web.responses import (
     AnswerOutcome,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger(__name__)
 
+Beforehand = Callable[[Sequence[dict[str, Any]]], None]
+
 
 @dataclass(eq=False, slots=True)
 class _WaitingRequest:
@@ -50,6 +53,8 @@ class _WaitingRequest:
     sender: "AnswerSender | WholeRequest"
     #: None for a request that began at once, or has not begun to wait.
     begins: asyncio.Future[None] | None = None
+    #: Whether it may share a thread with others of its owner.
+    has_company: bool = False
 
 
 class _LeftWhileWaitingError(Exception):
@@ -59,12 +64,25 @@ class _LeftWhileWaitingError(Exception):
 class Application:
     """Lets `django` answer requests in `threads` threads, of which an app has a `share`.
 
-    The share is in percent. Belongs to the event loop that runs when it is made.
+    The share is in percent. `append_beforehand` does at once what several requests with
+    events have in common, before `django` answers each. Belongs to the event loop that runs
+    when it is made.
     """
 
-    def __init__(self, django: "WSGIApplication", *, threads: int, share: int) -> None:
+    def __init__(
+        self,
+        django: "WSGIApplication",
+        *,
+        threads: int,
+        share: int,
+        append_beforehand: Beforehand | None = None,
+    ) -> None:
         self._django = django
+        self._append_beforehand = append_beforehand
         self._loop = asyncio.get_running_loop()
+        self._companies: Companies[Turn[_WaitingRequest]] = Companies(
+            self._loop, self._give_company
+        )
         self.bodies = Bodies(self._make_room)
         self._turns: Turns[_WaitingRequest] = Turns(threads=threads, share=share)
         self._threads = Threads(threads, "request")
@@ -210,13 +228,16 @@ class Application:
     def _make_turn(
         self, call: Call, body: Body, sender: AnswerSender | WholeRequest
     ) -> Turn[_WaitingRequest]:
+        weight = weigh_call(call, body)
+        work = _WaitingRequest(complete_environ(call, body), body, sender)
+        work.has_company = call.brings_events and not weight
         return Turn(
             owner=call.owner,
             key=call.key,
             size=len(body.data),
-            weight=weigh_call(call, body),
+            weight=weight,
             is_limited=call.is_api and not call.is_only_chance,
-            work=_WaitingRequest(complete_environ(call, body), body, sender),
+            work=work,
         )
 
     def _find_check(self, call: Call) -> health_checks.SharedCheck | None:
@@ -267,7 +288,38 @@ class Application:
     def _begin_next(self) -> None:
         while (turn := self._turns.take()) is not None:
             _tell_begin(turn.work)
-            self._threads.give(partial(self._work, turn))
+            if turn.work.has_company and self._append_beforehand is not None:
+                self._companies.add(turn.owner, turn)
+            else:
+                self._threads.give(partial(self._work, turn))
+
+    def _give_company(self, owner: str, turns: list[Turn[_WaitingRequest]]) -> None:
+        self._threads.give(partial(self._work_together, owner, turns))
+
+    def _work_together(self, owner: str, turns: list[Turn[_WaitingRequest]]) -> None:
+        """Serve requests of one owner, in a thread."""
+        if len(turns) > 1 and self._append_beforehand is not None:
+            try:
+                self._append_beforehand([turn.work.environ for turn in turns])
+            except Exception as error:  # noqa: BLE001 - each of them is still answered
+                _log(error)
+        outcomes = [
+            answer_by_wsgi(self._django, turn.work.environ, turn.work.sender)
+            for turn in turns
+        ]
+        self._loop.call_soon_threadsafe(self._end_together, owner, turns, outcomes)
+
+    def _end_together(
+        self,
+        owner: str,
+        turns: list[Turn[_WaitingRequest]],
+        outcomes: list[AnswerOutcome],
+    ) -> None:
+        self._companies.finish(owner, len(turns))
+        for turn, outcome in zip(turns, outcomes, strict=True):
+            turn.work.sender.settle(outcome)
+            self._turns.finish(turn)
+        self._begin_next()
 
     def _work(self, turn: Turn[_WaitingRequest]) -> None:
         """Serve the request, in a thread."""

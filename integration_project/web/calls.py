@@ -13,7 +13,7 @@ from integration_project.web import request_limits
 from integration_project.web.bodies import Body
 from referrals.api.auth import find_remembered_key, read_key
 from referrals.api.body import GZIP
-from referrals.api.edge import is_api_path, is_hook_path
+from referrals.api.edge import EVENTS_PATH, is_api_path, is_hook_path
 from referrals.api.gunzip import WBITS
 from referrals.api.stream import MAX_BODY_BYTES
 from referrals.hooks.call_reading import REPEATED_HEADERS
@@ -25,6 +25,7 @@ from referrals.sources import segment
 #: The owners of requests without a remembered API key, and of requests for pages.
 UNKNOWN_CALLERS: Final = "strangers"
 PAGES: Final = "pages"
+_APP: Final = "app "
 #: Names of headers, as WSGI calls them. Callers choose them, so that it does not grow.
 _NAMES: Final[dict[bytes, str]] = {}
 _MAX_NAMES: Final = 256
@@ -57,6 +58,15 @@ class Call:
     def is_only_chance(self) -> bool:
         """Whether its sender never sends it again, whatever it is answered."""
         return self.source is not None and not self.source.preset.resends
+
+    @property
+    def brings_events(self) -> bool:
+        """Whether it posts events of an app that this process knows the key of."""
+        return (
+            self.path == EVENTS_PATH
+            and self.method == "POST"
+            and self.owner.startswith(_APP)
+        )
 
     @property
     def turn_seconds(self) -> float:
@@ -143,7 +153,7 @@ def _find_owner(
     key = find_remembered_key(read_key(environ.get("HTTP_AUTHORIZATION", "")))
     if key is None:
         return UNKNOWN_CALLERS, find_network_in(environ)
-    return f"app {key.app_id}", key.digest
+    return f"{_APP}{key.app_id}", key.digest
 
 
 def _build_environ(scope: Mapping[str, Any]) -> dict[str, Any]:

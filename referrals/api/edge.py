@@ -33,6 +33,8 @@ from referrals.api.problems import (
 
 logger: Final = logging.getLogger(__name__)
 
+EVENTS_PATH: Final = "/v1/events"
+
 #: Also with more than one slash in front: the API then explains the fault.
 _CALL: Final = re.compile(r"/+v1(?:/|\Z)")
 _HOOK: Final = re.compile(r"/+v1/+hooks(?:/|\Z)")
@@ -86,17 +88,27 @@ def is_hook_path(path: str) -> bool:
 
 def require_our_address(request: HttpRequest) -> None:
     """Raise `ProblemError`: 400 for an unknown host, 403 for HTTP where HTTPS is due."""
+    problem = find_fault_of_address(request)
+    if problem is None:
+        return
+    if problem.kind is UNKNOWN_HOST:
+        logger.warning("A call was refused: its host is not in ALLOWED_HOSTS")
+    raise problem
+
+
+def find_fault_of_address(request: HttpRequest) -> ProblemError | None:
+    """Return what `require_our_address` raises."""
     told = explain_unknown_host(request)
     if told:
-        logger.warning("A call was refused: its host is not in ALLOWED_HOSTS")
-        raise ProblemError(UNKNOWN_HOST, told)
+        return ProblemError(UNKNOWN_HOST, told)
     if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-        raise ProblemError(
+        return ProblemError(
             HTTPS_REQUIRED,
             "The request came over plain HTTP, and nothing of it was stored. Send it to "
             "the same address by HTTPS. An API key that it showed has travelled "
             "unencrypted: replace it.",
         )
+    return None
 
 
 def explain_unknown_host(request: HttpRequest) -> str:

@@ -7,6 +7,7 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 
 from referrals.api.auth import CallerRefusedError, authenticate
+from referrals.api.events_read import find_events_read
 from referrals.api.guard import View
 from referrals.api.problems import UNSTORABLE, ProblemError
 from referrals.api.switches import read_switches
@@ -24,7 +25,8 @@ def count_refusals(view: Callable[[HttpRequest, ApiKey], HttpResponse]) -> View:
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest) -> HttpResponse:
-        key = _authenticate_and_count(request)
+        read = find_events_read(request)
+        key = read.key if read else _authenticate_and_count(request)
         try:
             return view(request, key)
         except ProblemError as problem:

@@ -33,14 +33,21 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request under its name."""
-        request_id = choose_request_id(
-            request.META.get("HTTP_X_REQUEST_ID", ""), request.path_info
-        )
-        # Django's class declares no such attribute; the log line reads it by this name.
-        request.request_id = request_id  # type: ignore[attr-defined]
+        request_id = name_request(request)
         response = self.get_response(request)
         response.headers[HEADER] = request_id
         return response
+
+
+def name_request(request: HttpRequest) -> str:
+    """Give the request its name, unless it has one, and return it."""
+    request_id = read_request_id(request)
+    if not request_id:
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = choose_request_id(sent, request.path_info)
+        # Django's class declares no such attribute; the log line reads it by this name.
+        request.request_id = request_id  # type: ignore[attr-defined]
+    return request_id
 
 
 def read_request_id(request: HttpRequest) -> str:

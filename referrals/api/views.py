@@ -12,9 +12,9 @@ from referrals import destinations, log, people
 from referrals.api.answers import Receipt, StoredEvent, make_json_answer
 from referrals.api.auth import require_key
 from referrals.api.body import read_body
-from referrals.api.body_events import decode_events
 from referrals.api.body_people import decode_people, find_warnings
 from referrals.api.dry_run import Incoming, answer_dry_run
+from referrals.api.events_read import find_events_read, read_events
 from referrals.api.guard import guard_view
 from referrals.api.problems import (
     NO_SUCH_ADDRESS,
@@ -41,14 +41,16 @@ STRICT = (
 @count_refusals
 def receive_events(request: HttpRequest, key: ApiKey) -> HttpResponse:
     """Store the events of the request, and answer once they are committed."""
-    strict, is_dry_run = read_switches(request, "strict", "dry_run")
-    events = decode_events(*read_body(request))
-    if is_dry_run:
-        dry_run = answer_dry_run(key.app, events, strict=strict)
+    read = find_events_read(request) or read_events(request, key)
+    if read.is_dry_run:
+        dry_run = answer_dry_run(key.app, read.events, strict=read.strict)
         counts = Counter(result.status for result in dry_run.results)
-        _require_success(counts, dry_run.results, strict=strict)
+        _require_success(counts, dry_run.results, strict=read.strict)
         return make_json_answer(dry_run)
-    return _store(request, key, events, strict=strict)
+    results = read.appended or _append(request, key, read.events, strict=read.strict)
+    if isinstance(results, Exception):
+        raise results
+    return _answer_results(request, key, results, strict=read.strict)
 
 
 @guard_view("PUT")
@@ -59,7 +61,10 @@ def receive_people(request: HttpRequest, key: ApiKey) -> HttpResponse:
     learned = people.read_rules(key.app_id)
     links = decode_people(*read_body(request), key, learned)
     warnings = find_warnings(links, learned)
-    return _store(request, key, links, strict=strict, warnings=warnings)
+    results = _append(request, key, links, strict=strict)
+    if warnings:
+        results = list(map(_warn, results, warnings))
+    return _answer_results(request, key, results, strict=strict)
 
 
 @guard_view("GET", "HEAD")
@@ -109,24 +114,22 @@ def refuse_unknown_address(_request: HttpRequest) -> HttpResponse:
     raise ProblemError(NOT_FOUND, NO_SUCH_ADDRESS)
 
 
-def _store(
-    request: HttpRequest,
-    key: ApiKey,
-    events: Sequence[Incoming],
-    *,
-    strict: bool,
-    warnings: Sequence[tuple[str, ...]] = (),
-) -> HttpResponse:
-    """Append the events and answer; `warnings` are about those that are there now, in order."""
-    results = log.append(
+def _append(
+    request: HttpRequest, key: ApiKey, events: Sequence[Incoming], *, strict: bool
+) -> list[Result]:
+    return log.append(
         key.app,
         events,
         strict=strict,
         way=key.prefix,
         request_id=read_request_id(request),
     )
-    if warnings:
-        results = list(map(_warn, results, warnings))
+
+
+def _answer_results(
+    request: HttpRequest, key: ApiKey, results: Sequence[Result], *, strict: bool
+) -> HttpResponse:
+    """Answer what became of the events, or that nothing was stored."""
     counts = Counter(result.status for result in results)
     _note_for_log(request, key.app, counts)
     _require_success(counts, results, strict=strict)

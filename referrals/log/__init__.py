@@ -30,6 +30,7 @@ from referrals.log.reader import (
 )
 from referrals.log.removal import erase_people, remove_sightings, trim_log
 from referrals.log.results import Result, Status
+from referrals.log.together import Appended, Request, append_together
 from referrals.log.writer import (
     ArchivedAppError,
     Sendable,
@@ -39,16 +40,19 @@ from referrals.log.writer import (
 )
 
 __all__ = [
+    "Appended",
     "ArchivedAppError",
     "LoggedEvent",
     "LoggedPeople",
     "LoggedPerson",
     "PreparedEvent",
+    "Request",
     "Result",
     "Sendable",
     "Status",
     "append",
     "append_prepared",
+    "append_together",
     "build_head_sql",
     "erase_people",
     "find_event",

@@ -80,7 +80,7 @@ def append(
     Raises `ArchivedAppError`, and lets a database's errors through; nothing is stored
     then, and appending the same events again is harmless.
     """
-    _refuse_archived(app, way, len(events))
+    refuse_archived(app, way, len(events))
     answers = _answer_each(app, events, strict=strict, request_id=request_id)
     count_answers(app.pk, way, answers, may_differ=may_differ)
     return answers
@@ -94,13 +94,16 @@ def append_prepared(
     As `append` otherwise, and with what it raises. The log receives them now, but those
     without a time of their own happened when they were prepared.
     """
-    _refuse_archived(app, way, len(events))
-    answers = list(_append(app.pk, make_prepared_drafts(app, events), strict=False))
+    refuse_archived(app, way, len(events))
+    answers = list(
+        append_drafts(app.pk, make_prepared_drafts(app, events), strict=False)
+    )
     count_answers(app.pk, way, answers)
     return answers
 
 
-def _refuse_archived(app: App, way: str, number: int) -> None:
+def refuse_archived(app: App, way: str, number: int) -> None:
+    """Raise `ArchivedAppError`, and count the events, if the app is archived."""
     if app.archived_at is not None:
         msg = f"The app {app.slug} is archived: it accepts no events."
         count_archived(app.pk, way, number, msg)
@@ -110,17 +113,17 @@ def _refuse_archived(app: App, way: str, number: int) -> None:
 def _answer_each(
     app: App, events: Sequence[Sendable], *, strict: bool, request_id: str
 ) -> list[Result]:
-    good, answers = _check_each(events, strict=strict)
+    good, answers = check_each(events, strict=strict)
     if strict and answers:
         return leave_out_good(answers, good)
     if good:
         drafts = make_drafts(app, good, request_id=request_id)
-        stored = _append(app.pk, drafts, strict=strict)
+        stored = append_drafts(app.pk, drafts, strict=strict)
         answers |= {answer.index: answer for answer in stored}
     return [answers[index] for index in range(len(events))]
 
 
-def _check_each(
+def check_each(
     events: Sequence[Sendable], *, strict: bool
 ) -> tuple[dict[int, IncomingEvent], dict[int, Result]]:
     """Return the good events and the answers to the others, both by index."""
@@ -142,7 +145,8 @@ def _check_each(
     return good, refused
 
 
-def _append(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
+def append_drafts(app_id: int, request: Sequence[Draft], *, strict: bool) -> Answers:
+    """Store the new ones of `request` after the log's head; answer each, in order."""
     # A strict request is stored whole or not at all.
     if strict or len(request) > SMALL_EVENTS or _is_in_transaction():
         return store_drafts(app_id, request, strict=strict)
@@ -165,7 +169,7 @@ def _find_waiting_line(app_id: int) -> WaitingLine[Sequence[Draft], Answers]:
     if line is None:
         made: WaitingLine[Sequence[Draft], Answers] = WaitingLine(
             partial(_store_all, app_id),
-            error_for_others=_make_error_for_others,
+            error_for_others=explain_to_others,
             size=len,
             most=GROUP_EVENTS,
             seconds=TURN_SECONDS,
@@ -193,7 +197,7 @@ def is_fault_of_event(error: Error) -> bool:
     return isinstance(error, DataError) or state.startswith(LIMIT_EXCEEDED)
 
 
-def _make_error_for_others(error: Exception) -> Exception | None:
+def explain_to_others(error: Exception) -> Exception | None:
     """Return an exception for the others of a group; None if one event may be at fault."""
     if not isinstance(error, OperationalError | InterfaceError):
         return None

@@ -1,0 +1,84 @@
+"""A request with events that was read, and those of one moment appended before each is answered.
+
+The view does both itself for a request that comes alone. Whatever is found here to be wrong
+with a request, or fails, is left to the view, which meets the same and answers it.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpRequest
+
+from referrals import log
+from referrals.api.auth import authenticate
+from referrals.api.body import read_body
+from referrals.api.body_events import decode_events
+from referrals.api.edge import find_fault_of_address
+from referrals.api.problems import ProblemError
+from referrals.api.request_id import read_request_id
+from referrals.api.switches import read_switches
+from referrals.models import ApiKey
+from referrals.schema import EventProblem, IncomingEvent
+
+logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class EventsRead:
+    """What a request with events says. `appended` is what the log said to its events."""
+
+    key: ApiKey
+    strict: bool
+    is_dry_run: bool
+    events: Sequence[IncomingEvent | EventProblem]
+    appended: log.Appended = None
+
+
+def find_events_read(request: HttpRequest) -> EventsRead | None:
+    """Return what was read of the request already."""
+    return getattr(request, "events_read", None)
+
+
+def read_events(request: HttpRequest, key: ApiKey) -> EventsRead:
+    """Read the request of the caller with this key. Raises `ProblemError`."""
+    strict, is_dry_run = read_switches(request, "strict", "dry_run")
+    return EventsRead(key, strict, is_dry_run, decode_events(*read_body(request)))
+
+
+def append_beforehand(requests: Sequence[HttpRequest]) -> None:
+    """Read `requests`, which are POSTs of one app's, and append their events together.
+
+    A request of which nothing was kept has to be read again.
+    """
+    taken = []
+    for request in requests:
+        read = _try_to_read(request)
+        if read is not None:
+            # Django's class declares no such attribute.
+            request.events_read = read  # type: ignore[attr-defined]
+            if not (read.strict or read.is_dry_run):
+                taken.append((request, read))
+    appended = log.append_together(
+        [
+            log.Request(
+                read.key.app, read.events, read.key.prefix, read_request_id(request)
+            )
+            for request, read in taken
+        ]
+    )
+    for (_, read), each in zip(taken, appended, strict=True):
+        read.appended = each
+
+
+def _try_to_read(request: HttpRequest) -> EventsRead | None:
+    if find_fault_of_address(request) is not None:
+        return None
+    try:
+        return read_events(request, authenticate(request))
+    except ProblemError:
+        return None
+    except Exception as error:  # noqa: BLE001 - the view meets it again, and answers
+        logger.warning("A request is read again (%s)", type(error).__name__)
+        return None
