@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
-from django.db import close_old_connections
+from django.db import connections
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.module_loading import import_string
 
@@ -55,8 +55,7 @@ class ApiEntry:
             start_response(status, list(response.items()))
             return list(response)
         finally:
-            # Gives the connection of the database back.
-            close_old_connections()
+            _give_connection_back()
 
     def append_beforehand(self, environs: "Sequence[WSGIEnvironment]") -> None:
         """Append the events of POSTs of one app's together. Each has to be answered then.
@@ -107,6 +106,13 @@ def _build_layers() -> Answer:
             # Django guards each layer. None of the others fails.
             answer = cast("Answer", convert_exception_to_response(answer))
     return answer
+
+
+def _give_connection_back() -> None:
+    """Do what Django does after a request, unless this is in a transaction of a test."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _refuse(_request: HttpRequest) -> HttpResponseBase:

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from contextlib import asynccontextmanager
+from math import inf
 
 import pytest
 import uvicorn
@@ -14,6 +15,9 @@ from uvicorn.server import ServerState
 from integration_project.web import request_limits
 from integration_project.web.application import Application
 from integration_project.web.connections import Connection, Connections
+from referrals.api import auth
+from referrals.keys import digest_key
+from referrals.models import ApiKey
 
 HEAD = b"Host: h\r\n"
 DATE = b"Sun, 29 Nov 2026 00:00:00 GMT"
@@ -43,7 +47,7 @@ class Django:
     def __call__(self, environ, start_response):
         path = environ["PATH_INFO"]
         self.named.append(environ.get("HTTP_X_REQUEST_ID"))
-        if path == "/wait":
+        if path == "/wait" or environ["QUERY_STRING"] == "wait":
             self.waiting.release()
             assert self.may_go_on.wait(60)
         length = int(environ.get("CONTENT_LENGTH", "0"))
@@ -66,7 +70,14 @@ class Server:
 
     def __init__(self, threads):
         self.django = Django()
-        self.application = Application(self.django, threads=threads, share=50)
+        #: The queries of those that were appended together, each time.
+        self.together = []
+        self.application = Application(
+            self.django,
+            threads=threads,
+            share=50,
+            append_beforehand=self._note_together,
+        )
         self.watch = Connections(100, self.application.bodies.evict_oldest)
         self.config = uvicorn.Config(
             self.application,
@@ -82,6 +93,11 @@ class Server:
         self.state.default_headers = [(b"date", DATE)]
         self.config.load()
         self.callers, self.connections = [], []
+
+    def _note_together(self, environs):
+        self.together.append([environ["QUERY_STRING"] for environ in environs])
+        if "fail" in self.together[-1]:
+            raise ValueError
 
     async def connect(self):
         """Return the caller's end, and the server's."""
@@ -174,6 +190,81 @@ async def wait_until(is_so):
     async with asyncio.timeout(60):
         while not is_so():
             await asyncio.sleep(0.001)
+
+
+# Events of one moment ----------------------------------------------------------------
+
+
+@pytest.fixture
+def known_key(monkeypatch):
+    """A header with a key that the process remembers."""
+    key = ApiKey(app_id=7, digest=digest_key("rk_known"))
+    monkeypatch.setitem(auth._keys, key.digest, auth._Remembered(key, inf))
+    return b"Authorization: Bearer rk_known"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_events_that_come_while_others_are_served_share_a_thread(known_key, fails):
+    names = [b"a", b"fail" if fails else b"b", b"c"]
+
+    async def scenario(server, caller, _connection):
+        caller.send(a_post(b"/v1/events?wait", known_key))
+        await server.wait_for_thread()
+        others = [(await server.connect())[0] for _ in names]
+        for each, name in zip(others, names, strict=True):
+            each.send(a_post(b"/v1/events?" + name, known_key, body=name))
+            await settled()
+        server.django.may_go_on.set()
+        await caller.answer()
+        return [await each.answer() for each in others], server.together
+
+    answers, together = run(scenario, threads=8)
+
+    assert together == [[name.decode() for name in names]]
+    assert [(status, body) for status, _, body in answers] == [
+        (200, b"/v1/events " + name) for name in names
+    ]
+
+
+def test_who_leaves_among_them_takes_no_other_along(known_key):
+    async def scenario(server, caller, connection):
+        first, _ = await server.connect()
+        first.send(a_post(b"/v1/events?wait", known_key))
+        await server.wait_for_thread()
+        other, _ = await server.connect()
+        caller.send(a_post(b"/v1/events?gone", known_key))
+        other.send(a_post(b"/v1/events?there", known_key))
+        await wait_until(lambda: len(server.state.tasks) == 3)
+        connection.transport.abort()
+        await settled()
+        server.django.may_go_on.set()
+        status, _, body = await other.answer()
+        return status, body, server.together, len(server.django.served)
+
+    status, body, together, served = run(scenario, threads=8)
+
+    assert (status, body) == (200, b"/v1/events body")
+    assert [sorted(each) for each in together] == [["gone", "there"]]
+    # What came whole is served, as ever.
+    assert served == 3
+
+
+def test_other_requests_and_other_callers_have_threads_of_their_own(known_key):
+    async def scenario(server, caller, _connection):
+        caller.send(a_post(b"/v1/events?wait", known_key))
+        await server.wait_for_thread()
+        answers = []
+        for path, *lines in (
+            (b"/v1/events",),
+            (b"/v1/people", known_key),
+            (b"/v1/hooks/any", known_key),
+        ):
+            other, _ = await server.connect()
+            other.send(a_post(path, *lines))
+            answers.append((await other.answer())[0])
+        return answers, server.together
+
+    assert run(scenario, threads=8) == ([200, 200, 200], [])
 
 
 # What comes while there is no thread, and answers in pieces -------------------------

@@ -1,0 +1,216 @@
+"""POSTs of events that come in one moment: one append, and each its own answer.
+
+They enter by the WSGI callable that the web process serves.
+"""
+
+import json
+
+import pytest
+from django.db import DataError, OperationalError, connection
+
+from integration_project.web.responses import answer_by_wsgi
+from integration_project.wsgi import application
+from referrals import log
+from referrals.api import auth
+from referrals.ingest import background
+from referrals.models import IngestCount, ReferralEvent
+from tests import builders
+from tests.builders import a_sent_event
+from tests.integration.hooks.wire import make_environ
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def app():
+    return builders.an_app("shop")
+
+
+@pytest.fixture
+def key(app):
+    return builders.an_api_key(app)
+
+
+def post(key, body, *headers, query=b""):
+    """Return the environment of a request."""
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    lines = [("Content-Type", "application/json"), ("Authorization", f"Bearer {key}")]
+    return make_environ("POST", b"/v1/events", [*lines, *headers], body, query=query)
+
+
+def answer(environ):
+    outcome = answer_by_wsgi(application, environ, None)
+    assert not isinstance(outcome, BaseException), outcome
+    return outcome.status, json.loads(outcome.body), dict(outcome.headers)
+
+
+def answer_together(*environs):
+    application.append_beforehand(environs)
+    return [answer(environ) for environ in environs]
+
+
+def statuses(answers):
+    return [status for status, _, _ in answers]
+
+
+@pytest.fixture
+def appends(monkeypatch):
+    """Count the transactions that append."""
+    from referrals.log import storing, writer
+
+    done = []
+
+    def store(*args, **options):
+        done.append(len(args[1]))
+        return storing.store_drafts(*args, **options)
+
+    monkeypatch.setattr(writer, "store_drafts", store)
+    return done
+
+
+def test_they_share_an_append_and_each_is_answered_for_itself(key, appends):
+    answers = answer_together(
+        post(key, a_sent_event(id="a")),
+        post(key, {"events": [a_sent_event(id="b"), a_sent_event(id="b"), {}]}),
+        post(key, a_sent_event(id="c"), ("X-Request-Id", "of-c")),
+    )
+
+    assert appends == [4]
+    assert statuses(answers) == [202, 202, 202]
+    assert [
+        [
+            (each["index"], each["status"], each.get("position"))
+            for each in body["results"]
+        ]
+        for _, body, _ in answers
+    ] == [
+        [(0, "accepted", 1)],
+        [(0, "accepted", 2), (1, "duplicate", 2), (2, "rejected", None)],
+        [(0, "accepted", 3)],
+    ]
+    names = [headers[b"x-request-id"].decode() for *_, headers in answers]
+    rows = ReferralEvent.objects.order_by("position")
+    assert list(rows.values_list("key", "request_id")) == list(
+        zip("abc", names, strict=True)
+    )
+    assert names[2] == "of-c"
+
+
+def test_their_answers_are_those_of_requests_that_come_alone(key):
+    def requests(start):
+        event = a_sent_event(id=f"{start}-1", occurred_at="2026-11-20T10:00:00Z")
+        other = {**event, "channel": "other"}
+        return [
+            post(key, event),
+            post(key, event),
+            post(key, other),
+            post(key, b"{"),
+            post(key, b""),
+            post(key, a_sent_event(id=f"{start}-2"), query=b"dry_run=1"),
+            post(
+                key, {"events": [a_sent_event(id=f"{start}-3"), {}]}, query=b"strict=1"
+            ),
+            post(key, a_sent_event(id=f"{start}-4"), query=b"dryrun=1"),
+            post("rk_nobody", a_sent_event(id=f"{start}-5")),
+            post(key, a_sent_event(id=f"{start}-6"), ("Content-Encoding", "br")),
+            post(key, a_sent_event(id=f"{start}-7"), ("Host", "evil.example.com")),
+            make_environ(
+                "POST", b"/v1/events", [("Authorization", f"Bearer {key}")], b"{}"
+            ),
+        ]
+
+    def described(answers, start):
+        return [
+            (
+                status,
+                json.dumps(body)
+                .replace(start, "n")
+                .replace('"position": 2', '"position": 1'),
+                sorted(headers.keys()),
+            )
+            for status, body, headers in answers
+        ]
+
+    alone = described([answer(each) for each in requests("alone")], "alone")
+    together = described(answer_together(*requests("group")), "group")
+
+    assert [status for status, *_ in alone] == [
+        *(202, 202, 422, 400, 400, 200, 422, 400, 401, 415, 400, 415)
+    ]
+    assert together == alone
+    assert ReferralEvent.objects.count() == 2
+
+
+def test_each_answer_is_counted_once(app, key, django_capture_on_commit_callbacks):
+    background.flush_counts()
+    with django_capture_on_commit_callbacks(execute=True):
+        answer_together(
+            post(key, a_sent_event(id="a")),
+            post(key, b"{"),
+            post("rk_" + "x" * 43, a_sent_event(id="b")),
+            post(key, {"events": [{}, a_sent_event(id="c")]}),
+        )
+    background.flush_counts()
+
+    counted = IngestCount.objects.filter(hour__year__gt=2000)
+    found = sorted(
+        (each.app_id == app.pk, each.outcome, each.number) for each in counted
+    )
+    assert found == [
+        (False, "unauthorised", 1),
+        (True, "accepted", 2),
+        (True, "rejected", 1),
+        (True, "rejected", 1),
+    ]
+
+
+def test_a_database_that_is_away_is_tried_once_for_all_of_them(key, appends):
+    def fail(execute, sql, params, many, context):
+        if "referrals_referralevent" in sql:
+            raise OperationalError
+        return execute(sql, params, many, context)
+
+    environs = [post(key, a_sent_event(id=name)) for name in "abc"]
+    answer(post(key, a_sent_event(id="warm")))
+    with connection.execute_wrapper(fail):
+        answers = answer_together(*environs)
+
+    assert statuses(answers) == [503, 503, 503]
+    assert appends == [1, 3]
+    assert ReferralEvent.objects.count() == 1
+
+
+def test_one_event_that_the_database_refuses_costs_the_others_nothing(key, monkeypatch):
+    from referrals.log import storing, writer
+
+    def store(app_id, drafts, **options):
+        if any(draft.event.id == "bad" for draft in drafts):
+            raise DataError
+        return storing.store_drafts(app_id, drafts, **options)
+
+    monkeypatch.setattr(writer, "store_drafts", store)
+
+    answers = answer_together(
+        *(post(key, a_sent_event(id=name)) for name in ("good", "bad", "fine"))
+    )
+
+    assert statuses(answers) == [202, 422, 202]
+    assert sorted(ReferralEvent.objects.values_list("key", flat=True)) == [
+        "fine",
+        "good",
+    ]
+
+
+def test_a_key_that_ends_in_between_is_still_told_what_was_stored(app, key):
+    environ = post(key, a_sent_event(id="a"))
+    application.append_beforehand([environ])
+    app.api_keys.update(revoked_at="2026-11-01T00:00:00Z")
+    auth.clear_remembered_keys()
+
+    assert answer(environ)[0] == 202
+    assert answer(post(key, a_sent_event(id="b")))[0] == 401
+
+
+def test_an_append_of_nothing_is_nothing():
+    assert log.append_together([]) == []
