@@ -7,6 +7,7 @@ Reference: https://gunicorn.org/reference/settings/#worker_class
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ NOTIFY_SECONDS: Final = 1
 #: In how many turns of its loop asyncio makes a connection of what it has accepted.
 TURNS_OF_A_CONNECTION: Final = 3
 ARENAS: Final = 1
+_COLLECT_AFTER: Final = 10_000
 _M_ARENA_MAX: Final = -8
 _GENTLE: Final = signal.SIGTERM
 _HARD: Final = (signal.SIGINT, signal.SIGQUIT)
@@ -56,6 +58,7 @@ class Worker(BaseWorker):
 
     def run(self) -> None:
         """Serve until the process is to end."""
+        _collect_less_often()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
@@ -115,6 +118,15 @@ def _share_memory() -> None:
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+
+
+def _collect_less_often() -> None:
+    """Look for cyclic garbage after as many objects as some dozens of requests make.
+
+    What is there now stays.
+    """
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 class _Server(uvicorn.Server):
