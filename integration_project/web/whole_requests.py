@@ -4,8 +4,9 @@ They need no task of the event loop: nothing of them is awaited but a thread's a
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -22,6 +23,8 @@ from integration_project.web.responses import (
 
 if TYPE_CHECKING:
     from integration_project.web.connections import Connection
+
+logger: Final = logging.getLogger(__name__)
 
 Finish = Callable[["WholeRequest", AnswerOutcome], None]
 
@@ -70,7 +73,11 @@ class WholeRequest:
         self._connection.tasks.discard(self)
         if self._sender is not None:
             self._sender.settle(None)
-        self._finish(self, outcome)
+        try:
+            self._finish(self, outcome)
+        except Exception as error:  # noqa: BLE001 - whoever calls has other requests to end
+            logger.error("An answer was not sent (%s)", type(error).__name__)  # noqa: TRY400 - its frames say nothing more
+            self.drop()
         self._cycle.on_response = _do_nothing
 
     def stream(
@@ -103,14 +110,16 @@ class WholeRequest:
 
 def _write(cycle: RequestResponseCycle, answer: WebAnswer) -> None:
     """Write head and body in one piece. Raises `ValueError` for what would break HTTP."""
-    body = b"" if cycle.scope["method"] == "HEAD" else answer.body
+    has_body = cycle.scope["method"] != "HEAD" and answer.status not in BODILESS
+    body = answer.body if has_body else b""
     headers = [*cycle.default_headers, *answer.headers]
     if not cycle.keep_alive:
         headers.append((b"connection", b"close"))
     head = b"".join(
         [STATUS_LINE[answer.status], *[b"%b: %b\r\n" % each for each in headers]]
     )
-    if head.count(b"\n") != len(headers) + 1 or not _fits(answer, body):
+    is_stated = not has_body or _make_length(body) in answer.headers
+    if head.count(b"\n") != len(headers) + 1 or not is_stated:
         message = "An answer was not whole"
         raise ValueError(message)
     cycle.response_started = cycle.response_complete = True
@@ -120,11 +129,8 @@ def _write(cycle: RequestResponseCycle, answer: WebAnswer) -> None:
     cycle.on_response()
 
 
-def _fits(answer: WebAnswer, body: bytes) -> bool:
-    """Say whether the body is as long as the headers say."""
-    if answer.status in BODILESS or not body:
-        return not body
-    return (b"content-length", str(len(body)).encode()) in answer.headers
+def _make_length(body: bytes) -> tuple[bytes, bytes]:
+    return b"content-length", str(len(body)).encode()
 
 
 def _do_nothing() -> None:

@@ -8,6 +8,8 @@ from referrals.log.counted import count_answers
 from referrals.log.drafts import Draft, make_drafts
 from referrals.log.results import Result
 from referrals.log.writer import (
+    GROUP_EVENTS,
+    SMALL_EVENTS,
     Sendable,
     append_drafts,
     check_each,
@@ -42,9 +44,13 @@ class _Checked:
 def append_together(requests: Sequence[Request]) -> list[Appended]:
     """Do for each of `requests`, which are of one app, what `append` does for one.
 
-    A request is left to `append` where the fault of all may be one request's.
+    A request is left to `append` where the fault of all may be one request's, and where it
+    or all before it are large.
     """
-    checked = [_check(request) for request in requests]
+    checked = [
+        _check(request) if is_small else None
+        for request, is_small in zip(requests, _find_small(requests), strict=True)
+    ]
     good = [each for each in checked if isinstance(each, _Checked)]
     drafts = list(chain.from_iterable(each.drafts for each in good))
     failure: Exception | None = None
@@ -56,16 +62,27 @@ def append_together(requests: Sequence[Request]) -> list[Appended]:
             failure = error
     if failure is not None:
         return [
-            each if isinstance(each, Exception) else explain_to_others(failure)
+            explain_to_others(failure) if isinstance(each, _Checked) else each
             for each in checked
         ]
     left = iter(answers)
     return [
-        each
-        if isinstance(each, Exception)
-        else _complete(request, each, list(islice(left, len(each.drafts))))
+        _complete(request, each, list(islice(left, len(each.drafts))))
+        if isinstance(each, _Checked)
+        else each
         for request, each in zip(requests, checked, strict=True)
     ]
+
+
+def _find_small(requests: Sequence[Request]) -> list[bool]:
+    """Say of each request whether it gains by company, and all before it leave it room."""
+    left = GROUP_EVENTS
+    are_small = []
+    for request in requests:
+        number = len(request.events)
+        are_small.append(number <= min(SMALL_EVENTS, left))
+        left -= number if are_small[-1] else 0
+    return are_small
 
 
 def _check(request: Request) -> _Checked | Exception:

@@ -13,6 +13,8 @@ from integration_project.wsgi import application
 from referrals import log
 from referrals.api import auth
 from referrals.ingest import background
+from referrals.log import together
+from referrals.log.writer import SMALL_EVENTS
 from referrals.models import IngestCount, ReferralEvent
 from tests import builders
 from tests.builders import a_sent_event
@@ -200,6 +202,31 @@ def test_one_event_that_the_database_refuses_costs_the_others_nothing(key, monke
         "fine",
         "good",
     ]
+
+
+def test_large_requests_have_an_append_of_their_own(key, appends):
+    def many(name, count):
+        return {"events": [a_sent_event(id=f"{name}{n}") for n in range(count)]}
+
+    answers = answer_together(
+        post(key, many("small", SMALL_EVENTS)),
+        post(key, many("large", SMALL_EVENTS + 1)),
+        post(key, a_sent_event(id="one")),
+    )
+
+    assert statuses(answers) == [202, 202, 202]
+    assert appends == [SMALL_EVENTS + 1, SMALL_EVENTS + 1]
+
+
+def test_a_company_of_many_leaves_the_last_to_themselves(key, appends, monkeypatch):
+    monkeypatch.setattr(together, "GROUP_EVENTS", 2)
+
+    answers = answer_together(
+        *(post(key, a_sent_event(id=name)) for name in ("a", "b", "c"))
+    )
+
+    assert statuses(answers) == [202, 202, 202]
+    assert appends == [2, 1]
 
 
 def test_a_key_that_ends_in_between_is_still_told_what_was_stored(app, key):
