@@ -9,13 +9,18 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
+import sentry_sdk
 from django.conf import settings
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.db import connections
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
+from sentry_sdk.tracing import TransactionSource
+from sentry_sdk.utils import transaction_from_function
 
+from integration_project.api_shortcut import URLS
 from referrals.api.edge import is_api_path
 from referrals.api.events_read import append_beforehand, find_events_read
 from referrals.api.request_id import name_request
@@ -50,12 +55,23 @@ class ApiEntry:
             return self._django(environ, start_response)
         request = environ.pop(_BEGUN, None) or ApiRequest(environ)
         try:
-            response = self._answer(request)
+            response = self._answer_for_reports(request)
             status = f"{response.status_code} {response.reason_phrase}"
             start_response(status, list(response.items()))
             return list(response)
         finally:
             _give_connection_back()
+
+    def _answer_for_reports(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request. A report of what fails meanwhile names its view, and no other's."""
+        if not sentry_sdk.get_client().is_active():
+            return self._answer(request)
+        view = get_resolver(URLS).resolve(request.path_info).func
+        with sentry_sdk.isolation_scope():
+            sentry_sdk.get_current_scope().set_transaction_name(
+                transaction_from_function(view) or "", TransactionSource.COMPONENT
+            )
+            return self._answer(request)
 
     def append_beforehand(self, environs: "Sequence[WSGIEnvironment]") -> None:
         """Append the events of POSTs of one app's together. Each has to be answered then.

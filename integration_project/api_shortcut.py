@@ -14,7 +14,8 @@ from referrals.api.edge import is_api_call, is_hook_path, require_our_address
 from referrals.api.problems import ProblemError
 from referrals.hooks.edge import refuse_wrong_address
 
-_URLS: Final = "integration_project.program_urls"
+#: The addresses that it knows.
+URLS: Final = "integration_project.program_urls"
 
 
 class ApiShortcutMiddleware:
@@ -25,7 +26,7 @@ class ApiShortcutMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
-        self._resolver = get_resolver(_URLS)
+        self._resolver = get_resolver(URLS)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a call of the API; pass every other request on."""

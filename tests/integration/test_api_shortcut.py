@@ -3,11 +3,15 @@
 import json
 
 import pytest
+import sentry_sdk
 from django.contrib.auth import get_user_model
+from django.http import HttpResponse
 
+from integration_project.wsgi import application
 from referrals.api import urls
 from tests import builders
 from tests.builders import a_sent_event
+from tests.integration.hooks.wire import make_environ
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +65,37 @@ def test_every_view_there_answers_for_its_own_exceptions():
     # What `api_view` makes takes no form's token, because it looks at no cookie.
     assert len(views) == 5
     assert all(getattr(view.callback, "csrf_exempt", False) for view in views)
+
+
+class _Kept(sentry_sdk.transport.Transport):
+    """Sends nothing."""
+
+    def capture_envelope(self, envelope):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "view"),
+    [("/v1/events/e-1", "show_event"), ("/v1/nothing", "refuse_unknown_address")],
+)
+def test_a_report_names_the_view_and_does_so_for_this_request_alone(
+    monkeypatch, path, view
+):
+    named = []
+
+    def answer(_request):
+        named.append(sentry_sdk.get_current_scope()._transaction)
+        return HttpResponse()
+
+    monkeypatch.setattr(application, "_answer", answer)
+    with sentry_sdk.new_scope() as scope:
+        scope.set_client(
+            sentry_sdk.Client(
+                "http://key@127.0.0.1/1", transport=_Kept, default_integrations=False
+            )
+        )
+        application(make_environ("GET", path.encode()), lambda *_: None)
+        after = sentry_sdk.get_current_scope()._transaction
+
+    assert named == [f"referrals.api.views.{view}"]
+    assert after is None
