@@ -5,7 +5,8 @@ Positions are 1, 2, 3, … without gaps, in commit order, so that a cursor is on
 rows.
 
 An append passes these modules, in this order: `writer`, with `strict` and `counted`;
-`drafts`, without a lock; `grouping`, which lets threads share a transaction; `storing`, the
+`drafts`, without a lock; `grouping`, which lets threads share a transaction (requests that one
+thread has in hand share it by `together`); `storing`, the
 transaction, with `names`, `sightings`, and `postgresql` or `sqlite` by `dialects`. `rows` and
 `results` are the values that these exchange. What cannot be appended now is made ready by
 `prepare_for_later`, and appended by `append_prepared` once it can be.
