@@ -18,6 +18,8 @@ _STANDARD: Final = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "request_id"}
 )
 _LONGEST_TRACE: Final = 16_000
+# `json.dumps` would make an encoder for each line.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             line = {**_head(record), **list_public_fields(record)}
             if record.exc_info:
                 line["exception"] = format_trace(record)
-            return json.dumps(line, ensure_ascii=False, default=str)
+            return _encode(line)
         except Exception as error:  # noqa: BLE001 - a log line never breaks its caller
             return json.dumps(_unformattable(record, error))
 

@@ -53,6 +53,8 @@ def read_media_type(content_type: str) -> str:
 
 
 def _charset_in(parameters: str) -> str | None:
+    if not parameters:
+        return UTF_8[0]
     message = Message()
     message["Content-Type"] = f"{JSON};{parameters}"
     try:
