@@ -1,8 +1,8 @@
 """In front of Django's handler: calls of the API, past what only pages need of it.
 
 They meet the middleware that they meet in Django, in its order, down to the one that answers
-them. What is left out is Django's own: a request that is read in advance, signals at its
-beginning and end, and a guard around each layer.
+them. What is left out is Django's own: a request that is read in advance, and signals at its
+beginning and end.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -117,10 +117,8 @@ def _build_layers() -> Answer:
     paths = settings.MIDDLEWARE[: settings.MIDDLEWARE.index(LAST) + 1]
     answer: Answer = _refuse
     for path in reversed(paths):
-        answer = import_string(path)(answer)
-        if path == LAST:
-            # Django guards each layer. None of the others fails.
-            answer = cast("Answer", convert_exception_to_response(answer))
+        layer = import_string(path)(answer)
+        answer = cast("Answer", convert_exception_to_response(layer))
     return answer
 
 

@@ -4,8 +4,11 @@ import functools
 from pathlib import Path
 
 import pytest
+from django.core.handlers.base import BaseHandler
 from django.db import connections, transaction
+from django.http import HttpResponse
 from django.test import TransactionTestCase
+from django.test.client import ClientHandler
 from whitenoise.middleware import (  # type: ignore[import-untyped] # it has none
     WhiteNoiseMiddleware,
 )
@@ -21,6 +24,8 @@ from clevertap_sync.delivery.erasure import erasure_orders
 from clevertap_sync.delivery.upkeep import retention, tallies
 from clevertap_sync.insight import match_rate, user_check
 from clevertap_sync.sandbox import Sandbox
+from integration_project.api_entry import ApiEntry
+from referrals.api.edge import is_api_path
 from tests.harness import postgres
 from tests.harness.environment import test_database as database_kind
 from tests.harness.process import PATIENCE_SECONDS
@@ -157,6 +162,29 @@ def _static_files_are_found_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", find_once)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _calls_of_the_api_enter_as_in_production():
+    """Let the test client hand calls of the API to what the web process serves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientHandler, "get_response", _answer_by_production)
+        yield
+
+
+def _answer_by_production(handler, request):
+    if not (request.path_info.isascii() and is_api_path(request.path_info)):
+        return BaseHandler.get_response(handler, request)
+    if not hasattr(handler, "api"):
+        # Each client has middleware of its own, as Django gives it.
+        handler.api = ApiEntry(pytest.fail)
+    begun = []
+    parts = handler.api(request.environ, lambda *head: begun.extend(head))
+    status, headers = begun
+    number, _, reason = status.partition(" ")
+    return HttpResponse(
+        b"".join(parts), status=int(number), reason=reason, headers=dict(headers)
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
