@@ -5,47 +5,22 @@ changes the account. So two workers never decide about one account at the same t
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 
-from clevertap_sync.delivery.sql import row_writer
+from clevertap_sync.delivery.sql import account_state, row_writer
 from clevertap_sync.models import Account
-from clevertap_sync.process import clock
-
-# Part of every claim, so in SQL, as `sql.account_state` is.
-_ACCOUNT = f"""
-    SELECT {row_writer.list_columns(Account, "account")} FROM clevertap_sync_account account
-    WHERE account.id =
-        (SELECT account_id FROM clevertap_sync_integration WHERE id = %s)
-"""
-# `no_key` lets other transactions go on inserting rows that point at it. The clock is
-# read once the lock is held: what is selected with the lock is older than the wait.
-_LOCK = f"""
-    SELECT clock_timestamp(), {row_writer.list_columns(Account, "locked")}
-    FROM ({_ACCOUNT} FOR NO KEY UPDATE) locked
-"""
 
 
 def lock_account(integration_id: int) -> Account | None:
     """Lock the integration's account until the transaction ends, and return it."""
-    locked = lock_account_and_read_clock(integration_id)
-    return locked and locked[1]
-
-
-def lock_account_and_read_clock(integration_id: int) -> tuple[datetime, Account] | None:
-    """Lock the account until the transaction ends; return the instant of that, and the account."""
-    is_locking = connection.features.has_select_for_no_key_update
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK if is_locking else _ACCOUNT, [integration_id])
+        query = account_state.build_account_query(locks=True)
+        cursor.execute(query, {"integration": integration_id})
         found = cursor.fetchone()
-    if found is None:
-        return None
-    if not is_locking:
-        found = (clock.read_now(), *found)
-    return found[0], row_writer.read_row(Account, found[1:])
+    return found and row_writer.read_row(Account, found)
 
 
 def lock_accounts(ids: Iterable[int] | QuerySet[Any]) -> None:

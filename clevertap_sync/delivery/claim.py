@@ -19,7 +19,6 @@ from django.db.models import F, Q
 from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
 from clevertap_sync.delivery import caution, hold, replay, revival, split
-from clevertap_sync.delivery.account_lock import lock_account_and_read_clock
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
 from clevertap_sync.delivery.sql.account_state import IntegrationState
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
@@ -38,12 +37,17 @@ _Turn = Callable[[Integration, IntegrationState, datetime], "Claim | None"]
 _WORKER_ENDED = "The worker ended before the answer came."
 
 
-def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
+def claim_next(
+    integration_id: int, *, glances: bool = False
+) -> Claim | ProbeClaim | None:
     """Lease the next work of the integration's account, least recently served first.
 
     Returns None when there is nothing to do, or nothing may be done now. The caller
-    gives the slot back (`slots.release_slot`) when it is done.
+    gives the slot back (`slots.release_slot`) when it is done. With `glances`, it looks
+    without a lock first: for a caller who expects to find nothing.
     """
+    if glances and not _may_find_work(integration_id):
+        return None
     work = None
     try:
         with transaction.atomic():
@@ -58,14 +62,26 @@ def claim_next(integration_id: int) -> Claim | ProbeClaim | None:
     return work
 
 
+def _may_find_work(integration_id: int) -> bool:
+    """Return False only where a claim of this moment would find nothing.
+
+    What comes after this moment rings. What another worker keeps from being claimed now,
+    by what it has in flight, that worker looks for again once it has settled that.
+    """
+    found = account_state.read_account_state(integration_id, locks=False)
+    return (
+        found is not None
+        and found.in_flight < hold.find_in_flight_limit(found.account)
+        and any(state.may_have_work() for state in found.integrations)
+    )
+
+
 def _claim_on_account(integration_id: int) -> Claim | ProbeClaim | None:
-    locked = lock_account_and_read_clock(integration_id)
-    if locked is None:
+    found = account_state.read_account_state(integration_id, locks=True)
+    if found is None:
         return None
-    now, account = locked
-    states = account_state.read_integration_states(account.pk, now)
-    in_flight = sum(state.leases for state in states)
-    room = hold.find_in_flight_limit(account) - in_flight
+    now, account, states = found.now, found.account, found.integrations
+    room = hold.find_in_flight_limit(account) - found.in_flight
     if room <= 0:
         return None
     for state in states:
@@ -312,4 +328,5 @@ def _lease_next_range(
         due_at=now,
     )
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
-    return _lease_upload(upload, integration, now, ring_others=ring_others)
+    claim = _lease_upload(upload, integration, now, ring_others=ring_others)
+    return replace(claim, left_some=state.waiting > most or state.unleased > 0)

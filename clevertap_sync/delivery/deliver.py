@@ -49,14 +49,15 @@ def deliver(
     when another worker would find something to do at once, and when this one has done its
     share; it returns whether a worker will come.
     """
-    requests = 0
+    requests, expects_more = 0, True
     with slots.register_claimer(integration_id):
         while not stopping.is_stopping():
             if requests >= REQUESTS_PER_TURN and ring(integration_id):
                 break
-            work = claim_next(integration_id)
+            work = claim_next(integration_id, glances=not expects_more)
             if work is None:
                 break
+            expects_more = not isinstance(work, Claim) or work.left_some
             requests += _carry_out_and_release(work, lambda: ring(integration_id))
     return requests
 

@@ -20,6 +20,7 @@ class Claim:
 
     `in_fault_share`: its slot counts among those of held and failing integrations.
     `ring_others`: another worker would find something to do at once.
+    `left_some`: the next claim will most likely find something, too.
     """
 
     upload: Upload
@@ -27,6 +28,7 @@ class Claim:
     token: int
     in_fault_share: bool = False
     ring_others: bool = False
+    left_some: bool = True
 
     @property
     def row_while_leased(self) -> dict[str, Any]:

@@ -26,10 +26,9 @@ def _a_hint_lasts(monkeypatch):
 
 def opens_seen(integration):
     with transaction.atomic():
-        (seen,) = account_state.read_integration_states(
-            integration.account_id, clock.read_now()
-        )
-    return seen.first_open
+        seen = account_state.read_account_state(integration.pk, locks=True)
+    (state,) = seen.integrations
+    return state.first_open
 
 
 @pytest.mark.django_db(transaction=True)
@@ -150,9 +149,7 @@ def leave_dead_versions(integration, count):
 
 def pages_looked_at(integration):
     """Return how many pages a glance reads of the uploads and of the index of open ones."""
-    sql, asked = account_state.build_state_query(
-        integration.account_id, clock.read_now()
-    )
+    sql, asked = account_state.build_count_query(integration.account_id)
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", asked)
