@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from clevertap_sync.delivery import company
 from clevertap_sync.delivery.deliver import deliver
 from clevertap_sync.process import delivery_faults, doorbell, people_wakeups
 from clevertap_sync.worker import restored_backup
@@ -11,7 +12,9 @@ from clevertap_sync.worker import restored_backup
 def deliver_task(integration_id: int) -> None:
     """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
     with delivery_faults.naming_integration(integration_id):
+        people_wakeups.wake_for_integration(integration_id)
+        if company.is_promised(integration_id):
+            return
         restored_backup.compare_cursors_once()
         doorbell.clear_ring(integration_id)
-        people_wakeups.wake_for_integration(integration_id)
-        deliver(integration_id, ring=doorbell.ring_doorbell)
+        deliver(integration_id, ring=doorbell.ring_doorbell, lingers=True)

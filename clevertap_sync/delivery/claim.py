@@ -18,7 +18,7 @@ from django.db.models import F, Q
 
 from clevertap_sync.clevertap.errors import NoAnswerError
 from clevertap_sync.clevertap.unknown_causes import UnknownCause
-from clevertap_sync.delivery import caution, hold, replay, revival, split
+from clevertap_sync.delivery import caution, company, hold, replay, revival, split
 from clevertap_sync.delivery.sql import account_state, open_floor, row_writer
 from clevertap_sync.delivery.sql.account_state import IntegrationState
 from clevertap_sync.delivery.work import EVENTS_PER_UPLOAD, Claim, ProbeClaim
@@ -328,5 +328,7 @@ def _lease_next_range(
         due_at=now,
     )
     ring_others = state.waiting >= 2 * EVENTS_PER_UPLOAD
+    left_some = state.waiting > most or state.unleased > 0
+    is_busy = not left_some and company.is_busy(integration.last_served_at, now)
     claim = _lease_upload(upload, integration, now, ring_others=ring_others)
-    return replace(claim, left_some=state.waiting > most or state.unleased > 0)
+    return replace(claim, left_some=left_some, is_busy=is_busy)

@@ -18,6 +18,7 @@ from django.db import (
 
 from clevertap_sync.delivery import attempt_line, canary, hold_cause, map_upload, split
 from clevertap_sync.delivery.claim import claim_next
+from clevertap_sync.delivery.company import Company
 from clevertap_sync.delivery.failure import settle_failure
 from clevertap_sync.delivery.probe import send_probe
 from clevertap_sync.delivery.send import (
@@ -41,24 +42,34 @@ RETRY_SECONDS = 0.5
 
 
 def deliver(
-    integration_id: int, *, ring: Callable[[int], object] = lambda _: None
+    integration_id: int,
+    *,
+    ring: Callable[[int], object] = lambda _: None,
+    lingers: bool = False,
 ) -> int:
     """Deliver what is due on the integration's account; return the number of requests.
 
     Safe to run any number of times, anywhere: a lease guards each upload. `ring` is called
     when another worker would find something to do at once, and when this one has done its
-    share; it returns whether a worker will come.
+    share; it returns whether a worker will come. With `lingers`, small uploads of a busy
+    integration wait for company.
     """
-    requests, expects_more = 0, True
-    with slots.register_claimer(integration_id):
+    requests = 0
+    with (
+        slots.register_claimer(integration_id),
+        Company(integration_id, ring, lingers=lingers) as company,
+    ):
         while not stopping.is_stopping():
-            if requests >= REQUESTS_PER_TURN and ring(integration_id):
+            if requests >= REQUESTS_PER_TURN and company.call_another():
                 break
-            work = claim_next(integration_id, glances=not expects_more)
+            work = claim_next(integration_id, glances=company.expects_nothing)
             if work is None:
+                if company.looks_again():
+                    continue
                 break
-            expects_more = not isinstance(work, Claim) or work.left_some
-            requests += _carry_out_and_release(work, lambda: ring(integration_id))
+            company.note_claim(work)
+            requests += _carry_out_and_release(work, company.call_another)
+            company.wait()
     return requests
 
 

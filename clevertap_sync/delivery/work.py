@@ -21,6 +21,7 @@ class Claim:
     `in_fault_share`: its slot counts among those of held and failing integrations.
     `ring_others`: another worker would find something to do at once.
     `left_some`: the next claim will most likely find something, too.
+    `is_busy`: the integration was served a moment ago, and this upload is a small one.
     """
 
     upload: Upload
@@ -29,6 +30,7 @@ class Claim:
     in_fault_share: bool = False
     ring_others: bool = False
     left_some: bool = True
+    is_busy: bool = False
 
     @property
     def row_while_leased(self) -> dict[str, Any]:

@@ -73,6 +73,17 @@ def clear_ring(integration_id: int) -> None:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
 
 
+def keep_ring(integration_id: int, seconds: float) -> None:
+    """Keep others from ringing for so long: the caller looks at the log itself by then."""
+    if not settings.REDIS_URL:
+        return
+    try:
+        key = _build_ring_key(integration_id)
+        open_broker().set(key, 1, px=round(seconds * 1000))
+    except redis.RedisError as error:
+        logger.warning("The broker did not answer (%s)", type(error).__name__)
+
+
 def _publish_ring(integration_id: int) -> None:
     current_app.send_task(
         TASK,

@@ -1,0 +1,145 @@
+"""Company: a busy integration's next small upload waits some milliseconds for more events.
+
+Fifty events a second need not be fifty uploads. A thread that sent a small one, shortly after
+the upload before it, looks again `PACE_SECONDS` after its claim, and once more before it
+ends. Meanwhile it keeps the integration's doorbell silent: it is a worker that will come. An
+event after a quiet time goes at once, and nobody waits after it.
+
+No wake-up is lost. Before its last look the thread clears the ring, so whoever comes later
+rings. If the thread dies, its promise ends with `PROMISE_SECONDS`, and the sweep looks anyway.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Final, Self
+
+from django.conf import settings
+
+from clevertap_sync.delivery.work import Claim, ProbeClaim
+from clevertap_sync.process import doorbell, people_wakeups, stopping
+
+PACE_SECONDS: Final = 0.025
+#: An integration is busy if the upload before was claimed no longer ago.
+BUSY: Final = timedelta(milliseconds=200)
+#: A request that takes longer leaves the doorbell to ring for others.
+PROMISE_SECONDS: Final = 1.0
+
+_mutex: Final = threading.Lock()
+_waiting = 0
+#: Integration → until when, by our own clock, a thread's promise to look again is worth a wait.
+_promised: Final[dict[int, float]] = {}
+
+
+def is_busy(served_at: datetime | None, now: datetime) -> bool:
+    """Return whether an integration that was served at an instant is likely to get more."""
+    return served_at is not None and now - served_at < BUSY
+
+
+def is_promised(integration_id: int) -> bool:
+    """Return whether a thread of this process looks at the integration again, soon."""
+    return time.monotonic() < _promised.get(integration_id, 0.0)
+
+
+class Company:
+    """One thread's waits for an integration. `ring` brings another worker.
+
+    With `lingers=False` it waits for nothing.
+    """
+
+    def __init__(
+        self, integration_id: int, ring: Callable[[int], object], *, lingers: bool
+    ) -> None:
+        self._integration_id = integration_id
+        self._ring = ring
+        self._lingers = lingers
+        self._has_place = False
+        self._has_promised = False
+        self._look_at = 0.0
+        #: The next claim will most likely find nothing.
+        self.expects_nothing = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the promise back. Whoever stops in order rings; after a fault the sweep looks."""
+        is_owed = self._has_promised and kind is None
+        self._end_promise()
+        if is_owed:
+            self._ring(self._integration_id)
+        if self._has_place:
+            _give_place_back()
+
+    def call_another(self) -> object:
+        """Ring for another worker; return whether one will come."""
+        self._end_promise()
+        return self._ring(self._integration_id)
+
+    def note_claim(self, work: Claim | ProbeClaim) -> None:
+        """Promise to look again after a small upload; after any other, let others ring."""
+        self.expects_nothing = isinstance(work, Claim) and not work.left_some
+        if isinstance(work, Claim) and work.is_busy and self._take_place():
+            self._look_at = time.monotonic() + PACE_SECONDS
+            self._promise()
+        else:
+            self._end_promise()
+
+    def wait(self) -> None:
+        """Wait for company, if this thread promised to look again."""
+        if self._has_promised:
+            self._pause(self._look_at - time.monotonic())
+            self.expects_nothing = False
+
+    def looks_again(self) -> bool:
+        """After a claim in vain: return whether to claim once more, the promise taken back."""
+        if not self._has_promised:
+            return False
+        self._pause(PACE_SECONDS)
+        self._end_promise()
+        self.expects_nothing = True
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            stopping.wait_for_stop(seconds)
+        # A ring would have told the thread that learns who is who.
+        people_wakeups.wake_for_integration(self._integration_id)
+
+    def _promise(self) -> None:
+        """Promise anew after each claim: another process may have cleared the ring."""
+        doorbell.keep_ring(self._integration_id, PROMISE_SECONDS)
+        _promised[self._integration_id] = time.monotonic() + PROMISE_SECONDS
+        self._has_promised = True
+
+    def _end_promise(self) -> None:
+        """Take the promise back, so that whoever comes from now on is not left to this thread.
+
+        Another thread's promise goes with it: then one comes and looks who need not have.
+        """
+        if self._has_promised:
+            self._has_promised = False
+            _promised.pop(self._integration_id, None)
+            doorbell.clear_ring(self._integration_id)
+
+    def _take_place(self) -> bool:
+        """Return whether this thread may wait. Most of a process's threads may not."""
+        global _waiting  # noqa: PLW0603 - one number per process
+        if self._lingers and not self._has_place:
+            with _mutex:
+                self._has_place = _waiting < max(1, settings.WORKER_THREADS // 4)
+                _waiting += self._has_place
+        return self._has_place
+
+
+def _give_place_back() -> None:
+    global _waiting  # noqa: PLW0603 - one number per process
+    with _mutex:
+        _waiting -= 1

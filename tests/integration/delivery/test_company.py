@@ -1,0 +1,202 @@
+"""A busy integration's small uploads wait for company, and nobody's event waits for that."""
+
+from datetime import timedelta
+
+import pytest
+
+from clevertap_sync.delivery import company
+from clevertap_sync.delivery.deliver import deliver
+from clevertap_sync.models import Upload
+from clevertap_sync.process import doorbell, stopping
+from clevertap_sync.tasks import deliver_task
+from referrals import failpoints
+from tests.builders import a_sent_event
+from tests.harness.valkey import Valkey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def valkey():
+    valkey = Valkey()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture
+def bell(valkey, settings, monkeypatch):
+    """The broker, empty; nothing is forgotten because the machine is slow."""
+    settings.REDIS_URL = valkey.url
+    monkeypatch.setattr(company, "BUSY", timedelta(days=1))
+    monkeypatch.setattr(company, "PROMISE_SECONDS", 1_000.0)
+    monkeypatch.setattr(company, "PACE_SECONDS", 1_000.0)
+    monkeypatch.setattr(company, "_promised", {})
+    doorbell.open_broker.cache_clear()
+    client = doorbell.open_broker()
+    client.flushall()
+    yield client
+    client.close()
+    doorbell.open_broker.cache_clear()
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """What happens in each of the pauses, in order; afterwards, how many there were."""
+    happens, pauses = [], []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if happens:
+            happens.pop(0)()
+        return False
+
+    monkeypatch.setattr(stopping, "wait_for_stop", pause)
+    return happens, pauses
+
+
+@pytest.fixture
+def busy(integration, append, engine, bell):
+    """The integration, after an upload of a moment ago."""
+    append(a_sent_event(id="before"))
+    deliver(integration.pk)
+    return integration
+
+
+def is_rung(bell, integration):
+    return bool(bell.exists(f"rung:{integration.pk}"))
+
+
+def uploaded():
+    return list(Upload.objects.order_by("pk").values_list("first", "last"))
+
+
+def test_what_comes_while_a_thread_waits_goes_together_and_needs_no_ring(
+    busy, append, bell, meanwhile
+):
+    rings = []
+    append(a_sent_event(id="first"))
+    happens, pauses = meanwhile
+
+    def two_come():
+        assert is_rung(bell, busy), "whoever appends would ring"
+        append(a_sent_event(id="second"))
+        append(a_sent_event(id="third"))
+
+    happens.append(two_come)
+
+    deliver(busy.pk, ring=rings.append, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 4)]
+    # Before the upload of two, after it, and before the last look.
+    assert len(pauses) == 3
+    assert rings == []
+    assert not is_rung(bell, busy)
+    assert not company.is_promised(busy.pk)
+
+
+def test_what_comes_before_the_last_look_is_found_by_it(busy, append, bell, meanwhile):
+    append(a_sent_event(id="first"))
+    happens, _ = meanwhile
+    happens += [lambda: None, lambda: append(a_sent_event(id="late"))]
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+    assert not is_rung(bell, busy)
+
+
+def test_an_event_after_a_quiet_time_goes_at_once_and_nobody_waits_after_it(
+    busy, append, bell, meanwhile, monkeypatch
+):
+    monkeypatch.setattr(company, "BUSY", timedelta(0))
+    append(a_sent_event(id="first"))
+    bell.flushall()  # as the task that was rung does
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2)]
+    assert meanwhile[1] == []
+    assert not is_rung(bell, busy)
+
+
+def test_another_task_leaves_an_integration_to_the_thread_that_promised(
+    busy, append, bell, meanwhile
+):
+    append(a_sent_event(id="first"))
+    happens, _ = meanwhile
+
+    def a_message_arrives():
+        append(a_sent_event(id="second"))
+        deliver_task.run(busy.pk)
+        assert uploaded() == [(1, 1), (2, 2)]
+        assert is_rung(bell, busy), "the promise stands"
+
+    happens.append(a_message_arrives)
+
+    deliver(busy.pk, lingers=True)
+
+    assert uploaded() == [(1, 1), (2, 2), (3, 3)]
+
+
+@pytest.mark.usefixtures("meanwhile")
+def test_a_promise_that_ran_out_is_left_to_nobody(busy, append, bell, monkeypatch):
+    monkeypatch.setattr(company, "_promised", {busy.pk: 0.0})
+    append(a_sent_event(id="first"))
+
+    deliver_task.run(busy.pk)
+
+    assert (2, 2) in uploaded()
+
+
+def test_a_thread_that_stops_while_it_waits_rings_for_another(
+    busy, append, bell, meanwhile, monkeypatch
+):
+    rings = []
+    append(a_sent_event(id="first"))
+
+    def stop():
+        monkeypatch.setattr(stopping, "is_stopping", lambda: True)
+
+    meanwhile[0].append(stop)
+
+    deliver(busy.pk, ring=rings.append, lingers=True)
+
+    assert rings == [busy.pk]
+    assert not is_rung(bell, busy)
+
+
+@pytest.mark.usefixtures("meanwhile")
+def test_a_thread_that_fails_lets_the_next_event_ring(busy, append, bell):
+    rings = []
+    append(a_sent_event(id="first"))
+    failpoints.arm_failpoints(failpoints.parse_failpoints(["attempt.committed=raise"]))
+
+    with pytest.raises(failpoints.FailpointError):
+        deliver(busy.pk, ring=rings.append, lingers=True)
+
+    # A ring at once would fail at once, for as long as the fault lasts.
+    assert rings == []
+    assert not is_rung(bell, busy)
+    assert not company.is_promised(busy.pk)
+
+
+def test_most_threads_of_a_process_wait_for_nothing(
+    busy, append, meanwhile, settings, monkeypatch
+):
+    settings.WORKER_THREADS = 8
+    monkeypatch.setattr(company, "_waiting", 2)
+    append(a_sent_event(id="first"))
+
+    deliver(busy.pk, lingers=True)
+
+    assert meanwhile[1] == []
+    assert company._waiting == 2
+
+
+def test_a_place_is_given_back(busy, append, bell, meanwhile):
+    append(a_sent_event(id="first"))
+
+    deliver(busy.pk, lingers=True)
+
+    assert len(meanwhile[1]) == 2
+    assert company._waiting == 0
