@@ -12,13 +12,26 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.db.models import Field, Model
 
 from clevertap_sync.process import clock
 
 M = TypeVar("M", bound=Model)
 Fields = Mapping[str, "Field[Any, Any]"]
+
+
+#: What these fields hand to either database as it is. The ORM would ask a dozen functions.
+_PLAIN_TYPES: Mapping[type, type] = {
+    **dict.fromkeys((models.AutoField, models.BigAutoField, models.ForeignKey), int),
+    **dict.fromkeys((models.IntegerField, models.BigIntegerField), int),
+    **dict.fromkeys(
+        (models.PositiveIntegerField, models.PositiveSmallIntegerField), int
+    ),
+    models.BooleanField: bool,
+    models.CharField: str,
+    models.TextField: str,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +164,8 @@ def _prepare_parameter(
         if now is None:
             return value.seconds
         value = _resolve_instant(value, now)
+    if value is None or type(value) is _PLAIN_TYPES.get(type(field)):
+        return value
     return field.get_db_prep_save(value, connection)
 
 
