@@ -45,7 +45,6 @@ def ring_doorbell(integration_id: int) -> bool:
 
     Never raises. Returns False where no ring reached the broker, so that no worker comes.
     """
-    global _silent_until  # noqa: PLW0603 - one silence per process
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return False
     try:
@@ -54,11 +53,7 @@ def ring_doorbell(integration_id: int) -> bool:
         ):
             _publish_ring(integration_id)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
-        _silent_until = time.monotonic() + SILENCE_SECONDS
-        logger.warning(
-            "The broker did not take a ring (%s): the sweep delivers",
-            type(error).__name__,
-        )
+        _fall_silent(error)
         return False
     return True
 
@@ -74,14 +69,25 @@ def clear_ring(integration_id: int) -> None:
 
 
 def keep_ring(integration_id: int, seconds: float) -> None:
-    """Keep others from ringing for so long: the caller looks at the log itself by then."""
-    if not settings.REDIS_URL:
+    """Keep others from ringing for so long: the caller looks at the log itself by then.
+
+    Never raises, and is silent with the bell: where no ring gets through, none is to be kept.
+    """
+    if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return
     try:
         key = _build_ring_key(integration_id)
         open_broker().set(key, 1, px=round(seconds * 1000))
     except redis.RedisError as error:
-        logger.warning("The broker did not answer (%s)", type(error).__name__)
+        _fall_silent(error)
+
+
+def _fall_silent(error: Exception) -> None:
+    global _silent_until  # noqa: PLW0603 - one silence per process
+    _silent_until = time.monotonic() + SILENCE_SECONDS
+    logger.warning(
+        "The broker did not take a ring (%s): the sweep delivers", type(error).__name__
+    )
 
 
 def _publish_ring(integration_id: int) -> None:
