@@ -42,6 +42,12 @@ _INTEGRATIONS = f"""
     ORDER BY i.last_served_at NULLS FIRST, i.id
 """
 _BEFORE_ROW: Final = 8
+# What a glance needs of the two dearest statements: their columns are not read.
+_INTEGRATIONS_AT_A_GLANCE = """
+    SELECT i.id, i.app_id, i.cursor, i.enabled AND i.archived_at IS NULL,
+        i.hold_reason <> '', '', '[]', FALSE
+    FROM clevertap_sync_integration i WHERE i.account_id = %(account)s
+"""
 # The clock is read once the lock is held: each statement of a message waits for the one before.
 _INSTANT = """
     (SELECT now, now + %(newly)s * interval '1 second' AS slow
@@ -92,6 +98,10 @@ _LOGS = f"""
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
         coalesce({suppression.build_newest_suppression_sql("i.app_id")}, 0),
         coalesce({log.build_head_sql("i.app_id")}, 0)
+    FROM clevertap_sync_integration i WHERE i.account_id = %(account)s
+"""
+_LOGS_AT_A_GLANCE = f"""
+    SELECT i.id, FALSE, 0, coalesce({log.build_head_sql("i.app_id")}, 0)
     FROM clevertap_sync_integration i WHERE i.account_id = %(account)s
 """
 
@@ -195,7 +205,8 @@ def read_account_state(integration_id: int, *, locks: bool) -> AccountState | No
     """Return the state of the integration's account; None where there is none.
 
     With `locks`, the account is locked until the transaction ends, before all else is read.
-    Without, it is a glance: it says truly that there is nothing to do, and no more.
+    Without, it is a glance: it says truly that there is nothing to do, and no more. The
+    integrations of a glance cannot be built.
     """
     guess = _guesses.get(integration_id, 0)
     first, *answers = _ask(integration_id, guess, locks=locks)
@@ -204,7 +215,8 @@ def read_account_state(integration_id: int, *, locks: bool) -> AccountState | No
     account = row_writer.read_row(Account, first[0])
     if account.pk != guess:
         _guesses[integration_id] = account.pk
-        answers = _send_message(_list_statements(account.pk), 0, account.pk)
+        about = _list_statements(account.pk, glances=not locks)
+        answers = _send_message(about, 0, account.pk)
     state = _read_answers(account, answers)
     if locks:
         first_open = {
@@ -230,12 +242,14 @@ def build_count_query(account_id: int) -> tuple[str, dict[str, Any]]:
 def _ask(integration_id: int, account_id: int, *, locks: bool) -> list[_Rows]:
     """Ask for the integration's account, and in the same message about the guessed one."""
     asked = build_account_query(locks=locks)
-    about = _list_statements(account_id) if account_id else []
+    about = _list_statements(account_id, glances=not locks) if account_id else []
     return _send_message([asked, *about], integration_id, account_id)
 
 
-def _list_statements(account_id: int) -> list[str]:
+def _list_statements(account_id: int, *, glances: bool) -> list[str]:
     counts, _ = build_count_query(account_id)
+    if glances:
+        return [_INTEGRATIONS_AT_A_GLANCE, counts, _REPLAYS, _LOGS_AT_A_GLANCE]
     return [_INTEGRATIONS, counts, _REPLAYS, _LOGS]
 
 

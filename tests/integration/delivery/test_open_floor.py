@@ -78,6 +78,19 @@ def test_an_upload_that_another_process_opened_is_seen(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_glance_without_the_lock_teaches_no_floor(engine, integration, append):
+    append(count=1)
+    claim_next(integration.pk)
+    open_floor.clear_floors()
+
+    glance = account_state.read_account_state(integration.pk, locks=False)
+
+    # A claim that is not committed yet may have a lower ID than what a glance sees.
+    assert glance.integrations[0].first_open is not None
+    assert open_floor.read_floors(integration.account_id) == {}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_parts_lie_above_the_floor(engine, integration, append):
     engine.poison(identity="user-2@")
     append(count=3)
