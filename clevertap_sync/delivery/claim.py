@@ -250,10 +250,10 @@ def _lease_next_in_turn(
     integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
     """Lease new work: from a replay and from the log by turns, so that neither waits."""
-    replays: list[_Turn] = [_lease_next_revival] if state.is_reviving else []
+    replays: list[_Turn] = [_lease_next_revival] if state.people_replay else []
     replays += [_lease_next_of_replay] if state.is_replaying else []
     turns = [_lease_next_range, *replays]
-    if replays and _served_log_last(integration):
+    if replays and state.may_hand_over() and _served_log_last(integration):
         turns = [*replays, _lease_next_range]
     for turn in turns:
         if claim := turn(integration, state, now):
@@ -272,14 +272,23 @@ def _served_log_last(integration: Integration) -> bool:
 def _lease_next_revival(
     integration: Integration, state: IntegrationState, now: datetime
 ) -> Claim | None:
-    upload = revival.take_next_revival(
-        integration, now, goes_alone=not state.newly_reviving
+    if state.people_replay is None:
+        return None
+    chosen = revival.choose_next_revival(
+        integration,
+        state.people_replay,
+        state.app_settings,
+        now,
+        goes_alone=not state.newly_reviving,
+        has_approved_names=state.has_approved_names,
     )
-    if upload is None:
+    if chosen is None:
         return None
     most = caution.choose_records_per_upload(integration)
-    ring_others = upload.covers == most
-    return _lease_upload(upload, integration, now, ring_others=ring_others)
+    ring_others = chosen.upload.covers == most
+    claim = _lease_upload(chosen.upload, integration, now, ring_others=ring_others)
+    revival.take_letters(chosen, now)
+    return claim
 
 
 def _lease_next_of_replay(

@@ -70,8 +70,26 @@ DECISIONS: Final = Table(
 )
 _DecisionRow = tuple[int, str | None, str | None]
 
+
+class Owner(msgspec.Struct, array_like=True):
+    """Whose an identity is, and what this person's present identity of a provider is.
+
+    `is_sent`: it is of that provider itself, and its value is kept. `present` is a hash; None
+    where nobody is known, or by no identity of the provider.
+    """
+
+    hash: str
+    is_sent: bool
+    is_shared: bool
+    person: int | None
+    learned_at: int
+    present: str | None
+    present_learned_at: int | None
+
+
 _identities: Final = msgspec.json.Decoder(list[tuple[bool, Identity]])
 _people: Final = msgspec.json.Decoder(list[tuple[bool, KnownPerson]])
+_owners: Final = msgspec.json.Decoder(list[Owner])
 _decisions: Final = msgspec.json.Decoder(list[tuple[bool, _DecisionRow]])
 
 #: The rows of `{table}` whose `{by}` is in a list, each after whether it is of test.
@@ -125,6 +143,43 @@ _NOT_PINNED: Final = {
     "postgresql": "AND hash NOT IN (SELECT json_array_elements_text(%s::json)::uuid)",
     "sqlite": "AND hash NOT IN (SELECT value FROM json_each(%s))",
 }
+#: Of each identity in a list: whose it is, and that person's present identity of a provider.
+#: One statement, and no rows before learning is complete.
+_RESOLVE: Final = {
+    "postgresql": """
+        SELECT json_agg(json_build_array(replace(i.hash::text, '-', ''), i.provider = %(provider)s
+            AND i.value <> '', i.shared_at IS NOT NULL, i.person, i.learned_at,
+            replace(t.hash::text, '-', ''), t.learned_at))::text
+        FROM json_array_elements_text(%(hashes)s::json) AS sent(value)
+        JOIN LATERAL (
+            SELECT * FROM referrals_knownidentity
+            WHERE app_id = %(app)s AND hash = sent.value::uuid AND test = %(test)s OFFSET 0
+        ) AS i ON true
+        LEFT JOIN LATERAL (
+            SELECT keys->>%(provider)s AS present FROM referrals_knownperson
+            WHERE app_id = %(app)s AND number = i.person OFFSET 0
+        ) AS p ON true
+        LEFT JOIN LATERAL (
+            SELECT hash, learned_at FROM referrals_knownidentity
+            WHERE app_id = %(app)s AND hash = p.present::uuid AND test = %(test)s OFFSET 0
+        ) AS t ON true
+        WHERE NOT EXISTS (SELECT FROM referrals_peopleprogress
+            WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+    """,
+    "sqlite": """
+        SELECT json_group_array(json_array(i.hash, json(iif(i.provider = %(provider)s
+            AND i.value <> '', 'true', 'false')), json(iif(i.shared_at IS NOT NULL, 'true',
+            'false')), i.person, i.learned_at, t.hash, t.learned_at))
+        FROM json_each(%(hashes)s) AS sent
+        CROSS JOIN referrals_knownidentity AS i
+            ON i.app_id = %(app)s AND i.hash = sent.value AND i.test = %(test)s
+        LEFT JOIN referrals_knownperson AS p ON p.app_id = %(app)s AND p.number = i.person
+        LEFT JOIN referrals_knownidentity AS t ON t.app_id = %(app)s AND t.test = %(test)s
+            AND t.hash = (SELECT value FROM json_each(p.keys) WHERE key = %(provider)s)
+        WHERE NOT EXISTS (SELECT 1 FROM referrals_peopleprogress
+            WHERE app_id = %(app)s AND (emptying OR cursor < complete_at))
+    """,
+}
 #: A column in a row that is read, where its type is not what JSON has: hashes are digits
 #: alone, and SQLite has instants without their zone.
 _READ: Final = {
@@ -151,6 +206,24 @@ def read_people(
 ) -> list[tuple[bool, KnownPerson]]:
     """Return the people with these numbers, each after whether they are of test."""
     return _people.decode(_select(PEOPLE, app_id, "number", numbers))
+
+
+def read_owners(
+    app_id: int, hashes: Collection[str], provider: str, *, test: bool
+) -> list[Owner]:
+    """Return whose the identities are that are known; nobody's before learning is complete."""
+    if not hashes:
+        return []
+    asked: dict[str, int | str] = {
+        "app": app_id,
+        "hashes": _encode(sorted(hashes)),
+        "provider": provider,
+        "test": test,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOLVE[connection.vendor], asked)
+        (found,) = cursor.fetchone()
+    return _owners.decode(found or "[]")
 
 
 def read_undecided(app_id: int, users: Collection[str]) -> list[tuple[bool, str, int]]:

@@ -51,7 +51,7 @@ _QUERY = f"""
         min(u.id),
         EXISTS (SELECT 1 FROM clevertap_sync_replay r WHERE r.integration_id = i.id
                 AND r.state = 'running' AND r.kind <> 'people'),
-        EXISTS (SELECT 1 FROM clevertap_sync_replay r WHERE r.integration_id = i.id
+        (SELECT r.id FROM clevertap_sync_replay r WHERE r.integration_id = i.id
                 AND r.state = 'running' AND r.kind = 'people'),
         EXISTS (SELECT 1 FROM referrals_customname c
                 WHERE c.app_id = i.app_id AND c.approved_at IS NOT NULL),
@@ -90,8 +90,8 @@ class IntegrationState:
     #: The first of the open uploads, by ID.
     first_open: int | None
     is_replaying: bool
-    #: Whether something that waited for a person may go.
-    is_reviving: bool
+    #: The replay of what waited for a person, while something of that may go.
+    people_replay: int | None
     has_approved_names: bool
     newest_suppression: int
     head: int
@@ -128,7 +128,7 @@ class IntegrationState:
             return False
         if self.unleased or self.is_held or self.is_replaying:
             return True
-        if self.is_reviving:
+        if self.people_replay is not None:
             return True
         return self.may_hand_over()
 
