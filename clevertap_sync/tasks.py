@@ -12,6 +12,7 @@ def deliver_task(integration_id: int) -> None:
     """Deliver what the integration has due. Safe to run twice: a lease guards each upload."""
     with delivery_faults.naming_integration(integration_id):
         restored_backup.compare_cursors_once()
-        doorbell.clear_ring(integration_id)
-        people_wakeups.wake_for_integration(integration_id)
-        deliver(integration_id, ring=doorbell.ring_doorbell)
+        has_work = doorbell.clear_ring(integration_id)
+        learns = people_wakeups.wake_for_integration(integration_id)
+        if has_work or not learns:
+            deliver(integration_id, ring=doorbell.ring_doorbell)

@@ -40,18 +40,18 @@ def open_broker() -> redis.Redis:
     return redis.Redis(connection_pool=pool)
 
 
-def ring_doorbell(integration_id: int) -> bool:
+def ring_doorbell(integration_id: int, *, only_people: bool = False) -> bool:
     """Ring for the integration, unless an earlier ring was not cleared yet.
 
+    `only_people`: there is nothing to send, but who is who to learn of its app.
     Never raises. Returns False where no ring reached the broker, so that no worker comes.
     """
     global _silent_until  # noqa: PLW0603 - one silence per process
     if not settings.REDIS_URL or time.monotonic() < _silent_until:
         return False
     try:
-        if open_broker().set(
-            _build_ring_key(integration_id), 1, nx=True, ex=RUNG_SECONDS
-        ):
+        key = _build_ring_key(integration_id, only_people=only_people)
+        if open_broker().set(key, 1, nx=True, ex=RUNG_SECONDS):
             _publish_ring(integration_id)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise whatever the network does
         _silent_until = time.monotonic() + SILENCE_SECONDS
@@ -63,14 +63,21 @@ def ring_doorbell(integration_id: int) -> bool:
     return True
 
 
-def clear_ring(integration_id: int) -> None:
-    """Clear the ring before the log is read, so that a later event rings again."""
+def clear_ring(integration_id: int) -> bool:
+    """Clear the ring before the log is read, so that a later event rings again.
+
+    Returns False where it was rung only because there is who is who to learn.
+    """
     if not settings.REDIS_URL:
-        return
+        return True
     try:
-        open_broker().delete(_build_ring_key(integration_id))
+        if open_broker().delete(_build_ring_key(integration_id)):
+            return True
+        of_people = _build_ring_key(integration_id, only_people=True)
+        return not open_broker().delete(of_people)
     except redis.RedisError as error:
         logger.warning("The broker did not answer (%s)", type(error).__name__)
+    return True
 
 
 def _publish_ring(integration_id: int) -> None:
@@ -83,5 +90,5 @@ def _publish_ring(integration_id: int) -> None:
     )
 
 
-def _build_ring_key(integration_id: int) -> str:
-    return f"rung:{integration_id}"
+def _build_ring_key(integration_id: int, *, only_people: bool = False) -> str:
+    return f"{'rung-people' if only_people else 'rung'}:{integration_id}"

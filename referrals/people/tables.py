@@ -15,7 +15,11 @@ from django.db import connection
 from django.db.models import Model
 
 from referrals.learning.known import Decision, Identity, KnownPerson
-from referrals.models import KnownIdentity as IdentityRow, ReferrerDecision
+from referrals.models import (
+    KnownIdentity as IdentityRow,
+    PeopleProgress,
+    ReferrerDecision,
+)
 from referrals.models.known_people import KnownPerson as PersonRow
 
 
@@ -143,6 +147,12 @@ _NOT_PINNED: Final = {
     "postgresql": "AND hash NOT IN (SELECT json_array_elements_text(%s::json)::uuid)",
     "sqlite": "AND hash NOT IN (SELECT value FROM json_each(%s))",
 }
+_MARKS: Final = "SELECT hash FROM referrals_sharedmark WHERE app_id = %s"
+_ADVANCE: Final = """
+    UPDATE referrals_peopleprogress SET cursor = %s, generation = %s, shared = %s,
+        refused = %s, skipped = %s, advanced_at = %s
+    WHERE app_id = %s
+"""
 #: Of each identity in a list: whose it is, and that person's present identity of a provider.
 #: One statement, and no rows before learning is complete.
 _RESOLVE: Final = {
@@ -231,6 +241,31 @@ def read_undecided(app_id: int, users: Collection[str]) -> list[tuple[bool, str,
     also = "AND referrer IS NULL"
     rows = _decisions.decode(_select(DECISIONS, app_id, "user", users, also=also))
     return [(test, user or "", position) for test, (position, user, _) in rows]
+
+
+def read_marks(app_id: int) -> frozenset[str]:
+    """Return the hashes of the identities that are marked as shared."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKS, [app_id])
+        return frozenset(str(each).replace("-", "") for (each,) in cursor.fetchall())
+
+
+def write_advance(progress: PeopleProgress) -> None:
+    """Write how far the app was learned from, and what was counted on the way."""
+    advanced_at = progress.advanced_at
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _ADVANCE,
+            [
+                progress.cursor,
+                progress.generation,
+                progress.shared,
+                progress.refused,
+                progress.skipped,
+                advanced_at and connection.ops.adapt_datetimefield_value(advanced_at),
+                progress.app_id,
+            ],
+        )
 
 
 def read_decisions(app_id: int, positions: Collection[int]) -> dict[int, str | None]:
